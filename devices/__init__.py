@@ -1,0 +1,1 @@
+"""Everything that touches the outside: LSL, recordings, XDF, shared memory, clocks."""

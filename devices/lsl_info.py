@@ -1,0 +1,267 @@
+"""Finding LSL streams, and what they say of themselves."""
+
+from __future__ import annotations
+
+import logging
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pylsl
+
+from pipeline.stream import ELECTRODES, StreamSpec
+
+log = logging.getLogger(__name__)
+
+#: Formats of LSL samples, as XDF and LSL spell them, and their NumPy dtypes; strings have none.
+DTYPES = {
+    "float32": "<f4",
+    "double64": "<f8",
+    "int8": "<i1",
+    "int16": "<i2",
+    "int32": "<i4",
+    "int64": "<i8",
+    "string": None,
+}
+CHANNEL_TYPES = (*ELECTRODES, "misc")
+
+
+class StreamError(RuntimeError):
+    """A stream is missing, ambiguous, or not what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSelector:
+    """Which stream to use: all fields that are not empty must match exactly."""
+
+    name: str = ""
+    type: str = ""
+    source_id: str = ""
+
+    def predicate(self) -> str:
+        """The selector in LSL's query language."""
+        terms = [
+            f"{key}={_quote(value)}"
+            for key, value in (("name", self.name), ("type", self.type), ("source_id", self.source_id))
+            if value
+        ]
+        return " and ".join(terms)
+
+    def __str__(self) -> str:
+        fields = (("name", self.name), ("type", self.type), ("source_id", self.source_id))
+        return ", ".join(f"{key} {value!r}" for key, value in fields if value) or "any stream"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDescription:
+    """A stream as it describes itself.
+
+    Attributes
+    ----------
+    spec : StreamSpec
+        Channels, rate, units, positions.
+    type, source_id, uid, host : str
+        Content type, the sender's lasting identity, that of this very outlet, and where it runs.
+    format : str
+        Number format of the samples, a key of ``DTYPES``.
+    speed : float
+        How many times faster than real time a played-out recording comes; 1 for anything live.
+    xml : str
+        The whole description, as LSL carries and XDF stores it.
+    """
+
+    spec: StreamSpec
+    type: str
+    source_id: str
+    uid: str
+    host: str
+    format: str
+    speed: float
+    xml: str
+
+    def differences(self, other: StreamDescription) -> list[str]:
+        """In words, what of ``other`` would not fit where this stream is expected."""
+        mine, its = self.spec, other.spec
+        found = []
+        if mine.n_channels != its.n_channels:
+            found.append(f"{its.n_channels} channels instead of {mine.n_channels}")
+        elif mine.ch_names != its.ch_names:
+            moved = [f"{b!r} for {a!r}" for a, b in zip(mine.ch_names, its.ch_names, strict=True) if a != b]
+            found.append(f"other channel names ({', '.join(moved[:3])}{', ...' if len(moved) > 3 else ''})")
+        for what, a, b in (
+            ("rate", f"{mine.sfreq:g} Hz", f"{its.sfreq:g} Hz"),
+            ("format", self.format, other.format),
+            ("units", mine.units, its.units),
+            ("channel types", mine.ch_types, its.ch_types),
+        ):
+            if a != b and not (isinstance(a, tuple) and len(a) != len(b)):
+                found.append(f"{what} {b} instead of {a}" if isinstance(a, str) else f"other {what}")
+        return found
+
+
+def _quote(value: str) -> str:
+    # XPath 1.0 knows no escape: a value with both kinds of quote cannot be asked for.
+    if "'" not in value:
+        return f"'{value}'"
+    if '"' not in value:
+        return f'"{value}"'
+    raise StreamError(f"a stream cannot be looked up by {value!r}: it has both kinds of quotation mark")
+
+
+def find_streams(selector: StreamSelector, timeout: float, at_least: int = 1) -> list[pylsl.StreamInfo]:
+    """Look for streams on the network.
+
+    Parameters
+    ----------
+    selector : StreamSelector
+        Which streams; an empty one finds all.
+    timeout : float
+        Longest wait in seconds.
+    at_least : int
+        Return as soon as this many are found; 0 waits to the end and returns all there are.
+    """
+    predicate = selector.predicate()
+    if not predicate:
+        return pylsl.resolve_streams(wait_time=timeout)
+    return pylsl.resolve_bypred(predicate, minimum=at_least or 10_000, timeout=timeout)
+
+
+def find_one(selector: StreamSelector, timeout: float) -> pylsl.StreamInfo:
+    """Find the one stream that is meant.
+
+    Raises
+    ------
+    StreamError
+        If there is none within ``timeout`` seconds, or more than one.
+    """
+    found = find_streams(selector, timeout)
+    if found:  # one has answered; give a second the chance to
+        found = find_streams(selector, 0.3, at_least=2) or found
+    if not found:
+        there = ", ".join(f"{i.name()!r} (type {i.type()!r})" for i in find_streams(StreamSelector(), 1.0)) or "none"
+        raise StreamError(
+            f"no LSL stream with {selector} within {timeout:g} s; streams on the network: {there}. "
+            "Start the sender, or try 'earmark streams' and 'earmark doctor'"
+        )
+    if len({i.uid() for i in found}) > 1:
+        which = ", ".join(f"name {i.name()!r} source_id {i.source_id()!r} host {i.hostname()!r}" for i in found)
+        raise StreamError(f"more than one LSL stream with {selector}: {which}. Name one by its source_id")
+    return found[0]
+
+
+def describe_xml(xml: str, unit: str = "") -> StreamDescription:
+    """Read a stream's own description.
+
+    Parameters
+    ----------
+    xml : str
+        The ``<info>`` element, from an LSL inlet or an XDF stream header.
+    unit : str
+        Unit to assume for channels that say none.
+
+    Raises
+    ------
+    StreamError
+        If it is not the description of a stream.
+    """
+    try:
+        info = ET.fromstring(xml)  # noqa: S314 - expat bounds entity expansion
+        n_channels, sfreq = int(info.findtext("channel_count", "")), float(info.findtext("nominal_srate", ""))
+    except (ET.ParseError, ValueError) as error:
+        raise StreamError(f"not the description of a stream: {error}") from None
+    kind, name = info.findtext("type") or "", info.findtext("name") or "stream"
+    fmt = info.findtext("channel_format") or ""
+    if n_channels < 1 or not math.isfinite(sfreq) or sfreq < 0 or fmt not in DTYPES:
+        raise StreamError(f"stream {name!r}: {n_channels} channels of {fmt!r} at {sfreq} Hz is no stream")
+    channels: list[ET.Element] = info.findall("desc/channels/channel")
+    if channels and len(channels) != n_channels:
+        log.warning("stream %r describes %d channels but has %d: description ignored", name, len(channels), n_channels)
+        channels = []
+    channels = channels or [ET.Element("channel")] * n_channels
+    default_type = _channel_type(kind)
+    spec = StreamSpec(
+        name=name,
+        sfreq=sfreq,
+        ch_names=_unique([c.findtext("label") or f"{kind or 'ch'}{i + 1}" for i, c in enumerate(channels)]),
+        ch_types=tuple(_channel_type(c.findtext("type") or default_type) for c in channels),
+        units=tuple((c.findtext("unit") or unit).strip() for c in channels),
+        positions=_positions(channels),
+    )
+    return StreamDescription(
+        spec=spec,
+        type=kind,
+        source_id=info.findtext("source_id") or "",
+        uid=info.findtext("uid") or "",
+        host=info.findtext("hostname") or "",
+        format=fmt,
+        speed=_number(info.findtext("desc/playback/speed")) or 1.0,
+        xml=xml,
+    )
+
+
+def make_info(
+    spec: StreamSpec, kind: str, source_id: str, fmt: str = "float32", *, speed: float = 1.0
+) -> pylsl.StreamInfo:
+    """Describe a stream to LSL, in the terms of the XDF specification, so that :func:`describe_xml` gives it back.
+
+    Parameters
+    ----------
+    spec : StreamSpec
+        Name, rate, channels, units, positions (written in millimetres, as the specification has it).
+    kind : str
+        Content type: ``EEG``, ``Markers``, ...
+    source_id : str
+        Lasting identity of the sender.
+    fmt : str
+        A key of ``DTYPES``.
+    speed : float
+        How many times faster than real time the stream will come.
+    """
+    info = pylsl.StreamInfo(spec.name, kind, spec.n_channels, spec.sfreq, fmt, source_id)
+    desc = info.desc()
+    desc.append_child_value("manufacturer", "Earmark")
+    channels = desc.append_child("channels")
+    for i, label in enumerate(spec.ch_names):
+        channel = channels.append_child("channel")
+        channel.append_child_value("label", label)
+        channel.append_child_value("type", spec.ch_types[i].upper())
+        channel.append_child_value("unit", spec.units[i])
+        if spec.positions is not None and all(math.isfinite(v) for v in spec.positions[i]):
+            location = channel.append_child("location")
+            for axis, metres in zip("XYZ", spec.positions[i], strict=True):
+                location.append_child_value(axis, repr(metres * 1e3))
+    if speed != 1.0:
+        desc.append_child("playback").append_child_value("speed", repr(speed))
+    return info
+
+
+def _channel_type(text: str) -> str:
+    text = text.strip().lower()
+    return {"ieeg": "seeg", "dbs": "seeg"}.get(text, text if text in CHANNEL_TYPES else "misc")
+
+
+def _unique(labels: Sequence[str]) -> tuple[str, ...]:
+    """Tell channels of the same name apart by a number, as MNE does."""
+    return tuple(f"{x}-{labels[:i].count(x)}" if labels.count(x) > 1 else x for i, x in enumerate(labels))
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _positions(channels: Sequence[ET.Element]) -> tuple[tuple[float, float, float], ...] | None:
+    nan = math.nan
+    rows = []
+    for channel in channels:
+        x, y, z = (_number(channel.findtext(f"location/{axis}")) for axis in "XYZ")
+        rows.append((nan, nan, nan) if x is None or y is None or z is None else (x, y, z))
+    known = [abs(v) for row in rows for v in row if math.isfinite(v)]
+    if not known:
+        return None
+    scale = 1e-3 if max(known) > 1 else 1.0  # the specification says mm; senders that write metres exist
+    return tuple((x * scale, y * scale, z * scale) for x, y, z in rows)

@@ -1,0 +1,135 @@
+"""Epochs around markers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.node import State
+from pipeline.stream import Block, ClockMap, Epoch, Gap, Item, Marker, StreamSpec, wiring_error
+
+#: Markers whose samples are still to come; more than this at a time are refused, not piled up.
+MAX_PENDING = 256
+
+
+@dataclass(frozen=True, slots=True)
+class EpochsConfig:
+    """What to cut out.
+
+    Attributes
+    ----------
+    tmin, tmax : float
+        First and last instant, in seconds from the marker.
+    events : tuple of str
+        Marker values to use; empty means all.
+    late_s : float
+        How much later than its samples a marker may arrive.
+    """
+
+    tmin: float = -0.2
+    tmax: float = 0.8
+    events: tuple[str, ...] = ()
+    late_s: float = 2.0
+
+
+class Epochs:
+    """Cut an epoch around every marker. Inputs: a signal, then a stream of markers.
+
+    A marker waits until its last sample has come. It is never dropped in silence: where an epoch cannot be had,
+    because of a gap or because its samples are gone, an epoch without data says why.
+    """
+
+    Config = EpochsConfig
+    n_inputs = 2
+
+    def __init__(self, config: EpochsConfig) -> None:
+        self.config = config
+
+    def open(self, spec: StreamSpec, markers: StreamSpec) -> StreamSpec:
+        """Allocate memory for one epoch and for late markers."""
+        c = self.config
+        if spec.hop is None:
+            raise wiring_error("epochs", "input", f"{spec.name!r} in ragged blocks", "reblocked: put reblock before it")
+        if markers.sfreq != 0:
+            raise wiring_error("epochs", "inputs[1]", f"{markers.name!r} at {markers.sfreq:g} Hz", "a marker stream")
+        if not c.tmin < c.tmax:
+            raise wiring_error("epochs", "tmin", c.tmin, f"below tmax, {c.tmax:g} s")
+        if c.late_s < 0:
+            raise wiring_error("epochs", "late_s", c.late_s, "0 or more")
+        self._first = round(c.tmin * spec.sfreq)
+        self._n = round(c.tmax * spec.sfreq) - self._first + 1
+        size = self._n + round(c.late_s * spec.sfreq) + max(0, self._first) + spec.hop
+        self._data = np.zeros((size, spec.n_channels))
+        self._bad = np.zeros((size, spec.n_channels), dtype=bool)
+        self._begin = self._end = 0  # indices of the samples that are held: one run without a gap
+        self._clock: ClockMap | None = None
+        self._pending: list[tuple[int, Marker]] = []
+        return spec.evolve(wait=spec.wait + max(0.0, c.tmax))
+
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
+        """Keep samples, note markers, give epochs."""
+        if isinstance(item, Block):
+            self._keep(item)
+            yield from self._due()
+        elif isinstance(item, Gap):
+            held, self._pending = self._pending, []
+            for start, marker in held:
+                yield Epoch(marker, start, None, reason="gap in the signal")
+            self._begin = self._end = item.stop
+        elif isinstance(item, ClockMap):
+            self._clock = item if port == 0 else self._clock
+        elif isinstance(item, Marker) and (not self.config.events or item.value in self.config.events):
+            if self._clock is None:
+                yield Epoch(item, 0, None, reason="marker before the first sample")
+                return
+            start = round(self._clock.index(item.time)) + self._first
+            if len(self._pending) >= MAX_PENDING:
+                yield Epoch(item, start, None, reason=f"more than {MAX_PENDING} markers waiting")
+                return
+            self._pending.append((start, item))
+            yield from self._due()
+
+    def _keep(self, block: Block) -> None:
+        if block.start != self._end:  # first block, or the first after a gap
+            self._begin = block.start
+        rows = np.arange(block.start, block.stop) % len(self._data)
+        self._data[rows] = block.data
+        self._bad[rows] = False if block.bad is None else block.bad
+        self._end = block.stop
+        self._begin = max(self._begin, self._end - len(self._data))
+
+    def _due(self) -> Iterator[Epoch]:
+        waiting = []
+        for start, marker in self._pending:
+            if start + self._n > self._end:
+                waiting.append((start, marker))
+            elif start < self._begin:
+                yield Epoch(marker, start, None, reason="samples before a gap or no longer held")
+            else:
+                rows = np.arange(start, start + self._n) % len(self._data)
+                bad = self._bad[rows].any(axis=0)
+                yield Epoch(marker, start, self._data[rows], bad if bad.any() else None)
+        self._pending = waiting
+
+    def state(self) -> State:
+        """Samples held, clock map and markers waiting."""
+        clock = self._clock
+        return {
+            "data": self._data.copy(),
+            "bad": self._bad.copy(),
+            "held": np.array([self._begin, self._end]),
+            "clock": np.array([] if clock is None else [clock.index0, clock.time0, clock.period]),
+            "pending_start": np.array([start for start, _ in self._pending], dtype=np.int64),
+            "pending_time": np.array([marker.time for _, marker in self._pending], dtype=np.float64),
+            "pending_value": np.array([marker.value for _, marker in self._pending], dtype=np.str_),
+        }
+
+    def restore(self, state: State) -> None:
+        """Put back everything held."""
+        self._data[:], self._bad[:] = state["data"], state["bad"]
+        self._begin, self._end = (int(i) for i in state["held"])
+        self._clock = ClockMap(*(float(v) for v in state["clock"])) if len(state["clock"]) else None
+        columns = zip(state["pending_start"], state["pending_time"], state["pending_value"], strict=True)
+        self._pending = [(int(start), Marker(float(time), str(value))) for start, time, value in columns]

@@ -1,0 +1,55 @@
+"""Removal of line noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import iirnotch
+
+from pipeline.iir import Iir
+from pipeline.stream import StreamSpec, wiring_error
+
+
+@dataclass(frozen=True, slots=True)
+class NotchConfig:
+    """What to remove.
+
+    Attributes
+    ----------
+    line_hz : float
+        Line frequency: 50 or 60 Hz.
+    harmonics : int
+        How many multiples of it, the first included; those at or above the Nyquist frequency are left out.
+    width_hz : float
+        Bandwidth of each notch at -3 dB. Narrower rings longer.
+    """
+
+    line_hz: float = 50.0
+    harmonics: int = 3
+    width_hz: float = 2.0
+
+
+class Notch(Iir):
+    """Remove the line frequency and its harmonics, one second-order notch each."""
+
+    Config = NotchConfig
+
+    def __init__(self, config: NotchConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def design(self, spec: StreamSpec) -> tuple[NDArray[np.float64], StreamSpec]:
+        """Second-order sections of the notches that fit below the Nyquist frequency."""
+        c, nyquist = self.config, spec.sfreq / 2
+        if not 0 < c.line_hz < nyquist:
+            raise wiring_error("notch", "line_hz", c.line_hz, f"above 0 and below the Nyquist frequency, {nyquist:g} Hz")
+        if c.harmonics < 1:
+            raise wiring_error("notch", "harmonics", c.harmonics, "at least 1")
+        if not 0 < c.width_hz < c.line_hz:
+            raise wiring_error("notch", "width_hz", c.width_hz, f"above 0 and below line_hz, {c.line_hz:g} Hz")
+        multiples = [k * c.line_hz for k in range(1, c.harmonics + 1) if k * c.line_hz + c.width_hz / 2 < nyquist]
+        if not multiples:
+            raise wiring_error("notch", "width_hz", c.width_hz, f"such that the notch ends below {nyquist:g} Hz")
+        return np.array([np.concatenate(iirnotch(f, f / c.width_hz, spec.sfreq)) for f in multiples]), spec

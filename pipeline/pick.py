@@ -1,0 +1,69 @@
+"""Choice of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.node import State
+from pipeline.stream import ELECTRODES, Block, Item, StreamSpec, wiring_error
+
+
+@dataclass(frozen=True, slots=True)
+class PickConfig:
+    """Which channels to keep, in the order of the stream.
+
+    Attributes
+    ----------
+    types : tuple of str
+        Channel types to keep.
+    names : tuple of str
+        If given, only these, whatever their type.
+    drop : tuple of str
+        Channels to leave out.
+    """
+
+    types: tuple[str, ...] = ELECTRODES
+    names: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+class Pick:
+    """Keep some channels."""
+
+    Config = PickConfig
+
+    def __init__(self, config: PickConfig) -> None:
+        self.config = config
+
+    def open(self, spec: StreamSpec) -> StreamSpec:
+        """Find the channels; refuse names that are not there, and an empty choice."""
+        for key, names in (("names", self.config.names), ("drop", self.config.drop)):
+            missing = [name for name in names if name not in spec.ch_names]
+            if missing:
+                raise wiring_error("pick", key, missing, f"channels of {spec.name!r}: {', '.join(spec.ch_names)}")
+        self._indices = [
+            i
+            for i, (name, kind) in enumerate(zip(spec.ch_names, spec.ch_types, strict=True))
+            if (name in self.config.names if self.config.names else kind in self.config.types)
+            and name not in self.config.drop
+        ]
+        if not self._indices:
+            raise wiring_error(
+                "pick", "types", list(self.config.types), f"among those of {spec.name!r}: {sorted(set(spec.ch_types))}"
+            )
+        return spec.pick(self._indices)
+
+    def process(self, item: Item) -> Iterator[Item]:
+        """Keep the channels of blocks; pass everything else."""
+        if isinstance(item, Block):
+            bad = None if item.bad is None else item.bad[self._indices]
+            item = Block(item.start, item.data[:, self._indices], bad)
+        yield item
+
+    def state(self) -> State:
+        """Nothing is remembered."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Nothing to put back."""

@@ -1,0 +1,122 @@
+"""The first node of every chain: equal blocks of finite float64 microvolts, whatever arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.node import State
+from pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec, wiring_error
+
+#: Microvolts in the units that streams declare, by their lower-case spelling.
+MICROVOLTS = {
+    **dict.fromkeys(("v", "volt", "volts"), 1e6),
+    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1e3),
+    **dict.fromkeys(("uv", "µv", "μv", "microvolt", "microvolts"), 1.0),
+    **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-3),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReblockConfig:
+    """How to cut.
+
+    Attributes
+    ----------
+    hop_s : float
+        Length of a block in seconds, rounded to whole samples.
+    limit_uv : float
+        Electrode samples beyond this are treated as not measured, like NaN: no amplifier delivers a volt.
+    """
+
+    hop_s: float = 0.02
+    limit_uv: float = 1e6
+
+
+class Reblock:
+    """Cut ragged chunks into blocks of one hop, in float64 microvolts.
+
+    A sample that is not a number, or absurd, is replaced by the last good one of its channel (0 before any), and
+    the channel is marked bad for that block: one NaN would otherwise live in a filter's memory for ever. A gap
+    ends the block under way, which leaves shorter, and the next starts at the end of the gap.
+    """
+
+    Config = ReblockConfig
+
+    def __init__(self, config: ReblockConfig) -> None:
+        self.config = config
+
+    def open(self, spec: StreamSpec) -> StreamSpec:
+        """Fix the hop and the factor to microvolts of every channel."""
+        if not spec.sfreq > 0:
+            raise wiring_error("reblock", "input", f"{spec.name!r} with irregular rate", "a regularly sampled stream")
+        hop = round(self.config.hop_s * spec.sfreq)
+        if hop < 1:
+            raise wiring_error("reblock", "hop_s", self.config.hop_s, f"at least one sample, {1 / spec.sfreq:g} s")
+        factor, limit, units = np.ones(spec.n_channels), np.full(spec.n_channels, np.inf), list(spec.units)
+        for i, (kind, unit) in enumerate(zip(spec.ch_types, spec.units, strict=True)):
+            if kind in ELECTRODES:
+                if unit.lower() not in MICROVOLTS:
+                    raise wiring_error(
+                        "reblock",
+                        "unit",
+                        f"{unit!r} on channel {spec.ch_names[i]!r} of {spec.name!r}",
+                        "V, mV, uV or nV; where the stream does not say, set 'unit' in its [streams] table",
+                    )
+                factor[i], limit[i], units[i] = MICROVOLTS[unit.lower()], self.config.limit_uv, "uV"
+        self._factor, self._limit = factor, np.minimum(limit, np.finfo(np.float64).max)
+        self._held = np.empty((hop, spec.n_channels))
+        self._n_held, self._start = 0, 0
+        self._last = np.zeros(spec.n_channels)
+        return spec.evolve(units=tuple(units), hop=hop, wait=spec.wait + (hop - 1) / spec.sfreq)
+
+    def process(self, item: Item) -> Iterator[Item]:
+        """Collect samples; give a block whenever one is full."""
+        if isinstance(item, Gap):
+            if self._n_held:
+                yield self._take()
+            self._last[:] = 0.0
+            yield item
+        elif isinstance(item, Block):
+            taken, hop = 0, len(self._held)
+            while taken < len(item.data):
+                if self._n_held == 0:
+                    self._start = item.start + taken
+                n = min(hop - self._n_held, len(item.data) - taken)
+                np.multiply(
+                    item.data[taken : taken + n], self._factor, out=self._held[self._n_held : self._n_held + n]
+                )
+                self._n_held += n
+                taken += n
+                if self._n_held == hop:
+                    yield self._take()
+        else:
+            yield item
+
+    def _take(self) -> Block:
+        data, self._n_held = self._held[: self._n_held].copy(), 0
+        valid = np.abs(data) <= self._limit  # false for NaN
+        bad = None
+        if not valid.all():
+            bad = ~valid.all(axis=0)
+            for row, ok in zip(data, valid, strict=True):
+                np.copyto(row, self._last, where=~ok)
+                self._last[:] = row
+        self._last[:] = data[-1]
+        return Block(self._start, data, bad)
+
+    def state(self) -> State:
+        """Samples of the block under way and the last good sample of each channel."""
+        return {
+            "held": self._held[: self._n_held].copy(),
+            "start": np.array(self._start),
+            "last": self._last.copy(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Put back the block under way."""
+        self._n_held, self._start = len(state["held"]), int(state["start"])
+        self._held[: self._n_held] = state["held"]
+        self._last[:] = state["last"]

@@ -1,0 +1,143 @@
+"""Change of sampling rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from scipy.signal import firwin, kaiserord
+
+from pipeline.node import State
+from pipeline.stream import Block, ClockMap, Gap, Item, StreamSpec, wiring_error
+
+#: Attenuation in dB of everything that would fold into the passband.
+ATTENUATION_DB = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ResampleConfig:
+    """The new rate.
+
+    Attributes
+    ----------
+    sfreq : float
+        New sampling rate in Hz.
+    passband_hz : float or None
+        What must stay free of aliases. The lower, the shorter the filter and its delay: the default is what an
+        earlier band-pass left, at most 0.4 of the lower rate.
+    """
+
+    sfreq: float = 64.0
+    passband_hz: float | None = None
+
+
+class Resample:
+    """Change the rate by a ratio of integers, through one linear-phase anti-aliasing filter.
+
+    Output sample ``j`` is computed when input sample ``j * down / up`` (rounded down) has come. The outputs lie on
+    the grid of absolute index 0, so gaps do not shift them. The delay of the filter is declared in the spec and
+    taken off the clock map.
+    """
+
+    Config = ResampleConfig
+
+    def __init__(self, config: ResampleConfig) -> None:
+        self.config = config
+
+    def open(self, spec: StreamSpec) -> StreamSpec:
+        """Find the ratio and design the filter."""
+        if spec.hop is None:
+            raise wiring_error(
+                "resample", "input", f"{spec.name!r} in ragged blocks", "reblocked: put reblock before it"
+            )
+        if not self.config.sfreq > 0:
+            raise wiring_error("resample", "sfreq", self.config.sfreq, "above 0 Hz")
+        ratio = Fraction(self.config.sfreq / spec.sfreq).limit_denominator(10_000)
+        if abs(float(ratio) * spec.sfreq / self.config.sfreq - 1) > 1e-9:
+            raise wiring_error(
+                "resample", "sfreq", self.config.sfreq, f"a ratio of integers below 10000 of the input's {spec.sfreq:g}"
+            )
+        self._up, self._down = ratio.numerator, ratio.denominator
+        low_rate = min(self.config.sfreq, spec.sfreq)
+        passband = self.config.passband_hz
+        if passband is None:
+            passband = min(spec.lowpass or np.inf, 0.4 * low_rate)
+        if not 0 < passband < low_rate / 2:
+            raise wiring_error("resample", "passband_hz", passband, f"above 0 and below {low_rate / 2:g} Hz")
+        stopband = low_rate - passband  # what lies above folds, at worst, onto the edge of the passband
+        fine_rate = self._up * spec.sfreq
+        n_taps, beta = kaiserord(ATTENUATION_DB, (stopband - passband) / (fine_rate / 2))
+        n_taps |= 1  # odd: the delay is a whole number of fine samples
+        taps = firwin(n_taps, low_rate / 2, window=("kaiser", beta), fs=fine_rate)
+        n_phase = -(-n_taps // self._up)
+        phases = np.zeros(n_phase * self._up)
+        phases[:n_taps] = taps
+        phases = phases.reshape(n_phase, self._up).T  # (phase, tap), newest sample first
+        phases /= phases.sum(axis=1, keepdims=True)  # an offset stays an offset, with no image of it
+        self._taps = np.ascontiguousarray(phases[:, ::-1])
+        self._delay_samples = (n_taps - 1) / 2 / self._up
+        self._past = n_phase - 1
+        self._buffer = np.zeros((self._past + spec.hop, spec.n_channels))
+        self._bad = np.zeros(spec.n_channels, dtype=bool)
+        self._settled = False
+        return spec.evolve(
+            sfreq=self.config.sfreq,
+            hop=-(-spec.hop * self._up // self._down),
+            delay=spec.delay + self._delay_samples / spec.sfreq,
+            lowpass=min(spec.lowpass or np.inf, passband),
+        )
+
+    def process(self, item: Item) -> Iterator[Item]:
+        """Resample blocks; move gaps and clock maps to the new grid."""
+        if isinstance(item, Block):
+            yield from self._block(item)
+        elif isinstance(item, Gap):
+            self._settled = False
+            self._bad[:] = False
+            yield Gap(self._first_at(item.start), self._first_at(item.stop))
+        elif isinstance(item, ClockMap):
+            ratio = self._down / self._up
+            yield ClockMap(
+                item.index0 / ratio, item.time0 - self._delay_samples * item.period, item.period * ratio
+            )
+        else:
+            yield item
+
+    def _first_at(self, index: int) -> int:
+        """Index of the first output whose newest input is ``index`` or later."""
+        return -(-index * self._up // self._down)
+
+    def _block(self, block: Block) -> Iterator[Block]:
+        n, past = len(block.data), self._past
+        if not self._settled:
+            self._buffer[:past] = block.data[0]
+            self._settled = True
+        self._buffer[past : past + n] = block.data
+        if block.bad is not None:
+            self._bad |= block.bad
+        first, stop = self._first_at(block.start), self._first_at(block.stop)
+        if stop > first:
+            y = np.empty((stop - first, self._buffer.shape[1]))
+            for row, j in zip(y, range(first, stop), strict=True):
+                newest, phase = divmod(j * self._down, self._up)
+                at = newest - block.start
+                np.matmul(self._taps[phase], self._buffer[at : at + past + 1], out=row)
+            yield Block(first, y, self._bad.copy() if self._bad.any() else None)
+            self._bad[:] = False
+        self._buffer[:past] = self._buffer[n : n + past].copy()
+
+    def state(self) -> State:
+        """Past input, and the mask of input that has not come out yet."""
+        return {
+            "settled": np.array(self._settled),
+            "past": self._buffer[: self._past].copy(),
+            "bad": self._bad.copy(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Put back past input."""
+        self._settled = bool(state["settled"])
+        self._buffer[: self._past] = state["past"]
+        self._bad[:] = state["bad"]
