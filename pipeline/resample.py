@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from scipy.signal import firwin, kaiserord
 
 from pipeline.node import State
-from pipeline.stream import Block, ClockMap, Gap, Item, StreamSpec, wiring_error
+from pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSpec, wiring_error
 
 #: Attenuation in dB of everything that would fold into the passband.
 ATTENUATION_DB = 60.0
@@ -102,6 +102,8 @@ class Resample:
             yield ClockMap(
                 item.index0 / ratio, item.time0 - self._delay_samples * item.period, item.period * ratio
             )
+        elif isinstance(item, ChannelQuality):
+            yield replace(item, stop=self._first_at(item.stop))
         else:
             yield item
 

@@ -192,12 +192,15 @@ class ChannelQuality:
         Channels masked from here on.
     faults : tuple of str
         Per channel, what was found in this window: empty or names joined by ``+``.
+    ch_names : tuple of str
+        The channels judged, as they were called where they were judged.
     """
 
     stop: int
     score: NDArray[np.float64]
     bad: NDArray[np.bool_]
     faults: tuple[str, ...]
+    ch_names: tuple[str, ...] = ()
 
 
 Item = Block | Gap | ClockMap | Marker | Epoch | ChannelQuality

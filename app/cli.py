@@ -1,0 +1,36 @@
+"""The ``earmark`` command."""
+
+from __future__ import annotations
+
+import logging
+
+import typer
+
+from app.bench import bench
+from app.describe import describe
+from app.doctor import doctor
+from app.record import record
+from app.replay import replay
+from app.stream import stream
+from app.streams import streams
+
+app = typer.Typer(
+    name="earmark",
+    help="Real-time brain-steered listening. Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (streams, stream, describe, record, replay, doctor):
+    app.command()(command)
+app.add_typer(bench, name="bench")
+
+
+def main() -> None:
+    """Entry point."""
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""The session configuration: TOML in, a checked description of streams, nodes and outputs out."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import typing
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from devices.lsl_info import StreamSelector
+from pipeline.bandpass import Bandpass
+from pipeline.epochs import Epochs
+from pipeline.graph import Graph, Step
+from pipeline.high_gamma import HighGamma
+from pipeline.notch import Notch
+from pipeline.pick import Pick
+from pipeline.quality import Quality
+from pipeline.reblock import Reblock
+from pipeline.reference import Reference
+from pipeline.resample import Resample
+
+#: Every kind of node, by the name it has in the configuration.
+KINDS: dict[str, Any] = {
+    "pick": Pick,
+    "reblock": Reblock,
+    "quality": Quality,
+    "notch": Notch,
+    "bandpass": Bandpass,
+    "reference": Reference,
+    "resample": Resample,
+    "high_gamma": HighGamma,
+    "epochs": Epochs,
+}
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message says where, what was found and what was wanted."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class StreamConfig(_Strict):
+    """A stream that comes in. At least one of name, type and source_id must be given."""
+
+    name: str = ""
+    type: str = ""
+    source_id: str = ""
+    unit: str = Field("", description="unit of channels that state none: V, mV, uV or nV")
+    sfreq: float | None = Field(None, gt=0, description="refuse any other rate, Hz")
+    n_channels: int | None = Field(None, gt=0, description="refuse any other number of channels")
+
+    @property
+    def selector(self) -> StreamSelector:
+        """How to find it."""
+        return StreamSelector(self.name, self.type, self.source_id)
+
+
+class OutputConfig(_Strict):
+    """A node whose output leaves the graph."""
+
+    node: str
+    record: bool = Field(True, description="keep it in the recording")
+    publish: str = Field("", description="publish it as an LSL stream of this name")
+
+
+class EngineConfig(_Strict):
+    """How the graph is run."""
+
+    resolve_s: float = Field(10.0, gt=0, description="longest wait for a stream at the start, s")
+    max_lag_s: float = Field(1.0, gt=0, description="chunks that waited longer are skipped, as a gap, s")
+    budget_s: float | None = Field(None, gt=0, description="deadline of one chunk, arrival to output; default one hop, s")
+
+
+class _Node(_Strict):
+    type: str
+    name: str = ""
+    input: str = ""
+    inputs: list[str] = []
+
+
+class _File(_Strict):
+    streams: dict[str, StreamConfig]
+    nodes: list[dict[str, Any]]
+    outputs: list[OutputConfig] = []
+    engine: EngineConfig = EngineConfig()
+
+
+_TABLES: dict[str, type[BaseModel]] = {"streams": StreamConfig, "outputs": OutputConfig, "engine": EngineConfig}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A checked configuration.
+
+    Attributes
+    ----------
+    text : str
+        As it was written; it goes into every recording.
+    streams : dict of str to StreamConfig
+        By the name used inside the graph.
+    steps : tuple of (name, type, settings, inputs)
+        Nodes in order.
+    outputs : tuple of OutputConfig
+        What leaves the graph; the last node if none is named.
+    engine : EngineConfig
+        How the graph is run.
+    """
+
+    text: str
+    streams: dict[str, StreamConfig]
+    steps: tuple[tuple[str, str, Any, tuple[str, ...]], ...]
+    outputs: tuple[OutputConfig, ...]
+    engine: EngineConfig
+
+    def graph(self) -> Graph:
+        """Build the graph, not yet open."""
+        steps = [Step(name, KINDS[kind](settings), inputs) for name, kind, settings, inputs in self.steps]
+        return Graph(steps, [output.node for output in self.outputs])
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or used.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, where: str) -> Config:
+    """Check a configuration; ``where`` says in errors where it comes from."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not valid TOML: {error}") from None
+    file = _validate(_File, raw, where)
+    if not file.streams:
+        raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, as [streams.eeg]")
+    for name, stream in file.streams.items():
+        if not (stream.name or stream.type or stream.source_id):
+            raise ConfigError(f"{where}: [streams.{name}] says nothing to find it by: set name, type or source_id")
+    if not file.nodes:
+        raise ConfigError(f"{where}: there is no [[nodes]] table, but must be at least one")
+    steps = _steps(file, where)
+    outputs = tuple(file.outputs) or (OutputConfig(node=steps[-1][0]),)
+    doubled = [o.node for i, o in enumerate(outputs) if o.node in {p.node for p in outputs[:i]}]
+    if doubled:
+        raise ConfigError(f"{where}: [[outputs]] names node {doubled[0]!r} twice, but must once")
+    return Config(text, file.streams, steps, outputs, file.engine)
+
+
+def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...]], ...]:
+    steps: list[tuple[str, str, Any, tuple[str, ...]]] = []
+    before = next(iter(file.streams))
+    own = set(_Node.model_fields)
+    for number, table in enumerate(file.nodes, 1):
+        place = f"{where}: [[nodes]] number {number}"
+        node = _validate(_Node, {k: v for k, v in table.items() if k in own}, place)
+        if node.type not in KINDS:
+            raise ConfigError(
+                f"{place}: type is {node.type!r}, but must be one of {', '.join(KINDS)}{_nearest(node.type, KINDS)}"
+            )
+        if node.input and node.inputs:
+            raise ConfigError(f"{place}: has both 'input' and 'inputs', but must have one of them")
+        settings_class = KINDS[node.type].Config
+        model = _model(settings_class)
+        settings = {k: v for k, v in table.items() if k not in own}
+        checked = _validate(model, settings, f"{place} ({node.type})", also=own)
+        values = {field: getattr(checked, field) for field in model.model_fields}
+        inputs = tuple(node.inputs) or (node.input or before,)
+        name = node.name or node.type
+        steps.append((name, node.type, settings_class(**values), inputs))
+        before = name
+    return tuple(steps)
+
+
+def _model(settings_class: Any) -> type[_Strict]:
+    """A validator of the same fields as a node's frozen configuration."""
+    hints = typing.get_type_hints(settings_class)
+    fields: dict[str, Any] = {f.name: (hints[f.name], f.default) for f in dataclasses.fields(settings_class)}
+    return create_model(settings_class.__name__, __base__=_Strict, **fields)
+
+
+_M = typing.TypeVar("_M", bound=BaseModel)
+
+
+def _validate(model: type[_M], raw: dict[str, Any], where: str, also: set[str] = frozenset()) -> _M:  # type: ignore[assignment]
+    try:
+        return model.model_validate(raw if model is _File else _tuples(raw))
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{where}: {_explain(e, model, also)}" for e in error.errors())) from None
+
+
+def _tuples(value: Any) -> Any:
+    """TOML has arrays, settings have tuples."""
+    if isinstance(value, list):
+        return tuple(_tuples(v) for v in value)
+    return {k: v if k == "inputs" else _tuples(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def _explain(error: Any, model: type[BaseModel], also: set[str]) -> str:
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        *parents, key = error["loc"]
+        known = set(_TABLES.get(str(parents[0]), model).model_fields if parents else model.model_fields) | also
+        return f"unknown key {path!r}{_nearest(str(key), known) or '; known are ' + ', '.join(sorted(known))}"
+    if error["type"] == "missing":
+        return f"key {path!r} is missing"
+    return f"{path} is {error['input']!r}, but: {error['msg']}"
+
+
+def _nearest(key: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(key, list(known), n=1)
+    return f": did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,37 @@
+"""How commands speak: one console, errors in words and without traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+console = Console(soft_wrap=True)
+_errors = Console(stderr=True, soft_wrap=True)
+
+
+def fail(text: str, status: int = 1) -> NoReturn:
+    """Say what is wrong on stderr and end the command."""
+    _errors.print("error:", style="bold red", end=" ")
+    _errors.print(text, markup=False, highlight=False)
+    raise typer.Exit(status)
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn the errors that a person can do something about into a message and exit status 1."""
+    from app.config import ConfigError
+    from devices.lsl_info import StreamError
+    from devices.recorder import RecordingFailed
+    from devices.xdf import XdfError
+    from pipeline.stream import WiringError
+
+    try:
+        yield
+    except (ConfigError, StreamError, RecordingFailed, WiringError, XdfError) as error:
+        fail(str(error))
+    except FileNotFoundError as error:
+        fail(f"{error.filename}: no such file")

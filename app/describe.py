@@ -1,0 +1,145 @@
+"""``earmark describe``: the graph in words and numbers, and the live table of a recording."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from app.config import Config
+    from app.engine import Engine
+    from devices.recorder import Recorder
+    from pipeline.graph import Graph
+    from pipeline.stream import StreamSpec
+
+
+def describe(
+    config: Annotated[Path, typer.Argument(help="Session configuration, TOML.")],
+    recording: Annotated[
+        Path | None, typer.Option(help="Take channels and rate of the first stream from this recording.")
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to look for streams that the file does not describe.")] = 2.0,
+) -> None:
+    """Show the graph: nodes with every setting, rates, latency along the path, and the deadline.
+
+    Rates and channels come from --recording, else from sfreq and n_channels in the configuration, else from the
+    live stream. Exit status: 0 the graph fits, 1 it does not, or a stream is missing.
+    """
+    from app.config import load_config
+    from app.console import console, failures
+    from devices.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    with failures():
+        settings = load_config(config)
+        specs = _specs(settings, recording, wait)
+        graph = settings.graph()
+        graph.open(specs)
+    for name, spec in specs.items():
+        rate = f"{spec.sfreq:g} Hz" if spec.sfreq else "irregular"
+        console.print(f"stream [bold]{name}[/]: {settings.streams[name].selector}; {spec.n_channels} channels, {rate}")
+    console.print(graph_table(graph, settings))
+    for output in settings.outputs:
+        spec = graph.specs[output.node]
+        uses = [u for u, on in (("recorded", output.record), (f"published as {output.publish!r}", output.publish)) if on]
+        console.print(
+            f"output [bold]{output.node}[/] ({', '.join(uses) or 'computed only'}): {spec.n_channels} channels, "
+            f"{spec.sfreq:g} Hz, {spec.latency * 1e3:.1f} ms behind the signal before any computing"
+        )
+    engine = settings.engine
+    budget = engine.budget_s or min(s.hop / s.sfreq for s in graph.specs.values() if s.hop and s.sfreq)
+    console.print(
+        f"deadline of a chunk, arrival to output: {budget * 1e3:g} ms; skipped as a gap when {engine.max_lag_s:g} s "
+        f"late; streams are looked for {engine.resolve_s:g} s"
+    )
+
+
+def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, StreamSpec]:
+    from devices.lsl import Inlet
+    from devices.recordings import open_recording
+    from pipeline.stream import StreamSpec
+
+    specs: dict[str, StreamSpec] = {}
+    for name, stream in settings.streams.items():
+        if recording is not None and not specs:
+            specs[name] = open_recording(recording).spec
+        elif stream.sfreq and stream.n_channels:
+            n = stream.n_channels
+            kind = stream.type.lower() if stream.type.lower() in ("eeg", "seeg", "ecog") else "eeg"
+            labels = tuple(f"A{i + 1}" for i in range(n))
+            specs[name] = StreamSpec(name, stream.sfreq, labels, (kind,) * n, (stream.unit or "uV",) * n)
+        elif stream.type.lower() == "markers":
+            specs[name] = StreamSpec(name, 0.0, ("marker",), ("misc",), ("",))
+        else:
+            inlet = Inlet(name, stream.selector, lambda arrival: None, stream.unit, wait)
+            specs[name] = inlet.description.spec
+            inlet.stop()
+    return specs
+
+
+def graph_table(graph: Graph, settings: Config) -> Table:
+    """Nodes in order, with settings, rates and latencies."""
+    from rich.table import Table
+
+    table = Table(title="graph")
+    for column in ("node", "type", "input", "settings"):
+        table.add_column(column, overflow="fold")
+    for column in ("channels", "rate (Hz)", "hop (samples)", "wait (ms)", "delay (ms)", "group delay (ms)"):
+        table.add_column(column, justify="right")
+    for name, kind, config, inputs in settings.steps:
+        spec = graph.specs[name]
+        values = dataclasses.asdict(config).items()
+        table.add_row(
+            name,
+            kind,
+            ", ".join(inputs),
+            "\n".join(f"{k} = {'auto' if v is None else list(v) if isinstance(v, tuple) else v}" for k, v in values),
+            str(spec.n_channels),
+            f"{spec.sfreq:g}",
+            str(spec.hop or "as it comes"),
+            *(f"{1e3 * v:.1f}" for v in (spec.wait, spec.delay, spec.group_delay)),
+        )
+    return table
+
+
+def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Table:
+    """What a recording looks like now."""
+    import pylsl
+    from rich.table import Table
+
+    table = Table(title=f"{elapsed:.0f} s")
+    for column in ("stream", "state", "samples", "rate (Hz)", "age (ms)", "gaps", "missing", "skipped", "clock steps"):
+        table.add_column(column, justify="left" if column in ("stream", "state") else "right")
+    now = pylsl.local_clock()
+    for name, status in engine.streams.items():
+        inlet = engine.inlets[name]
+        regular = inlet.continuity is not None
+        rate = status.effective_sfreq
+        age = None if status.newest is None else 1e3 * (now - status.newest)
+        table.add_row(
+            name,
+            inlet.status,
+            str(status.n_samples),
+            f"{rate:.2f} of {inlet.description.spec.sfreq:g}" if regular and rate else "-",
+            "-" if age is None else f"{age:.0f}",
+            *(str(n) if regular else "-" for n in (status.n_gaps, status.n_missing, status.n_skipped)),
+            str(inlet.continuity.n_steps) if inlet.continuity else "-",
+        )
+    p50, p99 = engine.latency.percentile(50), engine.latency.percentile(99)
+    lines = []
+    if p50 is not None and p99 is not None:
+        lines.append(
+            f"arrival to output: p50 {1e3 * p50:.2f} ms, p99 {1e3 * p99:.2f} ms, max {1e3 * engine.latency.max:.2f} ms; "
+            f"{engine.n_late} of {engine.latency.n} chunks later than {1e3 * engine.budget_s:g} ms"
+        )
+    for bad in engine.bad.values():
+        lines.append(f"masked: {', '.join(bad) or 'none'}")
+    if recorder is not None:
+        lines.append(f"file {recorder.bytes_written / 1e6:.1f} MB")
+    table.caption = "\n".join(lines)
+    return table

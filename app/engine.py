@@ -1,0 +1,299 @@
+"""The engine: live streams through the graph, on one thread, everything it consumes recorded in that order."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pylsl
+
+from app.config import Config, ConfigError
+from devices.lsl import Arrival, Inlet, Outlet
+from devices.lsl_info import StreamDescription
+from devices.session_file import Digest, SessionWriter
+from pipeline.graph import Graph
+from pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, Marker, StreamSpec
+
+log = logging.getLogger(__name__)
+
+#: Seconds between digests in the journal.
+DIGEST_EVERY_S = 1.0
+#: How many of the newest latencies the percentiles are taken of.
+N_LATENCIES = 10_000
+
+
+@dataclass
+class StreamStatus:
+    """What is known of a stream now."""
+
+    n_samples: int = 0
+    n_gaps: int = 0
+    n_missing: int = 0
+    n_skipped: int = 0
+    n_first: int = 0
+    first_arrival: float = 0.0
+    last_arrival: float = 0.0
+    #: LSL time of the newest sample.
+    newest: float | None = None
+    clock: ClockMap | None = None
+
+    @property
+    def effective_sfreq(self) -> float | None:
+        """Samples received per second of this machine's clock."""
+        seconds = self.last_arrival - self.first_arrival
+        return (self.n_samples - self.n_first) / seconds if seconds > 0 else None
+
+
+class Latencies:
+    """The newest latencies, in a fixed amount of memory."""
+
+    def __init__(self) -> None:
+        self._values = np.zeros(N_LATENCIES)
+        #: How many there were in all, and the largest of them in seconds.
+        self.n, self.max = 0, 0.0
+
+    def add(self, seconds: float) -> None:
+        """Note one more."""
+        self._values[self.n % N_LATENCIES] = seconds
+        self.n += 1
+        self.max = max(self.max, seconds)
+
+    def percentile(self, q: float) -> float | None:
+        """Of those kept, in seconds; None if there are none."""
+        return float(np.percentile(self._values[: min(self.n, N_LATENCIES)], q)) if self.n else None
+
+
+def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]) -> None:
+    """Refuse streams that are not what the configuration says.
+
+    Raises
+    ------
+    ConfigError
+        Naming stream, key, value found and value wanted.
+    """
+    for name, wanted in config.streams.items():
+        spec = descriptions[name].spec
+        for key, found, value in (
+            ("sfreq", spec.sfreq, wanted.sfreq),
+            ("n_channels", spec.n_channels, wanted.n_channels),
+        ):
+            if value is not None and value != found:
+                raise ConfigError(f"stream {name!r}: {key} is {found:g}, but must be {value:g} by [streams.{name}]")
+
+
+def warm_up(graph: Graph, specs: Mapping[str, StreamSpec]) -> None:
+    """Run the graph on silence and forget it, so that nothing is compiled or loaded once data come."""
+    for name, spec in specs.items():
+        if spec.sfreq:
+            n = max(1, round(0.1 * spec.sfreq))
+            for i in range(3):
+                graph.feed(name, Block(i * n, np.zeros((n, spec.n_channels), np.float32)))
+            graph.feed(name, Gap(3 * n, 3 * n))
+    graph.open(specs)
+
+
+@dataclass
+class Engine:
+    """Live streams, a graph, and what becomes of its outputs.
+
+    Parameters
+    ----------
+    config : Config
+        The session.
+    on_event : callable
+        Told, in words, about everything out of the ordinary; on the thread of the graph.
+    """
+
+    config: Config
+    on_event: Callable[[str], None] = log.warning
+    streams: dict[str, StreamStatus] = field(default_factory=dict)
+    latency: Latencies = field(default_factory=Latencies)
+    cost: Latencies = field(default_factory=Latencies)
+    bad: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    n_late: int = 0
+    #: What ended the graph thread, if it was an error.
+    failure: BaseException | None = None
+
+    def connect(self) -> None:
+        """Find and open the streams, check them, open the graph, start nothing yet.
+
+        Raises
+        ------
+        devices.lsl_info.StreamError, ConfigError, pipeline.stream.WiringError
+            If a stream is missing or not as wanted, or the graph does not fit.
+        """
+        self._queue: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self.inlets: dict[str, Inlet] = {}
+        self._outlets: dict[str, Outlet] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="graph", daemon=True)
+        try:
+            for name, stream in self.config.streams.items():
+                self.inlets[name] = Inlet(
+                    name, stream.selector, self._queue.put, stream.unit, self.config.engine.resolve_s
+                )
+            check_expected(self.config, self.descriptions)
+            self.graph = self.config.graph()
+            specs = {name: d.spec for name, d in self.descriptions.items()}
+            self.outputs = self.graph.open(specs)
+            warm_up(self.graph, specs)
+            for output in self.config.outputs:
+                if output.publish:
+                    spec = self.outputs[output.node].evolve(name=output.publish)
+                    self._outlets[output.node] = Outlet(spec, "EEG", f"earmark-{output.publish}")
+        except BaseException:
+            self.close()
+            raise
+        self.streams = {name: StreamStatus() for name in self.inlets}
+        self._digests = {name: Digest() for name in self.graph.outputs}
+        self._writer: SessionWriter | None = None
+
+    @property
+    def descriptions(self) -> dict[str, StreamDescription]:
+        """What the streams say of themselves."""
+        return {name: inlet.description for name, inlet in self.inlets.items()}
+
+    @property
+    def budget_s(self) -> float:
+        """Deadline of one chunk, from arrival to output."""
+        hops = [s.hop / s.sfreq for s in self.graph.specs.values() if s.hop and s.sfreq]
+        return self.config.engine.budget_s or min(hops, default=0.02)
+
+    def recorded_outputs(self) -> dict[str, StreamSpec]:
+        """Outputs that the recording keeps sample by sample."""
+        keep = [o.node for o in self.config.outputs if o.record]
+        return {name: self.outputs[name] for name in keep if self._gives_blocks(name)}
+
+    def _gives_blocks(self, name: str) -> bool:
+        node = next(step.node for step in self.graph.steps if step.name == name)
+        return getattr(node, "n_inputs", 1) == 1  # epochs are cut from what is recorded anyway
+
+    def start(self, writer: SessionWriter | None = None) -> None:
+        """Begin; from here on everything consumed goes to ``writer``."""
+        self._writer = writer
+        self._budget_s = self.budget_s
+        gc.collect()
+        gc.freeze()
+        sys.setswitchinterval(5e-4)  # other Python threads give way sooner
+        self._thread.start()
+        for name, inlet in self.inlets.items():
+            hops = [
+                self.graph.specs[step.name].hop
+                for step in self.graph.steps
+                if name in step.inputs and self.graph.specs[step.name].hop
+            ]
+            inlet.start(min((h for h in hops if h), default=1))
+
+    def stop(self) -> None:
+        """Stop receiving, let the graph finish what has arrived, write the last digests."""
+        for inlet in self.inlets.values():
+            inlet.stop()
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=30)
+        if self._writer is not None and self.failure is None:
+            self._write_digests()
+            self._writer.end()
+
+    def close(self) -> None:
+        """Let go of the streams without having started."""
+        for inlet in self.inlets.values():
+            inlet.stop()
+
+    # The graph thread
+
+    def _run(self) -> None:
+        digest_at = time.monotonic() + DIGEST_EVERY_S
+        try:
+            while True:
+                try:
+                    arrival = self._queue.get(timeout=0.1)
+                except queue.Empty:
+                    if self._stop.is_set():
+                        return
+                    continue
+                self._take(arrival)
+                if time.monotonic() > digest_at:
+                    self._write_digests()
+                    digest_at += DIGEST_EVERY_S
+        except Exception as error:  # noqa: BLE001 - kept for whoever started the engine, and said there
+            log.exception("the graph failed")
+            self.failure = error
+
+    def _take(self, arrival: Arrival) -> None:
+        name, item = arrival.stream, arrival.item
+        begun = pylsl.local_clock()
+        skipped = isinstance(item, Block) and begun - arrival.time > self.config.engine.max_lag_s
+        if self._writer is not None:
+            self._writer.arrival(arrival, skipped)
+        if isinstance(item, str):
+            self.on_event(item)
+            return
+        if item is None or isinstance(item, float):
+            return
+        if skipped and isinstance(item, Block):
+            item = Gap(item.start, item.stop)
+            self.streams[name].n_skipped += item.stop - item.start
+            lag = self.config.engine.max_lag_s
+            self.on_event(f"{name}: {item.stop - item.start} samples skipped: the graph is {lag:g} s behind")
+        else:
+            self._note(name, item, arrival.time)
+        for output, out in self.graph.feed(name, item):
+            self._give(output, out)
+        if isinstance(item, Block):
+            done = pylsl.local_clock()
+            self.latency.add(done - arrival.time)
+            self.cost.add(done - begun)
+            self.n_late += done - arrival.time > self._budget_s
+
+    def _note(self, name: str, item: Item, arrival: float) -> None:
+        status = self.streams[name]
+        if isinstance(item, Block | Marker):
+            n = len(item.data) if isinstance(item, Block) else 1
+            status.n_samples += n
+            status.last_arrival = arrival
+            if status.n_samples == n:
+                status.first_arrival, status.n_first = arrival, n
+            if isinstance(item, Marker):
+                status.newest = item.time
+            elif status.clock is not None:
+                status.newest = status.clock.time(item.stop - 1)
+        elif isinstance(item, Gap):
+            status.n_gaps += 1
+            status.n_missing += item.stop - item.start
+            self.on_event(f"{name}: {item.stop - item.start} samples missing from {item.start} on")
+        elif isinstance(item, ClockMap):
+            status.clock = item
+
+    def _give(self, name: str, item: Item) -> None:
+        self._digests[name].add(item)
+        if isinstance(item, ChannelQuality):
+            self._note_quality(name, item)
+        if self._writer is not None:
+            self._writer.output(name, item)
+        if name in self._outlets and isinstance(item, Block | Gap | ClockMap | Marker):
+            self._outlets[name].push(item)
+
+    def _note_quality(self, output: str, item: ChannelQuality) -> None:
+        bad = tuple(f"{n} ({f})" if f else n for n, b, f in zip(item.ch_names, item.bad, item.faults, strict=True) if b)
+        names = tuple(n for n, b in zip(item.ch_names, item.bad, strict=True) if b)
+        if names != tuple(b.split(" ")[0] for b in self.bad.get(output, ())):
+            self.bad[output] = bad
+            self.on_event(f"masked channels: {', '.join(bad) or 'none'}")
+            if self._writer is not None:
+                self._writer.journal(pylsl.local_clock(), {"masked": names, "by": output})
+
+    def _write_digests(self) -> None:
+        if self._writer is not None:
+            now = pylsl.local_clock()
+            for name, digest in self._digests.items():
+                entry: dict[str, Any] = {"output": name, "items": digest.n_items, "digest": digest.hexdigest()}
+                self._writer.journal(now, entry)

@@ -1,0 +1,31 @@
+"""What a bit-exact replay depends on: versions, number formats, processor."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+
+def environment() -> dict[str, str]:
+    """Describe this machine and these libraries, as far as they can change the last bit of a result."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload, index]
+    versions = {name: metadata.version(name) for name in ("earmark", "numpy", "scipy", "numba")}
+    return {
+        **versions,
+        "python": platform.python_version(),
+        "blas": f"{blas['name']} {blas['version']}",
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

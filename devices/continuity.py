@@ -1,0 +1,165 @@
+"""From the stamps of a stream to sample indices, gaps and a clock map."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.stream import Block, ClockMap, Gap
+
+log = logging.getLogger(__name__)
+
+#: Seconds by which stamps may stray from their line before it means something.
+TOLERANCE_S = 0.1
+#: Memory of the fit, in seconds: long against network jitter, short against the warming-up of a crystal.
+MEMORY_S = 60.0
+#: Prior of the fit: jitter of stamps in seconds, and how far a crystal strays from its nominal rate.
+JITTER_S, DRIFT = 1e-3, 2e-4
+#: Seconds of stream between updates of the clock map.
+UPDATE_S = 1.0
+
+
+class Continuity:
+    """Decide which samples are missing, and when samples happened.
+
+    A regular stream is a line: stamp against index. Stamps scatter around it; a fit with exponential forgetting
+    follows it, and tells the graph by a clock map every second. Where a stamp leaves the line for good, either
+    samples are missing or the sender's clock was set. The pause in arrival decides: a jump of the stamps that
+    came with a pause at least half as long is a gap; one without is a step of the clock, after which the line
+    starts anew and no sample is invented. Samples that merely come late, early or in bursts change nothing.
+
+    Parameters
+    ----------
+    name : str
+        For the log.
+    sfreq : float
+        Nominal rate in Hz.
+    speed : float
+        How many times faster than real time the samples arrive (recordings played out).
+    """
+
+    def __init__(self, name: str, sfreq: float, speed: float = 1.0) -> None:
+        self._name, self._sfreq, self._speed = name, sfreq, speed
+        self._period = 1.0 / sfreq
+        self._tolerance = max(TOLERANCE_S, 1.5 * self._period)
+        self._prior = (JITTER_S / (DRIFT * self._period)) ** 2
+        #: Index of the next sample.
+        self.index = 0
+        self.n_gaps = self.n_steps = 0
+        self._weight = 0.0  # zero: no line yet
+        self._arrival: float | None = None
+        self._told = 0
+
+    def add(
+        self, data: NDArray[Any], stamps: NDArray[np.float64], arrival: float
+    ) -> Iterator[tuple[Block | Gap | ClockMap, NDArray[np.float64] | None]]:
+        """Place one chunk.
+
+        Parameters
+        ----------
+        data : array, shape (n_samples, n_channels)
+            Samples as they came.
+        stamps : array, shape (n_samples,)
+            Their stamps in LSL seconds of this machine.
+        arrival : float
+            When they came, in LSL seconds.
+
+        Yields
+        ------
+        item, rows
+            Items for the graph, and for a block the rows of the chunk that it holds.
+        """
+        pause = 0.0
+        if self._arrival is not None:
+            pause = (arrival - self._arrival) * self._speed - len(data) * self._period
+        self._arrival = arrival
+        if not np.isfinite(stamps).all():
+            guess = self._time(self.index) if self._weight else arrival
+            stamps = np.where(np.isfinite(stamps), stamps, guess + np.arange(len(stamps)) * self._period)
+        stamps = _mend(stamps, self._period)
+        done = 0
+        while done < len(data):
+            if not self._weight:
+                self._anchor(float(stamps[done]))
+                yield self._map(), None
+            rest = np.arange(len(data) - done)
+            off = stamps[done:] - (self._time(self.index) + rest * self._slope)
+            strays = np.abs(off) > self._tolerance
+            n = int(np.argmax(strays)) if strays.any() else len(rest)
+            if n:
+                self._fit(stamps[done : done + n])
+                yield Block(self.index, data[done : done + n]), np.arange(done, done + n)
+                self.index += n
+                done += n
+                if self.index - self._told >= UPDATE_S * self._sfreq:
+                    yield self._map(), None
+            else:
+                gap = self._jump(float(off[0]), pause)
+                if gap:
+                    yield gap, None
+                    pause -= (gap.stop - gap.start) * self._period
+                    self.index = gap.stop
+
+    def _jump(self, off: float, pause: float) -> Gap | None:
+        if pause > off / 2 and off > 0:
+            missing = off
+        elif pause > self._tolerance:
+            missing = pause  # the sender came back with another clock: only the pause tells
+        else:
+            missing = 0.0
+        n = round(missing * self._sfreq)
+        if abs(off - missing) > self._tolerance or n < 1:
+            self.n_steps += 1
+            self._weight = 0.0
+            log.warning("stream %r: its clock stepped by %+.3f s at sample %d", self._name, off - missing, self.index)
+        if n < 1:
+            return None
+        self.n_gaps += 1
+        log.warning("stream %r: %d samples (%.3f s) missing from %d on", self._name, n, missing, self.index)
+        return Gap(self.index, self.index + n)
+
+    # The fit: weighted means and moments of (index, stamp), forgetting as samples go by.
+
+    def _anchor(self, stamp: float) -> None:
+        self._slope = self._period
+        self._mean_i, self._mean_t = float(self.index), stamp
+        self._weight, self._s_ii, self._s_it = 1e-9, 0.0, 0.0
+
+    def _fit(self, stamps: NDArray[np.float64]) -> None:
+        n = len(stamps)
+        keep = np.exp(-n * self._period / MEMORY_S)
+        self._weight *= keep
+        self._s_ii *= keep
+        self._s_it *= keep
+        i, t = self.index + (n - 1) / 2, float(stamps.mean())
+        weight = self._weight + n
+        di, dt = i - self._mean_i, t - self._mean_t
+        share = self._weight * n / weight
+        self._s_ii += share * di * di
+        self._s_it += share * di * dt
+        self._mean_i += di * n / weight
+        self._mean_t += dt * n / weight
+        self._weight = weight
+        self._slope = (self._s_it + self._prior * self._period) / (self._s_ii + self._prior)
+
+    def _time(self, index: float) -> float:
+        return self._mean_t + (index - self._mean_i) * self._slope
+
+    def _map(self) -> ClockMap:
+        self._told = self.index
+        return ClockMap(float(self.index), float(self._time(self.index)), float(self._slope))
+
+
+def _mend(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:
+    """Spread runs of equal stamps, which some senders give to a whole chunk: LSL stamps its last sample."""
+    same = np.diff(stamps) == 0
+    if not same.any():
+        return stamps
+    ends = np.flatnonzero(np.append(~same, True))
+    rows = np.arange(len(stamps))
+    end = ends[np.searchsorted(ends, rows)]
+    return np.asarray(stamps[end] - (end - rows) * period)

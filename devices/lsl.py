@@ -1,0 +1,271 @@
+"""Live LSL streams: what comes in, and what is sent out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from devices.continuity import Continuity
+from devices.lsl_info import (
+    DTYPES,
+    StreamDescription,
+    StreamError,
+    StreamSelector,
+    describe_xml,
+    find_one,
+    find_streams,
+    make_info,
+)
+from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
+
+log = logging.getLogger(__name__)
+
+#: Seconds of data that LSL keeps for us should we be held up; older data are lost and come out as a gap.
+BUFFER_S = 30
+#: Longest wait for a chunk, hence for noticing a request to stop.
+PATIENCE_S = 0.2
+#: Silence after which the network is searched for a new outlet of the same source.
+SILENCE_S = 1.0
+#: Seconds between measurements of the clock offset to the sender, as LabRecorder does.
+OFFSET_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What an inlet hands on.
+
+    Attributes
+    ----------
+    stream : str
+        Name of the stream in the configuration.
+    item : Block, Gap, ClockMap, Marker, float, str or None
+        For the graph; a float is a newly measured clock offset in seconds, a string an event in words. None where
+        ``values`` are all there is: samples of an irregular stream of numbers.
+    time : float
+        LSL time of arrival.
+    stamps : array or None
+        Raw stamps of a block or marker, as sent.
+    values : list of str, array or None
+        Sample of an irregular stream, as sent.
+    """
+
+    stream: str
+    item: Block | Gap | ClockMap | Marker | float | str | None
+    time: float
+    stamps: NDArray[np.float64] | None = None
+    values: list[str] | NDArray[Any] | None = None
+
+
+class Inlet:
+    """One LSL stream, received by a thread of its own that blocks until a chunk is there.
+
+    A sender that goes away is looked for, by the selector; one that comes back with the same channels, rate and
+    format is taken up again, the missing samples reported as a gap. One that comes back different is refused, and
+    the refusal said once, for as long as it is there.
+
+    Parameters
+    ----------
+    stream : str
+        Name of the stream in the configuration.
+    selector : StreamSelector
+        Which stream.
+    sink : callable
+        Receives an :class:`Arrival` for everything, on the thread of the inlet.
+    unit : str
+        Unit to assume for channels that state none.
+    timeout : float
+        Seconds to look for the stream at first.
+
+    Raises
+    ------
+    StreamError
+        If the stream is not there, not the only one, or cannot be opened.
+    """
+
+    def __init__(
+        self, stream: str, selector: StreamSelector, sink: Callable[[Arrival], None], unit: str, timeout: float
+    ) -> None:
+        self.stream, self.selector = stream, selector
+        self._sink, self._unit = sink, unit
+        self._open(find_one(selector, timeout), timeout)
+        self.description = self._described
+        spec = self.description.spec
+        self.offset: float | None = None
+        self._measure()
+        self.continuity = Continuity(stream, spec.sfreq, self.description.speed) if spec.sfreq else None
+        self._dtype = DTYPES[self.description.format]
+        #: "live", "silent", "lost" or "refused", for people.
+        self.status = "live"
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._receive, name=f"lsl {stream}", daemon=True),
+            threading.Thread(target=self._watch_offset, name=f"lsl {stream} offset", daemon=True),
+        ]
+
+    def start(self, hop: int = 1) -> None:
+        """Begin to receive; ``hop`` is the least number of samples worth waking up for."""
+        self._hop = max(1, hop)
+        self._tell(self.offset or 0.0)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop receiving and close the stream."""
+        self._stop.set()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(timeout=10)
+        self._inlet.close_stream()
+
+    def _open(self, info: pylsl.StreamInfo, timeout: float) -> None:
+        inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S, recover=False)
+        try:
+            description = describe_xml(inlet.info(timeout).as_xml(), self._unit)
+            inlet.open_stream(timeout)
+        except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
+            raise StreamError(
+                f"stream {info.name()!r} on host {info.hostname()!r} was found but does not answer: {error} "
+                "A firewall may be in the way: see 'earmark doctor'"
+            ) from None
+        self._inlet, self._described = inlet, description
+
+    def _tell(self, item: Any, **fields: Any) -> None:
+        self._sink(Arrival(self.stream, item, pylsl.local_clock(), **fields))
+
+    def _measure(self) -> None:
+        try:
+            self.offset = self._inlet.time_correction(2.0)
+        except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
+            log.warning("stream %r: clock offset not measured: %s", self.stream, error)
+
+    def _watch_offset(self) -> None:
+        while not self._stop.wait(OFFSET_EVERY_S):
+            if self.status == "live":
+                self._measure()
+                self._tell(self.offset or 0.0)
+
+    # Receiving
+
+    def _receive(self) -> None:
+        silent_s = 0.0
+        rate = self.description.spec.sfreq * self.description.speed
+        n_max = max(self._hop, int(rate) or 1024)
+        buffer = None if self._dtype is None else np.empty((n_max, self.description.spec.n_channels), self._dtype)
+        wait = max(PATIENCE_S, 2 * self._hop / rate) if rate else PATIENCE_S
+        while not self._stop.is_set():
+            try:
+                values, stamps = self._inlet.pull_chunk(
+                    timeout=wait,
+                    max_samples=n_max,
+                    min_samples=self._hop if rate else 1,
+                    dest_obj=buffer,
+                    as_numpy=buffer is not None,
+                )
+            except pylsl.util.LostError:
+                self._lost("lost")
+                silent_s = 0.0
+                continue
+            if len(stamps):
+                if self.status != "live":
+                    self._set("live", "is back")
+                silent_s = 0.0
+                self._deliver(values, np.asarray(stamps, dtype=np.float64))
+            elif rate:
+                silent_s += wait
+                if silent_s >= SILENCE_S:
+                    if self.status == "live":
+                        self._set("silent", f"no data for {silent_s:.1f} s")
+                    self._find_again()
+
+    def _deliver(self, values: Any, stamps: NDArray[np.float64]) -> None:
+        arrival, offset = pylsl.local_clock(), self.offset or 0.0
+        if self.continuity is not None:
+            data = np.array(values)  # the inlet will overwrite its buffer
+            for item, rows in self.continuity.add(data, stamps + offset, arrival):
+                self._sink(Arrival(self.stream, item, arrival, None if rows is None else stamps[rows]))
+            return
+        for row, stamp in zip(values, stamps, strict=True):
+            text = row if isinstance(row, list) else [f"{v:g}" for v in row]
+            marker = Marker(float(stamp) + offset, " ".join(text))
+            self._sink(Arrival(self.stream, marker, arrival, np.array([stamp]), row if row is text else np.array([row])))
+
+    # Loss and return
+
+    def _set(self, status: str, words: str) -> None:
+        self.status = status
+        log.warning("stream %r: %s", self.stream, words)
+        self._tell(f"{self.stream}: {words}")
+
+    def _lost(self, status: str) -> None:
+        self._set(status, "sender lost; looking for it")
+        while not self._stop.wait(PATIENCE_S) and not self._find_again():
+            pass
+
+    def _find_again(self) -> bool:
+        """Look for a new outlet of the same source; take it up if it fits."""
+        try:
+            found = [i for i in find_streams(self.selector, 0.5) if i.uid() != self._described.uid]
+        except RuntimeError as error:
+            log.warning("stream %r: search failed: %s", self.stream, error)
+            return False
+        if len(found) != 1:
+            return False
+        old = self._inlet, self._described
+        try:
+            self._open(found[0], 2.0)
+        except StreamError as error:
+            log.warning("stream %r: %s", self.stream, error)
+            return False
+        wrong = self.description.differences(self._described)
+        if wrong:
+            self._inlet, self._described = old
+            if self.status != "refused":
+                self._set("refused", f"came back with {'; '.join(wrong)}: refused. Restart it as it was")
+            return False
+        self._measure()
+        self._tell(self.offset or 0.0)
+        self._set("live", "is back")
+        return True
+
+
+class Outlet:
+    """A stream of blocks or markers, published.
+
+    Parameters
+    ----------
+    spec : StreamSpec
+        What is sent; ``spec.name`` is the name of the stream.
+    kind : str
+        LSL content type.
+    source_id : str
+        Lasting identity, by which receivers find the stream again.
+    """
+
+    def __init__(self, spec: StreamSpec, kind: str, source_id: str) -> None:
+        self._irregular = spec.sfreq == 0
+        fmt = "string" if self._irregular else "float32"
+        info = make_info(spec, kind, source_id, fmt)
+        self.description: StreamDescription = describe_xml(info.as_xml())
+        self._outlet = pylsl.StreamOutlet(info, max_buffered=BUFFER_S)
+        self._clock: ClockMap | None = None
+
+    def push(self, item: Block | Gap | ClockMap | Marker) -> None:
+        """Send blocks, stamped by the newest clock map, and markers; a gap shows in the stamps of what follows it."""
+        if isinstance(item, ClockMap):
+            self._clock = item
+        elif isinstance(item, Marker):
+            self._outlet.push_sample([item.value], item.time)
+        elif isinstance(item, Block) and self._clock is not None:
+            data = np.ascontiguousarray(item.data, dtype=np.float32)
+            self._outlet.push_chunk(data, self._clock.time(item.stop - 1))
+
+    def has_listeners(self) -> bool:
+        """Whether anybody receives."""
+        return bool(self._outlet.have_consumers())

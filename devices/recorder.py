@@ -1,0 +1,208 @@
+"""The recorder: a process of its own that appends a ring of bytes to a file, and survives everybody.
+
+What goes through the ring is the file, byte for byte: byte ``n`` of the ring belongs at ``base + n`` of the file.
+So a recorder that was killed is replaced by one that goes on where the ring was read to, and writing a piece twice
+does no harm. The file begins, before the process starts, with all headers: it can be opened at any instant.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import multiprocessing as mp
+import os
+import signal
+import time
+from pathlib import Path
+
+from devices import xdf
+from devices.ring import Ring, SpillingWriter
+
+log = logging.getLogger(__name__)
+
+#: Bytes of shared memory: half a minute of 256 channels at 2 kHz.
+RING_BYTES = 64 << 20
+#: Bytes that may wait on disk while the recorder is held up.
+SPILL_BYTES = 4 << 30
+#: Seconds between looks at the ring, between forced writes to the disk, and until a held-up write is tried again.
+LOOK_S, SYNC_S, RETRY_S = 0.02, 1.0, 0.5
+#: Seconds without a heartbeat after which a recorder is taken for dead.
+DEAD_S = 10.0
+#: Seconds between marks to recover at.
+BOUNDARY_S = 10.0
+
+
+class RecordingFailed(RuntimeError):
+    """The recording cannot be made, or is not whole."""
+
+
+def write_file(ring_name: str, path: str, base: int) -> None:
+    """Append the ring to the file until the ring is closed, or its writer is dead and the ring empty.
+
+    Runs in the recorder process. Ctrl-C in the terminal reaches every process: the recorder leaves it to its
+    parent, to whom it belongs to say when all is written.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ring, parent = Ring(ring_name), mp.parent_process()
+    with open(path, "r+b", buffering=0) as file:
+        synced_at = time.monotonic()
+        while True:
+            orphan = parent is not None and not parent.is_alive()
+            last_look = ring.closing or orphan
+            ring.beat()
+            try:
+                _drain(ring, file, base)
+                if time.monotonic() - synced_at > SYNC_S or last_look:
+                    at = ring.read
+                    os.fsync(file.fileno())
+                    ring.synced, synced_at = at, time.monotonic()
+                ring.error = 0
+            except OSError as error:
+                ring.error = error.errno or errno.EIO
+                if orphan:
+                    break  # nobody is left to be told, and nobody to make room
+                time.sleep(RETRY_S)
+                continue
+            if last_look and ring.read == ring.written:
+                break
+            time.sleep(LOOK_S)
+    ring.close()
+
+
+def _drain(ring: Ring, file: io.FileIO, base: int) -> None:
+    while piece := ring.peek(1 << 20):
+        file.seek(base + ring.read)
+        ring.advance(file.write(piece))  # a full disk takes a part of it, then none and an error
+        ring.beat()
+
+
+class Recorder:
+    """The writing side: hands messages over without ever waiting, and keeps a recorder process alive.
+
+    Parameters
+    ----------
+    path : Path
+        File to create; it must not exist.
+    headers : bytes
+        What the file begins with, written before anything else happens.
+    ring_bytes, spill_bytes : int
+        Room in shared memory and on disk for what is not written yet.
+
+    Raises
+    ------
+    RecordingFailed
+        If the file cannot be created.
+    """
+
+    def __init__(
+        self, path: Path, headers: bytes, *, ring_bytes: int = RING_BYTES, spill_bytes: int = SPILL_BYTES
+    ) -> None:
+        self.path = path
+        try:
+            with path.open("xb") as file:
+                file.write(headers)
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError:
+            raise RecordingFailed(f"{path} exists already; recordings are never overwritten: choose another folder") from None
+        except OSError as error:
+            raise RecordingFailed(f"cannot write {path}: {error.strerror}") from None
+        self._base = len(headers)
+        self._ring = Ring(capacity=ring_bytes)
+        self._out = SpillingWriter(self._ring, spill_bytes)
+        self._beat, self._beat_at = 0, 0.0
+        self._bounded_at = time.monotonic()
+        self._alarms: set[str] = set()
+        #: How often a dead recorder was replaced.
+        self.restarts = -1
+        self._start()
+
+    def _start(self) -> None:
+        context = mp.get_context("spawn")
+        args = (self._ring.name, str(self.path), self._base)
+        self._process: mp.process.BaseProcess = context.Process(target=write_file, args=args, name="earmark recorder", daemon=False)
+        self._process.start()
+        self._beat_at = time.monotonic()
+        self.restarts += 1
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the recorder."""
+        return self._process.pid
+
+    @property
+    def bytes_written(self) -> int:
+        """Size of the file so far."""
+        return self._base + self._ring.read
+
+    @property
+    def lost(self) -> int:
+        """Messages that could not be kept."""
+        return self._out.lost
+
+    def put(self, message: bytes) -> None:
+        """Hand over one XDF chunk."""
+        self._out.put(message)
+
+    def watch(self) -> list[str]:
+        """Keep the recorder alive; to be called about once a second.
+
+        Returns
+        -------
+        alarms : list of str
+            Everything that is wrong now and was not at the last call.
+        """
+        now = time.monotonic()
+        if now - self._bounded_at > BOUNDARY_S:
+            self.put(xdf.boundary())
+            self._bounded_at = now
+        self._out.pump()
+        if self._ring.heartbeat != self._beat:
+            self._beat, self._beat_at = self._ring.heartbeat, now
+        alarms = set()
+        if not self._process.is_alive() or now - self._beat_at > DEAD_S:
+            log.error("recorder process %s is dead; starting another", self._process.pid)
+            self._process.kill()
+            self._process.join()
+            self._start()
+            alarms.add(f"the recorder died and was replaced ({self.restarts} times so far)")
+        if self._ring.error:
+            alarms.add(f"cannot write {self.path}: {os.strerror(self._ring.error)}; free some space, nothing is lost yet")
+        if self._out.waiting > self._ring.capacity / 2:
+            alarms.add(f"the recorder is behind: {self._out.waiting >> 20} MB wait to be written")
+        if self._out.lost:
+            alarms.add(f"{self._out.lost} pieces of the recording are lost: no room in memory nor on disk")
+        fresh = alarms - self._alarms
+        self._alarms = alarms
+        for alarm in fresh:
+            log.error("recording: %s", alarm)
+        return sorted(fresh)
+
+    def close(self, timeout: float = 30.0) -> None:
+        """Wait until all is written, then end the process and remove the shared memory.
+
+        Raises
+        ------
+        RecordingFailed
+            If something was lost, or could not be written within ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while self._out.spilled and time.monotonic() < deadline:
+            self.watch()
+            time.sleep(LOOK_S)
+        self._ring.finish()
+        while self._out.waiting and time.monotonic() < deadline:
+            self.watch()
+            time.sleep(LOOK_S)
+        self._process.join(max(1.0, deadline - time.monotonic()))
+        self._process.kill()
+        self._process.join()
+        unwritten = self._out.waiting
+        reason = os.strerror(self._ring.error) if self._ring.error else "the recorder did not keep up"
+        self._out.close()
+        self._ring.close()
+        if unwritten:
+            raise RecordingFailed(f"{self.path} lacks its last {unwritten} bytes: {reason}. What is there can be read")
+        if self._out.lost:
+            raise RecordingFailed(f"{self.path} lacks {self._out.lost} pieces: there was no room in memory nor on disk")

@@ -1,0 +1,177 @@
+"""Recorded EEG from FIF, EDF/BDF, BrainVision and XDF files, read piece by piece behind one small class.
+
+Files are never loaded whole, except XDF, whose samples can only be put in order by going through all of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.stream import StreamSpec
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".fif", ".edf", ".bdf", ".vhdr", ".xdf")
+
+#: Microvolts per unit, by the unit's name in lower case; both micro signs exist.
+MICROVOLTS = {
+    **dict.fromkeys(("v", "volt", "volts"), 1e6),
+    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1e3),
+    **dict.fromkeys(("uv", "\u00b5v", "\u03bcv", "microvolt", "microvolts"), 1.0),
+    **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-3),
+}
+
+
+class RecordingError(ValueError):
+    """A recording is missing, broken, ambiguous or of an unknown kind."""
+
+
+class Segment(NamedTuple):
+    """Samples ``start`` to ``stop`` follow each other without a gap.
+
+    Attributes
+    ----------
+    start, stop : int
+        Indices of the first sample and after the last one.
+    time : float
+        When the first sample was taken, in seconds since sample 0.
+    """
+
+    start: int
+    stop: int
+    time: float
+
+    def time_at(self, index: float, sfreq: float) -> float:
+        """When a sample was taken, in seconds since sample 0."""
+        return self.time + (index - self.start) / sfreq
+
+
+class Recording:
+    """A recording that can be read piece by piece. Made by :func:`open_recording`.
+
+    Attributes
+    ----------
+    spec : StreamSpec
+        Name of the file without suffix, rate, channels; electrodes in ``uV``, everything else in its own unit.
+        Where a file does not say in which unit an electrode is, the unit is empty and the numbers are the file's.
+    n_samples : int
+        Number of samples that can be read.
+    segments : list of Segment
+        The contiguous pieces in order of time, never empty. What lies between them was not recorded.
+    annotations : list of (float, str)
+        Onset in seconds on the segments' time axis, and description; sorted, none outside the recording.
+    """
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        n_samples: int,
+        segments: Sequence[Segment],
+        annotations: Iterable[tuple[float, str]],
+        read: Callable[[int, int], NDArray[np.float32]],
+    ) -> None:
+        self.spec, self.n_samples, self.segments = spec, n_samples, list(segments)
+        self._read = read
+        # Formats round onsets: what is off by less than a sample is not outside.
+        slack, end = 1 / spec.sfreq, self.duration
+        inside = [(t, text) for t, text in annotations if -slack < t < end + slack]
+        self.annotations = sorted((min(max(t, 0.0), end), text) for t, text in inside)
+
+    @property
+    def duration(self) -> float:
+        """Seconds from sample 0 to the end of the last sample, gaps included."""
+        last = self.segments[-1]
+        return last.time_at(last.stop, self.spec.sfreq)
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Read samples.
+
+        Parameters
+        ----------
+        start, stop : int
+            Index of the first sample and after the last one.
+
+        Returns
+        -------
+        array of float32, shape (stop - start, n_channels)
+            In the units of the spec. Samples outside all segments are not data.
+
+        Raises
+        ------
+        RecordingError
+            If the recording has no such samples, or its file can no longer be read.
+        """
+        if not 0 <= start <= stop <= self.n_samples:
+            raise RecordingError(f"{self.spec.name}: no samples {start} to {stop}, it has {self.n_samples}")
+        return self._read(start, stop)
+
+
+def open_recording(path: str | Path, stream: str | None = None) -> Recording:
+    """Open a recording.
+
+    Parameters
+    ----------
+    path : path
+        A ``.fif``, ``.edf``, ``.bdf``, ``.vhdr`` or ``.xdf`` file.
+    stream : str or None
+        Name, ``source_id`` or number of the stream of an XDF file; None takes the only one there is.
+
+    Raises
+    ------
+    RecordingError
+        If the file is missing, of another kind or broken, or if it is not clear which of its streams is meant.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        hint = f"; open {path.with_suffix('.vhdr').name}" if suffix in (".eeg", ".vmrk") else ""
+        raise RecordingError(f"{path}: its suffix is none of {', '.join(SUFFIXES)}{hint}")
+    if not path.is_file():
+        raise RecordingError(f"{path}: no such file")
+    if suffix == ".xdf":
+        from devices.recordings_xdf import open_xdf
+
+        return open_xdf(path, stream)
+    if stream is not None:
+        raise RecordingError(f"{path}: only XDF files have several streams, leave out stream {stream!r}")
+    from devices.recordings_mne import open_mne
+
+    return open_mne(path)
+
+
+def time_at(segments: Sequence[Segment], sfreq: float, index: float) -> float:
+    """When a sample was taken, in seconds since sample 0; the index may lie in a gap."""
+    before = bisect_right(segments, index, key=lambda s: s.start) - 1
+    return segments[max(before, 0)].time_at(index, sfreq)
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Turn whatever a reader makes of a broken file into a RecordingError."""
+    try:
+        yield
+    except RecordingError:
+        raise
+    except Exception as error:  # a broken file may break its parser in any way
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise RecordingError(f"{path}: broken, or not what its suffix says ({said})") from error
+
+
+@contextmanager
+def warnings_logged(path: Path) -> Iterator[None]:
+    """Turn a reader's warnings into log lines."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        yield
+    for warning in caught:
+        if "naming conventions" not in str(warning.message):
+            log.warning("%s: %s", path.name, warning.message)

@@ -1,0 +1,208 @@
+"""FIF, EDF/BDF and BrainVision recordings through MNE's readers, and the gaps these do not tell of."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.recordings import MICROVOLTS, Recording, RecordingError, Segment, in_words, time_at, warnings_logged
+from devices.recordings_edf import EdfLayout, read_layout
+from pipeline.stream import ELECTRODES, StreamSpec
+
+log = logging.getLogger(__name__)
+
+_READERS = {".fif": "read_raw_fif", ".edf": "read_raw_edf", ".bdf": "read_raw_bdf", ".vhdr": "read_raw_brainvision"}
+#: Units that MNE's EDF reader turns into volts; it takes values in any other unit as they are.
+_EDF_VOLTS = ("uV", "\u00b5V", "\u03bcV", "\x83\xcaV", "mV", "V")
+#: FIFF unit codes and what they are called on LSL.
+_FIFF_UNITS = {101: "Hz", 107: "V", 110: "S", 112: "T", 114: "degC", 201: "T/m"}
+_FIFF_HEAD = 4  # the coordinate frame in which positions are wanted
+
+
+def open_mne(path: Path) -> Recording:
+    """Open a recording that MNE can read, without loading it.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.fif``, ``.edf``, ``.bdf`` or ``.vhdr`` file.
+
+    Raises
+    ------
+    RecordingError
+        If it is broken or empty.
+    """
+    suffix = path.suffix.lower()
+    with in_words(path), warnings_logged(path):
+        raw, layout = _edf(path) if suffix in (".edf", ".bdf") else (_raw(path), None)
+        if raw.n_times == 0:
+            raise RecordingError(f"{path}: has no samples")
+        spec, scale = _describe(raw, path.stem, layout)
+        if layout is not None and layout.discontinuous:
+            segments, annotations = _records(layout, raw.n_times, spec.sfreq)
+        else:
+            # MNE counts onsets from the start of the acquisition, which may precede the first sample of the file.
+            notes = [(a["onset"] - raw.first_time, a["duration"], str(a["description"])) for a in raw.annotations]
+            pauses = _pauses(path) if suffix == ".vhdr" else {}
+            segments = _segments(notes, pauses, raw.n_times, spec.sfreq)
+            if not segments:
+                raise RecordingError(f"{path}: nothing was acquired, it says of itself")
+            annotations = [(time_at(segments, spec.sfreq, onset * spec.sfreq), text) for onset, _, text in notes]
+
+    def read(start: int, stop: int) -> NDArray[np.float32]:
+        with in_words(path):
+            data: NDArray[np.float64] = raw[:, start:stop][0].T * scale
+        return data.astype(np.float32, order="C")
+
+    return Recording(spec, raw.n_times, segments, annotations, read)
+
+
+def _raw(path: Path, **options: Any) -> Any:
+    import mne
+
+    return getattr(mne.io, _READERS[path.suffix.lower()])(path, preload=False, verbose="WARNING", **options)
+
+
+def _edf(path: Path) -> tuple[Any, EdfLayout]:
+    layout = read_layout(path)
+    raw = _raw(path, infer_types=True)
+    # MNE would bring slower signals to the highest rate, and differently for every piece that is read.
+    usual = layout.usual()
+    other = [name for name, n in zip(raw.ch_names, layout.per_record, strict=True) if n != usual]
+    if other:
+        rate = usual / layout.record_s
+        log.warning("%s: left out, as their sampling rate is not %g Hz: %s", path.name, rate, ", ".join(other))
+        raw = _raw(path, infer_types=True, exclude=other, exclude_after_unique=True)
+    return raw, layout
+
+
+def _describe(raw: Any, name: str, layout: EdfLayout | None) -> tuple[StreamSpec, NDArray[np.float64]]:
+    """Describe the channels, and say by what to multiply the numbers that MNE returns for each."""
+    nan = math.nan
+    types, units, scale, positions = [], [], [], []
+    dimensions = None
+    if layout is not None:
+        usual = layout.usual()
+        dimensions = [d for d, n in zip(layout.dimensions, layout.per_record, strict=True) if n == usual]
+    for i, (channel, kind) in enumerate(zip(raw.info["chs"], raw.get_channel_types(), strict=True)):
+        unit, factor = _FIFF_UNITS.get(int(channel["unit"]), ""), 1.0
+        kind = {"dbs": "seeg"}.get(kind, kind if kind in ELECTRODES else "misc")  # noqa: PLW2901
+        if dimensions is not None and unit == "V":
+            unit, factor = _edf_unit(dimensions[i])
+            # EDF readers call EEG whatever says nothing else; but what is measured in percent is no electrode.
+            kind = kind if unit in ("V", "") else "misc"  # noqa: PLW2901
+        elif not unit and raw._orig_units.get(channel["ch_name"], "").lower() in MICROVOLTS:
+            unit = "V"  # MNE forgets the unit of BrainVision channels without coordinates
+        if kind in ELECTRODES and unit == "V":
+            unit, factor = "uV", factor * 1e6
+        if kind in ELECTRODES and not unit:
+            log.warning("%s: unit of channel %r unknown, its numbers are left as they are", name, channel["ch_name"])
+        x, y, z = (float(v) for v in channel["loc"][:3])
+        if kind not in ELECTRODES or int(channel["coord_frame"]) != _FIFF_HEAD or x == y == z == 0:
+            x = y = z = nan
+        types.append(kind)
+        units.append(unit)
+        scale.append(factor)
+        positions.append((x, y, z) if math.isfinite(x + y + z) else (nan, nan, nan))
+    spec = StreamSpec(
+        name=name,
+        sfreq=float(raw.info["sfreq"]),
+        ch_names=tuple(raw.ch_names),
+        ch_types=tuple(types),
+        units=tuple(units),
+        positions=tuple(positions) if any(math.isfinite(p[0]) for p in positions) else None,
+    )
+    return spec, np.array(scale)
+
+
+def _edf_unit(dimension: str) -> tuple[str, float]:
+    """Unit of an EDF signal, and what brings MNE's numbers to it."""
+    if dimension in _EDF_VOLTS:
+        return "V", 1.0
+    if dimension.lower() in MICROVOLTS:  # volts by a name that MNE does not know
+        return "V", MICROVOLTS[dimension.lower()] * 1e-6
+    return dimension, 1.0
+
+
+def _segments(
+    notes: list[tuple[float, float, str]], pauses: dict[int, float], n_samples: int, sfreq: float
+) -> list[Segment]:
+    """Cut where annotations say that samples are missing or that recordings were joined.
+
+    Parameters
+    ----------
+    notes : list of (float, float, str)
+        Onset and duration in seconds, and description.
+    pauses : dict
+        Time in seconds at which a sample was taken, by its index, where a recording was resumed after a pause.
+        A join whose time is not known takes none.
+    """
+    cuts, skips = set(pauses), []
+    for onset, duration, text in notes:
+        start, stop = round(onset * sfreq), round((onset + duration) * sfreq)
+        if text.upper() == "BAD_ACQ_SKIP":
+            skips.append((start, stop))
+            cuts |= {start, stop}
+        elif text == "EDGE boundary" or text.startswith("New Segment/"):
+            cuts.add(start)
+    edges = sorted({0, n_samples, *(i for i in cuts if 0 < i < n_samples)})
+    segments = []
+    paused = 0.0
+    for start, stop in itertools.pairwise(edges):
+        paused = max(paused, pauses.get(start, 0.0) - start / sfreq)
+        if not any(a <= start < b for a, b in skips):
+            segments.append(Segment(start, stop, start / sfreq + paused))
+    return segments
+
+
+def _pauses(path: Path) -> dict[int, float]:
+    """Seconds since sample 0 at which a BrainVision recording was resumed, by sample index."""
+    named = re.search(r"^MarkerFile\s*=\s*(.+?)\s*$", _text(path), re.MULTILINE)
+    markers = path.parent / named.group(1).replace("$b", path.stem) if named else None
+    if markers is None or not markers.is_file():
+        return {}
+    found = re.findall(r"^Mk\d+=New Segment,[^,]*,(\d+),[^,]*,[^,]*,(\d{14,20})\s*$", _text(markers), re.MULTILINE)
+    begun = [(int(i) - 1, datetime.strptime(t.ljust(20, "0"), "%Y%m%d%H%M%S%f")) for i, t in found]
+    if not begun or begun[0][0] != 0:
+        return {}
+    return {i: (t - begun[0][1]).total_seconds() for i, t in begun[1:]}
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:  # older BrainVision recorders wrote Latin-1
+        return data.decode("latin-1")
+
+
+def _records(layout: EdfLayout, n_samples: int, sfreq: float) -> tuple[list[Segment], list[tuple[float, str]]]:
+    """Cut a discontinuous EDF+ or BDF+ recording, which MNE takes for a continuous one."""
+    per_record = layout.usual()
+    segments: list[Segment] = []
+    annotations: list[tuple[float, str]] = []
+    first = 0.0
+    for i, found in enumerate(layout.records()):
+        start, stop = i * per_record, (i + 1) * per_record
+        if not found:
+            raise RecordingError(f"{layout.path}: data record {i} does not say when it began")
+        onset = found[0][0]
+        if not segments:
+            first = onset
+            segments.append(Segment(start, stop, 0.0))
+        elif onset - first - segments[-1].time_at(start, sfreq) > 0.5 / sfreq:
+            segments.append(Segment(start, stop, onset - first))
+        else:
+            segments[-1] = segments[-1]._replace(stop=stop)
+        annotations += [(time - first, text) for time, texts in found for text in texts]
+    if not segments or segments[-1].stop != n_samples:
+        raise RecordingError(f"{layout.path}: {len(segments)} segments do not make up its {n_samples} samples")
+    return segments, annotations

@@ -1,0 +1,151 @@
+"""XDF recordings through pyxdf: one stream is the recording, the string streams beside it are its annotations."""
+
+from __future__ import annotations
+
+import logging
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.lsl_info import describe_xml
+from devices.recordings import MICROVOLTS, Recording, RecordingError, Segment, in_words, warnings_logged
+from pipeline.stream import ELECTRODES, StreamSpec
+
+log = logging.getLogger(__name__)
+
+_EEG_TYPES = ("eeg", "seeg", "ecog", "ieeg")
+
+
+def open_xdf(path: Path, wanted: str | None) -> Recording:
+    """Load a stream of an XDF file.
+
+    Stamps of regular streams jitter: each contiguous piece is timed by a straight line through its stamps, all with
+    the slope of the whole recording, and played at the nominal rate. Markers keep their place between samples.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted : str or None
+        Name, ``source_id`` or number of a stream; None takes the only one of type EEG, or the only regular one.
+
+    Raises
+    ------
+    RecordingError
+        If the file is broken, or it is not clear which stream is meant.
+    """
+    import pyxdf
+
+    with in_words(path), warnings_logged(path), path.open("rb") as file:
+        streams, _ = pyxdf.load_xdf(file, synchronize_clocks=True, dejitter_timestamps=False)
+        chosen = _choose(streams, wanted, path)
+        spec, scale = _describe(chosen["info"], path.stem)
+        data = np.asarray(chosen["time_series"])
+        if data.shape != (len(chosen["time_stamps"]), spec.n_channels):
+            raise RecordingError(f"{path}: {data.shape} numbers are not samples of {spec.n_channels} channels")
+        data = (data * scale).astype(np.float32) if np.any(scale != 1) else data.astype(np.float32, copy=False)
+        segments, time_of = _segments(np.asarray(chosen["time_stamps"], float), spec.sfreq, path)
+        annotations = [
+            (time_of(float(stamp)), ", ".join(v for v in sample if v))
+            for stream in streams
+            if stream["info"]["channel_format"][0] == "string"
+            for stamp, sample in zip(stream["time_stamps"], stream["time_series"], strict=True)
+        ]
+
+    def read(start: int, stop: int) -> NDArray[np.float32]:
+        return data[start:stop].copy()
+
+    return Recording(spec, len(data), segments, annotations, read)
+
+
+def _choose(streams: list[dict[str, Any]], wanted: str | None, path: Path) -> dict[str, Any]:
+    def field(stream: dict[str, Any], key: str) -> str:
+        return str(stream["info"].get(key, [""])[0] or "")
+
+    regular = [
+        s
+        for s in streams
+        if field(s, "channel_format") != "string" and float(field(s, "nominal_srate")) > 0 and len(s["time_stamps"])
+    ]
+    if wanted is not None:
+        found = [s for s in regular if wanted in (field(s, "name"), field(s, "source_id"), str(s["info"]["stream_id"]))]
+    else:
+        found = [s for s in regular if field(s, "type").lower() in _EEG_TYPES] or regular
+    if len(found) == 1:
+        return found[0]
+    there = "; ".join(
+        f"number {s['info']['stream_id']}, name {field(s, 'name')!r}, type {field(s, 'type')!r}, source_id "
+        f"{field(s, 'source_id')!r}, {field(s, 'channel_count')} channels at {float(field(s, 'nominal_srate')):g} Hz"
+        for s in found or regular
+    )
+    if not regular:
+        raise RecordingError(f"{path}: no stream has samples at a regular rate")
+    if not found:
+        raise RecordingError(f"{path}: no stream {wanted!r}; there are: {there}")
+    raise RecordingError(f"{path}: {len(found)} streams could be meant, choose one by its number or name: {there}")
+
+
+def _describe(info: Mapping[str, Any], name: str) -> tuple[StreamSpec, NDArray[np.float64]]:
+    """Describe the channels, and say by what to multiply their samples."""
+    # pyxdf hands out the description as dictionaries of lists, and adds results of its own that are neither.
+    root = _element("info", {k: v for k, v in info.items() if isinstance(v, list) and k not in _PYXDF_KEYS})
+    spec = describe_xml(ET.tostring(root, encoding="unicode")).spec
+    units = list(spec.units)
+    scale = np.ones(spec.n_channels)
+    for i, kind in enumerate(spec.ch_types):
+        if kind in ELECTRODES and units[i].lower() in MICROVOLTS:
+            scale[i], units[i] = MICROVOLTS[units[i].lower()], "uV"
+        elif kind in ELECTRODES:
+            log.warning(
+                "%s: channel %r is in %r, not volts: its numbers are left as they are", name, spec.ch_names[i], units[i]
+            )
+    return spec.evolve(name=name, units=tuple(units)), scale
+
+
+_PYXDF_KEYS = ("stream_id", "effective_srate", "segments", "clock_segments")
+
+
+def _element(tag: str, value: Any) -> ET.Element:
+    element = ET.Element(tag)
+    if isinstance(value, Mapping):
+        element.extend(_element(key, child) for key, children in value.items() for child in children)
+    else:
+        element.text = value
+    return element
+
+
+def _segments(stamps: NDArray[np.float64], sfreq: float, path: Path) -> tuple[list[Segment], Callable[[float], float]]:
+    """Cut where stamps jump.
+
+    Returns
+    -------
+    segments : list of Segment
+        The pieces, at the nominal rate; none begins before its predecessor has ended.
+    time_of : callable
+        Brings a time stamp to the segments' time axis.
+    """
+    if not np.isfinite(stamps).all():
+        raise RecordingError(f"{path}: {np.count_nonzero(~np.isfinite(stamps))} time stamps are not numbers")
+    cuts = np.flatnonzero(np.abs(np.diff(stamps)) > max(0.1, 1.5 / sfreq)) + 1
+    starts, stops = np.concatenate([[0], cuts]), np.concatenate([cuts, [len(stamps)]])
+    steps = int((stops - starts - 1).sum())
+    period = float((stamps[stops - 1] - stamps[starts]).sum()) / steps if steps else 1 / sfreq
+    if not 0.99 < period * sfreq < 1.01:
+        log.warning("%s: samples came every %.4g s, but %g Hz are declared", path.name, period, sfreq)
+        period = period if 0.5 < period * sfreq < 2 else 1 / sfreq  # else the stamps are no use as a ruler
+    begun = np.array([np.mean(stamps[a:b] - period * np.arange(b - a)) for a, b in zip(starts, stops, strict=True)])
+    segments: list[Segment] = []
+    for start, stop, stamp in zip(starts.tolist(), stops.tolist(), begun.tolist(), strict=True):
+        earliest = segments[-1].time_at(start, sfreq) if segments else 0.0
+        segments.append(Segment(start, stop, max(earliest, stamp - float(begun[0]))))
+
+    def time_of(stamp: float) -> float:
+        before = np.flatnonzero(begun <= stamp)
+        piece = int(before[-1]) if len(before) else 0
+        return segments[piece].time + (stamp - float(begun[piece])) / (period * sfreq)
+
+    return segments, time_of
