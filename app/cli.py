@@ -7,6 +7,7 @@ import logging
 import typer
 
 from app.bench import bench
+from app.demo import demo
 from app.describe import describe
 from app.doctor import doctor
 from app.record import record
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (streams, stream, describe, record, replay, doctor):
+for command in (streams, stream, describe, record, replay, doctor, demo):
     app.command()(command)
 app.add_typer(bench, name="bench")
 

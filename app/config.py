@@ -74,7 +74,9 @@ class EngineConfig(_Strict):
 
     resolve_s: float = Field(10.0, gt=0, description="longest wait for a stream at the start, s")
     max_lag_s: float = Field(1.0, gt=0, description="chunks that waited longer are skipped, as a gap, s")
-    budget_s: float | None = Field(None, gt=0, description="deadline of one chunk, arrival to output; default one hop, s")
+    budget_s: float | None = Field(
+        None, gt=0, description="deadline of one chunk, arrival to output; default one hop, s"
+    )
 
 
 class _Node(_Strict):

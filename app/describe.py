@@ -46,7 +46,9 @@ def describe(
     console.print(graph_table(graph, settings))
     for output in settings.outputs:
         spec = graph.specs[output.node]
-        uses = [u for u, on in (("recorded", output.record), (f"published as {output.publish!r}", output.publish)) if on]
+        uses = [
+            u for u, on in (("recorded", output.record), (f"published as {output.publish!r}", output.publish)) if on
+        ]
         console.print(
             f"output [bold]{output.node}[/] ({', '.join(uses) or 'computed only'}): {spec.n_channels} channels, "
             f"{spec.sfreq:g} Hz, {spec.latency * 1e3:.1f} ms behind the signal before any computing"

@@ -224,7 +224,7 @@ class Engine:
                 if time.monotonic() > digest_at:
                     self._write_digests()
                     digest_at += DIGEST_EVERY_S
-        except Exception as error:  # noqa: BLE001 - kept for whoever started the engine, and said there
+        except Exception as error:
             log.exception("the graph failed")
             self.failure = error
 
@@ -274,10 +274,10 @@ class Engine:
             status.clock = item
 
     def _give(self, name: str, item: Item) -> None:
-        self._digests[name].add(item)
         if isinstance(item, ChannelQuality):
             self._note_quality(name, item)
         if self._writer is not None:
+            self._digests[name].add(item)
             self._writer.output(name, item)
         if name in self._outlets and isinstance(item, Block | Gap | ClockMap | Marker):
             self._outlets[name].push(item)

@@ -89,5 +89,7 @@ def record(
     if engine.failure is not None:
         fail(f"the graph failed: {engine.failure}. What was recorded until then is in {path}")
     console.print(live_table(engine, None, time.monotonic() - begun))
-    console.print(f"Recorded {path} ({path.stat().st_size / 1e6:.1f} MB). Check it: earmark replay {path} --verify", markup=False)
+    console.print(
+        f"Recorded {path} ({path.stat().st_size / 1e6:.1f} MB). Check it: earmark replay {path} --verify", markup=False
+    )
     sys.exit(0)

@@ -2,124 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-
-from app.config import parse_config
-from app.environment import environment
-from devices.session_file import Consumed, Digest, Noted, Produced, SessionFile
-from pipeline.stream import Block
-
-#: Largest difference, relative to the largest sample of the output, that another machine may make.
-TOLERANCE = 1e-9
-
-
-@dataclass
-class Comparison:
-    """What became of one output.
-
-    Attributes
-    ----------
-    n_samples, n_compared : int
-        Samples that the replay gave, and that were also found in the recording and compared.
-    n_digests, n_wrong : int
-        Digests in the recording, and those that the replay did not meet.
-    first_wrong : float or None
-        LSL time of the first digest that was not met.
-    difference, largest : float
-        Largest absolute difference to the recorded samples, and largest recorded sample, in the unit of the output.
-    """
-
-    n_samples: int = 0
-    n_compared: int = 0
-    n_digests: int = 0
-    n_wrong: int = 0
-    first_wrong: float | None = None
-    difference: float = 0.0
-    largest: float = 0.0
-    length_differs: bool = False
-
-    @property
-    def identical(self) -> bool:
-        """Whether every digest was met, and there was one."""
-        return self.n_digests > 0 and self.n_wrong == 0 and self.difference == 0 and not self.length_differs
-
-    @property
-    def close(self) -> bool:
-        """Whether all recorded samples were met within the tolerance."""
-        return self.n_compared > 0 and not self.length_differs and self.difference <= TOLERANCE * self.largest
-
-
-@dataclass
-class Replay:
-    """A recording, run through its own graph again.
-
-    Parameters
-    ----------
-    session : SessionFile
-        What to replay.
-    """
-
-    session: SessionFile
-    outputs: dict[str, Comparison] = field(default_factory=dict)
-    events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
-    n_items: int = 0
-
-    def run(self, keep: dict[str, list[Any]] | None = None) -> None:
-        """Feed everything, compare everything.
-
-        Parameters
-        ----------
-        keep : dict, optional
-            Receives, by output, all items that came out.
-        """
-        config = parse_config(self.session.about["config"], f"configuration in {self.session.path}")
-        graph = config.graph()
-        graph.open({name: d.spec for name, d in self.session.streams.items()})
-        digests = {name: Digest() for name in graph.outputs}
-        self.outputs = {name: Comparison() for name in graph.outputs}
-        given: dict[str, list[np.ndarray]] = {name: [] for name in self.session.about["outputs"]}
-        for event in self.session:
-            if isinstance(event, Consumed):
-                self.n_items += 1
-                for name, item in graph.feed(event.stream, event.item):
-                    digests[name].add(item)
-                    if isinstance(item, Block):
-                        self.outputs[name].n_samples += len(item.data)
-                        if name in given:
-                            given[name].append(item.data)
-                    if keep is not None:
-                        keep.setdefault(name, []).append(item)
-            elif isinstance(event, Produced):
-                self._compare(self.outputs[event.name], given[event.name], event.data)
-            else:
-                self._note(event, digests)
-
-    def _compare(self, found: Comparison, given: list[np.ndarray], recorded: np.ndarray) -> None:
-        if not given or given[0].shape != recorded.shape:
-            found.length_differs = True
-            return
-        replayed = given.pop(0)
-        found.n_compared += len(recorded)
-        if not np.array_equal(replayed, recorded):
-            found.difference = max(found.difference, float(np.max(np.abs(replayed - recorded))))
-        found.largest = max(found.largest, float(np.max(np.abs(recorded), initial=0.0)))
-
-    def _note(self, note: Noted, digests: dict[str, Digest]) -> None:
-        entry = note.entry
-        if "digest" in entry and entry.get("output") in digests:
-            found, digest = self.outputs[entry["output"]], digests[entry["output"]]
-            found.n_digests += 1
-            if (entry.get("items"), entry["digest"]) != (digest.n_items, digest.hexdigest()):
-                found.n_wrong += 1
-                found.first_wrong = note.time if found.first_wrong is None else found.first_wrong
-        else:
-            self.events.append((note.time, entry))
 
 
 def replay(
@@ -134,9 +20,14 @@ def replay(
     machine or other library versions: within 1e-9 of the largest sample, and it says so); 3 not identical; 1 the
     file cannot be replayed.
     """
+    import numpy as np
     from rich.table import Table
 
     from app.console import console, fail, failures
+    from app.environment import environment
+    from app.verify import TOLERANCE, Replay
+    from devices.session_file import SessionFile
+    from pipeline.stream import Block
 
     kept: dict[str, list[Any]] | None = {} if out is not None else None
     with failures():
@@ -144,7 +35,9 @@ def replay(
         run = Replay(file)
         with console.status(f"Replaying {session.name} …"):
             run.run(kept)
-    table = Table("output", "samples", "compared", "digests met", "largest difference", title=f"Replay of {session.name}")
+    table = Table(
+        "output", "samples", "compared", "digests met", "largest difference", title=f"Replay of {session.name}"
+    )
     for name, found in run.outputs.items():
         table.add_row(
             name,
@@ -181,7 +74,3 @@ def replay(
     for line in changed:
         console.print(f"  {line}", markup=False)
     fail("the replay is not what ran live" + ("" if changed else ", on the same machine and versions"), 3)
-
-
-if __name__ == "__main__":
-    sys.exit("run 'earmark replay'")

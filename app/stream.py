@@ -18,9 +18,9 @@ def stream(
     file: Annotated[Path, typer.Argument(help="Recording: .fif, .edf, .bdf, .vhdr or .xdf.", show_default=False)],
     *,
     speed: Annotated[float, typer.Option(help="How many times faster than it was recorded.")] = 1.0,
-    name: Annotated[str | None, typer.Option(help="Name of the stream.  [default: name of the file]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the stream; that of the file if not given.")] = None,
     source_id: Annotated[
-        str | None, typer.Option(help="Lasting identity of the stream.  [default: earmark-NAME_OF_FILE]")
+        str | None, typer.Option(help="Lasting identity of the stream; earmark-NAME_OF_FILE if not given.")
     ] = None,
     stream: Annotated[
         str | None, typer.Option(help="Which stream of an XDF file: its name, source_id or number.")

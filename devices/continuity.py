@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import numpy as np
@@ -53,10 +53,11 @@ class Continuity:
         self._weight = 0.0  # zero: no line yet
         self._arrival: float | None = None
         self._told = 0
+        self._steps = np.zeros(0)
 
     def add(
         self, data: NDArray[Any], stamps: NDArray[np.float64], arrival: float
-    ) -> Iterator[tuple[Block | Gap | ClockMap, NDArray[np.float64] | None]]:
+    ) -> list[tuple[Block | Gap | ClockMap, slice]]:
         """Place one chunk.
 
         Parameters
@@ -68,41 +69,63 @@ class Continuity:
         arrival : float
             When they came, in LSL seconds.
 
-        Yields
-        ------
-        item, rows
-            Items for the graph, and for a block the rows of the chunk that it holds.
+        Returns
+        -------
+        items : list of (Block, Gap or ClockMap, slice)
+            For the graph, each with the rows of the chunk that it holds.
         """
+        n = len(data)
         pause = 0.0
         if self._arrival is not None:
-            pause = (arrival - self._arrival) * self._speed - len(data) * self._period
+            pause = (arrival - self._arrival) * self._speed - n * self._period
         self._arrival = arrival
+        if self._weight:  # the usual case, cheaply: all stamps on one line, near ours
+            off = (stamps - self._ramp(n)).tolist()
+            low, high, expected = min(off), max(off), self._time(self.index)
+            if high - low < self._period / 2 and expected - self._tolerance < low <= high < expected + self._tolerance:
+                self._fit(n, sum(off) / n + (n - 1) / 2 * self._period)
+                return self._take(data, slice(0, n))
+        return self._add_slowly(data, stamps, pause)
+
+    def _ramp(self, n: int) -> NDArray[np.float64]:
+        if len(self._steps) < n:
+            self._steps = np.arange(2 * n) * self._period
+        return self._steps[:n]
+
+    def _take(self, data: NDArray[Any], rows: slice) -> list[tuple[Block | Gap | ClockMap, slice]]:
+        found: list[tuple[Block | Gap | ClockMap, slice]] = [(Block(self.index, data[rows]), rows)]
+        self.index += rows.stop - rows.start
+        if self.index - self._told >= UPDATE_S * self._sfreq:
+            found.append((self._map(), rows))
+        return found
+
+    def _add_slowly(
+        self, data: NDArray[Any], stamps: NDArray[np.float64], pause: float
+    ) -> list[tuple[Block | Gap | ClockMap, slice]]:
         if not np.isfinite(stamps).all():
-            guess = self._time(self.index) if self._weight else arrival
-            stamps = np.where(np.isfinite(stamps), stamps, guess + np.arange(len(stamps)) * self._period)
+            guess = self._time(self.index) if self._weight else self._arrival
+            stamps = np.where(np.isfinite(stamps), stamps, guess + self._ramp(len(stamps)))
         stamps = _mend(stamps, self._period)
+        found: list[tuple[Block | Gap | ClockMap, slice]] = []
         done = 0
         while done < len(data):
             if not self._weight:
                 self._anchor(float(stamps[done]))
-                yield self._map(), None
-            rest = np.arange(len(data) - done)
-            off = stamps[done:] - (self._time(self.index) + rest * self._slope)
+                found.append((self._map(), slice(done, done)))
+            off = stamps[done:] - (self._time(self.index) + np.arange(len(data) - done) * self._slope)
             strays = np.abs(off) > self._tolerance
-            n = int(np.argmax(strays)) if strays.any() else len(rest)
+            n = int(np.argmax(strays)) if strays.any() else len(off)
             if n:
-                self._fit(stamps[done : done + n])
-                yield Block(self.index, data[done : done + n]), np.arange(done, done + n)
-                self.index += n
+                self._fit(n, float(stamps[done : done + n].mean()))
+                found += self._take(data, slice(done, done + n))
                 done += n
-                if self.index - self._told >= UPDATE_S * self._sfreq:
-                    yield self._map(), None
             else:
                 gap = self._jump(float(off[0]), pause)
                 if gap:
-                    yield gap, None
+                    found.append((gap, slice(done, done)))
                     pause -= (gap.stop - gap.start) * self._period
                     self.index = gap.stop
+        return found
 
     def _jump(self, off: float, pause: float) -> Gap | None:
         if pause > off / 2 and off > 0:
@@ -129,13 +152,13 @@ class Continuity:
         self._mean_i, self._mean_t = float(self.index), stamp
         self._weight, self._s_ii, self._s_it = 1e-9, 0.0, 0.0
 
-    def _fit(self, stamps: NDArray[np.float64]) -> None:
-        n = len(stamps)
-        keep = np.exp(-n * self._period / MEMORY_S)
+    def _fit(self, n: int, t: float) -> None:
+        """Take in ``n`` samples from the next index on, whose mean stamp is ``t``."""
+        keep = math.exp(-n * self._period / MEMORY_S)
         self._weight *= keep
         self._s_ii *= keep
         self._s_it *= keep
-        i, t = self.index + (n - 1) / 2, float(stamps.mean())
+        i = self.index + (n - 1) / 2
         weight = self._weight + n
         di, dt = i - self._mean_i, t - self._mean_t
         share = self._weight * n / weight

@@ -7,6 +7,7 @@ import math
 import socket
 import struct
 import threading
+import time
 import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -15,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pylsl
-from numpy.typing import NDArray
 
 from devices.lsl_info import CHANNEL_TYPES, StreamError, _unique
 from pipeline.stream import Block, Gap, StreamSpec
@@ -54,7 +54,7 @@ class _Socket:
 
     def recv(self, size: int) -> bytes:
         if size > MAX_REPLY:
-            raise ConnectionError(f"it announces a reply of {size} bytes, as no FieldTrip buffer would")
+            raise OSError(f"it announces a reply of {size} bytes, as no FieldTrip buffer would")
         data = bytearray(size)
         view, got = memoryview(data), 0
         while got < size:
@@ -92,7 +92,9 @@ def _client_class() -> Any:
                 raise
             self.isConnected = True
 
-    class FieldTrip(realtime.FieldTripClient):  # type: ignore[misc]
+    class FieldTrip(realtime.FieldTripClient):  # type: ignore[misc, name-defined]
+        socket_timeout: float
+
         # __enter__ makes its own connection; a setter is the one place to put ours instead.
         @property
         def ft_client(self) -> Connection:
@@ -100,7 +102,7 @@ def _client_class() -> Any:
 
         @ft_client.setter
         def ft_client(self, _: Client) -> None:
-            self._connection = Connection(max(self.wait_max, 1.0))
+            self._connection = Connection(self.socket_timeout)
 
     return FieldTrip
 
@@ -214,23 +216,33 @@ class FieldTripSource:
 
         # Left to guess its info, FieldTripClient warns, fails on any label without a number ('Cz') and takes volts
         # for granted. It is given one instead; as the labels are not known yet, one that means nothing.
-        client = _client_class()(mne.create_info(1, 1.0, "misc"), self.host, self.port, wait_max=self.timeout)
-        client.ft_client = client.ft_header = None  # asked for even where its __enter__ did not come to set them
-        self._client = client
-        try:
-            with mne.utils.use_log_level("WARNING"):
-                client.__enter__()
-        except (OSError, RuntimeError, ValueError, struct.error) as error:
-            connection, connected = client.ft_client, client.ft_client.isConnected
-            connection.disconnect()
-            if isinstance(error, RuntimeError) and not connected:
-                reason = f"{connection.refusal or 'stopped'}. Start it, or correct host and port"
-                raise StreamError(self._words(f"was not found within {self.timeout:g} s: {reason}")) from None
-            if isinstance(error, RuntimeError):
-                reason = f"has no header after {self.timeout:g} s. Start the acquisition that fills it"
-                raise StreamError(self._words(reason)) from None
-            raise StreamError(self._words(f"does not answer as one: {error}. Is it the right port?")) from None
-        return client.ft_header
+        placeholder, end = mne.create_info(1, 1.0, "misc"), time.monotonic() + self.timeout
+        while True:
+            client = _client_class()(placeholder, self.host, self.port, wait_max=max(0.0, end - time.monotonic()))
+            client.socket_timeout = max(1.0, self.timeout)
+            client.ft_client = client.ft_header = None  # asked for even where its __enter__ did not come to set them
+            self._client = client
+            try:
+                with mne.utils.use_log_level("WARNING"):
+                    client.__enter__()
+                return client.ft_header
+            except (OSError, RuntimeError, ValueError, struct.error) as error:
+                refusal = self._refusal(error)
+                client.ft_client.disconnect()
+                # A server that is going down, or just up, may take a connection only to break it.
+                again = isinstance(error, ConnectionError) and time.monotonic() < end
+                if not again or self._stop.wait(PATIENCE_S):
+                    raise refusal from None
+
+    def _refusal(self, error: Exception) -> StreamError:
+        if not isinstance(error, RuntimeError):
+            what = f"does not answer as one: {error}. Is it the right port?"
+        elif self._client.ft_client.isConnected:
+            what = f"has no header after {self.timeout:g} s. Start the acquisition that fills it"
+        else:
+            reason = self._client.ft_client.refusal or "stopped"
+            what = f"was not found within {self.timeout:g} s: {reason}. Start it, or correct host and port"
+        return StreamError(self._words(what))
 
     def _describe(self, header: Any) -> tuple[StreamSpec, np.dtype]:
         from mne_realtime.externals.FieldTrip import numpyType
@@ -239,9 +251,9 @@ class FieldTripSource:
         if n < 1 or not (math.isfinite(sfreq) and sfreq > 0) or header.dataType >= len(numpyType):
             raise StreamError(self._words(f"holds no signal: {n} channels of type {header.dataType} at {sfreq:g} Hz"))
         labels = [label.strip() or f"ch{i + 1}" for i, label in enumerate(header.labels or [""] * n)]
-        types = (
-            [_channel_type(x, self._ch_types) for x in labels] if isinstance(self._ch_types, str) else self._ch_types
-        )
+        types = self._ch_types
+        if isinstance(types, str):
+            types = [_channel_type(label, types) for label in labels]
         if len(types) != n or not set(types) <= set(CHANNEL_TYPES):
             raise StreamError(
                 self._words(f"has {n} channels; ch_types is {types}, but must be one of {CHANNEL_TYPES} for each")
@@ -303,6 +315,7 @@ class FieldTripSource:
             self._last = arrival
 
     def _resume(self, why: str) -> None:
+        self._client.ft_client.disconnect()
         try:
             header = self._connect()
         except StreamError as error:

@@ -112,8 +112,9 @@ def _pink(rng: np.random.Generator, n: int, n_samples: int, sfreq: float) -> NDA
     spectrum = np.fft.rfft(rng.normal(size=(n, n_samples)))
     spectrum /= np.sqrt(np.maximum(np.fft.rfftfreq(n_samples, 1 / sfreq), 0.5))
     spectrum[:, 0] = 0
-    noise = np.fft.irfft(spectrum, n_samples)
-    return noise / noise.std(axis=1, keepdims=True)
+    noise: NDArray[np.float64] = np.fft.irfft(spectrum, n_samples)
+    noise /= noise.std(axis=1, keepdims=True)
+    return noise
 
 
 def _faults(rng: np.random.Generator, volts: NDArray[np.float64]) -> None:

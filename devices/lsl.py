@@ -37,7 +37,7 @@ SILENCE_S = 1.0
 OFFSET_EVERY_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
     """What an inlet hands on.
 
@@ -156,17 +156,16 @@ class Inlet:
     def _receive(self) -> None:
         silent_s = 0.0
         rate = self.description.spec.sfreq * self.description.speed
-        n_max = max(self._hop, int(rate) or 1024)
-        buffer = None if self._dtype is None else np.empty((n_max, self.description.spec.n_channels), self._dtype)
+        # Whole hops: what is left of the sender's chunk would wait in the reblocker anyway.
+        n_max = self._hop if rate else 64
         wait = max(PATIENCE_S, 2 * self._hop / rate) if rate else PATIENCE_S
         while not self._stop.is_set():
             try:
                 values, stamps = self._inlet.pull_chunk(
                     timeout=wait,
                     max_samples=n_max,
-                    min_samples=self._hop if rate else 1,
-                    dest_obj=buffer,
-                    as_numpy=buffer is not None,
+                    min_samples=None if rate else 1,
+                    as_numpy=self._dtype is not None,
                 )
             except pylsl.util.LostError:
                 self._lost("lost")
@@ -176,7 +175,7 @@ class Inlet:
                 if self.status != "live":
                     self._set("live", "is back")
                 silent_s = 0.0
-                self._deliver(values, np.asarray(stamps, dtype=np.float64))
+                self._deliver(values, stamps)
             elif rate:
                 silent_s += wait
                 if silent_s >= SILENCE_S:
@@ -184,17 +183,18 @@ class Inlet:
                         self._set("silent", f"no data for {silent_s:.1f} s")
                     self._find_again()
 
-    def _deliver(self, values: Any, stamps: NDArray[np.float64]) -> None:
+    def _deliver(self, values: Any, stamps: Any) -> None:
         arrival, offset = pylsl.local_clock(), self.offset or 0.0
         if self.continuity is not None:
-            data = np.array(values)  # the inlet will overwrite its buffer
-            for item, rows in self.continuity.add(data, stamps + offset, arrival):
-                self._sink(Arrival(self.stream, item, arrival, None if rows is None else stamps[rows]))
+            for item, rows in self.continuity.add(values, stamps + offset, arrival):
+                self._sink(Arrival(self.stream, item, arrival, stamps[rows]))
             return
         for row, stamp in zip(values, stamps, strict=True):
             text = row if isinstance(row, list) else [f"{v:g}" for v in row]
             marker = Marker(float(stamp) + offset, " ".join(text))
-            self._sink(Arrival(self.stream, marker, arrival, np.array([stamp]), row if row is text else np.array([row])))
+            self._sink(
+                Arrival(self.stream, marker, arrival, np.array([stamp]), row if row is text else np.array([row]))
+            )
 
     # Loss and return
 

@@ -41,13 +41,13 @@ class RealtimeClient:
     RtEpochs counts samples from the first it is handed: add :attr:`first_index` to its events. That holds for an
     RtEpochs that was there from the start; give each a client of its own.
 
-    Missing samples are handed on as NaN, so that the count stays right: an epoch that overlaps a gap holds NaN. RtEpochs
-    drops such epochs if asked to: ``reject=dict(eeg=lambda x: (bool(np.isnan(x).any()), "gap"))``. Samples that nobody
-    fetched in time (``dropped_samples``) are missing, too.
+    Missing samples are handed on as NaN, so that the count stays right: an epoch that overlaps a gap holds NaN, and
+    one made by :func:`rt_epochs` is dropped. Samples that nobody fetched in time (``dropped_samples``) are missing,
+    too.
 
-    A marker is lost, which is logged and counted (``lost_markers``), if its samples have been handed on already,
-    if it comes directly after or at the same sample as another, or if too many wait. RtEpochs itself finds no event at
-    the very first sample, and drops those with too little before them.
+    A marker is lost, which is logged and counted (``lost_markers``), if its sample has been handed on already, is the
+    same as that of another or next to it, or if too many wait. RtEpochs itself finds no event at the very first
+    sample, and drops those with too little before them.
 
     Parameters
     ----------
@@ -57,8 +57,10 @@ class RealtimeClient:
         Code, above 0, of every marker value to carry. Markers of other values are left out.
     buffer_size : int
         Samples handed on at a time.
+    late_s : float
+        How much later than its sample a marker may come: samples are held back for as long.
     backlog_s : float
-        Most seconds of samples held for a receiver that is slow; beyond, the oldest are dropped.
+        Most seconds of samples held besides for a receiver that is slow; beyond, the oldest are dropped.
 
     Attributes
     ----------
@@ -76,7 +78,12 @@ class RealtimeClient:
     verbose = "WARNING"
 
     def __init__(
-        self, spec: StreamSpec, event_id: Mapping[str, int], buffer_size: int, backlog_s: float = 10.0
+        self,
+        spec: StreamSpec,
+        event_id: Mapping[str, int],
+        buffer_size: int,
+        late_s: float = 0.5,
+        backlog_s: float = 10.0,
     ) -> None:
         self.event_id, self.buffer_size = dict(event_id), buffer_size
         if not spec.sfreq > 0:
@@ -87,19 +94,21 @@ class RealtimeClient:
             raise wiring_error("realtime client", "event_id", self.event_id, "codes from 1 to 2147483647")
         self._factor = np.array([_factor(spec, i) for i in range(spec.n_channels)])
         self.info = _info(spec)
-        self._limit = max(buffer_size, round(backlog_s * spec.sfreq))
+        self._late = round(late_s * spec.sfreq)
+        self._limit = self._late + round(backlog_s * spec.sfreq)
         self.lost_markers = self.dropped_samples = 0
         self._callbacks: list[Callback] = []
         self._thread: threading.Thread | None = None
         self._failure: Exception | None = None
-        self._end: int | None = None  # index after the newest sample pushed
         self._changed = threading.Condition()
         self._clear()
 
     def _clear(self) -> None:
         self._stopping = False
+        self._end: int | None = None  # index after the newest sample pushed
         self._blocks: deque[tuple[int, NDArray[np.float64]]] = deque()
         self._n_held = 0
+        self._dropping = False
         self._pending: list[tuple[int, int]] = []  # index and code, in order
         self._last_marker = -2  # index of the newest marker handed on
         self._first: int | None = None
@@ -128,30 +137,32 @@ class RealtimeClient:
         """
         data = item.data if isinstance(item, Block) else None
         if data is not None and (data.ndim != 2 or data.shape[1] != len(self._factor)):
-            raise ValueError(
-                f"realtime client: block of shape {data.shape}, but the stream has {len(self._factor)} channels"
-            )
+            expected = f"the stream has {len(self._factor)} channels"
+            raise ValueError(f"realtime client: block of shape {data.shape}, but {expected}")
         with self._changed:
+            if self._thread is None or self._stopping:
+                return
             if self._end is not None and item.start < self._end:
                 raise ValueError(f"realtime client: samples from {item.start} on, but {self._end} comes next")
             self._end = item.stop
-            if self._thread is None:
-                return
             for index, value in markers:
                 if value in self.event_id:
                     self._place(index, self.event_id[value])
-            if data is None or not len(data):
-                return
-            self._blocks.append((item.start, data * self._factor))
-            self._n_held += len(data)
-            n_dropped = 0
-            while self._n_held > self._limit and len(self._blocks) > 1:
-                n_dropped += len(self._blocks.popleft()[1])
-                self._n_held -= n_dropped
+            if data is not None and len(data):
+                self._blocks.append((item.start, data * self._factor))
+                self._n_held += len(data)
+                self._drop()
             self._changed.notify()
-        if n_dropped:
-            self.dropped_samples += n_dropped
-            log.warning("realtime client: receiver too slow, %d samples dropped", n_dropped)
+
+    def _drop(self) -> None:
+        overdue = self._n_held > self._limit and len(self._blocks) > 1
+        if overdue and not self._dropping:
+            log.warning("realtime client: the receiver is too slow, samples from %d on dropped", self._blocks[0][0])
+        self._dropping = overdue
+        while self._n_held > self._limit and len(self._blocks) > 1:
+            n = len(self._blocks.popleft()[1])
+            self._n_held -= n
+            self.dropped_samples += n
 
     def _place(self, index: int, code: int) -> None:
         reason = ""
@@ -199,7 +210,7 @@ class RealtimeClient:
         if nchan != len(self.info["chs"]):
             raise ValueError(f"realtime client: {nchan} channels asked for, but there are {len(self.info['chs'])}")
         with self._changed:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._clear()
                 self._thread = threading.Thread(target=self._run, name="realtime client", daemon=True)
                 self._thread.start()
@@ -215,7 +226,9 @@ class RealtimeClient:
         with self._changed:
             thread, self._stopping = self._thread, True
             self._changed.notify()
-        if thread is not None and thread is not threading.current_thread():
+        if thread is threading.current_thread():
+            return
+        if thread is not None:
             thread.join()
         with self._changed:
             self._thread, failure, self._failure = None, self._failure, None
@@ -245,16 +258,24 @@ class RealtimeClient:
                         filled = 0
         except Exception as error:
             log.exception("realtime client: a receiver failed")
-            self._failure = error
+            with self._changed:
+                self._failure, self._stopping = error, True
+                self._blocks.clear()
 
     def _take(self) -> tuple[int, NDArray[np.float64]] | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._blocks or self._stopping)
+            self._changed.wait_for(lambda: self._stopping or self._ripe())
             if self._stopping:
                 return None
             block = self._blocks.popleft()
             self._n_held -= len(block[1])
             return block
+
+    def _ripe(self) -> bool:
+        if not self._blocks or self._end is None:
+            return False
+        start, data = self._blocks[0]
+        return self._end - (start + len(data)) >= self._late
 
     def _hand_on(self, buffer: NDArray[np.float64]) -> None:
         with self._changed:
@@ -304,7 +325,9 @@ def _info(spec: StreamSpec) -> Any:
 
 
 def rt_epochs(client: RealtimeClient, event_id: Mapping[str, int], tmin: float, tmax: float, **options: Any) -> Any:
-    """Make an RtEpochs whose ``get_data`` works; that of MNE-realtime 0.3 fails with MNE 1.13.
+    """Make an RtEpochs that drops epochs with missing samples (``GAP`` in its drop log) and whose ``get_data`` works.
+
+    That of MNE-realtime 0.3 fails with MNE 1.13, and knows no gaps.
 
     Parameters
     ----------
@@ -328,6 +351,11 @@ def rt_epochs(client: RealtimeClient, event_id: Mapping[str, int], tmin: float, 
 @cache
 def _epochs_class() -> Any:
     class RtEpochs(import_realtime().RtEpochs):  # type: ignore[misc]
+        def _is_good_epoch(self, data: Any, verbose: Any = None) -> Any:
+            if np.isnan(data).any():
+                return False, ("GAP",)
+            return super()._is_good_epoch(data, verbose=verbose)
+
         # MNE hands its own _get_data more arguments from version to version, which this one does not know.
         def _get_data(
             self, out: bool = True, picks: Any = None, item: Any = None, *, exclude: Any = (), **options: Any

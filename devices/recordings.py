@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stream import StreamSpec
+from pipeline.stream import ELECTRODES, StreamSpec
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Recording:
         self._read = read
         # Formats round onsets: what is off by less than a sample is not outside.
         slack, end = 1 / spec.sfreq, self.duration
-        inside = [(t, text) for t, text in annotations if -slack < t < end + slack]
+        inside = [(float(t), text) for t, text in annotations if -slack < t < end + slack]
         self.annotations = sorted((min(max(t, 0.0), end), text) for t, text in inside)
 
     @property
@@ -112,6 +112,8 @@ class Recording:
         """
         if not 0 <= start <= stop <= self.n_samples:
             raise RecordingError(f"{self.spec.name}: no samples {start} to {stop}, it has {self.n_samples}")
+        if start == stop:
+            return np.empty((0, self.spec.n_channels), np.float32)
         return self._read(start, stop)
 
 
@@ -152,6 +154,14 @@ def time_at(segments: Sequence[Segment], sfreq: float, index: float) -> float:
     """When a sample was taken, in seconds since sample 0; the index may lie in a gap."""
     before = bisect_right(segments, index, key=lambda s: s.start) - 1
     return segments[max(before, 0)].time_at(index, sfreq)
+
+
+def warn_of_unknown_units(spec: StreamSpec) -> None:
+    """Log which electrodes are in no unit of voltage."""
+    channels = zip(spec.ch_names, spec.ch_types, spec.units, strict=True)
+    unknown = [f"{name} ({unit or 'none'})" for name, kind, unit in channels if kind in ELECTRODES and unit != "uV"]
+    if unknown:
+        log.warning("%s: numbers left as they are, as their unit is not known: %s", spec.name, ", ".join(unknown))
 
 
 @contextmanager

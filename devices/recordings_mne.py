@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.recordings import MICROVOLTS, Recording, RecordingError, Segment, in_words, time_at, warnings_logged
+from devices.recordings import (
+    MICROVOLTS,
+    Recording,
+    RecordingError,
+    Segment,
+    in_words,
+    time_at,
+    warn_of_unknown_units,
+    warnings_logged,
+)
 from devices.recordings_edf import EdfLayout, read_layout
 from pipeline.stream import ELECTRODES, StreamSpec
 
@@ -24,6 +33,7 @@ _READERS = {".fif": "read_raw_fif", ".edf": "read_raw_edf", ".bdf": "read_raw_bd
 _EDF_VOLTS = ("uV", "\u00b5V", "\u03bcV", "\x83\xcaV", "mV", "V")
 #: FIFF unit codes and what they are called on LSL.
 _FIFF_UNITS = {101: "Hz", 107: "V", 110: "S", 112: "T", 114: "degC", 201: "T/m"}
+_SKIP = "BAD_ACQ_SKIP"  # how MNE calls samples that were not acquired; it fills in zeros
 _FIFF_HEAD = 4  # the coordinate frame in which positions are wanted
 
 
@@ -45,24 +55,29 @@ def open_mne(path: Path) -> Recording:
         raw, layout = _edf(path) if suffix in (".edf", ".bdf") else (_raw(path), None)
         if raw.n_times == 0:
             raise RecordingError(f"{path}: has no samples")
+        n_samples = int(raw.n_times)
         spec, scale = _describe(raw, path.stem, layout)
         if layout is not None and layout.discontinuous:
-            segments, annotations = _records(layout, raw.n_times, spec.sfreq)
+            segments, annotations = _records(layout, n_samples, spec.sfreq)
         else:
             # MNE counts onsets from the start of the acquisition, which may precede the first sample of the file.
             notes = [(a["onset"] - raw.first_time, a["duration"], str(a["description"])) for a in raw.annotations]
             pauses = _pauses(path) if suffix == ".vhdr" else {}
-            segments = _segments(notes, pauses, raw.n_times, spec.sfreq)
+            segments = _segments(notes, pauses, n_samples, spec.sfreq)
             if not segments:
                 raise RecordingError(f"{path}: nothing was acquired, it says of itself")
-            annotations = [(time_at(segments, spec.sfreq, onset * spec.sfreq), text) for onset, _, text in notes]
+            annotations = [
+                (time_at(segments, spec.sfreq, onset * spec.sfreq), text)
+                for onset, _, text in notes
+                if text.upper() != _SKIP  # the gap says it
+            ]
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
         with in_words(path):
             data: NDArray[np.float64] = raw[:, start:stop][0].T * scale
         return data.astype(np.float32, order="C")
 
-    return Recording(spec, raw.n_times, segments, annotations, read)
+    return Recording(spec, n_samples, segments, annotations, read)
 
 
 def _raw(path: Path, **options: Any) -> Any:
@@ -103,8 +118,6 @@ def _describe(raw: Any, name: str, layout: EdfLayout | None) -> tuple[StreamSpec
             unit = "V"  # MNE forgets the unit of BrainVision channels without coordinates
         if kind in ELECTRODES and unit == "V":
             unit, factor = "uV", factor * 1e6
-        if kind in ELECTRODES and not unit:
-            log.warning("%s: unit of channel %r unknown, its numbers are left as they are", name, channel["ch_name"])
         x, y, z = (float(v) for v in channel["loc"][:3])
         if kind not in ELECTRODES or int(channel["coord_frame"]) != _FIFF_HEAD or x == y == z == 0:
             x = y = z = nan
@@ -120,6 +133,7 @@ def _describe(raw: Any, name: str, layout: EdfLayout | None) -> tuple[StreamSpec
         units=tuple(units),
         positions=tuple(positions) if any(math.isfinite(p[0]) for p in positions) else None,
     )
+    warn_of_unknown_units(spec)
     return spec, np.array(scale)
 
 
@@ -148,7 +162,7 @@ def _segments(
     cuts, skips = set(pauses), []
     for onset, duration, text in notes:
         start, stop = round(onset * sfreq), round((onset + duration) * sfreq)
-        if text.upper() == "BAD_ACQ_SKIP":
+        if text.upper() == _SKIP:
             skips.append((start, stop))
             cuts |= {start, stop}
         elif text == "EDGE boundary" or text.startswith("New Segment/"):
@@ -170,10 +184,15 @@ def _pauses(path: Path) -> dict[int, float]:
     if markers is None or not markers.is_file():
         return {}
     found = re.findall(r"^Mk\d+=New Segment,[^,]*,(\d+),[^,]*,[^,]*,(\d{14,20})\s*$", _text(markers), re.MULTILINE)
-    begun = [(int(i) - 1, datetime.strptime(t.ljust(20, "0"), "%Y%m%d%H%M%S%f")) for i, t in found]
-    if not begun or begun[0][0] != 0:
+    begun = {}
+    for index, date in found:
+        try:
+            begun[int(index) - 1] = datetime.strptime(date.ljust(20, "0"), "%Y%m%d%H%M%S%f")
+        except ValueError:  # all zeros, mostly: anonymised
+            log.info("%s: sample %s began at no date, %s: any pause before it is left out", path.name, index, date)
+    if 0 not in begun:
         return {}
-    return {i: (t - begun[0][1]).total_seconds() for i, t in begun[1:]}
+    return {i: (date - begun[0]).total_seconds() for i, date in begun.items() if i}
 
 
 def _text(path: Path) -> str:

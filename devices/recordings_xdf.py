@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.lsl_info import describe_xml
-from devices.recordings import MICROVOLTS, Recording, RecordingError, Segment, in_words, warnings_logged
+from devices.recordings import (
+    MICROVOLTS,
+    Recording,
+    RecordingError,
+    Segment,
+    in_words,
+    warn_of_unknown_units,
+    warnings_logged,
+)
 from pipeline.stream import ELECTRODES, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -40,8 +49,9 @@ def open_xdf(path: Path, wanted: str | None) -> Recording:
     """
     import pyxdf
 
-    with in_words(path), warnings_logged(path), path.open("rb") as file:
-        streams, _ = pyxdf.load_xdf(file, synchronize_clocks=True, dejitter_timestamps=False)
+    with in_words(path), warnings_logged(path):
+        with path.open("rb") as file, _without(logging.getLogger(pyxdf.load_xdf.__module__), "clock-segments differ"):
+            streams, _ = pyxdf.load_xdf(file, synchronize_clocks=True, dejitter_timestamps=False)
         chosen = _choose(streams, wanted, path)
         spec, scale = _describe(chosen["info"], path.stem)
         data = np.asarray(chosen["time_series"])
@@ -60,6 +70,20 @@ def open_xdf(path: Path, wanted: str | None) -> Recording:
         return data[start:stop].copy()
 
     return Recording(spec, len(data), segments, annotations, read)
+
+
+@contextmanager
+def _without(logger: logging.Logger, words: str) -> Iterator[None]:
+    """Keep back what a logger says of every file whose stamps are left as they are."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return words not in record.getMessage()
+
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)
 
 
 def _choose(streams: list[dict[str, Any]], wanted: str | None, path: Path) -> dict[str, Any]:
@@ -99,11 +123,9 @@ def _describe(info: Mapping[str, Any], name: str) -> tuple[StreamSpec, NDArray[n
     for i, kind in enumerate(spec.ch_types):
         if kind in ELECTRODES and units[i].lower() in MICROVOLTS:
             scale[i], units[i] = MICROVOLTS[units[i].lower()], "uV"
-        elif kind in ELECTRODES:
-            log.warning(
-                "%s: channel %r is in %r, not volts: its numbers are left as they are", name, spec.ch_names[i], units[i]
-            )
-    return spec.evolve(name=name, units=tuple(units)), scale
+    spec = spec.evolve(name=name, units=tuple(units))
+    warn_of_unknown_units(spec)
+    return spec, scale
 
 
 _PYXDF_KEYS = ("stream_id", "effective_srate", "segments", "clock_segments")
@@ -132,19 +154,25 @@ def _segments(stamps: NDArray[np.float64], sfreq: float, path: Path) -> tuple[li
         raise RecordingError(f"{path}: {np.count_nonzero(~np.isfinite(stamps))} time stamps are not numbers")
     cuts = np.flatnonzero(np.abs(np.diff(stamps)) > max(0.1, 1.5 / sfreq)) + 1
     starts, stops = np.concatenate([[0], cuts]), np.concatenate([cuts, [len(stamps)]])
-    steps = int((stops - starts - 1).sum())
-    period = float((stamps[stops - 1] - stamps[starts]).sum()) / steps if steps else 1 / sfreq
+    pieces = list(zip(starts.tolist(), stops.tolist(), strict=True))
+    # The least-squares slope of stamps over indices, within pieces: their ends alone jitter too much for a ruler.
+    product = square = 0.0
+    for a, b in pieces:
+        index = np.arange(b - a) - (b - a - 1) / 2
+        product += float(index @ (stamps[a:b] - stamps[a:b].mean()))
+        square += float(index @ index)
+    period = product / square if square else 1 / sfreq
     if not 0.99 < period * sfreq < 1.01:
         log.warning("%s: samples came every %.4g s, but %g Hz are declared", path.name, period, sfreq)
         period = period if 0.5 < period * sfreq < 2 else 1 / sfreq  # else the stamps are no use as a ruler
-    begun = np.array([np.mean(stamps[a:b] - period * np.arange(b - a)) for a, b in zip(starts, stops, strict=True)])
+    begun = np.array([np.mean(stamps[a:b] - period * np.arange(b - a)) for a, b in pieces])
     segments: list[Segment] = []
-    for start, stop, stamp in zip(starts.tolist(), stops.tolist(), begun.tolist(), strict=True):
+    for (start, stop), stamp in zip(pieces, begun.tolist(), strict=True):
         earliest = segments[-1].time_at(start, sfreq) if segments else 0.0
         segments.append(Segment(start, stop, max(earliest, stamp - float(begun[0]))))
 
     def time_of(stamp: float) -> float:
-        before = np.flatnonzero(begun <= stamp)
+        before = np.flatnonzero(begun - period / 2 <= stamp)  # half a sample more than fits are off by
         piece = int(before[-1]) if len(before) else 0
         return segments[piece].time + (stamp - float(begun[piece])) / (period * sfreq)
 

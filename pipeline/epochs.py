@@ -12,6 +12,8 @@ from pipeline.stream import Block, ClockMap, Epoch, Gap, Item, Marker, StreamSpe
 
 #: Markers whose samples are still to come; more than this at a time are refused, not piled up.
 MAX_PENDING = 256
+#: No recording lasts as many samples; an index beyond is a marker's broken time stamp.
+MAX_INDEX = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,10 @@ class Epochs:
         elif isinstance(item, Gap):
             held, self._pending = self._pending, []
             for start, marker in held:
-                yield Epoch(marker, start, None, reason="gap in the signal")
+                if item.start < item.stop <= start:  # still to come; an empty gap may be the end
+                    self._pending.append((start, marker))
+                else:
+                    yield Epoch(marker, start, None, reason="gap in the signal")
             self._begin = self._end = item.stop
         elif isinstance(item, ClockMap):
             self._clock = item if port == 0 else self._clock
@@ -84,7 +89,11 @@ class Epochs:
             if self._clock is None:
                 yield Epoch(item, 0, None, reason="marker before the first sample")
                 return
-            start = round(self._clock.index(item.time)) + self._first
+            index = self._clock.index(item.time)
+            if not abs(index) < MAX_INDEX:  # true for NaN
+                yield Epoch(item, 0, None, reason="marker at an impossible time")
+                return
+            start = round(index) + self._first
             if len(self._pending) >= MAX_PENDING:
                 yield Epoch(item, start, None, reason=f"more than {MAX_PENDING} markers waiting")
                 return

@@ -55,7 +55,10 @@ class HighGamma:
             )
         if not set(spec.ch_types) <= {"seeg", "ecog"}:
             raise wiring_error(
-                "high_gamma", "input", f"channel types {sorted(set(spec.ch_types))}", "seeg or ecog: pick them before it"
+                "high_gamma",
+                "input",
+                f"channel types {sorted(set(spec.ch_types))}",
+                "seeg or ecog: pick them before it",
             )
         if not c.low_hz < c.high_hz < nyquist:
             raise wiring_error(

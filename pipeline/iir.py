@@ -22,8 +22,8 @@ class Design(Protocol):
 
 
 def centre_delay(sos: NDArray[np.float64], spec: StreamSpec) -> float:
-    """Group delay in seconds at the geometric centre of the band that ``spec`` says is left; 0 if it says none."""
-    if spec.highpass is None or spec.lowpass is None:
+    """Group delay in seconds at the geometric centre of the band that ``spec`` says is left; 0 if there is none."""
+    if not spec.highpass or spec.lowpass is None:
         return 0.0
     centre = np.sqrt(spec.highpass * spec.lowpass)
     f = centre * np.array([1 - 1e-4, 1 + 1e-4])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.node import State
 from pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec, wiring_error
@@ -67,6 +69,7 @@ class Reblock:
                     )
                 factor[i], limit[i], units[i] = MICROVOLTS[unit.lower()], self.config.limit_uv, "uV"
         self._factor, self._limit = factor, np.minimum(limit, np.finfo(np.float64).max)
+        self._least_limit = self._limit.min()
         self._held = np.empty((hop, spec.n_channels))
         self._n_held, self._start = 0, 0
         self._last = np.zeros(spec.n_channels)
@@ -77,17 +80,18 @@ class Reblock:
         if isinstance(item, Gap):
             if self._n_held:
                 yield self._take()
-            self._last[:] = 0.0
+            self._last = np.zeros_like(self._last)
             yield item
         elif isinstance(item, Block):
             taken, hop = 0, len(self._held)
+            if not self._n_held and len(item.data) == hop:  # as it should be: no detour
+                yield self._block(item.start, self._microvolts(item.data, np.empty(item.data.shape)))
+                return
             while taken < len(item.data):
                 if self._n_held == 0:
                     self._start = item.start + taken
                 n = min(hop - self._n_held, len(item.data) - taken)
-                np.multiply(
-                    item.data[taken : taken + n], self._factor, out=self._held[self._n_held : self._n_held + n]
-                )
+                self._microvolts(item.data[taken : taken + n], self._held[self._n_held : self._n_held + n])
                 self._n_held += n
                 taken += n
                 if self._n_held == hop:
@@ -95,17 +99,28 @@ class Reblock:
         else:
             yield item
 
+    def _microvolts(self, data: NDArray[Any], out: NDArray[np.float64]) -> NDArray[np.float64]:
+        # Into memory in the usual order, whatever order the data have: products downstream round by it.
+        with np.errstate(over="ignore", invalid="ignore"):  # what is absurd is found in _block
+            np.multiply(data, self._factor, out=out)
+        return out
+
     def _take(self) -> Block:
         data, self._n_held = self._held[: self._n_held].copy(), 0
-        valid = np.abs(data) <= self._limit  # false for NaN
+        return self._block(self._start, data)
+
+    def _block(self, start: int, data: NDArray[np.float64]) -> Block:
         bad = None
-        if not valid.all():
-            bad = ~valid.all(axis=0)
-            for row, ok in zip(data, valid, strict=True):
-                np.copyto(row, self._last, where=~ok)
-                self._last[:] = row
-        self._last[:] = data[-1]
-        return Block(self._start, data, bad)
+        if not np.abs(data).max() <= self._least_limit:  # which is also false for NaN
+            valid = np.abs(data) <= self._limit
+            if not valid.all():
+                bad = ~valid.all(axis=0)
+                last = self._last
+                for row, ok in zip(data, valid, strict=True):
+                    np.copyto(row, last, where=~ok)
+                    last = row
+        self._last = data[-1]
+        return Block(start, data, bad)
 
     def state(self) -> State:
         """Samples of the block under way and the last good sample of each channel."""
@@ -119,4 +134,4 @@ class Reblock:
         """Put back the block under way."""
         self._n_held, self._start = len(state["held"]), int(state["start"])
         self._held[: self._n_held] = state["held"]
-        self._last[:] = state["last"]
+        self._last = state["last"].astype(np.float64)

@@ -12,6 +12,8 @@ import numpy as np
 from pipeline.node import State
 from pipeline.stream import Block, Item, StreamSpec, wiring_error
 
+KINDS = ("average", "channels", "bipolar", "laplacian")
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceConfig:
@@ -62,6 +64,16 @@ class Reference:
         if spec.hop is None:
             raise wiring_error(
                 "reference", "input", f"{spec.name!r} in ragged blocks", "reblocked: put reblock before it"
+            )
+        if self.config.kind not in KINDS:
+            raise wiring_error("reference", "kind", repr(self.config.kind), f"one of {', '.join(KINDS)}")
+        if self.config.pairs and self.config.kind != "bipolar":
+            raise wiring_error(
+                "reference", "pairs", f"given with kind {self.config.kind!r}", "left out, or kind bipolar"
+            )
+        if self.config.channels and self.config.kind != "channels":
+            raise wiring_error(
+                "reference", "channels", f"given with kind {self.config.kind!r}", "left out, or kind channels"
             )
         if self.config.kind in ("average", "channels"):
             return self._open_mean(spec)

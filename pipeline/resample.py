@@ -68,13 +68,16 @@ class Resample:
             raise wiring_error("resample", "passband_hz", passband, f"above 0 and below {low_rate / 2:g} Hz")
         stopband = low_rate - passband  # what lies above folds, at worst, onto the edge of the passband
         fine_rate = self._up * spec.sfreq
-        n_taps, beta = kaiserord(ATTENUATION_DB, (stopband - passband) / (fine_rate / 2))
-        n_taps |= 1  # odd: the delay is a whole number of fine samples
-        taps = firwin(n_taps, low_rate / 2, window=("kaiser", beta), fs=fine_rate)
+        if ratio == 1:
+            n_taps, taps = 1, np.ones(1)  # nothing to do, and nothing to pay for it
+        else:
+            n_taps, beta = kaiserord(ATTENUATION_DB, (stopband - passband) / (fine_rate / 2))
+            n_taps |= 1  # odd: the delay is a whole number of fine samples
+            taps = firwin(n_taps, low_rate / 2, window=("kaiser", beta), fs=fine_rate)
         n_phase = -(-n_taps // self._up)
-        phases = np.zeros(n_phase * self._up)
-        phases[:n_taps] = taps
-        phases = phases.reshape(n_phase, self._up).T  # (phase, tap), newest sample first
+        padded = np.zeros(n_phase * self._up)
+        padded[:n_taps] = taps
+        phases = padded.reshape(n_phase, self._up).T  # (phase, tap), newest sample first
         phases /= phases.sum(axis=1, keepdims=True)  # an offset stays an offset, with no image of it
         self._taps = np.ascontiguousarray(phases[:, ::-1])
         self._delay_samples = (n_taps - 1) / 2 / self._up
@@ -86,11 +89,11 @@ class Resample:
             sfreq=self.config.sfreq,
             hop=-(-spec.hop * self._up // self._down),
             delay=spec.delay + self._delay_samples / spec.sfreq,
-            lowpass=min(spec.lowpass or np.inf, passband),
+            lowpass=spec.lowpass if ratio == 1 else min(spec.lowpass or np.inf, passband),
         )
 
     def process(self, item: Item) -> Iterator[Item]:
-        """Resample blocks; move gaps and clock maps to the new grid."""
+        """Resample blocks; move gaps, clock maps and verdicts on quality to the new grid."""
         if isinstance(item, Block):
             yield from self._block(item)
         elif isinstance(item, Gap):
@@ -99,9 +102,7 @@ class Resample:
             yield Gap(self._first_at(item.start), self._first_at(item.stop))
         elif isinstance(item, ClockMap):
             ratio = self._down / self._up
-            yield ClockMap(
-                item.index0 / ratio, item.time0 - self._delay_samples * item.period, item.period * ratio
-            )
+            yield ClockMap(item.index0 / ratio, item.time0 - self._delay_samples * item.period, item.period * ratio)
         elif isinstance(item, ChannelQuality):
             yield replace(item, stop=self._first_at(item.stop))
         else:

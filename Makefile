@@ -1,0 +1,40 @@
+# Each target does all set-up itself; the second time that takes no time.
+
+# Extras of pyproject.toml that work on the code and its tests needs.
+EXTRAS := test,bench
+VENV := .venv
+# Always as modules: the scripts beside it name their interpreter by its absolute path.
+PYTHON_HERE := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+export PYTHON
+
+.PHONY: help test demo bench clean
+
+help:
+	@echo 'make test    lint, types, import rules, tests'
+	@echo 'make demo    see it work: simulated listener, no hardware'
+	@echo 'make bench   measure speed and latency on this machine'
+	@echo 'make clean   remove the virtual environment and all caches'
+	@echo 'make PYTHON=/path/to/python ...   with a certain Python (3.11 to 3.13)'
+
+$(READY): pyproject.toml .ci/setup Makefile
+	@.ci/setup '$(VENV)' '$(EXTRAS)'
+	@touch '$@'
+
+test: $(READY)
+	$(PYTHON_HERE) -m ruff check .
+	$(PYTHON_HERE) -m ruff format --check .
+	$(PYTHON_HERE) -m mypy
+	$(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	$(PYTHON_HERE) -m pytest
+
+demo: $(READY)
+	$(PYTHON_HERE) -m app.demo
+
+bench: $(READY)
+	$(PYTHON_HERE) -m app.cli bench graph
+
+clean:
+	rm -rf '$(VENV)' build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,13 @@
+"""``earmark bench``: measured figures, as ratios against a peer in the same run."""
+
+import typer
+
+from app.bench.graph import graph
+
+bench = typer.Typer(help="Measure on this machine; every comparison is made within one run.", no_args_is_help=True)
+bench.command("graph")(graph)
+
+
+@bench.callback()
+def _bench() -> None:
+    """Measure on this machine; every comparison is made within one run."""

@@ -1,0 +1,308 @@
+"""``earmark bench graph``: what the streaming core costs."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing as mp
+import random
+import time
+import uuid
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+#: Channels, sampling rate in Hz.
+SHAPES = ((64, 1000.0), (128, 500.0), (256, 2000.0))
+HOP_S = 0.02
+#: The stream on which MNE-LSL is compared, and the samples per chunk that its sender pushes.
+PEER_SHAPE, PEER_CHUNK = (64, 1000.0), 10
+
+CHAIN = """
+[streams.eeg]
+source_id = "{source_id}"
+[[nodes]]
+type = "reblock"
+hop_s = {hop_s}
+{more}
+[[nodes]]
+type = "notch"
+[[nodes]]
+type = "bandpass"
+low_hz = 1.0
+high_hz = 40.0
+order = 4
+"""
+QUALITY = '[[nodes]]\ntype = "quality"\n'
+TAIL = '[[nodes]]\ntype = "reference"\n[[nodes]]\ntype = "resample"\nsfreq = 125.0\n'
+
+
+def graph(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    seconds: Annotated[float, typer.Option(help="Length of each live measurement.", min=2)] = 15.0,
+) -> None:
+    """Measure the streaming core: cost per hop, filters against SciPy, live against MNE-LSL, memory over an hour.
+
+    Figures of one run can be compared with one another, not with those of another machine or day.
+    """
+    from rich.table import Table
+
+    from app.console import console
+    from app.environment import environment
+    from devices.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    found: dict[str, Any] = {"environment": environment(), "hop_s": HOP_S}
+    steps: list[tuple[str, Callable[[], Any]]] = [
+        *((f"cost per hop, {n} ch @ {f:g} Hz", lambda n=n, f=f: hop_cost(n, f)) for n, f in SHAPES),
+        *((f"live, {n} ch @ {f:g} Hz", lambda n=n, f=f: live(n, f, seconds)) for n, f in SHAPES),
+        ("against MNE-LSL", lambda: against_mne_lsl(seconds)),
+        ("memory over a simulated hour", memory),
+    ]
+    for name, measure in steps:
+        with console.status(f"measuring {name} …"):
+            found[name] = measure()
+    table = Table("measurement", "figure", "value", title="earmark bench graph")
+    for name, _ in steps:
+        for i, (key, value) in enumerate(found[name].items()):
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            table.add_row(name if i == 0 else "", key, shown)
+        table.add_section()
+    console.print(table)
+    if json_file is not None:
+        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        console.print(f"Wrote {json_file}", markup=False)
+
+
+def _signal(n_channels: int, n_samples: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    walk = np.cumsum(rng.normal(0, 2, (n_samples, 8)), axis=0) @ rng.normal(0, 1, (8, n_channels))
+    return np.asarray(300 + walk + rng.normal(0, 5, (n_samples, n_channels)), dtype=np.float32)
+
+
+def _open(n_channels: int, sfreq: float, more: str, tail: str) -> Any:
+    from app.config import parse_config
+    from pipeline.stream import StreamSpec
+
+    config = parse_config(CHAIN.format(source_id="bench", hop_s=HOP_S, more=more) + tail, "bench")
+    graph = config.graph()
+    names = tuple(f"E{i}" for i in range(n_channels))
+    graph.open({"eeg": StreamSpec("eeg", sfreq, names, ("eeg",) * n_channels, ("uV",) * n_channels)})
+    return graph
+
+
+def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, float]:
+    """Cost of one hop of the whole chain, and of its filters beside SciPy's on the very same blocks, in turn."""
+    from scipy.signal import sosfilt, sosfilt_zi
+
+    from pipeline.bandpass import Bandpass, BandpassConfig
+    from pipeline.iir import Cascade
+    from pipeline.notch import Notch, NotchConfig
+    from pipeline.stream import Block
+
+    n = round(HOP_S * sfreq)
+    data = _signal(n_channels, n * 100)
+    blocks = [data[i * n : (i + 1) * n].astype(np.float64) for i in range(100)]
+    whole = _open(n_channels, sfreq, QUALITY, TAIL)
+    designs = [Notch(NotchConfig()), Bandpass(BandpassConfig(1.0, 40.0, 4))]
+    ours = Cascade(designs)
+    spec = whole.specs["reblock"]
+    ours.open(spec)
+    sos = np.concatenate([design.design(spec)[0] for design in designs])
+    zi = sosfilt_zi(sos)[:, :, None] * blocks[0][0]
+    times = np.zeros((n_hops, 3))
+    worst = 0.0
+    for k in range(n_hops):
+        block = Block(k * n, blocks[k % 100])
+        raw = Block(k * n, data[(k % 100) * n : (k % 100 + 1) * n])
+        t0 = time.perf_counter()
+        whole.feed("eeg", raw)
+        t1 = time.perf_counter()
+        (mine,) = ours.process(block)
+        t2 = time.perf_counter()
+        theirs, zi = sosfilt(sos, block.data, axis=0, zi=zi)
+        t3 = time.perf_counter()
+        times[k] = t1 - t0, t2 - t1, t3 - t2
+        worst = max(worst, float(np.max(np.abs(mine.data - theirs))))
+    times = times[100:] * 1e6
+    p50 = np.median(times, axis=0)
+    return {
+        "whole chain p50 (µs)": float(p50[0]),
+        "whole chain p99 (µs)": float(np.percentile(times[:, 0], 99)),
+        "times real time": float(HOP_S * 1e6 / times[:, 0].mean()),
+        "filters p50 (µs)": float(p50[1]),
+        "sosfilt p50 (µs)": float(p50[2]),
+        "filters faster than sosfilt by": float(p50[2] / p50[1]),
+        "largest difference to sosfilt (µV)": worst,
+    }
+
+
+# Live: a sender process, a receiver process each for us and the peer, measured alike.
+
+
+def _send(n_channels: int, sfreq: float, chunk: int, source_id: str, stop: Any) -> None:
+    import pylsl
+
+    from devices.lsl_info import make_info
+    from devices.lsl_log import quiet_liblsl
+    from pipeline.stream import StreamSpec
+
+    quiet_liblsl()
+    names = tuple(f"E{i}" for i in range(n_channels))
+    spec = StreamSpec(source_id, sfreq, names, ("eeg",) * n_channels, ("uV",) * n_channels)
+    outlet = pylsl.StreamOutlet(make_info(spec, "EEG", source_id))
+    data = _signal(n_channels, chunk * 50)
+    t0, k = pylsl.local_clock(), 0
+    while not stop.is_set():
+        due = t0 + (k + 1) * chunk / sfreq
+        time.sleep(max(0.0, due - pylsl.local_clock()))
+        outlet.push_chunk(data[(k % 50) * chunk : (k % 50 + 1) * chunk], due)
+        k += 1
+
+
+def _ages(newest: Callable[[], float | None], seconds: float) -> tuple[np.ndarray, float]:
+    """Age of the newest sample at random instants, and CPU seconds per second meanwhile."""
+    import pylsl
+
+    rng, ages = random.Random(0), []
+    cpu, begun = time.process_time(), time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        time.sleep(rng.uniform(0.02, 0.06))
+        stamp = newest()
+        if stamp is not None:
+            ages.append(pylsl.local_clock() - stamp)
+    return np.array(ages), (time.process_time() - cpu) / (time.perf_counter() - begun)
+
+
+def _receive_earmark(source_id: str, hop_s: float, whole: bool, seconds: float, out: Any) -> None:
+    from app.config import parse_config
+    from app.engine import Engine
+    from devices.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    text = CHAIN.format(source_id=source_id, hop_s=hop_s, more=QUALITY if whole else "") + (TAIL if whole else "")
+    engine = Engine(parse_config(text, "bench"), on_event=lambda text: None)
+    engine.connect()
+    engine.start()
+    time.sleep(2)
+    engine.latency.n = engine.cost.n = 0
+    ages, cpu = _ages(lambda: engine.streams["eeg"].newest, seconds)
+    latency = [engine.latency.percentile(q) for q in (50, 99)]
+    engine.stop()
+    out.send((ages, cpu, latency))
+
+
+def _receive_mne_lsl(source_id: str, seconds: float, out: Any) -> None:
+    import mne_lsl
+    from mne_lsl.stream import StreamLSL
+
+    mne_lsl.set_log_level("ERROR")
+    stream = StreamLSL(bufsize=2, source_id=source_id).connect(acquisition_delay=0.01, timeout=10)
+    stream.filter(1.0, 40.0, iir_params={"order": 4, "ftype": "butter", "output": "sos"}, verbose="ERROR")
+    for line in (50.0, 100.0, 150.0):
+        stream.notch_filter(line, verbose="ERROR")
+    time.sleep(2)
+    ages, cpu = _ages(lambda: float(stream.get_data(winsize=0.05)[1][-1]), seconds)
+    stream.disconnect()
+    out.send((ages, cpu, None))
+
+
+def _with_sender(shape: tuple[int, float], chunk: int, receivers: list[tuple[Any, tuple]]) -> list[Any]:
+    """Run receivers one after another, twice in opposite order, against one sender; pool what they say."""
+    context = mp.get_context("spawn")
+    source_id, stop = f"earmark-bench-{uuid.uuid4().hex[:8]}", context.Event()
+    sender = context.Process(target=_send, args=(*shape, chunk, source_id, stop), daemon=True)
+    sender.start()
+    said: list[list[Any]] = [[] for _ in receivers]
+    try:
+        order = list(range(len(receivers)))
+        for i in (*order, *reversed(order)) if len(order) > 1 else order:
+            target, args = receivers[i]
+            mine, theirs = context.Pipe(False)
+            process = context.Process(target=target, args=(source_id, *args, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            said[i].append(mine.recv())
+            process.join(20)
+    finally:
+        stop.set()
+        sender.join(10)
+        sender.kill()
+    return [(np.concatenate([r[0] for r in runs]), float(np.mean([r[1] for r in runs])), runs[-1][2]) for runs in said]
+
+
+def live(n_channels: int, sfreq: float, seconds: float) -> dict[str, float]:
+    """The whole chain on a live stream over loopback."""
+    ((ages, cpu, latency),) = _with_sender(
+        (n_channels, sfreq), round(HOP_S * sfreq / 2), [(_receive_earmark, (HOP_S, True, seconds))]
+    )
+    return {
+        "arrival to output p50 (ms)": 1e3 * latency[0],
+        "arrival to output p99 (ms)": 1e3 * latency[1],
+        "age of newest sample p50 (ms)": 1e3 * float(np.median(ages)),
+        "CPU (% of a core)": 100 * cpu,
+    }
+
+
+def against_mne_lsl(seconds: float) -> dict[str, Any]:
+    """The same filters on the same stream, by us and by MNE-LSL's StreamLSL (2 s buffer, 10 ms delay)."""
+    if find_spec("mne_lsl") is None:
+        return {"skipped": "MNE-LSL is not installed: pip install 'earmark[bench]'"}
+    hop_s = PEER_CHUNK / PEER_SHAPE[1]
+    (ages, cpu, _), (their_ages, their_cpu, _) = _with_sender(
+        PEER_SHAPE, PEER_CHUNK, [(_receive_earmark, (hop_s, False, seconds)), (_receive_mne_lsl, (seconds,))]
+    )
+    return {
+        "CPU (% of a core)": 100 * cpu,
+        "MNE-LSL CPU (% of a core)": 100 * their_cpu,
+        "CPU, ours / theirs": cpu / their_cpu,
+        "age of newest sample p50 (ms)": 1e3 * float(np.median(ages)),
+        "MNE-LSL age p50 (ms)": 1e3 * float(np.median(their_ages)),
+        "age p99 (ms)": 1e3 * float(np.percentile(ages, 99)),
+        "MNE-LSL age p99 (ms)": 1e3 * float(np.percentile(their_ages, 99)),
+    }
+
+
+def memory(n_channels: int = 64, sfreq: float = 1000.0) -> dict[str, Any]:
+    """Resident memory after an hour of stream, simulated, beside that after a minute."""
+    if find_spec("psutil") is None:
+        return {"skipped": "psutil is not installed: pip install 'earmark[bench]'"}
+    context = mp.get_context("spawn")
+    mine, theirs = context.Pipe(False)
+    process = context.Process(target=_hour, args=(n_channels, sfreq, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    minute, hour = mine.recv()
+    process.join(20)
+    return {"after a minute (MB)": minute, "after an hour (MB)": hour, "difference (MB)": hour - minute}
+
+
+def _hour(n_channels: int, sfreq: float, out: Any) -> None:
+    import psutil
+
+    from devices.lsl import Arrival
+    from devices.lsl_info import describe_xml, make_info
+    from devices.session_file import Digest, SessionWriter
+    from pipeline.stream import Block, ClockMap
+
+    graph = _open(n_channels, sfreq, QUALITY, TAIL)
+    description = describe_xml(make_info(graph.specs["eeg"], "EEG", "bench").as_xml())
+    writer = SessionWriter({"eeg": description}, {"resample": graph.specs["resample"]}, {})
+    digest, n = Digest(), round(HOP_S * sfreq)
+    data = _signal(n_channels, n * 50)
+    rss = []
+    for k in range(round(3600 / HOP_S)):
+        items: list[Any] = [Block(k * n, data[(k % 50) * n : (k % 50 + 1) * n])]
+        if k % 50 == 0:
+            items.insert(0, ClockMap(float(k * n), k * HOP_S, 1 / sfreq))
+        for item in items:
+            writer.arrival(Arrival("eeg", item, k * HOP_S, np.arange(n) / sfreq + k * HOP_S))
+            for name, given in graph.feed("eeg", item):
+                digest.add(given)
+                writer.output(name, given)
+        if k in (round(60 / HOP_S), round(3600 / HOP_S) - 1):
+            rss.append(psutil.Process().memory_info().rss / 1e6)
+    out.send(rss)

@@ -1,0 +1,105 @@
+"""``earmark doctor``: what of this machine will help or hinder a session, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from app.console import console, fail
+from app.doctor import machine, media, network
+from app.doctor.check import Check, Status, library
+
+log = logging.getLogger(__name__)
+
+STYLES: dict[Status, str] = {"ok": "green", "warn": "yellow", "fail": "bold red", "absent": "dim"}
+
+#: In the order in which one would ask: the base first, then what builds on it.
+CHECKS: dict[str, Callable[[], Check]] = {
+    "Python": machine.python,
+    "packages": machine.packages,
+    "LSL library": network.lsl_library,
+    "LSL configuration": network.lsl_config,
+    "LSL round trip": network.lsl_round_trip,
+    "LSL multicast": network.multicast,
+    "network interfaces": network.interfaces,
+    "firewall": network.firewall,
+    "LSL clock": network.lsl_clock,
+    "system clock": machine.system_clock,
+    "sound": media.sound,
+    "GPU": media.gpu,
+    "Torch-TensorRT": media.torch_tensorrt,
+    "TensorRT": partial(library, "TensorRT", "tensorrt", ("tensorrt",), "for NVIDIA GPUs: pip install tensorrt"),
+    "TensorRT-RTX": partial(
+        library, "TensorRT-RTX", "tensorrt_rtx", ("tensorrt-rtx",), "for RTX GPUs: pip install tensorrt-rtx"
+    ),
+    "ONNX Runtime": partial(
+        library,
+        "ONNX Runtime",
+        "onnxruntime",
+        ("onnxruntime", "onnxruntime-gpu"),
+        "for networks on the CPU: pip install 'earmark[onnx]'",
+    ),
+    "Qt": media.qt,
+    "Qt libraries": media.qt_libraries,
+    "display": media.display,
+    "real-time priority": machine.realtime,
+    "CPU governor": machine.governor,
+    "disk": machine.disk,
+    "shared memory": machine.shared_memory,
+    "folders": machine.folders,
+}
+
+
+def run_check(name: str, check: Callable[[], Check]) -> Check:
+    """Do one check; one that breaks is itself a finding, and the others go on."""
+    try:
+        return check()
+    except (OSError, RuntimeError, ValueError, ImportError, LookupError) as error:
+        log.debug("check %r broke", name, exc_info=True)
+        fix = "this check met what it was not made for: please report it"
+        return Check(name, "fail", f"{type(error).__name__}: {error}", fix)
+
+
+def doctor(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings to this file, too.")] = None,
+) -> None:
+    """Check this machine: LSL and network, sound, GPU, window system, real-time permissions, disk."""
+    with console.status("") as spinner:
+        checks = []
+        # One after the other: importing torch beside them would spoil the latencies that others measure.
+        for name, check in CHECKS.items():
+            spinner.update(f"Checking {name} ...")
+            checks.append(run_check(name, check))
+    console.print(_table(checks), soft_wrap=False)
+    failed = [each.name for each in checks if each.status == "fail"]
+    warned = [each.name for each in checks if each.status == "warn"]
+    if json_file is not None:
+        report = {"ok": not failed, "checks": [asdict(each) for each in checks]}
+        try:
+            json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            fail(f"the findings cannot be written to {json_file}: {error.strerror}")
+    if failed:
+        fail(f"Earmark will not work well here until this is mended: {', '.join(failed)}")
+    better = f" Could be better: {', '.join(warned)}." if warned else ""
+    console.print(f"Nothing stands in the way.{better}", highlight=False)
+
+
+def _table(checks: list[Check]) -> Table:
+    table = Table("check", "status", Column("found", overflow="fold"), box=None, padding=(0, 2, 0, 0))
+    for check in checks:
+        # Text, not markup: paths and device names are anybody's.
+        found = Text(check.found)
+        if check.fix:
+            found.append(f"\n→ {check.fix}", style="italic")
+        table.add_row(check.name, Text(check.status, style=STYLES[check.status]), found)
+    return table

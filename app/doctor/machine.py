@@ -1,0 +1,169 @@
+"""Checks of the interpreter, its packages, and the machine they run on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+
+from app.doctor.check import Check, run_tool
+
+DISTRIBUTION = "earmark"
+MIB = 2**20
+
+
+def python() -> Check:
+    """The interpreter."""
+    found = f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}"
+    if not (3, 11) <= sys.version_info[:2] < (3, 14):
+        return Check("Python", "fail", found, "use Python 3.11, 3.12 or 3.13")
+    return Check("Python", "ok", found)
+
+
+def packages() -> Check:
+    """The packages Earmark requires, as its own metadata lists them."""
+    try:
+        requirements = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        return Check("packages", "warn", f"{DISTRIBUTION} itself is not installed", "pip install -e . in its folder")
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        return Check("packages", "fail", "packaging is missing", f"pip install --force-reinstall {DISTRIBUTION}")
+    shown, wrong = [], []
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(str(requirement))
+            continue
+        shown.append(f"{requirement.name} {version}")
+        # Pre-releases and local versions ("2.13.0+cpu") of the right number are right.
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(str(requirement))
+    if wrong:
+        wanted = " ".join(f"'{each}'" for each in wrong)
+        return Check("packages", "fail", f"missing or of another version: {', '.join(wrong)}", f"pip install {wanted}")
+    return Check("packages", "ok", ", ".join(shown))
+
+
+def system_clock() -> Check:
+    """Whether the time of day is kept right; only file names and dates depend on it."""
+    name = "system clock"
+    if (answer := run_tool("timedatectl", "show", "--property=NTPSynchronized", "--value")) is None:
+        return Check(name, "absent", "timedatectl gives no answer", "make sure that the time of day is right")
+    if answer.strip() != "yes":
+        return Check(
+            name, "warn", "not synchronised: dates in recordings may be wrong", "sudo timedatectl set-ntp true"
+        )
+    return Check(name, "ok", "synchronised")
+
+
+def realtime() -> Check:
+    """Whether the sound process may have real-time priority."""
+    name = "real-time priority"
+    if sys.platform != "linux":
+        return Check(name, "absent", "not looked at on this system")
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
+    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except OSError as error:
+        fix = (
+            "add '@audio - rtprio 95' to /etc/security/limits.d/audio.conf and yourself to the group audio; log in anew"
+        )
+        return Check(name, "warn", f"SCHED_FIFO is refused ({error.strerror}), RLIMIT_RTPRIO {limit}", fix)
+    os.sched_setscheduler(0, policy, parameter)
+    return Check(name, "ok", f"SCHED_FIFO is permitted, RLIMIT_RTPRIO {limit}")
+
+
+def governor(root: Path = Path("/sys/devices/system/cpu")) -> Check:
+    """How the processor chooses its frequency."""
+    try:
+        found = sorted({path.read_text().strip() for path in root.glob("cpu[0-9]*/cpufreq/scaling_governor")})
+    except OSError as error:
+        return Check("CPU governor", "absent", f"cannot be read: {error}")
+    if not found:
+        return Check("CPU governor", "absent", "not told by this system")
+    if found != ["performance"]:
+        fix = "for steadier latency: sudo cpupower frequency-set -g performance"
+        return Check("CPU governor", "warn", ", ".join(found), fix)
+    return Check("CPU governor", "ok", "performance")
+
+
+def disk(folder: Path = Path()) -> Check:
+    """Space and speed where recordings go."""
+    name, where = "disk", folder.absolute()
+    block, blocks, written = os.urandom(MIB), 64, 0  # random: some file systems compress
+    try:
+        free = shutil.disk_usage(where).free
+        if free < 2 * blocks * MIB:
+            return Check(name, "fail", f"{free / MIB:.0f} MiB free in {where}", "free some space, or record elsewhere")
+        with tempfile.TemporaryFile(dir=where) as file:
+            start = time.perf_counter()
+            while written < blocks and time.perf_counter() - start < 3.0:
+                file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+                written += 1
+            speed = written / (time.perf_counter() - start)
+    except OSError as error:
+        return Check(name, "fail", f"{where}: {error.strerror or error}", "change to a folder that you may write to")
+    found = f"{free / 2**30:.0f} GiB free, {speed:.0f} MiB/s with every MiB synced, in {where}"
+    if free < 10 * 2**30 or speed < 20:
+        return Check(name, "warn", found, "record to a disk with 10 GiB free that takes 20 MiB/s")
+    return Check(name, "ok", found)
+
+
+def shared_memory(mount: Path = Path("/dev/shm")) -> Check:  # noqa: S108 - where the system keeps shared memory
+    """Whether shared memory, through which the processes exchange signals, can be had."""
+    name, fix = "shared memory", "mount a larger one: in Docker --shm-size=256m"
+    try:
+        segment = SharedMemory(create=True, size=MIB)
+    except OSError as error:
+        return Check(name, "fail", f"no segment can be created: {error.strerror or error}", fix)
+    segment.close()
+    segment.unlink()
+    if sys.platform != "linux":
+        return Check(name, "ok", "a segment can be created")
+    try:
+        free = shutil.disk_usage(mount).free
+    except OSError as error:
+        return Check(name, "warn", f"{mount}: {error.strerror or error}", fix)
+    found = f"{free / MIB:.0f} MiB free in {mount}"
+    return Check(name, "ok", found) if free >= 128 * MIB else Check(name, "warn", found, fix)
+
+
+def folders() -> Check:
+    """Whether configuration and cache can be written."""
+    home = Path.home()
+    if sys.platform == "win32":
+        wanted = [Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local")]
+    elif sys.platform == "darwin":
+        wanted = [home / "Library/Caches", home / "Library/Application Support"]
+    else:
+        wanted = [
+            Path(os.environ.get(name) or home / usual)
+            for name, usual in (("XDG_CACHE_HOME", ".cache"), ("XDG_CONFIG_HOME", ".config"))
+        ]
+    wanted = [folder / "earmark" for folder in wanted]
+    for folder in wanted:
+        # The folder itself is made when something is first kept there.
+        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        try:
+            with tempfile.TemporaryFile(dir=there):
+                pass
+        except OSError as error:
+            found = f"{folder} cannot be written: {error.strerror or error}"
+            return Check("folders", "fail", found, f"make {there} a folder that you may write to")
+    return Check("folders", "ok", ", ".join(map(str, wanted)))

@@ -1,0 +1,127 @@
+"""Checks of sound, graphics processor and window system."""
+
+from __future__ import annotations
+
+import ctypes.util
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+
+from app.doctor.check import Check, ProbeError, library, probe, run_tool
+
+#: What Qt loads on Linux, and the Debian packages that bring it.
+QT_LIBRARIES = {"EGL": "libegl1", "xkbcommon": "libxkbcommon0", "xcb-cursor": "libxcb-cursor0", "dbus-1": "libdbus-1-3"}
+
+SOUND_PROBE = """
+import json
+import sounddevice
+def default(kind):
+    try:
+        device = sounddevice.query_devices(kind=kind)
+    except (sounddevice.PortAudioError, ValueError):
+        return None
+    return f"{device['name']} ({device['default_samplerate']:g} Hz)"
+print(json.dumps({
+    "portaudio": sounddevice.get_portaudio_version()[1].split(",")[0],
+    "devices": len(sounddevice.query_devices()), "output": default("output"), "input": default("input"),
+}))
+"""
+
+
+def sound() -> Check:
+    """PortAudio and the sound devices it sees."""
+    if importlib.util.find_spec("sounddevice") is None:
+        return Check("sound", "fail", "sounddevice is not installed", "pip install sounddevice")
+    try:
+        answer = probe(SOUND_PROBE, timeout=10.0)
+    except ProbeError as error:
+        if "PortAudio library not found" in str(error):
+            fix = "sudo apt-get install libportaudio2 (elsewhere: the package with libportaudio.so.2)"
+            return Check("sound", "warn", "the PortAudio library is missing: no sound", fix)
+        return Check("sound", "fail", str(error), "see the sound system's own messages: python -m sounddevice")
+    found = f"{answer['portaudio']}, {answer['devices']} devices; "
+    found += f"output: {answer['output'] or 'none'}; input: {answer['input'] or 'none'}"
+    if answer["output"] is None:
+        return Check("sound", "absent", found, "connect a sound card, or start the sound server of this session")
+    return Check("sound", "ok", found)
+
+
+GPU_PROBE = """
+import json
+import torch
+names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, "names": names}))
+"""
+
+
+def gpu() -> Check:
+    """Whether torch can use a GPU."""
+    cards = (
+        run_tool("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", timeout=5.0) or ""
+    ).strip()
+    cards = "; ".join(cards.splitlines())
+    try:
+        answer = probe(GPU_PROBE, timeout=15.0)
+    except ProbeError as error:
+        return Check("GPU", "fail", f"torch cannot be used: {error}", "pip install --force-reinstall torch")
+    if answer["names"]:
+        found = f"{', '.join(answer['names'])}; torch {answer['torch']}, CUDA {answer['cuda']}"
+        return Check("GPU", "ok", found + (f"; name, driver: {cards}" if cards else ""))
+    if cards:
+        fix = "install the torch build for CUDA" if answer["cuda"] is None else "update the NVIDIA driver"
+        return Check("GPU", "warn", f"{cards} is there, but torch {answer['torch']} cannot use it", fix)
+    return Check("GPU", "absent", f"none: decoders run on the CPU (torch {answer['torch']})")
+
+
+def torch_tensorrt() -> Check:
+    """Torch-TensorRT, which only works with the torch of its own version."""
+    name = "Torch-TensorRT"
+    names = ("torch-tensorrt", "torch-tensorrt-rtx")
+    check = library(name, "torch_tensorrt", names, "for NVIDIA GPUs: pip install 'earmark[tensorrt]'")
+    for distribution in names if check.status == "ok" else ():
+        if check.found.startswith(f"{distribution} "):
+            mine = importlib.metadata.version(distribution).split(".")[:2]
+            if mine != importlib.metadata.version("torch").split(".")[:2]:
+                return Check(name, "warn", f"{check.found} is for another torch", "install the pair of one version")
+    return check
+
+
+def qt() -> Check:
+    """PySide6 and pyqtgraph, which draw the dashboard."""
+    hint = "for the dashboard: pip install 'earmark[desktop]'"
+    versions = {}
+    for distribution in ("PySide6-Essentials", "pyqtgraph"):
+        try:
+            versions[distribution] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return Check("Qt", "absent", f"{distribution} is not installed", hint)
+    found = ", ".join(f"{name} {version}" for name, version in versions.items())
+    numbers = tuple(int(digits) for digits in re.findall(r"\d+", versions["PySide6-Essentials"])[:2])
+    if numbers >= (6, 12) and sys.version_info < (3, 12):
+        # Each call into Qt takes a reference from None; some thousand calls later the process aborts.
+        fix = "pip install 'PySide6-Essentials>=6.11,<6.12', or use Python 3.12 or newer"
+        return Check("Qt", "fail", f"{found}: PySide6 from 6.12 on crashes under Python 3.11", fix)
+    return Check("Qt", "ok", found)
+
+
+def qt_libraries() -> Check:
+    """System libraries that Qt loads."""
+    if sys.platform != "linux":
+        return Check("Qt libraries", "ok", "none needed on this system")
+    missing = [package for library, package in QT_LIBRARIES.items() if ctypes.util.find_library(library) is None]
+    if missing:
+        fix = f"for the dashboard: sudo apt-get install {' '.join(missing)}"
+        return Check("Qt libraries", "warn", f"missing: {', '.join(missing)}", fix)
+    return Check("Qt libraries", "ok", ", ".join(QT_LIBRARIES))
+
+
+def display() -> Check:
+    """Whether a window could open."""
+    if sys.platform != "linux":
+        return Check("display", "ok", "the desktop's")
+    set_ = [f"{name}={os.environ[name]}" for name in ("WAYLAND_DISPLAY", "DISPLAY") if os.environ.get(name)]
+    if not set_:
+        return Check("display", "absent", "neither DISPLAY nor WAYLAND_DISPLAY is set", "run it in a desktop session")
+    return Check("display", "ok", ", ".join(set_))

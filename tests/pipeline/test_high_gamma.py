@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from scipy.signal import firwin, kaiserord, lfilter
+from streams import assert_close, eeg, hops, join, noise, seeg, through
+
+from pipeline.high_gamma import HighGamma, HighGammaConfig
+from pipeline.stream import Block, ClockMap, Gap, WiringError
+
+
+def opened(spec, **config):
+    node = HighGamma(HighGammaConfig(**config))
+    return node, node.open(spec)
+
+
+def one_shot(x, sfreq, low, high, transition):
+    """SciPy's answer with complex taps for the whole signal at once, settled on its first sample."""
+    n_taps, beta = kaiserord(40, transition / (sfreq / 2))
+    n_taps |= 1
+    taps = 2 * firwin(n_taps, (high - low) / 2, window=("kaiser", beta), fs=sfreq)
+    taps = taps * np.exp(1j * np.pi * (low + high) / sfreq * (np.arange(n_taps) - n_taps // 2))
+    padded = np.concatenate([np.tile(x[0], (n_taps, 1)), x])
+    return np.abs(lfilter(taps, 1.0, padded, axis=0)[n_taps:])
+
+
+@pytest.mark.parametrize(
+    ("sfreq", "hop", "config"),
+    [(1000.0, 20, (70, 150, 20)), (512.0, 7, (70, 150, 20)), (2048.0, 41, (60, 90, 10)), (400.0, 1, (70, 150, 50))],
+)
+def test_equals_one_shot_scipy(sfreq, hop, config):
+    x = noise(0, 1503, 5)
+    node, _ = opened(seeg(5, sfreq, hop=hop), **dict(zip(("low_hz", "high_hz", "transition_hz"), config, strict=True)))
+    assert_close(join(through(node, hops(x, hop))), one_shot(x, sfreq, *config))
+
+
+def test_starts_afresh_after_a_gap():
+    x, y = noise(2, 205), noise(3, 300)
+    node, _ = opened(seeg(4, hop=20))
+    through(node, [*hops(x, 20), Gap(205, 900)])
+    assert_close(join(through(node, hops(y, 20, start=900))), one_shot(y, 1000.0, 70, 150, 20))
+
+
+def test_a_sine_gives_its_amplitude_inside_the_band_and_nothing_outside():
+    t = np.arange(2000) / 1000
+    x = np.stack([5 * np.sin(2 * np.pi * f * t + f) for f in (85, 110, 135, 50, 170)], axis=1)
+    node, _ = opened(seeg(5, hop=20))
+    steady = join(through(node, hops(x, 20)))[500:]
+    np.testing.assert_allclose(steady[:, :3], 5, rtol=0.02)
+    assert steady[:, 3:].max() < 0.1
+
+
+def test_delay_is_exact():
+    x = np.zeros((600, 1))
+    x[200] = 1.0
+    node, spec = opened(seeg(1, hop=20))
+    y = join(through(node, hops(x, 20)))[:, 0]
+    late = np.sum(np.arange(600) * y) / np.sum(y) - 200
+    assert spec.delay * spec.sfreq == pytest.approx(late, abs=1e-9)
+    assert np.argmax(y) == 200 + round(late)
+
+
+def test_the_clock_map_takes_the_delay_off():
+    node, spec = opened(seeg(1, hop=20))
+    (clock,) = node.process(ClockMap(7.0, 50.0, 1e-3))
+    assert clock.time(7.0) == pytest.approx(50.0 - spec.delay, abs=1e-12)
+    assert clock.period == 1e-3
+
+
+def test_the_mask_stays():
+    node, _ = opened(seeg(2, hop=20))
+    bad = np.array([False, True])
+    (block,) = node.process(Block(0, noise(0, 20, 2), bad))
+    np.testing.assert_array_equal(block.bad, bad)
+
+
+def test_the_spec_says_what_band_is_left():
+    _, spec = opened(seeg(hop=20, highpass=1.0))
+    assert (spec.highpass, spec.lowpass) == (0.0, 80.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "config", "message"),
+    [
+        (seeg(), {}, "high_gamma: input is 'seeg' in ragged blocks, but must be reblocked"),
+        (eeg(hop=10), {}, r"input is channel types \['eeg'\], but must be seeg or ecog: pick them before it"),
+        (seeg(8, 300.0, hop=6), {}, "high_hz is 150.0, but must be above low_hz, 70 Hz, and below 150 Hz"),
+        (seeg(hop=20), {"low_hz": 150.0}, "high_hz is 150.0, but must be above low_hz"),
+        (seeg(hop=20), {"transition_hz": 0}, "transition_hz is 0, but must be above 0, at most 140 Hz"),
+        (seeg(hop=20), {"low_hz": -5.0}, "transition_hz is 20.0, but must be above 0, at most -10 Hz"),
+    ],
+)
+def test_refusals(spec, config, message):
+    with pytest.raises(WiringError, match=message):
+        opened(spec, **config)

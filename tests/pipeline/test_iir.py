@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from scipy.signal import butter, iirnotch
+from streams import assert_close, eeg, hops, join, noise, one_shot, seeg, through
+
+from pipeline.bandpass import Bandpass, BandpassConfig
+from pipeline.high_gamma import HighGamma, HighGammaConfig
+from pipeline.iir import Cascade, Iir, centre_delay
+from pipeline.notch import Notch, NotchConfig
+
+
+def test_a_cascade_equals_one_shot_scipy():
+    x = noise(0, 2003)
+    cascade = Cascade([Notch(NotchConfig(harmonics=1)), Bandpass(BandpassConfig())])
+    cascade.open(eeg(hop=10))
+    sos = np.concatenate([[np.concatenate(iirnotch(50, 25, 500))], butter(2, [1, 9], "bandpass", fs=500, output="sos")])
+    assert_close(join(through(cascade, hops(x, 10))), one_shot(sos, x))
+
+
+def test_a_cascade_passes_the_mask():
+    cascade = Cascade([Notch(NotchConfig())])
+    cascade.open(eeg(2, hop=10))
+    (block,) = hops(noise(0, 10, 2), 10)
+    block = type(block)(block.start, block.data, np.array([False, True]))
+    (out,) = cascade.process(block)
+    np.testing.assert_array_equal(out.bad, [False, True])
+
+
+def test_delay_at_the_centre_is_that_of_all_sections():
+    sos = butter(1, [1, 9], "bandpass", fs=500, output="sos")
+    spec = eeg(highpass=1.0, lowpass=9.0)
+    # An analogue first-order resonator of bandwidth B, in rad/s, has group delay 2 / B at its centre.
+    assert centre_delay(sos, spec) == pytest.approx(2 / (2 * np.pi * 8), rel=0.01)
+    assert centre_delay(np.concatenate([sos, sos]), spec) == pytest.approx(2 * centre_delay(sos, spec), rel=1e-6)
+
+
+def test_without_a_band_there_is_no_centre():
+    assert centre_delay(butter(1, 9, fs=500, output="sos"), eeg()) == 0.0
+
+
+def test_a_filter_after_an_envelope_has_a_finite_delay():
+    envelope = HighGamma(HighGammaConfig()).open(seeg(hop=20))
+    assert Notch(NotchConfig(line_hz=30, harmonics=1)).open(envelope).group_delay == 0.0
+
+
+def test_a_filter_without_design_says_so():
+    with pytest.raises(TypeError, match="Iir does not say how it is designed"):
+        Iir().open(eeg(hop=10))
