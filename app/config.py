@@ -51,9 +51,9 @@ class StreamConfig(_Strict):
     name: str = ""
     type: str = ""
     source_id: str = ""
-    unit: str = Field("", description="unit of channels that state none: V, mV, uV or nV")
-    sfreq: float | None = Field(None, gt=0, description="refuse any other rate, Hz")
-    n_channels: int | None = Field(None, gt=0, description="refuse any other number of channels")
+    unit: str = Field(default="", description="unit of channels that state none: V, mV, uV or nV")
+    sfreq: float | None = Field(default=None, gt=0, description="refuse any other rate, Hz")
+    n_channels: int | None = Field(default=None, gt=0, description="refuse any other number of channels")
 
     @property
     def selector(self) -> StreamSelector:
@@ -65,18 +65,16 @@ class OutputConfig(_Strict):
     """A node whose output leaves the graph."""
 
     node: str
-    record: bool = Field(True, description="keep it in the recording")
-    publish: str = Field("", description="publish it as an LSL stream of this name")
+    record: bool = Field(default=True, description="keep it in the recording")
+    publish: str = Field(default="", description="publish it as an LSL stream of this name")
 
 
 class EngineConfig(_Strict):
     """How the graph is run."""
 
-    resolve_s: float = Field(10.0, gt=0, description="longest wait for a stream at the start, s")
-    max_lag_s: float = Field(1.0, gt=0, description="chunks that waited longer are skipped, as a gap, s")
-    budget_s: float | None = Field(
-        None, gt=0, description="deadline of one chunk, arrival to output; default one hop, s"
-    )
+    resolve_s: float = Field(default=10.0, gt=0, description="longest wait for a stream at the start, s")
+    max_lag_s: float = Field(default=1.0, gt=0, description="chunks that waited longer are skipped, as a gap, s")
+    budget_s: float | None = Field(default=None, gt=0, description="deadline, arrival to output; default one hop, s")
 
 
 class _Node(_Strict):
@@ -124,6 +122,11 @@ class Config:
         """Build the graph, not yet open."""
         steps = [Step(name, KINDS[kind](settings), inputs) for name, kind, settings, inputs in self.steps]
         return Graph(steps, [output.node for output in self.outputs])
+
+    def block_outputs(self) -> list[str]:
+        """Outputs that are signals, not epochs: those are cut from what is recorded anyway."""
+        kinds = {name: kind for name, kind, _, _ in self.steps}
+        return [o.node for o in self.outputs if kinds.get(o.node) != "epochs"]
 
 
 def load_config(path: Path) -> Config:

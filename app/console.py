@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import NoReturn
 
 import typer
@@ -18,6 +19,11 @@ def fail(text: str, status: int = 1) -> NoReturn:
     _errors.print("error:", style="bold red", end=" ")
     _errors.print(text, markup=False, highlight=False)
     raise typer.Exit(status)
+
+
+def say(text: str) -> None:
+    """Print one event with the time of day."""
+    console.print(f"{datetime.now():%H:%M:%S} {text}", markup=False, highlight=False)
 
 
 @contextmanager

@@ -44,14 +44,22 @@ def describe(
         rate = f"{spec.sfreq:g} Hz" if spec.sfreq else "irregular"
         console.print(f"stream [bold]{name}[/]: {settings.streams[name].selector}; {spec.n_channels} channels, {rate}")
     console.print(graph_table(graph, settings))
+    console.print("settings, with their defaults:")
+    for name, _, config_of_node, _ in settings.steps:
+        values = dataclasses.asdict(config_of_node).items()
+        shown = ", ".join(f"{k} = {'auto' if v is None else list(v) if isinstance(v, tuple) else v}" for k, v in values)
+        console.print(f"  {name}: {shown}", markup=False, highlight=False)
     for output in settings.outputs:
         spec = graph.specs[output.node]
-        uses = [
-            u for u, on in (("recorded", output.record), (f"published as {output.publish!r}", output.publish)) if on
-        ]
+        uses = {
+            "recorded": output.record and output.node in settings.block_outputs(),
+            f"published as {output.publish!r}": output.publish,
+        }
         console.print(
-            f"output [bold]{output.node}[/] ({', '.join(uses) or 'computed only'}): {spec.n_channels} channels, "
-            f"{spec.sfreq:g} Hz, {spec.latency * 1e3:.1f} ms behind the signal before any computing"
+            f"output {output.node} ({', '.join(u for u, on in uses.items() if on) or 'computed only'}): "
+            f"{spec.n_channels} channels, {spec.sfreq:g} Hz, {spec.latency * 1e3:.1f} ms behind the signal "
+            "before any computing",
+            markup=False,
         )
     engine = settings.engine
     budget = engine.budget_s or min(s.hop / s.sfreq for s in graph.specs.values() if s.hop and s.sfreq)
@@ -89,23 +97,19 @@ def graph_table(graph: Graph, settings: Config) -> Table:
     from rich.table import Table
 
     table = Table(title="graph")
-    for column in ("node", "type", "input", "settings"):
+    for column in ("node", "type", "input"):
         table.add_column(column, overflow="fold")
-    for column in ("channels", "rate (Hz)", "hop (samples)", "wait (ms)", "delay (ms)", "group delay (ms)"):
+    for column in ("ch", "Hz", "hop", "wait ms", "delay ms", "group ms"):
         table.add_column(column, justify="right")
-    for name, kind, config, inputs in settings.steps:
+    for name, kind, _, inputs in settings.steps:
         spec = graph.specs[name]
-        values = dataclasses.asdict(config).items()
-        table.add_row(
-            name,
-            kind,
-            ", ".join(inputs),
-            "\n".join(f"{k} = {'auto' if v is None else list(v) if isinstance(v, tuple) else v}" for k, v in values),
-            str(spec.n_channels),
-            f"{spec.sfreq:g}",
-            str(spec.hop or "as it comes"),
-            *(f"{1e3 * v:.1f}" for v in (spec.wait, spec.delay, spec.group_delay)),
-        )
+        latencies = (f"{1e3 * v:.1f}" for v in (spec.wait, spec.delay, spec.group_delay))
+        hop = str(spec.hop or "any")
+        table.add_row(name, kind, ", ".join(inputs), str(spec.n_channels), f"{spec.sfreq:g}", hop, *latencies)
+    table.caption = (
+        "hop: most samples in a block. Latency so far, summed: wait for the block to fill; pure delay of linear-phase "
+        "filters; group delay of recursive filters at the centre of the band."
+    )
     return table
 
 
@@ -115,7 +119,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
     from rich.table import Table
 
     table = Table(title=f"{elapsed:.0f} s")
-    for column in ("stream", "state", "samples", "rate (Hz)", "age (ms)", "gaps", "missing", "skipped", "clock steps"):
+    for column in ("stream", "state", "samples", "Hz", "age ms", "gaps", "missing", "skipped", "steps"):
         table.add_column(column, justify="left" if column in ("stream", "state") else "right")
     now = pylsl.local_clock()
     for name, status in engine.streams.items():
@@ -136,7 +140,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
     lines = []
     if p50 is not None and p99 is not None:
         lines.append(
-            f"arrival to output: p50 {1e3 * p50:.2f} ms, p99 {1e3 * p99:.2f} ms, max {1e3 * engine.latency.max:.2f} ms; "
+            f"arrival to output: p50 {1e3 * p50:.2f}, p99 {1e3 * p99:.2f}, max {1e3 * engine.latency.max:.2f} ms; "
             f"{engine.n_late} of {engine.latency.n} chunks later than {1e3 * engine.budget_s:g} ms"
         )
     for bad in engine.bad.values():

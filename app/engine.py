@@ -169,12 +169,8 @@ class Engine:
 
     def recorded_outputs(self) -> dict[str, StreamSpec]:
         """Outputs that the recording keeps sample by sample."""
-        keep = [o.node for o in self.config.outputs if o.record]
-        return {name: self.outputs[name] for name in keep if self._gives_blocks(name)}
-
-    def _gives_blocks(self, name: str) -> bool:
-        node = next(step.node for step in self.graph.steps if step.name == name)
-        return getattr(node, "n_inputs", 1) == 1  # epochs are cut from what is recorded anyway
+        keep = self.config.block_outputs()
+        return {o.node: self.outputs[o.node] for o in self.config.outputs if o.record and o.node in keep}
 
     def start(self, writer: SessionWriter | None = None) -> None:
         """Begin; from here on everything consumed goes to ``writer``."""

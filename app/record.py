@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from datetime import datetime
@@ -27,7 +26,7 @@ def record(
     from rich.live import Live
 
     from app.config import load_config
-    from app.console import console, fail, failures
+    from app.console import console, fail, failures, say
     from app.describe import live_table
     from app.engine import Engine
     from app.environment import environment
@@ -41,7 +40,7 @@ def record(
         signal.signal(number, lambda *_: stop.set())
     with failures():
         settings = load_config(config)
-        engine = Engine(settings, on_event=lambda text: console.log(text, markup=False, highlight=False))
+        engine = Engine(settings, on_event=say)
         console.print(f"Looking for {len(settings.streams)} stream(s) …")
         engine.connect()
         for name, description in engine.descriptions.items():
@@ -78,7 +77,7 @@ def record(
             if now - watched >= 1.0:
                 watched = now
                 for alarm in recorder.watch():
-                    console.log(f"[bold red]ALARM[/] {alarm}")
+                    say(f"ALARM: {alarm}")
                 if not quiet and console.is_terminal:
                     live.update(live_table(engine, recorder, now - begun), refresh=True)
     engine.stop()
@@ -89,7 +88,5 @@ def record(
     if engine.failure is not None:
         fail(f"the graph failed: {engine.failure}. What was recorded until then is in {path}")
     console.print(live_table(engine, None, time.monotonic() - begun))
-    console.print(
-        f"Recorded {path} ({path.stat().st_size / 1e6:.1f} MB). Check it: earmark replay {path} --verify", markup=False
-    )
-    sys.exit(0)
+    size = path.stat().st_size / 1e6
+    console.print(f"Recorded {path} ({size:.1f} MB). Check it: earmark replay {path} --verify", markup=False)

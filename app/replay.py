@@ -35,9 +35,9 @@ def replay(
         run = Replay(file)
         with console.status(f"Replaying {session.name} …"):
             run.run(kept)
-    table = Table(
-        "output", "samples", "compared", "digests met", "largest difference", title=f"Replay of {session.name}"
-    )
+    table = Table(title=f"Replay of {session.name}")
+    for column in ("output", "samples", "compared", "digests met", "largest difference"):
+        table.add_column(column)
     for name, found in run.outputs.items():
         table.add_row(
             name,

@@ -53,7 +53,7 @@ class Continuity:
         self._weight = 0.0  # zero: no line yet
         self._arrival: float | None = None
         self._told = 0
-        self._steps = np.zeros(0)
+        self._steps: NDArray[np.float64] = np.zeros(0)
 
     def add(
         self, data: NDArray[Any], stamps: NDArray[np.float64], arrival: float
@@ -85,11 +85,11 @@ class Continuity:
             if high - low < self._period / 2 and expected - self._tolerance < low <= high < expected + self._tolerance:
                 self._fit(n, sum(off) / n + (n - 1) / 2 * self._period)
                 return self._take(data, slice(0, n))
-        return self._add_slowly(data, stamps, pause)
+        return self._add_slowly(data, stamps, arrival, pause)
 
     def _ramp(self, n: int) -> NDArray[np.float64]:
         if len(self._steps) < n:
-            self._steps = np.arange(2 * n) * self._period
+            self._steps = np.arange(2 * n, dtype=np.float64) * self._period
         return self._steps[:n]
 
     def _take(self, data: NDArray[Any], rows: slice) -> list[tuple[Block | Gap | ClockMap, slice]]:
@@ -100,10 +100,10 @@ class Continuity:
         return found
 
     def _add_slowly(
-        self, data: NDArray[Any], stamps: NDArray[np.float64], pause: float
+        self, data: NDArray[Any], stamps: NDArray[Any], arrival: float, pause: float
     ) -> list[tuple[Block | Gap | ClockMap, slice]]:
         if not np.isfinite(stamps).all():
-            guess = self._time(self.index) if self._weight else self._arrival
+            guess = self._time(self.index) if self._weight else arrival
             stamps = np.where(np.isfinite(stamps), stamps, guess + self._ramp(len(stamps)))
         stamps = _mend(stamps, self._period)
         found: list[tuple[Block | Gap | ClockMap, slice]] = []

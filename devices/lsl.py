@@ -155,6 +155,7 @@ class Inlet:
 
     def _receive(self) -> None:
         silent_s = 0.0
+        self._inlet.flush()  # what came before the start is no part of the session
         rate = self.description.spec.sfreq * self.description.speed
         # Whole hops: what is left of the sender's chunk would wait in the reblocker anyway.
         n_max = self._hop if rate else 64
@@ -190,11 +191,9 @@ class Inlet:
                 self._sink(Arrival(self.stream, item, arrival, stamps[rows]))
             return
         for row, stamp in zip(values, stamps, strict=True):
-            text = row if isinstance(row, list) else [f"{v:g}" for v in row]
-            marker = Marker(float(stamp) + offset, " ".join(text))
-            self._sink(
-                Arrival(self.stream, marker, arrival, np.array([stamp]), row if row is text else np.array([row]))
-            )
+            is_text = self._dtype is None
+            marker = Marker(float(stamp) + offset, " ".join(row if is_text else [f"{v:g}" for v in row]))
+            self._sink(Arrival(self.stream, marker, arrival, np.array([stamp]), row if is_text else np.array([row])))
 
     # Loss and return
 

@@ -122,9 +122,12 @@ def find_streams(selector: StreamSelector, timeout: float, at_least: int = 1) ->
         Return as soon as this many are found; 0 waits to the end and returns all there are.
     """
     predicate = selector.predicate()
-    if not predicate:
-        return pylsl.resolve_streams(wait_time=timeout)
-    return pylsl.resolve_bypred(predicate, minimum=at_least or 10_000, timeout=timeout)
+    found: list[pylsl.StreamInfo]
+    if predicate:
+        found = pylsl.resolve_bypred(predicate, minimum=at_least or 10_000, timeout=timeout)
+    else:
+        found = pylsl.resolve_streams(wait_time=timeout)
+    return found
 
 
 def find_one(selector: StreamSelector, timeout: float) -> pylsl.StreamInfo:

@@ -105,9 +105,7 @@ class Recorder:
                 file.flush()
                 os.fsync(file.fileno())
         except FileExistsError:
-            raise RecordingFailed(
-                f"{path} exists already; recordings are never overwritten: choose another folder"
-            ) from None
+            raise RecordingFailed(f"{path} exists already, and recordings are never overwritten") from None
         except OSError as error:
             raise RecordingFailed(f"cannot write {path}: {error.strerror}") from None
         self._base = len(headers)
@@ -121,10 +119,8 @@ class Recorder:
         self._start()
 
     def _start(self) -> None:
-        context = mp.get_context("spawn")
-        args = (self._ring.name, str(self.path), self._base)
-        self._process: mp.process.BaseProcess = context.Process(
-            target=write_file, args=args, name="earmark recorder", daemon=False
+        self._process: mp.process.BaseProcess = mp.get_context("spawn").Process(
+            target=write_file, args=(self._ring.name, str(self.path), self._base), name="earmark recorder"
         )
         self._process.start()
         self._beat_at = time.monotonic()
@@ -172,9 +168,8 @@ class Recorder:
             self._start()
             alarms.add(f"the recorder died and was replaced ({self.restarts} times so far)")
         if self._ring.error:
-            alarms.add(
-                f"cannot write {self.path}: {os.strerror(self._ring.error)}; free some space, nothing is lost yet"
-            )
+            reason = os.strerror(self._ring.error)
+            alarms.add(f"cannot write {self.path}: {reason}; free some space, nothing is lost yet")
         if self._out.waiting > self._ring.capacity / 2:
             alarms.add(f"the recorder is behind: {self._out.waiting >> 20} MB wait to be written")
         if self._out.lost:

@@ -164,7 +164,7 @@ class SpillingWriter:
     def _to_file(self, data: bytes) -> bool:
         try:
             if self._spill is None:
-                self._spill = tempfile.TemporaryFile(prefix="earmark-spill-", buffering=0)
+                self._spill = tempfile.TemporaryFile(prefix="earmark-spill-", buffering=0)  # noqa: SIM115 - kept open
             self._spill.seek(self._spill_written)
             if self._spill.write(data) < len(data):
                 return False

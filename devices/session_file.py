@@ -136,7 +136,7 @@ class SessionWriter:
             self._clocks[name] = item
         elif isinstance(item, Block):
             clock = self._clocks[name]
-            stamps = clock.time0 + (np.arange(item.start, item.stop) - clock.index0) * clock.period
+            stamps = np.array([clock.time(index) for index in range(item.start, item.stop)])
             self._samples(name, stamps, item.data)
 
     def journal(self, time: float, entry: Mapping[str, Any]) -> None:

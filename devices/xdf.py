@@ -53,9 +53,8 @@ def stream_footer(stream_id: int, first: float, last: float, count: int) -> byte
     info = ET.Element("info")
     for key, value in (("first_timestamp", first), ("last_timestamp", last), ("sample_count", count)):
         ET.SubElement(info, key).text = repr(value)
-    return chunk(
-        STREAM_FOOTER, struct.pack("<I", stream_id) + ET.tostring(info, xml_declaration=True, encoding="utf-8")
-    )
+    text = ET.tostring(info, xml_declaration=True, encoding="utf-8")
+    return chunk(STREAM_FOOTER, struct.pack("<I", stream_id) + text)
 
 
 def clock_offset(stream_id: int, time: float, offset: float) -> bytes:

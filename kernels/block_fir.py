@@ -48,6 +48,6 @@ class BlockFir:
         n = len(block)
         self._in[self._past : self._past + n] = block
         self._in[self._past + n :] = 0.0
-        y = np.matmul(self._band, self._in)
+        y: NDArray[np.float64] = np.matmul(self._band, self._in)
         self._in[: self._past] = self._in[n : n + self._past].copy()
         return y[:, :n]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.node import State
 from pipeline.stream import Block, ClockMap, Epoch, Gap, Item, Marker, StreamSpec, wiring_error
@@ -118,7 +119,7 @@ class Epochs:
                 yield Epoch(marker, start, None, reason="samples before a gap or no longer held")
             else:
                 rows = np.arange(start, start + self._n) % len(self._data)
-                bad = self._bad[rows].any(axis=0)
+                bad: NDArray[np.bool_] = np.any(self._bad[rows], axis=0)
                 yield Epoch(marker, start, self._data[rows], bad if bad.any() else None)
         self._pending = waiting
 

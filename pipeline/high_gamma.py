@@ -54,12 +54,8 @@ class HighGamma:
                 "high_gamma", "input", f"{spec.name!r} in ragged blocks", "reblocked: put reblock before it"
             )
         if not set(spec.ch_types) <= {"seeg", "ecog"}:
-            raise wiring_error(
-                "high_gamma",
-                "input",
-                f"channel types {sorted(set(spec.ch_types))}",
-                "seeg or ecog: pick them before it",
-            )
+            found = f"channel types {sorted(set(spec.ch_types))}"
+            raise wiring_error("high_gamma", "input", found, "seeg or ecog: pick them before it")
         if not c.low_hz < c.high_hz < nyquist:
             raise wiring_error(
                 "high_gamma", "high_hz", c.high_hz, f"above low_hz, {c.low_hz:g} Hz, and below {nyquist:g} Hz"

@@ -44,9 +44,7 @@ class Notch(Iir):
         """Second-order sections of the notches that fit below the Nyquist frequency."""
         c, nyquist = self.config, spec.sfreq / 2
         if not 0 < c.line_hz < nyquist:
-            raise wiring_error(
-                "notch", "line_hz", c.line_hz, f"above 0 and below the Nyquist frequency, {nyquist:g} Hz"
-            )
+            raise wiring_error("notch", "line_hz", c.line_hz, f"above 0, below the Nyquist frequency, {nyquist:g} Hz")
         if c.harmonics < 1:
             raise wiring_error("notch", "harmonics", c.harmonics, "at least 1")
         if not 0 < c.width_hz < c.line_hz:

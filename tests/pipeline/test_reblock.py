@@ -125,3 +125,10 @@ def test_other_items_pass():
 def test_refusals(spec, config, message):
     with pytest.raises(WiringError, match=message):
         opened(spec, **config)
+
+
+def test_blocks_lie_in_memory_alike_however_they_came():
+    x = np.asfortranarray(noise(0, 20))
+    node, _ = opened(eeg())
+    blocks = through(node, [Block(0, x[:10]), Block(10, x[10:15]), Block(15, x[15:])])
+    assert [b.data.flags.c_contiguous for b in blocks] == [True, True]
