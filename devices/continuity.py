@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Any
 
@@ -10,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.stream import Block, ClockMap, Gap
-
-log = logging.getLogger(__name__)
 
 #: Seconds by which stamps may stray from their line before it means something.
 TOLERANCE_S = 0.1
@@ -35,7 +32,7 @@ class Continuity:
     Parameters
     ----------
     name : str
-        For the log.
+        Name of the stream, for events.
     sfreq : float
         Nominal rate in Hz.
     speed : float
@@ -57,7 +54,7 @@ class Continuity:
 
     def add(
         self, data: NDArray[Any], stamps: NDArray[np.float64], arrival: float
-    ) -> list[tuple[Block | Gap | ClockMap, slice]]:
+    ) -> list[tuple[Block | Gap | ClockMap | str, slice]]:
         """Place one chunk.
 
         Parameters
@@ -71,8 +68,8 @@ class Continuity:
 
         Returns
         -------
-        items : list of (Block, Gap or ClockMap, slice)
-            For the graph, each with the rows of the chunk that it holds.
+        items : list of (Block, Gap, ClockMap or str, slice)
+            For the graph, each with the rows of the chunk that it holds; a string is an event in words.
         """
         n = len(data)
         pause = 0.0
@@ -81,9 +78,10 @@ class Continuity:
         self._arrival = arrival
         if self._weight:  # the usual case, cheaply: all stamps on one line, near ours
             off = (stamps - self._ramp(n)).tolist()
-            low, high, expected = min(off), max(off), self._time(self.index)
-            if high - low < self._period / 2 and expected - self._tolerance < low <= high < expected + self._tolerance:
-                self._fit(n, sum(off) / n + (n - 1) / 2 * self._period)
+            low, high, mean, expected = min(off), max(off), sum(off) / n, self._time(self.index)
+            near = expected - self._tolerance < low <= high < expected + self._tolerance
+            if near and high - low < self._period / 2 and math.isfinite(mean):
+                self._fit(n, mean + (n - 1) / 2 * self._period)
                 return self._take(data, slice(0, n))
         return self._add_slowly(data, stamps, arrival, pause)
 
@@ -92,8 +90,8 @@ class Continuity:
             self._steps = np.arange(2 * n, dtype=np.float64) * self._period
         return self._steps[:n]
 
-    def _take(self, data: NDArray[Any], rows: slice) -> list[tuple[Block | Gap | ClockMap, slice]]:
-        found: list[tuple[Block | Gap | ClockMap, slice]] = [(Block(self.index, data[rows]), rows)]
+    def _take(self, data: NDArray[Any], rows: slice) -> list[tuple[Block | Gap | ClockMap | str, slice]]:
+        found: list[tuple[Block | Gap | ClockMap | str, slice]] = [(Block(self.index, data[rows]), rows)]
         self.index += rows.stop - rows.start
         if self.index - self._told >= UPDATE_S * self._sfreq:
             found.append((self._map(), rows))
@@ -101,12 +99,16 @@ class Continuity:
 
     def _add_slowly(
         self, data: NDArray[Any], stamps: NDArray[Any], arrival: float, pause: float
-    ) -> list[tuple[Block | Gap | ClockMap, slice]]:
+    ) -> list[tuple[Block | Gap | ClockMap | str, slice]]:
         if not np.isfinite(stamps).all():
             guess = self._time(self.index) if self._weight else arrival
             stamps = np.where(np.isfinite(stamps), stamps, guess + self._ramp(len(stamps)))
         stamps = _mend(stamps, self._period)
-        found: list[tuple[Block | Gap | ClockMap, slice]] = []
+        if self._weight:
+            line = self._time(self.index) + np.arange(len(stamps)) * self._slope
+            if abs(stamps[-1] - line[-1]) <= self._tolerance:  # strays before it are broken stamps, no more
+                stamps = np.where(np.abs(stamps - line) <= self._tolerance, stamps, line)
+        found: list[tuple[Block | Gap | ClockMap | str, slice]] = []
         done = 0
         while done < len(data):
             if not self._weight:
@@ -120,14 +122,14 @@ class Continuity:
                 found += self._take(data, slice(done, done + n))
                 done += n
             else:
-                gap = self._jump(float(off[0]), pause)
-                if gap:
-                    found.append((gap, slice(done, done)))
-                    pause -= (gap.stop - gap.start) * self._period
-                    self.index = gap.stop
+                for item in self._jump(float(off[0]), pause):
+                    found.append((item, slice(done, done)))
+                    if isinstance(item, Gap):
+                        pause -= (item.stop - item.start) * self._period
+                        self.index = item.stop
         return found
 
-    def _jump(self, off: float, pause: float) -> Gap | None:
+    def _jump(self, off: float, pause: float) -> list[Gap | str]:
         if pause > off / 2 and off > 0:
             missing = off
         elif pause > self._tolerance:
@@ -135,15 +137,15 @@ class Continuity:
         else:
             missing = 0.0
         n = round(missing * self._sfreq)
+        found: list[Gap | str] = []
         if abs(off - missing) > self._tolerance or n < 1:
             self.n_steps += 1
             self._weight = 0.0
-            log.warning("stream %r: its clock stepped by %+.3f s at sample %d", self._name, off - missing, self.index)
-        if n < 1:
-            return None
-        self.n_gaps += 1
-        log.warning("stream %r: %d samples (%.3f s) missing from %d on", self._name, n, missing, self.index)
-        return Gap(self.index, self.index + n)
+            found.append(f"{self._name}: the sender's clock stepped by {off - missing:+.4g} s at sample {self.index}")
+        if n >= 1:
+            self.n_gaps += 1
+            found.append(Gap(self.index, self.index + n))
+        return found
 
     # The fit: weighted means and moments of (index, stamp), forgetting as samples go by.
 

@@ -218,7 +218,9 @@ class FieldTripSource:
         # for granted. It is given one instead; as the labels are not known yet, one that means nothing.
         placeholder, end = mne.create_info(1, 1.0, "misc"), time.monotonic() + self.timeout
         while True:
-            client = _client_class()(placeholder, self.host, self.port, wait_max=max(0.0, end - time.monotonic()))
+            client = _client_class()(
+                placeholder, self.host, self.port, wait_max=max(PATIENCE_S, end - time.monotonic())
+            )
             client.socket_timeout = max(1.0, self.timeout)
             client.ft_client = client.ft_header = None  # asked for even where its __enter__ did not come to set them
             self._client = client

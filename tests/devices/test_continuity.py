@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devices.continuity import TOLERANCE_S, Continuity
+from pipeline.stream import Block, ClockMap, Gap
+
+SFREQ, CHUNK = 500.0, 10
+
+
+def run(continuity, chunks):
+    """Feed (stamps, arrival) pairs; return the items."""
+    items = []
+    for stamps, arrival in chunks:
+        data = np.zeros((len(stamps), 2), np.float32)
+        items += [item for item, _ in continuity.add(data, np.asarray(stamps, float), arrival)]
+    return items
+
+
+def chunks(n, *, start=0.0, stamp0=0.0, arrival0=0.0, drift=0.0, jitter=None):
+    """Chunks of a sender whose clock runs ``1 + drift`` times as fast as ours says."""
+    for k in range(n):
+        end = start + (k + 1) * CHUNK / SFREQ * (1 + drift)
+        late = 0.0 if jitter is None else jitter[k]
+        yield stamp0 + end + late - (CHUNK - 1 - np.arange(CHUNK)) / SFREQ, arrival0 + end
+
+
+def gaps(items):
+    return [item for item in items if isinstance(item, Gap)]
+
+
+def tiles(items):
+    at = 0
+    for item in items:
+        if isinstance(item, Block | Gap):
+            assert item.start == at
+            at = item.stop
+    return at
+
+
+@pytest.mark.parametrize("drift", [0.0, 100e-6, -100e-6])
+def test_the_clock_map_follows_drift_and_ignores_jitter(drift):
+    rng = np.random.default_rng(1)
+    continuity = Continuity("x", SFREQ)
+    items = run(continuity, chunks(9000, stamp0=77.0, drift=drift, jitter=rng.normal(0, 2e-3, 9000)))
+    maps = [item for item in items if isinstance(item, ClockMap)]
+    assert not gaps(items)
+    assert continuity.n_steps == 0
+    for clock in maps[5:]:
+        truth = 77.0 + (clock.index0 + 1) / SFREQ * (1 + drift)
+        assert abs(clock.time(clock.index0) - truth) < 1.5e-3, "half a sample at 64 Hz is 7.8 ms"
+    assert maps[-1].period * SFREQ == pytest.approx(1 + drift, abs=10e-6)
+
+
+@given(st.lists(st.floats(0, TOLERANCE_S / 3), min_size=50, max_size=50))
+@settings(max_examples=50, deadline=None)
+def test_jitter_within_the_tolerance_never_makes_a_gap(jitter):
+    continuity = Continuity("x", SFREQ)
+    items = run(continuity, chunks(50, jitter=jitter))
+    assert not gaps(items)
+    assert tiles(items) == 50 * CHUNK
+
+
+@given(st.floats(0.15, 60), st.floats(0, 1))
+@settings(max_examples=50, deadline=None)
+def test_a_pause_with_a_jump_of_the_stamps_is_a_gap_of_that_length(seconds, share):
+    continuity = Continuity("x", SFREQ)
+    items = run(continuity, chunks(20))
+    end = 20 * CHUNK / SFREQ
+    items += run(continuity, chunks(20, start=end + seconds))
+    (gap,) = gaps(items)
+    assert gap.start == 20 * CHUNK
+    assert gap.stop - gap.start == pytest.approx(seconds * SFREQ, abs=1)
+    assert tiles(items) == gap.stop + 20 * CHUNK
+
+
+@pytest.mark.parametrize("step", [10.0, -10.0, 0.5, -0.5])
+def test_a_step_of_the_clock_invents_and_drops_nothing(step):
+    continuity = Continuity("x", SFREQ)
+    items = run(continuity, chunks(20))
+    items += run(continuity, chunks(20, start=20 * CHUNK / SFREQ, stamp0=step))
+    assert not gaps(items)
+    assert continuity.n_steps == 1
+    assert [item for item in items if isinstance(item, str)] == [
+        f"x: the sender's clock stepped by {step:+.4g} s at sample 200"
+    ]
+    assert tiles(items) == 40 * CHUNK
+    newest = [item for item in items if isinstance(item, ClockMap)][-1]
+    assert newest.time(399) == pytest.approx(step + 0.8, abs=1e-3), "the map is right again at once"
+
+
+def test_late_chunks_that_come_in_a_burst_are_no_gap():
+    continuity = Continuity("x", SFREQ)
+    plan = [(stamps, max(arrival, 3.0) if 0.4 < arrival < 3.0 else arrival) for stamps, arrival in chunks(400)]
+    assert not gaps(run(continuity, plan))
+    assert continuity.n_steps == 0
+
+
+def test_a_sender_that_returns_with_another_clock_leaves_a_gap_as_long_as_its_absence():
+    continuity = Continuity("x", SFREQ)
+    items = run(continuity, chunks(20, stamp0=1e6))
+    items += run(continuity, chunks(20, start=20 * CHUNK / SFREQ + 5.0, stamp0=3.0))
+    (gap,) = gaps(items)
+    assert gap.stop - gap.start == pytest.approx(5.0 * SFREQ, abs=CHUNK + 1)
+    assert continuity.n_steps == 1
+
+
+def test_a_gap_within_a_chunk_splits_it():
+    continuity = Continuity("x", SFREQ)
+    run(continuity, chunks(20))
+    stamps = 0.4 + np.arange(1, 11) / SFREQ
+    stamps[6:] += 2.0
+    items = continuity.add(np.arange(20.0).reshape(10, 2), stamps, 2.42)
+    blocks = [(item, rows) for item, rows in items if isinstance(item, Block)]
+    assert [(b.start, b.stop) for b, _ in blocks] == [(200, 206), (1206, 1210)]
+    for block, rows in blocks:
+        np.testing.assert_array_equal(block.data, np.arange(20.0).reshape(10, 2)[rows])
+
+
+def test_equal_stamps_are_spread_backwards_from_the_last_sample():
+    continuity = Continuity("x", SFREQ)
+    plan = [(np.full(CHUNK, stamps[-1]), arrival) for stamps, arrival in chunks(200)]
+    items = run(continuity, plan)
+    assert not gaps(items)
+    assert continuity.n_steps == 0
+    newest = [item for item in items if isinstance(item, ClockMap)][-1]
+    assert newest.time(1999) == pytest.approx(4.0, abs=1e-3)
+
+
+@given(st.lists(st.sampled_from([np.nan, np.inf, -np.inf, 0.0, 1e300, -1e300, 5.0]), min_size=3, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_absurd_stamps_lose_no_sample_and_are_recovered_from(absurd):
+    continuity = Continuity("x", SFREQ)
+    before = list(chunks(20))
+    after = list(chunks(60, start=20 * CHUNK / SFREQ))
+    for value, (stamps, _) in zip(absurd, after, strict=False):
+        stamps[3:7] = value
+    items = run(continuity, before + after)
+    blocks = [item for item in items if isinstance(item, Block)]
+    assert sum(len(block.data) for block in blocks) == 80 * CHUNK
+    tiles(items)
+    newest = [item for item in items if isinstance(item, ClockMap)][-1]
+    assert np.isfinite([newest.index0, newest.time0, newest.period]).all()
+    assert newest.time(continuity.index - 1) == pytest.approx(80 * CHUNK / SFREQ, abs=0.01)
+    assert continuity.n_steps == 0, "broken stamps in the midst of good ones are no step of the clock"
+
+
+def test_a_recording_played_faster_keeps_its_gaps():
+    speed = 10.0
+    continuity = Continuity("x", SFREQ, speed)
+    plan = [(stamps, arrival / speed) for stamps, arrival in [*chunks(20), *chunks(20, start=3.4)]]
+    (gap,) = gaps(run(continuity, plan))
+    assert gap == Gap(200, 1700)

@@ -1,0 +1,193 @@
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import mne
+import numpy as np
+import pytest
+import pyxdf
+
+from devices import xdf
+from devices.lsl_info import make_info
+from devices.recorder import Recorder, RecordingFailed
+from pipeline.stream import StreamSpec
+
+SFREQ, N_CHANNELS, CHUNK = 1000.0, 16, 10
+SPEC = StreamSpec("eeg", SFREQ, tuple(f"E{i}" for i in range(N_CHANNELS)), ("eeg",) * N_CHANNELS, ("uV",) * N_CHANNELS)
+
+
+def headers():
+    return xdf.file_header() + xdf.stream_header(1, make_info(SPEC, "EEG", "test").as_xml())
+
+
+def chunk(k):
+    index = np.arange(k * CHUNK, (k + 1) * CHUNK)
+    return xdf.samples(1, index / SFREQ, np.tile(index[:, None], N_CHANNELS).astype(np.float32))
+
+
+def load(path):
+    (stream,), _ = pyxdf.load_xdf(path, dejitter_timestamps=False)
+    data = np.asarray(stream["time_series"], dtype=float).reshape(-1, N_CHANNELS)
+    mne.io.RawArray(data.T if len(data) else np.zeros((N_CHANNELS, 1)), mne.create_info(N_CHANNELS, SFREQ), verbose="ERROR")
+    return stream["time_stamps"], data
+
+
+def wait_until(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def test_killed_50_times_the_file_always_opens_lacks_less_than_a_second_and_is_whole_in_the_end(tmp_path):
+    rng = np.random.default_rng(0)
+    recorder = Recorder(tmp_path / "x.xdf", headers())
+    sent = killed = 0
+
+    def send_until(instant):
+        nonlocal sent
+        while time.monotonic() < instant:
+            recorder.put(chunk(sent))
+            sent += 1
+            time.sleep(0.003)
+
+    while killed < 50:
+        beat = recorder.bytes_written
+        while recorder.bytes_written == beat:  # the new recorder is at work
+            recorder.watch()
+            send_until(time.monotonic() + 0.01)
+        send_until(time.monotonic() + rng.uniform(0, 0.05))
+        os.kill(recorder.pid, signal.SIGKILL)
+        killed += 1
+        shutil.copy(tmp_path / "x.xdf", tmp_path / "copy.xdf")
+        stamps, data = load(tmp_path / "copy.xdf")
+        assert len(stamps) / SFREQ > sent * CHUNK / SFREQ - 1.0
+        np.testing.assert_array_equal(data[:, 0], np.arange(len(data)))
+    assert recorder.watch()
+    recorder.close()
+    assert recorder.restarts >= 50
+    stamps, data = load(tmp_path / "x.xdf")
+    np.testing.assert_array_equal(data[:, 0], np.arange(sent * CHUNK))
+    np.testing.assert_array_equal(stamps, np.arange(sent * CHUNK) / SFREQ)
+
+
+def test_the_file_opens_before_anything_is_recorded(tmp_path):
+    recorder = Recorder(tmp_path / "x.xdf", headers())
+    os.kill(recorder.pid, signal.SIGKILL)
+    stamps, _ = load(tmp_path / "x.xdf")
+    assert len(stamps) == 0
+    recorder.close()
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+import test_recorder as t
+from devices.recorder import Recorder
+if __name__ == "__main__":
+    recorder = Recorder(Path({path!r}), t.headers())
+    k = 0
+    while True:
+        recorder.put(t.chunk(k))
+        k += 1
+        print(k, recorder.pid, recorder._ring.name, flush=True)
+        time.sleep(0.005)
+"""
+
+
+def test_when_its_parent_is_killed_the_recorder_writes_what_it_has_and_ends(tmp_path):
+    path = tmp_path / "x.xdf"
+    script = tmp_path / "writer.py"
+    script.write_text(WRITER.format(folder=os.path.dirname(__file__), path=str(path)))
+    env = {**os.environ, "PYTHONPATH": os.getcwd()}
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=env) as process:
+        for _ in range(300):
+            line = process.stdout.readline().split()
+        process.kill()
+        rest = [r.split() for r in process.stdout.read().split("\n")]  # ends when the recorder, its heir, has ended
+    line = next((r for r in reversed(rest) if len(r) == 3), line)
+    sent, ring = int(line[0]), line[2]
+    stamps, data = load(path)
+    assert len(stamps) >= sent * CHUNK, "all that reached the ring is in the file"
+    np.testing.assert_array_equal(data[:, 0], np.arange(len(data)))
+    wait_until(lambda: not os.path.exists(f"/dev/shm/{ring}"))
+
+
+def test_a_full_disk_raises_an_alarm_loses_nothing_and_goes_on_when_there_is_room(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a small file system can be mounted only by root")
+    try:
+        (disk / "ballast").write_bytes(bytes(100_000))
+        recorder = Recorder(disk / "x.xdf", headers())
+        sent, alarms, slowest = 0, [], 0.0
+        while not any(os.strerror(errno.ENOSPC) in a for a in alarms):
+            begun = time.perf_counter()
+            recorder.put(chunk(sent))
+            slowest = max(slowest, time.perf_counter() - begun)
+            sent += 1
+            alarms += recorder.watch()
+            time.sleep(0.001)
+            assert sent < 20_000
+        assert str(disk / "x.xdf") in alarms[0]
+        stamps, _ = load(disk / "x.xdf")
+        assert 0 < len(stamps) < sent * CHUNK
+        (disk / "ballast").unlink()
+        for _ in range(20):
+            recorder.put(chunk(sent))
+            sent += 1
+        recorder.close()
+        _, data = load(disk / "x.xdf")
+        np.testing.assert_array_equal(data[:, 0], np.arange(sent * CHUNK))
+        assert recorder.lost == 0
+    finally:
+        subprocess.run(["umount", "-l", disk], check=False)
+
+
+def test_a_disk_that_stays_full_is_said_at_the_end(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a small file system can be mounted only by root")
+    try:
+        recorder = Recorder(disk / "x.xdf", headers())
+        for k in range(300):
+            recorder.put(chunk(k))
+        with pytest.raises(RecordingFailed, match="lacks its last .* bytes: No space left"):
+            recorder.close(timeout=3.0)
+        load(disk / "x.xdf")
+    finally:
+        subprocess.run(["umount", "-l", disk], check=False)
+
+
+def test_the_alarm_rings_at_half_full_and_the_rest_spills_to_disk(tmp_path):
+    recorder = Recorder(tmp_path / "x.xdf", headers(), ring_bytes=200_000)
+    wait_until(lambda: recorder._ring.heartbeat > 0)
+    os.kill(recorder.pid, signal.SIGSTOP)
+    alarms, sent = [], 0
+    while recorder._out.spilled < 100_000:
+        recorder.put(chunk(sent))
+        sent += 1
+        if sent == 400:
+            alarms += recorder.watch()
+    assert any("is behind" in a for a in alarms)
+    os.kill(recorder.pid, signal.SIGCONT)
+    recorder.close()
+    _, data = load(tmp_path / "x.xdf")
+    np.testing.assert_array_equal(data[:, 0], np.arange(sent * CHUNK))
+
+
+def test_recordings_are_never_overwritten(tmp_path):
+    path = tmp_path / "x.xdf"
+    path.write_text(uuid.uuid4().hex)
+    with pytest.raises(RecordingFailed, match="exists already"):
+        Recorder(path, headers())
+    with pytest.raises(RecordingFailed, match="cannot write"):
+        Recorder(tmp_path / "nowhere" / "x.xdf", headers())

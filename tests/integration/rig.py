@@ -1,0 +1,133 @@
+"""A rig for tests: sender processes, an engine with its recorder, and a replay that must agree."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from app.config import parse_config
+from app.engine import Engine
+from app.environment import environment
+from app.verify import Replay
+from devices.recorder import Recorder
+from devices.session_file import Consumed, SessionFile, SessionWriter
+from pipeline.stream import Block, Gap, Marker
+
+ROOT = Path(__file__).parents[2]
+ENV = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+CHAIN = """
+[streams.eeg]
+source_id = "{source_id}"
+[[nodes]]
+type = "reblock"
+input = "eeg"
+[[nodes]]
+type = "quality"
+[[nodes]]
+type = "notch"
+[[nodes]]
+type = "bandpass"
+[[nodes]]
+type = "reference"
+[[nodes]]
+type = "resample"
+"""
+
+
+@contextlib.contextmanager
+def sender(scenario, source_id):
+    """A sender process; killed at the end."""
+    process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("senders.py")), scenario, source_id], env=ENV)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+
+
+class Rig:
+    """An engine that records."""
+
+    def __init__(self, text, folder, resolve_s=20):
+        self.events = []
+        config = parse_config(text + f"\n[engine]\nresolve_s = {resolve_s}\n", "test")
+        self.engine = Engine(config, on_event=self.events.append)
+        self.engine.connect()
+        self.writer = SessionWriter(
+            self.engine.descriptions,
+            self.engine.recorded_outputs(),
+            {"config": config.text, "environment": environment()},
+        )
+        self.path = folder / "session.xdf"
+        self.recorder = Recorder(self.path, self.writer.headers)
+        self.writer.begin(self.recorder.put)
+        self.engine.start(self.writer)
+
+    def run(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.05)
+            self.recorder.watch()
+
+    def wait_for(self, condition, seconds=30.0):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"waited in vain; events: {self.events}"
+            assert self.engine.failure is None
+            self.run(0.1)
+
+    def finish(self):
+        self.engine.stop()
+        self.recorder.close()
+        assert self.engine.failure is None
+
+
+@contextlib.contextmanager
+def recording(text, folder):
+    """Run an engine that records; stop it in good order."""
+    rig = Rig(text, folder)
+    try:
+        yield rig
+    finally:
+        rig.finish()
+
+
+def consumed(path, stream="eeg"):
+    """What the graph was fed from a stream, in order."""
+    return [event.item for event in SessionFile(path) if isinstance(event, Consumed) and event.stream == stream]
+
+
+def replayed(path):
+    """Replay, demand that it is identical, and return the outputs."""
+    run, kept = Replay(SessionFile(path)), {}
+    run.run(kept)
+    assert run.outputs
+    for name, found in run.outputs.items():
+        assert found.identical, (name, found)
+    return kept
+
+
+def check_tiling(items):
+    """Blocks and gaps follow one another without hole or overlap; return the blocks and gaps."""
+    blocks, gaps = [i for i in items if isinstance(i, Block)], [i for i in items if isinstance(i, Gap)]
+    at = None
+    for item in items:
+        if isinstance(item, Block | Gap):
+            assert at is None or item.start == at
+            at = item.stop
+    return blocks, gaps
+
+
+def markers(items):
+    return [item for item in items if isinstance(item, Marker)]
+
+
+def rows(items):
+    return np.concatenate([item.data for item in items if isinstance(item, Block)])

@@ -1,0 +1,73 @@
+"""LSL senders as processes of their own, well-behaved and not. Run as ``python senders.py SCENARIO SOURCE_ID``."""
+
+import sys
+import time
+
+import numpy as np
+import pylsl
+
+from devices.lsl_info import make_info
+from pipeline.stream import StreamSpec
+
+SFREQ, N_CHANNELS, CHUNK = 500.0, 8, 10
+
+
+def samples(index, n_channels=N_CHANNELS):
+    """What sample number ``index`` holds: reproducible, EEG-like, every channel its own."""
+    index = np.asarray(index)[:, None]
+    channel = np.arange(n_channels)[None]
+    wave = 20 * np.sin(2 * np.pi * (3 + 0.2 * channel) * index / SFREQ) + 10 * np.sin(0.37 * index)
+    return (300 + 10 * channel + wave + (index * 7919 + channel * 104729) % 11).astype(np.float32)
+
+
+def make(source_id, n_channels=N_CHANNELS, sfreq=SFREQ, prefix="E"):
+    names = tuple(f"{prefix}{i}" for i in range(n_channels))
+    spec = StreamSpec(f"sender {source_id}", sfreq, names, ("eeg",) * n_channels, ("uV",) * n_channels)
+    return pylsl.StreamOutlet(make_info(spec, "EEG", source_id))
+
+
+def main(scenario, source_id):  # noqa: PLR0912
+    n_channels = 6 if scenario == "other-channels" else N_CHANNELS
+    sfreq = 250.0 if scenario == "other-rate" else SFREQ
+    prefix = "F" if scenario == "other-names" else "E"
+    outlet = make(source_id, n_channels, sfreq, prefix)
+    markers = None
+    if scenario == "markers":
+        spec = StreamSpec(f"markers {source_id}", 0.0, ("marker",), ("misc",), ("",))
+        markers = pylsl.StreamOutlet(make_info(spec, "Markers", f"{source_id}-markers", "string"))
+    while not outlet.have_consumers():
+        time.sleep(0.01)
+    begun, k, held = pylsl.local_clock(), 0, []
+    while True:
+        due = begun + (k + 1) * CHUNK / SFREQ
+        time.sleep(max(0.0, due - pylsl.local_clock()))
+        elapsed = due - begun
+        data = samples(np.arange(k * CHUNK, (k + 1) * CHUNK), n_channels)
+        stamps = due - (CHUNK - 1 - np.arange(CHUNK)) / SFREQ
+        if scenario == "bad-values":
+            data[k % CHUNK, 0] = (np.nan, np.inf, -np.inf, 1e30, -3e38)[k % 5]
+            data[:, 1] = np.nan
+            data[:, 2] = 1234.5  # constant
+            data[:, 3] = np.clip(data[:, 3], 305, 335)  # saturated
+        if scenario == "duplicate-stamps":
+            stamps[:] = stamps[-1]
+        if scenario == "clock-step" and elapsed > 3:
+            stamps += 10.0 if elapsed < 6 else -10.0
+        if scenario == "late" and 2 < elapsed < 3.5:
+            held.append((data, stamps))
+            k += 1
+            continue
+        for old, old_stamps in held:
+            outlet.push_chunk(old, list(old_stamps))
+        held = []
+        outlet.push_chunk(data, list(stamps))
+        if scenario == "early" and k % 50 == 0:  # a chunk ahead of its time
+            k += 1
+            outlet.push_chunk(samples(np.arange(k * CHUNK, (k + 1) * CHUNK)), list(stamps + CHUNK / SFREQ))
+        if markers is not None and k % 25 == 0:
+            markers.push_sample([f"mark/{k}"], float(stamps[0]))
+        k += 1
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

@@ -1,0 +1,175 @@
+"""Every fault with real processes and real LSL; whatever happened, the replay must be identical."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import senders
+from rig import CHAIN, check_tiling, consumed, recording, replayed, rows, sender
+
+from devices.lsl_info import StreamError
+from pipeline.stream import Block, ClockMap, Gap
+
+
+def check_values(blocks):
+    """Samples are those sent, in order: recover their number from the data and compare."""
+    data = np.concatenate([block.data for block in blocks])
+    first = next(k for k in range(200_000) if np.array_equal(senders.samples([k]), data[:1]))
+    return data, first
+
+
+def test_a_sender_killed_and_restarted_leaves_a_gap_and_goes_on(source_id, tmp_path):
+    with sender("plain", source_id) as first, recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
+        rig.run(2)
+        first.kill()
+        rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "lost")
+        rig.run(1)
+        with sender("plain", source_id):
+            rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "live")
+            rig.run(2)
+    blocks, gaps = check_tiling(consumed(rig.path))
+    assert len(gaps) == 1
+    assert 0.9 * senders.SFREQ < gaps[0].stop - gaps[0].start < 20 * senders.SFREQ
+    after = rows([b for b in blocks if b.start >= gaps[0].stop])
+    first_after = next(k for k in range(2000) if np.array_equal(senders.samples([k]), after[:1]))
+    np.testing.assert_array_equal(after, senders.samples(np.arange(first_after, first_after + len(after))))
+    assert any("lost" in e for e in rig.events)
+    assert any("is back" in e for e in rig.events)
+    out = replayed(rig.path)["resample"]
+    assert any(isinstance(item, Gap) for item in out)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [
+        ("other-channels", "6 channels instead of 8"),
+        ("other-rate", "rate 250 Hz instead of 500 Hz"),
+        ("other-names", "other channel names"),
+    ],
+)
+def test_a_stream_that_returns_different_is_refused_and_taken_up_when_it_is_right_again(
+    source_id, tmp_path, scenario, words
+):
+    with sender("plain", source_id) as first, recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
+        rig.run(1)
+        first.kill()
+        first.wait()
+        with sender(scenario, source_id):
+            rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "refused")
+            n_samples = rig.engine.streams["eeg"].n_samples
+            rig.run(1.5)
+            assert rig.engine.streams["eeg"].n_samples == n_samples
+        with sender("plain", source_id):
+            rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "live")
+            rig.run(1)
+    refusals = [e for e in rig.events if "refused" in e]
+    assert len(refusals) == 1, "said once"
+    assert words in refusals[0]
+    check_tiling(consumed(rig.path))
+    replayed(rig.path)
+
+
+def test_a_sender_that_freezes_is_silent_and_its_stream_goes_on_without_loss(source_id, tmp_path):
+    with sender("plain", source_id) as process, recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
+        rig.run(1)
+        os.kill(process.pid, signal.SIGSTOP)
+        rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "silent")
+        os.kill(process.pid, signal.SIGCONT)
+        rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "live")
+        rig.run(2)
+    blocks, gaps = check_tiling(consumed(rig.path))
+    assert not gaps, "the sender catches up: nothing is missing"
+    data, first = check_values(blocks)
+    np.testing.assert_array_equal(data, senders.samples(np.arange(first, first + len(data))))
+    assert any("no data" in e for e in rig.events)
+    replayed(rig.path)
+
+
+@pytest.mark.parametrize("scenario", ["late", "early", "duplicate-stamps", "clock-step"])
+def test_odd_timing_loses_and_invents_no_sample(source_id, tmp_path, scenario):
+    with sender(scenario, source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
+        rig.run(8 if scenario == "clock-step" else 6)
+    blocks, gaps = check_tiling(consumed(rig.path))
+    assert not gaps
+    data, first = check_values(blocks)
+    np.testing.assert_array_equal(data, senders.samples(np.arange(first, first + len(data))))
+    n_steps = sum("clock stepped" in e for e in rig.events)
+    assert n_steps == (2 if scenario == "clock-step" else 0)
+    replayed(rig.path)
+
+
+def test_bad_values_never_leave_their_channel(source_id, tmp_path):
+    with sender("bad-values", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
+        rig.run(6)
+    raw = rows(consumed(rig.path))
+    assert np.isnan(raw).any(), "the recording holds what was sent"
+    blocks = [item for item in replayed(rig.path)["resample"] if isinstance(item, Block)]
+    data = np.concatenate([b.data for b in blocks])
+    assert np.isfinite(data).all()
+    masked = blocks[-1].bad
+    assert masked[[0, 1, 2, 3]].all(), "not finite, never finite, constant, saturated"
+    assert not masked[[4, 5, 6, 7]].any()
+    late = data[len(data) // 2 :]
+    assert np.abs(late[:, 4:]).max() < 100, "the good channels are not moved by the bad ones"
+    assert any("masked channels" in e for e in rig.events)
+
+
+def test_the_recorder_killed_in_a_live_session_is_replaced_and_nothing_is_missing(source_id, tmp_path):
+    with sender("plain", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
+        for _ in range(3):
+            rig.run(1.5)
+            os.kill(rig.recorder.pid, signal.SIGKILL)
+        rig.run(1.5)
+    blocks, gaps = check_tiling(consumed(rig.path))
+    assert not gaps
+    assert rig.recorder.restarts == 3
+    assert sum(len(b.data) for b in blocks) == rig.engine.streams["eeg"].n_samples
+    replayed(rig.path)
+
+
+def test_a_graph_that_falls_behind_skips_to_the_present_as_a_recorded_gap(source_id, tmp_path, monkeypatch):
+    with sender("plain", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
+        rig.run(1)
+        feed = rig.engine.graph.feed
+        stuck = iter([2.5])
+
+        def slow(stream, item):
+            import time
+
+            time.sleep(next(stuck, 0.0))
+            return feed(stream, item)
+
+        monkeypatch.setattr(rig.engine.graph, "feed", slow)
+        rig.run(5)
+    status = rig.engine.streams["eeg"]
+    assert status.n_skipped > 0.5 * senders.SFREQ
+    _, gaps = check_tiling(consumed(rig.path))
+    assert sum(g.stop - g.start for g in gaps) == status.n_skipped
+    assert rig.engine.latency.percentile(50) < 0.5, "it is in the present again"
+    replayed(rig.path)
+
+
+def test_missing_and_ambiguous_streams_are_named(source_id, tmp_path):
+    with pytest.raises(StreamError, match=f"no LSL stream with source_id '{source_id}'"):
+        recording_text = CHAIN.format(source_id=source_id)
+        from rig import Rig
+
+        Rig(recording_text, tmp_path, resolve_s=1)
+    with sender("plain", source_id), sender("plain", source_id), pytest.raises(StreamError, match="more than one"):
+        import time
+
+        from devices.lsl_info import StreamSelector, find_one, find_streams
+
+        end = time.monotonic() + 20
+        while len(find_streams(StreamSelector(source_id=source_id), 0.5, at_least=2)) < 2:
+            assert time.monotonic() < end
+        find_one(StreamSelector(source_id=source_id), 5.0)
+
+
+def test_clock_maps_of_a_live_stream_are_sane(source_id, tmp_path):
+    with sender("plain", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
+        rig.run(4)
+    maps = [item for item in consumed(rig.path) if isinstance(item, ClockMap)]
+    assert len(maps) >= 3
+    assert all(abs(m.period * senders.SFREQ - 1) < 1e-3 for m in maps)
