@@ -33,7 +33,9 @@ def chunk(k):
 def load(path):
     (stream,), _ = pyxdf.load_xdf(path, dejitter_timestamps=False)
     data = np.asarray(stream["time_series"], dtype=float).reshape(-1, N_CHANNELS)
-    mne.io.RawArray(data.T if len(data) else np.zeros((N_CHANNELS, 1)), mne.create_info(N_CHANNELS, SFREQ), verbose="ERROR")
+    mne.io.RawArray(
+        data.T if len(data) else np.zeros((N_CHANNELS, 1)), mne.create_info(N_CHANNELS, SFREQ), verbose="ERROR"
+    )
     return stream["time_stamps"], data
 
 

@@ -52,7 +52,9 @@ def test_pyxdf_reads_what_is_written_in_every_number_format(tmp_path_factory, fm
     # and our own reader, which keeps the order of chunks
     tags = [c.tag for c in xdf.read_chunks(path)]
     assert tags == [xdf.FILE_HEADER, xdf.STREAM_HEADER, *[xdf.SAMPLES] * len(sizes), xdf.BOUNDARY, 4, 6]
-    mine = [xdf.parse_samples(c.content, NUMBERS[fmt], n_channels) for c in xdf.read_chunks(path) if c.tag == xdf.SAMPLES]
+    mine = [
+        xdf.parse_samples(c.content, NUMBERS[fmt], n_channels) for c in xdf.read_chunks(path) if c.tag == xdf.SAMPLES
+    ]
     for (times, data), want, want_times in zip(mine, raw, stamps, strict=True):
         np.testing.assert_array_equal(data, want)
         np.testing.assert_array_equal(times, want_times)

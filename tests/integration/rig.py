@@ -43,7 +43,9 @@ type = "resample"
 @contextlib.contextmanager
 def sender(scenario, source_id):
     """A sender process; killed at the end."""
-    process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("senders.py")), scenario, source_id], env=ENV)
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("senders.py")), scenario, source_id], env=ENV
+    )
     try:
         yield process
     finally:

@@ -26,7 +26,7 @@ def make(source_id, n_channels=N_CHANNELS, sfreq=SFREQ, prefix="E"):
     return pylsl.StreamOutlet(make_info(spec, "EEG", source_id))
 
 
-def main(scenario, source_id):  # noqa: PLR0912
+def main(scenario, source_id):
     n_channels = 6 if scenario == "other-channels" else N_CHANNELS
     sfreq = 250.0 if scenario == "other-rate" else SFREQ
     prefix = "F" if scenario == "other-names" else "E"

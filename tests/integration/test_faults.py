@@ -2,13 +2,14 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
 import senders
-from rig import CHAIN, check_tiling, consumed, recording, replayed, rows, sender
+from rig import CHAIN, Rig, check_tiling, consumed, recording, replayed, rows, sender
 
-from devices.lsl_info import StreamError
+from devices.lsl_info import StreamError, StreamSelector, find_one, find_streams
 from pipeline.stream import Block, ClockMap, Gap
 
 
@@ -135,8 +136,6 @@ def test_a_graph_that_falls_behind_skips_to_the_present_as_a_recorded_gap(source
         stuck = iter([2.5])
 
         def slow(stream, item):
-            import time
-
             time.sleep(next(stuck, 0.0))
             return feed(stream, item)
 
@@ -152,15 +151,8 @@ def test_a_graph_that_falls_behind_skips_to_the_present_as_a_recorded_gap(source
 
 def test_missing_and_ambiguous_streams_are_named(source_id, tmp_path):
     with pytest.raises(StreamError, match=f"no LSL stream with source_id '{source_id}'"):
-        recording_text = CHAIN.format(source_id=source_id)
-        from rig import Rig
-
-        Rig(recording_text, tmp_path, resolve_s=1)
+        Rig(CHAIN.format(source_id=source_id), tmp_path, resolve_s=1)
     with sender("plain", source_id), sender("plain", source_id), pytest.raises(StreamError, match="more than one"):
-        import time
-
-        from devices.lsl_info import StreamSelector, find_one, find_streams
-
         end = time.monotonic() + 20
         while len(find_streams(StreamSelector(source_id=source_id), 0.5, at_least=2)) < 2:
             assert time.monotonic() < end

@@ -1,0 +1,124 @@
+import re
+
+import pytest
+
+from app.config import KINDS, ConfigError, load_config, parse_config
+from pipeline.bandpass import BandpassConfig
+from pipeline.reference import ReferenceConfig
+from pipeline.stream import StreamSpec, WiringError
+
+GOOD = """
+[streams.eeg]
+type = "EEG"
+[streams.marks]
+name = "m"
+[[nodes]]
+type = "reblock"
+input = "eeg"
+[[nodes]]
+type = "bandpass"
+name = "delta"
+low_hz = 1
+high_hz = 4.0
+[[nodes]]
+type = "reference"
+input = "delta"
+kind = "channels"
+channels = ["M1", "M2"]
+[[nodes]]
+type = "epochs"
+inputs = ["reference", "marks"]
+[[outputs]]
+node = "delta"
+publish = "delta power"
+[engine]
+max_lag_s = 2
+"""
+
+
+def test_a_good_file_is_understood(tmp_path):
+    path = tmp_path / "session.toml"
+    path.write_text(GOOD)
+    config = load_config(path)
+    assert [(name, kind, inputs) for name, kind, _, inputs in config.steps] == [
+        ("reblock", "reblock", ("eeg",)),
+        ("delta", "bandpass", ("reblock",)),
+        ("reference", "reference", ("delta",)),
+        ("epochs", "epochs", ("reference", "marks")),
+    ]
+    assert config.steps[1][2] == BandpassConfig(1.0, 4.0)
+    assert config.steps[2][2] == ReferenceConfig(kind="channels", channels=("M1", "M2"))
+    assert config.streams["eeg"].selector.predicate() == "type='EEG'"
+    assert config.engine.max_lag_s == 2
+    assert [o.node for o in config.outputs] == ["delta"]
+    assert parse_config(config.text, "again") == config
+
+
+def test_every_kind_of_node_can_be_named():
+    for kind in KINDS:
+        text = f'[streams.eeg]\ntype = "EEG"\n[[nodes]]\ntype = "{kind}"\n'
+        assert parse_config(text, "x").steps[0][1] == kind
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("low_hz = 1\n", "lo_hz = 1\n", r"number 2 \(bandpass\): unknown key 'lo_hz': did you mean 'low_hz'\?"),
+        ("low_hz = 1\n", 'low_hz = "1"\n', "low_hz is '1', but: .*valid number"),
+        ('type = "bandpass"', 'type = "bandpas"', "type is 'bandpas', but must be one of .*did you mean 'bandpass'"),
+        ('type = "bandpass"\n', "", "number 2: key 'type' is missing"),
+        ("max_lag_s = 2", "max_lags = 2", "unknown key 'engine.max_lags': did you mean 'max_lag_s'"),
+        ("max_lag_s = 2", "max_lag_s = -2", "engine.max_lag_s is -2, but: .*greater than 0"),
+        ('publish = "delta power"', "publis = 1", "unknown key 'outputs.0.publis': did you mean 'publish'"),
+        ('name = "m"', "", r"\[streams.marks\] says nothing to find it by"),
+        ('name = "m"', 'nam = "m"', "unknown key 'streams.marks.nam': did you mean 'name'"),
+        ('kind = "channels"', 'kind = "mean"', "kind is 'mean', but: .*'average'"),
+        ('channels = ["M1", "M2"]', "channels = [1]", "channels.0 is 1, but"),
+        ('input = "delta"', 'input = "delta"\ninputs = ["delta"]', "both 'input' and 'inputs'"),
+        ("[engine]", "[engin]", "unknown key 'engin': did you mean 'engine'"),
+        ("[engine]", "[engine", "not valid TOML"),
+    ],
+)
+def test_mistakes_are_named_with_what_is_near(old, new, words):
+    assert old in GOOD
+    with pytest.raises(ConfigError, match=words) as error:
+        parse_config(GOOD.replace(old, new), "session.toml")
+    assert str(error.value).startswith("session.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "key 'streams' is missing"),
+        ('nodes = []\n[streams.a]\ntype = "EEG"', "no \\[\\[nodes\\]\\]"),
+        ('[streams]\n[[nodes]]\ntype = "reblock"', "at least one stream"),
+        (GOOD + '[[outputs]]\nnode = "delta"', "names node 'delta' twice"),
+    ],
+)
+def test_what_must_be_there(text, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_config(text, "x")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "x.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "x.toml")
+
+
+def test_wiring_is_checked_before_anything_starts():
+    eeg = StreamSpec("eeg", 500.0, ("M1", "M2"), ("eeg", "eeg"), ("uV", "uV"))
+    marks = StreamSpec("marks", 0.0, ("marker",), ("misc",), ("",))
+    parse_config(GOOD, "x").graph().open({"eeg": eeg, "marks": marks})
+    for old, new, words in (
+        ('input = "eeg"', 'input = "egg"', "node 'reblock': input is 'egg'.*did you mean 'eeg'"),
+        ("high_hz = 4.0", "high_hz = 400.0", "node 'delta': bandpass: high_hz is 400.0, but must be below the Nyquist"),
+        ('["M1", "M2"]', '["M1", "X9"]', re.escape("node 'reference': reference: channels is ['X9']")),
+        ('node = "delta"', 'node = "dalta"', "output: node is 'dalta', but must be a node: did you mean 'delta'"),
+        ('name = "delta"', 'name = "eeg"', "node 'eeg': name is taken already"),
+    ):
+        text = GOOD.replace(old, new)
+        with pytest.raises(WiringError, match=words):
+            parse_config(text, "x").graph().open({"eeg": eeg, "marks": marks})

@@ -1,0 +1,210 @@
+"""What a person does: play a recording out, record it live, replay it; as real commands."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import mne
+import numpy as np
+import pytest
+import pyxdf
+from rig import ENV, ROOT, consumed, rows, sender
+
+from devices.session_file import SessionFile
+from devices.xdf import MAGIC
+
+COCKTAIL = ROOT.parent / "shared" / "data" / "cocktail" / "sub-01_task-cocktail_run-01_raw.fif"
+
+SESSION = """
+[streams.eeg]
+source_id = "{source_id}"
+{markers}
+[[nodes]]
+type = "pick"
+input = "eeg"
+types = ["eeg"]
+[[nodes]]
+type = "reblock"
+hop_s = 0.05
+[[nodes]]
+type = "quality"
+[[nodes]]
+type = "bandpass"
+[[nodes]]
+type = "reference"
+[[nodes]]
+type = "resample"
+sfreq = 64
+[[outputs]]
+node = "resample"
+publish = "clean {source_id}"
+"""
+
+
+def earmark(*words, **options):
+    command = [sys.executable, "-m", "app.cli", *map(str, words)]
+    return subprocess.run(
+        command, env=ENV, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, **options
+    )
+
+
+def start(*words):
+    command = [sys.executable, "-m", "app.cli", *map(str, words)]
+    return subprocess.Popen(command, env=ENV, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_a_live_run_of_real_eeg_is_replayed_bit_for_bit(source_id, tmp_path):
+    if not COCKTAIL.exists():
+        pytest.skip(f"the recording {COCKTAIL.name} is not here")
+    (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
+    with start("stream", COCKTAIL, "--source-id", source_id, "--wait") as player:
+        done = earmark("record", tmp_path / "session.toml", "--out", tmp_path, "--seconds", 15)
+        player.send_signal(signal.SIGINT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = tmp_path.glob("session-*.xdf")
+    verified = earmark("replay", path, "--verify", "--out", tmp_path / "out.npz")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "identical" in verified.stdout
+
+    # The recording holds the very samples of the file, and the output is that of the graph over the file itself.
+    raw = rows(consumed(path))
+    truth = mne.io.read_raw_fif(COCKTAIL, verbose="ERROR").get_data().T * 1e6
+    matches = np.flatnonzero(np.abs(truth[:, 0] - raw[0, 0]) < 1e-3)
+    first = next(k for k in matches if np.allclose(truth[k : k + 5, :128], raw[:5, :128], atol=1e-3))
+    np.testing.assert_allclose(raw[:, :128], truth[first : first + len(raw), :128], rtol=1e-6, atol=1e-3)
+    assert len(raw) > 12 * 128
+    out = np.load(tmp_path / "out.npz")["resample"]
+    assert np.isfinite(out).all()
+    assert 1 < np.std(out) < 100
+
+    # Others can read it.
+    streams, _ = pyxdf.load_xdf(path)
+    names = {s["info"]["name"][0] for s in streams}
+    assert {"earmark-journal", "earmark-resample"} <= names
+    assert all(int(s["footer"]["info"]["sample_count"][0]) == len(s["time_stamps"]) for s in streams)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A short session of simulated EEG, recorded by commands."""
+    folder = tmp_path_factory.mktemp("recorded")
+    done = earmark("demo", "--seconds", 6, "--out", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "identical" in done.stdout
+    (path,) = folder.glob("session-*.xdf")
+    return path
+
+
+def test_the_demo_runs_and_a_changed_recording_is_found_out(recorded, tmp_path):
+    whole = bytearray(recorded.read_bytes())
+    session = SessionFile(recorded)
+    assert list(session.streams) == ["eeg", "markers"]
+    # Change one bit of one raw sample, deep in the file.
+    raw = rows(consumed(recorded))
+    needle = raw[len(raw) // 2].tobytes()
+    at = whole.find(needle)
+    assert at > 0
+    whole[at + 1] ^= 0x40
+    changed = tmp_path / "changed.xdf"
+    changed.write_bytes(whole)
+    found = earmark("replay", changed, "--verify")
+    assert found.returncode == 3
+    assert "resample differs" in found.stdout
+    assert "not what ran live" in found.stderr
+
+
+def test_a_recording_cut_short_is_identical_as_far_as_it_goes(recorded, tmp_path):
+    whole = recorded.read_bytes()
+    for share in (0.35, 0.6, 0.95):
+        cut = tmp_path / f"cut{share}.xdf"
+        cut.write_bytes(whole[: int(share * len(whole))])
+        found = earmark("replay", cut, "--verify")
+        assert found.returncode == 0, found.stdout + found.stderr
+        assert "identical" in found.stdout
+
+
+def test_on_another_machine_the_tolerance_holds_and_it_says_so(recorded, tmp_path):
+    raw = recorded.read_bytes()
+    version = json.dumps({"numpy": np.__version__})[1:-1].encode()
+    assert version in raw
+    other = tmp_path / "other.xdf"
+    # Another version of NumPy then, and digests that therefore do not match: only the samples are left to compare.
+    fake = version.replace(np.__version__.encode(), b"9" * len(np.__version__))
+    raw = raw.replace(version, fake)
+    raw = re.sub(rb'("digest": ")([0-9a-f]{31})[0-9a-f]"', lambda m: m[1] + m[2] + b'x"', raw)
+    other.write_bytes(raw)
+    found = earmark("replay", other, "--verify")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "equal within 1e-09" in found.stdout
+    assert "numpy: 9" in found.stdout
+
+
+def test_what_is_no_session_is_refused_in_words(tmp_path):
+    (tmp_path / "x.xdf").write_bytes(b"hello")
+    (tmp_path / "y.xdf").write_bytes(MAGIC)
+    for name, words in (("x.xdf", "not an XDF file"), ("y.xdf", "has no journal"), ("z.xdf", "no such file")):
+        found = earmark("replay", tmp_path / name)
+        assert found.returncode == 1
+        assert words in found.stderr
+        assert "Traceback" not in found.stderr + found.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_a_recording_in_good_order(source_id, tmp_path, number):
+    before = set(os.listdir("/dev/shm"))
+    (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
+    with sender("plain", source_id), start("record", tmp_path / "session.toml", "-o", tmp_path) as process:
+        while "Recording to" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(2.5)
+        process.send_signal(number)
+        rest = process.stdout.read()
+        assert process.wait() == 0, rest
+    (path,) = tmp_path.glob("session-*.xdf")
+    assert "Recorded" in rest
+    streams, _ = pyxdf.load_xdf(path)
+    assert all("footer" in s for s in streams), "closed whole"
+    assert earmark("replay", path, "--verify").returncode == 0
+    assert not {f for f in set(os.listdir("/dev/shm")) - before if f.startswith("psm_")}
+
+
+def test_a_killed_recording_can_be_replayed_and_leaves_nothing_behind(source_id, tmp_path):
+    before = set(os.listdir("/dev/shm"))
+    (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
+    with sender("plain", source_id), start("record", tmp_path / "session.toml", "-o", tmp_path) as process:
+        while "Recording to" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(3)
+        process.kill()
+        process.stdout.read()  # ends when the recorder has written what it had
+    (path,) = tmp_path.glob("session-*.xdf")
+    found = earmark("replay", path, "--verify")
+    assert found.returncode == 0, found.stdout + found.stderr
+    end = time.monotonic() + 10
+    while set(os.listdir("/dev/shm")) - before and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not {f for f in set(os.listdir("/dev/shm")) - before if f.startswith("psm_")}
+
+
+def test_configuration_mistakes_end_with_status_1_and_one_message(tmp_path):
+    (tmp_path / "bad.toml").write_text(SESSION.format(source_id="x", markers="").replace("sfreq = 64", "sfrq = 64"))
+    for words in (("describe",), ("record", "--out", tmp_path)):
+        found = earmark(words[0], tmp_path / "bad.toml", *words[1:])
+        assert found.returncode == 1
+        assert "unknown key 'sfrq': did you mean 'sfreq'?" in found.stderr
+        assert "Traceback" not in found.stderr
+
+
+def test_describe_shows_every_default_and_the_latency(tmp_path):
+    text = SESSION.format(source_id="x", markers="").replace(
+        'source_id = "x"', 'source_id = "x"\nsfreq = 500\nn_channels = 64'
+    )
+    (tmp_path / "session.toml").write_text(text)
+    found = earmark("describe", tmp_path / "session.toml")
+    assert found.returncode == 0, found.stderr
+    for words in ("limit_uv = 1000000.0", "flat_uv = ", "passband_hz = auto", "deadline of a chunk", "ms behind"):
+        assert words in found.stdout
