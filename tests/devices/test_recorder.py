@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import shutil
@@ -37,6 +38,19 @@ def load(path):
         data.T if len(data) else np.zeros((N_CHANNELS, 1)), mne.create_info(N_CHANNELS, SFREQ), verbose="ERROR"
     )
     return stream["time_stamps"], data
+
+
+@contextlib.contextmanager
+def small_disk(path, size):
+    """A file system of its own; skips the test where none can be made."""
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("a small file system can be mounted only by root")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", path], check=False)
 
 
 def wait_until(condition, seconds=20.0):
@@ -122,11 +136,7 @@ def test_when_its_parent_is_killed_the_recorder_writes_what_it_has_and_ends(tmp_
 
 
 def test_a_full_disk_raises_an_alarm_loses_nothing_and_goes_on_when_there_is_room(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("a small file system can be mounted only by root")
-    try:
+    with small_disk(tmp_path / "disk", "256k") as disk:
         (disk / "ballast").write_bytes(bytes(100_000))
         recorder = Recorder(disk / "x.xdf", headers())
         sent, alarms, slowest = 0, [], 0.0
@@ -149,24 +159,16 @@ def test_a_full_disk_raises_an_alarm_loses_nothing_and_goes_on_when_there_is_roo
         _, data = load(disk / "x.xdf")
         np.testing.assert_array_equal(data[:, 0], np.arange(sent * CHUNK))
         assert recorder.lost == 0
-    finally:
-        subprocess.run(["umount", "-l", disk], check=False)
 
 
 def test_a_disk_that_stays_full_is_said_at_the_end(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("a small file system can be mounted only by root")
-    try:
+    with small_disk(tmp_path / "disk", "64k") as disk:
         recorder = Recorder(disk / "x.xdf", headers())
         for k in range(300):
             recorder.put(chunk(k))
-        with pytest.raises(RecordingFailed, match="lacks its last .* bytes: No space left"):
+        with pytest.raises(RecordingFailed, match=r"lacks its last .* bytes: No space left"):
             recorder.close(timeout=3.0)
         load(disk / "x.xdf")
-    finally:
-        subprocess.run(["umount", "-l", disk], check=False)
 
 
 def test_the_alarm_rings_at_half_full_and_the_rest_spills_to_disk(tmp_path):

@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 import pyxdf
@@ -101,12 +103,11 @@ def test_damage_is_refused_in_words_or_read_around(tmp_path_factory, data):
     for _ in range(data.draw(st.integers(1, 5))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     (folder / "x.xdf").write_bytes(raw)
-    try:
+    with contextlib.suppress(xdf.XdfError):  # anything else fails the test
         for chunk in xdf.read_chunks(folder / "x.xdf"):
             if chunk.tag == xdf.SAMPLES and chunk.stream_id == 1:
-                xdf.parse_samples(chunk.content, "<f4", 4)
-    except xdf.XdfError as error:
-        assert "damaged" in str(error) or "not" in str(error)
+                _, values = xdf.parse_samples(chunk.content, "<f4", 4)
+                assert values.shape[1] == 4
 
 
 def test_other_files_are_refused(tmp_path):

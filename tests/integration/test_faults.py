@@ -152,11 +152,13 @@ def test_a_graph_that_falls_behind_skips_to_the_present_as_a_recorded_gap(source
 def test_missing_and_ambiguous_streams_are_named(source_id, tmp_path):
     with pytest.raises(StreamError, match=f"no LSL stream with source_id '{source_id}'"):
         Rig(CHAIN.format(source_id=source_id), tmp_path, resolve_s=1)
-    with sender("plain", source_id), sender("plain", source_id), pytest.raises(StreamError, match="more than one"):
+    selector = StreamSelector(source_id=source_id)
+    with sender("plain", source_id), sender("plain", source_id):
         end = time.monotonic() + 20
-        while len(find_streams(StreamSelector(source_id=source_id), 0.5, at_least=2)) < 2:
+        while len(find_streams(selector, 0.5, at_least=2)) < 2:
             assert time.monotonic() < end
-        find_one(StreamSelector(source_id=source_id), 5.0)
+        with pytest.raises(StreamError, match="more than one"):
+            find_one(selector, 5.0)
 
 
 def test_clock_maps_of_a_live_stream_are_sane(source_id, tmp_path):
