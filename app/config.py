@@ -46,11 +46,13 @@ class _Strict(BaseModel):
 
 
 class StreamConfig(_Strict):
-    """A stream that comes in. At least one of name, type and source_id must be given."""
+    """A stream that comes in: from LSL, by at least one of name, type and source_id, or from a FieldTrip buffer."""
 
     name: str = ""
     type: str = ""
     source_id: str = ""
+    fieldtrip: str = Field(default="", pattern=r"^$|^[^:\s]+:\d{1,5}$", description="a FieldTrip buffer, host:port")
+    ch_type: str = Field(default="eeg", pattern="^(eeg|seeg|ecog)$", description="type of its channels")
     unit: str = Field(default="", description="unit of channels that state none: V, mV, uV or nV")
     sfreq: float | None = Field(default=None, gt=0, description="refuse any other rate, Hz")
     n_channels: int | None = Field(default=None, gt=0, description="refuse any other number of channels")
@@ -156,8 +158,13 @@ def parse_config(text: str, where: str) -> Config:
     if not file.streams:
         raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, as [streams.eeg]")
     for name, stream in file.streams.items():
-        if not (stream.name or stream.type or stream.source_id):
+        by_lsl = stream.name or stream.type or stream.source_id
+        if not by_lsl and not stream.fieldtrip:
             raise ConfigError(f"{where}: [streams.{name}] says nothing to find it by: set name, type or source_id")
+        if by_lsl and stream.fieldtrip:
+            raise ConfigError(f"{where}: [streams.{name}] names both an LSL stream and a FieldTrip buffer: choose one")
+        if stream.fieldtrip and not stream.unit:
+            raise ConfigError(f"{where}: [streams.{name}] needs 'unit' (V, mV, uV or nV): a FieldTrip buffer has none")
     if not file.nodes:
         raise ConfigError(f"{where}: there is no [[nodes]] table, but must be at least one")
     steps = _steps(file, where)

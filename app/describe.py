@@ -42,7 +42,9 @@ def describe(
         graph.open(specs)
     for name, spec in specs.items():
         rate = f"{spec.sfreq:g} Hz" if spec.sfreq else "irregular"
-        console.print(f"stream [bold]{name}[/]: {settings.streams[name].selector}; {spec.n_channels} channels, {rate}")
+        stream = settings.streams[name]
+        source = f"FieldTrip buffer {stream.fieldtrip}" if stream.fieldtrip else str(stream.selector)
+        console.print(f"stream {name}: {source}; {spec.n_channels} channels, {rate}", markup=False)
     console.print(graph_table(graph, settings))
     console.print("settings, with their defaults:")
     for name, _, config_of_node, _ in settings.steps:
@@ -70,7 +72,7 @@ def describe(
 
 
 def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, StreamSpec]:
-    from devices.lsl import Inlet
+    from app.engine import open_inlet
     from devices.recordings import open_recording
     from pipeline.stream import StreamSpec
 
@@ -86,7 +88,7 @@ def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, S
         elif stream.type.lower() == "markers":
             specs[name] = StreamSpec(name, 0.0, ("marker",), ("misc",), ("",))
         else:
-            inlet = Inlet(name, stream.selector, lambda arrival: None, stream.unit, wait)
+            inlet = open_inlet(name, stream, lambda arrival: None, wait)
             specs[name] = inlet.description.spec
             inlet.stop()
     return specs

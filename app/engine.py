@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from app.config import Config, ConfigError
+from app.config import Config, ConfigError, StreamConfig
+from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamDescription
 from devices.session_file import Digest, SessionWriter
@@ -69,6 +70,21 @@ class Latencies:
     def percentile(self, q: float) -> float | None:
         """Of those kept, in seconds; None if there are none."""
         return float(np.percentile(self._values[: min(self.n, N_LATENCIES)], q)) if self.n else None
+
+
+def open_inlet(
+    name: str, stream: StreamConfig, sink: Callable[[Arrival], None], timeout: float
+) -> Inlet | FieldTripInlet:
+    """Find and open a stream, whatever it comes from.
+
+    Raises
+    ------
+    devices.lsl_info.StreamError
+        If it is not there or cannot be opened.
+    """
+    if stream.fieldtrip:
+        return FieldTripInlet(name, stream.fieldtrip, sink, stream.unit, stream.ch_type, timeout)
+    return Inlet(name, stream.selector, sink, stream.unit, timeout)
 
 
 def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]) -> None:
@@ -131,15 +147,13 @@ class Engine:
             If a stream is missing or not as wanted, or the graph does not fit.
         """
         self._queue: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
-        self.inlets: dict[str, Inlet] = {}
+        self.inlets: dict[str, Inlet | FieldTripInlet] = {}
         self._outlets: dict[str, Outlet] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="graph", daemon=True)
         try:
             for name, stream in self.config.streams.items():
-                self.inlets[name] = Inlet(
-                    name, stream.selector, self._queue.put, stream.unit, self.config.engine.resolve_s
-                )
+                self.inlets[name] = open_inlet(name, stream, self._queue.put, self.config.engine.resolve_s)
             check_expected(self.config, self.descriptions)
             self.graph = self.config.graph()
             specs = {name: d.spec for name, d in self.descriptions.items()}

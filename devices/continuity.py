@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.clock_fit import ClockFit
 from pipeline.stream import Block, ClockMap, Gap
 
 #: Seconds by which stamps may stray from their line before it means something.
 TOLERANCE_S = 0.1
-#: Memory of the fit, in seconds: long against network jitter, short against the warming-up of a crystal.
-MEMORY_S = 60.0
-#: Prior of the fit: jitter of stamps in seconds, and how far a crystal strays from its nominal rate.
-JITTER_S, DRIFT = 1e-3, 2e-4
 #: Seconds of stream between updates of the clock map.
 UPDATE_S = 1.0
 
@@ -43,11 +40,10 @@ class Continuity:
         self._name, self._sfreq, self._speed = name, sfreq, speed
         self._period = 1.0 / sfreq
         self._tolerance = max(TOLERANCE_S, 1.5 * self._period)
-        self._prior = (JITTER_S / (DRIFT * self._period)) ** 2
         #: Index of the next sample.
         self.index = 0
         self.n_gaps = self.n_steps = 0
-        self._weight = 0.0  # zero: no line yet
+        self._fit = ClockFit(sfreq)
         self._arrival: float | None = None
         self._told = 0
         self._steps: NDArray[np.float64] = np.zeros(0)
@@ -76,12 +72,12 @@ class Continuity:
         if self._arrival is not None:
             pause = (arrival - self._arrival) * self._speed - n * self._period
         self._arrival = arrival
-        if self._weight:  # the usual case, cheaply: all stamps on one line, near ours
+        if self._fit.known:  # the usual case, cheaply: all stamps on one line, near ours
             off = (stamps - self._ramp(n)).tolist()
-            low, high, mean, expected = min(off), max(off), sum(off) / n, self._time(self.index)
+            low, high, mean, expected = min(off), max(off), sum(off) / n, self._fit.time(self.index)
             near = expected - self._tolerance < low <= high < expected + self._tolerance
             if near and high - low < self._period / 2 and math.isfinite(mean):
-                self._fit(n, mean + (n - 1) / 2 * self._period)
+                self._fit.add(self.index, n, mean + (n - 1) / 2 * self._period)
                 return self._take(data, slice(0, n))
         return self._add_slowly(data, stamps, arrival, pause)
 
@@ -101,24 +97,24 @@ class Continuity:
         self, data: NDArray[Any], stamps: NDArray[Any], arrival: float, pause: float
     ) -> list[tuple[Block | Gap | ClockMap | str, slice]]:
         if not np.isfinite(stamps).all():
-            guess = self._time(self.index) if self._weight else arrival
+            guess = self._fit.time(self.index) if self._fit.known else arrival
             stamps = np.where(np.isfinite(stamps), stamps, guess + self._ramp(len(stamps)))
         stamps = _mend(stamps, self._period)
-        if self._weight:
-            line = self._time(self.index) + np.arange(len(stamps)) * self._slope
+        if self._fit.known:
+            line = self._fit.time(self.index) + np.arange(len(stamps)) * self._fit.slope
             if abs(stamps[-1] - line[-1]) <= self._tolerance:  # strays before it are broken stamps, no more
                 stamps = np.where(np.abs(stamps - line) <= self._tolerance, stamps, line)
         found: list[tuple[Block | Gap | ClockMap | str, slice]] = []
         done = 0
         while done < len(data):
-            if not self._weight:
-                self._anchor(float(stamps[done]))
+            if not self._fit.known:
+                self._fit.anchor(self.index, float(stamps[done]))
                 found.append((self._map(), slice(done, done)))
-            off = stamps[done:] - (self._time(self.index) + np.arange(len(data) - done) * self._slope)
+            off = stamps[done:] - (self._fit.time(self.index) + np.arange(len(data) - done) * self._fit.slope)
             strays = np.abs(off) > self._tolerance
             n = int(np.argmax(strays)) if strays.any() else len(off)
             if n:
-                self._fit(n, float(stamps[done : done + n].mean()))
+                self._fit.add(self.index, n, float(stamps[done : done + n].mean()))
                 found += self._take(data, slice(done, done + n))
                 done += n
             else:
@@ -140,43 +136,16 @@ class Continuity:
         found: list[Gap | str] = []
         if abs(off - missing) > self._tolerance or n < 1:
             self.n_steps += 1
-            self._weight = 0.0
+            self._fit.forget()
             found.append(f"{self._name}: the sender's clock stepped by {off - missing:+.4g} s at sample {self.index}")
         if n >= 1:
             self.n_gaps += 1
             found.append(Gap(self.index, self.index + n))
         return found
 
-    # The fit: weighted means and moments of (index, stamp), forgetting as samples go by.
-
-    def _anchor(self, stamp: float) -> None:
-        self._slope = self._period
-        self._mean_i, self._mean_t = float(self.index), stamp
-        self._weight, self._s_ii, self._s_it = 1e-9, 0.0, 0.0
-
-    def _fit(self, n: int, t: float) -> None:
-        """Take in ``n`` samples from the next index on, whose mean stamp is ``t``."""
-        keep = math.exp(-n * self._period / MEMORY_S)
-        self._weight *= keep
-        self._s_ii *= keep
-        self._s_it *= keep
-        i = self.index + (n - 1) / 2
-        weight = self._weight + n
-        di, dt = i - self._mean_i, t - self._mean_t
-        share = self._weight * n / weight
-        self._s_ii += share * di * di
-        self._s_it += share * di * dt
-        self._mean_i += di * n / weight
-        self._mean_t += dt * n / weight
-        self._weight = weight
-        self._slope = (self._s_it + self._prior * self._period) / (self._s_ii + self._prior)
-
-    def _time(self, index: float) -> float:
-        return self._mean_t + (index - self._mean_i) * self._slope
-
     def _map(self) -> ClockMap:
         self._told = self.index
-        return ClockMap(float(self.index), float(self._time(self.index)), float(self._slope))
+        return self._fit.map(self.index)
 
 
 def _mend(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from devices.lsl_info import CHANNEL_TYPES, StreamError, _unique
+from devices.lsl_info import CHANNEL_TYPES, StreamError, unique_names
 from pipeline.stream import Block, Gap, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -261,7 +261,7 @@ class FieldTripSource:
                 self._words(f"has {n} channels; ch_types is {types}, but must be one of {CHANNEL_TYPES} for each")
             )
         units = tuple("" if kind == "misc" else self._unit for kind in types)
-        spec = StreamSpec(self.name, sfreq, _unique(labels), tuple(types), units)
+        spec = StreamSpec(self.name, sfreq, unique_names(labels), tuple(types), units)
         return spec, np.dtype(numpyType[header.dataType])
 
     # Receiving, on the thread

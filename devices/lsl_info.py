@@ -186,7 +186,7 @@ def describe_xml(xml: str, unit: str = "") -> StreamDescription:
     spec = StreamSpec(
         name=name,
         sfreq=sfreq,
-        ch_names=_unique([c.findtext("label") or f"{kind or 'ch'}{i + 1}" for i, c in enumerate(channels)]),
+        ch_names=unique_names([c.findtext("label") or f"{kind or 'ch'}{i + 1}" for i, c in enumerate(channels)]),
         ch_types=tuple(_channel_type(c.findtext("type") or default_type) for c in channels),
         units=tuple((c.findtext("unit") or unit).strip() for c in channels),
         positions=_positions(channels),
@@ -244,7 +244,7 @@ def _channel_type(text: str) -> str:
     return {"ieeg": "seeg", "dbs": "seeg"}.get(text, text if text in CHANNEL_TYPES else "misc")
 
 
-def _unique(labels: Sequence[str]) -> tuple[str, ...]:
+def unique_names(labels: Sequence[str]) -> tuple[str, ...]:
     """Tell channels of the same name apart by a number, as MNE does."""
     return tuple(f"{x}-{labels[:i].count(x)}" if labels.count(x) > 1 else x for i, x in enumerate(labels))
 

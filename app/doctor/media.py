@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-from app.doctor.check import Check, ProbeError, library, probe, run_tool
+from app.doctor.check import Check, ProbeError, Status, library, probe, run_tool
 
 #: What Qt loads on Linux, and the Debian packages that bring it.
 QT_LIBRARIES = {"EGL": "libegl1", "xkbcommon": "libxkbcommon0", "xcb-cursor": "libxcb-cursor0", "dbus-1": "libdbus-1-3"}
@@ -113,7 +113,8 @@ def qt_libraries() -> Check:
     missing = [package for library, package in QT_LIBRARIES.items() if ctypes.util.find_library(library) is None]
     if missing:
         fix = f"for the dashboard: sudo apt-get install {' '.join(missing)}"
-        return Check("Qt libraries", "warn", f"missing: {', '.join(missing)}", fix)
+        status: Status = "warn" if importlib.util.find_spec("PySide6") else "absent"  # nobody else asks for them
+        return Check("Qt libraries", status, f"missing: {', '.join(missing)}", fix)
     return Check("Qt libraries", "ok", ", ".join(QT_LIBRARIES))
 
 

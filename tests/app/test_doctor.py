@@ -517,9 +517,11 @@ def test_qt_that_crashes_under_old_python(monkeypatch, pyside, python, status):
 @linux_only
 def test_qt_libraries(monkeypatch):
     monkeypatch.setattr("ctypes.util.find_library", lambda name: None if name == "EGL" else f"lib{name}.so")
-    check = media.qt_libraries()
-    assert check.status == "warn"
-    assert check.fix.endswith("apt-get install libegl1")
+    for installed, status in ((None, "absent"), (object(), "warn")):
+        monkeypatch.setattr(importlib.util, "find_spec", giving(installed))
+        check = media.qt_libraries()
+        assert check.status == status
+        assert check.fix.endswith("apt-get install libegl1")
     monkeypatch.setattr("ctypes.util.find_library", lambda name: f"lib{name}.so")
     assert media.qt_libraries().status == "ok"
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
+from fieldtrip_server import FLUSH_DAT, FLUSH_HDR, TYPES, Acquisition, FieldTripServer
 
 from devices.fieldtrip import FieldTripSource, import_realtime
 from devices.lsl_info import StreamError
 from devices.realtime_client import MAX_PENDING, STIM, RealtimeClient, rt_epochs
 from pipeline.stream import Block, Gap, StreamSpec, WiringError
-
-sys.path.insert(0, str(Path(__file__).parent))  # the server is not a module of an installed package
-from fieldtrip_server import FLUSH_DAT, FLUSH_HDR, TYPES, Acquisition, FieldTripServer
 
 LABELS = ["Fp1", "Cz", "EOG up", "STI 1"]
 

@@ -178,7 +178,7 @@ def assert_tiled(recording, found, specs):
                 assert run.data.shape[1] == spec.n_channels
                 assert run.data.dtype == np.float64
                 assert np.isfinite(run.data).all()
-                assert run.bad is None or (run.bad.any() and run.bad.shape == (spec.n_channels,))
+                assert run.bad is None or run.bad.shape == (spec.n_channels,)
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,98 @@
+"""A FieldTrip buffer in the place of an LSL inlet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pylsl
+
+from devices.clock_fit import ClockFit
+from devices.continuity import UPDATE_S, Continuity
+from devices.fieldtrip import FieldTripSource
+from devices.lsl import Arrival
+from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
+from pipeline.stream import Block, Gap
+
+#: Format in which LSL and XDF, which know no unsigned numbers, carry those of the buffer.
+_SIGNED = {"uint8": "int16", "uint16": "int32", "uint32": "int64"}
+_FORMATS = {np.dtype(dtype).name: fmt for fmt, dtype in DTYPES.items() if dtype}
+
+
+class FieldTripInlet:
+    """A FieldTrip buffer, received like an LSL stream: same attributes, same arrivals.
+
+    The buffer carries no time stamps: samples are timed by a line through their arrivals, later than the truth by
+    what the way took.
+
+    Parameters
+    ----------
+    stream : str
+        Name of the stream in the configuration.
+    address : str
+        ``host:port``.
+    sink : callable
+        Receives an :class:`devices.lsl.Arrival` for everything, on a thread of its own.
+    unit, ch_type : str
+        Unit and type of the channels, which the buffer does not tell.
+    timeout : float
+        Seconds to look for the buffer.
+
+    Raises
+    ------
+    StreamError
+        If there is none, or it holds no signal.
+    """
+
+    continuity: Continuity | None = None
+
+    def __init__(
+        self, stream: str, address: str, sink: Callable[[Arrival], None], unit: str, ch_type: str, timeout: float
+    ) -> None:
+        host, _, port = address.rpartition(":")
+        self.stream, self.status, self._sink = stream, "live", sink
+        self._source = FieldTripSource(
+            host, int(port), timeout=timeout, ch_types=ch_type, unit=unit, name=f"fieldtrip {address}"
+        )
+        name = self._source.dtype.name
+        fmt = _SIGNED.get(name) or _FORMATS.get(name, "double64")
+        info = make_info(self._source.spec, ch_type.upper(), f"fieldtrip-{address}", fmt)
+        self.description: StreamDescription = describe_xml(info.as_xml())
+        self._dtype = DTYPES[fmt]
+        self._sfreq = self._source.spec.sfreq
+        self._fit, self._first, self._told = ClockFit(self._sfreq), -1, 0
+
+    def start(self, hop: int = 1) -> None:
+        """Begin to receive."""
+        self._source.start(self._deliver, self._fail)
+
+    def stop(self) -> None:
+        """Stop receiving and close the connection."""
+        self._source.stop()
+
+    def _deliver(self, item: Block | Gap, arrival: float) -> None:
+        if self._first < 0:
+            self._first = item.start
+        start = item.start - self._first
+        if isinstance(item, Gap):
+            self._tell(Gap(start, item.stop - self._first), arrival)
+            return
+        n = len(item.data)
+        steps = np.arange(n) / self._sfreq
+        stamps = arrival - steps[::-1]
+        fresh = not self._fit.known
+        if fresh:
+            self._fit.anchor(start, float(stamps[0]))
+        self._fit.add(start, n, float(stamps.mean()))
+        if fresh or start - self._told >= UPDATE_S * self._sfreq:
+            self._told = start
+            self._tell(self._fit.map(start), arrival)
+        self._tell(Block(start, item.data.astype(self._dtype)), arrival, stamps)
+
+    def _fail(self, error: StreamError) -> None:
+        self.status = "lost"
+        self._tell(str(error), pylsl.local_clock())
+
+    def _tell(self, item: Any, time: float, stamps: Any = None) -> None:
+        self._sink(Arrival(self.stream, item, time, stamps))
