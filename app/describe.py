@@ -99,7 +99,7 @@ def graph_table(graph: Graph, settings: Config) -> Table:
     from rich.table import Table
 
     table = Table(title="graph")
-    for column in ("node", "type", "input"):
+    for column in ("node", "input"):
         table.add_column(column, overflow="fold")
     for column in ("ch", "Hz", "hop", "wait ms", "delay ms", "group ms"):
         table.add_column(column, justify="right")
@@ -107,7 +107,8 @@ def graph_table(graph: Graph, settings: Config) -> Table:
         spec = graph.specs[name]
         latencies = (f"{1e3 * v:.1f}" for v in (spec.wait, spec.delay, spec.group_delay))
         hop = str(spec.hop or "any")
-        table.add_row(name, kind, ", ".join(inputs), str(spec.n_channels), f"{spec.sfreq:g}", hop, *latencies)
+        node = name if name == kind else f"{name} ({kind})"
+        table.add_row(node, "\n".join(inputs), str(spec.n_channels), f"{spec.sfreq:g}", hop, *latencies)
     table.caption = (
         "hop: most samples in a block. Latency so far, summed: wait for the block to fill; pure delay of linear-phase "
         "filters; group delay of recursive filters at the centre of the band."

@@ -27,7 +27,6 @@ def replay(
     from app.environment import environment
     from app.verify import TOLERANCE, Replay
     from devices.session_file import SessionFile
-    from pipeline.stream import Block
 
     kept: dict[str, list[Any]] | None = {} if out is not None else None
     with failures():
@@ -50,8 +49,10 @@ def replay(
     for _, entry in run.events:
         console.print(f"  {entry.get('event') or entry}", markup=False)
     if out is not None and kept is not None:
-        arrays = {n: np.concatenate([i.data for i in items if isinstance(i, Block)]) for n, items in kept.items()}
-        np.savez(out, **arrays)  # type: ignore[arg-type]
+        try:
+            np.savez(out, **as_arrays(kept))
+        except OSError as error:
+            fail(f"cannot write {out}: {error.strerror}")
         console.print(f"Wrote {out}", markup=False)
     if not verify:
         return
@@ -74,3 +75,42 @@ def replay(
     for line in changed:
         console.print(f"  {line}", markup=False)
     fail("the replay is not what ran live" + ("" if changed else ", on the same machine and versions"), 3)
+
+
+def as_arrays(outputs: dict[str, list[Any]]) -> dict[str, Any]:
+    """What came out, as named arrays.
+
+    Parameters
+    ----------
+    outputs : dict of list of Item
+        By output, all items in order.
+
+    Returns
+    -------
+    arrays : dict of array
+        ``NAME``, shape (n_samples, n_channels), and ``NAME_times``, shape (n_samples,), LSL seconds; for epochs
+        ``NAME``, shape (n_epochs, n_samples, n_channels), ``NAME_times`` and ``NAME_events``, shape (n_epochs,).
+    """
+    import numpy as np
+
+    from pipeline.stream import Block, ClockMap, Epoch
+
+    arrays: dict[str, Any] = {}
+    for name, items in outputs.items():
+        data, times, events = [], [], []
+        clock = ClockMap(0.0, 0.0, 1.0)
+        for item in items:
+            if isinstance(item, ClockMap):
+                clock = item
+            elif isinstance(item, Block):
+                data.append(item.data)
+                times += [clock.time(index) for index in range(item.start, item.stop)]
+            elif isinstance(item, Epoch) and item.data is not None:
+                data.append(item.data[None])
+                times.append(item.marker.time)
+                events.append(item.marker.value)
+        if data:
+            arrays[name], arrays[f"{name}_times"] = np.concatenate(data), np.array(times)
+        if events:
+            arrays[f"{name}_events"] = np.array(events)
+    return arrays

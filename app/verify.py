@@ -103,7 +103,8 @@ class Replay:
         replayed = given.pop(0)
         found.n_compared += len(recorded)
         if not np.array_equal(replayed, recorded):
-            found.difference = max(found.difference, float(np.max(np.abs(replayed - recorded))))
+            difference = float(np.max(np.abs(replayed - recorded)))
+            found.difference = max(found.difference, difference) if np.isfinite(difference) else np.inf
         found.largest = max(found.largest, float(np.max(np.abs(recorded), initial=0.0)))
 
     def _note(self, note: Noted, digests: dict[str, Digest]) -> None:

@@ -335,7 +335,7 @@ def test_something_else_there(answer: bytes | None, words: str) -> None:
                     else:
                         connection.sendall(answer)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         with pytest.raises(StreamError, match=f"does not answer as one: .*{words}.*right port"):
             FieldTripSource("127.0.0.1", listener.getsockname()[1], timeout=1.0)

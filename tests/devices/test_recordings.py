@@ -231,7 +231,7 @@ def _chunk(tag: int, content: bytes) -> bytes:
     return struct.pack("<BIH", 4, len(content) + 2, tag) + content
 
 
-def _stream(number, name, kind, fmt, sfreq, stamps, values, labels=(), unit="microvolts"):  # noqa: PLR0917
+def _stream(number, name, kind, fmt, sfreq, stamps, values, labels=(), unit="microvolts"):
     desc = "".join(
         f"<channel><label>{x}</label><unit>{unit}</unit><type>{kind}</type>"
         "<location><X>10</X><Y>80</Y><Z>90</Z></location></channel>"

@@ -117,6 +117,19 @@ def test_the_demo_runs_and_a_changed_recording_is_found_out(recorded, tmp_path):
     assert "not what ran live" in found.stderr
 
 
+def test_outputs_are_written_with_their_times(recorded, tmp_path):
+    found = earmark("replay", recorded, "--out", tmp_path / "out.npz")
+    assert found.returncode == 0, found.stdout + found.stderr
+    with np.load(tmp_path / "out.npz") as out:
+        clean, times = out["resample"], out["resample_times"]
+        epochs, events = out["epochs"], out["epochs_events"]
+    assert clean.shape == (len(times), 32)
+    np.testing.assert_allclose(np.diff(times), 1 / 64, rtol=0.2)
+    assert epochs.shape[1:] == (501, 32)
+    assert len(epochs) == len(events) >= 1
+    assert set(events) <= {"tone/left", "tone/right"}
+
+
 def test_a_recording_cut_short_is_identical_as_far_as_it_goes(recorded, tmp_path):
     whole = recorded.read_bytes()
     for share in (0.35, 0.6, 0.95):
