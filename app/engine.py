@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between digests in the journal.
 DIGEST_EVERY_S = 1.0
+#: Most arrivals that may wait for the graph: far more than ``max_lag_s`` lets it work off.
+MAX_WAITING = 5000
 #: How many of the newest latencies the percentiles are taken of.
 N_LATENCIES = 10_000
 
@@ -125,7 +127,7 @@ class Engine:
     config : Config
         The session.
     on_event : callable
-        Told, in words, about everything out of the ordinary; on the thread of the graph.
+        Told, in words, about everything out of the ordinary; on the thread of the graph, so it must not wait.
     """
 
     config: Config
@@ -153,7 +155,7 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="graph", daemon=True)
         try:
             for name, stream in self.config.streams.items():
-                self.inlets[name] = open_inlet(name, stream, self._queue.put, self.config.engine.resolve_s)
+                self.inlets[name] = open_inlet(name, stream, self._hand_over, self.config.engine.resolve_s)
             check_expected(self.config, self.descriptions)
             self.graph = self.config.graph()
             specs = {name: d.spec for name, d in self.descriptions.items()}
@@ -217,6 +219,12 @@ class Engine:
         """Let go of the streams without having started."""
         for inlet in self.inlets.values():
             inlet.stop()
+
+    def _hand_over(self, arrival: Arrival) -> None:
+        # Should the graph hang, receiving is held up: what LSL's own buffer cannot keep comes out as a gap.
+        while self._queue.qsize() > MAX_WAITING and not self._stop.is_set():
+            time.sleep(0.01)
+        self._queue.put(arrival)
 
     # The graph thread
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections import deque
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -35,14 +36,16 @@ def record(
     from devices.session_file import SessionWriter
 
     quiet_liblsl()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     with failures():
         settings = load_config(config)
-        engine = Engine(settings, on_event=say)
+        events: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the graph
+        engine = Engine(settings, on_event=events.append)
         console.print(f"Looking for {len(settings.streams)} stream(s) …")
-        engine.connect()
+        try:
+            engine.connect()
+        except KeyboardInterrupt:
+            fail("ended before anything was recorded", 130)
+        stop = _stop_on_signals()
         for name, description in engine.descriptions.items():
             spec = description.spec
             console.print(
@@ -50,21 +53,23 @@ def record(
                 f"{spec.sfreq:g} Hz, {description.format}",
                 markup=False,
             )
-        writer = SessionWriter(
-            engine.descriptions,
-            engine.recorded_outputs(),
-            {
-                "config": settings.text,
-                "units": {name: s.unit for name, s in settings.streams.items()},
-                "environment": environment(),
-            },
-        )
+        about = {
+            "config": settings.text,
+            "units": {name: s.unit for name, s in settings.streams.items()},
+            "environment": environment(),
+        }
+        writer = SessionWriter(engine.descriptions, engine.recorded_outputs(), about)
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
+            engine.close()
             fail(f"cannot make the folder {out}: {error.strerror}")
         path = out / f"session-{datetime.now():%Y%m%d-%H%M%S}.xdf"
-        recorder = Recorder(path, writer.headers)
+        try:
+            recorder = Recorder(path, writer.headers)
+        except RecordingFailed:
+            engine.close()
+            raise
         writer.begin(recorder.put)
         engine.start(writer)
     console.print(f"Recording to {path}. Ctrl-C ends it.", markup=False)
@@ -72,6 +77,8 @@ def record(
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not stop.wait(0.1) and engine.failure is None:
             now = time.monotonic()
+            while events:
+                say(events.popleft())
             if seconds and now - begun >= seconds:
                 break
             if now - watched >= 1.0:
@@ -81,6 +88,8 @@ def record(
                 if not quiet and console.is_terminal:
                     live.update(live_table(engine, recorder, now - begun), refresh=True)
     engine.stop()
+    while events:
+        say(events.popleft())
     try:
         recorder.close()
     except RecordingFailed as error:
@@ -90,3 +99,12 @@ def record(
     console.print(live_table(engine, None, time.monotonic() - begun))
     size = path.stat().st_size / 1e6
     console.print(f"Recorded {path} ({size:.1f} MB). Check it: earmark replay {path} --verify", markup=False)
+
+
+def _stop_on_signals() -> threading.Event:
+    """Ctrl-C, a request to end and a closed terminal all end the recording in good order."""
+    stop = threading.Event()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: stop.set())
+    return stop

@@ -40,10 +40,12 @@ class RecordingFailed(RuntimeError):
 def write_file(ring_name: str, path: str, base: int) -> None:
     """Append the ring to the file until the ring is closed, or its writer is dead and the ring empty.
 
-    Runs in the recorder process. Ctrl-C in the terminal reaches every process: the recorder leaves it to its
+    Runs in the recorder process. Ctrl-C and a closed terminal reach every process: the recorder leaves them to its
     parent, to whom it belongs to say when all is written.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     ring, parent = Ring(ring_name), mp.parent_process()
     with open(path, "r+b", buffering=0) as file:
         synced_at = time.monotonic()
