@@ -63,7 +63,7 @@ class Epochs:
             raise wiring_error("epochs", "late_s", c.late_s, "0 or more")
         self._first = round(c.tmin * spec.sfreq)
         self._n = round(c.tmax * spec.sfreq) - self._first + 1
-        size = self._n + round(c.late_s * spec.sfreq) + max(0, self._first) + spec.hop
+        size = max(self._n, -self._first) + round(c.late_s * spec.sfreq) + spec.hop
         self._data = np.zeros((size, spec.n_channels))
         self._bad = np.zeros((size, spec.n_channels), dtype=bool)
         self._begin = self._end = 0  # indices of the samples that are held: one run without a gap

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from app.config import parse_config
 from app.engine import Engine
@@ -54,11 +55,24 @@ def sender(scenario, source_id):
         process.wait()
 
 
+@contextlib.contextmanager
+def small_disk(path, size):
+    """A file system of its own; skips the test where none can be made."""
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("a small file system can be mounted only by root")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", path], check=False)
+
+
 class Rig:
     """An engine that records."""
 
     def __init__(self, text, folder, resolve_s=20):
-        self.events = []
+        self.events, self.alarms = [], []
         config = parse_config(text + f"\n[engine]\nresolve_s = {resolve_s}\n", "test")
         self.engine = Engine(config, on_event=self.events.append)
         self.engine.connect()
@@ -76,7 +90,7 @@ class Rig:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.05)
-            self.recorder.watch()
+            self.alarms += self.recorder.watch()
 
     def wait_for(self, condition, seconds=30.0):
         end = time.monotonic() + seconds

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import senders
-from rig import CHAIN, Rig, check_tiling, consumed, recording, replayed, rows, sender
+from rig import CHAIN, Rig, check_tiling, consumed, recording, replayed, rows, sender, small_disk
 
 from devices.lsl_info import StreamError, StreamSelector, find_one, find_streams
 from pipeline.stream import Block, ClockMap, Gap
@@ -127,6 +127,25 @@ def test_the_recorder_killed_in_a_live_session_is_replaced_and_nothing_is_missin
     assert rig.recorder.restarts == 3
     assert sum(len(b.data) for b in blocks) == rig.engine.streams["eeg"].n_samples
     replayed(rig.path)
+
+
+def test_on_a_full_disk_the_live_path_goes_on_and_nothing_is_lost_once_there_is_room(source_id, tmp_path):
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        (disk / "ballast").write_bytes(bytes(200_000))
+        with sender("plain", source_id), recording(CHAIN.format(source_id=source_id), disk) as rig:
+            rig.wait_for(lambda: any("No space left" in alarm for alarm in rig.alarms))
+            status = rig.engine.streams["eeg"]
+            n_samples, n_late = status.n_samples, rig.engine.n_late
+            rig.run(3)
+            assert status.n_samples - n_samples > 2 * senders.SFREQ, "the graph goes on"
+            assert status.n_skipped == 0
+            assert rig.engine.n_late - n_late < 30, "of about 150 chunks"
+            (disk / "ballast").unlink()
+            rig.run(1)
+        blocks, gaps = check_tiling(consumed(rig.path))
+        assert not gaps
+        assert sum(len(b.data) for b in blocks) == rig.engine.streams["eeg"].n_samples
+        replayed(rig.path)
 
 
 def test_a_graph_that_falls_behind_skips_to_the_present_as_a_recorded_gap(source_id, tmp_path, monkeypatch):

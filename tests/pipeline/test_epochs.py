@@ -70,6 +70,41 @@ def test_a_late_marker_finds_its_samples_or_says_why_not(late, found):
         assert (epoch.data, epoch.reason) == (None, "samples before a gap or no longer held")
 
 
+@pytest.mark.parametrize("window", [(-0.1, 0.2), (0.1, 0.3), (-0.5, -0.1)])
+@pytest.mark.parametrize("late", [0, 500, 1000])
+def test_a_marker_may_be_as_late_as_declared(window, late):
+    for index in range(1000, 1010):
+        node = opened(tmin=window[0], tmax=window[1], late_s=late / 500)
+        stop = (index + late) // 10 * 10
+        (epoch,) = play(node, [CLOCK, *signal(0, stop), at(index), *signal(stop, 2500)])
+        assert epoch.reason == ""
+        np.testing.assert_array_equal(epoch.data[[0, -1], 0] - index, np.multiply(window, 500))
+
+
+def test_there_is_nothing_before_the_first_sample():
+    node = opened(tmin=-0.1, tmax=0.1)
+    early, good = play(node, [CLOCK, *signal(1000, 1100), at(1010), at(1060), *signal(1100, 1200)])
+    assert (early.data, early.reason) == (None, "samples before a gap or no longer held")
+    assert good.data[0, 0] == 1010
+
+
+def test_an_epoch_does_not_reach_over_an_empty_gap():
+    node = opened(tmin=-0.1, tmax=0.1)
+    items = [CLOCK, *signal(0, 100), at(80), Gap(100, 100), *signal(100, 200), at(120)]
+    assert [(e.data, e.reason) for e in play(node, items)] == [
+        (None, "gap in the signal"),
+        (None, "samples before a gap or no longer held"),
+    ]
+
+
+def test_the_clock_is_that_of_the_signal():
+    node = opened(tmin=0.0, tmax=0.1)
+    list(node.process(CLOCK))
+    list(node.process(ClockMap(0, 0.0, 1.0), 1))
+    (epoch,) = play(node, [at(20), *signal(0, 100)])
+    assert epoch.start == 20
+
+
 def test_a_gap_before_during_and_after():
     node = opened(tmin=-0.1, tmax=0.1)
     items = [

@@ -26,7 +26,7 @@ def test_data_and_mask_follow_the_channels():
     pick = Pick(PickConfig(drop=("E1",)))
     pick.open(SPEC)
     x, gap = np.arange(8.0).reshape(2, 4), Gap(2, 5)
-    first, second, third = through(pick, [Block(0, x), gap, Block(5, x, np.array([True, False, True, False]))])
+    first, second, third = through(pick, [Block(0, x), gap, Block(5, x, np.array([False, False, True, False]))])
     np.testing.assert_array_equal(first.data, x[:, [2, 3]])
     assert first.bad is None
     assert second == gap

@@ -102,6 +102,12 @@ def test_laplacian_does_without_a_bad_neighbour_and_not_without_both():
     np.testing.assert_allclose(both.data[:, 3], x[:, 3] - x[:, 4], rtol=1e-12)
 
 
+def test_channels_beside_the_derivations_keep_their_mask():
+    spec, x = depth("A1", "A2", others=("eog", "misc")), noise(0, 20, 4)
+    block = referenced(spec, x, [False, False, True, False], kind="bipolar")
+    np.testing.assert_array_equal(block.bad, [False, True, False])
+
+
 def test_a_derivation_with_a_bad_contact_is_bad():
     block = referenced(seeg(4, hop=20), noise(0, 20, 4), [False, True, False, False], kind="bipolar")
     np.testing.assert_array_equal(block.bad, [True, True, False])

@@ -121,12 +121,12 @@ def test_the_clock_map_takes_the_delay_off(old, new):
 
 
 def test_the_mask_waits_for_an_output():
-    node, _ = opened(eeg(2, sfreq=100.0, hop=2), sfreq=10.0)
-    x, bad = np.ones((2, 2)), np.array([False, True])
-    items = through(node, [Block(2 * i, x, bad if i == 2 else None) for i in range(12)])
+    node, _ = opened(eeg(3, sfreq=100.0, hop=2), sfreq=10.0)
+    bad = {2: np.array([False, True, False]), 3: np.array([True, False, False])}
+    items = through(node, [Block(2 * i, np.ones((2, 3)), bad.get(i)) for i in range(12)])
     assert [(item.start, None if item.bad is None else list(item.bad)) for item in items] == [
         (0, None),
-        (1, [False, True]),
+        (1, [True, True, False]),
         (2, None),
     ]
 
