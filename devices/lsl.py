@@ -97,11 +97,12 @@ class Inlet:
         self._open(find_one(selector, timeout), timeout)
         self.description = self._described
         spec = self.description.spec
-        self.offset: float | None = None
+        self.offset = self._measured = 0.0
         self._measure()
+        self.offset = self._measured
         self.continuity = Continuity(stream, spec.sfreq, self.description.speed) if spec.sfreq else None
         self._dtype = DTYPES[self.description.format]
-        #: "live", "silent", "lost" or "refused", for people.
+        #: "live", "silent", "lost", "refused" or "failed", for people.
         self.status = "live"
         self._stop = threading.Event()
         self._threads = [
@@ -112,7 +113,7 @@ class Inlet:
     def start(self, hop: int = 1) -> None:
         """Begin to receive; ``hop`` is the least number of samples worth waking up for."""
         self._hop = max(1, hop)
-        self._tell(self.offset or 0.0)
+        self._tell(self.offset)
         for thread in self._threads:
             thread.start()
 
@@ -141,7 +142,7 @@ class Inlet:
 
     def _measure(self) -> None:
         try:
-            self.offset = self._inlet.time_correction(2.0)
+            self._measured = self._inlet.time_correction(2.0)
         except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
             log.warning("stream %r: clock offset not measured: %s", self.stream, error)
 
@@ -149,11 +150,23 @@ class Inlet:
         while not self._stop.wait(OFFSET_EVERY_S):
             if self.status == "live":
                 self._measure()
-                self._tell(self.offset or 0.0)
+
+    def _adopt_offset(self) -> None:
+        # On the thread that stamps markers: the journal must say a new offset before the first marker that has it.
+        if self.offset != self._measured:
+            self.offset = self._measured
+            self._tell(self.offset)
 
     # Receiving
 
     def _receive(self) -> None:
+        try:
+            self._receive_until_stopped()
+        except Exception as error:
+            self._set("failed", f"receiving failed: {error!r}")
+            raise
+
+    def _receive_until_stopped(self) -> None:
         silent_s = 0.0
         self._inlet.flush()  # what came before the start is no part of the session
         rate = self.description.spec.sfreq * self.description.speed
@@ -161,12 +174,13 @@ class Inlet:
         n_max = self._hop if rate else 64
         wait = max(PATIENCE_S, 2 * self._hop / rate) if rate else PATIENCE_S
         while not self._stop.is_set():
+            self._adopt_offset()
             try:
                 values, stamps = self._inlet.pull_chunk(
                     timeout=wait,
                     max_samples=n_max,
                     min_samples=None if rate else 1,
-                    as_numpy=self._dtype is not None,
+                    as_numpy=True,
                 )
             except pylsl.util.LostError:
                 self._lost("lost")
@@ -185,15 +199,19 @@ class Inlet:
                     self._find_again()
 
     def _deliver(self, values: Any, stamps: Any) -> None:
-        arrival, offset = pylsl.local_clock(), self.offset or 0.0
+        arrival = pylsl.local_clock()
         if self.continuity is not None:
-            for item, rows in self.continuity.add(values, stamps + offset, arrival):
+            for item, rows in self.continuity.add(values, stamps + self.offset, arrival):
                 self._sink(Arrival(self.stream, item, arrival, stamps[rows]))
             return
         for row, stamp in zip(values, stamps, strict=True):
-            is_text = self._dtype is None
-            marker = Marker(float(stamp) + offset, " ".join(row if is_text else [f"{v:g}" for v in row]))
-            self._sink(Arrival(self.stream, marker, arrival, np.array([stamp]), row if is_text else np.array([row])))
+            kept: Any
+            if self._dtype is None:
+                kept = words = [text.decode("utf-8", "replace") for text in row]  # senders are free to send any bytes
+            else:
+                kept, words = np.array([row]), [f"{v:g}" for v in row]
+            marker = Marker(float(stamp) + self.offset, " ".join(words))
+            self._sink(Arrival(self.stream, marker, arrival, np.array([stamp]), kept))
 
     # Loss and return
 
@@ -214,11 +232,13 @@ class Inlet:
         except RuntimeError as error:
             log.warning("stream %r: search failed: %s", self.stream, error)
             return False
-        if len(found) != 1:
-            return False
+        source_id = self.description.source_id
+        return any(self._take_up(info) for info in found if not source_id or info.source_id() == source_id)
+
+    def _take_up(self, info: pylsl.StreamInfo) -> bool:
         old = self._inlet, self._described
         try:
-            self._open(found[0], 2.0)
+            self._open(info, 2.0)
         except StreamError as error:
             log.warning("stream %r: %s", self.stream, error)
             return False
@@ -229,7 +249,6 @@ class Inlet:
                 self._set("refused", f"came back with {'; '.join(wrong)}: refused. Restart it as it was")
             return False
         self._measure()
-        self._tell(self.offset or 0.0)
         self._set("live", "is back")
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -246,7 +247,11 @@ def _channel_type(text: str) -> str:
 
 def unique_names(labels: Sequence[str]) -> tuple[str, ...]:
     """Tell channels of the same name apart by a number, as MNE does."""
-    return tuple(f"{x}-{labels[:i].count(x)}" if labels.count(x) > 1 else x for i, x in enumerate(labels))
+    total, seen, names = Counter(labels), Counter[str](), []
+    for label in labels:
+        names.append(f"{label}-{seen[label]}" if total[label] > 1 else label)
+        seen[label] += 1
+    return tuple(names)
 
 
 def _number(text: str | None) -> float | None:

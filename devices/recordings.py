@@ -22,14 +22,6 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = (".fif", ".edf", ".bdf", ".vhdr", ".xdf")
 
-#: Microvolts per unit, by the unit's name in lower case; both micro signs exist.
-MICROVOLTS = {
-    **dict.fromkeys(("v", "volt", "volts"), 1e6),
-    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1e3),
-    **dict.fromkeys(("uv", "\u00b5v", "\u03bcv", "microvolt", "microvolts"), 1.0),
-    **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-3),
-}
-
 
 class RecordingError(ValueError):
     """A recording is missing, broken, ambiguous or of an unknown kind."""

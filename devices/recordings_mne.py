@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.recordings import (
-    MICROVOLTS,
     Recording,
     RecordingError,
     Segment,
@@ -24,6 +23,7 @@ from devices.recordings import (
     warnings_logged,
 )
 from devices.recordings_edf import EdfLayout, read_layout
+from pipeline.reblock import MICROVOLTS
 from pipeline.stream import ELECTRODES, StreamSpec
 
 log = logging.getLogger(__name__)

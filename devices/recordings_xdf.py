@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from devices.lsl_info import describe_xml
 from devices.recordings import (
-    MICROVOLTS,
     Recording,
     RecordingError,
     Segment,
@@ -22,6 +21,7 @@ from devices.recordings import (
     warn_of_unknown_units,
     warnings_logged,
 )
+from pipeline.reblock import MICROVOLTS
 from pipeline.stream import ELECTRODES, StreamSpec
 
 log = logging.getLogger(__name__)

@@ -224,8 +224,8 @@ class Quality:
             if len(sound) < MIN_CHANNELS:
                 continue
             level = np.log(std[sound])
-            level -= np.median(level)
-            variance[sound] = np.abs(level) > OUTLIER_Z * max(1.4826 * np.median(np.abs(level)), MIN_SPREAD)
+            level -= _median(level)
+            variance[sound] = np.abs(level) > OUTLIER_Z * max(1.4826 * _median(np.abs(level)), MIN_SPREAD)
             if self._n_seen >= self._n_before_correlation:
                 correlation[sound] = closest[sound] < c.min_correlation
 
@@ -269,6 +269,12 @@ class Quality:
         self._masked = state["masked"].astype(bool)
         self._n_in_window, self._n_seen = int(state["n_in_window"]), int(state["n_seen"])
         self._has_mean = bool(state["has_mean"])
+
+
+def _median(x: NDArray[np.float64]) -> float:
+    """The median: NumPy's own takes ten times as long on so few values."""
+    ordered = np.sort(x)
+    return float(ordered[len(x) // 2] + ordered[(len(x) - 1) // 2]) / 2
 
 
 def _neighbours(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.lsl import Inlet, Outlet
-from devices.lsl_info import DTYPES, StreamError, StreamSelector, describe_xml, find_one, make_info
+from devices.lsl_info import DTYPES, StreamError, StreamSelector, describe_xml, find_one, make_info, unique_names
 from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 
@@ -99,6 +99,22 @@ def test_irregular_streams_become_markers_on_our_clock(source_id, fmt, sample, t
     assert abs(inlet.offset) < 0.01, "the same machine"
 
 
+def test_bytes_that_are_no_text_are_shown_as_such(source_id):
+    what = StreamSpec("m", 0.0, ("c",), ("misc",), ("",))
+    outlet = pylsl.StreamOutlet(make_info(what, "Markers", source_id, "string"))
+    sink = Sink()
+    inlet = Inlet("m", StreamSelector(source_id=source_id), sink, "", 20)
+    inlet.start()
+    assert outlet.wait_for_consumers(10)
+    time.sleep(0.3)
+    outlet.push_sample([b"a\xff\xfeb"], 1.0)
+    arrivals = sink.wait_for(lambda a: any(isinstance(x.item, Marker) for x in a))
+    inlet.stop()
+    (value,) = (a.item.value for a in arrivals if isinstance(a.item, Marker))
+    assert value == "a\ufffd\ufffdb"
+    assert inlet.status == "live"
+
+
 def test_a_published_output_is_received_with_its_gap_and_its_times(source_id):
     outlet = Outlet(spec(name=f"out {source_id}"), "EEG", source_id)
     sink = Sink()
@@ -177,6 +193,12 @@ def test_descriptions_from_strangers_are_read_with_care():
     ):
         with pytest.raises(StreamError):
             describe_xml(broken)
+
+
+def test_very_many_channels_are_named_in_time():
+    names = describe_xml(pylsl.StreamInfo("amp", "EEG", 10**5, 250.0, "float32", "x").as_xml()).spec.ch_names
+    assert len(set(names)) == 10**5
+    assert unique_names(["a", "b", "a"]) == ("a-0", "b", "a-1")
 
 
 def test_metres_are_told_from_millimetres():

@@ -61,9 +61,9 @@ def test_a_stream_that_returns_different_is_refused_and_taken_up_when_it_is_righ
             n_samples = rig.engine.streams["eeg"].n_samples
             rig.run(1.5)
             assert rig.engine.streams["eeg"].n_samples == n_samples
-        with sender("plain", source_id):
-            rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "live")
-            rig.run(1)
+            with sender("plain", source_id):  # the wrong one is still there
+                rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "live")
+                rig.run(1)
     refusals = [e for e in rig.events if "refused" in e]
     assert len(refusals) == 1, "said once"
     assert words in refusals[0]

@@ -181,7 +181,7 @@ def assert_tiled(recording, found, specs):
                 assert run.bad is None or run.bad.shape == (spec.n_channels,)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(recordings(), cuttings(), st.booleans(), st.sampled_from([0.02, 0.002, 0.05]))
 def test_scalp_any_chunking_gives_the_same_bits(recording, cuts, reference_first, hop_s):
     graph = scalp_graph(hop_s=hop_s, reference_first=reference_first)
@@ -191,7 +191,7 @@ def test_scalp_any_chunking_gives_the_same_bits(recording, cuts, reference_first
     assert_tiled(recording, whole, {name: graph.specs[name] for name in graph.outputs})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     recordings(seeg, (512.0, 1000.0), least_channels=2),
     cuttings(),
