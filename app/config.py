@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from devices.lsl_info import StreamSelector
+from devices.session_file import JOURNAL
 from pipeline.bandpass import Bandpass
 from pipeline.epochs import Epochs
 from pipeline.graph import Graph, Step
@@ -42,7 +43,7 @@ class ConfigError(ValueError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class StreamConfig(_Strict):
@@ -170,6 +171,12 @@ def parse_config(text: str, where: str) -> Config:
     steps = _steps(file, where)
     outputs = tuple(file.outputs) or (OutputConfig(node=steps[-1][0]),)
     doubled = [o.node for i, o in enumerate(outputs) if o.node in {p.node for p in outputs[:i]}]
+    published = [o.publish for o in outputs if o.publish]
+    if len(set(published)) < len(published):
+        raise ConfigError(f"{where}: [[outputs]] publish two streams of the same name, but each must have its own")
+    taken = [name for name in (*file.streams, *(step[0] for step in steps)) if name == JOURNAL]
+    if taken:
+        raise ConfigError(f"{where}: the name {JOURNAL!r} is taken by the recording: choose another")
     if doubled:
         raise ConfigError(f"{where}: [[outputs]] names node {doubled[0]!r} twice, but must once")
     return Config(text, file.streams, steps, outputs, file.engine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,7 +12,15 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-console = Console(soft_wrap=True)
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on in silence: whoever stops reading must not end a recording."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+console = _Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
 
 
@@ -32,12 +42,13 @@ def failures() -> Iterator[None]:
     from app.config import ConfigError
     from devices.lsl_info import StreamError
     from devices.recorder import RecordingFailed
+    from devices.recordings import RecordingError
     from devices.xdf import XdfError
     from pipeline.stream import WiringError
 
     try:
         yield
-    except (ConfigError, StreamError, RecordingFailed, WiringError, XdfError) as error:
+    except (ConfigError, StreamError, RecordingFailed, RecordingError, WiringError, XdfError) as error:
         fail(str(error))
-    except FileNotFoundError as error:
-        fail(f"{error.filename}: no such file")
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 DIGEST_EVERY_S = 1.0
 #: Most arrivals that may wait for the graph: far more than ``max_lag_s`` lets it work off.
 MAX_WAITING = 5000
+#: Most masked channels that an event names.
+MAX_NAMED = 8
 #: How many of the newest latencies the percentiles are taken of.
 N_LATENCIES = 10_000
 
@@ -164,7 +166,7 @@ class Engine:
             for output in self.config.outputs:
                 if output.publish:
                     spec = self.outputs[output.node].evolve(name=output.publish)
-                    self._outlets[output.node] = Outlet(spec, "EEG", f"earmark-{output.publish}")
+                    self._outlets[output.node] = Outlet(spec, "Filtered", f"earmark-{output.publish}")
         except BaseException:
             self.close()
             raise
@@ -237,11 +239,11 @@ class Engine:
                 except queue.Empty:
                     if self._stop.is_set():
                         return
-                    continue
-                self._take(arrival)
+                else:
+                    self._take(arrival)
                 if time.monotonic() > digest_at:
                     self._write_digests()
-                    digest_at += DIGEST_EVERY_S
+                    digest_at = time.monotonic() + DIGEST_EVERY_S
         except Exception as error:
             log.exception("the graph failed")
             self.failure = error
@@ -301,11 +303,13 @@ class Engine:
             self._outlets[name].push(item)
 
     def _note_quality(self, output: str, item: ChannelQuality) -> None:
-        bad = tuple(f"{n} ({f})" if f else n for n, b, f in zip(item.ch_names, item.bad, item.faults, strict=True) if b)
         names = tuple(n for n, b in zip(item.ch_names, item.bad, strict=True) if b)
-        if names != tuple(b.split(" ")[0] for b in self.bad.get(output, ())):
-            self.bad[output] = bad
-            self.on_event(f"masked channels: {', '.join(bad) or 'none'}")
+        if names != self.bad.get(output, ()):
+            self.bad[output] = names
+            why = {n: f for n, f in zip(item.ch_names, item.faults, strict=True) if f}
+            said = [f"{n} ({why[n]})" if n in why else n for n in names[:MAX_NAMED]]
+            more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+            self.on_event(f"masked channels: {', '.join(said) or 'none'}{more}")
             if self._writer is not None:
                 self._writer.journal(pylsl.local_clock(), {"masked": names, "by": output})
 
@@ -315,3 +319,5 @@ class Engine:
             for name, digest in self._digests.items():
                 entry: dict[str, Any] = {"output": name, "items": digest.n_items, "digest": digest.hexdigest()}
                 self._writer.journal(now, entry)
+            self._writer.boundary()
+            self._writer.seal(now)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 import time
 from collections import deque
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from app.engine import Engine
+    from devices.recorder import Recorder
 
 
 def record(
@@ -24,8 +29,6 @@ def record(
     Writes DIR/session-DATE-TIME.xdf. Ctrl-C (or SIGTERM) ends the recording in good order. Exit status: 0 recorded,
     1 could not start or the recording is not whole, 2 wrong usage.
     """
-    from rich.live import Live
-
     from app.config import load_config
     from app.console import console, fail, failures, say
     from app.describe import live_table
@@ -72,33 +75,61 @@ def record(
             raise
         writer.begin(recorder.put)
         engine.start(writer)
-    console.print(f"Recording to {path}. Ctrl-C ends it.", markup=False)
-    begun, watched = time.monotonic(), 0.0
+    say(f"Recording to {path}. Ctrl-C ends it.")
+    begun = time.monotonic()
+    try:
+        _watch(engine, recorder, stop, events, seconds, quiet=quiet)
+    finally:  # whatever became of the terminal, what was recorded is brought to the disk
+        engine.stop()
+        failure = _close(recorder)
+    while events:
+        say(events.popleft())
+    console.print(live_table(engine, None, time.monotonic() - begun))
+    deaf = [name for name, inlet in engine.inlets.items() if inlet.status == "failed"]
+    empty = [name for name, status in engine.streams.items() if engine.graph.specs[name].sfreq and not status.n_samples]
+    if engine.failure is not None:
+        fail(f"the graph failed: {engine.failure}. What was recorded until then is in {path}")
+    for wrong, names in ((failure, [""]), ("receiving failed for", deaf), ("nothing was received from", empty)):
+        if wrong and names:
+            fail(f"{wrong} {', '.join(names)}".strip())
+    size = path.stat().st_size / 1e6
+    say(f"Recorded {path} ({size:.1f} MB). Check it: earmark replay {shlex.quote(str(path))} --verify")
+
+
+def _watch(
+    engine: Engine, recorder: Recorder, stop: threading.Event, events: deque[str], seconds: float, *, quiet: bool
+) -> None:
+    """Show what happens, and keep the recorder alive, until there is a reason to end."""
+    from rich.live import Live
+
+    from app.console import console, say
+    from app.describe import live_table
+
+    begun = time.monotonic()
+    watched = begun
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not stop.wait(0.1) and engine.failure is None:
             now = time.monotonic()
             while events:
                 say(events.popleft())
             if seconds and now - begun >= seconds:
-                break
+                return
             if now - watched >= 1.0:
                 watched = now
                 for alarm in recorder.watch():
                     say(f"ALARM: {alarm}")
                 if not quiet and console.is_terminal:
                     live.update(live_table(engine, recorder, now - begun), refresh=True)
-    engine.stop()
-    while events:
-        say(events.popleft())
+
+
+def _close(recorder: Recorder) -> str:
+    from devices.recorder import RecordingFailed
+
     try:
         recorder.close()
     except RecordingFailed as error:
-        fail(str(error))
-    if engine.failure is not None:
-        fail(f"the graph failed: {engine.failure}. What was recorded until then is in {path}")
-    console.print(live_table(engine, None, time.monotonic() - begun))
-    size = path.stat().st_size / 1e6
-    console.print(f"Recorded {path} ({size:.1f} MB). Check it: earmark replay {path} --verify", markup=False)
+        return str(error)
+    return ""
 
 
 def _stop_on_signals() -> threading.Event:

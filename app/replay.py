@@ -17,8 +17,8 @@ def replay(
 
     The graph, its configuration and every item it consumed come from the file. With --verify, each digest and each
     recorded output sample is compared. Exit status: 0 done, and identical where --verify was asked (on another
-    machine or other library versions: within 1e-9 of the largest sample, and it says so); 3 not identical; 1 the
-    file cannot be replayed.
+    machine or other library versions: within 1e-9 of the largest sample, and it says so); 3 not identical, or the
+    file is damaged; 4 identical as far as it goes, but the recording was cut short; 1 the file cannot be replayed.
     """
     import numpy as np
     from rich.table import Table
@@ -47,7 +47,10 @@ def replay(
         )
     console.print(table)
     for _, entry in run.events:
-        console.print(f"  {entry.get('event') or entry}", markup=False)
+        masked = f"masked channels: {', '.join(entry.get('masked', [])) or 'none'}"
+        console.print(f"  {entry.get('event') or masked}", markup=False, highlight=False)
+    for words in file.damage:
+        console.print(f"[bold red]damaged[/]: {words}")
     if out is not None and kept is not None:
         try:
             np.savez(out, **as_arrays(kept))
@@ -56,13 +59,18 @@ def replay(
         console.print(f"Wrote {out}", markup=False)
     if not verify:
         return
+    if file.damage:
+        fail("the recording is damaged: what it holds is not what ran live", 3)
     then, now = file.about.get("environment", {}), environment()
     changed = [f"{k}: {then.get(k)} then, {now[k]} now" for k in now if then.get(k) != now[k]]
     if not run.outputs or not any(c.n_digests for c in run.outputs.values()):
         fail("nothing to compare: the recording ended before its first digest", 3)
     if all(c.identical or (c.n_digests == 0 and c.n_samples == 0) for c in run.outputs.values()):
-        console.print("[bold green]identical[/]: the replay gave the live output, bit for bit")
-        return
+        if file.whole:
+            console.print("[bold green]identical[/]: the replay gave the live output, bit for bit")
+            return
+        console.print("[bold yellow]identical as far as it goes[/], bit for bit: the recording was cut short")
+        raise typer.Exit(4)
     if changed and all(c.close for c in run.outputs.values() if c.n_compared):
         console.print(f"[bold yellow]equal within {TOLERANCE:g}[/] of the largest sample; not bit for bit, because:")
         for line in changed:

@@ -96,6 +96,8 @@ class Inlet:
         self._sink, self._unit = sink, unit
         self._open(find_one(selector, timeout), timeout)
         self.description = self._described
+        if self.description.format == "string" and self.description.spec.sfreq:
+            raise StreamError(f"stream {stream!r}: text at {self.description.spec.sfreq:g} Hz is no signal")
         spec = self.description.spec
         self.offset = self._measured = 0.0
         self._measure()
@@ -232,8 +234,9 @@ class Inlet:
         except RuntimeError as error:
             log.warning("stream %r: search failed: %s", self.stream, error)
             return False
-        source_id = self.description.source_id
-        return any(self._take_up(info) for info in found if not source_id or info.source_id() == source_id)
+        # Not whatever the selector finds, which may be a stream of our own, but the one that was lost.
+        lost = self.description.spec.name, self.description.source_id
+        return any(self._take_up(info) for info in found if (info.name(), info.source_id()) == lost)
 
     def _take_up(self, info: pylsl.StreamInfo) -> bool:
         old = self._inlet, self._described

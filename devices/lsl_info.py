@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ DTYPES = {
     "int64": "<i8",
     "string": None,
 }
+#: More channels, or numbers per second, than any amplifier sends: refused before memory is taken for them.
+MAX_CHANNELS, MAX_RATE = 100_000, 100e6
 CHANNEL_TYPES = (*ELECTRODES, "misc")
 
 
@@ -139,7 +142,10 @@ def find_one(selector: StreamSelector, timeout: float) -> pylsl.StreamInfo:
     StreamError
         If there is none within ``timeout`` seconds, or more than one.
     """
-    found = find_streams(selector, timeout)
+    found: list[pylsl.StreamInfo] = []
+    end = time.monotonic() + timeout
+    while not found and time.monotonic() < end:  # in pieces: a call to LSL cannot be interrupted
+        found = find_streams(selector, min(0.5, timeout))
     if found:  # one has answered; give a second the chance to
         found = find_streams(selector, 0.3, at_least=2) or found
     if not found:
@@ -149,6 +155,11 @@ def find_one(selector: StreamSelector, timeout: float) -> pylsl.StreamInfo:
             "Start the sender, or try 'earmark streams' and 'earmark doctor'"
         )
     if len({i.uid() for i in found}) > 1:
+        if len({(i.name(), i.source_id()) for i in found}) == 1:
+            hosts = " and ".join(sorted(i.hostname() for i in found))
+            raise StreamError(
+                f"more than one LSL stream with {selector}, on {hosts}, that say they are the same: stop one"
+            )
         which = ", ".join(f"name {i.name()!r} source_id {i.source_id()!r} host {i.hostname()!r}" for i in found)
         raise StreamError(f"more than one LSL stream with {selector}: {which}. Name one by its source_id")
     return found[0]
@@ -176,6 +187,8 @@ def describe_xml(xml: str, unit: str = "") -> StreamDescription:
         raise StreamError(f"not the description of a stream: {error}") from None
     kind, name = info.findtext("type") or "", info.findtext("name") or "stream"
     fmt = info.findtext("channel_format") or ""
+    if n_channels > MAX_CHANNELS or n_channels * sfreq > MAX_RATE:
+        raise StreamError(f"stream {name!r}: {n_channels} channels at {sfreq:g} Hz are more than can be received")
     if n_channels < 1 or not math.isfinite(sfreq) or sfreq < 0 or fmt not in DTYPES:
         raise StreamError(f"stream {name!r}: {n_channels} channels of {fmt!r} at {sfreq} Hz is no stream")
     channels: list[ET.Element] = info.findall("desc/channels/channel")

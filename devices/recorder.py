@@ -7,16 +7,18 @@ does no harm. The file begins, before the process starts, with all headers: it c
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import logging
 import multiprocessing as mp
 import os
 import signal
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from devices import xdf
 from devices.ring import Ring, SpillingWriter
 
 log = logging.getLogger(__name__)
@@ -29,8 +31,6 @@ SPILL_BYTES = 4 << 30
 LOOK_S, SYNC_S, RETRY_S = 0.02, 1.0, 0.5
 #: Seconds without a heartbeat after which a recorder is taken for dead.
 DEAD_S = 10.0
-#: Seconds between marks to recover at.
-BOUNDARY_S = 10.0
 
 
 class RecordingFailed(RuntimeError):
@@ -79,6 +79,19 @@ def _drain(ring: Ring, file: io.FileIO, base: int) -> None:
         ring.beat()
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let a child be born deaf to Ctrl-C: it would hit it while it imports."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Recorder:
     """The writing side: hands messages over without ever waiting, and keeps a recorder process alive.
 
@@ -114,7 +127,6 @@ class Recorder:
         self._ring = Ring(capacity=ring_bytes)
         self._out = SpillingWriter(self._ring, spill_bytes)
         self._beat, self._beat_at = 0, 0.0
-        self._bounded_at = time.monotonic()
         self._alarms: set[str] = set()
         #: How often a dead recorder was replaced.
         self.restarts = -1
@@ -124,7 +136,8 @@ class Recorder:
         self._process: mp.process.BaseProcess = mp.get_context("spawn").Process(
             target=write_file, args=(self._ring.name, str(self.path), self._base), name="earmark recorder"
         )
-        self._process.start()
+        with _uninterrupted():
+            self._process.start()
         self._beat_at = time.monotonic()
         self.restarts += 1
 
@@ -144,7 +157,7 @@ class Recorder:
         return self._out.lost
 
     def put(self, message: bytes) -> None:
-        """Hand over one XDF chunk."""
+        """Hand over one XDF chunk; always from the same thread."""
         self._out.put(message)
 
     def watch(self) -> list[str]:
@@ -156,10 +169,6 @@ class Recorder:
             Everything that is wrong now and was not at the last call.
         """
         now = time.monotonic()
-        if now - self._bounded_at > BOUNDARY_S:
-            self.put(xdf.boundary())
-            self._bounded_at = now
-        self._out.pump()
         if self._ring.heartbeat != self._beat:
             self._beat, self._beat_at = self._ring.heartbeat, now
         alarms = set()
@@ -192,6 +201,7 @@ class Recorder:
         """
         deadline = time.monotonic() + timeout
         while self._out.spilled and time.monotonic() < deadline:
+            self._out.pump()
             self.watch()
             time.sleep(LOOK_S)
         self._ring.finish()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from devices import xdf
 from devices.lsl import Arrival
-from devices.lsl_info import DTYPES, StreamDescription, describe_xml, make_info
+from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
 from pipeline.stream import Block, ChannelQuality, ClockMap, Epoch, Gap, Item, Marker, StreamSpec
 
 JOURNAL = "earmark-journal"
@@ -88,7 +88,7 @@ class SessionWriter:
         self._first = dict.fromkeys(names, 0.0)
         self._last = dict.fromkeys(names, 0.0)
         self._clocks: dict[str, ClockMap] = {}
-        self._put: Callable[[bytes], None] = lambda chunk: None
+        self._hand_over: Callable[[bytes], None] = lambda chunk: None
         about = {**about, "streams": list(streams), "outputs": list(outputs)}
         self.headers = xdf.file_header()
         for name, description in streams.items():
@@ -97,10 +97,15 @@ class SessionWriter:
         for name, spec in outputs.items():
             info = make_info(spec.evolve(name=f"earmark-{name}"), "Filtered", f"earmark-{name}", "double64")
             self.headers += xdf.stream_header(self._ids[name], info.as_xml())
+        self._file = hashlib.blake2b(self.headers, digest_size=16)
 
     def begin(self, put: Callable[[bytes], None]) -> None:
         """From here on hand every chunk to ``put``."""
-        self._put = put
+        self._hand_over = put
+
+    def _put(self, chunk: bytes) -> None:
+        self._file.update(chunk)
+        self._hand_over(chunk)
 
     def arrival(self, arrival: Arrival, skipped: bool = False) -> None:
         """Keep what an inlet delivered; ``skipped`` if the graph was spared it, as a gap."""
@@ -143,6 +148,14 @@ class SessionWriter:
         """Write a line into the journal."""
         self._put(xdf.text_sample(self._ids[JOURNAL], time, [json.dumps(entry)]))
         self._counted(JOURNAL, np.array([time]))
+
+    def seal(self, time: float) -> None:
+        """Write the fingerprint of every byte so far, by which a reader finds any damage before it."""
+        self.journal(time, {"file": self._file.hexdigest()})
+
+    def boundary(self) -> None:
+        """Write a mark at which readers recover."""
+        self._put(xdf.boundary())
 
     def end(self) -> None:
         """Write the footers."""
@@ -218,16 +231,19 @@ class SessionFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        #: What reading through it found wrong, and whether it ends as it should: with a footer for each stream.
+        self.damage: list[str] = []
+        self.whole = False
         headers: dict[int, str] = {}
         for chunk in xdf.read_chunks(path):
             if chunk.tag == xdf.STREAM_HEADER:
                 headers[chunk.stream_id] = chunk.content.decode("utf-8", "replace")
             elif chunk.tag != xdf.FILE_HEADER:
                 break
-        found = [i for i, text in headers.items() if f"<name>{JOURNAL}</name>" in text]
+        found = [i for i, text in headers.items() if _is_journal(text)]
         if not found:
             raise xdf.XdfError(f"{path} was not recorded by 'earmark record': it has no journal to replay")
-        self._journal_id = found[0]
+        self._journal_id = found[-1]  # ours comes after what came in, whatever that calls itself
         try:
             text = ET.fromstring(headers[self._journal_id]).findtext("desc/earmark")  # noqa: S314 - expat is bounded
             self.about: dict[str, Any] = json.loads(text or "")
@@ -245,14 +261,25 @@ class SessionFile:
                 for number, name in self._names.items()
                 if name in self.about["outputs"]
             }
-        except (ET.ParseError, ValueError, KeyError, TypeError) as error:
-            raise xdf.XdfError(f"{path}: the header of the journal is damaged: {error}") from None
+        except (ET.ParseError, ValueError, KeyError, TypeError, StreamError) as error:
+            raise xdf.XdfError(f"{path}: a header is damaged: {error}") from None
 
     def __iter__(self) -> Iterator[Consumed | Produced | Noted]:
         following = dict.fromkeys(self.streams, 0)
         offsets = dict.fromkeys(self.streams, 0.0)
         skips: dict[str, Gap] = {}
+        self.damage, self.whole = [], False
+        footers: set[int] = set()
+        file = hashlib.blake2b(xdf.MAGIC, digest_size=16)
         for chunk in xdf.read_chunks(self.path):
+            if chunk.tag == xdf.STREAM_FOOTER:
+                footers.add(chunk.stream_id)
+            if chunk.tag == xdf.SAMPLES and chunk.stream_id == self._journal_id and b'{"file": "' in chunk.content:
+                time, (line,) = xdf.parse_text(chunk.content, 1)
+                if json.loads(line)["file"] != file.hexdigest():
+                    self.damage.append(f"the file is damaged somewhere before {time:.3f} s (LSL time)")
+                    return
+            file.update(chunk.raw)
             if chunk.tag != xdf.SAMPLES:
                 continue
             name = self._names.get(chunk.stream_id, "")
@@ -271,6 +298,7 @@ class SessionFile:
                 block = Block(following[name], data)
                 following[name] = block.stop
                 yield Consumed(name, skips.pop(name, block))
+        self.whole = footers == set(self._names)
 
     def _entry(
         self, content: bytes, following: dict[str, int], offsets: dict[str, float], skips: dict[str, Gap]
@@ -289,10 +317,18 @@ class SessionFile:
                 offsets[name] = entry["offset"]
             elif "skip" in entry:
                 skips[name] = Gap(*entry["skip"])
-            else:
+            elif "file" not in entry:
                 yield Noted(time, entry)
         except (ValueError, TypeError, AttributeError) as error:
             raise xdf.XdfError(f"{self.path}: line {line!r} of the journal is damaged: {error}") from None
+
+
+def _is_journal(xml: str) -> bool:
+    try:
+        info = ET.fromstring(xml)  # noqa: S314 - expat bounds entity expansion
+    except ET.ParseError:
+        return False
+    return info.findtext("name") == JOURNAL and info.find("desc/earmark") is not None
 
 
 def _irregular(content: bytes, description: StreamDescription) -> tuple[float, str]:

@@ -99,11 +99,12 @@ def text_sample(stream_id: int, stamp: float, values: Sequence[str]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk as read: ``stream_id`` is 0 for chunks of the file as a whole, ``content`` excludes it."""
+    """A chunk as read: ``stream_id`` is 0 for chunks of the file as a whole; ``raw`` is all of it, as in the file."""
 
     tag: int
     stream_id: int
     content: bytes
+    raw: bytes
 
 
 def read_chunks(path: Path) -> Iterator[Chunk]:
@@ -128,13 +129,15 @@ def read_chunks(path: Path) -> Iterator[Chunk]:
                 raise XdfError(f"{path}: chunk of {length} bytes at byte {at}: the file is damaged there")
             raw = file.read(length)
             if len(raw) < length:
+                if BOUNDARY_MARK in raw:
+                    raise XdfError(f"{path}: chunk at byte {at} claims {length} bytes: the file is damaged there")
                 return
             (tag,) = struct.unpack_from("<H", raw)
             owned = tag in (STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER)
             if owned and length < 6:
                 raise XdfError(f"{path}: chunk without a stream at byte {at}: the file is damaged there")
             stream_id = struct.unpack_from("<I", raw, 2)[0] if owned else 0
-            yield Chunk(tag, stream_id, raw[6 if owned else 2 :])
+            yield Chunk(tag, stream_id, raw[6 if owned else 2 :], _prefix(file, at, length) + raw)
 
 
 def _read_varlen(file: BinaryIO) -> int | None:
@@ -145,6 +148,15 @@ def _read_varlen(file: BinaryIO) -> int | None:
         raise XdfError(f"length of {width[0]} bytes at byte {file.tell() - 1}: the file is damaged there")
     raw = file.read(width[0])
     return int.from_bytes(raw, "little") if len(raw) == width[0] else None
+
+
+def _prefix(file: BinaryIO, at: int, length: int) -> bytes:
+    """The bytes that gave a chunk's length, as they stand in the file: writers may choose among three widths."""
+    end = file.tell()
+    file.seek(at)
+    prefix = file.read(end - at - length)
+    file.seek(end)
+    return prefix
 
 
 def _varlen_at(content: bytes, at: int) -> tuple[int, int]:

@@ -13,6 +13,8 @@ from pipeline.stream import Block, ClockMap, Epoch, Gap, Item, Marker, StreamSpe
 
 #: Markers whose samples are still to come; more than this at a time are refused, not piled up.
 MAX_PENDING = 256
+#: Most seconds of signal held.
+MAX_SPAN_S = 600.0
 #: No recording lasts as many samples; an index beyond is a marker's broken time stamp.
 MAX_INDEX = 2**53
 
@@ -61,6 +63,8 @@ class Epochs:
             raise wiring_error("epochs", "tmin", c.tmin, f"below tmax, {c.tmax:g} s")
         if c.late_s < 0:
             raise wiring_error("epochs", "late_s", c.late_s, "0 or more")
+        if not c.tmax - c.tmin + max(0.0, c.tmin) + c.late_s <= MAX_SPAN_S:
+            raise wiring_error("epochs", "tmax", c.tmax, f"such that less than {MAX_SPAN_S:g} s are held in memory")
         self._first = round(c.tmin * spec.sfreq)
         self._n = round(c.tmax * spec.sfreq) - self._first + 1
         size = max(self._n, -self._first) + round(c.late_s * spec.sfreq) + spec.hop

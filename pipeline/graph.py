@@ -78,6 +78,8 @@ class Graph:
                 specs[step.name] = step.node.open(*(specs[name] for name in step.inputs)).evolve(name=step.name)
             except WiringError as error:
                 raise WiringError(f"node {step.name!r}: {error}") from None
+            except (ArithmeticError, MemoryError, ValueError) as error:  # settings so absurd that no node asks for them
+                raise WiringError(f"node {step.name!r} cannot be made with these settings: {error}") from None
         for name in self.outputs:
             if name not in specs or name in sources:
                 raise WiringError(f"output: node is {name!r}, but must be a node{_nearest(name, specs)}")
@@ -136,5 +138,5 @@ class Graph:
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name, [other for other in known if other != name], n=1)
     return f": did you mean {close[0]!r}?" if close else f": {', '.join(map(repr, known))}"

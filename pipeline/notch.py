@@ -49,7 +49,8 @@ class Notch(Iir):
             raise wiring_error("notch", "harmonics", c.harmonics, "at least 1")
         if not 0 < c.width_hz < c.line_hz:
             raise wiring_error("notch", "width_hz", c.width_hz, f"above 0 and below line_hz, {c.line_hz:g} Hz")
-        multiples = [k * c.line_hz for k in range(1, c.harmonics + 1) if k * c.line_hz + c.width_hz / 2 < nyquist]
+        n_most = min(c.harmonics, int(nyquist / c.line_hz))
+        multiples = [k * c.line_hz for k in range(1, n_most + 1) if k * c.line_hz + c.width_hz / 2 < nyquist]
         if not multiples:
             raise wiring_error("notch", "width_hz", c.width_hz, f"such that the notch ends below {nyquist:g} Hz")
         return np.array([np.concatenate(iirnotch(f, f / c.width_hz, spec.sfreq)) for f in multiples]), spec

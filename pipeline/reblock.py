@@ -20,6 +20,9 @@ MICROVOLTS = {
     **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-3),
 }
 
+#: Longest block, in seconds: filters grow with its square.
+MAX_HOP_S = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class ReblockConfig:
@@ -54,9 +57,10 @@ class Reblock:
         """Fix the hop and the factor to microvolts of every channel."""
         if not spec.sfreq > 0:
             raise wiring_error("reblock", "input", f"{spec.name!r} with irregular rate", "a regularly sampled stream")
+        if not 1 / spec.sfreq <= self.config.hop_s <= MAX_HOP_S:
+            wanted = f"at least one sample, {1 / spec.sfreq:g} s, and at most {MAX_HOP_S:g} s"
+            raise wiring_error("reblock", "hop_s", self.config.hop_s, wanted)
         hop = round(self.config.hop_s * spec.sfreq)
-        if hop < 1:
-            raise wiring_error("reblock", "hop_s", self.config.hop_s, f"at least one sample, {1 / spec.sfreq:g} s")
         factor, limit, units = np.ones(spec.n_channels), np.full(spec.n_channels, np.inf), list(spec.units)
         for i, (kind, unit) in enumerate(zip(spec.ch_types, spec.units, strict=True)):
             if kind in ELECTRODES:

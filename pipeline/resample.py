@@ -14,6 +14,8 @@ from pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSp
 
 #: Attenuation in dB of everything that would fold into the passband.
 ATTENUATION_DB = 60.0
+#: Largest factor by which a rate may be raised.
+MAX_FACTOR = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,9 @@ class Resample:
             )
         if not self.config.sfreq > 0:
             raise wiring_error("resample", "sfreq", self.config.sfreq, "above 0 Hz")
+        if self.config.sfreq > MAX_FACTOR * spec.sfreq:
+            wanted = f"at most {MAX_FACTOR} times the input's {spec.sfreq:g}"
+            raise wiring_error("resample", "sfreq", self.config.sfreq, wanted)
         ratio = Fraction(self.config.sfreq / spec.sfreq).limit_denominator(10_000)
         if abs(float(ratio) * spec.sfreq / self.config.sfreq - 1) > 1e-9:
             raise wiring_error(

@@ -77,6 +77,14 @@ def test_every_kind_of_node_can_be_named():
         ('input = "delta"', 'input = "delta"\ninputs = ["delta"]', "both 'input' and 'inputs'"),
         ("[engine]", "[engin]", "unknown key 'engin': did you mean 'engine'"),
         ("[engine]", "[engine", "not valid TOML"),
+        ("max_lag_s = 2", "max_lag_s = inf", "engine.max_lag_s is inf, but: .*finite"),
+        ("high_hz = 4.0", "high_hz = nan", "high_hz is nan, but: .*finite"),
+        ('name = "delta"', 'name = "earmark-journal"', "'earmark-journal' is taken"),
+        (
+            "[engine]",
+            '[[outputs]]\nnode = "reblock"\npublish = "delta power"\n[engine]',
+            "two streams of the same name",
+        ),
     ],
 )
 def test_mistakes_are_named_with_what_is_near(old, new, words):
@@ -118,6 +126,9 @@ def test_wiring_is_checked_before_anything_starts():
         ('["M1", "M2"]', '["M1", "X9"]', re.escape("node 'reference': reference: channels is ['X9']")),
         ('node = "delta"', 'node = "dalta"', "output: node is 'dalta', but must be a node: did you mean 'delta'"),
         ('name = "delta"', 'name = "eeg"', "node 'eeg': name is taken already"),
+        ("low_hz = 1\n", "low_hz = 1e-300\n", "node 'delta' cannot be made with these settings"),
+        ('type = "reblock"', 'type = "reblock"\nhop_s = 1e9', "hop_s is 1000000000.0, but must be"),
+        ('type = "epochs"', 'type = "epochs"\ntmax = 1e9', "less than 600 s"),
     ):
         text = GOOD.replace(old, new)
         with pytest.raises(WiringError, match=words):

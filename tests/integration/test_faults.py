@@ -71,6 +71,18 @@ def test_a_stream_that_returns_different_is_refused_and_taken_up_when_it_is_righ
     replayed(rig.path)
 
 
+def test_a_published_output_is_not_taken_for_the_lost_input(source_id, tmp_path):
+    text = CHAIN.replace('source_id = "{source_id}"', f'name = "sender {source_id}"\ntype = "EEG"')
+    text += f'[[outputs]]\nnode = "bandpass"\npublish = "sender {source_id}"\n'
+    with sender("plain", source_id) as process, recording(text, tmp_path) as rig:
+        rig.run(1)
+        process.kill()
+        rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "lost")
+        rig.run(3)
+        assert rig.engine.inlets["eeg"].status == "lost"
+    replayed(rig.path)
+
+
 def test_a_sender_that_freezes_is_silent_and_its_stream_goes_on_without_loss(source_id, tmp_path):
     with sender("plain", source_id) as process, recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         rig.run(1)

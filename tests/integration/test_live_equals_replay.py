@@ -1,5 +1,7 @@
 """What a person does: play a recording out, record it live, replay it; as real commands."""
 
+import contextlib
+import hashlib
 import json
 import os
 import re
@@ -14,6 +16,9 @@ import pytest
 import pyxdf
 from rig import ENV, ROOT, consumed, rows, sender
 
+from app.config import ConfigError
+from app.verify import Replay
+from devices import xdf
 from devices.session_file import SessionFile
 from devices.xdf import MAGIC
 
@@ -113,7 +118,7 @@ def test_the_demo_runs_and_a_changed_recording_is_found_out(recorded, tmp_path):
     changed.write_bytes(whole)
     found = earmark("replay", changed, "--verify")
     assert found.returncode == 3
-    assert "resample differs" in found.stdout
+    assert "damaged somewhere before" in found.stdout
     assert "not what ran live" in found.stderr
 
 
@@ -136,30 +141,63 @@ def test_a_recording_cut_short_is_identical_as_far_as_it_goes(recorded, tmp_path
         cut = tmp_path / f"cut{share}.xdf"
         cut.write_bytes(whole[: int(share * len(whole))])
         found = earmark("replay", cut, "--verify")
-        assert found.returncode == 0, found.stdout + found.stderr
-        assert "identical" in found.stdout
+        assert found.returncode == 4, found.stdout + found.stderr
+        assert "identical as far as it goes" in found.stdout
+
+
+def rewritten(path, change, target):
+    """The session with some lines of its journal changed, and sealed again: as if it had been so from the start."""
+    digest, out = hashlib.blake2b(MAGIC, digest_size=16), MAGIC
+    for chunk in xdf.read_chunks(path):
+        raw = chunk.raw
+        if b'{"file": "' in chunk.content:
+            raw = re.sub(rb'[0-9a-f]{32}(?="})', digest.hexdigest().encode(), raw)
+        raw = change(raw)
+        digest.update(raw)
+        out += raw
+    target.write_bytes(out)
 
 
 def test_on_another_machine_the_tolerance_holds_and_it_says_so(recorded, tmp_path):
-    raw = recorded.read_bytes()
     version = json.dumps({"numpy": np.__version__})[1:-1].encode()
-    assert version in raw
-    other = tmp_path / "other.xdf"
-    # Another version of NumPy then, and digests that therefore do not match: only the samples are left to compare.
     fake = version.replace(np.__version__.encode(), b"9" * len(np.__version__))
-    raw = raw.replace(version, fake)
-    raw = re.sub(rb'("digest": ")([0-9a-f]{31})[0-9a-f]"', lambda m: m[1] + m[2] + b'x"', raw)
-    other.write_bytes(raw)
-    found = earmark("replay", other, "--verify")
+
+    def elsewhere(raw):
+        # Another version of NumPy then, and digests of output that do not match: only samples are left to compare.
+        raw = raw.replace(version, fake)
+        return re.sub(rb'("digest": ")([0-9a-f]{31})[0-9a-f]"', lambda m: m[1] + m[2] + b'x"', raw)
+
+    rewritten(recorded, elsewhere, tmp_path / "other.xdf")
+    found = earmark("replay", tmp_path / "other.xdf", "--verify")
     assert found.returncode == 0, found.stdout + found.stderr
     assert "equal within 1e-09" in found.stdout
     assert "numpy: 9" in found.stdout
 
 
+def test_any_flipped_bit_is_found(recorded, tmp_path):
+    raw = recorded.read_bytes()
+    rng = np.random.default_rng(0)
+    run_ends = raw.rindex(b'{"file": "')
+    for at in rng.integers(4, run_ends, 60):
+        changed = bytearray(raw)
+        changed[at] ^= 1 << int(rng.integers(8))
+        path = tmp_path / "changed.xdf"
+        path.write_bytes(changed)
+        with contextlib.suppress(xdf.XdfError, ConfigError):  # refused in words: found
+            session = SessionFile(path)
+            Replay(session).run()
+            assert session.damage or not session.whole, f"a bit at byte {at} of {len(raw)}"
+
+
 def test_what_is_no_session_is_refused_in_words(tmp_path):
     (tmp_path / "x.xdf").write_bytes(b"hello")
     (tmp_path / "y.xdf").write_bytes(MAGIC)
-    for name, words in (("x.xdf", "not an XDF file"), ("y.xdf", "has no journal"), ("z.xdf", "no such file")):
+    for name, words in (
+        ("x.xdf", "not an XDF file"),
+        ("y.xdf", "has no journal"),
+        ("z.xdf", "No such file"),
+        (".", "Is a directory"),
+    ):
         found = earmark("replay", tmp_path / name)
         assert found.returncode == 1
         assert words in found.stderr
@@ -196,11 +234,26 @@ def test_a_killed_recording_can_be_replayed_and_leaves_nothing_behind(source_id,
         process.stdout.read()  # ends when the recorder has written what it had
     (path,) = tmp_path.glob("session-*.xdf")
     found = earmark("replay", path, "--verify")
-    assert found.returncode == 0, found.stdout + found.stderr
+    assert found.returncode == 4, found.stdout + found.stderr
+    assert "cut short" in found.stdout
     end = time.monotonic() + 10
     while set(os.listdir("/dev/shm")) - before and time.monotonic() < end:
         time.sleep(0.1)
     assert not {f for f in set(os.listdir("/dev/shm")) - before if f.startswith("psm_")}
+
+
+def test_a_closed_pipe_does_not_end_a_recording(source_id, tmp_path):
+    (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
+    with (
+        sender("plain", source_id),
+        start("record", tmp_path / "session.toml", "-o", tmp_path, "--seconds", 4) as process,
+    ):
+        while "Recording to" not in process.stdout.readline():
+            assert process.poll() is None
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+    (path,) = tmp_path.glob("session-*.xdf")
+    assert earmark("replay", path, "--verify").returncode == 0
 
 
 def test_configuration_mistakes_end_with_status_1_and_one_message(tmp_path):
