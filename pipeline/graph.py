@@ -81,7 +81,9 @@ class Graph:
             except (ArithmeticError, MemoryError, ValueError) as error:  # settings so absurd that no node asks for them
                 raise WiringError(f"node {step.name!r} cannot be made with these settings: {error}") from None
         for name in self.outputs:
-            if name not in specs or name in sources:
+            if name in sources:
+                raise WiringError(f"output: node is {name!r}, a stream, but must be a node")
+            if name not in specs:
                 raise WiringError(f"output: node is {name!r}, but must be a node{_nearest(name, specs)}")
         self.specs = specs
         self._wire(sources)

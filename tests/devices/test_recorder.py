@@ -90,7 +90,7 @@ def test_the_file_opens_before_anything_is_recorded(tmp_path):
 WRITER = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {folder!r})
+sys.path += {folders!r}
 import test_recorder as t
 from devices.recorder import Recorder
 if __name__ == "__main__":
@@ -107,7 +107,7 @@ if __name__ == "__main__":
 def test_when_its_parent_is_killed_the_recorder_writes_what_it_has_and_ends(tmp_path):
     path = tmp_path / "x.xdf"
     script = tmp_path / "writer.py"
-    script.write_text(WRITER.format(folder=os.path.dirname(__file__), path=str(path)))
+    script.write_text(WRITER.format(folders=sys.path, path=str(path)))
     env = {**os.environ, "PYTHONPATH": os.getcwd()}
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=env) as process:
         for _ in range(300):

@@ -460,7 +460,7 @@ REBLOCK = Step("reblock", Reblock(ReblockConfig()), ("raw",))
             "node 'slow': filter: input is 'eeg' in ragged blocks, but must be reblocked: put reblock before it",
         ),
         ([REBLOCK], ("reblok",), "output: node is 'reblok', but must be a node: did you mean 'reblock'?"),
-        ([REBLOCK], ("raw",), "output: node is 'raw', but must be a node: did you mean 'raw'?"),
+        ([REBLOCK], ("raw",), "output: node is 'raw', a stream, but must be a node"),
     ],
 )
 def test_wrong_wiring_fails_in_words(steps, outputs, message):
