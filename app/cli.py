@@ -10,10 +10,13 @@ from app.bench import bench
 from app.demo import demo
 from app.describe import describe
 from app.doctor import doctor
+from app.evaluate import evaluate
+from app.import_run import import_run
 from app.record import record
 from app.replay import replay
 from app.stream import stream
 from app.streams import streams
+from app.train import train
 
 app = typer.Typer(
     name="earmark",
@@ -22,8 +25,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (streams, stream, describe, record, replay, doctor, demo):
+for command in (streams, stream, describe, record, replay, train, evaluate, doctor, demo):
     app.command()(command)
+app.command("import")(import_run)
 app.add_typer(bench, name="bench")
 
 

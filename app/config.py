@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from devices.lsl_info import StreamSelector
 from devices.session_file import JOURNAL
+from pipeline.align import Align
 from pipeline.bandpass import Bandpass
+from pipeline.envelope import Envelope
 from pipeline.epochs import Epochs
 from pipeline.graph import Graph, Step
 from pipeline.high_gamma import HighGamma
@@ -35,6 +37,8 @@ KINDS: dict[str, Any] = {
     "resample": Resample,
     "high_gamma": HighGamma,
     "epochs": Epochs,
+    "envelope": Envelope,
+    "align": Align,
 }
 
 
@@ -53,7 +57,7 @@ class StreamConfig(_Strict):
     type: str = ""
     source_id: str = ""
     fieldtrip: str = Field(default="", pattern=r"^$|^[^:\s]+:\d{1,5}$", description="a FieldTrip buffer, host:port")
-    ch_type: str = Field(default="eeg", pattern="^(eeg|seeg|ecog)$", description="type of its channels")
+    ch_type: str = Field(default="eeg", pattern="^(eeg|seeg|ecog|misc)$", description="type of its channels")
     unit: str = Field(default="", description="unit of channels that state none: V, mV, uV or nV")
     sfreq: float | None = Field(default=None, gt=0, description="refuse any other rate, Hz")
     n_channels: int | None = Field(default=None, gt=0, description="refuse any other number of channels")
@@ -127,9 +131,9 @@ class Config:
         return Graph(steps, [output.node for output in self.outputs])
 
     def block_outputs(self) -> list[str]:
-        """Outputs that are signals, not epochs: those are cut from what is recorded anyway."""
+        """Outputs that are plain signals; epochs and pairs are made of what is recorded anyway."""
         kinds = {name: kind for name, kind, _, _ in self.steps}
-        return [o.node for o in self.outputs if kinds.get(o.node) != "epochs"]
+        return [o.node for o in self.outputs if kinds.get(o.node) not in ("epochs", "align")]
 
 
 def load_config(path: Path) -> Config:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from devices import xdf
 from devices.lsl import Arrival
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
-from pipeline.stream import Block, ChannelQuality, ClockMap, Epoch, Gap, Item, Marker, StreamSpec
+from pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Epoch, Gap, Item, Marker, StreamSpec
 
 JOURNAL = "earmark-journal"
 
@@ -48,6 +48,8 @@ class Digest:
             self._numbers(item.time, item.value)
         elif isinstance(item, Epoch):
             self._numbers(item.marker.time, item.marker.value, item.start, item.data, item.bad, item.reason)
+        elif isinstance(item, Aligned):
+            self._numbers(item.start, item.neural, item.talkers, item.bad)
         elif isinstance(item, ChannelQuality):
             self._numbers(item.stop, item.score, item.bad, *item.faults)
 

@@ -59,10 +59,10 @@ class Resample:
         if self.config.sfreq > MAX_FACTOR * spec.sfreq:
             wanted = f"at most {MAX_FACTOR} times the input's {spec.sfreq:g}"
             raise wiring_error("resample", "sfreq", self.config.sfreq, wanted)
-        ratio = Fraction(self.config.sfreq / spec.sfreq).limit_denominator(10_000)
+        ratio = Fraction(self.config.sfreq / spec.sfreq).limit_denominator(20_000)
         if abs(float(ratio) * spec.sfreq / self.config.sfreq - 1) > 1e-9:
             raise wiring_error(
-                "resample", "sfreq", self.config.sfreq, f"a ratio of integers below 10000 of the input's {spec.sfreq:g}"
+                "resample", "sfreq", self.config.sfreq, f"a ratio of integers below 20000 of the input's {spec.sfreq:g}"
             )
         self._up, self._down = ratio.numerator, ratio.denominator
         low_rate = min(self.config.sfreq, spec.sfreq)

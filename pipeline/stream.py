@@ -203,4 +203,31 @@ class ChannelQuality:
     ch_names: tuple[str, ...] = ()
 
 
-Item = Block | Gap | ClockMap | Marker | Epoch | ChannelQuality
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Neural samples, and what the talkers said at the same instants.
+
+    Attributes
+    ----------
+    start : int
+        Absolute index of the first neural sample.
+    neural : array, shape (n_samples, n_channels)
+        As it came.
+    talkers : array, shape (n_talkers, n_samples, n_features)
+        Talker features at the times of the neural samples.
+    bad : array of bool, shape (n_channels,), or None
+        Neural channels not to be trusted; None means none.
+    """
+
+    start: int
+    neural: NDArray[np.float64]
+    talkers: NDArray[np.float64]
+    bad: NDArray[np.bool_] | None = None
+
+    @property
+    def stop(self) -> int:
+        """Index after the last sample."""
+        return self.start + len(self.neural)
+
+
+Item = Block | Gap | ClockMap | Marker | Epoch | ChannelQuality | Aligned

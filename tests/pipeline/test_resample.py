@@ -154,7 +154,7 @@ def test_verdicts_move_to_the_new_grid_and_markers_pass():
         (
             eeg(hop=10),
             {"sfreq": 500 / np.pi},
-            "sfreq is 159.15.*, but must be a ratio of integers below 10000 of .* 500",
+            "sfreq is 159.15.*, but must be a ratio of integers below 20000 of .* 500",
         ),
         (eeg(hop=10), {"passband_hz": 32}, "passband_hz is 32, but must be above 0 and below 32 Hz"),
         (eeg(hop=10), {"passband_hz": 0.0}, "passband_hz is 0.0, but must be above 0"),

@@ -1,0 +1,348 @@
+"""One page about an evaluation: everything in it, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from app.chart_svg import Axis, Chart
+
+STYLE = """
+:root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --faint: #60656c; --rule: #d9dce0; --grid: #e9ebee;
+  --main: #0b62c4; --band: #0b62c426; --limit: #b3440a; --null: #767b82; --other: #1b7f4d; }
+@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --ink: #eceef0; --faint: #a3a9b0; --rule: #3a3f45;
+  --grid: #2a2e33; --main: #6cb2ff; --band: #6cb2ff2e; --limit: #ff9a5c; --null: #9aa0a7; --other: #57c98d; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 66rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem; }
+p { margin: .25rem 0 .75rem; max-width: 46rem; }
+.faint, figcaption { color: var(--faint); }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin: 1.25rem 0; }
+.facts div { border: 1px solid var(--rule); border-radius: .5rem; padding: .6rem .8rem; }
+.facts dt { color: var(--faint); font-size: .85rem; }
+.facts dd { margin: 0; font-size: 1.3rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.facts small { font-size: .85rem; font-weight: 400; color: var(--faint); display: block; }
+figure { margin: 0 0 1.25rem; max-width: 46rem; overflow-x: auto; }
+.narrow { max-width: 38rem; }
+figure > svg { width: 100%; min-width: 30rem; height: auto; display: block; }
+svg text { fill: var(--faint); font: 13px system-ui, sans-serif; }
+.grid { stroke: var(--grid); }
+polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.main { stroke: var(--main); stroke-width: 2.5; } circle.main, circle.spot { fill: var(--main); stroke: none; }
+circle.spot { fill-opacity: .75; }
+.band { fill: var(--band); stroke: none; }
+.chance { stroke: var(--ink); stroke-width: 1.25; }
+.limit { stroke: var(--limit); stroke-dasharray: 7 4; }
+.null { stroke: var(--null); stroke-dasharray: 2 4; stroke-linecap: round; }
+.expected { stroke: var(--other); stroke-dasharray: 10 3 2 3; stroke-width: 1.5; }
+.key { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .25rem 0 0; padding: 0; list-style: none;
+  font-size: .9rem; }
+.key svg { display: inline-block; width: 2rem; height: .8rem; vertical-align: middle; margin-right: .4rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
+.note { margin: 1rem 0 .25rem; font-size: .92rem; }
+th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--rule); white-space: nowrap; }
+th { font-weight: 600; } th:first-child, td:first-child, td.text { text-align: left; }
+details { margin-top: 1rem; } summary { cursor: pointer; }
+pre { font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+@media print { details:not([open]) { display: none; } }
+"""
+
+KEY = (
+    ("main", "accuracy, mean of listeners"),
+    ("band", "± 1 sd over listeners"),
+    ("limit", "one-sided 5 % binomial threshold"),
+    ("chance", "chance"),
+    ("null", "null: talkers shifted in time"),
+    ("expected", "expected from the shortest window"),
+)
+
+#: Columns of the tables by decision window: key in the evaluation, heading, how to show it.
+BY_WINDOW = (
+    ("accuracy", "accuracy", "percent"),
+    ("accuracy_sd", "sd", "percent"),
+    ("n_windows", "n", "count"),
+    ("threshold", "threshold", "percent"),
+    ("null_accuracy", "null", "percent"),
+    ("n_null", "n of null", "count"),
+    ("expected_accuracy", "expected", "percent"),
+    ("auc", "AUC", "3"),
+    ("itr", "bits/min", "2"),
+)
+
+
+def _cell(value: object, show: str) -> str:
+    """A number rounded for reading, with all its digits when pointed at."""
+    if value is None:
+        return "<td>–</td>"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f'<td class="text">{escape(str(value))}</td>'
+    return f'<td title="{value!r}">{_number(value, show)}</td>'
+
+
+def _number(value: float | None, show: str) -> str:
+    if value is None:
+        return "–"
+    if show == "percent":
+        return f"{100 * value:z.1f} %"
+    return f"{value:d}" if isinstance(value, int) else f"{value:z.{int(show) if show.isdigit() else 0}f}"
+
+
+def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    return (
+        f'<p class="faint note">{escape(caption)}</p>'
+        f'<div class="wide"><table aria-label="{escape(caption)}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _head(text: str) -> str:
+    return f'<th scope="row">{escape(text)}</th>'
+
+
+def _seconds(window: str) -> str:
+    return f"{float(window):g} s"
+
+
+def _tick(percent: float) -> str:
+    return f"{100 * percent:.0f} %"
+
+
+def _accuracy_chart(found: Mapping[str, Any]) -> str:
+    windows = [float(window) for window in found["windows"]]
+    chance = 1 / found["n_talkers"]
+
+    def curve(name: str) -> list[tuple[float, float | None]]:
+        return [(float(window), value) for window, value in found[name].items()]
+
+    accuracy, sd = curve("accuracy"), curve("accuracy_sd")
+    low, high = (
+        [
+            (w, None if a is None or s is None else min(max(a + sign * s, 0), 1))
+            for (w, a), (_, s) in zip(accuracy, sd, strict=True)
+        ]
+        for sign in (-1, 1)
+    )
+    shown = [y for _, y in [*low, *accuracy, *curve("null_accuracy")] if y is not None]
+    bottom = min([chance - 0.1, *(y - 0.03 for y in shown)])
+    bottom = max(0.0, int(bottom * 10) / 10)
+    reach = 1.15
+    chart = Chart(
+        Axis(windows[0] / reach, windows[-1] * reach, windows, "decision window / s", lambda w: f"{w:g}", log=True),
+        Axis(bottom, 1.0, [i / 10 for i in range(round(bottom * 10), 11)], "accuracy", _tick),
+        "Accuracy against decision window",
+    )
+    chart.band(low, high, "band")
+    chart.line([(windows[0] / reach, chance), (windows[-1] * reach, chance)], "chance")
+    chart.line(curve("null_accuracy"), "null")
+    chart.line(curve("expected_accuracy"), "expected")
+    chart.line(curve("threshold"), "limit")
+    chart.line(accuracy, "main")
+    tips = [f"{_seconds(w)}: {_number(a, 'percent')} of {found['n_windows'][w]}" for w, a in found["accuracy"].items()]
+    chart.dots(accuracy, "main", tips)
+    key = "".join(f"<li>{_swatch(kind)}{escape(text)}</li>" for kind, text in KEY)
+    return f'<figure>{chart.svg()}<ul class="key">{key}</ul></figure>'
+
+
+def _swatch(kind: str) -> str:
+    if kind == "band":
+        shape = '<rect class="band" width="40" height="16"/>'
+    else:
+        shape = f'<polyline class="{kind}" points="0,8 40,8"/>'
+    return f'<svg viewBox="0 0 40 16" aria-hidden="true">{shape}</svg>'
+
+
+def _reliability(found: Mapping[str, Any]) -> str:
+    curve = found["reliability"]
+    if curve is None:
+        return "<p>No posterior was asked for.</p>"
+    chance = 1 / found["n_talkers"]
+    bottom = int(min([chance, *curve["accuracy"]]) * 10) / 10
+    ticks = [i / 10 for i in range(round(bottom * 10), 11)]
+    chart = Chart(
+        Axis(bottom, 1.0, ticks, "probability of the likeliest talker", _tick),
+        Axis(bottom, 1.0, ticks, "how often it was the attended one", _tick),
+        "Reliability of the posterior",
+    )
+    points = list(zip(curve["confidence"], curve["accuracy"], strict=True))
+    most = max(curve["n"], default=1)
+    chart.line([(bottom, bottom), (1.0, 1.0)], "chance")
+    chart.line(points, "main")
+    tips = [
+        f"{_number(c, 'percent')}: right in {_number(a, 'percent')} of {n}"
+        for (c, a), n in zip(points, curve["n"], strict=True)
+    ]
+    chart.dots(points, "spot", tips, [3 + 7 * (n / most) ** 0.5 for n in curve["n"]])
+    rows = [
+        [_cell(c, "percent"), _cell(a, "percent"), _cell(n, "count")]
+        for c, a, n in zip(curve["confidence"], curve["accuracy"], curve["n"], strict=True)
+    ]
+    return (
+        f'<figure class="narrow">{chart.svg()}<figcaption>On the line, a probability can be taken at its word. '
+        f"Expected calibration error {_number(found['ece'], '3')}. A larger dot rests on more hops; "
+        "hops of one run depend on each other.</figcaption></figure>"
+        + _table("Behind the dots.", ["probability", "right", "hops"], rows)
+    )
+
+
+def _facts(found: Mapping[str, Any]) -> str:
+    def plus_minus(name: str) -> str:
+        sd = found[f"{name}_sd"]
+        return "one listener" if sd is None else f"± {_number(sd, '3')} over listeners"
+
+    mesd_note = "one listener" if len(found["subjects"]) == 1 else "median of listeners"
+    if found["mesd_s"] is None:
+        mesd_note = "not above chance, or not two talkers"
+    followed = (
+        f"{found['n_followed']} of {found['n_switches']} switches followed" if found["n_switches"] else "no switches"
+    )
+    facts = (
+        ("r with attended", _number(found["r_attended"], "3"), plus_minus("r_attended")),
+        ("r with ignored", _number(found["r_ignored"], "3"), plus_minus("r_ignored")),
+        ("MESD / s", _number(found["mesd_s"], "1"), mesd_note),
+        (
+            "calibration error",
+            _number(found["ece"], "3"),
+            "of the posterior" if found["ece"] is not None else "no posterior",
+        ),
+        ("switch latency / s", _number(found["switch_latency_s"], "1"), followed),
+    )
+    items = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
+        for name, value, note in facts
+    )
+    return f'<dl class="facts">{items}</dl>'
+
+
+def _by_window(found: Mapping[str, Any]) -> str:
+    rows = []
+    for window in found["accuracy"]:
+        left = found["n_left_out"][window]
+        rows.append(
+            [_head(_seconds(window))]
+            + [_cell(found[key][window], show) for key, _, show in BY_WINDOW]
+            + [_cell(left["unknown"], "count"), _cell(left["switching"], "count")]
+        )
+    heads = ["window", *(head for _, head, _ in BY_WINDOW), "unknown", "switching"]
+    return _table(
+        "Windows do not overlap; those in which attention is unknown or switches are left out, and counted. "
+        "Point at a number for all its digits.",
+        heads,
+        rows,
+    )
+
+
+def _listeners(found: Mapping[str, Any]) -> str:
+    windows = list(found["accuracy"])
+    rows = []
+    for one in found["subjects"]:
+        rows.append(
+            [
+                _head(one["subject"]),
+                _cell(one["r_attended"], "3"),
+                _cell(one["r_ignored"], "3"),
+                _cell(one["mesd"]["seconds"], "1"),
+                *(
+                    cell
+                    for w in windows
+                    for cell in (
+                        _cell(one["accuracy"][w], "percent"),
+                        _cell(one["threshold"][w], "percent"),
+                        _cell(one["n_windows"][w], "count"),
+                    )
+                ),
+            ]
+        )
+    heads = ["listener", "r attended", "r ignored", "MESD / s"]
+    heads += [head for w in windows for head in (_seconds(w), "threshold", "n")]
+    return _table("Accuracy of each listener, beside what guessing reaches one time in twenty.", heads, rows)
+
+
+def _folds(found: Mapping[str, Any]) -> str:
+    windows = list(found["accuracy"])
+    rows = [
+        [
+            _cell(test["subject"], ""),
+            _cell(test["run"], ""),
+            _cell(len(fold["train"]), "count"),
+            _cell(", ".join(fold["shared_stimuli"]) or "none", ""),
+            _cell(test["r_attended"], "3"),
+            _cell(test["r_ignored"], "3"),
+            *(
+                cell
+                for w in windows
+                for cell in (_cell(test["n_right"][w], "count"), _cell(test["n_windows"][w], "count"))
+            ),
+        ]
+        for fold in found["folds"]
+        for test in fold["test"]
+    ]
+    heads = ["listener", "run", "training runs", "audio shared with training", "r attended", "r ignored"]
+    heads += [head for w in windows for head in (f"right at {_seconds(w)}", "of")]
+    return _table("Each test run.", heads, rows)
+
+
+def _warning(found: Mapping[str, Any]) -> str:
+    shared = sum(bool(fold["shared_stimuli"]) for fold in found["folds"])
+    if not shared:
+        return "<p>Nothing that was heard in a test run was heard in its training runs.</p>"
+    return (
+        f"<p><strong>In {shared} of {len(found['folds'])} folds, test and training runs share audio</strong>, which a "
+        "decoder may know again without looking at the brain.</p>"
+    )
+
+
+def report_html(found: Mapping[str, Any], title: str = "Attention decoding") -> str:
+    """Lay out an evaluation for reading.
+
+    Parameters
+    ----------
+    found : mapping
+        From :meth:`pipeline.evaluation.Evaluation.to_json`, or that through a JSON file.
+    title : str
+        Heading; plain text.
+
+    Returns
+    -------
+    str
+        A whole HTML page without scripts. Nothing is loaded. Numbers are rounded where they are shown; pointed at,
+        each shows all its digits.
+    """
+    listeners = len(found["subjects"])
+    about = (
+        f"{found['protocol']}; {listeners} {'listener' if listeners == 1 else 'listeners'}, {found['n_runs']} runs, "
+        f"{found['n_talkers']} talkers, {found['n_channels']} channels, {found['features']} at {found['sfreq']:g} Hz; "
+        f"seed {found['seed']}, {found['n_shifts']} shifts of {found['min_shift_s']:g} s or more for the null"
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+<p class="faint">{escape(about)}</p>
+{_facts(found)}
+<h2>Accuracy</h2>
+{_warning(found)}
+{_accuracy_chart(found)}
+{_by_window(found)}
+<h2>Reliability</h2>
+{_reliability(found)}
+<h2>Listeners</h2>
+{_listeners(found)}
+<details><summary>Runs</summary>{_folds(found)}</details>
+<details><summary>All numbers, as they are</summary><pre>{escape(json.dumps(found, indent=1))}</pre></details>
+</body>
+</html>
+"""

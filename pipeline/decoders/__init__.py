@@ -1,0 +1,1 @@
+"""Decoders: which of several talkers a stretch of neural signal answers to."""

@@ -1,0 +1,204 @@
+"""Canonical correlations: both sides are filtered, each to what the other one has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections, correlate
+from pipeline.decoders.linear import PENALTIES, SHRINKS, Chosen, make_spec
+from pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
+from pipeline.decoders.presets import IEEG, Preset
+from pipeline.decoders.ridge import Ridge, shrink
+from pipeline.run import Run
+
+#: Ridge on the stimulus side, in units of its average variance: neighbouring lags of an envelope are nearly equal.
+STIMULUS_PENALTY = 0.03
+#: Weight of the identity in the covariance of the discriminant.
+DISCRIMINANT_SHRINKAGE = 1.0
+
+
+class CcaDecoder(Projections):
+    """Regularised canonical correlation analysis [1]_ of lagged neural signal and lagged attended stimulus.
+
+    The score is a linear discriminant of the correlations of the components, Fisher-transformed, between attended
+    and other speech. It is learned from training runs while they are held out: correlations of runs that the
+    components were fitted to would favour the wrong ones. Other speech is what the other talkers say at the time;
+    where there is none, what the attended talker says elsewhere in the run.
+
+    Parameters
+    ----------
+    preset : Preset
+        Lags, share of variance kept, window and context.
+    n_components : int
+        At most; the stimulus side may have fewer lags.
+    penalties, shrinks : sequence of float
+        To choose from by the summed correlations of components in held-out training runs; see
+        :mod:`pipeline.decoders.ridge`.
+
+    Attributes
+    ----------
+    neural_weights : array, shape (n_lags * n_channels, n_components)
+    talker_weights : array, shape (n_stimulus_lags * n_features, n_components)
+    discriminant : array, shape (n_components,)
+        Weights of the Fisher-transformed correlations.
+    chosen : Chosen
+
+    References
+    ----------
+    .. [1] de Cheveigné et al., Decoding the auditory brain with canonical component analysis, NeuroImage 172 (2018).
+    """
+
+    kind = "cca"
+    spec: DecoderSpec
+    neural_weights: NDArray[np.float64]
+    talker_weights: NDArray[np.float64]
+    discriminant: NDArray[np.float64]
+    chosen: Chosen
+
+    def __init__(
+        self,
+        preset: Preset = IEEG,
+        n_components: int = 3,
+        penalties: Sequence[float] = PENALTIES,
+        shrinks: Sequence[float] = SHRINKS,
+    ) -> None:
+        if n_components < 1 or not penalties or not shrinks:
+            raise DecoderError(
+                "cca decoder: n_components must be 1 or more, and penalties and shrinks hold one value or more"
+            )
+        self.preset, self.n_components = preset, n_components
+        self.penalties, self.shrinks = tuple(penalties), tuple(shrinks)
+
+    def fit(self, runs: Sequence[Run]) -> Self:
+        """Learn from two or more runs with known attention.
+
+        Raises
+        ------
+        DecoderMismatch
+            If the runs differ in rate, channels or features.
+        DecoderError
+            If there is nothing to learn from.
+        """
+        if len(runs) < 2:
+            raise DecoderError("cca decoder: two runs or more are needed, since scores are learned from held-out ones")
+        self.spec = make_spec(self.kind, runs[0], self.preset)
+        parts = [moments(run, self.spec) for run in runs]
+        runs = [run for run, part in zip(runs, parts, strict=True) if part.n]
+        parts = [part for part in parts if part.n]
+        if len(parts) < 2:
+            raise DecoderError("cca decoder: fewer than two runs say who was attended for longer than the lags")
+        folds, grid = [], list(product(self.penalties, self.shrinks))
+        r = np.zeros(len(grid))
+        for run, part, others in zip(runs, parts, leave_one_out(parts), strict=True):
+            fits, held_out = self._canonical(others, self.penalties, self.shrinks), part.centred()
+            r += [canonical_r(x, y, held_out).sum() / len(parts) for x, y in fits]
+            folds.append((run, fits))
+        best = int(np.argmax(r))
+        self.chosen = Chosen(*grid[best], float(r[best]))
+        attended, other = [], []
+        for run, fits in folds:
+            self.neural_weights, self.talker_weights = fits[best]
+            for hit, miss in self._examples(run):
+                attended.append(hit)
+                other.append(miss)
+        self.discriminant = discriminant(np.array(attended), np.array(other), self.neural_weights.shape[1])
+        self.neural_weights, self.talker_weights = self._canonical(
+            total(parts), [self.chosen.penalty], [self.chosen.shrink]
+        )[0]
+        return self
+
+    def _canonical(
+        self, data: Moments, penalties: Sequence[float], shrinks: Sequence[float]
+    ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Weights of both sides for each penalty and, inside it, each shrinkage."""
+        centred, n_channels = data.centred(), len(self.spec.ch_names)
+        ridge = Ridge(centred, n_channels, self.preset.variance)
+        cross = centred.xy * (ridge.scale / centred.n)[:, None]
+        crosses = [shrink(cross, n_channels, amount) for amount in shrinks]
+        yy = centred.yy / centred.n
+        if not np.trace(yy) > 0:
+            raise DecoderError("cca decoder: the features of the attended talker are constant")
+        yy.flat[:: len(yy) + 1] += STIMULUS_PENALTY * np.trace(yy) / len(yy)
+        n, result = min(self.n_components, len(yy)), []
+        for penalty in penalties:
+            solutions = np.split(ridge.solve(np.concatenate(crosses, axis=1), penalty), len(crosses), axis=1)
+            for one, solved in zip(crosses, solutions, strict=True):
+                # With the neural side solved for, what is left is as small as the stimulus side.
+                gain = one.T @ solved
+                _, vectors = eigh((gain + gain.T) / 2, yy)
+                y = np.ascontiguousarray(vectors[:, ::-1][:, :n])
+                result.append((solved @ y * ridge.scale[:, None], y))
+        return result
+
+    def _examples(self, run: Run) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Fisher-transformed correlations of attended and of other speech, window by window."""
+        spec, n = self.spec, self.spec.n_window
+        x, y = self.project_neural(np.nan_to_num(run.neural)), self.project_talkers(np.nan_to_num(run.talkers))
+        found = []
+        for start in range(0, len(x) - n + 1, n):
+            who = run.attended[start : start + n + spec.reach]
+            if who[0] < 0 or (who != who[0]).any():
+                continue
+            z = fisher(correlate(x[start : start + n], y[:, start : start + n]))
+            others = [z[k] for k in range(len(z)) if k != who[0]]
+            if not others:
+                elsewhere = (start + len(x) // 2) % (len(x) - n + 1)
+                if abs(elsewhere - start) < n:
+                    continue
+                others = list(fisher(correlate(x[start : start + n], y[:, elsewhere : elsewhere + n])))
+            found += [(z[who[0]], other) for other in others]
+        return found
+
+    def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Canonical components of the neural side."""
+        return lagged_product(neural, self.spec.lags, self.spec, self.neural_weights)
+
+    def project_talkers(self, talkers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Canonical components of each talker."""
+        back = range(0, -self.spec.stimulus_lags[-1] - 1, -self.spec.lag_step)
+        return np.stack([lagged_product(talker, back, self.spec, self.talker_weights) for talker in talkers])
+
+    def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weighted mean of the components' correlations, in Fisher's scale: a correlation again."""
+        score: NDArray[np.float64] = np.tanh(fisher(correlations) @ self.discriminant)
+        return score
+
+
+def fisher(correlations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fisher's transform, bounded where two components are the same."""
+    z: NDArray[np.float64] = np.arctanh(np.clip(correlations, -0.999999, 0.999999))
+    return z
+
+
+def canonical_r(x: NDArray[np.float64], y: NDArray[np.float64], centred: Moments) -> NDArray[np.float64]:
+    """Correlation of each component in another run, from its sums."""
+    cross: NDArray[np.float64] = np.einsum("xc,xc->c", x, centred.xy @ y)
+    power = np.einsum("xc,xc->c", x, centred.xx @ x) * np.einsum("yc,yc->c", y, centred.yy @ y)
+    r = np.zeros(len(cross))
+    np.divide(cross, np.sqrt(np.maximum(power, 0.0)), out=r, where=power > 0)
+    return r
+
+
+def discriminant(attended: NDArray[np.float64], other: NDArray[np.float64], n_components: int) -> NDArray[np.float64]:
+    """Fisher's linear discriminant of paired examples, shape (n_components,).
+
+    With too few examples, or if they say the attended talker fits worse, all components weigh the same.
+    """
+    equal = np.full(n_components, 1 / n_components)
+    if len(attended) < 2 * n_components + 2:
+        return equal
+    difference = attended - other
+    covariance = np.atleast_2d(np.cov(difference.T))
+    covariance += DISCRIMINANT_SHRINKAGE * np.trace(covariance) / n_components * np.eye(n_components)
+    # A component whose correlation is smaller for the attended talker is noise: its sign was fixed by the fit.
+    weights: NDArray[np.float64] = np.maximum(np.linalg.solve(covariance, difference.mean(axis=0)), 0.0)
+    if not weights.any():
+        return equal
+    weights /= weights.sum()
+    return weights

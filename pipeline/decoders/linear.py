@@ -1,0 +1,229 @@
+"""Ridge backward model: rebuild what the attended talker said from the lagged neural signal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections, ratio
+from pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
+from pipeline.decoders.presets import EEG, Preset
+from pipeline.decoders.ridge import backward
+from pipeline.run import Run
+
+#: Penalties tried, in units of the variance of an average lagged channel.
+PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+#: Shrinkage of the cross-covariance tried.
+SHRINKS = (0.0, 0.2, 0.4, 0.6)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Settings that won inside the training runs.
+
+    Attributes
+    ----------
+    penalty, shrink : float
+        See :mod:`pipeline.decoders.ridge`.
+    r : float
+        Mean correlation with the attended talker over the training runs, each held out in turn: what the choice
+        was made by, hence optimistic. NaN where there was nothing to choose.
+    """
+
+    penalty: float
+    shrink: float
+    r: float
+
+
+def make_spec(kind: str, run: Run, preset: Preset) -> DecoderSpec:
+    """Spec of a decoder for runs like this one."""
+    if run.sfreq != preset.sfreq:
+        raise DecoderError(f"run {run.name!r} is at {run.sfreq:g} Hz, but preset {preset.name} wants {preset.sfreq:g}")
+    context = preset.context if kind == "cca" else 0.0
+    return DecoderSpec(
+        kind,
+        run.sfreq,
+        run.ch_names,
+        run.features,
+        run.talkers.shape[2],
+        preset.tmin,
+        preset.tmax,
+        preset.window,
+        preset.lag_step,
+        context,
+    )
+
+
+class LinearDecoder(Projections):
+    """Linear stimulus reconstruction [1]_, trained on the features of the attended talker.
+
+    A talker's score is the correlation of its features with their reconstruction, averaged over features. Penalty
+    and shrinkage are chosen inside the training runs, each held out in turn, by the correlation with the *attended*
+    talker: unlike a difference of two correlations it can be had from one talker alone, and it is less noisy. All of
+    it, the scale of channels included, comes from the sums of the training runs.
+
+    Parameters
+    ----------
+    preset : Preset
+        Lags and window.
+    penalties, shrinks : sequence of float
+        What to choose from; with one each, nothing is nested.
+
+    Attributes
+    ----------
+    weights : array, shape (n_lags * n_channels, n_features)
+    chosen : Chosen
+    moments : Moments
+        What the decoder has learned from, so that it can go on learning.
+
+    References
+    ----------
+    .. [1] O'Sullivan et al., Attentional selection in a cocktail party environment can be decoded from single-trial
+       EEG, Cerebral Cortex 25 (2015). Crosse et al., The multivariate temporal response function toolbox, Frontiers
+       in Human Neuroscience 10 (2016).
+    """
+
+    kind = "linear"
+    spec: DecoderSpec
+    weights: NDArray[np.float64]
+    chosen: Chosen
+    moments: Moments
+
+    def __init__(
+        self, preset: Preset = EEG, penalties: Sequence[float] = PENALTIES, shrinks: Sequence[float] = SHRINKS
+    ) -> None:
+        if not penalties or not shrinks:
+            raise DecoderError("linear decoder: penalties and shrinks must hold one value or more")
+        self.preset, self.penalties, self.shrinks = preset, tuple(penalties), tuple(shrinks)
+
+    def fit(self, runs: Sequence[Run]) -> Self:
+        """Learn from runs with known attention.
+
+        Parameters
+        ----------
+        runs : sequence of Run
+            Two or more, unless there is only one setting to choose from.
+
+        Raises
+        ------
+        DecoderMismatch
+            If the runs differ in rate, channels or features.
+        DecoderError
+            If there is nothing to learn from, naming the run.
+        """
+        if not runs:
+            raise DecoderError("linear decoder: no run to learn from")
+        self.spec = make_spec(self.kind, runs[0], self.preset)
+        return self.fit_moments(self.spec, [moments(run, self.spec) for run in runs])
+
+    def fit_moments(self, spec: DecoderSpec, parts: Sequence[Moments]) -> Self:
+        """Learn from the sums of runs, as :func:`pipeline.decoders.moments.moments` makes them."""
+        self.spec = spec
+        parts = [part for part in parts if part.n]
+        if not parts:
+            raise DecoderError("linear decoder: no run says who was attended for longer than the lags")
+        return self._learn(spec, total(parts), parts)
+
+    def _learn(self, spec: DecoderSpec, everything: Moments, parts: Sequence[Moments]) -> Self:
+        self.spec, self.moments = spec, everything
+        self.chosen = self._choose(parts)
+        self._solve()
+        return self
+
+    def _choose(self, parts: Sequence[Moments]) -> Chosen:
+        """Hold out each run in turn and take the settings that predict it best."""
+        if len(self.penalties) * len(self.shrinks) == 1:
+            return Chosen(self.penalties[0], self.shrinks[0], np.nan)
+        if len(parts) < 2:
+            raise DecoderError("linear decoder: one run alone cannot choose a penalty; record two or more, or cut it")
+        r = np.zeros((len(self.penalties), len(self.shrinks)))
+        for held_out, train in zip(parts, leave_one_out(parts), strict=True):
+            weights = backward(
+                train.centred(), len(self.spec.ch_names), self.penalties, self.shrinks, self.preset.variance
+            )
+            r += reconstruction_r(weights, held_out.centred()) / len(parts)
+        penalty, amount = np.unravel_index(np.argmax(r), r.shape)
+        return Chosen(self.penalties[penalty], self.shrinks[amount], float(r.max()))
+
+    def _solve(self) -> None:
+        grid = [self.chosen.penalty], [self.chosen.shrink]
+        self.weights = backward(self.moments.centred(), len(self.spec.ch_names), *grid, self.preset.variance)[0, 0]
+
+    def update(self, run: Run, forgetting: float = 1.0) -> Self:
+        """Learn from one more run with the settings chosen before.
+
+        Parameters
+        ----------
+        run : Run
+            A few seconds will do.
+        forgetting : float
+            What everything learned so far counts, 0 to 1; 1 forgets nothing.
+        """
+        if not 0 <= forgetting <= 1:
+            raise DecoderError(f"linear decoder: forgetting is {forgetting}, but must be 0 to 1")
+        self.moments = self.moments.scaled(forgetting) + moments(run, self.spec)
+        self._solve()
+        return self
+
+    def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Reconstruction of the attended talker's features, shape (n_samples - reach, n_features)."""
+        return lagged_product(neural, self.spec.lags, self.spec, self.weights)
+
+    def project_talkers(self, talkers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Talker features of the instants reconstructed."""
+        return talkers[:, self.spec.ahead : max(talkers.shape[1] - self.spec.behind, self.spec.ahead)]
+
+    def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Average over features."""
+        mean: NDArray[np.float64] = correlations.mean(axis=-1)
+        return mean
+
+
+def reconstruction_r(weights: NDArray[np.float64], centred: Moments) -> NDArray[np.float64]:
+    """Correlation of reconstructions with the attended talker, from sums alone; mean over features.
+
+    Parameters
+    ----------
+    weights : array, shape (..., n_x, n_y)
+    centred : Moments
+        Of the run to reconstruct.
+
+    Returns
+    -------
+    array, shape (...)
+    """
+    n_x, n_y = centred.xy.shape
+    flat = np.moveaxis(weights, -2, 0).reshape(n_x, -1)  # all settings in one product
+    power = np.einsum("xi,xi->i", flat, centred.xx @ flat).reshape(-1, n_y)
+    cross = np.einsum("xsy,xy->sy", flat.reshape(n_x, -1, n_y), centred.xy)
+    mean: NDArray[np.float64] = ratio(cross, power, np.diag(centred.yy)).mean(axis=-1)
+    return mean.reshape(weights.shape[:-2])
+
+
+def leave_one_run_out(decoder: LinearDecoder, runs: Sequence[Run]) -> list[LinearDecoder]:
+    """Fit one decoder per run, each on all the others, going through every sample once.
+
+    Settings are chosen anew among the training runs of each fold.
+
+    Returns
+    -------
+    list of LinearDecoder
+        The one at ``i`` has never met run ``i``.
+    """
+    if len(runs) < 2:
+        raise DecoderError("leave-one-run-out needs two runs or more")
+    spec = make_spec(decoder.kind, runs[0], decoder.preset)
+    parts = [moments(run, spec) for run in runs]
+    for run, part in zip(runs, parts, strict=True):
+        if not part.n:
+            raise DecoderError(f"run {run.name!r} does not say who was attended for longer than the lags: leave it out")
+    return [
+        LinearDecoder(decoder.preset, decoder.penalties, decoder.shrinks)._learn(
+            spec, others, [part for j, part in enumerate(parts) if j != i]
+        )
+        for i, others in enumerate(leave_one_out(parts))
+    ]

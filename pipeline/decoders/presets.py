@@ -1,0 +1,58 @@
+"""Settings that are known to work, by kind of recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How signals are prepared and decoded.
+
+    Attributes
+    ----------
+    name : str
+        What the preset is for.
+    sfreq : float
+        Rate of neural and talker features in Hz.
+    low_hz, high_hz : float
+        Causal band-pass of both, in Hz: of the voltage for EEG, of the high-gamma amplitude for intracranial EEG.
+    tmin, tmax : float
+        Lags of the neural side in seconds.
+    lag_step : int
+        Samples from one lag to the next.
+    window, hop : float
+        Decision window and how often it is scored, in seconds.
+    context : float
+        Seconds of earlier stimulus that components of a canonical correlation look back on.
+    variance : float or None
+        Share of the variance of the lagged neural matrix whose principal components are kept; None keeps all.
+    """
+
+    name: str
+    sfreq: float
+    low_hz: float
+    high_hz: float
+    tmin: float
+    tmax: float
+    lag_step: int
+    window: float
+    hop: float
+    context: float
+    variance: float | None
+
+
+#: Scalp EEG follows the envelope at 1 to 9 Hz with a delay of up to a quarter of a second [1]_. Each score is short:
+#: what adds them up over time is the evidence, which can tell a switch from noise.
+#:
+#: .. [1] O'Sullivan et al., Attentional selection in a cocktail party environment can be decoded from single-trial
+#:    EEG, Cerebral Cortex 25 (2015).
+EEG = Preset("eeg", 64.0, 1.0, 9.0, 0.0, 0.25, 2, 2.0, 0.5, 0.25, None)
+
+#: High-gamma amplitude of intracranial EEG, canonical correlations of lagged principal components [1]_.
+#:
+#: .. [1] Choudhari et al., Brain-controlled augmented hearing for spatially moving conversations in multi-talker
+#:    environments, Advanced Science 11 (2024).
+IEEG = Preset("ieeg", 100.0, 0.5, 20.0, 0.0, 0.4, 1, 4.0, 0.5, 0.2, 0.99)
+
+PRESETS = {preset.name: preset for preset in (EEG, IEEG)}

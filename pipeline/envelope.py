@@ -1,0 +1,222 @@
+"""The envelope of speech, as the ear takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.gammatone import ORDER, erb_spaced, gammatone_envelopes, gammatone_poles
+from pipeline.node import State
+from pipeline.resample import Resample, ResampleConfig
+from pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSpec, WiringError, wiring_error
+
+#: Envelopes of bands are taken at this rate or above, on the way to the final one. The widest band is 1.1 kHz wide, so
+#: hardly anything folds, and the power, the dearest operation, is spared most samples.
+BAND_RATE_HZ = 6000.0
+#: Part of the sampling rate above which a band is left out: its filter would be cut off by the Nyquist frequency.
+HIGHEST_PART = 0.45
+#: Audio beyond this is clipped and marked bad. No format of sound comes near, and its powers remain finite.
+LIMIT = 1e12
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeConfig:
+    """The filterbank and what is left of it.
+
+    Attributes
+    ----------
+    n_bands : int
+        Gammatone bands per talker, equally spaced on the ERB-number scale.
+    low_hz, high_hz : float
+        Centre frequencies of the first and the last.
+    power : float
+        Exponent that compresses the magnitude of each band.
+    sfreq : float
+        Rate of the envelope in Hz.
+    passband_hz : float
+        What must stay free of aliases; as for resampling, the lower, the shorter the delay. The default is what
+        the usual band-pass leaves of the neural signal, so that both are equally late.
+    per_band : bool
+        Give every band as a feature of its own, or their sum.
+    """
+
+    n_bands: int = 28
+    low_hz: float = 50.0
+    high_hz: float = 5000.0
+    power: float = 0.6
+    sfreq: float = 64.0
+    passband_hz: float = 9.0
+    per_band: bool = False
+
+
+class Envelope:
+    """Cochlear envelope of talkers, one per channel.
+
+    Gammatone filters, magnitude to a power, sum over bands, change of rate (Biesmans et al. 2017). A sine of
+    amplitude A at the centre of a band gives A to that power in it. Where the sampling rate of the audio is too
+    low for the upper bands, the sum goes without them; bands as features are refused, since features would lack.
+
+    The filters hold envelopes back by the time their poles need, 1 ms in the highest band, 21 ms in the lowest.
+    The mean over bands is part of the declared delay, and taken off the clock map with that of resampling.
+
+    References
+    ----------
+    Biesmans, W., Das, N., Francart, T., & Bertrand, A. (2017). Auditory-inspired speech envelope extraction methods
+    for improved EEG-based auditory attention detection in a cocktail party scenario. IEEE Transactions on Neural
+    Systems and Rehabilitation Engineering 25(5), 402-412.
+    """
+
+    Config = EnvelopeConfig
+
+    def __init__(self, config: EnvelopeConfig) -> None:
+        self.config = config
+
+    def open(self, spec: StreamSpec) -> StreamSpec:
+        """Check the audio, place the bands, design the decimation."""
+        c, highest = self.config, HIGHEST_PART * spec.sfreq
+        if spec.hop is None:
+            raise wiring_error(
+                "envelope", "input", f"{spec.name!r} in ragged blocks", "reblocked: put reblock before it"
+            )
+        if set(spec.ch_types) != {"misc"}:
+            found = f"channel types {sorted(set(spec.ch_types))}"
+            raise wiring_error("envelope", "input", found, "misc: the audio of talkers")
+        if c.n_bands < 2:
+            raise wiring_error("envelope", "n_bands", c.n_bands, "2 or more")
+        if not 0 < c.low_hz < c.high_hz:
+            raise wiring_error("envelope", "low_hz", c.low_hz, f"above 0 and below high_hz, {c.high_hz:g} Hz")
+        if not c.low_hz < highest:
+            raise wiring_error("envelope", "low_hz", c.low_hz, f"below {highest:g} Hz for audio at {spec.sfreq:g} Hz")
+        if c.per_band and not c.high_hz <= highest:
+            wanted = f"at most {highest:g} Hz for audio at {spec.sfreq:g} Hz if every band is a feature"
+            raise wiring_error("envelope", "high_hz", c.high_hz, wanted)
+        if not 0 < c.power <= 2:
+            raise wiring_error("envelope", "power", c.power, "above 0, at most 2")
+        if not 0 < c.sfreq <= spec.sfreq:
+            raise wiring_error("envelope", "sfreq", c.sfreq, f"above 0, at most the audio's {spec.sfreq:g} Hz")
+        if not 0 < c.passband_hz < c.sfreq / 2:
+            raise wiring_error("envelope", "passband_hz", c.passband_hz, f"above 0 and below {c.sfreq / 2:g} Hz")
+
+        centres = erb_spaced(c.low_hz, c.high_hz, c.n_bands)
+        self.centres_hz = centres[centres <= highest]
+        self._poles = gammatone_poles(self.centres_hz, spec.sfreq)
+        decay = np.abs(self._poles)
+        self._delay_samples = float(np.mean(ORDER * decay / (1 - decay)))  # group delay at the centre of each
+        self._memory = np.zeros((spec.n_channels, len(self._poles), ORDER), dtype=np.complex128)
+        self._bad = np.zeros(spec.n_channels, dtype=bool)
+        self._width = len(self._poles) if c.per_band else 1
+        bands = [f" {hz:.0f} Hz" for hz in self.centres_hz] if c.per_band else [""]
+        n_out = spec.n_channels * self._width
+        envelopes = spec.evolve(
+            ch_names=tuple(name + band for name in spec.ch_names for band in bands),
+            ch_types=("misc",) * n_out,
+            units=("",) * n_out,
+            positions=None,
+            delay=spec.delay + self._delay_samples / spec.sfreq,
+            highpass=0.0,
+            lowpass=None,
+        )
+        self._resample = Resample(ResampleConfig(c.sfreq, c.passband_hz))
+        for step in range(max(1, int(spec.sfreq / BAND_RATE_HZ)), 0, -1):
+            try:
+                out = self._resample.open(envelopes.evolve(sfreq=spec.sfreq / step, hop=-(-spec.hop // step)))
+            except WiringError:  # no ratio of integers; another step may have one
+                continue
+            self._step = step
+            return out
+        wanted = f"a ratio of integers below 10000 of the audio's {spec.sfreq:g} Hz, or of a whole part of it"
+        raise wiring_error("envelope", "sfreq", c.sfreq, wanted)
+
+    def process(self, item: Item) -> Iterator[Item]:
+        """Give envelopes of blocks; forget the past at a gap; move clock maps, gaps and verdicts to the new grid."""
+        if isinstance(item, Block):
+            envelopes = self._block(item)
+            if len(envelopes.data):
+                yield from self._resample.process(envelopes)
+        elif isinstance(item, Gap):
+            self._memory[:] = 0.0
+            self._bad[:] = False
+            yield from self._resample.process(Gap(self._first_at(item.start), self._first_at(item.stop)))
+        elif isinstance(item, ClockMap):
+            time0 = item.time0 - self._delay_samples * item.period
+            yield from self._resample.process(ClockMap(item.index0 / self._step, time0, item.period * self._step))
+        elif isinstance(item, ChannelQuality):
+            yield from self._resample.process(replace(item, stop=self._first_at(item.stop)))
+        else:
+            yield item
+
+    def _first_at(self, index: int) -> int:
+        """Number of the first envelope taken at a sample ``index`` or later."""
+        return -(-index // self._step)
+
+    def _block(self, block: Block) -> Block:
+        first, stop = self._first_at(block.start), self._first_at(block.stop)
+        x = np.ascontiguousarray(block.data)
+        self._bad |= False if block.bad is None else block.bad
+        if np.abs(x).max() > LIMIT:
+            self._bad |= (np.abs(x) > LIMIT).any(axis=0)
+            x = np.clip(x, -LIMIT, LIMIT)
+        y = np.zeros((stop - first, len(self._bad) * self._width))
+        gammatone_envelopes(
+            x,
+            first * self._step - block.start,
+            self._step,
+            self._poles,
+            self.config.power,
+            self.config.per_band,
+            self._memory,
+            y,
+        )
+        bad = np.repeat(self._bad, self._width) if self._bad.any() else None
+        if len(y):
+            self._bad[:] = False
+        return Block(first, y, bad)
+
+    def state(self) -> State:
+        """Memory of the filters, masks that have not come out yet, and the state of resampling."""
+        kept = {f"resample_{key}": value for key, value in self._resample.state().items()}
+        return {"memory": self._memory.copy(), "bad": self._bad.copy(), **kept}
+
+    def restore(self, state: State) -> None:
+        """Put back the memory."""
+        self._memory[:], self._bad[:] = state["memory"], state["bad"]
+        self._resample.restore({key: state[f"resample_{key}"] for key in self._resample.state()})
+
+
+def speech_envelope(audio: NDArray[np.floating], rate: float, config: EnvelopeConfig) -> NDArray[np.float64]:
+    """Envelope of a recording of one talker: what the node gives live, to the last bit.
+
+    Parameters
+    ----------
+    audio : array, shape (n_samples,)
+        One talker alone.
+    rate : float
+        Its sampling rate in Hz.
+    config : EnvelopeConfig
+        As for the node.
+
+    Returns
+    -------
+    envelope : array, shape (n_out, n_features)
+        At ``config.sfreq``. As live, row ``j`` speaks of the instant ``j / sfreq`` minus the delay that
+        :meth:`Envelope.open` declares.
+
+    Raises
+    ------
+    WiringError
+        If configuration and rate do not fit.
+    ValueError
+        If ``audio`` is not one channel of finite numbers.
+    """
+    if audio.ndim != 1 or not np.isfinite(audio).all():
+        raise ValueError(f"audio has shape {audio.shape}, but must be one channel of finite numbers")
+    hop = max(1, round(rate))  # of a second, to bound memory
+    node = Envelope(config)
+    spec = node.open(StreamSpec("audio", rate, ("audio",), ("misc",), ("",), hop=hop))
+    x = np.asarray(audio, dtype=np.float64)[:, None]
+    blocks = (Block(i, x[i : i + hop]) for i in range(0, len(x), hop))
+    found = [out.data for block in blocks for out in node.process(block) if isinstance(out, Block)]
+    return np.concatenate(found) if found else np.empty((0, spec.n_channels))

@@ -1,0 +1,480 @@
+"""From the posterior to a target gain for each talker, and what is heard whenever there is none.
+
+Targets may jump: the audio engine ramps. Times are handed in, in seconds of any one clock.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.evidence import TALKERS, Posterior
+from pipeline.node import State
+
+#: A posterior older than the first, in seconds, is stale; older than the second, it is worth nothing.
+STALE_S, LOST_S = 1.0, 3.0
+#: Seconds to the neutral mix after a loss, and to silence when muted.
+FALLBACK_RAMP_S, MUTE_RAMP_S = 1.0, 0.02
+
+
+class Law(Protocol):
+    """How gains follow the posterior while there is one."""
+
+    n_talkers: int
+    #: Gains in dB that favour nobody, shape (n_talkers,).
+    neutral: NDArray[np.float64]
+
+    @property
+    def gains(self) -> NDArray[np.float64]:
+        """Target gains in dB, shape (n_talkers,)."""
+
+    def favour(self, talker: int) -> NDArray[np.float64]:
+        """Gains in dB that help one talker as much as the law ever does, shape (n_talkers,)."""
+
+    def update(self, posterior: Posterior, at: float) -> None:
+        """Follow a finite posterior of an instant in seconds."""
+
+    def reset(self) -> None:
+        """Return to neutral and forget the past."""
+
+    def state(self) -> State:
+        """Everything that later gains depend on."""
+
+    def restore(self, state: State) -> None:
+        """Put back what :meth:`state` gave."""
+
+
+def _check_talker(talker: int, n_talkers: int) -> None:
+    if not 0 <= talker < n_talkers:
+        raise ValueError(f"talker is {talker}, but must be 0 to {n_talkers - 1}")
+
+
+def _check_posterior(posterior: Posterior, n_talkers: int) -> None:
+    if posterior.probability.shape != (n_talkers,):
+        raise ValueError(f"posterior has shape {posterior.probability.shape}, but must have ({n_talkers},)")
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringConfig:
+    """How far and how readily gains move.
+
+    Attributes
+    ----------
+    n_talkers : int
+        2 to 4.
+    boost_db, cut_db : float
+        Gain of a talker who is surely attended (0 to 6), and of one who surely is not (-30 to 0).
+    full_at : float
+        Probability of the likeliest talker from which on it counts as sure. Evidence has to reach it: log odds
+        capped at 2.5 end at 0.92.
+    dead_band_db : float
+        Changes of the target smaller than this for every talker are not followed: a wandering posterior must not
+        be heard as wandering loudness.
+    hold_s : float
+        Least seconds between two changes of whom the gains favour.
+    mute_ignored : bool
+        Whether talkers who surely are ignored fall silent instead of to ``cut_db``: whoever cannot be heard can
+        hardly be attended to.
+    """
+
+    n_talkers: int = 2
+    boost_db: float = 3.0
+    cut_db: float = -9.0
+    full_at: float = 0.9
+    dead_band_db: float = 1.5
+    hold_s: float = 1.0
+    mute_ignored: bool = False
+
+    def __post_init__(self) -> None:
+        for key, right, wanted in (
+            ("n_talkers", self.n_talkers in TALKERS, "2 to 4"),
+            ("boost_db", 0 <= self.boost_db <= 6, "0 to 6"),
+            ("cut_db", -30 <= self.cut_db <= 0, "-30 to 0; mute_ignored silences"),
+            ("full_at", 0.5 < self.full_at < 1, "above 0.5 and below 1"),
+            ("dead_band_db", 0 <= self.dead_band_db <= 6, "0 to 6"),
+            ("hold_s", 0 <= self.hold_s <= 60, "0 to 60"),
+        ):
+            if not right:
+                raise ValueError(f"steering: {key} is {getattr(self, key)}, but must be {wanted}")
+
+
+class Steering:
+    """Gains in proportion to the posterior.
+
+    Undecided, all talkers are at 0 dB. Decided, a talker's gain goes in a straight line from 0 dB at probability
+    ``1 / n_talkers`` to ``boost_db`` at ``full_at``, and to ``cut_db`` at what then remains for each of the others.
+    """
+
+    def __init__(self, config: SteeringConfig | None = None) -> None:
+        self.config = config or SteeringConfig()
+        self.n_talkers = self.config.n_talkers
+        self.neutral = np.zeros(self.n_talkers)
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to neutral and forget the past."""
+        self._gains = self.neutral.copy()
+        self._favoured: int | None = None
+        self._changed = -math.inf
+
+    @property
+    def gains(self) -> NDArray[np.float64]:
+        """Target gains in dB, shape (n_talkers,)."""
+        return self._gains.copy()
+
+    def favour(self, talker: int) -> NDArray[np.float64]:
+        """Gains in dB at full certainty of one talker, shape (n_talkers,).
+
+        Raises
+        ------
+        ValueError
+            If there is no such talker.
+        """
+        _check_talker(talker, self.n_talkers)
+        full = self.config.full_at
+        sure = np.full(self.n_talkers, (1 - full) / (self.n_talkers - 1))
+        sure[talker] = full
+        return self._aim(sure)
+
+    def _aim(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        config = self.config
+        even = 1 / self.n_talkers
+        # From -1, surely ignored, over 0 to 1, surely attended.
+        above = (probability - even) / (config.full_at - even)
+        below = (probability - even) / (even - (1 - config.full_at) / (self.n_talkers - 1))
+        gains = config.boost_db * np.clip(above, 0, 1) - config.cut_db * np.clip(below, -1, 0)
+        if config.mute_ignored:
+            gains[below <= -1 + 1e-9] = -np.inf
+        return gains
+
+    def update(self, posterior: Posterior, at: float) -> None:
+        """Follow a posterior.
+
+        Parameters
+        ----------
+        posterior : Posterior
+            Finite.
+        at : float
+            Its instant in seconds.
+
+        Raises
+        ------
+        ValueError
+            If it is about another number of talkers.
+        """
+        _check_posterior(posterior, self.n_talkers)
+        favoured = posterior.talker
+        aim = self.neutral if favoured is None else self._aim(posterior.probability)
+        if favoured != self._favoured:
+            # Time that runs backwards must not hold for ever.
+            if 0 <= at - self._changed < self.config.hold_s:
+                return
+            self._favoured, self._changed = favoured, at
+        else:
+            both = np.isfinite(aim) & np.isfinite(self._gains)
+            step = np.abs(np.subtract(aim, self._gains, out=np.zeros(self.n_talkers), where=both)).max()
+            if step < self.config.dead_band_db and np.array_equal(np.isfinite(aim), np.isfinite(self._gains)):
+                return
+        self._gains = aim.copy()
+
+    def state(self) -> State:
+        """Gains, whom they favour and since when."""
+        favoured = -1 if self._favoured is None else self._favoured
+        return {"gains": self._gains.copy(), "favoured": np.array(favoured), "changed": np.array(self._changed)}
+
+    def restore(self, state: State) -> None:
+        """Put back what :meth:`state` gave."""
+        self._gains = state["gains"].astype(np.float64)
+        favoured = int(state["favoured"])
+        self._favoured = None if favoured < 0 else favoured
+        self._changed = float(state["changed"])
+
+
+@dataclass(frozen=True, slots=True)
+class FiveStateConfig:
+    """The ladder of target-to-masker ratios.
+
+    Attributes
+    ----------
+    max_tmr_db : float
+        TMR at both ends; above 0, at most 30.
+    scene_tmr_db : float
+        TMR of talker 0 over talker 1 in the middle, within the ends. Published with 0, and with -6 where talker 0
+        is the one to be attended.
+    """
+
+    max_tmr_db: float = 9.0
+    scene_tmr_db: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.max_tmr_db <= 30:
+            raise ValueError(f"five-state chain: max_tmr_db is {self.max_tmr_db}, but must be above 0 and at most 30")
+        if not abs(self.scene_tmr_db) < self.max_tmr_db:
+            raise ValueError(f"five-state chain: scene_tmr_db is {self.scene_tmr_db}, but must be within max_tmr_db")
+
+
+class FiveStateChain:
+    """The published law: each decision for a talker is one step of five towards it, and no more is known.
+
+    The states are TMRs of ``-max``, halfway, ``scene``, halfway and ``+max`` dB. The gains of both talkers keep the
+    sum of their powers at what it is with one talker at 0 and the other at ``-max`` dB.
+
+    References
+    ----------
+    Choudhari et al. 2026, Nature Neuroscience, doi:10.1038/s41593-026-02281-5; ladder and gains as in its code,
+    naplab/Real-Time-Brain-Controlled-Hearing, edc55d6. There each decision is the sign of the difference of two
+    correlations over 4 s, every 0.5 s, median-filtered over three. A :class:`~pipeline.evidence.MovingAverage` of one
+    hop gives the same sign without the median.
+    """
+
+    n_talkers = 2
+
+    def __init__(self, config: FiveStateConfig | None = None) -> None:
+        self.config = config or FiveStateConfig()
+        end, middle = self.config.max_tmr_db, self.config.scene_tmr_db
+        #: TMR of each state, dB.
+        self.tmr_db = np.array([-end, (middle - end) / 2, middle, (middle + end) / 2, end])
+        ratio = 10 ** (self.tmr_db / 20)
+        second = np.sqrt((1 + 10 ** (-end / 10)) / (1 + ratio**2))
+        self._ladder: NDArray[np.float64] = 20 * np.log10(np.stack([ratio * second, second], axis=1))
+        self.neutral: NDArray[np.float64] = self._ladder[2].copy()
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the middle."""
+        self._step = 2
+
+    @property
+    def gains(self) -> NDArray[np.float64]:
+        """Target gains in dB, shape (2,)."""
+        return np.array(self._ladder[self._step])
+
+    def favour(self, talker: int) -> NDArray[np.float64]:
+        """Gains in dB at the talker's end of the ladder, shape (2,).
+
+        Raises
+        ------
+        ValueError
+            If there is no such talker.
+        """
+        _check_talker(talker, 2)
+        return np.array(self._ladder[0 if talker else -1])
+
+    def update(self, posterior: Posterior, at: float) -> None:
+        """Take a step towards the likelier talker, none if they are equal.
+
+        Raises
+        ------
+        ValueError
+            If it is about another number of talkers.
+        """
+        _check_posterior(posterior, 2)
+        first, second = posterior.probability
+        self._step = min(max(self._step + int(first > second) - int(first < second), 0), 4)
+
+    def state(self) -> State:
+        """The step of the ladder."""
+        return {"step": np.array(self._step)}
+
+    def restore(self, state: State) -> None:
+        """Put back what :meth:`state` gave."""
+        self._step = int(state["step"])
+
+
+class Session(StrEnum):
+    """Where a session stands."""
+
+    NO_DECODER = "no decoder"
+    CALIBRATING = "calibrating"
+    PAUSED = "paused"
+    RUNNING = "running"
+
+
+class Stream(StrEnum):
+    """What the neural stream is worth."""
+
+    GOOD = "good"
+    LOST = "lost"
+    BAD_CHANNELS = "too many bad channels"
+
+
+class Situation(StrEnum):
+    """Why gains are what they are."""
+
+    NO_DECODER = "no decoder"
+    CALIBRATING = "calibrating"
+    PAUSED = "paused"
+    WAITING = "waiting for a decision"
+    STEERED = "steered"
+    HELD = "held: decisions are late"
+    STALE = "neutral: no decision for too long"
+    STREAM_LOST = "neutral: stream lost"
+    BAD_CHANNELS = "neutral: too many bad channels"
+    OVERRIDE = "override"
+    MUTED = "muted"
+
+
+#: The operator's choice: a talker, all equal, or none.
+Override = int | Literal["equal"] | None
+
+_IDLE = {
+    Session.NO_DECODER: Situation.NO_DECODER,
+    Session.CALIBRATING: Situation.CALIBRATING,
+    Session.PAUSED: Situation.PAUSED,
+}
+#: Losses: gains go to neutral slowly, and somebody has to be told.
+FALLBACKS = frozenset({Situation.STALE, Situation.STREAM_LOST, Situation.BAD_CHANNELS})
+
+
+def situation(session: Session, age_s: float | None, stream: Stream, override: Override, mute: bool) -> Situation:
+    """Say which row of the table holds. Rows further up win.
+
+    ===============================================  ==================
+    mute                                             ``MUTED``
+    override                                         ``OVERRIDE``
+    session not running                              its own name
+    stream lost                                      ``STREAM_LOST``
+    too many bad channels                            ``BAD_CHANNELS``
+    no posterior yet                                 ``WAITING``
+    posterior at most 1 s old                        ``STEERED``
+    posterior at most 3 s old                        ``HELD``
+    older, from later than now, or NaN               ``STALE``
+    ===============================================  ==================
+
+    Parameters
+    ----------
+    session : Session
+        Where the session stands.
+    age_s : float or None
+        Seconds since the newest posterior; None if there was none. Clocks may disagree by less than 1 s: down to
+        -1 counts as fresh.
+    stream : Stream
+        What the neural stream is worth.
+    override : int, "equal" or None
+        The operator's choice.
+    mute : bool
+        Whether all is to be silent.
+    """
+    if mute:
+        return Situation.MUTED
+    if override is not None:
+        return Situation.OVERRIDE
+    if session in _IDLE:
+        return _IDLE[session]
+    if stream is not Stream.GOOD:
+        return Situation.STREAM_LOST if stream is Stream.LOST else Situation.BAD_CHANNELS
+    if age_s is None:
+        return Situation.WAITING
+    if -STALE_S <= age_s <= STALE_S:
+        return Situation.STEERED
+    return Situation.HELD if STALE_S < age_s <= LOST_S else Situation.STALE
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the audio engine is to do.
+
+    Attributes
+    ----------
+    gains : array, shape (n_talkers,)
+        dB; minus infinity is silence.
+    ramp_s : float or None
+        Seconds in which to get there; None leaves it to the engine's own attack and release.
+    situation : Situation
+        Why.
+    """
+
+    gains: NDArray[np.float64]
+    ramp_s: float | None
+    situation: Situation
+
+
+class GainControl:
+    """A law within the table of :func:`situation`: it always has an answer.
+
+    Posteriors go in with :meth:`observe` whenever there is one; :meth:`target` is asked at every hop. The law follows
+    posteriors under a mute or an override too, so that what comes after is up to date.
+
+    Parameters
+    ----------
+    law : Law
+        Such as :class:`Steering` or :class:`FiveStateChain`. It belongs to this object from here on.
+    """
+
+    def __init__(self, law: Law) -> None:
+        self._law = law
+        self._observed: float | None = None
+
+    def observe(self, posterior: Posterior, at: float) -> None:
+        """Take a posterior of an instant in seconds. One with NaN in either did not happen.
+
+        Raises
+        ------
+        ValueError
+            If it is about another number of talkers than the law.
+        """
+        _check_posterior(posterior, self._law.n_talkers)
+        if not (math.isfinite(at) and np.isfinite(posterior.probability).all()):
+            return
+        self._law.update(posterior, at)
+        self._observed = at
+
+    def target(
+        self,
+        now: float,
+        session: Session,
+        stream: Stream = Stream.GOOD,
+        override: Override = None,
+        mute: bool = False,
+    ) -> Target:
+        """Say what is to be heard.
+
+        Parameters
+        ----------
+        now : float
+            Seconds, on the clock of :meth:`observe`.
+        session, stream, override, mute
+            As for :func:`situation`.
+
+        Raises
+        ------
+        ValueError
+            If the override is neither None, "equal" nor a talker.
+        """
+        law = self._law
+        age = None if self._observed is None else now - self._observed
+        beneath = situation(session, age, stream, None, False)
+        if beneath not in (Situation.STEERED, Situation.HELD):
+            law.reset()
+            # After a pause or a loss, what was decided before counts no more. One that is stale still has its age.
+            if beneath is not Situation.STALE:
+                self._observed = None
+        match override:
+            case None:
+                gains = law.gains
+            case "equal":
+                gains = law.neutral.copy()
+            case int():
+                gains = law.favour(override)
+            case _:
+                raise ValueError(f"override is {override!r}, but must be None, 'equal' or a talker")
+        now_in = situation(session, age, stream, override, mute)
+        if now_in is Situation.MUTED:
+            return Target(np.full(law.n_talkers, -np.inf), MUTE_RAMP_S, now_in)
+        return Target(gains, FALLBACK_RAMP_S if now_in in FALLBACKS else None, now_in)
+
+    def state(self) -> State:
+        """State of the law, and when a posterior was last seen (NaN: never)."""
+        observed = np.array(math.nan if self._observed is None else self._observed)
+        return {"observed": observed} | {f"law.{key}": value for key, value in self._law.state().items()}
+
+    def restore(self, state: State) -> None:
+        """Put back what :meth:`state` gave."""
+        observed = float(state["observed"])
+        self._observed = None if math.isnan(observed) else observed
+        self._law.restore({key[4:]: value for key, value in state.items() if key.startswith("law.")})

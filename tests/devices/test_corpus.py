@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from devices.corpus import DaskCluster, InProcess, Processes, evaluate_corpus, executor
+from pipeline.decoders.linear import LinearDecoder
+from pipeline.evaluate import evaluate
+from pipeline.evidence import EvidenceConfig
+from pipeline.run import Run
+
+sys.path.append(str(Path(__file__).parents[1] / "pipeline"))  # workers find made-up listeners where this test does
+
+from listeners import Ridge, listen
+
+WINDOWS = [1, 2, 5]
+HOW = dict(seed=11, n_shifts=3, evidence=EvidenceConfig())
+
+
+class Failing(Ridge):
+    def fit(self, runs: Sequence[Run]) -> Self:
+        raise ArithmeticError(f"cannot learn from {runs[0].name}")
+
+
+class Dying(Ridge):
+    def fit(self, runs: Sequence[Run]) -> Self:
+        os._exit(3)
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[Run]:
+    return [
+        listen(f"run-{i % 4}", f"{i // 4:02d}", seconds=24, switch_s=12 if i % 4 == 0 else None) for i in range(100)
+    ]
+
+
+@pytest.fixture(scope="module")
+def here(runs: list[Run]) -> str:
+    return json.dumps(evaluate_corpus(runs, Ridge, "leave-one-run-out", WINDOWS, **HOW).to_json())
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    distributed = pytest.importorskip("distributed", reason="needs dask.distributed: pip install 'earmark[corpus]'")
+    quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **quiet) as local:
+        yield local.scheduler_address
+
+
+def test_in_process_is_the_same_as_the_plain_evaluation(runs, here):
+    assert json.dumps(evaluate(runs, Ridge, "leave-one-run-out", WINDOWS, **HOW).to_json()) == here
+
+
+def test_processes_give_the_same_to_the_bit(runs, here):
+    told = []
+    found = evaluate_corpus(
+        runs,
+        Ridge,
+        "leave-one-run-out",
+        WINDOWS,
+        **HOW,
+        by=Processes(2),
+        progress=lambda done, of: told.append((done, of)),
+    )
+    assert json.dumps(found.to_json()) == here
+    assert told == [(i, 100) for i in range(1, 101)]
+
+
+def test_a_cluster_of_two_gives_the_same_to_the_bit(runs, here, cluster):
+    told = []
+    found = evaluate_corpus(
+        runs,
+        Ridge,
+        "leave-one-run-out",
+        WINDOWS,
+        **HOW,
+        by=DaskCluster(cluster),
+        progress=lambda done, of: told.append((done, of)),
+    )
+    assert json.dumps(found.to_json()) == here
+    assert told == [(i, 100) for i in range(1, 101)]
+
+
+def test_an_error_in_a_process_arrives_here(runs):
+    with pytest.raises(ArithmeticError, match="cannot learn from run-"):
+        evaluate_corpus(runs[:8], Failing, "leave-one-subject-out", WINDOWS, by=Processes(2))
+
+
+def test_a_process_that_dies_is_an_error_not_a_wait(runs):
+    with pytest.raises(RuntimeError, match="terminated abruptly"):
+        evaluate_corpus(runs[:8], Dying, "leave-one-subject-out", WINDOWS, by=Processes(2))
+
+
+def test_an_error_on_a_cluster_arrives_here(runs, cluster):
+    with pytest.raises(ArithmeticError, match="cannot learn from run-"):
+        evaluate_corpus(runs[:8], Failing, "leave-one-subject-out", WINDOWS, by=DaskCluster(cluster))
+
+
+def test_a_cluster_that_is_not_there():
+    pytest.importorskip("distributed", reason="needs dask.distributed: pip install 'earmark[corpus]'")
+    with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
+        DaskCluster("tcp://127.0.0.1:9", timeout=0.5).run(None, [], [], lambda done, of: None)
+
+
+def test_a_cluster_without_its_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match=r"pip install 'earmark\[corpus\]'"):
+        DaskCluster("tcp://127.0.0.1:9").run(None, [], [], lambda done, of: None)
+
+
+def test_who_does_the_work():
+    assert isinstance(executor(), InProcess)
+    assert executor(3) == Processes(3)
+    assert executor(scheduler="tcp://host:8786") == DaskCluster("tcp://host:8786")
+    with pytest.raises(ValueError, match="either workers or a scheduler"):
+        executor(2, "tcp://host:8786")
+    with pytest.raises(ValueError, match="at least one"):
+        executor(0)
+
+
+def test_one_real_listener_at_a_cocktail_party():
+    """A plain ridge, not causal, reaches r = 0.108 with the attended and 0.049 with the other talker."""
+    sys.path.append(str(Path(__file__).parents[1] / "pipeline" / "decoders"))
+    from real_data import cocktail
+
+    found = evaluate_corpus(cocktail(), LinearDecoder, "leave-one-paired-envelope-out", [1, 5, 10])
+    assert found.r_attended > 0.08
+    assert found.r_ignored < 0.06
+    assert found.accuracy[1.0] > found.threshold[1.0]
+    assert abs(found.null_accuracy[1.0] - 0.5) < 0.05
+    assert found.n_windows == {1.0: 236, 5.0: 44, 10.0: 20}

@@ -1,0 +1,157 @@
+"""Decoders on disk: what was saved comes back to the bit, what was damaged is refused in words."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from planted import SMALL, planted
+
+from devices.decoder_folder import TEXT, WEIGHTS, Facts, fingerprint, load_decoder, save_decoder
+from pipeline.decoders.cca import CcaDecoder
+from pipeline.decoders.decoder import DecoderError
+from pipeline.decoders.linear import LinearDecoder
+
+RUNS = [planted(i) for i in range(3)]
+FACTS = Facts(0.625, 0.5, 57, tuple(fingerprint(run) for run in RUNS), 120.0)
+MADE = {
+    "linear": LinearDecoder(SMALL).fit(RUNS),
+    "single": LinearDecoder(replace(SMALL, variance=0.9), [0.3], [0.0]).fit(RUNS),
+    "cca": CcaDecoder(SMALL, 2).fit(RUNS),
+}
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_comes_back_to_the_bit(tmp_path, kind):
+    save_decoder(tmp_path / "deep" / "d", MADE[kind], FACTS)
+    loaded, facts = load_decoder(tmp_path / "deep" / "d")
+    assert type(loaded) is type(MADE[kind])
+    assert loaded.spec == MADE[kind].spec
+    assert loaded.preset == MADE[kind].preset
+    assert facts == FACTS
+    part = planted(9).part(0, 70)
+    wanted = MADE[kind].score(part.neural, part.talkers)
+    assert loaded.score(part.neural, part.talkers).tobytes() == wanted.tobytes()
+    assert {p.name for p in (tmp_path / "deep").iterdir()} == {"d"}
+
+
+def test_a_loaded_decoder_goes_on_learning(tmp_path):
+    save_decoder(tmp_path / "d", MADE["linear"], FACTS)
+    loaded = load_decoder(tmp_path / "d")[0]
+    again = LinearDecoder(SMALL).fit(RUNS).update(planted(9))
+    assert np.array_equal(loaded.update(planted(9)).weights, again.weights)
+
+
+def test_the_text_is_readable(tmp_path):
+    awkward = replace(RUNS[0], ch_names=("Fp1", 'a"b', "ü\\", "\x7f", "tab\t", "E6"))
+    decoder = LinearDecoder(SMALL, [1.0], [0.0]).fit([awkward])
+    save_decoder(tmp_path / "d", decoder, replace(FACTS, accuracy=float("nan")))
+    table = tomllib.loads((tmp_path / "d" / TEXT).read_text())
+    assert tuple(table["spec"]["ch_names"]) == awkward.ch_names
+    assert table["facts"]["chance"] == 0.5
+    assert table["spec"]["kind"] == "linear"
+    loaded, facts = load_decoder(tmp_path / "d")
+    assert loaded.spec == decoder.spec
+    assert np.isnan(facts.accuracy)
+
+
+def test_replaces_a_decoder_and_nothing_else(tmp_path):
+    save_decoder(tmp_path / "d", MADE["linear"], FACTS)
+    save_decoder(tmp_path / "d", MADE["cca"], FACTS)
+    assert isinstance(load_decoder(tmp_path / "d")[0], CcaDecoder)
+    (tmp_path / "d" / "notes.txt").write_text("mine")
+    with pytest.raises(DecoderError, match="not a decoder"):
+        save_decoder(tmp_path / "d", MADE["cca"], FACTS)
+    assert (tmp_path / "d" / "notes.txt").read_text() == "mine"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DecoderError, match="not a decoder"):
+        save_decoder(tmp_path / "file", MADE["cca"], FACTS)
+    with pytest.raises(DecoderError, match="cannot be written"):
+        save_decoder(tmp_path / "file" / "d", MADE["cca"], FACTS)
+    with pytest.raises(DecoderError, match="not fitted"):
+        save_decoder(tmp_path / "e", LinearDecoder(SMALL), FACTS)
+    assert {p.name for p in tmp_path.iterdir()} == {"d", "file"}
+
+
+def test_a_write_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
+    save_decoder(tmp_path / "d", MADE["linear"], FACTS)
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(DecoderError, match="No space left"):
+        save_decoder(tmp_path / "d", MADE["cca"], FACTS)
+    assert isinstance(load_decoder(tmp_path / "d")[0], LinearDecoder)
+    assert {p.name for p in tmp_path.iterdir()} == {"d"}
+
+
+def full_disk(_):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "d"
+    save_decoder(folder, MADE["cca"], FACTS)
+    return folder
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_damage_is_refused_or_harmless(saved, tmp_path, data):
+    name = data.draw(st.sampled_from([TEXT, WEIGHTS]))
+    content = bytearray((saved / name).read_bytes())
+    if data.draw(st.booleans()):
+        for at in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4, unique=True)):
+            content[at] ^= data.draw(st.integers(1, 255))
+    else:
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    for other in (TEXT, WEIGHTS):
+        (tmp_path / other).write_bytes(bytes(content) if other == name else (saved / other).read_bytes())
+    try:
+        loaded, _ = load_decoder(tmp_path)
+    except DecoderError as error:
+        message = str(error)
+    else:
+        message = str(tmp_path)
+        # A digit or a name in the text may change into another that is as good; weights never do.
+        assert name == TEXT
+        assert np.array_equal(loaded.neural_weights, MADE["cca"].neural_weights)
+    assert str(tmp_path) in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("version = 1", "version = 2", "version 2"),
+        ('kind = "cca"', 'kind = "deep"', "linear or cca"),
+        ("n_features = 1", "n_features = 2", "must be float64"),
+        ("sfreq = 32.0", "sfreq = true", "sfreq is True"),
+        ("sfreq = 32.0", "sfreq = -1.0", "above 0"),
+        ("sfreq = 32.0", "speed = 32.0", "speed is not known"),
+        ("chance = 0.5", "", "facts.chance is missing"),
+        ("[facts]", "[fact]", "facts is missing"),
+        ("[settings]", "[[settings]]", "no decoder"),
+    ],
+)
+def test_foreign_text_is_refused(saved, tmp_path, old, new, words):
+    text = (saved / TEXT).read_text()
+    assert old in text
+    (tmp_path / TEXT).write_text(text.replace(old, new))
+    (tmp_path / WEIGHTS).write_bytes((saved / WEIGHTS).read_bytes())
+    with pytest.raises(DecoderError) as error:
+        load_decoder(tmp_path)
+    assert words in str(error.value)
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    with pytest.raises(DecoderError, match="No such file"):
+        load_decoder(tmp_path / "nowhere")
+
+
+def test_the_fingerprint_sees_every_sample():
+    changed = replace(RUNS[1], attended=RUNS[1].attended.copy())
+    changed.attended[17] = 1
+    assert len({fingerprint(run) for run in (*RUNS, changed)}) == 4
+    assert fingerprint(RUNS[0]) == fingerprint(replace(planted(0), name="another"))

@@ -1,0 +1,94 @@
+"""Runs on disk come back aligned, with their gaps, and are refused in words when they are no runs."""
+
+import numpy as np
+import pytest
+
+from devices.recordings import Recording, Segment
+from devices.run_file import RunError, Talker, read_run, write_run
+from pipeline.decoders.presets import EEG, IEEG
+from pipeline.stream import StreamSpec
+
+SFREQ = 250.0
+
+
+def recording(x, segments=None, kind="eeg"):
+    n = x.shape[1]
+    spec = StreamSpec("rec", SFREQ, tuple(f"A{i + 1}" for i in range(n)), (kind,) * n, ("uV",) * n)
+    segments = segments or [Segment(0, len(x), 0.0)]
+    return Recording(spec, len(x), segments, [], lambda start, stop: x[start:stop].astype(np.float32))
+
+
+def slow(rng, seconds, sfreq):
+    """A signal of 2 to 6 Hz, the same at whatever rate it is sampled."""
+    t = np.arange(round(seconds * sfreq)) / sfreq
+    f, p = rng.uniform(2, 6, 12), rng.uniform(0, 6, 12)
+    return np.cos(2 * np.pi * t[:, None] * f + p).sum(axis=1)
+
+
+def talkers(seconds=30.0, sfreq=128.0):
+    return [Talker(name, slow(np.random.default_rng(k), seconds, sfreq)[:, None], sfreq) for k, name in enumerate("ab")]
+
+
+def test_what_was_heard_and_what_was_recorded_are_on_one_grid(tmp_path):
+    x = np.stack([slow(np.random.default_rng(k), 30, SFREQ) for k in (0, 1, 2)], axis=1)
+    write_run(tmp_path / "r.xdf", recording(x), talkers(), [(0.0, "a"), (10.0, "b"), (20.0, "")], "sub-7")
+    run = read_run(tmp_path / "r.xdf", EEG)
+    assert (run.subject, run.name, run.sfreq, run.talker_names) == ("sub-7", "r", 64.0, ("a", "b"))
+    # Channel 0 minus the average carries what talker a said; the same filters on both sides keep them in step.
+    middle = slice(200, 1700)
+    for k in (0, 1):
+        mine = run.neural[:, k] + 0.0
+        lags = range(-3, 4)
+        r = [np.corrcoef(mine[200 + lag : 1700 + lag], run.talkers[k, middle, 0])[0, 1] for lag in lags]
+        assert lags[int(np.argmax(r))] == 0
+        assert max(r) > 0.75
+    seconds = np.arange(len(run.attended)) / 64.0
+    assert set(run.attended[(seconds > 0.2) & (seconds < 9.8)]) == {0}
+    assert set(run.attended[(seconds > 10.2) & (seconds < 19.8)]) == {1}
+    assert set(run.attended[seconds > 20.2]) == {-1}
+
+
+def test_a_gap_is_nobodys(tmp_path):
+    x = np.random.default_rng(0).normal(0, 10, (5000, 3))
+    parts = [Segment(0, 2500, 0.0), Segment(2500, 5000, 15.0)]
+    write_run(tmp_path / "r.xdf", recording(x, parts), talkers(), [(0.0, "a")], "s")
+    run = read_run(tmp_path / "r.xdf", EEG)
+    seconds = np.arange(len(run.attended)) / 64.0
+    inside = (seconds > 10.2) & (seconds < 14.8)
+    assert (run.attended[inside] == -1).all()
+    assert not run.neural[inside].any()
+    assert (run.attended[(seconds > 15.3) & (seconds < 24.5)] == 0).all()
+
+
+def test_intracranial_runs_are_high_gamma_amplitudes(tmp_path):
+    rng = np.random.default_rng(0)
+    t = np.arange(30 * 1000) / 1000
+    envelope = 1 + 0.8 * np.cos(2 * np.pi * 3 * t)
+    x = (envelope * np.cos(2 * np.pi * 110 * t))[:, None] * 20 + rng.normal(0, 1, (len(t), 2))
+    spec = StreamSpec("rec", 1000.0, ("A1", "A2"), ("seeg",) * 2, ("uV",) * 2)
+    rec = Recording(spec, len(x), [Segment(0, len(x), 0.0)], [], lambda a, b: x[a:b].astype(np.float32))
+    write_run(tmp_path / "r.xdf", rec, talkers(), [(0.0, "a")], "s")
+    run = read_run(tmp_path / "r.xdf", IEEG)
+    assert run.sfreq == 100.0
+    spectrum = np.abs(np.fft.rfft(run.neural[500:2500, 0]))
+    assert np.argmax(spectrum) == (3 * 20)
+
+
+def test_what_is_no_run_is_refused_and_nothing_is_overwritten(tmp_path):
+    x = np.zeros((500, 2))
+    path = tmp_path / "r.xdf"
+    with pytest.raises(RunError, match="two or more"):
+        write_run(path, recording(x), talkers()[:1], [(0.0, "a")], "s")
+    with pytest.raises(RunError, match="attended at 1 s is 'c', but must be one of a, b"):
+        write_run(path, recording(x), talkers(), [(1.0, "c")], "s")
+    assert not path.exists()
+    path.write_bytes(b"XDF:")
+    with pytest.raises(RunError, match="exists already"):
+        write_run(path, recording(x), talkers(), [(0.0, "a")], "s")
+    with pytest.raises(RunError, match="0 neural streams and 0 talkers"):
+        read_run(path, EEG)
+    (tmp_path / "x.xdf").write_bytes(b"nonsense")
+    with pytest.raises(RunError, match="not an XDF file"):
+        read_run(tmp_path / "x.xdf", EEG)
+    with pytest.raises(RunError, match="cannot be read"):
+        read_run(tmp_path / "nowhere.xdf", EEG)
