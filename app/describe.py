@@ -129,7 +129,8 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
         inlet = engine.inlets[name]
         regular = inlet.continuity is not None
         rate = status.effective_sfreq
-        age = None if status.newest is None else 1e3 * (now - status.newest)
+        over = recorder is None  # an age that grows after the end would say nothing
+        age = None if over or status.newest is None else 1e3 * (now - status.newest)
         table.add_row(
             name,
             inlet.status,

@@ -52,9 +52,9 @@ class StreamStatus:
 
     @property
     def effective_sfreq(self) -> float | None:
-        """Samples received per second of this machine's clock."""
+        """Samples per second of this machine's clock; what is missing counts as sent."""
         seconds = self.last_arrival - self.first_arrival
-        return (self.n_samples - self.n_first) / seconds if seconds > 0 else None
+        return (self.n_samples + self.n_missing - self.n_first) / seconds if seconds > 0 else None
 
 
 class Latencies:
