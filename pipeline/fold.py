@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.decoders.decoder import Decoder
-from pipeline.evidence import AttentionFilter, Emissions, EvidenceConfig
+from pipeline.emissions import Emissions
+from pipeline.evidence import AttentionFilter, EvidenceConfig
 from pipeline.run import Run
 from pipeline.scoring import Projected, RunResult, judge
 from pipeline.splits import Fold, plan

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from pipeline.decoders.decoder import DecoderMismatch
+from pipeline.emissions import Emissions
 from pipeline.evaluate import evaluate
-from pipeline.evidence import Emissions, EvidenceConfig
+from pipeline.evidence import EvidenceConfig
 from pipeline.metrics import mesd
 from pipeline.run import Run
 from pipeline.scoring import Projected, correlate, judge

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from pipeline.evidence import AttentionFilter, Emissions, EvidenceConfig, MovingAverage
+from pipeline.emissions import Emissions
+from pipeline.evidence import AttentionFilter, EvidenceConfig, MovingAverage
 from pipeline.metrics import reliability, switch_latencies
 
 MODEL = Emissions(0.13, 0.04, 0.3, 0.05, 300)

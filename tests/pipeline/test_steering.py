@@ -7,18 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.evidence import Posterior
-from pipeline.steering import (
-    FALLBACKS,
-    FiveStateChain,
-    FiveStateConfig,
-    GainControl,
-    Session,
-    Situation,
-    Steering,
-    SteeringConfig,
-    Stream,
-    situation,
-)
+from pipeline.gain_control import FALLBACKS, GainControl, Session, Situation, Stream, situation
+from pipeline.steering import FiveStateChain, FiveStateConfig, Steering, SteeringConfig
 
 SURE, UNSURE = [0.95, 0.05], [0.5, 0.5]
 
