@@ -49,7 +49,7 @@ def here(runs: list[Run]) -> str:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     distributed = pytest.importorskip("distributed", reason="needs dask.distributed: pip install 'earmark[corpus]'")
-    quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": None}
+    quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **quiet) as local:
         yield local.scheduler_address
 

@@ -3,12 +3,12 @@
 import contextlib
 import hashlib
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import mne
 import numpy as np
@@ -60,6 +60,14 @@ def earmark(*words, **options):
 def start(*words):
     command = [sys.executable, "-m", "app.cli", *map(str, words)]
     return subprocess.Popen(command, env=ENV, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def segments(pid):
+    """Shared memory that a process has made or attached to; there must be some."""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    found = {Path(line.split()[-1]) for line in maps.splitlines() if "/dev/shm/psm_" in line}
+    assert found
+    return found
 
 
 def test_a_live_run_of_real_eeg_is_replayed_bit_for_bit(source_id, tmp_path):
@@ -206,12 +214,12 @@ def test_what_is_no_session_is_refused_in_words(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_end_a_recording_in_good_order(source_id, tmp_path, number):
-    before = set(os.listdir("/dev/shm"))
     (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
     with sender("plain", source_id), start("record", tmp_path / "session.toml", "-o", tmp_path) as process:
         while "Recording to" not in process.stdout.readline():
             assert process.poll() is None
         time.sleep(2.5)
+        rings = segments(process.pid)
         process.send_signal(number)
         rest = process.stdout.read()
         assert process.wait() == 0, rest
@@ -220,16 +228,16 @@ def test_ctrl_c_and_sigterm_end_a_recording_in_good_order(source_id, tmp_path, n
     streams, _ = pyxdf.load_xdf(path)
     assert all("footer" in s for s in streams), "closed whole"
     assert earmark("replay", path, "--verify").returncode == 0
-    assert not {f for f in set(os.listdir("/dev/shm")) - before if f.startswith("psm_")}
+    assert not any(ring.exists() for ring in rings)
 
 
 def test_a_killed_recording_can_be_replayed_and_leaves_nothing_behind(source_id, tmp_path):
-    before = set(os.listdir("/dev/shm"))
     (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
     with sender("plain", source_id), start("record", tmp_path / "session.toml", "-o", tmp_path) as process:
         while "Recording to" not in process.stdout.readline():
             assert process.poll() is None
         time.sleep(3)
+        rings = segments(process.pid)
         process.kill()
         process.stdout.read()  # ends when the recorder has written what it had
     (path,) = tmp_path.glob("session-*.xdf")
@@ -237,9 +245,9 @@ def test_a_killed_recording_can_be_replayed_and_leaves_nothing_behind(source_id,
     assert found.returncode == 4, found.stdout + found.stderr
     assert "cut short" in found.stdout
     end = time.monotonic() + 10
-    while set(os.listdir("/dev/shm")) - before and time.monotonic() < end:
+    while any(ring.exists() for ring in rings) and time.monotonic() < end:
         time.sleep(0.1)
-    assert not {f for f in set(os.listdir("/dev/shm")) - before if f.startswith("psm_")}
+    assert not any(ring.exists() for ring in rings)
 
 
 def test_a_closed_pipe_does_not_end_a_recording(source_id, tmp_path):
