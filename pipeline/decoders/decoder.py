@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -193,22 +194,22 @@ def ratio(xy: NDArray[np.float64], xx: NDArray[np.float64], yy: NDArray[np.float
     return r
 
 
-class Projections:
+class Projections(ABC):
     """What decoders made of projections and correlations share."""
 
     spec: DecoderSpec
 
+    @abstractmethod
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
         """Components of the neural side."""
-        raise NotImplementedError
 
+    @abstractmethod
     def project_talkers(self, talkers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Components of each talker."""
-        raise NotImplementedError
 
+    @abstractmethod
     def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
         """One score per talker."""
-        raise NotImplementedError
 
     def score(self, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Score one window.
