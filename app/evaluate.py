@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.runs import DecoderKind, PresetName
+from app.runs import RUNS_HELP, DecoderKind, PresetName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Trained:
 
 
 def evaluate(
-    runs: Annotated[list[Path], typer.Argument(help="Runs made by 'earmark import', or folders of them.")],
+    runs: Annotated[list[Path], typer.Argument(help=RUNS_HELP)],
     decoder: Annotated[
         Path | None, typer.Option(help="Judge this trained decoder on runs it has not seen, instead of training.")
     ] = None,
@@ -75,9 +75,9 @@ def evaluate(
 
     from app.console import console, fail
     from app.report_html import report_html
-    from app.runs import maker, read_runs
+    from app.runs import maker, progress, read_runs
     from devices.corpus import evaluate_corpus, executor
-    from devices.run_file import RunError
+    from devices.recorded_run import RunError
     from pipeline.decoders.decoder import DecoderError
     from pipeline.decoders.presets import PRESETS
     from pipeline.evaluate import WINDOWS
@@ -95,7 +95,7 @@ def evaluate(
         windows = tuple(window) if window else tuple(w for w in WINDOWS if w <= shortest / 2)
         config = EvidenceConfig(n_talkers=len(loaded[0].talker_names), hop_s=1.0, window_s=1.0)
         evidence = config if decoder is None and _enough(loaded, protocol.value) else None
-        with console.status("Evaluating …") as status:
+        with progress("Evaluating") as told:
             found = evaluate_corpus(
                 loaded,
                 make,
@@ -104,7 +104,7 @@ def evaluate(
                 seed=seed,
                 evidence=evidence,
                 by=executor(workers, scheduler),
-                progress=lambda done, of: status.update(f"Evaluating … fold {done} of {of}"),
+                progress=told,
             )
     except (RunError, DecoderError, WiringError, ValueError, ImportError, OSError) as error:
         fail(str(error))
@@ -138,7 +138,7 @@ def _unseen(paths: Sequence[Path], folder: Path) -> tuple[list[Run], Any]:
 
     from app.runs import read_runs
     from devices.decoder_folder import fingerprint, load_decoder
-    from devices.run_file import RunError
+    from devices.recorded_run import RunError
 
     trained, facts = load_decoder(folder)
     loaded = read_runs(paths, trained.preset)

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from devices.run_file import Talker
-
-#: Rate in Hz at which envelopes are stored: above what any preset needs.
-STORED_HZ = 128.0
 
 
 def import_run(
@@ -47,8 +41,9 @@ def import_run(
 
     from app.console import console, fail
     from devices.lsl_log import quiet_liblsl
+    from devices.recorded_run import RunError
     from devices.recordings import RecordingError, open_recording
-    from devices.run_file import RunError, write_run
+    from devices.run_file import write_run
 
     quiet_liblsl()
     try:
@@ -69,74 +64,29 @@ def import_run(
 
 
 def _talker(text: str) -> Talker:
-    from devices.run_file import RunError, Talker
+    from app.console import console
+    from devices.recorded_run import RunError
+    from devices.run_file import Talker
+    from devices.speech_file import read_speech
 
     name, equals, where = text.partition("=")
     if not (name and equals and where):
         raise RunError(f"--talker is {text!r}, but must be NAME=FILE")
-    if ".npz" in where.lower():
-        envelope, sfreq = _from_npz(where)
-    else:
-        envelope, sfreq = _from_sound(Path(where)), STORED_HZ
-    return Talker(name, envelope, sfreq)
-
-
-def _from_npz(where: str) -> tuple[NDArray[np.float64], float]:
-    import zipfile
-
-    import numpy as np
-
-    from devices.run_file import RunError
-
-    at = where.lower().index(".npz") + 4
-    path, (key, _, rate) = Path(where[:at]), where[at:].lstrip(":").partition(":")
+    # The suffix ends the path; a drive letter has a colon, too.
+    at = where.lower().rfind(".npz") + 4 if ".npz" in where.lower() else len(where)
+    path, (key, _, rate) = where[:at], where[at:].lstrip(":").partition(":")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [k for k in (key or "envelope", *([] if rate else ["sfreq"])) if k not in arrays]
-            if missing:
-                raise RunError(f"{path} has no {' and no '.join(map(repr, missing))}; it has {', '.join(arrays)}")
-            envelope = np.asarray(arrays[key or "envelope"], dtype=np.float64)
-            sfreq = float(rate or arrays["sfreq"])
-    except RunError:
-        raise
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file") from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} is not a usable .npz file: {error}") from None
-    if envelope.ndim not in (1, 2) or not len(envelope) or not np.isfinite(envelope).all() or not sfreq > 0:
-        raise RunError(f"{path}: envelope of shape {envelope.shape} at {sfreq:g} Hz, but must be (n_samples,), finite")
-    return envelope.reshape(len(envelope), -1), sfreq
-
-
-def _from_sound(path: Path) -> NDArray[np.float64]:
-    import numpy as np
-    import soundfile
-
-    from app.console import console
-    from devices.run_file import RunError
-    from pipeline.envelope import Envelope, EnvelopeConfig, speech_envelope
-    from pipeline.stream import StreamSpec, WiringError
-
-    # Its own low-pass is left wide: the band-pass that decoding wants comes later, for both sides alike.
-    config = EnvelopeConfig(sfreq=STORED_HZ, passband_hz=0.4 * STORED_HZ)
-    try:
-        audio, rate = soundfile.read(path, dtype="float64", always_2d=True)
-        with console.status(f"Computing the envelope of {path.name} …"):
-            envelope = speech_envelope(audio.mean(axis=1), float(rate), config)
-        sound = StreamSpec("audio", float(rate), ("audio",), ("misc",), ("",), hop=rate)
-        delay = Envelope(config).open(sound).delay * STORED_HZ
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise RunError(f"{path} cannot be read as sound: {error}") from None
-    except (WiringError, ValueError) as error:
-        raise RunError(f"{path}: {error}") from None
-    rows = np.arange(len(envelope))
-    return np.column_stack([np.interp(rows + delay, rows, column) for column in envelope.T])
+        sfreq = float(rate) if rate else None
+    except ValueError:
+        raise RunError(f"--talker is {text!r}, but its rate must be a number of Hz") from None
+    with console.status(f"Reading what {name} said …"):
+        return Talker(name, *read_speech(Path(path), key or "envelope", sfreq))
 
 
 def _events(path: Path) -> list[tuple[float, str]]:
     import csv
 
-    from devices.run_file import RunError
+    from devices.recorded_run import RunError
 
     try:
         with path.open(newline="", encoding="utf-8") as file:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -29,46 +30,78 @@ class PresetName(StrEnum):
     IEEG = "ieeg"
 
 
+RUNS_HELP = "Runs made by 'earmark import', recordings of a BIDS data set, folders of either, or quoted patterns."
+
+
 def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Files as given, and every .xdf below the folders among them, sorted.
+    """Files as given or matched by a pattern, and all runs or BIDS recordings below folders, sorted in each.
 
     Raises
     ------
-    devices.run_file.RunError
-        If a path is not there or a folder holds no run.
+    devices.recorded_run.RunError
+        If a path is not there, a pattern matches nothing, a folder holds no run, or a run is found twice.
     """
-    from devices.run_file import RunError
+    import glob
 
-    found: list[Path] = []
+    from devices.bids import ROOT_FILE, find_recordings
+    from devices.recorded_run import RunError
+
+    found: dict[Path, Path] = {}
     for path in paths:
-        if path.is_dir():
-            inside = sorted(path.rglob("*.xdf"))
+        is_pattern = not path.exists() and glob.has_magic(str(path))
+        matches = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))] if is_pattern else [path]
+        if not matches:
+            raise RunError(f"{path} matches nothing")
+        for match in matches:
+            inside = [match]
+            if match.is_dir():
+                inside = find_recordings(match) or sorted(match.rglob("*.xdf"))
+            elif not match.exists():
+                raise RunError(f"{match}: no such file")
             if not inside:
-                raise RunError(f"{path} holds no .xdf file")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise RunError(f"{path}: no such file")
-    twice = [path for i, path in enumerate(found) if path.resolve() in {p.resolve() for p in found[:i]}]
-    if twice:
-        raise RunError(f"{twice[0]} is given twice")
-    return found
+                raise RunError(
+                    f"{match} holds no .xdf file, and no sub-*_eeg or sub-*_ieeg recording below a {ROOT_FILE}"
+                )
+            for one in inside:
+                if found.setdefault(one.resolve(), one) is not one:
+                    raise RunError(f"{one} is given twice")
+    return list(found.values())
 
 
 def read_runs(paths: Sequence[Path], preset: Preset) -> list[Run]:
-    """Read runs through a preset's filters, with a progress bar."""
-    from rich.progress import track
+    """Read runs through a preset's filters, with a progress bar; say how much of them is masked."""
+    import numpy as np
 
     from app.console import console
+    from devices.bids import is_recording, read_bids
     from devices.run_file import read_run
 
-    files = find_runs(paths)
-    hidden = not console.is_terminal
-    return [
-        read_run(path, preset)
-        for path in track(files, description="Filtering runs", console=console, disable=hidden, transient=True)
-    ]
+    files: list[Path] = find_runs(paths)
+    runs: list[Run] = []
+    with progress("Filtering") as told:
+        for done, path in enumerate(files, 1):
+            runs += read_bids(path, preset) if is_recording(path) else [read_run(path, preset)]
+            told(done, len(files))
+    masked = [float(np.mean(run.neural[run.attended >= 0] == 0)) for run in runs if (run.attended >= 0).any()]
+    if any(masked):
+        worst = runs[int(np.argmax(masked))].name
+        console.print(
+            f"Bad channels count as zero: {100 * np.mean(masked):.1f} % of the signal, most in {worst}", markup=False
+        )
+    return runs
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal; give something that is told how many are done, and of how many."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from app.console import console
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def maker(kind: DecoderKind, preset: Preset) -> Callable[[], LinearDecoder | CcaDecoder]:

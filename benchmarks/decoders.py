@@ -36,7 +36,7 @@ from pipeline.decoders.presets import EEG
 from pipeline.decoders.ridge import Ridge
 from pipeline.run import Run
 
-PRESET = replace(EEG, lag_step=1)  # as the peers do it: every lag
+PRESET = replace(EEG, lag_step=1, separable=0.0)  # as the peers do it: every lag, the covariance as it is
 
 
 def made_up(n_runs: int, seconds: float, n_channels: int) -> list[Run]:
@@ -104,7 +104,7 @@ def main(
     }  # fmt: skip
     for i, run in enumerate(runs):
         centred = total(parts[:i] + parts[i + 1 :]).centred()
-        data[f"scale{i}"] = Ridge(centred, channels, None).scale[:channels]
+        data[f"scale{i}"] = Ridge(centred, channels, PRESET).scale[:channels]
         data[f"x{i}"], data[f"y{i}"] = run.neural[:-behind], run.talkers[0, :-behind]
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from pipeline.decoders.decoder import DecoderError, DecoderSpec
 from pipeline.decoders.linear import Chosen, LinearDecoder
 from pipeline.decoders.moments import Moments
 from pipeline.decoders.presets import Preset
+from pipeline.emissions import Emissions
 from pipeline.run import Run
 
 _T = TypeVar("_T")
@@ -51,6 +52,8 @@ class Facts:
         SHA-256 of each run that was trained on, as :func:`fingerprint` gives it.
     seconds : float
         Their length together.
+    emissions : Emissions or None
+        How its scores scatter on windows it was not trained on: what live decisions rest on. None if unknown.
     """
 
     accuracy: float
@@ -58,6 +61,7 @@ class Facts:
     n_decisions: int
     fingerprints: tuple[str, ...]
     seconds: float
+    emissions: Emissions | None = None
 
 
 def fingerprint(run: Run) -> str:
@@ -88,6 +92,7 @@ def save_decoder(folder: Path, decoder: LinearDecoder | CcaDecoder, facts: Facts
     if folder.exists() and not (folder.is_dir() and {p.name for p in folder.iterdir()} <= {TEXT, WEIGHTS}):
         raise DecoderError(f"{folder} holds something that is not a decoder: choose another folder")
     weights = save({name: np.ascontiguousarray(array) for name, array in _arrays(decoder).items()})
+    emissions = {} if facts.emissions is None else {"emissions": asdict(facts.emissions)}
     text = _toml(
         {
             "version": VERSION,
@@ -97,7 +102,8 @@ def save_decoder(folder: Path, decoder: LinearDecoder | CcaDecoder, facts: Facts
             "preset": asdict(decoder.preset),
             "settings": _settings(decoder),
             "chosen": asdict(decoder.chosen),
-            "facts": asdict(facts),
+            "facts": {key: value for key, value in asdict(facts).items() if key != "emissions"},
+            **emissions,
         }
     )
     old = None
@@ -151,7 +157,8 @@ def load_decoder(folder: Path) -> tuple[LinearDecoder | CcaDecoder, Facts]:
         raise DecoderError(f"{folder / WEIGHTS} is damaged: {error}") from error
     try:
         decoder = _rebuild(table, arrays)
-        return decoder, _make(Facts, table["facts"])
+        emissions = _make(Emissions, table["emissions"]) if "emissions" in table else None
+        return decoder, replace(_make(Facts, table["facts"]), emissions=emissions)
     except (KeyError, TypeError, ValueError) as error:
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise DecoderError(f"{folder} is no decoder of this program: {what}") from error
@@ -182,7 +189,7 @@ def _settings_from(table: Mapping[str, Any], kind: str) -> dict[str, Any]:
 def _arrays(decoder: LinearDecoder | CcaDecoder) -> dict[str, NDArray[np.float64]]:
     if isinstance(decoder, LinearDecoder):
         sums = {f"moments.{f.name}": np.atleast_1d(getattr(decoder.moments, f.name)) for f in fields(Moments)}
-        return {"weights": decoder.weights, **sums}
+        return {"weights": decoder.weights, "votes": decoder.votes, **sums}
     return {
         "neural_weights": decoder.neural_weights,
         "talker_weights": decoder.talker_weights,
@@ -201,6 +208,7 @@ def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float64]]
         sums = {name: _array(arrays, f"moments.{name}", shape) for name, shape in shapes.items()}
         decoder.moments = Moments(**{**sums, "n": float(sums["n"][0])})  # type: ignore[arg-type]
         decoder.weights = _array(arrays, "weights", (n_x, n_y))
+        decoder.votes = _array(arrays, "votes", (len(decoder.penalties), len(decoder.shrinks)))
     elif table["kind"] == spec.kind == CcaDecoder.kind:
         decoder = CcaDecoder(preset, **settings)
         n = min(decoder.n_components, n_y)
@@ -239,13 +247,13 @@ def _make(cls: type[_T], table: Mapping[str, Any]) -> _T:
     for name, value in table.items():
         if name not in kinds:
             raise ValueError(f"{cls.__name__.lower()}.{name} is not known here")
-        if isinstance(value, bool) or not isinstance(value, _TYPES[kinds[name]]):
+        if isinstance(value, bool) or not isinstance(value, _TYPES.get(kinds[name], ())):
             raise ValueError(f"{cls.__name__.lower()}.{name} is {value!r}, but must be {kinds[name]}")
         if isinstance(value, list) and not all(isinstance(one, str) for one in value):
             raise ValueError(f"{cls.__name__.lower()}.{name} must hold names")
         values[name] = _of_kind(value, kinds[name])
     for name, kind in kinds.items():
-        if kind == "float | None":
+        if kind.endswith("| None"):
             values.setdefault(name, None)
         elif name not in values:
             raise KeyError(f"{cls.__name__.lower()}.{name}")

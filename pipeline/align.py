@@ -47,7 +47,8 @@ class Align:
 
     Blocks leave as they came on the neural side, each when every talker has reached its newest sample. Where a
     talker has a gap, a masked sample or no clock, or comes too late, a gap on the neural axis says so; nothing is
-    ever filled in. Of the talker streams only features go on: their indices mean nothing on the neural axis.
+    ever filled in. Once all inputs have ended, each with an empty gap, nothing waits any longer. Of the talker
+    streams only features go on: their indices mean nothing on the neural axis.
     """
 
     Config = AlignConfig
@@ -125,6 +126,8 @@ class Align:
 
     def _is_due(self, head: _Waiting) -> bool:
         if isinstance(head.item, Gap) or not any(talkers.newest < head.times[-1] for talkers in self._streams):
+            return True
+        if _is_end(self._waiting[-1].item) and all(talkers.ended for talkers in self._streams):
             return True
         newer = self._waiting[-1].item.stop - head.item.stop
         return newer >= self._max_waiting or len(self._waiting) > 2 * self._max_waiting  # which empty gaps could reach
@@ -207,8 +210,11 @@ class _Talkers:
         self._data = np.empty((0, n_channels))
         self._follows = np.empty(0, dtype=bool)  # nothing is missing between this sample and the one before
         self._whole = False  # nothing has been missing since the newest sample
+        self.ended = False  # nothing is to come
 
     def take(self, item: Item) -> None:
+        if isinstance(item, Block | Gap):
+            self.ended = _is_end(item)
         if isinstance(item, ClockMap):
             self._clock = item
         elif isinstance(item, Gap):
@@ -252,6 +258,7 @@ class _Talkers:
             "data": self._data.copy(),
             "follows": self._follows.copy(),
             "whole": np.array(self._whole),
+            "ended": np.array(self.ended),
             "newest": np.array(self.newest),
             "clock": np.array(_numbers(self._clock)),
         }
@@ -259,7 +266,12 @@ class _Talkers:
     def restore(self, state: State) -> None:
         self._time, self._data = state["time"].astype(np.float64), state["data"].astype(np.float64)
         self._follows, self._whole = state["follows"].astype(bool), bool(state["whole"])
+        self.ended = bool(state["ended"])
         self.newest, self._clock = float(state["newest"]), _clock(state["clock"])
+
+
+def _is_end(item: Item) -> bool:
+    return isinstance(item, Gap) and item.start == item.stop
 
 
 def _times(start: int, stop: int, clock: ClockMap | None) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ class FoldWork:
         """Learn from some runs and judge on others."""
         # Neither slices nor what came from another process may change how sums are ordered.
         train, test = [_plain(run) for run in train], [_plain(run) for run in test]
-        emissions = None if self.evidence is None else self._emissions(self.evidence, train)
+        emissions = None if self.evidence is None else self.emissions(train)
         decoder = self.make_decoder().fit(train)
         results = []
         for index, run in zip(fold.test, test, strict=True):
@@ -90,8 +90,17 @@ class FoldWork:
             runs=tuple(results),
         )
 
-    def _emissions(self, config: EvidenceConfig, train: Sequence[Run]) -> Emissions:
-        """How scores scatter on runs that a decoder did not see: the protocol once more, within the training runs."""
+    def emissions(self, train: Sequence[Run]) -> Emissions:
+        """How scores scatter on runs that a decoder did not see: the protocol once more, within the training runs.
+
+        Raises
+        ------
+        ValueError
+            If no evidence is wanted, or there are too few runs or windows.
+        """
+        config = self.evidence
+        if config is None:
+            raise ValueError("emissions are fitted for an evidence configuration, but there is none")
         try:
             folds = plan(train, self.protocol)
         except ValueError as error:

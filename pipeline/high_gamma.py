@@ -1,4 +1,4 @@
-"""The envelope of high-gamma activity, for intracranial channels."""
+"""High-gamma amplitude of intracranial channels and, if wanted, their slow activity beside it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ class HighGammaConfig:
         Edges of the band, -6 dB.
     transition_hz : float
         Width of each edge. The narrower, the longer the filter and its delay: 20 Hz cost 56 ms.
+    below_hz : float or None
+        Also give what each channel has up to this frequency, in channels of its own.
     """
 
     low_hz: float = 70.0
     high_hz: float = 150.0
     transition_hz: float = 20.0
+    below_hz: float | None = None
 
 
 class HighGamma:
@@ -39,6 +42,9 @@ class HighGamma:
     One complex linear-phase filter gives the analytic signal of the band without the look-ahead of a Hilbert
     transform; its delay is exact, declared, and taken off the clock map. A sine of amplitude A inside the band
     gives A. Follow it with a resample node.
+
+    With ``below_hz``, channel ``LA1`` becomes ``LA1 high-gamma`` and, after all of these, ``LA1 low``: the signal
+    itself through a low-pass of the same length. Both are late by the same number of samples.
     """
 
     Config = HighGammaConfig
@@ -56,17 +62,28 @@ class HighGamma:
         if not set(spec.ch_types) <= {"seeg", "ecog"}:
             found = f"channel types {sorted(set(spec.ch_types))}"
             raise wiring_error("high_gamma", "input", found, "seeg or ecog: pick them before it")
-        if not c.low_hz < c.high_hz < nyquist:
+        if not c.low_hz < c.high_hz:
+            raise wiring_error("high_gamma", "high_hz", c.high_hz, f"above low_hz, {c.low_hz:g} Hz")
+        if not c.high_hz < nyquist:
+            found = f"{spec.name!r} at {spec.sfreq:g} Hz"
             raise wiring_error(
-                "high_gamma", "high_hz", c.high_hz, f"above low_hz, {c.low_hz:g} Hz, and below {nyquist:g} Hz"
+                "high_gamma", "input", found, f"sampled at more than {2 * c.high_hz:g} Hz to hold {c.high_hz:g} Hz"
             )
         if not 0 < c.transition_hz <= 2 * c.low_hz:
             raise wiring_error("high_gamma", "transition_hz", c.transition_hz, f"above 0, at most {2 * c.low_hz:g} Hz")
+        if c.below_hz is not None and not 0 < c.below_hz <= c.low_hz:
+            raise wiring_error("high_gamma", "below_hz", c.below_hz, f"above 0, at most low_hz, {c.low_hz:g} Hz")
         n_taps, beta = kaiserord(ATTENUATION_DB, c.transition_hz / nyquist)
         n_taps |= 1
         low = firwin(n_taps, (c.high_hz - c.low_hz) / 2, window=("kaiser", beta), fs=spec.sfreq)
         angle = np.pi * (c.low_hz + c.high_hz) / spec.sfreq * (np.arange(n_taps) - (n_taps - 1) / 2)
-        self._filter = BlockFir(2 * low * np.array([np.cos(angle), np.sin(angle)]), spec.hop, spec.n_channels)
+        taps = [2 * low * np.cos(angle), 2 * low * np.sin(angle)]
+        if c.below_hz is not None:
+            taps.append(firwin(n_taps, c.below_hz + c.transition_hz / 2, window=("kaiser", beta), fs=spec.sfreq))
+        self._filter = BlockFir(np.array(taps), spec.hop, spec.n_channels)
+        if c.below_hz is not None:
+            names = tuple(f"{name} {what}" for what in ("high-gamma", "low") for name in spec.ch_names)
+            spec = spec.pick([*range(spec.n_channels)] * 2).evolve(ch_names=names)
         self._delay_samples = (n_taps - 1) // 2
         self._settled = False
         return spec.evolve(
@@ -79,8 +96,9 @@ class HighGamma:
             if not self._settled:
                 self._filter.settle(item.data[0])
                 self._settled = True
-            real, imaginary = self._filter(item.data)
-            yield Block(item.start, np.hypot(real, imaginary), item.bad)
+            real, imaginary, *below = self._filter(item.data)
+            bad = item.bad if item.bad is None or not below else np.tile(item.bad, 2)
+            yield Block(item.start, np.concatenate([np.hypot(real, imaginary), *below], axis=1), bad)
         elif isinstance(item, ClockMap):
             yield ClockMap(item.index0, item.time0 - self._delay_samples * item.period, item.period)
         else:

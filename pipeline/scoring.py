@@ -9,13 +9,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoders.decoder import Decoder
+from pipeline.decoders.decoder import Decoder, correlate
 from pipeline.evidence import AttentionFilter
 from pipeline.metrics import switch_latencies
 from pipeline.run import Run
 
-#: What varies less than this part of its own size is flat.
-FLAT = 1e-24
 #: A shift that makes talkers this similar to what was really heard is no null.
 SIMILAR = 0.5
 #: How often a shift is drawn before there is taken to be none.
@@ -89,31 +87,6 @@ class RunResult:
     posterior: NDArray[np.float64]
     posterior_attended: NDArray[np.int64]
     latencies: tuple[float, ...]
-
-
-def correlate(neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correlate components window by window.
-
-    Parameters
-    ----------
-    neural : array, shape (n_windows, n_samples, n_components)
-        From the neural side.
-    talkers : array, shape (n_talkers, n_windows, n_samples, n_components)
-        From each talker.
-
-    Returns
-    -------
-    array, shape (n_windows, n_talkers, n_components)
-        0 where one side is flat, NaN where something is not finite.
-    """
-    # What is not finite comes out as NaN, and is counted where decisions are made.
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        x = neural - neural.mean(axis=1, keepdims=True)
-        y = talkers - talkers.mean(axis=2, keepdims=True)
-        xx, yy = (x**2).sum(axis=1), (y**2).sum(axis=2)
-        flat = (xx <= FLAT * (neural**2).sum(axis=1)) | (yy <= FLAT * (talkers**2).sum(axis=2))
-        r = np.where(flat, 0.0, (x * y).sum(axis=2) / (np.sqrt(xx) * np.sqrt(yy)))
-    return np.moveaxis(r, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +171,7 @@ class Projected:
         rows = starts[:, None] + np.arange(length)
         neural = self.neural[rows]
         shown = (rows - shift) % len(self.neural)
-        by_order = np.stack([decoder.combine(correlate(neural, talkers[:, shown])) for talkers in self.talkers])
+        by_order = np.stack([decoder.combine(correlate(neural, talkers[:, shown])).T for talkers in self.talkers])
         order = rng.integers(n_talkers, size=n)
         at_place = by_order[order, np.arange(n)]
         talker = (np.arange(n_talkers) + order[:, None]) % n_talkers
@@ -234,7 +207,7 @@ class Projected:
             for _ in range(N_DRAWS):
                 shift = int(rng.integers(least, n - least + 1))
                 shifted = np.roll(true, shift, axis=1)
-                alike = [correlate(t[None, :, None], shifted[:, None, :, None]) for t in true]
+                alike = [correlate(t[:, None], shifted[:, :, None]) for t in true]
                 if not np.any(np.abs(alike) > SIMILAR):
                     found.append(shift)
                     break
@@ -249,7 +222,7 @@ class Projected:
         )
         if not len(known):
             return float("nan"), float("nan")
-        r = correlate(self.neural[None, known, :1], by_distance[:, None, :, None])[0, :, 0]
+        r = correlate(self.neural[known, :1], by_distance[:, :, None])[:, 0]
         return float(r[0]), float(r[1:].mean())
 
     def switches(self) -> list[float]:

@@ -230,4 +230,38 @@ class Aligned:
         return self.start + len(self.neural)
 
 
-Item = Block | Gap | ClockMap | Marker | Epoch | ChannelQuality | Aligned
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who is attended as far as is known, and what shall be heard.
+
+    Attributes
+    ----------
+    newest : int
+        Index of the newest neural sample that a score was made of; -1 if there was none yet.
+    time : float
+        LSL time from which the decision holds: of that sample, or of the control that led to it.
+    scores : array, shape (n_talkers,)
+        NaN where the decision comes from control alone.
+    probability : array, shape (n_talkers,)
+        Posterior that each talker is attended.
+    talker : int
+        The talker decided for; -1 is undecided.
+    gains : array, shape (n_talkers,)
+        Target gains in dB; minus infinity is silence.
+    ramp_s : float or None
+        Seconds in which to get there; None leaves it to the audio engine.
+    situation : str
+        Why gains are what they are, in words.
+    """
+
+    newest: int
+    time: float
+    scores: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    talker: int
+    gains: NDArray[np.float64]
+    ramp_s: float | None
+    situation: str
+
+
+Item = Block | Gap | ClockMap | Marker | Epoch | ChannelQuality | Aligned | Decision

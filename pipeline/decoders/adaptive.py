@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pipeline.decoders.decoder import DecoderError, Projections, check_window, correlate
 from pipeline.decoders.linear import LinearDecoder, leave_one_run_out
 from pipeline.decoders.moments import Moments, lagged_product, moments
-from pipeline.decoders.ridge import backward
 from pipeline.run import Run
 
 #: Below this many windows nothing is said about how scores scatter.
@@ -141,7 +140,8 @@ class AdaptiveLinear(Projections):
         """What it is now, as a decoder that stays so and can be saved."""
         d = self._decoder
         copy = LinearDecoder(d.preset, d.penalties, d.shrinks)
-        copy.spec, copy.chosen, copy.moments, copy.weights = self.spec, d.chosen, self.moments, self.weights
+        copy.spec, copy.chosen, copy.votes = self.spec, d.chosen, d.votes
+        copy.moments, copy.weights = self.moments, self.weights
         return copy
 
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -216,7 +216,7 @@ class AdaptiveLinear(Projections):
     ) -> None:
         excess = (posterior - 1 / len(talkers)).clip(0.0) / (1 - 1 / len(talkers))
         best = int(np.argmax(excess))
-        spec, d = self.spec, self._decoder
+        spec = self.spec
         run = Run(
             "window",
             "",
@@ -237,9 +237,7 @@ class AdaptiveLinear(Projections):
         merged = old + new
         cross = old_cross + sure * new_cross + np.outer(merged.x, merged.y / merged.n)
         self.moments = Moments(merged.n, merged.x, merged.xx, merged.y, merged.yy, cross)
-        self.weights = backward(
-            self.moments.centred(), len(spec.ch_names), [d.chosen.penalty], [d.chosen.shrink], d.preset.variance
-        )[0, 0]
+        self.weights = self._decoder.solve(self.moments)
 
 
 def _fisher(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections, co
 from pipeline.decoders.linear import PENALTIES, SHRINKS, Chosen, make_spec
 from pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
 from pipeline.decoders.presets import IEEG, Preset
-from pipeline.decoders.ridge import Ridge, shrink
+from pipeline.decoders.ridge import Ridge
 from pipeline.run import Run
 
 #: Ridge on the stimulus side, in units of its average variance: neighbouring lags of an envelope are nearly equal.
@@ -118,9 +118,8 @@ class CcaDecoder(Projections):
     ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Weights of both sides for each penalty and, inside it, each shrinkage."""
         centred, n_channels = data.centred(), len(self.spec.ch_names)
-        ridge = Ridge(centred, n_channels, self.preset.variance)
-        cross = centred.xy * (ridge.scale / centred.n)[:, None]
-        crosses = [shrink(cross, n_channels, amount) for amount in shrinks]
+        ridge = Ridge(centred, n_channels, self.preset)
+        crosses = ridge.shrunk(shrinks)
         yy = centred.yy / centred.n
         if not np.trace(yy) > 0:
             raise DecoderError("cca decoder: the features of the attended talker are constant")

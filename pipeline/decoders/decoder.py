@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline.run import Run
 
+#: What varies less than this part of its own size is constant.
+FLAT = 1e-24
+
 
 class DecoderError(ValueError):
     """A decoder cannot be made, saved, loaded or used; the message says why and what to do."""
@@ -172,17 +175,22 @@ def correlate(neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDAr
 
     Parameters
     ----------
-    neural : array, shape (n_rows, n_components)
-    talkers : array, shape (n_talkers, n_rows, n_components)
+    neural : array, shape (..., n_rows, n_components)
+        One window, or many.
+    talkers : array, shape (n_talkers, ..., n_rows, n_components)
 
     Returns
     -------
-    array, shape (n_talkers, n_components)
-        0 where either side is constant: silence is evidence for nobody.
+    array, shape (n_talkers, ..., n_components)
+        0 where either side is constant: silence is evidence for nobody. NaN where something is not finite.
     """
-    x = neural - neural.mean(axis=0)
-    y = talkers - talkers.mean(axis=1, keepdims=True)
-    return ratio(np.einsum("tc,ktc->kc", x, y), np.einsum("tc,tc->c", x, x), np.einsum("ktc,ktc->kc", y, y))
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        x = neural - neural.mean(axis=-2, keepdims=True)
+        y = talkers - talkers.mean(axis=-2, keepdims=True)
+        xx, yy = (x**2).sum(axis=-2), (y**2).sum(axis=-2)
+        flat = (xx <= FLAT * (neural**2).sum(axis=-2)) | (yy <= FLAT * (talkers**2).sum(axis=-2))
+        r: NDArray[np.float64] = np.where(flat, 0.0, (x * y).sum(axis=-2) / (np.sqrt(xx) * np.sqrt(yy)))
+    return r
 
 
 def ratio(xy: NDArray[np.float64], xx: NDArray[np.float64], yy: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,14 +16,18 @@ from pipeline.decoders.ridge import backward
 from pipeline.run import Run
 
 #: Penalties tried, in units of the variance of an average lagged channel.
-PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
 #: Shrinkage of the cross-covariance tried.
-SHRINKS = (0.0, 0.2, 0.4, 0.6)
+SHRINKS = (0.0, 0.2, 0.4, 0.6, 0.8)
+#: Independent samples per second that a held-out correlation is taken to rest on: syllables rather than samples.
+VOTES_PER_S = 2.0
+#: Settings with a smaller vote are left out.
+LEAST_VOTE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Settings that won inside the training runs.
+    """Settings that did best inside the training runs.
 
     Attributes
     ----------
@@ -61,21 +65,25 @@ def make_spec(kind: str, run: Run, preset: Preset) -> DecoderSpec:
 class LinearDecoder(Projections):
     """Linear stimulus reconstruction [1]_, trained on the features of the attended talker.
 
-    A talker's score is the correlation of its features with their reconstruction, averaged over features. Penalty
-    and shrinkage are chosen inside the training runs, each held out in turn, by the correlation with the *attended*
-    talker: unlike a difference of two correlations it can be had from one talker alone, and it is less noisy. All of
-    it, the scale of channels included, comes from the sums of the training runs.
+    A talker's score is the correlation of its features with their reconstruction, averaged over features. Each
+    combination of penalty and shrinkage is tried inside the training runs, each held out in turn, by the correlation
+    with the *attended* talker: unlike a difference of two correlations it can be had from one talker alone, and it is
+    less noisy. A few minutes cannot tell which combination is best, so none is picked: their reconstructions are
+    averaged, each with a vote that is its likelihood on the held-out runs (pseudo-Bayesian model averaging [2]_).
+    All of it, the scale of channels included, comes from the sums of the training runs.
 
     Parameters
     ----------
     preset : Preset
         Lags and window.
     penalties, shrinks : sequence of float
-        What to choose from; with one each, nothing is nested.
+        What to average over; with one each, nothing is nested.
 
     Attributes
     ----------
     weights : array, shape (n_lags * n_channels, n_features)
+    votes : array, shape (n_penalties, n_shrinks)
+        Share of each combination; they sum to 1.
     chosen : Chosen
     moments : Moments
         What the decoder has learned from, so that it can go on learning.
@@ -85,11 +93,14 @@ class LinearDecoder(Projections):
     .. [1] O'Sullivan et al., Attentional selection in a cocktail party environment can be decoded from single-trial
        EEG, Cerebral Cortex 25 (2015). Crosse et al., The multivariate temporal response function toolbox, Frontiers
        in Human Neuroscience 10 (2016).
+    .. [2] Yao, Vehtari, Simpson & Gelman, Using stacking to average Bayesian predictive distributions, Bayesian
+       Analysis 13 (2018).
     """
 
     kind = "linear"
     spec: DecoderSpec
     weights: NDArray[np.float64]
+    votes: NDArray[np.float64]
     chosen: Chosen
     moments: Moments
 
@@ -130,31 +141,43 @@ class LinearDecoder(Projections):
 
     def _learn(self, spec: DecoderSpec, everything: Moments, parts: Sequence[Moments]) -> Self:
         self.spec, self.moments = spec, everything
-        self.chosen = self._choose(parts)
-        self._solve()
+        self.votes, self.chosen = self._vote(parts)
+        self.weights = self.solve(everything)
         return self
 
-    def _choose(self, parts: Sequence[Moments]) -> Chosen:
-        """Hold out each run in turn and take the settings that predict it best."""
+    def _vote(self, parts: Sequence[Moments]) -> tuple[NDArray[np.float64], Chosen]:
+        """Hold out each run in turn and see how well each combination predicts it."""
         if len(self.penalties) * len(self.shrinks) == 1:
-            return Chosen(self.penalties[0], self.shrinks[0], np.nan)
+            return np.ones((1, 1)), Chosen(self.penalties[0], self.shrinks[0], np.nan)
         if len(parts) < 2:
             raise DecoderError("linear decoder: one run alone cannot choose a penalty; record two or more, or cut it")
         r = np.zeros((len(self.penalties), len(self.shrinks)))
         for held_out, train in zip(parts, leave_one_out(parts), strict=True):
-            weights = backward(
-                train.centred(), len(self.spec.ch_names), self.penalties, self.shrinks, self.preset.variance
-            )
+            weights = backward(train.centred(), len(self.spec.ch_names), self.penalties, self.shrinks, self.preset)
             r += reconstruction_r(weights, held_out.centred()) / len(parts)
-        penalty, amount = np.unravel_index(np.argmax(r), r.shape)
-        return Chosen(self.penalties[penalty], self.shrinks[amount], float(r.max()))
+        n = VOTES_PER_S * sum(part.n for part in parts) / self.spec.sfreq
+        votes = np.exp(n / 2 * (r * np.abs(r) - np.max(r * np.abs(r))))
+        votes[votes < LEAST_VOTE * votes.sum()] = 0.0
+        best = np.unravel_index(np.argmax(r), r.shape)
+        return votes / votes.sum(), Chosen(self.penalties[best[0]], self.shrinks[best[1]], float(r[best]))
 
-    def _solve(self) -> None:
-        grid = [self.chosen.penalty], [self.chosen.shrink]
-        self.weights = backward(self.moments.centred(), len(self.spec.ch_names), *grid, self.preset.variance)[0, 0]
+    def solve(self, sums: Moments) -> NDArray[np.float64]:
+        """Weights for these sums, as the votes have it."""
+        centred, some = sums.centred(), np.flatnonzero(self.votes.sum(axis=1))
+        penalties = [self.penalties[i] for i in some]
+        weights = backward(centred, len(self.spec.ch_names), penalties, self.shrinks, self.preset)
+        n_x, n_y = centred.xy.shape
+        flat = np.moveaxis(weights, -2, 0).reshape(n_x, -1)
+        power = np.einsum("xi,xi->i", flat, centred.xx @ flat).reshape(*weights.shape[:2], 1, n_y)
+        # Combinations are averaged as equally loud, since a high penalty says the same more softly.
+        size = np.sqrt(power.clip(0.0))
+        votes = self.votes[some][:, :, None, None]
+        share = np.divide(votes, size, out=np.zeros(size.shape), where=size > 0)
+        mean: NDArray[np.float64] = np.einsum("psxy,psxy->xy", weights, share * (votes * size).sum(axis=(0, 1)))
+        return mean
 
     def update(self, run: Run, forgetting: float = 1.0) -> Self:
-        """Learn from one more run with the settings chosen before.
+        """Learn from one more run with the votes as they are.
 
         Parameters
         ----------
@@ -166,7 +189,7 @@ class LinearDecoder(Projections):
         if not 0 <= forgetting <= 1:
             raise DecoderError(f"linear decoder: forgetting is {forgetting}, but must be 0 to 1")
         self.moments = self.moments.scaled(forgetting) + moments(run, self.spec)
-        self._solve()
+        self.weights = self.solve(self.moments)
         return self
 
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:

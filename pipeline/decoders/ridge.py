@@ -1,4 +1,4 @@
-"""Regularised solves with the covariance of lagged neural samples."""
+"""Regularised solves with the covariance of lagged neural samples, and with what it says of noise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 
 from pipeline.decoders.decoder import DecoderError
 from pipeline.decoders.moments import Moments
+from pipeline.decoders.presets import Preset
+
+#: Noise floors under the time course and the topography by which cross-covariances are whitened, in units of an
+#: average lagged channel. Topographies are told apart by the strongest sources alone: weak ones are mostly noise.
+TIME_FLOOR, SPACE_FLOOR = 0.05, 10.0
 
 
 class Ridge:
@@ -24,16 +29,23 @@ class Ridge:
         Centred.
     n_channels : int
         The scale of a channel is common to its lags.
-    variance : float or None
-        Keep only the principal components that hold this share of the variance; None keeps all.
+    preset : Preset
+        ``variance``: keep only the principal components that hold this share of it. ``separable``: replace this
+        share of the covariance by one topography times one time course, the parts that few samples tell well [1]_.
 
     Attributes
     ----------
     scale : array, shape (n_x,)
         What each lagged channel is multiplied by.
+
+    References
+    ----------
+    .. [1] Sosulski & Tangermann, Introducing block-Toeplitz covariance matrices to remaster linear discriminant
+       analysis for event-related potential brain-computer interfaces, Journal of Neural Engineering 19 (2022).
     """
 
-    def __init__(self, moments: Moments, n_channels: int, variance: float | None) -> None:
+    def __init__(self, moments: Moments, n_channels: int, preset: Preset) -> None:
+        self._moments, self._n_channels = moments, n_channels
         power = np.diag(moments.xx).reshape(-1, n_channels).mean(axis=0) / moments.n
         # A dead channel has no scale: it is left out rather than blown up.
         alive = power > 1e-12 * power.max(initial=0.0)
@@ -43,11 +55,18 @@ class Ridge:
         self.scale = np.tile(scale, len(moments.x) // n_channels)
         self._matrix = moments.xx * (self.scale / moments.n)
         self._matrix *= self.scale[:, None]
+        n_lags = len(self._matrix) // n_channels
+        blocks = self._matrix.reshape(n_lags, n_channels, n_lags, n_channels)
+        self._time = np.einsum("icjc->ij", blocks) / n_channels
+        self._space = np.einsum("icid->cd", blocks) / n_lags
+        if preset.separable:
+            self._matrix *= 1 - preset.separable
+            blocks += preset.separable * np.einsum("ij,cd->icjd", self._time, self._space)
         self._basis = None
-        if variance is not None:
+        if preset.variance is not None:
             values, vectors = eigh(self._matrix, overwrite_a=True, check_finite=False)
             values, vectors = values[::-1].clip(0.0), vectors[:, ::-1]
-            n = int(np.searchsorted(np.cumsum(values), variance * values.sum())) + 1
+            n = int(np.searchsorted(np.cumsum(values), preset.variance * values.sum())) + 1
             self._basis = values[:n], vectors[:, :n]
 
     def solve(self, rhs: NDArray[np.float64], penalty: float) -> NDArray[np.float64]:
@@ -67,38 +86,52 @@ class Ridge:
         weights: NDArray[np.float64] = cho_solve(factor, rhs, check_finite=False)
         return weights
 
+    def shrunk(self, amounts: Sequence[float]) -> list[NDArray[np.float64]]:
+        """Scaled cross-covariances, denoised: a few topographies with a time course each, not a value per sample.
 
-def shrink(cross: NDArray[np.float64], n_channels: int, amount: float) -> NDArray[np.float64]:
-    """Denoise cross-covariances: a few topographies with a time course each, not a value per channel and lag.
+        Seen as a matrix of lags by channels, the response to speech has low rank while noise has full rank. Noise has
+        the colours of the signal itself: they are taken out, singular values lose ``amount`` times the largest (soft
+        thresholding, the proximal step of the nuclear norm [1]_), and the colours are put back.
 
-    Seen as a matrix of lags by channels, the response to speech has low rank while noise has full rank. Singular
-    values lose ``amount`` times the largest (soft thresholding, the proximal step of the nuclear norm [1]_).
+        Parameters
+        ----------
+        amounts : sequence of float
+            0 leaves all as it is; towards 1 only the strongest topography stays.
 
-    Parameters
-    ----------
-    cross : array, shape (n_lags * n_channels, n_columns)
-    n_channels : int
-    amount : float
-        0 leaves all as it is; towards 1 only the strongest topography stays.
+        Returns
+        -------
+        list of array, shape (n_x, n_y)
+            One per amount.
 
-    References
-    ----------
-    .. [1] Cai, Candès & Shen, A singular value thresholding algorithm for matrix completion, SIAM Journal on
-       Optimization 20 (2010).
-    """
-    if amount == 0:
-        return cross
-    n_x, n_y = cross.shape
-    # One row per lag and column: topographies are shared by all columns.
-    table = cross.reshape(n_x // n_channels, n_channels, n_y).transpose(0, 2, 1).reshape(-1, n_channels)
-    u, s, v = np.linalg.svd(table, full_matrices=False)
-    table = (u * np.maximum(s - amount * s[0], 0.0)) @ v
-    smooth: NDArray[np.float64] = table.reshape(-1, n_y, n_channels).transpose(0, 2, 1).reshape(n_x, n_y)
-    return smooth
+        References
+        ----------
+        .. [1] Cai, Candès & Shen, A singular value thresholding algorithm for matrix completion, SIAM Journal on
+           Optimization 20 (2010).
+        """
+        cross: NDArray[np.float64] = self._moments.xy * (self.scale / self._moments.n)[:, None]
+        n_lags, n_y = len(self._time), cross.shape[1]
+        time, untime = _whitening(self._time, TIME_FLOOR)
+        space, unspace = _whitening(self._space, SPACE_FLOOR)
+        white = np.einsum("ij,jcy,cd->iyd", time, cross.reshape(n_lags, -1, n_y), space)
+        # One row per lag and column: topographies are shared by all columns.
+        u, s, v = np.linalg.svd(white.reshape(n_lags * n_y, -1), full_matrices=False)
+        result = []
+        for amount in amounts:
+            kept = ((u * np.maximum(s - amount * s[0], 0.0)) @ v).reshape(n_lags, n_y, -1)
+            smooth = np.einsum("ij,jyc,cd->idy", untime, kept, unspace).reshape(cross.shape)
+            result.append(smooth if amount else cross)
+        return result
+
+
+def _whitening(covariance: NDArray[np.float64], floor: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Symmetric matrices that take the colour of a covariance out and put it back in."""
+    values, vectors = eigh(covariance, check_finite=False)
+    root = np.sqrt(values.clip(0.0) + floor)
+    return (vectors / root) @ vectors.T, (vectors * root) @ vectors.T
 
 
 def backward(
-    centred: Moments, n_channels: int, penalties: Sequence[float], shrinks: Sequence[float], variance: float | None
+    centred: Moments, n_channels: int, penalties: Sequence[float], shrinks: Sequence[float], preset: Preset
 ) -> NDArray[np.float64]:
     """Ridge backward models for a grid of settings: neural lags to talker features.
 
@@ -107,8 +140,8 @@ def backward(
     centred : Moments
     n_channels : int
     penalties, shrinks : sequence of float
-        See :class:`Ridge` and :func:`shrink`.
-    variance : float or None
+        See :class:`Ridge` and :meth:`Ridge.shrunk`.
+    preset : Preset
         See :class:`Ridge`.
 
     Returns
@@ -116,10 +149,9 @@ def backward(
     array, shape (n_penalties, n_shrinks, n_x, n_y)
         Weights for neural samples as they are, channels not scaled.
     """
-    ridge = Ridge(centred, n_channels, variance)
-    cross = centred.xy * (ridge.scale / centred.n)[:, None]
-    rhs = np.concatenate([shrink(cross, n_channels, amount) for amount in shrinks], axis=1)
-    n_x, n_y = cross.shape
+    ridge = Ridge(centred, n_channels, preset)
+    rhs = np.concatenate(ridge.shrunk(shrinks), axis=1)
+    n_x, n_y = centred.xy.shape
     weights = np.empty((len(penalties), len(shrinks), n_x, n_y))
     for at, penalty in enumerate(penalties):
         solution = ridge.solve(rhs, penalty) * ridge.scale[:, None]

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from devices.recorded_run import RunError
 from devices.recordings import Recording, Segment
-from devices.run_file import RunError, Talker, read_run, write_run
+from devices.run_file import Talker, read_run, write_run
 from pipeline.decoders.presets import EEG, IEEG
 from pipeline.stream import StreamSpec
 

@@ -523,6 +523,47 @@ def test_sound_and_brain_meet_at_the_same_instant(start):
     assert late[2] == pytest.approx(late[4], abs=0.02)
 
 
+def ends(order):
+    """Brain of 9 samples in blocks of 3 and sound of 7, then the end of each port in some order."""
+    clock = ClockMap(0, 100.0, 1 / SFREQ)
+    items = [(0, clock), (1, clock)]
+    items += [(0, Block(i, np.ones((3, 1)))) for i in (0, 3, 6)]
+    items += [(1, Block(0, np.arange(7.0)[:, None]))]
+    return items + [(port, Gap(n, n)) for port, n in zip(order, [(9, 7)[port] for port in order], strict=True)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_at_the_end_of_all_inputs_what_is_known_comes_out(order):
+    node, _ = opened(eeg(1, SFREQ, hop=3))
+    found = play(node, ends(order))
+    assert assert_tiled(found, 0) == 9
+    np.testing.assert_array_equal(talkers_of(found)[0, :, 0], np.arange(7.0))
+    assert missing(found) == [7, 8]
+
+
+@pytest.mark.parametrize("order", [(0,), (1,)])
+def test_the_end_of_one_input_ends_nothing_yet(order):
+    node, _ = opened(eeg(1, SFREQ, hop=3))
+    assert assert_tiled(play(node, ends(order)), 0) == 6
+
+
+def test_what_comes_after_an_end_begins_anew():
+    node, _ = opened(eeg(1, SFREQ, hop=3))
+    play(node, [*ends((0, 1)), (1, Block(7, np.arange(7.0, 10.0)[:, None])), (0, Block(9, np.ones((3, 1))))])
+    assert play(node, [(0, Gap(12, 12))]) == [], "the talkers go on: they are waited for"
+    found = play(node, [(1, Block(10, np.arange(10.0, 13.0)[:, None]))])
+    np.testing.assert_array_equal(talkers_of(found)[0, :, 0], [9, 10, 11])
+
+
+def test_ends_are_part_of_the_state():
+    node, _ = opened(eeg(1, SFREQ, hop=3))
+    items = ends((1, 0))
+    play(node, items[:-1])
+    other, _ = opened(eeg(1, SFREQ, hop=3))
+    other.restore(node.state())
+    assert [exact(one) for one in play(other, items[-1:])] == [exact(one) for one in play(node, items[-1:])] != []
+
+
 def test_other_items_pass_on_the_neural_side_only():
     node, _ = opened()
     verdict = ChannelQuality(5, np.ones(1), np.zeros(1, dtype=bool), ("",))

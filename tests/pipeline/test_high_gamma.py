@@ -72,6 +72,43 @@ def test_the_mask_stays():
     np.testing.assert_array_equal(block.bad, bad)
 
 
+def test_the_low_band_beside_equals_one_shot_scipy_and_changes_nothing_of_the_amplitude():
+    x = noise(5, 1503, 3)
+    alone, _ = opened(seeg(3, hop=20))
+    both, spec = opened(seeg(3, hop=20), below_hz=30.0)
+    y = join(through(both, hops(x, 20)))
+    n_taps, beta = kaiserord(40, 20 / 500)
+    n_taps |= 1
+    taps = firwin(n_taps, 40.0, window=("kaiser", beta), fs=1000.0)
+    padded = np.concatenate([np.tile(x[0], (n_taps, 1)), x])
+    assert_close(y[:, 3:], lfilter(taps, 1.0, padded, axis=0)[n_taps:])
+    assert_close(y[:, :3], join(through(alone, hops(x, 20))), 1e-12)
+    assert spec.ch_names == ("A1 high-gamma", "A2 high-gamma", "A3 high-gamma", "A1 low", "A2 low", "A3 low")
+    assert (spec.ch_types, spec.units) == (("seeg",) * 6, ("uV",) * 6)
+
+
+def test_both_bands_are_equally_late():
+    x = np.zeros((600, 1))
+    x[200] = 1.0
+    node, spec = opened(seeg(1, hop=20), below_hz=30.0)
+    assert np.argmax(join(through(node, hops(x, 20))), axis=0).tolist() == [200 + round(spec.delay * spec.sfreq)] * 2
+
+
+def test_the_low_band_holds_slow_sines_and_neither_line_noise_nor_high_gamma():
+    t = np.arange(3000) / 1000
+    x = np.stack([5 * np.sin(2 * np.pi * f * t) for f in (2, 15, 29, 50, 60, 110)], axis=1)
+    node, _ = opened(seeg(6, hop=20), below_hz=30.0)
+    steady = np.abs(join(through(node, hops(x, 20)))[500:, 6:]).max(axis=0)
+    np.testing.assert_allclose(steady[:3], 5, rtol=0.02)
+    assert steady[3:].max() < 0.1
+
+
+def test_the_mask_speaks_of_both_bands():
+    node, _ = opened(seeg(2, hop=20), below_hz=30.0)
+    (block,) = node.process(Block(0, noise(0, 20, 2), np.array([False, True])))
+    assert block.bad.tolist() == [False, True, False, True]
+
+
 def test_the_spec_says_what_band_is_left():
     _, spec = opened(seeg(hop=20, highpass=1.0))
     assert (spec.highpass, spec.lowpass) == (0.0, 80.0)
@@ -82,8 +119,10 @@ def test_the_spec_says_what_band_is_left():
     [
         (seeg(), {}, "high_gamma: input is 'seeg' in ragged blocks, but must be reblocked"),
         (eeg(hop=10), {}, r"input is channel types \['eeg'\], but must be seeg or ecog: pick them before it"),
-        (seeg(8, 300.0, hop=6), {}, "high_hz is 150.0, but must be above low_hz, 70 Hz, and below 150 Hz"),
+        (seeg(8, 300.0, hop=6), {}, "input is 'seeg' at 300 Hz, but must be sampled at more than 300 Hz"),
         (seeg(hop=20), {"low_hz": 150.0}, "high_hz is 150.0, but must be above low_hz"),
+        (seeg(hop=20), {"below_hz": 0.0}, "below_hz is 0.0, but must be above 0, at most low_hz, 70 Hz"),
+        (seeg(hop=20), {"below_hz": 71.0}, "below_hz is 71.0, but must be above 0, at most low_hz, 70 Hz"),
         (seeg(hop=20), {"transition_hz": 0}, "transition_hz is 0, but must be above 0, at most 140 Hz"),
         (seeg(hop=20), {"low_hz": -5.0}, "transition_hz is 20.0, but must be above 0, at most -10 Hz"),
     ],

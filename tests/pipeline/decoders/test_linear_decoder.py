@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import SMALL, accuracy, planted
+from scipy.signal import lfilter
 from test_moments import plain
 
 from pipeline.decoders.decoder import DecoderError, DecoderMismatch
-from pipeline.decoders.linear import LinearDecoder, leave_one_run_out
-from pipeline.decoders.ridge import shrink
+from pipeline.decoders.linear import LinearDecoder, leave_one_run_out, make_spec
+from pipeline.decoders.moments import moments
+from pipeline.decoders.ridge import Ridge
 from pipeline.run import Run
 
 
@@ -50,13 +52,53 @@ def test_all_principal_components_are_plain_ridge():
     assert np.linalg.norm(few.weights) < np.linalg.norm(a.weights)
 
 
+def coloured(n: int, n_channels: int, response: np.ndarray) -> Run:
+    """Noise that is coloured in time and space, and one source that answers to the talker."""
+    rng = np.random.default_rng(7)
+    mix = rng.normal(size=(n_channels, n_channels)) * 1.5 ** -np.arange(n_channels)
+    talker = rng.normal(size=n)
+    noise = lfilter([1.0], [1.0, -0.9], rng.normal(size=(n, n_channels)), axis=0) @ mix.T
+    answer = np.stack([lfilter(row, [1.0], talker) for row in response.T], axis=1)
+    names = tuple(f"E{i}" for i in range(n_channels))
+    return Run("a", "1", SMALL.sfreq, names, noise + answer, ("her",), talker[None, :, None], np.zeros(n, int), ("s",))
+
+
 def test_shrinkage_keeps_what_is_shared():
-    table = np.outer([1.0, 2.0, 1.0], [1.0, -1.0, 0.5, 0.0])
-    noisy = table + 0.05 * np.random.default_rng(0).normal(size=table.shape)
-    kept = shrink(noisy.reshape(-1, 1), 4, 0.2).reshape(3, 4)
-    assert np.linalg.matrix_rank(kept) == 1
-    assert np.corrcoef(kept.ravel(), table.ravel())[0, 1] > 0.99
-    assert shrink(noisy.reshape(-1, 1), 4, 0.0) is not None
+    """The cross-covariance that few samples give comes closer to that of many; at 0 nothing changes."""
+    response = np.outer([0.0, 1.0, -0.5], np.linspace(1, -1, 6))
+    many, few = coloured(200_000, 6, response), coloured(1_000, 6, response)
+    spec = make_spec("linear", few, SMALL)
+    (truth,) = Ridge(moments(many, spec).centred(), 6, SMALL).shrunk([0.0])
+    ridge = Ridge(moments(few, spec).centred(), 6, SMALL)
+    plain, kept, one = ridge.shrunk([0.0, 0.4, 0.99])
+    centred = moments(few, spec).centred()
+    np.testing.assert_array_equal(plain, centred.xy * (ridge.scale / centred.n)[:, None])
+    assert np.linalg.matrix_rank(one.reshape(-1, 6)) == 1
+
+    def alike(found: np.ndarray) -> float:
+        return float(np.corrcoef(found.ravel(), truth.ravel())[0, 1])
+
+    assert alike(kept) > alike(plain) + 0.05
+
+
+def test_separable_part_of_the_covariance():
+    """All of it is exactly one time course times one topography; a noise that is so by nature is known better."""
+    run = coloured(100, 6, np.zeros((1, 6)))
+    spec = make_spec("linear", run, SMALL)
+    few, many = moments(run, spec).centred(), moments(coloured(200_000, 6, np.zeros((1, 6))), spec).centred()
+    scale = Ridge(few, 6, SMALL).scale
+
+    def error(separable: float) -> float:
+        ridge = Ridge(few, 6, replace(SMALL, separable=separable))
+        inverse = ridge.solve(np.eye(len(few.x)), 0.01)
+        wanted = np.linalg.inv(many.xx * scale * scale[:, None] / many.n + 0.01 * np.eye(len(few.x)))
+        return float(np.linalg.norm(inverse - wanted) / np.linalg.norm(wanted))
+
+    blocks = (few.xx * scale * scale[:, None] / few.n).reshape(len(few.x) // 6, 6, -1, 6)
+    time, space = np.trace(blocks, axis1=1, axis2=3) / 6, np.trace(blocks, axis1=0, axis2=2) / len(blocks)
+    whole = Ridge(few, 6, replace(SMALL, separable=1.0)).solve(np.eye(len(few.x)), 0.1)
+    np.testing.assert_allclose(whole, np.linalg.inv(np.kron(time, space) + 0.1 * np.eye(len(few.x))), atol=1e-9)
+    assert error(0.5) < 0.8 * error(0.0)
 
 
 @pytest.mark.parametrize("n_talkers", [2, 3, 4])

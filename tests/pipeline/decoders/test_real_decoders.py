@@ -79,7 +79,7 @@ def judge(number: int) -> tuple[float, list[float]]:
         for i, pair in enumerate(pairs):
             # Three groups of repetitions, so that a penalty is chosen by holding one out.
             groups = [total([parts[j][1 - half] for j in range(10) if j != i and j % 3 == g]) for g in range(3)]
-            decoder = LinearDecoder(EEG, [0.03, 0.1, 0.3, 1.0, 3.0]).fit_moments(spec, groups)
+            decoder = LinearDecoder(EEG, [0.1, 0.3, 1.0, 3.0]).fit_moments(spec, groups)
             run = pair[half]
             x, y = decoder.project_neural(run.neural)[:, 0], decoder.project_talkers(run.talkers)[0, :, 0]
             r.append(np.corrcoef(x, y)[0, 1])

@@ -1,0 +1,181 @@
+"""A recording with what was heard during it, and the way from there to runs that decoders learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.decoders.presets import Preset
+from pipeline.decoding_graph import NEURAL, decoding_graph
+from pipeline.run import Run
+from pipeline.stream import Aligned, Block, ClockMap, Gap, Item, StreamSpec, WiringError
+
+#: Seconds of each stream that are fed at a time.
+PIECE_S = 0.5
+
+
+class RunError(ValueError):
+    """A file is not a run, or not one that can be used as it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One stream of a recording.
+
+    Attributes
+    ----------
+    spec : StreamSpec
+        As it comes from its source.
+    stamps : array, shape (n_samples,)
+        When each sample was taken, in seconds; where they jump, samples are missing.
+    read : callable
+        Gives samples ``start`` to ``stop``, shape (stop - start, n_channels); NaN where nothing was measured.
+    """
+
+    spec: StreamSpec
+    stamps: NDArray[np.float64]
+    read: Callable[[int, int], NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A part of a recording during which the same talkers spoke; it becomes a run.
+
+    Attributes
+    ----------
+    name : str
+        Of the run.
+    start, stop : float
+        Seconds on the time axis of the recording.
+    talkers, stimuli : tuple of str
+        Name of each talker, and identity of what was said.
+    attended : tuple of (float, str)
+        From when on, in seconds, which talker was attended; ``""`` for nobody.
+    """
+
+    name: str
+    start: float
+    stop: float
+    talkers: tuple[str, ...]
+    stimuli: tuple[str, ...]
+    attended: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """One recording, whatever format it came in.
+
+    Attributes
+    ----------
+    source : str
+        What errors call it.
+    subject : str
+        Who listened.
+    neural : Signal
+        Electrodes.
+    speech : tuple of Signal
+        Envelopes of the first talker of every trial, of the second, ...
+    trials : tuple of Trial
+        In order of time, one or more.
+    """
+
+    source: str
+    subject: str
+    neural: Signal
+    speech: tuple[Signal, ...]
+    trials: tuple[Trial, ...]
+
+
+def prepare(recorded: RecordedRun, preset: Preset) -> list[Run]:
+    """Make runs from a recording, through the very nodes that a live session uses: one for each trial.
+
+    A channel that live decoding would not trust counts as zero here too.
+
+    Raises
+    ------
+    RunError
+        If the preset does not fit the rate or channels, or nothing is left of a trial.
+    """
+    sources = {"neural": recorded.neural, **{f"talker {k}": signal for k, signal in enumerate(recorded.speech)}}
+    n_features = recorded.speech[0].spec.n_channels
+    graph = decoding_graph(preset, len(recorded.speech), n_features, 4 * PIECE_S)
+    try:
+        graph.open({name: signal.spec for name, signal in sources.items()})
+    except WiringError as error:
+        raise RunError(f"{recorded.source}: {error}") from None
+    found = [item for name, piece in _interleave(sources) for _, item in graph.feed(name, piece)]
+    pieces = [item for item in found if isinstance(item, Aligned)]
+    if not pieces:
+        raise RunError(f"{recorded.source}: neural signal and talkers have no instant in common")
+    first, stop = pieces[0].start, pieces[-1].stop
+    ch_names = graph.specs[NEURAL].ch_names
+    x, y = np.zeros((stop - first, len(ch_names))), np.zeros((len(sources) - 1, stop - first, n_features))
+    known = np.zeros(stop - first, dtype=bool)
+    for piece in pieces:
+        rows = slice(piece.start - first, piece.stop - first)
+        x[rows] = piece.neural if piece.bad is None else np.where(piece.bad, 0.0, piece.neural)
+        y[:, rows], known[rows] = piece.talkers, True
+    # The instants of the samples, by the clock map that came with them; within a recording they are one line.
+    clock = next(item for item in found if isinstance(item, ClockMap))
+    times = clock.time0 + (np.arange(first, stop) - clock.index0) * clock.period
+    runs = []
+    for trial in recorded.trials:
+        rows = slice(*np.searchsorted(times, [trial.start, trial.stop]))
+        if not known[rows].any():
+            raise RunError(f"{recorded.source}: nothing was recorded of {trial.name!r}")
+        attended = _attended(trial, times[rows])
+        attended[~known[rows]] = -1
+        runs.append(
+            Run(
+                trial.name,
+                recorded.subject,
+                preset.sfreq,
+                ch_names,
+                x[rows],
+                trial.talkers,
+                y[:, rows],
+                attended,
+                trial.stimuli,
+            )
+        )
+    return runs
+
+
+def _attended(trial: Trial, times: NDArray[np.floating]) -> NDArray[np.int64]:
+    attended = np.full(len(times), -1)
+    for time, name in sorted(trial.attended, key=lambda event: event[0]):
+        attended[times >= time] = trial.talkers.index(name) if name else -1
+    return attended
+
+
+def _interleave(sources: dict[str, Signal]) -> Iterator[tuple[str, Item]]:
+    """All streams in pieces, in order of time: nothing has to wait long for anything."""
+    pieces: list[tuple[float, str, ClockMap | Gap | tuple[int, int, int]]] = []
+    for name, signal in sources.items():
+        sfreq, stamps = signal.spec.sfreq, signal.stamps
+        index = 0
+        breaks = np.flatnonzero(np.abs(np.diff(stamps) - 1 / sfreq) > 0.5 / sfreq) + 1
+        for first, last in zip([0, *breaks], [*breaks, len(stamps)], strict=True):
+            begin = float(stamps[first])
+            if first:
+                missing = max(1, round((begin - float(stamps[first - 1])) * sfreq) - 1)
+                pieces.append((begin, name, Gap(index, index + missing)))
+                index += missing
+            pieces.append((begin, name, ClockMap(float(index), begin, 1 / sfreq)))
+            step = max(1, round(PIECE_S * sfreq))
+            for start in range(first, last, step):
+                stop = min(start + step, last)
+                pieces.append((float(stamps[stop - 1]), name, (index, start, stop)))
+                index += stop - start
+        pieces.append((float(stamps[-1]), name, Gap(index, index)))  # the end: let what is held go
+    pieces.sort(key=lambda piece: piece[0])
+    for _, name, what in pieces:
+        if isinstance(what, tuple):
+            at, start, stop = what
+            yield name, Block(at, sources[name].read(start, stop))
+        else:
+            yield name, what

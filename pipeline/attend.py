@@ -1,0 +1,204 @@
+"""From aligned signals to what is to be heard: scores, posterior, gains, by one node with one verdict per hop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.decode import Decode, DecodeConfig
+from pipeline.decoders.decoder import Decoder
+from pipeline.decoders.sliding import Score
+from pipeline.emissions import Emissions
+from pipeline.evidence import AttentionFilter, EvidenceConfig, Posterior
+from pipeline.gain_control import GainControl, Override, Session, Stream
+from pipeline.node import State
+from pipeline.steering import Steering, SteeringConfig
+from pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, Marker, StreamSpec, wiring_error
+
+#: More masked channels than this share, and what is left is no basis for decisions.
+MAX_BAD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class AttendConfig:
+    """How evidence adds up and how gains follow; see :mod:`pipeline.evidence` and :mod:`pipeline.steering`.
+
+    Attributes
+    ----------
+    hop_s : float
+        Seconds from one decision to the next.
+    switch_rate : float
+        How often attention leaves a talker, per second.
+    enter, leave : float
+        A talker is decided for when its probability reaches the first, and until it falls below the second.
+    boost_db, cut_db : float
+        Gain of a talker who is surely attended, and of one who surely is not.
+    dead_band_db : float
+        Smaller changes are not followed.
+    hold_s : float
+        Least seconds between two changes of whom the gains favour.
+    sham : bool
+        Favour the talker who is not attended, as a control condition: posteriors are shifted by one talker.
+    """
+
+    hop_s: float = 0.5
+    switch_rate: float = 0.02
+    enter: float = 0.7
+    leave: float = 0.55
+    boost_db: float = 3.0
+    cut_db: float = -9.0
+    dead_band_db: float = 1.5
+    hold_s: float = 1.0
+    sham: bool = False
+
+
+class Attend:
+    """Decide who is attended, and what gain each talker shall have. Inputs: aligned signals, control.
+
+    Control is a stream of markers, each stamped with the time at which it is consumed: ``tick``; ``session NAME``;
+    ``stream good`` or ``stream lost``; ``override none``, ``override equal`` or ``override N`` (from 1); ``mute on``
+    and ``mute off``. A decision is given for every score, and whenever the situation or the gains change.
+
+    Parameters
+    ----------
+    config : AttendConfig
+    decoder : Decoder
+        Fitted.
+    emissions : Emissions
+        How its scores scatter, on windows it was not trained on.
+    """
+
+    Config = AttendConfig
+    n_inputs = 2
+
+    def __init__(self, config: AttendConfig, decoder: Decoder, emissions: Emissions) -> None:
+        self.config, self.decoder, self.emissions = config, decoder, emissions
+
+    def open(self, spec: StreamSpec, control: StreamSpec) -> StreamSpec:
+        """Check the stream against the decoder."""
+        if control.sfreq:
+            raise wiring_error("attend", "inputs[1]", f"{control.name!r} at {control.sfreq:g} Hz", "control markers")
+        c = self.config
+        self._decode = Decode(DecodeConfig(c.hop_s), self.decoder)
+        talkers = self._decode.open(spec).ch_names
+        n = len(talkers)
+        try:
+            evidence = EvidenceConfig(n, c.hop_s, self.decoder.spec.window, c.switch_rate, enter=c.enter, leave=c.leave)
+            law = SteeringConfig(n, c.boost_db, c.cut_db, dead_band_db=c.dead_band_db, hold_s=c.hold_s)
+        except ValueError as error:
+            raise wiring_error("attend", "settings", f"unusable ({error})", "as said") from None
+        self._evidence = AttentionFilter(evidence, self.emissions)
+        self._control = GainControl(Steering(law))
+        self._posterior = Posterior(np.full(n, 1 / n), None)
+        self._clock: ClockMap | None = None
+        self._sfreq, self._now, self._newest = spec.sfreq, -math.inf, -1
+        self._session, self._stream, self._bad = Session.RUNNING, Stream.GOOD, False
+        self._override: Override = None
+        self._mute = False
+        self._said: tuple[object, ...] = ()
+        kinds = [f"{what} {name}" for what in ("score", "probability", "gain") for name in talkers]
+        units = ("",) * (2 * n) + ("dB",) * n
+        return StreamSpec("attend", 0.0, tuple(kinds), ("misc",) * (3 * n), units)
+
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
+        """Take signals on port 0 and control on port 1."""
+        if port == 1:
+            if isinstance(item, Marker):
+                self._obey(item)
+                yield from self._told(None)
+            return
+        if isinstance(item, ClockMap):
+            self._clock = item
+            return
+        if isinstance(item, Gap):
+            self._posterior = self._evidence.gap((item.stop - item.start) / self._sfreq)
+        if isinstance(item, Aligned):
+            self._bad = item.bad is not None and float(np.mean(item.bad)) > MAX_BAD
+        for score in self._decode.process(item):
+            if isinstance(score, Score):
+                yield from self._decide(score)
+
+    def _decide(self, score: Score) -> Iterator[Decision]:
+        if np.isfinite(score.scores).all():
+            self._posterior = self._evidence.update(score.scores)
+        else:
+            self._posterior = self._evidence.gap(self.config.hop_s)
+        self._newest = score.newest
+        if self._clock is None:
+            return
+        at = self._clock.time(score.newest)
+        self._now = max(self._now, at)
+        steer = self._posterior
+        if self.config.sham:
+            talker = None if steer.talker is None else (steer.talker + 1) % len(steer.probability)
+            steer = Posterior(np.roll(steer.probability, 1), talker)
+        self._control.observe(steer, at)
+        yield from self._told(score)
+
+    def _obey(self, marker: Marker) -> None:
+        self._now = max(self._now, marker.time)
+        what, _, value = marker.value.partition(" ")
+        match what:
+            case "session":
+                self._session = Session(value)
+            case "stream":
+                self._stream = Stream(value)
+            case "override":
+                self._override = None if value == "none" else "equal" if value == "equal" else int(value) - 1
+            case "mute":
+                self._mute = value == "on"
+
+    def _told(self, score: Score | None) -> Iterator[Decision]:
+        stream = Stream.BAD_CHANNELS if self._bad and self._stream is Stream.GOOD else self._stream
+        target = self._control.target(self._now, self._session, stream, self._override, self._mute)
+        said = (target.situation, tuple(target.gains))
+        if score is None and said == self._said:
+            return
+        self._said = said
+        p = self._posterior
+        yield Decision(
+            self._newest,
+            self._now,
+            np.full(len(p.probability), np.nan) if score is None else score.scores,
+            p.probability,
+            -1 if p.talker is None else p.talker,
+            target.gains,
+            target.ramp_s,
+            target.situation.value,
+        )
+
+    def state(self) -> State:
+        """Everything that later decisions depend on."""
+        clock = self._clock
+        flags = [self._stream is Stream.LOST, self._bad, self._mute, clock is not None]
+        override = -2 if self._override is None else -1 if self._override == "equal" else self._override
+        session = list(Session).index(self._session)
+        parts = {"decode": self._decode.state(), "evidence": self._evidence.state(), "control": self._control.state()}
+        return {
+            "at": np.array([self._newest, override, session], np.int64),
+            "flags": np.array(flags),
+            "now": np.array(self._now),
+            "clock": np.zeros(3) if clock is None else np.array([clock.index0, clock.time0, clock.period]),
+            "probability": self._posterior.probability.copy(),
+            "talker": np.array(-1 if self._posterior.talker is None else self._posterior.talker),
+            **{f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()},
+        }
+
+    def restore(self, state: State) -> None:
+        """Put back what :meth:`state` gave; the next change is told whatever was told last."""
+        self._newest, override, session = (int(i) for i in state["at"])
+        self._override = None if override == -2 else "equal" if override == -1 else override
+        self._session = list(Session)[session]
+        lost, self._bad, self._mute, known = (bool(flag) for flag in state["flags"])
+        self._stream = Stream.LOST if lost else Stream.GOOD
+        self._now = float(state["now"])
+        self._clock = ClockMap(*(float(v) for v in state["clock"])) if known else None
+        talker = int(state["talker"])
+        self._posterior = Posterior(np.array(state["probability"], np.float64), None if talker < 0 else talker)
+        self._said = ()
+        for name, part in (("decode", self._decode), ("evidence", self._evidence), ("control", self._control)):
+            prefix = f"{name}."
+            part.restore({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)})

@@ -1,0 +1,80 @@
+"""What comes before a decoder: from electrodes and speech envelopes to features on one grid, live or recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.align import Align, AlignConfig
+from pipeline.bandpass import Bandpass, BandpassConfig
+from pipeline.decoders.presets import Preset
+from pipeline.graph import Graph, Step
+from pipeline.high_gamma import HighGamma, HighGammaConfig
+from pipeline.pick import Pick, PickConfig
+from pipeline.quality import Quality, QualityConfig
+from pipeline.reblock import Reblock, ReblockConfig
+from pipeline.reference import Reference, ReferenceConfig
+from pipeline.resample import Resample, ResampleConfig
+
+#: The last neural step: its channels are those of the decoder.
+NEURAL = "neural features"
+
+
+def decoding_graph(preset: Preset, n_talkers: int, n_features: int, max_wait_s: float) -> Graph:
+    """Wire the nodes of a preset; the graph is not yet open.
+
+    Scalp EEG is band-passed and re-referenced to its average. Of intracranial EEG the high-gamma amplitude and the
+    voltage up to the preset's ``high_hz`` become channels of their own. Both sides then have the same rate and have
+    passed the same causal Butterworth band-pass.
+
+    Parameters
+    ----------
+    preset : Preset
+        Band, rate, and the kind of signal by its name.
+    n_talkers : int
+        Streams of speech features, one each.
+    n_features : int
+        Features of each.
+    max_wait_s : float
+        See :class:`pipeline.align.AlignConfig`.
+
+    Returns
+    -------
+    Graph
+        Fed as ``neural``, ``talker 0``, ``talker 1``, ...; its output is ``align``.
+    """
+
+    def bandpass() -> Bandpass:
+        return Bandpass(BandpassConfig(preset.low_hz, preset.high_hz))
+
+    def resample() -> Resample:
+        return Resample(ResampleConfig(preset.sfreq, preset.high_hz))
+
+    nodes: list[tuple[str, Any]]
+    if preset.name == "ieeg":
+        types: tuple[str, ...] = ("seeg", "ecog")
+        # Recursive filters differ a little with the rate at which they run: both sides have theirs at the same one.
+        nodes = [("high_gamma", HighGamma(HighGammaConfig(below_hz=preset.high_hz))), ("resample", resample())]
+        nodes.append((NEURAL, bandpass()))
+        speech = [resample, bandpass]
+    else:
+        types = ("eeg",)
+        nodes = [("bandpass", bandpass()), ("reference", Reference(ReferenceConfig())), (NEURAL, resample())]
+        speech = [bandpass, resample]
+    nodes = [
+        ("pick", Pick(PickConfig(types))),
+        ("reblock", Reblock(ReblockConfig())),
+        ("quality", Quality(QualityConfig())),
+        *nodes,
+    ]
+    steps, before = [], "neural"
+    for name, node in nodes:
+        steps.append(Step(name, node, (before,)))
+        before = name
+    for k in range(n_talkers):
+        before = f"talker {k}"
+        for name, node in (("reblock", Reblock(ReblockConfig())), *((make.__name__, make()) for make in speech)):
+            steps.append(Step(f"{name} {k}", node, (before,)))
+            before = f"{name} {k}"
+    last = tuple(f"{speech[-1].__name__} {k}" for k in range(n_talkers))
+    align = Align(AlignConfig(n_streams=n_talkers, n_features=n_features, max_wait_s=max_wait_s))
+    return Graph([*steps, Step("align", align, (NEURAL, *last))], ["align"])
