@@ -6,15 +6,20 @@ import dataclasses
 import difflib
 import tomllib
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from devices.decoder_folder import load_decoder
 from devices.lsl_info import StreamSelector
 from devices.session_file import JOURNAL
 from pipeline.align import Align
+from pipeline.attend import Attend, AttendConfig
 from pipeline.bandpass import Bandpass
+from pipeline.decoders.decoder import DecoderError
+from pipeline.decoding_graph import CONTROL, decoding_graph
 from pipeline.envelope import Envelope
 from pipeline.epochs import Epochs
 from pipeline.graph import Graph, Step
@@ -25,6 +30,7 @@ from pipeline.quality import Quality
 from pipeline.reblock import Reblock
 from pipeline.reference import Reference
 from pipeline.resample import Resample
+from pipeline.stream import StreamSpec
 
 #: Every kind of node, by the name it has in the configuration.
 KINDS: dict[str, Any] = {
@@ -84,6 +90,17 @@ class EngineConfig(_Strict):
     budget_s: float | None = Field(default=None, gt=0, description="deadline, arrival to output; default one hop, s")
 
 
+class AttentionConfig(_Strict):
+    """Who is attended: a decoder, and what it listens to."""
+
+    decoder: str = Field(description="folder of the decoder, from this file's folder")
+    neural: str = Field(default="eeg", description="stream of the electrodes")
+    talkers: str = Field(default="speech", description="stream of the talkers' envelopes, one channel each")
+    max_wait_s: float = Field(default=2.0, gt=0, description="longest wait for the slower of the two, s")
+    deadline_s: float = Field(default=0.25, gt=0, description="decisions later than this are dropped, s")
+    settings: AttendConfig = AttendConfig()
+
+
 class _Node(_Strict):
     type: str
     name: str = ""
@@ -93,7 +110,8 @@ class _Node(_Strict):
 
 class _File(_Strict):
     streams: dict[str, StreamConfig]
-    nodes: list[dict[str, Any]]
+    nodes: list[dict[str, Any]] = []
+    attention: dict[str, Any] | None = None
     outputs: list[OutputConfig] = []
     engine: EngineConfig = EngineConfig()
 
@@ -117,6 +135,10 @@ class Config:
         What leaves the graph; the last node if none is named.
     engine : EngineConfig
         How the graph is run.
+    attention : AttentionConfig or None
+        With it, the nodes are those of the decoder's preset, and there are no others.
+    folder : Path
+        Where relative paths begin.
     """
 
     text: str
@@ -124,9 +146,31 @@ class Config:
     steps: tuple[tuple[str, str, Any, tuple[str, ...]], ...]
     outputs: tuple[OutputConfig, ...]
     engine: EngineConfig
+    attention: AttentionConfig | None = None
+    folder: Path = Path()
 
-    def graph(self) -> Graph:
-        """Build the graph, not yet open."""
+    @property
+    def decoder(self) -> Path | None:
+        """Folder of the decoder, if there is one."""
+        return self.folder / self.attention.decoder if self.attention else None
+
+    def sources(self, specs: Mapping[str, StreamSpec]) -> dict[str, StreamSpec]:
+        """Everything that the graph is fed: the streams, and control if there is attention to be decoded."""
+        return {
+            **specs,
+            **({CONTROL: StreamSpec(CONTROL, 0.0, (CONTROL,), ("misc",), ("",))} if self.attention else {}),
+        }
+
+    def graph(self, decoder: Path | None = None) -> Graph:
+        """Build the graph, not yet open; ``decoder`` is where its folder is now, if not where it was.
+
+        Raises
+        ------
+        ConfigError
+            If the decoder cannot be read or used live.
+        """
+        if self.attention is not None:
+            return _attention_graph(self.attention, decoder or self.folder / self.attention.decoder)
         steps = [Step(name, KINDS[kind](settings), inputs) for name, kind, settings, inputs in self.steps]
         return Graph(steps, [output.node for output in self.outputs])
 
@@ -150,11 +194,11 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    return parse_config(text, str(path))
+    return parse_config(text, str(path), path.parent)
 
 
-def parse_config(text: str, where: str) -> Config:
-    """Check a configuration; ``where`` says in errors where it comes from."""
+def parse_config(text: str, where: str, folder: Path = Path()) -> Config:
+    """Check a configuration; ``where`` says in errors where it comes from, paths in it begin in ``folder``."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -170,8 +214,10 @@ def parse_config(text: str, where: str) -> Config:
             raise ConfigError(f"{where}: [streams.{name}] names both an LSL stream and a FieldTrip buffer: choose one")
         if stream.fieldtrip and not stream.unit:
             raise ConfigError(f"{where}: [streams.{name}] needs 'unit' (V, mV, uV or nV): a FieldTrip buffer has none")
+    if file.attention is not None:
+        return _with_attention(file, text, where, folder)
     if not file.nodes:
-        raise ConfigError(f"{where}: there is no [[nodes]] table, but must be at least one")
+        raise ConfigError(f"{where}: there is no [[nodes]] table, but must be at least one, or [attention]")
     steps = _steps(file, where)
     outputs = tuple(file.outputs) or (OutputConfig(node=steps[-1][0]),)
     doubled = [o.node for i, o in enumerate(outputs) if o.node in {p.node for p in outputs[:i]}]
@@ -184,6 +230,39 @@ def parse_config(text: str, where: str) -> Config:
     if doubled:
         raise ConfigError(f"{where}: [[outputs]] names node {doubled[0]!r} twice, but must once")
     return Config(text, file.streams, steps, outputs, file.engine)
+
+
+def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
+    own, place = set(AttentionConfig.model_fields) - {"settings"}, f"{where}: [attention]"
+    if file.nodes or file.outputs:
+        raise ConfigError(f"{place} brings its own nodes: remove [[nodes]] and [[outputs]], or [attention]")
+    table = file.attention or {}
+    model = _model(AttendConfig)
+    checked = _validate(model, {k: v for k, v in table.items() if k not in own}, place, also=own)
+    values = {field: getattr(checked, field) for field in model.model_fields}
+    settings = {**{k: v for k, v in table.items() if k in own}, "settings": AttendConfig(**values)}
+    attention = _validate(AttentionConfig, settings, place)
+    for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
+        if name not in file.streams:
+            raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{_nearest(name, file.streams)}")
+    return Config(text, file.streams, (), (OutputConfig(node="attend"),), file.engine, attention, folder)
+
+
+def _attention_graph(attention: AttentionConfig, folder: Path) -> Graph:
+    try:
+        decoder, facts = load_decoder(folder)
+    except DecoderError as error:
+        raise ConfigError(f"[attention]: {error}") from None
+    if facts.emissions is None:
+        raise ConfigError(
+            f"[attention]: decoder {folder} cannot be used live, since nobody knows how its scores scatter: train it "
+            "on three runs or more"
+        )
+    attend = Attend(attention.settings, decoder, facts.emissions)
+    n_features = decoder.spec.n_features
+    return decoding_graph(
+        decoder.preset, attention.neural, [attention.talkers], n_features, attention.max_wait_s, attend
+    )
 
 
 def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...]], ...]:

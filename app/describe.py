@@ -39,7 +39,7 @@ def describe(
         settings = load_config(config)
         specs = _specs(settings, recording, wait)
         graph = settings.graph()
-        graph.open(specs)
+        graph.open(settings.sources(specs))
     for name, spec in specs.items():
         rate = f"{spec.sfreq:g} Hz" if spec.sfreq else "irregular"
         stream = settings.streams[name]
@@ -47,10 +47,10 @@ def describe(
         console.print(f"stream {name}: {source}; {spec.n_channels} channels, {rate}", markup=False)
     console.print(graph_table(graph, settings))
     console.print("settings, with their defaults:")
-    for name, _, config_of_node, _ in settings.steps:
-        values = dataclasses.asdict(config_of_node).items()
+    for step in graph.steps:
+        values = dataclasses.asdict(step.node.config).items()
         shown = ", ".join(f"{k} = {'auto' if v is None else list(v) if isinstance(v, tuple) else v}" for k, v in values)
-        console.print(f"  {name}: {shown}", markup=False, highlight=False)
+        console.print(f"  {step.name}: {shown}", markup=False, highlight=False)
     for output in settings.outputs:
         spec = graph.specs[output.node]
         uses = {
@@ -103,7 +103,9 @@ def graph_table(graph: Graph, settings: Config) -> Table:
         table.add_column(column, overflow="fold")
     for column in ("ch", "Hz", "hop", "wait ms", "delay ms", "group ms"):
         table.add_column(column, justify="right")
-    for name, kind, _, inputs in settings.steps:
+    kinds = {name: kind for name, kind, _, _ in settings.steps}
+    for step in graph.steps:
+        name, kind, inputs = step.name, kinds.get(step.name, step.name), step.inputs
         spec = graph.specs[name]
         latencies = (f"{1e3 * v:.1f}" for v in (spec.wait, spec.delay, spec.group_delay))
         hop = str(spec.hop or "any")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import queue
 import sys
 import threading
@@ -20,8 +21,9 @@ from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamDescription
 from devices.session_file import Digest, SessionWriter
+from pipeline.decoding_graph import CONTROL
 from pipeline.graph import Graph
-from pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, Marker, StreamSpec
+from pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item, Marker, StreamSpec
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 DIGEST_EVERY_S = 1.0
 #: Most arrivals that may wait for the graph: far more than ``max_lag_s`` lets it work off.
 MAX_WAITING = 5000
+#: Seconds between looks at what has not arrived.
+TICK_S = 0.25
 #: Most masked channels that an event names.
 MAX_NAMED = 8
 #: How many of the newest latencies the percentiles are taken of.
@@ -134,11 +138,19 @@ class Engine:
 
     config: Config
     on_event: Callable[[str], None] = log.warning
+    #: Told about every decision that came in time, on the thread of the graph; it must not wait.
+    on_decision: Callable[[Decision], None] | None = None
     streams: dict[str, StreamStatus] = field(default_factory=dict)
     latency: Latencies = field(default_factory=Latencies)
     cost: Latencies = field(default_factory=Latencies)
     bad: dict[str, tuple[str, ...]] = field(default_factory=dict)
     n_late: int = 0
+    #: Decisions so far, and those of them that came too late and were dropped.
+    n_decisions: int = 0
+    n_dropped: int = 0
+    #: The newest decision, and seconds from the arrival of its newest sample to its gains being set.
+    decision: Decision | None = None
+    decision_latency: Latencies = field(default_factory=Latencies)
     #: What ended the graph thread, if it was an error.
     failure: BaseException | None = None
 
@@ -160,7 +172,7 @@ class Engine:
                 self.inlets[name] = open_inlet(name, stream, self._hand_over, self.config.engine.resolve_s)
             check_expected(self.config, self.descriptions)
             self.graph = self.config.graph()
-            specs = {name: d.spec for name, d in self.descriptions.items()}
+            specs = self.config.sources({name: d.spec for name, d in self.descriptions.items()})
             self.outputs = self.graph.open(specs)
             warm_up(self.graph, specs)
             for output in self.config.outputs:
@@ -222,6 +234,11 @@ class Engine:
         for inlet in self.inlets.values():
             inlet.stop()
 
+    def control(self, value: str) -> None:
+        """Tell the node that decides what the operator wants, in its words; from any thread."""
+        now = pylsl.local_clock()
+        self._queue.put(Arrival(CONTROL, Marker(now, value), now))
+
     def _hand_over(self, arrival: Arrival) -> None:
         # Should the graph hang, receiving is held up: what LSL's own buffer cannot keep comes out as a gap.
         while self._queue.qsize() > MAX_WAITING and not self._stop.is_set():
@@ -232,6 +249,8 @@ class Engine:
 
     def _run(self) -> None:
         digest_at = time.monotonic() + DIGEST_EVERY_S
+        tick_at = math.inf if self.config.attention is None else 0.0
+        streams = "good"
         try:
             while True:
                 try:
@@ -241,6 +260,12 @@ class Engine:
                         return
                 else:
                     self._take(arrival)
+                if time.monotonic() > tick_at:
+                    now, tick_at = pylsl.local_clock(), time.monotonic() + TICK_S
+                    found = "good" if all(inlet.status == "live" for inlet in self.inlets.values()) else "lost"
+                    said = "tick" if found == streams else f"stream {found}"
+                    streams = found
+                    self._take(Arrival(CONTROL, Marker(now, said), now))
                 if time.monotonic() > digest_at:
                     self._write_digests()
                     digest_at = time.monotonic() + DIGEST_EVERY_S
@@ -264,10 +289,10 @@ class Engine:
             self.streams[name].n_skipped += item.stop - item.start
             lag = self.config.engine.max_lag_s
             self.on_event(f"{name}: {item.stop - item.start} samples skipped: the graph is {lag:g} s behind")
-        else:
+        elif name != CONTROL:
             self._note(name, item, arrival.time)
         for output, out in self.graph.feed(name, item):
-            self._give(output, out)
+            self._give(output, out, arrival.time)
         if isinstance(item, Block):
             done = pylsl.local_clock()
             self.latency.add(done - arrival.time)
@@ -293,14 +318,36 @@ class Engine:
         elif isinstance(item, ClockMap):
             status.clock = item
 
-    def _give(self, name: str, item: Item) -> None:
+    def _give(self, name: str, item: Item, arrival: float) -> None:
         if isinstance(item, ChannelQuality):
             self._note_quality(name, item)
+        if isinstance(item, Decision):
+            self._decided(item, arrival)
         if self._writer is not None:
             self._digests[name].add(item)
             self._writer.output(name, item)
         if name in self._outlets and isinstance(item, Block | Gap | ClockMap | Marker):
             self._outlets[name].push(item)
+
+    def _decided(self, decision: Decision, arrival: float) -> None:
+        """Set gains, or drop a decision that comes too late; write its times into the ledger either way."""
+        attention, decided = self.config.attention, pylsl.local_clock()
+        self.n_decisions += 1
+        late = attention is not None and decided - arrival > attention.deadline_s
+        if late:
+            self.n_dropped += 1
+            self.on_event(f"decision {self.n_decisions} came {decided - arrival:.2f} s after its samples: dropped")
+        else:
+            self.decision = decision
+            if self.on_decision is not None:
+                self.on_decision(decision)
+        done = pylsl.local_clock()
+        scored = bool(np.isfinite(decision.scores).all())
+        if scored and not late:
+            self.decision_latency.add(done - arrival)
+        if self._writer is not None:
+            times = {"decision": self.n_decisions, "newest": decision.time, "arrival": arrival, "decided": decided}
+            self._writer.journal(done, {**times, "set": None if late else done, "scored": scored})
 
     def _note_quality(self, output: str, item: ChannelQuality) -> None:
         names = tuple(n for n, b in zip(item.ch_names, item.bad, strict=True) if b)

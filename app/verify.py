@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from app.config import parse_config
-from devices.session_file import Consumed, Digest, Noted, Produced, SessionFile
-from pipeline.stream import Block
+from app.config import ConfigError, parse_config
+from devices.decoder_folder import folder_fingerprint
+from devices.session_file import Consumed, Digest, Noted, Produced, SessionFile, decision_row
+from pipeline.stream import Block, Decision
 
 #: Largest difference, relative to the largest sample of the output, that another machine may make.
 TOLERANCE = 1e-9
@@ -75,8 +76,12 @@ class Replay:
             Receives, by output, all items that came out.
         """
         config = parse_config(self.session.about["config"], f"configuration in {self.session.path}")
-        graph = config.graph()
-        graph.open({name: d.spec for name, d in self.session.streams.items()})
+        folder = self.session.about.get("decoder")
+        beside = self.session.path.parent / folder["folder"] if folder else None
+        if folder and beside and folder_fingerprint(beside) != folder["sha256"]:
+            raise ConfigError(f"{beside} is not the decoder that {self.session.path} was recorded with")
+        graph = config.graph(beside)
+        graph.open(config.sources({name: d.spec for name, d in self.session.streams.items()}))
         digests = {name: Digest() for name in graph.outputs}
         self.outputs = {name: Comparison() for name in graph.outputs}
         given: dict[str, list[np.ndarray]] = {name: [] for name in self.session.about["outputs"]}
@@ -85,10 +90,11 @@ class Replay:
                 self.n_items += 1
                 for name, item in graph.feed(event.stream, event.item):
                     digests[name].add(item)
-                    if isinstance(item, Block):
-                        self.outputs[name].n_samples += len(item.data)
+                    if isinstance(item, Block | Decision):
+                        data = item.data if isinstance(item, Block) else decision_row(item)
+                        self.outputs[name].n_samples += len(data)
                         if name in given:
-                            given[name].append(item.data)
+                            given[name].append(data)
                     if keep is not None:
                         keep.setdefault(name, []).append(item)
             elif isinstance(event, Produced):
@@ -102,10 +108,11 @@ class Replay:
             return
         replayed = given.pop(0)
         found.n_compared += len(recorded)
-        if not np.array_equal(replayed, recorded):
+        if not np.array_equal(replayed, recorded, equal_nan=True):
             difference = float(np.max(np.abs(replayed - recorded)))
             found.difference = max(found.difference, difference) if np.isfinite(difference) else np.inf
-        found.largest = max(found.largest, float(np.max(np.abs(recorded), initial=0.0)))
+        finite = recorded[np.isfinite(recorded)]  # scores that are missing, gains of silence
+        found.largest = max(found.largest, float(np.max(np.abs(finite), initial=0.0)))
 
     def _note(self, note: Noted, digests: dict[str, Digest]) -> None:
         entry = note.entry

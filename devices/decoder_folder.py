@@ -72,6 +72,17 @@ def fingerprint(run: Run) -> str:
     return digest.hexdigest()
 
 
+def folder_fingerprint(folder: Path) -> str:
+    """SHA-256 over all of a decoder.
+
+    Raises
+    ------
+    DecoderError
+        If it cannot be read.
+    """
+    return hashlib.sha256(_read(folder / TEXT, MAX_TEXT) + _read(folder / WEIGHTS, MAX_WEIGHTS)).hexdigest()
+
+
 def save_decoder(folder: Path, decoder: LinearDecoder | CcaDecoder, facts: Facts) -> None:
     """Write a fitted decoder to a folder, whole or not at all.
 

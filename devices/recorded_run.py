@@ -102,7 +102,7 @@ def prepare(recorded: RecordedRun, preset: Preset) -> list[Run]:
     """
     sources = {"neural": recorded.neural, **{f"talker {k}": signal for k, signal in enumerate(recorded.speech)}}
     n_features = recorded.speech[0].spec.n_channels
-    graph = decoding_graph(preset, len(recorded.speech), n_features, 4 * PIECE_S)
+    graph = decoding_graph(preset, "neural", [*sources][1:], n_features, 4 * PIECE_S)
     try:
         graph.open({name: signal.spec for name, signal in sources.items()})
     except WiringError as error:

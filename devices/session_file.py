@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from devices import xdf
 from devices.lsl import Arrival
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
-from pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Epoch, Gap, Item, Marker, StreamSpec
+from pipeline.decoding_graph import CONTROL
+from pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Decision, Epoch, Gap, Item, Marker, StreamSpec
 
 JOURNAL = "earmark-journal"
 
@@ -52,6 +53,9 @@ class Digest:
             self._numbers(item.start, item.neural, item.talkers, item.bad)
         elif isinstance(item, ChannelQuality):
             self._numbers(item.stop, item.score, item.bad, *item.faults)
+        elif isinstance(item, Decision):
+            self._numbers(item.newest, item.time, item.scores, item.probability, item.talker, item.gains, item.ramp_s)
+            self._numbers(item.situation)
 
     def _numbers(self, *values: Any) -> None:
         for value in values:
@@ -114,6 +118,8 @@ class SessionWriter:
         name, item = arrival.stream, arrival.item
         if isinstance(item, str):
             self.journal(arrival.time, {"event": item})
+        elif name == CONTROL and isinstance(item, Marker):
+            self.journal(arrival.time, {"control": [item.time, item.value]})
         elif isinstance(item, float):
             self._put(xdf.clock_offset(self._ids[name], arrival.time - item, item))
             for own in self._own:  # already stamped by this machine's clock; readers expect it said
@@ -145,6 +151,8 @@ class SessionWriter:
             clock = self._clocks[name]
             stamps = np.array([clock.time(index) for index in range(item.start, item.stop)])
             self._samples(name, stamps, item.data)
+        elif isinstance(item, Decision):
+            self._samples(name, np.array([item.time]), decision_row(item))
 
     def journal(self, time: float, entry: Mapping[str, Any]) -> None:
         """Write a line into the journal."""
@@ -173,6 +181,11 @@ class SessionWriter:
             self._first[name] = float(stamps[0])
         self._last[name] = float(stamps[-1])
         self._count[name] += len(stamps)
+
+
+def decision_row(decision: Decision) -> NDArray[np.float64]:
+    """A decision as one sample: scores, probabilities, gains, shape (1, 3 * n_talkers)."""
+    return np.concatenate([decision.scores, decision.probability, decision.gains])[None]
 
 
 def _journal_xml(about: Mapping[str, Any]) -> str:
@@ -315,6 +328,9 @@ class SessionFile:
                 yield Consumed(name, gap)
             elif "clock" in entry:
                 yield Consumed(name, ClockMap(*entry["clock"]))
+            elif "control" in entry:
+                at, value = entry["control"]
+                yield Consumed(CONTROL, Marker(at, value))
             elif "offset" in entry:
                 offsets[name] = entry["offset"]
             elif "skip" in entry:

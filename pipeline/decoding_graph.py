@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.align import Align, AlignConfig
+from pipeline.attend import Attend
 from pipeline.bandpass import Bandpass, BandpassConfig
 from pipeline.decoders.presets import Preset
 from pipeline.graph import Graph, Step
@@ -17,9 +19,18 @@ from pipeline.resample import Resample, ResampleConfig
 
 #: The last neural step: its channels are those of the decoder.
 NEURAL = "neural features"
+#: The stream by which a session tells its graph what the operator wants and how time passes.
+CONTROL = "control"
 
 
-def decoding_graph(preset: Preset, n_talkers: int, n_features: int, max_wait_s: float) -> Graph:
+def decoding_graph(
+    preset: Preset,
+    neural: str,
+    talkers: Sequence[str],
+    n_features: int,
+    max_wait_s: float,
+    attend: Attend | None = None,
+) -> Graph:
     """Wire the nodes of a preset; the graph is not yet open.
 
     Scalp EEG is band-passed and re-referenced to its average. Of intracranial EEG the high-gamma amplitude and the
@@ -30,17 +41,21 @@ def decoding_graph(preset: Preset, n_talkers: int, n_features: int, max_wait_s: 
     ----------
     preset : Preset
         Band, rate, and the kind of signal by its name.
-    n_talkers : int
-        Streams of speech features, one each.
+    neural : str
+        Name of the stream of electrodes.
+    talkers : sequence of str
+        Names of the streams of speech features, of one or more talkers each.
     n_features : int
-        Features of each.
+        Features of each talker.
     max_wait_s : float
         See :class:`pipeline.align.AlignConfig`.
+    attend : Attend, optional
+        Decides, told what to do by a stream called ``control``.
 
     Returns
     -------
     Graph
-        Fed as ``neural``, ``talker 0``, ``talker 1``, ...; its output is ``align``.
+        Its output is ``align``, or ``attend`` if there is one.
     """
 
     def bandpass() -> Bandpass:
@@ -66,15 +81,18 @@ def decoding_graph(preset: Preset, n_talkers: int, n_features: int, max_wait_s: 
         ("quality", Quality(QualityConfig())),
         *nodes,
     ]
-    steps, before = [], "neural"
+    steps, before = [], neural
     for name, node in nodes:
         steps.append(Step(name, node, (before,)))
         before = name
-    for k in range(n_talkers):
-        before = f"talker {k}"
+    for k, talker in enumerate(talkers):
+        before = talker
         for name, node in (("reblock", Reblock(ReblockConfig())), *((make.__name__, make()) for make in speech)):
             steps.append(Step(f"{name} {k}", node, (before,)))
             before = f"{name} {k}"
-    last = tuple(f"{speech[-1].__name__} {k}" for k in range(n_talkers))
-    align = Align(AlignConfig(n_streams=n_talkers, n_features=n_features, max_wait_s=max_wait_s))
-    return Graph([*steps, Step("align", align, (NEURAL, *last))], ["align"])
+    last = tuple(f"{speech[-1].__name__} {k}" for k in range(len(talkers)))
+    align = Align(AlignConfig(n_streams=len(talkers), n_features=n_features, max_wait_s=max_wait_s))
+    steps.append(Step("align", align, (NEURAL, *last)))
+    if attend is not None:
+        steps.append(Step("attend", attend, ("align", CONTROL)))
+    return Graph(steps, [steps[-1].name])

@@ -23,7 +23,7 @@ def speech(sfreq=128.0):
 
 
 def opened(preset, spec, n_talkers=2):
-    graph = decoding_graph(preset, n_talkers, 1, 2.0)
+    graph = decoding_graph(preset, "neural", [f"talker {k}" for k in range(n_talkers)], 1, 2.0)
     graph.open({"neural": spec, **{f"talker {k}": speech() for k in range(n_talkers)}})
     return graph
 

@@ -1,0 +1,157 @@
+"""The node that decides: scores to posterior to gains, and the table of situations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from planted import SMALL, planted
+
+from pipeline.attend import Attend, AttendConfig
+from pipeline.decoders.linear import LinearDecoder
+from pipeline.emissions import Emissions
+from pipeline.stream import Aligned, ClockMap, Decision, Gap, Marker, StreamSpec, WiringError
+
+DECODER = LinearDecoder(SMALL, [1.0], [0.2]).fit([planted(0), planted(1)])
+EMISSIONS = Emissions(0.5, 0.0, 0.3, 0.0, 100.0)
+RUN = planted(7, seconds=24)
+SWITCHING = planted(8, seconds=60, switch_every=30.0)
+CONTROL = StreamSpec("control", 0.0, ("control",), ("misc",), ("",))
+CLOCK = ClockMap(0.0, 100.0, 1 / 32)
+
+
+def aligned(n_talkers=2):
+    names = tuple(f"E{i + 1}" for i in range(6)) + tuple(f"a/{k}" for k in range(n_talkers))
+    types = ("eeg",) * 6 + ("misc",) * n_talkers
+    return StreamSpec("align", 32.0, names, types, ("uV",) * len(names), hop=8, wait=0.25)
+
+
+def node(**config):
+    made = Attend(AttendConfig(**{"hop_s": 0.25, "hold_s": 0.0, **config}), DECODER, EMISSIONS)
+    made.open(aligned(), CONTROL)
+    return made
+
+
+def items(run, start=0, stop=None, bad=None):
+    stop = len(run.neural) if stop is None else stop
+    return [
+        Aligned(i, run.neural[i : i + 8], run.talkers[:, i : i + 8], bad) for i in range(start, stop, 8)
+    ]  # fmt: skip
+
+
+def play(one, found):
+    """Feed items; markers go to control."""
+    return [out for item in found for out in one.process(item, int(isinstance(item, Marker)))]
+
+
+def test_follows_attention():
+    decisions = play(node(), [CLOCK, *items(SWITCHING)])
+    assert all(isinstance(one, Decision) for one in decisions)
+    right = [one.talker == (one.newest / 32 >= 30) for one in decisions if one.newest / 32 % 30 > 15]
+    assert np.mean(right) > 0.9
+    last = decisions[-1]
+    assert last.probability.sum() == pytest.approx(1.0)
+    assert last.time == pytest.approx(CLOCK.time(last.newest))
+    assert last.gains[1] > 2 > -8 > last.gains[0]
+    assert last.situation == "steered"
+    assert decisions[1].newest - decisions[0].newest == 8
+
+
+def test_sham_favours_the_other():
+    true, sham = play(node(), [CLOCK, *items(RUN)])[-1], play(node(sham=True), [CLOCK, *items(RUN)])[-1]
+    np.testing.assert_array_equal(sham.probability, true.probability)
+    np.testing.assert_array_equal(sham.gains, true.gains[::-1])
+    assert true.gains[0] > true.gains[1]
+
+
+def test_what_is_heard_when_nothing_comes():
+    """Held after one second, neutral after three, steered again once there are scores."""
+    one = node()
+    steered = play(one, [CLOCK, *items(RUN, stop=512)])[-1]
+
+    def tick(after):
+        return play(one, [Marker(steered.time + after, "tick")])
+
+    assert tick(0.9) == []
+    (held,) = tick(1.5)
+    assert held.situation.startswith("held")
+    np.testing.assert_array_equal(held.gains, steered.gains)
+    assert np.isnan(held.scores).all()
+    assert tick(2.9) == []
+    (stale,) = tick(3.1)
+    assert "too long" in stale.situation
+    np.testing.assert_array_equal(stale.gains, 0.0)
+    assert stale.ramp_s == 1.0
+    late = ClockMap(512.0, stale.time + 1, 1 / 32)
+    assert play(one, [late, *items(RUN, 512, 700)])[-1].situation == "steered"
+
+
+@pytest.mark.parametrize(
+    ("said", "situation", "gains"),
+    [
+        ("mute on", "muted", [-np.inf, -np.inf]),
+        ("override 2", "override", [-9.0, 3.0]),
+        ("override equal", "override", [0.0, 0.0]),
+        ("session paused", "paused", [0.0, 0.0]),
+        ("stream lost", "neutral: stream lost", [0.0, 0.0]),
+    ],
+)
+def test_the_operator_and_losses_come_first(said, situation, gains):
+    one = node()
+    before = play(one, [CLOCK, *items(RUN, stop=400)])[-1]
+    (now,) = play(one, [Marker(before.time + 0.1, said)])
+    assert now.situation == situation
+    np.testing.assert_allclose(now.gains, gains, atol=0.3)
+    assert all(later.situation == situation for later in play(one, items(RUN, 400, 600)))
+    what, value = said.split()
+    undo = {"mute": "off", "override": "none", "session": "running", "stream": "good"}[what]
+    assert value != undo
+    play(one, [Marker(before.time + 6.4, f"{what} {undo}")])
+    assert play(one, items(RUN, 600, 760))[-1].situation == "steered"
+
+
+def test_too_many_masked_channels_are_no_basis():
+    one, bad = node(), np.array([True] * 4 + [False] * 2)
+    play(one, [CLOCK, *items(RUN, stop=400)])
+    assert play(one, items(RUN, 400, 480, bad))[-1].situation == "neutral: too many bad channels"
+    few = np.array([True] * 3 + [False] * 3)
+    assert play(one, items(RUN, 480, 560, few))[-1].situation == "steered"
+
+
+def test_a_gap_makes_it_less_sure():
+    one = node()
+    before = play(one, [CLOCK, *items(RUN, stop=400)])[-1]
+    assert before.probability.max() > 0.9
+    (told,) = play(one, [Gap(400, 400 + 32 * 60), Marker(before.time + 1, "override equal")])
+    assert told.probability.max() < 0.65
+
+
+def test_nothing_is_decided_before_there_is_a_clock():
+    assert play(node(), items(RUN)) == []
+
+
+def test_state_goes_on_where_it_was():
+    script = [CLOCK, *items(RUN, stop=360), Marker(111.2, "override 1"), *items(RUN, 360, 400)]
+    rest = [*items(RUN, 400, 500), Marker(115.6, "override none"), *items(RUN, 500), Marker(140.0, "tick")]
+    one, other = node(), node()
+    play(one, script)
+    other.restore(one.state())
+    for a, b in zip(play(one, rest), play(other, rest), strict=True):
+        for key in Decision.__slots__:
+            np.testing.assert_array_equal(getattr(a, key), getattr(b, key))
+
+
+@pytest.mark.parametrize(
+    ("config", "match"),
+    [({"hop_s": 0.3}, "hop"), ({"enter": 0.4}, "enter"), ({"boost_db": 20.0}, "boost_db")],
+)
+def test_impossible_settings_are_refused(config, match):
+    with pytest.raises(WiringError, match=match):
+        node(**config)
+
+
+def test_a_stream_the_decoder_does_not_fit_is_refused():
+    spec = aligned()
+    with pytest.raises(WiringError, match="32"):
+        Attend(AttendConfig(0.25), DECODER, EMISSIONS).open(spec.evolve(sfreq=64.0), CONTROL)
+    with pytest.raises(WiringError, match="control"):
+        Attend(AttendConfig(0.25), DECODER, EMISSIONS).open(spec, spec)
