@@ -9,11 +9,14 @@ import typer
 from app.bench import bench
 from app.demo import demo
 from app.describe import describe
+from app.devices import devices
 from app.doctor import doctor
 from app.evaluate import evaluate
 from app.import_run import import_run
+from app.play import play
 from app.record import record
 from app.replay import replay
+from app.report import report
 from app.stream import stream
 from app.streams import streams
 from app.train import train
@@ -25,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (streams, stream, describe, record, replay, train, evaluate, doctor, demo):
+for command in (streams, stream, devices, describe, play, record, replay, train, evaluate, report, doctor, demo):
     app.command()(command)
 app.command("import")(import_run)
 app.add_typer(bench, name="bench")

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from app.sound_config import SoundConfig, TalkerConfig
 from devices.decoder_folder import load_decoder
 from devices.lsl_info import StreamSelector
 from devices.session_file import JOURNAL
@@ -19,6 +20,7 @@ from pipeline.align import Align
 from pipeline.attend import Attend, AttendConfig
 from pipeline.bandpass import Bandpass
 from pipeline.decoders.decoder import DecoderError
+from pipeline.decoders.presets import PRESETS
 from pipeline.decoding_graph import CONTROL, decoding_graph
 from pipeline.envelope import Envelope
 from pipeline.epochs import Epochs
@@ -93,7 +95,8 @@ class EngineConfig(_Strict):
 class AttentionConfig(_Strict):
     """Who is attended: a decoder, and what it listens to."""
 
-    decoder: str = Field(description="folder of the decoder, from this file's folder")
+    decoder: str = Field(default="", description="folder of the decoder, from this file's folder; none to calibrate")
+    preset: str = Field(default="eeg", pattern="^(eeg|ieeg)$", description="how signals are prepared without a decoder")
     neural: str = Field(default="eeg", description="stream of the electrodes")
     talkers: str = Field(default="speech", description="stream of the talkers' envelopes, one channel each")
     max_wait_s: float = Field(default=2.0, gt=0, description="longest wait for the slower of the two, s")
@@ -114,9 +117,16 @@ class _File(_Strict):
     attention: dict[str, Any] | None = None
     outputs: list[OutputConfig] = []
     engine: EngineConfig = EngineConfig()
+    sound: SoundConfig | None = None
 
 
-_TABLES: dict[str, type[BaseModel]] = {"streams": StreamConfig, "outputs": OutputConfig, "engine": EngineConfig}
+_TABLES: dict[str, type[BaseModel]] = {
+    "streams": StreamConfig,
+    "outputs": OutputConfig,
+    "engine": EngineConfig,
+    "sound": SoundConfig,
+    "sound.talkers": TalkerConfig,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,6 +149,8 @@ class Config:
         With it, the nodes are those of the decoder's preset, and there are no others.
     folder : Path
         Where relative paths begin.
+    sound : SoundConfig or None
+        What is heard.
     """
 
     text: str
@@ -148,11 +160,12 @@ class Config:
     engine: EngineConfig
     attention: AttentionConfig | None = None
     folder: Path = Path()
+    sound: SoundConfig | None = None
 
     @property
     def decoder(self) -> Path | None:
         """Folder of the decoder, if there is one."""
-        return self.folder / self.attention.decoder if self.attention else None
+        return self.folder / self.attention.decoder if self.attention and self.attention.decoder else None
 
     def sources(self, specs: Mapping[str, StreamSpec]) -> dict[str, StreamSpec]:
         """Everything that the graph is fed: the streams, and control if there is attention to be decoded."""
@@ -170,14 +183,14 @@ class Config:
             If the decoder cannot be read or used live.
         """
         if self.attention is not None:
-            return _attention_graph(self.attention, decoder or self.folder / self.attention.decoder)
+            return _attention_graph(self.attention, decoder or self.decoder)
         steps = [Step(name, KINDS[kind](settings), inputs) for name, kind, settings, inputs in self.steps]
         return Graph(steps, [output.node for output in self.outputs])
 
     def block_outputs(self) -> list[str]:
         """Outputs that are plain signals; epochs and pairs are made of what is recorded anyway."""
         kinds = {name: kind for name, kind, _, _ in self.steps}
-        return [o.node for o in self.outputs if kinds.get(o.node) not in ("epochs", "align")]
+        return [o.node for o in self.outputs if kinds.get(o.node, o.node) not in ("epochs", "align")]
 
 
 def load_config(path: Path) -> Config:
@@ -188,22 +201,45 @@ def load_config(path: Path) -> Config:
     ConfigError
         If it cannot be read or used.
     """
+    return parse_config(_read(path), str(path), path.parent)
+
+
+def load_sound(path: Path) -> SoundConfig:
+    """Read the table ``[sound]`` of a configuration file; of the others, none need be there.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or used.
+    """
+    raw = _toml(_read(path), str(path))
+    if "sound" not in raw:
+        found = ", ".join(f"[{key}]" for key in raw) or "nothing"
+        raise ConfigError(f"{path}: there is no table [sound] with [[sound.talkers]], but {found}")
+    file = _validate(_File, {"streams": {}, "sound": raw["sound"]}, str(path))
+    assert file.sound is not None
+    return file.sound
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    return parse_config(text, str(path), path.parent)
+
+
+def _toml(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not valid TOML: {error}") from None
 
 
 def parse_config(text: str, where: str, folder: Path = Path()) -> Config:
     """Check a configuration; ``where`` says in errors where it comes from, paths in it begin in ``folder``."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where} is not valid TOML: {error}") from None
-    file = _validate(_File, raw, where)
+    file = _validate(_File, _toml(text, where), where)
     if not file.streams:
         raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, as [streams.eeg]")
     for name, stream in file.streams.items():
@@ -229,7 +265,7 @@ def parse_config(text: str, where: str, folder: Path = Path()) -> Config:
         raise ConfigError(f"{where}: the name {JOURNAL!r} is taken by the recording: choose another")
     if doubled:
         raise ConfigError(f"{where}: [[outputs]] names node {doubled[0]!r} twice, but must once")
-    return Config(text, file.streams, steps, outputs, file.engine)
+    return Config(text, file.streams, steps, outputs, file.engine, sound=file.sound)
 
 
 def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
@@ -245,10 +281,14 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
     for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
         if name not in file.streams:
             raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{_nearest(name, file.streams)}")
-    return Config(text, file.streams, (), (OutputConfig(node="attend"),), file.engine, attention, folder)
+    outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
+    return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound)
 
 
-def _attention_graph(attention: AttentionConfig, folder: Path) -> Graph:
+def _attention_graph(attention: AttentionConfig, folder: Path | None) -> Graph:
+    streams = attention.neural, [attention.talkers]
+    if folder is None:
+        return decoding_graph(PRESETS[attention.preset], *streams, 1, attention.max_wait_s)
     try:
         decoder, facts = load_decoder(folder)
     except DecoderError as error:
@@ -318,7 +358,9 @@ def _explain(error: Any, model: type[BaseModel], also: set[str]) -> str:
     path = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         *parents, key = error["loc"]
-        known = set(_TABLES.get(str(parents[0]), model).model_fields if parents else model.model_fields) | also
+        places = [".".join(map(str, parents[:n])) for n in (2, 1)] if parents else []
+        table = next((_TABLES[place] for place in places if place in _TABLES), model)
+        known = set(table.model_fields) | also
         return f"unknown key {path!r}{_nearest(str(key), known) or '; known are ' + ', '.join(sorted(known))}"
     if error["type"] == "missing":
         return f"key {path!r} is missing"

@@ -40,6 +40,7 @@ def say(text: str) -> None:
 def failures() -> Iterator[None]:
     """Turn the errors that a person can do something about into a message and exit status 1."""
     from app.config import ConfigError
+    from devices.audio.scene import AudioError
     from devices.lsl_info import StreamError
     from devices.recorder import RecordingFailed
     from devices.recordings import RecordingError
@@ -48,7 +49,7 @@ def failures() -> Iterator[None]:
 
     try:
         yield
-    except (ConfigError, StreamError, RecordingFailed, RecordingError, WiringError, XdfError) as error:
+    except (AudioError, ConfigError, StreamError, RecordingFailed, RecordingError, WiringError, XdfError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))

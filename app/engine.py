@@ -163,6 +163,7 @@ class Engine:
             If a stream is missing or not as wanted, or the graph does not fit.
         """
         self._queue: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self._notes: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
         self.inlets: dict[str, Inlet | FieldTripInlet] = {}
         self._outlets: dict[str, Outlet] = {}
         self._stop = threading.Event()
@@ -226,6 +227,7 @@ class Engine:
         if self._thread.ident is not None:
             self._thread.join(timeout=30)
         if self._writer is not None and self.failure is None:
+            self._write_notes()
             self._write_digests()
             self._writer.end()
 
@@ -238,6 +240,10 @@ class Engine:
         """Tell the node that decides what the operator wants, in its words; from any thread."""
         now = pylsl.local_clock()
         self._queue.put(Arrival(CONTROL, Marker(now, value), now))
+
+    def note(self, entry: dict[str, Any]) -> None:
+        """Have a line written into the journal, in its turn; from any thread."""
+        self._notes.put((pylsl.local_clock(), entry))
 
     def _hand_over(self, arrival: Arrival) -> None:
         # Should the graph hang, receiving is held up: what LSL's own buffer cannot keep comes out as a gap.
@@ -260,6 +266,7 @@ class Engine:
                         return
                 else:
                     self._take(arrival)
+                self._write_notes()
                 if time.monotonic() > tick_at:
                     now, tick_at = pylsl.local_clock(), time.monotonic() + TICK_S
                     found = "good" if all(inlet.status == "live" for inlet in self.inlets.values()) else "lost"
@@ -359,6 +366,12 @@ class Engine:
             self.on_event(f"masked channels: {', '.join(said) or 'none'}{more}")
             if self._writer is not None:
                 self._writer.journal(pylsl.local_clock(), {"masked": names, "by": output})
+
+    def _write_notes(self) -> None:
+        while not self._notes.empty():
+            at, entry = self._notes.get()
+            if self._writer is not None:
+                self._writer.journal(at, entry)
 
     def _write_digests(self) -> None:
         if self._writer is not None:

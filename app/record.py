@@ -48,7 +48,7 @@ def record(
             engine.connect()
         except KeyboardInterrupt:
             fail("ended before anything was recorded", 130)
-        stop = _stop_on_signals()
+        stop = stop_on_signals()
         for name, description in engine.descriptions.items():
             spec = description.spec
             console.print(
@@ -132,7 +132,7 @@ def _close(recorder: Recorder) -> str:
     return ""
 
 
-def _stop_on_signals() -> threading.Event:
+def stop_on_signals() -> threading.Event:
     """Ctrl-C, a request to end and a closed terminal all end the recording in good order."""
     stop = threading.Event()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):

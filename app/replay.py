@@ -47,6 +47,8 @@ def replay(
         )
     console.print(table)
     for _, entry in run.events:
+        if not {"event", "masked"} & set(entry):
+            continue
         masked = f"masked channels: {', '.join(entry.get('masked', [])) or 'none'}"
         console.print(f"  {entry.get('event') or masked}", markup=False, highlight=False)
     for words in file.damage:

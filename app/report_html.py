@@ -92,7 +92,8 @@ def _number(value: float | None, show: str) -> str:
     return f"{value:d}" if isinstance(value, int) else f"{value:z.{int(show) if show.isdigit() else 0}f}"
 
 
-def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out rows of ready-made cells."""
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     return (
@@ -187,7 +188,7 @@ def _reliability(found: Mapping[str, Any]) -> str:
         f'<figure class="narrow">{chart.svg()}<figcaption>On the line, a probability can be taken at its word. '
         f"Expected calibration error {_number(found['ece'], '3')}. A larger dot rests on more hops; "
         "hops of one run depend on each other.</figcaption></figure>"
-        + _table("Behind the dots.", ["probability", "right", "hops"], rows)
+        + table("Behind the dots.", ["probability", "right", "hops"], rows)
     )
 
 
@@ -230,7 +231,7 @@ def _by_window(found: Mapping[str, Any]) -> str:
             + [_cell(left["unknown"], "count"), _cell(left["switching"], "count")]
         )
     heads = ["window", *(head for _, head, _ in BY_WINDOW), "unknown", "switching"]
-    return _table(
+    return table(
         "Windows do not overlap; those in which attention is unknown or switches are left out, and counted. "
         "Point at a number for all its digits.",
         heads,
@@ -261,7 +262,7 @@ def _listeners(found: Mapping[str, Any]) -> str:
         )
     heads = ["listener", "r attended", "r ignored", "MESD / s"]
     heads += [head for w in windows for head in (_seconds(w), "threshold", "n")]
-    return _table("Accuracy of each listener, beside what guessing reaches one time in twenty.", heads, rows)
+    return table("Accuracy of each listener, beside what guessing reaches one time in twenty.", heads, rows)
 
 
 def _folds(found: Mapping[str, Any]) -> str:
@@ -285,7 +286,7 @@ def _folds(found: Mapping[str, Any]) -> str:
     ]
     heads = ["listener", "run", "training runs", "audio shared with training", "r attended", "r ignored"]
     heads += [head for w in windows for head in (f"right at {_seconds(w)}", "of")]
-    return _table("Each test run.", heads, rows)
+    return table("Each test run.", heads, rows)
 
 
 def _warning(found: Mapping[str, Any]) -> str:

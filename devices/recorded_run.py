@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.decoders.presets import Preset
 from pipeline.decoding_graph import NEURAL, decoding_graph
+from pipeline.graph import Graph
 from pipeline.run import Run
 from pipeline.stream import Aligned, Block, ClockMap, Gap, Item, StreamSpec, WiringError
 
@@ -103,17 +104,50 @@ def prepare(recorded: RecordedRun, preset: Preset) -> list[Run]:
     sources = {"neural": recorded.neural, **{f"talker {k}": signal for k, signal in enumerate(recorded.speech)}}
     n_features = recorded.speech[0].spec.n_channels
     graph = decoding_graph(preset, "neural", [*sources][1:], n_features, 4 * PIECE_S)
+    specs = {name: signal.spec for name, signal in sources.items()}
+    return cut(recorded.source, recorded.subject, graph, specs, _interleave(sources), recorded.trials)
+
+
+def cut(
+    source: str,
+    subject: str,
+    graph: Graph,
+    specs: Mapping[str, StreamSpec],
+    items: Iterable[tuple[str, Item]],
+    trials: Sequence[Trial],
+) -> list[Run]:
+    """Feed a decoding graph with all of a recording and cut what comes out into one run for each trial.
+
+    Parameters
+    ----------
+    source, subject : str
+        What errors call the recording, and who listened.
+    graph : Graph
+        From :func:`pipeline.decoding_graph.decoding_graph`, not yet open.
+    specs : mapping of str to StreamSpec
+        Of the streams that it is fed.
+    items : iterable of (str, Item)
+        All of the recording, in order.
+    trials : sequence of Trial
+        In order of time.
+
+    Raises
+    ------
+    RunError
+        If the graph does not fit, or nothing is left of a trial.
+    """
     try:
-        graph.open({name: signal.spec for name, signal in sources.items()})
+        graph.open(specs)
     except WiringError as error:
-        raise RunError(f"{recorded.source}: {error}") from None
-    found = [item for name, piece in _interleave(sources) for _, item in graph.feed(name, piece)]
+        raise RunError(f"{source}: {error}") from None
+    found = [item for name, piece in items for _, item in graph.feed(name, piece)]
     pieces = [item for item in found if isinstance(item, Aligned)]
     if not pieces:
-        raise RunError(f"{recorded.source}: neural signal and talkers have no instant in common")
+        raise RunError(f"{source}: neural signal and talkers have no instant in common")
     first, stop = pieces[0].start, pieces[-1].stop
     ch_names = graph.specs[NEURAL].ch_names
-    x, y = np.zeros((stop - first, len(ch_names))), np.zeros((len(sources) - 1, stop - first, n_features))
+    n_talkers, _, n_features = pieces[0].talkers.shape
+    x, y = np.zeros((stop - first, len(ch_names))), np.zeros((n_talkers, stop - first, n_features))
     known = np.zeros(stop - first, dtype=bool)
     for piece in pieces:
         rows = slice(piece.start - first, piece.stop - first)
@@ -123,17 +157,18 @@ def prepare(recorded: RecordedRun, preset: Preset) -> list[Run]:
     clock = next(item for item in found if isinstance(item, ClockMap))
     times = clock.time0 + (np.arange(first, stop) - clock.index0) * clock.period
     runs = []
-    for trial in recorded.trials:
+    sfreq = graph.specs[NEURAL].sfreq
+    for trial in trials:
         rows = slice(*np.searchsorted(times, [trial.start, trial.stop]))
         if not known[rows].any():
-            raise RunError(f"{recorded.source}: nothing was recorded of {trial.name!r}")
+            raise RunError(f"{source}: nothing was recorded of {trial.name!r}")
         attended = _attended(trial, times[rows])
         attended[~known[rows]] = -1
         runs.append(
             Run(
                 trial.name,
-                recorded.subject,
-                preset.sfreq,
+                subject,
+                sfreq,
                 ch_names,
                 x[rows],
                 trial.talkers,

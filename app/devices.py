@@ -1,0 +1,191 @@
+"""``earmark devices``: sound inputs and outputs, what they can, and how they keep time."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from app.console import console, fail
+from app.doctor.check import ProbeError, probe
+from app.streams import plain
+
+#: Exit status where there is no sound device.
+NO_DEVICES = 3
+#: Rates that are asked for, Hz.
+RATES = (44_100, 48_000, 96_000)
+#: Seconds that listing may take, that one device may take, and that it is listened to.
+LIST_S, DEVICE_S, MEASURE_S = 30.0, 15.0, 2.0
+NONE_HERE = (
+    "connect a sound card, or start the sound server of this session (PipeWire, PulseAudio, JACK). In a container or "
+    "over SSH there is often none: 'earmark play --device null' works all the same, and --device file:x.wav writes a "
+    "file"
+)
+
+#: Both run in a process of their own, since a broken driver crashes or hangs.
+LIST = """
+import json, sys
+import sounddevice as sd
+def accepts(device, kind, rate):
+    check = sd.check_output_settings if kind == "output" else sd.check_input_settings
+    try:
+        check(device["index"], channels=min(2, device[f"max_{kind}_channels"]), dtype="float32", samplerate=rate)
+    except (sd.PortAudioError, ValueError):
+        return False
+    return True
+apis = sd.query_hostapis()
+found = [
+    {"kind": kind, "index": d["index"], "name": d["name"], "api": apis[d["hostapi"]]["name"],
+     "channels": d[f"max_{kind}_channels"], "rate": d["default_samplerate"],
+     "latency_ms": 1e3 * d[f"default_low_{kind}_latency"],
+     "is_default": d["index"] == sd.default.device[kind == "output"],
+     "of_api": d["index"] == apis[d["hostapi"]][f"default_{kind}_device"],
+     "rates": [rate for rate in map(int, sys.argv[1:]) if accepts(d, kind, rate)]}
+    for d in sd.query_devices() for kind in ("input", "output") if d[f"max_{kind}_channels"]
+]
+print(json.dumps({"portaudio": sd.get_portaudio_version()[1].split(",")[0], "found": found}))
+"""
+
+MEASURE = """
+import json, os, statistics, sys, threading, time
+import sounddevice as sd
+index, seconds, block = int(sys.argv[1]), float(sys.argv[2]), 256
+ahead, began = [], []
+def silence(out, n, times, flags):
+    out[:] = 0
+    ahead.append(times.outputBufferDacTime - times.currentTime)
+    began.append(time.perf_counter())
+try:
+    rate = sd.query_devices(index)["default_samplerate"]
+    stream = sd.OutputStream(device=index, channels=2, blocksize=block, dtype="float32", latency="low",
+                             samplerate=rate, callback=silence)
+    stream.start()
+    threading.Event().wait(seconds)
+except sd.PortAudioError as error:
+    print(json.dumps({"problem": str(error)}), flush=True)
+    os._exit(0)
+ahead, began = ahead[5:], began[5:]
+steps = sorted(b - a for a, b in zip(began, began[1:]))
+if len(steps) < 20:
+    answer = {"problem": f"asked for only {len(began)} buffers in {seconds:g} s"}
+else:
+    at = lambda values, q: 1e3 * values[min(len(values) - 1, int(q * len(values)))]
+    answer = {"rate": rate, "block_ms": 1e3 * block / rate, "reported_ms": 1e3 * stream.latency,
+              "dac_ms": at(sorted(ahead), 0.5), "dac_p99_ms": at(sorted(ahead), 0.99),
+              "step_ms": at(steps, 0.5), "step_p99_ms": at(steps, 0.99), "step_max_ms": 1e3 * steps[-1],
+              "part": sum(steps) and len(steps) * block / rate / sum(steps)}
+print(json.dumps(answer), flush=True)
+os._exit(0)  # closing hangs where a server has died
+"""
+
+
+def devices(
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Play silence for 2 s on each default output, and say how it keeps time.")
+    ] = False,
+) -> None:
+    """List sound inputs and outputs: channels, rates and latencies, as told; with --measure, as found.
+
+    Exit status: 0 there is a sound output, 1 sound cannot be looked at, 3 there is none.
+    """
+    try:
+        with console.status("Asking PortAudio …"):
+            answer = probe(LIST, *map(str, RATES), timeout=LIST_S)
+    except ProbeError as error:
+        fail(cannot_ask(error))
+    found: list[dict[str, Any]] = answer["found"]
+    outputs = [each for each in found if each["kind"] == "output"]
+    if found:
+        console.print(_table(found, answer["portaudio"]), soft_wrap=False)
+    if not outputs:
+        fail(f"there is no sound output: {NONE_HERE}", NO_DEVICES)
+    if not any(each["channels"] >= 2 for each in outputs):
+        fail("there is no sound output with two channels, one for each ear: connect one", NO_DEVICES)
+    if measure:
+        console.print(_measured([each for each in outputs if each["of_api"]]), soft_wrap=False)
+    else:
+        console.print("How they keep time: earmark devices --measure. How they sound: earmark play --device NAME")
+
+
+def cannot_ask(error: ProbeError) -> str:
+    """Say why PortAudio gives no answer, and what to do."""
+    if "PortAudio library not found" in str(error):
+        return (
+            "the PortAudio library is missing: apt-get install libportaudio2, brew install portaudio, or the like; on "
+            "Windows and macOS the wheel of sounddevice brings it"
+        )
+    if "No module named" in str(error):
+        return "sounddevice is not installed: pip install sounddevice"
+    return (
+        f"PortAudio gives no answer ({error}): a driver or sound server is stuck. Restart the sound server, unplug "
+        "what was plugged in last, and see what 'python -m sounddevice' says"
+    )
+
+
+def _table(found: list[dict[str, Any]], portaudio: str) -> Table:
+    table = Table(
+        "",
+        Column("index", justify="right"),
+        Column("name", overflow="fold"),
+        Column("host API", overflow="fold"),
+        Column("channels", justify="right"),
+        Column("default", justify="right"),
+        Column("also", overflow="fold"),
+        Column("low latency", justify="right"),
+        box=None,
+        padding=(0, 2, 0, 0),
+        caption=f"{portaudio}. * the system's default. also: of {', '.join(map(str, RATES))} Hz, what it accepts. "
+        "low latency: as the driver says.",
+    )
+    for each in sorted(found, key=lambda each: (each["kind"] == "input", each["index"])):
+        table.add_row(
+            f"{each['kind']}{' *' if each['is_default'] else ''}",
+            str(each["index"]),
+            Text(plain(each["name"])),
+            Text(plain(each["api"])),
+            str(each["channels"]),
+            f"{each['rate']:g} Hz",
+            ", ".join(map(str, each["rates"])) or Text("none of them", style="red"),
+            f"{each['latency_ms']:.1f} ms",
+        )
+    return table
+
+
+def _measured(outputs: list[dict[str, Any]]) -> Table:
+    """Measure the default output of each host API."""
+    table = Table(
+        Column("output", overflow="fold"),
+        Column("Hz", justify="right"),
+        Column("to the DAC\np50 / p99", justify="right"),
+        Column("as told", justify="right"),
+        Column("buffer", justify="right"),
+        Column("between buffers\np50 / p99 / max", justify="right"),
+        Column("asked for", justify="right"),
+        box=None,
+        padding=(0, 2, 0, 0),
+        caption="ms. to the DAC: from the callback to the instant at which the driver says that its first frame is "
+        "heard. asked for: part of the buffers that were due.",
+    )
+    for each in outputs:
+        name = Text(f"{each['index']} {plain(each['name'])}")
+        try:
+            with console.status(f"Listening to device {each['index']} …"):
+                answer = probe(MEASURE, str(each["index"]), str(MEASURE_S), timeout=DEVICE_S)
+        except ProbeError as error:
+            answer = {"problem": f"{error}: it is stuck; restart its sound server"}
+        if "problem" in answer:
+            table.add_row(name, Text(plain(answer["problem"], 200), style="red"))
+            continue
+        steps = " / ".join(f"{answer[key]:.1f}" for key in ("step_ms", "step_p99_ms", "step_max_ms"))
+        table.add_row(
+            name,
+            f"{answer['rate']:g}",
+            f"{answer['dac_ms']:.1f} / {answer['dac_p99_ms']:.1f}",
+            f"{answer['reported_ms']:.1f}",
+            f"{answer['block_ms']:.1f}",
+            steps,
+            f"{100 * answer['part']:.0f} %",
+        )
+    return table

@@ -1,0 +1,194 @@
+"""``earmark report``: one page about a session, with everything in it."""
+
+from __future__ import annotations
+
+import json
+import math
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from app.session_figures import SessionFigures
+    from devices.decoder_folder import Facts
+
+PAGE = "report.html"
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a session: loop.xdf and what lies beside it.")],
+) -> None:
+    """Judge a recorded closed loop against its cues, and write report.html into the folder.
+
+    Everything is computed from the recording, by replaying it. Exit status: 0 written, 1 something is missing.
+    """
+    from app.console import console, fail, failures
+    from app.session_figures import session_figures
+    from devices.decoder_folder import load_decoder
+    from pipeline.decoders.decoder import DecoderError
+
+    recording = folder / "loop.xdf"
+    with failures():
+        if not recording.exists():
+            fail(f"{folder} holds no loop.xdf: nothing was decided live there")
+        try:
+            decoder, facts = load_decoder(recording.with_suffix(".decoder"))
+            with console.status("Judging the session …"):
+                found = session_figures(recording, decoder.spec.window, decoder.preset.hop)
+        except (DecoderError, ValueError) as error:
+            fail(str(error))
+        page = folder / PAGE
+        page.write_text(_page(folder.name, found, facts, decoder.spec.window), encoding="utf-8")
+    console.print(
+        f"\nWindows of {decoder.spec.window:g} s in which the talker cued had the higher score: {found.n_right} of "
+        f"{found.n_windows}; guessing reaches {100 * found.threshold:.0f} % one time in twenty.\n"
+        f"From 10 s after each cue on, decided rightly {_percent(found.steady)} of the time. Wrote {page}",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _percent(value: float) -> str:
+    return "not measured" if math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
+    from app.report_html import STYLE
+
+    share = found.n_right / found.n_windows if found.n_windows else math.nan
+    median = [value for value in found.latencies if not math.isnan(value)]
+    median_text = f"{sorted(median)[len(median) // 2]:.1f} s" if median else "none"
+    boxes = (
+        (
+            f"windows of {window:g} s right",
+            _percent(share),
+            f"{found.n_right} of {found.n_windows}; threshold {_percent(found.threshold)}",
+        ),
+        ("decided rightly", _percent(found.steady), "of the time, from 10 s after each cue"),
+        ("switches followed", f"{len(median)} of {len(found.latencies)}", f"median {median_text}"),
+        (
+            "calibration",
+            _percent(facts.accuracy),
+            f"cross-validated, {facts.n_decisions} decisions; chance {_percent(facts.chance)}",
+        ),
+        ("decisions dropped", str(found.n_dropped), f"of {len(found.times)}: they came too late"),
+    )
+    cells = "".join(
+        f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in boxes
+    )
+    events = "".join(f"<li>{time:.1f} s: {escape(text)}</li>" for time, text in found.events) or "<li>None.</li>"
+    about = {key: value for key, value in found.about.items() if key != "config"}
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{escape(name)}</title>
+<style>{STYLE}
+.cue {{ fill: var(--band); stroke: none; }} .second {{ stroke: var(--other); stroke-width: 2; }}
+</style>
+</head>
+<body>
+<h1>Session {escape(name)}</h1>
+<p class="faint">Talkers: {escape(", ".join(found.talkers))}. All figures come from replaying the recording. Research
+use only.</p>
+<dl class="facts">{cells}</dl>
+<h2>Probability that {escape(found.talkers[0])} is attended to</h2>
+{_posterior(found)}
+<h2>Gains asked for</h2>
+{_gains(found)}
+<h2>Latency</h2>
+{_latency(found)}
+<p class="faint">The decision window of {window:g} s is not part of these figures. From the newest sample to the
+decision there lie the delay of the amplifier, the filters, and the lags of the decoder.</p>
+<h2>Sound</h2>
+{_sound(found)}
+<h2>Events and warnings</h2>
+<ul>{events}</ul>
+<details><summary>Configuration and versions</summary>
+<pre>{escape(str(found.about.get("config", "")))}</pre>
+<pre>{escape(json.dumps(about, indent=1))}</pre>
+</details>
+</body>
+</html>
+"""
+
+
+def _time_axis(found: SessionFigures) -> tuple[float, list[float]]:
+    end = max(float(found.times[-1]), 1.0)
+    step = next((s for s in (5, 10, 20, 30, 60, 120, 300, 600) if end / s <= 12), 1200)
+    return end, [float(t) for t in range(0, int(end) + 1, step)]
+
+
+def _cue_bands(found: SessionFigures, talker: int, end: float) -> list[tuple[float, float]]:
+    """When a talker was to be attended to."""
+    stops = [*(time for time, _ in found.cues[1:]), end]
+    name = found.talkers[talker]
+    return [
+        (max(start, 0.0), min(stop, end))
+        for (start, who), stop in zip(found.cues, stops, strict=True)
+        if who == name and stop > 0
+    ]
+
+
+def _posterior(found: SessionFigures) -> str:
+    from app.chart_svg import Axis, Chart
+
+    end, ticks = _time_axis(found)
+    chart = Chart(
+        Axis(0.0, end, ticks, "time / s", lambda t: f"{t:g}"),
+        Axis(0.0, 1.0, [0.0, 0.25, 0.5, 0.75, 1.0], "probability", lambda p: f"{100 * p:g} %"),
+        "Posterior against time",
+    )
+    for start, stop in _cue_bands(found, 0, end):
+        chart.band([(start, 0.0), (stop, 0.0)], [(start, 1.0), (stop, 1.0)], "cue")
+    chart.line([(0.0, 0.5), (end, 0.5)], "chance")
+    chart.line([(float(t), float(p)) for t, p in zip(found.times, found.probability[:, 0], strict=True)], "main")
+    return (
+        f"<figure>{chart.svg()}<figcaption>Shaded: the cue was to attend to {escape(found.talkers[0])}."
+        "</figcaption></figure>"
+    )
+
+
+def _gains(found: SessionFigures) -> str:
+    from app.chart_svg import Axis, Chart
+
+    end, ticks = _time_axis(found)
+    low = -12.0
+    chart = Chart(
+        Axis(0.0, end, ticks, "time / s", lambda t: f"{t:g}"),
+        Axis(low, 6.0, [-12.0, -9.0, -6.0, -3.0, 0.0, 3.0, 6.0], "gain / dB", lambda g: f"{g:g}"),
+        "Gains against time",
+    )
+    for talker, kind in ((0, "main"), (1, "second")):
+        points: list[tuple[float, float | None]] = []
+        for time, gain in zip(found.times, found.gains[:, talker], strict=True):
+            level = max(float(gain), low)
+            points += [(float(time), points[-1][1] if points else level), (float(time), level)]
+        chart.line(points, kind)
+    first, second = (escape(name) for name in found.talkers[:2])
+    return f"<figure>{chart.svg()}<figcaption>Thick blue: {first}; green: {second}.</figcaption></figure>"
+
+
+def _latency(found: SessionFigures) -> str:
+    import numpy as np
+
+    from app.report_html import table
+
+    rows = []
+    for name, values in found.stages.items():
+        figures = (
+            [f"{1e3 * v:.1f}" for v in (*np.percentile(values, [50, 99]), values.max())] if len(values) else ["–"] * 3
+        )
+        rows.append([f'<th scope="row">{escape(name)}</th>', *(f"<td>{v}</td>" for v in (*figures, str(len(values))))])
+    return table("milliseconds", ["from … to", "median", "p99", "max", "n"], rows)
+
+
+def _sound(found: SessionFigures) -> str:
+    if not found.sound:
+        return "<p>Nothing is known of the sound.</p>"
+    words = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in found.sound.items())
+    return f"<p>{escape(words)}</p>"

@@ -1,0 +1,1 @@
+"""Live sound: talkers, gains, space and a limiter, in a process of their own."""

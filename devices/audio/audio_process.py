@@ -1,0 +1,133 @@
+"""An audio process, as its parent sees it: born clean, waited for, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing as mp
+import os
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Iterator
+from multiprocessing.connection import wait
+
+from devices.audio.child import Job, run
+from devices.audio.scene import AudioError
+
+#: Seconds to fade out and close before a process is killed: closing hangs when a JACK server has died.
+STOP_S = 1.5
+#: Numeric libraries get one thread each in the audio process.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+_spawning = threading.Lock()
+
+
+@contextlib.contextmanager
+def _clean_birth() -> Iterator[None]:
+    """Let a child be born deaf to Ctrl-C, with one thread, and without what this program's main module imports."""
+    with _spawning:
+        before = {key: os.environ.get(key) for key in _ONE_THREAD}
+        main = sys.modules["__main__"]
+        blocked = None
+        if hasattr(signal, "pthread_sigmask"):
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+        sys.modules["__main__"] = types.ModuleType("__main__")  # spawn would run it again in the child
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            if blocked is not None:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            for key, value in before.items():
+                if value is None:
+                    del os.environ[key]
+                else:
+                    os.environ[key] = value
+
+
+class AudioProcess:
+    """Starts a process.
+
+    Parameters
+    ----------
+    job : Job
+        What it is to do.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._sink = str(job.sink)
+        self._pipe, there = mp.Pipe(duplex=False)
+        # A daemon, so that a parent that ends without stopping it takes it along, with a fade.
+        self._process = mp.get_context("spawn").Process(
+            target=run, args=(job, there), name="earmark audio", daemon=True
+        )
+        with _clean_birth():
+            self._process.start()
+        there.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.is_alive()
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether it came to its end by itself, as it was to."""
+        return self._process.exitcode == 0
+
+    def wait_until_playing(self, patience_s: float) -> tuple[str, list[str]]:
+        """Wait for its first buffer.
+
+        Returns
+        -------
+        sink : str
+            Where it plays.
+        problems : list of str
+            Why it does not play where it was to.
+
+        Raises
+        ------
+        AudioError
+            If it cannot play; it is then dead.
+        """
+        end = time.monotonic() + patience_s
+        problems: list[str] = []
+        while wait([self._pipe], max(0.0, end - time.monotonic())):
+            event, text = self._hear()
+            if event == "open":
+                return text, problems
+            problems.append(text)
+            if event != "cannot":
+                break
+        else:
+            problems.append(f"{self._sink} did not begin to play within {patience_s:g} s")
+        self.kill()
+        raise AudioError("; ".join(problems))
+
+    def last_words(self) -> str:
+        """Return why it ended."""
+        event, text = self._hear() if self._pipe.poll() else ("", "")
+        return text if event == "failed" else f"the audio process died (exit code {self._process.exitcode})"
+
+    def _hear(self) -> tuple[str, str]:
+        try:
+            event, text = json.loads(self._pipe.recv_bytes())
+        except EOFError:
+            self._process.join(1)
+            return "died", f"the audio process died (exit code {self._process.exitcode})"
+        return event, text
+
+    def end(self) -> None:
+        """Wait for it to end, having been told so; kill it, if it does not."""
+        self._process.join(STOP_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill it, whatever it is doing."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()

@@ -1,0 +1,141 @@
+"""The audio process: owns the sound device and everything up to it. Imports NumPy and sounddevice, nothing else."""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing as mp
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+
+from devices.audio.inputs import Microphone
+from devices.audio.playback import Names, Playback, Resume
+from devices.audio.rings import LiveRing
+from devices.audio.scene import AudioError, Prepared
+from devices.audio.shared import PreparedAt, SharedPrepared
+from devices.audio.sinks import DeviceSink, NullSink, Sink, other_outputs
+from devices.audio.sources import LiveSource
+
+#: Seconds that an orphan has to fade out before it ends anyway.
+ORPHAN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an audio process is started with.
+
+    Attributes
+    ----------
+    prepared : PreparedAt
+        The scene.
+    names : Names
+        Shared memory.
+    sink : Sink
+        Where the sound is to go.
+    offset : float
+        LSL time less ``time.monotonic()``, s.
+    resume : Resume or None
+        Where to go on.
+    others : bool
+        Try other devices if this one cannot be opened.
+    nowhere : bool
+        Go on without sound if none can be opened.
+    """
+
+    prepared: PreparedAt
+    names: Names
+    sink: Sink
+    offset: float
+    resume: Resume | None = None
+    others: bool = False
+    nowhere: bool = False
+
+
+def run(job: Job, pipe: Connection) -> None:
+    """Play a scene until told to stop, the parent is dead, or the device is; the process ends here."""
+    for name in ("SIGINT", "SIGHUP"):  # they reach every process of a terminal; the parent decides
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    def say(event: str, text: str) -> None:
+        try:
+            pipe.send_bytes(json.dumps([event, text]).encode())
+        except OSError:
+            print(f"audio process: {text}", file=sys.stderr)  # noqa: T201 - the parent is gone
+
+    try:
+        shared = SharedPrepared(job.prepared)
+        play = _playback(job, shared.prepared)
+        signal.signal(signal.SIGTERM, lambda *_: _stop(play))
+        threading.Thread(target=_end_with_parent, args=(play,), daemon=True).start()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        _play(job, play, say)
+        code = 0
+    except AudioError as error:
+        say("failed", str(error))
+        code = 1
+    except Exception as error:  # noqa: BLE001 - told to the parent, and shown
+        say("failed", f"the audio process failed: {error!r}")
+        code = 1
+        sys.excepthook(*sys.exc_info())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # not by way of PortAudio's own end, which hangs when a JACK server has died
+
+
+def _playback(job: Job, prepared: Prepared) -> Playback:
+    microphone = Microphone(prepared.scene)
+    live = {}
+    for index, talker in enumerate(prepared.scene.talkers):
+        if talker.source.startswith("input:"):
+            live[index] = LiveSource(microphone.channel(talker.source), prepared.scene.sfreq)
+        elif talker.is_live:
+            ring = LiveRing(name=job.names.live[index])
+            ring.skip_to_newest()
+            live[index] = LiveSource(ring.pull, prepared.scene.sfreq)
+    return Playback(prepared, job.names, live, microphone, job.resume)
+
+
+def _stop(play: Playback) -> None:
+    play.stopping = True
+
+
+def _end_with_parent(play: Playback) -> None:
+    parent = mp.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        play.stopping = True
+        time.sleep(ORPHAN_S)
+        os._exit(1)
+
+
+def _play(job: Job, play: Playback, say: Callable[[str, str], None]) -> None:
+    sinks: list[Sink] = [job.sink]
+    while sinks:
+        sink = sinks.pop(0)
+        opened = False
+
+        def tell(sink: Sink = sink) -> None:
+            nonlocal opened
+            opened = True
+            say("open", str(sink))
+
+        try:
+            sink.run(play, job.offset, tell)
+        except AudioError as error:
+            if sink is job.sink and not opened:
+                sinks += other_outputs(sink, play.scene.sfreq) if job.others and isinstance(sink, DeviceSink) else []
+                sinks += [NullSink()] if job.nowhere else []
+            if opened or not sinks:
+                raise
+            say("cannot", str(error))
+        else:
+            return

@@ -1,0 +1,83 @@
+"""When frames sound: a line through what the sound card's driver says, buffer by buffer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from devices.clock_fit import ClockFit
+from pipeline.stream import ClockMap
+
+#: Seconds of buffers that are judged together, and the least number of buffers.
+WINDOW_S, WINDOW_BUFFERS = 0.1, 5
+#: Seconds by which a whole window must be off for time to have been lost, not just said late.
+STEP_S = 0.75e-3
+
+
+class DacClock:
+    """Fits LSL time against frame, from one process's first buffer on.
+
+    A callback that is held up says its time late, never early; so the median of a tenth of a second enters a fit with
+    a memory of a minute. Where a driver skips buffers, all that follows sounds later: once even the earliest of a
+    window does, the line is moved, and what it knows of the card's rate is kept.
+
+    Parameters
+    ----------
+    sfreq : float
+        Nominal frames per second.
+    block : int
+        Frames per buffer.
+    """
+
+    def __init__(self, sfreq: float, block: int) -> None:
+        self._fit = ClockFit(sfreq)
+        n = max(WINDOW_BUFFERS, round(WINDOW_S * sfreq / block))
+        self._frames, self._off = np.zeros(n, np.int64), np.zeros(n)
+        self._n, self._first_window = 0, True
+        #: Seconds by which the line was moved, all in all.
+        self.lost_s = 0.0
+        #: Frame from which on the line holds.
+        self.since = 0
+        #: Seconds by which the last buffer was asked for later than the one before it, as the line has it.
+        self.held_up_s = 0.0
+        self._last_off = 0.0
+
+    def add(self, frame: int, n_frames: int, stamp: float) -> None:
+        """Take in that a buffer of ``n_frames`` begins to sound at ``stamp``."""
+        if not self._fit.known:
+            self._fit.anchor(frame, stamp)
+            self.since = frame
+        off = stamp - self.time(frame)
+        if self._first_window and off < 0:
+            self._off[: self._n] -= off
+            self._fit.anchor(frame, stamp)
+            off = 0.0
+        self.held_up_s, self._last_off = max(0.0, off - self._last_off), off
+        self._frames[self._n], self._off[self._n] = frame, off
+        self._n += 1
+        if self._n == len(self._off):
+            self._judge(frame + n_frames)
+            self._n, self._first_window = 0, False
+
+    def _judge(self, stop: int) -> None:
+        off, middle = self._off, float(np.median(self._off))
+        if self._first_window or abs(middle) < STEP_S:
+            start = int(self._frames[0])
+            stamp = self._fit.time(start + (stop - start - 1) / 2) + middle
+            self._fit.add(start, stop - start, stamp)
+        elif off.min() > STEP_S or np.quantile(off, 0.75) < -STEP_S:
+            self.lost_s += middle
+            self._last_off -= middle
+            self.since = int(self._frames[0])
+
+    @property
+    def period(self) -> float:
+        """Seconds per frame."""
+        return self._fit.slope
+
+    def time(self, frame: float) -> float:
+        """LSL time at which a frame sounds."""
+        return self._fit.time(frame) + self.lost_s
+
+    def map(self, frame: int) -> ClockMap:
+        """Return the line, anchored at ``frame``."""
+        return ClockMap(float(frame), self.time(frame), self.period)

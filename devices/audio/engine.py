@@ -1,0 +1,370 @@
+"""Live sound, as the rest of the program sees it: gains in, and word of what was played out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import pylsl
+
+from devices.audio.audio_process import AudioProcess
+from devices.audio.child import Job
+from devices.audio.feeds import LslFeed
+from devices.audio.playback import Names, Resume
+from devices.audio.prepare import prepare
+from devices.audio.records import Gains, Operator, Seqlock, Status, padded
+from devices.audio.rings import PCM_S, AppliedLog, Entry, LiveRing, PcmRing
+from devices.audio.scene import Applied, AudioError, Prepared, Scene
+from devices.audio.shared import SharedPrepared
+from devices.audio.sinks import DeviceSink, NullSink, Sink
+
+log = logging.getLogger(__name__)
+
+#: Seconds without a heartbeat after which an audio process is replaced, and between looks.
+STALE_S, LOOK_S = 0.3, 0.1
+#: Seconds that an audio process may take to its first buffer, at first and when it replaces another.
+START_S, RESTART_S = 20.0, 15.0
+#: More replacements than this within so many seconds, and there will be no more.
+MAX_RESTARTS, RESTARTS_S = 5, 20.0
+#: Entries of the log of applied controls that are kept.
+KEPT_ENTRIES = 100_000
+
+
+class AudioEngine:
+    """Plays a scene in a process of its own, and replaces that process should it die or stall.
+
+    A thread of this object keeps watch, because whoever owns it may be busy for seconds. A replacement begins where
+    sound was lost, with a fade: on the same device, else on the next one, else without sound at a steady pace. There
+    it stays, so that sound does not come and go by itself: :meth:`switch` goes back.
+
+    One process writes gains: this one by :meth:`set_gains`, or another through :attr:`names`.
+
+    Parameters
+    ----------
+    scene : Scene or Prepared
+        What is to be heard.
+    sink : Sink
+        Where.
+    on_event : callable
+        Told in words, from the watching thread, whatever a person should know.
+
+    Raises
+    ------
+    AudioError
+        If files, memory or device are not as they must be; names the fix.
+    """
+
+    def __init__(
+        self,
+        scene: Scene | Prepared,
+        sink: Sink | None = None,
+        on_event: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        prepared = scene if isinstance(scene, Prepared) else prepare(scene)
+        self.scene = prepared.scene
+        self._sink: Sink = sink or DeviceSink()
+        self._on_event = on_event
+        self._n = len(self.scene.talkers)
+        self._offset = _lsl_offset()
+        self._entries: deque[Entry] = deque(maxlen=KEPT_ENTRIES)
+        self._change, self._telling = threading.RLock(), threading.Lock()
+        self._stopping = threading.Event()
+        self._closed = False
+        self._process: AudioProcess | None = None
+        self._watcher: threading.Thread | None = None
+        self._beat_at = 0.0
+        self._restarted: deque[float] = deque(maxlen=MAX_RESTARTS + 1)
+        #: Where sound goes, in words.
+        self.playing = ""
+        #: How often a dead or stalled audio process was replaced.
+        self.restarts = 0
+        #: Why there is no audio process any more; empty while all is well.
+        self.failure = ""
+        self._feeds: list[LslFeed] = []
+        self._listeners: list[Callable[[Entry, float], None]] = []
+        with contextlib.ExitStack() as made:
+            self._prepared = made.enter_context(contextlib.closing(SharedPrepared(prepared)))
+            self._gains = made.enter_context(contextlib.closing(Seqlock(Gains)))
+            self._operator_lock = made.enter_context(contextlib.closing(Seqlock(Operator)))
+            self._status = made.enter_context(contextlib.closing(Seqlock(Status)))
+            self._log = made.enter_context(contextlib.closing(AppliedLog(self._n)))
+            frames = max(round(PCM_S * self.scene.sfreq), 4 * self.scene.block)
+            self._pcm = made.enter_context(contextlib.closing(PcmRing(self._n, frames)))
+            rings = []
+            for talker in self.scene.talkers:
+                if talker.source.startswith("lsl:"):
+                    ring = made.enter_context(contextlib.closing(LiveRing.of(self.scene.sfreq)))
+                    feed = LslFeed(talker.source.removeprefix("lsl:"), self.scene.sfreq, ring, on_event)
+                    made.callback(feed.stop)
+                    self._feeds.append(feed)
+                    rings.append(ring.name)
+                else:
+                    rings.append("")
+            #: Shared memory, for other processes.
+            self.names = Names(
+                self._gains.name,
+                self._operator_lock.name,
+                self._status.name,
+                self._log.name,
+                self._pcm.name,
+                tuple(rings),
+            )
+            self._made = made.pop_all()
+        self._operator = Operator(
+            azimuths=padded([talker.azimuth for talker in self.scene.talkers]),
+            override_db=padded([0.0] * self._n),
+            seek_s=padded([math.nan] * self._n),
+        )
+        self._operator_lock.write(self._operator)
+        self.set_gains([0.0] * self._n)
+
+    # Start and stop
+
+    def __enter__(self) -> AudioEngine:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to play.
+
+        Raises
+        ------
+        AudioError
+            If the sink cannot be opened.
+        """
+        try:
+            for feed in self._feeds:
+                feed.start()
+            self._spawn(self._sink, START_S)
+        except BaseException:
+            self.stop()
+            raise
+        self._watcher = threading.Thread(target=self._watch, name="audio watchdog", daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Fade out, end the process and remove the shared memory; a second call does nothing."""
+        if self._closed:
+            return
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        with self._change:
+            self._end()
+        self._take_entries()
+        with self._telling:
+            self._closed = True
+            self._status.read()  # which stays there to be read
+            self._made.close()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until sound has ended by itself; return whether it has."""
+        if self._watcher is not None:
+            self._watcher.join(timeout)
+        return self._watcher is None or not self._watcher.is_alive()
+
+    def switch(self, sink: Sink) -> None:
+        """Fade out, and go on at the same place on another sink, or again on one that was lost.
+
+        Raises
+        ------
+        AudioError
+            If it cannot be opened. Playing then goes on where it was.
+        """
+        with self._change:
+            self._end()
+            self._take_entries()
+            try:
+                self._spawn(sink, START_S, self._resume())
+            except AudioError:
+                self._spawn(self._sink, START_S, self._resume(), others=True, nowhere=True)
+                raise
+            self._sink = sink
+
+    def _spawn(
+        self, sink: Sink, patience_s: float, resume: Resume | None = None, others: bool = False, nowhere: bool = False
+    ) -> None:
+        self._tell(stop=False)
+        job = Job(self._prepared.at, self.names, sink, self._offset, resume, others, nowhere)
+        self._process = AudioProcess(job)
+        self.playing, problems = self._process.wait_until_playing(patience_s)
+        self._beat_at = time.monotonic()
+        self._take_entries()
+        for problem in problems:
+            self._say(problem)
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._tell(stop=True)
+            self._process.end()
+            self._process = None
+
+    # Control
+
+    def set_gains(self, gains_db: Sequence[float], ramp_s: float = 0.1, decision: int = -1) -> None:
+        """Set the gain of each talker, dB; to be called only where nobody else writes gains.
+
+        Parameters
+        ----------
+        gains_db : sequence of float
+            One per talker; the scene's bounds apply.
+        ramp_s : float
+            How long the change takes, s.
+        decision : int
+            Number of the decision behind it.
+        """
+        if len(gains_db) != self._n:
+            raise ValueError(f"gains_db has {len(gains_db)} values, but there are {self._n} talkers")
+        self._gains.write(Gains(padded(gains_db), ramp_s, decision, pylsl.local_clock()))
+
+    def mute(self, on: bool = True) -> None:
+        """Silence everything, or let it be heard again."""
+        self._tell(mute=on)
+
+    def master(self, master_db: float) -> None:
+        """Set the gain of everything, dB, at most 0."""
+        self._tell(master_db=master_db)
+
+    def override(self, gains_db: Sequence[float] | None, ramp_s: float = 0.1) -> None:
+        """Put gains of one's own in the place of steering's; None gives way to steering again."""
+        kept = self._operator.override_db if gains_db is None else padded(gains_db)
+        self._tell(override=gains_db is not None, override_db=kept, ramp_s=ramp_s)
+
+    def move(self, azimuths: Sequence[float]) -> None:
+        """Move the talkers to other azimuths, degrees to the right."""
+        self._tell(azimuths=padded(azimuths))
+
+    def seek(self, seconds: Sequence[float]) -> None:
+        """Make file talkers jump, each to so many seconds from its file's beginning; NaN stays."""
+        self._tell(seek_id=self._operator.seek_id + 1, seek_s=padded(seconds, math.nan))
+
+    def _tell(self, **changes: object) -> None:
+        with self._telling:
+            if self._closed:
+                raise AudioError("the audio engine has stopped; make another one")
+            self._operator = self._operator._replace(**changes)  # type: ignore[arg-type]
+            self._operator_lock.write(self._operator)
+
+    # What is played
+
+    def status(self) -> Status:
+        """Return what the audio process last said of itself."""
+        return self._status.value if self._closed else self._status.read()
+
+    def applied(self) -> list[Entry]:
+        """Return what was in force from which frame on, since the beginning (the last 100,000 entries).
+
+        Beside what the renderer knows, an entry of kind ``lost`` says that from its frame on, up to the next start,
+        nothing was played.
+        """
+        return list(self._entries)
+
+    def listen(self, listener: Callable[[Entry, float], None]) -> None:
+        """Have every entry of :meth:`applied` told, with its LSL time, within a tenth of a second or so."""
+        self._listeners.append(listener)
+
+    def unlisten(self, listener: Callable[[Entry, float], None]) -> None:
+        """Tell it no more."""
+        self._listeners.remove(listener)
+
+    def _take_entries(self) -> None:
+        clock = self._status.read().clock
+        for entry in self._log.take():
+            self._note(entry, clock.time(entry.applied.frame))
+
+    def _note(self, entry: Entry, lsl_time: float) -> None:
+        self._entries.append(entry)
+        for listener in self._listeners:
+            _tell(listener, entry, lsl_time)
+
+    # Watching
+
+    def _say(self, text: str) -> None:
+        log.warning("audio: %s", text)
+        _tell(self._on_event, text)
+
+    def _watch(self) -> None:
+        beat, patience = 0, max(STALE_S, 4 * self.scene.block / self.scene.sfreq)
+        while not self._stopping.wait(LOOK_S):
+            with self._change:
+                process, now = self._process, time.monotonic()
+                self._take_entries()
+                if process is None:  # failed for good
+                    return
+                if self._status.read().heartbeat != beat:
+                    beat, self._beat_at = self._status.read().heartbeat, now
+                if not process.alive:
+                    if process.ended_well:
+                        self._process = None
+                        self._say("sound has ended")
+                        return
+                    self._replace(process, process.last_words())
+                elif now - self._beat_at > patience:
+                    self._replace(process, f"no sound was asked for in {now - self._beat_at:.1f} s")
+
+    def _replace(self, process: AudioProcess, reason: str) -> None:
+        lost_at = time.monotonic()
+        process.kill()
+        self._process = None
+        self._take_entries()
+        resume = self._resume()
+        if resume is not None and self._entries:
+            last = self._entries[-1]
+            entry = Entry(Applied(resume.frame, last.applied.control, "lost"), last.decision)
+            self._note(entry, self._status.read().clock.time(resume.frame))
+        self._restarted.append(lost_at)
+        try:
+            if len(self._restarted) > MAX_RESTARTS and lost_at - self._restarted[0] < RESTARTS_S:
+                raise AudioError(f"the audio process was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s")
+            try:
+                self._spawn(self._sink, RESTART_S, resume, others=True)
+            except AudioError as error:
+                self._say(str(error))
+                self._spawn(self._sink, RESTART_S, resume, others=True, nowhere=True)
+        except (AudioError, OSError) as error:
+            self._process = None
+            self.failure = f"SOUND HAS ENDED: {reason}; {error}"
+            self._say(self.failure)
+            return
+        self.restarts += 1
+        back = f"after {time.monotonic() - lost_at:.1f} s"
+        silent = self.playing == str(NullSink())
+        self._say(f"{reason}; " + (f"GOING ON WITHOUT SOUND {back}" if silent else f"back {back} on {self.playing}"))
+
+    def _resume(self) -> Resume | None:
+        """Where a process that replaces the last one goes on; None if that never began."""
+        status = self._status.read()
+        if not status.heartbeat:
+            return None
+        positions = [int(position) for position in status.positions[: self._n]]
+        done = self._entries[-1].applied.control.seek_id if self._entries else self._operator.seek_id
+        if done != self._operator.seek_id:  # a jump that nobody was there to make
+            for index, second in enumerate(self._operator.seek_s[: self._n]):
+                if not math.isnan(second):
+                    positions[index] = round(second * self.scene.sfreq)
+        clock = status.clock if getattr(self._sink, "realtime", True) else None
+        return Resume(max(status.frames, self._pcm.written), tuple(positions), clock)
+
+
+def _tell(listener: Callable[..., None], *what: object) -> None:
+    try:
+        listener(*what)
+    except Exception:
+        log.exception("audio: a listener failed, and sound goes on")
+
+
+def _lsl_offset() -> float:
+    """LSL time less ``time.monotonic()``, which is 0 where both read the same clock."""
+    found = []
+    for _ in range(9):
+        before, lsl, after = time.monotonic(), pylsl.local_clock(), time.monotonic()
+        found.append((after - before, lsl - (before + after) / 2))
+    return float(min(found)[1])

@@ -1,0 +1,136 @@
+"""Talkers from LSL: audio streams brought to the scene's rate and to the sound card's clock."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from devices.audio.ramp import raised_cosine
+from devices.audio.rings import LiveRing
+from devices.audio.scene import AudioError
+from devices.lsl import Arrival, Inlet
+from devices.lsl_info import StreamError, StreamSelector
+from pipeline.stream import Block
+
+log = logging.getLogger(__name__)
+
+#: How long to look for a stream, and least sound worth waking up for, s.
+FIND_S, HOP_S = 10.0, 0.01
+#: What is dropped or repeated at a time, and along what crossfade, s.
+CUT_S, FADE_S = 0.004, 0.004
+#: Seconds over which the fill is averaged before anything is cut, and how far off it may be.
+JUDGE_S, OFF_S = 0.5, 0.012
+
+
+class Drift:
+    """Keeps a ring near its target by leaving out or repeating 4 ms now and then, crossfaded.
+
+    Two clocks part by some 50 ppm: a cut every minute or two. The most that can be made good is 8 in 1000.
+
+    Parameters
+    ----------
+    ring : LiveRing
+        Where samples go.
+    sfreq : float
+        Frames per second.
+    """
+
+    def __init__(self, ring: LiveRing, sfreq: float) -> None:
+        self._ring = ring
+        self._cut = round(CUT_S * sfreq)
+        self._rise = raised_cosine(round(FADE_S * sfreq))[1:].astype(np.float32)
+        self._off = round(OFF_S * sfreq)
+        self._judge = round(JUDGE_S * sfreq)
+        self._kept = np.zeros(0, np.float32)
+        self._sum = self._n = 0
+        #: Cuts so far: stretches left out, and repeated; samples lost because the ring was full.
+        self.n_dropped = self.n_repeated = self.n_lost = 0
+
+    def push(self, samples: NDArray[np.float32]) -> None:
+        """Hand over what has arrived."""
+        self._sum += self._ring.waiting * len(samples)
+        self._n += len(samples)
+        samples = np.concatenate([self._kept, samples])
+        self._kept = samples[:0]
+        if self._n >= self._judge:
+            if len(samples) < self._cut + len(self._rise):  # not enough to cut in yet
+                self._kept = samples
+                return
+            off = self._sum / self._n - self._ring.target
+            if off > self._off:
+                samples = self._joined(samples, self._cut)
+                self.n_dropped += 1
+            elif off < -self._off and self._ring.waiting:
+                samples = self._repeated(samples)
+                self.n_repeated += 1
+            self._sum = self._n = 0
+        self.n_lost += len(samples) - self._ring.write(samples)
+
+    def _joined(self, samples: NDArray[np.float32], skip: int) -> NDArray[np.float32]:
+        """Leave out ``skip`` samples, fading from before to after them."""
+        n = len(self._rise)
+        into = samples[skip : skip + n] * self._rise + samples[:n] * (1 - self._rise)
+        return np.concatenate([into, samples[skip + n :]])
+
+    def _repeated(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Play the first samples twice, fading from their end to their beginning."""
+        cut, n = self._cut, len(self._rise)
+        again = samples[:n] * self._rise + samples[cut : cut + n] * (1 - self._rise)
+        return np.concatenate([samples[:cut], again, samples[n:]])
+
+
+class LslFeed:
+    """Receives the first channel of an LSL stream into a ring.
+
+    Parameters
+    ----------
+    name : str
+        Name of the stream.
+    sfreq : float
+        The scene's rate, Hz; a stream of another one is resampled.
+    ring : LiveRing
+        Where it goes.
+    on_event : callable
+        Told in words when the stream is lost and found.
+
+    Raises
+    ------
+    AudioError
+        If there is no such stream, or it is not sound.
+    """
+
+    def __init__(self, name: str, sfreq: float, ring: LiveRing, on_event: Callable[[str], None]) -> None:
+        self._on_event = on_event
+        try:
+            self._inlet = Inlet(name, StreamSelector(name=name), self._take, "", FIND_S)
+        except StreamError as error:
+            raise AudioError(f"talker from lsl:{name}: {error}") from error
+        rate = self._inlet.description.spec.sfreq
+        if not 8_000 <= rate <= 192_000:
+            self._inlet.stop()
+            raise AudioError(f"talker from lsl:{name}: its rate is {rate:g} Hz, but sound has 8000 to 192000 Hz")
+        self._hop = round(HOP_S * rate)
+        self._resample = None if rate == sfreq else soxr.ResampleStream(rate, sfreq, 1, dtype="float32", quality="HQ")
+        #: What was done against drift.
+        self.drift = Drift(ring, sfreq)
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._inlet.start(self._hop)
+
+    def stop(self) -> None:
+        """Receive no more."""
+        self._inlet.stop()
+
+    def _take(self, arrival: Arrival) -> None:
+        if isinstance(arrival.item, Block):
+            samples = np.ascontiguousarray(arrival.item.data[:, 0], np.float32)
+            if self._resample is not None:
+                samples = self._resample.resample_chunk(np.nan_to_num(samples))
+            self.drift.push(samples)
+        elif isinstance(arrival.item, str):
+            self._on_event(arrival.item)

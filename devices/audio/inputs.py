@@ -1,0 +1,53 @@
+"""Live talkers: what the sound input hears, and audio streams on LSL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.audio.scene import AudioError, Scene
+
+
+class Microphone:
+    """What the sound input heard while the last buffer was played, channel by channel.
+
+    Parameters
+    ----------
+    scene : Scene
+        Its talkers from ``input:N`` are served.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        channels = [_channel(talker.source) for talker in scene.talkers if talker.source.startswith("input:")]
+        #: Channels that the input must have; 0 if nobody needs it.
+        self.n_channels = max(channels, default=0)
+        self._heard = np.zeros((0, self.n_channels), np.float32)
+        self._at = dict.fromkeys(channels, 0)
+
+    def hear(self, frames: NDArray[np.float32]) -> None:
+        """Take in the input's newest buffer, shape (n_frames, n_channels)."""
+        self._heard = frames
+        for channel in self._at:
+            self._at[channel] = 0
+
+    def channel(self, source: str) -> Callable[[int], NDArray[np.float32]]:
+        """Return the function that gives the next samples of a talker."""
+        channel = _channel(source)
+
+        def pull(n: int) -> NDArray[np.float32]:
+            at = self._at[channel]
+            samples = self._heard[at : at + n, channel - 1]
+            self._at[channel] = at + len(samples)
+            return samples
+
+        return pull
+
+
+def _channel(source: str) -> int:
+    found = re.fullmatch(r"input:([1-9]\d?)", source)
+    if not found:
+        raise AudioError(f"talker source {source!r} is not input:N with N from 1 to 99, as input:1")
+    return int(found[1])

@@ -1,0 +1,185 @@
+"""What is played, for everybody on LSL: gains as applied, markers, and the envelopes of the talkers."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pylsl
+
+from devices.audio.engine import AudioEngine
+from devices.audio.records import Status
+from devices.audio.rings import Entry, PcmReader
+from devices.lsl import Outlet
+from devices.lsl_info import make_info
+from pipeline.envelope import Envelope, EnvelopeConfig
+from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
+
+#: Seconds of sound per step of the envelope; between samples of gain, between updates of the envelope's clock.
+HOP_S, GAIN_S, CLOCK_S = 0.01, 0.05, 1.0
+
+
+class GainOutlet:
+    """Gains at the instants at which they are heard, 20 times a second: one channel per talker, master, limiter.
+
+    Parameters
+    ----------
+    engine : AudioEngine
+        Whose.
+    name, source_id : str
+        Of the stream.
+    """
+
+    def __init__(self, engine: AudioEngine, name: str, source_id: str) -> None:
+        channels = (*(talker.name for talker in engine.scene.talkers), "master", "limiter")
+        n = len(channels)
+        spec = StreamSpec(name, 0.0, channels, ("misc",) * n, ("dB",) * n)
+        self._n_talkers, self._frames = n - 2, -1
+        self._outlet = pylsl.StreamOutlet(make_info(spec, "Gain", source_id, "float32"))
+
+    def push(self, status: Status) -> None:
+        """Send what a status says, unless it was sent."""
+        if status.frames == self._frames or not status.heartbeat:
+            return
+        self._frames = status.frames
+        values = (*status.gains_db[: self._n_talkers], status.master_db, -status.limiter_db)
+        self._outlet.push_sample([float(value) for value in values], status.clock.time(status.frames - 1))
+
+
+class MarkerOutlet:
+    """Says ``start``, ``stop``, ``lost``, ``restart``, ``seek``, ``mute``, ``unmute`` when they are heard.
+
+    Parameters
+    ----------
+    engine : AudioEngine
+        Whose.
+    name, source_id : str
+        Of the stream.
+    """
+
+    def __init__(self, engine: AudioEngine, name: str, source_id: str) -> None:
+        self._talkers = [talker.name for talker in engine.scene.talkers]
+        self._outlet = Outlet(StreamSpec(name, 0.0, ("marker",), ("misc",), ("",)), "Markers", source_id)
+        self._last: Entry | None = None
+        self._sink = b""
+        engine.listen(self._heard)
+
+    def _heard(self, entry: Entry, lsl_time: float) -> None:
+        """Send what is new in an entry of the log."""
+        now, before = entry.applied, self._last.applied if self._last is not None else None
+        self._last = entry
+        said = []
+        if now.kind == "start":
+            said.append("restart" if before else "start")
+        elif now.kind in ("stop", "lost"):
+            said.append(now.kind)
+        muted = before is not None and before.control.mute
+        if now.control.mute != muted:
+            said.append("mute" if now.control.mute else "unmute")
+        if before is not None and now.control.seek_id != before.control.seek_id:
+            where = zip(self._talkers, now.control.seek_s, strict=True)
+            said.append("seek " + ", ".join(f"{name} {second:g} s" for name, second in where if not np.isnan(second)))
+        for text in said:
+            self._outlet.push(Marker(lsl_time, text))
+
+    def push(self, status: Status) -> None:
+        """Send the name of the sink, where it is another one."""
+        if status.heartbeat and status.sink != self._sink:
+            self._sink = status.sink
+            self._outlet.push(
+                Marker(status.clock.time(status.first_frame), f"device {status.sink.decode(errors='replace')}")
+            )
+
+
+class EnvelopeOutlet:
+    """Envelopes of the talkers as they are played, before gain.
+
+    Parameters
+    ----------
+    engine : AudioEngine
+        Whose.
+    name, source_id : str
+        Of the stream.
+    config : EnvelopeConfig
+        How envelopes are taken.
+    """
+
+    def __init__(self, engine: AudioEngine, name: str, source_id: str, config: EnvelopeConfig) -> None:
+        scene = engine.scene
+        hop, n = round(HOP_S * scene.sfreq), len(scene.talkers)
+        names = tuple(talker.name for talker in scene.talkers)
+        self._node = Envelope(config)
+        out = self._node.open(StreamSpec(name, scene.sfreq, names, ("misc",) * n, ("",) * n, hop=hop))
+        self._outlet = Outlet(out.evolve(name=name), "Envelope", source_id)
+        self._reader = PcmReader(engine.names.pcm, hop)
+        self._since = self._clock_frame = -1.0
+        self._every = CLOCK_S * scene.sfreq
+
+    def push(self, status: Status) -> None:
+        """Send the envelopes of all that was played since the last call."""
+        if not status.heartbeat:
+            return
+        if status.clock_since != self._since or status.frames - self._clock_frame > self._every:
+            self._since, self._clock_frame = status.clock_since, status.frames
+            self._send(status.clock)
+        while (item := self._reader.read()) is not None:
+            self._send(item)
+
+    def _send(self, item: Block | Gap | ClockMap) -> None:
+        if isinstance(item, Block):
+            fine = np.isfinite(item.data)
+            item = Block(item.start, np.where(fine, item.data, 0.0).astype(np.float64), ~fine.all(axis=0))
+        for out in self._node.process(item):
+            if isinstance(out, Block | Gap | ClockMap):
+                self._outlet.push(out)
+
+    def close(self) -> None:
+        """Let go of the talkers' samples."""
+        self._reader.close()
+
+
+class SoundOutlets:
+    """Publishes gains, markers and, if wanted, envelopes, from a thread of its own.
+
+    To be made before the engine starts, so that nothing is missed, and stopped after it.
+
+    Parameters
+    ----------
+    engine : AudioEngine
+        Whose.
+    name : str
+        What the streams' names and identities begin with.
+    envelope : EnvelopeConfig or None
+        How envelopes are taken; None publishes none.
+    """
+
+    def __init__(
+        self, engine: AudioEngine, name: str = "earmark-audio", envelope: EnvelopeConfig | None = None
+    ) -> None:
+        self._engine = engine
+        self._gains = GainOutlet(engine, f"{name}-gains", f"{name}-gains")
+        self._markers = MarkerOutlet(engine, f"{name}-markers", f"{name}-markers")
+        title = f"{name}-envelopes"
+        self._envelopes = None if envelope is None else EnvelopeOutlet(engine, title, title, envelope)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sound outlets", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(GAIN_S):
+            self._push()
+
+    def _push(self) -> None:
+        status = self._engine.status()
+        self._gains.push(status)
+        self._markers.push(status)
+        if self._envelopes is not None:
+            self._envelopes.push(status)
+
+    def stop(self) -> None:
+        """Send what is left, and withdraw the streams."""
+        self._stopping.set()
+        self._thread.join()
+        self._push()
+        if self._envelopes is not None:
+            self._envelopes.close()

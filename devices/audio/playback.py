@@ -1,0 +1,266 @@
+"""What every sink calls for its next buffer: control in, sound out, and word of what was played."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.audio.dac_clock import DacClock
+from devices.audio.inputs import Microphone
+from devices.audio.records import (
+    ENDED,
+    LAYOUTS,
+    PLAYING,
+    STOPPING,
+    Gains,
+    Operator,
+    Seqlock,
+    Status,
+)
+from devices.audio.render import Renderer
+from devices.audio.rings import AppliedLog, PcmRing
+from devices.audio.scene import Applied, Control, Prepared
+from devices.audio.sources import LiveSource
+from pipeline.stream import ClockMap
+
+#: How quickly the peaks that are shown fall, and over how long levels are averaged.
+PEAK_FALL_DB_S, RMS_S = 20.0, 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Segments by which other processes take part: they attach, and never unlink.
+
+    Attributes
+    ----------
+    gains : str
+        ``Seqlock(Gains, name)``; whoever steers writes it, and nobody else.
+    operator : str
+        ``Seqlock(Operator, name)``; the supervisor writes it.
+    status : str
+        ``Seqlock(Status, name)``; the audio process writes it.
+    applied : str
+        ``AppliedLog``; the parent reads it.
+    pcm : str
+        ``PcmReader(name, hop)``: talkers' samples before gain.
+    live : tuple of str
+        ``LiveRing`` per talker that comes from LSL; empty for others.
+    """
+
+    gains: str
+    operator: str
+    status: str
+    applied: str
+    pcm: str
+    live: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a process that replaces another goes on.
+
+    Attributes
+    ----------
+    frame : int
+        Next frame of the output.
+    positions : tuple of int
+        Frame of its file that each talker reads next.
+    clock : ClockMap or None
+        When frames would have sounded, had the other not died; None does not count the time in between.
+    """
+
+    frame: int
+    positions: tuple[int, ...]
+    clock: ClockMap | None
+
+
+def compose(gains: Gains, operator: Operator, n_talkers: int) -> Control:
+    """Make one control of what steering and the operator ask for: the operator goes first."""
+    wanted = operator.override_db if operator.override else gains.gains_db
+    return Control(
+        gains_db=tuple(float(gain) for gain in wanted[:n_talkers]),
+        ramp_s=operator.ramp_s if operator.override else gains.ramp_s,
+        master_db=operator.master_db,
+        mute=bool(operator.mute),
+        azimuths=tuple(float(azimuth) for azimuth in operator.azimuths[:n_talkers]),
+        seek_id=operator.seek_id,
+        seek_s=tuple(float(second) for second in operator.seek_s[:n_talkers]),
+    )
+
+
+class Playback:
+    """A scene under the control of others, one buffer after the other.
+
+    Nothing in :meth:`buffer` waits, logs or raises.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    names : Names
+    live : mapping from int to LiveSource
+        Sources of live talkers, by index.
+    microphone : Microphone
+        Whom the sink tells what the sound input heard.
+    resume : Resume or None
+        Where to go on; None begins at the beginning.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        names: Names,
+        live: Mapping[int, LiveSource],
+        microphone: Microphone,
+        resume: Resume | None = None,
+    ) -> None:
+        self.scene, self.microphone = prepared.scene, microphone
+        self._n = len(prepared.scene.talkers)
+        self._live = live
+        self._resume = resume
+        positions = None if resume is None else resume.positions
+        self._renderer = Renderer(prepared, live, 0 if resume is None else resume.frame, positions)
+        self._gains, self._operator = Seqlock(Gains, names.gains), Seqlock(Operator, names.operator)
+        self._status = Seqlock(Status, names.status)
+        self._applied = AppliedLog(self._n, names.applied)
+        self._pcm = PcmRing(name=names.pcm)
+        self._clock = DacClock(prepared.scene.sfreq, prepared.scene.block)
+        self._read = (-1, -1)
+        self._control = compose(self._gains.read(), self._operator.read(), self._n)
+        self._begun = self._stopped = False
+        self._record: NDArray[Any] = np.zeros((), LAYOUTS[Status])
+        self._say: dict[str, NDArray[Any]] = {key: self._record[key] for key in LAYOUTS[Status].names or ()}
+        #: Set to fade out and end; anybody may.
+        self.stopping = False
+        self._renderer.warm_up()
+        for key, value in (("pid", os.getpid()), ("decision", -1), ("positions", (*self._renderer.positions,))):
+            self._set(key, value)
+
+    def _set(self, key: str, value: Any) -> None:
+        view = self._say[key]
+        if view.ndim:
+            view[: np.size(value)] = value
+        else:
+            view[...] = value
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has faded out."""
+        return self._stopped and self._renderer.finished
+
+    @property
+    def resumed(self) -> bool:
+        """Whether it goes on where another process ended."""
+        return self._resume is not None
+
+    @property
+    def frame(self) -> int:
+        """Next frame."""
+        return self._renderer.frame
+
+    def describe(self, sink: str, latency_s: float) -> None:
+        """Say where the sound goes, before the first buffer."""
+        self._set("sink", sink.encode()[:128])
+        self._set("latency_s", latency_s)
+
+    def real_time(self) -> None:
+        """Ask for real-time priority for the calling thread, and say whether it was granted."""
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
+        except (OSError, AttributeError):  # not permitted; not Linux
+            return
+        self._set("fifo", True)
+
+    def buffer(self, n_frames: int, time_at_ear: float, underflow: bool = False) -> NDArray[np.float32]:
+        """Render the next buffer.
+
+        Parameters
+        ----------
+        n_frames : int
+            How many frames.
+        time_at_ear : float
+            LSL time at which the first of them will sound.
+        underflow : bool
+            Whether the driver says that it had nothing to play before this.
+
+        Returns
+        -------
+        array, shape (n_frames, 2)
+        """
+        began = time.perf_counter()
+        if not self._begun:
+            self._begin(time_at_ear)
+        self._look()
+        frame = self._renderer.frame
+        out = self._renderer.render(n_frames, self._control)
+        for first in range(0, n_frames, self._pcm.n_frames):
+            self._pcm.write(self._renderer.pcm[:, first : first + self._pcm.n_frames])
+        self._clock.add(frame, n_frames, time_at_ear)
+        self._tell(n_frames, underflow, began)
+        return out
+
+    def _begin(self, time_at_ear: float) -> None:
+        self._begun = True
+        if self._resume is not None and self._resume.clock is not None:
+            self._renderer.frame = max(self._renderer.frame, round(self._resume.clock.index(time_at_ear)))
+        self._set("first_frame", self._renderer.frame)
+        self._pcm.begin(self._renderer.frame)
+
+    def _look(self) -> None:
+        """Read the controls, and log what is new."""
+        gains, operator = self._gains.read(), self._operator.read()
+        now = (self._gains.seen, self._operator.seen)
+        first = self._read == (-1, -1)
+        if now != self._read:
+            self._read = now
+            self._control = compose(gains, operator, self._n)
+            self._set("decision", gains.decision)
+            kind, positions = ("start", self._renderer.positions) if first else ("control", ())
+            self._applied.put(Applied(self._renderer.frame, self._control, kind, positions), gains.decision)
+        if (self.stopping or operator.stop) and not self._stopped:
+            self._stopped = True
+            self._renderer.stop()
+            self._applied.put(Applied(self._renderer.frame, self._control, "stop"), gains.decision)
+
+    def _tell(self, n_frames: int, underflow: bool, began: float) -> None:
+        renderer, clock, say = self._renderer, self._clock, self._say
+        fall = 10 ** (-PEAK_FALL_DB_S / 20 * n_frames / self.scene.sfreq)
+        keep = np.exp(-n_frames / (RMS_S * self.scene.sfreq))
+        n = self._n
+        for peak, new_peak in ((say["peak"][:n], renderer.peak), (say["out_peak"], renderer.out_peak)):
+            np.maximum(peak * fall, new_peak, out=peak)
+        for rms, new_rms in ((say["rms"][:n], renderer.rms), (say["out_rms"], renderer.out_rms)):
+            np.sqrt(rms**2 * keep + new_rms**2 * (1 - keep), out=rms)
+        say["limiter_db"][...] = max(float(say["limiter_db"]) - PEAK_FALL_DB_S * n_frames / self.scene.sfreq, 0.0)
+        np.maximum(say["limiter_db"], renderer.limiter_db, out=say["limiter_db"])
+        say["gains_db"][: self._n] = renderer.gains_db
+        say["positions"][: self._n] = renderer.positions
+        for index, source in self._live.items():
+            say["dry"][index], say["missing"][index] = source.n_dry, source.n_missing
+        cost = time.perf_counter() - began
+        block_s = n_frames / self.scene.sfreq
+        say["late"] += clock.held_up_s + cost > block_s
+        say["xruns"] += underflow
+        for key, value in (
+            ("state", (ENDED if renderer.finished else STOPPING) if self._stopped else PLAYING),
+            ("frames", renderer.frame),
+            ("clock_frame", renderer.frame),
+            ("clock_time", clock.time(renderer.frame)),
+            ("clock_period", clock.period),
+            ("clock_since", clock.since),
+            ("missed", max(0, round(clock.lost_s / (self.scene.block / self.scene.sfreq)))),
+            ("torn", self._gains.torn + self._operator.torn),
+            ("lost", self._applied.lost),
+            ("refused", renderer.n_refused),
+            ("repaired", renderer.n_repaired),
+            ("master_db", renderer.master_db),
+            ("cost_s", cost),
+        ):
+            say[key][...] = value
+        say["heartbeat"] += 1
+        self._status.write(self._record)

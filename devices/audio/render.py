@@ -1,0 +1,256 @@
+"""From talkers' samples to two ears, block by block: what the sound card's callback runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.audio.limiter import Limiter
+from devices.audio.ramp import GainRamps, Switch
+from devices.audio.scene import AudioError, Control, Prepared, Scene, Talker
+from devices.audio.sources import PcmSource, Source
+from devices.audio.space import Space
+
+#: Largest magnitude of a talker's sample, full scale being 1; what is beyond is broken, not loud, and
+#: becomes silence.
+LOUDEST = 64.0
+#: Beyond what any sum of talkers reaches.
+_UNHEARD_OF = 1e9
+#: Range of the gain of everything, dB.
+MASTER_DB = (-60.0, 0.0)
+#: Lengths of the fades at start, stop and mute, s.
+START_S, STOP_S, MUTE_S = 0.2, 0.1, 0.008
+
+
+class Targets:
+    """What the renderer was last told that makes sense.
+
+    Each value of a control is taken over, clipped to its range, or, where it is no finite number, there are too
+    few or too many, or it is no number at all, left as it was and counted. Minus infinity is the lowest there is, as
+    steering means it for who is to fall silent; where there are no values at all, nothing was asked.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        n = len(scene.talkers)
+        self._gain_range = (scene.min_gain_db, scene.max_gain_db)
+        self.gains_db = np.zeros(n).clip(*self._gain_range)
+        self.azimuths = np.array([talker.azimuth for talker in scene.talkers])
+        self.seek_s = np.full(n, np.nan)
+        self.ramp_s, self.master_db, self.mute, self.seek_id = 0.1, 0.0, False, 0
+        #: Values refused.
+        self.n_refused = 0
+
+    def take(self, control: Control) -> bool:
+        """Take over what makes sense; return whether the talkers are to jump to :attr:`seek_s` (NaN: stay)."""
+        with np.errstate(invalid="ignore"):
+            self._take_all(self.gains_db, control.gains_db, *self._gain_range)
+            self._take_all(self.azimuths, control.azimuths, -90.0, 90.0)
+            scalars = np.array([self.ramp_s, self.master_db])
+            self._take_all(scalars[:1], (control.ramp_s,), 0.0, np.inf)
+            self._take_all(scalars[1:], (control.master_db,), *MASTER_DB)
+            self.ramp_s, self.master_db = float(scalars[0]), float(scalars[1])
+            if isinstance(control.mute, int | np.bool_):
+                self.mute = bool(control.mute)
+            else:
+                self.n_refused += 1
+            if not isinstance(control.seek_id, int | np.integer):
+                self.n_refused += 1
+            elif control.seek_id != self.seek_id:
+                self.seek_id = int(control.seek_id)
+                self.seek_s[:] = np.nan
+                self._take_all(self.seek_s, control.seek_s, 0.0, 1e9)
+                return True
+        return False
+
+    def _take_all(self, into: NDArray[np.float64], values: object, low: float, high: float) -> None:
+        try:
+            found = np.asarray(values, np.float64)
+        except (TypeError, ValueError, OverflowError):
+            self.n_refused += len(into)
+            return
+        if not found.size:
+            return
+        if found.shape != into.shape:
+            self.n_refused += len(into)
+            return
+        fine = np.isfinite(found) | (found == -np.inf)
+        self.n_refused += len(into) - int(fine.sum())
+        into[fine] = found[fine].clip(low, high)
+
+
+def _live(live: Mapping[int, Source] | None, talker: Talker, index: int) -> Source:
+    if live is None or index not in live:
+        raise AudioError(
+            f"talker {talker.name!r}: {talker.source} is live, but no source for it was handed to Renderer"
+        )
+    return live[index]
+
+
+class Renderer:
+    """Renders a scene.
+
+    Sources, gains, space, sum, master gain, limiter, and then the switches for mute, start and stop, which therefore
+    act at once. The output does not depend on how it is cut into blocks, as long as
+    controls change at the same frames. Nothing in :meth:`render` reads a clock, waits, logs or raises.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    live : mapping from int to Source
+        Sources of the talkers that have no samples in ``prepared``, by index.
+    frame : int
+        Frame of the output to begin with.
+    positions : sequence of int, or None
+        Frame of its file at which each talker begins; None for the scene's ``start_s``.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        live: Mapping[int, Source] | None = None,
+        frame: int = 0,
+        positions: tuple[int, ...] | None = None,
+    ) -> None:
+        scene = prepared.scene
+        if positions is None:
+            positions = tuple(round(talker.start_s * scene.sfreq) for talker in scene.talkers)
+        self._prepared = prepared
+        self._sources: list[Source] = [
+            _live(live, talker, index) if pcm is None else PcmSource(pcm, scene.sfreq, talker.loop, position)
+            for index, (talker, pcm, position) in enumerate(zip(scene.talkers, prepared.pcm, positions, strict=True))
+        ]
+        n = len(scene.talkers)
+        self._targets = Targets(scene)
+        self._limiter = Limiter(scene)
+        self._space = Space(prepared, self._targets.azimuths)
+        self._ramps = GainRamps(scene.sfreq, np.zeros(n + 1))
+        self._start = Switch(round(START_S * scene.sfreq), on=False)
+        self._start.on = True
+        self._stop = Switch(round(STOP_S * scene.sfreq), on=True)
+        self._mute = Switch(round(MUTE_S * scene.sfreq), on=True)
+        self._last: Control | None = None
+        self._begun = False
+        self._heard = np.zeros((n, scene.block), np.float32)
+        #: Frames by which the limiter's look-ahead makes the output late.
+        self.delay = self._limiter.delay
+        #: Next frame of the output.
+        self.frame = frame
+        #: Talkers' samples of the last call before any gain, shape (n_talkers, n_frames), float32; overwritten by the
+        #: next call.
+        self.pcm = self._heard[:, :0]
+        #: Gains at the last frame, dB, shape (n_talkers,); that of everything.
+        self.gains_db, self.master_db = self._targets.gains_db.copy(), 0.0
+        #: Levels in the last call, full scale being 1: of talkers after their gain, shape (n_talkers,); of both
+        #: channels, shape (2,).
+        self.peak, self.rms = np.zeros(n), np.zeros(n)
+        self.out_peak, self.out_rms = np.zeros(2), np.zeros(2)
+        #: Deepest reduction by the limiter in the last call, dB.
+        self.limiter_db = 0.0
+        #: Samples silenced because they were no numbers or absurdly large, since the beginning.
+        self.n_repaired = 0
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Frame of its file that each talker reads next."""
+        return tuple(source.position for source in self._sources)
+
+    @property
+    def n_refused(self) -> int:
+        """Values of controls that were refused, counted in each call with a new control."""
+        return self._targets.n_refused
+
+    @property
+    def finished(self) -> bool:
+        """Whether the fade-out has ended; from then on there is silence."""
+        return self._stop.settled and not self._stop.on
+
+    def stop(self) -> None:
+        """Fade out, beginning with the next frame."""
+        self._stop.on = False
+
+    def warm_up(self) -> None:
+        """Run everything once, on a twin with other sources: code and tables are then in memory, and nothing moved."""
+        scene = self._prepared.scene
+        noise = np.random.default_rng(0).standard_normal(4 * scene.block).astype(np.float32)
+        twin = Renderer(replace(self._prepared, pcm=(noise,) * len(scene.talkers)))
+        n = len(scene.talkers)
+        for k in range(8):
+            twin.render(scene.block, Control((-6.0 * k,) * n, azimuths=(10.0 * k,) * n, seek_id=k, seek_s=(0.0,) * n))
+
+    def render(self, n_frames: int, control: Control) -> NDArray[np.float32]:
+        """Render the next frames under a control that is in force from the first of them on.
+
+        Returns
+        -------
+        array, shape (n_frames, 2)
+            Left and right, float32.
+        """
+        if control is not self._last:
+            self._last = control
+            self._obey(control)
+        if n_frames > self._heard.shape[1]:
+            self._heard = np.zeros((len(self._sources), n_frames), np.float32)
+        self.pcm = self._heard[:, :n_frames]
+        out = np.empty((n_frames, 2), np.float32)
+        self.peak[:] = self.out_peak[:] = self.rms[:] = self.out_rms[:] = self.limiter_db = 0
+        with np.errstate(over="ignore", invalid="ignore"):  # repaired and counted
+            for first in range(0, n_frames, self._prepared.scene.block):
+                piece = slice(first, min(first + self._prepared.scene.block, n_frames))
+                out[piece] = self._piece(self.pcm[:, piece]).T
+        for total in (self.rms, self.out_rms):
+            np.sqrt(total / max(n_frames, 1), out=total)
+        self.gains_db, self.master_db = self._ramps.gains_db[:-1].copy(), float(self._ramps.gains_db[-1])
+        self.frame += n_frames
+        return out
+
+    def _obey(self, control: Control) -> None:
+        targets = self._targets
+        jump = targets.take(control)
+        if not self._begun:  # nothing was heard yet, so there is nothing to come from
+            self._begun = True
+            self._ramps = GainRamps(self._prepared.scene.sfreq, np.append(targets.gains_db, targets.master_db))
+            self._space.place(targets.azimuths, at_once=True)
+            self._mute = Switch(round(MUTE_S * self._prepared.scene.sfreq), on=not targets.mute)
+            return
+        for index, gain_db in enumerate((*targets.gains_db, targets.master_db)):
+            self._ramps.retarget(index, gain_db, targets.ramp_s)
+        self._space.place(targets.azimuths)
+        self._mute.on = not targets.mute
+        if jump:
+            for source, seek_s in zip(self._sources, targets.seek_s, strict=True):
+                if not np.isnan(seek_s):
+                    source.seek(round(seek_s * self._prepared.scene.sfreq))
+
+    def _piece(self, heard: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Render at most a block; return shape (2, n_frames)."""
+        n = heard.shape[1]
+        for row, source in zip(heard, self._sources, strict=True):
+            row[:] = source.read(n)
+        self._repair(heard, LOUDEST)
+        gains = self._ramps.read(n)
+        talkers = heard * gains[:-1]
+        self._measure(talkers, self.peak, self.rms)
+        mix = self._space.process(talkers)
+        mix *= gains[-1]
+        self._repair(mix, _UNHEARD_OF)
+        out = self._limiter.process(mix)
+        self.limiter_db = max(self.limiter_db, self._limiter.reduction_db)
+        for switch in (self._mute, self._start, self._stop):
+            switch.apply(out)
+        self._measure(out, self.out_peak, self.out_rms)
+        return out
+
+    def _repair(self, x: NDArray, loudest: float) -> None:
+        """Silence samples that are no numbers or absurdly large, and count them."""
+        if np.abs(x).max(initial=0) <= loudest:
+            return
+        broken = ~(np.abs(x) <= loudest)
+        x[broken] = 0
+        self.n_repaired += int(np.count_nonzero(broken))
+
+    def _measure(self, x: NDArray[np.float64], peak: NDArray[np.float64], square: NDArray[np.float64]) -> None:
+        np.maximum(peak, np.abs(x).max(axis=1, initial=0), out=peak)
+        square += np.einsum("ij,ij->i", x, x)

@@ -1,0 +1,195 @@
+"""What is to be heard: talkers, where they stand, and what the listener's ears may be given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Ways to place talkers: measured head-related impulse responses, delay and level differences, left and right only.
+SPACES = ("hrtf", "itd_ild", "left_right")
+#: How sources begin that are no files: a channel of the sound input, an LSL stream.
+LIVE = ("input:", "lsl:")
+#: dBFS that no output sample passes, whatever the configuration says; it can only be lowered.
+HARD_CEILING_DBFS = -1.0
+
+
+class AudioError(RuntimeError):
+    """Sound cannot be made as asked; the message names what, where and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Talker:
+    """One voice.
+
+    Attributes
+    ----------
+    name : str
+        As it is called on screen.
+    source : str
+        A sound file's path, with ``#2`` after it for its second channel; ``input:N`` for channel N (from 1) of the
+        sound input, or ``lsl:NAME`` for the first channel of an LSL audio stream.
+    azimuth : float
+        Degrees to the right of straight ahead, -90 to 90.
+    loop : bool
+        Whether a file begins anew at its end; otherwise silence follows.
+    start_s : float
+        Where in a file to begin, s.
+    """
+
+    name: str
+    source: str
+    azimuth: float = 0.0
+    loop: bool = False
+    start_s: float = 0.0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the source is no file."""
+        return self.source.startswith(LIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All talkers, and how they become two channels.
+
+    Attributes
+    ----------
+    talkers : tuple of Talker
+        1 to 8.
+    sfreq : float
+        Frames per second.
+    block : int
+        Frames per buffer.
+    space : str
+        One of :data:`SPACES`.
+    loudness_lufs : float or None
+        Loudness that every file talker is brought to (ITU-R BS.1770), LUFS; None leaves them as they are.
+    ceiling_dbfs : float
+        Level cap, dBFS, -60 or more; at most :data:`HARD_CEILING_DBFS`.
+    min_gain_db, max_gain_db : float
+        Bounds of a talker's gain, dB; whatever is asked for beyond them is clipped to them.
+        At least -120 and at most 24.
+    lookahead_s : float
+        How far the limiter looks ahead, s; also the delay it adds.
+    release_s : float
+        Time constant with which the limiter lets go, s.
+    """
+
+    talkers: tuple[Talker, ...]
+    sfreq: float = 48_000.0
+    block: int = 256
+    space: str = "hrtf"
+    loudness_lufs: float | None = -26.0
+    ceiling_dbfs: float = -6.0
+    min_gain_db: float = -40.0
+    max_gain_db: float = 12.0
+    lookahead_s: float = 0.003
+    release_s: float = 0.15
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be rendered, naming key, value and what is wanted."""
+        lufs = self.loudness_lufs
+        checks = (
+            ("talkers", len(self.talkers), 1 <= len(self.talkers) <= 8, "1 to 8 of them"),
+            ("sfreq", self.sfreq, 8_000 <= self.sfreq <= 192_000, "8000 to 192000 Hz"),
+            ("block", self.block, 16 <= self.block <= 8192, "16 to 8192 frames"),
+            ("space", self.space, self.space in SPACES, f"one of {', '.join(SPACES)}"),
+            ("loudness_lufs", lufs, lufs is None or -70 < lufs <= 0, "above -70 and at most 0 LUFS, or none"),
+            (
+                "ceiling_dbfs",
+                self.ceiling_dbfs,
+                -60 <= self.ceiling_dbfs <= HARD_CEILING_DBFS,
+                f"-60 to {HARD_CEILING_DBFS:g} dBFS",
+            ),
+            ("min_gain_db", self.min_gain_db, -120 <= self.min_gain_db < np.inf, "-120 or more"),
+            ("max_gain_db", self.max_gain_db, self.min_gain_db < self.max_gain_db <= 24, "above min_gain_db, up to 24"),
+            ("lookahead_s", self.lookahead_s, 0.002 <= self.lookahead_s <= 0.005, "0.002 to 0.005 s"),
+            ("release_s", self.release_s, 0.01 <= self.release_s <= 5, "0.01 to 5 s"),
+        )
+        for key, found, fine, wanted in checks:
+            if not fine:
+                raise AudioError(f"audio: {key} is {found}, but must be {wanted}")
+        for talker in self.talkers:
+            if not -90 <= talker.azimuth <= 90:
+                raise AudioError(f"talker {talker.name!r}: azimuth is {talker.azimuth}, but must be -90 to 90 degrees")
+            if not 0 <= talker.start_s < np.inf:
+                raise AudioError(f"talker {talker.name!r}: start_s is {talker.start_s}, but must be 0 s or more")
+        names = [talker.name for talker in self.talkers]
+        if len(set(names)) < len(names):
+            raise AudioError(f"audio: two talkers have the same name among {', '.join(names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the renderer is told; it takes effect at the beginning of the next buffer.
+
+    Attributes
+    ----------
+    gains_db : tuple of float
+        Target gain per talker, dB.
+    ramp_s : float
+        How long a change of gain takes, s.
+    master_db : float
+        Gain of everything, dB; at most 0.
+    mute : bool
+        Silence, by a ramp of its own that is always short.
+    azimuths : tuple of float
+        Degrees to the right, per talker.
+    seek_id : int
+        A change of it makes the file talkers jump to ``seek_s``.
+    seek_s : tuple of float
+        Where to, per talker, s.
+    """
+
+    gains_db: tuple[float, ...]
+    ramp_s: float = 0.1
+    master_db: float = 0.0
+    mute: bool = False
+    azimuths: tuple[float, ...] = ()
+    seek_id: int = 0
+    seek_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """From which frame on a control was in force: with the scene, all that a re-rendering needs.
+
+    Attributes
+    ----------
+    frame : int
+        Frame of the output, counted since the scene began.
+    control : Control
+        As it was read.
+    kind : str
+        ``start`` (fade in from silence, filters empty, talkers at ``positions``), ``control`` or ``stop`` (fade out).
+    positions : tuple of int
+        At ``start``: frame of its file at which each talker is.
+    """
+
+    frame: int
+    control: Control
+    kind: str = "control"
+    positions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scene made ready by the parent: everything that takes time or libraries, so that a child starts at once.
+
+    Attributes
+    ----------
+    scene : Scene
+    pcm : tuple of (array, shape (n_frames,)) or None
+        File talkers at the scene's rate and loudness, float32; None for live talkers.
+    hrir_azimuths : array, shape (n_azimuths,)
+        Degrees, ascending; empty unless the space is ``hrtf``.
+    hrir : array, shape (n_azimuths, 2, n_taps)
+        Impulse responses at the scene's rate, left and right ear.
+    """
+
+    scene: Scene
+    pcm: tuple[NDArray[np.float32] | None, ...]
+    hrir_azimuths: NDArray[np.float64]
+    hrir: NDArray[np.float64]

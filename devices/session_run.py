@@ -1,0 +1,74 @@
+"""Recorded sessions as runs: what a decoder learns from is what a live one will get, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from devices.recorded_run import RunError, Trial, cut
+from devices.session_file import Consumed, SessionFile
+from pipeline.decoders.presets import Preset
+from pipeline.decoding_graph import decoding_graph
+from pipeline.run import Run
+from pipeline.stream import Item, Marker
+
+#: What a cue says: who is to be attended from now on, or nobody.
+ATTEND = "attend:"
+#: Seconds that a listener is given to find the talker after a cue; what happened meanwhile teaches nothing.
+REORIENT_S = 2.0
+
+
+def read_cues(session: SessionFile, cues: str) -> list[tuple[float, str]]:
+    """When who was to be attended, as (LSL time, name), ``""`` for nobody; from the stream of markers ``cues``."""
+    return [
+        (event.item.time, event.item.value.removeprefix(ATTEND))
+        for event in session
+        if isinstance(event, Consumed) and event.stream == cues and isinstance(event.item, Marker)
+        if event.item.value.startswith(ATTEND)
+    ]
+
+
+def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cues: str) -> list[Run]:
+    """Cut a recorded session into one run for each stretch between two cues.
+
+    Parameters
+    ----------
+    path : Path
+        Recorded by a session.
+    preset : Preset
+        How signals are prepared.
+    neural, talkers, cues : str
+        Names of the streams of electrodes, of envelopes with one channel per talker, and of cues.
+
+    Raises
+    ------
+    RunError
+        If there is no cue, or it names nobody known, or nothing was recorded of a trial.
+    """
+    session = SessionFile(path)
+    for name in (neural, talkers, cues):
+        if name not in session.streams:
+            raise RunError(f"{path} has no stream {name!r}, but {', '.join(session.streams)}")
+    found = read_cues(session, cues)
+    names = session.streams[talkers].spec.ch_names
+    unknown = {name for _, name in found} - {*names, ""}
+    if unknown:
+        raise RunError(f"{path}: a cue names {sorted(unknown)[0]!r}, but the talkers are {', '.join(names)}")
+    trials = []
+    ends = [*(time for time, _ in found[1:]), float("inf")]
+    for number, ((start, name), stop) in enumerate(zip(found, ends, strict=True), 1):
+        if name:
+            # Speech goes on from trial to trial: no two of them hear the same part of it.
+            stimuli = tuple(f"{path.stem}-{number}-{talker}" for talker in names)
+            trials.append(Trial(f"{path.stem}-{number}", start, stop, names, stimuli, ((start + REORIENT_S, name),)))
+    if not trials:
+        raise RunError(f"{path} holds no cue that says who was to be attended")
+
+    def items() -> Iterator[tuple[str, Item]]:
+        for event in session:
+            if isinstance(event, Consumed) and event.stream in (neural, talkers):
+                yield event.stream, event.item
+
+    specs = {name: session.streams[name].spec for name in (neural, talkers)}
+    graph = decoding_graph(preset, neural, [talkers], 1, 2.0)
+    return cut(str(path), path.parent.name, graph, specs, items(), trials)

@@ -1,0 +1,50 @@
+"""Scenes and signals for tests of sound."""
+
+import numpy as np
+
+from devices.audio.scene import Prepared, Scene, Talker
+
+SFREQ = 48_000
+
+
+def noise(seed, n, level=0.1):
+    return (level * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
+
+
+def tone(n, frequency=440.0, sfreq=SFREQ):
+    return np.sin(2 * np.pi * frequency * np.arange(n) / sfreq)
+
+
+def responses(n_taps=100):
+    """Impulse responses that differ in everything, every 15 degrees."""
+    decay = np.exp(-np.arange(n_taps) / 20)
+    azimuths = np.arange(-90.0, 91.0, 15.0)
+    return azimuths, np.random.default_rng(7).standard_normal((len(azimuths), 2, n_taps)) * decay * 0.3
+
+
+def prepared(*pcm, talkers=None, **scene):
+    """Build a scene of samples in memory; None stands for a live talker."""
+    scene.setdefault("space", "left_right")
+    if talkers is None:
+        talkers = tuple(Talker(f"t{i}", "f.wav" if x is not None else f"input:{i + 1}") for i, x in enumerate(pcm))
+    scene = Scene(talkers, **scene)
+    hrir = responses() if scene.space == "hrtf" else (np.zeros(0), np.zeros((0, 2, 0)))
+    return Prepared(scene, tuple(None if x is None else np.asarray(x, np.float32) for x in pcm), *hrir)
+
+
+def sizes_of(total, sizes):
+    """Cut a length into the sizes given, over and over."""
+    left, at = total, 0
+    while left:
+        n = min(left, sizes[at % len(sizes)])
+        yield n
+        left -= n
+        at += 1
+
+
+def beyond_db(x, hz=2000.0, sfreq=SFREQ):
+    """Peak in dB of what lies above a frequency, the ends faded out."""
+    window = np.kaiser(len(x), 28)
+    spectrum = np.fft.rfft(x * window)
+    spectrum[np.fft.rfftfreq(len(x), 1 / sfreq) < hz] = 0
+    return 20 * np.log10(np.abs(np.fft.irfft(spectrum, len(x))).max() + 1e-30)

@@ -1,0 +1,116 @@
+"""Scenes for sound tests, and where what was heard is found in what should have been."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from devices.audio.rerender import rerender
+from devices.audio.scene import Prepared, Scene, Talker
+
+SFREQ = 48_000
+#: What rounding may leave between a sample rendered block by block and one rendered as a whole.
+TOLERANCE = 1e-6
+
+
+def noise_scene(seconds=6.0, space="itd_ild", n_talkers=2, **fields):
+    """Looped noises: no two stretches of them are alike, so that any one can be found again."""
+    rng = np.random.default_rng(0)
+    talkers = tuple(
+        Talker(f"t{k}", f"t{k}.wav", azimuth, loop=True) for k, azimuth in enumerate((-40.0, 30.0, 5.0)[:n_talkers])
+    )
+    pcm = tuple(
+        (0.05 * rng.standard_normal(int(seconds * SFREQ) + 77 * k)).astype(np.float32) for k in range(n_talkers)
+    )
+    return Prepared(Scene(talkers, space=space, **fields), pcm, np.zeros(0), np.zeros((0, 2, 0)))
+
+
+def rerendered(prepared, engine):
+    """What should have been heard, from the log; nothing where a process was lost."""
+    entries = [entry.applied for entry in engine.applied()]
+    n_frames = engine.status().frames
+    out = rerender(prepared, entries, n_frames)
+    for k, entry in enumerate(entries):
+        if entry.kind == "lost":
+            back = next((later.frame for later in entries[k + 1 :] if later.kind == "start"), n_frames)
+            out[entry.frame : back] = 0
+    return out
+
+
+def matched(heard, rendered, n_key=48, n_back=2048):
+    """Find stretches of what was heard in what was rendered, in order.
+
+    Returns the stretches as (frame heard, frame rendered, number), and how many audible frames were in none of them.
+    A server that was kept waiting plays its last buffer again: such stretches are passed over.
+    """
+    stretches, at, after = [], 0, 0
+    strange = 0
+    loud = np.abs(heard).max(axis=1) > 10 * TOLERANCE
+    while True:
+        ahead = np.flatnonzero(loud[at:])
+        if not len(ahead):
+            return stretches, strange
+        at += int(ahead[0])
+        key = heard[at : at + n_key]
+        first = max(0, after - n_back)
+        places = first + np.flatnonzero(np.abs(rendered[first : len(rendered) - len(key), 0] - key[0, 0]) < TOLERANCE)
+        places = [p for p in places if np.abs(rendered[p : p + len(key)] - key).max() < TOLERANCE]
+        if not places:
+            strange += 1
+            at += 1
+            continue
+        place = int(places[-1]) if places[-1] < after else next(int(p) for p in places if p >= after)
+        n = min(len(heard) - at, len(rendered) - place)
+        off = np.flatnonzero(np.abs(heard[at : at + n] - rendered[place : place + n]).max(axis=1) >= TOLERANCE)
+        n = int(off[0]) if len(off) else n
+        if place >= after:
+            stretches.append((at, place, n))
+        at, after = at + n, max(after, place + n)
+
+
+@contextlib.contextmanager
+def heavy_load():
+    """A process that burns a core, and a thread that holds this process's interpreter lock for 20 ms at a time."""
+    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    stop = threading.Event()
+
+    def hold():
+        while not stop.is_set():
+            sum(range(1_000_000))
+            time.sleep(0.03)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        holder.join()
+        burner.kill()
+        burner.wait()
+
+
+def wait_until(condition, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def running(pid):
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def left_behind(names):
+    """Segments of an engine that are still there."""
+    segments = (names.gains, names.operator, names.status, names.applied, names.pcm, *filter(None, names.live))
+    return [name for name in segments if os.path.exists(f"/dev/shm/{name}")]

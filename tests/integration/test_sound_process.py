@@ -1,0 +1,235 @@
+"""The audio process: what becomes of it, of its sound and of shared memory, whoever dies."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from sound_scenes import TOLERANCE, left_behind, noise_scene, rerendered, running, wait_until
+
+from devices.audio.engine import AudioEngine
+from devices.audio.records import PLAYING
+from devices.audio.scene import AudioError
+from devices.audio.sinks import FileSink, NullSink
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_file_equals_the_rerendering_and_nothing_is_left_behind(tmp_path):
+    prepared = noise_scene(n_talkers=3)
+    with AudioEngine(prepared, FileSink(tmp_path / "x.wav")) as engine:
+        for k in range(8):
+            engine.set_gains([-3.0 * k, 1.5 * k, float("-inf")], ramp_s=0.02 * k, decision=k)
+            time.sleep(0.1)
+        engine.mute()
+        engine.override([0.0, -20.0, 6.0])
+        time.sleep(0.1)
+        engine.mute(False)
+        engine.master(-6.0)
+        engine.move([90.0, 0.0, -90.0])
+        engine.seek([0.5, float("nan"), 3.0])
+        time.sleep(0.2)
+        status, names = engine.status(), engine.names
+        assert status.state == PLAYING
+        assert left_behind(names)
+    heard, rate = soundfile.read(tmp_path / "x.wav", dtype="float32")
+    assert rate == 48_000
+    assert len(heard) == engine.status().frames
+    assert abs(heard - rerendered(prepared, engine)).max() < TOLERANCE
+    kinds = [entry.applied.kind for entry in engine.applied()]
+    assert kinds[0] == "start"
+    assert kinds[-1] == "stop"
+    assert set(range(8)) <= {entry.decision for entry in engine.applied()}
+    assert not left_behind(names)
+    assert not running(status.pid)
+
+
+def test_faster_than_real_time_it_ends_where_it_is_to(tmp_path):
+    prepared = noise_scene()
+    with AudioEngine(prepared, FileSink(tmp_path / "x.wav", realtime=False, n_frames=300_100)) as engine:
+        assert engine.join(60)
+        assert not engine.failure
+        assert engine.status().clock.time(300_100) - time.monotonic() > 1, "its clock has run ahead"
+    heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
+    assert len(heard) == 300_100
+    assert abs(heard - rerendered(prepared, engine)).max() < TOLERANCE
+
+
+def test_time_runs_evenly_on_the_null_sink():
+    with AudioEngine(noise_scene(), NullSink()) as engine:
+        first = engine.status()
+        time.sleep(0.5)
+        second = engine.status()
+    assert second.clock.time(first.frames) == pytest.approx(first.clock.time(first.frames), abs=1e-6)
+    assert second.frames - first.frames > 12_000
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_process_that_dies_or_stalls_is_replaced_where_it_was(tmp_path, blow):
+    prepared, events, notes = noise_scene(), [], []
+    with AudioEngine(prepared, FileSink(tmp_path / "x.wav"), on_event=events.append) as engine:
+        engine.listen(lambda entry, lsl_time: notes.append((entry.applied.kind, lsl_time)))
+        engine.set_gains([-6.0, -9.0])
+        wait_until(lambda: engine.status().frames > 24_000)
+        pid = engine.status().pid
+        os.kill(pid, blow)
+        struck = time.monotonic()
+        engine.mute()  # never waits for the watchdog
+        assert time.monotonic() - struck < 0.25
+        wait_until(lambda: engine.restarts)
+        engine.mute(False)
+        wait_until(lambda: engine.status().pid != pid)
+        assert not running(pid)
+        again = engine.status().first_frame
+        wait_until(lambda: engine.status().frames > again + 24_000)
+        names = engine.names
+    kinds = [entry.applied for entry in engine.applied() if entry.applied.kind != "control"]
+    assert [entry.kind for entry in kinds] == ["start", "lost", "start", "stop"]
+    lost, start = kinds[1:3]
+    assert start.positions == tuple(lost.frame % len(pcm) for pcm in prepared.pcm)
+    heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
+    rendered = rerendered(prepared, engine)
+    whole = min(len(heard), len(rendered))
+    differs = np.flatnonzero(np.abs(heard[:whole] - rendered[:whole]).max(axis=1) > TOLERANCE)
+    assert not len(differs) or (lost.frame - 256 <= differs[0] and differs[-1] < lost.frame + 512), (
+        "but its last buffer"
+    )
+    assert any("back after" in event for event in events)
+    times = [at for kind, at in notes if kind in ("lost", "start")]
+    assert times == sorted(times)
+    assert 0.1 < times[-1] - times[-2] < 10
+    assert (start.frame - lost.frame) / 48_000 == pytest.approx(times[-1] - times[-2], abs=0.05), "frames are time"
+    assert not left_behind(names)
+
+
+def test_a_jump_that_nobody_was_there_to_make_is_made_by_the_next_process():
+    with AudioEngine(noise_scene(), NullSink()) as engine:
+        wait_until(lambda: engine.status().frames > 12_000)
+        os.kill(engine.status().pid, signal.SIGKILL)
+        engine.seek([2.0, float("nan")])
+        wait_until(lambda: engine.restarts)
+        starts = [entry.applied for entry in engine.applied() if entry.applied.kind in ("lost", "start")]
+        assert starts[2].positions == (96_000, starts[1].frame)
+
+
+def test_a_process_that_keeps_dying_is_given_up_in_the_end():
+    events = []
+    with AudioEngine(noise_scene(), NullSink(), on_event=events.append) as engine:
+        pids = set()
+        end = time.monotonic() + 60
+        while not engine.failure and time.monotonic() < end:
+            pid = engine.status().pid
+            if pid not in pids:
+                pids.add(pid)
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+        assert "replaced 5 times within 20 s" in engine.failure
+        assert events[-1] == engine.failure
+        assert len(pids) == 6
+    assert not running(pids.pop())
+
+
+def test_a_process_told_to_end_fades_out_and_stays_away(tmp_path):
+    prepared, events = noise_scene(), []
+    with AudioEngine(prepared, FileSink(tmp_path / "x.wav"), on_event=events.append) as engine:
+        wait_until(lambda: engine.status().frames > 24_000)
+        os.kill(engine.status().pid, signal.SIGTERM)
+        assert engine.join(10)
+        assert events == ["sound has ended"]
+    heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
+    assert abs(heard - rerendered(prepared, engine)).max() < TOLERANCE
+    assert [entry.applied.kind for entry in engine.applied()][-1] == "stop"
+
+
+PARENT = """
+import json, sys, time
+from pathlib import Path
+sys.path[:0] = {folders!r}
+import mne  # heavy, and none of the audio process's business
+from devices.audio.engine import AudioEngine
+from devices.audio.sinks import FileSink
+from sound_scenes import noise_scene
+if __name__ == "__main__":
+    with AudioEngine(noise_scene(), FileSink(Path({path!r}))) as engine:
+        while engine.status().frames < 24_000:
+            time.sleep(0.01)
+        names = engine.names
+        print(json.dumps([engine.status().pid, [names.gains, names.status, names.pcm]]), flush=True)
+        {then}
+"""
+
+
+@contextlib.contextmanager
+def parent(tmp_path, then):
+    path = tmp_path / "x.wav"
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT.format(folders=[*map(str, sys.path)], path=str(path), then=then))
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    out = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, str(script)], **out, env=env, start_new_session=True) as p:
+        pid, names = json.loads(p.stdout.readline())
+        yield p, pid
+        p.wait(20)
+    wait_until(lambda: not running(pid), 10)
+    wait_until(lambda: not any(os.path.exists(f"/dev/shm/{name}") for name in names), 10)
+
+
+@pytest.mark.parametrize("blow", ["SIGKILL", "SIGINT"])
+def test_when_the_parent_is_killed_or_ctrl_c_pressed_the_child_fades_out_and_ends(tmp_path, blow):
+    with parent(tmp_path, "time.sleep(60)") as (process, pid):
+        modules = Path(f"/proc/{pid}/maps").read_text()
+        assert "numpy" in modules
+        for heavy in ("pylsl", "liblsl", "torch", "mne", "soundfile", "libsndfile", "numba", "llvmlite"):
+            assert heavy not in modules, "an audio process loads only what it needs"
+        if blow == "SIGINT":
+            os.killpg(process.pid, signal.SIGINT)  # to all of a terminal
+        else:
+            process.kill()
+    heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
+    ends_faded(heard)
+
+
+def test_an_exception_in_the_parent_takes_the_child_along(tmp_path):
+    with parent(tmp_path, "raise RuntimeError('bug')"):
+        pass
+    heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
+    ends_faded(heard)
+
+
+def ends_faded(heard):
+    """The last tenth of a second that sounds goes down to nothing, smoothly."""
+    last = np.flatnonzero(np.abs(heard).max(axis=1))[-1]
+    level = [np.sqrt(np.mean(heard[last - 4800 + k * 600 : last - 4200 + k * 600] ** 2)) for k in range(8)]
+    before = np.sqrt(np.mean(heard[last - 14_400 : last - 4800] ** 2))
+    assert level == sorted(level, reverse=True)
+    assert level[-1] < 0.05 * before < level[0]
+
+
+def test_only_what_is_needed_is_imported():
+    code = "import sys, devices.audio.child, sounddevice; print(*{m.partition('.')[0] for m in sys.modules})"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    foreign = set(out.split()) - set(sys.stdlib_module_names)
+    foreign = {name for name in foreign if not name.startswith(("__", "_distutils"))}
+    assert foreign <= {"numpy", "devices", "pipeline", "sounddevice", "_sounddevice", "_cffi_backend"}
+
+
+def test_files_are_never_overwritten_and_a_second_stop_does_nothing(tmp_path):
+    path = tmp_path / "x.wav"
+    path.write_bytes(b"precious")
+    engine = AudioEngine(noise_scene(), FileSink(path))
+    with pytest.raises(AudioError, match="exists already"):
+        engine.start()
+    assert path.read_bytes() == b"precious"
+    assert not left_behind(engine.names)
+    engine.stop()
+    with pytest.raises(AudioError, match="has stopped"):
+        engine.mute()
+    with pytest.raises(AudioError, match="cannot write"):
+        AudioEngine(noise_scene(), FileSink(tmp_path / "nowhere" / "x.wav")).start()
