@@ -75,7 +75,7 @@ else:
     answer = {"rate": rate, "block_ms": 1e3 * block / rate, "reported_ms": 1e3 * stream.latency,
               "dac_ms": at(sorted(ahead), 0.5), "dac_p99_ms": at(sorted(ahead), 0.99),
               "step_ms": at(steps, 0.5), "step_p99_ms": at(steps, 0.99), "step_max_ms": 1e3 * steps[-1],
-              "part": sum(steps) and len(steps) * block / rate / sum(steps)}
+              "part": len(steps) * block / rate / sum(steps)}
 print(json.dumps(answer), flush=True)
 os._exit(0)  # closing hangs where a server has died
 """

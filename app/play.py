@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     import threading
 
-    from rich.table import Table
+    from rich.console import Group
 
     from app.keyboard import Keyboard
     from devices.audio.engine import AudioEngine
@@ -139,7 +139,7 @@ def _watch(
                 return
             display.look(status)
             if console.is_terminal:
-                live.update(display.table(status), refresh=True)
+                live.update(display.show(status), refresh=True)
 
 
 class Desk:
@@ -195,7 +195,7 @@ class Desk:
 
 
 class Display:
-    """What is heard, as a table.
+    """What is heard, in a table and a few lines.
 
     Parameters
     ----------
@@ -217,8 +217,9 @@ class Display:
         if status.heartbeat:
             self._ahead.append(status.clock.time(status.frames) - pylsl.local_clock())
 
-    def table(self, status: Status) -> Table:
+    def show(self, status: Status) -> Group:
         """Return what a status says."""
+        from rich.console import Group
         from rich.table import Column, Table
         from rich.text import Text
 
@@ -254,9 +255,7 @@ class Display:
             f"{'' if status.fifo else 'no '}real-time priority",
             _faults(self._engine),
         ]
-        table.caption = Text("\n".join(lines), style="bold red" if self._desk.muted else "")
-        table.caption_justify = "left"
-        return table
+        return Group(table, Text("\n".join(lines), style="bold red" if self._desk.muted else ""))
 
 
 def ended(prepared: Prepared, status: Status) -> bool:
@@ -286,11 +285,12 @@ def azimuth(degrees: float) -> str:
 
 def clock(seconds: float) -> str:
     """Return seconds as minutes and seconds."""
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+    minutes, tenths = divmod(round(10 * seconds), 600)
+    return f"{minutes}:{tenths / 10:04.1f}"
 
 
 def _where(status: Status) -> str:
-    return status.sink.rstrip(b"\0").decode(errors="replace")
+    return status.sink.decode(errors="replace")
 
 
 def _faults(engine: AudioEngine) -> str:

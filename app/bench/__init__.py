@@ -2,10 +2,12 @@
 
 import typer
 
+from app.bench.audio import audio
 from app.bench.graph import graph
 
 bench = typer.Typer(help="Measure on this machine; every comparison is made within one run.", no_args_is_help=True)
 bench.command("graph")(graph)
+bench.command("audio")(audio)
 
 
 @bench.callback()

@@ -42,11 +42,12 @@ def rerendered(prepared, engine):
     return out
 
 
-def matched(heard, rendered, n_key=48, n_back=2048):
+def matched(heard, rendered, n_key=48, n_back=2048, n_buffer=256):
     """Find stretches of what was heard in what was rendered, in order.
 
     Returns the stretches as (frame heard, frame rendered, number), and how many audible frames were in none of them.
-    A server that was kept waiting plays its last buffer again: such stretches are passed over.
+    A server that was kept waiting plays its last buffer again: such stretches are passed over. A listener that was
+    kept waiting now and then gets a buffer before its turn: one alone does not count as the order.
     """
     stretches, at, after = [], 0, 0
     strange = 0
@@ -70,7 +71,9 @@ def matched(heard, rendered, n_key=48, n_back=2048):
         n = int(off[0]) if len(off) else n
         if place >= after:
             stretches.append((at, place, n))
-        at, after = at + n, max(after, place + n)
+        at += n
+        if n > n_buffer:
+            after = max(after, place + n)
 
 
 @contextlib.contextmanager

@@ -50,6 +50,10 @@ class Server:
                 pytest.skip(f"{self._command[0]} does not run here: {(self.home / 'server.log').read_text()[-500:]}")
             time.sleep(0.02)
 
+    @property
+    def killed(self):
+        return self._process.poll() is not None
+
     def kill(self):
         self._process.kill()
         self._process.wait()
@@ -86,6 +90,8 @@ def jack(home, monkeypatch):
         try:
             yield server
         finally:
+            if server.killed:  # JACK has room for eight names, and forgets none whose server did not end well
+                server.start()
             server.stop()
             for left in Path("/dev/shm").glob(f"jack_*{name}_*"):
                 left.unlink()  # of servers that were killed

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import uuid
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from rig import ENV, ROOT, consumed, rows, sender
 from app.config import ConfigError
 from app.verify import Replay
 from devices import xdf
+from devices.generate import generate_recording
 from devices.session_file import SessionFile
 from devices.xdf import MAGIC
 
@@ -101,18 +103,34 @@ def test_a_live_run_of_real_eeg_is_replayed_bit_for_bit(source_id, tmp_path):
     assert all(int(s["footer"]["info"]["sample_count"][0]) == len(s["time_stamps"]) for s in streams)
 
 
+EPOCHS = """
+[[nodes]]
+type = "epochs"
+inputs = ["resample", "markers"]
+[[outputs]]
+node = "epochs"
+"""
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """A short session of simulated EEG, recorded by commands."""
-    folder = tmp_path_factory.mktemp("recorded")
-    done = earmark("demo", "--seconds", 6, "--out", folder)
+    folder, source_id = tmp_path_factory.mktemp("recorded"), f"test-{uuid.uuid4().hex[:12]}"
+    generate_recording(folder / "simulated_raw.fif", seconds=25, seed=1)
+    markers = f'[streams.markers]\ntype = "Markers"\nsource_id = "{source_id}-markers"'
+    (folder / "session.toml").write_text(SESSION.format(source_id=source_id, markers=markers) + EPOCHS)
+    sender = start("stream", folder / "simulated_raw.fif", "--source-id", source_id, "--wait")
+    try:
+        done = earmark("record", folder / "session.toml", "--out", folder, "--seconds", 6)
+    finally:
+        sender.send_signal(signal.SIGINT)
+        sender.communicate(timeout=20)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "identical" in done.stdout
     (path,) = folder.glob("session-*.xdf")
     return path
 
 
-def test_the_demo_runs_and_a_changed_recording_is_found_out(recorded, tmp_path):
+def test_a_changed_recording_is_found_out(recorded, tmp_path):
     whole = bytearray(recorded.read_bytes())
     session = SessionFile(recorded)
     assert list(session.streams) == ["eeg", "markers"]
@@ -138,7 +156,7 @@ def test_outputs_are_written_with_their_times(recorded, tmp_path):
         epochs, events = out["epochs"], out["epochs_events"]
     assert clean.shape == (len(times), 32)
     np.testing.assert_allclose(np.diff(times), 1 / 64, rtol=0.2)
-    assert epochs.shape[1:] == (501, 32)
+    assert epochs.shape[1:] == (65, 32)
     assert len(epochs) == len(events) >= 1
     assert set(events) <= {"tone/left", "tone/right"}
 

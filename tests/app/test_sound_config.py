@@ -1,0 +1,160 @@
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from app.config import ConfigError, load_sound, parse_config
+from app.sound_config import SHIPPED, SoundConfig, TalkerConfig
+from devices.audio.scene import AudioError, Scene, Talker
+from devices.audio.sinks import DeviceSink, FileSink, NullSink
+
+GOOD = """
+[sound]
+device = "Card"
+sfreq = 44100
+space = "itd_ild"
+loudness_lufs = -23
+[[sound.talkers]]
+name = "near"
+source = "voices/near.wav"
+azimuth = -45
+loop = true
+[[sound.talkers]]
+name = "there"
+source = "speech:ada"
+start_s = 1.5
+[[sound.talkers]]
+name = "mike"
+source = "input:2"
+[[sound.talkers]]
+name = "net"
+source = "lsl:voice"
+"""
+GRAPH = '[streams.eeg]\ntype = "EEG"\n[[nodes]]\ntype = "reblock"\n'
+
+
+def load(tmp_path, text):
+    path = tmp_path / "sound.toml"
+    path.write_text(text)
+    return load_sound(path)
+
+
+def test_a_good_table_becomes_a_scene(tmp_path):
+    config = load(tmp_path, GOOD)
+    scene = config.scene(tmp_path)
+    ada = Path(scene.talkers[1].source)
+    assert scene == Scene(
+        (
+            Talker("near", str(tmp_path / "voices/near.wav"), -45.0, True),
+            Talker("there", str(ada), 0.0, False, 1.5),
+            Talker("mike", "input:2"),
+            Talker("net", "lsl:voice"),
+        ),
+        44_100.0,
+        256,
+        "itd_ild",
+        -23.0,
+        -6.0,
+    )
+    assert soundfile.info(ada).duration > 60
+    assert config.sink(tmp_path) == DeviceSink("Card")
+
+
+def test_defaults_are_as_documented():
+    config = SoundConfig(talkers=[TalkerConfig(name="a", source="/x.wav")])
+    assert config.scene(Path("/folder")) == Scene((Talker("a", "/x.wav"),), 48_000.0, 256, "hrtf", -26.0, -6.0)
+    assert config.publish == "earmark-audio"
+    joe, ada = SHIPPED.scene(Path()).talkers
+    assert joe.azimuth < 0 < ada.azimuth
+    assert Path(joe.source).name == "joe.ogg"
+    assert joe.loop
+    assert ada.loop
+
+
+@pytest.mark.parametrize(
+    ("device", "sink"),
+    [
+        ("default", DeviceSink()),
+        ("USB", DeviceSink("USB")),
+        ("3", DeviceSink(3)),
+        ("null", NullSink()),
+        ("file:out/x.wav", FileSink(Path("/folder/out/x.wav"))),
+        ("file:/tmp/x.wav", FileSink(Path("/tmp/x.wav"))),
+    ],
+)
+def test_where_sound_goes(device, sink):
+    config = SHIPPED.model_copy(update={"device": device})
+    assert config.sink(Path("/folder")) == sink
+
+
+@pytest.mark.parametrize("device", ["null", "file:x.wav"])
+def test_a_microphone_needs_a_device(tmp_path, device):
+    with pytest.raises(AudioError, match=r"talker 'mike': input:2 .* only together with a sound device.*choose"):
+        load(tmp_path, GOOD.replace('"Card"', f'"{device}"')).sink(tmp_path)
+
+
+def test_an_input_can_be_named(tmp_path):
+    config = load(tmp_path, GOOD.replace("[sound]", '[sound]\ninput_device = "7"'))
+    assert config.sink(tmp_path) == DeviceSink("Card", 7)
+
+
+def test_loudness_can_be_left_alone(tmp_path):
+    assert load(tmp_path, GOOD.replace("= -23", '= "none"')).scene(tmp_path).loudness_lufs is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('device = "Card"', 'devise = "Card"', r"unknown key 'sound.devise': did you mean 'device'\?"),
+        ("azimuth = -45", "azimut = -45", r"unknown key 'sound.talkers.0.azimut': did you mean 'azimuth'\?"),
+        ("azimuth = -45", "azimuth = -100", "sound.talkers.0.azimuth is -100, but: .*greater than or equal to -90"),
+        ('"itd_ild"', '"itdild"', r"sound.space is 'itdild', but: .*'hrtf', 'itd_ild' or 'left_right'"),
+        ("sfreq = 44100", 'sfreq = "44100"', "sound.sfreq is '44100', but: .*valid number"),
+        ("sfreq = 44100", "sfreq = 4", "sound.sfreq is 4, but: .*8000"),
+        ("sfreq = 44100", "block = 256.0", "sound.block is 256.0, but: .*valid integer"),
+        ("sfreq = 44100", "ceiling_dbfs = 0", "sound.ceiling_dbfs is 0, but: .*less than or equal to -1"),
+        ("= -23", '= "loud"', "sound.loudness_lufs is 'loud', but: .*valid number"),
+        ("= -23", "= nan", "sound.loudness_lufs is nan, but"),
+        ('name = "net"', "", "key 'sound.talkers.3.name' is missing"),
+        ('"speech:ada"', '"speech:adda"', "source is 'speech:adda', but: .*speech:joe: did you mean 'speech:ada'"),
+        ("start_s = 1.5", "start_s = -1", "sound.talkers.1.start_s is -1, but: .*greater than or equal to 0"),
+        ("loop = true", 'loop = "yes"', "sound.talkers.0.loop is 'yes', but: .*valid boolean"),
+    ],
+)
+def test_mistakes_are_named_with_what_is_near(tmp_path, old, new, words):
+    assert old in GOOD
+    with pytest.raises(ConfigError, match=words) as error:
+        load(tmp_path, GOOD.replace(old, new))
+    assert str(error.value).startswith(str(tmp_path / "sound.toml"))
+    with pytest.raises(ConfigError, match=words):  # in a session, too
+        parse_config(GRAPH + GOOD.replace(old, new), "session.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", r"no table \[sound\] with \[\[sound.talkers\]\], but nothing"),
+        ("[soud]\n", r"no table \[sound\].*but \[soud\]"),
+        ("[sound]\n", "key 'sound.talkers' is missing"),
+        ("[sound]\ntalkers = []\n", "sound.talkers is \\[\\], but: .*at least 1 item"),
+        ("sound = 3\n", "sound is 3, but"),
+        ("[sound\n", "not valid TOML"),
+    ],
+)
+def test_what_must_be_there(tmp_path, text, words):
+    with pytest.raises(ConfigError, match=words):
+        load(tmp_path, text)
+
+
+def test_two_talkers_of_one_name_are_refused(tmp_path):
+    with pytest.raises(AudioError, match="two talkers have the same name"):
+        load(tmp_path, GOOD.replace('"there"', '"near"')).scene(tmp_path)
+
+
+def test_a_session_keeps_the_table_and_does_not_need_it(tmp_path):
+    with_sound = parse_config(GRAPH + GOOD, "session.toml")
+    assert with_sound.sound == load(tmp_path, GOOD)
+    assert with_sound.steps == parse_config(GRAPH, "session.toml").steps
+    assert parse_config(GRAPH, "session.toml").sound is None
+    assert "[sound]" in with_sound.text
+    assert load(tmp_path, GRAPH + GOOD) == with_sound.sound, "and the sound check does not need the rest"
