@@ -39,7 +39,7 @@ def test_two_talkers():
         return np.mean(found, axis=0)
 
     attended, ignored = r(decoders)
-    assert attended >= 0.1
+    assert attended >= 0.104
     assert attended > 2 * ignored
     assert attended > r(plain)[0] + 0.01  # what shrinkage is there for
     said = [k for d, run in zip(decoders, runs, strict=True) for k in windows(d, run, 1.0)]
@@ -90,7 +90,7 @@ def judge(number: int) -> tuple[float, list[float]]:
 def test_match_against_mismatch():
     """Ten listeners, one talker, the held-out half of a held-out repetition."""
     found = [judge(number) for number in range(1, 11)]
-    assert np.mean([r for r, _ in found]) >= 0.11
+    assert np.mean([r for r, _ in found]) >= 0.12
     for reached, floor in zip(np.mean([a for _, a in found], axis=0), (0.603, 0.646, 0.703, 0.769), strict=True):
         assert reached >= floor
 
