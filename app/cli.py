@@ -7,16 +7,19 @@ import logging
 import typer
 
 from app.bench import bench
+from app.calibrate import calibrate
 from app.demo import demo
 from app.describe import describe
 from app.devices import devices
 from app.doctor import doctor
 from app.evaluate import evaluate
 from app.import_run import import_run
+from app.new import new
 from app.play import play
 from app.record import record
 from app.replay import replay
 from app.report import report
+from app.run import run
 from app.stream import stream
 from app.streams import streams
 from app.train import train
@@ -28,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (streams, stream, devices, describe, play, record, replay, train, evaluate, report, doctor, demo):
+for command in (new, calibrate, run, report, demo, streams, stream, devices, describe, play, record, replay, train, evaluate, doctor):
     app.command()(command)
 app.command("import")(import_run)
 app.add_typer(bench, name="bench")

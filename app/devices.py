@@ -132,11 +132,11 @@ def _table(found: list[dict[str, Any]], portaudio: str) -> Table:
         Column("host API", overflow="fold"),
         Column("channels", justify="right"),
         Column("default", justify="right"),
-        Column("also", overflow="fold"),
+        Column("accepts", overflow="fold"),
         Column("low latency", justify="right"),
         box=None,
         padding=(0, 2, 0, 0),
-        caption=f"{portaudio}. * the system's default. also: of {', '.join(map(str, RATES))} Hz, what it accepts. "
+        caption=f"{portaudio}. * the system's default. accepts: of {', '.join(map(str, RATES))} Hz. "
         "low latency: as the driver says.",
     )
     for each in sorted(found, key=lambda each: (each["kind"] == "input", each["index"])):

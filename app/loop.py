@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from app.config import Config
 from app.engine import Engine
@@ -36,12 +38,20 @@ class Loop:
         Told in words about everything out of the ordinary; it must not wait.
     steer : bool
         Whether decisions become gains, or are only recorded.
+    about : mapping
+        What else the recording shall say of itself.
     """
 
     def __init__(
-        self, config: Config, audio: AudioEngine, path: Path, on_event: Callable[[str], None], steer: bool = True
+        self,
+        config: Config,
+        audio: AudioEngine,
+        path: Path,
+        on_event: Callable[[str], None],
+        steer: bool = True,
+        about: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        self.path = path
+        self.path, self._about = path, about
         self._config, self._audio, self._steer = config, audio, steer
         self._on_event = on_event
         self.engine = Engine(config, on_event=on_event, on_decision=self._decided if steer else None)
@@ -59,6 +69,7 @@ class Loop:
         self.engine.connect()
         try:
             about = {
+                **self._about,
                 "config": self._config.text,
                 "units": {name: stream.unit for name, stream in self._config.streams.items()},
                 "environment": environment(),

@@ -76,9 +76,8 @@ def play(
         settings, folder = (SHIPPED, Path()) if config is None else (load_sound(config), config.parent)
         scene = settings.scene(folder)
         if device:  # a path given by hand begins where one is
-            sink = settings.model_copy(update={"device": device}).sink(Path())
-        else:
-            sink = settings.sink(folder)
+            settings, folder = settings.model_copy(update={"device": device}), Path()
+        sink = settings.sink(folder)
         with console.status("Preparing the talkers …"):
             prepared = prepare(scene)
         engine = AudioEngine(prepared, sink, on_event=events.append)
@@ -249,8 +248,9 @@ class Display:
         peaks = " ".join(dbfs(peak) for peak in status.out_peak)
         ahead = f"{1e3 * max(self._ahead):.0f} ms" if self._ahead else "?"
         lines = [
-            f"output peak {peaks} dBFS, cap {self._engine.scene.ceiling_dbfs:g}; everything {status.master_db:+.0f} dB; "
-            f"limiter {-status.limiter_db:.1f} dB{'; MUTED' if self._desk.muted else ''}",
+            f"output peak {peaks} dBFS, cap {self._engine.scene.ceiling_dbfs:g}; "
+            f"everything {status.master_db:+.0f} dB; limiter {-status.limiter_db:.1f} dB"
+            f"{'; MUTED' if self._desk.muted else ''}",
             f"{_where(status)}; {ahead} from here to the ear, {1e3 * status.latency_s:.0f} ms as the driver says; "
             f"{'' if status.fifo else 'no '}real-time priority",
             _faults(self._engine),

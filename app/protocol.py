@@ -13,6 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.config import ConfigError
+
 #: A cue: seconds from the beginning, and who is to be attended from then on; ``""`` is nobody.
 Cue = tuple[float, str]
 #: Fewest trials that a decoder can be judged on, by leaving out one at a time.
@@ -21,7 +23,7 @@ MIN_TRIALS = 3
 MOST_IN_A_ROW = 2
 
 
-class ProtocolError(ValueError):
+class ProtocolError(ConfigError):
     """The protocol cannot be used; the message says where, what was found and what was wanted."""
 
 

@@ -4,10 +4,12 @@ import typer
 
 from app.bench.audio import audio
 from app.bench.graph import graph
+from app.bench.loop import loop
 
 bench = typer.Typer(help="Measure on this machine; every comparison is made within one run.", no_args_is_help=True)
 bench.command("graph")(graph)
 bench.command("audio")(audio)
+bench.command("loop")(loop)
 
 
 @bench.callback()

@@ -75,7 +75,6 @@ def audio(
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             table.add_row(name if i == 0 else "", key, shown)
         table.add_section()
-    table.caption = where
     console.print(table)
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -88,7 +87,7 @@ def _sink() -> tuple[Sink, str]:
     from devices.audio.scene import AudioError
     from devices.audio.sinks import DeviceSink, NullSink
 
-    sink = DeviceSink(latency_s=0.01)
+    sink = DeviceSink()
     try:
         with AudioEngine(_talkers(2, "left_right"), sink) as engine:
             name = engine.status().sink.decode(errors="replace")
@@ -139,7 +138,7 @@ def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float
 
 @contextmanager
 def _load() -> Iterator[None]:
-    """A thread of this process that computes in Python, and another process that does."""
+    """A thread of this process computes in Python, and another process does."""
     burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     stop = threading.Event()
 
@@ -159,9 +158,11 @@ def _load() -> Iterator[None]:
 
 
 def against_in_process(sink: Sink, seconds: float) -> dict[str, Any]:
-    """Buffers that came too late, in a thread of this process and in a process of its own, under the same load.
+    """Buffers that came too late, beside the busy thread in one process and in a process of its own.
 
-    Both run what the audio process runs, on the same sink with the same scene; each twice, in opposite order.
+    Both run what the audio process runs, on the same sink with the same scene; each twice, in opposite order. A busy
+    thread and a busy process are there each time. Jitter is how far the time between two buffers is from a buffer's
+    length; drivers that ask for several buffers at once have some by design.
     """
     said: dict[str, list[dict[str, float]]] = {"in-process": [], "own process": []}
     for name in ("in-process", "own process", "own process", "in-process"):
@@ -183,40 +184,33 @@ def _played(sink: Sink, seconds: float, own_process: bool) -> dict[str, float]:
     import multiprocessing as mp
 
     from devices.audio.engine import AudioEngine
+    from devices.audio.scene import AudioError
 
     engine = AudioEngine(_talkers(2, "hrtf"), sink)  # for its shared memory; it is never started
     context = mp.get_context("spawn")
     mine, theirs = context.Pipe(False)
-    arguments = (engine._prepared.at, engine.names, sink, seconds, theirs)
-    runner: Any
-    if own_process:
-        runner = context.Process(target=_run_alone, args=arguments, daemon=True)
-    else:
-        runner = threading.Thread(target=_run, args=arguments, daemon=True)
+    arguments = (engine._prepared.at, engine.names, sink, seconds, not own_process, theirs)
+    process = context.Process(target=_run, args=arguments, daemon=True)
     try:
-        with _load():
-            runner.start()
-            if not mine.poll(seconds + 30):
-                raise TimeoutError("the sound did not come to its end")
-            answer: dict[str, float] | str = mine.recv()
-            runner.join(20)
+        with _load() if own_process else nullcontext():
+            process.start()
+            theirs.close()
+            try:
+                answer: dict[str, float] | str = mine.recv() if mine.poll(seconds + 40) else "it did not end"
+            except EOFError:
+                answer = f"it died (exit code {process.exitcode})"
+            process.join(5)
     finally:
+        process.kill()
+        process.join()
         engine.stop()
     if isinstance(answer, str):
-        raise RuntimeError(answer)
+        raise AudioError(f"the measurement under load failed: {answer}")
     return answer
 
 
-def _run_alone(*arguments: Any) -> None:
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    _run(*arguments)
-    os._exit(0)  # as the audio process ends
-
-
-def _run(at: Any, names: Any, sink: Sink, seconds: float, out: Any) -> None:
-    """Play as the audio process does, and note when each buffer was asked for."""
+def _run(at: Any, names: Any, sink: Sink, seconds: float, with_load: bool, out: Any) -> None:
+    """Play as the audio process does, and note when each buffer was asked for; the process ends here."""
     from devices.audio.inputs import Microphone
     from devices.audio.playback import Playback
     from devices.audio.records import Seqlock, Status
@@ -241,12 +235,15 @@ def _run(at: Any, names: Any, sink: Sink, seconds: float, out: Any) -> None:
         seen.append((len(asked), status.read()))
         play.stopping = True
 
-    watch = threading.Thread(target=measure, daemon=True)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
     try:
-        sink.run(play, 0.0, watch.start)
+        with _load() if with_load else nullcontext():
+            sink.run(play, 0.0, threading.Thread(target=measure, daemon=True).start)
     except AudioError as error:
         out.send(str(error))
-        return
+        os._exit(1)
     (first, before), (last, after) = seen
     jitter = 1e3 * np.abs(np.diff(asked[first:last]) - BLOCK / SFREQ)
     out.send(
@@ -257,6 +254,7 @@ def _run(at: Any, names: Any, sink: Sink, seconds: float, out: Any) -> None:
             "fifo": float(after.fifo),
         }
     )
+    os._exit(0)  # as the audio process ends
 
 
 def control_to_dac(sink: Sink, seconds: float, load: bool) -> dict[str, float]:

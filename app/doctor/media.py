@@ -14,9 +14,17 @@ from app.doctor.check import Check, ProbeError, Status, library, probe, run_tool
 #: What Qt loads on Linux, and the Debian packages that bring it.
 QT_LIBRARIES = {"EGL": "libegl1", "xkbcommon": "libxkbcommon0", "xcb-cursor": "libxcb-cursor0", "dbus-1": "libdbus-1-3"}
 
+#: What brings talkers to one rate and loudness, and puts them in their places; and how it is called on PyPI.
+SOUND_LIBRARIES = ("soundfile", "soxr", "pyloudnorm", "slab")
+
 SOUND_PROBE = """
 import json
 import sounddevice
+def refuses():
+    try:
+        sounddevice.check_output_settings(channels=2, dtype="float32", samplerate=48000)
+    except (sounddevice.PortAudioError, ValueError) as error:
+        return str(error)
 def default(kind):
     try:
         device = sounddevice.query_devices(kind=kind)
@@ -26,14 +34,18 @@ def default(kind):
 print(json.dumps({
     "portaudio": sounddevice.get_portaudio_version()[1].split(",")[0],
     "devices": len(sounddevice.query_devices()), "output": default("output"), "input": default("input"),
+    "refuses": refuses() if default("output") else None,
 }))
 """
 
 
 def sound() -> Check:
-    """PortAudio and the sound devices it sees."""
+    """PortAudio, the sound devices it sees, whether the default one plays what is sent, and what prepares talkers."""
     if importlib.util.find_spec("sounddevice") is None:
         return Check("sound", "fail", "sounddevice is not installed", "pip install sounddevice")
+    if missing := [name for name in SOUND_LIBRARIES if importlib.util.find_spec(name) is None]:
+        fix = f"pip install {' '.join(missing)}"
+        return Check("sound", "fail", f"not installed: {', '.join(missing)}; talkers cannot be prepared", fix)
     try:
         answer = probe(SOUND_PROBE, timeout=10.0)
     except ProbeError as error:
@@ -45,6 +57,10 @@ def sound() -> Check:
     found += f"output: {answer['output'] or 'none'}; input: {answer['input'] or 'none'}"
     if answer["output"] is None:
         return Check("sound", "absent", found, "connect a sound card, or start the sound server of this session")
+    if answer["refuses"]:
+        found += f"; the output refuses two channels at 48000 Hz ({answer['refuses']})"
+        fix = "see 'earmark devices' for what it accepts and set sfreq in [sound], or choose another device"
+        return Check("sound", "warn", found, fix)
     return Check("sound", "ok", found)
 
 

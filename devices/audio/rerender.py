@@ -36,7 +36,7 @@ def rerender(
     ----------
     prepared : Prepared
     applied : sequence of Applied
-        In order. Each ``start`` begins anew; before the first, there is silence.
+        In order. Each ``start`` begins anew; before the first, and from ``lost`` on, there is silence.
     n_frames : int
         How many frames, from frame 0 of the output on.
     live : mapping from int to array, shape (n_frames,)
@@ -60,6 +60,8 @@ def rerender(
     for first, last in zip(starts, [*starts[1:], len(applied)], strict=True):
         begin = applied[first].frame
         end = min(n_frames, applied[last].frame if last < len(applied) else n_frames)
+        lost = next((item for item in applied[first:last] if item.kind == "lost"), None)
+        end = end if lost is None else min(end, lost.frame)
         if end > begin:
             pieces = {index: np.asarray(x)[begin:end] for index, x in (live or {}).items()}
             out[begin:end] = _session(prepared, applied[first:last], end - begin, pieces)

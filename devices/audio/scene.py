@@ -163,7 +163,8 @@ class Applied:
     control : Control
         As it was read.
     kind : str
-        ``start`` (fade in from silence, filters empty, talkers at ``positions``), ``control`` or ``stop`` (fade out).
+        ``start`` (fade in from silence, filters empty, talkers at ``positions``), ``control``, ``stop`` (fade out) or
+        ``lost`` (nothing was played from here to the next start).
     positions : tuple of int
         At ``start``: frame of its file at which each talker is.
     """

@@ -428,7 +428,13 @@ def test_folders(tmp_path, monkeypatch):
 
 # --- sound, graphics, window
 
-SOUND = {"portaudio": "PortAudio V19.6", "devices": 2, "output": "Card (48000 Hz)", "input": None}
+SOUND = {
+    "portaudio": "PortAudio V19.6",
+    "devices": 2,
+    "output": "Card (48000 Hz)",
+    "input": None,
+    "refuses": None,
+}
 
 
 def test_sound_on_this_machine():
@@ -441,6 +447,8 @@ def test_sound_on_this_machine():
     [
         (SOUND, "ok", "output: Card (48000 Hz); input: none"),
         ({**SOUND, "output": None, "devices": 0}, "absent", "sound card"),
+        ({**SOUND, "refuses": "Invalid sample rate"}, "warn", "refuses two channels at 48000 Hz (Invalid sample rate)"),
+        ({**SOUND, "refuses": "Invalid sample rate"}, "warn", "set sfreq in [sound]"),
         (
             ProbeError("ended with code 1: OSError: PortAudio library not found"),
             "warn",
@@ -459,6 +467,43 @@ def test_sound(monkeypatch, answer, status, said):
 def test_sound_without_its_library(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", giving(None))
     assert media.sound().fix == "pip install sounddevice"
+
+
+@pytest.mark.parametrize("missing", [("slab",), ("soxr", "pyloudnorm"), ("soundfile",)])
+def test_sound_without_what_prepares_talkers(monkeypatch, missing):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else object())
+    check = media.sound()
+    assert check.status == "fail"
+    assert check.fix == f"pip install {' '.join(missing)}"
+    assert all(name in check.found for name in missing)
+
+
+@pytest.mark.parametrize(
+    ("output", "answer"), [("accepts", None), ("refuses", "Invalid sample rate"), ("none", None), ("missing", None)]
+)
+def test_what_the_sound_probe_asks(tmp_path, monkeypatch, output, answer):
+    (tmp_path / "sounddevice.py").write_text(
+        f"""
+class PortAudioError(Exception): pass
+if {output!r} == "missing": raise OSError("PortAudio library not found")
+def query_devices(kind=None):
+    if kind is None: return [1, 2]
+    if {output!r} == "none": raise PortAudioError("no default")
+    return {{"name": kind, "default_samplerate": 44100.0}}
+def get_portaudio_version(): return 1, "V19,x"
+def check_output_settings(channels, dtype, samplerate):
+    assert (channels, samplerate) == (2, 48000)
+    if {output!r} == "refuses": raise PortAudioError("Invalid sample rate")
+"""
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    if output == "missing":
+        with pytest.raises(ProbeError, match="PortAudio library not found"):
+            probe(media.SOUND_PROBE, timeout=30)
+    else:
+        found = probe(media.SOUND_PROBE, timeout=30)
+        assert found["refuses"] == answer
+        assert found["output"] == (None if output == "none" else "output (44100 Hz)")
 
 
 @pytest.mark.parametrize(

@@ -31,15 +31,8 @@ def noise_scene(seconds=6.0, space="itd_ild", n_talkers=2, **fields):
 
 
 def rerendered(prepared, engine):
-    """What should have been heard, from the log; nothing where a process was lost."""
-    entries = [entry.applied for entry in engine.applied()]
-    n_frames = engine.status().frames
-    out = rerender(prepared, entries, n_frames)
-    for k, entry in enumerate(entries):
-        if entry.kind == "lost":
-            back = next((later.frame for later in entries[k + 1 :] if later.kind == "start"), n_frames)
-            out[entry.frame : back] = 0
-    return out
+    """What should have been heard, from the log."""
+    return rerender(prepared, [entry.applied for entry in engine.applied()], engine.status().frames)
 
 
 def matched(heard, rendered, n_key=48, n_back=2048, n_buffer=256):

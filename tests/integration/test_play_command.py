@@ -147,7 +147,11 @@ def test_keys_are_heard(config, tmp_path):
     with playing(config, "--no-publish") as play:
         play.wait_for("1-8 favour")
         time.sleep(0.5)
-        for key, said in (("2", r"low -9 dB, high \+3 dB"), ("1", r"low \+3 dB, high -9 dB"), ("-", r"everything -1 dB")):
+        for key, said in (
+            ("2", r"low -9 dB, high \+3 dB"),
+            ("1", r"low \+3 dB, high -9 dB"),
+            ("-", r"everything -1 dB"),
+        ):
             play.press(key)
             play.wait_for(said)
             time.sleep(0.5)
@@ -214,7 +218,17 @@ def test_ctrl_c_at_the_terminal_reaches_all_processes_and_ends_well(config):
         os.killpg(play.process.pid, signal.SIGINT)
         assert play.end() == 0
         play.wait_for("Played")
-    for words in ("▸1", "+0.0 dB", "90° left", "output peak", "nowhere", "limiter", "xruns", "late", "from here to the ear"):
+    for words in (
+        "▸1",
+        "+0.0 dB",
+        "90° left",
+        "output peak",
+        "nowhere",
+        "limiter",
+        "xruns",
+        "late",
+        "from here to the ear",
+    ):
         assert words in play.said
 
 
@@ -281,7 +295,9 @@ def no_card(tmp_path):
 def test_a_wrong_device_is_named_with_what_there_is(config, tmp_path):
     result = run(config, "--device", "no such card", "--no-publish", env=no_card(tmp_path))
     assert result.returncode == 1
-    assert re.search("cannot open sound device 'no such card': .*(outputs are|there is no sound output; plug)", result.stderr)
+    assert re.search(
+        "cannot open sound device 'no such card': .*(outputs are|there is no sound output; plug)", result.stderr
+    )
 
 
 def test_a_missing_library_is_named_with_the_fix(config, tmp_path):

@@ -125,6 +125,18 @@ def test_a_session_goes_on_after_a_restart():
     assert after.renderer.positions[0] == (700 + 15_000) % 5000, "a start does not jump"
 
 
+def test_the_offline_rendering_is_silent_while_sound_is_lost():
+    scene = three()
+    control = Control((0.0, 0.0, 0.0))
+    before = Played(scene, live())
+    before.play(12_000, control)
+    lost = [*before.applied, Applied(6_000, control, "lost"), Applied(9_000, control, "start", (0, 0, 0))]
+    out = rerender(scene, lost, 12_000, {2: before.pcm[2]})
+    np.testing.assert_allclose(out[:6_000], before.out[:6_000], rtol=0, atol=1e-6)
+    assert np.all(out[6_000:9_000] == 0)
+    assert np.any(out[9_100:] != 0)
+
+
 def test_a_talker_comes_out_as_it_is_but_late():
     scene = quiet()
     played = Played(scene)

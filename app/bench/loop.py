@@ -1,0 +1,195 @@
+"""``earmark bench loop``: from the newest sample at the inlet to gains that are set, and heard."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from devices.simulate import ListenerConfig
+    from pipeline.run import Run
+
+#: What the loop is measured with.
+SFREQ = 1000.0
+#: Made-up sessions that the decoder is trained on: how many, and their length in seconds.
+N_RUNS, RUN_S = 4, 40.0
+
+SESSION = """\
+[streams.eeg]
+source_id = "{name}-eeg"
+[streams.speech]
+name = "{name}-envelopes"
+ch_type = "misc"
+[streams.cues]
+name = "{name}-cues"
+type = "Markers"
+[attention]
+decoder = "decoder"
+hold_s = 0.0
+dead_band_db = 0.0
+"""
+
+
+def loop(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=5)] = 30.0,
+) -> None:
+    """Measure the closed loop with 64 channels at 1 kHz and the linear decoder: idle, and beside a process that burns.
+
+    The decision window (2 s) is not part of any figure. Sound is made on the default output; where there is none, on
+    a clock. Figures of one run can be compared with one another, not with those of another machine or day.
+    """
+    from rich.table import Table
+
+    from app.console import console, failures
+    from app.environment import environment
+    from devices.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    found: dict[str, Any] = {"environment": environment(), "seconds": seconds, "channels": 64, "sfreq": SFREQ}
+    with failures(), tempfile.TemporaryDirectory(prefix="earmark-bench-") as folder:
+        with console.status("training a decoder on simulated sessions …"):
+            listener = _train(Path(folder))
+        for name, burn in (("idle", False), ("one core burned by another process", True)):
+            with console.status(f"measuring, {name} …"):
+                found[name] = _measure(Path(folder), listener, name.split()[0], seconds, burn=burn)
+    table = Table("load", "from … to", "p50 ms", "p99 ms", "max ms", "n", title="earmark bench loop, 64 ch at 1 kHz")
+    for name in [key for key in found if isinstance(found[key], dict) and "stages" in found[key]]:
+        for stage, figures in found[name]["stages"].items():
+            table.add_row(name, stage, *(f"{figures[key]:.2f}" for key in ("p50", "p99", "max")), str(figures["n"]))
+        table.add_row(name, "decisions dropped", "", "", "", str(found[name]["n_dropped"]))
+    console.print(table)
+    console.print(f"Sound went to {found['idle']['sound'].get('went to')}.", markup=False)
+    if json_file is not None:
+        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def simulated_runs(listener: ListenerConfig, n_runs: int, seconds: float) -> list[Run]:
+    """Sessions of a simulated listener to made-up envelopes, faster than real time."""
+    from devices.recorded_run import RecordedRun, Signal, Trial, prepare
+    from devices.simulate import Listener
+    from pipeline.decoders.presets import EEG
+    from pipeline.stream import StreamSpec
+
+    runs, speech_sfreq = [], EEG.sfreq
+    for number in range(n_runs):
+        rng, n = np.random.default_rng(number), round(seconds * speech_sfreq)
+        smooth = np.hanning(9) / np.hanning(9).sum()
+        envelopes = [np.convolve(np.abs(rng.standard_normal(n)), smooth, "same") for _ in range(2)]
+        person = Listener(listener, seed=number)
+        person.attend(number % 2, 0.0)
+        person.hear(np.arange(n) / speech_sfreq, np.stack(envelopes))
+        eeg = person.listen(round(seconds * listener.sfreq))
+        spec = StreamSpec("speech", speech_sfreq, ("speech",), ("misc",), ("",))
+        stamps = np.array([person.time(i) for i in range(len(eeg))])
+        signals = tuple(Signal(spec, np.arange(n) / speech_sfreq, _rows(one[:, None])) for one in envelopes)
+        neural = Signal(person.spec, stamps, _rows(eeg))
+        who = ("Joe", "Ada")
+        trial = Trial(f"{number}", -np.inf, np.inf, who, (f"{number}a", f"{number}b"), ((0.0, who[number % 2]),))
+        runs += prepare(RecordedRun("simulated", "simulated", neural, signals, (trial,)), EEG)
+    return runs
+
+
+def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
+    return lambda start, stop: data[start:stop]
+
+
+def _train(folder: Path) -> ListenerConfig:
+    from app.train import train_and_save
+    from devices.simulate import PRESETS
+    from pipeline.decoders.linear import LinearDecoder
+    from pipeline.decoders.presets import EEG
+
+    listener = replace(PRESETS["easy"], sfreq=SFREQ)
+    train_and_save(simulated_runs(listener, N_RUNS, RUN_S), LinearDecoder, EEG, folder / "decoder")
+    return listener
+
+
+def _measure(folder: Path, listener: ListenerConfig, part: str, seconds: float, *, burn: bool) -> dict[str, Any]:
+    from app.config import parse_config
+    from app.loop import Loop
+    from app.session_figures import session_figures
+    from devices.audio.engine import AudioEngine
+    from devices.audio.outlets import SoundOutlets
+    from devices.audio.prepare import prepare
+    from devices.audio.scene import AudioError, Scene, Talker
+    from devices.audio.sinks import DeviceSink, NullSink
+    from devices.lsl import Outlet
+    from devices.simulate_live import ListenerProcess, LiveConfig
+    from pipeline.decoders.presets import EEG
+    from pipeline.envelope import EnvelopeConfig
+    from pipeline.stream import StreamSpec
+
+    name, speech = f"bench-{uuid.uuid4().hex[:8]}", Path(__file__).parents[1] / "speech"
+    talkers = tuple(Talker(who, str(speech / f"{who.lower()}.ogg"), loop=True) for who in ("Joe", "Ada"))
+    prepared = prepare(Scene(talkers))
+    cues = Outlet(StreamSpec(f"{name}-cues", 0.0, ("cue",), ("misc",), ("",)), "Markers", f"{name}-cues")
+    audio = AudioEngine(prepared, DeviceSink())
+    outlets = SoundOutlets(audio, name, EnvelopeConfig())
+    try:
+        audio.start()
+    except AudioError:
+        outlets.stop()
+        audio = AudioEngine(prepared, NullSink())
+        outlets = SoundOutlets(audio, name, EnvelopeConfig())
+        audio.start()
+    # Deaf, since only times are wanted: then its EEG can be sent without waiting for what it hears.
+    live = LiveConfig(("Joe", "Ada"), f"{name}-none", source_id=f"{name}-eeg", listener=listener, delivery_s=0.0)
+    person = ListenerProcess(live)
+    path = folder / f"{part}.xdf"
+    try:
+        session = Loop(parse_config(SESSION.format(name=name), "bench", folder), audio, path, lambda text: None)
+        session.start()
+        with _burner() if burn else nullcontext():
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                time.sleep(0.5)
+                session.watch()
+        wrong = session.stop()
+    finally:
+        person.stop()
+        audio.stop()
+        outlets.stop()
+        del cues
+    if wrong:
+        raise AudioError(wrong)
+    figures = session_figures(path, EEG.window, EEG.hop)
+    return {
+        "stages": {
+            stage: {
+                "p50": 1e3 * float(np.median(values)) if len(values) else float("nan"),
+                "p99": 1e3 * float(np.percentile(values, 99)) if len(values) else float("nan"),
+                "max": 1e3 * float(values.max(initial=0.0)),
+                "n": len(values),
+            }
+            for stage, values in figures.stages.items()
+        },
+        "n_dropped": figures.n_dropped,
+        "sound": figures.sound,
+    }
+
+
+class _burner:
+    """A process that keeps a core busy."""
+
+    def __enter__(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()

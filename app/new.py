@@ -1,0 +1,128 @@
+"""``earmark new``: the files of a session, commented, to start from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+#: What names of LSL streams and folders may be made of without trouble anywhere.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+SESSION = """\
+# A session with a listener. 'earmark calibrate' and 'earmark run' read it; protocol.toml beside it says what happens.
+
+# The electrodes: an LSL stream, found by type, name or source_id. 'earmark streams' lists what there is.
+[streams.eeg]
+type = "EEG"
+# name = "my amplifier"
+# source_id = "..."        # the surest where there are several
+# unit = "uV"              # where the sender does not say it: V, mV, uV or nV
+# n_channels = 64          # refuse anything else
+# ch_type = "seeg"         # for intracranial electrodes: seeg or ecog
+
+# The envelopes of the talkers as they are played: this session publishes them itself.
+[streams.speech]
+name = "{name}-envelopes"
+ch_type = "misc"
+
+# Cues to the listener, and answers: this session publishes them itself.
+[streams.cues]
+name = "{name}-cues"
+type = "Markers"
+
+# From electrodes to gains. What is commented is what holds if nothing is said.
+[attention]
+preset = "eeg"             # ieeg for intracranial electrodes
+# decoder = "decoder"      # folder of a decoder; if not said, the one that 'earmark calibrate' made
+# switch_rate = 0.02       # how often attention leaves a talker, per second
+# enter = 0.7              # decide for a talker from this probability on
+# leave = 0.55             # and until it falls below this
+# boost_db = 3.0           # gain of a talker who is surely attended to
+# cut_db = -9.0            # gain of one who surely is not
+# hold_s = 1.0             # least time between two changes of whom gains favour
+
+# What is heard. 'earmark play {file}' is the sound check.
+[sound]
+device = "default"         # a name or number of 'earmark devices'; null for none; file:PATH.wav
+publish = "{name}"         # what names of the published streams begin with
+# ceiling_dbfs = -6.0      # level cap
+
+[[sound.talkers]]
+name = "Joe"
+source = "speech:joe"      # ships with the program; or a sound file, input:1, lsl:NAME
+azimuth = -30.0            # degrees to the right
+loop = true
+
+[[sound.talkers]]
+name = "Ada"
+source = "speech:ada"
+azimuth = 30.0
+loop = true
+"""
+
+PROTOCOL = """\
+# What happens in this session, and when.
+
+[calibration]
+n_trials = 12              # a multiple of the number of talkers
+trial_s = 30.0
+pause_s = 5.0
+order = "counterbalanced"  # every talker equally often, two in a row at most; or random
+seed = {seed}              # the same seed gives the same order
+questions = ["How hard was it to follow? 1-7"]
+# Or each trial written out, instead of n_trials, trial_s, pause_s, order and seed:
+# [[calibration.trials]]
+# attend = "Joe"
+# seconds = 30.0
+# rest_s = 5.0
+
+[run]
+seconds = 300.0
+switch_every_s = 45.0      # a cue to attend to another talker; leave it out, and the listener is free
+seed = {seed}
+questions = ["How hard was it to follow? 1-7"]
+# Or each cue written out, instead of switch_every_s and seed:
+# [[run.cues]]
+# at_s = 0.0
+# attend = "Joe"
+"""
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="NAME", help="Folder to make; its name names the streams, too.")],
+) -> None:
+    """Write NAME/session.toml and NAME/protocol.toml, commented, to start from.
+
+    Exit status: 0 written, 1 the folder is there already or cannot be made.
+    """
+    import secrets
+
+    from app.calibrate import PROTOCOL as FILE
+    from app.console import console, fail
+
+    name = folder.name
+    if not _NAME.fullmatch(name):
+        fail(f"{name!r} cannot be the name of a session: use letters, digits, - and _, beginning with a letter or digit")
+    session = folder / "session.toml"
+    try:
+        folder.mkdir(parents=True)
+        session.write_text(SESSION.format(name=name, file=session.name), encoding="utf-8")
+        text = PROTOCOL.format(seed=secrets.randbelow(1_000_000))
+        (folder / FILE).write_text(text, encoding="utf-8")
+    except FileExistsError:
+        fail(f"{folder} is there already: choose another name")
+    except OSError as error:
+        fail(f"{folder} cannot be made: {error.strerror}")
+    console.print(
+        f"Wrote {session} and {folder / FILE}. Next:\n"
+        f"  1. earmark streams                 is the amplifier there? Name it in {session.name} if there are several\n"
+        f"  2. earmark play {session}    is the sound right?\n"
+        f"  3. earmark calibrate {session}\n"
+        f"  4. earmark run {session}\n"
+        "Both files say in comments what else can be set.",
+        markup=False,
+        highlight=False,
+    )

@@ -1,0 +1,169 @@
+"""What is looked at before a session begins: streams, electrodes, sound, disk and decoder, each in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.config import Config, ConfigError, OutputConfig
+from app.engine import Engine
+from devices.audio.engine import AudioEngine
+from devices.lsl_info import StreamDescription, StreamError
+from pipeline.attend import MAX_BAD
+from pipeline.pick import Pick, PickConfig
+from pipeline.quality import Quality, QualityConfig
+from pipeline.reblock import Reblock, ReblockConfig
+from pipeline.stream import ELECTRODES, StreamSpec, WiringError
+
+#: Seconds of signal that are looked at: what is amiss with a channel shows within four.
+LOOK_S = 5.0
+#: A talker whose peaks stay below this, in dBFS, is not heard.
+MIN_PEAK_DBFS = -60.0
+#: Bytes that must be free beyond what the recording takes.
+SPARE_BYTES = 200e6
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    what : str
+        Its name.
+    ok : bool
+        Whether the session can go on.
+    words : str
+        What was found, and how to mend it.
+    """
+
+    what: str
+    ok: bool
+    words: str
+
+    def __str__(self) -> str:
+        return f"{'ok' if self.ok else 'WRONG'}  {self.what}: {self.words}"
+
+
+def preflight(
+    config: Config, decoding: Config | None, audio: AudioEngine, folder: Path, seconds: float, stop: threading.Event
+) -> list[Check]:
+    """Look at everything for some seconds; sound must be playing.
+
+    Parameters
+    ----------
+    config : Config
+        The session, with attention.
+    decoding : Config or None
+        The same with the decoder that is to be used; None if none is needed.
+    audio : AudioEngine
+    folder : Path
+        Where recordings go; it must be there.
+    seconds : float
+        How long the recording will be.
+    stop : threading.Event
+        Ends the look early.
+    """
+    engine = Engine(_looking(config), on_event=lambda text: None)
+    peaks = np.zeros(len(audio.scene.talkers))
+    try:
+        engine.connect()
+    except (StreamError, ConfigError, WiringError) as error:
+        return [Check("streams", False, str(error))]
+    engine.start()
+    end = time.monotonic() + LOOK_S
+    try:
+        while time.monotonic() < end and engine.failure is None and not stop.wait(0.1):
+            peaks = np.maximum(peaks, audio.status().peak[: len(peaks)])
+    finally:
+        engine.stop()
+    found = engine.descriptions
+    checks = [*_streams(config, engine, found), _talkers(config, audio, found)]
+    checks += [_electrodes(engine), _sound(audio, peaks), _disk(found, folder, seconds)]
+    if decoding is not None:
+        checks.append(_decoder(decoding, {name: one.spec for name, one in found.items()}))
+    return checks
+
+
+def _looking(config: Config) -> Config:
+    """The same streams, and a graph that judges nothing but the electrodes."""
+    assert config.attention is not None
+    steps = (
+        ("pick", "pick", PickConfig(ELECTRODES), (config.attention.neural,)),
+        ("reblock", "reblock", ReblockConfig(), ("pick",)),
+        ("quality", "quality", QualityConfig(), ("reblock",)),
+    )
+    assert (Pick.Config, Reblock.Config, Quality.Config) == tuple(type(step[2]) for step in steps)
+    return dataclasses.replace(config, steps=steps, outputs=(OutputConfig(node="quality"),), attention=None)
+
+
+def _streams(config: Config, engine: Engine, found: Mapping[str, StreamDescription]) -> list[Check]:
+    checks = []
+    for name, description in found.items():
+        spec, n = description.spec, engine.streams[name].n_samples
+        words = f"{spec.name} from {description.host or '?'}, {spec.n_channels} channels"
+        if not spec.sfreq:
+            checks.append(Check(name, True, f"{words}, markers"))
+        elif n:
+            checks.append(Check(name, True, f"{words}, {spec.sfreq:g} Hz; {n} samples came in {LOOK_S:g} s"))
+        else:
+            checks.append(Check(name, False, f"{words}: nothing came in {LOOK_S:g} s; is its sender paused?"))
+    return checks
+
+
+def _talkers(config: Config, audio: AudioEngine, found: Mapping[str, StreamDescription]) -> Check:
+    """Envelopes must be those of what is played: a decoder would else listen to somebody else."""
+    assert config.attention is not None
+    name = config.attention.talkers
+    heard = tuple(talker.name for talker in audio.scene.talkers)
+    published = found[name].spec.ch_names
+    if published != heard:
+        return Check(
+            "talkers", False, f"stream {name!r} has {', '.join(published)}, but [sound] plays {', '.join(heard)}: "
+            f"[streams.{name}] must find the envelopes that this session publishes"
+        )  # fmt: skip
+    return Check("talkers", True, ", ".join(heard))
+
+
+def _electrodes(engine: Engine) -> Check:
+    n = engine.outputs["quality"].n_channels
+    bad = engine.bad.get("quality", ())
+    words = f"{n - len(bad)} of {n} channels good" + (f"; not to be trusted: {', '.join(bad)}" if bad else "")
+    if len(bad) > MAX_BAD * n:
+        return Check("electrodes", False, f"{words}. Look at ground, reference and gel; more than half must be good")
+    return Check("electrodes", True, words)
+
+
+def _sound(audio: AudioEngine, peaks: np.ndarray) -> Check:
+    if audio.failure:
+        return Check("sound", False, audio.failure)
+    levels = [20 * math.log10(max(float(peak), 1e-9)) for peak in peaks]
+    named = [f"{talker.name} {level:.0f} dBFS" for talker, level in zip(audio.scene.talkers, levels, strict=True)]
+    words = f"goes to {audio.playing}; peaks {', '.join(named)}"
+    if min(levels) < MIN_PEAK_DBFS:
+        return Check("sound", False, f"{words}: nothing is heard of one; see source and start_s in [[sound.talkers]]")
+    return Check("sound", True, words)
+
+
+def _disk(found: Mapping[str, StreamDescription], folder: Path, seconds: float) -> Check:
+    rate = sum(one.spec.sfreq * (8 * one.spec.n_channels + 8) for one in found.values())
+    free, needed = shutil.disk_usage(folder).free, rate * seconds
+    words = f"{free / 1e9:.1f} GB free in {folder}; recording takes up to {needed / 1e6:.0f} MB"
+    enough = free > needed + SPARE_BYTES
+    return Check("disk", enough, words if enough else f"{words}, and {SPARE_BYTES / 1e6:.0f} MB must be spare")
+
+
+def _decoder(config: Config, specs: Mapping[str, StreamSpec]) -> Check:
+    try:
+        config.graph().open(config.sources(specs))
+    except (ConfigError, WiringError) as error:
+        return Check("decoder", False, f"{error}. Calibrate anew where the montage has changed")
+    return Check("decoder", True, f"{config.decoder} fits")

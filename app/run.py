@@ -1,0 +1,72 @@
+"""``earmark run``: the loop closed for a listener, recorded and reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.calibrate import HEADLESS_HELP, OUT_HELP, read_protocol
+from app.modes import Mode
+
+
+def run(
+    session: Annotated[Path, typer.Argument(help="Session, TOML; 'earmark new' writes one.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
+    mode: Annotated[Mode, typer.Option(help="closed: decisions set gains; open: none are set; sham: the other's.")] = (
+        Mode.CLOSED
+    ),
+    seconds: Annotated[float, typer.Option(help="End after so many seconds; 0 is as protocol.toml says.", min=0)] = 0.0,
+    headless: Annotated[bool, typer.Option("--headless", help=HEADLESS_HELP)] = False,
+) -> None:
+    """Decode who is attended to, turn that talker up, record it all into DIR/run-N, and write the report there.
+
+    Keys: 1-8 favour a talker, 0 all alike, d decodes again, p pauses and goes on, m mutes and unmutes, Esc mutes, q
+    quits. Ctrl-C, SIGTERM and a closed terminal end the run in good order too. Exit status: 0 recorded, 1 something
+    is wrong.
+    """
+    from collections import deque
+
+    from app.config import load_config
+    from app.console import fail, failures, say
+    from app.keyboard import Keyboard
+    from app.record import stop_on_signals
+    from app.report import report
+    from app.session import Session, State
+    from app.session_screen import KEYS, Screen, refusals
+    from devices.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    folder, stop = out or session.parent, stop_on_signals()
+    keyboard = Keyboard(stop)
+    keyboard.there = keyboard.there and not headless
+    events: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the sound
+    with failures(), refusals():
+        config = load_config(session)
+        plan = read_protocol(session).run
+        with Session(config, folder, events.append, ask=keyboard.there) as rig, keyboard:
+            screen = Screen(rig, events, keyboard)
+            if not rig.decoder.is_dir():
+                where = f" --out {out}" if out else ""
+                fail(f"there is no decoder in {rig.decoder}. Make one: earmark calibrate {session}{where}")
+            say("Looking at everything first …")
+            try:
+                rig.check(seconds or plan.seconds)
+            finally:
+                screen.tell()
+            if rig.state is not State.READY:
+                fail("what is marked WRONG above must be mended first")
+            if stop.is_set():
+                fail("ended before anything was recorded", 130)
+            place = rig.run(mode, plan, seconds or None)
+            say(f"{mode.value} loop, for {seconds or plan.seconds:g} s, into {place}.")
+            if keyboard.there:
+                say(KEYS)
+            screen.follow(stop, line=not headless)
+            n_decisions = rig.part.loop.engine.decision_latency.n if rig.part else 0
+        if rig.failure:
+            fail(f"{rig.failure}. What was recorded until then is in {place}")
+        if not n_decisions:
+            fail(f"nothing was decided, so there is nothing to report; what was recorded is in {place}")
+        report(place)

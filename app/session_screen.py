@@ -1,0 +1,164 @@
+"""A session on a terminal: what happens, a line of what is now, keys, and questions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+
+    from app.keyboard import Keyboard
+    from app.session import Session
+
+#: Seconds between looks.
+LOOK_S = 0.1
+
+KEYS = "1-8 favour a talker · 0 all alike · d decode again · p pause or go on · m mute or unmute · Esc mute · q quit"
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what a session refuses into a message and exit status 1."""
+    from app.console import fail
+    from app.session import SessionError
+
+    try:
+        yield
+    except SessionError as error:
+        fail(str(error))
+
+
+class Screen:
+    """Follows a calibration or run to its end.
+
+    Parameters
+    ----------
+    session : Session
+    events : deque of str
+        Where the session's events come.
+    keyboard : Keyboard
+        Entered; without keys where there is no terminal.
+    """
+
+    def __init__(self, session: Session, events: deque[str], keyboard: Keyboard) -> None:
+        self._session, self._events, self._keyboard = session, events, keyboard
+        self._asked, self._typed = "", ""
+
+    def follow(self, stop: threading.Event, *, line: bool) -> None:
+        """Show events, and the line if wanted, until the part ends by itself, by key or by ``stop``."""
+        from rich.live import Live
+        from rich.text import Text
+
+        from app.console import console
+
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            while not self._session.wait(0):
+                if stop.is_set():
+                    self._session.stop()
+                for key in self._keyboard.wait(LOOK_S):
+                    self._press(key)
+                self.tell()
+                if line and console.is_terminal:
+                    asked = f"{self._session.question} {self._typed}▏" if self._session.question else ""
+                    live.update(Text(asked or status_line(self._session)), refresh=True)
+        self.tell()
+
+    def tell(self) -> None:
+        """Print the events so far."""
+        from app.console import say
+
+        while self._events:
+            say(self._events.popleft())
+
+    def agree(self, question: str, stop: threading.Event) -> bool:
+        """Ask for y or n; Enter and the end of the terminal are y."""
+        from app.console import say
+
+        say(question)
+        while not stop.is_set():
+            for key in self._keyboard.wait(LOOK_S):
+                if key in "yYnN\r\n":
+                    return key not in "nN"
+        return True
+
+    def _press(self, key: str) -> None:
+        question = self._session.question
+        if question != self._asked:
+            self._asked, self._typed = question, ""
+        if key == "esc":
+            self._session.mute()
+        elif not question:
+            if said := press(self._session, key):
+                self._events.append(said)
+        elif key in ("\r", "\n"):
+            if self._typed.strip():
+                self._session.answer(self._typed.strip())
+                self._typed = ""
+        elif key in ("\x7f", "\b"):
+            self._typed = self._typed[:-1]
+        elif key.isprintable():
+            self._typed += key
+
+
+def press(session: Session, key: str) -> str:
+    """Do what a key says; return that in words, or nothing if the key has no meaning."""
+    from app.session import SessionError, State
+
+    try:
+        if key == "m":
+            session.mute(not session.muted)
+            return "MUTED" if session.muted else "unmuted"
+        if key == "q":
+            session.stop()
+            return "ended by key"
+        if key == "p":
+            if session.state is State.PAUSED:
+                session.resume()
+                return "going on"
+            session.pause()
+            return "paused: the mix is neutral"
+        if key == "0":
+            session.override("equal")
+            return "all alike, whatever is decoded; d decodes again"
+        if key == "d":
+            session.override(None)
+            return "gains follow decisions again"
+        if key in tuple("12345678"[: len(session.talkers)]):
+            session.override(int(key) - 1)
+            return f"{session.talkers[int(key) - 1]} favoured, whatever is decoded; d decodes again"
+    except SessionError as error:
+        return str(error)
+    return ""
+
+
+def status_line(session: Session) -> str:
+    """Say what is now: time, cue, posterior, gains, age of the newest decision, misses."""
+    import numpy as np
+    import pylsl
+
+    from app.play import clock
+
+    part, audio = session.part, session.audio
+    if part is None or audio is None:
+        return str(session.state)
+    engine, status = part.loop.engine, audio.status()
+    said = [f"{session.state} {clock(part.elapsed)} of {clock(part.seconds)}"]
+    if part.cues or part.attend:
+        said.append(f"cue {part.attend or 'rest'}")
+    if part.cues:
+        said.append(f"{part.cues[0][0] - part.elapsed:.0f} s left")
+    decision = engine.decision
+    if decision is not None:
+        share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision.probability, strict=True)]
+        said += [", ".join(share), f"{decision.situation}, {pylsl.local_clock() - decision.time:.1f} s old"]
+    gains = [f"{gain:+.1f}" if np.isfinite(gain) else "-∞" for gain in status.gains_db[: len(session.talkers)]]
+    said.append(f"gains {' '.join(gains)} dB")
+    said.append(f"{engine.n_dropped} of {engine.n_decisions} decisions late, {status.xruns} xruns")
+    if bad := sorted({name for names in engine.bad.values() for name in names}):
+        said.append(f"{len(bad)} channels masked")
+    if session.muted:
+        said.append("MUTED")
+    return " · ".join(said)

@@ -1,0 +1,88 @@
+"""The benchmark of sound: that its figures are what they say, not how large they are."""
+
+import importlib
+import time
+
+import numpy as np
+import pytest
+
+from devices.audio.render import Renderer
+from devices.audio.scene import AudioError
+from devices.audio.sinks import FileSink, NullSink
+
+audio = importlib.import_module("app.bench.audio")  # beside it stands the command of that name
+
+
+def test_cost_is_that_of_a_buffer(monkeypatch):
+    found = audio.cost(2, "left_right", 50)
+    render = Renderer.render
+
+    def slow(self, n_frames, control):
+        assert n_frames == 256
+        time.sleep(0.005)
+        return render(self, n_frames, control)
+
+    monkeypatch.setattr(Renderer, "render", slow)
+    monkeypatch.setattr(audio, "N_WARM", 0)
+    slower = audio.cost(2, "left_right", 50)
+    assert found["CPU p50 (µs)"] == pytest.approx(found["CPU p50 (% of the buffer)"] / 100 * 256 / 0.048)
+    assert slower["wall p50 (µs)"] > 5000 > slower["CPU p50 (µs)"], "sleep costs no processor time"
+    assert slower["CPU p50 (µs)"] <= slower["CPU p99 (µs)"]
+
+
+@pytest.mark.parametrize("own_process", [False, True])
+def test_playing_under_load_is_counted(own_process):
+    found = audio._played(NullSink(), 0.5, own_process)
+    assert found["due"] == pytest.approx(93.75)
+    assert 0 <= found["p50"] <= found["p99"] <= found["max"]
+    assert found["late"] >= 0
+    assert found["fifo"] == 0
+
+
+def test_a_measurement_that_fails_says_why(tmp_path):
+    with pytest.raises(AudioError, match="under load failed: cannot write"):
+        audio._played(FileSink(tmp_path / "no/such/x.wav"), 0.5, own_process=True)
+
+
+def test_the_comparison_pools_both_runs_of_each(monkeypatch):
+    order = []
+
+    def played(sink, seconds, own_process):
+        order.append(own_process)
+        n = len(order)
+        return {"due": 100, "late": n, "missed": 0, "xruns": 0, "p50": n, "p99": n, "max": n, "fifo": own_process}
+
+    monkeypatch.setattr(audio, "_played", played)
+    found = audio.against_in_process(NullSink(), 1.0)
+    assert order == [False, True, True, False]
+    assert found["late (% of them), in-process"] == pytest.approx(2.5)
+    assert found["late (% of them), own process"] == pytest.approx(2.5)
+    assert found["jitter max (ms), in-process"] == 4
+    assert found["jitter max (ms), own process"] == 3
+    assert found["real-time priority, own process"]
+    assert not found["real-time priority, in-process"]
+
+
+def test_a_gain_is_heard_after_the_limiter_has_looked_ahead():
+    found = audio.control_to_dac(NullSink(), 0.6, load=False)
+    assert found["of which limiter's look-ahead (ms)"] == 3.0
+    assert 3.0 < found["p50 (ms)"] <= found["p99 (ms)"] <= found["max (ms)"]
+    assert found["changes"] > 3
+    assert found["changes replaced before they were played"] <= found["changes"]
+
+
+def test_without_a_device_it_says_so(monkeypatch):
+    def refuse(self):
+        self.stop()
+        raise AudioError("there is none")
+
+    monkeypatch.setattr("devices.audio.engine.AudioEngine.start", refuse)
+    sink, words = audio._sink()
+    assert sink == NullSink()
+    assert "NO SOUND DEVICE (there is none)" in words
+
+
+def test_talkers_are_as_many_and_as_loud_as_said():
+    prepared = audio._talkers(4, "left_right")
+    assert len(prepared.scene.talkers) == len(prepared.pcm) == 4
+    assert [np.std(pcm) for pcm in prepared.pcm] == pytest.approx([0.05] * 4, rel=0.01)
