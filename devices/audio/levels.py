@@ -1,0 +1,82 @@
+"""How loud a sound output is: what a sound level meter read, kept per device."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from devices.audio.scene import AudioError
+
+
+def levels_file() -> Path:
+    """Where levels are kept: in the user's own configuration folder."""
+    if sys.platform == "win32":
+        base = os.environ.get("APPDATA") or str(Path.home() / "AppData" / "Roaming")
+    else:
+        base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "earmark" / "levels.json"
+
+
+def read_levels() -> dict[str, float]:
+    """Level of a full-scale square wave by device, dB SPL; empty if none was measured.
+
+    Raises
+    ------
+    AudioError
+        If the file is damaged.
+    """
+    path = levels_file()
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise AudioError(f"{path} cannot be read: {error}; remove it and run 'earmark level' again") from None
+    if not isinstance(found, dict) or not all(
+        isinstance(v, float | int) and not isinstance(v, bool) and math.isfinite(v) for v in found.values()
+    ):
+        raise AudioError(f"{path} is damaged: it must map devices to dB SPL; remove it and run 'earmark level' again")
+    return {str(device): float(level) for device, level in found.items()}
+
+
+def store_level(device: str, full_scale_spl: float) -> Path:
+    """Keep the level of a device; return where.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be written.
+    """
+    path, levels = levels_file(), {**read_levels(), device: full_scale_spl}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            json.dump(levels, file, indent=1)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise AudioError(f"{path} cannot be written: {error.strerror}") from None
+    return path
+
+
+def cap_dbfs(device: str, max_spl: float) -> float:
+    """Level cap in dBFS at which a device cannot be louder than ``max_spl``.
+
+    Nothing whose samples stay below a cap has a higher RMS than that, so whatever is played, its level stays below.
+
+    Raises
+    ------
+    AudioError
+        If the level of the device is not known.
+    """
+    levels = read_levels()
+    if device not in levels:
+        known = f"known are {', '.join(map(repr, levels))}" if levels else "none is known"
+        raise AudioError(
+            f"max_spl needs the level of the sound output {device!r}, but {known}: run 'earmark level {device!r}' with "
+            "a sound level meter, and name the device in [sound]"
+        )
+    return max_spl - levels[device]

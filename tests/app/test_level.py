@@ -1,0 +1,81 @@
+"""Levels of sound outputs: measured, kept, and used as a cap."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from rig import ENV, ROOT
+
+from app.sound_config import SoundConfig, TalkerConfig
+from devices.audio.levels import cap_dbfs, levels_file, read_levels, store_level
+from devices.audio.scene import AudioError
+
+JOE = TalkerConfig(name="joe", source="speech:joe")
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+def test_kept_per_device():
+    assert read_levels() == {}
+    store_level("headphones", 104.5)
+    store_level("speakers", 98.0)
+    store_level("headphones", 105.0)
+    assert read_levels() == {"headphones": 105.0, "speakers": 98.0}
+    assert cap_dbfs("headphones", 85.0) == -20.0
+    assert [path.name for path in levels_file().parent.iterdir()] == ["levels.json"]
+
+
+def test_a_cap_in_spl_lowers_the_ceiling_and_never_raises_it(tmp_path):
+    store_level("headphones", 105.0)
+
+    def ceiling(**settings):
+        return SoundConfig(device="headphones", talkers=[JOE], **settings).scene(tmp_path).ceiling_dbfs
+
+    assert ceiling() == -6.0
+    assert ceiling(max_spl=85.0) == -20.0
+    assert ceiling(max_spl=104.0) == -6.0
+    assert ceiling(max_spl=85.0, ceiling_dbfs=-30.0) == -30.0
+
+
+def test_an_unknown_device_is_refused_with_the_way_out(tmp_path):
+    store_level("speakers", 98.0)
+    with pytest.raises(AudioError, match="earmark level 'headphones'"):
+        SoundConfig(device="headphones", max_spl=85.0, talkers=[JOE]).scene(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"a": "loud"}', '{"a": NaN}', '{"a": true}'])
+def test_a_damaged_file_is_refused_and_not_overwritten(text):
+    path = levels_file()
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(AudioError, match="remove it"):
+        read_levels()
+    with pytest.raises(AudioError, match="remove it"):
+        store_level("a", 1.0)
+    assert path.read_text() == text
+
+
+def level(*words, tmp_path):
+    command = [sys.executable, "-m", "app.cli", "level", *words]
+    env = {**ENV, "XDG_CONFIG_HOME": str(tmp_path)}
+    return subprocess.run(
+        command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, input="70\n", check=False
+    )
+
+
+def test_the_command_asks_the_meter(tmp_path):
+    done = level("null", tmp_path=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Straight ahead, noise of -30 dBFS comes out at -33 dBFS on each side, less 3 dB or so: what was played counts.
+    full_scale = json.loads(levels_file().read_text())["null"]
+    assert full_scale == pytest.approx(70 + 33, abs=1.0)
+    silly = level("null", "--reading", "400", tmp_path=tmp_path)
+    assert silly.returncode == 1
+    assert "makes no sense" in silly.stderr
+    assert json.loads(levels_file().read_text())["null"] == full_scale
