@@ -68,7 +68,9 @@ def calibrate(
     where = f" --out {folder}" if out else ""
     console.print(f"Next: earmark run {session}{where}", markup=False, highlight=False)
     if config.decoder is not None and config.decoder.resolve() != rig.trained.resolve():
-        say(f"But {session} names another decoder, {config.decoder}: remove 'decoder' from [attention] to use this one.")
+        say(
+            f"But {session} names another decoder, {config.decoder}: remove 'decoder' from [attention] to use this one."
+        )
 
 
 def read_protocol(session: Path) -> Protocol:

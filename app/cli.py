@@ -14,6 +14,7 @@ from app.devices import devices
 from app.doctor import doctor
 from app.evaluate import evaluate
 from app.import_run import import_run
+from app.level import level
 from app.new import new
 from app.play import play
 from app.record import record
@@ -31,7 +32,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (new, calibrate, run, report, demo, streams, stream, devices, describe, play, record, replay, train, evaluate, doctor):
+COMMANDS = (
+    new,
+    calibrate,
+    run,
+    report,
+    demo,
+    streams,
+    stream,
+    devices,
+    level,
+    describe,
+    play,
+    record,
+    replay,
+    train,
+    evaluate,
+    doctor,
+)
+for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_run)
 app.add_typer(bench, name="bench")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 import tempfile
 from collections import deque
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,31 +13,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    import threading
-
     from app.session import Session
-    from app.session_screen import Screen
 
 #: What names of streams begin with.
 PREFIX = "earmark-demo"
 #: Everything happens on this machine.
-SESSION = f"""\
+SESSION = """\
 [streams.eeg]
-source_id = "{PREFIX}-eeg"
+source_id = "{prefix}-eeg"
 
 [streams.speech]
-name = "{PREFIX}-envelopes"
+name = "{prefix}-envelopes"
 ch_type = "misc"
 
 [streams.cues]
-name = "{PREFIX}-cues"
+name = "{prefix}-cues"
 type = "Markers"
 
 [attention]
 
 [sound]
-device = "DEVICE"
-publish = "{PREFIX}"
+device = "{device}"
+publish = "{prefix}"
 
 [[sound.talkers]]
 name = "Joe"
@@ -76,17 +74,15 @@ def demo(
     Sound goes to the default device, else to a file in the folder. Nobody was recorded for this: EEG and both voices
     are made up. Exit status: 0 all went well, 1 something did not.
     """
-    from app.console import console, fail, failures, say
+    from app.console import console, fail, failures
     from app.keyboard import Keyboard
     from app.modes import Mode
+    from app.protocol import Calibration, RunPlan
     from app.record import stop_on_signals
     from app.replay import replay
     from app.report import report
-    from app.session import Session
     from app.session_screen import Screen, refusals
     from devices.lsl_log import quiet_liblsl
-    from devices.simulate import PRESETS
-    from devices.simulate_live import ListenerProcess, LiveConfig
 
     quiet_liblsl()
     folder = out or Path(tempfile.mkdtemp(prefix="earmark-demo-"))
@@ -97,23 +93,76 @@ def demo(
     with failures(), refusals():
         folder.mkdir(parents=True, exist_ok=True)
         console.print(f"Everything goes to {folder}. The listener is simulated ({listener.value}).", markup=False)
-        config = _config(device, folder)
-        person = ListenerProcess(
-            LiveConfig(
-                ("Joe", "Ada"),
-                f"{PREFIX}-envelopes",
-                f"{PREFIX}-cues",
-                source_id=f"{PREFIX}-eeg",
-                listener=PRESETS[listener.value],
-                delivery_s=0.12,
-            )
-        )
-        try:
-            with Session(config, folder, events.append) as rig, keyboard:
-                screen = Screen(rig, events, keyboard)
-                if _calibrate(rig, screen, CALIBRATION * seconds, stop, line=not headless):
-                    place = _close_the_loop(rig, screen, (1 - CALIBRATION) * seconds)
-                    screen.follow(stop, line=not headless)
-                    ...
-        finally:
-            person.stop()
+        with _session(folder, device, events) as rig, _listener(listener.value), keyboard:
+            screen = Screen(rig, events, keyboard)
+            trial = CALIBRATION * seconds / N_TRIALS
+            console.print(f"\nCalibration: {N_TRIALS} trials of {trial:.0f} s, told whom to attend to.", style="bold")
+            rig.calibrate(Calibration(n_trials=N_TRIALS, trial_s=trial, pause_s=0.0))
+            screen.follow(stop, line=not headless)
+            if rig.complete:
+                console.print("\nTraining a decoder on the calibration …", style="bold")
+                rig.train()
+                console.print("\nClosed loop: the talker attended to is turned up, the other down.", style="bold")
+                place = rig.run(Mode.CLOSED, RunPlan(switch_every_s=SWITCH_S), (1 - CALIBRATION) * seconds)
+                screen.follow(stop, line=not headless)
+        if rig.failure:
+            fail(rig.failure)
+        if stop.is_set() or not rig.complete:
+            fail(f"ended early; what was recorded is in {folder}", 130)
+        report(place)
+        console.print("\nReplaying the recording, to see whether it gives the same decisions …", style="bold")
+        replay(place / "loop.xdf", verify=True, out=None)
+
+
+@contextlib.contextmanager
+def _listener(preset: str) -> Iterator[None]:
+    """Somebody with electrodes on, who hears the envelopes and obeys the cues."""
+    from devices.simulate import PRESETS
+    from devices.simulate_live import ListenerProcess, LiveConfig
+
+    streams = LiveConfig(
+        ("Joe", "Ada"),
+        f"{PREFIX}-envelopes",
+        f"{PREFIX}-cues",
+        source_id=f"{PREFIX}-eeg",
+        listener=PRESETS[preset],
+        delivery_s=0.12,
+    )
+    person = ListenerProcess(streams)
+    try:
+        yield
+    finally:
+        person.stop()
+
+
+@contextlib.contextmanager
+def _session(folder: Path, device: str, events: deque[str]) -> Iterator[Session]:
+    """Play on the device wanted; on the default one if there is one, else into a file at the pace of a device."""
+    from app.config import parse_config
+    from app.console import say
+    from app.session import Session
+    from devices.audio.scene import AudioError
+
+    def session(place: str) -> Session:
+        text = SESSION.format(prefix=PREFIX, device=place)
+        return Session(parse_config(text, "the demonstration", folder), folder, events.append)
+
+    rig = session(device or "default")
+    try:
+        rig.play()
+    except AudioError as error:
+        if device:
+            raise
+        say(f"{error}. So what would be heard is written to {folder / 'sound.wav'}.")
+        rig = session("file:sound.wav")
+    with rig:
+        yield rig
+
+
+def main() -> None:
+    """Run as a module."""
+    typer.run(demo)
+
+
+if __name__ == "__main__":
+    main()

@@ -105,7 +105,9 @@ def new(
 
     name = folder.name
     if not _NAME.fullmatch(name):
-        fail(f"{name!r} cannot be the name of a session: use letters, digits, - and _, beginning with a letter or digit")
+        fail(
+            f"{name!r} cannot be the name of a session: use letters, digits, - and _, beginning with a letter or digit"
+        )
     session = folder / "session.toml"
     try:
         folder.mkdir(parents=True)

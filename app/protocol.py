@@ -36,7 +36,7 @@ class TrialConfig(_Strict):
 
     attend: str = Field(min_length=1, description="name of a talker")
     seconds: float = Field(gt=0, description="how long, s")
-    rest_s: float = Field(default=5.0, ge=0, description="pause after it, s")
+    rest_s: float = Field(default=5.0, ge=0, description="pause after it, s; 0 goes on without rest or question")
 
 
 class CueConfig(_Strict):
@@ -51,7 +51,9 @@ class Calibration(_Strict):
 
     n_trials: int = Field(default=12, ge=MIN_TRIALS, le=1000, description="a multiple of the number of talkers")
     trial_s: float = Field(default=30.0, gt=0, description="length of a trial, s")
-    pause_s: float = Field(default=5.0, ge=0, description="rest between two trials, s")
+    pause_s: float = Field(
+        default=5.0, ge=0, description="rest between two trials, s; 0 goes on without rest or question"
+    )
     order: Literal["counterbalanced", "random"] = Field(
         default="counterbalanced",
         description="counterbalanced: every talker equally often, two in a row at most; random: drawn trial by trial",
@@ -70,7 +72,7 @@ class Calibration(_Strict):
         return self
 
     def cues(self, talkers: Sequence[str]) -> list[Cue]:
-        """Return who is to be attended when; a rest follows every trial, the last one ends the calibration.
+        """Return who is to be attended when; a rest follows every trial with a pause, the last one ends all.
 
         Raises
         ------
@@ -80,9 +82,12 @@ class Calibration(_Strict):
         cues: list[Cue] = []
         at = 0.0
         for trial in self._trials(talkers):
-            cues += [(at, trial.attend), (at + trial.seconds, "")]
-            at += trial.seconds + trial.rest_s
-        return cues
+            cues.append((at, trial.attend))
+            at += trial.seconds
+            if trial.rest_s:
+                cues.append((at, ""))
+            end, at = at, at + trial.rest_s
+        return cues if cues[-1] == (end, "") else [*cues, (end, "")]
 
     def _trials(self, talkers: Sequence[str]) -> list[TrialConfig]:
         if self.trials:

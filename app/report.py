@@ -93,8 +93,8 @@ def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
 </head>
 <body>
 <h1>Session {escape(name)}</h1>
-<p class="faint">Talkers: {escape(", ".join(found.talkers))}. All figures come from replaying the recording. Research
-use only.</p>
+<p class="faint">{escape(_mode(found))}Talkers: {escape(", ".join(found.talkers))}. All figures come from replaying
+the recording. Research use only.</p>
 <dl class="facts">{cells}</dl>
 <h2>Probability that {escape(found.talkers[0])} is attended to</h2>
 {_posterior(found)}
@@ -117,6 +117,16 @@ decision there lie the delay of the amplifier, the filters, and the lags of the 
 """
 
 
+def _mode(found: SessionFigures) -> str:
+    """What decisions did, where the recording says it."""
+    words = {
+        "open": "Open loop: decisions set no gains. ",
+        "closed": "Closed loop: decisions set gains. ",
+        "sham": "SHAM: gains favoured the talker who was not decided for. ",
+    }
+    return words.get(found.about.get("mode", ""), "")
+
+
 def _time_axis(found: SessionFigures) -> tuple[float, list[float]]:
     end = max(float(found.times[-1]), 1.0)
     step = next((s for s in (5, 10, 20, 30, 60, 120, 300, 600) if end / s <= 12), 1200)
@@ -125,7 +135,7 @@ def _time_axis(found: SessionFigures) -> tuple[float, list[float]]:
 
 def _cue_bands(found: SessionFigures, talker: int, end: float) -> list[tuple[float, float]]:
     """When a talker was to be attended to."""
-    stops = [*(time for time, _ in found.cues[1:]), end]
+    stops = [*(time for time, _ in found.cues), end][1:]
     name = found.talkers[talker]
     return [
         (max(start, 0.0), min(stop, end))

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import queue
-import re
 import shutil
 import threading
-import time
-import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-import pylsl
-
-from app.config import Config, ConfigError, parse_config
+from app.config import Config, ConfigError
 from app.loop import Loop
 from app.modes import Mode
 from app.preflight import Check, preflight
 from app.protocol import Calibration, Cue, RunPlan
+from app.session_config import with_attention
+from app.session_part import Part
 from devices.audio.engine import AudioEngine
 from devices.audio.outlets import SoundOutlets
 from devices.audio.prepare import prepare
 from devices.audio.scene import AudioError
 from devices.lsl import Outlet
-from devices.session_run import ATTEND
+from devices.session_run import REORIENT_S
+from pipeline.decoders.presets import PRESETS
+from pipeline.emissions import MIN_WINDOWS
 from pipeline.envelope import EnvelopeConfig
-from pipeline.stream import Marker, StreamSpec
+from pipeline.stream import StreamSpec
 
 #: Stream of the configuration by which cues are given, and name of the decoder's folder.
 CUES, DECODER = "cues", "decoder"
-#: What a marker begins with that holds an answer.
-ANSWER = "answer:"
-#: Seconds between looks at the recorder.
-WATCH_S = 0.25
 
 
 class State(StrEnum):
@@ -68,20 +60,6 @@ class SessionError(RuntimeError):
     """The session cannot do this, or not now; the message says what it can."""
 
 
-@dataclass
-class _Part:
-    """A calibration or a run, under way."""
-
-    loop: Loop
-    cues: list[Cue]
-    seconds: float
-    questions: list[str]
-    #: Seconds since it began, pauses and questions not counted; and who is to be attended now.
-    elapsed: float = 0.0
-    attend: str = ""
-    complete: bool = False
-
-
 class Session:
     """Checks, calibrates, trains, runs. Every method may be called from any thread; those that are refused say why.
 
@@ -98,7 +76,7 @@ class Session:
     on_state : callable
         Told every new state.
     ask : bool
-        Whether somebody is there to answer the questions of a protocol, by :attr:`question` and :meth:`answer`.
+        Whether somebody is there to answer the questions of a protocol, by the part's ``question`` and ``answer``.
 
     Raises
     ------
@@ -133,15 +111,9 @@ class Session:
         #: Playing from the first check on.
         self.audio: AudioEngine | None = None
         #: The calibration or run, under way or the last one.
-        self.part: _Part | None = None
-        #: Why the last part ended, if it was an error.
-        self.failure = ""
-        #: What somebody is asked now.
-        self.question = ""
+        self.part: Part | None = None
         self.muted = False
-        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._lock, self._stop = threading.RLock(), threading.Event()
-        self._thread: threading.Thread | None = None
         self._mode = Mode.CLOSED
         self._outlets: SoundOutlets | None = None
         self._cues: Outlet | None = None
@@ -163,15 +135,22 @@ class Session:
         return self.part is not None and self.part.complete
 
     @property
+    def failure(self) -> str:
+        """Why the last calibration or run ended, if it was an error."""
+        return "" if self.part is None else self.part.failure
+
+    @property
     def decoder(self) -> Path:
         """Folder of the decoder: the one that the configuration names, else that of the calibration."""
         return self.config.decoder or self.trained
 
-    def _move(self, to: State) -> None:
+    def _move(self, to: State, leave: State | None = None) -> None:
+        """Go to a state; if that is said, only from ``leave``."""
         with self._lock:
-            if to not in NEXT[self.state]:
+            if to not in NEXT[self.state] or (leave is not None and self.state is not leave):
                 can = ", ".join(state for state in State if state in NEXT[self.state])
-                raise SessionError(f"the session is {self.state} and cannot be {to} next; it can be {can}")
+                first = "" if leave is None else f": it must be {leave} first"
+                raise SessionError(f"the session is {self.state} and cannot be {to} next{first}; now it can be {can}")
             self.state = to
         self._on_state(to)
 
@@ -185,7 +164,7 @@ class Session:
         AudioError, SessionError, devices.recorder.RecordingFailed, OSError
             If sound cannot be played, or a session in this state cannot be checked.
         """
-        decoding = None if self._has_no_decoder() else self._config(self._attention.settings.sham)
+        decoding = self._config(self._attention.settings.sham) if self.decoder.is_dir() else None
         self._move(State.CHECKING)
         checks = self._look(decoding, seconds)
         if decoding is None:
@@ -195,13 +174,10 @@ class Session:
         self._move(State.READY if all(check.ok for check in checks) else State.IDLE)
         return checks
 
-    def _has_no_decoder(self) -> bool:
-        return not self.decoder.is_dir()
-
     def _look(self, decoding: Config | None, seconds: float) -> list[Check]:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            audio = self._play()
+            audio = self.play()
             self._stop.clear()
             checks = preflight(self.config, decoding, audio, self.out, seconds, self._stop)
         except BaseException:
@@ -211,8 +187,14 @@ class Session:
             self._on_event(str(check))
         return checks
 
-    def _play(self) -> AudioEngine:
-        """Begin to play and to publish, if that was not done before."""
+    def play(self) -> AudioEngine:
+        """Begin to play and to publish, if that was not done before.
+
+        Raises
+        ------
+        AudioError
+            If sound cannot be played.
+        """
         if self.audio is not None and not self.audio.failure:
             return self.audio
         self._silence()
@@ -238,13 +220,14 @@ class Session:
         Raises
         ------
         SessionError
-            If something is wrong, naming it; or if there is a decoder already.
+            If something is wrong, naming it; if the plan is too short; or if there is a decoder already.
         app.protocol.ProtocolError, AudioError, devices.lsl_info.StreamError, ConfigError, RecordingFailed
             If the plan does not suit the talkers, or something is missing or does not fit.
         """
         cues = plan.cues(self.talkers)
         if self.trained.exists():
             raise SessionError(f"{self.trained} is there already: move it away, or choose another folder by --out")
+        self._refuse_short(cues)
         self._move(State.CHECKING)
         wrong = [str(check) for check in self._look(None, cues[-1][0]) if not check.ok]
         if wrong:
@@ -259,6 +242,19 @@ class Session:
             self._move(State.IDLE)
             raise
 
+    def _refuse_short(self, cues: list[Cue]) -> None:
+        """Say beforehand what training would say afterwards: too little to judge a decoder by."""
+        preset = PRESETS[self._attention.preset]
+        lost = REORIENT_S + preset.tmax
+        ends = [at for at, _ in cues[1:]]
+        spans = [end - at for (at, name), end in zip(cues, ends, strict=False) if name]
+        n = sum(max(0, int((span - lost) / preset.window)) for span in spans)
+        if n < MIN_WINDOWS:
+            raise SessionError(
+                f"the trials hold {n} decision windows of {preset.window:g} s, but there must be {MIN_WINDOWS} or "
+                f"more: of each trial the first {lost:.3g} s do not count; make n_trials or trial_s larger"
+            )
+
     def train(self) -> None:
         """Make a decoder of what was recorded, judged by cross-validation; ready if that succeeds, else idle.
 
@@ -272,18 +268,15 @@ class Session:
         from devices.recorded_run import RunError
         from devices.session_run import read_session_runs
         from pipeline.decoders.decoder import DecoderError
-        from pipeline.decoders.presets import PRESETS
 
         with self._lock:
             part = self.part
             if self.state is not State.CALIBRATING or part is None or not part.complete:
                 raise SessionError(f"the session is {self.state}: there is no complete calibration to train on")
-            self.part = None
+            part.complete = False  # once is enough
         preset = PRESETS[self._attention.preset]
         try:
-            runs = read_session_runs(
-                part.loop.path, preset, self._attention.neural, self._attention.talkers, CUES
-            )
+            runs = read_session_runs(part.loop.path, preset, self._attention.neural, self._attention.talkers, CUES)
             train_and_save(runs, maker(DecoderKind.LINEAR, preset), preset, self.trained)
         except (RunError, DecoderError, ValueError) as error:
             self._move(State.IDLE)
@@ -292,7 +285,7 @@ class Session:
 
     def refuse(self) -> None:
         """Throw the decoder of the calibration away; its recording stays."""
-        self._move(State.IDLE)
+        self._move(State.IDLE, leave=State.READY)
         shutil.rmtree(self.trained)
 
     # Running
@@ -310,7 +303,8 @@ class Session:
         """
         length = plan.seconds if seconds is None else seconds
         cues, config = plan.cues(self.talkers, length), self._config(mode is Mode.SHAM)
-        self._move(State.RUNNING)
+        self._move(State.RUNNING, leave=State.READY)
+        self._stop.clear()
         self._mode = mode
         about = {"mode": mode.value, "protocol": plan.model_dump(by_alias=True)}
         try:
@@ -325,12 +319,18 @@ class Session:
     def pause(self) -> None:
         """Stop to steer, cues included: the mix is neutral until :meth:`resume`."""
         self._move(State.PAUSED)
+        self._hold(True)
         self._tell("session paused")
 
     def resume(self) -> None:
         """Steer again."""
-        self._move(State.RUNNING)
+        self._move(State.RUNNING, leave=State.PAUSED)
+        self._hold(False)
         self._tell("session running")
+
+    def _hold(self, on: bool) -> None:
+        if self.part is not None:
+            self.part.paused = on
 
     def override(self, talker: int | Literal["equal"] | None) -> None:
         """Favour a talker (counted from 0) or none whatever is decoded; None gives way to decisions again.
@@ -355,10 +355,6 @@ class Session:
         if self.state in (State.RUNNING, State.PAUSED):
             self._tell(f"mute {'on' if on else 'off'}")
 
-    def answer(self, text: str) -> None:
-        """Answer the question that is asked now; a marker keeps it."""
-        self._answers.put(text)
-
     def _tell(self, words: str) -> None:
         part = self.part
         if part is not None:
@@ -377,85 +373,37 @@ class Session:
         questions: list[str],
     ) -> None:
         assert self.audio is not None
+        assert self._cues is not None
         loop = Loop(config, self.audio, path, self._on_event, steer, about)
         loop.start()
-        self._stop.clear()
-        self.failure = ""
-        self.part = part = _Part(loop, list(cues), seconds, questions if self._ask else [])
+        asked = questions if self._ask else []
+        self.part = Part(loop, cues, seconds, asked, self._cues, self._on_event, self._ended)
         if self.muted:
             self._tell("mute on")
-        self._thread = threading.Thread(target=self._work, args=(part,), name="session", daemon=True)
-        self._thread.start()
+        self.part.start()
+        if self._stop.is_set():  # meanwhile
+            self.part.stop()
 
-    def _work(self, part: _Part) -> None:
-        """On a thread of its own: give cues when they are due, until the end."""
-        loop, at = part.loop, time.monotonic()
-        wrong = ""
-        try:
-            while not self._stop.is_set() and loop.engine.failure is None:
-                now = time.monotonic()
-                if self.state is not State.PAUSED:
-                    part.elapsed += now - at
-                at = now
-                while part.cues and part.cues[0][0] <= part.elapsed:
-                    self._cue(part, part.cues.pop(0)[1])
-                    at = time.monotonic()  # while questions are answered, time stands still
-                if part.elapsed >= part.seconds:
-                    part.complete = True
-                    break
-                loop.watch()
-                due = min([part.seconds, *(cue[0] for cue in part.cues[:1])]) - part.elapsed
-                self._stop.wait(WATCH_S if self.state is State.PAUSED else min(WATCH_S, due))
-            if part.complete and part.attend:
-                self._questions(part)
-        except Exception as error:
-            wrong = f"the session failed: {error!r}"
-            raise
-        finally:
-            self.failure = loop.stop() or wrong
-            part.complete = part.complete and not self.failure
-            if self.state is not State.CALIBRATING:
-                self._move(State.REVIEW)
-            elif not part.complete:
-                self._move(State.IDLE)
-
-    def _cue(self, part: _Part, name: str) -> None:
-        self._mark(ATTEND + name)
-        before, part.attend = part.attend, name
-        self._on_event(f"Cue: attend to {name}." if name else "Cue: rest.")
-        if before and not name:
-            self._questions(part)
-
-    def _questions(self, part: _Part) -> None:
-        for question in part.questions:
-            self.question = question
-            while not self._stop.is_set():
-                try:
-                    text = self._answers.get(timeout=WATCH_S)
-                except queue.Empty:
-                    part.loop.watch()
-                else:
-                    self._mark(f"{ANSWER}{question}: {text}")
-                    break
-            self.question = ""
-
-    def _mark(self, text: str) -> None:
-        assert self._cues is not None
-        self._cues.push(Marker(pylsl.local_clock(), text))
+    def _ended(self, part: Part) -> None:
+        """On the thread of a part."""
+        if self.state is not State.CALIBRATING:
+            self._move(State.REVIEW)
+        elif not part.complete:
+            self._move(State.IDLE)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the calibration or run has ended; return whether it has."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(timeout)
-        return thread is None or not thread.is_alive()
+        part = self.part
+        return part is None or part.wait(timeout)
 
     # The end
 
     def stop(self) -> None:
         """End what is under way, in good order; what was recorded until then is whole."""
         self._stop.set()
-        self.wait()
+        part = self.part
+        if part is not None:
+            part.stop()
 
     def close(self) -> None:
         """End everything and leave nothing behind but files."""
@@ -477,41 +425,11 @@ class Session:
         """The configuration to calibrate by (None), or to run by."""
         if sham is None:
             return with_attention(self.config, {DECODER: None})
-        if self._has_no_decoder():
+        if not self.decoder.is_dir():
             raise ConfigError(f"there is no decoder in {self.decoder}: 'earmark calibrate' makes one")
         if self.config.decoder is not None:
             return with_attention(self.config, {"sham": sham})
         return with_attention(dataclasses.replace(self.config, folder=self.out), {DECODER: DECODER, "sham": sham})
-
-
-def with_attention(config: Config, changes: dict[str, str | bool | None]) -> Config:
-    """Change keys of [attention], also in the text that goes into the recording; None leaves a key out.
-
-    Raises
-    ------
-    ConfigError
-        If the table is written in a way in which that cannot be done.
-    """
-    wanted = tomllib.loads(config.text)
-    table = {key: value for key, value in wanted["attention"].items() if key not in changes}
-    wanted["attention"] = table | {key: value for key, value in changes.items() if value is not None}
-    lines, inside = [], False
-    for line in config.text.splitlines():
-        if re.match(r"\s*\[", line):
-            inside = re.match(r"\s*\[\s*attention\s*\]", line) is not None
-        if inside and re.match(rf"\s*({'|'.join(changes)})\s*=", line):
-            continue
-        lines.append(line)
-        if inside and re.match(r"\s*\[", line):
-            lines += [f"{key} = {json.dumps(value)}" for key, value in changes.items() if value is not None]
-    text = "\n".join(lines) + "\n"
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        found = {}
-    if found != wanted:
-        raise ConfigError(f"[attention] must be a table of its own, and {', '.join(changes)} in a line each")
-    return parse_config(text, "the session", config.folder)
 
 
 def _free(folder: Path, pattern: str) -> Path:

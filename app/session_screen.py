@@ -62,7 +62,7 @@ class Screen:
                     self._press(key)
                 self.tell()
                 if line and console.is_terminal:
-                    asked = f"{self._session.question} {self._typed}▏" if self._session.question else ""
+                    asked = f"{self._question} {self._typed}▏" if self._question else ""
                     live.update(Text(asked or status_line(self._session)), refresh=True)
         self.tell()
 
@@ -72,6 +72,10 @@ class Screen:
 
         while self._events:
             say(self._events.popleft())
+
+    @property
+    def _question(self) -> str:
+        return "" if self._session.part is None else self._session.part.question
 
     def agree(self, question: str, stop: threading.Event) -> bool:
         """Ask for y or n; Enter and the end of the terminal are y."""
@@ -85,7 +89,7 @@ class Screen:
         return True
 
     def _press(self, key: str) -> None:
-        question = self._session.question
+        question = self._question
         if question != self._asked:
             self._asked, self._typed = question, ""
         if key == "esc":
@@ -94,8 +98,8 @@ class Screen:
             if said := press(self._session, key):
                 self._events.append(said)
         elif key in ("\r", "\n"):
-            if self._typed.strip():
-                self._session.answer(self._typed.strip())
+            if self._typed.strip() and self._session.part is not None:
+                self._session.part.answer(self._typed.strip())
                 self._typed = ""
         elif key in ("\x7f", "\b"):
             self._typed = self._typed[:-1]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from devices.audio.levels import cap_dbfs
 from devices.audio.scene import HARD_CEILING_DBFS, LIVE, AudioError, Scene, Talker
 from devices.audio.sinks import DeviceSink, FileSink, NullSink, Sink
 
@@ -74,6 +75,9 @@ class SoundConfig(_Strict):
         default=-26.0, gt=-70, le=0, description="loudness that file talkers are brought to, LUFS; or none"
     )
     ceiling_dbfs: float = Field(default=-6.0, ge=-60, le=HARD_CEILING_DBFS, description="level cap, dBFS")
+    max_spl: float | None = Field(
+        default=None, ge=40, le=120, description="level cap, dB SPL; the device must have been through 'earmark level'"
+    )
     publish: str = Field(
         default="earmark-audio", min_length=1, description="what names of the published LSL streams begin with"
     )
@@ -85,15 +89,16 @@ class SoundConfig(_Strict):
         Raises
         ------
         AudioError
-            If two talkers have the same name.
+            If two talkers have the same name, or ``max_spl`` is set and the level of the device is not known.
         """
+        cap = HARD_CEILING_DBFS if self.max_spl is None else cap_dbfs(self.device, self.max_spl)
         return Scene(
             tuple(talker.talker(folder) for talker in self.talkers),
             self.sfreq,
             self.block,
             self.space,
             self.loudness_lufs,
-            self.ceiling_dbfs,
+            min(self.ceiling_dbfs, cap),
         )
 
     def sink(self, folder: Path) -> Sink:

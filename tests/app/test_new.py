@@ -1,0 +1,72 @@
+"""'earmark new' writes files that work as they are."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.config import load_config
+from app.protocol import load_protocol
+from app.session import Session
+
+RUN = CliRunner()
+
+
+def test_the_files_are_understood_as_they_are(tmp_path):
+    done = RUN.invoke(app, ["new", str(tmp_path / "first-try")])
+    assert done.exit_code == 0, done.output
+    config = load_config(tmp_path / "first-try" / "session.toml")
+    assert config.streams["speech"].name == "first-try-envelopes" == f"{config.sound.publish}-envelopes"
+    assert config.decoder is None
+    session = Session(config, tmp_path / "first-try")
+    assert session.talkers == ["Joe", "Ada"]
+    protocol = load_protocol(tmp_path / "first-try" / "protocol.toml")
+    assert len(protocol.calibration.cues(session.talkers)) == 24
+    assert len(protocol.run.cues(session.talkers)) == 7
+    for command in ("earmark streams", "earmark play", "earmark calibrate", "earmark run"):
+        assert command in done.output
+
+
+def test_what_is_commented_is_what_holds(tmp_path):
+    """Uncommenting a default changes nothing."""
+    RUN.invoke(app, ["new", str(tmp_path / "a")])
+    path = tmp_path / "a" / "session.toml"
+    before = load_config(path)
+    text = path.read_text()
+    part = text.index("[attention]")
+    path.write_text(text[:part] + re.sub(r"(?m)^# (\w+ = [-\d.]+ )", r"\1", text[part:]))
+    after = load_config(path)
+    assert path.read_text() != text
+    assert after.attention == before.attention
+    assert after.sound == before.sound
+
+
+def test_each_has_an_order_of_its_own(tmp_path):
+    for i in range(5):
+        RUN.invoke(app, ["new", str(tmp_path / f"p{i}")])
+    seeds = {load_protocol(tmp_path / f"p{i}" / "protocol.toml").calibration.seed for i in range(5)}
+    assert len(seeds) > 1
+
+
+def test_nothing_is_overwritten_and_names_must_do_as_names(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "notes.txt").write_text("mine")
+    done = RUN.invoke(app, ["new", str(tmp_path / "there")])
+    assert done.exit_code == 1
+    assert "is there already" in done.output
+    assert [p.name for p in (tmp_path / "there").iterdir()] == ["notes.txt"]
+    for name in ('quo"te', "a b", "-x", "."):
+        done = RUN.invoke(app, ["new", "--", str(tmp_path / name)])
+        assert done.exit_code == 1, name
+    assert [p.name for p in tmp_path.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize("command", ["calibrate", "run"])
+def test_a_file_without_sound_is_refused(tmp_path, command):
+    RUN.invoke(app, ["new", str(tmp_path / "a")])
+    path = tmp_path / "a" / "session.toml"
+    path.write_text(path.read_text().split("# What is heard")[0])
+    done = RUN.invoke(app, [command, str(path)])
+    assert done.exit_code == 1
+    assert "[sound]" in done.output

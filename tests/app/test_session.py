@@ -1,0 +1,497 @@
+"""The state machine of a session, walked with everything around it made up; the commands' tests have the real thing."""
+
+import dataclasses
+import threading
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import app.session
+from app.config import ConfigError, parse_config
+from app.modes import Mode
+from app.preflight import Check
+from app.protocol import Calibration, CueConfig, RunPlan
+from app.session import NEXT, Session, SessionError, State
+from app.session_config import with_attention
+from app.session_part import Part
+from app.session_screen import press
+
+TEXT = """
+[streams.eeg]
+type = "EEG"
+[streams.speech]
+name = "x-envelopes"
+ch_type = "misc"
+[streams.cues]
+name = "x-cues"
+[attention]
+boost_db = 2.0
+[sound]
+device = "null"
+publish = "x"
+[[sound.talkers]]
+name = "a"
+source = "speech:joe"
+[[sound.talkers]]
+name = "b"
+source = "speech:ada"
+"""
+LONG = Calibration(n_trials=4, trial_s=10.0, pause_s=0.0)
+QUICK = 0.05  # seconds, for parts that have to come to their ends
+
+
+class FakeAudio:
+    def __init__(self, prepared, sink, on_event):
+        self.failure, self.playing, self.said = "", "nowhere", []
+
+    def start(self):
+        self.said.append("start")
+
+    def stop(self):
+        self.said.append("stop")
+
+    def mute(self, on):
+        self.said.append(f"mute {on}")
+
+
+class FakeOutlet:
+    def __init__(self, *about):
+        self.sent = []
+
+    def push(self, marker):
+        self.sent.append(marker.value)
+
+    def stop(self):
+        self.sent.append("stop")
+
+
+class FakeEngine:
+    def __init__(self):
+        self.failure, self.told = None, []
+
+    def control(self, words):
+        self.told.append(words)
+
+
+class FakeLoop:
+    made: list = []
+    refuses: Exception | None = None
+    wrong = ""
+
+    def __init__(self, config, audio, path, on_event, steer, about):
+        self.config, self.path, self.steer, self.about = config, path, steer, about
+        self.engine, self.stopped, self.n_watched = FakeEngine(), 0, 0
+        FakeLoop.made.append(self)
+
+    def start(self):
+        if FakeLoop.refuses:
+            raise FakeLoop.refuses
+        self.path.write_text("recorded")
+
+    def watch(self):
+        self.n_watched += 1
+
+    def stop(self):
+        self.stopped += 1
+        return FakeLoop.wrong
+
+
+class Rig:
+    """A session, and what it said."""
+
+    def __init__(self, out, text=TEXT, **options):
+        self.events, self.states = [], []
+        config = parse_config(text, "test", out)
+        self.session = Session(config, out, self.events.append, self.states.append, **options)
+        self.checks = [Check("eeg", True, "fine")]
+
+    def trained(self):
+        self.session.trained.mkdir(parents=True)
+        return self
+
+    def running(self, mode=Mode.CLOSED, plan=None, seconds=600.0):
+        self.trained().session.check()
+        self.session.run(mode, plan or RunPlan(), seconds)
+        return self.session
+
+    def calibrating(self):
+        """A calibration that is over but not trained on."""
+        self.session.calibrate(LONG)
+        self.session.part.elapsed = 1e6
+        assert self.session.wait(10)
+
+
+@pytest.fixture
+def rig(tmp_path, monkeypatch):
+    made = []
+
+    def make(**options):
+        made.append(Rig(tmp_path / "out", **options))
+        return made[-1]
+
+    def preflight(config, decoding, audio, folder, seconds, stop):
+        assert folder.is_dir()
+        return list(made[-1].checks)
+
+    monkeypatch.setattr(app.session, "preflight", preflight)
+    monkeypatch.setattr(app.session, "prepare", lambda scene: scene)
+    monkeypatch.setattr(app.session, "AudioEngine", FakeAudio)
+    monkeypatch.setattr(app.session, "SoundOutlets", FakeOutlet)
+    monkeypatch.setattr(app.session, "Outlet", FakeOutlet)
+    monkeypatch.setattr(app.session, "Loop", FakeLoop)
+    monkeypatch.setattr(FakeLoop, "made", [])
+    monkeypatch.setattr(FakeLoop, "refuses", None)
+    monkeypatch.setattr(FakeLoop, "wrong", "")
+    yield make
+    for one in made:
+        one.session.close()
+
+
+def trained_quietly(monkeypatch, error=None):
+    def train_and_save(runs, make, preset, out):
+        if error:
+            raise error
+        out.mkdir()
+
+    monkeypatch.setattr("app.train.train_and_save", train_and_save)
+    monkeypatch.setattr("devices.session_run.read_session_runs", lambda *about: [])
+
+
+def test_the_table_reaches_every_state_and_none_is_an_end():
+    assert set(NEXT) == set(State)
+    reached = {State.IDLE}
+    for _ in State:
+        reached |= set().union(*(NEXT[state] for state in reached))
+    assert reached == set(State)
+    assert all(NEXT.values())
+    assert all(state not in nexts for state, nexts in NEXT.items())
+
+
+@pytest.mark.parametrize("begin", State)
+@pytest.mark.parametrize("to", State)
+def test_every_step_is_taken_or_refused_as_the_table_says(rig, begin, to):
+    one = rig()
+    one.session.state = begin
+    if to in NEXT[begin]:
+        one.session._move(to)
+        assert one.session.state is to
+        assert one.states == [to]
+    else:
+        with pytest.raises(SessionError) as caught:
+            one.session._move(to)
+        assert one.session.state is begin
+        assert one.states == []
+        text = str(caught.value)
+        assert f"is {begin} and cannot be {to}" in text
+        assert all(state in text.split("now it can be")[1] for state in NEXT[begin])
+    one.session.state = State.IDLE
+
+
+METHODS = {
+    "check": ({State.IDLE, State.READY, State.REVIEW}, lambda s: s.check()),
+    "calibrate": ({State.IDLE, State.READY, State.REVIEW}, lambda s: s.calibrate(LONG)),
+    "run": ({State.READY}, lambda s: s.run(Mode.CLOSED, RunPlan())),
+    "pause": ({State.RUNNING}, lambda s: s.pause()),
+    "resume": ({State.PAUSED}, lambda s: s.resume()),
+    "override": ({State.RUNNING, State.PAUSED}, lambda s: s.override(0)),
+    "refuse": ({State.READY}, lambda s: s.refuse()),
+    "train": (set(), lambda s: s.train()),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("state", State)
+def test_methods_are_refused_where_they_make_no_sense(rig, state, method):
+    one = rig()
+    if method != "calibrate":
+        one.trained()
+    one.session.play()
+    one.session.state = state
+    allowed, call = METHODS[method]
+    if state in allowed:
+        call(one.session)
+        assert one.session.state is not state or method == "override" or (method, state) == ("check", State.READY)
+    else:
+        with pytest.raises(SessionError):
+            call(one.session)
+        assert one.session.state is state
+        assert FakeLoop.made == []
+    one.session.stop()
+    one.session.state = State.IDLE
+
+
+def test_the_whole_way(rig, monkeypatch, tmp_path):
+    one = rig()
+    session = one.session
+    trained_quietly(monkeypatch)
+    assert not session.check()[-1].ok  # no decoder yet
+    assert session.state is State.IDLE
+    one.calibrating()
+    assert session.state is State.CALIBRATING
+    assert session.complete
+    session.train()
+    assert session.state is State.READY
+    folder = session.run(Mode.CLOSED, RunPlan())
+    assert folder == tmp_path / "out" / "run-1"
+    session.pause()
+    session.resume()
+    session.stop()
+    assert session.state is State.REVIEW
+    assert session.check()[0].ok
+    assert session.run(Mode.OPEN, RunPlan()) == tmp_path / "out" / "run-2"
+    audio = session.audio
+    session.close()
+    assert one.states == [
+        *("checking", "idle", "checking", "calibrating", "ready", "running", "paused", "running", "review"),
+        *("checking", "ready", "running", "review", "idle"),
+    ]
+    assert audio.said[-1] == "stop"
+    assert session.audio is None
+    assert [loop.stopped for loop in FakeLoop.made] == [1, 1, 1]
+    assert [loop.steer for loop in FakeLoop.made] == [False, True, False]
+    assert not [thread for thread in threading.enumerate() if thread.name == "session"]
+
+
+def test_what_is_wrong_keeps_a_session_from_beginning(rig):
+    one = rig()
+    one.checks.append(Check("electrodes", False, "all off"))
+    with pytest.raises(SessionError, match="electrodes: all off"):
+        one.session.calibrate(LONG)
+    assert one.session.state is State.IDLE
+    one.trained()
+    assert [check.ok for check in one.session.check()] == [True, False]
+    assert one.session.state is State.IDLE
+    assert "WRONG  electrodes: all off" in one.events
+    assert FakeLoop.made == []
+
+
+def test_a_calibration_that_cannot_be_trained_on_is_refused_beforehand(rig):
+    one = rig()
+    with pytest.raises(SessionError, match="hold 8 decision windows of 2 s"):
+        one.session.calibrate(Calibration(n_trials=4, trial_s=8.0))
+    one.session.calibrate(Calibration(n_trials=4, trial_s=8.3))
+    one.session.stop()
+    one.trained()
+    with pytest.raises(SessionError, match="is there already"):
+        one.session.calibrate(LONG)
+    assert len(FakeLoop.made) == 1
+
+
+def test_an_early_end_leaves_nothing_to_train_on(rig, monkeypatch):
+    one = rig()
+    trained_quietly(monkeypatch)
+    one.session.calibrate(LONG)
+    with pytest.raises(SessionError, match="no complete calibration"):
+        one.session.train()  # it is not over
+    one.session.stop()
+    assert one.session.state is State.IDLE
+    assert not one.session.complete
+    with pytest.raises(SessionError, match="no complete calibration"):
+        one.session.train()
+    one.calibrating()
+    assert [loop.path.name for loop in FakeLoop.made] == ["calibration-1.xdf", "calibration-2.xdf"]
+    one.session.train()
+    with pytest.raises(SessionError):
+        one.session.train()
+
+
+def test_training_that_fails_says_why(rig, monkeypatch):
+    one = rig()
+    trained_quietly(monkeypatch, ValueError("scores are all alike"))
+    one.calibrating()
+    with pytest.raises(SessionError, match="scores are all alike"):
+        one.session.train()
+    assert one.session.state is State.IDLE
+
+
+def test_a_decoder_can_be_refused(rig, monkeypatch):
+    one = rig()
+    trained_quietly(monkeypatch)
+    one.calibrating()
+    one.session.train()
+    one.session.refuse()
+    assert one.session.state is State.IDLE
+    assert not one.session.trained.exists()
+    assert (one.session.out / "calibration-1.xdf").exists()
+
+
+def test_a_loop_that_cannot_start_ends_in_a_state_that_can_go_on(rig):
+    one = rig()
+    FakeLoop.refuses = ConfigError("no")
+    with pytest.raises(ConfigError):
+        one.session.calibrate(LONG)
+    assert one.session.state is State.IDLE
+    one.trained().session.check()
+    with pytest.raises(ConfigError):
+        one.session.run(Mode.CLOSED, RunPlan())
+    assert one.session.state is State.REVIEW
+    FakeLoop.refuses = None
+    one.session.check()
+    one.session.run(Mode.CLOSED, RunPlan())
+
+
+def test_modes_are_what_the_recording_says(rig):
+    one = rig().trained()
+    for mode in Mode:
+        one.session.check()
+        one.session.run(mode, RunPlan(), 600.0)
+        one.session.stop()
+    loops = dict(zip(Mode, FakeLoop.made, strict=True))
+    assert [loop.about["mode"] for loop in FakeLoop.made] == ["open", "closed", "sham"]
+    assert [loop.steer for loop in loops.values()] == [False, True, True]
+    assert [loop.config.attention.settings.sham for loop in loops.values()] == [False, False, True]
+    for loop in FakeLoop.made:
+        assert parse_config(loop.config.text, "again", loop.config.folder) == loop.config
+        assert loop.config.decoder == one.session.trained
+        assert loop.config.attention.settings.boost_db == 2.0
+
+
+def test_operators_words_reach_the_graph(rig):
+    one = rig()
+    session = one.running()
+    session.override(1)
+    session.override("equal")
+    session.override(None)
+    session.pause()
+    session.override(0)
+    session.resume()
+    session.mute()
+    session.mute(False)
+    with pytest.raises(SessionError, match="no talker 3"):
+        session.override(2)
+    assert FakeLoop.made[0].engine.told == [
+        *("override 2", "override equal", "override none", "session paused", "override 1", "session running"),
+        *("mute on", "mute off"),
+    ]
+    assert session.audio.said[-2:] == ["mute True", "mute False"]
+
+
+def test_open_runs_have_nothing_to_override(rig):
+    session = rig().running(Mode.OPEN)
+    with pytest.raises(SessionError, match="nothing is steered"):
+        session.override(0)
+
+
+def test_mute_works_in_every_state_and_lasts(rig):
+    one = rig()
+    one.session.mute()
+    session = one.running()
+    assert session.audio.said[-1] == "mute True"
+    assert FakeLoop.made[0].engine.told == ["mute on"]
+    for state in State:
+        session.state = state
+        session.mute(state is State.READY)
+        assert session.audio.said[-1] == f"mute {state is State.READY}"
+    session.state = State.RUNNING
+
+
+def test_keys_do_what_they_say(rig):
+    one = rig()
+    session = one.running()
+    assert [press(session, key) for key in "2m0dppx3"] == [
+        "b favoured, whatever is decoded; d decodes again",
+        "MUTED",
+        "all alike, whatever is decoded; d decodes again",
+        "gains follow decisions again",
+        "paused: the mix is neutral",
+        "going on",
+        "",
+        "",
+    ]
+    assert press(session, "q")
+    assert session.state is State.REVIEW
+    assert "cannot be paused" in press(session, "p")
+
+
+def part(questions=(), cues=(), seconds=QUICK):
+    loop, outlet, ended, events = FakeLoop(None, None, Path("x"), None, True, {}), FakeOutlet(), [], []
+    return Part(loop, list(cues), seconds, questions, outlet, events.append, ended.append), loop, outlet, ended
+
+
+def test_cues_are_given_in_turn_and_the_end_is_told_when_the_recording_is_whole():
+    cues = [(0.0, "a"), (0.02, ""), (0.04, "b"), (0.3, "never")]
+    one, loop, outlet, ended = part(cues=cues)
+    one.start()
+    assert one.wait(10)
+    assert outlet.sent == ["attend:a", "attend:", "attend:b"]
+    assert one.complete
+    assert ended == [one]
+    assert loop.stopped == 1
+
+
+def test_time_stands_still_in_a_pause():
+    one, _, outlet, _ = part(cues=[(0.02, "a")])
+    one.paused = True
+    one.start()
+    assert not one.wait(0.6)
+    assert outlet.sent == []
+    one.paused = False
+    assert one.wait(10)
+    assert outlet.sent == ["attend:a"]
+
+
+def test_questions_wait_for_answers_after_each_trial():
+    one, loop, outlet, _ = part(["How?", "Why?"], [(0.0, "a"), (0.01, ""), (0.02, "b")])
+    one.answer("nobody asked")
+    one.start()
+    asked = []
+    while not one.wait(0.01):
+        if one.question and (not asked or one.question != asked[-1]):
+            asked.append(one.question)
+            one.answer(f"answer {len(asked)}")
+    assert asked == ["How?", "Why?", "How?", "Why?"]
+    assert outlet.sent == [
+        *("attend:a", "attend:", "answer:How?: answer 1", "answer:Why?: answer 2"),
+        *("attend:b", "answer:How?: answer 3", "answer:Why?: answer 4"),
+    ]
+    assert one.complete
+
+
+def test_a_question_does_not_keep_from_ending_nor_the_recorder_unwatched():
+    one, loop, outlet, _ = part(["How?"], [(0.0, "a"), (0.01, "")])
+    one.start()
+    while loop.n_watched < 4:
+        assert not one.wait(0.05)
+    one.stop()
+    assert not one.complete
+    assert one.question == ""
+    assert outlet.sent == ["attend:a", "attend:"]
+
+
+def test_a_graph_that_fails_ends_the_part(rig, monkeypatch):
+    session = rig().running()
+    monkeypatch.setattr(FakeLoop, "wrong", "the graph failed: no")
+    FakeLoop.made[0].engine.failure = ValueError("no")
+    assert session.wait(10)
+    assert session.failure == "the graph failed: no"
+    assert session.state is State.REVIEW
+    assert not session.complete
+
+
+def test_what_a_session_needs_is_told(tmp_path):
+    for gone, words in (("[attention]\nboost_db = 2.0", "attention"), ("[streams.cues]\nname", "streams.cues")):
+        text = TEXT.replace(gone, "[streams.other]\nname" if "cues" in gone else "")
+        if "attention" in gone:
+            text += '[[nodes]]\ntype = "reblock"\n'
+        with pytest.raises(ConfigError, match=words):
+            Session(parse_config(text, "x"), tmp_path)
+    with pytest.raises(ConfigError, match="needs a name"):
+        Session(parse_config(TEXT.replace('name = "x-cues"', 'type = "Markers"'), "x"), tmp_path)
+
+
+def test_attention_is_changed_in_the_text_and_nowhere_else():
+    text = TEXT + '[engine]\nmax_lag_s = 2.0\n# decoder = "no"\n'
+    config = parse_config(text, "x", Path("f"))
+    changed = with_attention(config, {"decoder": 'a "b"', "sham": True})
+    assert changed.attention.decoder == 'a "b"'
+    assert changed.attention.settings == dataclasses.replace(config.attention.settings, sham=True)
+    assert (changed.streams, changed.engine, changed.sound) == (config.streams, config.engine, config.sound)
+    assert changed.decoder == Path("f", 'a "b"')
+    assert changed.text.count("decoder") == 2
+    again = with_attention(changed, {"decoder": None})
+    assert "decoder" not in tomllib.loads(again.text)["attention"]
+    assert again.attention.settings.sham
+    with pytest.raises(ConfigError, match="a table of its own"):
+        with_attention(parse_config(TEXT.replace("[attention]\nboost_db = 2.0", "").replace(
+            "[streams.eeg]", "attention = {boost_db = 2.0}\n[streams.eeg]"), "x"), {"sham": True})  # fmt: skip

@@ -1,0 +1,218 @@
+"""The way of a session by its commands, with a simulated listener: new, calibrate, run, report, replay."""
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import numpy as np
+import pytest
+from rig import ENV, replayed
+
+from devices.lsl import Outlet
+from devices.session_file import Consumed, SessionFile
+from devices.simulate import PRESETS
+from devices.simulate_live import ListenerProcess, LiveConfig
+from pipeline.gain_control import Situation
+from pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
+
+PROTOCOL = """
+[calibration]
+n_trials = 4
+trial_s = 8.8
+pause_s = 0.5
+seed = 3
+[run]
+seconds = 20.0
+[[run.cues]]
+at_s = 0.0
+attend = "Ada"
+"""
+
+
+def earmark(*arguments):
+    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=200, check=False)
+
+
+def new_session(folder, source_id):
+    """What 'earmark new' writes, without sound, and with one amplifier of all that may be there."""
+    done = earmark("new", folder)
+    assert done.returncode == 0, done.stderr
+    path = folder / "session.toml"
+    text = path.read_text().replace('type = "EEG"', f'source_id = "{source_id}"').replace('"default"', '"null"')
+    path.write_text(text + "\n[engine]\nresolve_s = 15\n")
+    (folder / "protocol.toml").write_text(PROTOCOL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def listener():
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    config = LiveConfig(
+        ("Joe", "Ada"), f"{name}-envelopes", f"{name}-cues", source_id=f"{name}-eeg", listener=PRESETS["easy"],
+        delivery_s=0.12,
+    )  # fmt: skip
+    person = ListenerProcess(config)
+    yield name
+    person.stop()
+
+
+@pytest.fixture(scope="module")
+def calibrated(listener, tmp_path_factory):
+    path = new_session(tmp_path_factory.mktemp("session") / listener, f"{listener}-eeg")
+    done = earmark("calibrate", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return path, done.stdout
+
+
+def cues(path):
+    items = [e.item for e in SessionFile(path) if isinstance(e, Consumed) and e.stream == "cues"]
+    return [item.value for item in items if isinstance(item, Marker)]
+
+
+def steered(path):
+    """Decisions of a recording that steered by somebody who was decided for."""
+    decisions = [item for item in replayed(path)["attend"] if isinstance(item, Decision)]
+    return [one for one in decisions if one.situation == Situation.STEERED and one.talker >= 0]
+
+
+def test_a_calibration_gives_a_decoder_with_its_accuracy(calibrated):
+    path, said = calibrated
+    given = [cue for cue in cues(path.parent / "calibration-1.xdf") if cue != "attend:"]
+    assert sorted(given) == ["attend:Ada"] * 2 + ["attend:Joe"] * 2
+    assert {p.name for p in (path.parent / "decoder").iterdir()} == {"decoder.toml", "weights.safetensors"}
+    accuracy, n = re.search(r"([\d.]+) % of (\d+) decisions", said).groups()
+    assert int(n) >= 10
+    assert 0 <= float(accuracy) <= 100
+    assert f"earmark run {path}" in said
+    assert "WRONG" not in said
+    about = SessionFile(path.parent / "calibration-1.xdf").about
+    assert about["mode"] == "calibration"
+    assert about["protocol"]["seed"] == 3
+
+
+def test_a_decoder_is_not_overwritten(calibrated):
+    path, _ = calibrated
+    before = (path.parent / "decoder" / "decoder.toml").read_bytes()
+    done = earmark("calibrate", path)
+    assert done.returncode == 1
+    assert "is there already" in done.stderr
+    assert (path.parent / "decoder" / "decoder.toml").read_bytes() == before
+
+
+def test_a_closed_loop_is_recorded_reported_and_replayed(calibrated):
+    path, _ = calibrated
+    done = earmark("run", path, "--headless")
+    assert done.returncode == 0, done.stdout + done.stderr
+    place = re.search(r"Wrote (\S+)report\.html", done.stdout).group(1)
+    page = path.parent.joinpath(place, "report.html")
+    assert "Closed loop" in page.read_text()
+    recording = page.with_name("loop.xdf")
+    assert "identical" in earmark("replay", recording, "--verify").stdout
+    assert cues(recording) == ["attend:Ada"]
+    found = steered(recording)
+    assert found
+    assert any(one.gains.max() > one.gains.min() for one in found)
+    for one in found:
+        assert one.gains.argmax() == one.talker or one.gains.max() == one.gains.min()
+
+
+def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_whole_recording(calibrated):
+    path, _ = calibrated
+    command = [sys.executable, "-m", "app.cli", "run", str(path), "--mode", "sham", "--seconds", "600"]
+    process = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        for line in process.stdout:
+            if "Cue: attend" in line:
+                break
+        time.sleep(11)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    page = path.parent.joinpath(re.search(r"Wrote (\S+report\.html)", said).group(1))
+    assert "SHAM" in page.read_text()
+    recording = page.with_name("loop.xdf")
+    file = SessionFile(recording)
+    found = steered(recording)
+    assert file.about["mode"] == "sham"
+    list(file)
+    assert file.whole
+    assert found
+    assert any(one.gains.max() > one.gains.min() for one in found)
+    for one in found:
+        assert one.gains.argmax() != one.talker or one.gains.max() == one.gains.min()
+
+
+@contextlib.contextmanager
+def amplifier(source_id, names):
+    """Another amplifier than the one that was calibrated."""
+    spec = StreamSpec("other", 250.0, names, ("eeg",) * len(names), ("uV",) * len(names))
+    outlet = Outlet(spec, "EEG", source_id)
+    import threading
+
+    import pylsl
+
+    stop = threading.Event()
+
+    def send():
+        rng, index = np.random.default_rng(0), 0
+        outlet.push(ClockMap(0.0, pylsl.local_clock(), 1 / 250))
+        while not stop.wait(0.02):
+            outlet.push(Block(index, rng.normal(size=(5, len(names))) @ np.ones((len(names),) * 2)))
+            index += 5
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_other_channels_are_told_apart(calibrated, tmp_path):
+    path, _ = calibrated
+    other = f"test-{uuid.uuid4().hex[:12]}"
+    session = new_session(tmp_path / other, other)
+    session.write_text(session.read_text().replace("[attention]", f'[attention]\ndecoder = "{path.parent}/decoder"'))
+    with amplifier(other, ("Fp1", "Cz", "XX9")):
+        done = earmark("run", session)
+    assert done.returncode == 1
+    assert "channels the decoder does not know: XX9" in done.stdout
+    assert "channels missing: " in done.stdout
+    assert "WRONG" in done.stderr
+    assert not list(tmp_path.glob("*/run-*"))
+
+
+def test_what_is_missing_is_said(tmp_path):
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    path = new_session(tmp_path / name, f"{name}-eeg")
+    done = earmark("run", path)
+    assert done.returncode == 1
+    assert f"earmark calibrate {path}" in done.stderr
+    text = path.read_text().replace("resolve_s = 15", "resolve_s = 1")
+    path.write_text(text)
+    done = earmark("calibrate", path)
+    assert done.returncode == 1
+    assert "no LSL stream with" in done.stderr
+    assert f"{name}-eeg" in done.stderr
+    path.write_text(text.replace('"null"', '"no such device"'))
+    done = earmark("calibrate", path)
+    assert done.returncode == 1
+    assert "no such device" in done.stderr
+    assert "earmark devices" in done.stderr
+    protocol = path.parent / "protocol.toml"
+    protocol.write_text(PROTOCOL.replace("trial_s = 8.8", "trial_s = 8.0"))
+    done = earmark("calibrate", path)
+    assert done.returncode == 1
+    assert "hold 8 decision windows" in done.stderr
+    protocol.unlink()
+    done = earmark("calibrate", path)
+    assert done.returncode == 1
+    assert "protocol.toml" in done.stderr
