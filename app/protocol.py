@@ -201,8 +201,8 @@ def _can_end(left: Any, k: int, order: list[int], row: int, most_in_row: int) ->
     after = left.copy()
     after[k] -= 1
     others = after.sum() - after
-    room = most_in_row * (others + 1)  # stretches of one name lie between, before and after all the others
-    room[k] = most_in_row - row + most_in_row * others[k]
+    # Stretches of one name lie between, before and after all the others; of k one fewer is left than had room.
+    room = most_in_row * (others + 1)
     return bool((after <= room).all())
 
 

@@ -73,7 +73,7 @@ def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
             _percent(facts.accuracy),
             f"cross-validated, {facts.n_decisions} decisions; chance {_percent(facts.chance)}",
         ),
-        ("decisions dropped", str(found.n_dropped), f"of {len(found.times)}: they came too late"),
+        ("decisions dropped", str(found.n_dropped), f"of {len(found.times)}, because they came too late"),
     )
     cells = "".join(
         f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in boxes

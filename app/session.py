@@ -103,6 +103,8 @@ class Session:
         assert config.sound is not None
         if not config.streams[CUES].name:
             raise ConfigError(f"[streams.{CUES}] needs a name: the session sends its cues by it")
+        if config.attention.settings.sham:
+            raise ConfigError("[attention] says sham, which each run decides: remove it, and use --mode sham")
         self.config, self.out = config, out
         self._attention, self._sound = config.attention, config.sound
         self._on_event, self._on_state, self._ask = on_event, on_state, ask
@@ -164,7 +166,7 @@ class Session:
         AudioError, SessionError, devices.recorder.RecordingFailed, OSError
             If sound cannot be played, or a session in this state cannot be checked.
         """
-        decoding = self._config(self._attention.settings.sham) if self.decoder.is_dir() else None
+        decoding = self._config(False) if self.decoder.is_dir() else None
         self._move(State.CHECKING)
         checks = self._look(decoding, seconds)
         if decoding is None:

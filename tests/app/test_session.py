@@ -4,6 +4,7 @@ import dataclasses
 import threading
 import tomllib
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -11,7 +12,7 @@ import app.session
 from app.config import ConfigError, parse_config
 from app.modes import Mode
 from app.preflight import Check
-from app.protocol import Calibration, CueConfig, RunPlan
+from app.protocol import Calibration, RunPlan
 from app.session import NEXT, Session, SessionError, State
 from app.session_config import with_attention
 from app.session_part import Part
@@ -75,7 +76,7 @@ class FakeEngine:
 
 
 class FakeLoop:
-    made: list = []
+    made: ClassVar[list] = []
     refuses: Exception | None = None
     wrong = ""
 
@@ -235,7 +236,9 @@ def test_the_whole_way(rig, monkeypatch, tmp_path):
     folder = session.run(Mode.CLOSED, RunPlan())
     assert folder == tmp_path / "out" / "run-1"
     session.pause()
+    assert session.part.paused
     session.resume()
+    assert not session.part.paused
     session.stop()
     assert session.state is State.REVIEW
     assert session.check()[0].ok
@@ -294,6 +297,31 @@ def test_an_early_end_leaves_nothing_to_train_on(rig, monkeypatch):
     one.session.train()
     with pytest.raises(SessionError):
         one.session.train()
+
+
+def test_a_recording_that_is_not_whole_is_not_trained_on(rig, monkeypatch):
+    one = rig()
+    trained_quietly(monkeypatch)
+    monkeypatch.setattr(FakeLoop, "wrong", "disk full")
+    one.calibrating()
+    assert one.session.failure == "disk full"
+    assert one.session.state is State.IDLE
+    assert not one.session.complete
+
+
+def test_two_do_not_train_at_once(rig, monkeypatch):
+    one = rig()
+    trained_quietly(monkeypatch)
+
+    def meanwhile(*about):
+        with pytest.raises(SessionError, match="no complete calibration"):
+            one.session.train()
+        return []
+
+    monkeypatch.setattr("devices.session_run.read_session_runs", meanwhile)
+    one.calibrating()
+    one.session.train()
+    assert one.session.state is State.READY
 
 
 def test_training_that_fails_says_why(rig, monkeypatch):
@@ -399,6 +427,8 @@ def test_keys_do_what_they_say(rig):
         "",
         "",
     ]
+    told = ["override 2", "mute on", "override equal", "override none", "session paused", "session running"]
+    assert FakeLoop.made[0].engine.told == told
     assert press(session, "q")
     assert session.state is State.REVIEW
     assert "cannot be paused" in press(session, "p")
@@ -432,7 +462,7 @@ def test_time_stands_still_in_a_pause():
 
 
 def test_questions_wait_for_answers_after_each_trial():
-    one, loop, outlet, _ = part(["How?", "Why?"], [(0.0, "a"), (0.01, ""), (0.02, "b")])
+    one, _, outlet, _ = part(["How?", "Why?"], [(0.0, "a"), (0.01, ""), (0.02, "b")])
     one.answer("nobody asked")
     one.start()
     asked = []
@@ -476,6 +506,8 @@ def test_what_a_session_needs_is_told(tmp_path):
             text += '[[nodes]]\ntype = "reblock"\n'
         with pytest.raises(ConfigError, match=words):
             Session(parse_config(text, "x"), tmp_path)
+    with pytest.raises(ConfigError, match="--mode sham"):
+        Session(parse_config(TEXT.replace("boost_db = 2.0", "sham = true"), "x"), tmp_path)
     with pytest.raises(ConfigError, match="needs a name"):
         Session(parse_config(TEXT.replace('name = "x-cues"', 'type = "Markers"'), "x"), tmp_path)
 

@@ -7,8 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-import uuid
 import time
+import uuid
 from pathlib import Path
 
 import mne

@@ -1,14 +1,17 @@
 """The way of a session by its commands, with a simulated listener: new, calibrate, run, report, replay."""
 
 import contextlib
+import dataclasses
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
 import numpy as np
+import pylsl
 import pytest
 from rig import ENV, replayed
 
@@ -31,6 +34,8 @@ seconds = 20.0
 at_s = 0.0
 attend = "Ada"
 """
+#: So that half a minute is enough to learn from: easier than anybody.
+CLEAR = dataclasses.replace(PRESETS["easy"], response_uv=12.0, ignored=0.1, wandering=0.0)
 
 
 def earmark(*arguments):
@@ -53,7 +58,7 @@ def new_session(folder, source_id):
 def listener():
     name = f"test-{uuid.uuid4().hex[:12]}"
     config = LiveConfig(
-        ("Joe", "Ada"), f"{name}-envelopes", f"{name}-cues", source_id=f"{name}-eeg", listener=PRESETS["easy"],
+        ("Joe", "Ada"), f"{name}-envelopes", f"{name}-cues", source_id=f"{name}-eeg", listener=CLEAR,
         delivery_s=0.12,
     )  # fmt: skip
     person = ListenerProcess(config)
@@ -154,10 +159,6 @@ def amplifier(source_id, names):
     """Another amplifier than the one that was calibrated."""
     spec = StreamSpec("other", 250.0, names, ("eeg",) * len(names), ("uV",) * len(names))
     outlet = Outlet(spec, "EEG", source_id)
-    import threading
-
-    import pylsl
-
     stop = threading.Event()
 
     def send():
