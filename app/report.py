@@ -43,7 +43,7 @@ def report(
         page.write_text(_page(folder.name, found, facts, decoder.spec.window), encoding="utf-8")
     console.print(
         f"\nWindows of {decoder.spec.window:g} s in which the talker cued had the higher score: {found.n_right} of "
-        f"{found.n_windows}; guessing reaches {100 * found.threshold:.0f} % one time in twenty.\n"
+        f"{found.n_windows}; threshold that guessing reaches one time in twenty: {_percent(found.threshold)}.\n"
         f"From 10 s after each cue on, decided rightly {_percent(found.steady)} of the time. Wrote {page}",
         markup=False,
         highlight=False,
