@@ -109,6 +109,8 @@ class Ridge:
            Optimization 20 (2010).
         """
         cross: NDArray[np.float64] = self._moments.xy * (self.scale / self._moments.n)[:, None]
+        if not any(amounts):
+            return [cross] * len(amounts)
         n_lags, n_y = len(self._time), cross.shape[1]
         time, untime = _whitening(self._time, TIME_FLOOR)
         space, unspace = _whitening(self._space, SPACE_FLOOR)
