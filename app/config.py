@@ -216,6 +216,9 @@ def load_sound(path: Path) -> SoundConfig:
     if "sound" not in raw:
         found = ", ".join(f"[{key}]" for key in raw) or "nothing"
         raise ConfigError(f"{path}: there is no table [sound] with [[sound.talkers]], but {found}")
+    for key in raw:
+        if key not in _File.model_fields:
+            raise ConfigError(f"{path}: unknown table [{key}]{_nearest(key, _File.model_fields)}")
     file = _validate(_File, {"streams": {}, "sound": raw["sound"]}, str(path))
     assert file.sound is not None
     return file.sound

@@ -45,11 +45,21 @@ def failures() -> Iterator[None]:
     from devices.recorder import RecordingFailed
     from devices.recordings import RecordingError
     from devices.xdf import XdfError
+    from pipeline.decoders.decoder import DecoderError
     from pipeline.stream import WiringError
 
     try:
         yield
-    except (AudioError, ConfigError, StreamError, RecordingFailed, RecordingError, WiringError, XdfError) as error:
+    except (
+        AudioError,
+        ConfigError,
+        DecoderError,
+        StreamError,
+        RecordingFailed,
+        RecordingError,
+        WiringError,
+        XdfError,
+    ) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -35,6 +36,8 @@ def level(
     from devices.audio.engine import AudioEngine
     from devices.audio.levels import store_level
 
+    if hasattr(signal, "SIGHUP"):  # a closed terminal ends the question, and all is cleaned up
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with failures(), tempfile.TemporaryDirectory() as folder:
         _write_noise(Path(folder) / "noise.wav")
         noise = TalkerConfig(name="noise", source="noise.wav", loop=True)

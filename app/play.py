@@ -74,10 +74,10 @@ def play(
     events: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the watchdog
     with failures():
         settings, folder = (SHIPPED, Path()) if config is None else (load_sound(config), config.parent)
+        if device:  # first of all: a level cap in dB SPL is that of the device
+            settings = settings.model_copy(update={"device": device})
         scene = settings.scene(folder)
-        if device:  # a path given by hand begins where one is
-            settings, folder = settings.model_copy(update={"device": device}), Path()
-        sink = settings.sink(folder)
+        sink = settings.sink(Path() if device else folder)  # a path given by hand begins where one is
         with console.status("Preparing the talkers …"):
             prepared = prepare(scene)
         engine = AudioEngine(prepared, sink, on_event=events.append)

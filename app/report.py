@@ -33,6 +33,8 @@ def report(
     with failures():
         if not recording.exists():
             fail(f"{folder} holds no loop.xdf: nothing was decided live there")
+        if not recording.with_suffix(".decoder").is_dir():
+            fail(f"{recording} was recorded with a decoder: copy the folder loop.decoder beside it")
         try:
             decoder, facts = load_decoder(recording.with_suffix(".decoder"))
             with console.status("Judging the session …"):

@@ -74,6 +74,7 @@ def read_runs(paths: Sequence[Path], preset: Preset) -> list[Run]:
 
     from app.console import console
     from devices.bids import is_recording, read_bids
+    from devices.decoder_folder import fingerprint
     from devices.run_file import read_run
 
     files: list[Path] = find_runs(paths)
@@ -82,6 +83,15 @@ def read_runs(paths: Sequence[Path], preset: Preset) -> list[Run]:
         for done, path in enumerate(files, 1):
             runs += read_bids(path, preset) if is_recording(path) else [read_run(path, preset)]
             told(done, len(files))
+    seen: dict[str, Run] = {}
+    for run in runs:
+        twin = seen.setdefault(fingerprint(run), run)
+        if twin is not run:
+            console.print(
+                f"WARNING: {twin.name!r} and {run.name!r} are the same recording: a decoder judged on one has learned "
+                "from the other, and every figure flatters",
+                markup=False,
+            )
     masked = [float(np.mean(run.neural[run.attended >= 0] == 0)) for run in runs if (run.attended >= 0).any()]
     if any(masked):
         worst = runs[int(np.argmax(masked))].name

@@ -110,7 +110,7 @@ class Part:
                 at = time.monotonic()  # while questions are answered, time stands still
             if self.elapsed >= self.seconds:
                 if self.attend:
-                    self._ask()
+                    self._cue("")  # whoever answers a question does not listen
                 return True
             self.loop.watch()
             due = min([self.seconds, *(cue[0] for cue in self.cues[:1])]) - self.elapsed

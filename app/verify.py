@@ -78,6 +78,10 @@ class Replay:
         config = parse_config(self.session.about["config"], f"configuration in {self.session.path}")
         folder = self.session.about.get("decoder")
         beside = self.session.path.parent / folder["folder"] if folder else None
+        if folder and beside and not beside.is_dir():
+            raise ConfigError(
+                f"{self.session.path} was recorded with a decoder: copy the folder {beside.name} beside it"
+            )
         if folder and beside and folder_fingerprint(beside) != folder["sha256"]:
             raise ConfigError(f"{beside} is not the decoder that {self.session.path} was recorded with")
         graph = config.graph(beside)

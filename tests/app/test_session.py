@@ -444,7 +444,7 @@ def test_cues_are_given_in_turn_and_the_end_is_told_when_the_recording_is_whole(
     one, loop, outlet, ended = part(cues=cues)
     one.start()
     assert one.wait(10)
-    assert outlet.sent == ["attend:a", "attend:", "attend:b"]
+    assert outlet.sent == ["attend:a", "attend:", "attend:b", "attend:"]
     assert one.complete
     assert ended == [one]
     assert loop.stopped == 1
@@ -458,7 +458,7 @@ def test_time_stands_still_in_a_pause():
     assert outlet.sent == []
     one.paused = False
     assert one.wait(10)
-    assert outlet.sent == ["attend:a"]
+    assert outlet.sent == ["attend:a", "attend:"]
 
 
 def test_questions_wait_for_answers_after_each_trial():
@@ -473,7 +473,7 @@ def test_questions_wait_for_answers_after_each_trial():
     assert asked == ["How?", "Why?", "How?", "Why?"]
     assert outlet.sent == [
         *("attend:a", "attend:", "answer:How?: answer 1", "answer:Why?: answer 2"),
-        *("attend:b", "answer:How?: answer 3", "answer:Why?: answer 4"),
+        *("attend:b", "attend:", "answer:How?: answer 3", "answer:Why?: answer 4"),
     ]
     assert one.complete
 
