@@ -20,8 +20,11 @@ from devices.audio.rerender import rerender
 from devices.audio.scene import Applied, Control
 from devices.decoder_folder import load_decoder
 from devices.session_file import Noted, SessionFile
+from pipeline.metrics import binomial_threshold
 
-SECONDS = 100
+#: A minute of training and a minute of loop pass the threshold most of the time, twice that nearly always.
+SECONDS = 180
+pytestmark = pytest.mark.timeout(420)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def demonstration(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     words = ("demo", "--headless", "--seconds", str(SECONDS), "--device", "file:sound.wav", "--out", str(folder))
     command = [sys.executable, "-m", "app.cli", *words]
-    done = subprocess.run(command, env=ENV, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, env=ENV, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
 
@@ -71,15 +74,18 @@ def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording)
 
 def test_attention_is_decoded_and_gains_follow_the_cues(found, decoder):
     _, facts = decoder
-    # Held-out windows of calibration and loop together. A minute of training on a loaded machine does not always pass
-    # the 5 % threshold, but it is never below chance by more than chance allows.
+    # Held-out windows of calibration and loop together: enough for the threshold to mean something.
     right, n = found.n_right + round(facts.accuracy * facts.n_decisions), found.n_windows + facts.n_decisions
     assert n >= 25
-    assert right / n > 0.5
-    steered = np.ptp(found.gains, axis=1) > 3
-    assert steered.any()
-    # The least time between two changes makes gains late now and then.
-    assert np.mean(found.gains[steered].argmax(axis=1) == found.probability[steered].argmax(axis=1)) > 0.85
+    assert right / n >= binomial_threshold(n)
+    ends = [*(time for time, _ in found.cues[1:]), math.inf]
+    followed = []
+    for (start, name), end in zip(found.cues, ends, strict=True):
+        if not name:
+            continue
+        last = found.gains[(found.times > start) & (found.times <= end)][-1]
+        followed.append(int(np.argmax(last)) == found.talkers.index(name) and np.ptp(last) > 3)
+    assert sum(followed) > len(followed) / 2
 
 
 def test_every_decision_is_in_the_ledger(found, journal):
