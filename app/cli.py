@@ -8,6 +8,7 @@ import typer
 
 from app.bench import bench
 from app.calibrate import calibrate
+from app.compile import compile_decoder
 from app.demo import demo
 from app.describe import describe
 from app.devices import devices
@@ -53,6 +54,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_run)
+app.command("compile")(compile_decoder)
 app.add_typer(bench, name="bench")
 
 

@@ -48,6 +48,11 @@ CHECKS: dict[str, Callable[[], Check]] = {
         ("onnxruntime", "onnxruntime-gpu"),
         "for networks on the CPU: pip install 'earmark[onnx]'",
     ),
+    # What the names of kernels.runtime.BACKENDS are; torch is only loaded when they are asked for.
+    **{
+        f"networks by {name}": partial(media.backend, name)
+        for name in ("tensorrt", "tensorrt_rtx", "inductor", "eager_cuda", "onnx", "eager_cpu")
+    },
     "Qt": media.qt,
     "Qt libraries": media.qt_libraries,
     "display": media.display,

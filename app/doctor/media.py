@@ -8,6 +8,8 @@ import importlib.util
 import os
 import re
 import sys
+from functools import cache
+from pathlib import Path
 
 from app.doctor.check import Check, ProbeError, Status, library, probe, run_tool
 
@@ -102,6 +104,30 @@ def torch_tensorrt() -> Check:
             if mine != importlib.metadata.version("torch").split(".")[:2]:
                 return Check(name, "warn", f"{check.found} is for another torch", "install the pair of one version")
     return check
+
+
+BACKENDS_PROBE = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from kernels.runtime import BACKENDS
+print(json.dumps({name: backend.absent() for name, backend in BACKENDS.items()}))
+"""
+
+
+@cache
+def _backends() -> dict[str, str]:
+    """Why each backend for networks cannot be used, empty where it can; asked once, as torch takes seconds to load."""
+    return probe(BACKENDS_PROBE, str(Path(__file__).parents[2]), timeout=60.0)  # this very program's
+
+
+def backend(name: str) -> Check:
+    """Whether the networks of decoders can be run in one way."""
+    title = f"networks by {name}"
+    try:
+        reason = _backends()[name]
+    except ProbeError as error:
+        return Check(title, "fail", f"cannot be asked: {error}", "pip install --force-reinstall torch")
+    return Check(title, "absent", reason) if reason else Check(title, "ok", "can be used")
 
 
 def qt() -> Check:

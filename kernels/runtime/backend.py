@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -159,6 +161,14 @@ class Backend(ABC):
         outputs = outputs_of(module, example)
         if any(y.dtype != torch.float32 for y in outputs):
             raise BackendError(f"{self.name}: the network must return float32, not {[str(y.dtype) for y in outputs]}")
+
+
+@contextmanager
+def exporting() -> Iterator[None]:
+    """What every export runs in: no gradients, and no warning of torch about torch."""
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)", category=FutureWarning)
+        yield
 
 
 def outputs_of(module: torch.nn.Module, x: Tensors) -> Tensors:

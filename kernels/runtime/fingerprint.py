@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from kernels.runtime.backend import Policy, Tensors
+from kernels.runtime.backend import Policy, Tensors, exporting
 
 #: Raise it when artifacts of the same network change for a reason that is not in the key.
 SCHEMA = 1
@@ -37,7 +37,7 @@ def fingerprint(
         Hexadecimal. It covers every operator of the exported program with its arguments (stride, padding, wiring),
         every weight and constant, shapes, types, policy, backend and versions.
     """
-    with torch.no_grad():
+    with exporting():
         exported = torch.export.export(module, example)
     index = {node: i for i, node in enumerate(exported.graph.nodes)}
     program = []

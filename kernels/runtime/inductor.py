@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from kernels.runtime.backend import Backend, BackendError, Network, Policy, Tensors, as_tuple
+from kernels.runtime.backend import Backend, BackendError, Network, Policy, Tensors, as_tuple, exporting
 from kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
 from kernels.runtime.precision import shaped, tensor_cores
 
@@ -53,7 +53,7 @@ def package(module: torch.nn.Module, example: Tensors) -> bytes:
     """
     file = io.BytesIO()
     try:
-        with torch.no_grad():
+        with exporting():
             exported = torch.export.export(module, example)
             torch._inductor.aoti_compile_and_package(exported, package_path=file)
     except RuntimeError as error:  # what torch raises, a missing compiler included

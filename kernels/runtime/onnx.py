@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
-import warnings
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
 
-from kernels.runtime.backend import Arrays, Backend, BackendError, Info, Network, Policy, Tensors, outputs_of, shapes
+from kernels.runtime.backend import (
+    Arrays,
+    Backend,
+    BackendError,
+    Info,
+    Network,
+    Policy,
+    Tensors,
+    exporting,
+    outputs_of,
+    shapes,
+)
 from kernels.runtime.eager_cpu import cpu_versions
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -34,9 +44,7 @@ class Onnx(Backend):
 
     def build(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> bytes:
         """Export to ONNX."""
-        with warnings.catch_warnings(), torch.no_grad():
-            # From inside the exporter, about its own use of torch.
-            warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)", category=FutureWarning)
+        with exporting():
             try:
                 program = torch.onnx.export(
                     module,

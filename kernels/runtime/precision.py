@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from kernels.runtime.backend import Policy, Precision, Tensors
+from kernels.runtime.backend import Policy, Precision, Tensors, exporting
 
 #: Products with weights. All else, normalisation, softmax and correlation included, stays in float32.
 _WEIGHTED = (
@@ -36,7 +36,8 @@ def halved(module: torch.nn.Module, example: Tensors) -> torch.nn.Module:
     example : tuple of Tensor
         Inputs, on the device of the module: what the network makes on the way stays there.
     """
-    half = torch.export.export(module, example).module(check_guards=False)
+    with exporting():
+        half = torch.export.export(module, example).module(check_guards=False)
     graph = half.graph
     for node in list(graph.nodes):
         if node.op != "call_function" or node.target not in _WEIGHTED:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from kernels.runtime.backend import Backend, BackendError, Network, Policy, Tensors
+from kernels.runtime.backend import Backend, BackendError, Network, Policy, Tensors, exporting
 from kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
 from kernels.runtime.precision import shaped
 
@@ -75,7 +75,7 @@ def partition(module: torch.nn.Module, example: Tensors) -> Partition:
 
     settings = CompilationSettings(min_block_size=1)  # by default less than five operators silently stay in PyTorch
     DYNAMO_CONVERTERS.set_compilation_settings(settings)
-    with torch.no_grad():
+    with exporting():
         exported = pre_export_lowering(torch.export.export(module, example), settings)
         lowered = post_lowering(exported.run_decompositions(get_decompositions(False)).module(), settings)
     n_operators = sum(node.op == "call_function" for node in lowered.graph.nodes)
@@ -96,9 +96,9 @@ def engine(module: torch.nn.Module, example: Tensors, policy: Policy, name: str)
 
     found = partition(module, example)
     if found.n_engines != 1 or found.fallback:
-        left = f"; left to PyTorch: {', '.join(found.fallback)}" if found.fallback else ""
-        raise BackendError(f"{name}: the network would become {found.n_engines} engines instead of one{left}")
-    with torch.no_grad():
+        left = f", and PyTorch would run {', '.join(found.fallback)}" if found.fallback else ""
+        raise BackendError(f"{name}: the network is not one engine: it would become {found.n_engines}{left}")
+    with exporting():
         compiled = convert_exported_program_to_serialized_trt_engine(
             torch.export.export(module, example),
             arg_inputs=list(example),
