@@ -65,6 +65,22 @@ def test_answering_keeps_nothing(name):
     assert held[1] - held[0] < 1000, "less than a byte per answer"
 
 
+class Correlation(torch.nn.Module):
+    """Of two signals, with a remainder that keeps it from dividing by zero and is too small to matter elsewhere."""
+
+    def forward(self, x, y):
+        x, y = x - x.mean(-1, keepdim=True), y - y.mean(-1, keepdim=True)
+        power = torch.sqrt((x * x).sum(-1) + 1e-20) * torch.sqrt((y * y).sum(-1) + 1e-20)
+        return (x * y).sum(-1) / power
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_tiny_remainder_is_kept(name):
+    module, example = Correlation().eval(), (torch.randn(1, 100), torch.randn(2, 100))
+    network = usable(name).prepare(module, example, Policy())
+    assert check(network, module, [[x.numpy() for x in example]]).error < 1e-5, "zero windows among them"
+
+
 @pytest.mark.parametrize("name", ON_CPU)
 def test_several_outputs_and_other_inputs(name):
     class Two(torch.nn.Module):
