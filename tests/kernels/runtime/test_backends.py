@@ -56,13 +56,13 @@ def test_answering_keeps_nothing(name):
     try:
         held = []
         for _ in range(2):
-            for _ in range(1000):
+            for _ in range(3000):
                 network.run_into(x, out)
             gc.collect()
             held.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert held[1] - held[0] < 1000, "less than a byte per answer"
+    assert held[1] - held[0] < 2 * 3000, "less than a pointer per answer"
 
 
 class Correlation(torch.nn.Module):
