@@ -60,6 +60,30 @@ def test_an_error_too_small_for_the_tolerance_is_found_by_the_decision():
         check(SwappedTalkers(network), Close().eval(), real, tolerance=0.01)
 
 
+def test_where_only_rounding_decides_an_answer_must_still_be_finite():
+    """The direction of what is left of a constant after subtracting its mean is anybody's guess."""
+
+    class Direction(torch.nn.Module):
+        def forward(self, x):
+            x = x - x.mean(-1, keepdim=True)
+            return (x[:, :1] * x[:, 1:]).sum(-1) / (torch.sqrt((x * x).sum(-1)).prod(-1, keepdim=True) + 1e-30)
+
+    class Guessing(Liar):
+        def run_into(self, x, out):
+            super().run_into(x, out)
+            if np.ptp(x[0]) == 0 and x[0].any():
+                out[0][...] = self.guess
+
+    example = (torch.randn(1, 2, 77),)
+    network = EagerCpu().prepare(Direction().eval(), example, Policy())
+    guessing = Guessing(network)
+    guessing.guess = 0.9
+    assert check(guessing, Direction().eval(), [[example[0].numpy()]]).n_undecided == 2
+    guessing.guess = np.inf
+    with pytest.raises(ParityError, match="constant window, output 0: 1 values are not finite"):
+        check(guessing, Direction().eval(), [[example[0].numpy()]])
+
+
 def test_a_network_that_is_not_finite_itself_cannot_go_live():
     class Dividing(torch.nn.Module):
         def forward(self, x):
