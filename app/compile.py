@@ -143,5 +143,5 @@ def _progress(n: int) -> Iterator[Progress]:
 
 def quiet_exporter() -> None:
     """Keep to itself what torch's exporters say about libraries that nobody asked for."""
-    for name in ("torch.onnx", "torch_tensorrt"):
+    for name in ("torch.onnx._internal.exporter._registration", "torch_tensorrt"):
         logging.getLogger(name).setLevel(logging.ERROR)

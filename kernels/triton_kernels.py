@@ -1,8 +1,8 @@
 """Filtering, lagged covariance and windowed correlation on a GPU, in Triton.
 
-Tensors stay where they are. Nothing calls these yet: whether one of them is quicker than the CPU, copies included, is for
-``benchmarks/gpu.py`` to measure. Under ``TRITON_INTERPRET=1``, set before this module is imported, they run on the CPU,
-slowly, which is how they are tested.
+Tensors stay where they are. Nothing calls these yet: whether one of them is quicker than the CPU, copies included, is
+for ``benchmarks/gpu.py`` to measure. Under ``TRITON_INTERPRET=1``, set before this module is imported, they run on the
+CPU, slowly, which is how they are tested.
 """
 
 from __future__ import annotations
