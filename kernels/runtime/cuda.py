@@ -101,7 +101,8 @@ class CapturedNetwork(Network):
                 self._stream.synchronize()
                 self._out = [torch.empty(y.shape, pin_memory=True) for y in outputs]
                 self._graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self._graph, stream=self._stream):
+                # What other threads do to the GPU meanwhile is theirs.
+                with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
                     for x, host in zip(device, self._in, strict=True):
                         x.copy_(host, non_blocking=True)
                     outputs = step(device)

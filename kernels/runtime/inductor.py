@@ -70,7 +70,10 @@ def unpack(artifact: bytes) -> Callable[..., Any]:
         If it is refused.
     """
     try:
-        program: Callable[..., Any] = torch._inductor.aoti_load_package(io.BytesIO(artifact))
+        program: Callable[..., Any] = torch._inductor.aoti_load_package(
+            io.BytesIO(artifact),
+            run_single_threaded=True,  # without what it does to be shared, which cannot be captured as a CUDA graph
+        )
     except RuntimeError as error:
         raise BackendError(f"inductor: the compiled network is refused: {str(error).splitlines()[0]}") from error
     return program

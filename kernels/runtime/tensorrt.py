@@ -98,14 +98,17 @@ def engine(module: torch.nn.Module, example: Tensors, policy: Policy, name: str)
     if found.n_engines != 1 or found.fallback:
         left = f", and PyTorch would run {', '.join(found.fallback)}" if found.fallback else ""
         raise BackendError(f"{name}: the network is not one engine: it would become {found.n_engines}{left}")
-    with exporting():
-        compiled = convert_exported_program_to_serialized_trt_engine(
-            torch.export.export(module, example),
-            arg_inputs=list(example),
-            min_block_size=1,
-            require_full_compilation=True,
-            disable_tf32=policy.precision != "tf32",
-        )
+    try:
+        with exporting():
+            compiled = convert_exported_program_to_serialized_trt_engine(
+                torch.export.export(module, example),
+                arg_inputs=list(example),
+                min_block_size=1,
+                require_full_compilation=True,
+                disable_tf32=policy.precision != "tf32",
+            )
+    except RuntimeError as error:  # what the library raises for everything
+        raise BackendError(f"{name}: the network cannot be compiled: {str(error).splitlines()[0]}") from error
     return bytes(compiled)
 
 
