@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.progress import Progress
     from torch import Tensor, nn
 
     from devices.engine_cache import EngineCache
-    from kernels.runtime.backend import Policy
+    from kernels.runtime.backend import Arrays, Policy
 
 
 class BackendName(StrEnum):
@@ -39,8 +41,8 @@ class PrecisionName(StrEnum):
     FLOAT16 = "float16"
 
 
-#: Answers timed at the end.
-N_TIMED = 200
+#: Answers timed at the end; windows taken from each recording.
+N_TIMED, WINDOWS_PER_RUN = 200, 4
 
 
 def compile_decoder(
@@ -51,6 +53,9 @@ def compile_decoder(
     precision: Annotated[
         PrecisionName, typer.Option(help="tf32 and float16 round products, on GPUs only.")
     ] = PrecisionName.FLOAT32,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Judge on windows of this recording, as for train, not on noise.")
+    ] = None,
 ) -> None:
     """Compile the network of a decoder before a session, and compare it with a float64 reference.
 
@@ -62,6 +67,7 @@ def compile_decoder(
     from app.console import console, fail, failures
     from devices.decoder_folder import load_decoder
     from devices.engine_cache import EngineCache
+    from devices.recorded_run import RunError
     from kernels.runtime import BACKENDS
     from kernels.runtime.backend import Policy
 
@@ -75,6 +81,10 @@ def compile_decoder(
             )
             return
         module, example = loaded.network()
+        try:
+            real = real_windows(run, loaded, example) if run else [[x.numpy() for x in example]]
+        except RunError as error:
+            fail(str(error))
         cache, policy = EngineCache(), Policy(precision.value)
         wanted = [name.value for name in backend or ()] or [
             name for name, one in BACKENDS.items() if not one.absent() and policy.precision in one.precisions
@@ -83,19 +93,55 @@ def compile_decoder(
         failed = []
         with _progress(len(wanted)) as bar:
             for name in wanted:
-                row = made_ready(name, module, example, policy, cache, bar)
+                row = made_ready(name, module, example, policy, cache, real, bar)
                 if row[1] != "ready":
                     failed.append(name)
                 table.add_row(*row)
                 bar.advance(bar.task_ids[0])
     console.print(table)
-    console.print(f"Engines are kept in {cache.folder}.", markup=False)
+    judged = f"{len(real)} windows of recordings" if run else "noise; give --run RUN to judge on a recording"
+    console.print(f"Judged on {judged}. Engines are kept in {cache.folder}.", markup=False)
     if failed or not wanted:
         fail(f"not ready: {', '.join(failed)}" if failed else f"no backend here computes in {precision.value}")
 
 
+def real_windows(paths: list[Path], decoder: Any, example: tuple[Tensor, ...]) -> list[list[NDArray[np.float32]]]:
+    """Windows of recordings in the shapes of a network's inputs, spread over each; silent ones are left out.
+
+    Raises
+    ------
+    devices.recorded_run.RunError, pipeline.decoders.decoder.DecoderError
+        If a recording cannot be read, does not fit the decoder, or holds no window.
+    """
+    import numpy as np
+
+    from app.runs import read_runs
+    from pipeline.decoders.decoder import DecoderError
+
+    found = []
+    for recorded in read_runs(paths, decoder.preset):
+        decoder.spec.check_run(recorded)
+        n_talkers, n = example[1].shape[0], example[0].shape[-1]
+        if len(recorded.neural) < n or len(recorded.talkers) < n_talkers:
+            continue
+        for start in np.linspace(0, len(recorded.neural) - n, WINDOWS_PER_RUN).astype(int):
+            neural = recorded.neural[start : start + n].T[None]
+            talkers = recorded.talkers[:n_talkers, start : start + n].transpose(0, 2, 1)
+            if np.ptp(neural) > 0 and np.ptp(talkers) > 0:
+                found.append([np.ascontiguousarray(one, dtype=np.float32) for one in (neural, talkers)])
+    if not found:
+        raise DecoderError(f"no recording holds {n} samples with {n_talkers} talkers that are not silent")
+    return found
+
+
 def made_ready(
-    name: str, module: nn.Module, example: tuple[Tensor, ...], policy: Policy, cache: EngineCache, bar: Progress
+    name: str,
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    policy: Policy,
+    cache: EngineCache,
+    real: Sequence[Arrays],
+    bar: Progress,
 ) -> tuple[str, ...]:
     """Build or load, warm up, check and time one backend: a row for the table."""
     import numpy as np
@@ -111,13 +157,12 @@ def made_ready(
         prepared = cache.prepare(BACKENDS[name], module, example, policy)
         bar.update(task, description=f"{name}: checking")
         prepared.network.warmup()
-        x = [one.numpy() for one in example]
-        parity = check(prepared.network, module, [x])
+        parity = check(prepared.network, module, real)
     except BackendError as error:
         return name, f"not used: {error}", "", "", "", ""
     out = [np.empty(shape, np.float32) for shape in prepared.network.info().outputs]
     bar.update(task, description=f"{name}: timing")
-    times = measure({name: lambda: prepared.network.run_into(x, out)}, N_TIMED)[name]
+    times = measure({name: lambda: prepared.network.run_into(real[0], out)}, N_TIMED)[name]
     how = "from the cache" if prepared.cached else "built"
     size = f"{prepared.n_bytes / 1e6:.1f} MB, {how}" if prepared.n_bytes else "none"
     return name, "ready", size, f"{parity.error:.1g}", f"{times.p50:.0f}", f"{times.p99:.0f}"

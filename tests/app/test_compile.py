@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib
 
+import numpy as np
 import pytest
 import typer
 from planted import SMALL, planted
 from small_networks import made
 from typer.testing import CliRunner
 
-from app.compile import BackendName, PrecisionName, compile_decoder
+from app.compile import BackendName, PrecisionName, compile_decoder, real_windows
 from devices.decoder_folder import Facts, save_decoder
 from kernels.runtime import BACKENDS
 from kernels.runtime.backend import TOLERANCE
-from pipeline.decoders.linear import LinearDecoder
+from pipeline.decoders.linear import LinearDecoder, make_spec
 
 onnx_only = pytest.mark.skipif(bool(BACKENDS["onnx"].absent()), reason=f"onnx: {BACKENDS['onnx'].absent()}")
 
@@ -23,6 +24,8 @@ class Decoder:
     """A decoder made of a network."""
 
     kind = "attention"
+
+    preset = SMALL
 
     def network(self):
         return made("attention", n_channels=8, n_samples=96)
@@ -106,6 +109,32 @@ def test_one_that_lies_is_not_ready(network, monkeypatch):
     assert result.exit_code == 1
     assert "not used" in result.output
     assert "not ready: eager_cpu" in result.output
+
+
+def test_judged_on_windows_of_a_recording(network, monkeypatch):
+    recorded = [planted(0, n_channels=8), planted(1, n_channels=8, seconds=4.0), planted(2, n_channels=8, seconds=1.0)]
+    monkeypatch.setattr("app.runs.read_runs", lambda paths, preset: recorded)
+    monkeypatch.setattr(Decoder, "spec", make_spec("attention", recorded[0], SMALL), raising=False)
+    result = run("--backend", "eager_cpu", "--run", "r.xdf")
+    assert result.exit_code == 0, result.output
+    assert "Judged on 8 windows of recordings" in result.output, "the third is too short"
+    assert "Judged on noise" in run("--backend", "eager_cpu").output
+    found = real_windows([], Decoder(), Decoder().network()[1])
+    assert [x.shape for x in found[0]] == [(1, 8, 96), (2, 1, 96)]
+    np.testing.assert_array_equal(found[0][0][0, 3], recorded[0].neural[:96, 3].astype(np.float32))
+    np.testing.assert_array_equal(found[3][1][1, 0], recorded[0].talkers[1, -96:, 0].astype(np.float32))
+    recorded[:] = [planted(0, n_channels=7)]
+    result = run("--run", "r.xdf")
+    assert result.exit_code == 1
+    assert "channels missing: E8" in result.output
+    recorded[:] = [planted(0, n_channels=8, seconds=1.0)]
+    assert "no recording holds 96 samples" in run("--run", "r.xdf").output
+
+
+def test_a_recording_that_is_not_there(network):
+    result = run("--run", "nowhere.xdf")
+    assert result.exit_code == 1
+    assert "nowhere.xdf: no such file" in result.output
 
 
 def test_it_is_a_command():

@@ -57,7 +57,7 @@ class Attention(nn.Module):
         for block in self.blocks:
             z = block(z)
         z = self.back(self.norm(z)).transpose(1, 2)  # (1, 4, n_samples)
-        speech = self.talker(talkers.transpose(0, 1))  # (n_talkers, 4, n_samples)
+        speech = self.talker(talkers)  # (n_talkers, 4, n_samples)
         z, speech = z - z.mean(-1, keepdim=True), speech - speech.mean(-1, keepdim=True)
         power = (z * z).sum(-1) * (speech * speech).sum(-1)
         return ((z * speech).sum(-1) / torch.sqrt(power + 1e-6)).mean(-1)[None]
@@ -78,7 +78,7 @@ def made(
             for _ in range(3):
                 network(torch.randn(8, n_channels, n_samples))
         return network.eval(), (x,)
-    return Attention(n_channels).eval(), (x, torch.rand(1, 2, n_samples))
+    return Attention(n_channels).eval(), (x, torch.rand(2, 1, n_samples))
 
 
 KINDS = ("linear", "convolutions", "attention")
