@@ -19,7 +19,9 @@ from devices.session_file import JOURNAL
 from pipeline.align import Align
 from pipeline.attend import Attend, AttendConfig
 from pipeline.bandpass import Bandpass
-from pipeline.decoders.decoder import Decoder, DecoderError
+from pipeline.decoders.cca import CcaDecoder
+from pipeline.decoders.decoder import DecoderError
+from pipeline.decoders.linear import LinearDecoder
 from pipeline.decoders.presets import PRESETS
 from pipeline.decoding_graph import CONTROL, decoding_graph
 from pipeline.emissions import Emissions
@@ -301,7 +303,7 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
 def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Graph:
     streams = attention.neural, [attention.talkers]
     if not folders:
-        return decoding_graph(PRESETS[attention.preset], *streams, 1, attention.max_wait_s)
+        return decoding_graph(PRESETS[attention.preset], *streams, 1, attention.max_wait_s, watched=True)
     decoders = [_live_decoder(folder) for folder in folders]
     first = decoders[0][0]
     for folder, (decoder, _) in zip(folders, decoders, strict=True):
@@ -312,10 +314,11 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
                 f"{first.spec.n_features}"
             )
     attend = Attend(attention.settings, decoders)
-    return decoding_graph(first.preset, *streams, first.spec.n_features, attention.max_wait_s, attend)
+    n_features = first.spec.n_features
+    return decoding_graph(first.preset, *streams, n_features, attention.max_wait_s, attend, watched=True)
 
 
-def _live_decoder(folder: Path) -> tuple[Decoder, Emissions]:
+def _live_decoder(folder: Path) -> tuple[LinearDecoder | CcaDecoder, Emissions]:
     try:
         decoder, facts = load_decoder(folder)
     except DecoderError as error:

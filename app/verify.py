@@ -68,13 +68,15 @@ class Replay:
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     n_items: int = 0
 
-    def run(self, keep: dict[str, list[Any]] | None = None) -> None:
+    def run(self, keep: dict[str, list[Any]] | None = None, only: str = "") -> None:
         """Feed everything, compare everything.
 
         Parameters
         ----------
         keep : dict, optional
             Receives, by output, all items that came out.
+        only : str
+            The one output that is to be kept; all of them if empty.
         """
         config = parse_config(self.session.about["config"], f"configuration in {self.session.path}")
         graph = config.graph([self._decoder(one) for one in self.session.about.get("decoders", [])])
@@ -92,7 +94,7 @@ class Replay:
                         self.outputs[name].n_samples += len(data)
                         if name in given:
                             given[name].append(data)
-                    if keep is not None:
+                    if keep is not None and only in ("", name):
                         keep.setdefault(name, []).append(item)
             elif isinstance(event, Produced):
                 self._compare(self.outputs[event.name], given[event.name], event.data)

@@ -132,8 +132,8 @@ class Attend:
         if control.sfreq:
             raise wiring_error("attend", "inputs[1]", f"{control.name!r} at {control.sfreq:g} Hz", "control markers")
         c = self.config
-        talkers = [lane.open(spec, c) for lane in self._lanes][0]
-        n = len(talkers)
+        opened = [lane.open(spec, c) for lane in self._lanes]
+        talkers, n = opened[0], len(opened[0])
         try:
             law = SteeringConfig(n, c.boost_db, c.cut_db, dead_band_db=c.dead_band_db, hold_s=c.hold_s)
         except ValueError as error:
