@@ -74,7 +74,10 @@ class Server:
                 if self._closing:
                     return
                 continue  # whoever called went away at once
-            if self._closing or len(self._open) >= MAX_CONNECTIONS:
+            if self._closing:
+                pipe.close()
+                return
+            if len(self._open) >= MAX_CONNECTIONS:
                 pipe.close()
                 continue
             self._open.add(pipe)
