@@ -197,7 +197,7 @@ def session_figures(path: Path) -> SessionFigures:
         {name: float(np.mean(bad)) for name, bad in seen.quality.items()},
         seen.gaps,
         {key: value for _, entry in seen.events if "sound" in entry for key, value in entry["sound"].items()},
-        tuple((time - begin, entry["event"]) for time, entry in seen.events if "event" in entry),
+        tuple((time - begin, words) for time, entry in seen.events if (words := _said(entry))),
         len(files),
         about,
     )
@@ -259,6 +259,15 @@ def _ledger(events: list[tuple[float, dict[str, Any]]]) -> tuple[dict[str, NDArr
         elif entry.get("heard") == "start":
             asked.clear()  # another engine counts its decisions from one
     return {name: np.array(values) for name, values in stages.items()}, n_dropped
+
+
+def _said(entry: dict[str, Any]) -> str:
+    """A line of the journal in words, if it is for people."""
+    if "masked" in entry:
+        return f"masked channels: {', '.join(entry['masked']) or 'none'}"
+    if "newest" in entry and entry["set"] is None:
+        return f"decision {entry['decision']} came {entry['decided'] - entry['arrival']:.2f} s late: dropped"
+    return str(entry.get("event", ""))
 
 
 def shaky(masked: dict[str, float]) -> list[tuple[str, float]]:
