@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from dataclasses import dataclass
-from multiprocessing import shared_memory
+from multiprocessing import resource_tracker, shared_memory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from devices.audio.scene import AudioError, Prepared, Scene
+
+
+_attaching = threading.Lock()
+
+
+def attach(name: str) -> shared_memory.SharedMemory:
+    """Attach to shared memory that another process made, and leave its end to that process.
+
+    Before Python 3.13 whoever attaches registers as an owner: where it is no child of the one that made the segment,
+    its resource tracker would remove the segment under everybody when it ends (https://bugs.python.org/issue39959).
+    """
+    if sys.version_info >= (3, 13):
+        return shared_memory.SharedMemory(name, track=False)
+    with _attaching:
+        register = resource_tracker.register
+        resource_tracker.register = lambda name, rtype: None
+        try:
+            return shared_memory.SharedMemory(name)
+        finally:
+            resource_tracker.register = register
 
 
 class Segment:
@@ -33,7 +54,7 @@ class Segment:
     def __init__(self, name: str | None, size: int = 0) -> None:
         self._owner = name is None
         try:
-            self._shm = shared_memory.SharedMemory(name, create=self._owner, size=size)
+            self._shm = attach(name) if name else shared_memory.SharedMemory(create=True, size=size)
         except FileNotFoundError:
             raise AudioError(f"shared memory {name!r} is gone: the audio engine that made it has stopped") from None
         except OSError as error:
