@@ -79,7 +79,7 @@ class SignalRing:
         return max(0, int(self._head[self._WRITING]) - self.n_samples)
 
     def copy(self, first: int, stop: int) -> NDArray[np.float32]:
-        """Return samples, shape (stop - first, n_channels), right from the index that :meth:`oldest` says afterwards."""
+        """Return samples, shape (stop - first, n_channels), right only from what :meth:`oldest` says afterwards on."""
         at, n = first % self.n_samples, stop - first
         split = min(n, self.n_samples - at)
         return np.concatenate([self._data[at : at + split], self._data[: n - split]])

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from devices.audio.scene import AudioError, Prepared, Scene
 
-
 _attaching = threading.Lock()
 
 
