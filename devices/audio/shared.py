@@ -17,23 +17,6 @@ from devices.audio.scene import AudioError, Prepared, Scene
 _attaching = threading.Lock()
 
 
-def attach(name: str) -> shared_memory.SharedMemory:
-    """Attach to shared memory that another process made, and leave its end to that process.
-
-    Before Python 3.13 whoever attaches registers as an owner: where it is no child of the one that made the segment,
-    its resource tracker would remove the segment under everybody when it ends (https://bugs.python.org/issue39959).
-    """
-    if sys.version_info >= (3, 13):
-        return shared_memory.SharedMemory(name, track=False)
-    with _attaching:
-        register = resource_tracker.register
-        resource_tracker.register = lambda name, rtype: None
-        try:
-            return shared_memory.SharedMemory(name)
-        finally:
-            resource_tracker.register = register
-
-
 class Segment:
     """A piece of shared memory, that the parent makes and unlinks and others attach to by name.
 
@@ -53,7 +36,7 @@ class Segment:
     def __init__(self, name: str | None, size: int = 0) -> None:
         self._owner = name is None
         try:
-            self._shm = attach(name) if name else shared_memory.SharedMemory(create=True, size=size)
+            self._shm = shared_memory.SharedMemory(name, create=True, size=size) if name is None else attach(name)
         except FileNotFoundError:
             raise AudioError(f"shared memory {name!r} is gone: the audio engine that made it has stopped") from None
         except OSError as error:
@@ -93,6 +76,22 @@ class Segment:
             self._owner = False
             self._shm.unlink()
         self._shm.close()
+
+
+def attach(name: str) -> shared_memory.SharedMemory:
+    """Attach to a segment of another process, which alone removes it.
+
+    Python before 3.13 takes every segment that a process attaches to for its own, and removes it when that process
+    ends, although others go on with it.
+    """
+    if sys.version_info >= (3, 13):
+        return shared_memory.SharedMemory(name, track=False)
+    with _attaching:
+        register, resource_tracker.register = resource_tracker.register, lambda name, kind: None
+        try:
+            return shared_memory.SharedMemory(name)
+        finally:
+            resource_tracker.register = register
 
 
 def _no_room(size: int, error: OSError) -> AudioError:
