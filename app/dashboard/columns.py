@@ -104,7 +104,7 @@ def draw_bars(
         Highest and lowest row that each channel may reach.
     colours : array, shape (n_channels,)
     """
-    height, width = pixels.shape
+    width = pixels.shape[1]
     # Not onto the bar before, only as far as it: the line stays one pixel wide where it is steep.
     joined_top = np.fmin(top[1:], np.where(np.isnan(top[:-1]), np.nan, bottom[:-1]))
     joined_bottom = np.fmax(bottom[1:], np.where(np.isnan(bottom[:-1]), np.nan, top[:-1]))

@@ -59,4 +59,4 @@ class DisplayFilter:
         if self._state is None:  # settled on the first sample
             self._state = self._start * data[0].astype(np.float64)
         filtered, self._state = sosfilt(self._sos, data, axis=0, zi=self._state)
-        return filtered.astype(np.float32)
+        return np.asarray(filtered, np.float32)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from devices.audio.records import Status
 
 NAN = math.nan
 #: Seconds without anything new after which nothing is known any more.
@@ -135,7 +138,7 @@ class Snapshot:
     complete: bool = False
     accuracy: Mapping[str, str] = field(default_factory=dict)
     recording: Recording | None = None
-    sound: Sound = Sound()
+    sound: Sound = field(default_factory=Sound)
     events: tuple[Event, ...] = ()
     checks: tuple[Check, ...] = ()
     engine_restarts: int = -1
@@ -150,6 +153,7 @@ class Snapshot:
     ledger: tuple[Span, ...] = ()
     hop: Span | None = None
     n_late: int = -1
+    thresholds: tuple[float, float] = (NAN, NAN)
 
     @property
     def session_live(self) -> bool:
@@ -167,7 +171,9 @@ class Snapshot:
         return self.state in ("calibrating", "running", "paused")
 
 
-def snapshot(now: float, session: Mapping[str, Any], engine: Mapping[str, Any], sound: Any, sound_live: bool) -> Snapshot:
+def snapshot(
+    now: float, session: Mapping[str, Any], engine: Mapping[str, Any], sound: Any, sound_live: bool
+) -> Snapshot:
     """Put together what supervisor, engine and audio process say.
 
     Parameters
@@ -176,7 +182,7 @@ def snapshot(now: float, session: Mapping[str, Any], engine: Mapping[str, Any], 
         LSL time.
     session, engine : mapping
         Objects of the two boards; keys that are missing are not known.
-    sound : devices.audio.records.Status or None
+    sound : Status or None
         Of the audio process.
     sound_live : bool
         Whether it still counts buffers.
@@ -184,15 +190,26 @@ def snapshot(now: float, session: Mapping[str, Any], engine: Mapping[str, Any], 
     talkers = tuple(_text(name) for name in _list(session.get("talkers")))
     recording, decided = _table(session.get("recording")), _table(engine.get("decision"))
     decisions, hop, latency = (_table(engine.get(key)) for key in ("decisions", "hop", "latency"))
+    thresholds = _table(engine.get("thresholds"))
     override = session.get("override")
     return Snapshot(
         time=now,
         session_age=_age(now, session),
         engine_age=_age(now, engine),
-        **{key: _text(session.get(key)) for key in ("kind", "state", "mode", "out", "attend", "question", "failure")},
-        **{key: _number(session.get(key)) for key in ("elapsed", "seconds", "next_cue_s")},
-        **{key: _count(session.get(key)) for key in ("block", "n_blocks")},
-        **{key: session.get(key) is True for key in ("muted", "complete")},
+        kind=_text(session.get("kind")),
+        state=_text(session.get("state")),
+        mode=_text(session.get("mode")),
+        out=_text(session.get("out")),
+        attend=_text(session.get("attend")),
+        question=_text(session.get("question")),
+        failure=_text(session.get("failure")),
+        elapsed=_number(session.get("elapsed")),
+        seconds=_number(session.get("seconds")),
+        next_cue_s=_number(session.get("next_cue_s")),
+        block=_count(session.get("block")),
+        n_blocks=_count(session.get("n_blocks")),
+        muted=session.get("muted") is True,
+        complete=session.get("complete") is True,
         talkers=talkers,
         override=override if override is None or isinstance(override, int) else _text(override),
         accuracy={_text(key): _text(value) for key, value in _table(session.get("accuracy")).items()},
@@ -215,6 +232,7 @@ def snapshot(now: float, session: Mapping[str, Any], engine: Mapping[str, Any], 
         ),
         hop=_span("hop", hop) if hop else None,
         n_late=_count(hop.get("late")),
+        thresholds=(_number(thresholds.get("leave")), _number(thresholds.get("enter"))),
     )
 
 
@@ -253,11 +271,18 @@ def _position(value: object) -> tuple[float, float, float] | None:
 
 
 def _stream(name: str, one: Mapping[str, Any]) -> Stream:
-    rates = (_number(one.get("nominal")), _number(one.get("effective")))
-    counts = (_count(one.get(key)) for key in ("n_samples", "n_gaps", "n_missing", "n_skipped"))
-    age = _number(one.get("age_s"))
     return Stream(
-        name, *rates, _count(one.get("n_channels")), age, *counts, _text(one.get("status")), _text(one.get("host"))
+        name,
+        _number(one.get("nominal")),
+        _number(one.get("effective")),
+        _count(one.get("n_channels")),
+        _number(one.get("age_s")),
+        _count(one.get("n_samples")),
+        _count(one.get("n_gaps")),
+        _count(one.get("n_missing")),
+        _count(one.get("n_skipped")),
+        _text(one.get("status")),
+        _text(one.get("host")),
     )
 
 
@@ -289,7 +314,7 @@ def _recording(one: Mapping[str, Any]) -> Recording:
     )
 
 
-def _sound(one: Mapping[str, Any], status: Any, live: bool, n_talkers: int) -> Sound:
+def _sound(one: Mapping[str, Any], status: Status | None, live: bool, n_talkers: int) -> Sound:
     words = (_text(one.get("playing")), _text(one.get("failure")), max(0, _count(one.get("restarts"))))
     if status is None:
         return Sound(*words)

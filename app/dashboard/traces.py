@@ -227,27 +227,25 @@ class Sweep(QWidget):
 
     # Qt
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102, N802
+    def resizeEvent(self, event: QResizeEvent) -> None:
         self._allocate()
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: D102, N802
+    def changeEvent(self, event: QEvent) -> None:
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.DevicePixelRatioChange):
             self._allocate()
         super().changeEvent(event)
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102, N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         names = self.ch_names[self.shown]
         if names:
             self.clicked.emit(names[min(len(names) - 1, int(event.position().y() / self.height() * len(names)))])
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102, N802
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
         area = event.rect()
         ratio = self._image.devicePixelRatio()
         if area.right() >= NAMES:
-            source = QRectF(
-                (area.x() - NAMES) * ratio, area.y() * ratio, area.width() * ratio, area.height() * ratio
-            )
+            source = QRectF((area.x() - NAMES) * ratio, area.y() * ratio, area.width() * ratio, area.height() * ratio)
             painter.drawImage(QRectF(area), self._image, source)
             if self.ch_names and not self.frozen:
                 painter.setPen(QColor(look.bad))

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,16 +11,18 @@ from app.dashboard.display_filter import DisplayFilter
 
 def cut(data, cuts):
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [(begin, data[begin:stop]) for begin, stop in zip(edges, edges[1:], strict=False)]
+    return [(begin, data[begin:stop]) for begin, stop in pairwise(edges)]
 
 
 def gathered(columns, pieces, offset=0):
     found = [columns.add(offset + begin, piece) for begin, piece in pieces]
     found = [bars for bars in found if len(bars.low)]
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         assert other.first == one.first + len(one.low)
     first = found[0].first if found else 0
-    return first, *(np.concatenate([getattr(bars, end) for bars in found] or [np.zeros((0, 2))]) for end in ("low", "high"))
+    return first, *(
+        np.concatenate([getattr(bars, end) for bars in found] or [np.zeros((0, 2))]) for end in ("low", "high")
+    )
 
 
 @given(
