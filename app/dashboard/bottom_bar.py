@@ -75,7 +75,7 @@ class BottomBar(QFrame):
         self._look_recording(now)
 
     def _look_stream(self, now: Snapshot) -> None:
-        neural = max(now.streams, key=lambda one: one.n_channels * (one.nominal > 0), default=None)
+        neural = next((one for one in now.streams if one.name == now.neural), None)
         if neural is None:
             self._say(self.stream, "no stream", OK)
             self._say(self.rates, "", OK)

@@ -143,6 +143,7 @@ class Snapshot:
     checks: tuple[Check, ...] = ()
     engine_restarts: int = -1
     streams: tuple[Stream, ...] = ()
+    neural: str = ""
     ch_names: tuple[str, ...] = ()
     positions: tuple[tuple[float, float, float] | None, ...] = ()
     bad: Mapping[str, str] = field(default_factory=dict)
@@ -219,6 +220,7 @@ def snapshot(
         checks=tuple(Check(_text(a), ok is True, _text(words)) for a, ok, words in _list(session.get("checks"))),
         engine_restarts=_count(_table(session.get("engine")).get("restarts")),
         streams=tuple(_stream(_text(name), _table(one)) for name, one in _table(engine.get("streams")).items()),
+        neural=_text(engine.get("neural")),
         ch_names=tuple(_text(name) for name in _list(engine.get("ch_names"))),
         positions=tuple(_position(one) for one in _list(engine.get("positions"))),
         bad={_text(key): _text(value) for key, value in _table(engine.get("bad")).items()},

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QProcess, QProcessEnvironment, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.dashboard import theme
+from app.dashboard.background import Background
 from app.dashboard.panel import Panel, Reading, View
 from app.dashboard.scalp import FEWEST, Scalp, unpack
 
@@ -98,7 +98,7 @@ class Topomap(Panel):
         layout.addWidget(self._head, 1)
         self._wanted: tuple = ()
         self._picks: list[int] = []
-        self._process: QProcess | None = None
+        self._work: Background | None = None
 
     def look(self, view: View) -> None:
         now, head = view.now, self._head
@@ -108,7 +108,7 @@ class Topomap(Panel):
             if place is not None and name not in now.bad
         ]
         places = tuple(now.positions[i] for i in picks)
-        if places != self._wanted and self._process is None:
+        if places != self._wanted and self._work is None:
             self._wanted, self._picks, head.scalp = places, picks, None
             if len(places) < FEWEST:
                 head.words = "No positions of electrodes are known" if now.ch_names else "No channels yet"
@@ -126,22 +126,12 @@ class Topomap(Panel):
         head.update()
 
     def _prepare(self, places: tuple) -> None:
-        process = QProcess(self)
-        environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONPATH", ":".join(path for path in sys.path if path))
-        process.setProcessEnvironment(environment)
-        process.finished.connect(self._prepared)
-        self._process = process
-        process.start(sys.executable, ["-m", "app.dashboard.scalp"])
-        process.write(json.dumps(places).encode())
-        process.closeWriteChannel()
+        self._work = Background("app.dashboard.scalp", [], json.dumps(places).encode(), self)
+        self._work.done.connect(self._prepared)
+        self._work.failed.connect(self._failed)
 
-    def _prepared(self, status: int) -> None:
-        process, self._process = self._process, None
-        assert process is not None
-        if status == 0:
-            self._head.scalp = unpack(bytes(process.readAllStandardOutput().data()))
-        else:
-            said = bytes(process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-            self._head.words = f"The map could not be prepared: {said[-1] if said else 'it said nothing'}"
-        process.deleteLater()
+    def _prepared(self, data: bytes) -> None:
+        self._head.scalp, self._work = unpack(data), None
+
+    def _failed(self, words: str) -> None:
+        self._head.words, self._work = f"The map could not be prepared: {words}", None

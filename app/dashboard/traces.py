@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QWidget
 
 from app.dashboard import theme
@@ -31,9 +41,12 @@ class Sweep(QWidget):
     ----------
     clicked : Signal(str)
         A channel's name was clicked, or its trace.
+    space : Signal()
+        Space was pressed.
     """
 
     clicked = Signal(str)
+    space = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -239,6 +252,12 @@ class Sweep(QWidget):
         names = self.ch_names[self.shown]
         if names:
             self.clicked.emit(names[min(len(names) - 1, int(event.position().y() / self.height() * len(names)))])
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            self.space.emit()
+        else:
+            super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
