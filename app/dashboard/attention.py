@@ -16,6 +16,8 @@ from app.dashboard.plot import Plot
 
 #: Where cues are drawn, above the highest probability.
 CUES, TOP = 1.06, 1.13
+#: Height above which there is room for all ticks, in pixels.
+ROOMY = 130
 
 
 class Attention(Panel):
@@ -25,10 +27,10 @@ class Attention(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = Plot("Probability that each talker is attended, last 60 s", "probability", "s")
+        self._plot = Plot("Probability that each talker is attended, last 60 s", "probability", "")
         self._plot.setXRange(-SPAN_S, 0, padding=0)
         self._plot.setYRange(0, TOP, padding=0)
-        self._plot.getPlotItem().getAxis("left").setTicks([[(y, f"{y:g}") for y in (0, 0.25, 0.5, 0.75, 1)]])
+        self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-50, -40, -30, -20, -10)]])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self._plot)
@@ -71,6 +73,8 @@ class Attention(Panel):
 
     def look(self, view: View) -> None:
         now, talkers = view.now, view.now.talkers
+        ticks = (0, 0.25, 0.5, 0.75, 1) if self.height() > ROOMY else (0, 0.5, 1)
+        self._plot.getPlotItem().getAxis("left").setTicks([[(y, f"{y:g}") for y in ticks]])
         self._prepare(talkers, theme.of(self))
         self._even.setVisible(len(talkers) > 1)
         self._even.setPos(1 / max(1, len(talkers)))

@@ -18,6 +18,9 @@ OLD_S, SLOW = 0.5, 0.02
 #: Hours of disk below which it is time to do something.
 FEW_HOURS = 1.0
 
+#: Height of letters, in pixels: all has to fit into 960.
+LETTERS = 11
+
 OK, WARN, BAD = "ok", "warn", "bad"
 
 
@@ -50,7 +53,7 @@ class BottomBar(QFrame):
         layout.setSpacing(4)
         for k, part in enumerate(self._parts):
             font = part.font()
-            font.setPixelSize(12)
+            font.setPixelSize(LETTERS)
             part.setFont(font)
             if k:
                 layout.addStretch(1)

@@ -22,8 +22,9 @@ class Evidence(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = Plot("Score of each talker, last 60 s", "score (r)", "s")
+        self._plot = Plot("Score of each talker, last 60 s", "score (r)", "")
         self._plot.setXRange(-SPAN_S, 0, padding=0)
+        self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-50, -40, -30, -20, -10)]])
         self._now = QHBoxLayout()
         self._now.setContentsMargins(4, 0, 4, 0)
         layout = QVBoxLayout(self)

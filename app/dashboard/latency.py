@@ -67,10 +67,6 @@ class _Ledger(QWidget):
         right = self.width() - 4.0
         heads = ("p50", "p99", "max")
         rows: list[tuple[str, tuple[str, ...], str]] = [("ms", heads, look.faint)]
-        rows += [
-            (f"{k + 1} {stage.name}", tuple(map(milliseconds, (stage.p50, stage.p99, stage.max))), look.talkers[k % 8])
-            for k, stage in enumerate(now.ledger)
-        ]
         if now.latency is not None:
             one = now.latency
             budget = f" of {milliseconds(one.budget)}" if math.isfinite(one.budget) else ""
@@ -78,6 +74,10 @@ class _Ledger(QWidget):
             words = f"arrival to gains{budget}{' LATE' if late else ''}"
             figures = tuple(map(milliseconds, (one.p50, one.p99, one.max)))
             rows.append((words, figures, look.bad if late else look.text))
+        rows += [
+            (f"{k + 1} {stage.name}", tuple(map(milliseconds, (stage.p50, stage.p99, stage.max))), look.talkers[k % 8])
+            for k, stage in enumerate(now.ledger)
+        ]
         for words, figures, colour in rows:
             if y + LINE > self.height():
                 break

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
@@ -130,11 +131,14 @@ class Live(QWidget):
         self.area.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         self.area.setCentralWidget(self.traces)
         self.docks: dict[str, QDockWidget] = {}
+        self._seen: set[str] = set()
         for panel in self.panels:
             dock = QDockWidget(panel.title, self.area)
             dock.setObjectName(f"dock-{panel.key}")
             dock.setWidget(panel)
             dock.setAccessibleName(panel.title)
+            # A dock behind another one's tab counts as visible for Qt, but says so when it comes and goes.
+            dock.visibilityChanged.connect(lambda on, key=panel.key: self._show(key, on))
             self.docks[panel.key] = dock
             panel.asked.connect(self.asked)
         self._arrange()
@@ -147,6 +151,7 @@ class Live(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self.controls)
         layout.addWidget(self.area, 1)
+        self._fresh = True
         self._due: dict[str, float] = {}
 
     def _arrange(self) -> None:
@@ -164,18 +169,27 @@ class Live(QWidget):
             area.tabifyDockWidget(docks["events"], docks[other])
         for key in ("attention", "topomap", "events"):
             docks[key].raise_()
-        area.resizeDocks([docks["attention"]], [330], Qt.Orientation.Horizontal)
-        area.resizeDocks([docks["meters"]], [190], Qt.Orientation.Vertical)
+        self._proportion(1200, 560)
+
+    def _proportion(self, width: int, height: int) -> None:
+        docks, area = self.docks, self.area
+        area.resizeDocks([docks["attention"]], [max(300, width // 4)], Qt.Orientation.Horizontal)
+        area.resizeDocks([docks["meters"]], [max(190, height // 4)], Qt.Orientation.Vertical)
         area.resizeDocks([docks["meters"], docks["events"]], [400, 360], Qt.Orientation.Horizontal)
+        right = [docks[key] for key in ("attention", "topomap", "latency")]
+        area.resizeDocks(right, [height * 3 // 8, height * 3 // 8, height // 4], Qt.Orientation.Vertical)
 
     def _choose(self, name: str) -> None:
         self.spectrum.choose(name)
+
+    def _show(self, key: str, on: bool) -> None:
+        (self._seen.add if on else self._seen.discard)(key)
 
     def look(self, view: View) -> None:
         """Show what is now in every panel that is visible and due."""
         self.controls.look(view.now)
         for panel in self.panels:
-            if view.now.time >= self._due.get(panel.key, 0.0) and not panel.visibleRegion().isEmpty():
+            if panel.key in self._seen and view.now.time >= self._due.get(panel.key, 0.0):
                 self._due[panel.key] = view.now.time + 1 / panel.hz - 0.005
                 panel.look(view)
 
@@ -186,6 +200,13 @@ class Live(QWidget):
         for dock in self.docks.values():
             dock.setFloating(False)
         self.area.restoreState(self._default, LAYOUT_VERSION)
+        self._proportion(self.area.width(), self.area.height())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._fresh:  # sizes are known from here on
+            self._fresh = False
+            QTimer.singleShot(0, lambda: self._proportion(self.area.width(), self.area.height()))
 
     def lock_layout(self, on: bool) -> None:
         """Keep panels where they are."""
@@ -202,4 +223,4 @@ class Live(QWidget):
         """Arrange as it was, if that is known."""
         state = settings.value(LAYOUT)
         if isinstance(state, QByteArray):
-            self.area.restoreState(state, LAYOUT_VERSION)
+            self._fresh = not self.area.restoreState(state, LAYOUT_VERSION)

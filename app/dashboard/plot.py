@@ -18,11 +18,13 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     name : str
         What a screen reader calls it.
     left, bottom : str
-        Titles of the axes.
+        Titles of the axes; empty is none.
     """
 
     def __init__(self, name: str, left: str, bottom: str, parent: QWidget | None = None) -> None:
+        self._ready = False
         super().__init__(parent)
+        self._ready = True
         self.setAccessibleName(name)
         self.setMinimumSize(120, 70)
         item = self.getPlotItem()
@@ -31,8 +33,9 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         item.hideButtons()
         item.disableAutoRange()
         item.setLabel("left", left)
-        item.setLabel("bottom", bottom)
-        item.getAxis("left").setWidth(46)
+        if bottom:
+            item.setLabel("bottom", bottom)
+        item.getAxis("left").setWidth(56)
         self.restyle()
 
     def restyle(self) -> None:
@@ -46,5 +49,5 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
+        if self._ready and event.type() == QEvent.Type.PaletteChange:
             self.restyle()

@@ -29,7 +29,7 @@ class Setup(Panel):
         super().__init__()
         title = QLabel("Before the session")
         font = title.font()
-        font.setPointSizeF(font.pointSizeF() * 1.5)
+        font.setPixelSize(20)
         font.setBold(True)
         title.setFont(font)
         self._where = Reading("Where everything goes")

@@ -19,6 +19,8 @@ class Theme:
         Surfaces, writing, lines.
     good, warn, bad : str
         Of words that already say the same.
+    mute : str
+        Of the button that silences.
     traces : tuple of str
         Of channels, in turn.
     masked : str
@@ -41,6 +43,7 @@ class Theme:
     good: str
     warn: str
     bad: str
+    mute: str
     traces: tuple[str, str]
     masked: str
     event: str
@@ -49,12 +52,12 @@ class Theme:
 
 LIGHT = Theme(
     "light", "#eef0f2", "#ffffff", "#f4f6f8", "#e4e7ea", "#1c2024", "#596068", "#c3c8ce", "#0b62c4",
-    "#0a6b48", "#8a4b00", "#b00020", ("#1d3f63", "#5a6b7d"), "#b4babf", "#a3439b",
+    "#0a6b48", "#8a4b00", "#b00020", "#b00020", ("#1d3f63", "#5a6b7d"), "#b4babf", "#a3439b",
     ("#0072b2", "#d55e00", "#009e73", "#b0588a", "#3c8dbc", "#b07d00", "#333333", "#8a8500"),
 )  # fmt: skip
 DARK = Theme(
     "dark", "#1e2227", "#15181c", "#262b31", "#2b3138", "#e6e8ea", "#a3abb3", "#454c54", "#56b4e9",
-    "#4cc79a", "#f0b64a", "#ff7b8a", ("#a9cdf0", "#7d96ad"), "#565d64", "#e39ad9",
+    "#4cc79a", "#f0b64a", "#ff7b8a", "#c62840", ("#a9cdf0", "#7d96ad"), "#565d64", "#e39ad9",
     ("#56b4e9", "#f08a3c", "#2fc79b", "#e29bc4", "#8ed0f5", "#f0c04a", "#cccccc", "#f0e442"),
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}

@@ -15,6 +15,8 @@ from app.dashboard.snapshot import Snapshot
 
 #: Range of the gain bars, dB.
 GAIN_DB = (-12.0, 6.0)
+#: Width from which on a gain bar has room for its unit, in pixels.
+WITH_UNIT = 100
 MODES = {"closed": "closed loop", "open": "open loop", "sham": "SHAM"}
 
 
@@ -142,8 +144,9 @@ class GainBar(QWidget):
         font.setBold(True)
         painter.setFont(font)
         metrics = QFontMetrics(font)
-        figure = f"{decibels(self.gain)} dB"
-        width = metrics.horizontalAdvance("+00.0 dB")
+        unit = " dB" if self.width() >= WITH_UNIT else ""
+        figure = f"{decibels(self.gain)}{unit}"
+        width = metrics.horizontalAdvance(f"+00.0{unit}")
         painter.setPen(QColor(look.text))
         right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         painter.drawText(QRectF(self.width() - width - 2, 3, width, 18), right, figure)
@@ -245,13 +248,13 @@ class TopBar(QFrame):
         if painted == self._painted:
             return
         self._painted = painted
-        words, colour = ("MUTED", look.warn) if muted else ("MUTE  Esc", look.bad)
+        words, colour = ("MUTED", look.warn) if muted else ("MUTE  Esc", look.mute)
         if failed and not muted:
             words = "NOT MUTED!"
         self.mute.setText(words)
         self.mute.setToolTip(failed or "Silence at once (Esc)")
         self.mute.setStyleSheet(
-            f"QPushButton {{ background: {colour}; color: {look.base}; font: bold 15px; border-radius: 6px; }}"
+            f"QPushButton {{ background: {colour}; color: {look.base if muted else '#ffffff'}; font: bold 15px; border-radius: 6px; }}"
             f"QPushButton:focus {{ border: 2px solid {look.text}; }}"
         )
         self.mute.setAccessibleDescription(words)

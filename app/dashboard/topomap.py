@@ -18,7 +18,7 @@ from app.dashboard.scalp import FEWEST, Scalp, unpack
 #: Range of the colours, dB around the median channel.
 RANGE_DB = 10.0
 #: Width of the colour bar and its figures, in pixels.
-BAR = 46
+BAR = 58
 
 
 class _Head(QWidget):
@@ -69,7 +69,7 @@ class _Head(QWidget):
         self._paint_bar(painter, look)
 
     def _paint_bar(self, painter: QPainter, look: theme.Theme) -> None:
-        area = QRectF(self.width() - BAR, 12, 9, self.height() - 24)
+        area = QRectF(self.width() - BAR + 4, 12, 9, self.height() - 24)
         column = np.ascontiguousarray(self._colours[::-1, None])
         painter.drawImage(area, QImage(column.data, 1, 256, 4, QImage.Format.Format_RGB32))
         font = QFont(self.font())
@@ -78,7 +78,7 @@ class _Head(QWidget):
         painter.setPen(QColor(look.text))
         for value, y in ((RANGE_DB, area.top()), (0.0, area.center().y()), (-RANGE_DB, area.bottom())):
             words = f"{value:+.0f} dB" if value else "0"
-            painter.drawText(QRectF(area.right() + 2, y - 7, 36, 14), int(Qt.AlignmentFlag.AlignVCenter), words)
+            painter.drawText(QRectF(area.right() + 2, y - 7, 44, 14), int(Qt.AlignmentFlag.AlignVCenter), words)
 
 
 class Topomap(Panel):
@@ -90,7 +90,7 @@ class Topomap(Panel):
         super().__init__()
         self._head = _Head()
         self._words = Reading("What the topomap shows")
-        self._words.say("RMS of 1–40 Hz … dB beside the median")
+        self._words.say("RMS of the last second, dB beside the median channel")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(0)
@@ -117,7 +117,6 @@ class Topomap(Panel):
                 self._prepare(places)
         data = view.recent.last(1.0)
         if head.scalp is not None and len(data) > 1 and data.shape[1] == len(now.ch_names):
-            # Slow drifts are no activity: steps of the signal weigh them down.
             rms = data[:, self._picks].std(axis=0)
             level = 20 * np.log10(np.maximum(rms, 1e-3))
             head.values = (level - np.median(level)).astype(np.float32)

@@ -6,7 +6,7 @@ import math
 import time
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from app.dashboard.display_filter import BANDS
 from app.dashboard.figures import age
@@ -51,8 +51,8 @@ class Traces(QWidget):
         self.freeze.setCheckable(True)
         self.freeze.setAccessibleName("Freeze the picture")
         self.freeze.setToolTip("Hold the picture; everything else goes on (F8, or Space on the traces)")
-        self._note = QLabel("not what the decoder sees")
-        self._note.setToolTip("This filter is for the eye only; the decoder has its own.")
+        self._note = Reading("About the filter")
+        self._note.say("for the eye: the decoder has its own filter")
         self._note.setEnabled(False)
         self._lost = Reading("Samples this window has lost", "lost 000,000")
         self._length.currentIndexChanged.connect(lambda i: self.sweep.set_seconds(LENGTHS[i]))
@@ -68,8 +68,7 @@ class Traces(QWidget):
         head.setSpacing(4)
         for widget in (self._length, self._scale, self._band, self._page_size, self._before, self._after, self.freeze):
             head.addWidget(widget)
-        head.addWidget(self._note)
-        head.addStretch(1)
+        head.addWidget(self._note, 1)
         head.addWidget(self._lost)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

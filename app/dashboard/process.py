@@ -1,0 +1,64 @@
+"""The process of the window: made to give way to everything else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QSettings
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QApplication, QLabel
+
+from app.dashboard import theme
+from app.dashboard.window import Window
+from devices.lsl_log import quiet_liblsl
+
+#: Steps by which the window gives way to engine and sound.
+NICE = 5
+
+
+class BrokenQt(RuntimeError):
+    """This Qt would end the process sooner or later; the message says what to install."""
+
+
+def check_qt() -> None:
+    """Refuse a PySide6 that drops a reference to None per call, as 6.12.0 does on Python before 3.12.
+
+    Raises
+    ------
+    BrokenQt
+        Naming the version to install.
+    """
+    if sys.version_info >= (3, 12):
+        return
+    label = QLabel()
+    before = sys.getrefcount(None)
+    for _ in range(200):
+        label.update()
+    if sys.getrefcount(None) < before - 100:
+        raise BrokenQt("this PySide6 does not work with this Python: pip install 'PySide6-Essentials>=6.11,<6.12'")
+
+
+def show(folder: Path | None, colours: str) -> int:
+    """Open the window and come back when it is closed; return the exit status."""
+    quiet_liblsl()
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    app = QApplication.instance() or QApplication(["earmark"])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("earmark")
+    app.setOrganizationName("earmark")
+    check_qt()
+    settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "earmark", "dashboard")
+    theme.apply(app, theme.THEMES.get(colours or str(settings.value("theme") or "light"), theme.LIGHT))
+    font = QFont(app.font())
+    font.setPixelSize(13)
+    app.setFont(font)
+    window = Window(settings, folder)
+    # Ctrl-C in the terminal closes the window as a click does; the timer lets Python see it.
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    signal.signal(signal.SIGTERM, lambda *_: window.close())
+    window.show()
+    return app.exec()

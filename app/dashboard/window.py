@@ -1,0 +1,406 @@
+"""The window: bars that are always there, pages between them, and thirty looks a second."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer
+from PySide6.QtGui import QActionGroup, QCloseEvent, QGuiApplication
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.channel import ChannelError, Client
+from app.dashboard import theme
+from app.dashboard.begin import Begin
+from app.dashboard.bottom_bar import BottomBar
+from app.dashboard.calibration import Calibration
+from app.dashboard.events import EventsModel
+from app.dashboard.history import History
+from app.dashboard.keys import KEYS, EscapeMutes
+from app.dashboard.launch import board_of
+from app.dashboard.link import Link
+from app.dashboard.live import Live
+from app.dashboard.menus import KeysHelp, fill_menus
+from app.dashboard.panel import Reading, View
+from app.dashboard.participant import Participant
+from app.dashboard.picker import Picker
+from app.dashboard.recent import Recent
+from app.dashboard.review import Review
+from app.dashboard.setup import Setup
+from app.dashboard.snapshot import Snapshot
+from app.dashboard.source import Source
+from app.dashboard.start import Start
+from app.dashboard.top_bar import TopBar
+
+logger = logging.getLogger(__name__)
+
+#: Milliseconds between looks at the signal; everything else is looked at every second time.
+TICK_MS = 33
+#: Commands by which something is lost: asked before, in these words.
+LOSES = {
+    "redo": "The block under way begins anew; what was recorded of it does not count.",
+    "refuse": "The decoder is thrown away. Its recording stays.",
+    "stop": "The calibration ends without a decoder. What was recorded until now stays in the file.",
+}
+PAGES = ("start", "setup", "live", "calibrate", "review")
+
+
+class Window(QMainWindow):
+    """Shows one session, or how to begin one.
+
+    Parameters
+    ----------
+    settings : QSettings
+        Where layout, colours and the last session are kept.
+    folder : Path or None
+        Of the session to show.
+    """
+
+    def __init__(self, settings: QSettings, folder: Path | None = None) -> None:
+        super().__init__()
+        self.setObjectName("window")
+        self.setWindowTitle("Earmark")
+        self.settings = settings
+        self.folder: Path | None = None
+        self.source: Source | None = None
+        self.link: Link | None = None
+        self.now, self.history, self.recent = Snapshot(), History(), Recent()
+        #: Looks so far, and samples lost by this window.
+        self.frames, self.lost = 0, 0
+        self._mute_failed, self._closing, self._event_id = "", False, -1
+        self.events = EventsModel()
+        self.top, self.bottom = TopBar(), BottomBar()
+        self.notice = Reading("What happened last")
+        self.start, self.setup, self.live = Start(), Setup(), Live(self.events)
+        self.calibration, self.review = Calibration(), Review()
+        self.pages = QStackedWidget()
+        self.participant = Participant()
+        self._dialogs: dict[str, QDialog] = {}
+        self._lay_out()
+        self._make_actions()
+        self._join()
+        self.escape = EscapeMutes(self)
+        self.escape.pressed.connect(lambda: self.mute(True))
+        QApplication.instance().installEventFilter(self.escape)  # type: ignore[union-attr]
+        self.begin = Begin(self)
+        self.begin.ready.connect(lambda name: self.attach(Path(name)))
+        self.begin.said.connect(self.start.say)
+        self.resize(1280, 720)
+        self._restore()
+        self.go("start")
+        if folder is not None:
+            self.attach(folder)
+        self.timer = QTimer(self)
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self.timer.timeout.connect(self.tick)
+        self.timer.start(TICK_MS)
+
+    # Building
+
+    def _lay_out(self) -> None:
+        rail = QVBoxLayout()
+        rail.setSpacing(2)
+        self._rail: dict[str, QToolButton] = {}
+        for page, widget in zip(PAGES, (self.start, self.setup, self.live, self.calibration, self.review), strict=True):
+            self.pages.addWidget(widget)
+            button = QToolButton()
+            button.setText(page.capitalize())
+            button.setCheckable(True)
+            button.setAccessibleName(f"Page: {page}")
+            button.setToolTip(f"{page.capitalize()} ({KEYS[page].keys})")
+            button.setFixedSize(72, 40)
+            button.clicked.connect(lambda _=False, page=page: self.go(page))
+            rail.addWidget(button)
+            self._rail[page] = button
+        rail.addStretch(1)
+        middle = QHBoxLayout()
+        middle.setSpacing(4)
+        middle.addLayout(rail)
+        middle.addWidget(self.pages, 1)
+        self.notice.setContentsMargins(8, 0, 8, 0)
+        whole = QWidget()
+        layout = QVBoxLayout(whole)
+        layout.setContentsMargins(4, 2, 4, 2)
+        layout.setSpacing(2)
+        layout.addWidget(self.top)
+        layout.addWidget(self.notice)
+        layout.addLayout(middle, 1)
+        layout.addWidget(self.bottom)
+        self.setCentralWidget(whole)
+
+    def _make_actions(self) -> None:
+        does: dict[str, Callable[[], object]] = {
+            **{page: lambda page=page: self.go(page) for page in PAGES},  # type: ignore[misc]
+            **{
+                f"solo{k + 1}": lambda k=k: self.send("override", {"talker": k})  # type: ignore[misc]
+                for k in range(4)
+            },
+            "check": lambda: self.send("check"),
+            "run": self.live.controls.run.click,
+            "pause": self.live.controls.pause.click,
+            "stop": lambda: self.send("stop"),
+            "note": self._note,
+            "close": self.close,
+            "mute": lambda: self.mute(True),
+            "unmute": lambda: self.mute(False),
+            "equal": lambda: self.send("override", {"talker": "equal"}),
+            "decode": lambda: self.send("override", {"talker": None}),
+            "freeze": self.live.traces.freeze.toggle,
+            "larger": lambda: self.live.traces.zoom(1),
+            "smaller": lambda: self.live.traces.zoom(-1),
+            "before": lambda: self.live.traces.turn(-1),
+            "after": lambda: self.live.traces.turn(1),
+            "participant": self._toggle_participant,
+            "theme": self._toggle_theme,
+            "reset": self.live.reset_layout,
+            "help": self._show_keys,
+        }
+        self.actions_by_key, menus = fill_menus(self, does)
+        self.actions_by_key["lock"].toggled.connect(self.live.lock_layout)
+        view = menus[KEYS["participant"].menu]
+        panels = view.addMenu("P&anels")
+        for dock in self.live.docks.values():
+            panels.addAction(dock.toggleViewAction())
+        self._screens = view.addMenu("Participant s&creen on")
+        self._screens.aboutToShow.connect(self._list_screens)
+
+    def _join(self) -> None:
+        for asker in (self.live, self.setup, self.calibration, self.review):
+            asker.asked.connect(self.send)
+        self.setup.going.connect(self.go)
+        self.top.muting.connect(self.mute)
+        self.live.streams.picking.connect(self._find_streams)
+        self.setup.streams.picking.connect(self._find_streams)
+        self.start.chosen.connect(self._choose)
+
+    def _choose(self, how: str) -> None:
+        last = self.settings.value("session/last")
+        match how:
+            case "demo":
+                self.begin.demo()
+            case "connect":
+                self.begin.connect_stream()
+            case "replay":
+                self.begin.replay()
+            case "reopen":
+                self.begin.reopen(Path(str(last)) if last else None)
+
+    # The session
+
+    def attach(self, folder: Path) -> None:
+        """Show the session of a folder, once and while there is one."""
+        self.detach()
+        self.folder = folder
+        self.settings.setValue("session/last", str(folder))
+        self.setWindowTitle(f"{folder.name} – Earmark")
+        self.source = Source(lambda: board_of(folder))
+        self.link = Link(lambda: Client(folder), ChannelError, self)
+        self.link.refused.connect(self._refused)
+        self.link.answered.connect(self._answered)
+        logger.info("showing %s", folder)
+        self.go("live")
+
+    def detach(self) -> None:
+        """Look at no session."""
+        if self.source is not None:
+            self.source.close()
+        if self.link is not None:
+            self.link.close()
+        self.source, self.link, self.folder = None, None, None
+        self.now, self.history, self.recent = Snapshot(), History(), Recent()
+
+    def send(self, command: str, args: dict | None = None) -> None:
+        """Have a command sent; by one that loses something, after asking."""
+        if self.link is None:
+            self.say(f"{command}: there is no session")
+            return
+        loses = LOSES.get(command) if command != "stop" or self.now.state == "calibrating" else None
+        if loses is None:
+            self.link.send(command, args)
+            return
+        self._ask(f"{command.capitalize()}?", loses, {command.capitalize(): lambda: self._really(command, args)})
+
+    def _really(self, command: str, args: dict | None) -> None:
+        if self.link is not None:
+            self.link.send(command, args)
+
+    def mute(self, on: bool) -> None:
+        """Silence, or sound again."""
+        self._mute_failed = ""
+        self.send("mute", {"on": on})
+
+    def _refused(self, command: str, words: str) -> None:
+        if command == "mute":
+            self._mute_failed = words
+        self.say(f"{command}: {words}", bad=True)
+
+    def _answered(self, command: str, _: dict) -> None:
+        if command == "mute":
+            self._mute_failed = ""
+
+    def say(self, text: str, bad: bool = False) -> None:
+        """Tell something in the line below the top bar."""
+        look = theme.of(self)
+        self.notice.setStyleSheet(f"color: {look.bad}; font-weight: bold;" if bad else f"color: {look.faint};")
+        self.notice.say(text)
+
+    # Looking
+
+    def tick(self) -> None:
+        """Take what is new and show it; after a stall, the present."""
+        self.frames += 1
+        reader = samples = None
+        if self.source is not None:
+            if self.frames % 2:
+                self.now = self.source.read()
+                self.history.look(self.now)
+            reader = self.source.signal
+        now = self.now
+        if reader is not None:
+            samples = reader.read()
+            self.lost += samples.lost
+            if (self.recent.sfreq, self.recent.n_channels) != (reader.ring.sfreq, reader.ring.n_channels):
+                self.recent = Recent(reader.ring.sfreq, reader.ring.n_channels)
+            self.recent.add(samples)
+        self.live.traces.take(samples, reader, now)
+        if self.frames % 2 == 0:
+            return
+        new = self.events.take(now.events)
+        if new:
+            fresh = [event for event in new if now.time - event.time < 60]
+            self.live.traces.mark(fresh, now, reader)
+            self.say(new[-1].text)
+        self.top.look(now, self._mute_failed)
+        self.bottom.look(now)
+        if self.participant.isVisible():
+            self.participant.look(now)
+        page = self.pages.currentWidget()
+        if isinstance(page, Live | Setup | Calibration | Review):
+            page.look(View(now, self.history, self.recent))
+
+    # Pages, colours, windows
+
+    def go(self, page: str) -> None:
+        """Show a page."""
+        self.pages.setCurrentIndex(PAGES.index(page))
+        for name, button in self._rail.items():
+            button.setChecked(name == page)
+
+    def _note(self) -> None:
+        self.go("live")
+        self.live.docks["events"].show()
+        self.live.docks["events"].raise_()
+        self.live.events.note.setFocus()
+
+    def _toggle_theme(self) -> None:
+        wanted = theme.LIGHT if theme.of(self) is theme.DARK else theme.DARK
+        self.settings.setValue("theme", wanted.name)
+        theme.apply(QApplication.instance(), wanted)  # type: ignore[arg-type]
+
+    def _list_screens(self) -> None:
+        self._screens.clear()
+        group = QActionGroup(self._screens)
+        for screen in QGuiApplication.screens():
+            size = screen.geometry()
+            action = self._screens.addAction(f"{screen.name()}, {size.width()}×{size.height()}")
+            group.addAction(action)
+            action.triggered.connect(lambda _=False, screen=screen: self._open_participant(screen.name()))
+
+    def _open_participant(self, name: str) -> None:
+        self.settings.setValue("participant/screen", name)
+        screens = QGuiApplication.screens()
+        others = [screen for screen in screens if screen is not self.screen()]
+        named = [screen for screen in screens if screen.name() == name]
+        self.participant.look(self.now)
+        self.participant.open_on((named or others or screens)[0])
+
+    def _toggle_participant(self) -> None:
+        if self.participant.isVisible():
+            self.participant.hide()
+        else:
+            self._open_participant(str(self.settings.value("participant/screen") or ""))
+
+    def _find_streams(self) -> None:
+        picker = self._dialogs.setdefault("streams", Picker(self, choose=False))
+        assert isinstance(picker, Picker)
+        picker.show()
+        picker.search()
+
+    def _show_keys(self) -> None:
+        self._dialogs.setdefault("keys", KeysHelp(self)).show()
+
+    def _ask(self, title: str, words: str, choices: dict[str, Callable[[], object]]) -> None:
+        """Ask without holding anything up; keeping things as they are is what Enter does."""
+        box = QMessageBox(QMessageBox.Icon.Warning, title, words, parent=self)
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setModal(False)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for text, do in choices.items():
+            button = box.addButton(text, QMessageBox.ButtonRole.ActionRole)
+            button.setAccessibleName(text)
+            button.clicked.connect(lambda _=False, do=do: do())
+        keep = box.addButton("Go on as it is", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.show()
+
+    # Settings and the end
+
+    def _restore(self) -> None:
+        geometry = self.settings.value("geometry")
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+        self.live.restore_layout(self.settings)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.now.recording_now and self.now.session_live and not self._closing:
+            event.ignore()
+            self._ask(
+                "A recording is under way",
+                "If this window is closed, the session goes on as it is: sound, decisions and recording. "
+                f"'earmark dashboard {self.folder}' shows it again.",
+                {
+                    "Close; the session goes on": self._close_now,
+                    "End the recording, then close": self._end_and_close,
+                },
+            )
+            return
+        self.timer.stop()
+        self.settings.setValue("geometry", self.saveGeometry())
+        self.live.save_layout(self.settings)
+        self.settings.sync()
+        launched = self.begin.launched
+        if launched is not None and launched.status is None and not self.now.recording_now and self.link is not None:
+            self.link.send("shutdown")  # nobody else knows of it
+        self.participant.close()
+        self.live.log.close_log()
+        QApplication.instance().removeEventFilter(self.escape)  # type: ignore[union-attr]
+        self.detach()
+        event.accept()
+
+    def _close_now(self) -> None:
+        self._closing = True
+        self.close()
+
+    def _end_and_close(self) -> None:
+        if self.link is None:
+            return
+        self.say("Ending the recording …")
+        self.link.send("stop")
+        waiting = QTimer(self)
+        waiting.timeout.connect(self._close_when_ended)
+        waiting.start(200)
+
+    def _close_when_ended(self) -> None:
+        if not self.now.recording_now:
+            self._close_now()
