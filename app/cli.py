@@ -21,6 +21,7 @@ from app.record import record
 from app.replay import replay
 from app.report import report
 from app.run import run
+from app.serve import control, serve
 from app.stream import stream
 from app.streams import streams
 from app.train import train
@@ -36,6 +37,8 @@ COMMANDS = (
     new,
     calibrate,
     run,
+    serve,
+    control,
     report,
     demo,
     streams,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.protocol import Protocol
+    from app.supervisor import Supervisor
+    from devices.simulate_live import ListenerProcess
 
 #: What names of streams begin with.
 PREFIX = "earmark-demo"
@@ -77,7 +78,7 @@ def demo(
     from app.console import console, fail, failures
     from app.keyboard import Keyboard
     from app.modes import Mode
-    from app.protocol import Calibration, RunPlan
+    from app.protocol import Calibration, Protocol, RunPlan
     from app.record import stop_on_signals
     from app.replay import replay
     from app.report import report
@@ -89,21 +90,26 @@ def demo(
     stop = stop_on_signals()
     keyboard = Keyboard(stop)
     keyboard.there = keyboard.there and not headless
-    events: deque[str] = deque(maxlen=1000)
+    trial = CALIBRATION * seconds / N_TRIALS
+    length = (1 - CALIBRATION) * seconds
+    protocol = Protocol(
+        calibration=Calibration(n_trials=N_TRIALS, trial_s=trial, pause_s=0.0),
+        run=RunPlan(seconds=length, switch_every_s=SWITCH_S),
+    )
     with failures(), refusals():
         folder.mkdir(parents=True, exist_ok=True)
         console.print(f"Everything goes to {folder}. The listener is simulated ({listener.value}).", markup=False)
-        with _session(folder, device, events) as rig, _listener(listener.value), keyboard:
-            screen = Screen(rig, events, keyboard)
-            trial = CALIBRATION * seconds / N_TRIALS
+        with _supervisor(folder, device, protocol) as supervisor, _listener(listener.value) as person, keyboard:
+            supervisor.attend = person.attend
+            rig, screen = supervisor.session, Screen(supervisor, keyboard)
             console.print(f"\nCalibration: {N_TRIALS} trials of {trial:.0f} s, told whom to attend to.", style="bold")
-            rig.calibrate(Calibration(n_trials=N_TRIALS, trial_s=trial, pause_s=0.0))
+            rig.calibrate(protocol.calibration)
             screen.follow(stop, line=not headless)
             if rig.complete:
                 console.print("\nTraining a decoder on the calibration …", style="bold")
                 rig.train()
                 console.print("\nClosed loop: the talker attended to is turned up, the other down.", style="bold")
-                place = rig.run(Mode.CLOSED, RunPlan(switch_every_s=SWITCH_S), (1 - CALIBRATION) * seconds)
+                place = rig.run(Mode.CLOSED, protocol.run)
                 screen.follow(stop, line=not headless)
         if rig.failure:
             fail(rig.failure)
@@ -115,7 +121,7 @@ def demo(
 
 
 @contextlib.contextmanager
-def _listener(preset: str) -> Iterator[None]:
+def _listener(preset: str) -> Iterator[ListenerProcess]:
     """Somebody with electrodes on, who hears the envelopes and obeys the cues."""
     from devices.simulate import PRESETS
     from devices.simulate_live import ListenerProcess, LiveConfig
@@ -130,33 +136,35 @@ def _listener(preset: str) -> Iterator[None]:
     )
     person = ListenerProcess(streams)
     try:
-        yield
+        yield person
     finally:
         person.stop()
 
 
 @contextlib.contextmanager
-def _session(folder: Path, device: str, events: deque[str]) -> Iterator[Session]:
+def _supervisor(folder: Path, device: str, protocol: Protocol) -> Iterator[Supervisor]:
     """Play on the device wanted; on the default one if there is one, else into a file at the pace of a device."""
     from app.config import parse_config
     from app.console import say
-    from app.session import Session
+    from app.supervisor import Supervisor
     from devices.audio.scene import AudioError
 
-    def session(place: str) -> Session:
+    def supervise(place: str) -> Supervisor:
         text = SESSION.format(prefix=PREFIX, device=place)
-        return Session(parse_config(text, "the demonstration", folder), folder, events.append)
+        return Supervisor(parse_config(text, "the demonstration", folder), folder, protocol, "demo")
 
-    rig = session(device or "default")
-    try:
-        rig.play()
-    except AudioError as error:
-        if device:
-            raise
-        say(f"{error}. So what would be heard is written to {folder / 'sound.wav'}.")
-        rig = session("file:sound.wav")
-    with rig:
-        yield rig
+    with contextlib.ExitStack() as stack:
+        supervisor = stack.enter_context(supervise(device or "default"))
+        try:
+            supervisor.session.play()
+        except AudioError as error:
+            if device:
+                raise
+            say(f"{error}. So what would be heard is written to {folder / 'sound.wav'}.")
+            stack.close()
+            supervisor = stack.enter_context(supervise("file:sound.wav"))
+            supervisor.session.play()
+        yield supervisor
 
 
 def main() -> None:

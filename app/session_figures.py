@@ -93,7 +93,7 @@ def session_figures(path: Path, window_s: float, hop_s: float) -> SessionFigures
     """
     file = SessionFile(path)
     replay, kept = Replay(file), dict[str, list[Any]]()
-    replay.run(kept)
+    replay.run(kept, only="attend")
     decisions = [item for item in kept.get("attend", []) if isinstance(item, Decision)]
     if not decisions:
         raise ValueError(f"{path} holds no decision")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,24 +68,18 @@ class Replay:
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     n_items: int = 0
 
-    def run(self, keep: dict[str, list[Any]] | None = None) -> None:
+    def run(self, keep: dict[str, list[Any]] | None = None, only: str = "") -> None:
         """Feed everything, compare everything.
 
         Parameters
         ----------
         keep : dict, optional
             Receives, by output, all items that came out.
+        only : str
+            The one output that is to be kept; all of them if empty.
         """
         config = parse_config(self.session.about["config"], f"configuration in {self.session.path}")
-        folder = self.session.about.get("decoder")
-        beside = self.session.path.parent / folder["folder"] if folder else None
-        if folder and beside and not beside.is_dir():
-            raise ConfigError(
-                f"{self.session.path} was recorded with a decoder: copy the folder {beside.name} beside it"
-            )
-        if folder and beside and folder_fingerprint(beside) != folder["sha256"]:
-            raise ConfigError(f"{beside} is not the decoder that {self.session.path} was recorded with")
-        graph = config.graph(beside)
+        graph = config.graph([self._decoder(one) for one in self.session.about.get("decoders", [])])
         graph.open(config.sources({name: d.spec for name, d in self.session.streams.items()}))
         digests = {name: Digest() for name in graph.outputs}
         self.outputs = {name: Comparison() for name in graph.outputs}
@@ -99,12 +94,21 @@ class Replay:
                         self.outputs[name].n_samples += len(data)
                         if name in given:
                             given[name].append(data)
-                    if keep is not None:
+                    if keep is not None and only in ("", name):
                         keep.setdefault(name, []).append(item)
             elif isinstance(event, Produced):
                 self._compare(self.outputs[event.name], given[event.name], event.data)
             else:
                 self._note(event, digests)
+
+    def _decoder(self, copy: dict[str, str]) -> Path:
+        """Folder of a decoder beside the recording, after a look at whether it is the right one."""
+        path, beside = self.session.path, self.session.path.parent / copy["folder"]
+        if not beside.is_dir():
+            raise ConfigError(f"{path} was recorded with a decoder: copy the folder {beside.name} beside it")
+        if folder_fingerprint(beside) != copy["sha256"]:
+            raise ConfigError(f"{beside} is not the decoder that {path} was recorded with")
+        return beside
 
     def _compare(self, found: Comparison, given: list[np.ndarray], recorded: np.ndarray) -> None:
         if not given or given[0].shape != recorded.shape:

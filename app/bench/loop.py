@@ -159,7 +159,6 @@ def _measure(folder: Path, listener: ListenerConfig, part: str, seconds: float, 
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 time.sleep(0.5)
-                session.watch()
         wrong = session.stop()
     finally:
         person.stop()
