@@ -30,11 +30,14 @@ class Begin(QObject):
     ----------
     ready : Signal(str)
         A session is up; its folder.
+    replayed : Signal(str)
+        A recorded run was chosen; its folder.
     said : Signal(str, bool)
         What is going on, and whether to wait.
     """
 
     ready = Signal(str)
+    replayed = Signal(str)
     said = Signal(str, bool)
 
     def __init__(self, window: QWidget) -> None:
@@ -50,7 +53,7 @@ class Begin(QObject):
     def demo(self) -> None:
         """Begin the demonstration, in a new folder."""
         folder = home() / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
-        self._launch(["demo", "--serve", "--out", str(folder)], folder, "Starting the demonstration …")
+        self._launch(["demo", "--headless", "--out", str(folder)], folder, "Starting the demonstration …")
 
     def connect_stream(self) -> None:
         """Let a stream be chosen, and begin a session with it."""
@@ -86,15 +89,10 @@ class Begin(QObject):
         self._launch(["serve", str(file)], folder, f"Starting {folder.name} …")
 
     def replay(self) -> None:
-        """Let a recording be chosen, and play it."""
-        name, _ = QFileDialog.getOpenFileName(self._window, "Recording", str(home()), "Recordings (loop.xdf *.xdf)")
+        """Let a recorded run be chosen, to be replayed and judged."""
+        name, _ = QFileDialog.getOpenFileName(self._window, "Recording of a run", str(home()), "Runs (loop.xdf)")
         if name:
-            self.replay_file(Path(name))
-
-    def replay_file(self, recording: Path) -> None:
-        """Play a recording."""
-        folder = recording.parent
-        self._launch(["serve", "--replay", str(recording)], folder, f"Replaying {recording.name} …")
+            self.replayed.emit(str(Path(name).parent))
 
     def reopen(self, folder: Path | None) -> None:
         """Look at the session of a folder."""

@@ -79,7 +79,7 @@ class BottomBar(QFrame):
 
     def _look_stream(self, now: Snapshot) -> None:
         neural = next((one for one in now.streams if one.name == now.neural), None)
-        if neural is None:
+        if neural is None or not (now.engine_live or now.recording_now):
             self._say(self.stream, "no stream", OK)
             self._say(self.rates, "", OK)
             return
@@ -96,7 +96,7 @@ class BottomBar(QFrame):
 
     def _look_latency(self, now: Snapshot) -> None:
         one = now.latency
-        if one is None:
+        if one is None or not (now.engine_live or now.recording_now):
             self._say(self.latency, f"lat {UNKNOWN}", OK)
             return
         budget = f" of {milliseconds(one.budget)}" if math.isfinite(one.budget) else ""

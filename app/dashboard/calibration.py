@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.dashboard import theme
-from app.dashboard.figures import clock, letter
+from app.dashboard.figures import clock, count, letter, percent
 from app.dashboard.panel import Panel, Reading, View
 from app.dashboard.snapshot import Snapshot
 
@@ -56,19 +56,22 @@ class Calibration(Panel):
         self.answer.setPlaceholderText("Answer, Enter sends it")
         self.answer.returnPressed.connect(self._answer)
         self._facts = QGridLayout()
-        self.begin, self.redo = QPushButton("&Begin"), QPushButton("Redo &block")
-        self.stop, self.accept, self.refuse = QPushButton("&Stop"), QPushButton("&Accept"), QPushButton("Re&fuse")
+        self.begin, self.redo = QPushButton("&Begin"), QPushButton("Redo &trial")
+        self.stop, self.accept, self.refuse = (
+            QPushButton("&Stop"),
+            QPushButton("&Make the decoder"),
+            QPushButton("Re&fuse it"),
+        )
         for button, words, command in (
             (self.begin, "Begin the calibration", "calibrate"),
-            (self.redo, "Redo the block under way", "redo"),
+            (self.redo, "Redo the trial under way, or else the last one, in the end", "redo"),
             (self.stop, "Stop the calibration", "stop"),
-            (self.accept, "Accept the decoder", "accept"),
+            (self.accept, "Make a decoder of the calibration", "accept"),
             (self.refuse, "Refuse the decoder; the recording stays", "refuse"),
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
             button.clicked.connect(lambda _=False, command=command: self._ask(command))
-        self._block = -1
         self._drawn: object = None
         self._lay_out()
 
@@ -102,7 +105,7 @@ class Calibration(Panel):
         layout.addLayout(buttons)
 
     def _ask(self, command: str) -> None:
-        self.asked.emit(command, {"block": self._block} if command == "redo" else {})
+        self.asked.emit(command, {})
 
     def _answer(self) -> None:
         if text := self.answer.text().strip():
@@ -113,13 +116,11 @@ class Calibration(Panel):
         now = view.now
         live, state = now.session_live, now.state
         calibrating = live and state == "calibrating"
-        trained = live and (state == "ready" or (calibrating and now.complete))
-        self._block = now.block
         self.begin.setEnabled(live and state in ("idle", "ready", "review"))
-        self.redo.setEnabled(calibrating and not now.complete and now.block > 0)
+        self.redo.setEnabled(calibrating and not now.complete)
         self.stop.setEnabled(calibrating and not now.complete)
-        self.accept.setEnabled(trained)
-        self.refuse.setEnabled(trained)
+        self.accept.setEnabled(calibrating and now.complete)
+        self.refuse.setEnabled(live and state == "ready" and now.accuracy is not None)
         step, advice = self._where(now)
         self._advice.setText(advice)
         self._look_steps(step)
@@ -127,7 +128,7 @@ class Calibration(Panel):
         self._question.say(now.question)
         for widget in (self._question, self.answer):
             widget.setVisible(bool(now.question))
-        facts = (tuple(now.accuracy.items()), theme.of(self).name)
+        facts = now.accuracy
         if facts != self._drawn:
             self._drawn = facts
             self._look_facts(now)
@@ -141,14 +142,13 @@ class Calibration(Panel):
             case "checking":
                 return 0, "Looking at streams, electrodes, sound and disk …"
             case "calibrating" if now.complete:
-                return 2, "All trials are recorded. A decoder is being made of them …"
+                return 2, "All trials are recorded. Make a decoder of them: that takes some seconds."
             case "calibrating":
                 return 1, "The listener attends to whom the cue names. Everything is recorded."
             case "ready":
-                return (
-                    3,
-                    "There is a decoder. Accuracy is cross-validated: no trial was judged by a decoder that saw it.",
-                )
+                return 3, "There is a decoder. Its accuracy is cross-validated: no trial was judged by what saw it."
+            case "idle" if now.decoder:
+                return 0, "There is a decoder already: it is never overwritten. Choose another folder for another one."
             case "running" | "paused":
                 return 3, "A run is under way: calibrate before or after it."
         return 0, "Trials with cues, from which a decoder of this listener is made. Everything is checked first."
@@ -182,7 +182,7 @@ class Calibration(Panel):
             return
         block = f"block {now.block} of {now.n_blocks}, " if now.n_blocks > 0 else ""
         left = f", {now.next_cue_s:.0f} s to the next cue" if math.isfinite(now.next_cue_s) else ""
-        self._trial.say(f"{block}{clock(now.elapsed)} of {clock(now.seconds)}{left}")
+        self._trial.say(now.waiting or f"{block}{clock(now.elapsed)} of {clock(now.seconds)}{left}")
         done = now.elapsed / now.seconds if now.seconds > 0 and math.isfinite(now.elapsed) else 0.0
         self._progress.setValue(int(1000 * min(done, 1.0)))
         n = len(now.ch_names)
@@ -192,7 +192,12 @@ class Calibration(Panel):
         while (item := self._facts.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
-        for row, (key, words) in enumerate(now.accuracy.items()):
+        one = now.accuracy
+        if one is None:
+            return
+        decisions = f"{percent(one.accuracy)} of {count(one.n)} decisions were right, cross-validated"
+        rows = (("accuracy", decisions), ("guessing reaches", percent(one.chance)), ("trained on", clock(one.seconds)))
+        for row, (key, words) in enumerate(rows):
             for column, text in enumerate((key, words)):
                 label = QLabel(text)
                 label.setTextFormat(Qt.TextFormat.PlainText)

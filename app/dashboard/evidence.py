@@ -23,6 +23,7 @@ class Evidence(Panel):
     def __init__(self) -> None:
         super().__init__()
         self._plot = Plot("Score of each talker, last 60 s", "score (r)", "")
+        self._plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
         self._plot.setXRange(-SPAN_S, 0, padding=0)
         self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-50, -40, -30, -20, -10)]])
         self._now = QHBoxLayout()

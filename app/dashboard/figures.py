@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 UNKNOWN = "–"
+#: Gains up to this, in dB, are silence.
+SILENT_DB = -100.0
 
 
 def clock(seconds: float) -> str:
@@ -59,7 +61,7 @@ def decibels(value: float) -> str:
     """A gain in dB without the unit, signed."""
     if math.isnan(value):
         return UNKNOWN
-    return "-∞" if value == -math.inf else f"{value:+.1f}"
+    return "-∞" if value <= SILENT_DB else f"{value:+.1f}"
 
 
 def level(amplitude: float) -> float:

@@ -60,6 +60,7 @@ class Review(Panel):
         self._stages.setWordWrap(True)
         self._stages.setAccessibleName("Latency and sound")
         self._folder: Path | None = None
+        self._chosen: Path | None = None
         self._found: dict[str, Any] | None = None
         self._work: Background | None = None
         self._lay_out()
@@ -88,27 +89,38 @@ class Review(Panel):
         layout.addWidget(self._gains, 2)
         layout.addWidget(self._stages)
 
+    def show_run(self, run: Path) -> None:
+        """Replay and judge a run, which need not be of the session that is open."""
+        self._folder, self._chosen = run.parent, run
+        self._list_runs()
+        self._judge()
+
     def look(self, view: View) -> None:
         now = view.now
-        self._folder = Path(now.out) if now.out else self._folder
-        runs = []
-        if self._folder is not None and self._folder.is_dir():
-            found = (path.parent for path in self._folder.glob("run-*/loop.xdf"))
-            runs = sorted(found, key=lambda path: path.stat().st_mtime)
-        names = [path.name for path in runs]
-        if names != [self._runs.itemText(i) for i in range(self._runs.count())]:
-            self._runs.clear()
-            for path in runs:
-                self._runs.addItem(path.name, str(path))
-            self._runs.setCurrentIndex(len(runs) - 1)
+        if now.out and self._chosen is None:
+            self._folder = Path(now.out)
+        runs = self._list_runs()
         # A replay takes a core: not while somebody listens.
-        free = self._work is None and not now.recording_now and bool(runs)
+        free = self._work is None and not now.recording_now and runs
         self.judge.setEnabled(free)
         self.report.setEnabled(free)
         self.export.setEnabled(self._found is not None)
         self.folder.setEnabled(self._folder is not None)
         if not self._said.said and not runs:
             self._said.say("No run is recorded yet")
+
+    def _list_runs(self) -> bool:
+        runs = []
+        if self._folder is not None and self._folder.is_dir():
+            found = (path.parent for path in self._folder.glob("*/loop.xdf"))
+            runs = sorted(found, key=lambda path: path.stat().st_mtime)
+        names = [path.name for path in runs]
+        if names != [self._runs.itemText(i) for i in range(self._runs.count())]:
+            self._runs.clear()
+            for path in runs:
+                self._runs.addItem(path.name, str(path))
+            self._runs.setCurrentIndex(runs.index(self._chosen) if self._chosen in runs else len(runs) - 1)
+        return bool(runs)
 
     @property
     def _run(self) -> Path:

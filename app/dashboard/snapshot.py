@@ -92,6 +92,16 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """What the decoder of the last calibration is worth: shares, decisions they rest on, seconds of training."""
+
+    accuracy: float
+    chance: float
+    n: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened, at an LSL time."""
 
@@ -136,7 +146,9 @@ class Snapshot:
     override: int | str | None = None
     failure: str = ""
     complete: bool = False
-    accuracy: Mapping[str, str] = field(default_factory=dict)
+    waiting: str = ""
+    decoder: bool = False
+    accuracy: Accuracy | None = None
     recording: Recording | None = None
     sound: Sound = field(default_factory=Sound)
     events: tuple[Event, ...] = ()
@@ -191,6 +203,7 @@ def snapshot(
     talkers = tuple(_text(name) for name in _list(session.get("talkers")))
     recording, decided = _table(session.get("recording")), _table(engine.get("decision"))
     decisions, hop, latency = (_table(engine.get(key)) for key in ("decisions", "hop", "latency"))
+    facts = _table(session.get("accuracy"))
     thresholds = _table(engine.get("thresholds"))
     override = session.get("override")
     return Snapshot(
@@ -213,7 +226,9 @@ def snapshot(
         complete=session.get("complete") is True,
         talkers=talkers,
         override=override if override is None or isinstance(override, int) else _text(override),
-        accuracy={_text(key): _text(value) for key, value in _table(session.get("accuracy")).items()},
+        waiting=_text(session.get("waiting") or ""),
+        decoder=session.get("decoder") is True,
+        accuracy=_accuracy(facts) if facts else None,
         recording=_recording(recording) if recording else None,
         sound=_sound(_table(session.get("audio")), sound, sound_live, len(talkers)),
         events=tuple(Event(_count(i), _number(at), _text(text)) for i, at, text in _list(session.get("events"))),
@@ -314,6 +329,11 @@ def _recording(one: Mapping[str, Any]) -> Recording:
         _number(one.get("free_bytes")),
         _number(one.get("bytes_per_s")),
     )
+
+
+def _accuracy(one: Mapping[str, Any]) -> Accuracy:
+    shares = (_number(one.get("accuracy")), _number(one.get("chance")))
+    return Accuracy(*shares, _count(one.get("n")), _number(one.get("seconds")))
 
 
 def _sound(one: Mapping[str, Any], status: Status | None, live: bool, n_talkers: int) -> Sound:

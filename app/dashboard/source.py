@@ -75,7 +75,7 @@ class Source:
         if silent and time.monotonic() - self._asked > RETRY_S:
             self._asked = time.monotonic()
             name = self._find()
-            if name and name != self._name:
+            if name != self._name:  # another session, or none any more
                 self._name = name
                 session = self._board(self._session, name)
         about, sound = (session.get(key) or {} for key in ("engine", "audio"))

@@ -254,7 +254,8 @@ class TopBar(QFrame):
         self.mute.setText(words)
         self.mute.setToolTip(failed or "Silence at once (Esc)")
         self.mute.setStyleSheet(
-            f"QPushButton {{ background: {colour}; color: {look.base if muted else '#ffffff'}; font: bold 15px; border-radius: 6px; }}"
+            f"QPushButton {{ background: {colour}; color: {look.base if muted else '#ffffff'};"
+            " font: bold 15px; border-radius: 6px; }"
             f"QPushButton:focus {{ border: 2px solid {look.text}; }}"
         )
         self.mute.setAccessibleDescription(words)

@@ -98,10 +98,10 @@ class Traces(QWidget):
                 self._fit()
             self._lost.say(f"lost {reader.lost:,}")
         quiet = time.monotonic() - self._came
-        if quiet > SILENT_S and (sweep.ch_names or now.recording_now):
+        if quiet > SILENT_S and now.recording_now:
             sweep.set_notice(f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA")
-        else:
-            sweep.set_notice("")
+        else:  # between runs nothing is received
+            sweep.set_notice("NOT RUNNING" if quiet > SILENT_S and sweep.ch_names else "")
 
     def mark(self, events: list[Event], now: Snapshot, reader: SignalReader | None) -> None:
         """Draw lines at events."""

@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 TICK_MS = 33
 #: Commands by which something is lost: asked before, in these words.
 LOSES = {
-    "redo": "The block under way begins anew; what was recorded of it does not count.",
+    "redo": "The trial under way, or else the last one, does not count, and is repeated in the end.",
     "refuse": "The decoder is thrown away. Its recording stays.",
     "stop": "The calibration ends without a decoder. What was recorded until now stays in the file.",
 }
@@ -96,6 +96,7 @@ class Window(QMainWindow):
         self.begin = Begin(self)
         self.begin.ready.connect(lambda name: self.attach(Path(name)))
         self.begin.said.connect(self.start.say)
+        self.begin.replayed.connect(self._review)
         self.resize(1280, 720)
         self._restore()
         self.go("start")
@@ -210,6 +211,11 @@ class Window(QMainWindow):
         self.link.answered.connect(self._answered)
         logger.info("showing %s", folder)
         self.go("live")
+
+    def _review(self, folder: str) -> None:
+        """Show a recorded run."""
+        self.review.show_run(Path(folder))
+        self.go("review")
 
     def detach(self) -> None:
         """Look at no session."""

@@ -39,7 +39,7 @@ def serve(folder: str, options: dict, out) -> None:
     state = {
         "kind": options.get("kind", "demo"), "state": options.get("state", "running"), "mode": "closed",
         "muted": False, "override": None, "attend": talkers[0], "question": "", "failure": "", "complete": False,
-        "accuracy": {}, "checks": [], "out": folder, "talkers": talkers,
+        "accuracy": None, "checks": [], "out": folder, "talkers": talkers,
     } | options.get("more", {})  # fmt: skip
     events, heard = [[1, pylsl.local_clock(), "Cue: attend to Joe."]], []
     stop = []
