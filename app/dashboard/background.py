@@ -26,7 +26,8 @@ class Background(QObject):
         self._process = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()
         environment.insert("PYTHONPATH", ":".join(path for path in sys.path if path))
-        environment.insert("OMP_NUM_THREADS", "1")
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            environment.insert(name, "1")
         self._process.setProcessEnvironment(environment)
         self._process.finished.connect(self._finished)
         self._process.errorOccurred.connect(self._broken)

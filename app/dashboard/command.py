@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +19,6 @@ def dashboard(
     It may be closed and opened at any time: sound, decisions and recording go on without it. Exit status: 0 closed,
     1 it cannot be opened.
     """
-    # Before NumPy is loaded: small products on many threads cost more than they bring, and disturb others.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
     from importlib.util import find_spec
 
     from app.console import fail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QMainWindow, QMenu, QWidget
 
 from app.dashboard.keys import KEYS
@@ -38,6 +38,15 @@ def fill_menus(
         menus[key.menu].addAction(action)
         actions[name] = action
     return actions, menus
+
+
+def list_screens(menu: QMenu, open_on: Callable[[str], None]) -> None:
+    """Fill a menu with the screens that there are now."""
+    menu.clear()
+    for screen in QGuiApplication.screens():
+        size, name = screen.geometry(), screen.name()
+        action = menu.addAction(f"{name}, {size.width()}×{size.height()}")
+        action.triggered.connect(lambda _=False, name=name: open_on(name))
 
 
 class KeysHelp(QDialog):

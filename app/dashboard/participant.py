@@ -23,11 +23,15 @@ class Participant(QWidget):
         self.words, self.small = "", ""
         self.cross = True
 
-    def open_on(self, screen: QScreen) -> None:
-        """Cover a screen."""
+    def open_on(self, name: str, operator: QScreen) -> None:
+        """Cover a screen: the one of that name, or else one that the operator does not use."""
+        screens = QGuiApplication.screens()
+        named = [screen for screen in screens if screen.name() == name]
+        others = [screen for screen in screens if screen is not operator]
+        screen = (named or others or screens)[0]
         self.setScreen(screen)
         self.setGeometry(screen.geometry())
-        if len(QGuiApplication.screens()) > 1:
+        if len(screens) > 1:
             self.showFullScreen()
         else:  # the operator needs the only screen, too
             size = screen.availableGeometry().size() / 2

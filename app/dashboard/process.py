@@ -10,6 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QSettings
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QApplication, QLabel
+from threadpoolctl import threadpool_limits
 
 from app.dashboard import theme
 from app.dashboard.window import Window
@@ -44,6 +45,7 @@ def check_qt() -> None:
 def show(folder: Path | None, colours: str) -> int:
     """Open the window and come back when it is closed; return the exit status."""
     quiet_liblsl()
+    threadpool_limits(1)  # small products on many threads cost more than they bring, and disturb others
     if hasattr(os, "nice"):
         os.nice(NICE)
     app = QApplication.instance() or QApplication(["earmark"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer
-from PySide6.QtGui import QActionGroup, QCloseEvent, QGuiApplication
+from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
@@ -31,7 +31,7 @@ from app.dashboard.keys import KEYS, EscapeMutes
 from app.dashboard.launch import board_of
 from app.dashboard.link import Link
 from app.dashboard.live import Live
-from app.dashboard.menus import KeysHelp, fill_menus
+from app.dashboard.menus import KeysHelp, fill_menus, list_screens
 from app.dashboard.panel import Reading, View
 from app.dashboard.participant import Participant
 from app.dashboard.picker import Picker
@@ -173,8 +173,8 @@ class Window(QMainWindow):
         panels = view.addMenu("P&anels")
         for dock in self.live.docks.values():
             panels.addAction(dock.toggleViewAction())
-        self._screens = view.addMenu("Participant s&creen on")
-        self._screens.aboutToShow.connect(self._list_screens)
+        screens = view.addMenu("Participant s&creen on")
+        screens.aboutToShow.connect(lambda: list_screens(screens, self._open_participant))
 
     def _join(self) -> None:
         for asker in (self.live, self.setup, self.calibration, self.review):
@@ -314,22 +314,10 @@ class Window(QMainWindow):
         self.settings.setValue("theme", wanted.name)
         theme.apply(QApplication.instance(), wanted)  # type: ignore[arg-type]
 
-    def _list_screens(self) -> None:
-        self._screens.clear()
-        group = QActionGroup(self._screens)
-        for screen in QGuiApplication.screens():
-            size = screen.geometry()
-            action = self._screens.addAction(f"{screen.name()}, {size.width()}×{size.height()}")
-            group.addAction(action)
-            action.triggered.connect(lambda _=False, screen=screen: self._open_participant(screen.name()))
-
     def _open_participant(self, name: str) -> None:
         self.settings.setValue("participant/screen", name)
-        screens = QGuiApplication.screens()
-        others = [screen for screen in screens if screen is not self.screen()]
-        named = [screen for screen in screens if screen.name() == name]
         self.participant.look(self.now)
-        self.participant.open_on((named or others or screens)[0])
+        self.participant.open_on(name, self.screen())
 
     def _toggle_participant(self) -> None:
         if self.participant.isVisible():
