@@ -99,7 +99,7 @@ class Attention(Panel):
             float(times[i]) for i in range(1, len(made)) if made[i].talker != made[i - 1].talker and made[i].talker >= 0
         ]
         self._switches.setData(np.repeat(switched, 2), np.tile([0.0, 1.0], len(switched)))
-        stops = [at - now.time for at, _ in list(view.history.cues)[1:]] + [0.0]
+        stops = [*(at - now.time for at, _ in view.history.cues), 0.0][1:]
         spans = [
             (max(at - now.time, -SPAN_S), stop, name)
             for (at, name), stop in zip(view.history.cues, stops, strict=True)

@@ -132,4 +132,4 @@ class BottomBar(QFrame):
         if self._levels.get(part) != (level, look.name):
             self._levels[part] = (level, look.name)
             colour = {OK: look.text, WARN: look.warn, BAD: look.bad}[level]
-            part.setStyleSheet(f"color: {colour};" + ("font-weight: bold;" if level == BAD else ""))
+            part.setStyleSheet(f"color: {colour};")  # bold would be wider

@@ -71,6 +71,7 @@ class Calibration(Panel):
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
+            button.setEnabled(False)  # until more is known
             button.clicked.connect(lambda _=False, command=command: self._ask(command))
         self._drawn: object = None
         self._lay_out()

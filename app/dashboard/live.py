@@ -66,6 +66,7 @@ class Controls(QWidget):
         for button, name in ((self.run, "Run (Ctrl+R)"), (self.pause, "Pause or go on (Ctrl+P)"), (self.stop, "Stop")):
             button.setAccessibleName(name)
             button.setToolTip(name)
+            button.setEnabled(False)  # until more is known
         self.pause.setFixedWidth(self.pause.fontMetrics().horizontalAdvance("Resume") + 28)
         self._cue = Reading("Cue", "")
         self.run.clicked.connect(self._run)

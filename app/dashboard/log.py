@@ -51,6 +51,5 @@ class Log(Panel):
     def look(self, view: View) -> None:
         """Nothing: lines come by themselves."""
 
-    def close_log(self) -> None:
-        """Take no further lines."""
+    def end(self) -> None:
         self._logger.removeHandler(self._handler)

@@ -40,6 +40,9 @@ class Panel(QWidget):
         """Show what is now; called while the panel is visible only."""
         raise NotImplementedError
 
+    def end(self) -> None:
+        """Let go of what would outlive the window."""
+
 
 class Reading(QLabel):
     """Words or a figure in a place of fixed width: what does not fit is cut, and told when pointed at.

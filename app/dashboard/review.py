@@ -50,6 +50,7 @@ class Review(Panel):
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
+            button.setEnabled(False)  # until more is known
             button.clicked.connect(do)
         self._said = Reading("What is going on")
         self._facts = [(Reading(""), QLabel(), Reading("")) for _ in range(5)]
@@ -125,6 +126,10 @@ class Review(Panel):
     @property
     def _run(self) -> Path:
         return Path(self._runs.currentData())
+
+    def end(self) -> None:
+        if self._work is not None:
+            self._work.stop()
 
     def _start(self, module: str, arguments: list[str], words: str) -> Background:
         self._said.say(words)

@@ -48,6 +48,7 @@ class Setup(Panel):
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
+            button.setEnabled(False)  # until more is known
         self.check.clicked.connect(lambda: self.asked.emit("check", {}))
         self.calibrate.clicked.connect(lambda: self.going.emit("calibrate"))
         self.run.clicked.connect(lambda: self.going.emit("live"))

@@ -124,6 +124,10 @@ class Topomap(Panel):
             head.values = None
         head.update()
 
+    def end(self) -> None:
+        if self._work is not None:
+            self._work.stop()
+
     def _prepare(self, places: tuple) -> None:
         self._work = Background("app.dashboard.scalp", [], json.dumps(places).encode(), self)
         self._work.done.connect(self._prepared)

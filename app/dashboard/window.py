@@ -377,7 +377,8 @@ class Window(QMainWindow):
         if launched is not None and launched.status is None and not self.now.recording_now and self.link is not None:
             self.link.send("shutdown")  # nobody else knows of it
         self.participant.close()
-        self.live.log.close_log()
+        for panel in (*self.live.panels, self.review):
+            panel.end()
         QApplication.instance().removeEventFilter(self.escape)  # type: ignore[union-attr]
         self.detach()
         event.accept()
