@@ -254,8 +254,8 @@ def _publish(folder: str, n_channels: int, sfreq: float, up: Any, stop: Any) -> 
         record["peak"][:2] = record["out_peak"] = 0.2 + 0.1 * math.sin(5 * now)
         status.write(record)
         if k % 5 == 0:
-            engine.write(_engine_facts(now, now - begun, n_channels, sfreq))
-            session.write(_session_facts(now, now - begun, folder, engine.name, ring.name, status.name))
+            engine.write(_engine_facts(now, now - begun, n_channels, sfreq, ring.name))
+            session.write(_session_facts(now, now - begun, folder, engine.name, status.name))
         up.set()
         k += 1
         time.sleep(max(0.0, begun + k * hop / sfreq - pylsl.local_clock()))
@@ -264,24 +264,24 @@ def _publish(folder: str, n_channels: int, sfreq: float, up: Any, stop: Any) -> 
         end.close()
 
 
-def _session_facts(now: float, elapsed: float, folder: str, engine: str, signals: str, status: str) -> dict[str, Any]:
+def _session_facts(now: float, elapsed: float, folder: str, engine: str, status: str) -> dict[str, Any]:
     return {
         "time": now, "kind": "demo", "state": "running", "mode": "closed", "out": folder, "talkers": TALKERS,
         "elapsed": elapsed, "seconds": 300.0, "attend": TALKERS[int(elapsed / 20) % 2], "next_cue_s": 20 - elapsed % 20,
         "events": [[i, now - elapsed + i, "Cue: attend to Joe."] for i in range(min(200, int(elapsed)))],
         "recording": {"path": "loop.xdf", "bytes": 1e6 * elapsed, "free_bytes": 4e10, "bytes_per_s": 1e6},
-        "engine": {"alive": True, "restarts": 0, "board": engine, "signals": signals},
+        "engine": {"alive": True, "restarts": 0, "board": engine},
         "audio": {"status": status, "playing": "nowhere", "failure": "", "restarts": 0},
     }  # fmt: skip
 
 
-def _engine_facts(now: float, elapsed: float, n_channels: int, sfreq: float) -> dict[str, Any]:
+def _engine_facts(now: float, elapsed: float, n_channels: int, sfreq: float, signals: str) -> dict[str, Any]:
     names = [f"E{i + 1}" for i in range(n_channels)]
     angle, radius = np.arange(n_channels) * 2.4, 0.09 * np.sqrt(np.arange(n_channels) / n_channels)
     height = np.sqrt(0.095**2 - radius**2)
     p = 0.5 + 0.4 * math.sin(elapsed / 5)
     return {
-        "time": now, "neural": "eeg", "ch_names": names, "bad": {"E3": "flat"},
+        "time": now, "neural": "eeg", "signals": signals, "ch_names": names, "bad": {"E3": "flat"},
         "positions": np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1),
         "streams": {
             "eeg": {"nominal": sfreq, "effective": sfreq, "n_channels": n_channels, "age_s": 0.01, "status": "live"}

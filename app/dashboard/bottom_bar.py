@@ -20,6 +20,8 @@ FEW_HOURS = 1.0
 
 #: Height of letters, in pixels: all has to fit into 960.
 LETTERS = 11
+#: Seconds after which the measured rate of a stream says something.
+SETTLED_S = 10.0
 
 OK, WARN, BAD = "ok", "warn", "bad"
 
@@ -91,7 +93,8 @@ class BottomBar(QFrame):
         else:
             old = not neural.age_s < OLD_S
             self._say(self.stream, f"● {age(neural.age_s)} old {channels}", WARN if old else OK)
-        slow = abs(neural.effective - neural.nominal) > SLOW * neural.nominal
+        settled = neural.n_samples > SETTLED_S * neural.nominal
+        slow = settled and abs(neural.effective - neural.nominal) > SLOW * neural.nominal
         self._say(self.rates, f"{rate(neural.effective)}/{rate(neural.nominal)} Hz", WARN if slow else OK)
 
     def _look_latency(self, now: Snapshot) -> None:

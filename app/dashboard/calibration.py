@@ -183,7 +183,8 @@ class Calibration(Panel):
             return
         block = f"block {now.block} of {now.n_blocks}, " if now.n_blocks > 0 else ""
         left = f", {now.next_cue_s:.0f} s to the next cue" if math.isfinite(now.next_cue_s) else ""
-        self._trial.say(now.waiting or f"{block}{clock(now.elapsed)} of {clock(now.seconds)}{left}")
+        timed = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}{left}"
+        self._trial.say(now.waiting or (timed if now.recording_now and math.isfinite(now.elapsed) else "starting"))
         done = now.elapsed / now.seconds if now.seconds > 0 and math.isfinite(now.elapsed) else 0.0
         self._progress.setValue(int(1000 * min(done, 1.0)))
         n = len(now.ch_names)

@@ -92,7 +92,7 @@ class Controls(QWidget):
         self.pause.setEnabled(running)
         self._paused = now.state == "paused"
         self.pause.setText("Resume" if self._paused else "&Pause")
-        self.stop.setEnabled(live and now.recording_now)
+        self.stop.setEnabled(live and now.under_way)
         if not (running or now.state == "calibrating"):
             self._cue.say("" if now.state != "ready" else "Ready: the decoder fits")
             return

@@ -76,8 +76,8 @@ class TalkerStrip(QFrame):
             self._style = colour
             self._title.setStyleSheet(f"color: {colour}; font-weight: bold")
             self.meter.colour = colour
-        attended = now.kind == "demo" and now.attend == self._name
-        self._title.say(f"{letter(k)}  {self._name}{'  ◀ listener attends' if attended else ''}")
+        cued = now.under_way and now.attend == self._name
+        self._title.say(f"{letter(k)}  {self._name}{'  ◀ cue' if cued else ''}")
         peak = now.sound.peak[k] if now.sound.live and k < len(now.sound.peak) else 0.0
         self.meter.show_amplitude(peak)
         self.level.say(f"{level(peak):.0f} dBFS" if now.sound.live else "no sound")

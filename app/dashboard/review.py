@@ -102,7 +102,7 @@ class Review(Panel):
             self._folder = Path(now.out)
         runs = self._list_runs()
         # A replay takes a core: not while somebody listens.
-        free = self._work is None and not now.recording_now and runs
+        free = self._work is None and not now.under_way and runs
         self.judge.setEnabled(free)
         self.report.setEnabled(free)
         self.export.setEnabled(self._found is not None)

@@ -146,6 +146,7 @@ class Snapshot:
     override: int | str | None = None
     failure: str = ""
     complete: bool = False
+    grows: bool = True
     waiting: str = ""
     decoder: bool = False
     accuracy: Accuracy | None = None
@@ -179,9 +180,14 @@ class Snapshot:
         return self.engine_age < SILENT_S
 
     @property
+    def under_way(self) -> bool:
+        """Whether a calibration or run goes on, or is about to."""
+        return self.state in ("calibrating", "running", "paused")
+
+    @property
     def recording_now(self) -> bool:
         """Whether something is being recorded."""
-        return self.state in ("calibrating", "running", "paused")
+        return self.under_way and self.grows
 
 
 def snapshot(
@@ -224,6 +230,7 @@ def snapshot(
         n_blocks=_count(session.get("n_blocks")),
         muted=session.get("muted") is True,
         complete=session.get("complete") is True,
+        grows=session.get("recording_now") is not False,
         talkers=talkers,
         override=override if override is None or isinstance(override, int) else _text(override),
         waiting=_text(session.get("waiting") or ""),

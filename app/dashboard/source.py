@@ -80,7 +80,7 @@ class Source:
                 session = self._board(self._session, name)
         about, sound = (session.get(key) or {} for key in ("engine", "audio"))
         engine = self._board(self._engine, str(about.get("board") or ""))
-        self._signals = str(about.get("signals") or "")
+        self._signals = str(engine.get("signals") or "")
         status = self._status.follow(str(sound.get("status") or ""))
         value = status.read() if status is not None else None
         if value is not None and value.heartbeat != self._beat:

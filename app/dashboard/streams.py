@@ -14,7 +14,7 @@ from app.dashboard.snapshot import Stream
 Index = QModelIndex | QPersistentModelIndex
 HEADS = ("stream", "status", "ch", "nominal Hz", "effective Hz", "age", "gaps", "missing", "skipped", "host")
 #: Width of each column in pixels; the first takes the rest.
-WIDTHS = (0, 62, 40, 72, 78, 56, 44, 62, 58, 90)
+WIDTHS = (0, 62, 40, 84, 88, 56, 44, 62, 62, 90)
 
 
 class _Model(QAbstractTableModel):

@@ -231,7 +231,7 @@ class TopBar(QFrame):
         self.chip.show_kind(now.kind)
         known = math.isfinite(now.session_age)
         state = now.state if now.session_live or not known else "NO DATA"
-        mode = MODES.get(now.mode, "") if now.recording_now and now.session_live and now.state != "calibrating" else ""
+        mode = MODES.get(now.mode, "") if now.under_way and now.session_live and now.state != "calibrating" else ""
         self.state.say(", ".join(word for word in (state, mode) if word) or "no session")
         block = f"block {now.block}/{now.n_blocks}  " if now.n_blocks > 0 else ""
         timed = math.isfinite(now.elapsed) and now.recording_now

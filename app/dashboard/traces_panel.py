@@ -100,8 +100,10 @@ class Traces(QWidget):
         quiet = time.monotonic() - self._came
         if quiet > SILENT_S and now.recording_now:
             sweep.set_notice(f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA")
+        elif quiet <= SILENT_S:
+            sweep.set_notice("")
         else:  # between runs nothing is received
-            sweep.set_notice("NOT RUNNING" if quiet > SILENT_S and sweep.ch_names else "")
+            sweep.set_notice("STARTING" if now.under_way else "NOT RUNNING" if now.session_live else "")
 
     def mark(self, events: list[Event], now: Snapshot, reader: SignalReader | None) -> None:
         """Draw lines at events."""

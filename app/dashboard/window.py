@@ -232,14 +232,11 @@ class Window(QMainWindow):
             self.say(f"{command}: there is no session")
             return
         loses = LOSES.get(command) if command != "stop" or self.now.state == "calibrating" else None
+        link = self.link
         if loses is None:
-            self.link.send(command, args)
-            return
-        self._ask(f"{command.capitalize()}?", loses, {command.capitalize(): lambda: self._really(command, args)})
-
-    def _really(self, command: str, args: dict | None) -> None:
-        if self.link is not None:
-            self.link.send(command, args)
+            link.send(command, args)
+        else:
+            self._ask(f"{command.capitalize()}?", loses, {command.capitalize(): lambda: link.send(command, args)})
 
     def mute(self, on: bool) -> None:
         """Silence, or sound again."""
@@ -254,6 +251,8 @@ class Window(QMainWindow):
     def _answered(self, command: str, _: dict) -> None:
         if command == "mute":
             self._mute_failed = ""
+        elif command == "attend":
+            self.say("The simulated listener attends to the talker you clicked: gains will follow within seconds")
 
     def say(self, text: str, bad: bool = False) -> None:
         """Tell something in the line below the top bar."""
@@ -357,7 +356,7 @@ class Window(QMainWindow):
         self.live.restore_layout(self.settings)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.now.recording_now and self.now.session_live and not self._closing:
+        if self.now.under_way and self.now.session_live and not self._closing:
             event.ignore()
             self._ask(
                 "A recording is under way",
@@ -374,7 +373,7 @@ class Window(QMainWindow):
         self.live.save_layout(self.settings)
         self.settings.sync()
         launched = self.begin.launched
-        if launched is not None and launched.status is None and not self.now.recording_now and self.link is not None:
+        if launched is not None and launched.status is None and not self.now.under_way and self.link is not None:
             self.link.send("shutdown")  # nobody else knows of it
         self.participant.close()
         for panel in (*self.live.panels, self.review):
@@ -397,5 +396,5 @@ class Window(QMainWindow):
         waiting.start(200)
 
     def _close_when_ended(self) -> None:
-        if not self.now.recording_now:
+        if not self.now.under_way:
             self._close_now()

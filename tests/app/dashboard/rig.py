@@ -119,7 +119,7 @@ def serve(folder: str, options: dict, out) -> None:
                     "block": 2, "n_blocks": 6, "events": events[-200:],
                     "recording": {"path": f"{folder}/run-1/loop.xdf", "bytes": out_bytes, "alarm": "", "restarts": 0,
                                   "free_bytes": 41.2e9, "bytes_per_s": 1.1e6},
-                    "engine": {"alive": True, "restarts": 0, "board": engine_board.name, "signals": ring.name},
+                    "engine": {"alive": True, "restarts": 0, "board": engine_board.name},
                     "audio": {"status": status.name, "playing": "Built-in Audio Analog Stereo", "failure": "",
                               "restarts": 0},
                 }
@@ -129,6 +129,7 @@ def serve(folder: str, options: dict, out) -> None:
             engine_board.write(
                 {
                     "time": now if not state.get("engine_dead") else begun, "beat": beat, "neural": "eeg",
+                    "signals": ring.name,
                     "streams": {
                         "eeg": stream | {"nominal": sfreq, "effective": sfreq - 0.2, "n_channels": n, "age_s": 0.012},
                         "speech": stream | {"nominal": 64.0, "effective": 64.0, "n_channels": 2, "age_s": 0.03},

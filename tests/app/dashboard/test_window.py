@@ -184,7 +184,8 @@ def test_each_control_of_the_live_page_sends_its_command(qtbot, session, window)
     assert heard(qtbot, one, "master")[-1] == {"db": -12.0}
     qtbot.mouseClick(meters._strips[1], left, pos=QPoint(10, 10))
     assert heard(qtbot, one, "attend") == [{"talker": 1}]
-    qtbot.waitUntil(lambda: "listener attends" in meters._strips[1]._title.said, timeout=5000)
+    qtbot.waitUntil(lambda: "the talker you clicked" in shown.notice.said, timeout=5000)
+    qtbot.waitUntil(lambda: "cue" in meters._strips[1]._title.said, timeout=5000)
     note = shown.live.events.note
     shown.actions_by_key["note"].trigger()
     qtbot.keyClicks(note, "subject coughed")
