@@ -60,8 +60,15 @@ class Begin(QObject):
         if self._picker is None:
             self._picker = Picker(self._window)
             self._picker.picked.connect(self._picked)
+            self._picker.described.connect(self._open)
         self._picker.show()
         self._picker.search()
+
+    def _open(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self._window, "Session", str(home()), "Sessions (*.toml)")
+        if name and self._picker is not None:
+            self._picker.hide()
+            self.session(Path(name))
 
     def _picked(self, stream: dict[str, Any]) -> None:
         name = f"session-{datetime.now():%Y%m%d-%H%M%S}"

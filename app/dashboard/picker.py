@@ -31,11 +31,14 @@ class Picker(QDialog):
     ----------
     picked : Signal(dict)
         A stream: ``name``, ``type``, ``channels``, ``sfreq``, ``host``, ``source_id``.
+    described : Signal()
+        The session is described in a file already.
     found : Signal(list)
         Streams, from the thread that looked.
     """
 
     picked = Signal(dict)
+    described = Signal()
     found = Signal(list)
 
     def __init__(self, parent: QWidget | None = None, choose: bool = True) -> None:
@@ -67,8 +70,13 @@ class Picker(QDialog):
         close.setAccessibleName("Close the list of streams")
         buttons.accepted.connect(self._accept)
         buttons.rejected.connect(self.hide)
+        self._file = QPushButton("Open a &session.toml …")
+        self._file.setAccessibleName("Open a session that is described in a file")
+        self._file.setVisible(choose)
+        self._file.clicked.connect(self.described)
         foot = QHBoxLayout()
         foot.addWidget(self._again)
+        foot.addWidget(self._file)
         foot.addWidget(buttons, 1)
         layout = QVBoxLayout(self)
         layout.addWidget(self._words)
