@@ -18,6 +18,23 @@ from app.dashboard.plot import Plot
 CUES, TOP = 1.06, 1.13
 #: Height above which there is room for all ticks, in pixels.
 ROOMY = 130
+#: Height of the axis below, in pixels.
+AXIS = 30
+
+
+#: Least distance of two letters, in pixels.
+APART = 13
+
+
+def apart(ends: dict[int, float], distance: float) -> dict[int, float]:
+    """Where to write talkers' letters beside the ends of their lines: not upon one another, and within the plot."""
+    order = sorted(ends, key=lambda k: ends[k])
+    places: dict[int, float] = {}
+    lowest = 0.06
+    for i, k in enumerate(order):
+        places[k] = max(min(ends[k], 0.98 - distance * (len(order) - 1 - i)), lowest)
+        lowest = places[k] + distance
+    return places
 
 
 class Attention(Panel):
@@ -27,7 +44,7 @@ class Attention(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = Plot("Probability that each talker is attended, last 60 s", "probability", "")
+        self._plot = Plot("Probability that each talker is attended, last 60 s", "p", "")
         self._plot.setXRange(-SPAN_S, 0, padding=0)
         self._plot.setYRange(0, TOP, padding=0)
         self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-50, -40, -30, -20, -10)]])
@@ -88,13 +105,15 @@ class Attention(Panel):
             self._zone_words.setPos(-SPAN_S + 1, (leave + enter) / 2)
         made = list(view.history.decisions)
         times = np.array([one.time for one in made]) - now.time
+        ends: dict[int, float] = {}
         for k, line in enumerate(self._lines):
             values = [one.probability[k] if k < len(one.probability) else np.nan for one in made]
             line.setData(times, np.array(values, float), connect="finite")
-            last = values[-1] if values and np.isfinite(values[-1]) else None
-            self._names[k].setVisible(last is not None)
-            if last is not None:
-                self._names[k].setPos(-0.5, min(max(last, 0.06), 0.98))
+            self._names[k].setVisible(bool(values) and bool(np.isfinite(values[-1])))
+            if self._names[k].isVisible():
+                ends[k] = values[-1]
+        for k, y in apart(ends, APART * TOP / max(1, self.height() - AXIS)).items():
+            self._names[k].setPos(-0.5, y)
         switched = [
             float(times[i]) for i in range(1, len(made)) if made[i].talker != made[i - 1].talker and made[i].talker >= 0
         ]

@@ -15,7 +15,7 @@ from app.dashboard.panel import Panel, View
 from app.dashboard.snapshot import Snapshot
 
 #: Height of a line of the table, and of the bar, in pixels.
-LINE, BAR = 16, 16
+LINE, BAR = 15, 16
 #: Height below which there is no room for the sparkline.
 SPARK = 34
 
@@ -78,13 +78,15 @@ class _Ledger(QWidget):
             (f"{k + 1} {stage.name}", tuple(map(milliseconds, (stage.p50, stage.p99, stage.max))), look.talkers[k % 8])
             for k, stage in enumerate(now.ledger)
         ]
+        room = int((self.height() - y) // LINE)
+        if len(rows) > room > 0:  # what is left out is said
+            left = len(rows) - room + 1
+            rows = [*rows[: room - 1], (f"… {left} more: make this larger", ("", "", ""), look.faint)]
         for words, figures, colour in rows:
-            if y + LINE > self.height():
-                break
             painter.setPen(QColor(colour))
-            room = right - 3 * column - 4
-            shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, int(room))
-            painter.drawText(QRectF(4, y, room, LINE), int(Qt.AlignmentFlag.AlignVCenter), shown)
+            width = right - 3 * column - 4
+            shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, int(width))
+            painter.drawText(QRectF(4, y, width, LINE), int(Qt.AlignmentFlag.AlignVCenter), shown)
             painter.setPen(QColor(look.faint if figures is heads else look.text))
             for k, figure in enumerate(figures):
                 box = QRectF(right - (3 - k) * column, y, column, LINE)

@@ -178,7 +178,7 @@ class Live(QWidget):
         area.resizeDocks([docks["meters"]], [max(190, height // 4)], Qt.Orientation.Vertical)
         area.resizeDocks([docks["meters"], docks["events"]], [400, 360], Qt.Orientation.Horizontal)
         right = [docks[key] for key in ("attention", "topomap", "latency")]
-        area.resizeDocks(right, [height * 3 // 8, height * 3 // 8, height // 4], Qt.Orientation.Vertical)
+        area.resizeDocks(right, [height * 35 // 100, height * 36 // 100, height * 29 // 100], Qt.Orientation.Vertical)
 
     def _choose(self, name: str) -> None:
         self.spectrum.choose(name)

@@ -23,6 +23,10 @@ from app.dashboard.panel import Panel, Reading, View
 
 #: Range of the gain of everything, dB.
 MASTER_DB = (-40, 0)
+#: Talkers up to which each has two lines.
+ROOMY = 2
+#: Least width of a talker's letter and name, in pixels.
+LETTER = 64
 #: Talkers that have a key of their own.
 KEYS = 4
 
@@ -41,15 +45,17 @@ class TalkerStrip(QFrame):
     chosen = Signal(int)
     favoured = Signal(int, bool)
 
-    def __init__(self, number: int, name: str) -> None:
+    def __init__(self, number: int, name: str, compact: bool) -> None:
         super().__init__()
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self._number, self._name, self._style = number, name, ""
         self.setAccessibleName(f"Talker {letter(number)}, {name}")
         self._title = Reading(f"Talker {letter(number)}")
         self.meter = LevelMeter(f"Level of {name}")
-        self.level = Reading(f"Level of {name}", "gain +00.0 dB")
-        self.gain = Reading(f"Gain of {name}", "gain +00.0 dB")
+        self.level = Reading(f"Level of {name}", "-100 dBFS" if compact else "gain +00.0 dB")
+        self.gain = Reading(f"Gain of {name}", "+00.0 dB" if compact else "gain +00.0 dB")
+        self._gain_words = "" if compact else "gain "
+        self._title.setMinimumWidth(LETTER)
         self.solo = QPushButton("Solo")
         self.solo.setCheckable(True)
         key = f" (F{number + 1})" if number < KEYS else ""
@@ -59,14 +65,20 @@ class TalkerStrip(QFrame):
         for reading in (self.level, self.gain):
             reading.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         layout = QGridLayout(self)
-        layout.setContentsMargins(6, 3, 6, 3)
+        layout.setContentsMargins(6, 2, 6, 2)
         layout.setVerticalSpacing(1)
-        layout.addWidget(self._title, 0, 0)
-        layout.addWidget(self.gain, 0, 1)
-        layout.addWidget(self.solo, 0, 2, 2, 1)
-        layout.addWidget(self.meter, 1, 0)
-        layout.addWidget(self.level, 1, 1)
-        layout.setColumnStretch(0, 1)
+        if compact:
+            for column, widget in enumerate((self._title, self.meter, self.gain, self.level, self.solo)):
+                layout.addWidget(widget, 0, column)
+            layout.setColumnStretch(0, 1)
+            layout.setColumnStretch(1, 1)
+        else:
+            layout.addWidget(self._title, 0, 0)
+            layout.addWidget(self.gain, 0, 1)
+            layout.addWidget(self.solo, 0, 2, 2, 1)
+            layout.addWidget(self.meter, 1, 0)
+            layout.addWidget(self.level, 1, 1)
+            layout.setColumnStretch(0, 1)
 
     def look(self, view: View, can_favour: bool) -> None:
         """Show what is now."""
@@ -82,7 +94,7 @@ class TalkerStrip(QFrame):
         self.meter.show_amplitude(peak)
         self.level.say(f"{level(peak):.0f} dBFS" if now.sound.live else "no sound")
         gain = decibels(now.sound.gains_db[k]) if now.sound.live and k < len(now.sound.gains_db) else UNKNOWN
-        self.gain.say(f"gain {gain} dB")
+        self.gain.say(f"{self._gain_words}{gain} dB")
         self.solo.setEnabled(can_favour)
         self.solo.setChecked(now.override == k and not isinstance(now.override, bool))
 
@@ -103,8 +115,8 @@ class Meters(Panel):
         self._list.setSpacing(3)
         self._hint = Reading("What a click does")
         self._outputs = (LevelMeter("Output level, left"), LevelMeter("Output level, right"))
-        self._output = Reading("Output level", "limiter -00.0 dB")
-        self._limiter = Reading("Reduction by the limiter", "limiter -00.0 dB")
+        self._output = Reading("Output level", "-100 dBFS")
+        self._limiter = Reading("Reduction by the limiter, dB", "lim -00.0")
         self._state = Reading("Where sound goes")
         self.equal, self.decode = QPushButton("&Equal"), QPushButton("&Decode")
         for button, words in (
@@ -125,14 +137,12 @@ class Meters(Panel):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        outputs = QGridLayout()
-        outputs.setVerticalSpacing(1)
-        for row, (side, meter) in enumerate(zip("LR", self._outputs, strict=True)):
-            outputs.addWidget(QLabel(side), row, 0)
-            outputs.addWidget(meter, row, 1)
-        outputs.addWidget(self._output, 0, 2)
-        outputs.addWidget(self._limiter, 1, 2)
-        outputs.setColumnStretch(1, 1)
+        outputs = QHBoxLayout()
+        for side, meter in zip("LR", self._outputs, strict=True):
+            outputs.addWidget(QLabel(side))
+            outputs.addWidget(meter)
+        outputs.addWidget(self._output)
+        outputs.addWidget(self._limiter)
         label = QLabel("&Gain of all")
         label.setBuddy(self.master)
         master = QHBoxLayout()
@@ -146,8 +156,7 @@ class Meters(Panel):
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(3)
-        layout.addLayout(self._list)
-        for part in (buttons, outputs, master):
+        for part in (outputs, self._list, buttons, master):
             layout.addLayout(part)
         layout.addWidget(self._state)
         layout.addStretch(1)
@@ -185,7 +194,7 @@ class Meters(Panel):
             for strip in self._strips:
                 self._list.removeWidget(strip)
                 strip.deleteLater()
-            self._strips = [TalkerStrip(k, name) for k, name in enumerate(now.talkers)]
+            self._strips = [TalkerStrip(k, name, len(now.talkers) > ROOMY) for k, name in enumerate(now.talkers)]
             for strip in self._strips:
                 strip.favoured.connect(self._favour)
                 strip.chosen.connect(self._choose)
@@ -203,7 +212,7 @@ class Meters(Panel):
         for meter, peak in zip(self._outputs, peaks, strict=False):
             meter.show_amplitude(peak)
         self._output.say(f"{level(max(peaks, default=0.0)):.0f} dBFS" if sound.live else "no sound")
-        self._limiter.say(f"limiter {sound.limiter_db:.1f} dB" if sound.live else "")
+        self._limiter.say(f"lim {sound.limiter_db:.1f}" if sound.live else "")
         self._state.say(sound.failure or (f"Sound goes to {sound.playing}" if sound.playing else "No sound yet"))
         self.master.setEnabled(sound.live)
         if sound.live and not self.master.isSliderDown() and not self.master.hasFocus():

@@ -43,7 +43,7 @@ class _Head(QWidget):
             flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
             painter.drawText(self.rect().adjusted(8, 4, -8, -4), flags, self.words)
             return
-        side = min(self.width() - BAR - 8, self.height() - 4)
+        side = min(self.width() - BAR - 8, self.height() - 14)
         if side < 40:
             return
         box = QRectF((self.width() - BAR - side) / 2, (self.height() - side) / 2, side, side)

@@ -28,6 +28,8 @@ SCALES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0, 
 SCALE, SECONDS = 50.0, 10.0
 #: Width of names, and of what is erased before new columns, in logical pixels.
 NAMES, ERASED = 66, 10
+#: Width of the words at an event.
+WORDS = 120
 #: Lanes that a trace may reach beyond its own.
 BEYOND = 1.0
 #: Height of a name, and that of the letters in it.
@@ -302,10 +304,13 @@ class Sweep(QWidget):
         font.setPixelSize(LETTERS)
         painter.setFont(font)
         painter.setPen(QColor(look.event))
-        for index, text in self._events:
-            if self._next - len(self._history) < index:
-                x = NAMES + self._columns.column(index) % width / ratio
-                painter.drawText(QPointF(x + 3, LETTERS + 1), text[:24])
+        taken: list[float] = []
+        for index, text in reversed(self._events):  # where there are many, the newest
+            x = NAMES + self._columns.column(index) % width / ratio
+            if self._next - len(self._history) < index and all(abs(x - other) > WORDS for other in taken):
+                taken.append(x)
+                shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, WORDS - 6)
+                painter.drawText(QPointF(x + 3, LETTERS + 1), shown)
         words = self.notice or ("FROZEN – Space goes on" if self.frozen else "")
         if not words:
             return

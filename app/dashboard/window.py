@@ -10,7 +10,6 @@ from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QApplication,
-    QDialog,
     QHBoxLayout,
     QMainWindow,
     QMessageBox,
@@ -47,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 #: Milliseconds between looks at the signal; everything else is looked at every second time.
 TICK_MS = 33
+#: Seconds for which a refusal stays.
+HOLD_S = 5.0
 #: Commands by which something is lost: asked before, in these words.
 LOSES = {
     "redo": "The trial under way, or else the last one, does not count, and is repeated in the end.",
@@ -78,7 +79,7 @@ class Window(QMainWindow):
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
         #: Looks so far, and samples lost by this window.
         self.frames, self.lost = 0, 0
-        self._mute_failed, self._closing, self._event_id = "", False, -1
+        self._mute_failed, self._closing, self._hold_until = "", False, 0.0
         self.events = EventsModel()
         self.top, self.bottom = TopBar(), BottomBar()
         self.notice = Reading("What happened last")
@@ -86,7 +87,7 @@ class Window(QMainWindow):
         self.calibration, self.review = Calibration(), Review()
         self.pages = QStackedWidget()
         self.participant = Participant()
-        self._dialogs: dict[str, QDialog] = {}
+        self._picker, self._keys = Picker(self, choose=False), KeysHelp(self)
         self._lay_out()
         self._make_actions()
         self._join()
@@ -165,7 +166,7 @@ class Window(QMainWindow):
             "participant": self._toggle_participant,
             "theme": self._toggle_theme,
             "reset": self.live.reset_layout,
-            "help": self._show_keys,
+            "help": self._keys.show,
         }
         self.actions_by_key, menus = fill_menus(self, does)
         self.actions_by_key["lock"].toggled.connect(self.live.lock_layout)
@@ -259,6 +260,8 @@ class Window(QMainWindow):
         look = theme.of(self)
         self.notice.setStyleSheet(f"color: {look.bad}; font-weight: bold;" if bad else f"color: {look.faint};")
         self.notice.say(text)
+        if bad:  # long enough to be read, whatever happens meanwhile
+            self._hold_until = self.now.time + HOLD_S
 
     # Looking
 
@@ -285,7 +288,8 @@ class Window(QMainWindow):
         if new:
             fresh = [event for event in new if now.time - event.time < 60]
             self.live.traces.mark(fresh, now, reader)
-            self.say(new[-1].text)
+            if now.time > self._hold_until:
+                self.say(new[-1].text)
         self.top.look(now, self._mute_failed)
         self.bottom.look(now)
         if self.participant.isVisible():
@@ -325,13 +329,8 @@ class Window(QMainWindow):
             self._open_participant(str(self.settings.value("participant/screen") or ""))
 
     def _find_streams(self) -> None:
-        picker = self._dialogs.setdefault("streams", Picker(self, choose=False))
-        assert isinstance(picker, Picker)
-        picker.show()
-        picker.search()
-
-    def _show_keys(self) -> None:
-        self._dialogs.setdefault("keys", KeysHelp(self)).show()
+        self._picker.show()
+        self._picker.search()
 
     def _ask(self, title: str, words: str, choices: dict[str, Callable[[], object]]) -> None:
         """Ask without holding anything up; keeping things as they are is what Enter does."""

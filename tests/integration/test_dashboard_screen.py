@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots"
 sys.path.insert(0, str(ROOT / "tests" / "app" / "dashboard"))
 
+#: Room for the window manager's frame.
+FRAME = 40
 GRAB = """
 import sys
 from PySide6.QtGui import QGuiApplication
@@ -35,9 +37,10 @@ class Screen:
     """An X server of its own, with a window manager."""
 
     def __init__(self, size):
+        width, height = map(int, size.split("x"))
         read, write = os.pipe()
         self._server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size}x24", "-nolisten", "tcp"],
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height + FRAME}x24", "-nolisten", "tcp"],
             pass_fds=(write,),
             stderr=subprocess.DEVNULL,
         )

@@ -46,7 +46,9 @@ def serve(folder: str, options: dict, out) -> None:
 
     def handle(command: str, arguments: dict):
         heard.append([command, arguments])
-        events.append([len(events) + 1, pylsl.local_clock(), f"{command} {json.dumps(arguments)}"])
+        if command not in ("heard", "set"):
+            said = f"{command} {json.dumps(arguments)}"
+            events.append([len(events) + 1, pylsl.local_clock(), said])
         match command:
             case "mute":
                 state["muted"] = arguments["on"]

@@ -131,7 +131,7 @@ def test_esc_mutes_whatever_has_the_keyboard(qtbot, session, window):
     shown.close()  # asks
     box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
     shown.actions_by_key["help"].trigger()
-    keys = shown._dialogs["keys"]
+    keys = shown._keys
     shown.participant.open_on("", shown.screen())
     menu = shown.menuBar().actions()[0].menu()
     menu.popup(QPoint(0, 0))
