@@ -1,7 +1,8 @@
 import math
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.dashboard import figures
@@ -23,39 +24,39 @@ def test_nothing_is_known_of_empty_boards():
     assert math.isinf(now.session_age)
 
 
-keys = st.sampled_from(
-    [
-        "time",
-        "kind",
-        "state",
-        "mode",
-        "talkers",
-        "events",
-        "checks",
-        "recording",
-        "audio",
-        "engine",
-        "override",
-        "accuracy",
-        "streams",
-        "positions",
-        "bad",
-        "decision",
-        "decisions",
-        "latency",
-        "ledger",
-        "hop",
-        "ch_names",
-        "thresholds",
-        "elapsed",
-        "muted",
-    ]
-)
+KEYS = [
+    "time",
+    "kind",
+    "state",
+    "mode",
+    "talkers",
+    "events",
+    "checks",
+    "recording",
+    "audio",
+    "engine",
+    "override",
+    "accuracy",
+    "streams",
+    "positions",
+    "bad",
+    "decision",
+    "decisions",
+    "latency",
+    "ledger",
+    "hop",
+    "ch_names",
+    "thresholds",
+    "elapsed",
+    "muted",
+]
+keys = st.sampled_from(KEYS)
 leaves = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(), st.text(max_size=5))
 values = st.recursive(leaves, lambda inner: st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=5)
 
 
 @given(st.dictionaries(keys, values), st.dictionaries(keys, values))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_makes_no_sense_is_not_known(session, engine):
     assert isinstance(snapshot(1.0, session, engine, None, False), Snapshot)
 
@@ -123,7 +124,7 @@ def test_letters_stand_apart(ends, distance):
     places = apart(ends, distance)
     assert set(places) == set(ends)
     order = sorted(places, key=lambda k: places[k])
-    for one, other in zip(order, order[1:], strict=False):
+    for one, other in pairwise(order):
         assert places[other] - places[one] >= distance - 1e-9
 
 
