@@ -14,11 +14,8 @@ import typer
 if TYPE_CHECKING:
     from app.protocol import Protocol
     from app.supervisor import Supervisor
-    from devices.simulate_live import ListenerProcess
 
-#: What names of streams begin with.
-PREFIX = "earmark-demo"
-#: Everything happens on this machine.
+#: Everything happens on this machine. Names of streams begin with a word that no other demonstration uses.
 SESSION = """\
 [streams.eeg]
 source_id = "{prefix}-eeg"
@@ -32,6 +29,9 @@ name = "{prefix}-cues"
 type = "Markers"
 
 [attention]
+
+[engine]
+resolve_s = 60.0
 
 [sound]
 device = "{device}"
@@ -99,8 +99,7 @@ def demo(
     with failures(), refusals():
         folder.mkdir(parents=True, exist_ok=True)
         console.print(f"Everything goes to {folder}. The listener is simulated ({listener.value}).", markup=False)
-        with _supervisor(folder, device, protocol) as supervisor, _listener(listener.value) as person, keyboard:
-            supervisor.attend = person.attend
+        with simulated_session(folder, device, protocol, listener.value) as supervisor, keyboard:
             rig, screen = supervisor.session, Screen(supervisor, keyboard)
             console.print(f"\nCalibration: {N_TRIALS} trials of {trial:.0f} s, told whom to attend to.", style="bold")
             rig.calibrate(protocol.calibration)
@@ -121,37 +120,41 @@ def demo(
 
 
 @contextlib.contextmanager
-def _listener(preset: str) -> Iterator[ListenerProcess]:
-    """Somebody with electrodes on, who hears the envelopes and obeys the cues."""
-    from devices.simulate import PRESETS
-    from devices.simulate_live import ListenerProcess, LiveConfig
+def simulated_session(folder: Path, device: str, protocol: Protocol, listener: str) -> Iterator[Supervisor]:
+    """A session, playing, with somebody simulated who hears the envelopes and obeys the cues.
 
-    streams = LiveConfig(
-        ("Joe", "Ada"),
-        f"{PREFIX}-envelopes",
-        f"{PREFIX}-cues",
-        source_id=f"{PREFIX}-eeg",
-        listener=PRESETS[preset],
-        delivery_s=0.12,
-    )
-    person = ListenerProcess(streams)
-    try:
-        yield person
-    finally:
-        person.stop()
+    Parameters
+    ----------
+    folder : Path
+        For all that is made.
+    device : str
+        Where sound goes. If it is empty: to the default device if there is one, else into a file at the pace of one.
+    protocol : Protocol
+    listener : str
+        Preset of :mod:`devices.simulate`.
+    """
+    import os
 
-
-@contextlib.contextmanager
-def _supervisor(folder: Path, device: str, protocol: Protocol) -> Iterator[Supervisor]:
-    """Play on the device wanted; on the default one if there is one, else into a file at the pace of a device."""
     from app.config import parse_config
     from app.console import say
     from app.supervisor import Supervisor
     from devices.audio.scene import AudioError
+    from devices.simulate import PRESETS
+    from devices.simulate_live import ListenerProcess, LiveConfig
+
+    prefix = f"earmark-demo-{os.getpid()}"
+    streams = LiveConfig(
+        ("Joe", "Ada"),
+        f"{prefix}-envelopes",
+        f"{prefix}-cues",
+        source_id=f"{prefix}-eeg",
+        listener=PRESETS[listener],
+        delivery_s=0.12,
+    )
 
     def supervise(place: str) -> Supervisor:
-        text = SESSION.format(prefix=PREFIX, device=place)
-        return Supervisor(parse_config(text, "the demonstration", folder), folder, protocol, "demo")
+        config = parse_config(SESSION.format(prefix=prefix, device=place), "the demonstration", folder)
+        return Supervisor(config, folder, protocol, "demo")
 
     with contextlib.ExitStack() as stack:
         supervisor = stack.enter_context(supervise(device or "default"))
@@ -164,6 +167,9 @@ def _supervisor(folder: Path, device: str, protocol: Protocol) -> Iterator[Super
             stack.close()
             supervisor = stack.enter_context(supervise("file:sound.wav"))
             supervisor.session.play()
+        person = ListenerProcess(streams)
+        stack.callback(person.stop)
+        supervisor.attend = person.attend
         yield supervisor
 
 
