@@ -16,12 +16,16 @@ class Key(NamedTuple):
     keys: str
 
 
+#: Pages, in their order.
+PAGES = ("start", "setup", "live", "calibrate", "review")
 KEYS: dict[str, Key] = {
     "start": Key("&Session", "&Start page", "Ctrl+0"),
     "check": Key("&Session", "&Check everything", "F7"),
     "run": Key("&Session", "&Run", "Ctrl+R"),
     "pause": Key("&Session", "&Pause or go on", "Ctrl+P"),
     "stop": Key("&Session", "S&top the calibration or run", "Ctrl+."),
+    "mode": Key("&Session", "&Mode of the next run", "Ctrl+D"),
+    "length": Key("&Session", "&Length of the next run", "Ctrl+E"),
     "note": Key("&Session", "Write a &note", "M"),
     "close": Key("&Session", "&Close this window", "Ctrl+Q"),
     "mute": Key("S&ound", "&Mute", "Esc"),
@@ -39,6 +43,10 @@ KEYS: dict[str, Key] = {
     "freeze": Key("&View", "&Freeze the traces", "F8"),
     "larger": Key("&View", "Traces &larger", "+"),
     "smaller": Key("&View", "Traces s&maller", "-"),
+    "shorter": Key("&View", "S&horter sweep", "["),
+    "longer": Key("&View", "Lon&ger sweep", "]"),
+    "filter": Key("&View", "Ne&xt filter of the picture", "F"),
+    "page": Key("&View", "Cha&nnels on a page", "N"),
     "before": Key("&View", "Channels &before", ","),
     "after": Key("&View", "Channels &after", "."),
     "participant": Key("&View", "&Participant screen", "F11"),

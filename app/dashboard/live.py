@@ -51,17 +51,17 @@ class Controls(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._paused = False
-        self._mode = QComboBox()
-        self._mode.setAccessibleName("Mode of the run")
+        self.mode = QComboBox()
+        self.mode.setAccessibleName("Mode of the run")
         for key, words in MODES:
-            self._mode.addItem(key, key)
-            self._mode.setItemData(self._mode.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
-        self._seconds = QDoubleSpinBox()
-        self._seconds.setAccessibleName("Length of the run in seconds; 0 is what the protocol says")
-        self._seconds.setRange(0, 86400)
-        self._seconds.setDecimals(0)
-        self._seconds.setSuffix(" s")
-        self._seconds.setSpecialValueText("as planned")
+            self.mode.addItem(key, key)
+            self.mode.setItemData(self.mode.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
+        self.seconds = QDoubleSpinBox()
+        self.seconds.setAccessibleName("Length of the run in seconds; 0 is what the protocol says")
+        self.seconds.setRange(0, 86400)
+        self.seconds.setDecimals(0)
+        self.seconds.setSuffix(" s")
+        self.seconds.setSpecialValueText("as planned")
         self.run, self.pause, self.stop = QPushButton("&Run"), QPushButton("&Pause"), QPushButton("S&top")
         for button, name in ((self.run, "Run (Ctrl+R)"), (self.pause, "Pause or go on (Ctrl+P)"), (self.stop, "Stop")):
             button.setAccessibleName(name)
@@ -74,21 +74,21 @@ class Controls(QWidget):
         self.stop.clicked.connect(lambda: self.asked.emit("stop", {}))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
-        for widget in (self._mode, self._seconds, self.run, self.pause, self.stop):
+        for widget in (self.mode, self.seconds, self.run, self.pause, self.stop):
             layout.addWidget(widget)
         layout.addWidget(self._cue, 1)
 
     def _run(self) -> None:
-        seconds = self._seconds.value()
-        self.asked.emit("run", {"mode": self._mode.currentData(), "seconds": seconds or None})
+        seconds = self.seconds.value()
+        self.asked.emit("run", {"mode": self.mode.currentData(), "seconds": seconds or None})
 
     def look(self, now: Snapshot) -> None:
         """Enable what is possible now."""
         live = now.session_live
         running = live and now.state in ("running", "paused")
         self.run.setEnabled(live and now.state == "ready")
-        self._mode.setEnabled(self.run.isEnabled())
-        self._seconds.setEnabled(self.run.isEnabled())
+        self.mode.setEnabled(self.run.isEnabled())
+        self.seconds.setEnabled(self.run.isEnabled())
         self.pause.setEnabled(running)
         self._paused = now.state == "paused"
         self.pause.setText("Resume" if self._paused else "&Pause")

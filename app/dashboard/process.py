@@ -18,6 +18,8 @@ from devices.lsl_log import quiet_liblsl
 
 #: Steps by which the window gives way to engine and sound.
 NICE = 5
+#: Height of letters, in pixels.
+LETTERS = 13
 
 
 class BrokenQt(RuntimeError):
@@ -42,25 +44,30 @@ def check_qt() -> None:
         raise BrokenQt("this PySide6 does not work with this Python: pip install 'PySide6-Essentials>=6.11,<6.12'")
 
 
-def show(folder: Path | None, colours: str) -> int:
-    """Open the window and come back when it is closed; return the exit status."""
+def make_application(colours: theme.Theme = theme.LIGHT) -> QApplication:
+    """Prepare Qt, and this process, for a window."""
     quiet_liblsl()
     threadpool_limits(1)  # small products on many threads cost more than they bring, and disturb others
-    if hasattr(os, "nice"):
-        os.nice(NICE)
     app = QApplication.instance() or QApplication(["earmark"])
     assert isinstance(app, QApplication)
     app.setApplicationName("earmark")
-    app.setOrganizationName("earmark")
     check_qt()
-    settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "earmark", "dashboard")
-    theme.apply(app, theme.THEMES.get(colours or str(settings.value("theme") or "light"), theme.LIGHT))
+    theme.apply(app, colours)
     font = QFont(app.font())
-    font.setPixelSize(13)
+    font.setPixelSize(LETTERS)
     app.setFont(font)
+    return app
+
+
+def show(folder: Path | None, colours: str) -> int:
+    """Open the window and come back when it is closed; return the exit status."""
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "earmark", "dashboard")
+    app = make_application(theme.THEMES.get(colours or str(settings.value("theme") or "light"), theme.LIGHT))
     window = Window(settings, folder)
-    # Ctrl-C in the terminal closes the window as a click does; the timer lets Python see it.
-    signal.signal(signal.SIGINT, lambda *_: window.close())
-    signal.signal(signal.SIGTERM, lambda *_: window.close())
+    # By Ctrl-C in the terminal it closes without a question: the session goes on. The timer lets Python see it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: window.close_now())
     window.show()
     return app.exec()

@@ -310,7 +310,9 @@ class Sweep(QWidget):
             if self._next - len(self._history) < index and all(abs(x - other) > WORDS for other in taken):
                 taken.append(x)
                 shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, WORDS - 6)
-                painter.drawText(QPointF(x + 3, LETTERS + 1), shown)
+                box = QRectF(x + 2, 0, QFontMetrics(font).horizontalAdvance(shown) + 2, LETTERS + 4)
+                painter.fillRect(box, QColor(look.base))
+                painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), shown)
         words = self.notice or ("FROZEN – Space goes on" if self.frozen else "")
         if not words:
             return

@@ -133,6 +133,18 @@ class Traces(QWidget):
         """Make traces larger (positive) or smaller."""
         self._scale.setCurrentIndex(min(max(self._scale.currentIndex() - step, 0), len(SCALES) - 1))
 
+    def lengthen(self, step: int) -> None:
+        """Make a sweep longer or shorter."""
+        self._length.setCurrentIndex(min(max(self._length.currentIndex() + step, 0), len(LENGTHS) - 1))
+
+    def next_band(self) -> None:
+        """Take the next filter."""
+        self._band.setCurrentIndex((self._band.currentIndex() + 1) % self._band.count())
+
+    def next_page_size(self) -> None:
+        """Put another number of channels on a page."""
+        self._page_size.setCurrentIndex((self._page_size.currentIndex() + 1) % self._page_size.count())
+
     def turn(self, step: int) -> None:
         """Turn pages of channels."""
         self._turn_to(self._page + step)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt, QTimer
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -21,12 +21,13 @@ from PySide6.QtWidgets import (
 
 from app.channel import ChannelError, Client
 from app.dashboard import theme
+from app.dashboard.actions import what_keys_do
 from app.dashboard.begin import Begin
 from app.dashboard.bottom_bar import BottomBar
 from app.dashboard.calibration import Calibration
 from app.dashboard.events import EventsModel
 from app.dashboard.history import History
-from app.dashboard.keys import KEYS, EscapeMutes
+from app.dashboard.keys import KEYS, PAGES, EscapeMutes
 from app.dashboard.launch import board_of
 from app.dashboard.link import Link
 from app.dashboard.live import Live
@@ -54,7 +55,6 @@ LOSES = {
     "refuse": "The decoder is thrown away. Its recording stays.",
     "stop": "The calibration ends without a decoder. What was recorded until now stays in the file.",
 }
-PAGES = ("start", "setup", "live", "calibrate", "review")
 
 
 class Window(QMainWindow):
@@ -87,7 +87,7 @@ class Window(QMainWindow):
         self.calibration, self.review = Calibration(), Review()
         self.pages = QStackedWidget()
         self.participant = Participant()
-        self._picker, self._keys = Picker(self, choose=False), KeysHelp(self)
+        self._picker, self.keys = Picker(self, choose=False), KeysHelp(self)
         self._lay_out()
         self._make_actions()
         self._join()
@@ -142,33 +142,7 @@ class Window(QMainWindow):
         self.setCentralWidget(whole)
 
     def _make_actions(self) -> None:
-        does: dict[str, Callable[[], object]] = {
-            **{page: lambda page=page: self.go(page) for page in PAGES},  # type: ignore[misc]
-            **{
-                f"solo{k + 1}": lambda k=k: self.send("override", {"talker": k})  # type: ignore[misc]
-                for k in range(4)
-            },
-            "check": lambda: self.send("check"),
-            "run": self.live.controls.run.click,
-            "pause": self.live.controls.pause.click,
-            "stop": lambda: self.send("stop"),
-            "note": self._note,
-            "close": self.close,
-            "mute": lambda: self.mute(True),
-            "unmute": lambda: self.mute(False),
-            "equal": lambda: self.send("override", {"talker": "equal"}),
-            "decode": lambda: self.send("override", {"talker": None}),
-            "freeze": self.live.traces.freeze.toggle,
-            "larger": lambda: self.live.traces.zoom(1),
-            "smaller": lambda: self.live.traces.zoom(-1),
-            "before": lambda: self.live.traces.turn(-1),
-            "after": lambda: self.live.traces.turn(1),
-            "participant": self._toggle_participant,
-            "theme": self._toggle_theme,
-            "reset": self.live.reset_layout,
-            "help": self._keys.show,
-        }
-        self.actions_by_key, menus = fill_menus(self, does)
+        self.actions_by_key, menus = fill_menus(self, what_keys_do(self))
         self.actions_by_key["lock"].toggled.connect(self.live.lock_layout)
         view = menus[KEYS["participant"].menu]
         panels = view.addMenu("P&anels")
@@ -253,14 +227,16 @@ class Window(QMainWindow):
         if command == "mute":
             self._mute_failed = ""
         elif command == "attend":
-            self.say("The simulated listener attends to the talker you clicked: gains will follow within seconds")
+            self.say(
+                "The simulated listener attends to the talker you clicked: gains will follow within seconds", hold=True
+            )
 
-    def say(self, text: str, bad: bool = False) -> None:
-        """Tell something in the line below the top bar."""
+    def say(self, text: str, bad: bool = False, hold: bool = False) -> None:
+        """Tell something in the line below the top bar; what is bad, or to be held, stays long enough to be read."""
         look = theme.of(self)
         self.notice.setStyleSheet(f"color: {look.bad}; font-weight: bold;" if bad else f"color: {look.faint};")
         self.notice.say(text)
-        if bad:  # long enough to be read, whatever happens meanwhile
+        if bad or hold:
             self._hold_until = self.now.time + HOLD_S
 
     # Looking
@@ -306,13 +282,17 @@ class Window(QMainWindow):
         for name, button in self._rail.items():
             button.setChecked(name == page)
 
-    def _note(self) -> None:
+    def focus(self, widget: QWidget) -> None:
+        self.go("live")
+        widget.setFocus()
+
+    def note(self) -> None:
         self.go("live")
         self.live.docks["events"].show()
         self.live.docks["events"].raise_()
         self.live.events.note.setFocus()
 
-    def _toggle_theme(self) -> None:
+    def toggle_theme(self) -> None:
         wanted = theme.LIGHT if theme.of(self) is theme.DARK else theme.DARK
         self.settings.setValue("theme", wanted.name)
         theme.apply(QApplication.instance(), wanted)  # type: ignore[arg-type]
@@ -322,7 +302,7 @@ class Window(QMainWindow):
         self.participant.look(self.now)
         self.participant.open_on(name, self.screen())
 
-    def _toggle_participant(self) -> None:
+    def toggle_participant(self) -> None:
         if self.participant.isVisible():
             self.participant.hide()
         else:
@@ -354,6 +334,11 @@ class Window(QMainWindow):
             self.restoreGeometry(geometry)
         self.live.restore_layout(self.settings)
 
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.say(self.notice.said)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.now.under_way and self.now.session_live and not self._closing:
             event.ignore()
@@ -362,7 +347,7 @@ class Window(QMainWindow):
                 "If this window is closed, the session goes on as it is: sound, decisions and recording. "
                 f"'earmark dashboard {self.folder}' shows it again.",
                 {
-                    "Close; the session goes on": self._close_now,
+                    "Close; the session goes on": self.close_now,
                     "End the recording, then close": self._end_and_close,
                 },
             )
@@ -372,8 +357,8 @@ class Window(QMainWindow):
         self.live.save_layout(self.settings)
         self.settings.sync()
         launched = self.begin.launched
-        if launched is not None and launched.status is None and not self.now.under_way and self.link is not None:
-            self.link.send("shutdown")  # nobody else knows of it
+        if launched is not None and not self.now.under_way:
+            launched.end()  # nobody else knows of it
         self.participant.close()
         for panel in (*self.live.panels, self.review):
             panel.end()
@@ -381,7 +366,8 @@ class Window(QMainWindow):
         self.detach()
         event.accept()
 
-    def _close_now(self) -> None:
+    def close_now(self) -> None:
+        """Close without a question; the session goes on."""
         self._closing = True
         self.close()
 
@@ -396,4 +382,4 @@ class Window(QMainWindow):
 
     def _close_when_ended(self) -> None:
         if not self.now.under_way:
-            self._close_now()
+            self.close_now()

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,10 @@ ROOT = Path(__file__).parents[2]
 SERVE = """
 import sys
 from pathlib import Path
-import app.demo
+from app.demo import simulated_session
 from app.protocol import Calibration, Protocol, RunPlan
-app.demo.PREFIX = sys.argv[2]
 protocol = Protocol(calibration=Calibration(n_trials=4, trial_s=15.0, pause_s=0.0), run=RunPlan(seconds=600.0))
-with app.demo.simulated_session(Path(sys.argv[1]), "null", protocol, "easy") as supervisor:
+with simulated_session(Path(sys.argv[1]), "null", protocol, "easy") as supervisor:
     supervisor.ended.wait()
 """
 SHOW = "import sys; from pathlib import Path; from app.dashboard.process import show; show(Path(sys.argv[1]), 'dark')"
@@ -32,7 +30,7 @@ def folder(tmp_path):
     place = tmp_path / "alice"
     place.mkdir()
     log = (tmp_path / "session.log").open("wb")
-    arguments = [sys.executable, "-c", SERVE, str(place), f"test-{uuid.uuid4().hex[:8]}"]
+    arguments = [sys.executable, "-c", SERVE, str(place)]
     process = subprocess.Popen(arguments, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
     end = time.monotonic() + 60
     while not (place / ".earmark-session.json").exists():
@@ -61,7 +59,7 @@ def shown(qtbot, qapp, tmp_path, folder):
     one.show()
     qtbot.waitExposed(one)
     yield one
-    one._close_now()
+    one.close_now()
 
 
 def loudness(shown):

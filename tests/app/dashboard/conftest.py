@@ -61,6 +61,6 @@ def window(qtbot, settings, theme):
 
     yield open_window
     for one in windows:
-        one._close_now()
+        one.close_now()
         qtbot.wait(1)
         one.deleteLater()

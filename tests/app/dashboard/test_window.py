@@ -131,7 +131,7 @@ def test_esc_mutes_whatever_has_the_keyboard(qtbot, session, window):
     shown.close()  # asks
     box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
     shown.actions_by_key["help"].trigger()
-    keys = shown._keys
+    keys = shown.keys
     shown.participant.open_on("", shown.screen())
     menu = shown.menuBar().actions()[0].menu()
     menu.popup(QPoint(0, 0))
@@ -202,8 +202,8 @@ def test_each_control_of_the_live_page_sends_its_command(qtbot, session, window)
     assert not controls.stop.isEnabled() or not qtbot.waitUntil(lambda: not controls.stop.isEnabled())
     one.ask("set", state="ready")
     qtbot.waitUntil(controls.run.isEnabled, timeout=5000)
-    controls._mode.setCurrentIndex(2)
-    controls._seconds.setValue(60)
+    controls.mode.setCurrentIndex(2)
+    controls.seconds.setValue(60)
     qtbot.mouseClick(controls.run, left)
     assert heard(qtbot, one, "run") == [{"mode": "sham", "seconds": 60.0}]
 
@@ -376,6 +376,16 @@ def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
     assert shown.live.traces.sweep.scale_uv > scale
     qtbot.keyClick(shown, Qt.Key.Key_Plus)
     assert shown.live.traces.sweep.scale_uv == scale
+    sweep = shown.live.traces.sweep
+    qtbot.keyClick(shown, Qt.Key.Key_BracketLeft)
+    assert sweep.seconds == 5.0
+    qtbot.keyClick(shown, Qt.Key.Key_BracketRight)
+    assert sweep.seconds == 10.0
+    band = sweep.band
+    qtbot.keyClick(shown, Qt.Key.Key_F)
+    assert sweep.band != band
+    qtbot.keyClick(shown, Qt.Key.Key_D, control)
+    assert shown.live.controls.mode.hasFocus() or not shown.live.controls.mode.isEnabled()
     for k, key in enumerate((Qt.Key.Key_F1, Qt.Key.Key_F2, Qt.Key.Key_F3, Qt.Key.Key_F4)):
         qtbot.keyClick(shown, key)
         qtbot.waitUntil(lambda k=k: heard(qtbot, one, "override")[-1] == {"talker": k}, timeout=5000)
