@@ -25,8 +25,9 @@ def calibrate(
     """Check everything, run the trials of protocol.toml, and train a decoder on them.
 
     The protocol lies beside the session's file. Cues are shown here and sent by LSL. The decoder goes into
-    DIR/decoder with its cross-validated accuracy; on a terminal you are asked whether to keep it. Keys: m mutes and
-    unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is wrong, 130 ended early.
+    DIR/decoder with its cross-validated accuracy; on a terminal you are asked whether to keep it. Keys: r repeats a
+    trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is wrong, 130 ended
+    early.
     """
     from app.config import load_config
     from app.console import console, fail, failures, say

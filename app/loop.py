@@ -82,6 +82,7 @@ class Loop:
         self._recorder: Recorder | None = None
         #: Last of each kind of control, for an engine that takes over.
         self._words: dict[str, str] = {}
+        self._unsaid: deque[str] = deque(maxlen=1000)
         self._facts: dict[str, Any] = {}
         self._begun, self._beat, self._beat_at = False, -1, 0.0
         self._born_at = self._lost_at = 0.0
@@ -182,6 +183,8 @@ class Loop:
                 self._told = entry
             for words in self._words.values():
                 self._engine.control(words)
+            while self._unsaid:
+                self._engine.note({"event": self._unsaid.popleft()})
             self._recorder = recorder
 
     # What is told to the engine
@@ -192,6 +195,18 @@ class Loop:
             self._words[words.partition(" ")[0]] = words
             if self._engine is not None and self._recorder is not None:
                 self._engine.control(words)
+
+    def remember(self, text: str) -> None:
+        """Keep an event in the recording, of this engine or else of the next; from any thread."""
+        with self._telling:
+            if self._engine is not None and self._recorder is not None:
+                self._engine.note({"event": text})
+            else:
+                self._unsaid.append(text)
+
+    def _alarm(self, text: str) -> None:
+        self._on_event(text)
+        self.remember(text)
 
     def _applied(self, entry: Entry, lsl_time: float) -> None:
         """On the audio engine's watching thread: what was played goes into the recording."""
@@ -240,12 +255,12 @@ class Loop:
                     self._watch_recorder(self._recorder)
             except (RecordingFailed, OSError) as error:  # no file could be made for a new engine
                 self.failure = str(error)
-                self._on_event(f"ALARM: {error}")
+                self._alarm(f"ALARM: {error}")
 
     def _watch_recorder(self, recorder: Recorder) -> None:
         restarts = recorder.restarts
         for alarm in recorder.watch():
-            self._on_event(f"ALARM: {alarm}")
+            self._alarm(f"ALARM: {alarm}")
         self.recorder_restarts += recorder.restarts - restarts
 
     def _look(self, now: float) -> None:
@@ -261,14 +276,15 @@ class Loop:
         if self._engine is None:
             self._try_again(now)
         elif not self._alive() or self._refused or self._overdue():
-            self._on_event(f"ALARM: no new engine yet: {self._last_words()}")
+            why = self._last_words()
             self._drop()
+            self._alarm(f"ALARM: no new engine yet: {why}")
         # One that was told to begin sets gains itself.
         if not self._neutral and self._recorder is None and now - self._beat_at > LOST_S:
             self._neutral = True
             if self._steer:
                 self._audio.set_gains([0.0] * self._n_talkers, FALLBACK_RAMP_S)
-                self._on_event("No engine: gains go to neutral")
+                self._alarm("No engine: gains go to neutral")
 
     def _alive(self) -> bool:
         return self._engine is not None and self._engine.alive
@@ -284,8 +300,8 @@ class Loop:
     def _lose(self, why: str) -> None:
         """The engine is dead or hangs: its recording ends here, and another one takes over."""
         self._lost_at = time.monotonic()
-        self._on_event(f"ALARM: {why}; gains hold, and another engine is started")
         self._drop()
+        self._alarm(f"ALARM: {why}; gains hold, and another engine is started")
         self._deaths.append(self._lost_at)
         if len(self._deaths) > MAX_RESTARTS and self._lost_at - self._deaths[0] < RESTARTS_S:
             self.failure = f"the engine was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s: {why}"

@@ -37,6 +37,7 @@ type = "Markers"
 [attention]
 preset = "eeg"             # ieeg for intracranial electrodes
 # decoder = "decoder"      # folder of a decoder; if not said, the one that 'earmark calibrate' made
+# fallback = "..."         # folder of a quicker decoder, for when that one is too slow
 # switch_rate = 0.02       # how often attention leaves a talker, per second
 # enter = 0.7              # decide for a talker from this probability on
 # leave = 0.55             # and until it falls below this
@@ -72,6 +73,7 @@ trial_s = 30.0
 pause_s = 5.0
 order = "counterbalanced"  # every talker equally often, two in a row at most; or random
 seed = {seed}              # the same seed gives the same order
+cue_sound_s = 1.5          # so long the talker cued is heard alone at first; 0 for never
 questions = ["How hard was it to follow? 1-7"]
 # Or each trial written out, instead of n_trials, trial_s, pause_s, order and seed:
 # [[calibration.trials]]

@@ -81,7 +81,7 @@ class Session:
         self._attention = config.attention
         self._on_event, self._on_state, self._ask = on_event, on_state, ask
         #: Playing from the first check on.
-        self.sound = SessionSound(config.sound, config.folder, on_event)
+        self.sound = SessionSound(config.sound, config.folder, self._heard)
         self.talkers = self.sound.talkers
         self.state = State.IDLE
         #: The calibration or run, under way or the last one.
@@ -119,6 +119,12 @@ class Session:
     def decoder(self) -> Path:
         """Folder of the decoder: the one that the configuration names, else that of the calibration."""
         return self.config.decoder or self.trained
+
+    def _heard(self, text: str) -> None:
+        """On the sound's watching thread: something happened to the sound."""
+        self._on_event(text)
+        if self.part is not None:
+            self.part.loop.remember(text)
 
     def _move(self, to: State, leave: State | None = None) -> None:
         """Go to a state; if that is said, only from ``leave``."""

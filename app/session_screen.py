@@ -125,6 +125,9 @@ def press(session: Session, key: str) -> str:
                 return "going on"
             session.pause()
             return "paused: the mix is neutral"
+        if key == "r":
+            session.redo()
+            return "the trial is repeated in the end"
         if key == "0":
             session.override("equal")
             return "all alike, whatever is decoded; d decodes again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from app.config import ConfigError, parse_config
 from devices.decoder_folder import folder_fingerprint
 from devices.session_file import Consumed, Digest, Noted, Produced, SessionFile, decision_row
-from pipeline.stream import Block, Decision
+from pipeline.stream import Block, Decision, Item
 
 #: Largest difference, relative to the largest sample of the output, that another machine may make.
 TOLERANCE = 1e-9
@@ -68,15 +69,13 @@ class Replay:
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     n_items: int = 0
 
-    def run(self, keep: dict[str, list[Any]] | None = None, only: str = "") -> None:
+    def run(self, sink: Callable[[str, Item], None] | None = None) -> None:
         """Feed everything, compare everything.
 
         Parameters
         ----------
-        keep : dict, optional
-            Receives, by output, all items that came out.
-        only : str
-            The one output that is to be kept; all of them if empty.
+        sink : callable, optional
+            Given every item that comes out, and before it the name of its output.
         """
         config = parse_config(self.session.about["config"], f"configuration in {self.session.path}")
         graph = config.graph([self._decoder(one) for one in self.session.about.get("decoders", [])])
@@ -94,8 +93,8 @@ class Replay:
                         self.outputs[name].n_samples += len(data)
                         if name in given:
                             given[name].append(data)
-                    if keep is not None and only in ("", name):
-                        keep.setdefault(name, []).append(item)
+                    if sink is not None:
+                        sink(name, item)
             elif isinstance(event, Produced):
                 self._compare(self.outputs[event.name], given[event.name], event.data)
             else:

@@ -34,7 +34,6 @@ from app.session_figures import session_figures
 from app.supervisor import Supervisor
 from app.verify import Replay
 from devices import xdf
-from devices.decoder_folder import load_decoder
 from devices.lsl_log import quiet_liblsl
 from devices.session_file import Consumed, SessionFile
 from pipeline.stream import Block, ClockMap
@@ -153,8 +152,7 @@ def main() -> int:
         segments = [one for one in dataclasses.astuple(session.sound.audio.names) if isinstance(one, str)]
     left = [name for name in segments if (Path("/dev/shm") / name).exists()]
     recording = place / "loop.xdf"
-    decoder, _ = load_decoder(recording.with_suffix(".decoder"))
-    judged = session_figures(recording, decoder.spec.window, decoder.preset.hop)
+    judged = session_figures(recording)
     replay = Replay(SessionFile(recording))
     replay.run()
     grown = {name: growth(one) for name, one in seen.items() if len(one) > 8}

@@ -51,9 +51,9 @@ def decoder(recording):
 
 
 @pytest.fixture(scope="module")
-def found(recording, decoder):
+def found(recording):
     """What the report is made of."""
-    return session_figures(recording, decoder[0].spec.window, decoder[0].preset.hop)
+    return session_figures(recording)
 
 
 @pytest.fixture(scope="module")

@@ -182,6 +182,8 @@ def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(
     assert [path.name for path in rig.loop.files] == ["loop.xdf", "loop-2.xdf"]
     assert decisions(rig.loop.files[0])[-1].situation == STEERED
     later = decisions(rig.loop.files[1])
+    noted = [event.entry["event"] for event in SessionFile(rig.loop.files[1]) if "event" in getattr(event, "entry", ())]
+    assert any(words in event for event in noted), "the next recording tells what happened"
     assert later[0].situation.startswith("waiting")
     assert STEERED in [one.situation for one in later]
 
