@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
@@ -25,7 +26,7 @@ class Background(QObject):
         super().__init__(parent)
         self._process = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONPATH", ":".join(path for path in sys.path if path))
+        environment.insert("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             environment.insert(name, "1")
         self._process.setProcessEnvironment(environment)

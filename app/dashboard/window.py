@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -237,7 +238,7 @@ class Window(QMainWindow):
         self.notice.setStyleSheet(f"color: {look.bad}; font-weight: bold;" if bad else f"color: {look.faint};")
         self.notice.say(text)
         if bad or hold:
-            self._hold_until = self.now.time + HOLD_S
+            self._hold_until = time.monotonic() + HOLD_S
 
     # Looking
 
@@ -264,7 +265,7 @@ class Window(QMainWindow):
         if new:
             fresh = [event for event in new if now.time - event.time < 60]
             self.live.traces.mark(fresh, now, reader)
-            if now.time > self._hold_until:
+            if time.monotonic() > self._hold_until:
                 self.say(new[-1].text)
         self.top.look(now, self._mute_failed)
         self.bottom.look(now)
