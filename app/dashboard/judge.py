@@ -24,7 +24,7 @@ def judge(folder: Path) -> dict[str, Any]:
 
     recording = folder / "loop.xdf"
     decoder, facts = load_decoder(recording.with_suffix(".decoder"))
-    found = session_figures(recording, decoder.spec.window, decoder.preset.hop)
+    found = session_figures(recording)
     return {
         "talkers": list(found.talkers),
         "mode": str(found.about.get("mode", "")),
@@ -36,6 +36,8 @@ def judge(folder: Path) -> dict[str, Any]:
         "windows": found.n_windows,
         "right": found.n_right,
         "threshold": _known(found.threshold),
+        "tmr_db": _known(found.tmr_db),
+        "by_window": _by_window(found.accuracy),
         "steady": _known(found.steady),
         "switches": [_known(one) for one in found.latencies],
         "calibration": _known(facts.accuracy),
@@ -49,6 +51,14 @@ def judge(folder: Path) -> dict[str, Any]:
         "sound": {key: str(value) for key, value in found.sound.items()},
         "events": [list(event) for event in found.events],
     }
+
+
+def _by_window(found: dict[str, Any] | str) -> list[list[float | None]] | str:
+    """Rows of window (s), accuracy, what guessing reaches, null, and decisions; or why there are none."""
+    if isinstance(found, str):
+        return found
+    keys = ("accuracy", "threshold", "null_accuracy", "n_windows")
+    return [[float(window), *(found[key].get(window) for key in keys)] for window in found["accuracy"]]
 
 
 def _known(value: float) -> float | None:

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from app.dashboard import theme
 from app.dashboard.background import Background
-from app.dashboard.figures import UNKNOWN, letter, milliseconds, percent
+from app.dashboard.figures import UNKNOWN, decibels, letter, milliseconds, percent
 from app.dashboard.panel import Panel, Reading, View
 from app.dashboard.plot import Plot
 
@@ -59,7 +59,7 @@ class Review(Panel):
         self._stages = QLabel()
         self._stages.setTextFormat(Qt.TextFormat.PlainText)
         self._stages.setWordWrap(True)
-        self._stages.setAccessibleName("Latency and sound")
+        self._stages.setAccessibleName("Accuracy by window, latency and sound")
         self._folder: Path | None = None
         self._chosen: Path | None = None
         self._found: dict[str, Any] | None = None
@@ -183,13 +183,14 @@ class Review(Panel):
         followed = sorted(value for value in found["switches"] if value is not None)
         share = found["right"] / found["windows"] if found["windows"] else None
         median = f"median {followed[len(followed) // 2]:.1f} s" if followed else "none"
+        tmr = UNKNOWN if found["tmr_db"] is None else decibels(found["tmr_db"])
         facts = (
             (
                 f"windows of {found['window_s']:g} s right",
                 _share(share),
                 f"{found['right']} of {found['windows']}; guessing reaches {_share(found['threshold'])} 1 in 20",
             ),
-            ("decided rightly", _share(found["steady"]), "of the time, from 10 s after each cue"),
+            ("decided rightly", _share(found["steady"]), f"of the time, from 10 s after each cue; TMR {tmr} dB"),
             ("switches followed", f"{len(followed)} of {len(found['switches'])}", median),
             (
                 "calibration",
@@ -210,7 +211,12 @@ class Review(Panel):
             if span
         )
         sound = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in found["sound"].items())
-        self._stages.setText(f"Latency – {stages or UNKNOWN}\nSound – {sound or UNKNOWN}")
+        lines = (
+            f"Accuracy – {_windows(found['by_window'])}",
+            f"Latency – {stages or UNKNOWN}",
+            f"Sound – {sound or UNKNOWN}",
+        )
+        self._stages.setText("\n".join(lines))
 
     def _draw(self, found: dict[str, Any]) -> None:
         style = theme.of(self)
@@ -237,6 +243,15 @@ class Review(Panel):
             words = pg.TextItem(f"{letter(k)} {name}", color=style.talkers[k], anchor=(0, 0))
             words.setPos(end * 0.01, 1.0 - 0.13 * k)
             self._posterior.addItem(words)
+
+
+def _windows(found: list[list[float | None]] | str) -> str:
+    if isinstance(found, str):
+        return found
+    return "; ".join(
+        f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} (guessing reaches {_share(threshold)}, null {_share(null)})"
+        for window, accuracy, threshold, null, n in found
+    )
 
 
 def _share(value: float | None) -> str:
