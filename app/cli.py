@@ -8,6 +8,7 @@ import typer
 
 from app.bench import bench
 from app.calibrate import calibrate
+from app.dashboard.command import dashboard
 from app.demo import demo
 from app.describe import describe
 from app.devices import devices
@@ -41,6 +42,7 @@ COMMANDS = (
     control,
     report,
     demo,
+    dashboard,
     streams,
     stream,
     devices,

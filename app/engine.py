@@ -121,6 +121,8 @@ class Engine:
     on_event: Callable[[str], None] = log.warning
     #: Told about every decision that came in time, and its number, on the thread of the graph; it must not wait.
     on_decision: Callable[[Decision, int], None] | None = None
+    #: Told about every item that arrives, and its stream, on the thread of the graph; it must not wait.
+    on_item: Callable[[str, Item], None] | None = None
     streams: dict[str, StreamStatus] = field(default_factory=dict)
     latency: Latencies = field(default_factory=Latencies)
     cost: Latencies = field(default_factory=Latencies)
@@ -285,6 +287,8 @@ class Engine:
             self._note(name, item, arrival.time)
         for output, out in self.graph.feed(name, item):
             self._give(output, out, arrival.time)
+        if self.on_item is not None:
+            self.on_item(name, item)
         while self._verdicts:  # only now, since a replay feeds whole items, too
             now = pylsl.local_clock()
             self._take(Arrival(CONTROL, Marker(now, self._verdicts.pop(0)), now))

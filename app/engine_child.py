@@ -105,6 +105,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     """Do all of it; return what went wrong."""
     from app.config import parse_config
     from app.engine import Engine
+    from app.engine_signals import EngineSignals
     from devices.board import Board
     from devices.recorder import SPILL_BYTES
     from devices.ring import Ring, SpillingWriter
@@ -115,11 +116,15 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     set_gains = _gain_setter(job.gains) if job.gains else None
     engine = Engine(config, on_event=lambda text: speaker.say("event", text), on_decision=set_gains)
     engine.connect()
+    name = config.attention.neural if config.attention else next(iter(engine.descriptions))
+    signals = EngineSignals(name, engine.descriptions[name].spec)
+    engine.on_item = signals.take
     writer = SessionWriter(engine.descriptions, engine.recorded_outputs(), json.loads(job.about))
     speaker.say("connected", base64.b64encode(writer.headers).decode())
     message = _hear(pipe)
     if message is None or message[0] != "begin":
         engine.close()
+        signals.close()
         return ""
     ring = Ring(message[1])
     out = SpillingWriter(ring, SPILL_BYTES)
@@ -128,7 +133,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     engine.start(writer)
     speaker.say("begun")
     told = threading.Event()
-    teller = threading.Thread(target=_tell, args=(engine, board, told), name="board", daemon=True)
+    teller = threading.Thread(target=_tell, args=(engine, board, signals.ring, told), name="board", daemon=True)
     teller.start()
     while engine.failure is None:
         if not pipe.poll(BOARD_S):
@@ -144,6 +149,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     told.set()
     teller.join()
     board.close()
+    signals.close()
     end = time.monotonic() + FLUSH_S
     while out.spilled and time.monotonic() < end:
         out.pump()
@@ -193,9 +199,9 @@ def _ask_for_real_time() -> str:
     return "engine: real-time priority"
 
 
-def _tell(engine: Engine, board: Any, stop: threading.Event) -> None:
+def _tell(engine: Engine, board: Any, signals: str, stop: threading.Event) -> None:
     from app.engine_facts import EngineFacts
 
-    facts = EngineFacts(engine)
+    facts = EngineFacts(engine, signals)
     while not stop.wait(BOARD_S):
         board.write(facts.now())

@@ -25,9 +25,11 @@ class EngineFacts:
     ----------
     engine : Engine
         Started.
+    signals : str
+        Name of the ring with the electrodes' signal.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, signals: str) -> None:
         self._engine = engine
         self._figures: dict[str, Any] = {}
         self._figures_at = 0.0
@@ -36,11 +38,14 @@ class EngineFacts:
         spec = engine.descriptions[name].spec
         rows = [i for i, kind in enumerate(spec.ch_types) if kind in ELECTRODES]
         places = spec.positions
-        self._channels = {
+        self._channels: dict[str, Any] = {
             "neural": name,
+            "signals": signals,
             "ch_names": [spec.ch_names[i] for i in rows],
             "positions": [None if places is None else _place(places[i]) for i in rows],
         }
+        if attention is not None:
+            self._channels["thresholds"] = {"leave": attention.settings.leave, "enter": attention.settings.enter}
 
     def now(self) -> dict[str, Any]:
         """Everything, with the LSL time of now. Seconds, Hz and dB throughout."""
