@@ -12,6 +12,7 @@ from app.runs import RUNS_HELP, DecoderKind, PresetName
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from devices.decoder_folder import Facts
     from pipeline.decoders.cca import CcaDecoder
     from pipeline.decoders.linear import LinearDecoder
     from pipeline.decoders.presets import Preset
@@ -46,8 +47,8 @@ def train(
         fail(str(error))
 
 
-def train_and_save(runs: Sequence[Run], make: Maker, preset: Preset, out: Path) -> None:
-    """Judge a decoder by cross-validation, train it on all runs, save it, and say all that.
+def train_and_save(runs: Sequence[Run], make: Maker, preset: Preset, out: Path) -> Facts:
+    """Judge a decoder by cross-validation, train it on all runs, save it, and say all that; return it, too.
 
     Raises
     ------
@@ -94,6 +95,7 @@ def train_and_save(runs: Sequence[Run], make: Maker, preset: Preset, out: Path) 
         console.print("Accuracy: not measured. That needs three runs or more of each listener.")
     if emissions is None:
         console.print("It cannot be used live: how its scores scatter is not known, which takes three runs or more.")
+    return facts
 
 
 def held_out_emissions(runs: Sequence[Run], make: Maker, preset: Preset) -> Emissions:

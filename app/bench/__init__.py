@@ -3,6 +3,7 @@
 import typer
 
 from app.bench.audio import audio
+from app.bench.dashboard import dashboard
 from app.bench.decoder import decoder
 from app.bench.graph import graph
 from app.bench.loop import loop
@@ -12,6 +13,7 @@ bench.command("graph")(graph)
 bench.command("audio")(audio)
 bench.command("loop")(loop)
 bench.command("decoder")(decoder)
+bench.command("dashboard")(dashboard)
 
 
 @bench.callback()

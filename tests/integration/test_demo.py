@@ -13,7 +13,6 @@ import soundfile
 from rig import ENV, ROOT
 
 from app.config import parse_config
-from app.demo import PREFIX, SESSION
 from app.session_figures import session_figures
 from devices.audio.prepare import prepare
 from devices.audio.rerender import rerender
@@ -52,9 +51,9 @@ def decoder(recording):
 
 
 @pytest.fixture(scope="module")
-def found(recording, decoder):
+def found(recording):
     """What the report is made of."""
-    return session_figures(recording, decoder[0].spec.window, decoder[0].preset.hop)
+    return session_figures(recording)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +99,7 @@ def test_every_decision_is_in_the_ledger(found, journal):
     assert len(heard & {entry["decision"] for entry in lines}) >= 0.9 * changed > 0
 
 
-def test_what_was_played_is_what_the_recording_says(demonstration, journal):
+def test_what_was_played_is_what_the_recording_says(demonstration, recording, journal):
     folder, _ = demonstration
     applied = [
         Applied(
@@ -122,7 +121,7 @@ def test_what_was_played_is_what_the_recording_says(demonstration, journal):
     ]
     assert len(applied) > 3
     played, _ = soundfile.read(folder / "sound.wav")
-    config = parse_config(SESSION.format(prefix=PREFIX, device="null"), "test", folder)
+    config = parse_config(SessionFile(recording).about["config"], "test", folder)
     n = applied[-1].frame
     assert n > 60 * 48_000
     wanted = rerender(prepare(config.sound.scene(folder)), applied, n)
