@@ -28,7 +28,7 @@ WINDOW_S, LAG_S, N_TALKERS = 5.0, 0.25, 2
 
 def decoder(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
-    n: Annotated[int, typer.Option("-n", help="Decisions measured for each figure.", min=100)] = 2000,
+    n: Annotated[int, typer.Option("-n", help="Decisions measured for each figure.", min=100)] = 1000,
 ) -> None:
     """Measure decisions on 5 s of signal: linear in NumPy, networks on every backend there is, idle and under load.
 
