@@ -358,7 +358,7 @@ def _answer(network: Network, x: Arrays) -> Callable[[], None]:
 
 
 def _n(ready: dict[str, Network]) -> int:
-    return N if any(network.info().graph for network in ready.values()) else 200
+    return N if any(network.info().graph for network in ready.values()) else 50
 
 
 def _say(text: str) -> None:
