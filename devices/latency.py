@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Answers before any is measured.
 N_WARM = 50
@@ -18,12 +19,23 @@ N_WARM = 50
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Percentiles in microseconds, of ``n`` answers."""
+    """Percentiles in microseconds, of ``n`` answers.
+
+    Attributes
+    ----------
+    p50, p99, p999, max : float
+        From asking to answer.
+    cpu_p50, cpu_p99 : float
+        Of them, computing on this thread: what remains when nobody else wants the processor.
+    n : int
+    """
 
     p50: float
     p99: float
     p999: float
     max: float
+    cpu_p50: float
+    cpu_p99: float
     n: int
 
 
@@ -37,7 +49,7 @@ def measure(answers: Mapping[str, Callable[[], object]], n: int) -> dict[str, La
     n : int
         Calls of each.
     """
-    taken = {name: np.empty(n) for name in answers}
+    taken = {name: np.empty((2, n)) for name in answers}
     for answer in answers.values():
         for _ in range(N_WARM):
             answer()
@@ -49,17 +61,19 @@ def measure(answers: Mapping[str, Callable[[], object]], n: int) -> dict[str, La
             for name, answer in answers.items():
                 answer()
                 for i in range(begin, min(begin + 10, n)):
-                    start = time.perf_counter_ns()
+                    start, cpu = time.perf_counter_ns(), time.thread_time_ns()
                     answer()
-                    taken[name][i] = time.perf_counter_ns() - start
+                    taken[name][:, i] = time.perf_counter_ns() - start, time.thread_time_ns() - cpu
     finally:
         gc.enable()
     return {name: _percentiles(times / 1e3) for name, times in taken.items()}
 
 
-def _percentiles(times: np.ndarray) -> Latency:
-    p50, p99, p999 = (float(np.percentile(times, q)) for q in (50, 99, 99.9))
-    return Latency(p50, p99, p999, float(times.max()), len(times))
+def _percentiles(times: NDArray[np.float64]) -> Latency:
+    whole, cpu = times
+    p50, p99, p999 = (float(np.percentile(whole, q)) for q in (50, 99, 99.9))
+    cpu_p50, cpu_p99 = (float(np.percentile(cpu, q)) for q in (50, 99))
+    return Latency(p50, p99, p999, float(whole.max()), cpu_p50, cpu_p99, whole.size)
 
 
 @contextmanager

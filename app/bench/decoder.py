@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: Channels, rate in Hz.
 SHAPES = ((64, 64.0), (128, 100.0))
 WINDOW_S, LAG_S, N_TALKERS = 5.0, 0.25, 2
+FIGURES = ("p50", "p99", "p999", "max", "cpu_p50", "cpu_p99")
 
 
 def decoder(
@@ -48,10 +49,23 @@ def decoder(
         for name, shape in cases:
             with console.status(f"measuring {name}, {shape[0]} ch @ {shape[1]:g} Hz …"):
                 found += case(name, *shape, n)
-    columns = ("decoder", "shape", "run by", "load", "p50 (µs)", "p99", "p99.9", "max", "error", "")
+    columns = (
+        "decoder",
+        "shape",
+        "run by",
+        "load",
+        "p50 (µs)",
+        "p99",
+        "p99.9",
+        "max",
+        "CPU p50",
+        "CPU p99",
+        "error",
+        "",
+    )
     table = Table(*columns, title=f"earmark bench decoder, {WINDOW_S:g} s, {n} decisions each")
     for i, row in enumerate(found):
-        times = [f"{row[key]:.4g}" if key in row else "" for key in ("p50", "p99", "p999", "max")]
+        times = [f"{row[key]:.4g}" if key in row else "" for key in FIGURES]
         error = f"{row['parity_error']:.1g}" if "parity_error" in row else ""
         words = (row["decoder"], f"{row['n_channels']} ch @ {row['sfreq']:g} Hz", row["backend"], row.get("load", ""))
         table.add_row(*words, *times, error, row.get("not_measured", ""))

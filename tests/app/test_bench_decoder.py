@@ -74,9 +74,18 @@ def test_times_are_those_of_one_answer():
         calls["quick"] += 1
 
     found = measure({"slow": slow, "quick": quick}, 100)
-    assert found["slow"].p50 > 2000 > found["quick"].p50
+    assert found["slow"].p50 > 2000 > found["slow"].cpu_p50, "sleep costs no processor time"
+    assert found["quick"].p50 < 2000
     assert found["slow"].p50 <= found["slow"].p99 <= found["slow"].p999 <= found["slow"].max
     assert calls["slow"] == calls["quick"] >= 150
+
+
+@pytest.mark.skipif(bool(BACKENDS["onnx"].absent()), reason=f"onnx: {BACKENDS['onnx'].absent()}")
+def test_onnx_is_no_slower_than_eager():
+    """By processor time, which a busy machine does not change; the margin is twofold and more."""
+    module, example = made("convolutions")
+    rows = {row["backend"]: row for row in bench.on_every_backend(module, example, 100) if row["load"] == "idle"}
+    assert rows["onnx"]["cpu_p50"] <= rows["eager_cpu"]["cpu_p50"]
 
 
 def test_the_linear_decoder_scores_both_talkers():
