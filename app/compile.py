@@ -63,6 +63,7 @@ def compile_decoder(
     only. Exit status: 0 at least one backend is ready, and each that was asked for; 1 otherwise.
     """
     from rich.table import Table
+    from rich.text import Text
 
     from app.console import console, fail, failures
     from devices.decoder_folder import load_decoder
@@ -89,14 +90,16 @@ def compile_decoder(
         wanted = [name.value for name in backend or ()] or [
             name for name, one in BACKENDS.items() if not one.absent() and policy.precision in one.precisions
         ]
-        table = Table("backend", "", "engine", "error", "p50 (µs)", "p99 (µs)", title=f"{decoder}, {precision.value}")
+        table = Table(
+            "backend", "", "engine", "error", "p50 (µs)", "p99 (µs)", title=Text(f"{decoder}, {precision.value}")
+        )
         failed = []
         with _progress(len(wanted)) as bar:
             for name in wanted:
                 row = made_ready(name, module, example, policy, cache, real, bar)
                 if row[1] != "ready":
                     failed.append(name)
-                table.add_row(*row)
+                table.add_row(*map(Text, row))  # not markup: pip's extras stand in brackets
                 bar.advance(bar.task_ids[0])
     console.print(table)
     judged = f"{len(real)} windows of recordings" if run else "noise; give --run RUN to judge on a recording"

@@ -37,6 +37,7 @@ def decoder(
     one another, not with those of another machine or day.
     """
     from rich.table import Table
+    from rich.text import Text
 
     from app.compile import quiet_exporter
     from app.console import console, failures
@@ -68,7 +69,7 @@ def decoder(
         times = [f"{row[key]:.4g}" if key in row else "" for key in FIGURES]
         error = f"{row['parity_error']:.1g}" if "parity_error" in row else ""
         words = (row["decoder"], f"{row['n_channels']} ch @ {row['sfreq']:g} Hz", row["backend"], row.get("load", ""))
-        table.add_row(*words, *times, error, row.get("not_measured", ""))
+        table.add_row(*map(Text, (*words, *times, error, row.get("not_measured", ""))))
         if i + 1 < len(found) and found[i + 1]["decoder"] != row["decoder"]:
             table.add_section()
     console.print(table)

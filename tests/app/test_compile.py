@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -89,6 +90,8 @@ def test_one_that_was_asked_for_and_is_not_here_is_a_failure(network):
     result = run("--backend", "tensorrt", "--backend", "eager_cpu")
     assert result.exit_code == 1
     assert "not ready: tensorrt" in result.output
+    if find_spec("torch_tensorrt") is None:
+        assert "earmark[tensorrt]" in result.output
     assert "ready" in result.output
 
 
