@@ -2,12 +2,15 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 import uuid
@@ -159,6 +162,35 @@ def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_whole_recording(calib
     assert any(one.gains.max() > one.gains.min() for one in found)
     for one in found:
         assert one.gains.argmax() != one.talker or one.gains.max() == one.gains.min()
+
+
+def test_a_closed_terminal_ends_a_run_in_good_order_with_a_report(calibrated):
+    path, _ = calibrated
+    before = set(path.parent.glob("run-*"))
+    here, there = pty.openpty()
+    command = [sys.executable, "-m", "app.cli", "run", str(path), "--seconds", "600"]
+    process = subprocess.Popen(
+        command, env=ENV, stdin=there, stdout=there, stderr=there, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one thread here
+    )  # fmt: skip
+    os.close(there)
+    said = b""
+    try:
+        while b"Cue: attend" not in said:
+            said += os.read(here, 4096)
+        end = time.monotonic() + 11
+        while time.monotonic() < end:
+            said += os.read(here, 4096)
+        os.close(here)
+        assert process.wait(60) == 0, said
+    finally:
+        process.kill()
+        process.wait()
+    (place,) = set(path.parent.glob("run-*")) - before
+    assert (place / "report.html").exists()
+    file = SessionFile(place / "loop.xdf")
+    list(file)
+    assert file.whole
 
 
 @contextlib.contextmanager
