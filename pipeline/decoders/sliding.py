@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoders.decoder import Decoder, DecoderError, DecoderMismatch, ratio
+from pipeline.decoders.decoder import Decoder, DecoderError, DecoderMismatch, HopByHop, ratio
 from pipeline.node import State
 
 
@@ -67,6 +67,8 @@ class SlidingScores:
         need = self._n_hop + spec.reach
         self._neural = np.zeros((need, len(spec.ch_names)))
         self._talkers = np.zeros((n_talkers, need, spec.n_features))
+        # Those that look back far keep what they made of it; for others a look at the samples is cheaper.
+        self._hops = decoder.hops(n_talkers, self._n_hop) if isinstance(decoder, HopByHop) else None
         self._next: int | None = None  # index of the next sample wanted; None takes any
         self._begin = 0  # index of the first sample of the buffer
         self._held = 0  # samples in the buffer
@@ -82,6 +84,8 @@ class SlidingScores:
     def reset(self) -> None:
         """Forget everything, as at a gap."""
         self._next, self._held, self._filled, self._at = None, 0, 0, 0
+        if self._hops is not None:
+            self._hops.reset()
 
     def push(self, start: int, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> Iterator[Score]:
         """Take the next samples and give the scores that they complete.
@@ -129,7 +133,10 @@ class SlidingScores:
 
     def _hop(self) -> Score | None:
         """Project a full buffer, move it on by a hop, score if the window is full."""
-        x, y = self.decoder.project_neural(self._neural), self.decoder.project_talkers(self._talkers)
+        if self._hops is None:
+            x, y = self.decoder.project_neural(self._neural), self.decoder.project_talkers(self._talkers)
+        else:
+            x, y = self._hops.hop(self._neural, self._talkers)
         x_mean, y_mean = x.mean(axis=0), y.mean(axis=1)
         x, y = x - x_mean, y - y_mean[:, None]
         hop = (x_mean, y_mean, (x * x).sum(axis=0), (y * y).sum(axis=1), (x * y).sum(axis=1))
@@ -166,11 +173,13 @@ class SlidingScores:
         known = self._next is not None
         at = [known, self._next if known else 0, self._begin, self._held, self._filled, self._at]
         sums = {f"sums{i}": held.copy() for i, held in enumerate(self._sums)}
+        hops = {} if self._hops is None else {f"hops.{key}": value for key, value in self._hops.state().items()}
         return {
             "at": np.array(at, dtype=np.int64),
             "neural": self._neural[: self._held].copy(),
             "talkers": self._talkers[:, : self._held].copy(),
             **sums,
+            **hops,
         }
 
     def restore(self, state: State) -> None:
@@ -181,3 +190,5 @@ class SlidingScores:
         self._talkers[:, : self._held] = state["talkers"]
         for i, held in enumerate(self._sums):
             held[:] = state[f"sums{i}"]
+        if self._hops is not None:
+            self._hops.restore({k.removeprefix("hops."): v for k, v in state.items() if k.startswith("hops.")})
