@@ -27,6 +27,6 @@ def electrode_positions(ch_names: Sequence[str]) -> dict[str, tuple[float, float
         places = make_standard_montage(montage).get_positions()["ch_pos"]
         lacking = [name for name in ch_names if name not in places]
         if not lacking:
-            return {name: tuple(float(v) for v in places[name]) for name in ch_names}
+            return {name: (float(x), float(y), float(z)) for name in ch_names for x, y, z in [places[name]]}
         missing = missing or lacking
     raise ValueError(f"no standard montage has all of these electrodes; the ten-five system lacks {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""Two published networks under the same contract, written from their papers, made causal: what others would compare with."""
+"""Two published networks under the same contract, written from their papers and made causal, to compare with."""
 
 from __future__ import annotations
 
@@ -124,7 +124,8 @@ class Temporal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, n_channels, T) → (n, n_filters * n_topographies, T - reach)."""
-        return self.space(self.norm(self.time(x[:, None])))[:, :, 0]
+        y: Tensor = self.space(self.norm(self.time(x[:, None])))
+        return y[:, :, 0]
 
 
 def eegnet(n_channels: int, n_features: int, behind: int, sfreq: float) -> MatchNetwork:
@@ -153,7 +154,7 @@ class VlaaiDecoder(NetworkDecoder):
     """See :func:`vlaai`; trained, as there, on the correlation with the attended talker."""
 
     kind = "vlaai"
-    loss = staticmethod(correlation)
+    criterion = staticmethod(correlation)
 
     def build(self, ch_names: Sequence[str], n_features: int, behind: int, listeners: Sequence[str]) -> MatchNetwork:
         """Make a network for these channels."""
@@ -164,7 +165,7 @@ class EegNetDecoder(NetworkDecoder):
     """See :func:`eegnet`; trained with the contrastive loss."""
 
     kind = "eegnet"
-    loss = staticmethod(contrastive)
+    criterion = staticmethod(contrastive)
 
     def build(self, ch_names: Sequence[str], n_features: int, behind: int, listeners: Sequence[str]) -> MatchNetwork:
         """Make a network for these channels."""

@@ -22,7 +22,7 @@ class CachedTower:
     """
 
     def __init__(self, tower: Tower, n: int, n_in: int) -> None:
-        self._branches = [list(branch) for branch in tower.branches]
+        self._branches = tower.chains()
         self._held: list[list[Tensor]] = []
         for stages in self._branches:
             x, held = torch.zeros(n, n_in, 1), []
@@ -45,11 +45,11 @@ class CachedTower:
             outputs.append(y)
         return torch.cat(outputs, dim=1)
 
-    def state(self) -> NDArray[np.float32]:
+    def state(self) -> NDArray[np.generic]:
         """All that is held, in a row."""
         return torch.cat([h.flatten() for held in self._held for h in held]).numpy()
 
-    def restore(self, state: NDArray[np.float32]) -> None:
+    def restore(self, state: NDArray[np.generic]) -> None:
         """Put back what :meth:`state` gave."""
         at, whole = 0, torch.from_numpy(np.array(state, dtype=np.float32))
         for held in self._held:
@@ -112,7 +112,7 @@ class CachedHops:
             for tower, signal in ((self._neural, x), (self._talkers, y)):
                 before = signal[..., : signal.shape[-1] - n]
                 missing = -before.shape[-1] % n  # zeros that no output depends on
-                for piece in nn.functional.pad(before, (missing, 0)).split(n, dim=-1):
+                for piece in torch.split(nn.functional.pad(before, (missing, 0)), n, dim=-1):
                     if piece.shape[-1]:
                         tower.push(piece)
             self._warm = True

@@ -143,9 +143,9 @@ class DecoderSpec:
 class Decoder(Protocol):
     """Both sides are projected onto components; a talker's score is how well its components correlate.
 
-    ``project_neural`` and ``project_talkers`` are causal up to ``spec.behind`` samples, and a row depends on no more than
-    ``spec.reach`` others, so that scores of a sliding window can be kept up with at a cost that does not depend on its
-    length.
+    ``project_neural`` and ``project_talkers`` are causal up to ``spec.behind`` samples, and a row depends on no more
+    than ``spec.reach`` others, so that scores of a sliding window can be kept up with at a cost that does not depend
+    on its length.
     """
 
     spec: DecoderSpec

@@ -108,8 +108,8 @@ class Examples:
         room = np.maximum(lengths - self._length + 1, 0)
         if not room.any():
             raise DecoderError(
-                f"{spec.kind} decoder: no run says who was attended for {self._length / spec.sfreq:.3g} s on end, which "
-                "one window and what comes before it take"
+                f"{spec.kind} decoder: no run says who was attended for {self._length / spec.sfreq:.3g} s on end, "
+                "which one window and what comes before it take"
             )
         self._room = room.cumsum()
         self.seconds = float(lengths.sum() / spec.sfreq)

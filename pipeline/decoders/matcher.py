@@ -145,7 +145,7 @@ class MatcherDecoder(NetworkDecoder):
     """
 
     kind = "matcher"
-    loss = staticmethod(contrastive)
+    criterion = staticmethod(contrastive)
 
     def __init__(
         self,
@@ -158,7 +158,8 @@ class MatcherDecoder(NetworkDecoder):
         size: MatcherSize | None = None,
     ) -> None:
         super().__init__(preset, config, base=base, device=device)
-        self.size = size or (MatcherSize() if base is None else base.size)
+        inherited = MatcherSize() if base is None else base.size
+        self.size: MatcherSize = size or inherited
         self.positions = positions
 
     def build(self, ch_names: Sequence[str], n_features: int, behind: int, listeners: Sequence[str]) -> MatchNetwork:
@@ -188,13 +189,13 @@ class MatcherDecoder(NetworkDecoder):
         parts = [part for part in (moments(run, linear) for run in runs) if part.n]
         groups = [total(parts[i::N_GROUPS]) for i in range(min(N_GROUPS, len(parts)))]
         weights = LinearDecoder(self.preset).fit_moments(linear, groups).weights
-        taps = network.neural.branches[0][0]
-        assert isinstance(taps, Filter)
+        rebuild = network.neural.chains()[0][0]
+        assert isinstance(rebuild, Filter)
         by_lag = weights.reshape(len(linear.lags), len(spec.ch_names), spec.n_features)
         with torch.no_grad():
-            taps.weight.zero_()
+            rebuild.weight.zero_()
             for lag, values in zip(linear.lags, by_lag, strict=True):
-                taps.weight[:, :, lag - spec.behind - 1] = torch.tensor(values.T, dtype=torch.float32)
+                rebuild.weight[:, :, lag - spec.behind - 1] = torch.tensor(values.T, dtype=torch.float32)
 
     def restore(
         self, spec: DecoderSpec, listeners: Sequence[str], chosen: Learned, arrays: Mapping[str, NDArray[np.float32]]

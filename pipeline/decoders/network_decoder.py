@@ -15,10 +15,10 @@ from torch import Tensor
 
 from pipeline.decoders.cached import CachedHops
 from pipeline.decoders.decoder import DecoderError, DecoderMismatch, DecoderSpec, Projections, check_window
-from pipeline.decoders.examples import HELD_OUT, Examples
+from pipeline.decoders.examples import HELD_OUT, Batch, Examples
 from pipeline.decoders.networks import Listener, MatchNetwork, multiply_adds, n_parameters
 from pipeline.decoders.presets import EEG, Preset
-from pipeline.decoders.training import Epoch, Loss, Training, TrainingConfig, margins, mixture
+from pipeline.decoders.training import Epoch, Training, TrainingConfig, margins, mixture
 from pipeline.run import Run
 
 #: Decision window in seconds: what networks are trained on, too.
@@ -89,7 +89,7 @@ class NetworkDecoder(Projections):
     """
 
     kind: ClassVar[str]
-    loss: ClassVar[Loss]
+    criterion: ClassVar[staticmethod[[MatchNetwork, Batch, int], Tensor]]
     spec: DecoderSpec
     net: MatchNetwork
     chosen: Learned
@@ -156,7 +156,8 @@ class NetworkDecoder(Projections):
         first = runs[0]
         if first.sfreq != self.preset.sfreq:
             raise DecoderError(
-                f"run {first.name!r} is at {first.sfreq:g} Hz, but preset {self.preset.name} wants {self.preset.sfreq:g}"
+                f"run {first.name!r} is at {first.sfreq:g} Hz, but preset {self.preset.name} wants "
+                f"{self.preset.sfreq:g}"
             )
         listeners = tuple(dict.fromkeys(run.subject for run in runs))
         behind = max(0, round(self.preset.tmax * first.sfreq))
@@ -171,7 +172,7 @@ class NetworkDecoder(Projections):
         self.prepare(network, spec, [_before_the_test(run) for run in runs])
         network.to(self.device)
         config = self.config if self.base is None else replace(self.config, rate=self.config.rate / 3)
-        training = Training(network, examples, config, type(self).loss)
+        training = Training(network, examples, config, self.criterion)
         if state is not None:
             training.restore(state)
         for epoch in training.epochs():
@@ -195,10 +196,11 @@ class NetworkDecoder(Projections):
 
     def _spec(self, network: MatchNetwork, run: Run) -> DecoderSpec:
         behind, sfreq = network.behind, run.sfreq
+        tmin, tmax = min(0, behind - network.neural.reach) / sfreq, behind / sfreq
+        context, n_features = network.talkers.reach / sfreq, run.talkers.shape[2]
         return DecoderSpec(
-            self.kind, sfreq, run.ch_names, run.features, run.talkers.shape[2], min(0, behind - network.neural.reach) / sfreq,
-            behind / sfreq, self.preset.window, 1, network.talkers.reach / sfreq,
-        )  # fmt: skip
+            self.kind, sfreq, run.ch_names, run.features, n_features, tmin, tmax, self.preset.window, 1, context
+        )
 
     def for_listener(self, subject: str) -> Self:
         """Return a copy that uses the layer of one of its listeners, or the mean of all for anybody else."""

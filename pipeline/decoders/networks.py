@@ -1,8 +1,8 @@
 """Networks that match brain and speech, built from causal stages so that they can go on from hop to hop.
 
-A *stage* is a module with a ``reach``: it turns ``T`` samples into ``T - reach``, and its output at an instant depends on
-that instant and the ``reach`` samples before it. Nothing is padded, so a run, a stream and a segment of training give
-the same values. Every operator is one that TensorRT converts.
+A *stage* is a module with a ``reach``: it turns ``T`` samples into ``T - reach``, and its output at an instant depends
+on that instant and the ``reach`` samples before it. Nothing is padded, so a run, a stream and a segment of training
+give the same values. Every operator is one that TensorRT converts.
 """
 
 from __future__ import annotations
@@ -167,6 +167,14 @@ class Tower(nn.Module):
         super().__init__()
         self.branches = nn.ModuleList(nn.Sequential(*stages) for stages in branches)
         self.reach = max(sum(reach_of(stage) for stage in stages) for stages in branches)
+
+    def chains(self) -> list[list[nn.Module]]:
+        """Stages of each branch."""
+        found = []
+        for branch in self.branches:
+            assert isinstance(branch, nn.Sequential)
+            found.append([branch[i] for i in range(len(branch))])  # a stage may come more than once
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, n_in, T) → (n, n_components, T - reach)."""

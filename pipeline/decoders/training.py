@@ -1,4 +1,4 @@
-"""How networks learn: a contrastive loss, or a correlation; epochs one by one, so that whoever calls can watch and stop.
+"""How networks learn: a contrastive loss, or a correlation; epoch by epoch, so that whoever calls can watch and stop.
 
 Nothing here depends on a clock or on random numbers drawn elsewhere: what an epoch does follows from the state before
 it and the seed, so a training that was killed goes on as if it had not been.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -134,7 +135,7 @@ def _tell_apart(
     meanwhile = (x * rival).flatten(1).sum(dim=1).masked_fill(~has_other, -torch.inf)
     right = torch.arange(len(x), device=x.device)
     to_speech = cross_entropy(torch.cat([scores, meanwhile[:, None]], dim=1), right)
-    loss = (to_speech + cross_entropy(scores.T, right)) / 2
+    loss: Tensor = (to_speech + cross_entropy(scores.T, right)) / 2
     if has_other.any():
         # What use will be: this talker or that one, at the same time.
         pair = torch.stack([scores.diagonal(), meanwhile], dim=1)[has_other]
@@ -146,7 +147,8 @@ def correlation(network: MatchNetwork, batch: Batch, n_window: int) -> Tensor:
     """Rebuild the attended talker: the negative correlation, mean over windows and features."""
     x = _windows(network.embed_neural(batch.neural), n_window)
     y = _windows(network.embed_talkers(batch.attended), n_window)
-    return -(x * y).sum(dim=-1).mean()
+    r: Tensor = (x * y).sum(dim=-1).mean()
+    return -r
 
 
 def _windows(x: Tensor, n_window: int) -> Tensor:
@@ -159,7 +161,8 @@ def _windows(x: Tensor, n_window: int) -> Tensor:
 def unit(x: Tensor) -> Tensor:
     """Take the mean over time off and bring the rest to unit length."""
     x = centred(x)
-    return x / (x.norm(dim=-1, keepdim=True) + 1e-6)
+    y: Tensor = x / (x.norm(dim=-1, keepdim=True) + 1e-6)
+    return y
 
 
 class Training:
@@ -180,7 +183,10 @@ class Training:
         linear = [p for name, p in network.named_parameters() if name.endswith(".taps") and p.requires_grad]
         rest = [p for name, p in network.named_parameters() if not name.endswith(".taps") and p.requires_grad]
         # The few taps of linear components can be learned fast without being overdone.
-        groups = [{"params": linear, "lr": 3 * config.rate, "weight_decay": 0.0}, {"params": rest}]
+        groups: list[dict[str, Any]] = [
+            {"params": linear, "lr": 3 * config.rate, "weight_decay": 0.0},
+            {"params": rest},
+        ]
         self._optimizer = torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.decay)
         self._best = {name: value.clone() for name, value in network.state_dict().items()}
         self._least, self._done, self.best_at = np.inf, 0, 0
