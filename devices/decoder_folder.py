@@ -276,8 +276,8 @@ def _rebuild_network(
     else:
         decoder = kinds[spec.kind](preset, config)
     for name, array in arrays.items():
-        if array.dtype not in (np.float32, np.int64):
-            raise ValueError(f"{name} is {array.dtype}, but must be float32 or int64")
+        if array.dtype != np.float32:
+            raise ValueError(f"{name} is {array.dtype}, but must be float32")
     return decoder.restore(spec, listeners, _make(Learned, table["chosen"]), arrays)
 
 

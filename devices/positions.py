@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: Montages that are looked through, in this order: the ten-five system, then caps with names of their own.
-MONTAGES = ("standard_1005", "biosemi128", "biosemi256", "GSN-HydroCel-128", "GSN-HydroCel-256")
+#: Montages that are looked through, in this order: the ten-five system, by its name in newer versions of MNE and in
+#: older ones, then caps with names of their own.
+MONTAGES = ("colin27_1005", "standard_1005", "biosemi128", "biosemi256", "GSN-HydroCel-128", "GSN-HydroCel-256")
 
 
 def electrode_positions(ch_names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
@@ -20,10 +21,13 @@ def electrode_positions(ch_names: Sequence[str]) -> dict[str, tuple[float, float
     ValueError
         If none does, naming what the first lacks.
     """
-    from mne.channels import make_standard_montage
+    from mne.channels import get_builtin_montages, make_standard_montage
 
     missing: list[str] = []
-    for montage in MONTAGES:
+    known = [name for name in MONTAGES if name in get_builtin_montages()]
+    if known[:2] == list(MONTAGES[:2]):
+        del known[1]  # the same under its old name
+    for montage in known:
         places = make_standard_montage(montage).get_positions()["ch_pos"]
         lacking = [name for name in ch_names if name not in places]
         if not lacking:

@@ -26,6 +26,8 @@ WINDOW_S = 3.0
 #: What belongs to a cap, its listeners or their sound, and is never taken over from a base.
 OWN = ("standardise.scale", "loudness", "weights")
 PLACES, MATRICES = ".places", ".matrices"
+#: What normalisation counts and never reads.
+COUNTERS = ".num_batches_tracked"
 
 #: Scores of one window: (1, n_channels, T), (n_talkers, n_features, T) → (n_talkers,); all float32.
 Scorer = Callable[[Tensor, Tensor], Tensor]
@@ -260,7 +262,7 @@ class NetworkDecoder(Projections):
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """All weights, by name."""
-        return {name: value.numpy() for name, value in self.net.state_dict().items()}
+        return {name: value.numpy() for name, value in self.net.state_dict().items() if not name.endswith(COUNTERS)}
 
     def restore(
         self, spec: DecoderSpec, listeners: Sequence[str], chosen: Learned, arrays: Mapping[str, NDArray[np.float32]]
@@ -274,14 +276,14 @@ class NetworkDecoder(Projections):
         """
         with torch.random.fork_rng(devices=[]):
             network = self.build(spec.ch_names, spec.n_features, spec.behind, listeners)
-        wanted = network.state_dict()
+        wanted = {name: value for name, value in network.state_dict().items() if not name.endswith(COUNTERS)}
         if set(wanted) != set(arrays):
             raise ValueError(f"weights are of another network: {', '.join(sorted(set(wanted) ^ set(arrays))[:3])}, ...")
         for name, value in wanted.items():
             found = arrays[name]
             if found.shape != tuple(value.shape) or not np.isfinite(found).all():
                 raise ValueError(f"{name} is {found.dtype} {found.shape}, but must be finite {tuple(value.shape)}")
-        network.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()})
+        network.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()}, strict=False)
         if (network.ahead, network.behind) != (spec.ahead, spec.behind):
             raise ValueError(f"lags of {spec.ahead} and {spec.behind} samples are not those of its network")
         self.settle(spec, network, listeners)
