@@ -6,12 +6,18 @@ import json
 import signal
 import time
 import tomllib
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from test_live_equals_replay import earmark, start
+import typer
+from test_live_equals_replay import start
 from test_run_file import recording
 
+from app.runs import DecoderKind, PresetName
+from app.train import train
+from app.train_network import settings
 from devices.decoder_folder import load_decoder
 from devices.run_file import Talker, write_run
 from pipeline.run import Run
@@ -28,80 +34,74 @@ def runs(tmp_path_factory):
         for _ in "ab":
             f, p = rng.uniform(2, 6, 40), rng.uniform(0, 6, 40)
             voices.append(np.cos(2 * np.pi * t[:, None] * f + p).sum(axis=1))
-        x = rng.normal(0, 8, (len(t), 4))
+        x = rng.normal(0, 8, (len(t), 4)) + rng.normal(0, 12, (len(t), 1))
         x[25:] += voices[k % 2][:-25, None] * [1.0, -0.5, 0.7, -1.2]
         talkers = [Talker(name, voice[:, None], 250.0) for name, voice in zip("ab", voices, strict=True)]
         write_run(folder / f"run-{k}.xdf", recording(x), talkers, [(0.0, "ab"[k % 2])], "sub-1")
     return folder
 
 
-def test_killed_and_gone_on_with(runs, tmp_path):
-    """Whatever instant it is killed at, the decoder is the one of a training that was left alone."""
-    options = (runs, "--decoder", "eegnet", "--epochs", 3, "--seed", 5)
-    whole = earmark("train", *options, "-o", tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr
-    assert "eegnet on 2 runs: epoch 1 of 3 at most" in whole.stdout
-    assert "The linear decoder reaches" in whole.stdout
-    assert not (tmp_path / "whole.training").exists()
+def trained(runs, out, **options):
+    """What the command does, in this process."""
+    train([runs], out, PresetName.EEG, DecoderKind.EEGNET, epochs=2, seed=5, **options)
+    return load_decoder(out)
 
+
+def test_killed_and_gone_on_with(runs, tmp_path, capsys):
+    """Whatever instant it is killed at, the decoder is the one of a training that was left alone."""
     states = tmp_path / "broken.training"
-    with start("train", *options, "-o", tmp_path / "broken") as process:
+    with start("train", runs, "--decoder", "eegnet", "--epochs", 2, "--seed", 5, "-o", tmp_path / "broken") as process:
         # Killed while the second fold is being trained.
-        deadline = time.monotonic() + 100
-        while len(list(states.glob("*.json"))) < 2 and time.monotonic() < deadline:
-            assert process.poll() is None, process.stdout.read()
+        while len(list(states.glob("*.json"))) < 2 and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
-        process.stdout.read()
+        told = process.stdout.read()
+    assert "eegnet on 2 runs: epoch 1 of 2 at most" in told
     assert not (tmp_path / "broken").exists()
     assert {json.loads(path.read_text())["what"] for path in states.glob("*.json")} == {"eegnet on 2 runs"}
-    again = earmark("train", *options, "-o", tmp_path / "broken")
-    assert again.returncode == 0, again.stderr
-    assert "going on after epoch" in again.stdout
+    broken, facts = trained(runs, tmp_path / "broken")
+    assert "going on after epoch" in capsys.readouterr().out
     assert not states.exists()
 
-    one, facts = load_decoder(tmp_path / "whole")
-    other, other_facts = load_decoder(tmp_path / "broken")
-    assert facts == other_facts
+    whole, whole_facts = trained(runs, tmp_path / "whole")
+    told = capsys.readouterr().out
+    assert "going on" not in told
+    assert "The linear decoder reaches" in told
+    assert facts == whole_facts
+    for name, value in whole.arrays().items():
+        np.testing.assert_array_equal(broken.arrays()[name], value)
     assert facts.emissions is not None
     assert facts.linear_accuracy is not None
-    for name, value in one.arrays().items():
-        np.testing.assert_array_equal(other.arrays()[name], value)
     table = tomllib.loads((tmp_path / "whole" / "decoder.toml").read_text())
     assert table["facts"]["experimental"] is (facts.accuracy <= facts.linear_accuracy)
-    assert ("EXPERIMENTAL" in whole.stdout) is facts.experimental
+    assert ("EXPERIMENTAL" in told) is facts.experimental
 
-    tuned = earmark("train", *options, "--base", tmp_path / "whole", "-o", tmp_path / "tuned")
-    assert tuned.returncode == 0, tuned.stderr
-    found = earmark("evaluate", runs, "--kind", "eegnet", "--window", 2, "--json", tmp_path / "f.json")
-    assert found.returncode == 0, found.stderr
-    assert json.loads((tmp_path / "f.json").read_text())["decoder"] == "eegnet"
+    tuned, _ = trained(runs, tmp_path / "tuned", base=tmp_path / "whole")
+    assert any(not np.array_equal(tuned.arrays()[name], value) for name, value in whole.arrays().items())
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--decoder", "linear", "--any-cap"), "for networks, and linear is none"),
-        (("--decoder", "matcher", "--any-cap"), "no standard montage"),
-        (("--decoder", "eegnet", "--any-cap"), "--any-cap is for the matcher"),
-        (("--decoder", "matcher", "--device", "tpu"), "device is 'tpu'"),
-        (("--decoder", "matcher", "--base", "nowhere"), "nowhere"),
+        (("linear", {"any_cap": True}), "for networks, and linear is none"),
+        (("eegnet", {"any_cap": True}), "--any-cap is for the matcher"),
+        (("matcher", {"device": "tpu"}), "device is 'tpu'"),
+        (("matcher", {"base": Path("nowhere")}), "nowhere"),
     ],
 )
-def test_what_does_not_go_together_is_said(runs, tmp_path, options, words):
-    done = earmark("train", runs, *options, "-o", tmp_path / "d")
-    assert done.returncode == 1
-    assert words in done.stderr.replace("\n", " ")
-    assert "Traceback" not in done.stderr
+def test_what_does_not_go_together_is_said(runs, tmp_path, capsys, options, words):
+    kind, given = options
+    with pytest.raises(typer.Exit):
+        train([runs], tmp_path / "d", PresetName.EEG, DecoderKind(kind), **given)
+    assert words in capsys.readouterr().err.replace("\n", " ")
     assert not (tmp_path / "d").exists()
 
 
-def test_the_matcher_knows_where_electrodes_are(tmp_path, monkeypatch):
-    from app.runs import DecoderKind
-    from app.train_network import settings
-
+def test_the_matcher_knows_where_electrodes_are():
     run = Run("r", "s", 64.0, ("Cz", "Oz"), np.zeros((4, 2)), ("a",), np.zeros((1, 4, 1)), np.zeros(4, int), ("a",))
     given = settings(DecoderKind.MATCHER, [run], None, True, 3, 1, "cpu")
     assert set(given["positions"]) == {"Cz", "Oz"}
     assert given["config"].epochs == 3
     assert not given["config"].mixed
+    with pytest.raises(ValueError, match="lacks Nowhere"):
+        settings(DecoderKind.MATCHER, [replace(run, ch_names=("Cz", "Nowhere"))], None, True, 3, 1, "cpu")
