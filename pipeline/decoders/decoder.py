@@ -192,7 +192,11 @@ class Hops(Protocol):
 
 @runtime_checkable
 class HopByHop(Protocol):
-    """A decoder that can go on from where it was."""
+    """A decoder that can go on from where it was, unless something compiled for whole windows takes its place."""
+
+    @property
+    def compiled(self) -> bool:
+        """Whether ``score`` is compiled: whole windows are scored by it then, at every hop."""
 
     def hops(self, n_talkers: int, n_hop: int) -> Hops:
         """Begin, for hops of this many samples."""

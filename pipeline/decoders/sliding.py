@@ -64,7 +64,9 @@ class SlidingScores:
             )
         self.decoder, self._spec = decoder, spec
         self._n_talkers, self._n_hops = n_talkers, spec.n_window // self._n_hop
-        need = self._n_hop + spec.reach
+        # What was compiled for whole windows is given whole windows.
+        self._whole = isinstance(decoder, HopByHop) and decoder.compiled
+        need = (spec.n_window if self._whole else self._n_hop) + spec.reach
         self._neural = np.zeros((need, len(spec.ch_names)))
         self._talkers = np.zeros((n_talkers, need, spec.n_features))
         # Those that look back far keep what they made of it; for others a look at the samples is cheaper.
@@ -133,6 +135,8 @@ class SlidingScores:
 
     def _hop(self) -> Score | None:
         """Project a full buffer, move it on by a hop, score if the window is full."""
+        if self._whole:
+            return self._scored()
         if self._hops is None:
             x, y = self.decoder.project_neural(self._neural), self.decoder.project_talkers(self._talkers)
         else:
@@ -144,10 +148,8 @@ class SlidingScores:
             held[self._at] = new
         self._at = (self._at + 1) % self._n_hops
         self._filled = min(self._filled + 1, self._n_hops)
-        begin, n, keep = self._begin, self._n_hop, self._spec.reach
-        self._neural[:keep] = self._neural[n:].copy()
-        self._talkers[:, :keep] = self._talkers[:, n:].copy()
-        self._begin, self._held = begin + n, keep
+        begin, n = self._begin, self._n_hop
+        self._move_on()
         if self._filled < self._n_hops:
             return None
         correlations = self._window()
@@ -159,6 +161,20 @@ class SlidingScores:
             self.decoder.combine(correlations),
             correlations,
         )
+
+    def _scored(self) -> Score:
+        """Score a full buffer, a window and what it looks back on, and move it on by a hop."""
+        start = self._begin + self._spec.ahead
+        newest = self._begin + len(self._neural) - 1
+        scores = self.decoder.score(self._neural, self._talkers)
+        self._move_on()
+        return Score(start, start + self._spec.n_window, newest, scores, scores[:, None])
+
+    def _move_on(self) -> None:
+        n, keep = self._n_hop, len(self._neural) - self._n_hop
+        self._neural[:keep] = self._neural[n:].copy()
+        self._talkers[:, :keep] = self._talkers[:, n:].copy()
+        self._begin, self._held = self._begin + n, keep
 
     def _window(self) -> NDArray[np.float64]:
         """Correlations over all hops held, added oldest first so that the ring's turn does not show in the last bit."""

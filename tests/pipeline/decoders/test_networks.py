@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -265,6 +266,22 @@ def test_a_compiled_scorer_takes_the_place_of_the_module_for_its_shapes_only():
     decoder.score(RUN.neural[: n + 1], RUN.talkers[:, : n + 1])
     decoder.score(RUN.neural[:n], RUN.talkers[:2, :n])
     assert len(met) == 1
+
+
+def test_a_compiled_scorer_is_used_at_every_hop():
+    decoder, calls = copy.copy(fitted("matcher")), []
+    wanted = push(SlidingScores(decoder, 3, 0.25), RUN, 5)
+    decoder.use(lambda x, y: calls.append(1) or decoder.net(x, y), n_talkers=3)
+    found = push(SlidingScores(decoder, 3, 0.25), RUN, 5, [7, 100, 301])
+    assert [(s.start, s.stop, s.newest) for s in found] == [(s.start, s.stop, s.newest) for s in wanted]
+    np.testing.assert_allclose([s.scores for s in found], [s.scores for s in wanted], rtol=0, atol=1e-5)
+    assert len(calls) == len(found)
+    first, second = SlidingScores(decoder, 3, 0.25), SlidingScores(decoder, 3, 0.25)
+    list(first.push(5, RUN.neural[:200], RUN.talkers[:, :200]))
+    second.restore(first.state())
+    rest = replace(RUN, neural=RUN.neural[200:], talkers=RUN.talkers[:, 200:], attended=RUN.attended[200:])
+    later = push(second, rest, 205)
+    assert [s.scores.tobytes() for s in later] == [s.scores.tobytes() for s in found[-len(later) :]]
 
 
 def test_parameters_and_multiplications_are_counted():
