@@ -4,7 +4,7 @@ Real: the recordings of ``match_mismatch``, cut in two halves of 25 s. In each o
 repetitions are held out, and one half. Decoders learn from the other listeners, repetitions and half, and are judged on
 the half that nobody heard in training: on held-out repetitions of listeners they know, and on listeners they do not.
 Every window is compared with all others of its half that do not overlap it: half of them are right by chance. The null
-is the same with the brain turned around in time.
+is the same with a brain whose phases were drawn at random.
 
 Simulated: sessions of six minutes of a ``typical`` listener to read speech, attention moving every minute; test
 sessions have speech that was never trained on. Windows do not overlap.
@@ -110,6 +110,14 @@ def alone(decoder: MatcherDecoder) -> MatcherDecoder:
     return other
 
 
+def unrelated(run: Run) -> Run:
+    """The same brain with random phases, alike in all channels: spectra and topographies stay, the time does not."""
+    spectrum = np.fft.rfft(run.neural, axis=0)
+    rng = np.random.default_rng([*run.name.encode(), *run.subject.encode()])
+    turned = spectrum * np.exp(2j * np.pi * rng.random((len(spectrum), 1)))
+    return replace(run, neural=np.fft.irfft(turned, n=len(run.neural), axis=0))
+
+
 def told_apart(decoder: Any, run: Run) -> list[float]:
     """Share of pairs in which what was heard scores above what was heard at another time, for each window."""
     x, y = decoder.project_neural(run.neural), decoder.project_talkers(run.talkers)[0]
@@ -139,9 +147,8 @@ def real(data: Path, kinds: Sequence[DecoderKind], config: TrainingConfig) -> di
 
     def judge(where: str, name: str, decoder: Any, run: Run) -> None:
         rows[where].setdefault(name, {}).setdefault(run.subject, []).append(told_apart(decoder, run))
-        backwards = replace(run, neural=np.ascontiguousarray(run.neural[::-1]))
         null = rows[where].setdefault(f"{name}, null", {})
-        null.setdefault(run.subject, []).append(told_apart(decoder, backwards))
+        null.setdefault(run.subject, []).append(told_apart(decoder, unrelated(run)))
 
     for fold in range(N_FOLDS):
         half, out = fold % 2, {2 * fold, 2 * fold + 1}
@@ -252,8 +259,7 @@ def simulated(
         right = [[_decisions(decoder, run, first, seconds) for seconds in WINDOWS] for run in tests]
         found[name] = {run.subject: [float(r.mean()) for r in row] for run, row in zip(tests, right, strict=True)}
         decisions[name] = np.concatenate([row[WINDOWS.index(3.0)] for row in right])
-        backwards = [replace(run, neural=np.ascontiguousarray(run.neural[::-1])) for run in tests]
-        null = [[_decisions(decoder, run, first, seconds) for seconds in WINDOWS] for run in backwards]
+        null = [[_decisions(decoder, unrelated(run), first, seconds) for seconds in WINDOWS] for run in tests]
         found[f"{name}, null"] = {
             run.subject: [float(r.mean()) for r in row] for run, row in zip(tests, null, strict=True)
         }
