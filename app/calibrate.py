@@ -25,29 +25,28 @@ def calibrate(
     """Check everything, run the trials of protocol.toml, and train a decoder on them.
 
     The protocol lies beside the session's file. Cues are shown here and sent by LSL. The decoder goes into
-    DIR/decoder with its cross-validated accuracy; on a terminal you are asked whether to keep it. Keys: m mutes and
-    unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is wrong, 130 ended early.
+    DIR/decoder with its cross-validated accuracy; on a terminal you are asked whether to keep it. Keys: r repeats a
+    trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is wrong, 130 ended
+    early.
     """
-    from collections import deque
-
     from app.config import load_config
     from app.console import console, fail, failures, say
     from app.keyboard import Keyboard
     from app.record import stop_on_signals
-    from app.session import Session
     from app.session_screen import Screen, refusals
+    from app.supervisor import Supervisor
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     folder, stop = out or session.parent, stop_on_signals()
     keyboard = Keyboard(stop)
     keyboard.there = keyboard.there and not headless
-    events: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the sound
     with failures(), refusals():
         config = load_config(session)
-        plan = read_protocol(session).calibration
-        with Session(config, folder, events.append, ask=keyboard.there) as rig, keyboard:
-            screen = Screen(rig, events, keyboard)
+        protocol = read_protocol(session)
+        plan = protocol.calibration
+        with Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
+            rig, screen = supervisor.session, Screen(supervisor, keyboard)
             cues = plan.cues(rig.talkers)
             n = sum(bool(name) for _, name in cues)
             say(f"{n} trials, {cues[-1][0]:.0f} s in all. Looking at everything first …")

@@ -8,6 +8,7 @@ import typer
 
 from app.bench import bench
 from app.calibrate import calibrate
+from app.dashboard.command import dashboard
 from app.demo import demo
 from app.describe import describe
 from app.devices import devices
@@ -21,6 +22,7 @@ from app.record import record
 from app.replay import replay
 from app.report import report
 from app.run import run
+from app.serve import control, serve
 from app.stream import stream
 from app.streams import streams
 from app.train import train
@@ -36,8 +38,11 @@ COMMANDS = (
     new,
     calibrate,
     run,
+    serve,
+    control,
     report,
     demo,
+    dashboard,
     streams,
     stream,
     devices,

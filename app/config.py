@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from devices.session_file import JOURNAL
 from pipeline.align import Align
 from pipeline.attend import Attend, AttendConfig
 from pipeline.bandpass import Bandpass
+from pipeline.decoders.cca import CcaDecoder
 from pipeline.decoders.decoder import DecoderError
+from pipeline.decoders.linear import LinearDecoder
 from pipeline.decoders.presets import PRESETS
 from pipeline.decoding_graph import CONTROL, decoding_graph
+from pipeline.emissions import Emissions
 from pipeline.envelope import Envelope
 from pipeline.epochs import Epochs
 from pipeline.graph import Graph, Step
@@ -96,6 +99,7 @@ class AttentionConfig(_Strict):
     """Who is attended: a decoder, and what it listens to."""
 
     decoder: str = Field(default="", description="folder of the decoder, from this file's folder; none to calibrate")
+    fallback: str = Field(default="", description="folder of a quicker decoder, for when that one is too slow")
     preset: str = Field(default="eeg", pattern="^(eeg|ieeg)$", description="how signals are prepared without a decoder")
     neural: str = Field(default="eeg", description="stream of the electrodes")
     talkers: str = Field(default="speech", description="stream of the talkers' envelopes, one channel each")
@@ -163,9 +167,15 @@ class Config:
     sound: SoundConfig | None = None
 
     @property
+    def decoders(self) -> list[Path]:
+        """Folders of the decoder, if there is one, and of the one to fall back on."""
+        found = [self.attention.decoder, self.attention.fallback] if self.attention else []
+        return [self.folder / name for name in found if name]
+
+    @property
     def decoder(self) -> Path | None:
         """Folder of the decoder, if there is one."""
-        return self.folder / self.attention.decoder if self.attention and self.attention.decoder else None
+        return next(iter(self.decoders), None)
 
     def sources(self, specs: Mapping[str, StreamSpec]) -> dict[str, StreamSpec]:
         """Everything that the graph is fed: the streams, and control if there is attention to be decoded."""
@@ -174,8 +184,8 @@ class Config:
             **({CONTROL: StreamSpec(CONTROL, 0.0, (CONTROL,), ("misc",), ("",))} if self.attention else {}),
         }
 
-    def graph(self, decoder: Path | None = None) -> Graph:
-        """Build the graph, not yet open; ``decoder`` is where its folder is now, if not where it was.
+    def graph(self, decoders: Sequence[Path] | None = None) -> Graph:
+        """Build the graph, not yet open; ``decoders`` says where their folders are now, if not where they were.
 
         Raises
         ------
@@ -183,7 +193,7 @@ class Config:
             If the decoder cannot be read or used live.
         """
         if self.attention is not None:
-            return _attention_graph(self.attention, decoder or self.decoder)
+            return _attention_graph(self.attention, self.decoders if decoders is None else decoders)
         steps = [Step(name, KINDS[kind](settings), inputs) for name, kind, settings, inputs in self.steps]
         return Graph(steps, [output.node for output in self.outputs])
 
@@ -284,14 +294,31 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
     for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
         if name not in file.streams:
             raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{_nearest(name, file.streams)}")
+    if attention.fallback and not attention.decoder:
+        raise ConfigError(f"{place}: fallback is {attention.fallback!r}, but there is no decoder to fall back from")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
     return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound)
 
 
-def _attention_graph(attention: AttentionConfig, folder: Path | None) -> Graph:
+def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Graph:
     streams = attention.neural, [attention.talkers]
-    if folder is None:
-        return decoding_graph(PRESETS[attention.preset], *streams, 1, attention.max_wait_s)
+    if not folders:
+        return decoding_graph(PRESETS[attention.preset], *streams, 1, attention.max_wait_s, watched=True)
+    decoders = [_live_decoder(folder) for folder in folders]
+    first = decoders[0][0]
+    for folder, (decoder, _) in zip(folders, decoders, strict=True):
+        if (decoder.preset, decoder.spec.n_features) != (first.preset, first.spec.n_features):
+            raise ConfigError(
+                f"[attention]: decoder {folder} wants preset {decoder.preset.name} and {decoder.spec.n_features} "
+                f"features per talker, but must want what {folders[0]} wants: {first.preset.name}, "
+                f"{first.spec.n_features}"
+            )
+    attend = Attend(attention.settings, decoders)
+    n_features = first.spec.n_features
+    return decoding_graph(first.preset, *streams, n_features, attention.max_wait_s, attend, watched=True)
+
+
+def _live_decoder(folder: Path) -> tuple[LinearDecoder | CcaDecoder, Emissions]:
     try:
         decoder, facts = load_decoder(folder)
     except DecoderError as error:
@@ -301,11 +328,7 @@ def _attention_graph(attention: AttentionConfig, folder: Path | None) -> Graph:
             f"[attention]: decoder {folder} cannot be used live, since nobody knows how its scores scatter: train it "
             "on three runs or more"
         )
-    attend = Attend(attention.settings, decoder, facts.emissions)
-    n_features = decoder.spec.n_features
-    return decoding_graph(
-        decoder.preset, attention.neural, [attention.talkers], n_features, attention.max_wait_s, attend
-    )
+    return decoder, facts.emissions
 
 
 def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...]], ...]:

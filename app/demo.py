@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.protocol import Protocol
+    from app.supervisor import Supervisor
 
-#: What names of streams begin with.
-PREFIX = "earmark-demo"
-#: Everything happens on this machine.
+#: Everything happens on this machine. Names of streams begin with a word that no other demonstration uses.
 SESSION = """\
 [streams.eeg]
 source_id = "{prefix}-eeg"
@@ -31,6 +29,9 @@ name = "{prefix}-cues"
 type = "Markers"
 
 [attention]
+
+[engine]
+resolve_s = 60.0
 
 [sound]
 device = "{device}"
@@ -77,7 +78,7 @@ def demo(
     from app.console import console, fail, failures
     from app.keyboard import Keyboard
     from app.modes import Mode
-    from app.protocol import Calibration, RunPlan
+    from app.protocol import Calibration, Protocol, RunPlan
     from app.record import stop_on_signals
     from app.replay import replay
     from app.report import report
@@ -89,21 +90,25 @@ def demo(
     stop = stop_on_signals()
     keyboard = Keyboard(stop)
     keyboard.there = keyboard.there and not headless
-    events: deque[str] = deque(maxlen=1000)
+    trial = CALIBRATION * seconds / N_TRIALS
+    length = (1 - CALIBRATION) * seconds
+    protocol = Protocol(
+        calibration=Calibration(n_trials=N_TRIALS, trial_s=trial, pause_s=0.0),
+        run=RunPlan(seconds=length, switch_every_s=SWITCH_S),
+    )
     with failures(), refusals():
         folder.mkdir(parents=True, exist_ok=True)
         console.print(f"Everything goes to {folder}. The listener is simulated ({listener.value}).", markup=False)
-        with _session(folder, device, events) as rig, _listener(listener.value), keyboard:
-            screen = Screen(rig, events, keyboard)
-            trial = CALIBRATION * seconds / N_TRIALS
+        with simulated_session(folder, device, protocol, listener.value) as supervisor, keyboard:
+            rig, screen = supervisor.session, Screen(supervisor, keyboard)
             console.print(f"\nCalibration: {N_TRIALS} trials of {trial:.0f} s, told whom to attend to.", style="bold")
-            rig.calibrate(Calibration(n_trials=N_TRIALS, trial_s=trial, pause_s=0.0))
+            rig.calibrate(protocol.calibration)
             screen.follow(stop, line=not headless)
             if rig.complete:
                 console.print("\nTraining a decoder on the calibration …", style="bold")
                 rig.train()
                 console.print("\nClosed loop: the talker attended to is turned up, the other down.", style="bold")
-                place = rig.run(Mode.CLOSED, RunPlan(switch_every_s=SWITCH_S), (1 - CALIBRATION) * seconds)
+                place = rig.run(Mode.CLOSED, protocol.run)
                 screen.follow(stop, line=not headless)
         if rig.failure:
             fail(rig.failure)
@@ -115,48 +120,57 @@ def demo(
 
 
 @contextlib.contextmanager
-def _listener(preset: str) -> Iterator[None]:
-    """Somebody with electrodes on, who hears the envelopes and obeys the cues."""
+def simulated_session(folder: Path, device: str, protocol: Protocol, listener: str) -> Iterator[Supervisor]:
+    """A session, playing, with somebody simulated who hears the envelopes and obeys the cues.
+
+    Parameters
+    ----------
+    folder : Path
+        For all that is made.
+    device : str
+        Where sound goes. If it is empty: to the default device if there is one, else into a file at the pace of one.
+    protocol : Protocol
+    listener : str
+        Preset of :mod:`devices.simulate`.
+    """
+    import os
+
+    from app.config import parse_config
+    from app.console import say
+    from app.supervisor import Supervisor
+    from devices.audio.scene import AudioError
     from devices.simulate import PRESETS
     from devices.simulate_live import ListenerProcess, LiveConfig
 
+    prefix = f"earmark-demo-{os.getpid()}"
     streams = LiveConfig(
         ("Joe", "Ada"),
-        f"{PREFIX}-envelopes",
-        f"{PREFIX}-cues",
-        source_id=f"{PREFIX}-eeg",
-        listener=PRESETS[preset],
+        f"{prefix}-envelopes",
+        f"{prefix}-cues",
+        source_id=f"{prefix}-eeg",
+        listener=PRESETS[listener],
         delivery_s=0.12,
     )
-    person = ListenerProcess(streams)
-    try:
-        yield
-    finally:
-        person.stop()
 
+    def supervise(place: str) -> Supervisor:
+        config = parse_config(SESSION.format(prefix=prefix, device=place), "the demonstration", folder)
+        return Supervisor(config, folder, protocol, "demo")
 
-@contextlib.contextmanager
-def _session(folder: Path, device: str, events: deque[str]) -> Iterator[Session]:
-    """Play on the device wanted; on the default one if there is one, else into a file at the pace of a device."""
-    from app.config import parse_config
-    from app.console import say
-    from app.session import Session
-    from devices.audio.scene import AudioError
-
-    def session(place: str) -> Session:
-        text = SESSION.format(prefix=PREFIX, device=place)
-        return Session(parse_config(text, "the demonstration", folder), folder, events.append)
-
-    rig = session(device or "default")
-    try:
-        rig.play()
-    except AudioError as error:
-        if device:
-            raise
-        say(f"{error}. So what would be heard is written to {folder / 'sound.wav'}.")
-        rig = session("file:sound.wav")
-    with rig:
-        yield rig
+    with contextlib.ExitStack() as stack:
+        supervisor = stack.enter_context(supervise(device or "default"))
+        try:
+            supervisor.session.play()
+        except AudioError as error:
+            if device:
+                raise
+            say(f"{error}. So what would be heard is written to {folder / 'sound.wav'}.")
+            stack.close()
+            supervisor = stack.enter_context(supervise("file:sound.wav"))
+            supervisor.session.play()
+        person = ListenerProcess(streams)
+        stack.callback(person.stop)
+        supervisor.attend = person.attend
+        yield supervisor
 
 
 def main() -> None:

@@ -142,7 +142,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
             *(str(n) if regular else "-" for n in (status.n_gaps, status.n_missing, status.n_skipped)),
             str(inlet.continuity.n_steps) if inlet.continuity else "-",
         )
-    p50, p99 = engine.latency.percentile(50), engine.latency.percentile(99)
+    p50, p99 = engine.latency.percentiles(50, 99)
     lines = []
     if p50 is not None and p99 is not None:
         lines.append(

@@ -17,10 +17,12 @@ import numpy as np
 import pylsl
 
 from app.config import Config, ConfigError, StreamConfig
+from app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
 from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamDescription
 from devices.session_file import Digest, SessionWriter
+from pipeline.attend import Attend
 from pipeline.decoding_graph import CONTROL
 from pipeline.graph import Graph
 from pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item, Marker, StreamSpec
@@ -35,8 +37,6 @@ MAX_WAITING = 5000
 TICK_S = 0.25
 #: Most masked channels that an event names.
 MAX_NAMED = 8
-#: How many of the newest latencies the percentiles are taken of.
-N_LATENCIES = 10_000
 
 
 @dataclass
@@ -59,25 +59,6 @@ class StreamStatus:
         """Samples per second of this machine's clock; what is missing counts as sent."""
         seconds = self.last_arrival - self.first_arrival
         return (self.n_samples + self.n_missing - self.n_first) / seconds if seconds > 0 else None
-
-
-class Latencies:
-    """The newest latencies, in a fixed amount of memory."""
-
-    def __init__(self) -> None:
-        self._values = np.zeros(N_LATENCIES)
-        #: How many there were in all, and the largest of them in seconds.
-        self.n, self.max = 0, 0.0
-
-    def add(self, seconds: float) -> None:
-        """Note one more."""
-        self._values[self.n % N_LATENCIES] = seconds
-        self.n += 1
-        self.max = max(self.max, seconds)
-
-    def percentile(self, q: float) -> float | None:
-        """Of those kept, in seconds; None if there are none."""
-        return float(np.percentile(self._values[: min(self.n, N_LATENCIES)], q)) if self.n else None
 
 
 def open_inlet(
@@ -138,19 +119,21 @@ class Engine:
 
     config: Config
     on_event: Callable[[str], None] = log.warning
-    #: Told about every decision that came in time, on the thread of the graph; it must not wait.
-    on_decision: Callable[[Decision], None] | None = None
+    #: Told about every decision that came in time, and its number, on the thread of the graph; it must not wait.
+    on_decision: Callable[[Decision, int], None] | None = None
+    #: Told about every item that arrives, and its stream, on the thread of the graph; it must not wait.
+    on_item: Callable[[str, Item], None] | None = None
     streams: dict[str, StreamStatus] = field(default_factory=dict)
     latency: Latencies = field(default_factory=Latencies)
     cost: Latencies = field(default_factory=Latencies)
-    bad: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Masked channels, by output, and why where that is known.
+    bad: dict[str, dict[str, str]] = field(default_factory=dict)
     n_late: int = 0
-    #: Decisions so far, and those of them that came too late and were dropped.
-    n_decisions: int = 0
-    n_dropped: int = 0
-    #: The newest decision, and seconds from the arrival of its newest sample to its gains being set.
+    #: The newest decision that came in time, and how all of them kept time.
     decision: Decision | None = None
-    decision_latency: Latencies = field(default_factory=Latencies)
+    ledger: Ledger = field(default_factory=Ledger)
+    #: Rounds of the graph thread: whoever sees this stand still knows that it hangs.
+    beat: int = 0
     #: What ended the graph thread, if it was an error.
     failure: BaseException | None = None
 
@@ -186,6 +169,9 @@ class Engine:
         self.streams = {name: StreamStatus() for name in self.inlets}
         self._digests = {name: Digest() for name in self.graph.outputs}
         self._writer: SessionWriter | None = None
+        self._attend = next((step.node for step in self.graph.steps if isinstance(step.node, Attend)), None)
+        self._verdicts: list[str] = []
+        self._too_slow = False
 
     @property
     def descriptions(self) -> dict[str, StreamDescription]:
@@ -259,6 +245,7 @@ class Engine:
         streams = "good"
         try:
             while True:
+                self.beat += 1
                 try:
                     arrival = self._queue.get(timeout=0.1)
                 except queue.Empty:
@@ -300,6 +287,11 @@ class Engine:
             self._note(name, item, arrival.time)
         for output, out in self.graph.feed(name, item):
             self._give(output, out, arrival.time)
+        if self.on_item is not None:
+            self.on_item(name, item)
+        while self._verdicts:  # only now, since a replay feeds whole items, too
+            now = pylsl.local_clock()
+            self._take(Arrival(CONTROL, Marker(now, self._verdicts.pop(0)), now))
         if isinstance(item, Block):
             done = pylsl.local_clock()
             self.latency.add(done - arrival.time)
@@ -337,39 +329,60 @@ class Engine:
             self._outlets[name].push(item)
 
     def _decided(self, decision: Decision, arrival: float) -> None:
-        """Set gains, or drop a decision that comes too late; write its times into the ledger either way."""
+        """Set gains, or drop a decision that comes too late; write its times into the ledger either way.
+
+        Only scores can be late. What the operator wants, and what time itself brings, always holds.
+        """
         attention, decided = self.config.attention, pylsl.local_clock()
-        self.n_decisions += 1
-        late = attention is not None and decided - arrival > attention.deadline_s
-        if late:
-            self.n_dropped += 1
-            self.on_event(f"decision {self.n_decisions} came {decided - arrival:.2f} s after its samples: dropped")
-        else:
+        scored = bool(np.isfinite(decision.scores).all())
+        late = scored and attention is not None and decided - arrival > attention.deadline_s
+        number = self.ledger.count()
+        if not late:
             self.decision = decision
             if self.on_decision is not None:
-                self.on_decision(decision)
+                self.on_decision(decision, number)
         done = pylsl.local_clock()
-        scored = bool(np.isfinite(decision.scores).all())
         if scored and not late:
-            self.decision_latency.add(done - arrival)
+            self.ledger.time(decision.time, arrival, decided, done)
+        if scored and self.ledger.judge(late):
+            self._demote()
+        if late:
+            self._verdicts.append("late")
+            self.on_event(f"decision {number} came {decided - arrival:.2f} s after its samples: dropped")
         if self._writer is not None:
-            times = {"decision": self.n_decisions, "newest": decision.time, "arrival": arrival, "decided": decided}
+            times = {"decision": number, "newest": decision.time, "arrival": arrival, "decided": decided}
             self._writer.journal(done, {**times, "set": None if late else done, "scored": scored})
 
+    def _demote(self) -> None:
+        """Have the next decoder take over from one that is too slow, between two hops."""
+        why = f"ALARM: {MAX_MISSES} of {AMONG} decisions were late"
+        if self._attend is not None and self._attend.n_left:
+            self.ledger.n_demoted += 1
+            self._verdicts.append("demote")
+            self.on_event(f"{why}: the fallback decoder takes over")
+        elif not self._too_slow:
+            self._too_slow = True
+            self.on_event(
+                f"{why}, and there is no quicker decoder: while they are late, gains hold and then go to neutral. "
+                "Name a 'fallback' in [attention]"
+            )
+
     def _note_quality(self, output: str, item: ChannelQuality) -> None:
-        names = tuple(n for n, b in zip(item.ch_names, item.bad, strict=True) if b)
-        if names != self.bad.get(output, ()):
-            self.bad[output] = names
-            why = {n: f for n, f in zip(item.ch_names, item.faults, strict=True) if f}
-            said = [f"{n} ({why[n]})" if n in why else n for n in names[:MAX_NAMED]]
-            more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        why = {n: f for n, f, b in zip(item.ch_names, item.faults, item.bad, strict=True) if b}
+        before = self.bad.get(output, {})
+        self.bad[output] = {n: f or before.get(n, "") for n, f in why.items()}
+        if why.keys() != before.keys():
+            said = [f"{n} ({f})" if f else n for n, f in list(why.items())[:MAX_NAMED]]
+            more = f" and {len(why) - MAX_NAMED} more" if len(why) > MAX_NAMED else ""
             self.on_event(f"masked channels: {', '.join(said) or 'none'}{more}")
             if self._writer is not None:
-                self._writer.journal(pylsl.local_clock(), {"masked": names, "by": output})
+                self._writer.journal(pylsl.local_clock(), {"masked": list(why), "by": output})
 
     def _write_notes(self) -> None:
         while not self._notes.empty():
             at, entry = self._notes.get()
+            if entry.get("heard") == "control" and entry["dac"] is not None:
+                self.ledger.heard(entry["decision"], entry["dac"])
             if self._writer is not None:
                 self._writer.journal(at, entry)
 

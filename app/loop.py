@@ -1,26 +1,48 @@
-"""Brain, sound and recording of one part of a session, joined: who is attended decides what is heard."""
+"""One calibration or run: an engine process that decides, a recorder that keeps all of it, and somebody who looks.
+
+Whoever dies is replaced. A recording has one file for each engine that worked on it: ``loop.xdf``, ``loop-2.xdf``, ...
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import math
 import shutil
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from app.config import Config
-from app.engine import Engine
+from app.config import Config, ConfigError
+from app.engine_child import EngineJob
+from app.engine_process import EngineProcess
 from app.environment import environment
 from devices.audio.engine import AudioEngine
 from devices.audio.rings import Entry
+from devices.audio.scene import AudioError
+from devices.board import Board
 from devices.decoder_folder import folder_fingerprint
+from devices.lsl_info import StreamError
 from devices.recorder import Recorder, RecordingFailed
-from devices.session_file import SessionWriter
-from pipeline.stream import Decision
+from pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
+from pipeline.stream import WiringError
 
-#: Seconds in which gains follow a decision that does not say otherwise.
-RAMP_S = 0.5
+#: Seconds between looks at the engine, and at the recorder.
+LOOK_S, WATCH_S = 0.05, 0.25
+#: Seconds that an engine may take to start and to say that it is connected, beside looking for its streams.
+START_S = 60.0
+#: More replacements than this within so many seconds, and there will be no more.
+MAX_RESTARTS, RESTARTS_S = 5, 60.0
+#: Seconds in which an engine finishes what it has begun.
+END_S = 30.0
+
+_REFUSALS: dict[str, type[Exception]] = {
+    kind.__name__: kind for kind in (AudioError, ConfigError, StreamError, WiringError)
+}
 
 
 class Loop:
@@ -54,97 +76,325 @@ class Loop:
         self.path, self._about = path, about
         self._config, self._audio, self._steer = config, audio, steer
         self._on_event = on_event
-        self.engine = Engine(config, on_event=on_event, on_decision=self._decided if steer else None)
-        self._heard: list[tuple[Entry, float]] = []
-        self._last_gains: tuple[float, ...] | None = None
+        self._n_talkers = len(audio.scene.talkers)
+        self._board: Board | None = None
+        self._engine: EngineProcess | None = None
+        self._recorder: Recorder | None = None
+        #: Last of each kind of control, for an engine that takes over.
+        self._words: dict[str, str] = {}
+        self._unsaid: deque[str] = deque(maxlen=1000)
+        self._facts: dict[str, Any] = {}
+        self._begun, self._beat, self._beat_at = False, -1, 0.0
+        self._born_at = self._lost_at = 0.0
+        self._neutral = False
+        self._deaths: deque[float] = deque(maxlen=MAX_RESTARTS + 1)
+        self._refused = ""
+        self._telling = threading.Lock()
+        self._told: Entry | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep_watch, name="loop", daemon=True)
+        #: Files of the recording, in order.
+        self.files: list[Path] = []
+        #: How often a dead engine was replaced, and a dead recorder.
+        self.restarts = self.recorder_restarts = 0
+        #: Why it cannot go on, and what the recording lacks; empty while all is well.
+        self.failure = self.lacking = ""
+        self._finishing: list[threading.Thread] = []
+
+    # Start
 
     def start(self) -> None:
         """Connect, and begin to record and to decide.
 
         Raises
         ------
-        devices.lsl_info.StreamError, app.config.ConfigError, pipeline.stream.WiringError, RecordingFailed
+        StreamError, ConfigError, WiringError, AudioError, RecordingFailed
             If something is missing or does not fit.
         """
-        self.engine.connect()
+        self._describe()
+        self._board = Board()
         try:
-            about = {
-                **self._about,
-                "config": self._config.text,
-                "units": {name: stream.unit for name, stream in self._config.streams.items()},
-                "environment": environment(),
-                "talkers": [talker.name for talker in self._audio.scene.talkers],
-                "steered": self._steer,
-            }
-            if self._config.decoder is not None:
-                copy = self.path.with_suffix(".decoder")
-                shutil.copytree(self._config.decoder, copy)
-                about["decoder"] = {"folder": copy.name, "sha256": folder_fingerprint(copy)}
-            writer = SessionWriter(self.engine.descriptions, self.engine.recorded_outputs(), about)
-            self.recorder = Recorder(self.path, writer.headers)
+            self._spawn()
+            while not self._hear():
+                if self._refused or not self._alive() or self._overdue():
+                    kind, _, words = self._refused.partition(" ")
+                    raise _REFUSALS.get(kind, RecordingFailed)(words or self._last_words())
+                time.sleep(LOOK_S)
         except BaseException:
-            self.engine.close()
+            self._drop()
+            self._close()
             raise
-        writer.begin(self.recorder.put)
-        self.engine.start(writer)
-        for entry in self._audio.applied():
-            self._applied(entry, float("nan"))
         self._audio.listen(self._applied)
+        self._thread.start()
 
-    def _decided(self, decision: Decision) -> None:
-        """On the graph's thread: a decision becomes gains."""
-        gains = tuple(float(gain) for gain in decision.gains)
-        if gains != self._last_gains:
-            ramp_s = RAMP_S if decision.ramp_s is None else decision.ramp_s
-            self._audio.set_gains(gains, ramp_s, self.engine.n_decisions)
-            self._last_gains = gains
+    def _describe(self) -> None:
+        """Say what the recording is, and put the decoders beside it."""
+        decoders = []
+        for number, folder in enumerate(self._config.decoders):
+            copy = self.path.with_suffix(".fallback" if number else ".decoder")
+            shutil.copytree(folder, copy)
+            decoders.append({"folder": copy.name, "sha256": folder_fingerprint(copy)})
+        self._about = {
+            **self._about,
+            "config": self._config.text,
+            "units": {name: stream.unit for name, stream in self._config.streams.items()},
+            "environment": environment(),
+            "talkers": [talker.name for talker in self._audio.scene.talkers],
+            "steered": self._steer,
+            "decoders": decoders,
+        }
+
+    def _spawn(self) -> None:
+        assert self._board is not None
+        gains = self._audio.names.gains if self._steer else ""
+        about = json.dumps({**self._about, "part": len(self.files) + 1})
+        job = EngineJob(self._config.text, str(self._config.folder.resolve()), about, gains, self._board.name)
+        self._refused = ""
+        self._engine, self._born_at = EngineProcess(job), time.monotonic()
+
+    def _hear(self) -> bool:
+        """Hear what the engine says; once it is connected, have it begin. Return whether it has begun."""
+        while self._engine is not None and (message := self._engine.hear()):
+            match message:
+                case ["event", words]:
+                    self._on_event(words)
+                case ["refused", kind, words]:
+                    self._refused = f"{kind} {words}"
+                case ["ended", failure]:
+                    self._refused = f"_ {failure}"
+                case ["connected", headers]:
+                    self._begin(base64.b64decode(headers))
+                case ["begun"]:
+                    self._begun = True
+                    self._beat, self._beat_at, self._lost_at = -1, time.monotonic(), 0.0
+        return self._begun
+
+    def _begin(self, headers: bytes) -> None:
+        """A recording of its own, the log of the sound so far, what the operator last said: then it may work."""
+        assert self._engine is not None
+        number = len(self.files) + 1
+        path = self.path if number == 1 else self.path.with_stem(f"{self.path.stem}-{number}")
+        recorder = Recorder(path, headers)
+        self.files.append(path)
+        with self._telling:
+            self._engine.begin(recorder.ring_name)
+            for entry in self._audio.applied():
+                self._engine.note(_heard(entry, math.nan))
+                self._told = entry
+            for words in self._words.values():
+                self._engine.control(words)
+            while self._unsaid:
+                self._engine.note({"event": self._unsaid.popleft()})
+            self._recorder = recorder
+
+    # What is told to the engine
+
+    def tell(self, words: str) -> None:
+        """Tell the graph what the operator wants, in its words; from any thread."""
+        with self._telling:
+            self._words[words.partition(" ")[0]] = words
+            if self._engine is not None and self._recorder is not None:
+                self._engine.control(words)
+
+    def remember(self, text: str) -> None:
+        """Keep an event in the recording, of this engine or else of the next; from any thread."""
+        with self._telling:
+            if self._engine is not None and self._recorder is not None:
+                self._engine.note({"event": text})
+            else:
+                self._unsaid.append(text)
+
+    def _alarm(self, text: str) -> None:
+        self._on_event(text)
+        self.remember(text)
 
     def _applied(self, entry: Entry, lsl_time: float) -> None:
         """On the audio engine's watching thread: what was played goes into the recording."""
-        applied, control = entry.applied, entry.applied.control
-        self.engine.note(
-            {
-                "heard": applied.kind,
-                "frame": applied.frame,
-                "dac": None if math.isnan(lsl_time) else lsl_time,
-                "decision": entry.decision,
-                "gains_db": control.gains_db,
-                "ramp_s": control.ramp_s,
-                "master_db": control.master_db,
-                "mute": control.mute,
-                "azimuths": control.azimuths,
-                "seek_id": control.seek_id,
-                "seek_s": [None if math.isnan(second) else second for second in control.seek_s],
-                "positions": applied.positions,
-            }
-        )
+        with self._telling:  # an engine that is about to begin is told all of it
+            if self._engine is not None and self._recorder is not None and entry is not self._told:
+                self._engine.note(_heard(entry, lsl_time))
 
-    def mute(self, on: bool) -> None:
-        """Silence at once, whatever else is going on; or not any longer."""
-        self._audio.mute(on)
-        self.engine.control(f"mute {'on' if on else 'off'}")
+    # What is known
 
-    def watch(self) -> None:
-        """Keep the recorder alive and tell its alarms; to be called about once a second."""
-        for alarm in self.recorder.watch():
-            self._on_event(f"ALARM: {alarm}")
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the engine says of itself, see :class:`app.engine_facts.EngineFacts`; must not be changed."""
+        return self._facts if self._board is None else self._board.read()
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Engine and recording, for those who look on."""
+        engine, recorder, board = self._engine, self._recorder, self._board
+        return {
+            "engine": {
+                "alive": engine is not None and not self._lost_at,
+                "pid": None if engine is None else engine.pid,
+                "restarts": self.restarts,
+                "board": "" if board is None else board.name,
+            },
+            "recording": {
+                "path": str(self.files[-1]) if self.files else "",
+                "pid": None if recorder is None else recorder.pid,
+                "bytes": 0 if recorder is None else recorder.bytes_written,
+                "waiting": 0 if recorder is None else recorder.waiting,
+                "restarts": self.recorder_restarts,
+            },
+        }
+
+    # Watching
+
+    def _keep_watch(self) -> None:
+        """On a thread of its own: replace whoever died, and see to the sound meanwhile."""
+        watched = 0.0
+        while not self._stop.wait(LOOK_S) and not self.failure:
+            now = time.monotonic()
+            try:
+                self._look(now)
+                if now - watched > WATCH_S and self._recorder is not None:
+                    watched = now
+                    self._watch_recorder(self._recorder)
+            except (RecordingFailed, OSError) as error:  # no file could be made for a new engine
+                self.failure = str(error)
+                self._alarm(f"ALARM: {error}")
+
+    def _watch_recorder(self, recorder: Recorder) -> None:
+        restarts = recorder.restarts
+        for alarm in recorder.watch():
+            self._alarm(f"ALARM: {alarm}")
+        self.recorder_restarts += recorder.restarts - restarts
+
+    def _look(self, now: float) -> None:
+        if self._hear():
+            beat = self.facts.get("beat", 0)
+            if beat != self._beat:
+                self._beat, self._beat_at, self._neutral = beat, now, False
+            if not self._alive():
+                self._lose(self._last_words())
+            elif now - self._beat_at > LOST_S:
+                self._lose(f"the engine has said nothing for {now - self._beat_at:.1f} s")
+            return
+        if self._engine is None:
+            self._try_again(now)
+        elif not self._alive() or self._refused or self._overdue():
+            why = self._last_words()
+            self._drop()
+            self._alarm(f"ALARM: no new engine yet: {why}")
+        # One that was told to begin sets gains itself.
+        if not self._neutral and self._recorder is None and now - self._beat_at > LOST_S:
+            self._neutral = True
+            if self._steer:
+                self._audio.set_gains([0.0] * self._n_talkers, FALLBACK_RAMP_S)
+                self._alarm("No engine: gains go to neutral")
+
+    def _alive(self) -> bool:
+        return self._engine is not None and self._engine.alive
+
+    def _overdue(self) -> bool:
+        return time.monotonic() - self._born_at > START_S + self._config.engine.resolve_s
+
+    def _last_words(self) -> str:
+        words = self._refused.partition(" ")[2]
+        code = None if self._engine is None else self._engine.exit_code
+        return words or ("the engine does not answer" if self._alive() else f"the engine died (exit code {code})")
+
+    def _lose(self, why: str) -> None:
+        """The engine is dead or hangs: its recording ends here, and another one takes over."""
+        self._lost_at = time.monotonic()
+        self._drop()
+        self._alarm(f"ALARM: {why}; gains hold, and another engine is started")
+        self._deaths.append(self._lost_at)
+        if len(self._deaths) > MAX_RESTARTS and self._lost_at - self._deaths[0] < RESTARTS_S:
+            self.failure = f"the engine was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s: {why}"
+
+    def _try_again(self, now: float) -> None:
+        if now - self._born_at > 1.0:  # no more than once a second
+            self.restarts += 1
+            self._spawn()
+
+    def _drop(self) -> None:
+        """Let go of the engine and of its recording, which ends here; disks may be slow, and the sound goes on."""
+        with self._telling:
+            engine, self._engine, self._begun = self._engine, None, False
+            recorder, self._recorder = self._recorder, None
+        if engine is not None:
+            engine.kill()
+        if recorder is not None:
+            finish = threading.Thread(target=self._finish, args=(recorder,), name="end of a recording")
+            finish.start()
+            self._finishing.append(finish)
+
+    def _finish(self, recorder: Recorder) -> None:
+        try:
+            recorder.close()
+        except RecordingFailed as error:
+            self.lacking = str(error)
+            self._on_event(f"ALARM: {error}")
+
+    # The end
 
     def stop(self) -> str:
         """Stop deciding, finish the recording; return what is wrong with it, or nothing.
 
         Gains return to neutral: nobody steers any more.
         """
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._board is None:
+            return self.failure
         self._audio.unlisten(self._applied)
         status = self._audio.status()
         counters = {
             key: int(getattr(status, key)) for key in ("xruns", "late", "missed", "lost", "refused", "repaired")
         }
-        self.engine.note({"sound": {"went to": self._audio.playing, **counters, "replaced": self._audio.restarts}})
-        self.engine.stop()
+        if self._engine is not None and self._begun:
+            self._engine.note({"sound": {"went to": self._audio.playing, **counters, "replaced": self._audio.restarts}})
+            self._engine.end()
+            self.failure = self._farewell() or self.failure
+        self._facts = dict(self.facts)
+        self._drop()
         if self._steer:
-            self._audio.set_gains([0.0] * len(self._audio.scene.talkers), 1.0)
-        try:
-            self.recorder.close()
-        except RecordingFailed as error:
-            return str(error)
-        return "" if self.engine.failure is None else f"the graph failed: {self.engine.failure}"
+            self._audio.set_gains([0.0] * self._n_talkers, FALLBACK_RAMP_S)
+        self._close()
+        return self.failure or self.lacking
+
+    def _close(self) -> None:
+        for finish in self._finishing:
+            finish.join()
+        board, self._board = self._board, None
+        if board is not None:
+            board.close()
+
+    def _farewell(self) -> str:
+        """Wait for the engine to finish; return what it says went wrong."""
+        assert self._engine is not None
+        end = time.monotonic() + END_S
+        while time.monotonic() < end:
+            message = self._engine.hear(LOOK_S)
+            match message:
+                case ["event", words]:
+                    self._on_event(words)
+                case ["ended", failure]:
+                    return str(failure)
+                case None if not self._engine.alive:
+                    return self._last_words()
+        return f"the engine did not end within {END_S:g} s"
+
+
+def _heard(entry: Entry, lsl_time: float) -> dict[str, Any]:
+    """A line for the journal about what was played from a frame on."""
+    applied, control = entry.applied, entry.applied.control
+    return {
+        "heard": applied.kind,
+        "frame": applied.frame,
+        "dac": None if math.isnan(lsl_time) else lsl_time,
+        "decision": entry.decision,
+        "gains_db": control.gains_db,
+        "ramp_s": control.ramp_s,
+        "master_db": control.master_db,
+        "mute": control.mute,
+        "azimuths": control.azimuths,
+        "seek_id": control.seek_id,
+        "seek_s": [None if math.isnan(second) else second for second in control.seek_s],
+        "positions": applied.positions,
+    }

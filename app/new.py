@@ -37,6 +37,7 @@ type = "Markers"
 [attention]
 preset = "eeg"             # ieeg for intracranial electrodes
 # decoder = "decoder"      # folder of a decoder; if not said, the one that 'earmark calibrate' made
+# fallback = "..."         # folder of a quicker decoder, for when that one is too slow
 # switch_rate = 0.02       # how often attention leaves a talker, per second
 # enter = 0.7              # decide for a talker from this probability on
 # leave = 0.55             # and until it falls below this
@@ -72,6 +73,7 @@ trial_s = 30.0
 pause_s = 5.0
 order = "counterbalanced"  # every talker equally often, two in a row at most; or random
 seed = {seed}              # the same seed gives the same order
+cue_sound_s = 1.5          # so long the talker cued is heard alone at first; 0 for never
 questions = ["How hard was it to follow? 1-7"]
 # Or each trial written out, instead of n_trials, trial_s, pause_s, order and seed:
 # [[calibration.trials]]
@@ -91,21 +93,25 @@ questions = ["How hard was it to follow? 1-7"]
 """
 
 
-def new(
-    folder: Annotated[Path, typer.Argument(metavar="NAME", help="Folder to make; its name names the streams, too.")],
-) -> None:
-    """Write NAME/session.toml and NAME/protocol.toml, commented, to start from.
+class NewError(RuntimeError):
+    """A session's files cannot be written; the message says why."""
 
-    Exit status: 0 written, 1 the folder is there already or cannot be made.
+
+def write_session(folder: Path) -> Path:
+    """Make a folder with the files of a session; return that of the session.
+
+    Raises
+    ------
+    NewError
+        If the folder is there already, cannot be made, or has a name that cannot name streams.
     """
     import secrets
 
     from app.calibrate import PROTOCOL as FILE
-    from app.console import console, fail
 
     name = folder.name
     if not _NAME.fullmatch(name):
-        fail(
+        raise NewError(
             f"{name!r} cannot be the name of a session: use letters, digits, - and _, beginning with a letter or digit"
         )
     session = folder / "session.toml"
@@ -115,9 +121,26 @@ def new(
         text = PROTOCOL.format(seed=secrets.randbelow(1_000_000))
         (folder / FILE).write_text(text, encoding="utf-8")
     except FileExistsError:
-        fail(f"{folder} is there already: choose another name")
+        raise NewError(f"{folder} is there already: choose another name") from None
     except OSError as error:
-        fail(f"{folder} cannot be made: {error.strerror}")
+        raise NewError(f"{folder} cannot be made: {error.strerror}") from error
+    return session
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="NAME", help="Folder to make; its name names the streams, too.")],
+) -> None:
+    """Write NAME/session.toml and NAME/protocol.toml, commented, to start from.
+
+    Exit status: 0 written, 1 the folder is there already or cannot be made.
+    """
+    from app.calibrate import PROTOCOL as FILE
+    from app.console import console, fail
+
+    try:
+        session = write_session(folder)
+    except NewError as error:
+        fail(str(error))
     console.print(
         f"Wrote {session} and {folder / FILE}. Next:\n"
         f"  1. earmark streams                 is the amplifier there? Name it in {session.name} if there are several\n"

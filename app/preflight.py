@@ -135,7 +135,7 @@ def _talkers(config: Config, audio: AudioEngine, found: Mapping[str, StreamDescr
 
 def _electrodes(engine: Engine) -> Check:
     n = engine.outputs["quality"].n_channels
-    bad = engine.bad.get("quality", ())
+    bad = engine.bad.get("quality", {})
     words = f"{n - len(bad)} of {n} channels good" + (f"; not to be trusted: {', '.join(bad)}" if bad else "")
     if len(bad) > MAX_BAD * n:
         return Check("electrodes", False, f"{words}. Look at ground, reference and gel; more than half must be good")

@@ -60,7 +60,10 @@ class Calibration(_Strict):
     )
     seed: int = Field(default=0, ge=0, description="the same seed gives the same order")
     trials: list[TrialConfig] = Field(default=[], description="instead of n_trials, trial_s, pause_s, order and seed")
-    questions: list[str] = Field(default=[], description="asked on the terminal after each trial")
+    questions: list[str] = Field(default=[], description="asked after each trial")
+    cue_sound_s: float = Field(
+        default=1.5, ge=0, le=2, description="how long the talker cued is heard alone at first, s; 0 for never"
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Calibration:
@@ -119,7 +122,7 @@ class RunPlan(_Strict):
     )
     seed: int = Field(default=0, ge=0, description="the same seed gives the same order")
     cues_at: list[CueConfig] = Field(default=[], alias="cues", description="instead of switch_every_s")
-    questions: list[str] = Field(default=[], description="asked on the terminal after each rest and at the end")
+    questions: list[str] = Field(default=[], description="asked after each rest and at the end")
 
     @model_validator(mode="after")
     def _one_way(self) -> RunPlan:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
+import stat
 import threading
 import time
 from collections import deque
@@ -133,9 +135,18 @@ def _close(recorder: Recorder) -> str:
 
 
 def stop_on_signals() -> threading.Event:
-    """Ctrl-C, a request to end and a closed terminal all end the recording in good order."""
+    """Ctrl-C, a request to end and a closed terminal all end what is under way in good order."""
     stop = threading.Event()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: stop.set())
+
+    def hang_up(*_: object) -> None:
+        for output in (1, 2):  # words to a terminal that is gone would be errors
+            if stat.S_ISCHR(os.fstat(output).st_mode):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+        stop.set()
+
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, hang_up)
     return stop

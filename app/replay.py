@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.stream import Item
 
 
 def replay(
@@ -28,12 +31,16 @@ def replay(
     from app.verify import TOLERANCE, Replay
     from devices.session_file import SessionFile
 
-    kept: dict[str, list[Any]] | None = {} if out is not None else None
+    kept: dict[str, list[Any]] = {}
+
+    def keep(name: str, item: Item) -> None:
+        kept.setdefault(name, []).append(item)
+
     with failures():
         file = SessionFile(session)
         run = Replay(file)
         with console.status(f"Replaying {session.name} …"):
-            run.run(kept)
+            run.run(None if out is None else keep)
     table = Table(title=f"Replay of {session.name}")
     for column in ("output", "samples", "compared", "digests met", "largest difference"):
         table.add_column(column)
@@ -53,7 +60,7 @@ def replay(
         console.print(f"  {entry.get('event') or masked}", markup=False, highlight=False)
     for words in file.damage:
         console.print(f"[bold red]damaged[/]: {words}")
-    if out is not None and kept is not None:
+    if out is not None:
         try:
             np.savez(out, **as_arrays(kept))
         except OSError as error:

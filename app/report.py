@@ -38,7 +38,7 @@ def report(
         try:
             decoder, facts = load_decoder(recording.with_suffix(".decoder"))
             with console.status("Judging the session …"):
-                found = session_figures(recording, decoder.spec.window, decoder.preset.hop)
+                found = session_figures(recording)
         except (DecoderError, ValueError) as error:
             fail(str(error))
         page = folder / PAGE
@@ -54,6 +54,10 @@ def report(
 
 def _percent(value: float) -> str:
     return "not measured" if math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def _decibels(value: float) -> str:
+    return "not measured" if math.isnan(value) else f"{value:+.1f} dB"
 
 
 def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
@@ -75,6 +79,7 @@ def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
             _percent(facts.accuracy),
             f"cross-validated, {facts.n_decisions} decisions; chance {_percent(facts.chance)}",
         ),
+        ("target-to-masker ratio", _decibels(found.tmr_db), "gained for the talker cued, from 10 s after each cue"),
         ("decisions dropped", str(found.n_dropped), f"of {len(found.times)}, because they came too late"),
     )
     cells = "".join(
@@ -102,10 +107,16 @@ the recording. Research use only.</p>
 {_posterior(found)}
 <h2>Gains asked for</h2>
 {_gains(found)}
+<h2>Target-to-masker ratio that gains made</h2>
+{_tmr(found)}
+<h2>Accuracy by decision window</h2>
+{_accuracy(found)}
 <h2>Latency</h2>
 {_latency(found)}
 <p class="faint">The decision window of {window:g} s is not part of these figures. From the newest sample to the
 decision there lie the delay of the amplifier, the filters, and the lags of the decoder.</p>
+<h2>Signals</h2>
+{_signals(found)}
 <h2>Sound</h2>
 {_sound(found)}
 <h2>Events and warnings</h2>
@@ -183,6 +194,63 @@ def _gains(found: SessionFigures) -> str:
         chart.line(points, kind)
     first, second = (escape(name) for name in found.talkers[:2])
     return f"<figure>{chart.svg()}<figcaption>Thick blue: {first}; green: {second}.</figcaption></figure>"
+
+
+def _tmr(found: SessionFigures) -> str:
+    import numpy as np
+
+    from app.chart_svg import Axis, Chart
+    from app.session_figures import tmr
+
+    known = found.cued >= 0
+    if not known.any():
+        return "<p>Not measured: no cue said who was to be attended to.</p>"
+    end, ticks = _time_axis(found)
+    chart = Chart(
+        Axis(0.0, end, ticks, "time / s", lambda t: f"{t:g}"),
+        Axis(-15.0, 15.0, [-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0], "TMR / dB", lambda g: f"{g:g}"),
+        "Target-to-masker ratio against time",
+    )
+    chart.line([(0.0, 0.0), (end, 0.0)], "chance")
+    values = np.full(len(known), np.nan)
+    values[known] = tmr(found.gains[known], found.cued[known])
+    chart.line(
+        [(float(t), None if np.isnan(v) else float(v)) for t, v in zip(found.times, values, strict=True)], "main"
+    )
+    return (
+        f"<figure>{chart.svg()}<figcaption>Gain of the talker cued less that of the loudest other one; talkers are "
+        "brought to the same loudness before.</figcaption></figure>"
+    )
+
+
+def _accuracy(found: SessionFigures) -> str:
+    from app.report_html import accuracy_chart, by_window
+
+    if isinstance(found.accuracy, str):
+        return f"<p>Not measured: {escape(found.accuracy)}.</p>"
+    return (
+        "<p>The decoder as it was in this run, which it had not seen; only stretches with a cue, without their first "
+        f"two seconds.</p>{accuracy_chart(found.accuracy)}{by_window(found.accuracy)}"
+    )
+
+
+def _signals(found: SessionFigures) -> str:
+    from app.report_html import table
+    from app.session_figures import shaky
+
+    n = len(found.masked)
+    rows = [
+        [f'<th scope="row">{escape(name)}</th>', f"<td>{100 * share:.0f} %</td>"]
+        for name, share in shaky(found.masked)[:20]
+    ]
+    said = f"<p>{n - len(shaky(found.masked))} of {n} electrodes were trusted all the time.</p>"
+    gaps = "; ".join(
+        f"{escape(name)}: {count} gap{'s' if count > 1 else ''}, {missing} samples missing"
+        for name, (count, missing) in found.gaps.items()
+    )
+    engines = f" Engines that worked on it: {found.n_files}." if found.n_files > 1 else ""
+    masked = table("Share of the time for which an electrode was masked", ["electrode", "masked"], rows) if rows else ""
+    return f"{said}{masked}<p>{gaps or 'No gap in any stream'}.{engines}</p>"
 
 
 def _latency(found: SessionFigures) -> str:

@@ -115,7 +115,8 @@ def _tick(percent: float) -> str:
     return f"{100 * percent:.0f} %"
 
 
-def _accuracy_chart(found: Mapping[str, Any]) -> str:
+def accuracy_chart(found: Mapping[str, Any]) -> str:
+    """Draw accuracy against decision window, with chance, threshold and null; ``found`` as for :func:`report_html`."""
     windows = [float(window) for window in found["windows"]]
     chance = 1 / found["n_talkers"]
 
@@ -221,7 +222,8 @@ def _facts(found: Mapping[str, Any]) -> str:
     return f'<dl class="facts">{items}</dl>'
 
 
-def _by_window(found: Mapping[str, Any]) -> str:
+def by_window(found: Mapping[str, Any]) -> str:
+    """Lay out the figures of every decision window; ``found`` as for :func:`report_html`."""
     rows = []
     for window in found["accuracy"]:
         left = found["n_left_out"][window]
@@ -336,8 +338,8 @@ def report_html(found: Mapping[str, Any], title: str = "Attention decoding") -> 
 {_facts(found)}
 <h2>Accuracy</h2>
 {_warning(found)}
-{_accuracy_chart(found)}
-{_by_window(found)}
+{accuracy_chart(found)}
+{by_window(found)}
 <h2>Reliability</h2>
 {_reliability(found)}
 <h2>Listeners</h2>

@@ -26,27 +26,26 @@ def run(
     quits. Ctrl-C, SIGTERM and a closed terminal end the run in good order too. Exit status: 0 recorded, 1 something
     is wrong.
     """
-    from collections import deque
-
     from app.config import load_config
     from app.console import fail, failures, say
     from app.keyboard import Keyboard
     from app.record import stop_on_signals
     from app.report import report
-    from app.session import Session, State
     from app.session_screen import KEYS, Screen, refusals
+    from app.session_states import State
+    from app.supervisor import Supervisor
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     folder, stop = out or session.parent, stop_on_signals()
     keyboard = Keyboard(stop)
     keyboard.there = keyboard.there and not headless
-    events: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the sound
     with failures(), refusals():
         config = load_config(session)
-        plan = read_protocol(session).run
-        with Session(config, folder, events.append, ask=keyboard.there) as rig, keyboard:
-            screen = Screen(rig, events, keyboard)
+        protocol = read_protocol(session)
+        plan = protocol.run
+        with Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
+            rig, screen = supervisor.session, Screen(supervisor, keyboard)
             if not rig.decoder.is_dir():
                 where = f" --out {out}" if out else ""
                 fail(f"there is no decoder in {rig.decoder}. Make one: earmark calibrate {session}{where}")
@@ -64,7 +63,7 @@ def run(
             if keyboard.there:
                 say(KEYS)
             screen.follow(stop, line=not headless)
-            n_decisions = rig.part.loop.engine.decision_latency.n if rig.part else 0
+            n_decisions = rig.part.loop.facts.get("decisions", {}).get("n", 0) if rig.part else 0
         if rig.failure:
             fail(f"{rig.failure}. What was recorded until then is in {place}")
         if not n_decisions:

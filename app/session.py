@@ -6,58 +6,30 @@ import dataclasses
 import shutil
 import threading
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
 from app.config import Config, ConfigError
+from app.engine_facts import useless
 from app.loop import Loop
 from app.modes import Mode
 from app.preflight import Check, preflight
 from app.protocol import Calibration, Cue, RunPlan
 from app.session_config import with_attention
 from app.session_part import Part
+from app.session_sound import SessionSound
+from app.session_states import NEXT, SessionError, State
+from app.session_training import refuse_short
 from devices.audio.engine import AudioEngine
-from devices.audio.outlets import SoundOutlets
-from devices.audio.prepare import prepare
-from devices.audio.scene import AudioError
+from devices.decoder_folder import Facts
 from devices.lsl import Outlet
-from devices.session_run import REORIENT_S
-from pipeline.decoders.presets import PRESETS
-from pipeline.emissions import MIN_WINDOWS
-from pipeline.envelope import EnvelopeConfig
+from pipeline.steering import Steering, SteeringConfig
 from pipeline.stream import StreamSpec
 
 #: Stream of the configuration by which cues are given, and name of the decoder's folder.
 CUES, DECODER = "cues", "decoder"
-
-
-class State(StrEnum):
-    """Where a session stands."""
-
-    IDLE = "idle"
-    CHECKING = "checking"
-    CALIBRATING = "calibrating"
-    READY = "ready"
-    RUNNING = "running"
-    PAUSED = "paused"
-    REVIEW = "review"
-
-
-#: What may come after what. Ready means that there is a decoder and that it fits.
-NEXT: dict[State, frozenset[State]] = {
-    State.IDLE: frozenset({State.CHECKING}),
-    State.CHECKING: frozenset({State.IDLE, State.CALIBRATING, State.READY}),
-    State.CALIBRATING: frozenset({State.IDLE, State.READY}),
-    State.READY: frozenset({State.IDLE, State.CHECKING, State.RUNNING}),
-    State.RUNNING: frozenset({State.PAUSED, State.REVIEW}),
-    State.PAUSED: frozenset({State.RUNNING, State.REVIEW}),
-    State.REVIEW: frozenset({State.IDLE, State.CHECKING}),
-}
-
-
-class SessionError(RuntimeError):
-    """The session cannot do this, or not now; the message says what it can."""
+#: Seconds in which gains follow the operator.
+RAMP_S = 0.5
 
 
 class Session:
@@ -106,18 +78,20 @@ class Session:
         if config.attention.settings.sham:
             raise ConfigError("[attention] says sham, which each run decides: remove it, and use --mode sham")
         self.config, self.out = config, out
-        self._attention, self._sound = config.attention, config.sound
+        self._attention = config.attention
         self._on_event, self._on_state, self._ask = on_event, on_state, ask
-        self.talkers = [talker.name for talker in config.sound.talkers]
-        self.state = State.IDLE
         #: Playing from the first check on.
-        self.audio: AudioEngine | None = None
+        self.sound = SessionSound(config.sound, config.folder, self._heard)
+        self.talkers = self.sound.talkers
+        self.state = State.IDLE
         #: The calibration or run, under way or the last one.
         self.part: Part | None = None
-        self.muted = False
+        #: What the decoder of the last calibration is worth.
+        self.facts: Facts | None = None
         self._lock, self._stop = threading.RLock(), threading.Event()
-        self._mode = Mode.CLOSED
-        self._outlets: SoundOutlets | None = None
+        #: Of the last run; and what the operator put in the place of decisions.
+        self.mode = Mode.CLOSED
+        self.overridden: int | Literal["equal"] | None = None
         self._cues: Outlet | None = None
 
     def __enter__(self) -> Session:
@@ -145,6 +119,12 @@ class Session:
     def decoder(self) -> Path:
         """Folder of the decoder: the one that the configuration names, else that of the calibration."""
         return self.config.decoder or self.trained
+
+    def _heard(self, text: str) -> None:
+        """On the sound's watching thread: something happened to the sound."""
+        self._on_event(text)
+        if self.part is not None:
+            self.part.loop.remember(text)
 
     def _move(self, to: State, leave: State | None = None) -> None:
         """Go to a state; if that is said, only from ``leave``."""
@@ -190,28 +170,17 @@ class Session:
         return checks
 
     def play(self) -> AudioEngine:
-        """Begin to play and to publish, if that was not done before.
+        """Begin to play and to publish, cues included, if that was not done before.
 
         Raises
         ------
         AudioError
             If sound cannot be played.
         """
-        if self.audio is not None and not self.audio.failure:
-            return self.audio
-        self._silence()
-        scene = self._sound.scene(self.config.folder)
-        audio = AudioEngine(prepare(scene), self._sound.sink(self.config.folder), self._on_event)
-        outlets = SoundOutlets(audio, self._sound.publish, EnvelopeConfig())
-        try:
-            audio.start()
-        except AudioError as error:
-            outlets.stop()
-            raise AudioError(f"{error}. See 'earmark devices', and 'device' in [sound]") from None
-        name = self.config.streams[CUES].name
-        self.audio, self._outlets = audio, outlets
-        self._cues = Outlet(StreamSpec(name, 0.0, ("cue",), ("misc",), ("",)), "Markers", name)
-        audio.mute(self.muted)
+        audio = self.sound.play()
+        if self._cues is None:
+            name = self.config.streams[CUES].name
+            self._cues = Outlet(StreamSpec(name, 0.0, ("cue",), ("misc",), ("",)), "Markers", name)
         return audio
 
     # Calibrating
@@ -222,14 +191,14 @@ class Session:
         Raises
         ------
         SessionError
-            If something is wrong, naming it; if the plan is too short; or if there is a decoder already.
+            If something is wrong, naming it, or if there is a decoder already.
         app.protocol.ProtocolError, AudioError, devices.lsl_info.StreamError, ConfigError, RecordingFailed
-            If the plan does not suit the talkers, or something is missing or does not fit.
+            If the plan is too short or does not suit the talkers, or something is missing or does not fit.
         """
         cues = plan.cues(self.talkers)
         if self.trained.exists():
             raise SessionError(f"{self.trained} is there already: move it away, or choose another folder by --out")
-        self._refuse_short(cues)
+        refuse_short(cues, self._attention)
         self._move(State.CHECKING)
         wrong = [str(check) for check in self._look(None, cues[-1][0]) if not check.ok]
         if wrong:
@@ -239,25 +208,22 @@ class Session:
         path = _free(self.out, "calibration-{}.xdf")
         about = {"mode": "calibration", "protocol": plan.model_dump(by_alias=True)}
         try:
-            self._begin(self._config(None), path, False, about, cues, cues[-1][0], plan.questions)
+            self._begin(
+                self._config(None),
+                path,
+                False,
+                about,
+                cues,
+                cues[-1][0],
+                plan.questions,
+                lambda name: self.sound.announce(name, plan.cue_sound_s),
+                lambda: useless(self.part.loop.facts if self.part else {}, self._attention.neural),
+            )
         except BaseException:
             self._move(State.IDLE)
             raise
 
-    def _refuse_short(self, cues: list[Cue]) -> None:
-        """Say beforehand what training would say afterwards: too little to judge a decoder by."""
-        preset = PRESETS[self._attention.preset]
-        lost = REORIENT_S + preset.tmax
-        ends = [at for at, _ in cues[1:]]
-        spans = [end - at for (at, name), end in zip(cues, ends, strict=False) if name]
-        n = sum(max(0, int((span - lost) / preset.window)) for span in spans)
-        if n < MIN_WINDOWS:
-            raise SessionError(
-                f"the trials hold {n} decision windows of {preset.window:g} s, but there must be {MIN_WINDOWS} or "
-                f"more: of each trial the first {lost:.3g} s do not count; make n_trials or trial_s larger"
-            )
-
-    def train(self) -> None:
+    def train(self) -> Facts:
         """Make a decoder of what was recorded, judged by cross-validation; ready if that succeeds, else idle.
 
         Raises
@@ -265,25 +231,20 @@ class Session:
         SessionError
             If no calibration was brought to its end, or no decoder can be made of it.
         """
-        from app.runs import DecoderKind, maker
-        from app.train import train_and_save
-        from devices.recorded_run import RunError
-        from devices.session_run import read_session_runs
-        from pipeline.decoders.decoder import DecoderError
+        from app.session_training import TrainingError, train
 
         with self._lock:
             part = self.part
             if self.state is not State.CALIBRATING or part is None or not part.complete:
                 raise SessionError(f"the session is {self.state}: there is no complete calibration to train on")
             part.complete = False  # once is enough
-        preset = PRESETS[self._attention.preset]
         try:
-            runs = read_session_runs(part.loop.path, preset, self._attention.neural, self._attention.talkers, CUES)
-            train_and_save(runs, maker(DecoderKind.LINEAR, preset), preset, self.trained)
-        except (RunError, DecoderError, ValueError) as error:
+            self.facts = train(part.loop.files, self._attention, CUES, self.trained)
+        except TrainingError as error:
             self._move(State.IDLE)
-            raise SessionError(f"no decoder could be made of {part.loop.path}: {error}") from error
+            raise SessionError(str(error)) from error
         self._move(State.READY)
+        return self.facts
 
     def refuse(self) -> None:
         """Throw the decoder of the calibration away; its recording stays."""
@@ -307,7 +268,7 @@ class Session:
         cues, config = plan.cues(self.talkers, length), self._config(mode is Mode.SHAM)
         self._move(State.RUNNING, leave=State.READY)
         self._stop.clear()
-        self._mode = mode
+        self.mode = mode
         about = {"mode": mode.value, "protocol": plan.model_dump(by_alias=True)}
         try:
             folder = _free(self.out, "run-{}")
@@ -342,25 +303,31 @@ class Session:
         SessionError
             If nothing is steered now.
         """
-        if self.state not in (State.RUNNING, State.PAUSED) or self._mode is Mode.OPEN:
+        if self.state not in (State.RUNNING, State.PAUSED) or self.mode is Mode.OPEN:
             raise SessionError("nothing is steered now, so there is nothing to override")
         if isinstance(talker, int) and not 0 <= talker < len(self.talkers):
             raise SessionError(f"there is no talker {talker + 1}: there are {len(self.talkers)}")
+        self.overridden = talker
+        # At once, whatever the engine is doing.
+        self.sound.override(None if talker is None else self._favour(talker), RAMP_S)
         self._tell(f"override {'none' if talker is None else talker + 1 if isinstance(talker, int) else talker}")
+
+    def _favour(self, talker: int | Literal["equal"]) -> list[float]:
+        """Gains in dB, by the law that decisions follow."""
+        settings = self._attention.settings
+        law = Steering(SteeringConfig(len(self.talkers), settings.boost_db, settings.cut_db))
+        return [float(gain) for gain in (law.neutral if talker == "equal" else law.favour(talker))]
 
     def mute(self, on: bool = True) -> None:
         """Silence at once, in every state; or not any longer."""
-        with self._lock:
-            self.muted = on
-            if self.audio is not None:
-                self.audio.mute(on)
+        self.sound.mute(on)
         if self.state in (State.RUNNING, State.PAUSED):
             self._tell(f"mute {'on' if on else 'off'}")
 
     def _tell(self, words: str) -> None:
         part = self.part
         if part is not None:
-            part.loop.engine.control(words)
+            part.loop.tell(words)
 
     # A part under way
 
@@ -373,21 +340,49 @@ class Session:
         cues: list[Cue],
         seconds: float,
         questions: list[str],
+        on_cue: Callable[[str], None] = lambda name: None,
+        gate: Callable[[], str] | None = None,
     ) -> None:
-        assert self.audio is not None
         assert self._cues is not None
-        loop = Loop(config, self.audio, path, self._on_event, steer, about)
+        loop = Loop(config, self.play(), path, self._on_event, steer, about)
         loop.start()
         asked = questions if self._ask else []
-        self.part = Part(loop, cues, seconds, asked, self._cues, self._on_event, self._ended)
-        if self.muted:
+        self.part = Part(loop, cues, seconds, asked, self._cues, self._on_event, self._ended, on_cue, gate)
+        if self.sound.muted:
             self._tell("mute on")
         self.part.start()
         if self._stop.is_set():  # meanwhile
             self.part.stop()
 
+    def redo(self) -> None:
+        """Give up the trial under way, or else the last one: it does not count, and is repeated in the end.
+
+        Raises
+        ------
+        SessionError
+            If there is none.
+        """
+        part = self.part
+        if self.state is not State.CALIBRATING or part is None or part.complete or not part.redo():
+            raise SessionError("no trial was begun that could be repeated")
+
+    def note(self, text: str) -> None:
+        """Keep words of the operator in the recording.
+
+        Raises
+        ------
+        SessionError
+            If nothing is recorded.
+        """
+        part = self.part
+        if part is None or part.wait(0):
+            raise SessionError("nothing is recorded now, so nothing can be noted")
+        part.note(text)
+
     def _ended(self, part: Part) -> None:
         """On the thread of a part."""
+        self.sound.override(None, RAMP_S)
+        self.overridden = None
         if self.state is not State.CALIBRATING:
             self._move(State.REVIEW)
         elif not part.complete:
@@ -411,17 +406,10 @@ class Session:
         """End everything and leave nothing behind but files."""
         self.stop()
         with self._lock:
-            self._silence()
+            self.sound.stop()
+            self._cues = None
             if self.state is not State.IDLE:
                 self._move(State.IDLE)
-
-    def _silence(self) -> None:
-        audio, self.audio = self.audio, None
-        outlets, self._outlets, self._cues = self._outlets, None, None
-        if audio is not None:
-            audio.stop()
-        if outlets is not None:
-            outlets.stop()
 
     def _config(self, sham: bool | None) -> Config:
         """The configuration to calibrate by (None), or to run by."""
@@ -431,7 +419,10 @@ class Session:
             raise ConfigError(f"there is no decoder in {self.decoder}: 'earmark calibrate' makes one")
         if self.config.decoder is not None:
             return with_attention(self.config, {"sham": sham})
-        return with_attention(dataclasses.replace(self.config, folder=self.out), {DECODER: DECODER, "sham": sham})
+        changes: dict[str, str | bool | None] = {DECODER: DECODER, "sham": sham}
+        if self._attention.fallback:  # which lies where the configuration does
+            changes["fallback"] = str((self.config.folder / self._attention.fallback).resolve())
+        return with_attention(dataclasses.replace(self.config, folder=self.out), changes)
 
 
 def _free(folder: Path, pattern: str) -> Path:

@@ -1,8 +1,9 @@
-"""What a recorded session amounts to, in numbers: decisions against cues, gains, latencies, events."""
+"""What a recorded session amounts to, in numbers: decisions against cues, gains, latencies, signals, events."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.verify import Replay
-from devices.session_file import SessionFile
-from devices.session_run import REORIENT_S, read_cues
+from devices.corpus import evaluate_corpus
+from devices.decoder_folder import load_decoder
+from devices.recorded_run import RunError
+from devices.session_file import Consumed, SessionFile
+from devices.session_run import REORIENT_S, read_cues, read_session_runs
+from pipeline.evaluate import WINDOWS
 from pipeline.metrics import binomial_threshold, switch_latencies
-from pipeline.stream import Decision
+from pipeline.splits import TRAINED_ELSEWHERE
+from pipeline.stream import ChannelQuality, Decision, Gap, Item
+
+#: Seconds after a cue from which on decisions are expected to be right.
+STEADY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -39,19 +48,28 @@ class SessionFigures:
         cued had the highest score.
     threshold : float
         Share that guessing reaches one time in twenty.
-    steady : float
-        Share of the time, from ten seconds after each cue on, in which the talker cued was decided for.
+    steady, tmr_db : float
+        From ten seconds after each cue on: share of the time in which the talker cued was decided for, and how much
+        louder than the loudest other one it was made, on average.
     latencies : array
         Seconds from each cue to the first right decision that lasts; NaN if there was none.
+    accuracy : dict or str
+        By decision window, as :meth:`pipeline.evaluation.Evaluation.to_json` gives it; or why it is not measured.
     stages : dict of str to array
         Seconds, per scored decision: ``newest sample to decision``, ``arrival to gains set`` and ``gains set to
         sound``.
     n_dropped : int
         Decisions that came too late.
+    masked : dict of str to float
+        Share of the time for which each electrode was not trusted.
+    gaps : dict of str to (int, int)
+        Gaps of each stream that has some, and samples missing in them.
     sound : dict
         Counters of the audio process at the end.
     events : tuple of (float, str)
         What was said during the session.
+    n_files : int
+        Files of the recording: more than one, if engines had to be replaced.
     about : dict
         Configuration, environment and whatever else the recording says of itself.
     """
@@ -68,38 +86,79 @@ class SessionFigures:
     n_right: int
     threshold: float
     steady: float
+    tmr_db: float
     latencies: NDArray[np.float64]
+    accuracy: dict[str, Any] | str
     stages: dict[str, NDArray[np.float64]]
     n_dropped: int
+    masked: dict[str, float]
+    gaps: dict[str, tuple[int, int]]
     sound: dict[str, Any]
     events: tuple[tuple[float, str], ...]
+    n_files: int
     about: dict[str, Any]
 
 
-def session_figures(path: Path, window_s: float, hop_s: float) -> SessionFigures:
+def parts(path: Path) -> list[Path]:
+    """Files of a recording: that one, and those of engines that took over."""
+    found = [path]
+    while (more := path.with_stem(f"{path.stem}-{len(found) + 1}")).exists():
+        found.append(more)
+    return found
+
+
+@dataclass
+class _Seen:
+    """What replaying all files brings up."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    cues: list[tuple[float, str]] = field(default_factory=list)
+    events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
+    quality: dict[str, list[bool]] = field(default_factory=dict)
+
+    def look(self, file: SessionFile) -> None:
+        self.cues += read_cues(file, "cues") if "cues" in file.streams else []
+        for event in file:
+            if isinstance(event, Consumed) and isinstance(event.item, Gap):
+                n, missing = self.gaps.get(event.stream, (0, 0))
+                self.gaps[event.stream] = n + 1, missing + event.item.stop - event.item.start
+        replay = Replay(file)
+        replay.run(self._take)
+        self.events += replay.events
+
+    def _take(self, output: str, item: Item) -> None:
+        if isinstance(item, Decision):
+            self.decisions.append(item)
+        elif isinstance(item, ChannelQuality):
+            for name, bad in zip(item.ch_names, item.bad, strict=True):
+                self.quality.setdefault(name, []).append(bool(bad))
+
+
+def session_figures(path: Path) -> SessionFigures:
     """Replay a recording of a closed loop and judge it against its cues.
 
     Parameters
     ----------
     path : Path
-        The recording, with its decoder beside it.
-    window_s, hop_s : float
-        Decision window, and seconds between decisions.
+        The recording, or the first file of it, with its decoder beside it.
 
     Raises
     ------
-    ConfigError, devices.xdf.XdfError, ValueError
+    ConfigError, devices.xdf.XdfError, pipeline.decoders.decoder.DecoderError, ValueError
         If it cannot be replayed, or holds no decision.
     """
-    file = SessionFile(path)
-    replay, kept = Replay(file), dict[str, list[Any]]()
-    replay.run(kept)
-    decisions = [item for item in kept.get("attend", []) if isinstance(item, Decision)]
+    files, seen = parts(path), _Seen()
+    for file in files:
+        seen.look(SessionFile(file))
+    about = SessionFile(path).about
+    decoder, _ = load_decoder(path.with_suffix(".decoder"))
+    window_s, hop_s = decoder.spec.window, decoder.preset.hop
+    decisions, talkers = seen.decisions, tuple(about["talkers"])
     if not decisions:
         raise ValueError(f"{path} holds no decision")
-    talkers = tuple(file.about["talkers"])
     begin = decisions[0].time
-    cues = tuple((time - begin, name) for time, name in read_cues(file, "cues"))
+    cues = tuple((time - begin, name) for time, name in seen.cues)
     times = np.array([one.time for one in decisions]) - begin
     starts = np.array([time for time, _ in cues])
     whom = np.array([talkers.index(name) if name else -1 for _, name in cues], np.int64)
@@ -107,6 +166,7 @@ def session_figures(path: Path, window_s: float, hop_s: float) -> SessionFigures
     cued = np.where(at >= 0, whom[at.clip(0)], -1) if cues else np.full(len(times), -1)
     since = np.where(at >= 0, times - starts[at.clip(0)], -np.inf) if cues else np.full(len(times), -np.inf)
     scores = np.stack([one.scores for one in decisions])
+    gains = np.stack([one.gains for one in decisions])
     scored = np.isfinite(scores).all(axis=1)
     right = last = 0
     n_windows, free = 0, -np.inf
@@ -116,13 +176,13 @@ def session_figures(path: Path, window_s: float, hop_s: float) -> SessionFigures
             right += int(scores[i].argmax() == cued[i])
     decided = np.array([one.talker for one in decisions], np.int64)
     known = cued >= 0
-    steady = known & (since >= 10.0)
+    steady = known & (since >= STEADY_S)
     return SessionFigures(
         talkers,
         begin,
         times,
         np.stack([one.probability for one in decisions]),
-        np.stack([one.gains for one in decisions]),
+        gains,
         decided,
         cued,
         cues,
@@ -130,25 +190,86 @@ def session_figures(path: Path, window_s: float, hop_s: float) -> SessionFigures
         right,
         binomial_threshold(n_windows, len(talkers)) if n_windows else float("nan"),
         float(np.mean(decided[steady] == cued[steady])) if steady.any() else float("nan"),
+        float(np.mean(tmr(gains[steady], cued[steady]))) if steady.any() else float("nan"),
         switch_latencies(times[known & scored], (decided == cued)[known & scored], list(starts[whom >= 0]), hop_s),
-        *_ledger(replay.events),
-        {key: value for _, entry in replay.events if "sound" in entry for key, value in entry["sound"].items()},
-        tuple((time - begin, entry["event"]) for time, entry in replay.events if "event" in entry),
-        file.about,
+        _accuracy(files, decoder, about),
+        *_ledger(seen.events),
+        {name: float(np.mean(bad)) for name, bad in seen.quality.items()},
+        seen.gaps,
+        {key: value for _, entry in seen.events if "sound" in entry for key, value in entry["sound"].items()},
+        tuple((time - begin, words) for time, entry in seen.events if (words := _said(entry))),
+        len(files),
+        about,
     )
+
+
+def tmr(gains: NDArray[np.float64], talker: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Target-to-masker ratio that gains make of talkers equally loud, dB.
+
+    Parameters
+    ----------
+    gains : array, shape (n, n_talkers)
+        dB; silence counts as -60.
+    talker : array of int, shape (n,)
+        The target.
+    """
+    loud = np.maximum(gains, -60.0)
+    rows = np.arange(len(loud))
+    others = loud.copy()
+    others[rows, talker] = -np.inf
+    return np.asarray(loud[rows, talker] - others.max(axis=1))
+
+
+def _accuracy(files: list[Path], decoder: Any, about: dict[str, Any]) -> dict[str, Any] | str:
+    """Accuracy by decision window of the decoder as it was, on signals it had not seen; a null beside it."""
+    from app.config import parse_config
+    from app.evaluate import Trained
+
+    attention = parse_config(about["config"], "the recording").attention
+    assert attention is not None
+    try:
+        runs = [
+            run
+            for file in files
+            for run in read_session_runs(file, decoder.preset, attention.neural, attention.talkers, "cues")
+        ]
+        longest = max(run.duration for run in runs)
+        windows = tuple(window for window in WINDOWS if window <= longest / 2)
+        return evaluate_corpus(runs, partial(Trained, decoder), TRAINED_ELSEWHERE, windows).to_json()
+    except (RunError, ValueError) as error:
+        return str(error)
 
 
 def _ledger(events: list[tuple[float, dict[str, Any]]]) -> tuple[dict[str, NDArray[np.float64]], int]:
     """Times between the stages of every decision, and how many were dropped."""
-    made = [entry for _, entry in events if "newest" in entry]
-    heard: dict[int, float] = {}
+    stages: dict[str, list[float]] = {
+        "newest sample to decision": [], "arrival to gains set": [], "gains set to sound": []
+    }  # fmt: skip
+    n_dropped, asked = 0, dict[int, float]()
     for _, entry in events:
-        if entry.get("heard") == "control" and entry["dac"] is not None:
-            heard.setdefault(entry["decision"], entry["dac"])
-    scored = [one for one in made if one["scored"] and one["set"] is not None]
-    stages = {
-        "newest sample to decision": [one["decided"] - one["newest"] for one in scored],
-        "arrival to gains set": [one["set"] - one["arrival"] for one in scored],
-        "gains set to sound": [heard[one["decision"]] - one["set"] for one in scored if one["decision"] in heard],
-    }
-    return {name: np.array(values) for name, values in stages.items()}, sum(one["set"] is None for one in made)
+        if "newest" in entry:
+            n_dropped += entry["set"] is None
+            if entry["scored"] and entry["set"] is not None:
+                stages["newest sample to decision"].append(entry["decided"] - entry["newest"])
+                stages["arrival to gains set"].append(entry["set"] - entry["arrival"])
+                asked[entry["decision"]] = entry["set"]
+        elif entry.get("heard") == "control" and entry["dac"] is not None:
+            if (at := asked.pop(entry["decision"], None)) is not None:
+                stages["gains set to sound"].append(entry["dac"] - at)
+        elif entry.get("heard") == "start":
+            asked.clear()  # another engine counts its decisions from one
+    return {name: np.array(values) for name, values in stages.items()}, n_dropped
+
+
+def _said(entry: dict[str, Any]) -> str:
+    """A line of the journal in words, if it is for people."""
+    if "masked" in entry:
+        return f"masked channels: {', '.join(entry['masked']) or 'none'}"
+    if "newest" in entry and entry["set"] is None:
+        return f"decision {entry['decision']} came {entry['decided'] - entry['arrival']:.2f} s late: dropped"
+    return str(entry.get("event", ""))
+
+
+def shaky(masked: dict[str, float]) -> list[tuple[str, float]]:
+    """Electrodes that were not always trusted, the worst first."""
+    return sorted(((name, share) for name, share in masked.items() if share), key=lambda one: -one[1])

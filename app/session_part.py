@@ -6,19 +6,31 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pylsl
 
 from app.loop import Loop
 from app.protocol import Cue
 from devices.lsl import Outlet
-from devices.session_run import ATTEND
+from devices.session_run import ATTEND, DISCARD
 from pipeline.stream import Marker
 
-#: What a marker begins with that holds an answer.
-ANSWER = "answer:"
-#: Seconds between looks at the recorder.
-WATCH_S = 0.25
+#: What a marker begins with that holds an answer, or words of the operator.
+ANSWER, NOTE = "answer:", "note:"
+#: Longest wait between looks at the clock, s.
+WATCH_S = 0.1
+#: Seconds for which signals may be useless before a trial is given up.
+PATIENCE_S = 2.0
+
+
+@dataclass(slots=True)
+class Trial:
+    """A stretch for which somebody is to be attended: when it began and ends, in seconds of the part."""
+
+    name: str
+    start: float
+    end: float
 
 
 class Part:
@@ -40,6 +52,10 @@ class Part:
         Told in words what happens; it must not wait.
     on_end : callable
         Told on the thread that all has ended, the recording too.
+    on_cue : callable
+        Told every cue when it is given.
+    gate : callable
+        Says in words why signals are useless now, or nothing: trials then wait, or are repeated. None lets all pass.
     """
 
     def __init__(
@@ -51,20 +67,29 @@ class Part:
         outlet: Outlet,
         on_event: Callable[[str], None],
         on_end: Callable[[Part], None],
+        on_cue: Callable[[str], None] = lambda name: None,
+        gate: Callable[[], str] | None = None,
     ) -> None:
         self.loop, self.cues, self.seconds = loop, list(cues), seconds
         self._questions, self._outlet = questions, outlet
-        self._on_event, self._on_end = on_event, on_end
+        self._on_event, self._on_end, self._on_cue = on_event, on_end, on_cue
+        self._gate, self._useless_at = gate, 0.0
         #: Seconds so far, and who is to be attended now.
         self.elapsed, self.attend = 0.0, ""
+        #: Trials begun and not given up, and how many there will be.
+        self.block, self.n_blocks = 0, sum(bool(name) for _, name in cues)
+        self._n_repeats_left = self.n_blocks
+        self._trial: Trial | None = None
         #: What is asked now; nothing if it is empty.
         self.question = ""
+        #: Why the next trial has to wait; nothing if it is empty.
+        self.waiting = ""
         #: Whether cues and time stand still.
         self.paused = False
         #: Whether it came to its end by itself, and why it failed if it did.
         self.complete, self.failure = False, ""
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._stop = threading.Event()
+        self._stop, self._redo = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="session", daemon=True)
 
     def start(self) -> None:
@@ -86,6 +111,17 @@ class Part:
         if self.question:
             self._answers.put(text)
 
+    def note(self, text: str) -> None:
+        """Keep words of the operator, as a marker of now."""
+        self._mark(NOTE + text)
+
+    def redo(self) -> bool:
+        """Give up the trial under way, or else the last one, and repeat it in the end; return whether there is one."""
+        if self._trial is None:
+            return False
+        self._redo.set()
+        return True
+
     def _work(self) -> None:
         wrong, whole = "", False
         try:
@@ -100,27 +136,74 @@ class Part:
 
     def _go_through(self) -> bool:
         at = time.monotonic()
-        while not self._stop.is_set() and self.loop.engine.failure is None:
+        while not self._stop.is_set() and not self.loop.failure:
             now = time.monotonic()
-            if not self.paused:
+            if not self.paused and not self.waiting:
                 self.elapsed += now - at
             at = now
-            while self.cues and self.cues[0][0] <= self.elapsed:
+            self._look_at_signals(now)
+            if self._redo.is_set():
+                self._redo.clear()
+                self._repeat("repeated in the end, as was asked for")
+            while self.cues and self.cues[0][0] <= self.elapsed and not self._must_wait(self.cues[0][1]):
                 self._cue(self.cues.pop(0)[1])
                 at = time.monotonic()  # while questions are answered, time stands still
-            if self.elapsed >= self.seconds:
+            if self.elapsed >= self.seconds and not self.waiting:
                 if self.attend:
                     self._cue("")  # whoever answers a question does not listen
                 return True
-            self.loop.watch()
             due = min([self.seconds, *(cue[0] for cue in self.cues[:1])]) - self.elapsed
-            self._stop.wait(WATCH_S if self.paused else min(WATCH_S, due))
+            self._stop.wait(WATCH_S if self.paused or self.waiting else min(WATCH_S, max(due, 0.0)))
         return False
+
+    # Signals
+
+    def _must_wait(self, name: str) -> bool:
+        """Whether a trial cannot begin now, since nothing could be learned from it."""
+        why = self._gate() if self._gate is not None and name else ""
+        if why and not self.waiting:
+            self._on_event(f"The next trial waits: {why}")
+        self.waiting = why
+        return bool(why)
+
+    def _look_at_signals(self, now: float) -> None:
+        """Give up a trial from which nothing can be learned any more."""
+        if self._gate is None or not self.attend or not (why := self._gate()):
+            self._useless_at = now
+        elif now - self._useless_at > PATIENCE_S:
+            self._useless_at = now
+            if self._n_repeats_left:
+                self._n_repeats_left -= 1
+                self._repeat(f"repeated in the end: {why}")
+
+    def _repeat(self, why: str) -> None:
+        trial, self._trial = self._trial, None
+        if trial is None:
+            return
+        self._mark(DISCARD)
+        self._on_event(f"Trial {self.block} does not count; it is {why}")
+        self.block -= 1
+        if self.attend:  # the rest of it is left out
+            left = trial.end - self.elapsed
+            self.cues = [(at - left, name) for at, name in self.cues]
+            self.seconds -= left
+        length = trial.end - trial.start
+        if not self.cues or self.cues[-1][1]:
+            self.cues.append((self.seconds, ""))
+        self.cues += [(self.seconds, trial.name), (self.seconds + length, "")]
+        self.seconds += length
+
+    # Cues and questions
 
     def _cue(self, name: str) -> None:
         self._mark(ATTEND + name)
         before, self.attend = self.attend, name
+        if name:
+            self.block += 1
+            end = self.cues[0][0] if self.cues else self.seconds
+            self._trial = Trial(name, self.elapsed, end)
         self._on_event(f"Cue: attend to {name}." if name else "Cue: rest.")
+        self._on_cue(name)
         if before and not name:
             self._ask()
 
@@ -131,10 +214,9 @@ class Part:
                 try:
                     text = self._answers.get(timeout=WATCH_S)
                 except queue.Empty:
-                    self.loop.watch()
-                else:
-                    self._mark(f"{ANSWER}{question}: {text}")
-                    break
+                    continue
+                self._mark(f"{ANSWER}{question}: {text}")
+                break
             self.question = ""
 
     def _mark(self, text: str) -> None:

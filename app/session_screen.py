@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
 
     from app.keyboard import Keyboard
     from app.session import Session
+    from app.supervisor import Supervisor
 
 #: Seconds between looks.
 LOOK_S = 0.1
@@ -22,12 +22,13 @@ KEYS = "1-8 favour a talker · 0 all alike · d decode again · p pause or go on
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn what a session refuses into a message and exit status 1."""
+    from app.channel import ChannelError
     from app.console import fail
-    from app.session import SessionError
+    from app.session_states import SessionError
 
     try:
         yield
-    except SessionError as error:
+    except (SessionError, ChannelError) as error:
         fail(str(error))
 
 
@@ -36,15 +37,15 @@ class Screen:
 
     Parameters
     ----------
-    session : Session
-    events : deque of str
-        Where the session's events come.
+    supervisor : Supervisor
+        Of the session, and of its events.
     keyboard : Keyboard
         Entered; without keys where there is no terminal.
     """
 
-    def __init__(self, session: Session, events: deque[str], keyboard: Keyboard) -> None:
-        self._session, self._events, self._keyboard = session, events, keyboard
+    def __init__(self, supervisor: Supervisor, keyboard: Keyboard) -> None:
+        self._session, self._events, self._ended = supervisor.session, supervisor.events, supervisor.ended
+        self._keyboard = keyboard
         self._asked, self._typed = "", ""
 
     def follow(self, stop: threading.Event, *, line: bool) -> None:
@@ -56,7 +57,7 @@ class Screen:
 
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while not self._session.wait(0):
-                if stop.is_set():
+                if stop.is_set() or self._ended.is_set():
                     self._session.stop()
                 for key in self._keyboard.wait(LOOK_S):
                     self._press(key)
@@ -109,12 +110,12 @@ class Screen:
 
 def press(session: Session, key: str) -> str:
     """Do what a key says; return that in words, or nothing if the key has no meaning."""
-    from app.session import SessionError, State
+    from app.session_states import SessionError, State
 
     try:
         if key == "m":
-            session.mute(not session.muted)
-            return "MUTED" if session.muted else "unmuted"
+            session.mute(not session.sound.muted)
+            return "MUTED" if session.sound.muted else "unmuted"
         if key == "q":
             session.stop()
             return "ended by key"
@@ -124,6 +125,9 @@ def press(session: Session, key: str) -> str:
                 return "going on"
             session.pause()
             return "paused: the mix is neutral"
+        if key == "r":
+            session.redo()
+            return "the trial is repeated in the end"
         if key == "0":
             session.override("equal")
             return "all alike, whatever is decoded; d decodes again"
@@ -145,24 +149,24 @@ def status_line(session: Session) -> str:
 
     from app.play import clock
 
-    part, audio = session.part, session.audio
+    part, audio = session.part, session.sound.audio
     if part is None or audio is None:
         return str(session.state)
-    engine, status = part.loop.engine, audio.status()
+    facts, status = part.loop.facts, audio.status()
     said = [f"{session.state} {clock(part.elapsed)} of {clock(part.seconds)}"]
     if part.cues or part.attend:
         said.append(f"cue {part.attend or 'rest'}")
     if part.cues:
         said.append(f"{part.cues[0][0] - part.elapsed:.0f} s left")
-    decision = engine.decision
-    if decision is not None:
-        share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision.probability, strict=True)]
-        said += [", ".join(share), f"{decision.situation}, {pylsl.local_clock() - decision.time:.1f} s old"]
+    if decision := facts.get("decision"):
+        share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision["probability"], strict=True)]
+        said += [", ".join(share), f"{decision['situation']}, {pylsl.local_clock() - decision['time']:.1f} s old"]
     gains = [f"{gain:+.1f}" if np.isfinite(gain) else "-∞" for gain in status.gains_db[: len(session.talkers)]]
     said.append(f"gains {' '.join(gains)} dB")
-    said.append(f"{engine.n_dropped} of {engine.n_decisions} decisions late, {status.xruns} xruns")
-    if bad := sorted({name for names in engine.bad.values() for name in names}):
+    counts = facts.get("decisions", {"n": 0, "dropped": 0})
+    said.append(f"{counts['dropped']} of {counts['n']} decisions late, {status.xruns} xruns")
+    if bad := facts.get("bad"):
         said.append(f"{len(bad)} channels masked")
-    if session.muted:
+    if session.sound.muted:
         said.append("MUTED")
     return " · ".join(said)

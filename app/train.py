@@ -12,7 +12,7 @@ from app.runs import RUNS_HELP, DecoderKind, PresetName
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from devices.decoder_folder import AnyDecoder
+    from devices.decoder_folder import AnyDecoder, Facts
     from pipeline.decoders.presets import Preset
     from pipeline.emissions import Emissions
     from pipeline.run import Run
@@ -71,8 +71,8 @@ def train(
 
 def train_and_save(
     runs: Sequence[Run], make: Maker, preset: Preset, out: Path, *, against: Maker | None = None
-) -> None:
-    """Judge a decoder by cross-validation, train it on all runs, save it, and say all that.
+) -> Facts:
+    """Judge a decoder by cross-validation, train it on all runs, save it, and say all that; return it, too.
 
     Parameters
     ----------
@@ -138,6 +138,7 @@ def train_and_save(
         console.print(f"The linear decoder reaches {100 * other:.1f} % on the same decisions. This one is {verdict}.")
     if emissions is None:
         console.print("It cannot be used live: how its scores scatter is not known, which takes three runs or more.")
+    return facts
 
 
 def held_out_emissions(runs: Sequence[Run], make: Maker, preset: Preset) -> Emissions:

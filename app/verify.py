@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from app.config import ConfigError, parse_config
 from devices.decoder_folder import folder_fingerprint
 from devices.session_file import Consumed, Digest, Noted, Produced, SessionFile, decision_row
-from pipeline.stream import Block, Decision
+from pipeline.stream import Block, Decision, Item
 
 #: Largest difference, relative to the largest sample of the output, that another machine may make.
 TOLERANCE = 1e-9
@@ -67,24 +69,16 @@ class Replay:
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     n_items: int = 0
 
-    def run(self, keep: dict[str, list[Any]] | None = None) -> None:
+    def run(self, sink: Callable[[str, Item], None] | None = None) -> None:
         """Feed everything, compare everything.
 
         Parameters
         ----------
-        keep : dict, optional
-            Receives, by output, all items that came out.
+        sink : callable, optional
+            Given every item that comes out, and before it the name of its output.
         """
         config = parse_config(self.session.about["config"], f"configuration in {self.session.path}")
-        folder = self.session.about.get("decoder")
-        beside = self.session.path.parent / folder["folder"] if folder else None
-        if folder and beside and not beside.is_dir():
-            raise ConfigError(
-                f"{self.session.path} was recorded with a decoder: copy the folder {beside.name} beside it"
-            )
-        if folder and beside and folder_fingerprint(beside) != folder["sha256"]:
-            raise ConfigError(f"{beside} is not the decoder that {self.session.path} was recorded with")
-        graph = config.graph(beside)
+        graph = config.graph([self._decoder(one) for one in self.session.about.get("decoders", [])])
         graph.open(config.sources({name: d.spec for name, d in self.session.streams.items()}))
         digests = {name: Digest() for name in graph.outputs}
         self.outputs = {name: Comparison() for name in graph.outputs}
@@ -99,12 +93,21 @@ class Replay:
                         self.outputs[name].n_samples += len(data)
                         if name in given:
                             given[name].append(data)
-                    if keep is not None:
-                        keep.setdefault(name, []).append(item)
+                    if sink is not None:
+                        sink(name, item)
             elif isinstance(event, Produced):
                 self._compare(self.outputs[event.name], given[event.name], event.data)
             else:
                 self._note(event, digests)
+
+    def _decoder(self, copy: dict[str, str]) -> Path:
+        """Folder of a decoder beside the recording, after a look at whether it is the right one."""
+        path, beside = self.session.path, self.session.path.parent / copy["folder"]
+        if not beside.is_dir():
+            raise ConfigError(f"{path} was recorded with a decoder: copy the folder {beside.name} beside it")
+        if folder_fingerprint(beside) != copy["sha256"]:
+            raise ConfigError(f"{beside} is not the decoder that {path} was recorded with")
+        return beside
 
     def _compare(self, found: Comparison, given: list[np.ndarray], recorded: np.ndarray) -> None:
         if not given or given[0].shape != recorded.shape:

@@ -113,9 +113,10 @@ class Inlet:
         ]
 
     def start(self, hop: int = 1) -> None:
-        """Begin to receive; ``hop`` is the least number of samples worth waking up for."""
+        """Receive whatever is sent from now on; ``hop`` is the least number of samples worth waking up for."""
         self._hop = max(1, hop)
         self._tell(self.offset)
+        self._inlet.flush()  # what came before the start is no part of the session
         for thread in self._threads:
             thread.start()
 
@@ -170,7 +171,6 @@ class Inlet:
 
     def _receive_until_stopped(self) -> None:
         silent_s = 0.0
-        self._inlet.flush()  # what came before the start is no part of the session
         rate = self.description.spec.sfreq * self.description.speed
         # Whole hops: what is left of the sender's chunk would wait in the reblocker anyway.
         n_max = self._hop if rate else 64

@@ -7,19 +7,16 @@ does no harm. The file begins, before the process starts, with all headers: it c
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import logging
 import multiprocessing as mp
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from devices.ring import Ring, SpillingWriter
+from devices.spawn import clean_birth, leave_signals_to_parent
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +40,7 @@ def write_file(ring_name: str, path: str, base: int) -> None:
     Runs in the recorder process. Ctrl-C and a closed terminal reach every process: the recorder leaves them to its
     parent, to whom it belongs to say when all is written.
     """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    leave_signals_to_parent("SIGTERM")
     ring, parent = Ring(ring_name), mp.parent_process()
     with open(path, "r+b", buffering=0) as file:
         synced_at = time.monotonic()
@@ -79,21 +74,9 @@ def _drain(ring: Ring, file: io.FileIO, base: int) -> None:
         ring.beat()
 
 
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let a child be born deaf to Ctrl-C: it would hit it while it imports."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 class Recorder:
-    """The writing side: hands messages over without ever waiting, and keeps a recorder process alive.
+    """Keeps a recorder process alive. What it is to write comes by :meth:`put`, which never waits, or from another
+    process that attaches a :class:`devices.ring.SpillingWriter` to :attr:`ring_name`.
 
     Parameters
     ----------
@@ -128,6 +111,8 @@ class Recorder:
         self._out = SpillingWriter(self._ring, spill_bytes)
         self._beat, self._beat_at = 0, 0.0
         self._alarms: set[str] = set()
+        #: Messages that could not be kept.
+        self.lost = 0
         #: How often a dead recorder was replaced.
         self.restarts = -1
         self._start()
@@ -136,7 +121,7 @@ class Recorder:
         self._process: mp.process.BaseProcess = mp.get_context("spawn").Process(
             target=write_file, args=(self._ring.name, str(self.path), self._base), name="earmark recorder"
         )
-        with _uninterrupted():
+        with clean_birth():
             self._process.start()
         self._beat_at = time.monotonic()
         self.restarts += 1
@@ -152,9 +137,14 @@ class Recorder:
         return self._base + self._ring.read
 
     @property
-    def lost(self) -> int:
-        """Messages that could not be kept."""
-        return self._out.lost
+    def ring_name(self) -> str:
+        """Shared memory by which another process hands over what is to be written."""
+        return self._ring.name
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not written yet."""
+        return self._ring.waiting
 
     def put(self, message: bytes) -> None:
         """Hand over one XDF chunk; always from the same thread."""
@@ -181,10 +171,11 @@ class Recorder:
         if self._ring.error:
             reason = os.strerror(self._ring.error)
             alarms.add(f"cannot write {self.path}: {reason}; free some space, nothing is lost yet")
-        if self._out.waiting > self._ring.capacity / 2:
-            alarms.add(f"the recorder is behind: {self._out.waiting >> 20} MB wait to be written")
-        if self._out.lost:
-            alarms.add(f"{self._out.lost} pieces of the recording are lost: no room in memory nor on disk")
+        if self._ring.waiting > self._ring.capacity / 2:
+            alarms.add(f"the recorder is behind: {self._ring.waiting >> 20} MB wait to be written")
+        self.lost = self._ring.lost
+        if self.lost:
+            alarms.add(f"{self.lost} pieces of the recording are lost: no room in memory nor on disk")
         fresh = alarms - self._alarms
         self._alarms = alarms
         for alarm in fresh:
@@ -205,17 +196,17 @@ class Recorder:
             self.watch()
             time.sleep(LOOK_S)
         self._ring.finish()
-        while self._out.waiting and time.monotonic() < deadline:
+        while self._ring.written > self._ring.read and time.monotonic() < deadline:
             self.watch()
             time.sleep(LOOK_S)
         self._process.join(max(1.0, deadline - time.monotonic()))
         self._process.kill()
         self._process.join()
-        unwritten = self._out.waiting
+        unwritten, self.lost = self._ring.waiting, self._ring.lost
         reason = os.strerror(self._ring.error) if self._ring.error else "the recorder did not keep up"
         self._out.close()
         self._ring.close()
         if unwritten:
             raise RecordingFailed(f"{self.path} lacks its last {unwritten} bytes: {reason}. What is there can be read")
-        if self._out.lost:
-            raise RecordingFailed(f"{self.path} lacks {self._out.lost} pieces: there was no room in memory nor on disk")
+        if self.lost:
+            raise RecordingFailed(f"{self.path} lacks {self.lost} pieces: there was no room in memory nor on disk")

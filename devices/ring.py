@@ -8,9 +8,11 @@ from typing import IO
 
 import numpy as np
 
+from devices.audio.shared import attach
+
 #: Bytes before the data: 16 numbers of 64 bits.
 HEADER = 128
-_WRITTEN, _READ, _HEARTBEAT, _ERROR, _CLOSING, _SYNCED = range(6)
+_WRITTEN, _READ, _HEARTBEAT, _ERROR, _CLOSING, _SYNCED, _SPILLED, _LOST = range(8)
 
 
 class Ring:
@@ -29,7 +31,10 @@ class Ring:
 
     def __init__(self, name: str | None = None, capacity: int = 0) -> None:
         self._owner = name is None
-        self._shm = shared_memory.SharedMemory(name=name, create=self._owner, size=HEADER + capacity if not name else 0)
+        if name is None:
+            self._shm = shared_memory.SharedMemory(create=True, size=HEADER + capacity)
+        else:
+            self._shm = attach(name)
         self._head = np.ndarray(16, np.int64, self._shm.buf)
         if self._owner:
             self._head[:] = 0
@@ -79,6 +84,29 @@ class Ring:
     @synced.setter
     def synced(self, value: int) -> None:
         self._head[_SYNCED] = value
+
+    @property
+    def spilled(self) -> int:
+        """Bytes that wait at the writer, in a file of its own, for room in here."""
+        return int(self._head[_SPILLED])
+
+    @spilled.setter
+    def spilled(self, value: int) -> None:
+        self._head[_SPILLED] = value
+
+    @property
+    def lost(self) -> int:
+        """Messages that the writer could keep nowhere."""
+        return int(self._head[_LOST])
+
+    @lost.setter
+    def lost(self, value: int) -> None:
+        self._head[_LOST] = value
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not read yet, here and at the writer."""
+        return self.written - self.read + self.spilled
 
     @property
     def closing(self) -> bool:
@@ -140,13 +168,6 @@ class SpillingWriter:
         self._ring, self._limit = ring, limit
         self._spill: IO[bytes] | None = None
         self._spill_read = self._spill_written = 0
-        #: Messages lost because neither ring nor disk could take them.
-        self.lost = 0
-
-    @property
-    def waiting(self) -> int:
-        """Bytes written but not read yet."""
-        return self._ring.written - self._ring.read + self._spill_written - self._spill_read
 
     @property
     def spilled(self) -> int:
@@ -159,7 +180,8 @@ class SpillingWriter:
         if not self.spilled and self._ring.room >= len(message):
             self._ring.put(message)
         elif self.spilled + len(message) > self._limit or not self._to_file(message):
-            self.lost += 1
+            self._ring.lost += 1
+        self._ring.spilled = self.spilled
 
     def _to_file(self, data: bytes) -> bool:
         try:
@@ -184,6 +206,7 @@ class SpillingWriter:
             self._spill.seek(0)
             self._spill.truncate()
             self._spill_read = self._spill_written = 0
+        self._ring.spilled = self.spilled
 
     def close(self) -> None:
         """Remove the temporary file."""

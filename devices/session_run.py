@@ -12,20 +12,28 @@ from pipeline.decoding_graph import decoding_graph
 from pipeline.run import Run
 from pipeline.stream import Item, Marker
 
-#: What a cue says: who is to be attended from now on, or nobody.
-ATTEND = "attend:"
+#: What a cue says: who is to be attended from now on, or nobody; and that the newest such stretch does not count.
+ATTEND, DISCARD = "attend:", "discard:"
 #: Seconds that a listener is given to find the talker after a cue; what happened meanwhile teaches nothing.
 REORIENT_S = 2.0
 
 
 def read_cues(session: SessionFile, cues: str) -> list[tuple[float, str]]:
-    """When who was to be attended, as (LSL time, name), ``""`` for nobody; from the stream of markers ``cues``."""
-    return [
-        (event.item.time, event.item.value.removeprefix(ATTEND))
-        for event in session
-        if isinstance(event, Consumed) and event.stream == cues and isinstance(event.item, Marker)
-        if event.item.value.startswith(ATTEND)
-    ]
+    """When who was to be attended, as (LSL time, name), ``""`` for nobody; from the stream of markers ``cues``.
+
+    Trials that were given up say nobody.
+    """
+    found: list[tuple[float, str]] = []
+    for event in session:
+        if not (isinstance(event, Consumed) and event.stream == cues and isinstance(event.item, Marker)):
+            continue
+        if event.item.value.startswith(ATTEND):
+            found.append((event.item.time, event.item.value.removeprefix(ATTEND)))
+        elif event.item.value == DISCARD:
+            trial = next((k for k in range(len(found) - 1, -1, -1) if found[k][1]), None)
+            if trial is not None:
+                found[trial] = found[trial][0], ""
+    return found
 
 
 def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cues: str) -> list[Run]:

@@ -21,6 +21,7 @@ from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamError, StreamSelector
 from devices.lsl_log import quiet_liblsl
 from devices.simulate import ONSET_S, PRESETS, Listener, ListenerConfig
+from devices.spawn import clean_birth, leave_signals_to_parent
 from pipeline.stream import Block, ClockMap, Marker
 
 log = logging.getLogger(__name__)
@@ -262,7 +263,8 @@ class ListenerProcess:
         spawn = multiprocessing.get_context("spawn")
         theirs, self._commands = spawn.Pipe(duplex=False)
         self.process = spawn.Process(target=_main, args=(config, theirs), name="simulated listener", daemon=True)
-        self.process.start()
+        with clean_birth():
+            self.process.start()
         theirs.close()  # or nobody would notice that the process has ended
 
     def attend(self, name: str) -> None:
@@ -289,7 +291,7 @@ def _main(config: LiveConfig, commands: Connection) -> None:
     quiet_liblsl()
     listener = SimulatedListener(config)
     signal.signal(signal.SIGTERM, lambda number, frame: listener.stop())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    leave_signals_to_parent()
 
     def obey() -> None:
         while True:

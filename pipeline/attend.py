@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from pipeline.decoders.sliding import Score
 from pipeline.emissions import Emissions
 from pipeline.evidence import AttentionFilter, EvidenceConfig, Posterior
 from pipeline.gain_control import GainControl, Override, Session, Stream
-from pipeline.node import State
+from pipeline.node import State, below, within
 from pipeline.steering import Steering, SteeringConfig
 from pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, Marker, StreamSpec, wiring_error
 
@@ -55,46 +55,93 @@ class AttendConfig:
     sham: bool = False
 
 
+class _Lane:
+    """What one decoder makes of the signals: scores, and the posterior that they add up to."""
+
+    def __init__(self, hop_s: float, decoder: Decoder, emissions: Emissions) -> None:
+        self.decoder, self._emissions = decoder, emissions
+        self.decode = Decode(DecodeConfig(hop_s), decoder)
+        self._hop_s = hop_s
+
+    def open(self, spec: StreamSpec, config: AttendConfig) -> tuple[str, ...]:
+        talkers = self.decode.open(spec).ch_names
+        n, c = len(talkers), config
+        try:
+            evidence = EvidenceConfig(n, c.hop_s, self.decoder.spec.window, c.switch_rate, enter=c.enter, leave=c.leave)
+        except ValueError as error:
+            raise wiring_error("attend", "settings", f"unusable ({error})", "as said") from None
+        self._evidence = AttentionFilter(evidence, self._emissions)
+        self.posterior = Posterior(np.full(n, 1 / n), None)
+        return talkers
+
+    def gap(self, seconds: float) -> None:
+        self.posterior = self._evidence.gap(seconds)
+
+    def process(self, item: Item) -> list[Score]:
+        scores = [score for score in self.decode.process(item) if isinstance(score, Score)]
+        for score in scores:
+            if np.isfinite(score.scores).all():
+                self.posterior = self._evidence.update(score.scores)
+            else:
+                self.posterior = self._evidence.gap(self._hop_s)
+        return scores
+
+    def state(self) -> State:
+        talker = self.posterior.talker
+        return {
+            "probability": self.posterior.probability.copy(),
+            "talker": np.array(-1 if talker is None else talker),
+            **within("decode", self.decode.state()),
+            **within("evidence", self._evidence.state()),
+        }
+
+    def restore(self, state: State) -> None:
+        talker = int(state["talker"])
+        self.posterior = Posterior(np.array(state["probability"], np.float64), None if talker < 0 else talker)
+        self.decode.restore(below("decode", state))
+        self._evidence.restore(below("evidence", state))
+
+
 class Attend:
     """Decide who is attended, and what gain each talker shall have. Inputs: aligned signals, control.
 
     Control is a stream of markers, each stamped with the time at which it is consumed: ``tick``; ``session NAME``;
     ``stream good`` or ``stream lost``; ``override none``, ``override equal`` or ``override N`` (from 1); ``mute on``
-    and ``mute off``. A decision is given for every score, and whenever the situation or the gains change.
+    and ``mute off``; ``late``, the newest score came too late to be acted on; ``demote``, go on with the next decoder.
+    A decision is given for every score, and whenever the situation or the gains change.
+
+    What came too late still counts as evidence, but gains do not follow it: they are held until a score comes in time.
 
     Parameters
     ----------
     config : AttendConfig
-    decoder : Decoder
-        Fitted.
-    emissions : Emissions
-        How its scores scatter, on windows it was not trained on.
+    decoders : sequence of (Decoder, Emissions)
+        Fitted, and how the scores of each scatter on windows it was not trained on. The first one decides; the others
+        run along, so that one of them can take over at any hop.
     """
 
     Config = AttendConfig
     n_inputs = 2
 
-    def __init__(self, config: AttendConfig, decoder: Decoder, emissions: Emissions) -> None:
-        self.config, self.decoder, self.emissions = config, decoder, emissions
+    def __init__(self, config: AttendConfig, decoders: Sequence[tuple[Decoder, Emissions]]) -> None:
+        self.config = config
+        self._lanes = [_Lane(config.hop_s, decoder, emissions) for decoder, emissions in decoders]
 
     def open(self, spec: StreamSpec, control: StreamSpec) -> StreamSpec:
-        """Check the stream against the decoder."""
+        """Check the stream against the decoders."""
         if control.sfreq:
             raise wiring_error("attend", "inputs[1]", f"{control.name!r} at {control.sfreq:g} Hz", "control markers")
         c = self.config
-        self._decode = Decode(DecodeConfig(c.hop_s), self.decoder)
-        talkers = self._decode.open(spec).ch_names
-        n = len(talkers)
+        opened = [lane.open(spec, c) for lane in self._lanes]
+        talkers, n = opened[0], len(opened[0])
         try:
-            evidence = EvidenceConfig(n, c.hop_s, self.decoder.spec.window, c.switch_rate, enter=c.enter, leave=c.leave)
             law = SteeringConfig(n, c.boost_db, c.cut_db, dead_band_db=c.dead_band_db, hold_s=c.hold_s)
         except ValueError as error:
             raise wiring_error("attend", "settings", f"unusable ({error})", "as said") from None
-        self._evidence = AttentionFilter(evidence, self.emissions)
         self._control = GainControl(Steering(law))
-        self._posterior = Posterior(np.full(n, 1 / n), None)
+        self._before = self._control.state()
         self._clock: ClockMap | None = None
-        self._sfreq, self._now, self._newest = spec.sfreq, -math.inf, -1
+        self._sfreq, self._now, self._newest, self._lane = spec.sfreq, -math.inf, -1, 0
         self._session, self._stream, self._bad = Session.RUNNING, Stream.GOOD, False
         self._override: Override = None
         self._mute = False
@@ -102,6 +149,11 @@ class Attend:
         kinds = [f"{what} {name}" for what in ("score", "probability", "gain") for name in talkers]
         units = ("",) * (2 * n) + ("dB",) * n
         return StreamSpec("attend", 0.0, tuple(kinds), ("misc",) * (3 * n), units)
+
+    @property
+    def n_left(self) -> int:
+        """How many decoders there are to go on with, should this one be too slow."""
+        return len(self._lanes) - 1 - self._lane
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Take signals on port 0 and control on port 1."""
@@ -113,28 +165,30 @@ class Attend:
         if isinstance(item, ClockMap):
             self._clock = item
             return
-        if isinstance(item, Gap):
-            self._posterior = self._evidence.gap((item.stop - item.start) / self._sfreq)
         if isinstance(item, Aligned):
             self._bad = item.bad is not None and float(np.mean(item.bad)) > MAX_BAD
-        for score in self._decode.process(item):
-            if isinstance(score, Score):
-                yield from self._decide(score)
+        # Those after the one that decides are warm: they are quicker, or they would not stand there.
+        for lane in self._lanes[self._lane + 1 :]:
+            self._run(lane, item)
+        for score in self._run(self._lanes[self._lane], item):
+            yield from self._decide(score)
+
+    def _run(self, lane: _Lane, item: Item) -> list[Score]:
+        if isinstance(item, Gap):
+            lane.gap((item.stop - item.start) / self._sfreq)
+        return lane.process(item)
 
     def _decide(self, score: Score) -> Iterator[Decision]:
-        if np.isfinite(score.scores).all():
-            self._posterior = self._evidence.update(score.scores)
-        else:
-            self._posterior = self._evidence.gap(self.config.hop_s)
         self._newest = score.newest
         if self._clock is None:
             return
         at = self._clock.time(score.newest)
         self._now = max(self._now, at)
-        steer = self._posterior
+        steer = self._lanes[self._lane].posterior
         if self.config.sham:
             talker = None if steer.talker is None else (steer.talker + 1) % len(steer.probability)
             steer = Posterior(np.roll(steer.probability, 1), talker)
+        self._before = self._control.state()
         self._control.observe(steer, at)
         yield from self._told(score)
 
@@ -150,6 +204,10 @@ class Attend:
                 self._override = None if value == "none" else "equal" if value == "equal" else int(value) - 1
             case "mute":
                 self._mute = value == "on"
+            case "late":
+                self._control.restore(self._before)
+            case "demote":
+                self._lane = min(self._lane + 1, len(self._lanes) - 1)
 
     def _told(self, score: Score | None) -> Iterator[Decision]:
         stream = Stream.BAD_CHANNELS if self._bad and self._stream is Stream.GOOD else self._stream
@@ -158,7 +216,7 @@ class Attend:
         if score is None and said == self._said:
             return
         self._said = said
-        p = self._posterior
+        p = self._lanes[self._lane].posterior
         yield Decision(
             self._newest,
             self._now,
@@ -176,29 +234,29 @@ class Attend:
         flags = [self._stream is Stream.LOST, self._bad, self._mute, clock is not None]
         override = -2 if self._override is None else -1 if self._override == "equal" else self._override
         session = list(Session).index(self._session)
-        parts = {"decode": self._decode.state(), "evidence": self._evidence.state(), "control": self._control.state()}
-        return {
-            "at": np.array([self._newest, override, session], np.int64),
+        state: State = {
+            "at": np.array([self._newest, override, session, self._lane], np.int64),
             "flags": np.array(flags),
             "now": np.array(self._now),
             "clock": np.zeros(3) if clock is None else np.array([clock.index0, clock.time0, clock.period]),
-            "probability": self._posterior.probability.copy(),
-            "talker": np.array(-1 if self._posterior.talker is None else self._posterior.talker),
-            **{f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()},
+            **within("control", self._control.state()),
+            **within("before", self._before),
         }
+        for number, lane in enumerate(self._lanes):
+            state |= within(f"lane{number}", lane.state())
+        return state
 
     def restore(self, state: State) -> None:
         """Put back what :meth:`state` gave; the next change is told whatever was told last."""
-        self._newest, override, session = (int(i) for i in state["at"])
+        self._newest, override, session, self._lane = (int(i) for i in state["at"])
         self._override = None if override == -2 else "equal" if override == -1 else override
         self._session = list(Session)[session]
         lost, self._bad, self._mute, known = (bool(flag) for flag in state["flags"])
         self._stream = Stream.LOST if lost else Stream.GOOD
         self._now = float(state["now"])
         self._clock = ClockMap(*(float(v) for v in state["clock"])) if known else None
-        talker = int(state["talker"])
-        self._posterior = Posterior(np.array(state["probability"], np.float64), None if talker < 0 else talker)
         self._said = ()
-        for name, part in (("decode", self._decode), ("evidence", self._evidence), ("control", self._control)):
-            prefix = f"{name}."
-            part.restore({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)})
+        self._control.restore(below("control", state))
+        self._before = below("before", state)
+        for number, lane in enumerate(self._lanes):
+            lane.restore(below(f"lane{number}", state))

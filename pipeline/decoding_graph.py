@@ -19,6 +19,8 @@ from pipeline.resample import Resample, ResampleConfig
 
 #: The last neural step: its channels are those of the decoder.
 NEURAL = "neural features"
+#: The step that judges channels: its signals are as they came, in microvolts.
+QUALITY = "quality"
 #: The stream by which a session tells its graph what the operator wants and how time passes.
 CONTROL = "control"
 
@@ -30,6 +32,7 @@ def decoding_graph(
     n_features: int,
     max_wait_s: float,
     attend: Attend | None = None,
+    watched: bool = False,
 ) -> Graph:
     """Wire the nodes of a preset; the graph is not yet open.
 
@@ -51,11 +54,13 @@ def decoding_graph(
         See :class:`pipeline.align.AlignConfig`.
     attend : Attend, optional
         Decides, told what to do by a stream called ``control``.
+    watched : bool
+        Whether somebody looks on: then the raw signals, and what they are worth, are given out as well.
 
     Returns
     -------
     Graph
-        Its output is ``align``, or ``attend`` if there is one.
+        Its output is ``align``, or ``attend`` if there is one; before it ``quality``, if that is watched.
     """
 
     def bandpass() -> Bandpass:
@@ -78,7 +83,7 @@ def decoding_graph(
     nodes = [
         ("pick", Pick(PickConfig(types))),
         ("reblock", Reblock(ReblockConfig())),
-        ("quality", Quality(QualityConfig())),
+        (QUALITY, Quality(QualityConfig())),
         *nodes,
     ]
     steps, before = [], neural
@@ -95,4 +100,4 @@ def decoding_graph(
     steps.append(Step("align", align, (NEURAL, *last)))
     if attend is not None:
         steps.append(Step("attend", attend, ("align", CONTROL)))
-    return Graph(steps, [steps[-1].name])
+    return Graph(steps, [*([QUALITY] if watched else []), steps[-1].name])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evidence import Posterior
-from pipeline.node import State
+from pipeline.node import State, below, within
 from pipeline.steering import Law, check_posterior
 
 #: A posterior older than the first, in seconds, is stale; older than the second, it is worth nothing.
@@ -205,10 +205,10 @@ class GainControl:
     def state(self) -> State:
         """State of the law, and when a posterior was last seen (NaN: never)."""
         observed = np.array(math.nan if self._observed is None else self._observed)
-        return {"observed": observed} | {f"law.{key}": value for key, value in self._law.state().items()}
+        return {"observed": observed} | within("law", self._law.state())
 
     def restore(self, state: State) -> None:
         """Put back what :meth:`state` gave."""
         observed = float(state["observed"])
         self._observed = None if math.isnan(observed) else observed
-        self._law.restore({key[4:]: value for key, value in state.items() if key.startswith("law.")})
+        self._law.restore(below("law", state))

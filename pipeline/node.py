@@ -13,6 +13,16 @@ from pipeline.stream import Item, StreamSpec
 State = dict[str, NDArray[np.generic]]
 
 
+def within(name: str, state: State) -> State:
+    """State of a part of a node, as a part of the node's own."""
+    return {f"{name}.{key}": value for key, value in state.items()}
+
+
+def below(name: str, state: State) -> State:
+    """The state of a part, taken out again."""
+    return {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(f"{name}.")}
+
+
 @runtime_checkable
 class Node(Protocol):
     """One step of the graph. Time, threads, files and log lines live elsewhere.

@@ -190,7 +190,7 @@ def _receive_earmark(source_id: str, hop_s: float, whole: bool, seconds: float, 
     time.sleep(2)
     engine.latency.n = engine.cost.n = 0
     ages, cpu = _ages(lambda: engine.streams["eeg"].newest, seconds)
-    latency = [engine.latency.percentile(q) for q in (50, 99)]
+    latency = list(engine.latency.percentiles(50, 99))
     engine.stop()
     out.send((ages, cpu, latency))
 

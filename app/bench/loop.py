@@ -131,7 +131,6 @@ def _measure(folder: Path, listener: ListenerConfig, part: str, seconds: float, 
     from devices.audio.sinks import DeviceSink, NullSink
     from devices.lsl import Outlet
     from devices.simulate_live import ListenerProcess, LiveConfig
-    from pipeline.decoders.presets import EEG
     from pipeline.envelope import EnvelopeConfig
     from pipeline.stream import StreamSpec
 
@@ -159,7 +158,6 @@ def _measure(folder: Path, listener: ListenerConfig, part: str, seconds: float, 
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 time.sleep(0.5)
-                session.watch()
         wrong = session.stop()
     finally:
         person.stop()
@@ -168,7 +166,7 @@ def _measure(folder: Path, listener: ListenerConfig, part: str, seconds: float, 
         del cues
     if wrong:
         raise AudioError(wrong)
-    figures = session_figures(path, EEG.window, EEG.hop)
+    figures = session_figures(path)
     return {
         "stages": {
             stage: {

@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import multiprocessing as mp
-import os
-import signal
-import sys
-import threading
 import time
-import types
-from collections.abc import Iterator
 from multiprocessing.connection import wait
 
 from devices.audio.child import Job, run
 from devices.audio.scene import AudioError
+from devices.spawn import clean_birth
 
 #: Seconds to fade out and close before a process is killed: closing hangs when a JACK server has died.
 STOP_S = 1.5
-#: Numeric libraries get one thread each in the audio process.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-_spawning = threading.Lock()
-
-
-@contextlib.contextmanager
-def _clean_birth() -> Iterator[None]:
-    """Let a child be born deaf to Ctrl-C, with one thread, and without what this program's main module imports."""
-    with _spawning:
-        before = {key: os.environ.get(key) for key in _ONE_THREAD}
-        main = sys.modules["__main__"]
-        blocked = None
-        if hasattr(signal, "pthread_sigmask"):
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-        sys.modules["__main__"] = types.ModuleType("__main__")  # spawn would run it again in the child
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
-            if blocked is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            for key, value in before.items():
-                if value is None:
-                    del os.environ[key]
-                else:
-                    os.environ[key] = value
 
 
 class AudioProcess:
@@ -65,7 +31,7 @@ class AudioProcess:
         self._process = mp.get_context("spawn").Process(
             target=run, args=(job, there), name="earmark audio", daemon=True
         )
-        with _clean_birth():
+        with clean_birth():
             self._process.start()
         there.close()
 

@@ -21,6 +21,7 @@ from devices.audio.scene import AudioError, Prepared
 from devices.audio.shared import PreparedAt, SharedPrepared
 from devices.audio.sinks import DeviceSink, NullSink, Sink, other_outputs
 from devices.audio.sources import LiveSource
+from devices.spawn import leave_signals_to_parent
 
 #: Seconds that an orphan has to fade out before it ends anyway.
 ORPHAN_S = 1.0
@@ -59,9 +60,7 @@ class Job:
 
 def run(job: Job, pipe: Connection) -> None:
     """Play a scene until told to stop, the parent is dead, or the device is; the process ends here."""
-    for name in ("SIGINT", "SIGHUP"):  # they reach every process of a terminal; the parent decides
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    leave_signals_to_parent()
 
     def say(event: str, text: str) -> None:
         try:

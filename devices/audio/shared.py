@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from dataclasses import dataclass
-from multiprocessing import shared_memory
+from multiprocessing import resource_tracker, shared_memory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from devices.audio.scene import AudioError, Prepared, Scene
+
+_attaching = threading.Lock()
 
 
 class Segment:
@@ -33,7 +36,7 @@ class Segment:
     def __init__(self, name: str | None, size: int = 0) -> None:
         self._owner = name is None
         try:
-            self._shm = shared_memory.SharedMemory(name, create=self._owner, size=size)
+            self._shm = shared_memory.SharedMemory(name, create=True, size=size) if name is None else attach(name)
         except FileNotFoundError:
             raise AudioError(f"shared memory {name!r} is gone: the audio engine that made it has stopped") from None
         except OSError as error:
@@ -73,6 +76,22 @@ class Segment:
             self._owner = False
             self._shm.unlink()
         self._shm.close()
+
+
+def attach(name: str) -> shared_memory.SharedMemory:
+    """Attach to a segment of another process, which alone removes it.
+
+    Python before 3.13 takes every segment that a process attaches to for its own, and removes it when that process
+    ends, although others go on with it.
+    """
+    if sys.version_info >= (3, 13):
+        return shared_memory.SharedMemory(name, track=False)
+    with _attaching:
+        register, resource_tracker.register = resource_tracker.register, lambda name, rtype: None
+        try:
+            return shared_memory.SharedMemory(name)
+        finally:
+            resource_tracker.register = register
 
 
 def _no_room(size: int, error: OSError) -> AudioError:

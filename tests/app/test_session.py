@@ -1,6 +1,7 @@
 """The state machine of a session, walked with everything around it made up; the commands' tests have the real thing."""
 
 import dataclasses
+import math
 import threading
 import tomllib
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import ClassVar
 import pytest
 
 import app.session
+import app.session_part
+import app.session_sound
 from app.config import ConfigError, parse_config
+from app.engine_facts import useless
 from app.modes import Mode
 from app.preflight import Check
-from app.protocol import Calibration, RunPlan
-from app.session import NEXT, Session, SessionError, State
+from app.protocol import Calibration, ProtocolError, RunPlan
+from app.session import Session
 from app.session_config import with_attention
 from app.session_part import Part
 from app.session_screen import press
+from app.session_states import NEXT, SessionError, State
 
 TEXT = """
 [streams.eeg]
@@ -39,6 +44,8 @@ name = "b"
 source = "speech:ada"
 """
 LONG = Calibration(n_trials=4, trial_s=10.0, pause_s=0.0)
+#: What an engine says while all is well.
+GOOD = {"streams": {"eeg": {"status": "live"}}, "bad": {}, "ch_names": ["E1", "E2"]}
 QUICK = 0.05  # seconds, for parts that have to come to their ends
 
 
@@ -55,6 +62,9 @@ class FakeAudio:
     def mute(self, on):
         self.said.append(f"mute {on}")
 
+    def override(self, gains_db, ramp_s):
+        self.said.append(("override", gains_db))
+
 
 class FakeOutlet:
     def __init__(self, *about):
@@ -67,14 +77,6 @@ class FakeOutlet:
         self.sent.append("stop")
 
 
-class FakeEngine:
-    def __init__(self):
-        self.failure, self.told = None, []
-
-    def control(self, words):
-        self.told.append(words)
-
-
 class FakeLoop:
     made: ClassVar[list] = []
     refuses: Exception | None = None
@@ -82,7 +84,7 @@ class FakeLoop:
 
     def __init__(self, config, audio, path, on_event, steer, about):
         self.config, self.path, self.steer, self.about = config, path, steer, about
-        self.engine, self.stopped, self.n_watched = FakeEngine(), 0, 0
+        self.files, self.failure, self.told, self.facts, self.stopped = [path], "", [], GOOD, 0
         FakeLoop.made.append(self)
 
     def start(self):
@@ -90,8 +92,8 @@ class FakeLoop:
             raise FakeLoop.refuses
         self.path.write_text("recorded")
 
-    def watch(self):
-        self.n_watched += 1
+    def tell(self, words):
+        self.told.append(words)
 
     def stop(self):
         self.stopped += 1
@@ -136,9 +138,9 @@ def rig(tmp_path, monkeypatch):
         return list(made[-1].checks)
 
     monkeypatch.setattr(app.session, "preflight", preflight)
-    monkeypatch.setattr(app.session, "prepare", lambda scene: scene)
-    monkeypatch.setattr(app.session, "AudioEngine", FakeAudio)
-    monkeypatch.setattr(app.session, "SoundOutlets", FakeOutlet)
+    monkeypatch.setattr(app.session_sound, "prepare", lambda scene: scene)
+    monkeypatch.setattr(app.session_sound, "AudioEngine", FakeAudio)
+    monkeypatch.setattr(app.session_sound, "SoundOutlets", FakeOutlet)
     monkeypatch.setattr(app.session, "Outlet", FakeOutlet)
     monkeypatch.setattr(app.session, "Loop", FakeLoop)
     monkeypatch.setattr(FakeLoop, "made", [])
@@ -243,14 +245,14 @@ def test_the_whole_way(rig, monkeypatch, tmp_path):
     assert session.state is State.REVIEW
     assert session.check()[0].ok
     assert session.run(Mode.OPEN, RunPlan()) == tmp_path / "out" / "run-2"
-    audio = session.audio
+    audio = session.sound.audio
     session.close()
     assert one.states == [
         *("checking", "idle", "checking", "calibrating", "ready", "running", "paused", "running", "review"),
         *("checking", "ready", "running", "review", "idle"),
     ]
     assert audio.said[-1] == "stop"
-    assert session.audio is None
+    assert session.sound.audio is None
     assert [loop.stopped for loop in FakeLoop.made] == [1, 1, 1]
     assert [loop.steer for loop in FakeLoop.made] == [False, True, False]
     assert not [thread for thread in threading.enumerate() if thread.name == "session"]
@@ -271,7 +273,7 @@ def test_what_is_wrong_keeps_a_session_from_beginning(rig):
 
 def test_a_calibration_that_cannot_be_trained_on_is_refused_beforehand(rig):
     one = rig()
-    with pytest.raises(SessionError, match="hold 8 decision windows of 2 s"):
+    with pytest.raises(ProtocolError, match="hold 8 decision windows of 2 s"):
         one.session.calibrate(Calibration(n_trials=4, trial_s=8.0))
     one.session.calibrate(Calibration(n_trials=4, trial_s=8.3))
     one.session.stop()
@@ -388,11 +390,11 @@ def test_operators_words_reach_the_graph(rig):
     session.mute(False)
     with pytest.raises(SessionError, match="no talker 3"):
         session.override(2)
-    assert FakeLoop.made[0].engine.told == [
+    assert FakeLoop.made[0].told == [
         *("override 2", "override equal", "override none", "session paused", "override 1", "session running"),
         *("mute on", "mute off"),
     ]
-    assert session.audio.said[-2:] == ["mute True", "mute False"]
+    assert session.sound.audio.said[-2:] == ["mute True", "mute False"]
 
 
 def test_open_runs_have_nothing_to_override(rig):
@@ -405,12 +407,12 @@ def test_mute_works_in_every_state_and_lasts(rig):
     one = rig()
     one.session.mute()
     session = one.running()
-    assert session.audio.said[-1] == "mute True"
-    assert FakeLoop.made[0].engine.told == ["mute on"]
+    assert session.sound.audio.said[-1] == "mute True"
+    assert FakeLoop.made[0].told == ["mute on"]
     for state in State:
         session.state = state
         session.mute(state is State.READY)
-        assert session.audio.said[-1] == f"mute {state is State.READY}"
+        assert session.sound.audio.said[-1] == f"mute {state is State.READY}"
     session.state = State.RUNNING
 
 
@@ -428,7 +430,7 @@ def test_keys_do_what_they_say(rig):
         "",
     ]
     told = ["override 2", "mute on", "override equal", "override none", "session paused", "session running"]
-    assert FakeLoop.made[0].engine.told == told
+    assert FakeLoop.made[0].told == told
     assert press(session, "q")
     assert session.state is State.REVIEW
     assert "cannot be paused" in press(session, "p")
@@ -478,10 +480,10 @@ def test_questions_wait_for_answers_after_each_trial():
     assert one.complete
 
 
-def test_a_question_does_not_keep_from_ending_nor_the_recorder_unwatched():
-    one, loop, outlet, _ = part(["How?"], [(0.0, "a"), (0.01, "")])
+def test_a_question_does_not_keep_from_ending():
+    one, _, outlet, _ = part(["How?"], [(0.0, "a"), (0.01, "")])
     one.start()
-    while loop.n_watched < 4:
+    while not one.question:
         assert not one.wait(0.05)
     one.stop()
     assert not one.complete
@@ -489,10 +491,104 @@ def test_a_question_does_not_keep_from_ending_nor_the_recorder_unwatched():
     assert outlet.sent == ["attend:a", "attend:"]
 
 
+def test_a_trial_given_up_does_not_count_and_comes_again_in_the_end():
+    one, _, outlet, _ = part(cues=[(0.0, "a"), (5.0, ""), (6.0, "b"), (6.2, "")], seconds=6.2)
+    one.start()
+    while one.block < 1:
+        assert not one.wait(0.01)
+    one.elapsed = 2.0  # in the middle of the first trial
+    assert one.redo()
+    while len(outlet.sent) < 3:
+        assert not one.wait(0.01)
+    assert outlet.sent == ["attend:a", "discard:", "attend:"]
+    assert one.elapsed < 3.0, "the rest of it is left out"
+    one.elapsed += 1.0
+    while one.block < 2:
+        one.elapsed += 0.2
+        one.wait(0.02)
+    one.elapsed = one.seconds
+    assert one.wait(10)
+    assert outlet.sent == ["attend:a", "discard:", "attend:", "attend:b", "attend:", "attend:a", "attend:"]
+    assert one.block == one.n_blocks == 2
+    assert one.complete
+
+
+def test_after_a_trial_the_last_one_can_be_repeated_but_only_once():
+    one, _, outlet, _ = part(cues=[(0.0, "a"), (0.1, ""), (9.0, "b"), (9.1, "")], seconds=9.1)
+    assert not one.redo(), "there was none yet"
+    one.start()
+    while len(outlet.sent) < 2:
+        assert not one.wait(0.01)
+    assert one.redo()
+    while len(outlet.sent) < 3:
+        assert not one.wait(0.01)
+    assert not one.redo()
+    one.elapsed = 9.0
+    assert one.wait(10)
+    assert outlet.sent == ["attend:a", "attend:", "discard:", "attend:b", "attend:", "attend:a", "attend:"]
+
+
+def test_trials_wait_for_signals_and_those_spoilt_are_repeated(monkeypatch):
+    monkeypatch.setattr(app.session_part, "PATIENCE_S", 0.1)
+    why = ["no signal"]
+    one, _, outlet, _ = part(cues=[(0.0, "a"), (0.5, "")], seconds=0.5)
+    one._gate = lambda: why[0]
+    one.start()
+    assert not one.wait(0.4)
+    assert outlet.sent == []
+    assert one.waiting == "no signal"
+    assert one.elapsed < 0.2, "time stands still"
+    why[0] = ""
+    while not outlet.sent:
+        assert not one.wait(0.01)
+    why[0] = "bad channels"
+    while "discard:" not in outlet.sent:
+        assert not one.wait(0.01)
+    why[0] = ""
+    assert one.wait(10)
+    assert outlet.sent == ["attend:a", "discard:", "attend:", "attend:a", "attend:"]
+    assert one.complete
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"streams": {}}, "no engine"),
+        ({"streams": {"eeg": {"status": "lost"}}}, "is lost"),
+        ({"bad": {"E1": "flat", "E2": ""}}, "2 of 2 channels"),
+        ({"bad": {"E1": "flat"}}, ""),
+        ({}, ""),
+    ],
+)
+def test_signals_are_useless_when(change, words):
+    found = useless(GOOD | change, "eeg")
+    assert words in found
+    assert bool(found) == bool(words)
+
+
+def test_a_cue_is_heard_the_talker_alone_at_first_and_operators_choice_at_once(rig):
+    one = rig()
+    one.session.calibrate(LONG)
+    audio, told = one.session.sound.audio, [("override", [0.0, -math.inf]), ("override", [-math.inf, 0.0])]
+    while not any(words in told for words in audio.said):
+        one.session.wait(0.01)
+    while ("override", None) not in audio.said:
+        one.session.wait(0.01)
+    one.session.stop()
+    session = rig().running()
+    session.override(1)
+    assert session.sound.audio.said[-1] == ("override", [-9.0, 2.0])
+    assert session.overridden == 1
+    session.override("equal")
+    assert session.sound.audio.said[-1] == ("override", [0.0, 0.0])
+    session.override(None)
+    assert session.sound.audio.said[-1] == ("override", None)
+
+
 def test_a_graph_that_fails_ends_the_part(rig, monkeypatch):
     session = rig().running()
     monkeypatch.setattr(FakeLoop, "wrong", "the graph failed: no")
-    FakeLoop.made[0].engine.failure = ValueError("no")
+    FakeLoop.made[0].failure = "the graph failed: no"
     assert session.wait(10)
     assert session.failure == "the graph failed: no"
     assert session.state is State.REVIEW

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fitted_networks import PLACES, QUICK, SIZE, fitted, make
 from planted import planted
-from small_networks import PLACES, QUICK, SIZE, fitted, make
 
 from devices.decoder_folder import TEXT, WEIGHTS, Facts, load_decoder, save_decoder
 from pipeline.decoders.baselines import VlaaiDecoder

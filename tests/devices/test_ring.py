@@ -26,12 +26,12 @@ def test_every_byte_comes_out_once_in_order_whatever_does_not_fit_at_once(moves,
         piece = reader.peek(n_read)
         reader.advance(len(piece))
         got += piece
-        assert writer.waiting == len(sent) - len(got)
-    while writer.waiting:
+        assert ring.waiting == len(sent) - len(got)
+    while ring.waiting:
         writer.pump()
         got += drained(reader)
     assert got == sent
-    assert writer.lost == 0
+    assert ring.lost == 0
     reader.close()
     writer.close()
     ring.close()
@@ -43,7 +43,7 @@ def test_what_neither_ring_nor_disk_can_take_is_lost_whole_and_counted():
     messages = [os.urandom(60) for _ in range(5)]
     for message in messages:
         writer.put(message)
-    assert writer.lost == 2, "100 bytes of ring and 100 of disk hold three whole messages"
+    assert ring.lost == 2, "100 bytes of ring and 100 of disk hold three whole messages"
     got = drained(reader)
     writer.pump()
     assert got + drained(reader) == b"".join(messages[:3])

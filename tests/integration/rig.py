@@ -123,7 +123,7 @@ def consumed(path, stream="eeg"):
 def replayed(path):
     """Replay, demand that it is identical, and return the outputs."""
     run, kept = Replay(SessionFile(path)), {}
-    run.run(kept)
+    run.run(lambda name, item: kept.setdefault(name, []).append(item))
     assert run.outputs
     for name, found in run.outputs.items():
         assert found.identical, (name, found)

@@ -49,10 +49,14 @@ def main(scenario, source_id):
             data[:, 1] = np.nan
             data[:, 2] = 1234.5  # constant
             data[:, 3] = np.clip(data[:, 3], 305, 335)  # saturated
+        if scenario == "nan-burst" and 8 < elapsed < 10:
+            data[:] = np.nan
         if scenario == "duplicate-stamps":
             stamps[:] = stamps[-1]
         if scenario == "clock-step" and elapsed > 3:
             stamps += 10.0 if elapsed < 6 else -10.0
+        if scenario == "clock-off" and 8 < elapsed < 12:
+            stamps += 10.0
         if scenario == "late" and 2 < elapsed < 3.5:
             held.append((data, stamps))
             k += 1

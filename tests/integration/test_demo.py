@@ -13,18 +13,15 @@ import soundfile
 from rig import ENV, ROOT
 
 from app.config import parse_config
-from app.demo import PREFIX, SESSION
 from app.session_figures import session_figures
 from devices.audio.prepare import prepare
 from devices.audio.rerender import rerender
 from devices.audio.scene import Applied, Control
-from devices.decoder_folder import load_decoder
 from devices.session_file import Noted, SessionFile
-from pipeline.metrics import binomial_threshold
 
-#: A minute of training and a minute of loop pass the threshold most of the time, twice that nearly always.
-SECONDS = 180
-pytestmark = pytest.mark.timeout(420)
+#: As long as it takes a new user.
+SECONDS = 120
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +43,9 @@ def recording(demonstration):
 
 
 @pytest.fixture(scope="module")
-def decoder(recording):
-    """The decoder that it was made with, and what is known of that."""
-    return load_decoder(recording.with_suffix(".decoder"))
-
-
-@pytest.fixture(scope="module")
-def found(recording, decoder):
+def found(recording):
     """What the report is made of."""
-    return session_figures(recording, decoder[0].spec.window, decoder[0].preset.hop)
+    return session_figures(recording)
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +63,9 @@ def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording)
     assert not re.search(r'(src|href)="|<script', page)
 
 
-def test_attention_is_decoded_and_gains_follow_the_cues(found, decoder):
-    _, facts = decoder
-    # Held-out windows of calibration and loop together: enough for the threshold to mean something.
-    right, n = found.n_right + round(facts.accuracy * facts.n_decisions), found.n_windows + facts.n_decisions
-    assert n >= 25
-    assert right / n >= binomial_threshold(n)
+def test_attention_is_decoded_and_gains_follow_the_cues(found):
+    assert found.n_windows >= 15
+    assert found.n_right / found.n_windows >= found.threshold
     ends = [*(time for time, _ in found.cues[1:]), math.inf]
     followed = []
     for (start, name), end in zip(found.cues, ends, strict=True):
@@ -85,7 +73,8 @@ def test_attention_is_decoded_and_gains_follow_the_cues(found, decoder):
             continue
         last = found.gains[(found.times > start) & (found.times <= end)][-1]
         followed.append(int(np.argmax(last)) == found.talkers.index(name) and np.ptp(last) > 3)
-    assert sum(followed) > len(followed) / 2
+    assert len(followed) == 3
+    assert sum(followed) >= 2
 
 
 def test_every_decision_is_in_the_ledger(found, journal):
@@ -100,7 +89,7 @@ def test_every_decision_is_in_the_ledger(found, journal):
     assert len(heard & {entry["decision"] for entry in lines}) >= 0.9 * changed > 0
 
 
-def test_what_was_played_is_what_the_recording_says(demonstration, journal):
+def test_what_was_played_is_what_the_recording_says(demonstration, recording, journal):
     folder, _ = demonstration
     applied = [
         Applied(
@@ -122,7 +111,7 @@ def test_what_was_played_is_what_the_recording_says(demonstration, journal):
     ]
     assert len(applied) > 3
     played, _ = soundfile.read(folder / "sound.wav")
-    config = parse_config(SESSION.format(prefix=PREFIX, device="null"), "test", folder)
+    config = parse_config(SessionFile(recording).about["config"], "test", folder)
     n = applied[-1].frame
     assert n > 60 * 48_000
     wanted = rerender(prepare(config.sound.scene(folder)), applied, n)

@@ -2,19 +2,29 @@
 
 import contextlib
 import dataclasses
+import fcntl
+import json
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pylsl
 import pytest
 from rig import ENV, replayed
+from sound_scenes import running, wait_until
 
+from app.channel import ADDRESS, ChannelError, Client, is_served
+from devices.audio.records import Seqlock, Status
+from devices.board import Board
 from devices.lsl import Outlet
 from devices.session_file import Consumed, SessionFile
 from devices.simulate import PRESETS
@@ -154,6 +164,35 @@ def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_whole_recording(calib
         assert one.gains.argmax() != one.talker or one.gains.max() == one.gains.min()
 
 
+def test_a_closed_terminal_ends_a_run_in_good_order_with_a_report(calibrated):
+    path, _ = calibrated
+    before = set(path.parent.glob("run-*"))
+    here, there = pty.openpty()
+    command = [sys.executable, "-m", "app.cli", "run", str(path), "--seconds", "600"]
+    process = subprocess.Popen(
+        command, env=ENV, stdin=there, stdout=there, stderr=there, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one thread here
+    )  # fmt: skip
+    os.close(there)
+    said = b""
+    try:
+        while b"Cue: attend" not in said:
+            said += os.read(here, 4096)
+        end = time.monotonic() + 11
+        while time.monotonic() < end:
+            said += os.read(here, 4096)
+        os.close(here)
+        assert process.wait(60) == 0, said
+    finally:
+        process.kill()
+        process.wait()
+    (place,) = set(path.parent.glob("run-*")) - before
+    assert (place / "report.html").exists()
+    file = SessionFile(place / "loop.xdf")
+    list(file)
+    assert file.whole
+
+
 @contextlib.contextmanager
 def amplifier(source_id, names):
     """Another amplifier than the one that was calibrated."""
@@ -217,3 +256,108 @@ def test_what_is_missing_is_said(tmp_path):
     done = earmark("calibrate", path)
     assert done.returncode == 1
     assert "protocol.toml" in done.stderr
+
+
+class Serving:
+    """``earmark serve`` in a process of its own."""
+
+    def __init__(self, path, *options):
+        self.folder = path.parent
+        command = [sys.executable, "-m", "app.cli", "serve", str(path), *options]
+        self.process = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        end = time.monotonic() + 60
+        while not is_served(self.folder):
+            assert self.process.poll() is None, self.process.stdout.read()
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        self.client = Client(self.folder)
+
+    def wait_for(self, condition, seconds=60.0):
+        end = time.monotonic() + seconds
+        while not condition(state := self.client.send("state")):
+            assert time.monotonic() < end, state
+            time.sleep(0.1)
+        return state
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def loud(folder, state):
+    """Gains that the listener hears, dB."""
+    status = Seqlock(Status, state["audio"]["status"])
+    found = [round(float(gain), 1) for gain in status.read().gains_db[:2]]
+    status.close()
+    return found
+
+
+def test_a_session_served_is_driven_from_another_terminal(calibrated):
+    path, _ = calibrated
+    with Serving(path) as serving:
+        folder, client = serving.folder, serving.client
+        second = earmark("run", path)
+        assert second.returncode == 1
+        assert "is under way" in second.stderr
+        assert earmark("control", folder, "pause").stderr.startswith("error: the session is idle and cannot be paused")
+        assert "there is no command 'dance', but accept, " in earmark("control", folder, "dance").stderr
+        assert earmark("control", folder, "mute", "on").returncode == 1, "an argument has a name"
+        assert all(ok for _, ok, _ in client.send("check"))
+        place = client.send("run", mode="closed", seconds=600.0)
+        serving.wait_for(lambda state: state["engine"]["alive"] and state["attend"] == "Ada")
+        with pytest.raises(ChannelError, match="there is no talker 3"):
+            client.send("override", talker=2)
+        assert earmark("control", folder, "override", "talker=0").returncode == 0
+        serving.wait_for(lambda state: loud(folder, state) == [3.0, -9.0])
+        client.send("pause")
+        client.send("note", text="a door slammed")
+        client.send("override", talker=None)
+        state = serving.wait_for(lambda state: loud(folder, state) == [0.0, 0.0])
+        assert (state["state"], state["override"]) == ("paused", None)
+        client.send("resume")
+        client.send("mute")
+        board = Board(json.loads((folder / ADDRESS).read_text())["board"])
+        end = time.monotonic() + 10
+        while not (board.read().get("muted") and board.read()["recording"]["bytes"] > 100_000):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        board.close()
+        client.send("stop")
+        state = serving.wait_for(lambda state: state["state"] == "review")
+        assert state["failure"] == ""
+        assert earmark("control", folder, "shutdown").returncode == 0
+        assert serving.process.wait(30) == 0
+    assert not is_served(folder)
+    recording = Path(place) / "loop.xdf"
+    situations = [item.situation for item in replayed(recording)["attend"] if isinstance(item, Decision)]
+    for word in ("override", "paused", "muted"):
+        assert word in situations
+    markers = [e.item.value for e in SessionFile(recording) if isinstance(e, Consumed) and e.stream == "cues"]
+    assert "note:a door slammed" in markers
+
+
+def test_a_supervisor_killed_takes_all_its_processes_and_its_memory_along(calibrated):
+    path, _ = calibrated
+    before = set(os.listdir("/dev/shm"))
+    with Serving(path) as serving:
+        assert all(ok for _, ok, _ in serving.client.send("check"))
+        place = serving.client.send("run", mode="closed", seconds=600.0)
+        state = serving.wait_for(lambda state: state["recording"]["bytes"] > 200_000)
+        about = json.loads((serving.folder / ADDRESS).read_text())
+        audio = Seqlock(Status, state["audio"]["status"])
+        pids = [state["engine"]["pid"], state["recording"]["pid"], audio.read().pid]
+        names = [about["board"], state["engine"]["board"], state["audio"]["status"], state["audio"]["pcm"]]
+        audio.close()
+        assert set(names) <= set(os.listdir("/dev/shm")) - before
+        serving.process.kill()
+        wait_until(lambda: not any(running(pid) for pid in pids))
+        wait_until(lambda: not set(names) & set(os.listdir("/dev/shm")))
+    assert not is_served(serving.folder), "what is left of the address leads nowhere"
+    steps = [e.item for e in SessionFile(Path(place) / "loop.xdf") if isinstance(e, Consumed) and e.stream == "eeg"]
+    assert steps, "the recording can be read"
+    with Serving(path):
+        assert is_served(serving.folder), "and the folder can be used again"

@@ -26,7 +26,7 @@ def aligned(n_talkers=2):
 
 
 def node(**config):
-    made = Attend(AttendConfig(**{"hop_s": 0.25, "hold_s": 0.0, **config}), DECODER, EMISSIONS)
+    made = Attend(AttendConfig(**{"hop_s": 0.25, "hold_s": 0.0, **config}), [(DECODER, EMISSIONS)])
     made.open(aligned(), CONTROL)
     return made
 
@@ -152,6 +152,50 @@ def test_impossible_settings_are_refused(config, match):
 def test_a_stream_the_decoder_does_not_fit_is_refused():
     spec = aligned()
     with pytest.raises(WiringError, match="32"):
-        Attend(AttendConfig(0.25), DECODER, EMISSIONS).open(spec.evolve(sfreq=64.0), CONTROL)
+        Attend(AttendConfig(0.25), [(DECODER, EMISSIONS)]).open(spec.evolve(sfreq=64.0), CONTROL)
     with pytest.raises(WiringError, match="control"):
-        Attend(AttendConfig(0.25), DECODER, EMISSIONS).open(spec, spec)
+        Attend(AttendConfig(0.25), [(DECODER, EMISSIONS)]).open(spec, spec)
+
+
+def test_what_came_too_late_does_not_move_gains_but_counts_as_evidence():
+    told, untold = node(dead_band_db=0.0), node(dead_band_db=0.0)
+    start = [CLOCK, *items(SWITCHING, stop=640)]
+    steered = play(told, start)[-1]
+    play(untold, start)
+    for at in range(640, 760, 8):
+        (found,), (wanted,) = (play(one, items(SWITCHING, at, at + 8)) for one in (told, untold))
+        np.testing.assert_array_equal(found.probability, wanted.probability)
+        age = found.time - steered.time
+        last = [found, *play(told, [Marker(found.time, "late")])][-1]
+        situation = "steered" if age <= 1 else "held" if age <= 3 else "neutral"
+        assert last.situation.startswith(situation)
+        np.testing.assert_array_equal(last.gains, [0, 0] if age > 3 else steered.gains)
+    assert age > 3
+    assert play(told, items(SWITCHING, 760, 768))[-1].situation == "steered"
+
+
+def test_demoted_it_goes_on_as_the_next_decoder_would_have_gone_all_along():
+    other = LinearDecoder(SMALL, [1.0], [0.2]).fit([planted(3), planted(4)])
+    emissions = Emissions(0.4, 0.0, 0.3, 0.0, 80.0)
+    both = Attend(AttendConfig(0.25, hold_s=0.0), [(DECODER, EMISSIONS), (other, emissions)])
+    alone = Attend(AttendConfig(0.25, hold_s=0.0), [(other, emissions)])
+    for one in (both, alone):
+        one.open(aligned(), CONTROL)
+    first = [CLOCK, *items(RUN, stop=400), Gap(400, 404), *items(RUN, 404, 548)]
+    assert not np.array_equal(play(both, first)[-1].probability, play(alone, first)[-1].probability)
+    assert both.n_left == 1
+    play(both, [Marker(0.0, "demote")])
+    assert both.n_left == 0
+    rest = items(RUN, 548, 700)
+    state = both.state()
+    again = Attend(AttendConfig(0.25, hold_s=0.0), [(DECODER, EMISSIONS), (other, emissions)])
+    again.open(aligned(), CONTROL)
+    again.restore(state)
+    for found, wanted, restored in zip(play(both, rest), play(alone, rest), play(again, rest), strict=True):
+        for key in ("newest", "time", "talker"):
+            assert getattr(found, key) == getattr(wanted, key) == getattr(restored, key)
+        np.testing.assert_array_equal(found.scores, wanted.scores)
+        np.testing.assert_array_equal(found.probability, wanted.probability)
+        np.testing.assert_array_equal(found.probability, restored.probability)
+    play(both, [Marker(0.0, "demote")])
+    assert both.n_left == 0, "there is nothing below the last"

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from fitted_networks import KINDS, PLACES, RUNS, SIZE, damaged, fitted, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import SMALL, accuracy, planted
-from small_networks import KINDS, PLACES, RUNS, SIZE, damaged, fitted, make
 from torch import nn
 
 from pipeline.decoders.baselines import eegnet, vlaai

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from fitted_networks import QUICK, RUNS, SIZE, fitted, make
 from planted import SMALL, planted
-from small_networks import QUICK, RUNS, SIZE, fitted, make
 
 from pipeline.decoders.decoder import DecoderError
 from pipeline.decoders.examples import HELD_OUT, Batch, Examples

@@ -1,0 +1,329 @@
+"""``earmark bench dashboard``: what the window costs, drawn as it is and naively, and whether the engine notices it."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing as mp
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+#: Channels, sampling rate in Hz.
+SHAPES = ((64, 500.0), (128, 500.0), (256, 1000.0))
+#: Size of what is drawn, pixels; seconds of a sweep; frames per second.
+SIZE, SWEEP_S, FPS = (1600, 900), 10.0, 30
+#: Frames before those that are measured.
+WARM = 20
+TALKERS = ("Joe", "Ada")
+
+
+def dashboard(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=2)] = 10.0,
+) -> None:
+    """Measure the window: traces beside a naive drawing of the same data, all of it, and the engine beside it.
+
+    CPU is that of the window's process, which is what it takes from others; the X server's is not in it. Without a
+    display, Qt draws into memory. Figures of one run can be compared with one another, not with those of another
+    machine or day.
+    """
+    from rich.table import Table
+
+    from app.console import console, fail
+    from app.environment import environment
+    from devices.lsl_log import quiet_liblsl
+
+    if find_spec("PySide6") is None or find_spec("pyqtgraph") is None:
+        fail("the window needs two more packages: pip install 'earmark[desktop]'")
+    quiet_liblsl()
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    found: dict[str, Any] = {"environment": environment(), "seconds": seconds, "size": SIZE}
+    steps: list[tuple[str, Callable[[], dict[str, Any]]]] = [
+        *((f"traces, {n} ch @ {f:g} Hz", lambda n=n, f=f: traces(n, f, seconds)) for n, f in SHAPES),
+        *((f"whole window, {n} ch @ {f:g} Hz", lambda n=n, f=f: window(n, f, seconds)) for n, f in SHAPES),
+        ("engine, with and without the window", lambda: beside_engine(*SHAPES[1], seconds)),
+    ]
+    for name, measure in steps:
+        with console.status(f"measuring {name} …"):
+            found[name] = measure()
+    table = Table("measurement", "figure", "value", title="earmark bench dashboard")
+    for name, _ in steps:
+        for i, (key, value) in enumerate(found[name].items()):
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            table.add_row(name if i == 0 else "", key, shown)
+        table.add_section()
+    console.print(table)
+    if json_file is not None:
+        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        console.print(f"Wrote {json_file}", markup=False)
+
+
+def _ask(target: Callable[..., None], *args: Any) -> Any:
+    """Run a function in a process of its own; return what it says."""
+    context = mp.get_context("spawn")
+    mine, theirs = context.Pipe(False)
+    process = context.Process(target=target, args=(*args, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        return mine.recv()
+    except EOFError:
+        raise RuntimeError(f"the measurement died (exit code {process.exitcode})") from None
+    finally:
+        process.join(10)
+        process.kill()
+
+
+def _signal(n_channels: int, sfreq: float) -> np.ndarray:
+    """Twenty seconds that begin where they end."""
+    rng, n = np.random.default_rng(0), round(2 * SWEEP_S * sfreq)
+    walk = np.cumsum(rng.standard_normal((n, n_channels)), axis=0)
+    walk -= np.linspace(0, 1, n)[:, None] * walk[-1]
+    alpha = 15 * np.sin(2 * np.pi * 10 * np.arange(n) / sfreq)[:, None]
+    return np.asarray(walk + 5 * rng.standard_normal(walk.shape) + alpha, np.float32)
+
+
+# Traces
+
+
+def traces(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
+    """CPU per frame of both ways to draw the same samples, each twice and in opposite order."""
+    ways = {"sweep": _sweep, "naive PlotDataItem": _naive}
+    said: dict[str, list[float]] = {name: [] for name in ways}
+    for name in (*ways, *reversed(ways)):
+        said[name].append(_ask(ways[name], n_channels, sfreq, seconds / 2))
+    found: dict[str, Any] = {f"CPU per frame (ms), {name}": float(np.mean(values)) for name, values in said.items()}
+    found["CPU, naive / sweep"] = float(np.mean(said["naive PlotDataItem"]) / np.mean(said["sweep"]))
+    return found
+
+
+def _frames(app: Any, draw: Callable[[int], None], seconds: float) -> float:
+    """CPU per frame in ms."""
+    for k in range(WARM):
+        draw(k)
+        app.processEvents()
+    k, cpu, end = WARM, time.process_time(), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        draw(k)
+        app.processEvents()
+        k += 1
+    return 1e3 * (time.process_time() - cpu) / (k - WARM)
+
+
+def _application() -> Any:
+    from PySide6.QtWidgets import QApplication
+    from threadpoolctl import threadpool_limits
+
+    from app.dashboard import theme
+
+    threadpool_limits(1)
+    app = QApplication([])
+    theme.apply(app, theme.LIGHT)
+    return app
+
+
+def _sweep(n_channels: int, sfreq: float, seconds: float, out: Any) -> None:
+    from app.dashboard.traces import Sweep
+    from devices.signal_ring import Samples
+
+    app, data = _application(), _signal(n_channels, sfreq)
+    view, n = Sweep(), round(sfreq / FPS)
+    view.resize(*SIZE)
+    view.set_signal(sfreq, tuple(f"E{i + 1}" for i in range(n_channels)))
+    view.show()
+
+    def draw(k: int) -> None:
+        at = k * n % (len(data) - n)
+        view.feed(Samples(k * n, data[at : at + n], 0))
+
+    out.send(_frames(app, draw, seconds))
+
+
+def _naive(n_channels: int, sfreq: float, seconds: float, out: Any) -> None:
+    import pyqtgraph as pg
+
+    app, data = _application(), _signal(n_channels, sfreq)
+    view, n, n_window = pg.PlotWidget(), round(sfreq / FPS), round(SWEEP_S * sfreq)
+    view.resize(*SIZE)
+    view.setMouseEnabled(False, False)
+    view.setXRange(0, SWEEP_S, padding=0)
+    view.setYRange(-1, n_channels, padding=0)
+    view.disableAutoRange()
+    times = np.arange(n_window) / sfreq
+    curves = [view.plot(pen=pg.intColor(i, 8)) for i in range(n_channels)]
+    view.show()
+
+    def draw(k: int) -> None:
+        at = k * n % (len(data) - n_window)
+        for i, curve in enumerate(curves):
+            curve.setData(times, data[at : at + n_window, i] / 100 + i)
+
+    out.send(_frames(app, draw, seconds))
+
+
+# The whole window
+
+
+def window(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
+    """The window as it opens, on a session that another process makes up at the rates of a real one."""
+    with _session(n_channels, sfreq) as folder:
+        found: dict[str, Any] = _ask(_look, str(folder), seconds)
+    return found
+
+
+def _look(folder: str, seconds: float, out: Any) -> None:
+    from PySide6.QtCore import QSettings, QTimer
+
+    from app.dashboard.window import Window
+
+    app = _application()
+    shown = Window(QSettings(f"{folder}/window.ini", QSettings.Format.IniFormat), Path(folder))
+    shown.resize(*SIZE)
+    shown.show()
+    begun: list[tuple[float, float, int, int]] = []
+
+    def begin() -> None:
+        begun.append((time.process_time(), time.perf_counter(), shown.frames, shown.lost))
+
+    def end() -> None:
+        cpu, at, frames, lost = begun[0]
+        spent, passed = time.process_time() - cpu, time.perf_counter() - at
+        out.send(
+            {
+                "CPU (% of a core)": 100 * spent / passed,
+                "frames per second": (shown.frames - frames) / passed,
+                "CPU per frame (ms)": 1e3 * spent / (shown.frames - frames),
+                "samples lost": shown.lost - lost,
+                "platform": app.platformName(),
+            }
+        )
+        app.quit()
+
+    QTimer.singleShot(4000, begin)  # the topomap is ready by then
+    QTimer.singleShot(4000 + round(1000 * seconds), end)
+    app.exec()
+
+
+@contextmanager
+def _session(n_channels: int, sfreq: float) -> Iterator[Path]:
+    context = mp.get_context("spawn")
+    stop, up = context.Event(), context.Event()
+    with tempfile.TemporaryDirectory(prefix="earmark-bench-") as folder:
+        process = context.Process(target=_publish, args=(folder, n_channels, sfreq, up, stop), daemon=True)
+        process.start()
+        try:
+            if not up.wait(60):
+                raise RuntimeError("the session did not come up")
+            yield Path(folder)
+        finally:
+            stop.set()
+            process.join(10)
+            process.kill()
+
+
+def _publish(folder: str, n_channels: int, sfreq: float, up: Any, stop: Any) -> None:
+    """Write boards ten times a second, signal and sound fifty times, as engine and audio process do."""
+    import pylsl
+
+    from app.channel import Server
+    from devices.audio.records import LAYOUTS, Seqlock, Status
+    from devices.board import Board
+    from devices.signal_ring import SignalRing
+
+    data, hop = _signal(n_channels, sfreq), round(sfreq / 50)
+    ring = SignalRing(n_channels=n_channels, n_samples=round(30 * sfreq), sfreq=sfreq)
+    session, engine, status = Board(), Board(), Seqlock(Status)
+    server = Server(Path(folder), lambda command, arguments: None, {"board": session.name})
+    begun, k = pylsl.local_clock(), 0
+    while not stop.is_set():
+        now = pylsl.local_clock()
+        at = k * hop % (len(data) - hop)
+        ring.write(data[at : at + hop])
+        record = np.zeros((), LAYOUTS[Status])
+        record["heartbeat"], record["state"] = k + 1, 1
+        record["peak"][:2] = record["out_peak"] = 0.2 + 0.1 * math.sin(5 * now)
+        status.write(record)
+        if k % 5 == 0:
+            engine.write(_engine_facts(now, now - begun, n_channels, sfreq, ring.name))
+            session.write(_session_facts(now, now - begun, folder, engine.name, status.name))
+        up.set()
+        k += 1
+        time.sleep(max(0.0, begun + k * hop / sfreq - pylsl.local_clock()))
+    server.close()
+    for end in (ring, session, engine, status):
+        end.close()
+
+
+def _session_facts(now: float, elapsed: float, folder: str, engine: str, status: str) -> dict[str, Any]:
+    return {
+        "time": now, "kind": "demo", "state": "running", "mode": "closed", "out": folder, "talkers": TALKERS,
+        "elapsed": elapsed, "seconds": 300.0, "attend": TALKERS[int(elapsed / 20) % 2], "next_cue_s": 20 - elapsed % 20,
+        "events": [[i, now - elapsed + i, "Cue: attend to Joe."] for i in range(min(200, int(elapsed)))],
+        "recording": {"path": "loop.xdf", "bytes": 1e6 * elapsed, "free_bytes": 4e10, "bytes_per_s": 1e6},
+        "engine": {"alive": True, "restarts": 0, "board": engine},
+        "audio": {"status": status, "playing": "nowhere", "failure": "", "restarts": 0},
+    }  # fmt: skip
+
+
+def _engine_facts(now: float, elapsed: float, n_channels: int, sfreq: float, signals: str) -> dict[str, Any]:
+    names = [f"E{i + 1}" for i in range(n_channels)]
+    angle, radius = np.arange(n_channels) * 2.4, 0.09 * np.sqrt(np.arange(n_channels) / n_channels)
+    height = np.sqrt(0.095**2 - radius**2)
+    p = 0.5 + 0.4 * math.sin(elapsed / 5)
+    return {
+        "time": now, "neural": "eeg", "signals": signals, "ch_names": names, "bad": {"E3": "flat"},
+        "positions": np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1),
+        "streams": {
+            "eeg": {"nominal": sfreq, "effective": sfreq, "n_channels": n_channels, "age_s": 0.01, "status": "live"}
+        },
+        "decision": {"n": int(2 * elapsed), "time": now, "probability": [p, 1 - p], "scores": [0.1 * p, 0.1 - 0.1 * p],
+                     "talker": int(p < 0.5), "gains": [3.0, -9.0], "situation": "steered"},
+        "decisions": {"n": int(2 * elapsed), "dropped": 0},
+        "latency": {"p50": 0.04, "p99": 0.06, "max": 0.09, "budget_s": 0.25},
+        "ledger": [[stage, 0.01, 0.02, 0.03] for stage in ("LSL", "filter", "decode", "steer")],
+    }  # fmt: skip
+
+
+# Beside the engine
+
+
+def beside_engine(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
+    """Latency of an engine on a live stream, without and with the window beside it, each twice and in turn."""
+    from app.bench.graph import live
+
+    key = "arrival to output p99 (ms)"
+    said: dict[bool, list[float]] = {False: [], True: []}
+    with _session(n_channels, sfreq) as folder:
+        for there in (False, True, True, False):
+            with _open_window(folder) if there else nullcontext():
+                said[there].append(live(n_channels, sfreq, seconds)[key])
+    return {
+        **{f"{key}, {'with' if there else 'without'}": float(np.mean(values)) for there, values in said.items()},
+        "each of them": [round(value, 3) for values in said.values() for value in values],
+    }
+
+
+@contextmanager
+def _open_window(folder: Path) -> Iterator[None]:
+    context = mp.get_context("spawn")
+    mine, theirs = context.Pipe(False)
+    process = context.Process(target=_look, args=(str(folder), 86400.0, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    time.sleep(4)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+        mine.close()

@@ -1,0 +1,1 @@
+"""The window for whoever runs the experiment. It looks and asks; nothing waits for it."""

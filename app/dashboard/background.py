@@ -1,0 +1,55 @@
+"""A Python program beside the window: its output when it has ended, or why it failed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+
+
+class Background(QObject):
+    """Runs ``python -m MODULE ARGUMENTS``.
+
+    Attributes
+    ----------
+    done : Signal(bytes)
+        What it wrote.
+    failed : Signal(str)
+        The last line of what it complained of.
+    """
+
+    done = Signal(bytes)
+    failed = Signal(str)
+
+    def __init__(self, module: str, arguments: list[str], given: bytes = b"", parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._process = QProcess(self)
+        environment = QProcessEnvironment.systemEnvironment()
+        environment.insert("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            environment.insert(name, "1")
+        self._process.setProcessEnvironment(environment)
+        self._process.finished.connect(self._finished)
+        self._process.errorOccurred.connect(self._broken)
+        self._process.start(sys.executable, ["-m", module, *arguments])
+        self._process.write(given)
+        self._process.closeWriteChannel()
+
+    def stop(self) -> None:
+        """End it, unheard."""
+        self._process.finished.disconnect()
+        self._process.errorOccurred.disconnect()
+        self._process.kill()
+        self._process.waitForFinished(1000)
+
+    def _finished(self, status: int, how: QProcess.ExitStatus) -> None:
+        if status == 0 and how == QProcess.ExitStatus.NormalExit:
+            self.done.emit(bytes(self._process.readAllStandardOutput().data()))
+            return
+        said = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
+        self.failed.emit(said[-1] if said else f"it ended with status {status} and said nothing")
+
+    def _broken(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart:
+            self.failed.emit(self._process.errorString())

@@ -1,0 +1,34 @@
+"""``earmark dashboard``: the window, as a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def dashboard(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder of the session to show; without it, the start page.")
+    ] = None,
+    theme: Annotated[str, typer.Option(help="light or dark; what was chosen last if nothing is said.")] = "",
+) -> None:
+    """Open the window on a session that is under way, or to begin one.
+
+    It may be closed and opened at any time: sound, decisions and recording go on without it. Exit status: 0 closed,
+    1 it cannot be opened.
+    """
+    from importlib.util import find_spec
+
+    from app.console import fail
+
+    if find_spec("PySide6") is None or find_spec("pyqtgraph") is None:
+        fail("the window needs two more packages: pip install 'earmark[desktop]'")
+    if theme not in ("", "light", "dark"):
+        fail(f"--theme is {theme!r}, but must be light or dark")
+    if folder is not None and not folder.is_dir():
+        fail(f"{folder} is no folder")
+    from app.dashboard.process import show
+
+    raise typer.Exit(show(folder, theme))

@@ -1,0 +1,62 @@
+"""A filter for the eye, which the decoder knows nothing of."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt, sosfilt_zi
+
+#: Choices: words, and the band in Hz.
+BANDS: dict[str, tuple[float, float] | None] = {
+    "0.5–40 Hz": (0.5, 40.0),
+    "1–40 Hz": (1.0, 40.0),
+    "1–9 Hz": (1.0, 9.0),
+    "no filter": None,
+}
+
+
+class DisplayFilter:
+    """Causal Butterworth band-pass of order 2, which starts afresh after a gap.
+
+    Parameters
+    ----------
+    band : tuple of float or None
+        Edges in Hz; None lets everything pass. An upper edge beyond what the rate can carry is left out.
+    sfreq : float
+        Hz.
+    """
+
+    def __init__(self, band: tuple[float, float] | None, sfreq: float) -> None:
+        self._sos: NDArray[np.float64] | None = None
+        if band is not None and 2 * band[0] < sfreq:
+            low, high = band
+            edges = (low, "highpass") if 2 * high >= sfreq else ((low, high), "bandpass")
+            self._sos = butter(2, edges[0], edges[1], fs=sfreq, output="sos")
+            self._start = sosfilt_zi(self._sos)[:, :, None]
+        self._state: NDArray[np.float64] | None = None
+
+    def __call__(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Filter samples, shape (n, n_channels); those that are missing (NaN) stay missing."""
+        if self._sos is None or not len(data):
+            return data
+        missing = np.isnan(data[:, 0])
+        if not missing.any():
+            return self._run(data)
+        out = np.full_like(data, np.nan)
+        edges = np.flatnonzero(np.diff(missing)) + 1
+        for begin, stop in zip([0, *edges], [*edges, len(data)], strict=True):
+            if missing[begin]:
+                self._state = None
+            else:
+                out[begin:stop] = self._run(data[begin:stop])
+        return out
+
+    def reset(self) -> None:
+        """Start afresh."""
+        self._state = None
+
+    def _run(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._state is None:  # settled on the first sample
+            self._state = self._start * data[0].astype(np.float64)
+        filtered, self._state = sosfilt(self._sos, data, axis=0, zi=self._state)
+        return np.asarray(filtered, np.float32)

@@ -1,0 +1,69 @@
+"""Figures of a recorded run as JSON, computed by a process of its own: replaying takes a while, and all of a core."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def judge(folder: Path) -> dict[str, Any]:
+    """Replay a run and judge it against its cues, as ``earmark report`` does.
+
+    Raises
+    ------
+    OSError, ValueError, app.config.ConfigError, devices.xdf.XdfError, pipeline.decoders.decoder.DecoderError
+        If it cannot be replayed, or holds no decision.
+    """
+    from app.session_figures import session_figures
+    from devices.decoder_folder import load_decoder
+
+    recording = folder / "loop.xdf"
+    decoder, facts = load_decoder(recording.with_suffix(".decoder"))
+    found = session_figures(recording)
+    return {
+        "talkers": list(found.talkers),
+        "mode": str(found.about.get("mode", "")),
+        "window_s": decoder.spec.window,
+        "times": found.times.tolist(),
+        "probability": found.probability.tolist(),
+        "gains": np.maximum(found.gains, -60.0).tolist(),
+        "cues": [list(cue) for cue in found.cues],
+        "windows": found.n_windows,
+        "right": found.n_right,
+        "threshold": _known(found.threshold),
+        "tmr_db": _known(found.tmr_db),
+        "by_window": _by_window(found.accuracy),
+        "steady": _known(found.steady),
+        "switches": [_known(one) for one in found.latencies],
+        "calibration": _known(facts.accuracy),
+        "chance": _known(facts.chance),
+        "n_calibration": facts.n_decisions,
+        "dropped": found.n_dropped,
+        "stages": {
+            name: [_known(float(v)) for v in (*np.percentile(values, [50, 99]), values.max())] if len(values) else []
+            for name, values in found.stages.items()
+        },
+        "sound": {key: str(value) for key, value in found.sound.items()},
+        "events": [list(event) for event in found.events],
+    }
+
+
+def _by_window(found: dict[str, Any] | str) -> list[list[float | None]] | str:
+    """Rows of window (s), accuracy, what guessing reaches, null, and decisions; or why there are none."""
+    if isinstance(found, str):
+        return found
+    keys = ("accuracy", "threshold", "null_accuracy", "n_windows")
+    return [[float(window), *(found[key].get(window) for key in keys)] for window in found["accuracy"]]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+if __name__ == "__main__":
+    json.dump(judge(Path(sys.argv[1])), sys.stdout)

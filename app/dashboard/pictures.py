@@ -1,0 +1,84 @@
+"""Pictures of the live page for the README, taken of the demonstration: ``python -m app.dashboard.pictures``.
+
+A simulated listener is calibrated with, and then steers; nothing that is seen is made up otherwise. Takes some minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+
+from app.channel import Client
+from app.dashboard import theme
+from app.dashboard.process import make_application
+from app.dashboard.window import Window
+
+#: Where pictures go, their size in pixels, and seconds of the run before they are taken.
+HERE, SIZE, AFTER_S = Path(__file__).parent, (1280, 720), 45.0
+
+
+def _session(folder: Path, up: threading.Event) -> None:
+    from app.demo import simulated_session
+    from app.protocol import Calibration, Protocol, RunPlan
+
+    calibration = Calibration(n_trials=6, trial_s=12.0, pause_s=0.0)
+    protocol = Protocol(calibration=calibration, run=RunPlan(seconds=300.0, switch_every_s=20.0))
+    with simulated_session(folder, "null", protocol, "easy") as supervisor:
+        up.set()
+        supervisor.ended.wait()
+
+
+def main() -> None:
+    """Take both pictures."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    app = make_application()
+    with tempfile.TemporaryDirectory(prefix="earmark-pictures-") as place:
+        folder, up = Path(place) / "demo", threading.Event()
+        folder.mkdir()
+        session = threading.Thread(target=_session, args=(folder, up))
+        session.start()
+        up.wait()
+        window = Window(QSettings(f"{place}/window.ini", QSettings.Format.IniFormat), folder)
+        window.resize(*SIZE)
+        window.show()
+        client = Client(folder)
+        try:
+            client.send("calibrate")
+            _until(app, lambda: window.now.state == "calibrating" and window.now.complete)
+            client.send("accept")
+            client.send("run")
+            _until(app, lambda: window.now.state == "running" and window.now.elapsed > AFTER_S)
+            for name, colours in theme.THEMES.items():
+                theme.apply(app, colours)
+                _until(app, _later(2.0))
+                window.grab().toImage().save(str(HERE / f"live-{name}.png"), quality=0)  # smallest
+        finally:
+            client.send("stop")
+            client.send("shutdown")
+            client.close()
+            session.join()
+            window.close()
+
+
+def _later(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
+
+
+def _until(app: QApplication, condition: Callable[[], bool]) -> None:
+    while not condition():
+        app.processEvents()
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit()

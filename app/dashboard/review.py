@@ -1,0 +1,258 @@
+"""Page: what a run amounts to, once it is over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QColor, QDesktopServices
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+)
+
+from app.dashboard import theme
+from app.dashboard.background import Background
+from app.dashboard.figures import UNKNOWN, decibels, letter, milliseconds, percent
+from app.dashboard.panel import Panel, Reading, View
+from app.dashboard.plot import Plot
+
+#: Lowest gain drawn, dB.
+LOWEST_DB = -12.0
+
+
+class Review(Panel):
+    """Figures of the report, and ways to take them away."""
+
+    title, key, hz = "Review", "review", 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runs = QComboBox()
+        self._runs.setAccessibleName("Run")
+        self._runs.setMinimumContentsLength(14)
+        self.judge, self.report = QPushButton("&Judge"), QPushButton("&Report page")
+        self.export, self.folder = QPushButton("&Export figures …"), QPushButton("Open &folder")
+        for button, words, do in (
+            (self.judge, "Replay the run and judge it against its cues", self._judge),
+            (self.report, "Write report.html into the run's folder and open it", self._report),
+            (self.export, "Save these figures as JSON", self._export),
+            (self.folder, "Open the folder of the run", self._open),
+        ):
+            button.setAccessibleName(words)
+            button.setToolTip(words)
+            button.setEnabled(False)  # until more is known
+            button.clicked.connect(do)
+        self._said = Reading("What is going on")
+        self._facts = [(Reading(""), QLabel(), Reading("")) for _ in range(5)]
+        self._posterior = Plot("Probability against time", "probability", "s")
+        self._gains = Plot("Gains asked for against time", "gain / dB", "s")
+        self._stages = QLabel()
+        self._stages.setTextFormat(Qt.TextFormat.PlainText)
+        self._stages.setWordWrap(True)
+        self._stages.setAccessibleName("Accuracy by window, latency and sound")
+        self._folder: Path | None = None
+        self._chosen: Path | None = None
+        self._found: dict[str, Any] | None = None
+        self._work: Background | None = None
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        for widget in (self._runs, self.judge, self.report, self.export, self.folder):
+            head.addWidget(widget)
+        head.addWidget(self._said, 1)
+        facts = QGridLayout()
+        for column, (name, value, note) in enumerate(self._facts):
+            font = value.font()
+            font.setPixelSize(22)
+            font.setBold(True)
+            value.setFont(font)
+            note.setEnabled(False)
+            facts.addWidget(name, 0, column)
+            facts.addWidget(value, 1, column)
+            facts.addWidget(note, 2, column)
+            facts.setColumnStretch(column, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 10, 16, 10)
+        layout.addLayout(head)
+        layout.addLayout(facts)
+        layout.addWidget(self._posterior, 3)
+        layout.addWidget(self._gains, 2)
+        layout.addWidget(self._stages)
+
+    def show_run(self, run: Path) -> None:
+        """Replay and judge a run, which need not be of the session that is open."""
+        self._folder, self._chosen = run.parent, run
+        self._list_runs()
+        self._judge()
+
+    def look(self, view: View) -> None:
+        now = view.now
+        if now.out and self._chosen is None:
+            self._folder = Path(now.out)
+        runs = self._list_runs()
+        # A replay takes a core: not while somebody listens.
+        free = self._work is None and not now.under_way and runs
+        self.judge.setEnabled(free)
+        self.report.setEnabled(free)
+        self.export.setEnabled(self._found is not None)
+        self.folder.setEnabled(self._folder is not None)
+        if not self._said.said and not runs:
+            self._said.say("No run is recorded yet")
+
+    def _list_runs(self) -> bool:
+        runs = []
+        if self._folder is not None and self._folder.is_dir():
+            found = (path.parent for path in self._folder.glob("*/loop.xdf"))
+            runs = sorted(found, key=lambda path: path.stat().st_mtime)
+        names = [path.name for path in runs]
+        if names != [self._runs.itemText(i) for i in range(self._runs.count())]:
+            self._runs.clear()
+            for path in runs:
+                self._runs.addItem(path.name, str(path))
+            self._runs.setCurrentIndex(runs.index(self._chosen) if self._chosen in runs else len(runs) - 1)
+        return bool(runs)
+
+    @property
+    def _run(self) -> Path:
+        return Path(self._runs.currentData())
+
+    def end(self) -> None:
+        if self._work is not None:
+            self._work.stop()
+
+    def _start(self, module: str, arguments: list[str], words: str) -> Background:
+        self._said.say(words)
+        self.judge.setEnabled(False)
+        self.report.setEnabled(False)
+        self._work = Background(module, arguments, parent=self)
+        self._work.failed.connect(self._failed)
+        return self._work
+
+    def _failed(self, words: str) -> None:
+        self._work = None
+        self._said.say(words)
+
+    def _judge(self) -> None:
+        self._start("app.dashboard.judge", [str(self._run)], "Replaying …").done.connect(self._judged)
+
+    def _judged(self, data: bytes) -> None:
+        self._work, self._found = None, json.loads(data)
+        self._said.say("")
+        self.show_figures(self._found)
+
+    def _report(self) -> None:
+        run = self._run
+        work = self._start("app.cli", ["report", str(run)], "Writing the report …")
+        work.done.connect(lambda _: self._reported(run))
+
+    def _reported(self, run: Path) -> None:
+        self._work = None
+        self._said.say(f"Wrote {run / 'report.html'}")
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(run / "report.html")))
+
+    def _export(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save figures", str(self._run / "figures.json"), "JSON (*.json)")
+        if name:
+            self.save(Path(name))
+
+    def save(self, path: Path) -> None:
+        """Write the figures that are shown."""
+        try:
+            path.write_text(json.dumps(self._found, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            self._said.say(f"{path} cannot be written: {error.strerror}")
+        else:
+            self._said.say(f"Wrote {path}")
+
+    def _open(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
+
+    def show_figures(self, found: dict[str, Any]) -> None:
+        """Lay out what :mod:`app.dashboard.judge` found."""
+        followed = sorted(value for value in found["switches"] if value is not None)
+        share = found["right"] / found["windows"] if found["windows"] else None
+        median = f"median {followed[len(followed) // 2]:.1f} s" if followed else "none"
+        tmr = UNKNOWN if found["tmr_db"] is None else decibels(found["tmr_db"])
+        facts = (
+            (
+                f"windows of {found['window_s']:g} s right",
+                _share(share),
+                f"{found['right']} of {found['windows']}; guessing reaches {_share(found['threshold'])} 1 in 20",
+            ),
+            ("decided rightly", _share(found["steady"]), f"of the time, from 10 s after each cue; TMR {tmr} dB"),
+            ("switches followed", f"{len(followed)} of {len(found['switches'])}", median),
+            (
+                "calibration",
+                _share(found["calibration"]),
+                f"cross-validated, {found['n_calibration']} decisions; chance {_share(found['chance'])}",
+            ),
+            ("decisions dropped", str(found["dropped"]), f"of {len(found['times'])}: too late"),
+        )
+        for (name, value, note), texts in zip(self._facts, facts, strict=True):
+            name.say(texts[0])
+            name.setAccessibleName(texts[0])
+            value.setText(texts[1])
+            note.say(texts[2])
+        self._draw(found)
+        stages = "; ".join(
+            f"{name}: median {milliseconds(span[0])}, p99 {milliseconds(span[1])}, max {milliseconds(span[2])} ms"
+            for name, span in found["stages"].items()
+            if span
+        )
+        sound = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in found["sound"].items())
+        lines = (
+            f"Accuracy – {_windows(found['by_window'])}",
+            f"Latency – {stages or UNKNOWN}",
+            f"Sound – {sound or UNKNOWN}",
+        )
+        self._stages.setText("\n".join(lines))
+
+    def _draw(self, found: dict[str, Any]) -> None:
+        style = theme.of(self)
+        times = np.array(found["times"])
+        end = float(times[-1])
+        for plot, low, high in ((self._posterior, 0.0, 1.13), (self._gains, LOWEST_DB, 7.0)):
+            plot.clear()
+            plot.setXRange(0, end, padding=0.01)
+            plot.setYRange(low, high, padding=0.02)
+        stops = [*(at for at, _ in found["cues"]), end][1:]
+        for k, name in enumerate(found["talkers"]):
+            pen = pg.mkPen(QColor(style.talkers[k]), width=1)
+            self._posterior.addItem(pg.PlotCurveItem(times, np.array(found["probability"])[:, k], pen=pen))
+            gains = np.maximum(np.array(found["gains"])[:, k], LOWEST_DB)
+            self._gains.addItem(pg.PlotCurveItem(np.append(times, end), gains, stepMode="center", pen=pen))
+            mine = [x for (at, who), stop in zip(found["cues"], stops, strict=True) if who == name for x in (at, stop)]
+            cue = pg.PlotCurveItem(
+                np.array(mine, float),
+                np.full(len(mine), 1.07),
+                connect="pairs",
+                pen=pg.mkPen(style.talkers[k], width=6),
+            )
+            self._posterior.addItem(cue)
+            words = pg.TextItem(f"{letter(k)} {name}", color=style.talkers[k], anchor=(0, 0))
+            words.setPos(end * 0.01, 1.0 - 0.13 * k)
+            self._posterior.addItem(words)
+
+
+def _windows(found: list[list[float | None]] | str) -> str:
+    if isinstance(found, str):
+        return found
+    return "; ".join(
+        f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} (guessing reaches {_share(threshold)}, null {_share(null)})"
+        for window, accuracy, threshold, null, n in found
+    )
+
+
+def _share(value: float | None) -> str:
+    return "not measured" if value is None else percent(value)

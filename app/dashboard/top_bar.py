@@ -1,0 +1,262 @@
+"""What is always visible above: state and mode, the verdict, each talker's gain, MUTE."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from app.dashboard import theme
+from app.dashboard.figures import UNKNOWN, clock, decibels, letter, percent
+from app.dashboard.panel import Reading
+from app.dashboard.snapshot import Snapshot
+
+#: Range of the gain bars, dB.
+GAIN_DB = (-12.0, 6.0)
+#: Width from which on a gain bar has room for its unit, in pixels.
+WITH_UNIT = 100
+MODES = {"closed": "closed loop", "open": "open loop", "sham": "SHAM"}
+
+
+class Chip(QWidget):
+    """DEMO, LIVE or REPLAY."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Kind of session")
+        self.words = ""
+        self.setFixedSize(76, 30)
+
+    def show_kind(self, kind: str) -> None:
+        """Show what kind of session it is; none is none."""
+        words = kind.upper() or "NO SESSION"
+        if words != self.words:
+            self.words = words
+            self.setAccessibleDescription(words)
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.of(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = {"LIVE": look.bad, "DEMO": look.event, "REPLAY": look.highlight}.get(self.words, look.faint)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(colour))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)
+        font = QFont(self.font())
+        font.setBold(True)
+        font.setPixelSize(10 if len(self.words) > 8 else 14)
+        painter.setFont(font)
+        painter.setPen(QColor(look.base))
+        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self.words)
+
+
+class Verdict(QWidget):
+    """Who is attended, and how surely; or that this is not known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Attention verdict")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.main, self.small, self.talker = UNKNOWN, "", -1
+
+    def sizeHint(self) -> QSize:
+        return QSize(250, 44)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(140, 44)
+
+    def look(self, now: Snapshot) -> None:
+        """Show what is now."""
+        one = now.decision
+        main, small, talker = UNKNOWN, "no decision", -1
+        if one is not None and not now.engine_live:
+            main, small = "NO DATA", "the engine says nothing"
+        elif one is not None and one.probability and now.state in ("running", "paused"):
+            known = [p for p in one.probability if math.isfinite(p)]
+            best = max(known, default=math.nan)
+            small = one.situation
+            if 0 <= one.talker < len(now.talkers):
+                talker = one.talker
+                main = f"{letter(talker)} {percent(one.probability[talker])}"
+                small = f"{now.talkers[talker]} – {small}"
+            else:
+                main = f"undecided {percent(best)}"
+        elif now.state in ("running", "paused"):
+            small = "waiting for a decision"
+        if (main, small, talker) != (self.main, self.small, self.talker):
+            self.main, self.small, self.talker = main, small, talker
+            self.setAccessibleDescription(f"{main}, {small}")
+            self.setToolTip(f"{main}, {small}")
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.of(self)
+        colour = look.talkers[self.talker] if self.talker >= 0 else look.bad if self.main == "NO DATA" else look.faint
+        font = QFont(self.font())
+        font.setBold(True)
+        font.setPixelSize(24)
+        painter.setFont(font)
+        painter.setPen(QColor(colour))
+        room = self.width() - 4
+        if QFontMetrics(font).horizontalAdvance(self.main) > room:
+            font.setPixelSize(16)
+            painter.setFont(font)
+        painter.drawText(QRectF(2, 0, room, 28), int(Qt.AlignmentFlag.AlignCenter), self.main)
+        font.setBold(False)
+        font.setPixelSize(11)
+        painter.setFont(font)
+        painter.setPen(QColor(look.text))
+        small = QFontMetrics(font).elidedText(self.small, Qt.TextElideMode.ElideRight, room)
+        painter.drawText(QRectF(2, 28, room, 15), int(Qt.AlignmentFlag.AlignCenter), small)
+
+
+class GainBar(QWidget):
+    """A talker's gain as applied, around 0 dB."""
+
+    def __init__(self, number: int, name: str) -> None:
+        super().__init__()
+        self._number, self._name = number, name
+        self.gain = math.nan
+        self.setAccessibleName(f"Gain of talker {letter(number)}, {name}")
+        self.setToolTip(f"Gain of {name}, as applied")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(116, 44)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(74, 44)
+
+    def show_gain(self, gain: float) -> None:
+        """Show a gain in dB; NaN is unknown."""
+        if decibels(gain) != decibels(self.gain):
+            self.gain = gain
+            self.setAccessibleDescription(f"{decibels(gain)} dB")
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.of(self)
+        colour = QColor(look.talkers[self._number])
+        font = QFont(self.font())
+        font.setPixelSize(12)
+        font.setBold(True)
+        painter.setFont(font)
+        metrics = QFontMetrics(font)
+        unit = " dB" if self.width() >= WITH_UNIT else ""
+        figure = f"{decibels(self.gain)}{unit}"
+        width = metrics.horizontalAdvance(f"+00.0{unit}")
+        painter.setPen(QColor(look.text))
+        right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        painter.drawText(QRectF(self.width() - width - 2, 3, width, 18), right, figure)
+        painter.setPen(colour)
+        room = self.width() - width - 8
+        name = metrics.elidedText(f"{letter(self._number)} {self._name}", Qt.TextElideMode.ElideRight, room)
+        painter.drawText(QRectF(2, 3, room, 18), int(Qt.AlignmentFlag.AlignVCenter), name)
+        area = QRectF(2, 25, self.width() - 4, 12)
+        painter.fillRect(area, QColor(look.base))
+        low, high = GAIN_DB
+
+        def x(gain: float) -> float:
+            return area.left() + area.width() * (min(max(gain, low), high) - low) / (high - low)
+
+        if not math.isnan(self.gain):
+            ends = sorted((x(0.0), x(self.gain)))
+            painter.fillRect(QRectF(ends[0], area.top(), max(2.0, ends[1] - ends[0]), area.height()), colour)
+        painter.setPen(QColor(look.text))
+        painter.drawLine(int(x(0.0)), int(area.top()) - 2, int(x(0.0)), int(area.bottom()) + 2)
+        painter.setPen(QColor(look.rule))
+        painter.drawRect(area)
+
+
+class TopBar(QFrame):
+    """The bar.
+
+    Attributes
+    ----------
+    muting : Signal(bool)
+        Somebody wants silence, or sound again.
+    """
+
+    muting = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.chip, self.verdict = Chip(), Verdict()
+        self.state = Reading("State of the session", "paused, closed loop")
+        self.progress = Reading("Progress", "block 12/12  00:00 of 00:00")
+        font = self.state.font()
+        font.setBold(True)
+        self.state.setFont(font)
+        self._gains: list[GainBar] = []
+        self._talkers: tuple[str, ...] = ()
+        self._gain_row = QHBoxLayout()
+        self._gain_row.setSpacing(4)
+        self.mute, self.unmute = QPushButton(), QPushButton("Unmute")
+        self.mute.setAccessibleName("Mute: silence at once")
+        self.mute.setToolTip("Silence at once (Esc)")
+        self.mute.setFixedSize(124, 40)
+        self.unmute.setAccessibleName("Unmute")
+        self.unmute.setToolTip("Sound again (Ctrl+Shift+M)")
+        self.unmute.setFixedHeight(40)
+        self.unmute.setEnabled(False)
+        self.mute.clicked.connect(lambda: self.muting.emit(True))
+        self.unmute.clicked.connect(lambda: self.muting.emit(False))
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(self.state)
+        words.addWidget(self.progress)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(6, 2, 6, 2)
+        layout.addWidget(self.chip)
+        layout.addLayout(words)
+        layout.addWidget(self.verdict, 2)
+        layout.addLayout(self._gain_row, 3)
+        layout.addWidget(self.mute)
+        layout.addWidget(self.unmute)
+        self._painted: object = None
+
+    def look(self, now: Snapshot, mute_failed: str) -> None:
+        """Show what is now; ``mute_failed`` says why a mute was not confirmed."""
+        if now.talkers != self._talkers:
+            self._talkers = now.talkers
+            for bar in self._gains:
+                self._gain_row.removeWidget(bar)
+                bar.deleteLater()
+            self._gains = [GainBar(k, name) for k, name in enumerate(now.talkers)]
+            for bar in self._gains:
+                self._gain_row.addWidget(bar, 1)
+        self.chip.show_kind(now.kind)
+        known = math.isfinite(now.session_age)
+        state = now.state if now.session_live or not known else "NO DATA"
+        mode = MODES.get(now.mode, "") if now.under_way and now.session_live and now.state != "calibrating" else ""
+        self.state.say(", ".join(word for word in (state, mode) if word) or "no session")
+        block = f"block {now.block}/{now.n_blocks}  " if now.n_blocks > 0 else ""
+        timed = math.isfinite(now.elapsed) and now.recording_now
+        self.progress.say(f"{block}{clock(now.elapsed)} of {clock(now.seconds)}" if timed else "")
+        self.verdict.look(now)
+        for k, bar in enumerate(self._gains):
+            live = now.sound.live and k < len(now.sound.gains_db)
+            bar.show_gain(now.sound.gains_db[k] if live else math.nan)
+        self._look_mute(now.muted, mute_failed)
+
+    def _look_mute(self, muted: bool, failed: str) -> None:
+        look = theme.of(self)
+        painted = (muted, bool(failed), look.name)
+        if painted == self._painted:
+            return
+        self._painted = painted
+        words, colour = ("MUTED", look.warn) if muted else ("MUTE  Esc", look.mute)
+        if failed and not muted:
+            words = "NOT MUTED!"
+        self.mute.setText(words)
+        self.mute.setToolTip(failed or "Silence at once (Esc)")
+        self.mute.setStyleSheet(
+            f"QPushButton {{ background: {colour}; color: {look.base if muted else '#ffffff'};"
+            " font: bold 15px; border-radius: 6px; }"
+            f"QPushButton:focus {{ border: 2px solid {look.text}; }}"
+        )
+        self.mute.setAccessibleDescription(words)
+        self.unmute.setEnabled(muted)

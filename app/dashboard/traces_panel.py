@@ -1,0 +1,167 @@
+"""The traces with what one can set about them."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from app.dashboard.display_filter import BANDS
+from app.dashboard.figures import age
+from app.dashboard.panel import Reading
+from app.dashboard.snapshot import SILENT_S, Event, Snapshot
+from app.dashboard.traces import SCALE, SCALES, SECONDS, Sweep
+from devices.signal_ring import Samples, SignalReader
+
+#: Seconds of a sweep, and channels on a page, to choose from; 0 is all.
+LENGTHS, PAGES = (2.0, 5.0, 10.0, 20.0, 30.0), (0, 8, 16, 32, 64, 128)
+#: Height of a trace in standard deviations when the scale is chosen by itself.
+FIT = 4.0
+
+
+class Traces(QWidget):
+    """The central view.
+
+    Attributes
+    ----------
+    chosen : Signal(str)
+        A channel was clicked.
+    """
+
+    chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sweep = Sweep()
+        self.sweep.clicked.connect(self.chosen)
+        self._length = _choice("Seconds of a sweep", [f"{length:g} s" for length in LENGTHS])
+        self._scale = _choice("Microvolts of half a lane", [f"±{scale:g} µV" for scale in SCALES])
+        self._band = _choice("Filter of the picture", list(BANDS))
+        self._page_size = _choice("Channels on a page", [f"{n} ch" if n else "all ch" for n in PAGES])
+        self._length.setCurrentIndex(LENGTHS.index(SECONDS))
+        self._scale.setCurrentIndex(SCALES.index(SCALE))
+        self._before, self._after = QToolButton(), QToolButton()
+        for button, words, sign in ((self._before, "Channels before", "◀"), (self._after, "Channels after", "▶")):
+            button.setText(sign)
+            button.setAccessibleName(words)
+            button.setToolTip(f"{words} ({',' if sign == '◀' else '.'})")
+        self.freeze = QPushButton("Freeze")
+        self.freeze.setCheckable(True)
+        self.freeze.setAccessibleName("Freeze the picture")
+        self.freeze.setToolTip("Hold the picture; everything else goes on (F8, or Space on the traces)")
+        self._note = Reading("About the filter")
+        self._note.say("for the eye: the decoder has its own filter")
+        self._note.setEnabled(False)
+        self._lost = Reading("Samples this window has lost", "lost 000,000")
+        self._length.currentIndexChanged.connect(lambda i: self.sweep.set_seconds(LENGTHS[i]))
+        self._scale.currentIndexChanged.connect(lambda i: self.sweep.set_scale(SCALES[i]))
+        self._band.currentTextChanged.connect(self.sweep.set_band)
+        self._page_size.currentIndexChanged.connect(lambda _: self._turn_to(0))
+        self._before.clicked.connect(lambda: self.turn(-1))
+        self._after.clicked.connect(lambda: self.turn(1))
+        self.freeze.toggled.connect(self.sweep.set_frozen)
+        self.sweep.space.connect(self.freeze.toggle)
+        head = QHBoxLayout()
+        head.setContentsMargins(4, 2, 4, 0)
+        head.setSpacing(4)
+        for widget in (self._length, self._scale, self._band, self._page_size, self._before, self._after, self.freeze):
+            head.addWidget(widget)
+        head.addWidget(self._note, 1)
+        head.addWidget(self._lost)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(head)
+        layout.addWidget(self.sweep, 1)
+        self._page = 0
+        self._came, self._fitted, self._ring = -math.inf, False, ""
+
+    def take(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
+        """Draw what is new; say NO DATA where nothing came for a while.
+
+        Parameters
+        ----------
+        samples : Samples or None
+            Just read by ``reader``.
+        reader : SignalReader or None
+        now : Snapshot
+        """
+        sweep = self.sweep
+        if reader is not None and samples is not None and len(now.ch_names) == reader.ring.n_channels:
+            self._attune(reader, now)
+            sweep.set_bad(frozenset(now.bad))
+            if len(samples.data):
+                self._came = time.monotonic()
+                sweep.feed(samples)
+                self._fit()
+            self._lost.say(f"lost {reader.lost:,}")
+        quiet = time.monotonic() - self._came
+        if quiet > SILENT_S and now.recording_now:
+            sweep.set_notice(f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA")
+        elif quiet <= SILENT_S:
+            sweep.set_notice("")
+        else:  # between runs nothing is received
+            sweep.set_notice("STARTING" if now.under_way else "NOT RUNNING" if now.session_live else "")
+
+    def mark(self, events: list[Event], now: Snapshot, reader: SignalReader | None) -> None:
+        """Draw lines at events."""
+        if reader is not None:
+            for event in events:
+                index = reader.cursor - round((now.time - event.time) * reader.ring.sfreq)
+                self.sweep.mark(index, event.text)
+
+    def _attune(self, reader: SignalReader, now: Snapshot) -> None:
+        """Begin anew with another signal."""
+        same = (self.sweep.sfreq, self.sweep.ch_names) == (reader.ring.sfreq, now.ch_names)
+        if same and self._ring == reader.ring.name:
+            return
+        self._ring = reader.ring.name
+        self.sweep.set_signal(reader.ring.sfreq, now.ch_names)
+        self._fitted = self._fitted and same
+        self._turn_to(self._page if same else 0)
+
+    def _fit(self) -> None:
+        """Choose the scale once, when there is a second of signal."""
+        if not self._fitted and math.isfinite(loud := self.sweep.loudness_uv):
+            self._fitted = True
+            fits = [k for k, scale in enumerate(SCALES) if scale >= FIT / 2 * loud]
+            self._scale.setCurrentIndex(fits[0] if fits else len(SCALES) - 1)
+
+    def zoom(self, step: int) -> None:
+        """Make traces larger (positive) or smaller."""
+        self._scale.setCurrentIndex(min(max(self._scale.currentIndex() - step, 0), len(SCALES) - 1))
+
+    def lengthen(self, step: int) -> None:
+        """Make a sweep longer or shorter."""
+        self._length.setCurrentIndex(min(max(self._length.currentIndex() + step, 0), len(LENGTHS) - 1))
+
+    def next_band(self) -> None:
+        """Take the next filter."""
+        self._band.setCurrentIndex((self._band.currentIndex() + 1) % self._band.count())
+
+    def next_page_size(self) -> None:
+        """Put another number of channels on a page."""
+        self._page_size.setCurrentIndex((self._page_size.currentIndex() + 1) % self._page_size.count())
+
+    def turn(self, step: int) -> None:
+        """Turn pages of channels."""
+        self._turn_to(self._page + step)
+
+    def _turn_to(self, page: int) -> None:
+        n = len(self.sweep.ch_names)
+        size = PAGES[self._page_size.currentIndex()] or max(1, n)
+        last = max(0, math.ceil(n / size) - 1)
+        self._page = min(max(page, 0), last)
+        self._before.setEnabled(self._page > 0)
+        self._after.setEnabled(self._page < last)
+        self.sweep.set_shown(slice(self._page * size, min(n, (self._page + 1) * size)))
+
+
+def _choice(name: str, words: list[str]) -> QComboBox:
+    box = QComboBox()
+    box.setAccessibleName(name)
+    box.setToolTip(name)
+    box.addItems(words)
+    return box

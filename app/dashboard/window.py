@@ -1,0 +1,386 @@
+"""The window: bars that are always there, pages between them, and thirty looks a second."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt, QTimer
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.channel import ChannelError, Client
+from app.dashboard import theme
+from app.dashboard.actions import what_keys_do
+from app.dashboard.begin import Begin
+from app.dashboard.bottom_bar import BottomBar
+from app.dashboard.calibration import Calibration
+from app.dashboard.events import EventsModel
+from app.dashboard.history import History
+from app.dashboard.keys import KEYS, PAGES, EscapeMutes
+from app.dashboard.launch import board_of
+from app.dashboard.link import Link
+from app.dashboard.live import Live
+from app.dashboard.menus import KeysHelp, fill_menus, list_screens
+from app.dashboard.panel import Reading, View
+from app.dashboard.participant import Participant
+from app.dashboard.picker import Picker
+from app.dashboard.recent import Recent
+from app.dashboard.review import Review
+from app.dashboard.setup import Setup
+from app.dashboard.snapshot import Snapshot
+from app.dashboard.source import Source
+from app.dashboard.start import Start
+from app.dashboard.top_bar import TopBar
+
+logger = logging.getLogger(__name__)
+
+#: Milliseconds between looks at the signal; everything else is looked at every second time.
+TICK_MS = 33
+#: Seconds for which a refusal stays.
+HOLD_S = 5.0
+#: Commands by which something is lost: asked before, in these words.
+LOSES = {
+    "redo": "The trial under way, or else the last one, does not count, and is repeated in the end.",
+    "refuse": "The decoder is thrown away. Its recording stays.",
+    "stop": "The calibration ends without a decoder. What was recorded until now stays in the file.",
+}
+
+
+class Window(QMainWindow):
+    """Shows one session, or how to begin one.
+
+    Parameters
+    ----------
+    settings : QSettings
+        Where layout, colours and the last session are kept.
+    folder : Path or None
+        Of the session to show.
+    """
+
+    def __init__(self, settings: QSettings, folder: Path | None = None) -> None:
+        super().__init__()
+        self.setObjectName("window")
+        self.setWindowTitle("Earmark")
+        self.settings = settings
+        self.folder: Path | None = None
+        self.source: Source | None = None
+        self.link: Link | None = None
+        self.now, self.history, self.recent = Snapshot(), History(), Recent()
+        #: Looks so far, and samples lost by this window.
+        self.frames, self.lost = 0, 0
+        self._mute_failed, self._closing, self._hold_until = "", False, 0.0
+        self.events = EventsModel()
+        self.top, self.bottom = TopBar(), BottomBar()
+        self.notice = Reading("What happened last")
+        self.start, self.setup, self.live = Start(), Setup(), Live(self.events)
+        self.calibration, self.review = Calibration(), Review()
+        self.pages = QStackedWidget()
+        self.participant = Participant()
+        self._picker, self.keys = Picker(self, choose=False), KeysHelp(self)
+        self._lay_out()
+        self._make_actions()
+        self._join()
+        self.escape = EscapeMutes(self)
+        self.escape.pressed.connect(lambda: self.mute(True))
+        QApplication.instance().installEventFilter(self.escape)  # type: ignore[union-attr]
+        self.begin = Begin(self)
+        self.begin.ready.connect(lambda name: self.attach(Path(name)))
+        self.begin.said.connect(self.start.say)
+        self.begin.replayed.connect(self._review)
+        self.resize(1280, 720)
+        self._restore()
+        self.go("start")
+        if folder is not None:
+            self.attach(folder)
+        self.timer = QTimer(self)
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self.timer.timeout.connect(self.tick)
+        self.timer.start(TICK_MS)
+
+    # Building
+
+    def _lay_out(self) -> None:
+        rail = QVBoxLayout()
+        rail.setSpacing(2)
+        self._rail: dict[str, QToolButton] = {}
+        for page, widget in zip(PAGES, (self.start, self.setup, self.live, self.calibration, self.review), strict=True):
+            self.pages.addWidget(widget)
+            button = QToolButton()
+            button.setText(page.capitalize())
+            button.setCheckable(True)
+            button.setAccessibleName(f"Page: {page}")
+            button.setToolTip(f"{page.capitalize()} ({KEYS[page].keys})")
+            button.setFixedSize(72, 40)
+            button.clicked.connect(lambda _=False, page=page: self.go(page))
+            rail.addWidget(button)
+            self._rail[page] = button
+        rail.addStretch(1)
+        middle = QHBoxLayout()
+        middle.setSpacing(4)
+        middle.addLayout(rail)
+        middle.addWidget(self.pages, 1)
+        self.notice.setContentsMargins(8, 0, 8, 0)
+        whole = QWidget()
+        layout = QVBoxLayout(whole)
+        layout.setContentsMargins(4, 2, 4, 2)
+        layout.setSpacing(2)
+        layout.addWidget(self.top)
+        layout.addWidget(self.notice)
+        layout.addLayout(middle, 1)
+        layout.addWidget(self.bottom)
+        self.setCentralWidget(whole)
+
+    def _make_actions(self) -> None:
+        self.actions_by_key, menus = fill_menus(self, what_keys_do(self))
+        self.actions_by_key["lock"].toggled.connect(self.live.lock_layout)
+        view = menus[KEYS["participant"].menu]
+        panels = view.addMenu("P&anels")
+        for dock in self.live.docks.values():
+            panels.addAction(dock.toggleViewAction())
+        screens = view.addMenu("Participant s&creen on")
+        screens.aboutToShow.connect(lambda: list_screens(screens, self._open_participant))
+
+    def _join(self) -> None:
+        for asker in (self.live, self.setup, self.calibration, self.review):
+            asker.asked.connect(self.send)
+        self.setup.going.connect(self.go)
+        self.top.muting.connect(self.mute)
+        self.live.streams.picking.connect(self._find_streams)
+        self.setup.streams.picking.connect(self._find_streams)
+        self.start.chosen.connect(self._choose)
+
+    def _choose(self, how: str) -> None:
+        last = self.settings.value("session/last")
+        match how:
+            case "demo":
+                self.begin.demo()
+            case "connect":
+                self.begin.connect_stream()
+            case "replay":
+                self.begin.replay()
+            case "reopen":
+                self.begin.reopen(Path(str(last)) if last else None)
+
+    # The session
+
+    def attach(self, folder: Path) -> None:
+        """Show the session of a folder, once and while there is one."""
+        self.detach()
+        self.folder = folder
+        self.settings.setValue("session/last", str(folder))
+        self.setWindowTitle(f"{folder.name} – Earmark")
+        self.source = Source(lambda: board_of(folder))
+        self.link = Link(lambda: Client(folder), ChannelError, self)
+        self.link.refused.connect(self._refused)
+        self.link.answered.connect(self._answered)
+        logger.info("showing %s", folder)
+        self.go("live")
+
+    def _review(self, folder: str) -> None:
+        """Show a recorded run."""
+        self.review.show_run(Path(folder))
+        self.go("review")
+
+    def detach(self) -> None:
+        """Look at no session."""
+        if self.source is not None:
+            self.source.close()
+        if self.link is not None:
+            self.link.close()
+        self.source, self.link, self.folder = None, None, None
+        self.now, self.history, self.recent = Snapshot(), History(), Recent()
+
+    def send(self, command: str, args: dict | None = None) -> None:
+        """Have a command sent; by one that loses something, after asking."""
+        if self.link is None:
+            self.say(f"{command}: there is no session")
+            return
+        loses = LOSES.get(command) if command != "stop" or self.now.state == "calibrating" else None
+        link = self.link
+        if loses is None:
+            link.send(command, args)
+        else:
+            self._ask(f"{command.capitalize()}?", loses, {command.capitalize(): lambda: link.send(command, args)})
+
+    def mute(self, on: bool) -> None:
+        """Silence, or sound again."""
+        self._mute_failed = ""
+        self.send("mute", {"on": on})
+
+    def _refused(self, command: str, words: str) -> None:
+        if command == "mute":
+            self._mute_failed = words
+        self.say(f"{command}: {words}", bad=True)
+
+    def _answered(self, command: str, _: dict) -> None:
+        if command == "mute":
+            self._mute_failed = ""
+        elif command == "attend":
+            self.say(
+                "The simulated listener attends to the talker you clicked: gains will follow within seconds", hold=True
+            )
+
+    def say(self, text: str, bad: bool = False, hold: bool = False) -> None:
+        """Tell something in the line below the top bar; what is bad, or to be held, stays long enough to be read."""
+        look = theme.of(self)
+        self.notice.setStyleSheet(f"color: {look.bad}; font-weight: bold;" if bad else f"color: {look.faint};")
+        self.notice.say(text)
+        if bad or hold:
+            self._hold_until = time.monotonic() + HOLD_S
+
+    # Looking
+
+    def tick(self) -> None:
+        """Take what is new and show it; after a stall, the present."""
+        self.frames += 1
+        reader = samples = None
+        if self.source is not None:
+            if self.frames % 2:
+                self.now = self.source.read()
+                self.history.look(self.now)
+            reader = self.source.signal
+        now = self.now
+        if reader is not None:
+            samples = reader.read()
+            self.lost += samples.lost
+            if (self.recent.sfreq, self.recent.n_channels) != (reader.ring.sfreq, reader.ring.n_channels):
+                self.recent = Recent(reader.ring.sfreq, reader.ring.n_channels)
+            self.recent.add(samples)
+        self.live.traces.take(samples, reader, now)
+        if self.frames % 2 == 0:
+            return
+        new = self.events.take(now.events)
+        if new:
+            fresh = [event for event in new if now.time - event.time < 60]
+            self.live.traces.mark(fresh, now, reader)
+            if time.monotonic() > self._hold_until:
+                self.say(new[-1].text)
+        self.top.look(now, self._mute_failed)
+        self.bottom.look(now)
+        if self.participant.isVisible():
+            self.participant.look(now)
+        page = self.pages.currentWidget()
+        if isinstance(page, Live | Setup | Calibration | Review):
+            page.look(View(now, self.history, self.recent))
+
+    # Pages, colours, windows
+
+    def go(self, page: str) -> None:
+        """Show a page."""
+        self.pages.setCurrentIndex(PAGES.index(page))
+        for name, button in self._rail.items():
+            button.setChecked(name == page)
+
+    def focus(self, widget: QWidget) -> None:
+        self.go("live")
+        widget.setFocus()
+
+    def note(self) -> None:
+        self.go("live")
+        self.live.docks["events"].show()
+        self.live.docks["events"].raise_()
+        self.live.events.note.setFocus()
+
+    def toggle_theme(self) -> None:
+        wanted = theme.LIGHT if theme.of(self) is theme.DARK else theme.DARK
+        self.settings.setValue("theme", wanted.name)
+        theme.apply(QApplication.instance(), wanted)  # type: ignore[arg-type]
+
+    def _open_participant(self, name: str) -> None:
+        self.settings.setValue("participant/screen", name)
+        self.participant.look(self.now)
+        self.participant.open_on(name, self.screen())
+
+    def toggle_participant(self) -> None:
+        if self.participant.isVisible():
+            self.participant.hide()
+        else:
+            self._open_participant(str(self.settings.value("participant/screen") or ""))
+
+    def _find_streams(self) -> None:
+        self._picker.show()
+        self._picker.search()
+
+    def _ask(self, title: str, words: str, choices: dict[str, Callable[[], object]]) -> None:
+        """Ask without holding anything up; keeping things as they are is what Enter does."""
+        box = QMessageBox(QMessageBox.Icon.Warning, title, words, parent=self)
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setModal(False)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for text, do in choices.items():
+            button = box.addButton(text, QMessageBox.ButtonRole.ActionRole)
+            button.setAccessibleName(text)
+            button.clicked.connect(lambda _=False, do=do: do())
+        keep = box.addButton("Go on as it is", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.show()
+
+    # Settings and the end
+
+    def _restore(self) -> None:
+        geometry = self.settings.value("geometry")
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+        self.live.restore_layout(self.settings)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.say(self.notice.said)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.now.under_way and self.now.session_live and not self._closing:
+            event.ignore()
+            self._ask(
+                "A recording is under way",
+                "If this window is closed, the session goes on as it is: sound, decisions and recording. "
+                f"'earmark dashboard {self.folder}' shows it again.",
+                {
+                    "Close; the session goes on": self.close_now,
+                    "End the recording, then close": self._end_and_close,
+                },
+            )
+            return
+        self.timer.stop()
+        self.settings.setValue("geometry", self.saveGeometry())
+        self.live.save_layout(self.settings)
+        self.settings.sync()
+        launched = self.begin.launched
+        if launched is not None and not self.now.under_way:
+            launched.end()  # nobody else knows of it
+        self.participant.close()
+        for panel in (*self.live.panels, self.review):
+            panel.end()
+        QApplication.instance().removeEventFilter(self.escape)  # type: ignore[union-attr]
+        self.detach()
+        event.accept()
+
+    def close_now(self) -> None:
+        """Close without a question; the session goes on."""
+        self._closing = True
+        self.close()
+
+    def _end_and_close(self) -> None:
+        if self.link is None:
+            return
+        self.say("Ending the recording …")
+        self.link.send("stop")
+        waiting = QTimer(self)
+        waiting.timeout.connect(self._close_when_ended)
+        waiting.start(200)
+
+    def _close_when_ended(self) -> None:
+        if not self.now.under_way:
+            self.close_now()

@@ -1,0 +1,207 @@
+"""The engine process: owns the streams, the graph and the decoder, and sets gains. It waits for nobody."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devices.spawn import leave_signals_to_parent
+
+if TYPE_CHECKING:
+    from app.engine import Engine
+    from pipeline.stream import Decision
+
+log = logging.getLogger(__name__)
+
+#: Seconds in which gains follow a decision that does not say otherwise.
+RAMP_S = 0.5
+#: Seconds between updates of the board.
+BOARD_S = 0.1
+#: Seconds in which what waits for the recorder must be handed over at the end.
+FLUSH_S = 20.0
+#: Priority asked for: below that of the sound.
+PRIORITY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class EngineJob:
+    """What an engine process is started with.
+
+    Attributes
+    ----------
+    text, folder : str
+        Configuration, and where relative paths in it begin.
+    about : str
+        JSON: what the recording shall say of itself.
+    gains : str
+        Shared memory for gains; empty to set none.
+    board : str
+        Shared memory by which it says how it is.
+    """
+
+    text: str
+    folder: str
+    about: str
+    gains: str
+    board: str
+
+
+class _Speaker:
+    """Says things to the supervisor, from a thread of its own: one that is busy must not hold up the graph."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._queue: queue.SimpleQueue[list[str] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._speak, name="to the supervisor", daemon=True)
+        self._thread.start()
+
+    def say(self, *message: str) -> None:
+        self._queue.put([*message])
+
+    def _speak(self) -> None:
+        while (message := self._queue.get()) is not None:
+            try:
+                self._pipe.send_bytes(json.dumps(message).encode())
+            except OSError:  # the supervisor is dead, which the main thread sees, too
+                return
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join(2.0)
+
+
+def run(job: EngineJob, pipe: Connection) -> None:
+    """Connect, work, and end when told to, or when the supervisor is dead; the process ends here."""
+    leave_signals_to_parent("SIGTERM")
+    from app.config import ConfigError
+    from devices.audio.scene import AudioError
+    from devices.lsl_info import StreamError
+    from devices.lsl_log import quiet_liblsl
+    from pipeline.stream import WiringError
+
+    quiet_liblsl()
+    speaker = _Speaker(pipe)
+    try:
+        speaker.say("ended", _work(job, pipe, speaker))
+    except (AudioError, ConfigError, StreamError, WiringError) as error:
+        speaker.say("refused", type(error).__name__, str(error))
+    except Exception as error:
+        log.exception("the engine failed")
+        speaker.say("ended", f"the engine failed: {error!r}")
+    speaker.close()
+    os._exit(0)  # not by way of liblsl's own end, which may hang where a sender has gone
+
+
+def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
+    """Do all of it; return what went wrong."""
+    from app.config import parse_config
+    from app.engine import Engine
+    from app.engine_signals import EngineSignals
+    from devices.board import Board
+    from devices.recorder import SPILL_BYTES
+    from devices.ring import Ring, SpillingWriter
+    from devices.session_file import SessionWriter
+
+    config = parse_config(job.text, "the session", Path(job.folder))
+    board = Board(job.board)
+    set_gains = _gain_setter(job.gains) if job.gains else None
+    engine = Engine(config, on_event=lambda text: speaker.say("event", text), on_decision=set_gains)
+    engine.connect()
+    name = config.attention.neural if config.attention else next(iter(engine.descriptions))
+    signals = EngineSignals(name, engine.descriptions[name].spec)
+    engine.on_item = signals.take
+    writer = SessionWriter(engine.descriptions, engine.recorded_outputs(), json.loads(job.about))
+    speaker.say("connected", base64.b64encode(writer.headers).decode())
+    message = _hear(pipe)
+    if message is None or message[0] != "begin":
+        engine.close()
+        signals.close()
+        return ""
+    ring = Ring(message[1])
+    out = SpillingWriter(ring, SPILL_BYTES)
+    writer.begin(out.put)
+    speaker.say("event", _ask_for_real_time())
+    engine.start(writer)
+    speaker.say("begun")
+    told = threading.Event()
+    teller = threading.Thread(target=_tell, args=(engine, board, signals.ring, told), name="board", daemon=True)
+    teller.start()
+    while engine.failure is None:
+        if not pipe.poll(BOARD_S):
+            continue
+        message = _hear(pipe)
+        if message is None or message[0] == "end":
+            break
+        if message[0] == "control":
+            engine.control(message[1])
+        elif message[0] == "note":
+            engine.note(message[1])
+    engine.stop()
+    told.set()
+    teller.join()
+    board.close()
+    signals.close()
+    end = time.monotonic() + FLUSH_S
+    while out.spilled and time.monotonic() < end:
+        out.pump()
+        time.sleep(0.01)
+    out.close()
+    ring.close()
+    return "" if engine.failure is None else f"the graph failed: {engine.failure}"
+
+
+def _hear(pipe: Connection) -> list[Any] | None:
+    """What the supervisor says; None if it is dead."""
+    try:
+        message: list[Any] = json.loads(pipe.recv_bytes())
+    except (EOFError, OSError):
+        return None
+    return message
+
+
+class _gain_setter:
+    """Writes the gains of decisions where the audio process reads them, on the graph's thread."""
+
+    def __init__(self, name: str) -> None:
+        from devices.audio.records import Gains, Seqlock
+
+        self._gains: Seqlock[Gains] = Seqlock(Gains, name)
+        self._last: tuple[float, ...] | None = None
+
+    def __call__(self, decision: Decision, number: int) -> None:
+        import pylsl
+
+        from devices.audio.records import Gains, padded
+
+        gains = tuple(float(gain) for gain in decision.gains)
+        if gains != self._last:
+            ramp_s = RAMP_S if decision.ramp_s is None else decision.ramp_s
+            self._gains.write(Gains(padded(gains), ramp_s, number, pylsl.local_clock()))
+            self._last = gains
+
+
+def _ask_for_real_time() -> str:
+    """Ask for real-time priority for every thread, those to come included; say whether it was granted."""
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except (OSError, AttributeError):  # not permitted; not Linux
+        return "engine: normal priority, since real-time priority is not permitted; see 'earmark doctor'"
+    return "engine: real-time priority"
+
+
+def _tell(engine: Engine, board: Any, signals: str, stop: threading.Event) -> None:
+    from app.engine_facts import EngineFacts
+
+    facts = EngineFacts(engine, signals)
+    while not stop.wait(BOARD_S):
+        board.write(facts.now())

@@ -1,0 +1,78 @@
+"""``earmark serve`` and ``earmark control``: a session without a terminal, and words to it from another one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.calibrate import OUT_HELP, read_protocol
+
+
+def serve(
+    session: Annotated[Path, typer.Argument(help="Session, TOML; 'earmark new' writes one.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
+) -> None:
+    """Hold a session ready for 'earmark control' and 'earmark dashboard', until Ctrl-C or the command 'shutdown'.
+
+    Sound plays from the first check on. Exit status: 0 ended in good order, 1 something is wrong.
+    """
+    from app.config import load_config
+    from app.console import failures, say
+    from app.record import stop_on_signals
+    from app.session_screen import refusals
+    from app.supervisor import Supervisor
+    from devices.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    folder, stop = out or session.parent, stop_on_signals()
+    with failures(), refusals():
+        config, protocol = load_config(session), read_protocol(session)
+        with Supervisor(config, folder, protocol, ask=True) as supervisor:
+            say(f"Ready. In another terminal: earmark control {folder} check")
+            while not stop.wait(0.1) and not supervisor.ended.is_set():
+                while supervisor.events:
+                    say(supervisor.events.popleft())
+        while supervisor.events:
+            say(supervisor.events.popleft())
+
+
+def control(
+    folder: Annotated[Path, typer.Argument(help="Folder of a session under way.")],
+    command: Annotated[str, typer.Argument(help="What to do; a wrong word lists all there are.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="As talker=0, mode=sham, on=false, text=...")
+    ] = None,
+) -> None:
+    """Tell a session under way what to do: mute, pause, resume, override, redo, note, stop, state and others.
+
+    Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' goes on in FOLDER. Talkers
+    count from 0. Exit status: 0 done, 1 refused, or no session is under way there.
+    """
+    from app.channel import ChannelError, Client
+    from app.console import console, fail
+
+    given = {}
+    for argument in arguments or []:
+        name, equals, value = argument.partition("=")
+        if not equals:
+            fail(f"{argument!r} must be NAME=VALUE, as talker=0")
+        given[name] = _value(value)
+    try:
+        client = Client(folder)
+        answer = client.send(command, **given)
+    except ChannelError as error:
+        fail(str(error))
+    client.close()
+    if answer is not None:
+        console.print_json(json.dumps(answer))
+
+
+def _value(text: str) -> Any:
+    """Numbers, true, false and null are what they are in JSON; all else is text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

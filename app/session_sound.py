@@ -1,0 +1,101 @@
+"""What a session lets its listener hear, and what of that it publishes."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from app.sound_config import SoundConfig
+from devices.audio.engine import AudioEngine
+from devices.audio.outlets import SoundOutlets
+from devices.audio.prepare import prepare
+from devices.audio.scene import AudioError
+from pipeline.envelope import EnvelopeConfig
+
+#: Seconds in which the others join a talker who was announced.
+CUE_RAMP_S = 0.5
+
+
+class SessionSound:
+    """Plays from :meth:`play` on. What the operator says here holds whatever steering does, and without it, too.
+
+    Parameters
+    ----------
+    config : SoundConfig
+    folder : Path
+        Where relative paths begin.
+    on_event : callable
+        Told in words whatever a person should know.
+    """
+
+    def __init__(self, config: SoundConfig, folder: Path, on_event: Callable[[str], None]) -> None:
+        self._config, self._folder, self._on_event = config, folder, on_event
+        self.talkers = [talker.name for talker in config.talkers]
+        #: Playing, or None.
+        self.audio: AudioEngine | None = None
+        self.muted = False
+        self._outlets: SoundOutlets | None = None
+        self._lock = threading.RLock()
+
+    def play(self) -> AudioEngine:
+        """Begin to play and to publish, if that was not done before.
+
+        Raises
+        ------
+        AudioError
+            If sound cannot be played.
+        """
+        with self._lock:
+            if self.audio is not None and not self.audio.failure:
+                return self.audio
+            self.stop()
+            scene = self._config.scene(self._folder)
+            audio = AudioEngine(prepare(scene), self._config.sink(self._folder), self._on_event)
+            outlets = SoundOutlets(audio, self._config.publish, EnvelopeConfig())
+            try:
+                audio.start()
+            except AudioError as error:
+                outlets.stop()
+                raise AudioError(f"{error}. See 'earmark devices', and 'device' in [sound]") from None
+            self.audio, self._outlets = audio, outlets
+            audio.mute(self.muted)
+            return audio
+
+    def stop(self) -> None:
+        """Fade out and withdraw the streams."""
+        with self._lock:
+            audio, self.audio = self.audio, None
+            outlets, self._outlets = self._outlets, None
+            if audio is not None:
+                audio.stop()
+            if outlets is not None:
+                outlets.stop()
+
+    def mute(self, on: bool) -> None:
+        """Silence at once; or not any longer."""
+        with self._lock:
+            self.muted = on
+            if self.audio is not None:
+                self.audio.mute(on)
+
+    def master(self, gain_db: float) -> None:
+        """Set the gain of everything, dB, at most 0."""
+        with self._lock:
+            if self.audio is not None:
+                self.audio.master(min(0.0, gain_db))
+
+    def override(self, gains_db: Sequence[float] | None, ramp_s: float) -> None:
+        """Put gains of the operator's own in the place of steering's; None gives way to steering again."""
+        with self._lock:
+            if self.audio is not None:
+                self.audio.override(gains_db, ramp_s)
+
+    def announce(self, name: str, seconds: float) -> None:
+        """Let one talker be heard alone for a while: a cue that everybody understands. Waits for nothing."""
+        if name and seconds:
+            self.override([0.0 if talker == name else -math.inf for talker in self.talkers], 0.1)
+            timer = threading.Timer(seconds, self.override, (None, CUE_RAMP_S))
+            timer.daemon = True
+            timer.start()

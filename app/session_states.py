@@ -1,0 +1,33 @@
+"""The states of a session, and what may come after what."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a session stands."""
+
+    IDLE = "idle"
+    CHECKING = "checking"
+    CALIBRATING = "calibrating"
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    REVIEW = "review"
+
+
+#: What may come after what. Ready means that there is a decoder and that it fits.
+NEXT: dict[State, frozenset[State]] = {
+    State.IDLE: frozenset({State.CHECKING}),
+    State.CHECKING: frozenset({State.IDLE, State.CALIBRATING, State.READY}),
+    State.CALIBRATING: frozenset({State.IDLE, State.READY}),
+    State.READY: frozenset({State.IDLE, State.CHECKING, State.RUNNING}),
+    State.RUNNING: frozenset({State.PAUSED, State.REVIEW}),
+    State.PAUSED: frozenset({State.RUNNING, State.REVIEW}),
+    State.REVIEW: frozenset({State.IDLE, State.CHECKING}),
+}
+
+
+class SessionError(RuntimeError):
+    """The session cannot do this, or not now; the message says what it can."""

@@ -1,0 +1,277 @@
+"""The supervisor: a session, shown on a board and driven over the command channel, whoever looks and asks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pylsl
+
+from app.channel import Refused, Server
+from app.config import Config, ConfigError
+from app.modes import Mode
+from app.protocol import Protocol
+from app.session import Session
+from app.session_states import SessionError
+from devices.audio.scene import AudioError
+from devices.board import Board
+from devices.lsl_info import StreamError
+from devices.recorder import RecordingFailed
+from pipeline.stream import WiringError
+
+#: Seconds between updates of the board, and between looks at the disk.
+BOARD_S, DISK_S = 0.1, 2.0
+#: Newest events that the board shows.
+N_EVENTS = 200
+
+_Talker = int | Literal["equal"] | None
+
+
+class Supervisor:
+    """Runs a session and answers for it. As a context manager it leaves nothing behind but files.
+
+    Parameters
+    ----------
+    config : Config
+        With attention, sound, and a stream of cues.
+    folder : Path
+        For everything that is made; one session at a time.
+    protocol : Protocol
+        What calibrations and runs are like.
+    kind : str
+        What is shown to whoever looks: ``live`` or ``demo``.
+    ask : bool
+        Whether somebody is there to answer questions.
+    attend : callable, optional
+        Tells a simulated listener, by name, whom to attend to.
+
+    Raises
+    ------
+    ConfigError, app.channel.ChannelError, OSError
+        If the configuration lacks something, or a session is under way in the folder.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        protocol: Protocol,
+        kind: str = "live",
+        ask: bool = False,
+        attend: Callable[[str], None] | None = None,
+    ) -> None:
+        #: What happened, for a terminal to take.
+        self.events: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the sound
+        self._shown: deque[tuple[int, float, str]] = deque(maxlen=N_EVENTS)
+        self._n_events = 0
+        self.session = Session(config, folder, self._event, ask=ask)
+        self.protocol, self._kind, self.attend = protocol, kind, attend
+        folder.mkdir(parents=True, exist_ok=True)
+        #: Set when somebody asked for the end of it all.
+        self.ended = threading.Event()
+        self._checks: list[list[Any]] = []
+        self._disk: dict[str, Any] = {}
+        self._disk_at = 0.0
+        self._beat, self._stop, self._events_lock = 0, threading.Event(), threading.Lock()
+        self._board = Board()
+        try:
+            self._server = Server(folder, self._handle, {"board": self._board.name, "pid": os.getpid(), "kind": kind})
+        except BaseException:
+            self._board.close()
+            raise
+        self._thread = threading.Thread(target=self._show, name="board", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything in good order."""
+        self._server.close()
+        self.session.close()
+        self._stop.set()
+        self._thread.join()
+        self._board.close()
+
+    def _event(self, text: str) -> None:
+        with self._events_lock:
+            self._n_events += 1
+            self._shown.append((self._n_events, pylsl.local_clock(), text))
+        self.events.append(text)
+
+    # The board
+
+    def _show(self) -> None:
+        while not self._stop.wait(BOARD_S):
+            self._beat += 1
+            self._board.write(self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        session = self.session
+        part, audio, facts = session.part, session.sound.audio, session.facts
+        found: dict[str, Any] = {
+            "time": pylsl.local_clock(),
+            "beat": self._beat,
+            "kind": self._kind,
+            "state": session.state.value,
+            "mode": session.mode.value,
+            "out": str(session.out),
+            "talkers": session.talkers,
+            "muted": session.sound.muted,
+            "override": session.overridden,
+            "decoder": session.decoder.is_dir(),
+            "checks": self._checks,
+        }
+        with self._events_lock:
+            found["events"] = list(self._shown)
+        if part is not None:
+            under_way = not part.wait(0)
+            found |= {
+                "elapsed": part.elapsed,
+                "seconds": part.seconds,
+                "attend": part.attend,
+                "next_cue_s": part.cues[0][0] - part.elapsed if part.cues else None,
+                "block": part.block,
+                "n_blocks": part.n_blocks,
+                "waiting": part.waiting,
+                "question": part.question,
+                "complete": part.complete,
+                "failure": part.failure,
+                "recording_now": under_way,
+                **part.loop.names,
+            }
+            found["recording"] |= self._room(part.loop.path.parent, found["recording"]["bytes"])
+        if facts is not None:
+            found["accuracy"] = {
+                "accuracy": facts.accuracy,
+                "chance": facts.chance,
+                "n": facts.n_decisions,
+                "seconds": facts.seconds,
+            }
+        if audio is not None:
+            found["audio"] = {
+                "status": audio.names.status,
+                "pcm": audio.names.pcm,
+                "playing": audio.playing,
+                "failure": audio.failure,
+                "restarts": audio.restarts,
+            }
+        return found
+
+    def _room(self, folder: Path, n_bytes: int) -> dict[str, Any]:
+        """How quickly the recording grows, and how much of the disk is left."""
+        now = time.monotonic()
+        if now - self._disk_at > DISK_S:
+            rate = max(0.0, n_bytes - self._disk.get("n_bytes", n_bytes)) / (now - self._disk_at)
+            free = shutil.disk_usage(folder).free
+            self._disk, self._disk_at = {"n_bytes": n_bytes, "bytes_per_s": rate, "free_bytes": free}, now
+        return self._disk
+
+    # The channel
+
+    def _handle(self, command: str, arguments: dict[str, Any]) -> Any:
+        """Do what somebody asks for.
+
+        Raises
+        ------
+        Refused
+            If it cannot be done, or not now.
+        """
+        known: dict[str, Callable[..., Any]] = {
+            name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")
+        }
+        if command not in known:
+            raise Refused(f"there is no command {command!r}, but {', '.join(sorted(known))}")
+        try:
+            return known[command](**arguments)
+        except TypeError as error:
+            raise Refused(f"{command}: {error}") from None
+        except (
+            SessionError, ConfigError, AudioError, StreamError, WiringError, RecordingFailed, OSError, ValueError
+        ) as error:  # fmt: skip
+            raise Refused(str(error)) from None
+
+    def do_state(self) -> dict[str, Any]:
+        """Return what the board shows."""
+        return self._facts()
+
+    def do_check(self) -> list[list[Any]]:
+        """Look at everything; return what was looked at, whether it is well, and words."""
+        self._checks = [[one.what, one.ok, one.words] for one in self.session.check(self.protocol.run.seconds)]
+        return self._checks
+
+    def do_calibrate(self) -> None:
+        """Begin the trials of the protocol."""
+        self.session.calibrate(self.protocol.calibration)
+
+    def do_redo(self) -> None:
+        """Repeat the trial under way, or else the last one, in the end."""
+        self.session.redo()
+
+    def do_accept(self) -> float:
+        """Make a decoder of the calibration; return its cross-validated accuracy."""
+        return float(self.session.train().accuracy)
+
+    def do_refuse(self) -> None:
+        """Throw the decoder of the calibration away."""
+        self.session.refuse()
+
+    def do_run(self, mode: str = "closed", seconds: float | None = None) -> str:
+        """Begin to decode; return the folder."""
+        return str(self.session.run(Mode(mode), self.protocol.run, seconds))
+
+    def do_pause(self) -> None:
+        """Stop to steer."""
+        self.session.pause()
+
+    def do_resume(self) -> None:
+        """Steer again."""
+        self.session.resume()
+
+    def do_override(self, talker: _Talker = None) -> None:
+        """Favour a talker, counted from 0, or ``equal``; null follows decisions again."""
+        self.session.override(talker)
+
+    def do_mute(self, on: bool = True) -> None:
+        """Silence; or not any longer."""
+        self.session.mute(on)
+
+    def do_master(self, db: float) -> None:
+        """Set the gain of everything, at most 0 dB."""
+        self.session.sound.master(float(db))
+
+    def do_note(self, text: str) -> None:
+        """Keep words in the recording."""
+        self.session.note(str(text))
+
+    def do_answer(self, text: str) -> None:
+        """Answer the question that is asked."""
+        part = self.session.part
+        if part is None or not part.question:
+            raise Refused("nothing is asked now")
+        part.answer(str(text))
+
+    def do_attend(self, talker: int) -> None:
+        """Tell the simulated listener whom to attend to, counted from 0."""
+        if self.attend is None:
+            raise Refused("the listener is real, and is told by cues")
+        if not 0 <= talker < len(self.session.talkers):
+            raise Refused(f"there is no talker {talker + 1}: there are {len(self.session.talkers)}")
+        self.attend(self.session.talkers[talker])
+
+    def do_stop(self) -> None:
+        """End the calibration or run in good order."""
+        self.session.stop()
+
+    def do_shutdown(self) -> None:
+        """End the session."""
+        self.ended.set()

@@ -1,0 +1,205 @@
+"""An hour of a simulated session at real time, as before every release: does anything grow, drift or get lost?
+
+    python benchmarks/hour.py [--minutes 60] [--listener typical] [--device null] [--json FILE] [--out FOLDER]
+
+A sixth of the time is calibration, the rest a closed loop. Every five seconds memory, open files and threads of every
+process are noted; in the end their growth from the first to the last quarter of the loop, the difference between the
+clocks of EEG and sound after correction, losses, and whether a replay of all of it is identical. Exit status: 0 all
+well, 1 something is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from app.demo import simulated_session
+from app.environment import environment
+from app.modes import Mode
+from app.protocol import Calibration, Protocol, RunPlan
+from app.session_figures import session_figures
+from app.supervisor import Supervisor
+from app.verify import Replay
+from devices import xdf
+from devices.lsl_log import quiet_liblsl
+from devices.session_file import Consumed, SessionFile
+from pipeline.stream import Block, ClockMap
+
+#: Seconds between looks; length of a trial of the calibration; between cues of the loop.
+LOOK_S, TRIAL_S, SWITCH_S = 5.0, 30.0, 45.0
+#: What may grow between the first and the last quarter: memory in MB, open files, threads; seconds between clocks.
+MOST = {"memory MB": 8.0, "open files": 0, "threads": 0}
+MOST_DRIFT_S = 1e-3
+
+
+def processes(supervisor: Supervisor) -> dict[str, psutil.Process]:
+    """The processes of a session by what they do."""
+    session = supervisor.session
+    names = session.part.loop.names if session.part else {}
+    found = {
+        "supervisor": os.getpid(),
+        "engine": names.get("engine", {}).get("pid"),
+        "recorder": names.get("recording", {}).get("pid"),
+        "audio": session.sound.audio.status().pid if session.sound.audio else None,
+    }
+    return {name: psutil.Process(pid) for name, pid in found.items() if pid}
+
+
+def follow(supervisor: Supervisor) -> dict[str, list[tuple[float, int, int]]]:
+    """Note memory in MB, open files and threads of every process until the calibration or run has ended."""
+    seen: dict[str, list[tuple[float, int, int]]] = defaultdict(list)
+    while not supervisor.session.wait(LOOK_S):
+        for name, process in processes(supervisor).items():
+            try:
+                memory = process.memory_full_info().uss / 1e6
+                seen[name].append((memory, process.num_fds(), process.num_threads()))
+            except psutil.NoSuchProcess:
+                continue
+        while supervisor.events:
+            print(f"{time.strftime('%H:%M:%S')} {supervisor.events.popleft()}", flush=True)
+    return seen
+
+
+def growth(seen: list[tuple[float, int, int]]) -> dict[str, float]:
+    """Medians of the last quarter less those of the first."""
+    table, n = np.array(seen), max(1, len(seen) // 4)
+    return dict(zip(MOST, np.median(table[-n:], axis=0) - np.median(table[:n], axis=0), strict=True))
+
+
+def clock_errors(path: Path) -> dict[str, Any]:
+    """How far the corrected clocks of EEG and sound are from their stamps, and from one another.
+
+    The simulated amplifier and the sink without a device stamp every sample exactly, so what is left is error of ours.
+    The amplifier's clock runs fast by 30 ppm: uncorrected, it would be off by 108 ms after an hour.
+    """
+    file = SessionFile(path)
+    numbers = {name: number for number, name in enumerate(file.streams, 1)}
+    stamps = {number: [0, {}] for number in numbers.values()}
+    for chunk in xdf.read_chunks(path):
+        if chunk.tag == xdf.SAMPLES and chunk.stream_id in stamps:
+            name = next(name for name, number in numbers.items() if number == chunk.stream_id)
+            spec = file.streams[name].spec
+            if spec.sfreq:
+                times, _ = xdf.parse_samples(chunk.content, "<f4", spec.n_channels)
+                stamps[chunk.stream_id][1][stamps[chunk.stream_id][0]] = times[0]
+                stamps[chunk.stream_id][0] += len(times)
+    errors: dict[str, list[tuple[float, float]]] = {"eeg": [], "speech": []}
+    clocks: dict[str, ClockMap] = {}
+    for event in file:
+        if not isinstance(event, Consumed) or event.stream not in errors:
+            continue
+        if isinstance(event.item, ClockMap):
+            clocks[event.stream] = event.item
+        elif isinstance(event.item, Block) and event.stream in clocks:
+            stamp = stamps[numbers[event.stream]][1].get(event.item.start)
+            if stamp is not None:
+                errors[event.stream].append((stamp, clocks[event.stream].time(event.item.start) - stamp))
+    found: dict[str, Any] = {}
+    medians = {}
+    for name, pairs in errors.items():
+        table = np.array(pairs)
+        minutes = ((table[:, 0] - table[0, 0]) // 60).astype(int)
+        medians[name] = np.array([np.median(table[minutes == k, 1]) for k in range(1, minutes.max())])
+        found[f"{name}: largest error of a minute (ms)"] = 1e3 * float(np.abs(medians[name]).max(initial=0.0))
+    n = min(map(len, medians.values()))
+    apart = medians["eeg"][:n] - medians["speech"][:n]
+    found["EEG against sound: largest difference of a minute (ms)"] = 1e3 * float(np.abs(apart).max(initial=0.0))
+    found["EEG against sound: change from the first to the last minutes (ms)"] = 1e3 * float(
+        np.median(apart[-5:]) - np.median(apart[:5])
+    )
+    return found
+
+
+def main() -> int:
+    """Run it all; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--listener", default="typical")
+    parser.add_argument("--device", default="null")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    quiet_liblsl()
+    folder = given.out or Path(tempfile.mkdtemp(prefix="earmark-hour-"))
+    seconds = 60 * given.minutes
+    n_trials = max(4, 2 * round(seconds / 6 / TRIAL_S / 2))
+    protocol = Protocol(
+        calibration=Calibration(n_trials=n_trials, trial_s=seconds / 6 / n_trials, pause_s=1.0),
+        run=RunPlan(seconds=seconds * 5 / 6, switch_every_s=SWITCH_S),
+    )
+    with simulated_session(folder, given.device, protocol, given.listener) as supervisor:
+        session = supervisor.session
+        session.calibrate(protocol.calibration)
+        follow(supervisor)
+        facts = session.train()
+        place = session.run(Mode.CLOSED, protocol.run)
+        seen = follow(supervisor)
+        complete, failure = session.complete, session.failure
+        names = session.part.loop.names
+        segments = [one for one in dataclasses.astuple(session.sound.audio.names) if isinstance(one, str)]
+    left = [name for name in segments if (Path("/dev/shm") / name).exists()]
+    recording = place / "loop.xdf"
+    judged = session_figures(recording)
+    replay = Replay(SessionFile(recording))
+    replay.run()
+    grown = {name: growth(one) for name, one in seen.items() if len(one) > 8}
+    clocks = clock_errors(recording)
+    found = {
+        "environment": environment(),
+        "minutes": given.minutes,
+        "listener": given.listener,
+        "complete": complete,
+        "failure": failure,
+        "calibration": {"accuracy": facts.accuracy, "decisions": facts.n_decisions},
+        "loop": {
+            "windows": judged.n_windows,
+            "right": judged.n_right,
+            "threshold": judged.threshold,
+            "decided rightly from 10 s after a cue": judged.steady,
+            "decisions": len(judged.times),
+            "dropped": judged.n_dropped,
+        },
+        "stages (ms): p50, p99, max": {
+            name: [1e3 * float(v) for v in (*np.percentile(values, [50, 99]), values.max())]
+            for name, values in judged.stages.items()
+            if len(values)
+        },
+        "sound": judged.sound,
+        "restarts": {"engine": names["engine"]["restarts"], "recorder": names["recording"]["restarts"]},
+        "growth from the first to the last quarter": grown,
+        "clocks": clocks,
+        "replay identical": all(one.identical for one in replay.outputs.values()),
+        "shared memory left behind": left,
+    }
+    wrong = [
+        f"{what} of {name} grew by {value:.1f}"
+        for name, one in grown.items()
+        for what, value in one.items()
+        if value > MOST[what]
+    ]
+    if clocks["EEG against sound: largest difference of a minute (ms)"] > 1e3 * MOST_DRIFT_S:
+        wrong.append("the clocks of EEG and sound are more than a millisecond apart")
+    if not complete or not found["replay identical"] or left or any(found["restarts"].values()):
+        wrong.append("it did not come to its end in good order: see above")
+    print(json.dumps(found, indent=1))
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print("\n".join(f"WRONG: {one}" for one in wrong) or "all well")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""How well attention can be decoded in simulated listeners, measured faster than real time.
+
+::
+
+    python -m benchmarks.listeners typical --sessions 12 --demos 100
+
+A session is one minute of calibration and nine minutes of trials; its EEG goes through the nodes that a live session
+uses. Two linear decoders are judged on the trials: one trained on all but two of them, and one trained on the minute.
+The speech is what ships with the program, begun anywhere and repeated where it ends, so that what a decoder is judged
+on it may have met in training, with other noise. A demonstration is a minute of calibration and a loop of a minute, as
+in ``earmark demo``, and is passed if the decision windows of the loop that were right reach the binomial threshold.
+"""
+
+from __future__ import annotations
+
+# One thread: it must be imported before NumPy is.
+import app
+
+# isort: split
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import soundfile
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from app.demo import CALIBRATION, N_TRIALS, SWITCH_S
+from app.protocol import MOST_IN_A_ROW, draw_order
+from devices.recorded_run import RecordedRun, Signal, Trial, prepare
+from devices.session_run import REORIENT_S
+from devices.simulate import PRESETS, Listener, ListenerConfig
+from pipeline.decoders.linear import LinearDecoder, make_spec
+from pipeline.decoders.moments import moments
+from pipeline.decoders.presets import EEG, IEEG, Preset
+from pipeline.envelope import EnvelopeConfig, speech_envelope
+from pipeline.metrics import binomial_threshold
+from pipeline.run import Run
+from pipeline.scoring import judge
+from pipeline.stream import StreamSpec
+
+VOICES = ("Joe", "Ada")
+SPEECH = Path(app.__file__).parent / "speech"
+#: Decision windows in seconds; the loop is judged by those of two.
+WINDOWS, LOOP_WINDOW = (1.0, 2.0, 4.0, 5.0, 10.0, 20.0, 60.0), 2.0
+#: Length of a demonstration in seconds.
+DEMO_S = 120.0
+#: Trials of a session after its calibration, the seconds of each, and how many are left out at a time.
+TRIALS, TRIAL_S, LEFT_OUT = 8, 67.5, 2
+#: Windows that count between two switches of a loop: the first two seconds do not, nor what reaches beyond the end.
+PER_STEP = int((SWITCH_S - REORIENT_S - EEG.tmax) / LOOP_WINDOW)
+#: Loops drawn to tell how often they reach the threshold; how often is nearly always; minutes for which it is told.
+N_LOOPS, POWER, MINUTES = 2000, 0.95, (1, 2, 5, 10, 20)
+#: Sessions that make up a long loop. Their decoders are much alike, but not those that had one minute to learn from.
+END_TO_END = 4
+
+
+@cache
+def voices() -> list[NDArray[np.float64]]:
+    """Envelopes as a session publishes them."""
+    sounds = [soundfile.read(SPEECH / f"{name.lower()}.ogg") for name in VOICES]
+    return [speech_envelope(audio, float(rate), EnvelopeConfig())[:, 0] for audio, rate in sounds]
+
+
+def record(
+    config: ListenerConfig, preset: Preset, seed: int, trials: Sequence[tuple[str, float]], starts: Sequence[float]
+) -> list[Run]:
+    """Have somebody listen: one run for each trial, as a recorded session would give.
+
+    Parameters
+    ----------
+    config, preset
+        The listener, and how signals are prepared.
+    seed : int
+        Of the listener.
+    trials : sequence of (str, float)
+        Who is attended, and for how many seconds.
+    starts : sequence of float
+        Where in the speech of each talker it begins, s.
+    """
+    sfreq = EnvelopeConfig().sfreq
+    ends = np.cumsum([seconds for _, seconds in trials])
+    n = round(float(ends[-1]) * sfreq)
+    times = np.arange(n) / sfreq
+    heard = [one[(round(start * sfreq) + np.arange(n)) % len(one)] for one, start in zip(voices(), starts, strict=True)]
+    person = Listener(config, len(VOICES), seed=seed)
+    cut = []
+    for number, ((name, seconds), end) in enumerate(zip(trials, ends, strict=True)):
+        start = float(end) - seconds
+        person.attend(VOICES.index(name), start)
+        stimuli = tuple(f"{number} {voice}" for voice in VOICES)
+        cut.append(Trial(f"{number}", start, float(end), VOICES, stimuli, ((start + REORIENT_S, name),)))
+    person.hear(times, np.stack(heard))
+    eeg = person.listen(int(ends[-1] / person.period))
+    spec = StreamSpec("speech", sfreq, ("speech",), ("misc",), ("",))
+    speech = tuple(Signal(spec, times, _rows(one[:, None])) for one in heard)
+    neural = Signal(person.spec, person.start + np.arange(len(eeg), dtype=np.float64) * person.period, _rows(eeg))
+    return prepare(RecordedRun(f"seed {seed}", f"{seed}", neural, speech, tuple(cut)), preset)
+
+
+def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
+    return lambda start, stop: data[start:stop]
+
+
+Right = dict[float, list[bool]]  # of each window, in order, for each length
+
+
+def judged(decoder: LinearDecoder, runs: Sequence[Run], windows: Sequence[float]) -> Right:
+    """Tell which windows were decided rightly."""
+    right: Right = {w: [] for w in windows}
+    for run in runs:
+        for found in judge(decoder, run, windows, np.random.default_rng(0), 0, 5.0).windows:
+            right[found.seconds] += (found.said == found.attended).tolist()
+    return right
+
+
+def untrained(preset: Preset) -> LinearDecoder:
+    """Make a decoder; inside the head there are so many channels that one penalty has to do."""
+    return LinearDecoder(preset, *(((1.0,), (0.4,)) if preset is IEEG else ()))
+
+
+def calibration(seed: int) -> list[tuple[str, float]]:
+    """Trials of a demonstration's first half."""
+    order = draw_order(VOICES, N_TRIALS, MOST_IN_A_ROW, seed)
+    return [(name, CALIBRATION * DEMO_S / N_TRIALS) for name in order]
+
+
+def session(config: ListenerConfig, preset: Preset, seed: int) -> tuple[Right, Right]:
+    """Judge a decoder of all but two trials, and one of a minute, on one listener."""
+    rng = np.random.default_rng(seed)
+    trials = [(name, TRIAL_S) for name in draw_order(VOICES, TRIALS, MOST_IN_A_ROW, seed)]
+    runs = record(config, preset, seed, [*calibration(seed), *trials], rng.uniform(0, 200, len(VOICES)).tolist())
+    minute, runs = runs[:N_TRIALS], runs[N_TRIALS:]
+    spec = make_spec(LinearDecoder.kind, runs[0], preset)
+    parts = [moments(run, spec) for run in runs]
+    folds: Right = {w: [] for w in WINDOWS}
+    for first in range(0, TRIALS, LEFT_OUT):
+        stop = first + LEFT_OUT
+        decoder = untrained(preset).fit_moments(spec, parts[:first] + parts[stop:])
+        for w, some in judged(decoder, runs[first:stop], WINDOWS).items():
+            folds[w] += some
+    return folds, judged(untrained(preset).fit(minute), runs, WINDOWS)
+
+
+def demonstration(config: ListenerConfig, preset: Preset, seed: int) -> list[bool]:
+    """Tell which decision windows of a demonstration's loop are right."""
+    loop_s = (1 - CALIBRATION) * DEMO_S
+    order = draw_order(VOICES, int(np.ceil(loop_s / SWITCH_S)), 1, seed)
+    begun = np.random.default_rng(seed).uniform(0, 10)  # both voices are started together
+    trials = [*calibration(seed), *((name, SWITCH_S) for name in order)]
+    runs = record(config, preset, seed, trials, [begun] * len(VOICES))
+    return judged(untrained(preset).fit(runs[:N_TRIALS]), runs[N_TRIALS:], (LOOP_WINDOW,))[LOOP_WINDOW]
+
+
+def power(found: Sequence[Sequence[bool]], n_sessions: int, seed: int = 0) -> list[float]:
+    """Share of loops that reach the threshold, by their length in steps of :data:`SWITCH_S`.
+
+    Loops are drawn from so many sessions each, put end to end; they begin anywhere in the first one.
+    """
+    rng = np.random.default_rng(seed)
+    loops = []
+    for _ in range(N_LOOPS):
+        first, *others = rng.integers(len(found), size=n_sessions)
+        begun = np.roll(found[first], rng.integers(len(found[first])))
+        loops.append(np.cumsum(np.concatenate([begun, *(found[k] for k in others)])))
+    n = np.arange(PER_STEP, len(loops[0]) + 1, PER_STEP)
+    enough = np.array([round(k * binomial_threshold(int(k))) for k in n])
+    reached: list[float] = (np.array(loops)[:, n - 1] >= enough).mean(axis=0).tolist()
+    return reached
+
+
+def main(
+    presets: Annotated[list[str] | None, typer.Argument(help="All, if none is named.")] = None,
+    sessions: Annotated[int, typer.Option(help="Sessions of ten minutes for each.")] = 12,
+    demos: Annotated[int, typer.Option(help="Demonstrations for each.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every decision to this file.")] = None,
+) -> None:
+    """Measure."""
+    console = Console(width=150)
+    kept: dict[str, Any] = {}
+    for name in presets or PRESETS:
+        config, preset = PRESETS[name], IEEG if PRESETS[name].ch_type == "seeg" else EEG
+        pairs = [session(config, preset, seed) for seed in range(sessions)]
+        loops = [demonstration(config, preset, 1000 + seed) for seed in range(demos)]
+        kept[name] = {"all but two trials": [p[0] for p in pairs], "one minute": [p[1] for p in pairs], "loops": loops}
+        table = Table("trained on", *(f"{w:g} s" for w in WINDOWS), title=f"{name}: % right ± standard error")
+        told = Table("trained on", *(f"{m} min" for m in MINUTES), "95 %", title=f"{name}: % of loops above chance")
+        for what, n_sessions in (("all but two trials", END_TO_END), ("one minute", 1)) if pairs else ():
+            found: list[Right] = kept[name][what]
+            means = [100 * np.array([np.mean(one[w]) for one in found]) for w in WINDOWS]
+            table.add_row(what, *(f"{m.mean():.1f} ± {m.std(ddof=1) / np.sqrt(len(m)):.1f}" for m in means))
+            share = power([one[LOOP_WINDOW] for one in found], n_sessions)
+            steps = [round(60 * m / SWITCH_S) for m in MINUTES]
+            long = next((k for k in range(len(share)) if min(share[k:]) >= POWER), None)
+            after = "longer" if long is None else f"{(long + 1) * SWITCH_S / 60:.1f} min"
+            told.add_row(what, *(f"{100 * share[k - 1]:.1f}" if k <= len(share) else "" for k in steps), after)
+        if pairs:
+            table.add_row("windows", *(str(sum(len(one[0][w]) for one in pairs)) for w in WINDOWS))
+            console.print(table, told)
+        if loops:
+            right = 100 * np.array([np.mean(one) for one in loops])
+            passed = sum(np.mean(one) >= binomial_threshold(len(one)) for one in loops)
+            console.print(
+                f"{name}: {passed} of {demos} demonstrations reach the threshold of {len(loops[0])} windows; right are "
+                f"{right.mean():.1f} % of windows, {np.percentile(right, 5):.0f} to {np.percentile(right, 95):.0f} % "
+                "in 90 % of demonstrations"
+            )
+    if json_file is not None:
+        json_file.write_text(json.dumps(kept) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,188 @@
+"""A session to look at: boards, ring, status of sound and command channel, written by a process of its own."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing as mp
+import time
+from pathlib import Path
+
+import numpy as np
+
+SPAWN = mp.get_context("spawn")
+NAMES = ("Joe", "Ada", "Bartholomew-Maximilian of the Long Name", "Wilhelmina")
+
+
+def serve(folder: str, options: dict, out) -> None:
+    """Go on until told to shut down."""
+    import pylsl
+
+    from app.channel import Refused, Server
+    from devices.audio.records import LAYOUTS, Seqlock, Status
+    from devices.board import Board
+    from devices.signal_ring import SignalRing
+
+    n, sfreq = options["channels"], options["sfreq"]
+    talkers = list(NAMES[: options["talkers"]])
+    long = options.get("long", False)
+    if long:
+        talkers = [f"{name} with a name that is far too long" for name in talkers]
+    ring = SignalRing(n_channels=n, n_samples=round(30 * sfreq), sfreq=sfreq)
+    session_board, engine_board, status = Board(), Board(), Seqlock(Status)
+    ch_names = options.get("ch_names") or [f"{'Electrode-' if long else 'E'}{i + 1}" for i in range(n)]
+    angle = np.linspace(0, 2 * np.pi * 5, n)
+    radius = 0.095 * np.linspace(0.1, 1, n)
+    positions = np.stack(
+        [radius * np.cos(angle), radius * np.sin(angle), np.sqrt(np.maximum(0.095**2 - radius**2, 0))], 1
+    ).tolist()
+    state = {
+        "kind": options.get("kind", "demo"), "state": options.get("state", "running"), "mode": "closed",
+        "muted": False, "override": None, "attend": talkers[0], "question": "", "failure": "", "complete": False,
+        "accuracy": None, "checks": [], "out": folder, "talkers": talkers,
+    } | options.get("more", {})  # fmt: skip
+    events, heard = [[1, pylsl.local_clock(), "Cue: attend to Joe."]], []
+    stop = []
+
+    def handle(command: str, arguments: dict):
+        heard.append([command, arguments])
+        if command not in ("heard", "set"):
+            said = f"{command} {json.dumps(arguments)}"
+            events.append([len(events) + 1, pylsl.local_clock(), said])
+        match command:
+            case "mute":
+                state["muted"] = arguments["on"]
+            case "override":
+                state["override"] = arguments["talker"]
+            case "attend":
+                state["attend"] = talkers[arguments["talker"]]
+            case "pause" | "resume" | "run" | "stop" | "calibrate" | "check":
+                allowed = {"pause": ["running"], "resume": ["paused"], "run": ["ready"]}.get(command)
+                if allowed and state["state"] not in allowed:
+                    raise Refused(f"the session is {state['state']}")
+                state["state"] = {
+                    "pause": "paused", "resume": "running", "run": "running", "stop": "review",
+                    "calibrate": "calibrating", "check": "ready",
+                }[command]  # fmt: skip
+            case "set":
+                state.update(arguments)
+            case "heard":
+                return heard
+            case "shutdown":
+                stop.append(True)
+            case "hang":
+                time.sleep(arguments["seconds"])
+        return {}
+
+    server = Server(Path(folder), handle, {"board": session_board.name})
+    rng, begun = np.random.default_rng(0), pylsl.local_clock()
+    noise = np.cumsum(rng.standard_normal((round(sfreq * 8), n)), 0)
+    noise -= np.linspace(0, 1, len(noise))[:, None] * (noise[-1] - noise[0])
+    signal = (noise * 3 + 8 * rng.standard_normal(noise.shape)).astype(np.float32)
+    signal += 12 * np.sin(2 * np.pi * 10 * np.arange(len(signal)) / sfreq)[:, None].astype(np.float32)
+    signal *= np.linspace(0.5, 1.6, n).astype(np.float32)
+    at, beat, decision, out_bytes, slow_at = 0, 0, None, 12_345_678, 0.0
+    out.send("up")
+    while not stop:
+        now = pylsl.local_clock()
+        if not options.get("silent") and not state.get("silent"):
+            due = int((now - begun) * sfreq) + round(20 * sfreq) - at  # twenty seconds of the past
+            while due > 0:
+                k = at % len(signal)
+                piece = signal[k : k + min(due, len(signal) - k)]
+                ring.write(piece)
+                at, due = at + len(piece), due - len(piece)
+        beat += 1
+        k = int((now - begun) * 2)
+        if decision is None or decision["n"] != k:
+            lean = 0.5 + 0.42 * math.sin(k / 7)
+            rest = (1 - lean) / (len(talkers) - 1)
+            probability = [lean] + [rest] * (len(talkers) - 1)
+            best = int(np.argmax(probability))
+            decision = {
+                "n": k, "time": now, "probability": probability, "situation": "steered",
+                "scores": [0.08 * p + 0.02 * float(rng.standard_normal()) for p in probability],
+                "talker": best if max(probability) > 0.6 else -1,
+                "gains": [3.0 if i == best else -9.0 for i in range(len(talkers))],
+            }  # fmt: skip
+        out_bytes += 20_000
+        record = np.zeros((), LAYOUTS[Status])
+        record["heartbeat"], record["state"] = beat, 1
+        record["peak"][: len(talkers)] = 0.1 + 0.09 * np.sin(now * 3 + np.arange(len(talkers)))
+        record["out_peak"] = (0.25, 0.2)
+        record["gains_db"][: len(talkers)] = decision["gains"]
+        record["limiter_db"], record["xruns"] = -0.4, options.get("xruns", 0)
+        status.write(record)
+        if now - slow_at > 0.1:
+            slow_at = now
+            session_board.write(
+                {
+                    "time": now, "beat": beat, **state, "elapsed": now - begun, "seconds": 300.0, "next_cue_s": 12.4,
+                    "block": 2, "n_blocks": 6, "events": events[-200:],
+                    "recording": {"path": f"{folder}/run-1/loop.xdf", "bytes": out_bytes, "alarm": "", "restarts": 0,
+                                  "free_bytes": 41.2e9, "bytes_per_s": 1.1e6},
+                    "engine": {"alive": True, "restarts": 0, "board": engine_board.name},
+                    "audio": {"status": status.name, "playing": "Built-in Audio Analog Stereo", "failure": "",
+                              "restarts": 0},
+                }
+            )  # fmt: skip
+            stream = {"n_gaps": 0, "n_missing": 0, "n_skipped": 0, "status": "live", "host": "eeg-laptop",
+                      "n_samples": at}  # fmt: skip
+            engine_board.write(
+                {
+                    "time": now if not state.get("engine_dead") else begun, "beat": beat, "neural": "eeg",
+                    "signals": ring.name,
+                    "streams": {
+                        "eeg": stream | {"nominal": sfreq, "effective": sfreq - 0.2, "n_channels": n, "age_s": 0.012},
+                        "speech": stream | {"nominal": 64.0, "effective": 64.0, "n_channels": 2, "age_s": 0.03},
+                        "cues": stream | {"nominal": 0.0, "effective": None, "n_channels": 1, "age_s": None},
+                    },
+                    "ch_names": ch_names, "positions": positions,
+                    "bad": {ch_names[2]: "flat", ch_names[min(5, n - 1)]: "line"},
+                    "decision": decision, "decisions": {"n": decision["n"], "dropped": 0},
+                    "thresholds": {"leave": 0.55, "enter": 0.7},
+                    "latency": {"p50": 0.041, "p99": 0.063 + 0.01 * math.sin(now), "max": 0.09, "budget_s": 0.25},
+                    "ledger": [["LSL", 0.008, 0.012, 0.02], ["filter", 0.004, 0.006, 0.009],
+                               ["decode", 0.012, 0.03, 0.04], ["steer", 0.001, 0.002, 0.003],
+                               ["audio", 0.016, 0.021, 0.03]],
+                    "hop": {"p50": 0.001, "p99": 0.003, "max": 0.01, "late": 0},
+                }
+            )  # fmt: skip
+        time.sleep(0.02)
+    server.close()
+    for end in (ring, session_board, engine_board, status):
+        end.close()
+
+
+class FakeSession:
+    """A process that publishes what a session would; ends with the test."""
+
+    def __init__(self, folder: Path, channels: int = 8, sfreq: float = 250.0, talkers: int = 2, **more) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        mine, theirs = SPAWN.Pipe(False)
+        options = {"channels": channels, "sfreq": sfreq, "talkers": talkers} | more
+        self.process = SPAWN.Process(target=serve, args=(str(folder), options, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+        assert mine.recv() == "up"
+
+    def ask(self, command: str, **arguments):
+        from app.channel import Client
+
+        client = Client(self.folder)
+        try:
+            return client.send(command, **arguments)
+        finally:
+            client.close()
+
+    @property
+    def heard(self) -> list:
+        return [(command, arguments) for command, arguments in self.ask("heard") if command not in ("heard", "set")]
+
+    def stop(self) -> None:
+        if self.process.is_alive():
+            self.ask("shutdown")
+            self.process.join(10)
+        self.process.kill()
+        self.process.join()

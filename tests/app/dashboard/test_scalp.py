@@ -1,0 +1,70 @@
+"""The topomap beside MNE's own."""
+
+import json
+import subprocess
+import sys
+
+import matplotlib as mpl
+import mne
+import numpy as np
+import pytest
+
+from app.dashboard.scalp import RESOLUTION, pack, scalp, unpack
+
+
+@pytest.fixture(scope="module", params=["biosemi64", "biosemi32"])
+def montage(request):
+    montage = mne.channels.make_standard_montage(request.param)
+    info = mne.create_info(montage.ch_names, 100.0, "eeg")
+    info.set_montage(montage)
+    return info
+
+
+def positions(info):
+    return [tuple(map(float, channel["loc"][:3])) for channel in info["chs"]]
+
+
+def test_the_matrix_gives_what_mne_draws(montage):
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    values = np.random.default_rng(0).standard_normal(len(montage.ch_names))
+    found = scalp(positions(montage))
+    figure, axes = plt.subplots()
+    plain = {"show": False, "contours": 0, "sensors": False}
+    image, _ = mne.viz.plot_topomap(values, montage, axes=axes, res=RESOLUTION, extrapolate="head", **plain)
+    wanted = np.asarray(image.get_array())
+    plt.close(figure)
+    picture = np.full(found.inside.shape, np.nan)
+    picture[found.inside] = found.matrix @ values.astype(np.float32)
+    there = found.inside
+    assert there.mean() > 0.5
+    np.testing.assert_allclose(picture[there], wanted[there], atol=2e-5 * np.abs(values).max())
+
+
+def test_electrodes_lie_within_the_picture_left_and_right_as_they_are(montage):
+    found = scalp(positions(montage))
+    names = montage.ch_names
+    places = dict(zip(names, found.electrodes, strict=True))
+    assert places["T7"][0] < places["Cz"][0] < places["T8"][0]
+    assert places["Oz"][1] < places["Cz"][1] < places["Fz"][1]
+    assert ((found.electrodes > 0) & (found.electrodes < 1)).all()
+    one = np.zeros(len(names), np.float32)
+    one[names.index("C3")] = 1.0
+    picture = np.zeros(found.inside.shape)
+    picture[found.inside] = found.matrix @ one
+    row, column = np.unravel_index(picture.argmax(), picture.shape)
+    np.testing.assert_allclose((column / RESOLUTION, row / RESOLUTION), places["C3"], atol=0.04)
+
+
+def test_made_by_a_process_of_its_own(montage):
+    done = subprocess.run(
+        [sys.executable, "-m", "app.dashboard.scalp"],
+        input=json.dumps(positions(montage)).encode(),
+        capture_output=True,
+        check=True,
+    )
+    found, wanted = unpack(done.stdout), scalp(positions(montage))
+    for key in wanted._fields:
+        np.testing.assert_array_equal(getattr(found, key), getattr(wanted, key))
+    assert pack(wanted)

@@ -1,0 +1,500 @@
+"""The window on a session of another process, as a person uses it."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QSettings, Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QMessageBox,
+    QScrollBar,
+    QWidget,
+)
+
+from app.dashboard.keys import KEYS
+from app.dashboard.window import PAGES, Window
+
+STATES = ("idle", "checking", "calibrating", "ready", "running", "paused", "review")
+
+
+def heard(qtbot, session, command):
+    """Wait until the session was asked for something; return with what."""
+
+    def found():
+        return [arguments for name, arguments in session.heard if name == command]
+
+    qtbot.waitUntil(lambda: bool(found()), timeout=10_000)
+    return found()
+
+
+def live(qtbot, shown):
+    qtbot.waitUntil(lambda: shown.now.session_live and bool(shown.live.traces.sweep.ch_names), timeout=15_000)
+
+
+def test_everything_that_is_always_visible_is_so_on_every_page(qtbot, session, window):
+    one = session(talkers=2)
+    shown = window(one.folder)
+    live(qtbot, shown)
+    for page in PAGES:
+        shown.go(page)
+        qtbot.wait(150)
+        for part in (shown.top.chip, shown.top.verdict, shown.top.mute, *shown.top._gains, *shown.bottom._parts):
+            assert part.isVisible()
+            assert shown.rect().contains(part.mapTo(shown, part.rect().topLeft()))
+            assert shown.rect().contains(part.mapTo(shown, part.rect().bottomRight()))
+    assert shown.top.chip.words == "DEMO"
+    assert shown.top.state.said == "running, closed loop"
+    assert "of 250 ms" in shown.bottom.latency.said
+    assert shown.bottom.rates.said == "249.8/250.0 Hz"
+    assert shown.bottom.record.said.startswith("● REC")
+    before = shown.bottom.record.said
+    qtbot.waitUntil(lambda: shown.bottom.record.said != before, timeout=10_000)
+    assert [bar.gain for bar in shown.top._gains] in ([3.0, -9.0], [-9.0, 3.0])
+
+
+def test_traces_move_and_nothing_is_lost(qtbot, session, window):
+    one = session(channels=16)
+    shown = window(one.folder)
+    live(qtbot, shown)
+    sweep = shown.live.traces.sweep
+    before = sweep._at
+    qtbot.waitUntil(lambda: sweep._at != before, timeout=5000)
+    assert len({int(value) for value in np.unique(sweep._pixels)}) > 2
+    assert shown.lost == 0
+    assert sweep.notice == ""
+
+
+def test_no_data_is_said_and_not_shown_as_if_alive(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    one.ask("set", silent=True)
+    qtbot.waitUntil(lambda: shown.live.traces.sweep.notice.startswith("NO DATA"), timeout=10_000)
+    one.ask("set", silent=False)
+    qtbot.waitUntil(lambda: not shown.live.traces.sweep.notice, timeout=10_000)
+    one.ask("set", engine_dead=True)
+    qtbot.waitUntil(lambda: shown.top.verdict.main == "NO DATA", timeout=10_000)
+    assert "NO DATA" in shown.bottom.stream.said
+    os.kill(one.process.pid, signal.SIGSTOP)
+    try:
+        qtbot.waitUntil(lambda: shown.top.state.said == "NO DATA", timeout=10_000)
+        qtbot.waitUntil(lambda: shown.bottom.record.said.startswith("● REC STALLED"), timeout=10_000)
+        qtbot.waitUntil(lambda: shown.bottom.sound.said == "NO DATA", timeout=10_000)
+    finally:
+        os.kill(one.process.pid, signal.SIGCONT)
+    qtbot.waitUntil(lambda: shown.top.state.said == "running, closed loop", timeout=10_000)
+
+
+def test_a_window_that_was_held_up_shows_the_present_and_counts_what_it_missed(qtbot, session, window):
+    one = session(channels=4, sfreq=500.0)
+    shown = window(one.folder)
+    live(qtbot, shown)
+    shown.timer.stop()
+    reader = shown.source.signal
+    behind = reader.cursor
+    qtbot.waitUntil(lambda: reader.ring.written > behind + 500, timeout=10_000)
+    shown.tick()
+    assert reader.cursor == reader.ring.written or reader.ring.written - reader.cursor < 100
+    assert shown.live.traces.sweep._next == reader.cursor
+    assert shown.lost == 0
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_esc_mutes_from_every_state_and_never_unmutes(qtbot, session, window, state):
+    one = session(state=state)
+    shown = window(one.folder)
+    qtbot.waitUntil(lambda: shown.now.state == state, timeout=15_000)
+    for _ in range(2):
+        qtbot.keyClick(shown, Qt.Key.Key_Escape)
+        qtbot.waitUntil(lambda: shown.now.muted, timeout=10_000)
+    assert shown.top.mute.text() == "MUTED" or not qtbot.waitUntil(lambda: shown.top.mute.text() == "MUTED")
+    assert heard(qtbot, one, "mute") == [{"on": True}, {"on": True}]
+    assert shown.isVisible()
+    qtbot.waitUntil(shown.top.unmute.isEnabled, timeout=5000)
+    qtbot.mouseClick(shown.top.unmute, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not shown.now.muted, timeout=10_000)
+    assert {name for name, _ in one.heard} == {"mute"}, "and it did nothing else"
+
+
+def test_esc_mutes_whatever_has_the_keyboard(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    shown.close()  # asks
+    box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
+    shown.actions_by_key["help"].trigger()
+    keys = shown.keys
+    shown.participant.open_on("", shown.screen())
+    menu = shown.menuBar().actions()[0].menu()
+    menu.popup(QPoint(0, 0))
+    box_list = shown.live.traces._band
+    box_list.showPopup()
+    places = [box, keys, shown.participant, menu, box_list.view(), shown.live.events.note, shown.live.traces.sweep]
+    for number, place in enumerate(places):
+        qtbot.keyClick(place, Qt.Key.Key_Escape)
+        qtbot.waitUntil(lambda number=number: len(heard(qtbot, one, "mute")) == number + 1, timeout=10_000)
+    for place in (box, keys, shown.participant):
+        assert place.isVisible(), "it only mutes"
+    menu.hide()
+    box_list.hidePopup()
+    box.close()
+
+
+def test_a_mute_that_is_not_confirmed_is_said(qtbot, window, tmp_path):
+    shown = window(tmp_path)
+    qtbot.keyClick(shown, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: shown.top.mute.text() == "NOT MUTED!", timeout=10_000)
+    assert "no session is under way" in shown.notice.said
+
+
+def test_an_answer_that_does_not_come_holds_up_neither_window_nor_mute(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    shown.send("hang", {"seconds": 5.0})
+    frames = shown.frames
+    qtbot.keyClick(shown, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: shown.now.muted, timeout=4000)
+    assert shown.frames > frames
+
+
+def test_each_control_of_the_live_page_sends_its_command(qtbot, session, window):
+    one = session(talkers=4)
+    shown = window(one.folder)
+    live(qtbot, shown)
+    shown.resize(1280, 900)
+    meters, left = shown.live.meters, Qt.MouseButton.LeftButton
+    qtbot.waitUntil(lambda: len(meters._strips) == 4 and meters.equal.isEnabled(), timeout=10_000)
+    meters._strips[2].solo.click()
+    assert heard(qtbot, one, "override")[-1] == {"talker": 2}
+    qtbot.waitUntil(lambda: meters._strips[2].solo.isChecked() and not meters.decode.isChecked(), timeout=5000)
+    meters.equal.click()
+    qtbot.waitUntil(lambda: heard(qtbot, one, "override")[-1] == {"talker": "equal"}, timeout=5000)
+    meters.decode.click()
+    qtbot.waitUntil(lambda: heard(qtbot, one, "override")[-1] == {"talker": None}, timeout=5000)
+    meters.master.setValue(-12)
+    assert heard(qtbot, one, "master")[-1] == {"db": -12.0}
+    qtbot.mouseClick(meters._strips[1], left, pos=QPoint(10, 10))
+    assert heard(qtbot, one, "attend") == [{"talker": 1}]
+    qtbot.waitUntil(lambda: "the talker you clicked" in shown.notice.said, timeout=5000)
+    qtbot.waitUntil(lambda: "cue" in meters._strips[1]._title.said, timeout=5000)
+    note = shown.live.events.note
+    shown.actions_by_key["note"].trigger()
+    qtbot.keyClicks(note, "subject coughed")
+    qtbot.keyClick(note, Qt.Key.Key_Return)
+    assert heard(qtbot, one, "note") == [{"text": "subject coughed"}]
+    controls = shown.live.controls
+    qtbot.waitUntil(controls.pause.isEnabled)
+    qtbot.mouseClick(controls.pause, left)
+    qtbot.waitUntil(lambda: controls.pause.text() == "Resume", timeout=5000)
+    qtbot.mouseClick(controls.pause, left)
+    qtbot.waitUntil(lambda: shown.now.state == "running", timeout=5000)
+    qtbot.mouseClick(controls.stop, left)
+    qtbot.waitUntil(lambda: shown.now.state == "review", timeout=5000)
+    assert not controls.stop.isEnabled() or not qtbot.waitUntil(lambda: not controls.stop.isEnabled())
+    one.ask("set", state="ready")
+    qtbot.waitUntil(controls.run.isEnabled, timeout=5000)
+    controls.mode.setCurrentIndex(2)
+    controls.seconds.setValue(60)
+    qtbot.mouseClick(controls.run, left)
+    assert heard(qtbot, one, "run") == [{"mode": "sham", "seconds": 60.0}]
+
+
+def test_a_click_on_a_talker_tells_nobody_where_the_listener_is_real(qtbot, session, window):
+    one = session(kind="live")
+    shown = window(one.folder)
+    live(qtbot, shown)
+    assert shown.top.chip.words == "LIVE"
+    qtbot.waitUntil(lambda: bool(shown.live.meters._strips), timeout=5000)
+    qtbot.mouseClick(shown.live.meters._strips[1], Qt.MouseButton.LeftButton, pos=QPoint(10, 10))
+    qtbot.wait(300)
+    assert one.heard == []
+
+
+def test_what_is_refused_is_said(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    shown.send("resume")
+    qtbot.waitUntil(lambda: "the session is running" in shown.notice.said, timeout=5000)
+
+
+def test_setup_and_calibration_follow_the_session(qtbot, session, window):
+    checks = [["streams", True, "64 channels"], ["electrodes", False, "Cz is flat: look at the gel"]]
+    one = session(state="idle", more={"checks": checks})
+    shown = window(one.folder)
+    shown.go("setup")
+    qtbot.waitUntil(shown.setup.check.isEnabled, timeout=15_000)
+    assert "electrodes" in shown.setup._summary.said
+    qtbot.mouseClick(shown.setup.check, Qt.MouseButton.LeftButton)
+    heard(qtbot, one, "check")
+    shown.setup.calibrate.click()
+    assert shown.pages.currentWidget() is shown.calibration
+    qtbot.waitUntil(shown.calibration.begin.isEnabled, timeout=5000)
+    shown.calibration.begin.click()
+    heard(qtbot, one, "calibrate")
+    page = shown.calibration
+    qtbot.waitUntil(lambda: page._cue.said == "A  attend to Joe", timeout=5000)
+    assert page.redo.isEnabled()
+    assert not page.accept.isEnabled()
+    one.ask("set", question="How hard was it? 1-7")
+    qtbot.waitUntil(page.answer.isVisible, timeout=5000)
+    qtbot.keyClicks(page.answer, "3")
+    qtbot.keyClick(page.answer, Qt.Key.Key_Return)
+    assert heard(qtbot, one, "answer") == [{"text": "3"}]
+    one.ask("set", question="", complete=True)
+    qtbot.waitUntil(page.accept.isEnabled, timeout=5000)
+    page.accept.click()
+    heard(qtbot, one, "accept")
+    one.ask("set", state="ready", accuracy={"accuracy": 0.71, "chance": 0.5, "n": 84, "seconds": 360.0})
+    qtbot.waitUntil(page.refuse.isEnabled, timeout=5000)
+    texts = [page._facts.itemAt(i).widget().text() for i in range(page._facts.count())]
+    assert "71 % of 84 decisions were right, cross-validated" in texts
+
+
+@pytest.mark.parametrize(("command", "state", "page"), [("redo", "calibrating", 0), ("stop", "calibrating", 0)])
+def test_what_loses_something_is_asked_before(qtbot, session, window, command, state, page):
+    one = session(state=state)
+    shown = window(one.folder)
+    shown.go("calibrate")
+    button = getattr(shown.calibration, command)
+    qtbot.waitUntil(button.isEnabled, timeout=15_000)
+    for answer in ("Go on as it is", command.capitalize()):
+        button.click()
+        box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
+        assert [name for name, _ in one.heard] == []
+        next(each for each in box.buttons() if each.text() == answer).click()
+        qtbot.wait(200)
+    heard(qtbot, one, command)
+
+
+def test_closing_while_recording_says_what_will_happen_and_does_not_close(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    assert not shown.close()
+    assert shown.isVisible()
+    box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
+    assert "the session goes on" in box.text() or "the session goes on" in box.informativeText()
+    next(each for each in box.buttons() if each.text() == "Close; the session goes on").click()
+    qtbot.waitUntil(lambda: not shown.isVisible(), timeout=5000)
+    assert one.process.is_alive()
+    assert one.heard == []
+
+
+def test_ending_the_recording_and_closing(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    shown.close()
+    box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
+    next(each for each in box.buttons() if each.text() == "End the recording, then close").click()
+    qtbot.waitUntil(lambda: not shown.isVisible(), timeout=10_000)
+    assert [name for name, _ in one.heard] == ["stop"]
+
+
+def test_the_layout_is_kept_and_can_be_put_back(qtbot, session, window, settings):
+    one = session(state="idle")
+    shown = window(one.folder)
+    qtbot.waitUntil(lambda: shown.now.session_live, timeout=15_000)
+    shown.live.docks["latency"].hide()
+    shown.live.docks["attention"].setFloating(True)
+    assert shown.close()
+    again = window(one.folder)
+    qtbot.wait(300)
+    assert again.live.docks["latency"].isHidden()
+    assert again.live.docks["attention"].isFloating()
+    again.actions_by_key["reset"].trigger()
+    assert not again.live.docks["latency"].isHidden()
+    assert not again.live.docks["attention"].isFloating()
+    again.actions_by_key["lock"].setChecked(True)
+    assert not again.live.docks["latency"].features()
+
+
+def test_a_broken_layout_is_not_taken(qtbot, window, tmp_path, settings):
+    from PySide6.QtCore import QByteArray
+
+    settings.setValue("live/layout", QByteArray(b"nonsense"))
+    settings.setValue("geometry", "nonsense")
+    shown = window(tmp_path)
+    assert not shown.live.docks["latency"].isHidden()
+
+
+def test_every_control_has_a_name_that_can_be_spoken(qtbot, session, window):
+    one = session(talkers=2)
+    shown = window(one.folder)
+    live(qtbot, shown)
+    kinds = (QAbstractButton, QComboBox, QLineEdit, QAbstractSlider, QAbstractSpinBox, QAbstractItemView)
+    inner = (QScrollBar,)
+    nameless, n = [], 0
+    for page in PAGES:
+        shown.go(page)
+        qtbot.wait(200)
+        for widget in shown.findChildren(QWidget):
+            belongs = any(isinstance(parent, kinds) for parent in _parents(widget))
+            if not isinstance(widget, kinds) or isinstance(widget, inner) or belongs or not widget.isVisible():
+                continue
+            if widget.objectName().startswith("qt_"):  # Qt's own, as the buttons of docks
+                continue
+            n += 1
+            if not QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name):
+                nameless.append((page, type(widget).__name__, widget.toolTip()))
+    assert not nameless
+    assert n > 40
+
+
+def _parents(widget):
+    while (widget := widget.parentWidget()) is not None:
+        yield widget
+
+
+def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
+    shortcuts = [key.keys for key in KEYS.values()]
+    assert len(set(shortcuts)) == len(shortcuts)
+    one = session(talkers=4)
+    shown = window(one.folder)
+    live(qtbot, shown)
+    assert set(shown.actions_by_key) == set(KEYS)
+    for name, action in shown.actions_by_key.items():
+        assert name == "mute" or action.shortcut().toString()
+    shown.live.traces.sweep.setFocus()
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    for number, page in enumerate(PAGES):
+        qtbot.keyClick(shown, getattr(Qt.Key, f"Key_{number}"), control)
+        assert shown.pages.currentIndex() == number, page
+    shown.go("live")
+    scale = shown.live.traces.sweep.scale_uv
+    qtbot.keyClick(shown, Qt.Key.Key_Minus)
+    assert shown.live.traces.sweep.scale_uv > scale
+    qtbot.keyClick(shown, Qt.Key.Key_Plus)
+    assert shown.live.traces.sweep.scale_uv == scale
+    sweep = shown.live.traces.sweep
+    qtbot.keyClick(shown, Qt.Key.Key_BracketLeft)
+    assert sweep.seconds == 5.0
+    qtbot.keyClick(shown, Qt.Key.Key_BracketRight)
+    assert sweep.seconds == 10.0
+    band = sweep.band
+    qtbot.keyClick(shown, Qt.Key.Key_F)
+    assert sweep.band != band
+    qtbot.keyClick(shown, Qt.Key.Key_D, control)
+    assert shown.live.controls.mode.hasFocus() or not shown.live.controls.mode.isEnabled()
+    for k, key in enumerate((Qt.Key.Key_F1, Qt.Key.Key_F2, Qt.Key.Key_F3, Qt.Key.Key_F4)):
+        qtbot.keyClick(shown, key)
+        qtbot.waitUntil(lambda k=k: heard(qtbot, one, "override")[-1] == {"talker": k}, timeout=5000)
+    qtbot.keyClick(shown, Qt.Key.Key_F8)
+    assert shown.live.traces.sweep.frozen
+    qtbot.keyClick(shown.live.traces.sweep, Qt.Key.Key_Space)
+    assert not shown.live.traces.sweep.frozen
+    qtbot.keyClick(shown, Qt.Key.Key_F11)
+    qtbot.waitUntil(shown.participant.isVisible)
+    qtbot.keyClick(shown, Qt.Key.Key_F11)
+    assert not shown.participant.isVisible()
+    qtbot.keyClick(shown, Qt.Key.Key_P, control)
+    heard(qtbot, one, "pause")
+    qtbot.keyClick(shown, Qt.Key.Key_M)
+    assert shown.live.events.note.hasFocus() or not shown.isActiveWindow()
+    qtbot.keyClick(shown, Qt.Key.Key_M, control | shift)
+    assert heard(qtbot, one, "mute") == [{"on": False}]
+
+
+def test_dark_and_light_are_whole(qtbot, session, window, theme, qapp):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    for wanted in (theme.DARK, theme.LIGHT):
+        shown.actions_by_key["theme"].trigger()
+        qtbot.wait(400)
+        image = shown.grab().toImage()
+        colours = [image.pixelColor(x, y) for x in range(0, image.width(), 5) for y in range(0, image.height(), 5)]
+        dark = np.mean([colour.lightness() < 90 for colour in colours])
+        assert dark > 0.8 if wanted is theme.DARK else dark < 0.3
+        assert shown.settings.value("theme") == wanted.name
+        assert len({colour.rgb() for colour in colours}) > 30
+
+
+def test_widths_do_not_jump_when_figures_change(qtbot, session, window):
+    one = session(talkers=2)
+    shown = window(one.folder)
+    live(qtbot, shown)
+    parts = [*shown.bottom._parts, shown.top.state, shown.top.progress, shown.top.mute, shown.top.chip]
+    before = [part.width() for part in parts]
+    one.ask("set", state="paused", muted=True)
+    qtbot.waitUntil(lambda: shown.now.state == "paused", timeout=5000)
+    one.ask("set", engine_dead=True)
+    qtbot.wait(1500)
+    assert [part.width() for part in parts] == before
+
+
+def test_a_killed_window_is_noticed_by_nobody_and_the_next_one_shows_the_present(qtbot, session, window, tmp_path):
+    import subprocess
+    import sys
+
+    one = session()
+    script = (
+        "import sys; from pathlib import Path; from app.dashboard.process import show; "
+        "sys.exit(show(Path(sys.argv[1]), 'dark'))"
+    )
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    other = subprocess.Popen([sys.executable, "-c", script, str(one.folder)], env=environment)
+    try:
+        qtbot.wait(4000)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+    qtbot.wait(500)
+    assert one.process.is_alive()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    before = shown.source.signal.cursor
+    qtbot.waitUntil(lambda: shown.source.signal.cursor > before, timeout=5000)
+    assert one.heard == []
+
+
+def test_a_session_that_comes_back_is_found_again(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    one.stop()
+    qtbot.waitUntil(lambda: shown.top.chip.words == "NO SESSION", timeout=10_000)
+    assert shown.top.state.said == "no session"
+    session(state="paused", channels=12)
+    qtbot.waitUntil(lambda: shown.now.state == "paused", timeout=15_000)
+    qtbot.waitUntil(lambda: len(shown.live.traces.sweep.ch_names) == 12, timeout=10_000)
+    shown.send("resume")
+    qtbot.waitUntil(lambda: shown.now.state == "running", timeout=10_000)
+
+
+def test_the_participant_sees_the_cue_and_no_figure(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    shown.actions_by_key["participant"].trigger()
+    qtbot.waitUntil(lambda: shown.participant.words == "Joe", timeout=5000)
+    assert shown.participant.small == "Listen to"
+    assert shown.participant.windowFlags() & Qt.WindowType.FramelessWindowHint
+    one.ask("set", state="paused")
+    qtbot.waitUntil(lambda: shown.participant.words == "Pause", timeout=5000)
+    one.ask("set", state="review")
+    qtbot.waitUntil(lambda: shown.participant.words == "", timeout=5000)
+
+
+def test_the_start_page_reopens_the_last_session_or_says_why_not(qtbot, session, window, settings, theme):
+    shown = window()
+    shown.start.buttons["reopen"].click()
+    assert shown.start.words.said == "No session was open before"
+    one = session()
+    settings.setValue("session/last", str(one.folder))
+    shown.start.buttons["reopen"].click()
+    live(qtbot, shown)
+    assert shown.folder == one.folder
+    assert QSettings is not None
+    assert isinstance(shown, Window)

@@ -1,0 +1,177 @@
+"""A real window on a real screen, used with mouse and keys as a person does; pictures of it go to build/screenshots."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
+MISSING = [tool for tool in ("Xvfb", "xdotool", "openbox") if shutil.which(tool) is None]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "build" / "screenshots"
+sys.path.insert(0, str(ROOT / "tests" / "app" / "dashboard"))
+
+#: Room for the window manager's frame.
+FRAME = 40
+GRAB = """
+import sys
+from PySide6.QtGui import QGuiApplication
+app = QGuiApplication([])
+sys.exit(not app.primaryScreen().grabWindow(0).save(sys.argv[1]))
+"""
+COLOURS = """
+import sys
+from PySide6.QtGui import QImage
+image = QImage(sys.argv[1])
+print(len({image.pixel(x, y) for x in range(0, image.width(), 3) for y in range(0, image.height(), 3)}))
+"""
+
+
+class Screen:
+    """An X server of its own, with a window manager."""
+
+    def __init__(self, size):
+        width, height = map(int, size.split("x"))
+        read, write = os.pipe()
+        self._server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height + FRAME}x24", "-nolisten", "tcp"],
+            pass_fds=(write,),
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(write)
+        with os.fdopen(read) as said:
+            display = said.readline().strip()
+        assert display, "Xvfb did not start"
+        self.environment = os.environ | {"DISPLAY": f":{display}", "QT_QPA_PLATFORM": "xcb", "QT_LOGGING_RULES": ""}
+        self._manager = subprocess.Popen(["openbox"], env=self.environment, stderr=subprocess.DEVNULL)
+
+    def do(self, *words):
+        command = ["xdotool", *map(str, words)]
+        done = subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=60)
+        return done.stdout.split()
+
+    def picture(self, name):
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        path = PICTURES / f"{name}.png"
+        environment = self.environment | {"QT_SCALE_FACTOR": "1"}
+        subprocess.run([sys.executable, "-c", GRAB, str(path)], env=environment, check=True, timeout=60)
+        return path
+
+    def close(self):
+        for process in (self._manager, self._server):
+            process.terminate()
+            process.wait(10)
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """Opens a window on a session; returns screen, session, window's number and process."""
+    from rig import FakeSession
+
+    started = []
+
+    def start(size="1280x720", scale=1, theme="light", **options):
+        screen = Screen(size)
+        started.append(screen.close)
+        session = FakeSession(tmp_path / "alice", **options)
+        started.append(session.stop)
+        environment = screen.environment | {"QT_SCALE_FACTOR": str(scale), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "dashboard", str(session.folder), "--theme", theme],
+            cwd=ROOT,
+            env=environment,
+        )
+
+        def end():
+            process.kill()
+            process.wait()
+
+        started.append(end)
+        window = screen.do("search", "--sync", "--onlyvisible", "--name", "alice – Earmark")[-1]
+        screen.do("windowactivate", "--sync", window)
+        screen.do("windowmove", window, 0, 0)
+        screen.do("windowsize", window, *size.split("x"))
+        return screen, session, window, process
+
+    yield start
+    for end in reversed(started):
+        end()
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen")
+
+
+def heard(session, command):
+    return [arguments for name, arguments in session.heard if name == command]
+
+
+def test_keys_and_mouse_of_a_person(shown):
+    screen, session, window, process = shown(talkers=2, channels=32)
+    screen.do("key", "Escape")
+    wait_for(lambda: heard(session, "mute") == [{"on": True}])
+    screen.do("key", "Escape")
+    wait_for(lambda: len(heard(session, "mute")) == 2)
+    screen.picture("muted")
+    screen.do("key", "ctrl+shift+m")
+    wait_for(lambda: heard(session, "mute")[-1] == {"on": False})
+    screen.do("key", "F2")
+    wait_for(lambda: heard(session, "override") == [{"talker": 1}])
+    screen.do("key", "m")
+    screen.do("type", "hello")
+    screen.do("key", "Return")
+    wait_for(lambda: heard(session, "note") == [{"text": "hello"}])
+    screen.do("key", "ctrl+p")
+    wait_for(lambda: len(heard(session, "pause")) == 1)
+    for page in "1340":
+        screen.do("key", f"ctrl+{page}")
+        time.sleep(1.0)
+        screen.picture(f"page-{page}")
+    screen.do("key", "ctrl+2")
+    screen.do("key", "F11")
+    time.sleep(1.0)
+    screen.picture("participant")
+    screen.do("windowactivate", "--sync", window)
+    screen.do("key", "ctrl+q")
+    time.sleep(1.5)
+    screen.picture("closing-while-recording")
+    assert process.poll() is None, "it asks first"
+    assert session.process.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("1280x720-light-8ch", {"size": "1280x720", "theme": "light", "channels": 8, "talkers": 2}),
+        ("1280x720-dark-64ch-long", {"size": "1280x720", "theme": "dark", "channels": 64, "talkers": 4, "long": True}),
+        ("1920x1080-light-128ch", {"size": "1920x1080", "theme": "light", "channels": 128, "talkers": 4}),
+        ("1920x1080-dark-256ch", {"size": "1920x1080", "theme": "dark", "channels": 256, "sfreq": 500.0, "talkers": 2}),
+        ("2x-light-64ch-long", {"size": "1928x1102", "scale": 2, "theme": "light", "channels": 64, "long": True}),
+        ("2x-dark-128ch", {"size": "2560x1440", "scale": 2, "theme": "dark", "channels": 128, "talkers": 4}),
+    ],
+)
+def test_the_window_fits_its_screen(shown, name, options):
+    screen, session, window, process = shown(**options)
+    time.sleep(8)  # for the topomap, and something to see
+    geometry = dict(pair.split("=") for pair in screen.do("getwindowgeometry", "--shell", window) if "=" in pair)
+    width, height = map(int, options["size"].split("x"))
+    assert int(geometry["WIDTH"]) <= width, "the window is as wide as it is told to be, so nothing lies outside"
+    assert int(geometry["HEIGHT"]) <= height
+    picture = screen.picture(name)
+    said = subprocess.run(
+        [sys.executable, "-c", COLOURS, str(picture)], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert int(said.stdout) > 40, "there is something to see"
+    assert process.poll() is None
+    assert session.process.is_alive()

@@ -1,0 +1,156 @@
+"""The window over a real session: supervisor, engine, sound and a simulated listener, from the checks to the review."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+ROOT = Path(__file__).parents[2]
+
+SERVE = """
+import sys
+from pathlib import Path
+from app.demo import simulated_session
+from app.protocol import Calibration, Protocol, RunPlan
+protocol = Protocol(calibration=Calibration(n_trials=4, trial_s=15.0, pause_s=0.0), run=RunPlan(seconds=600.0))
+with simulated_session(Path(sys.argv[1]), "null", protocol, "easy") as supervisor:
+    supervisor.ended.wait()
+"""
+SHOW = "import sys; from pathlib import Path; from app.dashboard.process import show; show(Path(sys.argv[1]), 'dark')"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Of a session under way, with a listener who is simulated."""
+    place = tmp_path / "alice"
+    place.mkdir()
+    log = (tmp_path / "session.log").open("wb")
+    arguments = [sys.executable, "-c", SERVE, str(place)]
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    end = time.monotonic() + 60
+    while not (place / ".earmark-session.json").exists():
+        assert time.monotonic() < end, (tmp_path / "session.log").read_text()
+        time.sleep(0.1)
+    yield place
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    log.close()
+
+
+@pytest.fixture
+def shown(qtbot, qapp, tmp_path, folder):
+    from PySide6.QtCore import QSettings
+
+    from app.dashboard import theme
+    from app.dashboard.window import Window
+
+    theme.apply(qapp, theme.LIGHT)
+    one = Window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat), folder)
+    one.resize(1600, 900)
+    one.show()
+    qtbot.waitExposed(one)
+    yield one
+    one.close_now()
+
+
+def loudness(shown):
+    return max(shown.now.sound.out_peak, default=0.0)
+
+
+@pytest.mark.timeout(900)
+def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path):
+    def until(condition, seconds=60):
+        qtbot.waitUntil(condition, timeout=1000 * seconds)
+
+    # Checks
+    shown.go("setup")
+    until(shown.setup.check.isEnabled)
+    shown.setup.check.click()
+    until(lambda: bool(shown.now.checks))
+    until(lambda: "decoder" in shown.setup._summary.said)
+    assert {check.what for check in shown.now.checks if not check.ok} == {"decoder"}
+
+    # Calibration: the traces are those of the electrodes
+    shown.go("calibrate")
+    until(shown.calibration.begin.isEnabled)
+    shown.calibration.begin.click()
+    until(lambda: shown.now.state == "calibrating" and shown.now.recording_now)
+    shown.go("live")
+    sweep = shown.live.traces.sweep
+    until(lambda: len(sweep.ch_names) == 64 and not sweep.notice)
+    assert "Cz" in sweep.ch_names
+    until(lambda: shown.recent.last(1.0).shape == (shown.recent.sfreq, 64))
+    assert 1.0 < shown.recent.last(1.0).std(axis=0).mean() < 1000.0, "microvolts"
+    until(lambda: shown.bottom.record.said.startswith("● REC") and "STALLED" not in shown.bottom.record.said)
+
+    # Muted, nothing is heard; unmuted, it is
+    until(lambda: loudness(shown) > 0.01)
+    shown.mute(True)
+    until(lambda: shown.now.muted and loudness(shown) < 1e-3)
+    shown.mute(False)
+    until(lambda: loudness(shown) > 0.01)
+
+    # Another window dies, and nobody notices
+    environment = os.environ | {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    other = subprocess.Popen([sys.executable, "-c", SHOW, str(folder)], cwd=ROOT, env=environment)
+    qtbot.wait(5000)
+    assert other.poll() is None
+    before, xruns = shown.now.recording.bytes, shown.now.sound.xruns
+    other.kill()
+    other.wait()
+    until(lambda: shown.now.recording.bytes > before)
+    assert shown.now.sound.live
+    assert shown.now.sound.xruns == xruns
+    assert shown.now.engine_restarts == 0
+
+    # A decoder
+    shown.go("calibrate")
+    until(shown.calibration.accept.isEnabled, 120)
+    shown.calibration.accept.click()
+    until(lambda: shown.now.state == "ready", 120)
+    assert shown.now.accuracy.n > 0
+    until(lambda: shown.calibration._facts.count() > 0)
+
+    # The loop, free: the listener attends to whom is clicked, and the sound follows
+    shown.go("live")
+    until(shown.live.controls.run.isEnabled)
+    shown.live.controls.run.click()
+    until(lambda: shown.now.decision is not None and shown.now.state == "running")
+    until(lambda: "of 250 ms" in shown.bottom.latency.said and "–" not in shown.bottom.latency.said)
+    for talker in (1, 0):
+        shown.live.meters._choose(talker)
+        until(lambda talker=talker: shown.top.verdict.talker == talker, 120)
+        until(lambda talker=talker: shown.now.sound.gains_db[talker] > shown.now.sound.gains_db[1 - talker] + 3, 60)
+    assert shown.lost == 0
+
+    # Whatever is decoded
+    until(shown.live.meters.equal.isEnabled)
+    shown.live.meters._strips[1].solo.click()
+    until(lambda: shown.now.override == 1 and shown.now.sound.gains_db[1] > 2 > -2 > shown.now.sound.gains_db[0])
+    shown.live.meters.decode.click()
+    until(lambda: shown.now.override is None)
+    shown.live.controls.pause.click()
+    until(lambda: shown.now.state == "paused" and max(map(abs, shown.now.sound.gains_db)) < 0.5)
+    shown.live.controls.pause.click()
+    until(lambda: shown.now.state == "running")
+    shown.live.controls.stop.click()
+    until(lambda: shown.now.state == "review")
+
+    # Review: the figures of the report, from a replay
+    shown.go("review")
+    until(shown.review.judge.isEnabled)
+    shown.review.judge.click()
+    until(lambda: shown.review._found is not None, 180)
+    assert shown.review._found["talkers"] == ["Joe", "Ada"]
+    shown.review.save(tmp_path / "figures.json")
+    assert (tmp_path / "figures.json").stat().st_size > 1000
+    assert shown.close(), "nothing is recorded: nothing is asked"

@@ -1,0 +1,343 @@
+"""What the listener hears when something breaks: the README's table, each row with real processes while sound plays.
+
+The sound goes into a file at the pace of a device, and has to be, sample by sample, what the log of gains says: so no
+fault made it stutter.
+"""
+
+import contextlib
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import senders
+import soundfile
+from planted import planted
+from rig import ENV, check_tiling, consumed, replayed, sender, small_disk
+from sound_scenes import TOLERANCE, noise_scene, rerendered, running
+from sound_servers import jack
+
+from app.config import parse_config
+from app.loop import Loop
+from app.verify import Replay
+from devices.audio.engine import AudioEngine
+from devices.audio.outlets import SoundOutlets
+from devices.audio.sinks import DeviceSink, FileSink
+from devices.decoder_folder import Facts, save_decoder
+from devices.session_file import SessionFile
+from pipeline.decoders.linear import LinearDecoder
+from pipeline.decoders.presets import EEG
+from pipeline.emissions import Emissions
+from pipeline.envelope import EnvelopeConfig
+from pipeline.gain_control import LOST_S
+from pipeline.stream import Decision
+
+SESSION = """
+[streams.eeg]
+source_id = "{name}"
+[streams.speech]
+name = "{name}-envelopes"
+ch_type = "misc"
+[attention]
+decoder = "decoder"
+hold_s = 0.0
+dead_band_db = 0.0
+enter = 0.55
+leave = 0.5
+{more}
+[engine]
+resolve_s = 20
+"""
+NEUTRAL, STEERED = "neutral", "steered"
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory):
+    """Fits the senders' electrodes. It knows nothing of what it hears, but is sure of it."""
+    folder = tmp_path_factory.mktemp("decoder") / "decoder"
+    runs = [planted(k, n_channels=senders.N_CHANNELS, sfreq=EEG.sfreq) for k in range(3)]
+    names = tuple(f"E{k}" for k in range(senders.N_CHANNELS))
+    runs = [run.__class__(run.name, run.subject, run.sfreq, names, *_rest(run)) for run in runs]
+    fitted = LinearDecoder(EEG, [1.0], [0.2]).fit(runs)
+    facts = Facts(0.5, 0.5, 40, ("made up",), 120.0, Emissions(0.1, -0.1, 0.05, 0.0, 100.0))
+    save_decoder(folder, fitted, facts)
+    return folder
+
+
+def _rest(run):
+    return run.neural, run.talker_names, run.talkers, run.attended, run.stimuli
+
+
+class Rig:
+    """A closed loop on made-up signals."""
+
+    def __init__(self, folder, name, decoder, more="", sink=None):
+        self.folder, self.events = folder, []
+        (folder / "decoder").symlink_to(decoder)
+        config = parse_config(SESSION.format(name=name, more=more), "test", folder)
+        self.prepared = noise_scene()
+        self.audio = AudioEngine(self.prepared, sink or FileSink(folder / "heard.wav"), self.events.append)
+        self._outlets = SoundOutlets(self.audio, name, EnvelopeConfig())
+        self.audio.start()
+        self.loop = Loop(config, self.audio, folder / "loop.xdf", self.events.append)
+        self.loop.start()
+
+    @property
+    def gains(self):
+        return self.audio.status().gains_db[:2]
+
+    @property
+    def engine_pid(self):
+        return self.loop.names["engine"]["pid"]
+
+    def decision(self):
+        return self.loop.facts.get("decision") or {"situation": "", "n": 0}
+
+    def wait_for(self, condition, seconds=40.0):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"waited in vain; events: {self.events}; decision: {self.decision()}"
+            assert not self.loop.failure
+            time.sleep(0.02)
+
+    def wait_until_steered(self):
+        """Gains that no neutral mix has, from a decision that is new."""
+        n = self.decision()["n"]
+        self.wait_for(lambda: self.decision()["n"] > n + 1 and self.decision()["situation"] == STEERED)
+        self.wait_for(lambda: abs(self.gains[0] - self.gains[1]) > 1.0)
+
+    def wait_until_neutral(self):
+        self.wait_for(lambda: np.abs(self.gains).max() < 0.01)
+
+    def said(self, words):
+        return any(words in event for event in self.events)
+
+    def finish(self):
+        wrong = self.loop.stop()
+        self.audio.stop()
+        self._outlets.stop()
+        assert not wrong
+
+    def check_sound(self):
+        """What was heard is what the log says, from the first frame to the last, made by one process."""
+        heard, _ = soundfile.read(self.folder / "heard.wav", dtype="float32")
+        assert len(heard) == self.audio.status().frames
+        assert abs(heard - rerendered(self.prepared, self.audio)).max() < TOLERANCE
+        assert self.audio.restarts == 0
+
+
+@contextlib.contextmanager
+def closed_loop(*about, **options):
+    rig = Rig(*about, **options)
+    try:
+        yield rig
+    finally:
+        rig.finish()
+
+
+@pytest.fixture
+def about(tmp_path, source_id, decoder):
+    return tmp_path, source_id, decoder
+
+
+def decisions(path):
+    return [item for item in replayed(path)["attend"] if isinstance(item, Decision)]
+
+
+def test_sender_killed_and_back(about, source_id):
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(sender("plain", source_id))
+        with closed_loop(*about) as rig:
+            rig.wait_until_steered()
+            first.kill()
+            rig.wait_for(lambda: "stream lost" in rig.decision()["situation"])
+            rig.wait_until_neutral()
+            stack.enter_context(sender("plain", source_id))
+            rig.wait_until_steered()
+        rig.check_sound()
+    situations = [one.situation for one in decisions(rig.loop.path)]
+    assert situations.index("neutral: stream lost") < len(situations) - 1 - situations[::-1].index(STEERED)
+
+
+@pytest.mark.parametrize(("number", "words"), [(signal.SIGKILL, "the engine died"), (signal.SIGSTOP, "said nothing")])
+def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(about, source_id, number, words):
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        rig.wait_until_steered()
+        pid, held = rig.engine_pid, None
+        os.kill(pid, number)
+        killed = time.monotonic()
+        time.sleep(0.7)  # what was on its way has arrived
+        held = rig.gains
+        while time.monotonic() < killed + LOST_S - 0.5:
+            np.testing.assert_array_equal(rig.gains, held)
+            time.sleep(0.05)
+        rig.wait_until_neutral()
+        rig.wait_until_steered()
+        assert rig.engine_pid != pid
+        assert not running(pid)
+    rig.check_sound()
+    assert rig.said(words)
+    assert rig.loop.restarts == 1
+    assert [path.name for path in rig.loop.files] == ["loop.xdf", "loop-2.xdf"]
+    assert decisions(rig.loop.files[0])[-1].situation == STEERED
+    later = decisions(rig.loop.files[1])
+    noted = [event.entry["event"] for event in SessionFile(rig.loop.files[1]) if "event" in getattr(event, "entry", ())]
+    assert any(words in event for event in noted), "the next recording tells what happened"
+    assert later[0].situation.startswith("waiting")
+    assert STEERED in [one.situation for one in later]
+
+
+def test_recorder_killed_is_replaced_and_nothing_is_missing(about, source_id):
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        rig.wait_until_steered()
+        for _ in range(2):
+            pid = rig.loop.names["recording"]["pid"]
+            os.kill(pid, signal.SIGKILL)
+            rig.wait_for(lambda gone=pid: rig.loop.names["recording"]["pid"] != gone)
+        rig.wait_until_steered()
+    rig.check_sound()
+    assert rig.said("ALARM: the recorder died and was replaced")
+    assert rig.loop.names["recording"]["restarts"] == 2
+    _, gaps = check_tiling(consumed(rig.loop.path))
+    assert not gaps
+    file = SessionFile(rig.loop.path)
+    Replay(file).run()
+    assert file.whole
+
+
+SLOW = """
+import time
+from pipeline.decoders import linear
+project = linear.LinearDecoder.project_neural
+def slowly(self, neural):
+    time.sleep(0.4 if list(self.penalties) == [1.0] else 0.0)
+    return project(self, neural)
+linear.LinearDecoder.project_neural = slowly
+"""
+
+
+@pytest.fixture
+def slow(tmp_path, monkeypatch):
+    """In the engine process, decoders of this penalty take longer than they may."""
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "sitecustomize.py").write_text(SLOW)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'slow'}{os.pathsep}{ENV['PYTHONPATH']}")
+
+
+def test_decoder_too_slow_is_left_out_gains_hold_and_then_go_to_neutral(about, source_id, slow):
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        rig.wait_for(lambda: rig.said("there is no quicker decoder"))
+        rig.wait_for(lambda: rig.decision()["situation"].startswith(("waiting", "neutral")))
+        time.sleep(1.0)
+        assert np.abs(rig.gains).max() < 0.01
+        counts = rig.loop.facts["decisions"]
+        assert counts["dropped"] >= 3
+        rig.audio.override([3.0, -9.0])  # what the operator wants does not wait for the decoder
+        rig.wait_for(lambda: np.allclose(rig.gains, [3.0, -9.0]))
+    rig.check_sound()
+    assert decisions(rig.loop.path), "late verdicts are replayed"
+
+
+def test_decoder_too_slow_gives_way_to_its_fallback(about, source_id, slow, tmp_path, decoder):
+    quick = LinearDecoder(EEG, [2.0], [0.2])
+    runs = [planted(k, n_channels=senders.N_CHANNELS, sfreq=EEG.sfreq) for k in range(3)]
+    names = tuple(f"E{k}" for k in range(senders.N_CHANNELS))
+    quick.fit([run.__class__(run.name, run.subject, run.sfreq, names, *_rest(run)) for run in runs])
+    facts = Facts(0.5, 0.5, 40, ("made up",), 120.0, Emissions(0.1, -0.1, 0.05, 0.0, 100.0))
+    save_decoder(tmp_path / "quick", quick, facts)
+    with sender("plain", source_id), closed_loop(*about, more='fallback = "quick"') as rig:
+        rig.wait_for(lambda: rig.said("the fallback decoder takes over"))
+        rig.wait_until_steered()
+        dropped = rig.loop.facts["decisions"]["dropped"]
+        rig.wait_until_steered()
+        assert rig.loop.facts["decisions"] == rig.loop.facts["decisions"] | {"dropped": dropped, "demoted": 1}
+    rig.check_sound()
+    assert STEERED in [one.situation for one in decisions(rig.loop.path)]
+
+
+def test_burst_of_nan_on_all_channels_is_masked_and_the_mix_neutral_until_it_is_over(about, source_id):
+    with sender("nan-burst", source_id), closed_loop(*about) as rig:
+        rig.wait_for(lambda: "bad channels" in rig.decision()["situation"])
+        rig.wait_until_neutral()
+        rig.wait_until_steered()
+    rig.check_sound()
+    for one in decisions(rig.loop.path):
+        assert np.isfinite(one.probability).all()
+        assert np.isfinite(one.gains).all()
+
+
+def test_wrong_stream_in_the_place_of_the_right_one_is_refused(about, source_id):
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(sender("plain", source_id))
+        with closed_loop(*about) as rig:
+            rig.wait_until_steered()
+            first.kill()
+            first.wait()
+            with sender("other-channels", source_id):
+                rig.wait_for(lambda: rig.said("6 channels instead of 8: refused"))
+                rig.wait_until_neutral()
+                time.sleep(1.0)
+                assert np.abs(rig.gains).max() < 0.01
+            stack.enter_context(sender("plain", source_id))
+            rig.wait_until_steered()
+        rig.check_sound()
+    assert decisions(rig.loop.path)
+
+
+def test_disk_full_raises_an_alarm_steering_goes_on_and_nothing_is_lost_once_there_is_room(
+    source_id, tmp_path, decoder
+):
+    with small_disk(tmp_path / "disk", "500k") as disk:
+        (tmp_path / "decoder").symlink_to(decoder)
+        with (
+            sender("plain", source_id),
+            closed_loop(disk, source_id, decoder, sink=FileSink(tmp_path / "heard.wav")) as rig,
+        ):
+            rig.folder = tmp_path
+            ballast = disk / "ballast"
+            with contextlib.suppress(OSError), ballast.open("wb") as file:
+                while True:
+                    file.write(bytes(4096))
+                    file.flush()
+            rig.wait_for(lambda: rig.said("No space left"))
+            rig.wait_until_steered()
+            ballast.unlink()
+            time.sleep(1.0)
+        rig.check_sound()
+        _, gaps = check_tiling(consumed(rig.loop.path))
+        assert not gaps
+        assert decisions(rig.loop.path)
+
+
+def test_while_the_senders_clock_is_off_gains_hold_and_go_to_neutral_and_no_sample_is_lost(about, source_id):
+    with sender("clock-off", source_id), closed_loop(*about) as rig:
+        rig.wait_for(lambda: rig.said("clock stepped by +10"))
+        rig.wait_until_neutral()
+        rig.wait_for(lambda: rig.said("clock stepped by -10"))
+        rig.wait_until_steered()
+    rig.check_sound()
+    _, gaps = check_tiling(consumed(rig.loop.path))
+    assert not gaps
+    assert decisions(rig.loop.path)
+
+
+def test_sound_device_gone_the_loop_goes_on_without_and_says_so(about, source_id, tmp_path, monkeypatch):
+    with sender("plain", source_id), jack(tmp_path, monkeypatch) as server:
+        with closed_loop(*about, sink=DeviceSink(server.device)) as rig:
+            rig.wait_until_steered()
+            server.kill()
+            rig.wait_for(lambda: rig.audio.restarts == 1)
+            assert rig.said("GOING ON WITHOUT SOUND")
+            rig.wait_until_steered()
+        assert decisions(rig.loop.path)
+
+
+def test_nobody_is_left_when_the_loop_has_ended(about, source_id):
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        pids = rig.engine_pid, rig.loop.names["recording"]["pid"], rig.audio.status().pid
+        board = rig.loop.names["engine"]["board"]
+        assert all(map(running, pids))
+        assert os.path.exists(f"/dev/shm/{board}")
+    assert not any(map(running, pids))
+    assert not os.path.exists(f"/dev/shm/{board}")
