@@ -99,7 +99,8 @@ def train_and_save(
     from devices.decoder_folder import Facts, fingerprint, save_decoder
 
     window, n_talkers = preset.window, len(runs[0].talker_names)
-    accuracy, n, threshold, emissions, other = math.nan, 0, math.nan, None, None
+    accuracy, n, threshold, emissions = math.nan, 0, math.nan, None
+    other = None if against is None else math.nan
     if min(sum(run.subject == one.subject for one in runs) for run in runs) >= 3:
         with progress("Cross-validating") as told:
             found = evaluate_corpus(runs, make, "leave-one-run-out", (window,), n_shifts=0, progress=told)
@@ -133,9 +134,10 @@ def train_and_save(
         )
     else:
         console.print("Accuracy: not measured. That needs three runs or more of each listener.")
-    if other is not None:
-        verdict = "EXPERIMENTAL: prefer the linear decoder" if facts.experimental else "better than the linear decoder"
-        console.print(f"The linear decoder reaches {100 * other:.1f} % on the same decisions. This one is {verdict}.")
+    if other is not None and n:
+        console.print(f"The linear decoder reaches {100 * other:.1f} % on the same decisions.")
+    if facts.experimental:
+        console.print("EXPERIMENTAL: not shown to be better than the linear decoder; prefer that.")
     if emissions is None:
         console.print("It cannot be used live: how its scores scatter is not known, which takes three runs or more.")
     return facts

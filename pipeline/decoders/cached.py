@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.decoders.networks import MatchNetwork, Tower, reach_of
+from pipeline.decoders.networks import MatchNetwork, Tower, eager, reach_of
 from pipeline.node import State
 
 
@@ -105,8 +105,13 @@ class CachedHops:
         neural : array, shape (n_hop, n_components)
         talkers : array, shape (n_talkers, n_hop, n_components)
         """
-        n, behind = self._n_hop, self._net.behind
+        behind = self._net.behind
         x, y = self._channels_first(neural)[None], self._channels_first(talkers)[..., : len(neural) - behind]
+        a, b = eager(self._push, x, y)
+        return a[0].T.numpy().astype(np.float64), b.transpose(1, 2).numpy().astype(np.float64)
+
+    def _push(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        n = self._n_hop
         x, y = self._net.standardise(x), y * self._net.loudness
         if not self._warm:
             for tower, signal in ((self._neural, x), (self._talkers, y)):
@@ -116,8 +121,7 @@ class CachedHops:
                     if piece.shape[-1]:
                         tower.push(piece)
             self._warm = True
-        a, b = self._neural.push(x[..., -n:]), self._talkers.push(y[..., -n:])
-        return a[0].T.numpy().astype(np.float64), b.transpose(1, 2).numpy().astype(np.float64)
+        return self._neural.push(x[..., -n:]), self._talkers.push(y[..., -n:])
 
     @staticmethod
     def _channels_first(array: NDArray[np.float64]) -> Tensor:

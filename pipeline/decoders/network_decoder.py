@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.decoders.cached import CachedHops
 from pipeline.decoders.decoder import DecoderError, DecoderMismatch, DecoderSpec, Projections, check_window
 from pipeline.decoders.examples import HELD_OUT, Batch, Examples
-from pipeline.decoders.networks import Listener, MatchNetwork, multiply_adds, n_parameters
+from pipeline.decoders.networks import Listener, MatchNetwork, eager, multiply_adds, n_parameters
 from pipeline.decoders.presets import EEG, Preset
 from pipeline.decoders.training import Epoch, Training, TrainingConfig, margins, mixture
 from pipeline.run import Run
@@ -47,7 +47,7 @@ class Learned:
     share : float
         Of the score, that comes from components that are not linear.
     n_parameters : int
-        Trained values.
+        Values that it consists of.
     multiply_adds : int
         For one decision window and two talkers, scored from nothing.
     multiply_adds_per_s : int
@@ -207,7 +207,7 @@ class NetworkDecoder(Projections):
     def for_listener(self, subject: str) -> Self:
         """Return a copy that uses the layer of one of its listeners, or the mean of all for anybody else."""
         other = copy.copy(self)
-        other.net = copy.deepcopy(self.net)
+        other.net, other._scorer = copy.deepcopy(self.net), None
         for module in other.net.modules():
             if isinstance(module, Listener):
                 known = subject in self.listeners
@@ -289,17 +289,6 @@ class NetworkDecoder(Projections):
         self.settle(spec, network, listeners)
         self.chosen = chosen
         return self
-
-
-def eager(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """Call on the CPU with one thread: how many there are changes the last bit, and more of them cost latency."""
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.no_grad():
-            return function(*inputs)
-    finally:
-        torch.set_num_threads(n)
 
 
 def _tensor(array: NDArray[np.float64]) -> Tensor:

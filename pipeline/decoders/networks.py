@@ -7,12 +7,15 @@ give the same values. Every operator is one that TensorRT converts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.decoders.spatial import SpatialAttention
+
+T = TypeVar("T")
 
 #: Neural samples beyond this many standard deviations are artefacts, and are cut.
 CLIP_SD = 5.0
@@ -278,13 +281,24 @@ class MatchNetwork(nn.Module):
         return torch.randn(1, n_channels, n, generator=rng), torch.randn(n_talkers, n_features, n, generator=rng)
 
 
+def eager(function: Callable[..., T], *inputs: Tensor) -> T:
+    """Call on the CPU with one thread: how many there are changes the last bit, and more of them cost latency."""
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            return function(*inputs)
+    finally:
+        torch.set_num_threads(n)
+
+
 def centred(x: Tensor) -> Tensor:
     """Take the mean over time off."""
     return x - x.mean(dim=-1, keepdim=True)
 
 
 def n_parameters(network: nn.Module) -> int:
-    """Trained values."""
+    """Values that it consists of."""
     return sum(p.numel() for p in network.parameters())
 
 
