@@ -22,6 +22,7 @@ from pipeline.bandpass import Bandpass
 from pipeline.decoders.cca import CcaDecoder
 from pipeline.decoders.decoder import DecoderError
 from pipeline.decoders.linear import LinearDecoder
+from pipeline.decoders.network_decoder import NetworkDecoder
 from pipeline.decoders.presets import PRESETS
 from pipeline.decoding_graph import CONTROL, decoding_graph
 from pipeline.emissions import Emissions
@@ -318,7 +319,7 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
     return decoding_graph(first.preset, *streams, n_features, attention.max_wait_s, attend, watched=True)
 
 
-def _live_decoder(folder: Path) -> tuple[LinearDecoder | CcaDecoder, Emissions]:
+def _live_decoder(folder: Path) -> tuple[LinearDecoder | CcaDecoder | NetworkDecoder, Emissions]:
     try:
         decoder, facts = load_decoder(folder)
     except DecoderError as error:
