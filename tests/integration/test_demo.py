@@ -17,13 +17,11 @@ from app.session_figures import session_figures
 from devices.audio.prepare import prepare
 from devices.audio.rerender import rerender
 from devices.audio.scene import Applied, Control
-from devices.decoder_folder import load_decoder
 from devices.session_file import Noted, SessionFile
-from pipeline.metrics import binomial_threshold
 
-#: A minute of training and a minute of loop pass the threshold most of the time, twice that nearly always.
-SECONDS = 180
-pytestmark = pytest.mark.timeout(420)
+#: As long as it takes a new user.
+SECONDS = 120
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +40,6 @@ def recording(demonstration):
     """The closed loop."""
     (path,) = demonstration[0].rglob("loop.xdf")
     return path
-
-
-@pytest.fixture(scope="module")
-def decoder(recording):
-    """The decoder that it was made with, and what is known of that."""
-    return load_decoder(recording.with_suffix(".decoder"))
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +63,9 @@ def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording)
     assert not re.search(r'(src|href)="|<script', page)
 
 
-def test_attention_is_decoded_and_gains_follow_the_cues(found, decoder):
-    _, facts = decoder
-    # Held-out windows of calibration and loop together: enough for the threshold to mean something.
-    right, n = found.n_right + round(facts.accuracy * facts.n_decisions), found.n_windows + facts.n_decisions
-    assert n >= 25
-    assert right / n >= binomial_threshold(n)
+def test_attention_is_decoded_and_gains_follow_the_cues(found):
+    assert found.n_windows >= 15
+    assert found.n_right / found.n_windows >= found.threshold
     ends = [*(time for time, _ in found.cues[1:]), math.inf]
     followed = []
     for (start, name), end in zip(found.cues, ends, strict=True):
@@ -84,7 +73,8 @@ def test_attention_is_decoded_and_gains_follow_the_cues(found, decoder):
             continue
         last = found.gains[(found.times > start) & (found.times <= end)][-1]
         followed.append(int(np.argmax(last)) == found.talkers.index(name) and np.ptp(last) > 3)
-    assert sum(followed) > len(followed) / 2
+    assert len(followed) == 3
+    assert sum(followed) >= 2
 
 
 def test_every_decision_is_in_the_ledger(found, journal):
