@@ -106,8 +106,7 @@ def networks(n_channels: int, sfreq: float) -> dict[str, tuple[nn.Module, Tensor
     if all(find_spec(name) for name in ("scipy", "numba", "typer")):
         from app.bench.decoder import networks as decoders  # noqa: PLC0415 - not on a bare machine
 
-        if factories := decoders():
-            return {name: make(n_channels, sfreq, WINDOW_S) for name, make in factories.items()}
+        return {name: make(n_channels, sfreq, WINDOW_S) for name, make in decoders().items()}
     return {
         f"{MATCHER}-like": (Matcher(n_channels).eval(), (neural, talkers)),
         "small": (Small(n_channels, n).eval(), (neural,)),

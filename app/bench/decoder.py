@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +15,8 @@ import typer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from pipeline.decoders.networks import MatchNetwork
 
     #: From channels, rate in Hz and decision window in s, a network with inputs of one window.
     Factory = Callable[[int, float, float], tuple[nn.Module, tuple[Tensor, ...]]]
@@ -81,25 +81,25 @@ def decoder(
 
 def networks() -> dict[str, Factory]:
     """Networks that decoders are made of, untrained: what they have learned does not change how long they take."""
-    if find_spec("pipeline.decoders.matcher") is None:
-        return {}
-    matcher, baselines = (import_module(f"pipeline.decoders.{name}") for name in ("matcher", "baselines"))
+    from pipeline.decoders.baselines import eegnet, vlaai
+    from pipeline.decoders.matcher import matcher
 
-    def factory(make: Callable[[int, int, float], Any]) -> Factory:
+    def factory(make: Callable[[int, int, float], MatchNetwork]) -> Factory:
         def made(n_channels: int, sfreq: float, window: float) -> tuple[nn.Module, tuple[Tensor, ...]]:
             import torch
 
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
-                network = make(n_channels, round(LAG_S * sfreq), sfreq).eval().requires_grad_(False)
+                network = make(n_channels, round(LAG_S * sfreq), sfreq)
+            network.eval().requires_grad_(False)
             return network, network.example(round(window * sfreq), N_TALKERS)
 
         return made
 
     return {
-        "matcher": factory(lambda n_channels, behind, _: matcher.matcher(n_channels, 1, behind, behind + 1)),
-        "VLAAI-like": factory(lambda n_channels, behind, _: baselines.vlaai(n_channels, 1, behind)),
-        "EEGNet-like": factory(lambda n_channels, behind, sfreq: baselines.eegnet(n_channels, 1, behind, sfreq)),
+        "matcher": factory(lambda n_channels, behind, _: matcher(n_channels, 1, behind, behind + 1)),
+        "VLAAI-like": factory(lambda n_channels, behind, _: vlaai(n_channels, 1, behind)),
+        "EEGNet-like": factory(lambda n_channels, behind, sfreq: eegnet(n_channels, 1, behind, sfreq)),
     }
 
 

@@ -80,6 +80,15 @@ def test_times_are_those_of_one_answer():
     assert calls["slow"] == calls["quick"] >= 150
 
 
+@pytest.mark.parametrize("name", ["matcher", "VLAAI-like", "EEGNet-like"])
+def test_networks_of_decoders_pass_the_gate_on_every_backend(name):
+    module, example = bench.networks()[name](16, 64.0, 1.0)
+    rows = bench.on_every_backend(module, example, 10)
+    assert [row["backend"] for row in rows if "not_measured" in row] == []
+    assert {row["backend"] for row in rows} == {each for each, backend in BACKENDS.items() if not backend.absent()}
+    assert all(row["parity_error"] < 1e-4 for row in rows)
+
+
 @pytest.mark.skipif(bool(BACKENDS["onnx"].absent()), reason=f"onnx: {BACKENDS['onnx'].absent()}")
 def test_onnx_is_no_slower_than_eager():
     """By processor time, which a busy machine does not change; the margin is twofold and more."""
