@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,12 @@ from numpy.typing import NDArray
 
 #: Answers before any is measured.
 N_WARM = 50
+_BURN = """
+import os, sys
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(1_000_000):
+        pass
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +85,8 @@ def _percentiles(times: NDArray[np.float64]) -> Latency:
 
 @contextmanager
 def busy_core() -> Iterator[None]:
-    """Let another process keep a core busy meanwhile."""
-    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    """Let another process keep a core busy meanwhile; it ends with this one, however this one ends."""
+    burner = subprocess.Popen([sys.executable, "-c", _BURN, str(os.getpid())])
     try:
         yield
     finally:

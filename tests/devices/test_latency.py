@@ -1,0 +1,41 @@
+"""A core kept busy while something is measured, and no longer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from devices.latency import busy_core
+
+HOLDING = (
+    "from devices.latency import busy_core; import time\nwith busy_core(): print('busy', flush=True); time.sleep(600)"
+)
+
+
+def burners(parent):
+    return [child for child in psutil.Process(parent).children() if child.is_running()]
+
+
+def test_a_core_is_busy_within_and_not_after():
+    with busy_core():
+        (burner,) = [one for one in psutil.Process().children() if "getppid" in " ".join(one.cmdline())]
+        until = time.monotonic() + 60
+        while burner.cpu_times().user < 0.2 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert burner.cpu_times().user >= 0.2
+    assert not burner.is_running()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process keeps its parent's number on Windows")
+def test_it_ends_with_a_process_that_is_killed():
+    holder = subprocess.Popen([sys.executable, "-c", HOLDING], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "busy\n"
+    (burner,) = burners(holder.pid)
+    holder.kill()
+    holder.communicate()
+    psutil.wait_procs([burner], timeout=60)
+    assert not burner.is_running()
