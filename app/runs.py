@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.decoders.cca import CcaDecoder
-    from pipeline.decoders.linear import LinearDecoder
+    from devices.decoder_folder import AnyDecoder
     from pipeline.decoders.presets import Preset
     from pipeline.run import Run
 
@@ -21,6 +20,14 @@ class DecoderKind(StrEnum):
 
     LINEAR = "linear"
     CCA = "cca"
+    MATCHER = "matcher"
+    VLAAI = "vlaai"
+    EEGNET = "eegnet"
+
+    @property
+    def network(self) -> bool:
+        """Whether it is a network."""
+        return self not in (DecoderKind.LINEAR, DecoderKind.CCA)
 
 
 class PresetName(StrEnum):
@@ -114,8 +121,23 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
-def maker(kind: DecoderKind, preset: Preset) -> Callable[[], LinearDecoder | CcaDecoder]:
-    """Return something that makes a new decoder each time, here or in another process."""
+def decoder_preset(kind: DecoderKind, preset: Preset) -> Preset:
+    """Preset of a decoder of this kind: networks want a longer window."""
+    if not kind.network:
+        return preset
+    from pipeline.decoders.network_decoder import network_preset
+
+    return network_preset(preset)
+
+
+def maker(kind: DecoderKind, preset: Preset, **settings: Any) -> Callable[[], AnyDecoder]:
+    """Return something that makes a new decoder each time, here or in another process; settings are for networks."""
+    if kind.network:
+        from pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
+        from pipeline.decoders.matcher import MatcherDecoder
+
+        classes = {cls.kind: cls for cls in (MatcherDecoder, VlaaiDecoder, EegNetDecoder)}
+        return partial(classes[kind.value], decoder_preset(kind, preset), **settings)
     from pipeline.decoders.cca import CcaDecoder
     from pipeline.decoders.linear import LinearDecoder
 

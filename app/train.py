@@ -12,14 +12,12 @@ from app.runs import RUNS_HELP, DecoderKind, PresetName
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from devices.decoder_folder import Facts
-    from pipeline.decoders.cca import CcaDecoder
-    from pipeline.decoders.linear import LinearDecoder
+    from devices.decoder_folder import AnyDecoder, Facts
     from pipeline.decoders.presets import Preset
     from pipeline.emissions import Emissions
     from pipeline.run import Run
 
-    Maker = Callable[[], LinearDecoder | CcaDecoder]
+    Maker = Callable[[], AnyDecoder]
 
 
 def train(
@@ -27,28 +25,66 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the decoder to.", show_default=False)],
     preset: Annotated[PresetName, typer.Option(help="How signals are prepared and decoded.")] = PresetName.EEG,
     decoder: Annotated[DecoderKind, typer.Option(help="Kind of decoder.")] = DecoderKind.LINEAR,
+    base: Annotated[
+        Path | None, typer.Option(help="Network: begin with this trained decoder, so that minutes of signal do.")
+    ] = None,
+    any_cap: Annotated[
+        bool,
+        typer.Option("--any-cap", help="Matcher: learn where electrodes are, so that it can be a base for others."),
+    ] = False,
+    epochs: Annotated[int, typer.Option(help="Network: at most.", min=1)] = 30,
+    seed: Annotated[int, typer.Option(help="Network: of all that is drawn.", min=0)] = 0,
+    device: Annotated[str, typer.Option(help="Network: cpu or cuda, to train on.")] = "cpu",
 ) -> None:
     """Train a decoder, judge it by cross-validation, and save it with that figure.
 
     The figure is by leaving out one run at a time, everything fitted inside the fold; it needs three runs of a
-    listener, and with fewer it is said to be not measured. Exit status: 0 trained, 1 something does not fit.
+    listener, and with fewer it is said to be not measured. A network is trained once for each fold, and compared with
+    the linear decoder on the same decisions; killed, the same command goes on after the last epoch. Exit status: 0
+    trained, 1 something does not fit.
     """
     from app.console import fail
-    from app.runs import maker, read_runs
+    from app.runs import decoder_preset, maker, read_runs
     from devices.recorded_run import RunError
     from pipeline.decoders.decoder import DecoderError
     from pipeline.decoders.presets import PRESETS
     from pipeline.stream import WiringError
 
     chosen = PRESETS[preset.value]
+    if not decoder.network and (base is not None or any_cap or device != "cpu"):
+        fail(f"--base, --any-cap and --device are for networks, and {decoder.value} is none")
     try:
-        train_and_save(read_runs(runs, chosen), maker(decoder, chosen), chosen, out)
-    except (RunError, DecoderError, WiringError, ValueError) as error:
+        loaded = read_runs(runs, chosen)
+        if not decoder.network:
+            train_and_save(loaded, maker(decoder, chosen), chosen, out)
+            return
+        from app.train_network import Resumable, settings
+
+        given = settings(decoder, loaded, base, any_cap, epochs, seed, device)
+        resumable = Resumable(maker(decoder, chosen, **given), out.with_name(f"{out.name}.training"))
+        longer = decoder_preset(decoder, chosen)
+        train_and_save(loaded, resumable, longer, out, against=maker(DecoderKind.LINEAR, longer))
+        resumable.clear()
+    except (RunError, DecoderError, WiringError, ValueError, OSError) as error:
         fail(str(error))
 
 
-def train_and_save(runs: Sequence[Run], make: Maker, preset: Preset, out: Path) -> Facts:
+def train_and_save(
+    runs: Sequence[Run], make: Maker, preset: Preset, out: Path, *, against: Maker | None = None
+) -> Facts:
     """Judge a decoder by cross-validation, train it on all runs, save it, and say all that; return it, too.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    make : callable
+        Makes a new decoder each time.
+    preset : Preset
+        Of the decoder.
+    out : Path
+        Folder to write it to.
+    against : callable, optional
+        Makes the decoder that it is compared with, on the same decisions.
 
     Raises
     ------
@@ -64,10 +100,14 @@ def train_and_save(runs: Sequence[Run], make: Maker, preset: Preset, out: Path) 
 
     window, n_talkers = preset.window, len(runs[0].talker_names)
     accuracy, n, threshold, emissions = math.nan, 0, math.nan, None
-    if min(sum(run.subject == other.subject for other in runs) for run in runs) >= 3:
+    other = None if against is None else math.nan
+    if min(sum(run.subject == one.subject for one in runs) for run in runs) >= 3:
         with progress("Cross-validating") as told:
             found = evaluate_corpus(runs, make, "leave-one-run-out", (window,), n_shifts=0, progress=told)
         accuracy, n, threshold = found.accuracy[window], found.n_windows[window], found.threshold[window]
+        if against is not None:
+            linear = evaluate_corpus(runs, against, "leave-one-run-out", (window,), n_shifts=0)
+            other = linear.accuracy[window]
         with console.status("Learning how its scores scatter …"):
             emissions = held_out_emissions(runs, make, preset)
     with console.status("Training …"):
@@ -79,6 +119,7 @@ def train_and_save(runs: Sequence[Run], make: Maker, preset: Preset, out: Path) 
         fingerprints=tuple(fingerprint(run) for run in runs),
         seconds=sum(run.duration for run in runs),
         emissions=emissions,
+        linear_accuracy=other,
     )
     save_decoder(out, fitted, facts)
     console.print(
@@ -93,6 +134,10 @@ def train_and_save(runs: Sequence[Run], make: Maker, preset: Preset, out: Path) 
         )
     else:
         console.print("Accuracy: not measured. That needs three runs or more of each listener.")
+    if other is not None and n:
+        console.print(f"The linear decoder reaches {100 * other:.1f} % on the same decisions.")
+    if facts.experimental:
+        console.print("EXPERIMENTAL: not shown to be better than the linear decoder; prefer that.")
     if emissions is None:
         console.print("It cannot be used live: how its scores scatter is not known, which takes three runs or more.")
     return facts

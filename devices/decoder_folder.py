@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,11 @@ from pipeline.decoders.moments import Moments
 from pipeline.decoders.presets import Preset
 from pipeline.emissions import Emissions
 from pipeline.run import Run
+
+if TYPE_CHECKING:
+    from pipeline.decoders.network_decoder import NetworkDecoder
+
+    AnyDecoder = LinearDecoder | CcaDecoder | NetworkDecoder
 
 _T = TypeVar("_T")
 
@@ -54,6 +59,8 @@ class Facts:
         Their length together.
     emissions : Emissions or None
         How its scores scatter on windows it was not trained on: what live decisions rest on. None if unknown.
+    linear_accuracy : float or None
+        What the linear decoder reaches on the same decisions, trained on the same runs; for networks only.
     """
 
     accuracy: float
@@ -62,6 +69,12 @@ class Facts:
     fingerprints: tuple[str, ...]
     seconds: float
     emissions: Emissions | None = None
+    linear_accuracy: float | None = None
+
+    @property
+    def experimental(self) -> bool:
+        """Whether this is a network that was not shown to decode better than the linear decoder."""
+        return self.linear_accuracy is not None and not self.accuracy > self.linear_accuracy
 
 
 def fingerprint(run: Run) -> str:
@@ -83,14 +96,14 @@ def folder_fingerprint(folder: Path) -> str:
     return hashlib.sha256(_read(folder / TEXT, MAX_TEXT) + _read(folder / WEIGHTS, MAX_WEIGHTS)).hexdigest()
 
 
-def save_decoder(folder: Path, decoder: LinearDecoder | CcaDecoder, facts: Facts) -> None:
+def save_decoder(folder: Path, decoder: AnyDecoder, facts: Facts) -> None:
     """Write a fitted decoder to a folder, whole or not at all.
 
     Parameters
     ----------
     folder : Path
         A decoder that is there already is replaced; anything else is refused.
-    decoder : LinearDecoder or CcaDecoder
+    decoder : LinearDecoder, CcaDecoder or NetworkDecoder
     facts : Facts
 
     Raises
@@ -113,7 +126,8 @@ def save_decoder(folder: Path, decoder: LinearDecoder | CcaDecoder, facts: Facts
             "preset": asdict(decoder.preset),
             "settings": _settings(decoder),
             "chosen": asdict(decoder.chosen),
-            "facts": {key: value for key, value in asdict(facts).items() if key != "emissions"},
+            "facts": {key: value for key, value in asdict(facts).items() if key != "emissions"}
+            | ({} if facts.linear_accuracy is None else {"experimental": facts.experimental}),
             **emissions,
         }
     )
@@ -145,7 +159,7 @@ def save_decoder(folder: Path, decoder: LinearDecoder | CcaDecoder, facts: Facts
         raise DecoderError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def load_decoder(folder: Path) -> tuple[LinearDecoder | CcaDecoder, Facts]:
+def load_decoder(folder: Path) -> tuple[AnyDecoder, Facts]:
     """Read a decoder that :func:`save_decoder` wrote.
 
     Raises
@@ -169,7 +183,8 @@ def load_decoder(folder: Path) -> tuple[LinearDecoder | CcaDecoder, Facts]:
     try:
         decoder = _rebuild(table, arrays)
         emissions = _make(Emissions, table["emissions"]) if "emissions" in table else None
-        return decoder, replace(_make(Facts, table["facts"]), emissions=emissions)
+        facts = {key: value for key, value in table["facts"].items() if key != "experimental"}
+        return decoder, replace(_make(Facts, facts), emissions=emissions)
     except (KeyError, TypeError, ValueError) as error:
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise DecoderError(f"{folder} is no decoder of this program: {what}") from error
@@ -184,10 +199,12 @@ def _read(path: Path, limit: int) -> bytes:
         raise DecoderError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _settings(decoder: LinearDecoder | CcaDecoder) -> dict[str, Any]:
+def _settings(decoder: AnyDecoder) -> dict[str, Any]:
     if isinstance(decoder, LinearDecoder):
         return {"penalties": decoder.penalties, "shrinks": decoder.shrinks}
-    return {"n_components": decoder.n_components, "penalties": decoder.penalties, "shrinks": decoder.shrinks}
+    if isinstance(decoder, CcaDecoder):
+        return {"n_components": decoder.n_components, "penalties": decoder.penalties, "shrinks": decoder.shrinks}
+    return {"listeners": decoder.listeners, **asdict(decoder.config), **decoder.shape()}
 
 
 def _settings_from(table: Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -197,10 +214,12 @@ def _settings_from(table: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return settings
 
 
-def _arrays(decoder: LinearDecoder | CcaDecoder) -> dict[str, NDArray[np.float64]]:
+def _arrays(decoder: AnyDecoder) -> dict[str, NDArray[Any]]:
     if isinstance(decoder, LinearDecoder):
         sums = {f"moments.{f.name}": np.atleast_1d(getattr(decoder.moments, f.name)) for f in fields(Moments)}
         return {"weights": decoder.weights, "votes": decoder.votes, **sums}
+    if not isinstance(decoder, CcaDecoder):
+        return dict(decoder.arrays())
     return {
         "neural_weights": decoder.neural_weights,
         "talker_weights": decoder.talker_weights,
@@ -208,8 +227,10 @@ def _arrays(decoder: LinearDecoder | CcaDecoder) -> dict[str, NDArray[np.float64
     }
 
 
-def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float64]]) -> LinearDecoder | CcaDecoder:
+def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> AnyDecoder:
     spec, preset = _make(DecoderSpec, table["spec"]), _make(Preset, table["preset"])
+    if table["kind"] == spec.kind and spec.kind not in (LinearDecoder.kind, CcaDecoder.kind):
+        return _rebuild_network(table, arrays, spec, preset)
     settings = _settings_from(table["settings"], table["kind"])
     n_x, n_y = len(spec.lags) * len(spec.ch_names), len(spec.stimulus_lags) * spec.n_features
     decoder: LinearDecoder | CcaDecoder
@@ -227,9 +248,37 @@ def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float64]]
         decoder.talker_weights = _array(arrays, "talker_weights", (n_y, n))
         decoder.discriminant = _array(arrays, "discriminant", (n,))
     else:
-        raise ValueError(f"kind is {table['kind']!r} and {spec.kind!r}, but must be linear or cca")
+        raise ValueError(f"kind is {table['kind']!r} and {spec.kind!r}, but must be the same")
     decoder.spec, decoder.chosen = spec, _make(Chosen, table["chosen"])
     return decoder
+
+
+def _rebuild_network(
+    table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], spec: DecoderSpec, preset: Preset
+) -> NetworkDecoder:
+    # Only here: torch takes seconds to import, and linear decoders do without.
+    from pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
+    from pipeline.decoders.matcher import MatcherDecoder, MatcherSize
+    from pipeline.decoders.network_decoder import Learned
+    from pipeline.decoders.training import TrainingConfig
+
+    kinds = {cls.kind: cls for cls in (MatcherDecoder, VlaaiDecoder, EegNetDecoder)}
+    if spec.kind not in kinds:
+        raise ValueError(f"kind is {spec.kind!r}, but must be linear, cca, {', '.join(kinds)}")
+    settings = dict(table["settings"])
+    listeners = settings.pop("listeners")
+    own = {field.name for field in fields(TrainingConfig)}
+    config = _make(TrainingConfig, {key: value for key, value in settings.items() if key in own})
+    shape = {key: value for key, value in settings.items() if key not in own}
+    decoder: NetworkDecoder
+    if spec.kind == MatcherDecoder.kind:
+        decoder = MatcherDecoder(preset, config, size=_make(MatcherSize, shape))
+    else:
+        decoder = kinds[spec.kind](preset, config)
+    for name, array in arrays.items():
+        if array.dtype != np.float32:
+            raise ValueError(f"{name} is {array.dtype}, but must be float32")
+    return decoder.restore(spec, listeners, _make(Learned, table["chosen"]), arrays)
 
 
 def _array(arrays: Mapping[str, NDArray[np.float64]], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -247,7 +296,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (float, int),
     "float | None": (float, int),
+    "bool": (bool,),
     "tuple[str, ...]": (list,),
+    "tuple[int, ...]": (list,),
 }
 
 
@@ -258,10 +309,12 @@ def _make(cls: type[_T], table: Mapping[str, Any]) -> _T:
     for name, value in table.items():
         if name not in kinds:
             raise ValueError(f"{cls.__name__.lower()}.{name} is not known here")
-        if isinstance(value, bool) or not isinstance(value, _TYPES.get(kinds[name], ())):
+        # Of bool, which Python takes for an int, only what is asked for as such.
+        if isinstance(value, bool) != (kinds[name] == "bool") or not isinstance(value, _TYPES.get(kinds[name], ())):
             raise ValueError(f"{cls.__name__.lower()}.{name} is {value!r}, but must be {kinds[name]}")
-        if isinstance(value, list) and not all(isinstance(one, str) for one in value):
-            raise ValueError(f"{cls.__name__.lower()}.{name} must hold names")
+        inside = int if kinds[name] == "tuple[int, ...]" else str
+        if isinstance(value, list) and not all(type(one) is inside for one in value):
+            raise ValueError(f"{cls.__name__.lower()}.{name} must hold {'names' if inside is str else 'numbers'}")
         values[name] = _of_kind(value, kinds[name])
     for name, kind in kinds.items():
         if kind.endswith("| None"):
@@ -295,6 +348,8 @@ def _value(value: object) -> str:
         return f"[{', '.join(_value(one) for one in value)}]"
     if isinstance(value, float) and not math.isfinite(value):
         return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float | int):
         return repr(float(value) if isinstance(value, float) else int(value))
     raise DecoderError(f"{value!r} cannot be written")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.node import State
 from pipeline.run import Run
 
 #: What varies less than this part of its own size is constant.
@@ -142,8 +143,9 @@ class DecoderSpec:
 class Decoder(Protocol):
     """Both sides are projected onto components; a talker's score is how well its components correlate.
 
-    ``project_neural`` and ``project_talkers`` are causal up to ``spec.behind`` samples and linear in what they are
-    given, so that scores of a sliding window can be kept up with at a cost that does not depend on its length.
+    ``project_neural`` and ``project_talkers`` are causal up to ``spec.behind`` samples, and a row depends on no more
+    than ``spec.reach`` others, so that scores of a sliding window can be kept up with at a cost that does not depend
+    on its length.
     """
 
     spec: DecoderSpec
@@ -168,6 +170,36 @@ class Decoder(Protocol):
 
     def score(self, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Score one window: (n_samples, n_channels), (n_talkers, n_samples, n_features) → (n_talkers,)."""
+
+
+class Hops(Protocol):
+    """Projections of a signal that comes hop by hop, at a cost that does not depend on how far back they look."""
+
+    def hop(
+        self, neural: NDArray[np.float64], talkers: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Project ``n_hop + reach`` samples as a decoder does, knowing that all but the newest hop were seen before."""
+
+    def reset(self) -> None:
+        """Forget everything, as at a gap."""
+
+    def state(self) -> State:
+        """Everything that later projections depend on."""
+
+    def restore(self, state: State) -> None:
+        """Put back what :meth:`state` gave."""
+
+
+@runtime_checkable
+class HopByHop(Protocol):
+    """A decoder that can go on from where it was, unless something compiled for whole windows takes its place."""
+
+    @property
+    def compiled(self) -> bool:
+        """Whether ``score`` is compiled: whole windows are scored by it then, at every hop."""
+
+    def hops(self, n_talkers: int, n_hop: int) -> Hops:
+        """Begin, for hops of this many samples."""
 
 
 def correlate(neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoders.decoder import Decoder, DecoderError, DecoderMismatch, ratio
+from pipeline.decoders.decoder import Decoder, DecoderError, DecoderMismatch, HopByHop, ratio
 from pipeline.node import State
 
 
@@ -64,9 +64,13 @@ class SlidingScores:
             )
         self.decoder, self._spec = decoder, spec
         self._n_talkers, self._n_hops = n_talkers, spec.n_window // self._n_hop
-        need = self._n_hop + spec.reach
+        # What was compiled for whole windows is given whole windows.
+        self._whole = isinstance(decoder, HopByHop) and decoder.compiled
+        need = (spec.n_window if self._whole else self._n_hop) + spec.reach
         self._neural = np.zeros((need, len(spec.ch_names)))
         self._talkers = np.zeros((n_talkers, need, spec.n_features))
+        # Those that look back far keep what they made of it; for others a look at the samples is cheaper.
+        self._hops = decoder.hops(n_talkers, self._n_hop) if isinstance(decoder, HopByHop) else None
         self._next: int | None = None  # index of the next sample wanted; None takes any
         self._begin = 0  # index of the first sample of the buffer
         self._held = 0  # samples in the buffer
@@ -82,6 +86,8 @@ class SlidingScores:
     def reset(self) -> None:
         """Forget everything, as at a gap."""
         self._next, self._held, self._filled, self._at = None, 0, 0, 0
+        if self._hops is not None:
+            self._hops.reset()
 
     def push(self, start: int, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> Iterator[Score]:
         """Take the next samples and give the scores that they complete.
@@ -129,7 +135,12 @@ class SlidingScores:
 
     def _hop(self) -> Score | None:
         """Project a full buffer, move it on by a hop, score if the window is full."""
-        x, y = self.decoder.project_neural(self._neural), self.decoder.project_talkers(self._talkers)
+        if self._whole:
+            return self._scored()
+        if self._hops is None:
+            x, y = self.decoder.project_neural(self._neural), self.decoder.project_talkers(self._talkers)
+        else:
+            x, y = self._hops.hop(self._neural, self._talkers)
         x_mean, y_mean = x.mean(axis=0), y.mean(axis=1)
         x, y = x - x_mean, y - y_mean[:, None]
         hop = (x_mean, y_mean, (x * x).sum(axis=0), (y * y).sum(axis=1), (x * y).sum(axis=1))
@@ -137,10 +148,8 @@ class SlidingScores:
             held[self._at] = new
         self._at = (self._at + 1) % self._n_hops
         self._filled = min(self._filled + 1, self._n_hops)
-        begin, n, keep = self._begin, self._n_hop, self._spec.reach
-        self._neural[:keep] = self._neural[n:].copy()
-        self._talkers[:, :keep] = self._talkers[:, n:].copy()
-        self._begin, self._held = begin + n, keep
+        begin, n = self._begin, self._n_hop
+        self._move_on()
         if self._filled < self._n_hops:
             return None
         correlations = self._window()
@@ -152,6 +161,20 @@ class SlidingScores:
             self.decoder.combine(correlations),
             correlations,
         )
+
+    def _scored(self) -> Score:
+        """Score a full buffer, a window and what it looks back on, and move it on by a hop."""
+        start = self._begin + self._spec.ahead
+        newest = self._begin + len(self._neural) - 1
+        scores = self.decoder.score(self._neural, self._talkers)
+        self._move_on()
+        return Score(start, start + self._spec.n_window, newest, scores, scores[:, None])
+
+    def _move_on(self) -> None:
+        n, keep = self._n_hop, len(self._neural) - self._n_hop
+        self._neural[:keep] = self._neural[n:].copy()
+        self._talkers[:, :keep] = self._talkers[:, n:].copy()
+        self._begin, self._held = self._begin + n, keep
 
     def _window(self) -> NDArray[np.float64]:
         """Correlations over all hops held, added oldest first so that the ring's turn does not show in the last bit."""
@@ -166,11 +189,13 @@ class SlidingScores:
         known = self._next is not None
         at = [known, self._next if known else 0, self._begin, self._held, self._filled, self._at]
         sums = {f"sums{i}": held.copy() for i, held in enumerate(self._sums)}
+        hops = {} if self._hops is None else {f"hops.{key}": value for key, value in self._hops.state().items()}
         return {
             "at": np.array(at, dtype=np.int64),
             "neural": self._neural[: self._held].copy(),
             "talkers": self._talkers[:, : self._held].copy(),
             **sums,
+            **hops,
         }
 
     def restore(self, state: State) -> None:
@@ -181,3 +206,5 @@ class SlidingScores:
         self._talkers[:, : self._held] = state["talkers"]
         for i, held in enumerate(self._sums):
             held[:] = state[f"sums{i}"]
+        if self._hops is not None:
+            self._hops.restore({k.removeprefix("hops."): v for k, v in state.items() if k.startswith("hops.")})

@@ -1,0 +1,107 @@
+"""``earmark train`` with a network: told, compared with the linear decoder, killed and gone on with."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from test_live_equals_replay import start
+from test_run_file import recording
+
+from app.runs import DecoderKind, PresetName
+from app.train import train
+from app.train_network import settings
+from devices.decoder_folder import load_decoder
+from devices.run_file import Talker, write_run
+from pipeline.run import Run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Three runs of 40 s in which four channels follow the attended of two talkers, in noise."""
+    folder = tmp_path_factory.mktemp("runs")
+    for k in range(3):
+        rng = np.random.default_rng(k)
+        t = np.arange(40 * 250) / 250
+        voices = []
+        for _ in "ab":
+            f, p = rng.uniform(2, 6, 40), rng.uniform(0, 6, 40)
+            voices.append(np.cos(2 * np.pi * t[:, None] * f + p).sum(axis=1))
+        x = rng.normal(0, 8, (len(t), 4)) + rng.normal(0, 12, (len(t), 1))
+        x[25:] += voices[k % 2][:-25, None] * [1.0, -0.5, 0.7, -1.2]
+        talkers = [Talker(name, voice[:, None], 250.0) for name, voice in zip("ab", voices, strict=True)]
+        write_run(folder / f"run-{k}.xdf", recording(x), talkers, [(0.0, "ab"[k % 2])], "sub-1")
+    return folder
+
+
+def trained(runs, out, **options):
+    """What the command does, in this process."""
+    train([runs], out, PresetName.EEG, DecoderKind.EEGNET, epochs=2, seed=5, **options)
+    return load_decoder(out)
+
+
+def test_killed_and_gone_on_with(runs, tmp_path, capsys):
+    """Whatever instant it is killed at, the decoder is the one of a training that was left alone."""
+    states = tmp_path / "broken.training"
+    with start("train", runs, "--decoder", "eegnet", "--epochs", 2, "--seed", 5, "-o", tmp_path / "broken") as process:
+        # Killed while the second fold is being trained.
+        while len(list(states.glob("*.json"))) < 2 and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        told = process.stdout.read()
+    assert "eegnet on 2 runs: epoch 1 of 2 at most" in told
+    assert not (tmp_path / "broken").exists()
+    assert {json.loads(path.read_text())["what"] for path in states.glob("*.json")} == {"eegnet on 2 runs"}
+    broken, facts = trained(runs, tmp_path / "broken")
+    assert "going on after epoch" in capsys.readouterr().out
+    assert not states.exists()
+
+    whole, whole_facts = trained(runs, tmp_path / "whole")
+    told = capsys.readouterr().out
+    assert "going on" not in told
+    assert "The linear decoder reaches" in told
+    assert facts == whole_facts
+    for name, value in whole.arrays().items():
+        np.testing.assert_array_equal(broken.arrays()[name], value)
+    assert facts.emissions is not None
+    assert facts.linear_accuracy is not None
+    table = tomllib.loads((tmp_path / "whole" / "decoder.toml").read_text())
+    assert table["facts"]["experimental"] is (facts.accuracy <= facts.linear_accuracy)
+    assert ("EXPERIMENTAL" in told) is facts.experimental
+
+    tuned, _ = trained(runs, tmp_path / "tuned", base=tmp_path / "whole")
+    assert any(not np.array_equal(tuned.arrays()[name], value) for name, value in whole.arrays().items())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("linear", {"any_cap": True}), "for networks, and linear is none"),
+        (("eegnet", {"any_cap": True}), "--any-cap is for the matcher"),
+        (("matcher", {"device": "tpu"}), "device is 'tpu'"),
+        (("matcher", {"base": Path("nowhere")}), "nowhere"),
+    ],
+)
+def test_what_does_not_go_together_is_said(runs, tmp_path, capsys, options, words):
+    kind, given = options
+    with pytest.raises(typer.Exit):
+        train([runs], tmp_path / "d", PresetName.EEG, DecoderKind(kind), **given)
+    assert words in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "d").exists()
+
+
+def test_the_matcher_knows_where_electrodes_are():
+    run = Run("r", "s", 64.0, ("Cz", "Oz"), np.zeros((4, 2)), ("a",), np.zeros((1, 4, 1)), np.zeros(4, int), ("a",))
+    given = settings(DecoderKind.MATCHER, [run], None, True, 3, 1, "cpu")
+    assert set(given["positions"]) == {"Cz", "Oz"}
+    assert given["config"].epochs == 3
+    assert not given["config"].mixed
+    with pytest.raises(ValueError, match="lacks Nowhere"):
+        settings(DecoderKind.MATCHER, [replace(run, ch_names=("Cz", "Nowhere"))], None, True, 3, 1, "cpu")
