@@ -29,6 +29,10 @@ def dashboard(
         fail(f"--theme is {theme!r}, but must be light or dark")
     if folder is not None and not folder.is_dir():
         fail(f"{folder} is no folder")
-    from app.dashboard.process import show
+    from app.dashboard.process import BrokenQt, show
 
-    raise typer.Exit(show(folder, theme))
+    try:
+        status = show(folder, theme)
+    except BrokenQt as error:
+        fail(str(error))
+    raise typer.Exit(status)

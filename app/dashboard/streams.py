@@ -108,4 +108,8 @@ class Streams(Panel):
             model.dataChanged.emit(model.index(0, 0), model.index(len(streams) - 1, len(HEADS) - 1))
         wrong = [one.name for one in streams if one.status not in ("live", "")]
         words = f"not delivering: {', '.join(wrong)}" if wrong else "all deliver" if streams else "No stream yet"
-        self._words.say(words if view.now.engine_live else "NO DATA from the engine")
+        if not view.now.under_way:
+            words = "Streams are read by checks, calibrations and runs"
+        elif not view.now.engine_live:
+            words = "NO DATA from the engine"
+        self._words.say(words)

