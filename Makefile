@@ -1,7 +1,7 @@
 # Each target does all set-up itself; the second time that takes no time.
 
 # Extras of pyproject.toml that work on the code and its tests needs.
-EXTRAS := test,bench,corpus,desktop
+EXTRAS := test,bench,corpus,desktop,onnx
 VENV := .venv
 # Always as modules: the scripts beside it name their interpreter by its absolute path.
 PYTHON_HERE := $(VENV)/bin/python
@@ -27,7 +27,7 @@ test: $(READY)
 	$(PYTHON_HERE) -m ruff format --check .
 	$(PYTHON_HERE) -m mypy
 	$(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
-	$(PYTHON_HERE) -m pytest
+	$(PYTHON_HERE) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 demo: $(READY)
 	$(PYTHON_HERE) -m app.demo

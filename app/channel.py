@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from multiprocessing import AuthenticationError, connection
@@ -125,7 +126,7 @@ class Server:
         self._listener.close()
         self._thread.join(2.0)
         for pipe in list(self._open):
-            pipe.close()
+            _hang_up(pipe)
 
 
 class Client:
@@ -186,6 +187,15 @@ def is_served(folder: Path) -> bool:
     except ChannelError:
         return False
     return True
+
+
+def _hang_up(pipe: Connection) -> None:
+    """Let whoever waits for a connection find it ended; the thread that owns it closes it."""
+    try:
+        with socket.fromfd(pipe.fileno(), socket.AF_INET, socket.SOCK_STREAM) as twin:
+            twin.shutdown(socket.SHUT_RDWR)
+    except OSError:  # it has ended meanwhile
+        log.debug("a connection of the channel was closed already")
 
 
 def _write_for_owner(path: Path, value: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from app.bench import bench
 from app.calibrate import calibrate
+from app.compile import compile_decoder
 from app.dashboard.command import dashboard
 from app.demo import demo
 from app.describe import describe
@@ -58,6 +59,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_run)
+app.command("compile")(compile_decoder)
 app.add_typer(bench, name="bench")
 
 

@@ -19,9 +19,7 @@ from devices.session_file import JOURNAL
 from pipeline.align import Align
 from pipeline.attend import Attend, AttendConfig
 from pipeline.bandpass import Bandpass
-from pipeline.decoders.cca import CcaDecoder
 from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.linear import LinearDecoder
 from pipeline.decoders.presets import PRESETS
 from pipeline.decoding_graph import CONTROL, decoding_graph
 from pipeline.emissions import Emissions
@@ -36,6 +34,9 @@ from pipeline.reblock import Reblock
 from pipeline.reference import Reference
 from pipeline.resample import Resample
 from pipeline.stream import StreamSpec
+
+if typing.TYPE_CHECKING:
+    from devices.decoder_folder import AnyDecoder
 
 #: Every kind of node, by the name it has in the configuration.
 KINDS: dict[str, Any] = {
@@ -318,7 +319,7 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
     return decoding_graph(first.preset, *streams, n_features, attention.max_wait_s, attend, watched=True)
 
 
-def _live_decoder(folder: Path) -> tuple[LinearDecoder | CcaDecoder, Emissions]:
+def _live_decoder(folder: Path) -> tuple[AnyDecoder, Emissions]:
     try:
         decoder, facts = load_decoder(folder)
     except DecoderError as error:

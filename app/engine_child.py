@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from devices.spawn import leave_signals_to_parent
 
 if TYPE_CHECKING:
-    from app.engine import Engine
+    from app.engine_facts import EngineFacts
+    from devices.board import Board
     from pipeline.stream import Decision
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     """Do all of it; return what went wrong."""
     from app.config import parse_config
     from app.engine import Engine
+    from app.engine_facts import EngineFacts
     from app.engine_signals import EngineSignals
     from devices.board import Board
     from devices.recorder import SPILL_BYTES
@@ -131,10 +133,11 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     writer.begin(out.put)
     speaker.say("event", _ask_for_real_time())
     engine.start(writer)
-    speaker.say("begun")
-    told = threading.Event()
-    teller = threading.Thread(target=_tell, args=(engine, board, signals.ring, told), name="board", daemon=True)
+    facts, told = EngineFacts(engine, signals.ring), threading.Event()
+    board.write(facts.now())
+    teller = threading.Thread(target=_tell, args=(facts, board, told), name="board", daemon=True)
     teller.start()
+    speaker.say("begun")
     while engine.failure is None:
         if not pipe.poll(BOARD_S):
             continue
@@ -199,9 +202,6 @@ def _ask_for_real_time() -> str:
     return "engine: real-time priority"
 
 
-def _tell(engine: Engine, board: Any, signals: str, stop: threading.Event) -> None:
-    from app.engine_facts import EngineFacts
-
-    facts = EngineFacts(engine, signals)
+def _tell(facts: EngineFacts, board: Board, stop: threading.Event) -> None:
     while not stop.wait(BOARD_S):
         board.write(facts.now())

@@ -264,11 +264,12 @@ class Loop:
         self.recorder_restarts += recorder.restarts - restarts
 
     def _look(self, now: float) -> None:
+        alive = self._alive()  # before, since its last words come before its end
         if self._hear():
             beat = self.facts.get("beat", 0)
             if beat != self._beat:
                 self._beat, self._beat_at, self._neutral = beat, now, False
-            if not self._alive():
+            if not alive:
                 self._lose(self._last_words())
             elif now - self._beat_at > LOST_S:
                 self._lose(f"the engine has said nothing for {now - self._beat_at:.1f} s")
@@ -370,13 +371,13 @@ class Loop:
         assert self._engine is not None
         end = time.monotonic() + END_S
         while time.monotonic() < end:
-            message = self._engine.hear(LOOK_S)
-            match message:
+            alive = self._alive()  # before, since its last words come before its end
+            match self._engine.hear(LOOK_S):
                 case ["event", words]:
                     self._on_event(words)
                 case ["ended", failure]:
                     return str(failure)
-                case None if not self._engine.alive:
+                case None if not alive:
                     return self._last_words()
         return f"the engine did not end within {END_S:g} s"
 

@@ -164,7 +164,9 @@ def status_line(session: Session) -> str:
     gains = [f"{gain:+.1f}" if np.isfinite(gain) else "-∞" for gain in status.gains_db[: len(session.talkers)]]
     said.append(f"gains {' '.join(gains)} dB")
     counts = facts.get("decisions", {"n": 0, "dropped": 0})
-    said.append(f"{counts['dropped']} of {counts['n']} decisions late, {status.xruns} xruns")
+    if counts["n"]:
+        said.append(f"{counts['dropped']} of {counts['n']} decisions late")
+    said.append(f"{status.xruns} xruns")
     if bad := facts.get("bad"):
         said.append(f"{len(bad)} channels masked")
     if session.sound.muted:

@@ -58,7 +58,8 @@ class SessionSound:
                 audio.start()
             except AudioError as error:
                 outlets.stop()
-                raise AudioError(f"{error}. See 'earmark devices', and 'device' in [sound]") from None
+                hint = "" if "earmark devices" in str(error) else " 'earmark devices' lists what there is."
+                raise AudioError(f"{error}.{hint} It is named by 'device' in [sound]") from None
             self.audio, self._outlets = audio, outlets
             audio.mute(self.muted)
             return audio

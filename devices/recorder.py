@@ -118,11 +118,12 @@ class Recorder:
         self._start()
 
     def _start(self) -> None:
-        self._process: mp.process.BaseProcess = mp.get_context("spawn").Process(
+        process = mp.get_context("spawn").Process(
             target=write_file, args=(self._ring.name, str(self.path), self._base), name="earmark recorder"
         )
         with clean_birth():
-            self._process.start()
+            process.start()
+        self._process: mp.process.BaseProcess = process
         self._beat_at = time.monotonic()
         self.restarts += 1
 

@@ -4,6 +4,7 @@ import typer
 
 from app.bench.audio import audio
 from app.bench.dashboard import dashboard
+from app.bench.decoder import decoder
 from app.bench.graph import graph
 from app.bench.loop import loop
 
@@ -11,6 +12,7 @@ bench = typer.Typer(help="Measure on this machine; every comparison is made with
 bench.command("graph")(graph)
 bench.command("audio")(audio)
 bench.command("loop")(loop)
+bench.command("decoder")(decoder)
 bench.command("dashboard")(dashboard)
 
 

@@ -198,7 +198,11 @@ class Calibration(Panel):
         if one is None:
             return
         decisions = f"{percent(one.accuracy)} of {count(one.n)} decisions were right, cross-validated"
-        rows = (("accuracy", decisions), ("guessing reaches", percent(one.chance)), ("trained on", clock(one.seconds)))
+        rows = (
+            ("accuracy", decisions),
+            ("guessing reaches", percent(one.chance)),
+            ("trained on", f"{clock(one.seconds)} min"),
+        )
         for row, (key, words) in enumerate(rows):
             for column, text in enumerate((key, words)):
                 label = QLabel(text)

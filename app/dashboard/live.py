@@ -175,7 +175,7 @@ class Live(QWidget):
     def _proportion(self, width: int, height: int) -> None:
         docks, area = self.docks, self.area
         area.resizeDocks([docks["attention"]], [max(300, width // 4)], Qt.Orientation.Horizontal)
-        area.resizeDocks([docks["meters"]], [max(190, height // 4)], Qt.Orientation.Vertical)
+        area.resizeDocks([docks["meters"]], [max(190, min(236, height * 2 // 5), height // 4)], Qt.Orientation.Vertical)
         area.resizeDocks([docks["meters"], docks["events"]], [400, 360], Qt.Orientation.Horizontal)
         right = [docks[key] for key in ("attention", "topomap", "latency")]
         area.resizeDocks(right, [height * 35 // 100, height * 36 // 100, height * 29 // 100], Qt.Orientation.Vertical)

@@ -5,10 +5,10 @@ A simulated listener is calibrated with, and then steers; nothing that is seen i
 
 from __future__ import annotations
 
+import multiprocessing as mp
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.channel import Client
 from app.dashboard import theme
+from app.dashboard.launch import board_of
 from app.dashboard.process import make_application
 from app.dashboard.window import Window
 
@@ -25,14 +26,13 @@ from app.dashboard.window import Window
 HERE, SIZE, AFTER_S = Path(__file__).parent, (1280, 720), 45.0
 
 
-def _session(folder: Path, up: threading.Event) -> None:
+def _session(folder: Path) -> None:
     from app.demo import simulated_session
     from app.protocol import Calibration, Protocol, RunPlan
 
     calibration = Calibration(n_trials=6, trial_s=12.0, pause_s=0.0)
     protocol = Protocol(calibration=calibration, run=RunPlan(seconds=300.0, switch_every_s=20.0))
     with simulated_session(folder, "null", protocol, "easy") as supervisor:
-        up.set()
         supervisor.ended.wait()
 
 
@@ -41,11 +41,11 @@ def main() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = make_application()
     with tempfile.TemporaryDirectory(prefix="earmark-pictures-") as place:
-        folder, up = Path(place) / "demo", threading.Event()
+        folder = Path(place) / "demo"
         folder.mkdir()
-        session = threading.Thread(target=_session, args=(folder, up))
+        session = mp.get_context("spawn").Process(target=_session, args=(folder,))
         session.start()
-        up.wait()
+        _until(app, lambda: bool(board_of(folder)))
         window = Window(QSettings(f"{place}/window.ini", QSettings.Format.IniFormat), folder)
         window.resize(*SIZE)
         window.show()
@@ -61,11 +61,11 @@ def main() -> None:
                 _until(app, _later(2.0))
                 window.grab().toImage().save(str(HERE / f"live-{name}.png"), quality=0)  # smallest
         finally:
+            window.close_now()
             client.send("stop")
             client.send("shutdown")
             client.close()
             session.join()
-            window.close()
 
 
 def _later(seconds: float) -> Callable[[], bool]:

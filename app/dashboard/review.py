@@ -53,7 +53,7 @@ class Review(Panel):
             button.setEnabled(False)  # until more is known
             button.clicked.connect(do)
         self._said = Reading("What is going on")
-        self._facts = [(Reading(""), QLabel(), Reading("")) for _ in range(5)]
+        self._facts = [(Reading(""), QLabel(), QLabel()) for _ in range(5)]
         self._posterior = Plot("Probability against time", "probability", "s")
         self._gains = Plot("Gains asked for against time", "gain / dB", "s")
         self._stages = QLabel()
@@ -78,6 +78,9 @@ class Review(Panel):
             font.setBold(True)
             value.setFont(font)
             note.setEnabled(False)
+            note.setWordWrap(True)
+            note.setTextFormat(Qt.TextFormat.PlainText)
+            note.setAlignment(Qt.AlignmentFlag.AlignTop)
             facts.addWidget(name, 0, column)
             facts.addWidget(value, 1, column)
             facts.addWidget(note, 2, column)
@@ -203,7 +206,7 @@ class Review(Panel):
             name.say(texts[0])
             name.setAccessibleName(texts[0])
             value.setText(texts[1])
-            note.say(texts[2])
+            note.setText(texts[2])
         self._draw(found)
         stages = "; ".join(
             f"{name}: median {milliseconds(span[0])}, p99 {milliseconds(span[1])}, max {milliseconds(span[2])} ms"

@@ -90,7 +90,7 @@ class Topomap(Panel):
         super().__init__()
         self._head = _Head()
         self._words = Reading("What the topomap shows")
-        self._words.say("RMS of the last second, dB beside the median channel")
+        self._words.say("RMS of the last second, dB re median")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(0)

@@ -288,10 +288,9 @@ class Sweep(QWidget):
         lane = self.height() / len(names)
         free = 0.0
         for i, name in enumerate(names):
-            y = (i + 0.5) * lane - NAME_HEIGHT / 2
-            if y < free - 0.5 and i:
+            y = min(max((i + 0.5) * lane - NAME_HEIGHT / 2, 0.0), self.height() - NAME_HEIGHT)
+            if y < free - 0.5:
                 continue
-            y = min(max(y, 0.0), self.height() - NAME_HEIGHT)
             free = y + NAME_HEIGHT
             bad = name in self.bad
             painter.setPen(QColor(look.bad if bad else look.text))

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from app.console import console, fail
 from app.doctor import machine, media, network
-from app.doctor.check import Check, Status, library
+from app.doctor.check import Check, Status
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +37,11 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "sound": media.sound,
     "GPU": media.gpu,
     "Torch-TensorRT": media.torch_tensorrt,
-    "TensorRT": partial(library, "TensorRT", "tensorrt", ("tensorrt",), "for NVIDIA GPUs: pip install tensorrt"),
-    "TensorRT-RTX": partial(
-        library, "TensorRT-RTX", "tensorrt_rtx", ("tensorrt-rtx",), "for RTX GPUs: pip install tensorrt-rtx"
-    ),
-    "ONNX Runtime": partial(
-        library,
-        "ONNX Runtime",
-        "onnxruntime",
-        ("onnxruntime", "onnxruntime-gpu"),
-        "for networks on the CPU: pip install 'earmark[onnx]'",
-    ),
+    # The names in kernels.runtime, which would load torch.
+    **{
+        f"networks by {name}": partial(media.backend, name)
+        for name in ("tensorrt", "tensorrt_rtx", "inductor", "eager_cuda", "onnx", "eager_cpu")
+    },
     "Qt": media.qt,
     "Qt libraries": media.qt_libraries,
     "display": media.display,

@@ -8,6 +8,9 @@ import importlib.util
 import os
 import re
 import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from app.doctor.check import Check, ProbeError, Status, library, probe, run_tool
 
@@ -102,6 +105,34 @@ def torch_tensorrt() -> Check:
             if mine != importlib.metadata.version("torch").split(".")[:2]:
                 return Check(name, "warn", f"{check.found} is for another torch", "install the pair of one version")
     return check
+
+
+BACKENDS_PROBE = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from kernels.runtime import BACKENDS
+reasons = {name: backend.absent() for name, backend in BACKENDS.items()}
+versions = {name: None if reason else BACKENDS[name].versions() for name, reason in reasons.items()}
+print(json.dumps({"reasons": reasons, "versions": versions}))
+"""
+
+
+@cache
+def _backends() -> dict[str, Any]:
+    """Ask every backend why it cannot be used, or of what versions it is; once, as torch takes seconds to load."""
+    return probe(BACKENDS_PROBE, str(Path(__file__).parents[2]), timeout=60.0)  # of this very program
+
+
+def backend(name: str) -> Check:
+    """Whether the networks of decoders can be run in one way."""
+    title = f"networks by {name}"
+    try:
+        answer = _backends()
+    except ProbeError as error:
+        return Check(title, "fail", f"cannot be asked: {error}", "pip install --force-reinstall torch")
+    if reason := answer["reasons"][name]:
+        return Check(title, "absent", reason)
+    return Check(title, "ok", ", ".join(f"{key} {value}" for key, value in answer["versions"][name].items()))
 
 
 def qt() -> Check:

@@ -145,6 +145,28 @@ def test_an_optional_library_is_not_imported(tmp_path, monkeypatch):
     assert library("X", "crashes_at_import", (), "").status == "ok"
 
 
+# --- networks
+
+
+def test_every_backend_for_networks_has_its_line():
+    from kernels.runtime import BACKENDS
+
+    media._backends.cache_clear()
+    assert [name for name in CHECKS if name.startswith("networks by ")] == [f"networks by {name}" for name in BACKENDS]
+    for name, runtime in BACKENDS.items():
+        check = media.backend(name)
+        assert check.status == ("absent" if runtime.absent() else "ok")
+        assert check.found.startswith(runtime.absent() or next(iter(runtime.versions())))
+        assert check.name in CHECKS
+
+
+def test_backends_that_cannot_be_asked_are_said(monkeypatch):
+    monkeypatch.setattr(media, "_backends", raising(ProbeError("ended with code -11: no message")))
+    check = media.backend("onnx")
+    assert check.status == "fail"
+    assert "code -11" in check.found
+
+
 # --- LSL and network
 
 

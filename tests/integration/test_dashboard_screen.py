@@ -15,7 +15,6 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.joi
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots"
-sys.path.insert(0, str(ROOT / "tests" / "app" / "dashboard"))
 
 #: Room for the window manager's frame.
 FRAME = 40
@@ -72,7 +71,7 @@ class Screen:
 @pytest.fixture
 def shown(tmp_path):
     """Opens a window on a session; returns screen, session, window's number and process."""
-    from rig import FakeSession
+    from made_up_session import FakeSession
 
     started = []
 

@@ -154,3 +154,52 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     shown.review.save(tmp_path / "figures.json")
     assert (tmp_path / "figures.json").stat().st_size > 1000
     assert shown.close(), "nothing is recorded: nothing is asked"
+
+
+def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp_path, monkeypatch):
+    from PySide6.QtCore import QSettings
+
+    import app.dashboard.begin
+    from app.dashboard.window import Window
+
+    monkeypatch.setattr(app.dashboard.begin, "home", lambda: tmp_path)
+    one = Window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
+    one.show()
+    one.start.buttons["demo"].click()
+    assert not one.start.buttons["demo"].isEnabled(), "once is enough"
+    qtbot.waitUntil(lambda: one.now.session_live and one.now.kind == "demo", timeout=60_000)
+    assert one.pages.currentWidget() is one.live
+    launched = one.begin.launched
+    one.now = type(one.now)()  # as before anything is recorded: then closing is the end of what nobody else knows of
+    one.timer.stop()
+    assert one.close()
+    qtbot.waitUntil(lambda: launched.status is not None, timeout=60_000)
+
+
+def test_a_stream_that_was_chosen_becomes_a_session(qtbot, qapp, tmp_path):
+    import tomllib
+
+    from PySide6.QtCore import QSettings
+
+    from app.dashboard.window import Window
+
+    one = Window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
+    one.show()
+    stream = {
+        "name": "amp",
+        "type": "EEG",
+        "channels": 8,
+        "sfreq": 250.0,
+        "host": "x",
+        "source_id": "no-such-amplifier",
+    }
+    one.begin.with_stream(stream, tmp_path / "alice")
+    qtbot.waitUntil(lambda: one.now.session_live, timeout=60_000)
+    assert (one.now.kind, one.now.state) == ("live", "idle")
+    found = tomllib.loads((tmp_path / "alice" / "session.toml").read_text())
+    assert found["streams"]["eeg"]["source_id"] == "no-such-amplifier"
+    one.begin.with_stream(stream, tmp_path / "alice")
+    assert "is there already" in one.start.words.said
+    launched = one.begin.launched
+    assert one.close()
+    qtbot.waitUntil(lambda: launched.status is not None, timeout=60_000)

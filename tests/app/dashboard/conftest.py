@@ -1,12 +1,9 @@
 import os
-import sys
-from pathlib import Path
 
 import pytest
 
 # Before Qt is loaded: tests need no display.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-sys.path.insert(0, str(Path(__file__).parent))
 
 pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
 pytest.importorskip("pyqtgraph", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
@@ -31,7 +28,7 @@ def theme(qapp):
 @pytest.fixture
 def session(tmp_path):
     """A session of a process of its own; called with what it is like."""
-    from rig import FakeSession
+    from made_up_session import FakeSession
 
     sessions = []
 

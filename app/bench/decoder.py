@@ -1,0 +1,155 @@
+"""``earmark bench decoder``: how long a decision takes, by decoder and by what runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    #: From channels, rate in Hz and decision window in s, a network with inputs of one window.
+    Factory = Callable[[int, float, float], tuple[nn.Module, tuple[Tensor, ...]]]
+
+#: Channels, rate in Hz.
+SHAPES = ((64, 64.0), (128, 100.0))
+WINDOW_S, LAG_S, N_TALKERS = 5.0, 0.25, 2
+
+
+def decoder(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    n: Annotated[int, typer.Option("-n", help="Decisions measured for each figure.", min=100)] = 1000,
+) -> None:
+    """Measure decisions on 5 s of signal: linear in NumPy, networks on every backend there is, idle and under load.
+
+    From an array in host memory to scores in host memory, one window at a time. Figures of one run can be compared with
+    one another, not with those of another machine or day.
+    """
+    from rich.table import Table
+
+    from app.compile import quiet_exporter
+    from app.console import console, failures
+    from app.environment import environment
+
+    quiet_exporter()
+    found: list[dict[str, Any]] = []
+    with failures():
+        cases = [(name, shape) for shape in SHAPES for name in ("linear", *networks())]
+        for name, shape in cases:
+            with console.status(f"measuring {name}, {shape[0]} ch @ {shape[1]:g} Hz …"):
+                found += case(name, *shape, n)
+    columns = ("decoder", "shape", "run by", "load", "p50 (µs)", "p99", "p99.9", "max", "error", "")
+    table = Table(*columns, title=f"earmark bench decoder, {WINDOW_S:g} s, {n} decisions each")
+    for i, row in enumerate(found):
+        times = [f"{row[key]:.4g}" if key in row else "" for key in ("p50", "p99", "p999", "max")]
+        error = f"{row['parity_error']:.1g}" if "parity_error" in row else ""
+        words = (row["decoder"], f"{row['n_channels']} ch @ {row['sfreq']:g} Hz", row["backend"], row.get("load", ""))
+        table.add_row(*words, *times, error, row.get("not_measured", ""))
+        if i + 1 < len(found) and found[i + 1]["decoder"] != row["decoder"]:
+            table.add_section()
+    console.print(table)
+    if json_file is not None:
+        report = {"environment": environment(), "absent": absent(), "results": found}
+        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        console.print(f"Wrote {json_file}", markup=False)
+
+
+def networks() -> dict[str, Factory]:
+    """Networks that decoders are made of, untrained: what they have learned does not change how long they take."""
+    if find_spec("pipeline.decoders.matcher") is None:
+        return {}
+    matcher, baselines = (import_module(f"pipeline.decoders.{name}") for name in ("matcher", "baselines"))
+
+    def factory(make: Callable[[int, int, float], Any]) -> Factory:
+        def made(n_channels: int, sfreq: float, window: float) -> tuple[nn.Module, tuple[Tensor, ...]]:
+            import torch
+
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                network = make(n_channels, round(LAG_S * sfreq), sfreq).eval().requires_grad_(False)
+            return network, network.example(round(window * sfreq), N_TALKERS)
+
+        return made
+
+    return {
+        "matcher": factory(lambda n_channels, behind, _: matcher.matcher(n_channels, 1, behind, behind + 1)),
+        "VLAAI-like": factory(lambda n_channels, behind, _: baselines.vlaai(n_channels, 1, behind)),
+        "EEGNet-like": factory(lambda n_channels, behind, sfreq: baselines.eegnet(n_channels, 1, behind, sfreq)),
+    }
+
+
+def absent() -> dict[str, str]:
+    """Why backends that are not here are not."""
+    from kernels.runtime import BACKENDS
+
+    return {name: reason for name, backend in BACKENDS.items() if (reason := backend.absent())}
+
+
+def case(name: str, n_channels: int, sfreq: float, n: int) -> list[dict[str, Any]]:
+    """Every backend on one decoder, idle and under load; the linear decoder in NumPy."""
+    about = {"decoder": name, "n_channels": n_channels, "sfreq": sfreq}
+    if name == "linear":
+        return [{**about, **row} for row in timed({"NumPy": linear(n_channels, sfreq)}, n)]
+    module, example = networks()[name](n_channels, sfreq, WINDOW_S)
+    return [{**about, **row} for row in on_every_backend(module, example, n)]
+
+
+def linear(n_channels: int, sfreq: float) -> Callable[[], object]:
+    """Score a window with a linear decoder, as live without what slides: lags, reconstruction, correlation."""
+    from pipeline.decoders.decoder import DecoderSpec
+    from pipeline.decoders.linear import LinearDecoder
+    from pipeline.decoders.presets import EEG
+
+    rng = np.random.default_rng(0)
+    decoder = LinearDecoder(EEG, [1.0], [0.0])
+    names = tuple(f"E{i + 1}" for i in range(n_channels))
+    decoder.spec = DecoderSpec("linear", sfreq, names, "envelope", 1, 0.0, LAG_S, WINDOW_S, EEG.lag_step)
+    decoder.weights = rng.normal(size=(len(decoder.spec.lags) * n_channels, 1))
+    n_samples = decoder.spec.n_window + decoder.spec.reach
+    neural, talkers = rng.normal(size=(n_samples, n_channels)), rng.normal(size=(N_TALKERS, n_samples, 1))
+    return lambda: decoder.score(neural, talkers)
+
+
+def on_every_backend(module: nn.Module, example: tuple[Tensor, ...], n: int) -> list[dict[str, Any]]:
+    """Time a network on every backend that is here and passes the gate; say why of those that do not."""
+    from kernels.runtime import BACKENDS
+    from kernels.runtime.backend import BackendError, Policy
+    from kernels.runtime.parity import check
+
+    x = [one.numpy() for one in example]
+    answers: dict[str, Callable[[], object]] = {}
+    errors: dict[str, float] = {}
+    refused = []
+    for name, backend in BACKENDS.items():
+        if backend.absent():
+            continue
+        try:
+            network = backend.prepare(module, example, Policy())
+            errors[name] = check(network, module, [x]).error
+        except BackendError as error:
+            refused.append({"backend": name, "not_measured": str(error)})
+            continue
+        out = [np.empty(shape, np.float32) for shape in network.info().outputs]
+        answers[name] = partial(network.run_into, x, out)
+    return [{**row, "parity_error": errors[row["backend"]]} for row in timed(answers, n)] + refused
+
+
+def timed(answers: dict[str, Callable[[], object]], n: int) -> list[dict[str, Any]]:
+    """Latencies of several ways to answer, idle and beside a process that keeps a core busy."""
+    from devices.latency import busy_core, measure
+
+    found = []
+    for load in ("idle", "busy"):
+        with busy_core() if load == "busy" else nullcontext():
+            found += [{"backend": k, "load": load, **asdict(times)} for k, times in measure(answers, n).items()]
+    return found

@@ -1,0 +1,37 @@
+"""PyTorch's own kernels on a GPU, captured once as a CUDA graph: no launch costs, nothing compiled."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from kernels.runtime.backend import Backend, Network, Policy, Tensors, as_tuple
+from kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
+from kernels.runtime.precision import shaped
+
+
+class EagerCuda(Backend):
+    """Operator by operator, but launched together."""
+
+    name = "eager_cuda"
+    precisions = ("float32", "tf32", "float16")
+
+    def absent(self) -> str:
+        """Say why there is no GPU to use."""
+        return no_cuda()
+
+    def versions(self) -> dict[str, str]:
+        """Torch, driver and GPU."""
+        return cuda_versions()
+
+    def build(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> bytes:
+        """Nothing is compiled."""
+        return b""
+
+    def load(self, artifact: bytes, module: torch.nn.Module, example: Tensors, policy: Policy) -> Network:
+        """Move a copy to the GPU and capture it."""
+        there = shaped(copy.deepcopy(module).to("cuda"), tuple(x.to("cuda") for x in example), policy)
+        return CapturedNetwork(
+            lambda x: as_tuple(there(*x)), example, there, self.name, policy.precision, self.versions(), n_engines=0
+        )

@@ -1,0 +1,72 @@
+"""Half precision where it is safe, and TF32 only where asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from kernels.runtime.backend import Policy, Precision, Tensors, exporting
+
+#: Products with weights. All else, normalisation, softmax and correlation included, stays in float32.
+_WEIGHTED = (
+    torch.ops.aten.conv1d.default,
+    torch.ops.aten.conv1d.padding,
+    torch.ops.aten.conv2d.default,
+    torch.ops.aten.conv2d.padding,
+    torch.ops.aten.linear.default,
+)
+
+
+def shaped(module: torch.nn.Module, example: Tensors, policy: Policy) -> torch.nn.Module:
+    """Return the module that a policy asks for; the one given is left as it is."""
+    return halved(module, example) if policy.precision == "float16" else module
+
+
+def halved(module: torch.nn.Module, example: Tensors) -> torch.nn.Module:
+    """Compute convolutions and linear layers in half precision, between casts from and to float32.
+
+    The casts are in the graph itself, so that every backend does the same and none has to be told.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        In eval mode.
+    example : tuple of Tensor
+        Inputs, on the device of the module: what the network makes on the way stays there.
+    """
+    with exporting():
+        half = torch.export.export(module, example).module(check_guards=False)
+    graph = half.graph
+    for node in list(graph.nodes):
+        if node.op != "call_function" or node.target not in _WEIGHTED:
+            continue
+        with graph.inserting_before(node):
+            node.args = tuple(
+                graph.call_function(torch.ops.aten.to.dtype, (arg, torch.float16))
+                if isinstance(arg, torch.fx.Node)
+                else arg
+                for arg in node.args
+            )
+        with graph.inserting_after(node):
+            back = graph.call_function(torch.ops.aten.to.dtype, (node, torch.float32))
+        node.replace_all_uses_with(back, delete_user_cb=lambda user, back=back: user is not back)
+    graph.lint()
+    half.recompile()
+    return half
+
+
+@contextmanager
+def tensor_cores(precision: Precision) -> Iterator[None]:
+    """Allow TF32 within, or forbid it; what is compiled or captured within keeps it.
+
+    PyTorch's older switches are used: with the newer ones torch.export fails, as of 2.13.
+    """
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -1,0 +1,15 @@
+"""TensorRT for RTX: the same compiler and interface from other packages; machine code is made when it is loaded."""
+
+from __future__ import annotations
+
+from kernels.runtime.tensorrt import TensorRt
+
+
+class TensorRtRtx(TensorRt):
+    """Torch-TensorRT-RTX compiles, TensorRT-RTX runs."""
+
+    name = "tensorrt_rtx"
+    compiler = "torch-tensorrt-rtx"
+    runtime = "tensorrt-rtx"
+    runtime_module = "tensorrt_rtx"
+    extra = "pip install 'earmark[tensorrt-rtx]'"

@@ -1,0 +1,86 @@
+"""The benchmark of decisions: every figure is there, for what is here, and says what it is of."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+
+import numpy as np
+import pytest
+import typer
+from liars import NotFinite
+from small_networks import made
+from typer.testing import CliRunner
+
+from devices.latency import measure
+from kernels.runtime import BACKENDS
+
+bench = importlib.import_module("app.bench.decoder")  # beside it stands the command of that name
+FIGURES = ("p50", "p99", "p999", "max")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    def make(n_channels, sfreq, window):
+        return made("convolutions", n_channels, round(window * sfreq))
+
+    monkeypatch.setattr(bench, "networks", lambda: {"small": make})
+    monkeypatch.setattr(bench, "SHAPES", ((4, 64.0), (8, 100.0)))
+
+
+def test_every_decoder_on_every_backend_idle_and_under_load(small, tmp_path):
+    command = typer.Typer()
+    command.command()(bench.decoder)
+    result = CliRunner().invoke(command, ["-n", "100", "--json", str(tmp_path / "x.json")])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "x.json").read_text())
+    here = [name for name, backend in BACKENDS.items() if not backend.absent()]
+    rows = {(r["decoder"], r["n_channels"], r["sfreq"], r["backend"], r["load"]): r for r in found["results"]}
+    assert set(rows) == {
+        (decoder, *shape, backend, load)
+        for shape in ((4, 64.0), (8, 100.0))
+        for decoder, backends in (("linear", ["NumPy"]), ("small", here))
+        for backend in backends
+        for load in ("idle", "busy")
+    }
+    for row in rows.values():
+        times = [row[key] for key in FIGURES]
+        assert times == sorted(times)
+        assert times[0] > 0
+        assert row["n"] == 100
+        assert row["decoder"] == "linear" or row["parity_error"] < 1e-4
+    assert set(found["absent"]) == set(BACKENDS) - set(here)
+
+
+def test_one_that_lies_is_not_measured(small, monkeypatch):
+    loads = BACKENDS["eager_cpu"].load
+    monkeypatch.setattr(BACKENDS["eager_cpu"], "load", lambda *args: NotFinite(loads(*args)))
+    rows = bench.case("small", 4, 64.0, 100)
+    refused = [row for row in rows if "not_measured" in row]
+    assert [row["backend"] for row in refused] == ["eager_cpu"]
+    assert "not finite" in refused[0]["not_measured"]
+    assert not any(row["backend"] == "eager_cpu" for row in rows if "p50" in row)
+
+
+def test_times_are_those_of_one_answer():
+    calls = {"slow": 0, "quick": 0}
+
+    def slow():
+        calls["slow"] += 1
+        time.sleep(0.002)
+
+    def quick():
+        calls["quick"] += 1
+
+    found = measure({"slow": slow, "quick": quick}, 100)
+    assert found["slow"].p50 > 2000 > found["quick"].p50
+    assert found["slow"].p50 <= found["slow"].p99 <= found["slow"].p999 <= found["slow"].max
+    assert calls["slow"] == calls["quick"] >= 150
+
+
+def test_the_linear_decoder_scores_both_talkers():
+    scores = bench.linear(4, 64.0)()
+    assert scores.shape == (2,)
+    assert np.isfinite(scores).all()
+    assert np.ptp(scores) > 0

@@ -1,0 +1,73 @@
+"""The script that verifies GPUs, as far as a CPU takes it."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import torch
+
+from devices.engine_cache import EngineCache
+from kernels.runtime import BACKENDS
+from kernels.runtime.backend import Policy
+
+gpu = importlib.import_module("benchmarks.gpu")
+NETWORK = gpu.Small(4, 96).eval()
+EXAMPLE = (torch.randn(1, 4, 96, generator=torch.Generator().manual_seed(0)),)
+
+
+@pytest.mark.parametrize("name", ["onnx", "eager_cpu"])
+def test_a_backend_is_verified(name, tmp_path):
+    if reason := BACKENDS[name].absent():
+        pytest.skip(reason)
+    row, network = gpu.verify(BACKENDS[name], "small", NETWORK, EXAMPLE, Policy(), EngineCache(tmp_path / "e"))
+    assert row["ok"], row
+    assert network.info().backend == name
+    assert row["lies_believed"] == []
+    assert row["found_on_disk"] == (name == "onnx")
+    assert row["parity_error"] < 1e-4
+
+
+def test_one_that_cannot_be_used_is_wrong_and_says_why(tmp_path):
+    row, network = gpu.verify(
+        BACKENDS["eager_cpu"], "small", NETWORK, EXAMPLE, Policy("float16"), EngineCache(tmp_path / "e")
+    )
+    assert network is None
+    assert not row["ok"]
+    assert "computes in float32" in row["error"]
+
+
+def test_one_failure_does_not_end_the_others(tmp_path, monkeypatch):
+    def breaks(*_):
+        raise TypeError("never seen")
+
+    monkeypatch.setattr(BACKENDS["onnx"], "build", breaks)
+    monkeypatch.setattr(gpu, "_n", lambda _: 10)
+    report = {"skipped": [], "verified": [], "latency": []}
+    gpu.examine("small", NETWORK, EXAMPLE, {"n_channels": 4}, EngineCache(tmp_path / "e"), report)
+    rows = {row["backend"].split()[0]: row for row in report["verified"]}
+    assert rows["eager_cpu"]["ok"]
+    if not BACKENDS["onnx"].absent():
+        assert not rows["onnx"]["ok"]
+        assert "TypeError: never seen" in rows["onnx"]["error"]
+    assert {row["load"] for row in report["latency"]} == {"idle", "busy"}
+
+
+def test_what_is_demanded_of_a_gpu():
+    def row(run_by, p99, graph):
+        common = {"network": "matcher-like", "n_channels": 64, "load": "idle"}
+        return {**common, "run_by": run_by, "p99": p99, "graph": graph}
+
+    launched, graph, cpu = (
+        row(gpu.LAUNCHED, 1800.0, False),
+        row("eager_cuda float32", 500.0, True),
+        row("onnx", 9.0, False),
+    )
+    assert set(gpu.demands([]).values()) == {None}
+    assert set(gpu.demands([cpu]).values()) == {None}, "a CPU is no answer"
+    held = [value for name, value in gpu.demands([launched, graph, cpu]).items() if name.endswith("64 ch")]
+    assert held == [True, True]
+    held = [
+        value for name, value in gpu.demands([launched, {**graph, "p99": 1200.0}]).items() if name.endswith("64 ch")
+    ]
+    assert held == [False, False]

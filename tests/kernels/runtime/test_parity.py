@@ -1,0 +1,115 @@
+"""The gate before a backend goes live: every lie is found out, and the truth passes."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from liars import LIARS, Liar, Saturating, SwappedTalkers
+from small_networks import KINDS, made
+
+from kernels.runtime.backend import Policy
+from kernels.runtime.eager_cpu import EagerCpu
+from kernels.runtime.parity import HUGE, N_DISTURBED, ParityError, check, windows
+
+SMALL = {"n_channels": 8, "n_samples": 96}
+
+
+def prepared(kind):
+    module, example = made(kind, **SMALL)
+    return EagerCpu().prepare(module, example, Policy()), module, [[x.numpy() for x in example]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_truth_passes(kind):
+    network, module, real = prepared(kind)
+    found = check(Liar(network), module, real)
+    assert found.error < 1e-4
+    assert found.worst <= 1
+    assert found.n_windows == 1 + N_DISTURBED + 5
+    assert found.n_decisions == 2 * (1 + N_DISTURBED)
+    assert next(module.parameters()).dtype == torch.float32, "the module is left as it is"
+
+
+#: What is no lie: a reconstruction has no scores to swap, and attention normalises loud windows at once.
+HARMLESS = {(SwappedTalkers, "linear"), (Saturating, "attention")}
+
+
+@pytest.mark.parametrize(("liar", "kind"), [pair for pair in product(LIARS, KINDS) if pair not in HARMLESS])
+def test_a_lie_is_refused(liar, kind):
+    network, module, real = prepared(kind)
+    with pytest.raises(ParityError, match=r"eager_cpu \(float32\)"):
+        check(liar(network), module, real)
+
+
+def test_an_error_too_small_for_the_tolerance_is_found_by_the_decision():
+    """Two talkers almost alike: well within a loose tolerance, but the other one wins."""
+
+    class Close(torch.nn.Module):
+        def forward(self, x):
+            score = x.mean(dim=(1, 2))
+            return torch.stack([score + 10.0, score + 10.001], dim=-1)
+
+    example = (torch.randn(1, 4, 32),)
+    network = EagerCpu().prepare(Close().eval(), example, Policy())
+    real = [[example[0].numpy()]]
+    check(network, Close().eval(), real, tolerance=0.01)
+    with pytest.raises(ParityError, match="decides 0 where the reference decides 1"):
+        check(SwappedTalkers(network), Close().eval(), real, tolerance=0.01)
+
+
+def test_where_only_rounding_decides_an_answer_must_still_be_finite():
+    """The direction of what is left of a constant after subtracting its mean is anybody's guess."""
+
+    class Direction(torch.nn.Module):
+        def forward(self, x):
+            x = x - x.mean(-1, keepdim=True)
+            return (x[:, :1] * x[:, 1:]).sum(-1) / (torch.sqrt((x * x).sum(-1)).prod(-1, keepdim=True) + 1e-30)
+
+    class Guessing(Liar):
+        def run_into(self, x, out):
+            super().run_into(x, out)
+            if np.ptp(x[0]) == 0 and x[0].any():
+                out[0][...] = self.guess
+
+    example = (torch.randn(1, 2, 77),)
+    network = EagerCpu().prepare(Direction().eval(), example, Policy())
+    guessing = Guessing(network)
+    guessing.guess = 0.9
+    assert check(guessing, Direction().eval(), [[example[0].numpy()]]).n_undecided == 2
+    guessing.guess = np.inf
+    with pytest.raises(ParityError, match="constant window, output 0: 1 values are not finite"):
+        check(guessing, Direction().eval(), [[example[0].numpy()]])
+
+
+def test_a_network_that_is_not_finite_itself_cannot_go_live():
+    class Dividing(torch.nn.Module):
+        def forward(self, x):
+            return x / x.abs().amax(dim=(1, 2), keepdim=True)
+
+    example = (torch.randn(1, 4, 32),)
+    module = Dividing().eval()
+    with pytest.raises(ParityError, match="zero window, output 0: the network itself"):
+        check(EagerCpu().prepare(module, example, Policy()), module, [[example[0].numpy()]])
+
+
+@pytest.mark.parametrize("bad", [np.zeros((1, 2, 8)), np.full((1, 2, 8), np.nan), np.full((1, 2, 8), 3.0)])
+def test_a_window_that_tells_nothing_is_refused(bad):
+    with pytest.raises(ValueError, match="real window 0 is constant or not finite"):
+        list(windows([[bad.astype(np.float32)]]))
+    with pytest.raises(ValueError, match="one real window or more"):
+        list(windows([]))
+
+
+def test_the_windows_are_what_they_are_called():
+    x = np.random.default_rng(0).normal(size=(1, 3, 50)).astype(np.float32)
+    found = dict(reversed(list(windows([[x]]))))
+    assert np.array_equal(found["real"][0], x)
+    assert not found["zero"][0].any()
+    assert np.abs(found["tiny"][0]).max() < 1e-5
+    assert np.abs(found["huge"][0]).max() == pytest.approx(HUGE * np.abs(x).max())
+    assert set(np.unique(np.abs(found["saturated"][0]))) == {np.float32(HUGE * np.abs(x).max())}
+    assert np.ptp(found["constant"][0]) == 0
+    assert all(one[0].dtype == np.float32 for one in found.values())

@@ -1,0 +1,48 @@
+"""Every operator becomes part of one engine, at both precisions; checked without a GPU, where none can be run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from small_networks import KINDS
+
+HERE = Path(__file__).parent
+PRECISIONS = ("float32", "float16")
+
+
+@pytest.fixture(scope="module")
+def found():
+    if missing := [name for name in ("torch_tensorrt", "tensorrt_rtx") if find_spec(name) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)} (pip install torch-tensorrt-rtx)")
+    path = os.pathsep.join([str(HERE.parents[2]), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, str(HERE / "without_gpu.py")],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_operator_is_convertible(found):
+    reports = {name: report for name, report in found.items() if name.endswith(PRECISIONS)}
+    assert {f"{kind} {precision}" for kind in KINDS for precision in PRECISIONS} <= set(reports)
+    for name, report in reports.items():
+        assert (report["n_engines"], report["fallback"]) == (1, []), name
+        assert report["n_operators"] > 0
+        assert report["n_bytes"] > 10_000, f"{name}: a real engine was built"
+
+
+def test_one_that_is_not_is_found_and_refused(found):
+    assert "torch.ops.aten._fft_r2c.default" in found["not convertible"]["fallback"]
+    assert "the network is not one engine" in found["refused"]
+    assert "torch.ops.aten._fft_r2c.default" in found["refused"]
