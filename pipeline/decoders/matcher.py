@@ -130,11 +130,13 @@ class MatcherDecoder(NetworkDecoder):
 
     Notes
     -----
-    The brain tower is made of dilated causal convolutions on channels of a common head, with a layer for each listener
-    where there are several; the speech tower is a smaller one. Both learn to tell which speech goes with which window
-    of brain (see :func:`pipeline.decoders.training.contrastive`), after [1]_ and [2]_. Beside them stands the
-    reconstruction of the linear decoder, as one more component for each feature. How much of the score comes from
-    which is chosen on the held-out end of the training runs: ``chosen.share`` says what the network is worth there.
+    The brain tower is made of dilated causal convolutions on channels of a common head, with a layer for each
+    listener; the speech tower is a smaller one. Both learn to tell which speech goes with which window of brain (see
+    :func:`pipeline.decoders.training.contrastive`), after [1]_ and [2]_. Beside them stands the reconstruction of the
+    linear decoder, one more component for each feature. It and the feature are each sent through a temporal filter of
+    half a second before they are correlated, and these filters learn from the same loss: they bring out the rhythms in
+    which the two agree. How much of the score comes from which is chosen on the held-out end of the training runs:
+    ``chosen.share`` says what the network is worth there.
 
     References
     ----------

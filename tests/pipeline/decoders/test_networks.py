@@ -219,6 +219,7 @@ def test_each_listener_has_a_layer():
     matrices = next(m for m in decoder.net.modules() if isinstance(m, Listener)).matrices
     assert matrices.shape == (2, SIZE.n_virtual, SIZE.n_virtual)
     assert not torch.equal(matrices[0], matrices[1])
+    decoder.net.weigh(1.0)  # linear components know no listeners
     scores = {who: decoder.for_listener(who).score(RUN.neural, RUN.talkers).tobytes() for who in ("0", "1", "else")}
     assert len(set(scores.values())) == 3
     assert scores["else"] == decoder.score(RUN.neural, RUN.talkers).tobytes()
