@@ -127,6 +127,8 @@ def _play(job: Job, play: Playback, say: Callable[[str, str], None]) -> None:
             opened = True
             say("open", str(sink))
 
+        if not isinstance(sink, DeviceSink) and sink.realtime:  # devices have a thread of their own for it
+            play.real_time()
         try:
             sink.run(play, job.offset, tell)
         except AudioError as error:

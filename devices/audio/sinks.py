@@ -84,8 +84,6 @@ def _by_the_clock(
     opened: Callable[[], None],
     write: Callable[[int, NDArray[np.float32]], None],
 ) -> None:
-    if sink.realtime:
-        play.real_time()
     start, n_played, block = time.monotonic(), 0, play.scene.block
     while not play.finished and (sink.n_frames is None or play.frame < sink.n_frames):
         at = start + n_played / play.scene.sfreq
