@@ -149,7 +149,7 @@ class Client:
             #: What the file says, besides port and token.
             self.about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             port, token = int(self.about.pop("port")), bytes.fromhex(self.about.pop("token"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ChannelError(f"no session is under way in {folder}") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ChannelError(f"{path} cannot be read: {error}") from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import math
 import shutil
 import threading
@@ -17,13 +18,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pylsl
+
 from app.config import Config, ConfigError
 from app.engine_child import EngineJob
 from app.engine_process import EngineProcess
 from app.environment import environment
+from app.loop_records import events_file, heard_line
 from devices.audio.engine import AudioEngine
 from devices.audio.rings import Entry
 from devices.audio.scene import AudioError
+from devices.audio.shared import discard
 from devices.board import Board
 from devices.decoder_folder import folder_fingerprint
 from devices.lsl_info import StreamError
@@ -43,6 +48,9 @@ END_S = 30.0
 _REFUSALS: dict[str, type[Exception]] = {
     kind.__name__: kind for kind in (AudioError, ConfigError, StreamError, WiringError)
 }
+
+
+log = logging.getLogger(__name__)
 
 
 class Loop:
@@ -157,7 +165,7 @@ class Loop:
         while self._engine is not None and (message := self._engine.hear()):
             match message:
                 case ["event", words]:
-                    self._on_event(words)
+                    self._say(words)
                 case ["refused", kind, words]:
                     self._refused = f"{kind} {words}"
                 case ["ended", failure]:
@@ -179,7 +187,7 @@ class Loop:
         with self._telling:
             self._engine.begin(recorder.ring_name)
             for entry in self._audio.applied():
-                self._engine.note(_heard(entry, math.nan))
+                self._engine.note(heard_line(entry, math.nan))
                 self._told = entry
             for words in self._words.values():
                 self._engine.control(words)
@@ -196,8 +204,21 @@ class Loop:
             if self._engine is not None and self._recorder is not None:
                 self._engine.control(words)
 
+    def _say(self, text: str) -> None:
+        self._on_event(text)
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        """Append an event to the list beside the recording, which needs no engine."""
+        try:
+            with events_file(self.path).open("a", encoding="utf-8") as file:
+                file.write(json.dumps([pylsl.local_clock(), text]) + "\n")
+        except OSError as error:
+            log.error("event %r cannot be kept: %s", text, error)
+
     def remember(self, text: str) -> None:
         """Keep an event in the recording, of this engine or else of the next; from any thread."""
+        self._write(text)
         with self._telling:
             if self._engine is not None and self._recorder is not None:
                 self._engine.note({"event": text})
@@ -212,7 +233,7 @@ class Loop:
         """On the audio engine's watching thread: what was played goes into the recording."""
         with self._telling:  # an engine that is about to begin is told all of it
             if self._engine is not None and self._recorder is not None and entry is not self._told:
-                self._engine.note(_heard(entry, lsl_time))
+                self._engine.note(heard_line(entry, lsl_time))
 
     # What is known
 
@@ -319,6 +340,7 @@ class Loop:
             recorder, self._recorder = self._recorder, None
         if engine is not None:
             engine.kill()
+            discard(str(self.facts.get("signals", "")))
         if recorder is not None:
             finish = threading.Thread(target=self._finish, args=(recorder,), name="end of a recording")
             finish.start()
@@ -329,7 +351,7 @@ class Loop:
             recorder.close()
         except RecordingFailed as error:
             self.lacking = str(error)
-            self._on_event(f"ALARM: {error}")
+            self._say(f"ALARM: {error}")
 
     # The end
 
@@ -374,28 +396,9 @@ class Loop:
             alive = self._alive()  # before, since its last words come before its end
             match self._engine.hear(LOOK_S):
                 case ["event", words]:
-                    self._on_event(words)
+                    self._say(words)
                 case ["ended", failure]:
                     return str(failure)
                 case None if not alive:
                     return self._last_words()
         return f"the engine did not end within {END_S:g} s"
-
-
-def _heard(entry: Entry, lsl_time: float) -> dict[str, Any]:
-    """A line for the journal about what was played from a frame on."""
-    applied, control = entry.applied, entry.applied.control
-    return {
-        "heard": applied.kind,
-        "frame": applied.frame,
-        "dac": None if math.isnan(lsl_time) else lsl_time,
-        "decision": entry.decision,
-        "gains_db": control.gains_db,
-        "ramp_s": control.ramp_s,
-        "master_db": control.master_db,
-        "mute": control.mute,
-        "azimuths": control.azimuths,
-        "seek_id": control.seek_id,
-        "seek_s": [None if math.isnan(second) else second for second in control.seek_s],
-        "positions": applied.positions,
-    }

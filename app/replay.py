@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pipeline.stream import Item
 
 
+#: Exit status where all is identical, but the recording ends before it should.
+CUT_SHORT = 4
+
+
 def replay(
     session: Annotated[Path, typer.Argument(help="Recording made by 'earmark record', .xdf.")],
     verify: Annotated[bool, typer.Option("--verify", help="Compare with what ran live, bit for bit.")] = False,
@@ -79,7 +83,7 @@ def replay(
             console.print("[bold green]identical[/]: the replay gave the live output, bit for bit")
             return
         console.print("[bold yellow]identical as far as it goes[/], bit for bit: the recording was cut short")
-        raise typer.Exit(4)
+        raise typer.Exit(CUT_SHORT)
     if changed and all(c.close for c in run.outputs.values() if c.n_compared):
         console.print(f"[bold yellow]equal within {TOLERANCE:g}[/] of the largest sample; not bit for bit, because:")
         for line in changed:

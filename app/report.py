@@ -31,6 +31,12 @@ def report(
 
     recording = folder / "loop.xdf"
     with failures():
+        if folder.name == recording.name:
+            fail(f"{folder} is a recording: name its folder, {folder.parent}")
+        if not folder.is_dir():
+            fail(f"{folder}: no such folder")
+        if not recording.exists() and (runs := sorted(folder.glob("run-*"))):
+            fail(f"{folder} holds {len(runs)} run(s): name one of them, such as {runs[-1]}")
         if not recording.exists():
             fail(f"{folder} holds no loop.xdf: nothing was decided live there")
         if not recording.with_suffix(".decoder").is_dir():
@@ -46,7 +52,8 @@ def report(
     console.print(
         f"\nWindows of {decoder.spec.window:g} s in which the talker cued had the higher score: {found.n_right} of "
         f"{found.n_windows}; threshold that guessing reaches one time in twenty: {_percent(found.threshold)}.\n"
-        f"From 10 s after each cue on, decided rightly {_percent(found.steady)} of the time. Wrote {page}",
+        f"From 10 s after each cue on, decided rightly: {_percent(found.steady)}; decisions were there for "
+        f"{_percent(found.covered)} of the time under a cue. Wrote {page}",
         markup=False,
         highlight=False,
     )
@@ -73,13 +80,18 @@ def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
             f"{found.n_right} of {found.n_windows}; threshold {_percent(found.threshold)}",
         ),
         ("decided rightly", _percent(found.steady), "of the time, from 10 s after each cue"),
+        ("decisions there", _percent(found.covered), "of the time under a cue"),
         ("switches followed", f"{len(median)} of {len(found.latencies)}", f"median {median_text}"),
         (
             "calibration",
             _percent(facts.accuracy),
             f"cross-validated, {facts.n_decisions} decisions; chance {_percent(facts.chance)}",
         ),
-        ("target-to-masker ratio", _decibels(found.tmr_db), "gained for the talker cued, from 10 s after each cue"),
+        (
+            "target-to-masker ratio",
+            _decibels(found.tmr_db),
+            "of the talker cued, from 10 s after each cue, while steered",
+        ),
         ("decisions dropped", str(found.n_dropped), f"of {len(found.times)}, because they came too late"),
     )
     cells = "".join(
@@ -248,9 +260,10 @@ def _signals(found: SessionFigures) -> str:
         f"{escape(name)}: {count} gap{'s' if count > 1 else ''}, {missing} samples missing"
         for name, (count, missing) in found.gaps.items()
     )
+    cut = "" if found.whole else " <strong>The recording was cut short: what came after is not known.</strong>"
     engines = f" Engines that worked on it: {found.n_files}." if found.n_files > 1 else ""
     masked = table("Share of the time for which an electrode was masked", ["electrode", "masked"], rows) if rows else ""
-    return f"{said}{masked}<p>{gaps or 'No gap in any stream'}.{engines}</p>"
+    return f"{said}{masked}<p>{gaps or 'No gap in any stream that came back'}.{engines}{cut}</p>"
 
 
 def _latency(found: SessionFigures) -> str:

@@ -48,8 +48,11 @@ def control(
 ) -> None:
     """Tell a session under way what to do: mute, pause, resume, override, redo, note, stop, state and others.
 
-    Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' goes on in FOLDER. Talkers
-    count from 0. Exit status: 0 done, 1 refused, or no session is under way there.
+    For a session that is served also check, calibrate, accept, refuse, run, answer and shutdown; for a demonstration
+    attend.
+
+    Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' goes on in FOLDER. Talkers go
+    by name, or count from 0. Exit status: 0 done, 1 refused, or no session is under way there.
     """
     from app.channel import ChannelError, Client
     from app.console import console, fail
@@ -66,7 +69,12 @@ def control(
     except ChannelError as error:
         fail(str(error))
     client.close()
-    if answer is not None:
+    if command == "check":
+        for what, ok, words in answer:
+            console.print(f"{'ok' if ok else 'WRONG'}  {what}: {words}", markup=False, highlight=False)
+        if not all(ok for _, ok, _ in answer):
+            raise typer.Exit(1)
+    elif answer is not None:
         console.print_json(json.dumps(answer))
 
 

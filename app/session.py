@@ -284,12 +284,14 @@ class Session:
         self._move(State.PAUSED)
         self._hold(True)
         self._tell("session paused")
+        self._act("paused: the mix is neutral")
 
     def resume(self) -> None:
         """Steer again."""
         self._move(State.RUNNING, leave=State.PAUSED)
         self._hold(False)
         self._tell("session running")
+        self._act("going on")
 
     def _hold(self, on: bool) -> None:
         if self.part is not None:
@@ -310,6 +312,8 @@ class Session:
         self.overridden = talker
         # At once, whatever the engine is doing.
         self.sound.override(None if talker is None else self._favour(talker), RAMP_S)
+        who = "decisions again" if talker is None else "all alike" if talker == "equal" else self.talkers[talker]
+        self._act(f"operator: {who}")
         self._tell(f"override {'none' if talker is None else talker + 1 if isinstance(talker, int) else talker}")
 
     def _favour(self, talker: int | Literal["equal"]) -> list[float]:
@@ -321,8 +325,15 @@ class Session:
     def mute(self, on: bool = True) -> None:
         """Silence at once, in every state; or not any longer."""
         self.sound.mute(on)
+        self._act("MUTED" if on else "unmuted")
         if self.state in (State.RUNNING, State.PAUSED):
             self._tell(f"mute {'on' if on else 'off'}")
+
+    def _act(self, text: str) -> None:
+        """Say what the operator did, whoever that was and from where, and keep it in the recording."""
+        self._on_event(text)
+        if self.part is not None and not self.part.wait(0):
+            self.part.loop.remember(text)
 
     def _tell(self, words: str) -> None:
         part = self.part

@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.loop_records import read_events
 from app.verify import Replay
 from devices.corpus import evaluate_corpus
 from devices.decoder_folder import load_decoder
 from devices.recorded_run import RunError
-from devices.session_file import Consumed, SessionFile
+from devices.session_file import Consumed, Noted, SessionFile
 from devices.session_run import REORIENT_S, read_cues, read_session_runs
 from pipeline.evaluate import WINDOWS
+from pipeline.gain_control import STALE_S, Situation
 from pipeline.metrics import binomial_threshold, switch_latencies
 from pipeline.splits import TRAINED_ELSEWHERE
 from pipeline.stream import ChannelQuality, Decision, Gap, Item
 
 #: Seconds after a cue from which on decisions are expected to be right.
 STEADY_S = 10.0
+#: Seconds between looks at what was decided.
+GRID_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,12 @@ class SessionFigures:
         cued had the highest score.
     threshold : float
         Share that guessing reaches one time in twenty.
+    covered : float
+        Share of the time under a cue in which a decision was there that was no older than a second.
     steady, tmr_db : float
-        From ten seconds after each cue on: share of the time in which the talker cued was decided for, and how much
-        louder than the loudest other one it was made, on average.
+        From ten seconds after each cue on: share of the time in which the talker cued was decided for, which it was not
+        where no decision was there; and how much louder than the loudest other one it was made, on average, while
+        gains followed decisions.
     latencies : array
         Seconds from each cue to the first right decision that lasts; NaN if there was none.
     accuracy : dict or str
@@ -68,8 +75,8 @@ class SessionFigures:
         Counters of the audio process at the end.
     events : tuple of (float, str)
         What was said during the session.
-    n_files : int
-        Files of the recording: more than one, if engines had to be replaced.
+    n_files, whole : int, bool
+        Files of the recording: more than one, if engines had to be replaced. Whether the last one came to its end.
     about : dict
         Configuration, environment and whatever else the recording says of itself.
     """
@@ -85,6 +92,7 @@ class SessionFigures:
     n_windows: int
     n_right: int
     threshold: float
+    covered: float
     steady: float
     tmr_db: float
     latencies: NDArray[np.float64]
@@ -96,6 +104,7 @@ class SessionFigures:
     sound: dict[str, Any]
     events: tuple[tuple[float, str], ...]
     n_files: int
+    whole: bool
     about: dict[str, Any]
 
 
@@ -115,6 +124,8 @@ class _Seen:
     cues: list[tuple[float, str]] = field(default_factory=list)
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
+    last: float = -np.inf
+    whole: bool = False
     quality: dict[str, list[bool]] = field(default_factory=dict)
 
     def look(self, file: SessionFile) -> None:
@@ -123,6 +134,9 @@ class _Seen:
             if isinstance(event, Consumed) and isinstance(event.item, Gap):
                 n, missing = self.gaps.get(event.stream, (0, 0))
                 self.gaps[event.stream] = n + 1, missing + event.item.stop - event.item.start
+            if isinstance(event, Noted):
+                self.last = max(self.last, event.time)
+        self.whole = file.whole
         replay = Replay(file)
         replay.run(self._take)
         self.events += replay.events
@@ -175,8 +189,19 @@ def session_figures(path: Path) -> SessionFigures:
             n_windows, free, last = n_windows + 1, times[i], times[i]
             right += int(scores[i].argmax() == cued[i])
     decided = np.array([one.talker for one in decisions], np.int64)
+    steered = np.array([one.situation == Situation.STEERED for one in decisions])
     known = cued >= 0
-    steady = known & (since >= STEADY_S)
+    # Looked at every half second, so that time without decisions counts as what it is.
+    end = max(seen.last, decisions[-1].time) - begin
+    grid = np.arange(starts[0] if cues else 0.0, end, GRID_S)
+    newest = np.searchsorted(times[scored], grid, side="right") - 1
+    fresh = (newest >= 0) & (grid - times[scored][newest.clip(0)] <= STALE_S) if scored.any() else grid < 0
+    chosen = np.flatnonzero(scored)[newest.clip(0)] if scored.any() else np.zeros(len(grid), np.int64)
+    cue = (np.searchsorted(starts, grid, side="right") - 1).clip(0)
+    whose = whom[cue] if cues else np.full(len(grid), -1)
+    steady = (whose >= 0) & (grid - (starts[cue] if cues else 0.0) >= STEADY_S)
+    right_then = fresh & (decided[chosen] == whose)
+    followed = steady & fresh & steered[chosen]
     return SessionFigures(
         talkers,
         begin,
@@ -189,16 +214,18 @@ def session_figures(path: Path) -> SessionFigures:
         n_windows,
         right,
         binomial_threshold(n_windows, len(talkers)) if n_windows else float("nan"),
-        float(np.mean(decided[steady] == cued[steady])) if steady.any() else float("nan"),
-        float(np.mean(tmr(gains[steady], cued[steady]))) if steady.any() else float("nan"),
+        float(np.mean(fresh[whose >= 0])) if (whose >= 0).any() else float("nan"),
+        float(np.mean(right_then[steady])) if steady.any() else float("nan"),
+        float(np.mean(tmr(gains[chosen[followed]], whose[followed]))) if followed.any() else float("nan"),
         switch_latencies(times[known & scored], (decided == cued)[known & scored], list(starts[whom >= 0]), hop_s),
         _accuracy(files, decoder, about),
         *_ledger(seen.events),
         {name: float(np.mean(bad)) for name, bad in seen.quality.items()},
         seen.gaps,
         {key: value for _, entry in seen.events if "sound" in entry for key, value in entry["sound"].items()},
-        tuple((time - begin, words) for time, entry in seen.events if (words := _said(entry))),
+        tuple((time - begin, words) for time, words in _said(path, seen.events)),
         len(files),
+        seen.whole,
         about,
     )
 
@@ -261,13 +288,10 @@ def _ledger(events: list[tuple[float, dict[str, Any]]]) -> tuple[dict[str, NDArr
     return {name: np.array(values) for name, values in stages.items()}, n_dropped
 
 
-def _said(entry: dict[str, Any]) -> str:
-    """A line of the journal in words, if it is for people."""
-    if "masked" in entry:
-        return f"masked channels: {', '.join(entry['masked']) or 'none'}"
-    if "newest" in entry and entry["set"] is None:
-        return f"decision {entry['decision']} came {entry['decided'] - entry['arrival']:.2f} s late: dropped"
-    return str(entry.get("event", ""))
+def _said(path: Path, journal: list[tuple[float, dict[str, Any]]]) -> list[tuple[float, str]]:
+    """Everything that was said, from the list beside the recording, else from what the recording itself holds."""
+    kept = read_events(path)
+    return kept or [(time, str(entry["event"])) for time, entry in journal if "event" in entry]
 
 
 def shaky(masked: dict[str, float]) -> list[tuple[str, float]]:

@@ -181,7 +181,7 @@ class Part:
         if trial is None:
             return
         self._mark(DISCARD)
-        self._on_event(f"Trial {self.block} does not count; it is {why}")
+        self._on_event(f"The trial with {trial.name} does not count; it is {why}")
         self.block -= 1
         if self.attend:  # the rest of it is left out
             left = trial.end - self.elapsed

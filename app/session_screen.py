@@ -64,7 +64,7 @@ class Screen:
                 self.tell()
                 if line and console.is_terminal:
                     asked = f"{self._question} {self._typed}▏" if self._question else ""
-                    live.update(Text(asked or status_line(self._session)), refresh=True)
+                    live.update(Text(asked or status_line(self._session), overflow="fold", no_wrap=False), refresh=True)
         self.tell()
 
     def tell(self) -> None:
@@ -113,30 +113,22 @@ def press(session: Session, key: str) -> str:
     from app.session_states import SessionError, State
 
     try:
-        if key == "m":
-            session.mute(not session.sound.muted)
-            return "MUTED" if session.sound.muted else "unmuted"
-        if key == "q":
-            session.stop()
-            return "ended by key"
-        if key == "p":
-            if session.state is State.PAUSED:
-                session.resume()
-                return "going on"
-            session.pause()
-            return "paused: the mix is neutral"
-        if key == "r":
-            session.redo()
-            return "the trial is repeated in the end"
-        if key == "0":
-            session.override("equal")
-            return "all alike, whatever is decoded; d decodes again"
-        if key == "d":
-            session.override(None)
-            return "gains follow decisions again"
-        if key in tuple("12345678"[: len(session.talkers)]):
-            session.override(int(key) - 1)
-            return f"{session.talkers[int(key) - 1]} favoured, whatever is decoded; d decodes again"
+        match key:
+            case "m":
+                session.mute(not session.sound.muted)
+            case "q":
+                session.stop()
+                return "ended by key"
+            case "p":
+                session.resume() if session.state is State.PAUSED else session.pause()
+            case "r":
+                session.redo()
+            case "0":
+                session.override("equal")
+            case "d":
+                session.override(None)
+            case _ if key in tuple("12345678"[: len(session.talkers)]):
+                session.override(int(key) - 1)
     except SessionError as error:
         return str(error)
     return ""
@@ -158,7 +150,9 @@ def status_line(session: Session) -> str:
         said.append(f"cue {part.attend or 'rest'}")
     if part.cues:
         said.append(f"{part.cues[0][0] - part.elapsed:.0f} s left")
-    if decision := facts.get("decision"):
+    if not part.loop.names["engine"]["alive"]:
+        said.append("NO ENGINE: gains hold, then go to neutral")
+    elif decision := facts.get("decision"):
         share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision["probability"], strict=True)]
         said += [", ".join(share), f"{decision['situation']}, {pylsl.local_clock() - decision['time']:.1f} s old"]
     gains = [f"{gain:+.1f}" if np.isfinite(gain) else "-∞" for gain in status.gains_db[: len(session.talkers)]]

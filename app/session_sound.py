@@ -85,7 +85,7 @@ class SessionSound:
         """Set the gain of everything, dB, at most 0."""
         with self._lock:
             if self.audio is not None:
-                self.audio.master(min(0.0, gain_db))
+                self.audio.master(gain_db)
 
     def override(self, gains_db: Sequence[float] | None, ramp_s: float) -> None:
         """Put gains of the operator's own in the place of steering's; None gives way to steering again."""

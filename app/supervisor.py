@@ -9,9 +9,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import pylsl
+from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from app.channel import Refused, Server
 from app.config import Config, ConfigError
@@ -30,7 +31,9 @@ BOARD_S, DISK_S = 0.1, 2.0
 #: Newest events that the board shows.
 N_EVENTS = 200
 
-_Talker = int | Literal["equal"] | None
+#: A talker by name or counted from 0; all alike; or none, so that decisions hold again.
+_Talker = int | str | None
+_Words = Annotated[str, Field(min_length=1)]
 
 
 class Supervisor:
@@ -192,9 +195,10 @@ class Supervisor:
         if command not in known:
             raise Refused(f"there is no command {command!r}, but {', '.join(sorted(known))}")
         try:
-            return known[command](**arguments)
-        except TypeError as error:
-            raise Refused(f"{command}: {error}") from None
+            return validate_call(config=ConfigDict(strict=True))(known[command])(**arguments)
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise Refused(f"{command}: {wrong}") from None
         except (
             SessionError, ConfigError, AudioError, StreamError, WiringError, RecordingFailed, OSError, ValueError
         ) as error:  # fmt: skip
@@ -238,35 +242,46 @@ class Supervisor:
         self.session.resume()
 
     def do_override(self, talker: _Talker = None) -> None:
-        """Favour a talker, counted from 0, or ``equal``; null follows decisions again."""
-        self.session.override(talker)
+        """Favour a talker, by name or counted from 0, or ``equal``; null follows decisions again."""
+        match talker:
+            case None | "equal":
+                self.session.override(talker)
+            case _:
+                self.session.override(self._number(talker))
+
+    def _number(self, talker: int | str) -> int:
+        names = self.session.talkers
+        if talker in names:
+            return names.index(str(talker))
+        if isinstance(talker, int) and 0 <= talker < len(names):
+            return talker
+        known = ", ".join(f"{number} or {name}" for number, name in enumerate(names))
+        raise Refused(f"there is no talker {talker}, but {known}")
 
     def do_mute(self, on: bool = True) -> None:
         """Silence; or not any longer."""
         self.session.mute(on)
 
-    def do_master(self, db: float) -> None:
+    def do_master(self, db: Annotated[float, Field(le=0, ge=-120, allow_inf_nan=False)]) -> None:
         """Set the gain of everything, at most 0 dB."""
-        self.session.sound.master(float(db))
+        self.session.sound.master(db)
 
-    def do_note(self, text: str) -> None:
+    def do_note(self, text: _Words) -> None:
         """Keep words in the recording."""
-        self.session.note(str(text))
+        self.session.note(text)
 
-    def do_answer(self, text: str) -> None:
+    def do_answer(self, text: _Words) -> None:
         """Answer the question that is asked."""
         part = self.session.part
         if part is None or not part.question:
             raise Refused("nothing is asked now")
-        part.answer(str(text))
+        part.answer(text)
 
-    def do_attend(self, talker: int) -> None:
-        """Tell the simulated listener whom to attend to, counted from 0."""
+    def do_attend(self, talker: int | str) -> None:
+        """Tell the simulated listener whom to attend to, by name or counted from 0."""
         if self.attend is None:
             raise Refused("the listener is real, and is told by cues")
-        if not 0 <= talker < len(self.session.talkers):
-            raise Refused(f"there is no talker {talker + 1}: there are {len(self.session.talkers)}")
-        self.attend(self.session.talkers[talker])
+        self.attend(self.session.talkers[self._number(talker)])
 
     def do_stop(self) -> None:
         """End the calibration or run in good order."""

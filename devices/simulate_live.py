@@ -289,6 +289,7 @@ class ListenerProcess:
 
 def _main(config: LiveConfig, commands: Connection) -> None:
     quiet_liblsl()
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     listener = SimulatedListener(config)
     signal.signal(signal.SIGTERM, lambda number, frame: listener.stop())
     leave_signals_to_parent()

@@ -41,13 +41,13 @@ class Link(QObject):
 
     Attributes
     ----------
-    answered : Signal(str, dict)
+    answered : Signal(str, object)
         A command was done; its answer.
     refused : Signal(str, str)
         A command was not done, and why.
     """
 
-    answered = Signal(str, dict)
+    answered = Signal(str, object)
     refused = Signal(str, str)
 
     def __init__(self, connect: Callable[[], Sender], refusal: type[Exception], parent: QObject | None = None) -> None:

@@ -94,6 +94,17 @@ def attach(name: str) -> shared_memory.SharedMemory:
             resource_tracker.register = register
 
 
+def discard(name: str) -> None:
+    """Remove a segment, if it is still there, of a process that was killed before it could do so itself."""
+    try:
+        segment = attach(name) if name else None
+    except FileNotFoundError:
+        return
+    if segment is not None:
+        segment.unlink()
+        segment.close()
+
+
 def _no_room(size: int, error: OSError) -> AudioError:
     try:
         room = os.statvfs("/dev/shm")  # noqa: S108 - where Linux keeps shared memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 
 import pytest
 import torch
@@ -43,6 +44,7 @@ def test_one_failure_does_not_end_the_others(tmp_path, monkeypatch):
 
     monkeypatch.setattr(BACKENDS["onnx"], "build", breaks)
     monkeypatch.setattr(gpu, "_n", lambda _: 10)
+    monkeypatch.setattr(gpu, "BEGUN", time.monotonic())  # not when the tests were collected
     report = {"skipped": [], "verified": [], "latency": []}
     gpu.examine("small", NETWORK, EXAMPLE, {"n_channels": 4}, EngineCache(tmp_path / "e"), report)
     rows = {row["backend"].split()[0]: row for row in report["verified"]}

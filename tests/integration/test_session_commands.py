@@ -23,6 +23,7 @@ from rig import ENV, replayed
 from sound_scenes import running, wait_until
 
 from app.channel import ADDRESS, ChannelError, Client, is_served
+from app.loop_records import read_events
 from devices.audio.records import Seqlock, Status
 from devices.board import Board
 from devices.lsl import Outlet
@@ -309,9 +310,13 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         assert all(ok for _, ok, _ in client.send("check"))
         place = client.send("run", mode="closed", seconds=600.0)
         serving.wait_for(lambda state: state["engine"]["alive"] and state["attend"] == "Ada")
-        with pytest.raises(ChannelError, match="there is no talker 3"):
-            client.send("override", talker=2)
-        assert earmark("control", folder, "override", "talker=0").returncode == 0
+        for wrong in ({"talker": 2}, {"talker": "Bob"}):
+            with pytest.raises(ChannelError, match="there is no talker .*, but 0 or Joe, 1 or Ada"):
+                client.send("override", **wrong)
+        for command, wrong in (("mute", {"on": "perhaps"}), ("master", {"db": 6.0}), ("note", {}), ("pause", {"x": 1})):
+            with pytest.raises(ChannelError, match=f"^{command}: "):
+                client.send(command, **wrong)
+        assert earmark("control", folder, "override", "talker=Joe").returncode == 0
         serving.wait_for(lambda state: loud(folder, state) == [3.0, -9.0])
         client.send("pause")
         client.send("note", text="a door slammed")
@@ -338,6 +343,9 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         assert word in situations
     markers = [e.item.value for e in SessionFile(recording) if isinstance(e, Consumed) and e.stream == "cues"]
     assert "note:a door slammed" in markers
+    said = [words for _, words in read_events(recording)]
+    assert "operator: Joe" in said
+    assert "MUTED" in said
 
 
 def test_a_supervisor_killed_takes_all_its_processes_and_its_memory_along(calibrated):

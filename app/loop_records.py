@@ -1,0 +1,47 @@
+"""What a loop keeps beside signals and decisions: what was heard, and what was said."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from devices.audio.rings import Entry
+
+
+def events_file(recording: Path) -> Path:
+    """Where everything that was said during a recording is kept: a line for each, ``[LSL time, words]`` in JSON."""
+    return recording.with_suffix(".events.jsonl")
+
+
+def read_events(recording: Path) -> list[tuple[float, str]]:
+    """Everything that was said during a recording, as (LSL time, words); a line cut short is left out."""
+    found = []
+    path = events_file(recording)
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            time, words = json.loads(line)
+        except ValueError:  # the last one, of a command that was killed
+            continue
+        found.append((float(time), str(words)))
+    return found
+
+
+def heard_line(entry: Entry, lsl_time: float) -> dict[str, Any]:
+    """A line for the journal about what was played from a frame on."""
+    applied, control = entry.applied, entry.applied.control
+    return {
+        "heard": applied.kind,
+        "frame": applied.frame,
+        "dac": None if math.isnan(lsl_time) else lsl_time,
+        "decision": entry.decision,
+        "gains_db": control.gains_db,
+        "ramp_s": control.ramp_s,
+        "master_db": control.master_db,
+        "mute": control.mute,
+        "azimuths": control.azimuths,
+        "seek_id": control.seek_id,
+        "seek_s": [None if math.isnan(second) else second for second in control.seek_s],
+        "positions": applied.positions,
+    }
