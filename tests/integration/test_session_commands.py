@@ -311,7 +311,7 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         place = client.send("run", mode="closed", seconds=600.0)
         serving.wait_for(lambda state: state["engine"]["alive"] and state["attend"] == "Ada")
         for wrong in ({"talker": 2}, {"talker": "Bob"}):
-            with pytest.raises(ChannelError, match="there is no talker .*, but 0 or Joe, 1 or Ada"):
+            with pytest.raises(ChannelError, match=r"there is no talker .*, but 0 or Joe, 1 or Ada"):
                 client.send("override", **wrong)
         for command, wrong in (("mute", {"on": "perhaps"}), ("master", {"db": 6.0}), ("note", {}), ("pause", {"x": 1})):
             with pytest.raises(ChannelError, match=f"^{command}: "):
