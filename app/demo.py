@@ -77,13 +77,14 @@ def demo(
     """
     from app.console import console, fail, failures
     from app.keyboard import Keyboard
+    from app.loop_records import parts
     from app.modes import Mode
     from app.protocol import Calibration, Protocol, RunPlan
     from app.record import stop_on_signals
-    from app.replay import CUT_SHORT, replay
+    from app.replay import replay
     from app.report import report
-    from app.session_figures import parts
     from app.session_screen import KEYS, Screen, refusals
+    from app.verdict import CUT_SHORT
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pylsl
@@ -13,6 +13,9 @@ from app.engine import Engine
 from app.ledger import Latencies
 from pipeline.attend import MAX_BAD
 from pipeline.stream import ELECTRODES
+
+if TYPE_CHECKING:
+    from app.tape_engine import TapeEngine
 
 #: Seconds between updates of percentiles.
 FIGURES_S = 0.5
@@ -23,14 +26,18 @@ class EngineFacts:
 
     Parameters
     ----------
-    engine : Engine
+    engine : Engine or TapeEngine
         Started.
     signals : str
         Name of the ring with the electrodes' signal.
+    clock : callable
+        LSL time, on which ages are counted.
     """
 
-    def __init__(self, engine: Engine, signals: str) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: Engine | TapeEngine, signals: str, clock: Callable[[], float] = pylsl.local_clock
+    ) -> None:
+        self._engine, self._clock = engine, clock
         self._figures: dict[str, Any] = {}
         self._figures_at = 0.0
         attention = engine.config.attention
@@ -49,7 +56,7 @@ class EngineFacts:
 
     def now(self) -> dict[str, Any]:
         """Everything, with the LSL time of now. Seconds, Hz and dB throughout."""
-        engine, ledger, now = self._engine, self._engine.ledger, pylsl.local_clock()
+        engine, ledger, now = self._engine, self._engine.ledger, self._clock()
         if time.monotonic() - self._figures_at > FIGURES_S:
             self._figures_at = time.monotonic()
             self._figures = {

@@ -28,6 +28,14 @@ def read_events(recording: Path) -> list[tuple[float, str]]:
     return found
 
 
+def parts(path: Path) -> list[Path]:
+    """Files of a recording: that one, and those of engines that took over."""
+    found = [path]
+    while (more := path.with_stem(f"{path.stem}-{len(found) + 1}")).exists():
+        found.append(more)
+    return found
+
+
 def heard_line(entry: Entry, lsl_time: float) -> dict[str, Any]:
     """A line for the journal about what was played from a frame on."""
     applied, control = entry.applied, entry.applied.control

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from pipeline.stream import Item
 
 
-#: Exit status where all is identical, but the recording ends before it should.
-CUT_SHORT = 4
-
-
 def replay(
-    session: Annotated[Path, typer.Argument(help="Recording made by 'earmark record', .xdf.")],
+    session: Annotated[Path, typer.Argument(help="Recording, .xdf; with --watch also the folder of a run.")],
     verify: Annotated[bool, typer.Option("--verify", help="Compare with what ran live, bit for bit.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the outputs to this .npz file.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Replay a run at its own pace, heard and seen.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="With --watch: where it is reached; a folder for the time being if not said.")
+    ] = None,
 ) -> None:
     """Run the graph of a recording over it again.
 
@@ -26,13 +26,25 @@ def replay(
     recorded output sample is compared. Exit status: 0 done, and identical where --verify was asked (on another
     machine or other library versions: within 1e-9 of the largest sample, and it says so); 3 not identical, or the
     file is damaged; 4 identical as far as it goes, but the recording was cut short; 1 the file cannot be replayed.
+
+    With --watch, a run passes as it did: 'earmark dashboard' shows it, its talkers are heard, and it is compared while
+    it goes on. 'earmark control' knows pause, resume, mute, master, stop and shutdown; nothing is recorded. It is there
+    until shutdown or Ctrl-C; the exit status is that of --verify.
     """
     import numpy as np
     from rich.table import Table
 
     from app.console import console, fail, failures
-    from app.environment import environment
-    from app.verify import TOLERANCE, Replay
+
+    if watch:
+        if verify or out is not None:
+            fail("--watch goes without --verify, which it always does, and without --out", 2)
+        watch_replay(session, folder)
+        return
+    if folder is not None:
+        fail("--folder goes with --watch", 2)
+    from app.verdict import DIFFERENT, judge
+    from app.verify import Replay
     from devices.session_file import SessionFile
 
     kept: dict[str, list[Any]] = {}
@@ -72,30 +84,45 @@ def replay(
         console.print(f"Wrote {out}", markup=False)
     if not verify:
         return
-    if file.damage:
-        fail("the recording is damaged: what it holds is not what ran live", 3)
-    then, now = file.about.get("environment", {}), environment()
-    changed = [f"{k}: {then.get(k)} then, {now[k]} now" for k in now if then.get(k) != now[k]]
-    if not run.outputs or not any(c.n_digests for c in run.outputs.values()):
-        fail("nothing to compare: the recording ended before its first digest", 3)
-    if all(c.identical or (c.n_digests == 0 and c.n_samples == 0) for c in run.outputs.values()):
-        if file.whole:
-            console.print("[bold green]identical[/]: the replay gave the live output, bit for bit")
-            return
-        console.print("[bold yellow]identical as far as it goes[/], bit for bit: the recording was cut short")
-        raise typer.Exit(CUT_SHORT)
-    if changed and all(c.close for c in run.outputs.values() if c.n_compared):
-        console.print(f"[bold yellow]equal within {TOLERANCE:g}[/] of the largest sample; not bit for bit, because:")
-        for line in changed:
-            console.print(f"  {line}", markup=False)
-        return
-    for name, c in run.outputs.items():
-        if not c.identical and c.n_digests:
-            where = "" if c.first_wrong is None else f", first at {c.first_wrong:.3f} s (LSL time)"
-            console.print(f"[bold red]{name} differs[/]: {c.n_wrong} of {c.n_digests} digests not met{where}")
-    for line in changed:
+    verdict = judge(run)
+    if verdict.status == DIFFERENT:
+        for line in verdict.details:
+            console.print(line, markup=False, style="bold red")
+        fail(verdict.words, DIFFERENT)
+    console.print(verdict.words, markup=False, style="yellow" if verdict.status or verdict.details else "green")
+    for line in verdict.details:
         console.print(f"  {line}", markup=False)
-    fail("the replay is not what ran live" + ("" if changed else ", on the same machine and versions"), 3)
+    if verdict.status:
+        raise typer.Exit(verdict.status)
+
+
+def watch_replay(recording: Path, folder: Path | None) -> None:
+    """Replay a run at its own pace, as a session that is reached in a folder, until asked to end."""
+    import contextlib
+    import tempfile
+
+    from app.console import console, failures, say
+    from app.record import stop_on_signals
+    from app.replay_session import ReplaySession
+    from app.session_screen import refusals
+    from devices.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    stop = stop_on_signals()
+    with contextlib.ExitStack() as stack, failures(), refusals():
+        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="earmark-replay-")))
+        place.mkdir(parents=True, exist_ok=True)
+        with console.status(f"Reading {recording} …"):
+            session = stack.enter_context(ReplaySession(recording, place))
+        say(f"To see it, in another terminal: earmark dashboard {place}")
+        while not stop.wait(0.1) and not session.ended.is_set():
+            while session.events:
+                say(session.events.popleft())
+        session.player.stop()
+        while session.events:
+            say(session.events.popleft())
+    if session.player.status:
+        raise typer.Exit(session.player.status)
 
 
 def as_arrays(outputs: dict[str, list[Any]]) -> dict[str, Any]:

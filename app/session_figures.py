@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.loop_records import read_events
+from app.loop_records import parts, read_events
 from app.verify import Replay
 from devices.corpus import evaluate_corpus
 from devices.decoder_folder import load_decoder
@@ -106,14 +106,6 @@ class SessionFigures:
     n_files: int
     whole: bool
     about: dict[str, Any]
-
-
-def parts(path: Path) -> list[Path]:
-    """Files of a recording: that one, and those of engines that took over."""
-    found = [path]
-    while (more := path.with_stem(f"{path.stem}-{len(found) + 1}")).exists():
-        found.append(more)
-    return found
 
 
 @dataclass

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pylsl
-from pydantic import ConfigDict, Field, ValidationError, validate_call
+from pydantic import Field
 
 from app.channel import Refused, Server
+from app.commands import carry_out, offered
 from app.config import Config, ConfigError
 from app.modes import Mode
 from app.protocol import Protocol
@@ -133,6 +134,7 @@ class Supervisor:
             "override": session.overridden,
             "decoder": session.decoder.is_dir(),
             "checks": self._checks,
+            "commands": list(offered(self)),
         }
         with self._events_lock:
             found["events"] = list(self._shown)
@@ -189,16 +191,8 @@ class Supervisor:
         Refused
             If it cannot be done, or not now.
         """
-        known: dict[str, Callable[..., Any]] = {
-            name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")
-        }
-        if command not in known:
-            raise Refused(f"there is no command {command!r}, but {', '.join(sorted(known))}")
         try:
-            return validate_call(config=ConfigDict(strict=True))(known[command])(**arguments)
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise Refused(f"{command}: {wrong}") from None
+            return carry_out(self, command, arguments)
         except (
             SessionError, ConfigError, AudioError, StreamError, WiringError, RecordingFailed, OSError, ValueError
         ) as error:  # fmt: skip
