@@ -61,7 +61,9 @@ class TapeEngine:
         self.decision: Decision | None = None
         #: What the operator had put in the place of decisions.
         self.override: int | Literal["equal"] | None = None
-        self._lost, self._at = False, 0.0
+        self._lost = False
+        #: Instant of the newest event.
+        self.at = 0.0
         self._made: deque[Decision] = deque()
 
     @property
@@ -72,11 +74,11 @@ class TapeEngine:
     def _status(self, name: str) -> str:
         if not (self._lost and self.descriptions[name].spec.sfreq):
             return "live"
-        return "lost" if self._at - self.streams[name].last_arrival > LOST_S else "live"
+        return "lost" if self.at - self.streams[name].last_arrival > LOST_S else "live"
 
     def take(self, event: Event, at: float) -> None:
         """Take an event, after the graph worked on it."""
-        self.beat, self._at = self.beat + 1, at
+        self.beat, self.at = self.beat + 1, at
         if isinstance(event, Noted):
             self._note(event)
         elif isinstance(event, Consumed) and event.stream in self.streams:

@@ -180,7 +180,7 @@ class TapePlayer:
         neural = config.attention.neural
         engine = TapeEngine(config, tape.streams, self.sound.follow if self.about.get("steered") else _unheard)
         signals = EngineSignals(neural, tape.streams[neural].spec)
-        facts = EngineFacts(engine, signals.ring, lambda: self.clock.now)
+        facts = EngineFacts(engine, signals.ring, lambda: max(self.clock.now, engine.at))
         differ = _differing(run)
 
         def passed(event: Event, at: float) -> None:

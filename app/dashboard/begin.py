@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
@@ -30,14 +31,14 @@ class Begin(QObject):
     ----------
     ready : Signal(str)
         A session is up; its folder.
-    replayed : Signal(str)
-        A recorded run was chosen; its folder.
+    replaying : Signal(str, str)
+        A replay is up; its folder, and that of the run.
     said : Signal(str, bool)
         What is going on, and whether to wait.
     """
 
     ready = Signal(str)
-    replayed = Signal(str)
+    replaying = Signal(str, str)
     said = Signal(str, bool)
 
     def __init__(self, window: QWidget) -> None:
@@ -46,6 +47,9 @@ class Begin(QObject):
         self._picker: Picker | None = None
         #: The session that was started from here, if any.
         self.launched: Launched | None = None
+        #: The run that it replays, if that is what it does, and where it is reached for the time being.
+        self._run: Path | None = None
+        self._place: TemporaryDirectory[str] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
@@ -96,10 +100,29 @@ class Begin(QObject):
         self._launch(["serve", str(file)], folder, f"Starting {folder.name} …")
 
     def replay(self) -> None:
-        """Let a recorded run be chosen, to be replayed and judged."""
-        name, _ = QFileDialog.getOpenFileName(self._window, "Recording of a run", str(home()), "Runs (loop.xdf)")
+        """Let a recorded run be chosen, to be seen and heard once more."""
+        name, _ = QFileDialog.getOpenFileName(self._window, "Recording of a run", str(home()), "Runs (loop*.xdf)")
         if name:
-            self.replayed.emit(str(Path(name).parent))
+            self.replay_run(Path(name))
+
+    def replay_run(self, recording: Path) -> None:
+        """Begin to replay a recorded run, in a folder for the time being."""
+        run = recording.parent
+        place = TemporaryDirectory(prefix=f"earmark-replay-{run.name}-", ignore_cleanup_errors=True)
+        arguments = ["replay", str(recording), "--watch", "--folder", place.name]
+        if self._launch(arguments, Path(place.name), f"Reading {run.name} …"):
+            self._run, self._place = run, place
+        else:
+            place.cleanup()
+
+    def end_replay(self) -> None:
+        """End the replay that was started from here, which is of no use to anybody else."""
+        if self._run is not None and self.launched is not None:
+            self.launched.end()
+            self.launched = None
+        if self._place is not None:
+            self._place.cleanup()
+        self._run = self._place = None
 
     def reopen(self, folder: Path | None) -> None:
         """Look at the session of a folder."""
@@ -108,17 +131,20 @@ class Begin(QObject):
             return
         self.ready.emit(str(folder))
 
-    def _launch(self, arguments: list[str], folder: Path, words: str) -> None:
+    def _launch(self, arguments: list[str], folder: Path, words: str) -> bool:
+        """Start a session and wait for it without waiting, unless it is there; return whether it was started."""
         if board_of(folder):
             self.ready.emit(str(folder))
-            return
+            return False
+        self.end_replay()
         try:
             self.launched = Launched(arguments, folder)
         except OSError as error:
             self.said.emit(f"It cannot be started: {error}", False)
-            return
+            return False
         self.said.emit(words, True)
         self._timer.start()
+        return True
 
     def _look(self) -> None:
         launched = self.launched
@@ -127,11 +153,15 @@ class Begin(QObject):
         elif board_of(launched.folder):
             self._timer.stop()
             self.said.emit("", False)
-            self.ready.emit(str(launched.folder))
+            if self._run is None:
+                self.ready.emit(str(launched.folder))
+            else:
+                self.replaying.emit(str(launched.folder), str(self._run))
         elif launched.status is not None:
             self._timer.stop()
             self.launched = None
             self.said.emit(f"It did not start: {launched.ended}", False)
+            self.end_replay()
 
 
 def name_stream(text: str, key: str, value: str) -> str:

@@ -117,7 +117,7 @@ class Calibration(Panel):
         now = view.now
         live, state = now.session_live, now.state
         calibrating = live and state == "calibrating"
-        self.begin.setEnabled(live and state in ("idle", "ready", "review"))
+        self.begin.setEnabled(live and state in ("idle", "ready", "review") and now.can("calibrate"))
         self.redo.setEnabled(calibrating and not now.complete)
         self.stop.setEnabled(calibrating and not now.complete)
         self.accept.setEnabled(calibrating and now.complete)
@@ -137,6 +137,8 @@ class Calibration(Panel):
     def _where(self, now: Snapshot) -> tuple[int, str]:
         if not now.session_live:
             return 0, "No session: begin on the start page (Ctrl+0)."
+        if not now.can("calibrate"):
+            return 0, "A replay: there is nobody to calibrate with."
         if now.failure:
             return 0, now.failure
         match now.state:

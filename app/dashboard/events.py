@@ -105,6 +105,6 @@ class Events(Panel):
             self.note.clearFocus()
 
     def look(self, view: View) -> None:
-        on = view.now.session_live
+        on = view.now.session_live and view.now.can("note")
         self.note.setEnabled(on)
         self._keep.setEnabled(on)

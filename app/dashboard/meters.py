@@ -200,7 +200,9 @@ class Meters(Panel):
                 strip.chosen.connect(self._choose)
                 self._list.addWidget(strip)
         self._demo = now.kind == "demo"
-        steering = now.state in ("running", "paused") and now.mode != "open" and now.session_live
+        steering = (
+            now.state in ("running", "paused") and now.mode != "open" and now.session_live and now.can("override")
+        )
         for strip in self._strips:
             strip.look(view, steering)
         self._hint.say("Click a talker: the simulated listener attends to it" if self._demo else "")

@@ -93,11 +93,13 @@ class Review(Panel):
         layout.addWidget(self._gains, 2)
         layout.addWidget(self._stages)
 
-    def show_run(self, run: Path) -> None:
-        """Replay and judge a run, which need not be of the session that is open."""
-        self._folder, self._chosen = run.parent, run
-        self._list_runs()
-        self._judge()
+    def choose(self, run: Path | None) -> None:
+        """Offer a run, which need not be of the session that is open; None offers those of the session."""
+        self._chosen = run
+        if run is not None:
+            self._folder = run.parent
+            self._list_runs()
+            self._runs.setCurrentIndex(self._runs.findData(str(run)))
 
     def look(self, view: View) -> None:
         now = view.now
@@ -105,7 +107,7 @@ class Review(Panel):
             self._folder = Path(now.out)
         runs = self._list_runs()
         # A replay takes a core: not while somebody listens.
-        free = self._work is None and not now.under_way and runs
+        free = self._work is None and not now.at_stake and runs
         self.judge.setEnabled(free)
         self.report.setEnabled(free)
         self.export.setEnabled(self._found is not None)

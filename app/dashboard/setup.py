@@ -77,13 +77,12 @@ class Setup(Panel):
     def look(self, view: View) -> None:
         now = view.now
         self.streams.look(view)
-        self._where.say(
-            f"Recordings go to {now.out}" if now.out else "No session yet: begin on the start page (Ctrl+0)"
-        )
+        where = f"Recordings go to {now.out}" if now.out else "No session yet: begin on the start page (Ctrl+0)"
+        self._where.say("A replay: nothing is recorded" if now.kind == "replay" else where)
         live = now.session_live
-        self.check.setEnabled(live and now.state in ("idle", "ready", "review"))
-        self.calibrate.setEnabled(live)
-        self.run.setEnabled(live)
+        self.check.setEnabled(live and now.state in ("idle", "ready", "review") and now.can("check"))
+        self.calibrate.setEnabled(live and now.can("calibrate"))
+        self.run.setEnabled(live and now.can("run"))
         shown = (now.checks, now.state == "checking", theme.of(self).name)
         if shown == self._shown:
             return

@@ -131,6 +131,7 @@ class Snapshot:
     session_age: float = math.inf
     engine_age: float = math.inf
     kind: str = ""
+    commands: frozenset[str] = frozenset()
     state: str = ""
     mode: str = ""
     out: str = ""
@@ -186,8 +187,22 @@ class Snapshot:
 
     @property
     def recording_now(self) -> bool:
-        """Whether something is being recorded."""
+        """Whether something is being recorded, or passes once more."""
         return self.under_way and self.grows
+
+    @property
+    def at_stake(self) -> bool:
+        """Whether something goes on that cannot be had again: a replay can."""
+        return self.under_way and self.kind != "replay"
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing comes because a replay is paused."""
+        return self.kind == "replay" and self.state == "paused"
+
+    def can(self, command: str) -> bool:
+        """Whether the session knows a command; one that does not say is believed to."""
+        return not self.commands or command in self.commands
 
 
 def snapshot(
@@ -217,6 +232,7 @@ def snapshot(
         session_age=_age(now, session),
         engine_age=_age(now, engine),
         kind=_text(session.get("kind")),
+        commands=frozenset(_text(name) for name in _list(session.get("commands"))),
         state=_text(session.get("state")),
         mode=_text(session.get("mode")),
         out=_text(session.get("out")),

@@ -10,7 +10,7 @@ from app.dashboard.panel import Reading
 CHOICES = (
     ("demo", "Try the &demo", "A simulated listener steers two voices. No hardware; about three minutes."),
     ("connect", "&Connect to a stream", "Choose the amplifier among the LSL streams, or a session.toml that is there."),
-    ("replay", "Re&play a recording", "A run that was recorded: all its decisions again, judged against its cues."),
+    ("replay", "Re&play a recording", "A run that was recorded: see and hear it once more, then judge it by its cues."),
     ("reopen", "Reopen the &last session", "Look at the session that was open last; it may still be under way."),
 )
 

@@ -99,7 +99,8 @@ class Traces(QWidget):
             self._lost.say(f"lost {reader.lost:,}")
         quiet = time.monotonic() - self._came
         if quiet > SILENT_S and now.recording_now:
-            sweep.set_notice(f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA")
+            silent = f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA"
+            sweep.set_notice("PAUSED" if now.held else silent)
         elif quiet <= SILENT_S:
             sweep.set_notice("")
         else:  # between runs nothing is received

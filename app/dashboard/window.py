@@ -98,7 +98,7 @@ class Window(QMainWindow):
         self.begin = Begin(self)
         self.begin.ready.connect(lambda name: self.attach(Path(name)))
         self.begin.said.connect(self.start.say)
-        self.begin.replayed.connect(self._review)
+        self.begin.replaying.connect(lambda name, run: self.attach(Path(name), Path(run)))
         self.resize(1280, 720)
         self._restore()
         self.go("start")
@@ -175,11 +175,13 @@ class Window(QMainWindow):
 
     # The session
 
-    def attach(self, folder: Path) -> None:
-        """Show the session of a folder, once and while there is one."""
+    def attach(self, folder: Path, replayed: Path | None = None) -> None:
+        """Show the session of a folder, once and while there is one; of a replay that ends with us, ``replayed``."""
         self.detach()
         self.folder = folder
-        self.settings.setValue("session/last", str(folder))
+        if replayed is None:
+            self.settings.setValue("session/last", str(folder))
+        self.review.choose(replayed)
         self.setWindowTitle(f"{folder.name} – Earmark")
         self.source = Source(lambda: board_of(folder))
         self.link = Link(lambda: Client(folder), ChannelError, self)
@@ -187,11 +189,6 @@ class Window(QMainWindow):
         self.link.answered.connect(self._answered)
         logger.info("showing %s", folder)
         self.go("live")
-
-    def _review(self, folder: str) -> None:
-        """Show a recorded run."""
-        self.review.show_run(Path(folder))
-        self.go("review")
 
     def detach(self) -> None:
         """Look at no session."""
@@ -341,7 +338,7 @@ class Window(QMainWindow):
             self.say(self.notice.said)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.now.under_way and self.now.session_live and not self._closing:
+        if self.now.at_stake and self.now.session_live and not self._closing:
             event.ignore()
             self._ask(
                 "A recording is under way",
@@ -357,8 +354,9 @@ class Window(QMainWindow):
         self.settings.setValue("geometry", self.saveGeometry())
         self.live.save_layout(self.settings)
         self.settings.sync()
+        self.begin.end_replay()
         launched = self.begin.launched
-        if launched is not None and not self.now.under_way:
+        if launched is not None and not self.now.at_stake:
             launched.end()  # nobody else knows of it
         self.participant.close()
         for panel in (*self.live.panels, self.review):
