@@ -33,6 +33,11 @@ class Trial:
     end: float
 
 
+def cue_words(name: str) -> str:
+    """Say that somebody, or nobody, is to be attended from now on."""
+    return f"Cue: attend to {name}." if name else "Cue: rest."
+
+
 class Part:
     """Goes on by itself, on a thread of its own, from :meth:`start` on.
 
@@ -202,7 +207,7 @@ class Part:
             self.block += 1
             end = self.cues[0][0] if self.cues else self.seconds
             self._trial = Trial(name, self.elapsed, end)
-        self._on_event(f"Cue: attend to {name}." if name else "Cue: rest.")
+        self._on_event(cue_words(name))
         self._on_cue(name)
         if before and not name:
             self._ask()

@@ -16,6 +16,7 @@ from app.engine_facts import EngineFacts
 from app.engine_signals import EngineSignals
 from app.loop_records import parts, read_events
 from app.session import CUES
+from app.session_part import cue_words
 from app.tape import Event, Survey, Tape, TapeClock, survey
 from app.tape_engine import TapeEngine
 from app.tape_sound import TapeSound
@@ -231,11 +232,12 @@ def _unheard(decision: Decision, number: int) -> None:
 
 
 def _events(path: Path, found: list[Survey]) -> list[tuple[float, str]]:
-    """What was said then: from the list beside the recording, else from what the recording itself holds."""
+    """What was said then: from the list beside the recording, else from what the recording itself holds; and cues."""
     first = path.with_stem(re.sub(r"-\d+$", "", path.stem))
     begin, end = found[0].begin, max(one.end for one in found)
     kept = [one for one in read_events(path) or read_events(first) if path == first or begin <= one[0] <= end]
-    return sorted(kept or [event for one in found for event in one.said])
+    cues = [(at, cue_words(name)) for one in found for at, name in one.cues]
+    return sorted([*cues, *(kept or [event for one in found for event in one.said])])
 
 
 def _differing(run: Replay) -> Iterator[list[str]]:

@@ -1,0 +1,373 @@
+"""A recorded run replayed at its own pace: the same decisions, heard and seen, driven by commands, told apart from live."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pylsl
+import pytest
+import senders
+from planted import planted
+from rig import ENV, ROOT, replayed, sender
+
+from app.channel import ADDRESS, ChannelError, Client, is_served
+from app.config import ConfigError, parse_config
+from app.loop import Loop
+from app.replay_session import ReplaySession
+from devices import xdf
+from devices.audio.engine import AudioEngine
+from devices.audio.outlets import SoundOutlets
+from devices.audio.prepare import prepare
+from devices.audio.records import Seqlock, Status
+from devices.board import Board
+from devices.decoder_folder import Facts, save_decoder
+from devices.lsl import Outlet
+from devices.session_file import SessionFile
+from pipeline.decoders.linear import LinearDecoder
+from pipeline.decoders.presets import EEG
+from pipeline.emissions import Emissions
+from pipeline.envelope import EnvelopeConfig
+from pipeline.stream import Decision, Marker, StreamSpec
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+SECONDS = 9.0
+SESSION = """
+[streams.eeg]
+source_id = "{name}"
+[streams.speech]
+name = "{name}-envelopes"
+ch_type = "misc"
+[streams.cues]
+name = "{name}-cues"
+[attention]
+decoder = "decoder"
+hold_s = 0.0
+dead_band_db = 0.0
+enter = 0.55
+leave = 0.5
+[engine]
+resolve_s = 20
+[sound]
+device = "null"
+space = "itd_ild"
+[[sound.talkers]]
+name = "Joe"
+source = "speech:joe"
+loop = true
+[[sound.talkers]]
+name = "Ada"
+source = "speech:ada"
+loop = true
+"""
+
+
+def make_decoder(folder):
+    """Fits the senders' electrodes. It knows nothing of what it hears, but is sure of it."""
+    runs = [planted(k, n_channels=senders.N_CHANNELS, sfreq=EEG.sfreq) for k in range(3)]
+    names = tuple(f"E{k}" for k in range(senders.N_CHANNELS))
+    rest = [(run.neural, run.talker_names, run.talkers, run.attended, run.stimuli) for run in runs]
+    runs = [
+        run.__class__(run.name, run.subject, run.sfreq, names, *others) for run, others in zip(runs, rest, strict=True)
+    ]
+    fitted = LinearDecoder(EEG, [1.0], [0.2]).fit(runs)
+    save_decoder(folder, fitted, Facts(0.5, 0.5, 40, ("made up",), 120.0, Emissions(0.1, -0.1, 0.05, 0.0, 100.0)))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run's folder, recorded live with real processes: two cues, decisions, gains that followed."""
+    home = tmp_path_factory.mktemp("session")
+    make_decoder(home / "decoder")
+    (home / "run-1").mkdir()
+    name = f"test-{os.getpid()}-replay"
+    config = parse_config(SESSION.format(name=name), "test", home)
+    events = []
+    cues = Outlet(StreamSpec(f"{name}-cues", 0.0, ("cue",), ("misc",), ("",)), "Markers", f"{name}-cues")
+    audio = AudioEngine(prepare(config.sound.scene(home)), config.sound.sink(home))
+    outlets = SoundOutlets(audio, name, EnvelopeConfig())
+    with sender("plain", name):
+        audio.start()
+        loop = Loop(config, audio, home / "run-1" / "loop.xdf", events.append, about={"mode": "closed"})
+        loop.start()
+        cues.push(Marker(pylsl.local_clock(), "attend:Joe"))
+        begun, told = time.monotonic(), False
+        while time.monotonic() < begun + SECONDS or loop.facts.get("decision", {}).get("situation") != "steered":
+            assert time.monotonic() < begun + 60, events
+            if not told and time.monotonic() > begun + SECONDS / 2:
+                cues.push(Marker(pylsl.local_clock(), "attend:Ada"))
+                loop.remember("a door slammed")
+                told = True
+            time.sleep(0.05)
+        assert not loop.stop()
+    audio.stop()
+    outlets.stop()
+    return home / "run-1"
+
+
+def copied(run, tmp_path):
+    """A copy to do harm to."""
+    return shutil.copytree(run, tmp_path / "copy" / "run-1")
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+def said(session):
+    return [words for _, _, words in session.do_state()["events"]]
+
+
+class Watched:
+    """``earmark replay --watch`` in a process of its own."""
+
+    def __init__(self, recording, folder):
+        command = [sys.executable, "-m", "app.cli", "replay", str(recording), "--watch", "--folder", str(folder)]
+        self.process = subprocess.Popen(command, env=ENV, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: is_served(folder) or self.process.poll() is not None)
+        assert self.process.poll() is None, self.process.stdout.read()
+        self.client = Client(folder)
+        self.board = Board(json.loads((folder / ADDRESS).read_text())["board"])
+
+    def engine(self):
+        return wait_for(lambda: self.board.read().get("engine"))["board"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.close()
+        self.board.close()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
+    recorded = [item for item in replayed(run / "loop.xdf")["attend"] if isinstance(item, Decision)]
+    found, gains, cued = {}, [], set()
+    with Watched(run, tmp_path / "watched") as watched:
+        engine = Board(watched.engine())
+        status = Seqlock(Status, wait_for(lambda: watched.board.read().get("audio"))["status"])
+        while (state := watched.board.read()).get("state") != "review":
+            assert watched.process.poll() is None
+            cued.add(state.get("attend"))
+            facts = engine.read()
+            if facts and (decision := facts["decision"]):
+                found[decision["n"]] = decision
+                gains.append((decision["gains"], list(status.read().gains_db[:2])))
+                assert facts["neural"] == "eeg"
+                assert {one["status"] for one in facts["streams"].values()} == {"live"}
+                latency = facts["latency"]["p50"]
+            time.sleep(0.02)
+        assert state["kind"] == "replay"
+        assert state["complete"]
+        assert not state["failure"]
+        words = [text for _, _, text in state["events"]]
+        status.close()
+        engine.close()
+        watched.client.send("shutdown")
+        assert watched.process.wait(30) == 0
+        printed = watched.process.stdout.read()
+    assert len(found) > 0.8 * len(recorded) > 8
+    for number, decision in found.items():
+        then = recorded[number - 1]
+        assert decision["probability"] == list(then.probability)
+        assert decision["gains"] == list(then.gains)
+        assert decision["talker"] == then.talker
+        assert decision["situation"] == then.situation
+        np.testing.assert_array_equal(np.array(decision["scores"], float), then.scores)
+    assert any(np.allclose(asked, heard, atol=0.01) and heard[0] != heard[1] for asked, heard in gains), "followed"
+    assert {"Joe", "Ada"} <= cued
+    assert 0 < latency < 0.25, "that of then: there is one"
+    for wanted in ("Cue: attend to Joe.", "a door slammed", "Cue: attend to Ada."):
+        assert words.count(wanted) == 1
+    assert words[-1].endswith("loop.xdf: identical: the replay gave the live output, bit for bit")
+    assert words[-1] in printed
+    assert not is_served(tmp_path / "watched")
+
+
+def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_path):
+    tmp_path = tmp_path / "here"
+    tmp_path.mkdir()
+    with ReplaySession(run / "loop.xdf", tmp_path) as session:
+        client = Client(tmp_path)
+        assert client.about["kind"] == "replay"
+        wait_for(lambda: session.do_state()["elapsed"] > 3.5)
+        assert max(wait_for(lambda: session.player.sound.audio.status()).out_peak) > 0.001, "heard"
+        client.send("pause")
+        engine = session.player.engine
+        wait_for(lambda: max(session.player.sound.audio.status().out_peak) < 1e-4)
+        before = client.send("state"), engine.ledger.n, engine.beat, session.player.facts.now()
+        time.sleep(1.5)
+        after = client.send("state"), engine.ledger.n, engine.beat, session.player.facts.now()
+        assert before[1:3] == after[1:3]
+        assert before[0]["elapsed"] == after[0]["elapsed"]
+        assert before[3]["streams"] == after[3]["streams"], "ages, too"
+        assert after[0]["state"] == "paused"
+        with pytest.raises(ChannelError, match="paused already"):
+            client.send("pause")
+        for command in ("run", "calibrate", "note", "override", "attend", "answer", "check"):
+            with pytest.raises(ChannelError, match=f"this is a replay, which knows .*no '{command}'"):
+                client.send(command)
+        with pytest.raises(ChannelError, match=r"^master: "):
+            client.send("master", db=6.0)
+        client.send("mute")
+        client.send("resume")
+        wait_for(lambda: session.do_state()["elapsed"] > before[0]["elapsed"] + 0.5)
+        assert client.send("state")["muted"]
+        assert max(session.player.sound.audio.status().out_peak) < 1e-4, "muted is muted"
+        client.send("mute", on=False)
+        wait_for(lambda: max(session.player.sound.audio.status().out_peak) > 0.001)
+        assert engine.ledger.n >= before[1]
+        client.send("stop")
+        assert client.send("state")["state"] == "review"
+        assert said(session)[-1].endswith("identical as far as it went, bit for bit: the replay was stopped")
+        with pytest.raises(ChannelError, match="over"):
+            client.send("resume")
+        client.close()
+        assert session.player.status == 0
+    assert not os.listdir(tmp_path), "nothing is left"
+
+
+def flip(path, share):
+    """Change one bit of a sample of the electrodes, in the file's chunk after this share of it."""
+    data, at = bytearray(path.read_bytes()), 0
+    for chunk in xdf.read_chunks(path):
+        at = data.index(chunk.raw, at) if chunk.raw else at
+        if at > share * len(data) and chunk.tag == xdf.SAMPLES and chunk.stream_id == 1:
+            data[at + len(chunk.raw) - 2] ^= 1
+            path.write_bytes(data)
+            return
+        at += len(chunk.raw)
+    raise AssertionError("there is no such chunk")
+
+
+def test_what_differs_raises_an_alarm_at_once(run, tmp_path):
+    place = copied(run, tmp_path)
+    flip(place / "loop.xdf", 0.4)
+    with ReplaySession(place, tmp_path / "copy") as session:
+        assert any(words.startswith("ALARM: loop.xdf: the file is damaged") for words in said(session))
+        wait_for(lambda: any("is not bit for bit what ran live, from" in words for words in said(session)))
+        assert session.do_state()["elapsed"] < session.do_state()["seconds"]
+        wait_for(lambda: session.do_state()["state"] == "review")
+        assert "damaged" in session.do_state()["failure"]
+        assert session.player.status == 3
+
+
+def test_what_was_cut_short_is_replayed_as_far_as_it_goes(run, tmp_path):
+    place = copied(run, tmp_path)
+    data = (place / "loop.xdf").read_bytes()
+    (place / "loop.xdf").write_bytes(data[: len(data) // 3])
+    with ReplaySession(place, tmp_path / "copy") as session:
+        assert any("was cut short: the replay ends where it does" in words for words in said(session))
+        wait_for(lambda: session.do_state()["state"] == "review")
+        assert said(session)[-1].endswith("identical as far as it goes, bit for bit: the recording was cut short")
+        assert session.player.status == 4
+
+
+def test_what_cannot_be_replayed_is_refused_in_words(run, tmp_path):
+    place = copied(run, tmp_path)
+    with pytest.raises(ConfigError, match="no such file; name a recorded run"):
+        ReplaySession(tmp_path, tmp_path)
+    (place / "loop.decoder").rename(place / "elsewhere")
+    with pytest.raises(ConfigError, match=r"copy the folder loop\.decoder beside it"):
+        ReplaySession(place, tmp_path)
+    (place / "elsewhere").rename(place / "loop.decoder")
+    (place / "loop.decoder" / "decoder.toml").write_text("changed")
+    with pytest.raises(ConfigError, match="is not the decoder that"):
+        ReplaySession(place, tmp_path)
+    (place / "loop.xdf").write_bytes(b"nothing of the kind")
+    with pytest.raises(xdf.XdfError):
+        ReplaySession(place, tmp_path)
+    command = [sys.executable, "-m", "app.cli", "replay", str(place), "--watch"]
+    done = subprocess.run(command, env=ENV, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    done = subprocess.run([*command, "--verify"], env=ENV, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert not is_served(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("speech:joe", "gone.wav"), "is not there"),
+        (("speech:joe", "input:1"), "which is over"),
+        (('device = "null"', 'device = "no such device"'), "nothing is heard, and levels are shown"),
+    ],
+)
+def test_without_sound_it_goes_on_and_says_so(run, tmp_path, monkeypatch, change, words):
+    about = SessionFile.__init__
+
+    def changed(self, path):
+        about(self, path)
+        self.about["config"] = self.about["config"].replace(*change)
+
+    monkeypatch.setattr(SessionFile, "__init__", changed)
+    with ReplaySession(run, tmp_path) as session:
+        assert any(words in one for one in said(session)), said(session)
+        wait_for(lambda: session.player.engine is not None and session.player.engine.decision is not None)
+        assert session.do_state()["state"] == "running"
+
+
+def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbot, qapp, monkeypatch):
+    pytest.importorskip("pyqtgraph", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
+    from PySide6.QtCore import QSettings
+    from PySide6.QtWidgets import QFileDialog
+
+    from app.dashboard.window import Window
+
+    chosen = str(run / "loop.xdf"), ""
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: chosen)
+    settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+    shown = Window(settings)
+    shown.show()
+
+    def until(condition):
+        qtbot.waitUntil(condition, timeout=60_000)
+
+    shown.start.buttons["replay"].click()
+    assert not shown.start.buttons["replay"].isEnabled(), "once is enough"
+    until(lambda: shown.now.session_live)
+    assert shown.pages.currentWidget() is shown.live
+    assert settings.value("session/last") is None, "it is there for the time being"
+    until(lambda: shown.top.chip.words == "REPLAY" and shown.top.state.said == "running, closed loop")
+    sweep = shown.live.traces.sweep
+    until(lambda: len(sweep.ch_names) == senders.N_CHANNELS and not sweep.notice)
+    until(lambda: shown.recent.last(1.0).shape == (senders.SFREQ, senders.N_CHANNELS))
+    until(lambda: len(shown.history.decisions) > 3 and shown.now.decision.situation == "steered")
+    assert np.isfinite(shown.history.decisions[-1].probability).all()
+    assert 0 <= shown.now.time - shown.now.decision.time < shown.now.seconds, "as if it were now"
+    until(lambda: "of 250 ms" in shown.bottom.latency.said and "–" not in shown.bottom.latency.said)
+    until(lambda: shown.now.sound.live)
+    assert shown.bottom.record.said == "not recording"
+    meters = shown.live.meters
+    for button in (meters.equal, meters.decode, meters._strips[0].solo, shown.live.controls.run):
+        assert not button.isEnabled()
+    until(lambda: not shown.live.events.note.isEnabled())
+    shown.live.controls.pause.click()
+    until(lambda: shown.now.state == "paused" and sweep.notice == "PAUSED")
+    shown.mute(True)
+    until(lambda: shown.now.muted)
+    shown.live.controls.pause.click()
+    until(lambda: shown.now.state == "running" and not sweep.notice)
+    shown.send("override", {"talker": 0})
+    until(lambda: "this is a replay" in shown.notice.said)
+    shown.go("review")
+    until(shown.review.judge.isEnabled)
+    assert shown.review._run == run
+    until(lambda: shown.now.state == "review" and shown.now.complete)
+    until(lambda: shown.events.events[-1].text.endswith("identical: the replay gave the live output, bit for bit"))
+    launched = shown.begin.launched
+    assert shown.close(), "a replay is no loss: nothing is asked"
+    until(lambda: launched.status is not None)
+    assert not launched.folder.exists()
+    shown.deleteLater()
