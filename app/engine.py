@@ -60,24 +60,6 @@ class StreamStatus:
         seconds = self.last_arrival - self.first_arrival
         return (self.n_samples + self.n_missing - self.n_first) / seconds if seconds > 0 else None
 
-    def take(self, item: Item, arrival: float) -> None:
-        """Count what arrived at an LSL time."""
-        if isinstance(item, Block | Marker):
-            n = len(item.data) if isinstance(item, Block) else 1
-            self.n_samples += n
-            self.last_arrival = arrival
-            if self.n_samples == n:
-                self.first_arrival, self.n_first = arrival, n
-            if isinstance(item, Marker):
-                self.newest = item.time
-            elif self.clock is not None:
-                self.newest = self.clock.time(item.stop - 1)
-        elif isinstance(item, Gap):
-            self.n_gaps += 1
-            self.n_missing += item.stop - item.start
-        elif isinstance(item, ClockMap):
-            self.clock = item
-
 
 def open_inlet(
     name: str, stream: StreamConfig, sink: Callable[[Arrival], None], timeout: float
@@ -317,9 +299,23 @@ class Engine:
             self.n_late += done - arrival.time > self._budget_s
 
     def _note(self, name: str, item: Item, arrival: float) -> None:
-        self.streams[name].take(item, arrival)
-        if isinstance(item, Gap):
+        status = self.streams[name]
+        if isinstance(item, Block | Marker):
+            n = len(item.data) if isinstance(item, Block) else 1
+            status.n_samples += n
+            status.last_arrival = arrival
+            if status.n_samples == n:
+                status.first_arrival, status.n_first = arrival, n
+            if isinstance(item, Marker):
+                status.newest = item.time
+            elif status.clock is not None:
+                status.newest = status.clock.time(item.stop - 1)
+        elif isinstance(item, Gap):
+            status.n_gaps += 1
+            status.n_missing += item.stop - item.start
             self.on_event(f"{name}: {item.stop - item.start} samples missing from {item.start} on")
+        elif isinstance(item, ClockMap):
+            status.clock = item
 
     def _give(self, name: str, item: Item, arrival: float) -> None:
         if isinstance(item, ChannelQuality):

@@ -14,7 +14,7 @@ from app.tape import Event
 from devices.lsl_info import StreamDescription
 from devices.session_file import Consumed, Noted
 from pipeline.decoding_graph import CONTROL
-from pipeline.stream import ChannelQuality, Decision, Item, Marker
+from pipeline.stream import Block, ChannelQuality, Decision, Gap, Item, Marker
 
 #: Seconds without samples after which a stream is one of those that the recording says are lost.
 LOST_S = 0.5
@@ -26,6 +26,20 @@ class TapeInlet:
 
     description: StreamDescription
     status: str
+
+
+class TapeStream(StreamStatus):
+    """What is known of a stream as it passes."""
+
+    def take(self, item: Item, at: float) -> None:
+        """Count what came at an instant."""
+        if isinstance(item, Block | Marker):
+            n = len(item.data) if isinstance(item, Block) else 1
+            if not self.n_samples:
+                self.first_arrival, self.n_first = at, n
+            self.n_samples, self.last_arrival = self.n_samples + n, at
+        elif isinstance(item, Gap):
+            self.n_gaps, self.n_missing = self.n_gaps + 1, self.n_missing + item.stop - item.start
 
 
 class TapeEngine:
@@ -51,7 +65,7 @@ class TapeEngine:
     ) -> None:
         self.config, self.descriptions = config, descriptions
         self._on_decision = on_decision
-        self.streams = {name: StreamStatus() for name in descriptions}
+        self.streams = {name: TapeStream() for name in descriptions}
         self.ledger = Ledger()
         #: From chunk to output: not recorded, so there are none.
         self.latency = Latencies()

@@ -70,7 +70,7 @@ class TapePlayer:
         home = self.path.resolve().parent
         heard = [line for one in found for line in one.heard]
         self.sound = TapeSound(self.config.sound, (home, home.parent), heard, self._say)
-        self._to_tell = deque(_events(self.path, found))
+        self._to_tell, self._telling = deque(_events(self.path, found)), threading.Lock()
         #: Of the engine that is replayed now: what it says of itself, and what the operator told it; None without one.
         self.facts: EngineFacts | None = None
         self.engine: TapeEngine | None = None
@@ -121,11 +121,14 @@ class TapePlayer:
         self.sound.stop()
 
     def tell(self) -> None:
-        """Tell what was said until now; to be called now and then, by one thread."""
-        now = math.inf if self.complete else self.clock.now
-        while self._to_tell and self._to_tell[0][0] <= now:
-            at, words = self._to_tell.popleft()
-            self._on_event(words, max(at, self.begin) + self.clock.behind)
+        """Tell what was said until now; to be called now and then."""
+        self._tell(self.clock.now)
+
+    def _tell(self, until: float) -> None:
+        with self._telling:
+            while self._to_tell and self._to_tell[0][0] <= until:
+                at, words = self._to_tell.popleft()
+                self._on_event(words, min(max(at, self.begin), self.end) + self.clock.behind)
 
     @property
     def cue(self) -> tuple[str, float | None, int]:
@@ -198,10 +201,11 @@ class TapePlayer:
         finally:
             self.engine = self.facts = None
             signals.close()
-        stopped = self.clock.stop.is_set()
+        stopped, last = self.clock.stop.is_set(), path == self._parts[-1][0]
+        self._tell(math.inf if last and not stopped else self.clock.now)
         verdict = judge(run, stopped)
         alarm = verdict.status == DIFFERENT and not (stopped and not run.session.damage)
-        if alarm or (verdict.status == CUT_SHORT and path == self._parts[-1][0] and not self.status):
+        if alarm or (verdict.status == CUT_SHORT and last and not self.status):
             self.status = verdict.status
         self.failure = verdict.words if alarm else self.failure
         for line in verdict.details:

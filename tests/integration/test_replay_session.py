@@ -1,4 +1,4 @@
-"""A recorded run replayed at its own pace: the same decisions, heard and seen, driven by commands, told apart from live."""
+"""A recorded run replayed at its own pace: the same decisions, heard and seen, driven by commands."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pylsl
 import pytest
 import senders
 from planted import planted
-from rig import ENV, ROOT, replayed, sender
+from rig import CHAIN, ENV, ROOT, replayed, sender
 
 from app.channel import ADDRESS, ChannelError, Client, is_served
 from app.config import ConfigError, parse_config
@@ -201,7 +201,7 @@ def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_pat
         client = Client(tmp_path)
         assert client.about["kind"] == "replay"
         wait_for(lambda: session.do_state()["elapsed"] > 3.5)
-        assert max(wait_for(lambda: session.player.sound.audio.status()).out_peak) > 0.001, "heard"
+        assert max(session.player.sound.audio.status().out_peak) > 0.001, "heard"
         client.send("pause")
         engine = session.player.engine
         wait_for(lambda: max(session.player.sound.audio.status().out_peak) < 1e-4)
@@ -294,6 +294,26 @@ def test_what_cannot_be_replayed_is_refused_in_words(run, tmp_path):
     done = subprocess.run([*command, "--verify"], env=ENV, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert not is_served(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (CHAIN.format(source_id="x"), r"has no \[attention\]"),
+        (SESSION.format(name="x").replace('decoder = "decoder"', ""), "no run, but a calibration"),
+    ],
+)
+def test_what_decided_nothing_is_refused_in_words(run, tmp_path, monkeypatch, config, words):
+    told = SessionFile.__init__
+
+    def another(self, path):
+        told(self, path)
+        self.about["config"] = config
+
+    monkeypatch.setattr(SessionFile, "__init__", another)
+    with pytest.raises(ConfigError, match=words):
+        ReplaySession(run, tmp_path)
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -498,3 +498,26 @@ def test_the_start_page_reopens_the_last_session_or_says_why_not(qtbot, session,
     assert shown.folder == one.folder
     assert QSettings is not None
     assert isinstance(shown, Window)
+
+
+def test_what_a_session_does_not_know_is_not_offered(qtbot, session, window):
+    one = session(kind="replay", more={"commands": ["mute", "pause", "resume", "stop"]})
+    shown = window(one.folder)
+    live(qtbot, shown)
+    qtbot.waitUntil(lambda: shown.top.chip.words == "REPLAY", timeout=10_000)
+    controls, meters = shown.live.controls, shown.live.meters
+    qtbot.waitUntil(controls.pause.isEnabled, timeout=10_000)
+    qtbot.waitUntil(lambda: not shown.live.events.note.isEnabled(), timeout=10_000)
+    for button in (meters.equal, meters.decode, *(strip.solo for strip in meters._strips), controls.run):
+        assert not button.isEnabled()
+    one.ask("set", state="paused")
+    qtbot.waitUntil(lambda: controls.pause.text() == "Resume", timeout=10_000)
+    one.ask("set", silent=True)
+    qtbot.waitUntil(lambda: shown.live.traces.sweep.notice == "PAUSED", timeout=10_000)
+    one.ask("set", state="review")
+    for page, button in (("setup", shown.setup.check), ("calibrate", shown.calibration.begin)):
+        shown.go(page)
+        qtbot.wait(600)
+        assert not button.isEnabled()
+    assert shown.setup._where.said == "A replay: nothing is recorded"
+    assert shown.close(), "nothing is lost: nothing is asked"

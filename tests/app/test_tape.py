@@ -1,0 +1,181 @@
+"""The pace of a replay: when events are due, a clock that can be held, and where talkers are in their files."""
+
+import math
+import time
+
+import numpy as np
+import pylsl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import app.tape
+from app.tape import Tape, TapeClock, instant
+from app.tape_engine import TapeEngine
+from app.tape_sound import Whereabouts
+from devices import xdf
+from devices.lsl import Arrival
+from devices.lsl_info import describe_xml, make_info
+from devices.session_file import Consumed, Noted, SessionFile, SessionWriter
+from pipeline.decoding_graph import CONTROL
+from pipeline.stream import Block, Decision, Gap, Marker, StreamSpec
+
+SPEC = StreamSpec("amp", 100.0, ("E1", "E2"), ("eeg",) * 2, ("uV",) * 2)
+
+
+def recorded(path, steps):
+    """A recording of ``steps``: a float is a tick at that time, a number of samples a block."""
+    stream = describe_xml(make_info(SPEC, "EEG", "x", "float32").as_xml())
+    writer = SessionWriter({"eeg": stream}, {}, {"config": ""})
+    with path.open("wb") as file:
+        file.write(xdf.MAGIC + writer.headers.removeprefix(xdf.MAGIC))
+        writer.begin(file.write)
+        at = 0
+        for step in steps:
+            if isinstance(step, float):
+                writer.arrival(Arrival(CONTROL, Marker(step, "tick"), step))
+            else:
+                block = Block(at, np.full((step, 2), at, np.float32))
+                writer.arrival(Arrival("eeg", block, 0.0, np.arange(step) / 100.0))
+                at = block.stop
+        writer.end()
+    return path
+
+
+class Hasty(TapeClock):
+    """A clock that is always where it is asked for, and tells where that was."""
+
+    def __init__(self):
+        super().__init__(0.0)
+        self.reached = []
+
+    def reach(self, due):
+        self.reached.append(due)
+        return True
+
+
+@given(st.lists(st.one_of(st.floats(100.0, 200.0), st.integers(1, 5)), min_size=1, max_size=30))
+def test_everything_comes_in_its_order_and_when_it_is_due(tmp_path_factory, steps):
+    path = recorded(tmp_path_factory.mktemp("tape") / "x.xdf", steps)
+    clock, passed = Hasty(), []
+    tape = Tape(path, clock)
+    tape.passed = lambda event, at: passed.append((event, at))
+    given_out = [str(event) for event in tape]
+    assert given_out == [str(event) for event in SessionFile(path)], "neither order nor content is touched"
+    assert [str(event) for event, _ in passed] == given_out
+    assert clock.reached == sorted(clock.reached)
+    latest = -math.inf
+    for event, at in passed:
+        if (when := instant(event)) is not None:
+            latest = max(latest, when)
+            assert at == pytest.approx(latest), "what says when it was, is due then; time never runs back"
+    assert tape.whole
+
+
+def test_blocks_between_two_lines_are_spread_evenly(tmp_path):
+    path = recorded(tmp_path / "x.xdf", [10.0, 1, 1, 1, 14.0, 2])
+    clock = Hasty()
+    events = list(Tape(path, clock))
+    assert clock.reached == [10.0, 11.0, 12.0, 13.0, 14.0]
+    assert [event.item.stop for event in events if event.stream == "eeg"] == [1, 2, 3, 5]
+
+
+def test_a_clock_stands_still_while_it_is_held():
+    clock = TapeClock(50.0)
+    assert clock.held
+    first = clock.now
+    time.sleep(0.05)
+    assert first == clock.now == 50.0
+    clock.go()
+    time.sleep(0.05)
+    clock.hold()
+    held = clock.now
+    assert held > 50.0
+    time.sleep(0.05)
+    assert clock.now == held
+    assert clock.now + clock.behind == pytest.approx(pylsl.local_clock(), abs=1.0)
+    clock.go()
+    assert clock.now >= held
+    assert clock.reach(held + 0.02)
+    assert clock.now >= held + 0.01
+    clock.stop.set()
+    assert not clock.reach(1e9)
+
+
+def test_who_falls_behind_goes_on_there_and_what_is_empty_is_left_out(monkeypatch):
+    monkeypatch.setattr(app.tape, "LATE_S", 0.1)
+    jumps = []
+    clock = TapeClock(0.0, jumps.append)
+    clock.go()
+    time.sleep(0.3)
+    assert clock.reach(0.05)
+    assert jumps[0] > 0.1
+    assert clock.now < 0.2, "it is not made up for"
+    assert clock.reach(1000.0), "and not waited for"
+    assert jumps[1] < -900
+    assert 1000.0 - app.tape.SOON_S <= clock.now < 1001.0
+
+
+def test_talkers_are_where_they_were():
+    start = {"heard": "start", "frame": 0, "dac": None, "positions": [0, 480]}
+    first = {"heard": "control", "frame": 4800, "dac": 100.0, "positions": []}
+    again = {"heard": "start", "frame": 96_000, "dac": 103.0, "positions": [10, 20]}
+    where = Whereabouts([start, first, start, again], 48_000)
+    assert where.at(100.0) == pytest.approx([0.1, 0.11])
+    assert where.at(101.0) == pytest.approx([1.1, 1.11])
+    assert where.at(99.95) == pytest.approx([0.05, 0.06])
+    assert where.at(99.0) == [0.0, 0.0]
+    assert where.at(104.0) == pytest.approx([1 + 10 / 48_000, 1 + 20 / 48_000])
+    assert Whereabouts([start], 48_000).at(100.0) is None
+    assert Whereabouts([], 48_000).at(100.0) is None
+
+
+class Recorded:
+    """An engine that was recorded, and what it acted on."""
+
+    def __init__(self):
+        from types import SimpleNamespace
+
+        stream = describe_xml(make_info(SPEC, "EEG", "x", "float32").as_xml())
+        config = SimpleNamespace(engine=SimpleNamespace(budget_s=None), attention=None)
+        self.acted = []
+        self.engine = TapeEngine(config, {"eeg": stream}, lambda decision, number: self.acted.append(number))
+
+    def decide(self, at, done, scored=True):
+        p, scores = np.array([0.6, 0.4]), np.zeros(2) if scored else np.full(2, np.nan)
+        self.engine.give("attend", Decision(0, at, scores, p, 0, np.zeros(2), None, "steered"))
+        line = {"decision": 1, "newest": at - 0.1, "arrival": at, "decided": at + 0.01, "set": done, "scored": scored}
+        self.engine.take(Noted(at + 0.02, line), at + 0.02)
+
+
+def test_what_came_too_late_then_is_not_acted_on_now_and_latencies_are_those_of_then():
+    rig = Recorded()
+    rig.decide(1.0, 1.02)
+    rig.decide(2.0, None)
+    rig.decide(3.0, 3.01, scored=False)
+    ledger = rig.engine.ledger
+    assert rig.acted == [1, 3]
+    assert rig.engine.decision.time == 3.0
+    assert (ledger.n, ledger.n_dropped) == (3, 1)
+    assert ledger.latency.n == 1
+    assert ledger.latency.max == pytest.approx(0.02)
+    assert rig.engine.latency.n == 0, "nothing is measured in a replay"
+
+
+def test_streams_are_counted_and_lost_as_they_were():
+    engine = Recorded().engine
+    engine.take(Consumed("eeg", Block(0, np.zeros((10, 2)))), 5.0)
+    engine.take(Consumed("eeg", Gap(10, 14)), 5.1)
+    engine.take(Consumed("eeg", Block(14, np.zeros((6, 2)))), 5.2)
+    one = engine.streams["eeg"]
+    assert (one.n_samples, one.n_gaps, one.n_missing) == (16, 1, 4)
+    assert one.effective_sfreq == pytest.approx(10 / 0.2)
+    engine.take(Consumed(CONTROL, Marker(6.0, "stream lost")), 6.0)
+    assert engine.inlets["eeg"].status == "lost"
+    engine.take(Consumed(CONTROL, Marker(6.5, "stream good")), 6.5)
+    assert engine.inlets["eeg"].status == "live"
+    for words, wanted in (("override 2", 1), ("override equal", "equal"), ("override none", None)):
+        engine.take(Consumed(CONTROL, Marker(7.0, words)), 7.0)
+        assert engine.override == wanted
+    engine.take(Consumed(CONTROL, Marker(7.0, "demote")), 7.0)
+    assert engine.ledger.n_demoted == 1
