@@ -180,6 +180,7 @@ class Window(QMainWindow):
         self.detach()
         self.folder = folder
         if replayed is None:
+            self.begin.end_replay()
             self.settings.setValue("session/last", str(folder))
         self.review.choose(replayed)
         self.setWindowTitle(f"{folder.name} – Earmark")

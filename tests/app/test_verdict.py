@@ -1,0 +1,72 @@
+"""What is said of a replay that has ended, or goes on."""
+
+from types import SimpleNamespace
+
+import pytest
+
+import app.tape_player
+import app.verdict
+from app.environment import environment
+from app.verdict import CUT_SHORT, DIFFERENT, judge
+from app.verify import Comparison, Replay
+
+GOOD = {"n_samples": 10, "n_compared": 10, "n_digests": 3, "largest": 1.0}
+WRONG = GOOD | {"n_wrong": 1, "first_wrong": 12.5}
+
+
+def replay(*found, damage=(), whole=True, then=None):
+    about = {"environment": environment() if then is None else then}
+    file = SimpleNamespace(damage=list(damage), whole=whole, about=about)
+    return Replay(file, {f"out{k}": Comparison(**one) for k, one in enumerate(found)})
+
+
+@pytest.mark.parametrize(
+    ("run", "stopped", "status", "words"),
+    [
+        (replay(GOOD, GOOD), False, 0, "identical: the replay gave the live output, bit for bit"),
+        (replay(GOOD, {}), False, 0, "identical: "),  # an output that never gave anything
+        (replay(GOOD, whole=False), False, CUT_SHORT, "identical as far as it goes, bit for bit: the recording was"),
+        (replay(GOOD, whole=False), True, 0, "identical as far as it went, bit for bit: the replay was stopped"),
+        (replay(), False, DIFFERENT, "nothing to compare: the recording ended before"),
+        (replay({"n_samples": 5}), True, DIFFERENT, "nothing to compare: the replay was stopped before"),
+        (replay(GOOD, damage=["here"]), False, DIFFERENT, "the recording is damaged"),
+        (replay(GOOD, WRONG), False, DIFFERENT, "the replay is not what ran live, on the same machine"),
+        (replay(GOOD | {"difference": 1e-12}), False, DIFFERENT, "the replay is not what ran live, on the same"),
+        (replay(GOOD | {"length_differs": True}), False, DIFFERENT, "the replay is not what ran live, on the same"),
+        (replay(WRONG | {"difference": 1e-10}, then={"numpy": "1"}), False, 0, "equal within 1e-09 of the largest"),
+        (replay(WRONG | {"difference": 1e-8}, then={"numpy": "1"}), False, DIFFERENT, "the replay is not what ran"),
+    ],
+)
+def test_the_verdict(run, stopped, status, words):
+    found = judge(run, stopped)
+    assert found.status == status
+    assert found.words.startswith(words)
+
+
+def test_what_differs_is_named():
+    found = judge(replay(GOOD, WRONG))
+    assert found.details == ("out1 differs: 1 of 3 digests not met, first at 12.500 s (LSL time)",)
+    found = judge(replay(WRONG, then=environment() | {"numpy": "1"}))
+    assert [line.split(":")[0] for line in found.details] == ["numpy"]
+
+
+def test_a_difference_is_told_once_when_it_comes_and_again_when_it_grows():
+    run = replay(GOOD, GOOD | {"n_compared": 0})
+    differ = app.tape_player._differing(run)
+    assert next(differ) == []
+    run.outputs["out1"].n_wrong = 1
+    assert next(differ) == ["ALARM: out1 is not bit for bit what ran live"]
+    assert next(differ) == []
+    run.outputs["out0"].difference = 1e-3
+    assert next(differ) == ["ALARM: out0 is not bit for bit what ran live"]
+    assert next(differ) == []
+    elsewhere = replay(GOOD, then=environment() | {"numpy": "1"})
+    differ = app.tape_player._differing(elsewhere)
+    elsewhere.outputs["out0"].n_wrong = 1
+    (words,) = next(differ)
+    assert words.startswith("out0 is not bit for bit what ran live (numpy: 1 then, ")
+    assert words.endswith("but close")
+    assert next(differ) == []
+    elsewhere.outputs["out0"].difference = 1.0
+    assert next(differ) == ["ALARM: out0 is not bit for bit what ran live"]
+    assert next(differ) == []
