@@ -119,7 +119,7 @@ class TapeEngine:
                 self._on_decision(decision, number)
             if scored and done is not None:
                 ledger.time(entry["newest"], entry["arrival"], entry["decided"], done)
-            if scored:
+            if scored or done is None:
                 ledger.judge(done is None)
         elif entry.get("heard") == "control" and entry["dac"] is not None:
             ledger.heard(entry["decision"], entry["dac"])
