@@ -18,6 +18,7 @@ from app.channel import ADDRESS, ChannelError, Client, is_served
 from app.config import ConfigError, parse_config
 from app.loop import Loop
 from app.replay_session import ReplaySession
+from app.tape_sound import Whereabouts
 from devices import xdf
 from devices.audio.engine import AudioEngine
 from devices.audio.outlets import SoundOutlets
@@ -26,7 +27,7 @@ from devices.audio.records import Seqlock, Status
 from devices.board import Board
 from devices.decoder_folder import Facts, save_decoder
 from devices.lsl import Outlet
-from devices.session_file import SessionFile
+from devices.session_file import Noted, SessionFile
 from pipeline.decoders.linear import LinearDecoder
 from pipeline.decoders.presets import EEG
 from pipeline.emissions import Emissions
@@ -194,6 +195,16 @@ def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
     assert not is_served(tmp_path / "watched")
 
 
+def in_step(session):
+    """Whether the first talker is where it was then: a pause, and whatever came before, made no difference."""
+    player = session.player
+    length = len(prepare(player.config.sound.scene(ROOT)).pcm[0]) / player.config.sound.sfreq
+    heard = [e.entry for e in SessionFile(player.path) if isinstance(e, Noted) and "heard" in e.entry]
+    then = Whereabouts(heard, player.config.sound.sfreq).at(player.clock.now)[0]
+    now = player.sound.audio.status().positions[0] / player.config.sound.sfreq
+    return abs((now - then + length / 2) % length - length / 2) < 0.15
+
+
 def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_path):
     tmp_path = tmp_path / "here"
     tmp_path.mkdir()
@@ -202,6 +213,7 @@ def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_pat
         assert client.about["kind"] == "replay"
         wait_for(lambda: session.do_state()["elapsed"] > 3.5)
         assert max(session.player.sound.audio.status().out_peak) > 0.001, "heard"
+        wait_for(lambda: in_step(session))
         client.send("pause")
         engine = session.player.engine
         wait_for(lambda: max(session.player.sound.audio.status().out_peak) < 1e-4)
@@ -227,6 +239,7 @@ def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_pat
         client.send("mute", on=False)
         wait_for(lambda: max(session.player.sound.audio.status().out_peak) > 0.001)
         assert engine.ledger.n >= before[1]
+        wait_for(lambda: in_step(session))
         client.send("stop")
         assert client.send("state")["state"] == "review"
         assert said(session)[-1].endswith("identical as far as it went, bit for bit: the replay was stopped")
