@@ -177,7 +177,7 @@ def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
         watched.client.send("shutdown")
         assert watched.process.wait(30) == 0
         printed = watched.process.stdout.read()
-    assert len(found) > 0.8 * len(recorded) > 8
+    assert len(found) > len(recorded) / 2 > 5
     for number, decision in found.items():
         then = recorded[number - 1]
         assert decision["probability"] == list(then.probability)
@@ -269,8 +269,8 @@ def test_what_differs_raises_an_alarm_at_once(run, tmp_path):
     with ReplaySession(place, tmp_path / "copy") as session:
         assert any(words.startswith("ALARM: loop.xdf: the file is damaged") for words in said(session))
         wait_for(lambda: any("is not bit for bit what ran live, from" in words for words in said(session)))
-        assert session.do_state()["elapsed"] < session.do_state()["seconds"]
         wait_for(lambda: session.do_state()["state"] == "review")
+        assert said(session)[-1].startswith("ALARM: Replay of loop.xdf: the recording is damaged"), "after the first"
         assert "damaged" in session.do_state()["failure"]
         assert session.player.status == 3
 
