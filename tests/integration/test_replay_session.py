@@ -196,24 +196,28 @@ def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
 
 
 def in_step(session):
-    """Whether the first talker is where it was then: a pause, and whatever came before, made no difference."""
-    player = session.player
-    length = len(prepare(player.config.sound.scene(ROOT)).pcm[0]) / player.config.sound.sfreq
+    """A function that says whether the first talker is where it was then, whatever came before."""
+    player, sfreq = session.player, session.player.config.sound.sfreq
+    length = len(prepare(player.config.sound.scene(ROOT)).pcm[0]) / sfreq
     heard = [e.entry for e in SessionFile(player.path) if isinstance(e, Noted) and "heard" in e.entry]
-    then = Whereabouts(heard, player.config.sound.sfreq).at(player.clock.now)[0]
-    now = player.sound.audio.status().positions[0] / player.config.sound.sfreq
-    return abs((now - then + length / 2) % length - length / 2) < 0.15
+    where = Whereabouts(heard, sfreq)
+
+    def look():
+        off = player.sound.audio.status().positions[0] / sfreq - where.at(player.clock.now)[0]
+        return abs((off + length / 2) % length - length / 2) < 0.15
+
+    return look
 
 
 def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_path):
     tmp_path = tmp_path / "here"
     tmp_path.mkdir()
     with ReplaySession(run / "loop.xdf", tmp_path) as session:
-        client = Client(tmp_path)
+        client, together = Client(tmp_path), in_step(session)
         assert client.about["kind"] == "replay"
         wait_for(lambda: session.do_state()["elapsed"] > 3.5)
         assert max(session.player.sound.audio.status().out_peak) > 0.001, "heard"
-        wait_for(lambda: in_step(session))
+        wait_for(together)
         client.send("pause")
         engine = session.player.engine
         wait_for(lambda: max(session.player.sound.audio.status().out_peak) < 1e-4)
@@ -239,7 +243,7 @@ def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_pat
         client.send("mute", on=False)
         wait_for(lambda: max(session.player.sound.audio.status().out_peak) > 0.001)
         assert engine.ledger.n >= before[1]
-        wait_for(lambda: in_step(session))
+        wait_for(together)
         client.send("stop")
         assert client.send("state")["state"] == "review"
         assert said(session)[-1].endswith("identical as far as it went, bit for bit: the replay was stopped")
