@@ -403,7 +403,12 @@ def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbo
     assert shown.review._run == run
     until(lambda: shown.now.state == "review" and shown.now.complete)
     until(lambda: shown.events.events[-1].text.endswith("identical: the replay gave the live output, bit for bit"))
+    first = shown.begin.launched
+    shown.start.buttons["replay"].click()
+    until(lambda: first.status is not None)
+    until(lambda: shown.now.session_live and shown.now.state == "running" and shown.now.elapsed < 5)
     launched = shown.begin.launched
+    assert launched is not first, "one at a time"
     assert shown.close(), "a replay is no loss: nothing is asked"
     until(lambda: launched.status is not None)
     assert not launched.folder.exists()
