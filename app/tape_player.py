@@ -204,7 +204,7 @@ class TapePlayer:
         stopped, last = self.clock.stop.is_set(), path == self._parts[-1][0]
         self._tell(math.inf if last and not stopped else self.clock.now)
         verdict = judge(run, stopped)
-        alarm = verdict.status == DIFFERENT and not (stopped and not run.session.damage)
+        alarm = verdict.status == DIFFERENT
         if alarm or (verdict.status == CUT_SHORT and last and not self.status):
             self.status = verdict.status
         self.failure = verdict.words if alarm else self.failure
@@ -218,7 +218,8 @@ class TapePlayer:
             self._say(f"The replay was held up for {seconds:.1f} s, and goes on where it was")
         else:
             self._say(f"Nothing was recorded for {-seconds:.0f} s: left out")
-        self.sound.go(self.clock.now)
+        if not self.clock.held:
+            self.sound.go(self.clock.now)
 
 
 def _decoding(file: SessionFile) -> Config:

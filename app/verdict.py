@@ -51,8 +51,9 @@ def judge(run: Replay, stopped: bool = False) -> Verdict:
     if file.damage:
         return Verdict(DIFFERENT, "the recording is damaged: what it holds is not what ran live")
     if not any(c.n_digests for c in outputs.values()):
-        what = "the replay was stopped" if stopped else "the recording ended"
-        return Verdict(DIFFERENT, f"nothing to compare: {what} before its first digest")
+        if stopped:
+            return Verdict(0, "nothing was compared: the replay was stopped before the first digest")
+        return Verdict(DIFFERENT, "nothing to compare: the recording ended before its first digest")
     if all(c.identical or (c.n_digests == 0 and c.n_samples == 0) for c in outputs.values()):
         if stopped:
             return Verdict(0, "identical as far as it went, bit for bit: the replay was stopped")
