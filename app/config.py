@@ -8,10 +8,11 @@ import tomllib
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from app.backends import BackendName, PrecisionName
 from app.sound_config import SoundConfig, TalkerConfig
 from devices.decoder_folder import load_decoder
 from devices.lsl_info import StreamSelector
@@ -101,6 +102,10 @@ class AttentionConfig(_Strict):
 
     decoder: str = Field(default="", description="folder of the decoder, from this file's folder; none to calibrate")
     fallback: str = Field(default="", description="folder of a quicker decoder, for when that one is too slow")
+    backends: tuple[Annotated[BackendName, Field(strict=False)], ...] = Field(
+        default=(), description="what scores windows of a network, the quickest first, each compiled"
+    )
+    precision: PrecisionName = Field(default=PrecisionName.FLOAT32, strict=False, description="of those backends")
     preset: str = Field(default="eeg", pattern="^(eeg|ieeg)$", description="how signals are prepared without a decoder")
     neural: str = Field(default="eeg", description="stream of the electrodes")
     talkers: str = Field(default="speech", description="stream of the talkers' envelopes, one channel each")
@@ -297,6 +302,8 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
             raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{_nearest(name, file.streams)}")
     if attention.fallback and not attention.decoder:
         raise ConfigError(f"{place}: fallback is {attention.fallback!r}, but there is no decoder to fall back from")
+    if len(set(attention.backends)) < len(attention.backends):
+        raise ConfigError(f"{place}: backends names one twice, but must name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
     return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound)
 

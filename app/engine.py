@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pylsl
@@ -21,11 +21,14 @@ from app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
 from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamDescription
-from devices.session_file import Digest, SessionWriter
+from devices.session_file import ANSWER, Digest, SessionWriter
 from pipeline.attend import Attend
 from pipeline.decoding_graph import CONTROL
 from pipeline.graph import Graph
 from pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item, Marker, StreamSpec
+
+if TYPE_CHECKING:
+    from app.network import LiveNetwork
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +135,8 @@ class Engine:
     #: The newest decision that came in time, and how all of them kept time.
     decision: Decision | None = None
     ledger: Ledger = field(default_factory=Ledger)
+    #: Scores windows, where [attention] names backends.
+    network: LiveNetwork | None = None
     #: Rounds of the graph thread: whoever sees this stand still knows that it hangs.
     beat: int = 0
     #: What ended the graph thread, if it was an error.
@@ -157,6 +162,7 @@ class Engine:
             check_expected(self.config, self.descriptions)
             self.graph = self.config.graph()
             specs = self.config.sources({name: d.spec for name, d in self.descriptions.items()})
+            self._compile(specs)
             self.outputs = self.graph.open(specs)
             warm_up(self.graph, specs)
             for output in self.config.outputs:
@@ -172,6 +178,19 @@ class Engine:
         self._attend = next((step.node for step in self.graph.steps if isinstance(step.node, Attend)), None)
         self._verdicts: list[str] = []
         self._too_slow = False
+        self._backend = "" if self.network is None else self.network.backend
+
+    def _compile(self, specs: Mapping[str, StreamSpec]) -> None:
+        """Have windows scored by the backends that the configuration names, if any; before the graph is opened."""
+        attention = self.config.attention
+        if attention is None or not attention.backends or not attention.decoder:
+            return
+        from app.network import LiveNetwork, network_of  # torch takes seconds to import
+
+        self.network = LiveNetwork(attention, *network_of(attention, self.graph, specs))
+        for one in self.network.about:
+            error = f"within {one['error']:.1g} of float64"
+            self.on_event(f"network: {one['backend']} on {one['device']}, {one['precision']}, {error}")
 
     @property
     def descriptions(self) -> dict[str, StreamDescription]:
@@ -216,11 +235,15 @@ class Engine:
             self._write_notes()
             self._write_digests()
             self._writer.end()
+        if self.network is not None:
+            self.network.close()
 
     def close(self) -> None:
         """Let go of the streams without having started."""
         for inlet in self.inlets.values():
             inlet.stop()
+        if self.network is not None:
+            self.network.close()
 
     def control(self, value: str) -> None:
         """Tell the node that decides what the operator wants, in its words; from any thread."""
@@ -285,8 +308,10 @@ class Engine:
             self.on_event(f"{name}: {item.stop - item.start} samples skipped: the graph is {lag:g} s behind")
         elif name != CONTROL:
             self._note(name, item, arrival.time)
-        for output, out in self.graph.feed(name, item):
-            self._give(output, out, arrival.time)
+        outputs = self.graph.feed(name, item)
+        missed = self.network is not None and self._note_answers(self.network)
+        for output, out in outputs:
+            self._give(output, out, arrival.time, missed)
         if self.on_item is not None:
             self.on_item(name, item)
         while self._verdicts:  # only now, since a replay feeds whole items, too
@@ -317,25 +342,40 @@ class Engine:
         elif isinstance(item, ClockMap):
             status.clock = item
 
-    def _give(self, name: str, item: Item, arrival: float) -> None:
+    def _note_answers(self, network: LiveNetwork) -> bool:
+        """Keep what the network said, before what came of it; return whether an answer was missing."""
+        missed = False
+        for backend, scores in network.take():
+            if backend != self._backend:
+                self.ledger.n_demoted += 1
+                self.on_event(f"ALARM: the network by {self._backend} was late too often: {backend} takes over")
+                self._backend = backend
+            if self._writer is not None:
+                self._writer.journal(pylsl.local_clock(), {ANSWER: [backend, scores]})
+            missed |= scores is None
+        return missed
+
+    def _give(self, name: str, item: Item, arrival: float, missed: bool) -> None:
         if isinstance(item, ChannelQuality):
             self._note_quality(name, item)
         if isinstance(item, Decision):
-            self._decided(item, arrival)
+            self._decided(item, arrival, missed)
         if self._writer is not None:
             self._digests[name].add(item)
             self._writer.output(name, item)
         if name in self._outlets and isinstance(item, Block | Gap | ClockMap | Marker):
             self._outlets[name].push(item)
 
-    def _decided(self, decision: Decision, arrival: float) -> None:
+    def _decided(self, decision: Decision, arrival: float, missed: bool) -> None:
         """Set gains, or drop a decision that comes too late; write its times into the ledger either way.
 
-        Only scores can be late. What the operator wants, and what time itself brings, always holds.
+        Only scores can be late, or missed altogether. What the operator wants, and what time itself brings, always
+        holds.
         """
         attention, decided = self.config.attention, pylsl.local_clock()
         scored = bool(np.isfinite(decision.scores).all())
-        late = scored and attention is not None and decided - arrival > attention.deadline_s
+        missed = missed and not scored
+        late = missed or (scored and attention is not None and decided - arrival > attention.deadline_s)
         number = self.ledger.count()
         if not late:
             self.decision = decision
@@ -344,11 +384,14 @@ class Engine:
         done = pylsl.local_clock()
         if scored and not late:
             self.ledger.time(decision.time, arrival, decided, done)
-        if scored and self.ledger.judge(late):
+        if missed and self.network is not None and not self.network.at_last:
+            self.ledger.n_dropped += 1  # another backend takes over before another decoder does
+        elif (scored or missed) and self.ledger.judge(late):
             self._demote()
         if late:
             self._verdicts.append("late")
-            self.on_event(f"decision {number} came {decided - arrival:.2f} s after its samples: dropped")
+            what = f"got no answer of the network by {self._backend}" if missed else "came"
+            self.on_event(f"decision {number} {what} {decided - arrival:.2f} s after its samples: dropped")
         if self._writer is not None:
             times = {"decision": number, "newest": decision.time, "arrival": arrival, "decided": decided}
             self._writer.journal(done, {**times, "set": None if late else done, "scored": scored})

@@ -26,6 +26,8 @@ from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Decision, Epoch, Gap, Item, Marker, StreamSpec
 
 JOURNAL = "earmark-journal"
+#: Key of the lines in the journal that hold answers of a network, and of what a recording says of who gave them.
+ANSWER, ANSWERED_BY = "answer", "network"
 
 
 class Digest:
