@@ -315,11 +315,10 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
     decoders = [_live_decoder(folder) for folder in folders]
     first = decoders[0][0]
     for folder, (decoder, _) in zip(folders, decoders, strict=True):
-        if (decoder.preset, decoder.spec.n_features) != (first.preset, first.spec.n_features):
+        wanted = [f"{one.preset.signals}, {one.spec.n_features} features per talker" for one in (decoder, first)]
+        if wanted[0] != wanted[1]:
             raise ConfigError(
-                f"[attention]: decoder {folder} wants preset {decoder.preset.name} and {decoder.spec.n_features} "
-                f"features per talker, but must want what {folders[0]} wants: {first.preset.name}, "
-                f"{first.spec.n_features}"
+                f"[attention]: decoder {folder} wants {wanted[0]}, but must want what {folders[0]} wants: {wanted[1]}"
             )
     attend = Attend(attention.settings, decoders)
     n_features = first.spec.n_features

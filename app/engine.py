@@ -21,7 +21,7 @@ from app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
 from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamDescription
-from devices.session_file import ANSWER, Digest, SessionWriter
+from devices.session_file import ANSWER, ANSWERED_BY, Digest, SessionWriter
 from pipeline.attend import Attend
 from pipeline.decoding_graph import CONTROL
 from pipeline.graph import Graph
@@ -207,6 +207,11 @@ class Engine:
         """Outputs that the recording keeps sample by sample."""
         keep = self.config.block_outputs()
         return {o.node: self.outputs[o.node] for o in self.config.outputs if o.record and o.node in keep}
+
+    def writer(self, about: Mapping[str, Any]) -> SessionWriter:
+        """What turns this session into a recording, which says ``about`` of itself, and who answered."""
+        answered = {} if self.network is None else {ANSWERED_BY: self.network.about}
+        return SessionWriter(self.descriptions, self.recorded_outputs(), {**about, **answered})
 
     def start(self, writer: SessionWriter | None = None) -> None:
         """Begin; from here on everything consumed goes to ``writer``."""
