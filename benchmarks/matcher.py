@@ -2,8 +2,8 @@
 
 Real: the recordings of ``match_mismatch``, cut in two halves of 25 s. In each of five folds two listeners and two
 repetitions are held out, and one half. Decoders learn from the other listeners, repetitions and half, and are judged on
-the half that nobody heard in training: on held-out repetitions of listeners they know, and on listeners they do not. What
-200 s of such a listener are worth, with the decoder of the others to begin from and without, is judged likewise.
+the half that nobody heard in training: on held-out repetitions of listeners they know, and on listeners they do not.
+What 200 s of such a listener are worth, with the decoder of the others to begin from and without, is judged likewise.
 Every window is compared with all others of its half that do not overlap it: half of them are right by chance. The null
 is the same with a brain whose phases were drawn at random.
 
