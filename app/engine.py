@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pylsl
 
-from app.config import Config, ConfigError, StreamConfig
+from app.config import Config
+from app.engine_streams import StreamStatus, check_expected, open_inlet
 from app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
 from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet, Outlet
@@ -40,61 +41,6 @@ MAX_WAITING = 5000
 TICK_S = 0.25
 #: Most masked channels that an event names.
 MAX_NAMED = 8
-
-
-@dataclass
-class StreamStatus:
-    """What is known of a stream now."""
-
-    n_samples: int = 0
-    n_gaps: int = 0
-    n_missing: int = 0
-    n_skipped: int = 0
-    n_first: int = 0
-    first_arrival: float = 0.0
-    last_arrival: float = 0.0
-    #: LSL time of the newest sample.
-    newest: float | None = None
-    clock: ClockMap | None = None
-
-    @property
-    def effective_sfreq(self) -> float | None:
-        """Samples per second of this machine's clock; what is missing counts as sent."""
-        seconds = self.last_arrival - self.first_arrival
-        return (self.n_samples + self.n_missing - self.n_first) / seconds if seconds > 0 else None
-
-
-def open_inlet(
-    name: str, stream: StreamConfig, sink: Callable[[Arrival], None], timeout: float
-) -> Inlet | FieldTripInlet:
-    """Find and open a stream, whatever it comes from.
-
-    Raises
-    ------
-    devices.lsl_info.StreamError
-        If it is not there or cannot be opened.
-    """
-    if stream.fieldtrip:
-        return FieldTripInlet(name, stream.fieldtrip, sink, stream.unit, stream.ch_type, timeout)
-    return Inlet(name, stream.selector, sink, stream.unit, timeout)
-
-
-def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]) -> None:
-    """Refuse streams that are not what the configuration says.
-
-    Raises
-    ------
-    ConfigError
-        Naming stream, key, value found and value wanted.
-    """
-    for name, wanted in config.streams.items():
-        spec = descriptions[name].spec
-        for key, found, value in (
-            ("sfreq", spec.sfreq, wanted.sfreq),
-            ("n_channels", spec.n_channels, wanted.n_channels),
-        ):
-            if value is not None and value != found:
-                raise ConfigError(f"stream {name!r}: {key} is {found:g}, but must be {value:g} by [streams.{name}]")
 
 
 def warm_up(graph: Graph, specs: Mapping[str, StreamSpec]) -> None:
@@ -187,7 +133,7 @@ class Engine:
             return
         from app.network import LiveNetwork, network_of  # torch takes seconds to import
 
-        self.network = LiveNetwork(attention, *network_of(attention, self.graph, specs))
+        self.network = LiveNetwork(self.config, *network_of(self.config, self.graph, specs))
         for one in self.network.about:
             error = f"within {one['error']:.1g} of float64"
             self.on_event(f"network: {one['backend']} on {one['device']}, {one['precision']}, {error}")

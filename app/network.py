@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.config import ConfigError
+from app.config import Config, ConfigError
 from devices.engine_cache import CacheError, EngineCache
 from devices.network_lanes import NetworkLanes
 from kernels.runtime import BACKENDS
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from devices.engine_cache import Prepared
 
 
-def network_of(attention: AttentionConfig, graph: Graph, specs: Mapping[str, StreamSpec]) -> tuple[NetworkDecoder, int]:
+def network_of(config: Config, graph: Graph, specs: Mapping[str, StreamSpec]) -> tuple[NetworkDecoder, int]:
     """The decoder that decides in a graph, and for how many talkers.
 
     Raises
@@ -40,13 +40,18 @@ def network_of(attention: AttentionConfig, graph: Graph, specs: Mapping[str, Str
     decoder = next((step.node.decoder for step in graph.steps if isinstance(step.node, Attend)), None)
     if not isinstance(decoder, NetworkDecoder):
         raise ConfigError(
-            f"[attention]: backends are for networks, but decoder {attention.decoder} runs in NumPy and needs none: "
+            f"[attention]: backends are for networks, but decoder {config.decoder} runs in NumPy and needs none: "
             "remove 'backends'"
         )
-    return decoder, specs[attention.talkers].n_channels // decoder.spec.n_features
+    return decoder, specs[_attention(config).talkers].n_channels // decoder.spec.n_features
 
 
-def check_compiled(attention: AttentionConfig, decoder: NetworkDecoder, n_talkers: int) -> None:
+def _attention(config: Config) -> AttentionConfig:
+    assert config.attention is not None
+    return config.attention
+
+
+def check_compiled(config: Config, decoder: NetworkDecoder, n_talkers: int) -> None:
     """See whether all that the configuration names can be made ready, without a look at a GPU.
 
     Raises
@@ -55,33 +60,33 @@ def check_compiled(attention: AttentionConfig, decoder: NetworkDecoder, n_talker
         If a backend is not there, or was not compiled for this network.
     """
     with _refusing():
-        cache, wanted = EngineCache(), _wanted(attention, decoder, n_talkers)
-        for name in attention.backends:
+        cache, wanted = EngineCache(), _wanted(config, decoder, n_talkers)
+        for name in _attention(config).backends:
             if not cache.holds(BACKENDS[name], *wanted):
-                raise _not_compiled(attention, name, n_talkers)
+                raise _not_compiled(config, name, n_talkers)
 
 
-def _compiled(attention: AttentionConfig, decoder: NetworkDecoder, n_talkers: int) -> dict[str, Prepared]:
+def _compiled(config: Config, decoder: NetworkDecoder, n_talkers: int) -> dict[str, Prepared]:
     """What the configuration names, ready to answer; nothing is compiled here."""
     found = {}
     with _refusing():
-        cache, wanted = EngineCache(), _wanted(attention, decoder, n_talkers)
-        for name in attention.backends:
+        cache, wanted = EngineCache(), _wanted(config, decoder, n_talkers)
+        for name in _attention(config).backends:
             prepared = cache.find(BACKENDS[name], *wanted)
             if prepared is None:
-                raise _not_compiled(attention, name, n_talkers)
+                raise _not_compiled(config, name, n_talkers)
             found[name.value] = prepared
     return found
 
 
 def _wanted(
-    attention: AttentionConfig, decoder: NetworkDecoder, n_talkers: int
+    config: Config, decoder: NetworkDecoder, n_talkers: int
 ) -> tuple[torch.nn.Module, tuple[Tensor, ...], Policy]:
-    return *decoder.network(n_talkers), Policy(attention.precision.value)
+    return *decoder.network(n_talkers), Policy(_attention(config).precision.value)
 
 
-def _not_compiled(attention: AttentionConfig, backend: str, n_talkers: int) -> ConfigError:
-    folder, precision = attention.decoder, attention.precision
+def _not_compiled(config: Config, backend: str, n_talkers: int) -> ConfigError:
+    folder, precision = config.decoder, _attention(config).precision
     return ConfigError(
         f"[attention]: decoder {folder} is not compiled for {backend}, {precision} and {n_talkers} talkers; first run: "
         f"earmark compile '{folder}' --backend {backend} --precision {precision} --talkers {n_talkers}"
@@ -101,8 +106,8 @@ class LiveNetwork:
 
     Parameters
     ----------
-    attention : AttentionConfig
-        Names the backends; an answer may take as long as a decision.
+    config : Config
+        Its [attention] names the backends; an answer may take as long as a decision.
     decoder : NetworkDecoder
         From now on it scores windows by this.
     n_talkers : int
@@ -120,8 +125,8 @@ class LiveNetwork:
         If a backend cannot be used, or gives other answers than the network in float64.
     """
 
-    def __init__(self, attention: AttentionConfig, decoder: NetworkDecoder, n_talkers: int) -> None:
-        ready = _compiled(attention, decoder, n_talkers)
+    def __init__(self, config: Config, decoder: NetworkDecoder, n_talkers: int) -> None:
+        ready = _compiled(config, decoder, n_talkers)
         module, example = decoder.network(n_talkers)
         self.about: list[dict[str, Any]] = []
         for name, prepared in ready.items():
@@ -139,7 +144,7 @@ class LiveNetwork:
                 }
             )
         networks = {name: prepared.network for name, prepared in ready.items()}
-        self._lanes = NetworkLanes(networks, attention.deadline_s, time.monotonic)
+        self._lanes = NetworkLanes(networks, _attention(config).deadline_s, time.monotonic)
         self.backend = next(iter(networks))
         self._answers: list[tuple[str, list[float] | None]] = []
         self._n_talkers = n_talkers

@@ -168,7 +168,7 @@ def _decoder(config: Config, specs: Mapping[str, StreamSpec]) -> Check:
         if config.attention is not None and config.attention.backends:
             from app.network import check_compiled, network_of  # torch takes seconds to import
 
-            check_compiled(config.attention, *network_of(config.attention, graph, sources))
+            check_compiled(config, *network_of(config, graph, sources))
         graph.open(sources)
     except (ConfigError, WiringError) as error:
         return Check("decoder", False, f"{error}. Calibrate anew where the montage has changed")

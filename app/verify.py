@@ -113,12 +113,12 @@ class Replay:
         config = parse_config(about["config"], f"configuration in {self.session.path}")
         graph = config.graph([self._decoder(one) for one in about.get("decoders", [])])
         specs = config.sources({name: d.spec for name, d in self.session.streams.items()})
-        if config.attention is not None and ANSWERED_BY in about:
+        if ANSWERED_BY in about:
             from app.network import RecordedNetwork, network_of  # torch takes seconds to import
 
             noted = (event.entry for event in self.session if isinstance(event, Noted))
             answers = [tuple(entry[ANSWER]) for entry in noted if ANSWER in entry]
-            network = network_of(config.attention, graph, specs)
+            network = network_of(config, graph, specs)
             self.network = RecordedNetwork(*network, answers, about[ANSWERED_BY])
         graph.open(specs)
         return graph
