@@ -190,6 +190,15 @@ def decision_row(decision: Decision) -> NDArray[np.float64]:
     return np.concatenate([decision.scores, decision.probability, decision.gains])[None]
 
 
+def is_session(path: Path) -> bool:
+    """Whether a file is a recorded session, damaged or not."""
+    try:
+        SessionFile(path)
+    except (xdf.XdfError, OSError):
+        return False
+    return True
+
+
 def _journal_xml(about: Mapping[str, Any]) -> str:
     info = ET.Element("info")
     fields = {
