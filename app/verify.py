@@ -116,7 +116,7 @@ class Replay:
         if ANSWERED_BY in about:
             from app.network import RecordedNetwork, network_of  # torch takes seconds to import
 
-            noted = (event.entry for event in self.session if isinstance(event, Noted))
+            noted = (event.entry for event in SessionFile(self.session.path) if isinstance(event, Noted))
             answers = [tuple(entry[ANSWER]) for entry in noted if ANSWER in entry]
             network = network_of(config, graph, specs)
             self.network = RecordedNetwork(*network, answers, about[ANSWERED_BY])
