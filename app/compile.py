@@ -95,7 +95,7 @@ def compile_decoder(
     judged = f"{len(real)} windows of recordings" if run else "noise; give --run RUN to judge on a recording"
     console.print(f"Judged on {judged}. Engines are kept in {cache.folder}.", markup=False)
     if ready := [name for name in wanted if name not in failed]:
-        console.print(f"In a session: backends = {json.dumps(ready)} in [attention]")
+        console.print(f"In a session: backends = {json.dumps(ready)} in [attention]", markup=False)
     if failed or not wanted:
         fail(f"not ready: {', '.join(failed)}" if failed else f"no backend here computes in {precision.value}")
 
