@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from app.network import RecordedNetwork
     from pipeline.stream import Item
 
 
@@ -69,6 +70,8 @@ def replay(
             f"{found.difference:.3g}" if found.n_compared else "not recorded",
         )
     console.print(table)
+    if run.network is not None:
+        console.print(network_line(run.network), markup=False, highlight=False)
     for _, entry in run.events:
         if not {"event", "masked"} & set(entry):
             continue
@@ -123,6 +126,15 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
             say(session.events.popleft())
     if session.player.status:
         raise typer.Exit(session.player.status)
+
+
+def network_line(network: RecordedNetwork) -> str:
+    """Who answered live, and whether the network itself answers the same."""
+    off = network.difference / network.largest if network.largest else 0.0
+    return (
+        f"Scores were given by {' or '.join(network.backends)}: {network.n_answers} windows, {network.n_missed} not "
+        f"in time. Asked again here, the network differs by {off:.1g} of the largest at most; {network.n_wrong} wrong"
+    )
 
 
 def as_arrays(outputs: dict[str, list[Any]]) -> dict[str, Any]:

@@ -8,16 +8,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.config import Config
-from app.engine import StreamStatus
+from app.engine_streams import StreamStatus
 from app.ledger import Latencies, Ledger
 from app.tape import Event
 from devices.lsl_info import StreamDescription
-from devices.session_file import Consumed, Noted
+from devices.session_file import ANSWER, Consumed, Noted
 from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Block, ChannelQuality, Decision, Gap, Item, Marker
 
 #: Seconds without samples after which a stream is one of those that the recording says are lost.
 LOST_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TapeNetwork:
+    """What answered."""
+
+    backend: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,8 @@ class TapeEngine:
         #: From chunk to output: not recorded, so there are none.
         self.latency = Latencies()
         self.n_late, self.beat = 0, 0
+        #: What answered last, where that was a compiled network.
+        self.network: TapeNetwork | None = None
         self.budget_s = config.engine.budget_s
         self.bad: dict[str, dict[str, str]] = {}
         self.decision: Decision | None = None
@@ -121,6 +130,8 @@ class TapeEngine:
                 ledger.time(entry["newest"], entry["arrival"], entry["decided"], done)
             if scored or done is None:
                 ledger.judge(done is None)
+        elif ANSWER in entry:
+            self.network = TapeNetwork(str(entry[ANSWER][0]))
         elif entry.get("heard") == "control" and entry["dac"] is not None:
             ledger.heard(entry["decision"], entry["dac"])
 

@@ -15,7 +15,6 @@ from app.config import Config, ConfigError, parse_config
 from app.engine_facts import EngineFacts
 from app.engine_signals import EngineSignals
 from app.loop_records import parts, read_events
-from app.session import CUES
 from app.session_part import cue_words
 from app.tape import Event, Survey, Tape, TapeClock, survey
 from app.tape_engine import TapeEngine
@@ -23,15 +22,29 @@ from app.tape_sound import TapeSound
 from app.verdict import CUT_SHORT, DIFFERENT, changed, judge
 from app.verify import Replay
 from devices.session_file import Consumed, SessionFile
+from devices.session_run import CUES
 from devices.xdf import XdfError
 from pipeline.decoders.decoder import DecoderError
 from pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
+from pipeline.graph import Graph
 from pipeline.stream import Decision, WiringError
 
 log = logging.getLogger(__name__)
 
 #: What keeps a recording from being replayed.
 ERRORS = (ConfigError, DecoderError, WiringError, XdfError, OSError)
+
+
+class PacedReplay(Replay):
+    """A replay of a tape: only once its graph is open, time passes."""
+
+    def graph(self) -> Graph:
+        """Open the graph."""
+        assert isinstance(self.session, Tape)
+        self.session.paced = False
+        graph = super().graph()
+        self.session.paced = True
+        return graph
 
 
 class TapePlayer:
@@ -179,7 +192,7 @@ class TapePlayer:
 
     def _play(self, path: Path) -> None:
         tape = Tape(path, self.clock)
-        config, run = _decoding(tape), Replay(tape)
+        config, run = _decoding(tape), PacedReplay(tape)
         assert config.attention is not None
         neural = config.attention.neural
         engine = TapeEngine(config, tape.streams, self.sound.follow if self.about.get("steered") else _unheard)

@@ -50,6 +50,9 @@ def judge(run: Replay, stopped: bool = False) -> Verdict:
     file, outputs = run.session, run.outputs
     if file.damage:
         return Verdict(DIFFERENT, "the recording is damaged: what it holds is not what ran live")
+    if run.network is not None and run.network.n_wrong:
+        words = f"{run.network.n_wrong} answers recorded of the network are not those of this decoder"
+        return Verdict(DIFFERENT, words)
     if not any(c.n_digests for c in outputs.values()):
         if stopped:
             return Verdict(0, "nothing was compared: the replay was stopped before the first digest")
