@@ -83,6 +83,8 @@ class Engine:
     ledger: Ledger = field(default_factory=Ledger)
     #: Scores windows, where [attention] names backends.
     network: LiveNetwork | None = None
+    #: The backend in charge of it; empty once another decoder has taken over.
+    scored_by: str = ""
     #: Rounds of the graph thread: whoever sees this stand still knows that it hangs.
     beat: int = 0
     #: What ended the graph thread, if it was an error.
@@ -124,7 +126,7 @@ class Engine:
         self._attend = next((step.node for step in self.graph.steps if isinstance(step.node, Attend)), None)
         self._verdicts: list[str] = []
         self._too_slow = False
-        self._backend = "" if self.network is None else self.network.backend
+        self.scored_by = "" if self.network is None else self.network.backend
 
     def _compile(self, specs: Mapping[str, StreamSpec]) -> None:
         """Have windows scored by the backends that the configuration names, if any; before the graph is opened."""
@@ -297,10 +299,10 @@ class Engine:
         """Keep what the network said, before what came of it; return whether an answer was missing."""
         missed = False
         for backend, scores in network.take():
-            if backend != self._backend:
+            if backend != self.scored_by:
                 self.ledger.n_demoted += 1
-                self.on_event(f"ALARM: the network by {self._backend} was late too often: {backend} takes over")
-                self._backend = backend
+                self.on_event(f"ALARM: the network by {self.scored_by} was late too often: {backend} takes over")
+                self.scored_by = backend
             if self._writer is not None:
                 self._writer.journal(pylsl.local_clock(), {ANSWER: [backend, scores]})
             missed |= scores is None
@@ -323,7 +325,7 @@ class Engine:
         Only scores can be late, or missed altogether. What the operator wants, and what time itself brings, always
         holds.
         """
-        attention, decided = self.config.attention, pylsl.local_clock()
+        attention, decided, backend = self.config.attention, pylsl.local_clock(), self.scored_by
         scored = bool(np.isfinite(decision.scores).all())
         missed = missed and not scored
         late = missed or (scored and attention is not None and decided - arrival > attention.deadline_s)
@@ -341,7 +343,7 @@ class Engine:
             self._demote()
         if late:
             self._verdicts.append("late")
-            what = f"got no answer of the network by {self._backend}" if missed else "came"
+            what = f"got no answer of the network by {backend}" if missed else "came"
             self.on_event(f"decision {number} {what} {decided - arrival:.2f} s after its samples: dropped")
         if self._writer is not None:
             times = {"decision": number, "newest": decision.time, "arrival": arrival, "decided": decided}
@@ -353,6 +355,7 @@ class Engine:
         if self._attend is not None and self._attend.n_left:
             self.ledger.n_demoted += 1
             self._verdicts.append("demote")
+            self.scored_by = ""
             self.on_event(f"{why}: the fallback decoder takes over")
         elif not self._too_slow:
             self._too_slow = True

@@ -75,7 +75,7 @@ class EngineFacts:
                 "n": ledger.n,
                 "dropped": ledger.n_dropped,
                 "demoted": ledger.n_demoted,
-                "network": None if engine.network is None else engine.network.backend,
+                "scored_by": engine.scored_by,
             },
             **self._figures,
         }

@@ -119,7 +119,7 @@ def test_answers_steer_are_recorded_and_replayed(tmp_path, source_id, folders, c
     with sender("plain", source_id), closed_loop(tmp_path, source_id, folders / "network", more=BOTH) as rig:
         rig.wait_until_steered()
         counts = rig.loop.facts["decisions"]
-        assert counts["network"] == "onnx"
+        assert counts["scored_by"] == "onnx"
         assert rig.said("network: onnx on CPU, float32, within")
     rig.check_sound()
     run = Replay(SessionFile(rig.loop.path))
@@ -164,14 +164,14 @@ def test_backends_that_hang_give_way_to_one_another_and_then_to_the_fallback(
         scored = lambda: engine.ledger.latency.n  # noqa: E731
         for kind, backend, words in (
             (_Session, "eager_cpu", "the network by onnx was late too often: eager_cpu takes over"),
-            (_Eager, "eager_cpu", "the fallback decoder takes over"),
+            (_Eager, "", "the fallback decoder takes over"),
         ):
             before = scored()
             rig.wait_for(lambda before=before: scored() > before + 3)
             hung[kind].set()
             rig.wait_for(lambda words=words: any(words in event for event in rig.events))
             after[kind] = engine.ledger.n_dropped
-            assert engine.network.backend == backend
+            assert engine.scored_by == backend
         before = scored()
         rig.wait_for(lambda: scored() > before + 3)
     free.set()
