@@ -21,13 +21,6 @@ LOST_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class TapeNetwork:
-    """What answered."""
-
-    backend: str
-
-
-@dataclass(frozen=True, slots=True)
 class TapeInlet:
     """A stream as it was received."""
 
@@ -77,8 +70,8 @@ class TapeEngine:
         #: From chunk to output: not recorded, so there are none.
         self.latency = Latencies()
         self.n_late, self.beat = 0, 0
-        #: What answered last, where that was a compiled network.
-        self.network: TapeNetwork | None = None
+        #: Backend by which a compiled network answered; empty where none did, or another decoder has taken over.
+        self.scored_by = ""
         self.budget_s = config.engine.budget_s
         self.bad: dict[str, dict[str, str]] = {}
         self.decision: Decision | None = None
@@ -131,7 +124,9 @@ class TapeEngine:
             if scored or done is None:
                 ledger.judge(done is None)
         elif ANSWER in entry:
-            self.network = TapeNetwork(str(entry[ANSWER][0]))
+            backend = str(entry[ANSWER][0])
+            ledger.n_demoted += self.scored_by not in ("", backend)
+            self.scored_by = backend
         elif entry.get("heard") == "control" and entry["dac"] is not None:
             ledger.heard(entry["decision"], entry["dac"])
 
@@ -142,5 +137,6 @@ class TapeEngine:
                 self._lost = value == "lost"
             case "demote":
                 self.ledger.n_demoted += 1
+                self.scored_by = ""
             case "override":
                 self.override = None if value == "none" else "equal" if value == "equal" else int(value) - 1

@@ -16,7 +16,7 @@ from app.tape_sound import Whereabouts
 from devices import xdf
 from devices.lsl import Arrival
 from devices.lsl_info import describe_xml, make_info
-from devices.session_file import Consumed, Noted, SessionFile, SessionWriter
+from devices.session_file import ANSWER, Consumed, Noted, SessionFile, SessionWriter
 from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Block, Decision, Gap, Marker, StreamSpec
 
@@ -177,5 +177,8 @@ def test_streams_are_counted_and_lost_as_they_were():
     for words, wanted in (("override 2", 1), ("override equal", "equal"), ("override none", None)):
         engine.take(Consumed(CONTROL, Marker(7.0, words)), 7.0)
         assert engine.override == wanted
+    for backend, n in (("onnx", 0), ("onnx", 0), ("eager_cpu", 1)):
+        engine.take(Noted(7.0, {ANSWER: [backend, [0.1, 0.2]]}), 7.0)
+        assert (engine.scored_by, engine.ledger.n_demoted) == (backend, n)
     engine.take(Consumed(CONTROL, Marker(7.0, "demote")), 7.0)
-    assert engine.ledger.n_demoted == 1
+    assert (engine.scored_by, engine.ledger.n_demoted) == ("", 2)

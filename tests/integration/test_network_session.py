@@ -137,10 +137,10 @@ def test_answers_steer_are_recorded_and_replayed(tmp_path, source_id, folders, c
     with ReplaySession(rig.loop.path, tmp_path / "watched") as session:
         while (state := session.do_state())["state"] != "review":
             if (facts := session.player.facts) is not None:
-                networks.add(facts.now()["decisions"]["network"])
+                networks.add(facts.now()["decisions"]["scored_by"])
             time.sleep(0.05)
         assert state["events"][-1][2].endswith("identical: the replay gave the live output, bit for bit")
-    assert networks - {None} == {"onnx"}
+    assert networks - {""} == {"onnx"}
 
 
 def test_backends_that_hang_give_way_to_one_another_and_then_to_the_fallback(
