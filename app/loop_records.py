@@ -43,5 +43,7 @@ def heard_line(entry: Entry, lsl_time: float) -> dict[str, Any]:
         "azimuths": control.azimuths,
         "seek_id": control.seek_id,
         "seek_s": [None if math.isnan(second) else second for second in control.seek_s],
+        "trims_db": control.trims_db,
+        "mutes": control.mutes,
         "positions": applied.positions,
     }

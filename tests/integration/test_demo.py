@@ -102,6 +102,8 @@ def test_what_was_played_is_what_the_recording_says(demonstration, recording, jo
                 tuple(entry["azimuths"]),
                 entry["seek_id"],
                 tuple(math.nan if second is None else second for second in entry["seek_s"]),
+                tuple(entry["trims_db"]),
+                tuple(entry["mutes"]),
             ),
             entry["heard"],
             tuple(entry["positions"]),
