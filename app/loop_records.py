@@ -9,6 +9,9 @@ from typing import Any
 
 from devices.audio.rings import Entry
 
+#: What an event begins with that is about the operator's trim of a talker.
+TRIM = "trim: "
+
 
 def events_file(recording: Path) -> Path:
     """Where everything that was said during a recording is kept: a line for each, ``[LSL time, words]`` in JSON."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from app.config import Config, ConfigError
 from app.engine_facts import useless
 from app.loop import Loop
+from app.loop_records import TRIM
 from app.modes import Mode
 from app.preflight import Check, preflight
 from app.protocol import Calibration, Cue, RunPlan
@@ -343,7 +344,7 @@ class Session:
 
     def _trimmed(self, talker: int) -> str:
         trim = self.sound.trims[talker]
-        return f"trim: {self.talkers[talker]} {'muted' if trim.mute else f'{trim.db:g} dB'}"
+        return f"{TRIM}{self.talkers[talker]} {'muted' if trim.mute else f'{trim.db:g} dB'}"
 
     def _act(self, text: str) -> None:
         """Say what the operator did, whoever that was and from where, and keep it in the recording."""

@@ -84,6 +84,8 @@ def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording)
     assert "Traceback" not in said
     page = (recording.parent / "report.html").read_text()
     assert page.count("<svg") >= 2
+    assert "trims came on top of this" in page
+    assert "trim: Ada -4 dB, since before" in page
     assert not re.search(r'(src|href)="|<script', page)
 
 
