@@ -24,6 +24,7 @@ from app.dashboard.log import Log
 from app.dashboard.meters import Meters
 from app.dashboard.panel import Panel, Reading, View
 from app.dashboard.quality import ChannelQuality
+from app.dashboard.question import Question
 from app.dashboard.snapshot import Snapshot
 from app.dashboard.spectrum import Spectrum
 from app.dashboard.streams import Streams
@@ -69,6 +70,8 @@ class Controls(QWidget):
             button.setEnabled(False)  # until more is known
         self.pause.setFixedWidth(self.pause.fontMetrics().horizontalAdvance("Resume") + 28)
         self._cue = Reading("Cue", "")
+        self.question = Question()
+        self.question.asked.connect(self.asked)
         self.run.clicked.connect(self._run)
         self.pause.clicked.connect(lambda: self.asked.emit("resume" if self._paused else "pause", {}))
         self.stop.clicked.connect(lambda: self.asked.emit("stop", {}))
@@ -77,6 +80,7 @@ class Controls(QWidget):
         for widget in (self.mode, self.seconds, self.run, self.pause, self.stop):
             layout.addWidget(widget)
         layout.addWidget(self._cue, 1)
+        layout.addWidget(self.question, 3)
 
     def _run(self) -> None:
         seconds = self.seconds.value()
@@ -85,6 +89,7 @@ class Controls(QWidget):
     def look(self, now: Snapshot) -> None:
         """Enable what is possible now."""
         live = now.session_live
+        self.question.look(now)
         running = live and now.state in ("running", "paused")
         self.run.setEnabled(live and now.state == "ready")
         self.mode.setEnabled(self.run.isEnabled())
@@ -96,8 +101,11 @@ class Controls(QWidget):
         if not (running or now.state == "calibrating"):
             self._cue.say("" if now.state != "ready" else "Ready: the decoder fits")
             return
+        if now.waiting:
+            self._cue.say(f"The next trial waits: {now.waiting}")
+            return
         follows = f", {now.next_cue_s:.0f} s left" if now.next_cue_s == now.next_cue_s else ""
-        self._cue.say(f"Cue: {now.attend or 'rest'}{follows}")
+        self._cue.say("Asked:" if now.question else f"Cue: {now.attend or 'rest'}{follows}")
 
 
 class Live(QWidget):
