@@ -21,6 +21,7 @@ class KeysHelp(QFrame):
         self.setAccessibleName("Keys")
         self.setFrameShape(QFrame.Shape.Box)
         self.setAutoFillBackground(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click on it is none elsewhere
         self._focused: QWidget | None = None
         grid = QGridLayout()
         grid.setVerticalSpacing(3)

@@ -80,7 +80,7 @@ class Controls(QWidget):
         for widget in (self.mode, self.seconds, self.run, self.pause, self.stop):
             layout.addWidget(widget)
         layout.addWidget(self._cue, 1)
-        layout.addWidget(self.question, 3)
+        layout.addWidget(self.question, 1)
 
     def _run(self) -> None:
         seconds = self.seconds.value()
@@ -90,6 +90,7 @@ class Controls(QWidget):
         """Enable what is possible now."""
         live = now.session_live
         self.question.look(now)
+        self._cue.setVisible(not self.question.isVisibleTo(self))  # it is in its place
         running = live and now.state in ("running", "paused")
         self.run.setEnabled(live and now.state == "ready")
         self.mode.setEnabled(self.run.isEnabled())
@@ -105,7 +106,7 @@ class Controls(QWidget):
             self._cue.say(f"The next trial waits: {now.waiting}")
             return
         follows = f", {now.next_cue_s:.0f} s left" if now.next_cue_s == now.next_cue_s else ""
-        self._cue.say("Asked:" if now.question else f"Cue: {now.attend or 'rest'}{follows}")
+        self._cue.say(f"Cue: {now.attend or 'rest'}{follows}")
 
 
 class Live(QWidget):

@@ -26,8 +26,8 @@ from app.dashboard.trim_box import TrimBox
 
 #: Range of the gain of everything, dB.
 MASTER_DB = (-40, 0)
-#: Talkers up to which each has two lines.
-ROOMY = 2
+#: Talkers up to which each has two lines, and height of controls in a single line, in pixels.
+ROOMY, LOW = 2, 22
 #: Least width of a talker's letter and name, in pixels.
 LETTER = 64
 
@@ -56,14 +56,14 @@ class TalkerStrip(QFrame):
         self.setAccessibleName(f"Talker {letter(number)}, {name}")
         self._title = Reading(f"Talker {letter(number)}")
         self.meter = LevelMeter(f"Level of {name}")
-        self.level = Reading(f"Level of {name}", "-100 dBFS" if compact else "gain +00.0 dB")
+        self.level = Reading(f"Level of {name}, dBFS", "-100" if compact else "gain +00.0 dB")
         self.gain = Reading(f"Gain of {name}", "+00.0 dB" if compact else "gain +00.0 dB")
-        self._gain_words = "" if compact else "gain "
+        self._compact, self._gain_words = compact, "" if compact else "gain "
         self._title.setMinimumWidth(LETTER)
-        self.solo = QPushButton("Solo")
+        self.solo = QPushButton("S" if compact else "Solo")
         self.solo.setCheckable(True)
         key = f" (F{number + 1})" if number < N_TALKERS else ""
-        self.mute = QPushButton("Mute")
+        self.mute = QPushButton("M" if compact else "Mute")
         self.mute.setCheckable(True)
         self.mute.setAccessibleName(f"Mute {name} alone, whatever is decoded")
         self.mute.setToolTip(f"Silence {name} alone{key.replace('F', 'Shift+F')}; decoding goes on")
@@ -78,18 +78,21 @@ class TalkerStrip(QFrame):
         for control in (self.mute, self.trim, self.solo):
             control.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click on it is none on the talker
         for button in (self.mute, self.solo):
-            button.setFixedWidth(button.fontMetrics().horizontalAdvance("Muted") + 16)
+            button.setFixedWidth(28 if compact else button.fontMetrics().horizontalAdvance("Muted") + 16)
+            if compact:
+                button.setFixedHeight(LOW)
         for reading in (self.level, self.gain):
             reading.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         layout = QGridLayout(self)
-        layout.setContentsMargins(6, 2, 6, 2)
+        layout.setContentsMargins(6, 1 if compact else 2, 6, 1 if compact else 2)
         layout.setVerticalSpacing(1)
         if compact:
+            self.trim.setFixedHeight(LOW)
             widgets = (self._title, self.meter, self.gain, self.level, self.trim, self.mute, self.solo)
             for column, widget in enumerate(widgets):
                 layout.addWidget(widget, 0, column)
-            layout.setColumnStretch(0, 1)
-            layout.setColumnStretch(1, 1)
+            layout.setColumnStretch(0, 3)
+            layout.setColumnStretch(1, 2)
         else:
             layout.addWidget(self._title, 0, 0)
             layout.addWidget(self.gain, 0, 1)
@@ -97,6 +100,7 @@ class TalkerStrip(QFrame):
             layout.addWidget(self.solo, 0, 3)
             layout.addWidget(self.meter, 1, 0)
             layout.addWidget(self.level, 1, 1)
+            self.trim.setPrefix("trim ")
             layout.addWidget(self.trim, 1, 2, 1, 2)
             layout.setColumnStretch(0, 1)
 
@@ -109,20 +113,22 @@ class TalkerStrip(QFrame):
             self._title.setStyleSheet(f"color: {colour}; font-weight: bold")
             self.meter.colour = colour
         cued = now.under_way and now.attend == self._name
-        self._title.say(f"{letter(k)}  {self._name}{'  ◀ cue' if cued else ''}")
+        before, after = ("cue: ", "") if self._compact else ("", "  ◀ cue")  # a long name is cut at its end
+        self._title.say(f"{letter(k)}  {before if cued else ''}{self._name}{after if cued else ''}")
         peak = now.sound.peak[k] if now.sound.live and k < len(now.sound.peak) else 0.0
         self.meter.show_amplitude(peak)
-        self.level.say(f"{level(peak):.0f} dBFS" if now.sound.live else "no sound")
+        unit = "" if self._compact else " dBFS"
+        self.level.say(f"{level(peak):.0f}{unit}" if now.sound.live else UNKNOWN if self._compact else "no sound")
         trim = now.trims[k] if k < len(now.trims) else Trim()
         gain = decibels(now.sound.gains_db[k]) if now.sound.live and k < len(now.sound.gains_db) else UNKNOWN
-        self.gain.say(f"{self._gain_words}{gain} dB")
+        self.gain.say("muted" if trim.mute else f"{self._gain_words}{gain} dB")
         self.trim.look(trim.db)
         for control in (self.trim, self.mute):
             control.setEnabled(now.session_live)
         self.mute.setChecked(trim.mute)
         style = f"background: {theme.of(self).warn}; color: {theme.of(self).base};" if trim.mute else ""
         if self.mute.styleSheet() != style:
-            self.mute.setText("Muted" if trim.mute else "Mute")
+            self.mute.setText("M" if self._compact else "Muted" if trim.mute else "Mute")
             self.mute.setStyleSheet(style)
         self.solo.setEnabled(can_favour)
         self.solo.setChecked(now.override == k and not isinstance(now.override, bool))

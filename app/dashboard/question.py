@@ -23,6 +23,9 @@ class Question(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.words = Reading("Question")
+        font = self.words.font()
+        font.setBold(True)
+        self.words.setFont(font)
         self.answer = QLineEdit()
         self.answer.setAccessibleName("Answer")
         self.answer.setMaxLength(500)
@@ -30,8 +33,8 @@ class Question(QWidget):
         self.answer.returnPressed.connect(self._answer)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.words, 3)
-        layout.addWidget(self.answer, 2)
+        layout.addWidget(self.words, 2)
+        layout.addWidget(self.answer, 1)
         self.hide()
 
     def _answer(self) -> None:

@@ -103,7 +103,7 @@ class GainBar(QWidget):
         def x(gain: float) -> float:
             return area.left() + area.width() * (min(max(gain, low), high) - low) / (high - low)
 
-        if not math.isnan(self.gain):
+        if math.isfinite(self.gain):
             ends = sorted((x(0.0), x(self.gain)))
             painter.fillRect(QRectF(ends[0], area.top(), max(2.0, ends[1] - ends[0]), area.height()), colour)
         painter.setPen(QColor(look.text))
