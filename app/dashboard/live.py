@@ -7,7 +7,6 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
-    QDoubleSpinBox,
     QHBoxLayout,
     QMainWindow,
     QPushButton,
@@ -22,6 +21,7 @@ from app.dashboard.evidence import Evidence
 from app.dashboard.latency import Latency
 from app.dashboard.log import Log
 from app.dashboard.meters import Meters
+from app.dashboard.number import Number
 from app.dashboard.panel import Panel, Reading, View
 from app.dashboard.quality import ChannelQuality
 from app.dashboard.question import Question
@@ -57,8 +57,7 @@ class Controls(QWidget):
         for key, words in MODES:
             self.mode.addItem(key, key)
             self.mode.setItemData(self.mode.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
-        self.seconds = QDoubleSpinBox()
-        self.seconds.setAccessibleName("Length of the run in seconds; 0 is what the protocol says")
+        self.seconds = Number("Length of the run in seconds; 0 is what the protocol says")
         self.seconds.setRange(0, 86400)
         self.seconds.setDecimals(0)
         self.seconds.setSuffix(" s")
@@ -83,6 +82,7 @@ class Controls(QWidget):
         layout.addWidget(self.question, 1)
 
     def _run(self) -> None:
+        self.seconds.interpretText()
         seconds = self.seconds.value()
         self.asked.emit("run", {"mode": self.mode.currentData(), "seconds": seconds or None})
 

@@ -14,8 +14,8 @@ from app.dashboard.snapshot import Snapshot
 HOLD_S = 5.0
 #: What is said of a session that died, that ended in good order, and that is not there.
 ENDS = {
-    "died": "THE SESSION DIED: its process is gone, and the sound with it. Recordings in {folder} lack at most their "
-    "last second. Begin it anew, as it was begun or on the start page (Ctrl+0)",
+    "died": "THE SESSION DIED: its process is gone. Begin it anew, as it was begun or on the start page (Ctrl+0). "
+    "Recordings in {folder} lack at most their last second",
     "ended": "The session has ended. What it recorded is in {folder}",
     "none": "No session is under way in {folder}",
 }

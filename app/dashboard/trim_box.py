@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QDoubleSpinBox
+from PySide6.QtCore import QTimer, Signal
+
+from app.dashboard.number import Number
 
 #: Range, dB.
 TRIM_DB = (-40.0, 0.0)
@@ -14,7 +14,7 @@ TRIM_DB = (-40.0, 0.0)
 GATHER_MS, HOLD_S = 120, 1.0
 
 
-class TrimBox(QDoubleSpinBox):
+class TrimBox(Number):
     """Decibels off a talker's gain.
 
     Attributes
@@ -26,13 +26,10 @@ class TrimBox(QDoubleSpinBox):
     asked = Signal(float)
 
     def __init__(self, name: str) -> None:
-        super().__init__()
+        super().__init__(f"Trim of {name} in dB, on top of steering")
         self.setRange(*TRIM_DB)
         self.setDecimals(1)
         self.setSuffix(" dB")
-        self.setKeyboardTracking(False)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(f"Trim of {name} in dB, on top of steering")
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(GATHER_MS)
@@ -50,9 +47,3 @@ class TrimBox(QDoubleSpinBox):
             self.blockSignals(True)
             self.setValue(db)
             self.blockSignals(False)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:  # whoever scrolls past wants nothing louder or softer
-            event.ignore()

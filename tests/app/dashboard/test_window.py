@@ -299,7 +299,7 @@ def test_a_session_that_died_is_told_from_one_that_says_nothing_and_from_none(qt
     one.process.kill()
     qtbot.waitUntil(lambda: shown.top.state.said == "SESSION DIED", timeout=10_000)
     assert shown.notice.said.startswith("THE SESSION DIED: its process is gone")
-    assert "Begin it anew" in shown.notice.said
+    assert "Begin it anew" in shown.notice.text(), "what to do can be read"
     assert sweep.notice == "SESSION DIED: these traces are old"
     assert shown.top.verdict.small == "the session died"
     assert shown.bottom.record.said == "not recording"
@@ -519,7 +519,16 @@ def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
         qtbot.waitUntil(lambda k=k: heard(qtbot, one, "trim")[-1] == {"talker": k, "mute": True}, timeout=5000)
     for k, key in enumerate((Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4)):
         qtbot.keyClick(shown, key, Qt.KeyboardModifier.AltModifier)
-        assert shown.live.meters._strips[k].trim.hasFocus() or not shown.isActiveWindow()
+        trim = shown.live.meters._strips[k].trim
+        assert trim.hasFocus() or not shown.isActiveWindow()
+    n = len(heard(qtbot, one, "mute"))
+    qtbot.keyClick(trim, Qt.Key.Key_M)
+    qtbot.waitUntil(lambda: len(heard(qtbot, one, "mute")) == n + 1, timeout=5000)
+    qtbot.keyClicks(trim, "-12.5")
+    assert len([name for name, _ in one.heard if name == "trim"]) == 4, "what is half typed is no wish"
+    qtbot.keyClick(trim, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: heard(qtbot, one, "trim")[-1] == {"talker": 3, "db": -12.5}, timeout=5000)
+    assert not trim.hasFocus()
 
 
 def test_dark_and_light_are_whole(qtbot, session, window, theme, qapp):
