@@ -69,7 +69,7 @@ class Source:
         self._status = _Attached(lambda name: Seqlock(Status, name))
         self._signal = _Attached(lambda name: SignalReader(name, PAST_S))
         self._beat, self._beaten = -1, -math.inf
-        self._signals = ""
+        self._signals, self._kept = "", dict[str, Any]()
 
     def read(self) -> Snapshot:
         """Look at everything."""
@@ -78,7 +78,7 @@ class Source:
         time_said = session.get("time")
         silent = not isinstance(time_said, int | float) or now - time_said > RETRY_S
         if not silent:
-            self._dead = False
+            self._dead, self._kept = False, {key: session.get(key) for key in LASTING}
         elif time.monotonic() - self._asked > RETRY_S:
             self._asked = time.monotonic()
             name, self._dead = self._find(), self._died()
@@ -87,7 +87,7 @@ class Source:
                 session = self._board(self._session, name)
         if self._dead:
             self._signals = ""
-            return replace(snapshot(now, {key: session.get(key) for key in LASTING}, {}, None, False), died=True)
+            return replace(snapshot(now, self._kept, {}, None, False), died=True)
         about, sound = (session.get(key) or {} for key in ("engine", "audio"))
         engine = self._board(self._engine, str(about.get("board") or ""))
         self._signals = str(engine.get("signals") or "")

@@ -308,6 +308,11 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         assert earmark("control", folder, "pause").stderr.startswith("error: the session is idle and cannot be paused")
         assert "there is no command 'dance', but accept, " in earmark("control", folder, "dance").stderr
         assert earmark("control", folder, "mute", "on").returncode == 1, "an argument has a name"
+        client.send("trim", talker="Ada", mute=True)
+        wrong = [words for _, ok, words in client.send("check") if not ok]
+        assert len(wrong) == 1
+        assert "the operator muted Ada" in wrong[0]
+        client.send("trim", talker="Ada", mute=False)
         assert all(ok for _, ok, _ in client.send("check"))
         place = client.send("run", mode="closed", seconds=600.0)
         serving.wait_for(lambda state: state["engine"]["alive"] and state["attend"] == "Ada")
