@@ -6,6 +6,8 @@ import math
 import time
 from pathlib import Path
 
+from PySide6.QtCore import QEvent
+
 from app.dashboard import theme
 from app.dashboard.panel import Reading
 from app.dashboard.snapshot import Snapshot
@@ -27,7 +29,7 @@ class Notice(Reading):
     def __init__(self) -> None:
         super().__init__("What happened last")
         self.setContentsMargins(8, 0, 8, 0)
-        self._hold_until = 0.0
+        self._bad, self._hold_until = False, 0.0
         self.begin()
 
     def begin(self) -> None:
@@ -37,11 +39,22 @@ class Notice(Reading):
 
     def tell(self, text: str, bad: bool = False, hold: bool = False) -> None:
         """Say something; what is bad, or to be held, stays long enough to be read."""
-        look = theme.of(self)
-        self.setStyleSheet(f"color: {look.bad}; font-weight: bold;" if bad else f"color: {look.faint};")
+        self._bad = bad
+        self._paint()
         self.say(text)
         if bad or hold:
             self._hold_until = time.monotonic() + HOLD_S
+
+    def _paint(self) -> None:
+        look = theme.of(self)
+        style = f"color: {look.bad}; font-weight: bold;" if self._bad else f"color: {look.faint};"
+        if style != self.styleSheet():
+            self.setStyleSheet(style)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._paint()
 
     @property
     def held(self) -> bool:

@@ -543,6 +543,7 @@ def test_dark_and_light_are_whole(qtbot, session, window, theme, qapp):
         dark = np.mean([colour.lightness() < 90 for colour in colours])
         assert dark > 0.8 if wanted is theme.DARK else dark < 0.3
         assert shown.settings.value("theme") == wanted.name
+        assert shown.notice.styleSheet() == f"color: {wanted.faint};"
         assert len({colour.rgb() for colour in colours}) > 30
 
 
