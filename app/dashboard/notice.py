@@ -6,8 +6,6 @@ import math
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QEvent
-
 from app.dashboard import theme
 from app.dashboard.panel import Reading
 from app.dashboard.snapshot import Snapshot
@@ -46,15 +44,10 @@ class Notice(Reading):
             self._hold_until = time.monotonic() + HOLD_S
 
     def _paint(self) -> None:
-        look = theme.of(self)
+        look = theme.of(self.window())
         style = f"color: {look.bad}; font-weight: bold;" if self._bad else f"color: {look.faint};"
         if style != self.styleSheet():
             self.setStyleSheet(style)
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self._paint()
 
     @property
     def held(self) -> bool:
@@ -63,6 +56,7 @@ class Notice(Reading):
 
     def look(self, now: Snapshot, folder: Path | None) -> bool:
         """Say how the session came to its end; return whether that is new."""
+        self._paint()  # in the colours that are in force now
         if now.session_live or folder is None:
             if self._end:
                 self.tell("A session is there")
