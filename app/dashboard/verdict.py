@@ -47,16 +47,15 @@ def verdict(now: Snapshot) -> tuple[str, str, int]:
 
 
 def _what_gains_do(now: Snapshot, situation: str, old: float) -> str:
-    words = situation
-    if situation == Situation.STEERED:
-        if now.mode == "open":
-            words = "open loop: gains do not follow"
-        elif old > STALE_S + SHOWN_S:
-            words = str(Situation.HELD)
-        elif now.mode == "sham":
-            words = "sham: the other is turned up"
+    if situation != Situation.STEERED:
+        return situation
+    if now.mode == "open":
+        return "open loop: gains do not follow"
+    if old > STALE_S + SHOWN_S:
+        return str(Situation.HELD)
+    words = "sham: the other is turned up" if now.mode == "sham" else situation
     resting = now.n_blocks > 0 and not now.attend
-    return f"rest, but {words}" if resting and situation == Situation.STEERED else words
+    return f"rest, still {words}" if resting else words
 
 
 class Verdict(QWidget):

@@ -19,7 +19,7 @@ def now(session=None, engine=None, decision=None):
     [
         (now(), "B 80 %", "Ada – steered"),
         (now(session={"n_blocks": 2, "attend": "Ada"}), "B 80 %", "Ada – steered"),
-        (now(session={"n_blocks": 2, "attend": ""}), "B 80 %", "Ada – rest, but steered"),
+        (now(session={"n_blocks": 2, "attend": ""}), "B 80 %", "Ada – rest, still steered"),
         (now(session={"n_blocks": 0, "attend": ""}), "B 80 %", "Ada – steered"),
         (now(session={"mode": "open"}), "B 80 %", "Ada – open loop: gains do not follow"),
         (now(session={"mode": "sham"}), "B 80 %", "Ada – sham: the other is turned up"),
