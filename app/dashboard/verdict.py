@@ -36,12 +36,9 @@ def verdict(now: Snapshot) -> tuple[str, str, int]:
     if old > LOST_S + SHOWN_S:
         return UNKNOWN, f"no decision for {age(old)}", -1
     words = _what_gains_do(now, one.situation, old)
-    if 0 <= one.talker < len(now.talkers) and one.talker < len(one.probability):
-        return (
-            f"{letter(one.talker)} {percent(one.probability[one.talker])}",
-            f"{now.talkers[one.talker]} – {words}",
-            (one.talker),
-        )
+    k = one.talker
+    if 0 <= k < min(len(now.talkers), len(one.probability)):
+        return f"{letter(k)} {percent(one.probability[k])}", f"{now.talkers[k]} – {words}", k
     best = max((p for p in one.probability if math.isfinite(p)), default=math.nan)
     return f"undecided {percent(best)}", words, -1
 
