@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from app.backends import BackendName, PrecisionName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,25 +22,6 @@ if TYPE_CHECKING:
 
     from devices.engine_cache import EngineCache
     from kernels.runtime.backend import Arrays, Policy
-
-
-class BackendName(StrEnum):
-    """Backends of ``kernels.runtime``, the quickest first."""
-
-    TENSORRT = "tensorrt"
-    TENSORRT_RTX = "tensorrt_rtx"
-    INDUCTOR = "inductor"
-    EAGER_CUDA = "eager_cuda"
-    ONNX = "onnx"
-    EAGER_CPU = "eager_cpu"
-
-
-class PrecisionName(StrEnum):
-    """How numbers are held."""
-
-    FLOAT32 = "float32"
-    TF32 = "tf32"
-    FLOAT16 = "float16"
 
 
 #: Answers timed at the end; windows taken from each recording.
@@ -53,6 +36,7 @@ def compile_decoder(
     precision: Annotated[
         PrecisionName, typer.Option(help="tf32 and float16 round products, on GPUs only.")
     ] = PrecisionName.FLOAT32,
+    talkers: Annotated[int, typer.Option(help="How many there will be: shapes are fixed.", min=1)] = 2,
     run: Annotated[
         list[Path] | None, typer.Option(help="Judge on windows of this recording, as for train, not on noise.")
     ] = None,
@@ -81,7 +65,7 @@ def compile_decoder(
                 markup=False,
             )
             return
-        module, example = loaded.network()
+        module, example = loaded.network(talkers)
         try:
             real = real_windows(run, loaded, example) if run else [[x.numpy() for x in example]]
         except RunError as error:
@@ -91,7 +75,13 @@ def compile_decoder(
             name for name, one in BACKENDS.items() if not one.absent() and policy.precision in one.precisions
         ]
         table = Table(
-            "backend", "", "engine", "error", "p50 (µs)", "p99 (µs)", title=Text(f"{decoder}, {precision.value}")
+            "backend",
+            "",
+            "engine",
+            "error",
+            "p50 (µs)",
+            "p99 (µs)",
+            title=Text(f"{decoder}, {talkers} talkers, {precision.value}"),
         )
         failed = []
         with _progress(len(wanted)) as bar:
@@ -104,6 +94,8 @@ def compile_decoder(
     console.print(table)
     judged = f"{len(real)} windows of recordings" if run else "noise; give --run RUN to judge on a recording"
     console.print(f"Judged on {judged}. Engines are kept in {cache.folder}.", markup=False)
+    if ready := [name for name in wanted if name not in failed]:
+        console.print(f"In a session: backends = {json.dumps(ready)} in [attention]", markup=False)
     if failed or not wanted:
         fail(f"not ready: {', '.join(failed)}" if failed else f"no backend here computes in {precision.value}")
 

@@ -8,10 +8,11 @@ import tomllib
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from app.backends import BackendName, PrecisionName
 from app.sound_config import SoundConfig, TalkerConfig
 from devices.decoder_folder import load_decoder
 from devices.lsl_info import StreamSelector
@@ -101,6 +102,10 @@ class AttentionConfig(_Strict):
 
     decoder: str = Field(default="", description="folder of the decoder, from this file's folder; none to calibrate")
     fallback: str = Field(default="", description="folder of a quicker decoder, for when that one is too slow")
+    backends: tuple[Annotated[BackendName, Field(strict=False)], ...] = Field(
+        default=(), description="what scores windows of a network, the quickest first, each compiled"
+    )
+    precision: PrecisionName = Field(default=PrecisionName.FLOAT32, strict=False, description="of those backends")
     preset: str = Field(default="eeg", pattern="^(eeg|ieeg)$", description="how signals are prepared without a decoder")
     neural: str = Field(default="eeg", description="stream of the electrodes")
     talkers: str = Field(default="speech", description="stream of the talkers' envelopes, one channel each")
@@ -297,6 +302,8 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
             raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{_nearest(name, file.streams)}")
     if attention.fallback and not attention.decoder:
         raise ConfigError(f"{place}: fallback is {attention.fallback!r}, but there is no decoder to fall back from")
+    if len(set(attention.backends)) < len(attention.backends):
+        raise ConfigError(f"{place}: backends names one twice, but must name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
     return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound)
 
@@ -308,11 +315,10 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
     decoders = [_live_decoder(folder) for folder in folders]
     first = decoders[0][0]
     for folder, (decoder, _) in zip(folders, decoders, strict=True):
-        if (decoder.preset, decoder.spec.n_features) != (first.preset, first.spec.n_features):
+        wanted = [f"{one.preset.signals}, {one.spec.n_features} features per talker" for one in (decoder, first)]
+        if wanted[0] != wanted[1]:
             raise ConfigError(
-                f"[attention]: decoder {folder} wants preset {decoder.preset.name} and {decoder.spec.n_features} "
-                f"features per talker, but must want what {folders[0]} wants: {first.preset.name}, "
-                f"{first.spec.n_features}"
+                f"[attention]: decoder {folder} wants {wanted[0]}, but must want what {folders[0]} wants: {wanted[1]}"
             )
     attend = Attend(attention.settings, decoders)
     n_features = first.spec.n_features

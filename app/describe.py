@@ -72,7 +72,7 @@ def describe(
 
 
 def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, StreamSpec]:
-    from app.engine import open_inlet
+    from app.engine_streams import open_inlet
     from devices.recordings import open_recording
     from pipeline.stream import StreamSpec
 

@@ -11,21 +11,25 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pylsl
 
-from app.config import Config, ConfigError, StreamConfig
+from app.config import Config
+from app.engine_streams import StreamStatus, check_expected, open_inlet
 from app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
 from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamDescription
-from devices.session_file import Digest, SessionWriter
+from devices.session_file import ANSWER, ANSWERED_BY, Digest, SessionWriter
 from pipeline.attend import Attend
 from pipeline.decoding_graph import CONTROL
 from pipeline.graph import Graph
 from pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item, Marker, StreamSpec
+
+if TYPE_CHECKING:
+    from app.network import LiveNetwork
 
 log = logging.getLogger(__name__)
 
@@ -37,61 +41,6 @@ MAX_WAITING = 5000
 TICK_S = 0.25
 #: Most masked channels that an event names.
 MAX_NAMED = 8
-
-
-@dataclass
-class StreamStatus:
-    """What is known of a stream now."""
-
-    n_samples: int = 0
-    n_gaps: int = 0
-    n_missing: int = 0
-    n_skipped: int = 0
-    n_first: int = 0
-    first_arrival: float = 0.0
-    last_arrival: float = 0.0
-    #: LSL time of the newest sample.
-    newest: float | None = None
-    clock: ClockMap | None = None
-
-    @property
-    def effective_sfreq(self) -> float | None:
-        """Samples per second of this machine's clock; what is missing counts as sent."""
-        seconds = self.last_arrival - self.first_arrival
-        return (self.n_samples + self.n_missing - self.n_first) / seconds if seconds > 0 else None
-
-
-def open_inlet(
-    name: str, stream: StreamConfig, sink: Callable[[Arrival], None], timeout: float
-) -> Inlet | FieldTripInlet:
-    """Find and open a stream, whatever it comes from.
-
-    Raises
-    ------
-    devices.lsl_info.StreamError
-        If it is not there or cannot be opened.
-    """
-    if stream.fieldtrip:
-        return FieldTripInlet(name, stream.fieldtrip, sink, stream.unit, stream.ch_type, timeout)
-    return Inlet(name, stream.selector, sink, stream.unit, timeout)
-
-
-def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]) -> None:
-    """Refuse streams that are not what the configuration says.
-
-    Raises
-    ------
-    ConfigError
-        Naming stream, key, value found and value wanted.
-    """
-    for name, wanted in config.streams.items():
-        spec = descriptions[name].spec
-        for key, found, value in (
-            ("sfreq", spec.sfreq, wanted.sfreq),
-            ("n_channels", spec.n_channels, wanted.n_channels),
-        ):
-            if value is not None and value != found:
-                raise ConfigError(f"stream {name!r}: {key} is {found:g}, but must be {value:g} by [streams.{name}]")
 
 
 def warm_up(graph: Graph, specs: Mapping[str, StreamSpec]) -> None:
@@ -132,6 +81,10 @@ class Engine:
     #: The newest decision that came in time, and how all of them kept time.
     decision: Decision | None = None
     ledger: Ledger = field(default_factory=Ledger)
+    #: Scores windows, where [attention] names backends.
+    network: LiveNetwork | None = None
+    #: The backend in charge of it; empty once another decoder has taken over.
+    scored_by: str = ""
     #: Rounds of the graph thread: whoever sees this stand still knows that it hangs.
     beat: int = 0
     #: What ended the graph thread, if it was an error.
@@ -157,6 +110,7 @@ class Engine:
             check_expected(self.config, self.descriptions)
             self.graph = self.config.graph()
             specs = self.config.sources({name: d.spec for name, d in self.descriptions.items()})
+            self._compile(specs)
             self.outputs = self.graph.open(specs)
             warm_up(self.graph, specs)
             for output in self.config.outputs:
@@ -172,6 +126,19 @@ class Engine:
         self._attend = next((step.node for step in self.graph.steps if isinstance(step.node, Attend)), None)
         self._verdicts: list[str] = []
         self._too_slow = False
+        self.scored_by = "" if self.network is None else self.network.backend
+
+    def _compile(self, specs: Mapping[str, StreamSpec]) -> None:
+        """Have windows scored by the backends that the configuration names, if any; before the graph is opened."""
+        attention = self.config.attention
+        if attention is None or not attention.backends or not attention.decoder:
+            return
+        from app.network import LiveNetwork, network_of  # torch takes seconds to import
+
+        self.network = LiveNetwork(self.config, *network_of(self.config, self.graph, specs))
+        for one in self.network.about:
+            error = f"within {one['error']:.1g} of float64"
+            self.on_event(f"network: {one['backend']} on {one['device']}, {one['precision']}, {error}")
 
     @property
     def descriptions(self) -> dict[str, StreamDescription]:
@@ -188,6 +155,11 @@ class Engine:
         """Outputs that the recording keeps sample by sample."""
         keep = self.config.block_outputs()
         return {o.node: self.outputs[o.node] for o in self.config.outputs if o.record and o.node in keep}
+
+    def writer(self, about: Mapping[str, Any]) -> SessionWriter:
+        """What turns this session into a recording, which says ``about`` of itself, and who answered."""
+        answered = {} if self.network is None else {ANSWERED_BY: self.network.about}
+        return SessionWriter(self.descriptions, self.recorded_outputs(), {**about, **answered})
 
     def start(self, writer: SessionWriter | None = None) -> None:
         """Begin; from here on everything consumed goes to ``writer``."""
@@ -216,11 +188,15 @@ class Engine:
             self._write_notes()
             self._write_digests()
             self._writer.end()
+        if self.network is not None:
+            self.network.close()
 
     def close(self) -> None:
         """Let go of the streams without having started."""
         for inlet in self.inlets.values():
             inlet.stop()
+        if self.network is not None:
+            self.network.close()
 
     def control(self, value: str) -> None:
         """Tell the node that decides what the operator wants, in its words; from any thread."""
@@ -285,8 +261,10 @@ class Engine:
             self.on_event(f"{name}: {item.stop - item.start} samples skipped: the graph is {lag:g} s behind")
         elif name != CONTROL:
             self._note(name, item, arrival.time)
-        for output, out in self.graph.feed(name, item):
-            self._give(output, out, arrival.time)
+        outputs = self.graph.feed(name, item)
+        missed = self.network is not None and self._note_answers(self.network)
+        for output, out in outputs:
+            self._give(output, out, arrival.time, missed)
         if self.on_item is not None:
             self.on_item(name, item)
         while self._verdicts:  # only now, since a replay feeds whole items, too
@@ -317,25 +295,40 @@ class Engine:
         elif isinstance(item, ClockMap):
             status.clock = item
 
-    def _give(self, name: str, item: Item, arrival: float) -> None:
+    def _note_answers(self, network: LiveNetwork) -> bool:
+        """Keep what the network said, before what came of it; return whether an answer was missing."""
+        missed = False
+        for backend, scores in network.take():
+            if backend != self.scored_by:
+                self.ledger.n_demoted += 1
+                self.on_event(f"ALARM: the network by {self.scored_by} was late too often: {backend} takes over")
+                self.scored_by = backend
+            if self._writer is not None:
+                self._writer.journal(pylsl.local_clock(), {ANSWER: [backend, scores]})
+            missed |= scores is None
+        return missed
+
+    def _give(self, name: str, item: Item, arrival: float, missed: bool) -> None:
         if isinstance(item, ChannelQuality):
             self._note_quality(name, item)
         if isinstance(item, Decision):
-            self._decided(item, arrival)
+            self._decided(item, arrival, missed)
         if self._writer is not None:
             self._digests[name].add(item)
             self._writer.output(name, item)
         if name in self._outlets and isinstance(item, Block | Gap | ClockMap | Marker):
             self._outlets[name].push(item)
 
-    def _decided(self, decision: Decision, arrival: float) -> None:
+    def _decided(self, decision: Decision, arrival: float, missed: bool) -> None:
         """Set gains, or drop a decision that comes too late; write its times into the ledger either way.
 
-        Only scores can be late. What the operator wants, and what time itself brings, always holds.
+        Only scores can be late, or missed altogether. What the operator wants, and what time itself brings, always
+        holds.
         """
-        attention, decided = self.config.attention, pylsl.local_clock()
+        attention, decided, backend = self.config.attention, pylsl.local_clock(), self.scored_by
         scored = bool(np.isfinite(decision.scores).all())
-        late = scored and attention is not None and decided - arrival > attention.deadline_s
+        missed = missed and not scored
+        late = missed or (scored and attention is not None and decided - arrival > attention.deadline_s)
         number = self.ledger.count()
         if not late:
             self.decision = decision
@@ -344,11 +337,14 @@ class Engine:
         done = pylsl.local_clock()
         if scored and not late:
             self.ledger.time(decision.time, arrival, decided, done)
-        if scored and self.ledger.judge(late):
+        if missed and self.network is not None and not self.network.at_last:
+            self.ledger.n_dropped += 1  # another backend takes over before another decoder does
+        elif (scored or missed) and self.ledger.judge(late):
             self._demote()
         if late:
             self._verdicts.append("late")
-            self.on_event(f"decision {number} came {decided - arrival:.2f} s after its samples: dropped")
+            what = f"got no answer of the network by {backend}" if missed else "came"
+            self.on_event(f"decision {number} {what} {decided - arrival:.2f} s after its samples: dropped")
         if self._writer is not None:
             times = {"decision": number, "newest": decision.time, "arrival": arrival, "decided": decided}
             self._writer.journal(done, {**times, "set": None if late else done, "scored": scored})
@@ -359,6 +355,7 @@ class Engine:
         if self._attend is not None and self._attend.n_left:
             self.ledger.n_demoted += 1
             self._verdicts.append("demote")
+            self.scored_by = ""
             self.on_event(f"{why}: the fallback decoder takes over")
         elif not self._too_slow:
             self._too_slow = True

@@ -111,7 +111,6 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     from devices.board import Board
     from devices.recorder import SPILL_BYTES
     from devices.ring import Ring, SpillingWriter
-    from devices.session_file import SessionWriter
 
     config = parse_config(job.text, "the session", Path(job.folder))
     board = Board(job.board)
@@ -121,7 +120,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     name = config.attention.neural if config.attention else next(iter(engine.descriptions))
     signals = EngineSignals(name, engine.descriptions[name].spec)
     engine.on_item = signals.take
-    writer = SessionWriter(engine.descriptions, engine.recorded_outputs(), json.loads(job.about))
+    writer = engine.writer(json.loads(job.about))
     speaker.say("connected", base64.b64encode(writer.headers).decode())
     message = _hear(pipe)
     if message is None or message[0] != "begin":

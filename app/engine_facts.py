@@ -64,7 +64,12 @@ class EngineFacts:
             **self._channels,
             "bad": {name: why for bad in list(engine.bad.values()) for name, why in bad.items()},
             "decision": self._decision(),
-            "decisions": {"n": ledger.n, "dropped": ledger.n_dropped, "demoted": ledger.n_demoted},
+            "decisions": {
+                "n": ledger.n,
+                "dropped": ledger.n_dropped,
+                "demoted": ledger.n_demoted,
+                "scored_by": engine.scored_by,
+            },
             **self._figures,
         }
 

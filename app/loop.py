@@ -9,7 +9,6 @@ import base64
 import json
 import logging
 import math
-import shutil
 import threading
 import time
 from collections import deque
@@ -24,13 +23,12 @@ from app.config import Config, ConfigError
 from app.engine_child import EngineJob
 from app.engine_process import EngineProcess
 from app.environment import environment
-from app.loop_records import events_file, heard_line
+from app.loop_records import copied_decoders, events_file, heard_line
 from devices.audio.engine import AudioEngine
 from devices.audio.rings import Entry
 from devices.audio.scene import AudioError
 from devices.audio.shared import discard
 from devices.board import Board
-from devices.decoder_folder import folder_fingerprint
 from devices.lsl_info import StreamError
 from devices.recorder import Recorder, RecordingFailed
 from pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
@@ -137,11 +135,6 @@ class Loop:
 
     def _describe(self) -> None:
         """Say what the recording is, and put the decoders beside it."""
-        decoders = []
-        for number, folder in enumerate(self._config.decoders):
-            copy = self.path.with_suffix(".fallback" if number else ".decoder")
-            shutil.copytree(folder, copy)
-            decoders.append({"folder": copy.name, "sha256": folder_fingerprint(copy)})
         self._about = {
             **self._about,
             "config": self._config.text,
@@ -149,7 +142,7 @@ class Loop:
             "environment": environment(),
             "talkers": [talker.name for talker in self._audio.scene.talkers],
             "steered": self._steer,
-            "decoders": decoders,
+            "decoders": copied_decoders(self._config.decoders, self.path),
         }
 
     def _spawn(self) -> None:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from devices.audio.rings import Entry
+from devices.decoder_folder import folder_fingerprint
+
+
+def copied_decoders(folders: Sequence[Path], recording: Path) -> list[dict[str, str]]:
+    """Copy decoders beside a recording, so that it can be replayed; return what it shall say of them."""
+    copies = []
+    for number, folder in enumerate(folders):
+        copy = recording.with_suffix(".fallback" if number else ".decoder")
+        shutil.copytree(folder, copy)
+        copies.append({"folder": copy.name, "sha256": folder_fingerprint(copy)})
+    return copies
 
 #: What an event begins with that is about the operator's trim of a talker.
 TRIM = "trim: "

@@ -38,6 +38,7 @@ type = "Markers"
 preset = "eeg"             # ieeg for intracranial electrodes
 # decoder = "decoder"      # folder of a decoder; if not said, the one that 'earmark calibrate' made
 # fallback = "..."         # folder of a quicker decoder, for when that one is too slow
+# backends = ["onnx"]      # of a network: what 'earmark compile' made ready, the quickest first
 # switch_rate = 0.02       # how often attention leaves a talker, per second
 # enter = 0.7              # decide for a talker from this probability on
 # leave = 0.55             # and until it falls below this

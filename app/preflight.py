@@ -165,8 +165,14 @@ def _disk(found: Mapping[str, StreamDescription], folder: Path, seconds: float) 
 
 
 def _decoder(config: Config, specs: Mapping[str, StreamSpec]) -> Check:
+    sources = config.sources(specs)
     try:
-        config.graph().open(config.sources(specs))
+        graph = config.graph()
+        if config.attention is not None and config.attention.backends:
+            from app.network import check_compiled, network_of  # torch takes seconds to import
+
+            check_compiled(config, *network_of(config, graph, sources))
+        graph.open(sources)
     except (ConfigError, WiringError) as error:
         return Check("decoder", False, f"{error}. Calibrate anew where the montage has changed")
     return Check("decoder", True, f"{config.decoder} fits")

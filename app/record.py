@@ -11,7 +11,7 @@ import time
 from collections import deque
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,9 +36,9 @@ def record(
     from app.describe import live_table
     from app.engine import Engine
     from app.environment import environment
+    from app.loop_records import copied_decoders
     from devices.lsl_log import quiet_liblsl
     from devices.recorder import Recorder, RecordingFailed
-    from devices.session_file import SessionWriter
 
     quiet_liblsl()
     with failures():
@@ -58,18 +58,19 @@ def record(
                 f"{spec.sfreq:g} Hz, {description.format}",
                 markup=False,
             )
-        about = {
+        about: dict[str, Any] = {
             "config": settings.text,
             "units": {name: s.unit for name, s in settings.streams.items()},
             "environment": environment(),
         }
-        writer = SessionWriter(engine.descriptions, engine.recorded_outputs(), about)
+        path = out / f"session-{datetime.now():%Y%m%d-%H%M%S}.xdf"
         try:
             out.mkdir(parents=True, exist_ok=True)
+            about["decoders"] = copied_decoders(settings.decoders, path)
         except OSError as error:
             engine.close()
-            fail(f"cannot make the folder {out}: {error.strerror}")
-        path = out / f"session-{datetime.now():%Y%m%d-%H%M%S}.xdf"
+            fail(f"cannot write into {out}: {error.strerror}")
+        writer = engine.writer(about)
         try:
             recorder = Recorder(path, writer.headers)
         except RecordingFailed:

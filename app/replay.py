@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from app.network import RecordedNetwork
     from pipeline.stream import Item
 
 
@@ -57,6 +58,8 @@ def replay(
             f"{found.difference:.3g}" if found.n_compared else "not recorded",
         )
     console.print(table)
+    if run.network is not None:
+        console.print(network_line(run.network), markup=False, highlight=False)
     for _, entry in run.events:
         if not {"event", "masked"} & set(entry):
             continue
@@ -74,6 +77,8 @@ def replay(
         return
     if file.damage:
         fail("the recording is damaged: what it holds is not what ran live", 3)
+    if run.network is not None and run.network.n_wrong:
+        fail(f"{run.network.n_wrong} answers recorded of the network are not those of this decoder", 3)
     then, now = file.about.get("environment", {}), environment()
     changed = [f"{k}: {then.get(k)} then, {now[k]} now" for k in now if then.get(k) != now[k]]
     if not run.outputs or not any(c.n_digests for c in run.outputs.values()):
@@ -96,6 +101,15 @@ def replay(
     for line in changed:
         console.print(f"  {line}", markup=False)
     fail("the replay is not what ran live" + ("" if changed else ", on the same machine and versions"), 3)
+
+
+def network_line(network: RecordedNetwork) -> str:
+    """Who answered live, and whether the network itself answers the same."""
+    off = network.difference / network.largest if network.largest else 0.0
+    return (
+        f"Scores were given by {' or '.join(network.backends)}: {network.n_answers} windows, {network.n_missed} not "
+        f"in time. Asked again here, the network differs by {off:.1g} of the largest at most; {network.n_wrong} wrong"
+    )
 
 
 def as_arrays(outputs: dict[str, list[Any]]) -> dict[str, Any]:

@@ -37,7 +37,10 @@ class PresetName(StrEnum):
     IEEG = "ieeg"
 
 
-RUNS_HELP = "Runs made by 'earmark import', recordings of a BIDS data set, folders of either, or quoted patterns."
+RUNS_HELP = (
+    "Runs made by 'earmark import', recordings of a session, recordings of a BIDS data set, folders of any of them, or "
+    "quoted patterns."
+)
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
@@ -80,15 +83,13 @@ def read_runs(paths: Sequence[Path], preset: Preset) -> list[Run]:
     import numpy as np
 
     from app.console import console
-    from devices.bids import is_recording, read_bids
     from devices.decoder_folder import fingerprint
-    from devices.run_file import read_run
 
     files: list[Path] = find_runs(paths)
     runs: list[Run] = []
     with progress("Filtering") as told:
         for done, path in enumerate(files, 1):
-            runs += read_bids(path, preset) if is_recording(path) else [read_run(path, preset)]
+            runs += _read(path, preset)
             told(done, len(files))
     seen: dict[str, Run] = {}
     for run in runs:
@@ -106,6 +107,28 @@ def read_runs(paths: Sequence[Path], preset: Preset) -> list[Run]:
             f"Bad channels count as zero: {100 * np.mean(masked):.1f} % of the signal, most in {worst}", markup=False
         )
     return runs
+
+
+def _read(path: Path, preset: Preset) -> list[Run]:
+    """Read a file, whatever wrote it; a session's gives a run for each trial."""
+    from app.config import ConfigError, parse_config
+    from devices.bids import is_recording, read_bids
+    from devices.recorded_run import RunError
+    from devices.run_file import read_run
+    from devices.session_file import SessionFile, is_session
+    from devices.session_run import CUES, read_session_runs
+
+    if is_recording(path):
+        return read_bids(path, preset)
+    if not is_session(path):
+        return [read_run(path, preset)]
+    try:
+        attention = parse_config(SessionFile(path).about["config"], f"configuration in {path}").attention
+    except ConfigError as error:
+        raise RunError(str(error)) from None
+    if attention is None:
+        raise RunError(f"{path} was recorded without [attention]: it does not say what was heard")
+    return read_session_runs(path, preset, attention.neural, attention.talkers, CUES)
 
 
 @contextmanager

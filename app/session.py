@@ -24,11 +24,12 @@ from app.session_training import refuse_short
 from devices.audio.engine import AudioEngine
 from devices.decoder_folder import Facts
 from devices.lsl import Outlet
+from devices.session_run import CUES
 from pipeline.steering import Steering, SteeringConfig
 from pipeline.stream import StreamSpec
 
-#: Stream of the configuration by which cues are given, and name of the decoder's folder.
-CUES, DECODER = "cues", "decoder"
+#: Name of the decoder's folder.
+DECODER = "decoder"
 #: Seconds in which gains follow the operator.
 RAMP_S = 0.5
 

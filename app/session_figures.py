@@ -16,7 +16,7 @@ from devices.corpus import evaluate_corpus
 from devices.decoder_folder import load_decoder
 from devices.recorded_run import RunError
 from devices.session_file import Consumed, Noted, SessionFile
-from devices.session_run import REORIENT_S, read_cues, read_session_runs
+from devices.session_run import CUES, REORIENT_S, read_cues, read_session_runs
 from pipeline.evaluate import WINDOWS
 from pipeline.gain_control import STALE_S, Situation
 from pipeline.metrics import binomial_threshold, switch_latencies
@@ -129,7 +129,7 @@ class _Seen:
     quality: dict[str, list[bool]] = field(default_factory=dict)
 
     def look(self, file: SessionFile) -> None:
-        self.cues += read_cues(file, "cues") if "cues" in file.streams else []
+        self.cues += read_cues(file, CUES) if CUES in file.streams else []
         for event in file:
             if isinstance(event, Consumed) and isinstance(event.item, Gap):
                 n, missing = self.gaps.get(event.stream, (0, 0))
@@ -258,7 +258,7 @@ def _accuracy(files: list[Path], decoder: Any, about: dict[str, Any]) -> dict[st
         runs = [
             run
             for file in files
-            for run in read_session_runs(file, decoder.preset, attention.neural, attention.talkers, "cues")
+            for run in read_session_runs(file, decoder.preset, attention.neural, attention.talkers, CUES)
         ]
         longest = max(run.duration for run in runs)
         windows = tuple(window for window in WINDOWS if window <= longest / 2)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from app.config import ConfigError, parse_config
 from devices.decoder_folder import folder_fingerprint
-from devices.session_file import Consumed, Digest, Noted, Produced, SessionFile, decision_row
+from devices.session_file import ANSWER, ANSWERED_BY, Consumed, Digest, Noted, Produced, SessionFile, decision_row
+from pipeline.graph import Graph
 from pipeline.stream import Block, Decision, Item
+
+if TYPE_CHECKING:
+    from app.network import RecordedNetwork
 
 #: Largest difference, relative to the largest sample of the output, that another machine may make.
 TOLERANCE = 1e-9
@@ -68,6 +72,8 @@ class Replay:
     outputs: dict[str, Comparison] = field(default_factory=dict)
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     n_items: int = 0
+    #: What answered live, where decisions were a compiled network's.
+    network: RecordedNetwork | None = None
 
     def run(self, sink: Callable[[str, Item], None] | None = None) -> None:
         """Feed everything, compare everything.
@@ -77,9 +83,7 @@ class Replay:
         sink : callable, optional
             Given every item that comes out, and before it the name of its output.
         """
-        config = parse_config(self.session.about["config"], f"configuration in {self.session.path}")
-        graph = config.graph([self._decoder(one) for one in self.session.about.get("decoders", [])])
-        graph.open(config.sources({name: d.spec for name, d in self.session.streams.items()}))
+        graph = self.graph()
         digests = {name: Digest() for name in graph.outputs}
         self.outputs = {name: Comparison() for name in graph.outputs}
         given: dict[str, list[np.ndarray]] = {name: [] for name in self.session.about["outputs"]}
@@ -99,6 +103,25 @@ class Replay:
                 self._compare(self.outputs[event.name], given[event.name], event.data)
             else:
                 self._note(event, digests)
+
+    def graph(self) -> Graph:
+        """The graph of the recording, open.
+
+        What a compiled network answered is an input like any other: no other machine need give the last bit of it.
+        """
+        about = self.session.about
+        config = parse_config(about["config"], f"configuration in {self.session.path}")
+        graph = config.graph([self._decoder(one) for one in about.get("decoders", [])])
+        specs = config.sources({name: d.spec for name, d in self.session.streams.items()})
+        if ANSWERED_BY in about:
+            from app.network import RecordedNetwork, network_of  # torch takes seconds to import
+
+            noted = (event.entry for event in SessionFile(self.session.path) if isinstance(event, Noted))
+            answers = [tuple(entry[ANSWER]) for entry in noted if ANSWER in entry]
+            network = network_of(config, graph, specs)
+            self.network = RecordedNetwork(*network, answers, about[ANSWERED_BY])
+        graph.open(specs)
+        return graph
 
     def _decoder(self, copy: dict[str, str]) -> Path:
         """Folder of a decoder beside the recording, after a look at whether it is the right one."""
@@ -129,5 +152,5 @@ class Replay:
             if (entry.get("items"), entry["digest"]) != (digest.n_items, digest.hexdigest()):
                 found.n_wrong += 1
                 found.first_wrong = note.time if found.first_wrong is None else found.first_wrong
-        else:
+        elif ANSWER not in entry:
             self.events.append((note.time, entry))

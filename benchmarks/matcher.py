@@ -3,6 +3,7 @@
 Real: the recordings of ``match_mismatch``, cut in two halves of 25 s. In each of five folds two listeners and two
 repetitions are held out, and one half. Decoders learn from the other listeners, repetitions and half, and are judged on
 the half that nobody heard in training: on held-out repetitions of listeners they know, and on listeners they do not.
+What 200 s of such a listener are worth, with the decoder of the others to begin from and without, is judged likewise.
 Every window is compared with all others of its half that do not overlap it: half of them are right by chance. The null
 is the same with a brain whose phases were drawn at random.
 
@@ -145,7 +146,8 @@ def real(data: Path, kinds: Sequence[DecoderKind], config: TrainingConfig) -> di
     """Judge everybody on held-out time and repetitions, and on held-out listeners."""
     listeners = recordings(data)
     known, unknown = "known listeners, held-out repetition and time", "held-out listeners and time"
-    rows: dict[str, dict[str, dict[str, list[list[float]]]]] = {known: {}, unknown: {}}
+    tuned = "listeners learned from for 200 s alone, held-out repetition and time"
+    rows: dict[str, dict[str, dict[str, list[list[float]]]]] = {known: {}, unknown: {}, tuned: {}}
 
     def judge(where: str, name: str, decoder: Any, run: Run) -> None:
         rows[where].setdefault(name, {}).setdefault(run.subject, []).append(told_apart(decoder, run))
@@ -168,6 +170,17 @@ def real(data: Path, kinds: Sequence[DecoderKind], config: TrainingConfig) -> di
             console.print(f"fold {fold + 1} of {N_FOLDS}: {kind.value} {decoder.chosen}")
             if isinstance(decoder, MatcherDecoder):
                 networks[f"{kind.value}, its network alone"] = alone(decoder)
+            for i in sorted(out):
+                own = [listeners[i][j][half] for j in range(N_REPETITIONS) if j not in out]
+                learners = {
+                    "linear": pooled([moments(run, make_spec("linear", run, EEG)) for run in own], own[0]),
+                    f"{kind.value}, of others": decoder,
+                    f"{kind.value}, from nothing": maker(kind, EEG, config=config)().fit(own),
+                    f"{kind.value}, from that of others": maker(kind, EEG, config=config, base=decoder)().fit(own),
+                }
+                for j in sorted(out):
+                    for name, learner in learners.items():
+                        judge(tuned, name, learner, listeners[i][j][1 - half])
         for i in range(N_LISTENERS):
             where = unknown if i in out else known
             for j in range(N_REPETITIONS) if i in out else sorted(out):

@@ -138,6 +138,36 @@ class EngineCache:
         except OSError as error:
             raise CacheError(f"{self.path(key)} cannot be written: {error.strerror}") from error
 
+    def holds(self, backend: Backend, module: nn.Module, example: Tensors, policy: Policy) -> bool:
+        """Say whether :meth:`find` would look at something, without making anything ready.
+
+        Raises
+        ------
+        kernels.runtime.backend.BackendError
+            If the backend cannot be used here or does not take this network.
+        """
+        return not backend.compiles or self.path(_key(backend, module, example, policy)).exists()
+
+    def find(self, backend: Backend, module: nn.Module, example: Tensors, policy: Policy) -> Prepared | None:
+        """Make ready what is on disk already, or needs no compiling; None if it would have to be built.
+
+        Raises
+        ------
+        kernels.runtime.backend.BackendError
+            If the backend cannot be used here or does not take this network.
+        """
+        key = _key(backend, module, example, policy)
+        kept = self.read(key) if backend.compiles else b""
+        if kept is None:
+            return None
+        try:
+            return Prepared(backend.load(kept, module, example, policy), key, True, len(kept))
+        except BackendError as error:
+            if not backend.compiles:
+                raise
+            log.warning("%s: %s: it is built anew", self.path(key), error)
+            return None
+
     def prepare(self, backend: Backend, module: nn.Module, example: Tensors, policy: Policy) -> Prepared:
         """Make a network ready to answer, from an engine on disk if there is the right one. Never in a live loop.
 
@@ -148,19 +178,19 @@ class EngineCache:
         CacheError
             If the engine cannot be written.
         """
-        backend.check(module, example, policy)
-        key = fingerprint(module, example, policy, backend.name, backend.versions())
-        kept = self.read(key)
-        if kept is not None:
-            try:
-                return Prepared(backend.load(kept, module, example, policy), key, True, len(kept))
-            except BackendError as error:
-                log.warning("%s: %s: it is built anew", self.path(key), error)
+        found = self.find(backend, module, example, policy)
+        if found is not None:
+            return found
+        key = _key(backend, module, example, policy)
         artifact = backend.build(module, example, policy)
         network = backend.load(artifact, module, example, policy)
-        if artifact:
-            self.write(key, artifact)
+        self.write(key, artifact)
         return Prepared(network, key, False, len(artifact))
+
+
+def _key(backend: Backend, module: nn.Module, example: Tensors, policy: Policy) -> str:
+    backend.check(module, example, policy)
+    return fingerprint(module, example, policy, backend.name, backend.versions())
 
 
 def _split(content: bytes) -> tuple[object, bytes]:

@@ -66,7 +66,8 @@ class NetworkLanes:
         shapes = {(network.info().inputs, network.info().outputs) for network in networks.values()}
         if len(shapes) > 1:
             raise ValueError(f"networks differ in their shapes: {sorted(shapes)}")
-        self._deadline, self._budget, self._clock = Deadline(tuple(networks), budget), budget, clock
+        self._names = tuple(networks)
+        self._deadline, self._budget, self._clock = Deadline(self._names, budget), budget, clock
         self._answered: queue.SimpleQueue[tuple[int, str, tuple[NDArray[np.float32], ...], float]] = queue.SimpleQueue()
         self._asked: dict[str, queue.SimpleQueue[tuple[int, Sequence[NDArray[np.float32]]] | None]] = {}
         self._last: tuple[NDArray[np.float32], ...] | None = None
@@ -93,6 +94,11 @@ class NetworkLanes:
             fresh = self._wait(hop, begun)
         now = self._clock()
         return Answer(self._last, self._deadline.age(now), fresh, self._deadline.backend, self._deadline.counts)
+
+    @property
+    def at_last(self) -> bool:
+        """Whether the one in charge has nobody to give way to."""
+        return self._deadline.backend == self._names[-1]
 
     def close(self) -> None:
         """Let every thread that is not hung come to its end."""

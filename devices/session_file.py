@@ -26,6 +26,8 @@ from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Decision, Epoch, Gap, Item, Marker, StreamSpec
 
 JOURNAL = "earmark-journal"
+#: Key of the lines in the journal that hold answers of a network, and of what a recording says of who gave them.
+ANSWER, ANSWERED_BY = "answer", "network"
 
 
 class Digest:
@@ -186,6 +188,15 @@ class SessionWriter:
 def decision_row(decision: Decision) -> NDArray[np.float64]:
     """A decision as one sample: scores, probabilities, gains, shape (1, 3 * n_talkers)."""
     return np.concatenate([decision.scores, decision.probability, decision.gains])[None]
+
+
+def is_session(path: Path) -> bool:
+    """Whether a file is a recorded session, damaged or not."""
+    try:
+        SessionFile(path)
+    except (xdf.XdfError, OSError):
+        return False
+    return True
 
 
 def _journal_xml(about: Mapping[str, Any]) -> str:

@@ -12,6 +12,8 @@ from pipeline.decoding_graph import decoding_graph
 from pipeline.run import Run
 from pipeline.stream import Item, Marker
 
+#: Stream of a session by which cues are given.
+CUES = "cues"
 #: What a cue says: who is to be attended from now on, or nobody; and that the newest such stretch does not count.
 ATTEND, DISCARD = "attend:", "discard:"
 #: Seconds that a listener is given to find the talker after a cue; what happened meanwhile teaches nothing.

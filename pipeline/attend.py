@@ -151,6 +151,11 @@ class Attend:
         return StreamSpec("attend", 0.0, tuple(kinds), ("misc",) * (3 * n), units)
 
     @property
+    def decoder(self) -> Decoder:
+        """The first one."""
+        return self._lanes[0].decoder
+
+    @property
     def n_left(self) -> int:
         """How many decoders there are to go on with, should this one be too slow."""
         return len(self._lanes) - 1 - self._lane

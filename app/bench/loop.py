@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from app.backends import BackendName
+from app.runs import DecoderKind
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +43,7 @@ name = "{name}-cues"
 type = "Markers"
 [attention]
 decoder = "decoder"
+backends = {backends}
 hold_s = 0.0
 dead_band_db = 0.0
 """
@@ -48,10 +52,15 @@ dead_band_db = 0.0
 def loop(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=5)] = 30.0,
+    decoder: Annotated[DecoderKind, typer.Option(help="Kind of decoder.")] = DecoderKind.LINEAR,
+    backend: Annotated[
+        list[BackendName] | None, typer.Option(help="Of a network; may be given several times. Hop by hop by default.")
+    ] = None,
 ) -> None:
-    """Measure the closed loop with 64 channels at 1 kHz and the linear decoder: idle, and beside a process that burns.
+    """Measure the closed loop with 64 channels at 1 kHz: idle, and beside a process that burns.
 
-    The decision window (2 s) is not part of any figure. Sound is made on the default output; where there is none, on
+    The decision window (2 s, of networks 3 s) is not part of any figure. A network is barely trained: what it has
+    learned does not change how long it takes. Sound is made on the default output; where there is none, on
     a clock. Figures of one run can be compared with one another, not with those of another machine or day.
     """
     from rich.table import Table
@@ -61,14 +70,18 @@ def loop(
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
+    backends = [one.value for one in backend or ()]
     found: dict[str, Any] = {"environment": environment(), "seconds": seconds, "channels": 64, "sfreq": SFREQ}
+    found |= {"decoder": decoder.value, "backends": backends}
     with failures(), tempfile.TemporaryDirectory(prefix="earmark-bench-") as folder:
         with console.status("training a decoder on simulated sessions …"):
-            listener = _train(Path(folder))
+            listener = _train(Path(folder), decoder, backends)
         for name, burn in (("idle", False), ("one core burned by another process", True)):
             with console.status(f"measuring, {name} …"):
-                found[name] = _measure(Path(folder), listener, name.split()[0], seconds, burn=burn)
-    table = Table("load", "from … to", "p50 ms", "p99 ms", "max ms", "n", title="earmark bench loop, 64 ch at 1 kHz")
+                found[name] = _measure(Path(folder), listener, name.split()[0], seconds, backends, burn=burn)
+    what = f"{decoder.value}{f' by {backends[0]}' if backends else ''}"
+    title = f"earmark bench loop, 64 ch at 1 kHz, {what}"
+    table = Table("load", "from … to", "p50 ms", "p99 ms", "max ms", "n", title=title)
     for name in [key for key in found if isinstance(found[key], dict) and "stages" in found[key]]:
         for stage, figures in found[name]["stages"].items():
             table.add_row(name, stage, *(f"{figures[key]:.2f}" for key in ("p50", "p99", "max")), str(figures["n"]))
@@ -109,18 +122,39 @@ def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
     return lambda start, stop: data[start:stop]
 
 
-def _train(folder: Path) -> ListenerConfig:
+def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> ListenerConfig:
+    from app.runs import maker
     from app.train import train_and_save
     from devices.simulate import PRESETS
-    from pipeline.decoders.linear import LinearDecoder
     from pipeline.decoders.presets import EEG
 
     listener = replace(PRESETS["easy"], sfreq=SFREQ)
-    train_and_save(simulated_runs(listener, N_RUNS, RUN_S), LinearDecoder, EEG, folder / "decoder")
+    runs = simulated_runs(listener, N_RUNS, RUN_S)
+    if not kind.network:
+        train_and_save(runs, maker(kind, EEG), EEG, folder / "decoder")
+        return listener
+    from app.compile import quiet_exporter
+    from devices.decoder_folder import Facts, load_decoder, save_decoder
+    from devices.engine_cache import EngineCache
+    from kernels.runtime import BACKENDS
+    from kernels.runtime.backend import Policy
+    from pipeline.decoders.training import TrainingConfig
+    from pipeline.emissions import Emissions
+
+    scatter = Emissions(0.1, -0.1, 0.05, 0.0, 100.0)
+    facts = Facts(float("nan"), 0.5, 0, (), N_RUNS * RUN_S, scatter)
+    save_decoder(folder / "decoder", maker(kind, EEG, config=TrainingConfig(epochs=1))().fit(runs), facts)
+    quiet_exporter()
+    network: Any = load_decoder(folder / "decoder")[0]
+    for name in backends:
+        module, example = network.network()
+        EngineCache().prepare(BACKENDS[name], module, example, Policy())
     return listener
 
 
-def _measure(folder: Path, listener: ListenerConfig, part: str, seconds: float, *, burn: bool) -> dict[str, Any]:
+def _measure(
+    folder: Path, listener: ListenerConfig, part: str, seconds: float, backends: Sequence[str], *, burn: bool
+) -> dict[str, Any]:
     from app.config import parse_config
     from app.loop import Loop
     from app.session_figures import session_figures
@@ -152,7 +186,12 @@ def _measure(folder: Path, listener: ListenerConfig, part: str, seconds: float, 
     person = ListenerProcess(live)
     path = folder / f"{part}.xdf"
     try:
-        session = Loop(parse_config(SESSION.format(name=name), "bench", folder), audio, path, lambda text: None)
+        session = Loop(
+            parse_config(SESSION.format(name=name, backends=json.dumps(backends)), "bench", folder),
+            audio,
+            path,
+            lambda text: None,
+        )
         session.start()
         with _burner() if burn else nullcontext():
             end = time.monotonic() + seconds

@@ -96,6 +96,8 @@ class Backend(ABC):
 
     name: ClassVar[str]
     precisions: ClassVar[tuple[Precision, ...]] = ("float32",)
+    #: Whether building makes something that is worth keeping.
+    compiles: ClassVar[bool] = True
 
     @abstractmethod
     def absent(self) -> str:

@@ -16,6 +16,7 @@ class EagerCpu(Backend):
     """Operator by operator; as many threads as torch was told to use."""
 
     name = "eager_cpu"
+    compiles = False
 
     def absent(self) -> str:
         """Always there."""

@@ -16,6 +16,7 @@ class EagerCuda(Backend):
 
     name = "eager_cuda"
     precisions = ("float32", "tf32", "float16")
+    compiles = False
 
     def absent(self) -> str:
         """Say why there is no GPU to use."""

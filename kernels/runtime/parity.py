@@ -106,6 +106,30 @@ def _disturbed(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
     return np.asarray(rng.uniform(0.5, 2.0) * (later + noise), np.float32)
 
 
+class Reference:
+    """What a network should answer, and how far from that mere rounding may lead.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Float32, on the CPU. It is left as it is.
+    """
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self._module, self._wide = module, copy.deepcopy(module).double()
+        self._rng = np.random.default_rng(1)
+
+    def answer(self, x: Arrays) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], list[float]]:
+        """Outputs in float64, in float32, and how far plain rounding moves each of them: of sums, and of the window."""
+        exact, plain = _run(self._wide, x, torch.float64), _run(self._module, x, torch.float32)
+        nudged = _run(self._wide, [_rounded_otherwise(one, self._rng) for one in x], torch.float64)
+        loose = [
+            max(float(np.abs(rounded - wanted).max()), float(np.abs(other - wanted).max()))
+            for wanted, rounded, other in zip(exact, plain, nudged, strict=True)
+        ]
+        return exact, plain, loose
+
+
 def check(
     network: Network,
     module: torch.nn.Module,
@@ -143,11 +167,8 @@ def check(
     info = network.info()
     allowed = TOLERANCE[info.precision] if tolerance is None else tolerance
     asked = list(windows(real))
-    wide = copy.deepcopy(module).double()
-    exact = [_run(wide, x, torch.float64) for _, x in asked]
-    plain = [_run(module, x, torch.float32) for _, x in asked]
-    rng = np.random.default_rng(1)
-    nudged = [_run(wide, [_rounded_otherwise(one, rng) for one in x], torch.float64) for _, x in asked]
+    reference = Reference(module)
+    exact, plain, loosely = zip(*(reference.answer(x) for _, x in asked), strict=True)
     usual = [max(np.abs(y[i]).max() for (kind, _), y in zip(asked, exact, strict=True) if kind == "real")
              for i in range(len(exact[0]))]  # fmt: skip
     out = [np.full(shape, np.nan, np.float32) for shape in info.outputs]
@@ -156,7 +177,7 @@ def check(
     for k in [*range(len(asked)), *reversed(range(len(asked)))]:
         kind, x = asked[k]
         network.run_into(x, out)
-        for i, (found, wanted, rounded, other) in enumerate(zip(out, exact[k], plain[k], nudged[k], strict=True)):
+        for i, (found, wanted, rounded, loose) in enumerate(zip(out, exact[k], plain[k], loosely[k], strict=True)):
             name = f"{info.backend} ({info.precision}), {kind} window, output {i}"
             if found.shape != wanted.shape:
                 raise ParityError(f"{name}: shape {found.shape} instead of {wanted.shape}")
@@ -166,7 +187,6 @@ def check(
                 raise ParityError(f"{name}: {np.count_nonzero(~np.isfinite(found))} values are not finite")
             size = max(float(np.abs(wanted).max()), SMALL * usual[i], np.finfo(np.float32).tiny)
             off = float(np.abs(found - wanted).max())
-            loose = max(float(np.abs(rounded - wanted).max()), float(np.abs(other - wanted).max()))
             if kind != "real" and loose > UNDECIDED * size:
                 n_undecided += 1
                 continue

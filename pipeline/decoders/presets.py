@@ -44,6 +44,11 @@ class Preset:
     variance: float | None
     separable: float = 0.0
 
+    @property
+    def signals(self) -> str:
+        """How signals are prepared, in words; decoders that agree in it can take the place of one another."""
+        return f"{self.name} signals of {self.low_hz:g} to {self.high_hz:g} Hz at {self.sfreq:g} Hz"
+
 
 #: Scalp EEG follows the envelope at 1 to 9 Hz with a delay of up to a quarter of a second [1]_. Each score is short:
 #: what adds them up over time is the evidence, which can tell a switch from noise.

@@ -28,7 +28,8 @@ class Decoder:
 
     preset = SMALL
 
-    def network(self):
+    def network(self, n_talkers):
+        assert n_talkers == 2
         return made("attention", n_channels=8, n_samples=96)
 
 
@@ -122,7 +123,7 @@ def test_judged_on_windows_of_a_recording(network, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "Judged on 8 windows of recordings" in result.output, "the third is too short"
     assert "Judged on noise" in run("--backend", "eager_cpu").output
-    found = real_windows([], Decoder(), Decoder().network()[1])
+    found = real_windows([], Decoder(), Decoder().network(2)[1])
     assert [x.shape for x in found[0]] == [(1, 8, 96), (2, 1, 96)]
     np.testing.assert_array_equal(found[0][0][0, 3], recorded[0].neural[:96, 3].astype(np.float32))
     np.testing.assert_array_equal(found[3][1][1, 0], recorded[0].talkers[1, -96:, 0].astype(np.float32))

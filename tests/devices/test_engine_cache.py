@@ -79,6 +79,19 @@ def test_built_once_for_the_very_same_network(cache):
         assert other.builds == 1
 
 
+def test_a_session_takes_what_is_there_and_builds_nothing(cache, caplog):
+    backend, about = Counting(), (MODULE, EXAMPLE, Policy())
+    assert not cache.holds(backend, *about)
+    assert cache.find(backend, *about) is None
+    key = prepare(cache, backend).key
+    assert cache.holds(backend, *about)
+    assert cache.find(backend, *about).cached
+    cache.path(key).write_bytes(b"damaged")
+    assert cache.find(backend, *about) is None
+    assert "damaged" in caplog.text
+    assert backend.builds == 1
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_file_is_built_anew(cache, data):
@@ -117,9 +130,12 @@ def test_one_that_cannot_be_loaded_is_built_anew(cache, caplog):
 
 
 def test_where_nothing_is_compiled_nothing_is_kept(cache, monkeypatch):
-    monkeypatch.setattr(Counting, "build", lambda self, module, example, policy: b"")
+    monkeypatch.setattr(Counting, "compiles", False)
     monkeypatch.setattr(Counting, "load", lambda self, artifact, module, example, policy: Idle())
-    assert prepare(cache, Counting()).n_bytes == 0
+    backend = Counting()
+    assert cache.holds(backend, MODULE, EXAMPLE, Policy())
+    assert prepare(cache, backend).n_bytes == 0
+    assert backend.builds == 0
     assert not list(cache.folder.iterdir())
 
 

@@ -14,9 +14,10 @@ import pytest
 from app.config import parse_config
 from app.engine import Engine
 from app.environment import environment
+from app.loop_records import copied_decoders
 from app.verify import Replay
 from devices.recorder import Recorder
-from devices.session_file import Consumed, SessionFile, SessionWriter
+from devices.session_file import Consumed, SessionFile
 from pipeline.stream import Block, Gap, Marker
 
 ROOT = Path(__file__).parents[2]
@@ -73,15 +74,12 @@ class Rig:
 
     def __init__(self, text, folder, resolve_s=20):
         self.events, self.alarms = [], []
-        config = parse_config(text + f"\n[engine]\nresolve_s = {resolve_s}\n", "test")
+        config = parse_config(text + f"\n[engine]\nresolve_s = {resolve_s}\n", "test", folder)
         self.engine = Engine(config, on_event=self.events.append)
         self.engine.connect()
-        self.writer = SessionWriter(
-            self.engine.descriptions,
-            self.engine.recorded_outputs(),
-            {"config": config.text, "environment": environment()},
-        )
         self.path = folder / "session.xdf"
+        decoders = copied_decoders(config.decoders, self.path)
+        self.writer = self.engine.writer({"config": config.text, "environment": environment(), "decoders": decoders})
         self.recorder = Recorder(self.path, self.writer.headers)
         self.writer.begin(self.recorder.put)
         self.engine.start(self.writer)

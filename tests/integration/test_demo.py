@@ -15,10 +15,13 @@ from rig import ENV, ROOT
 
 from app.channel import Client, is_served
 from app.config import parse_config
+from app.runs import DecoderKind, PresetName
 from app.session_figures import session_figures
+from app.train import train
 from devices.audio.prepare import prepare
 from devices.audio.rerender import rerender
 from devices.audio.scene import Applied, Control
+from devices.decoder_folder import load_decoder
 from devices.session_file import Noted, SessionFile
 
 #: As long as it takes a new user.
@@ -147,3 +150,14 @@ def test_what_was_played_is_what_the_recording_says(demonstration, recording, jo
     assert n > 60 * 48_000
     wanted = rerender(prepare(config.sound.scene(folder)), applied, n)
     np.testing.assert_allclose(played[:n], wanted, rtol=0, atol=1e-6)
+
+
+def test_its_calibration_can_be_learned_from_again(demonstration, tmp_path):
+    """Whoever trains on the recording gets the decoder that the session made."""
+    folder, _ = demonstration
+    train([folder / "calibration-1.xdf"], tmp_path / "again", PresetName.EEG, DecoderKind.LINEAR)
+    (again, facts), (first, then) = load_decoder(tmp_path / "again"), load_decoder(folder / "decoder")
+    assert facts.fingerprints == then.fingerprints, "the same runs, to the last bit"
+    assert (facts.accuracy, facts.n_decisions, facts.seconds) == (then.accuracy, then.n_decisions, then.seconds)
+    # Here more threads may do the sums, in another order.
+    np.testing.assert_allclose(again.weights, first.weights, rtol=1e-8, atol=1e-12)
