@@ -22,6 +22,7 @@ def copied_decoders(folders: Sequence[Path], recording: Path) -> list[dict[str, 
         copies.append({"folder": copy.name, "sha256": folder_fingerprint(copy)})
     return copies
 
+
 #: What an event begins with that is about the operator's trim of a talker.
 TRIM = "trim: "
 
