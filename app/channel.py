@@ -189,6 +189,19 @@ def is_served(folder: Path) -> bool:
     return True
 
 
+def has_died(folder: Path) -> bool:
+    """Whether a session of a folder did not end in good order: it left its address, and its process is gone."""
+    import psutil
+
+    try:
+        pid = json.loads((folder / ADDRESS).read_text(encoding="utf-8"))["pid"]
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):  # no session, or one whose process is not told
+        return False
+
+
 def _hang_up(pipe: Connection) -> None:
     """Let whoever waits for a connection find it ended; the thread that owns it closes it."""
     try:

@@ -23,6 +23,10 @@ def copied_decoders(folders: Sequence[Path], recording: Path) -> list[dict[str, 
     return copies
 
 
+#: What an event begins with that is about the operator's trim of a talker.
+TRIM = "trim: "
+
+
 def events_file(recording: Path) -> Path:
     """Where everything that was said during a recording is kept: a line for each, ``[LSL time, words]`` in JSON."""
     return recording.with_suffix(".events.jsonl")
@@ -64,5 +68,7 @@ def heard_line(entry: Entry, lsl_time: float) -> dict[str, Any]:
         "azimuths": control.azimuths,
         "seek_id": control.seek_id,
         "seek_s": [None if math.isnan(second) else second for second in control.seek_s],
+        "trims_db": control.trims_db,
+        "mutes": control.mutes,
         "positions": applied.positions,
     }

@@ -148,6 +148,9 @@ def _sound(audio: AudioEngine, peaks: np.ndarray) -> Check:
     levels = [20 * math.log10(max(float(peak), 1e-9)) for peak in peaks]
     named = [f"{talker.name} {level:.0f} dBFS" for talker, level in zip(audio.scene.talkers, levels, strict=True)]
     words = f"goes to {audio.playing}; peaks {', '.join(named)}"
+    gains = zip(audio.scene.talkers, audio.status().gains_db, strict=False)
+    if muted := [talker.name for talker, gain in gains if gain == -math.inf]:
+        return Check("sound", False, f"{words}: the operator muted {', '.join(muted)}; let all talkers be heard")
     if min(levels) < MIN_PEAK_DBFS:
         return Check("sound", False, f"{words}: nothing is heard of one; see source and start_s in [[sound.talkers]]")
     return Check("sound", True, words)

@@ -90,7 +90,7 @@ def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
         (
             "target-to-masker ratio",
             _decibels(found.tmr_db),
-            "of the talker cued, from 10 s after each cue, while steered",
+            f"of the talker cued, from 10 s after each cue, while steered{', without trims' if _trims(found) else ''}",
         ),
         ("decisions dropped", str(found.n_dropped), f"of {len(found.times)}, because they came too late"),
     )
@@ -118,9 +118,9 @@ the recording. Research use only.</p>
 <h2>Probability that {escape(found.talkers[0])} is attended to</h2>
 {_posterior(found)}
 <h2>Gains asked for</h2>
-{_gains(found)}
+{_gains(found)}{_trims(found)}
 <h2>Target-to-masker ratio that gains made</h2>
-{_tmr(found)}
+{_tmr(found)}{_trims(found)}
 <h2>Accuracy by decision window</h2>
 {_accuracy(found)}
 <h2>Latency</h2>
@@ -206,6 +206,15 @@ def _gains(found: SessionFigures) -> str:
         chart.line(points, kind)
     first, second = (escape(name) for name in found.talkers[:2])
     return f"<figure>{chart.svg()}<figcaption>Thick blue: {first}; green: {second}.</figcaption></figure>"
+
+
+def _trims(found: SessionFigures) -> str:
+    """What is not in figures of gains: they are those that were asked for by steering."""
+    from app.loop_records import TRIM
+
+    if not any(words.startswith(TRIM) for _, words in found.events):
+        return ""
+    return "<p><strong>The operator's trims came on top of this, and are not in it</strong>: see the events.</p>"
 
 
 def _tmr(found: SessionFigures) -> str:

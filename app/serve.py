@@ -46,7 +46,7 @@ def control(
         list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="As talker=0, mode=sham, on=false, text=...")
     ] = None,
 ) -> None:
-    """Tell a session under way what to do: mute, pause, resume, override, redo, note, stop, state and others.
+    """Tell a session under way what to do: mute, pause, resume, override, trim, redo, note, stop, state, ...
 
     For a session that is served also check, calibrate, accept, refuse, run, answer and shutdown; for a demonstration
     attend.

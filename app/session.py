@@ -12,12 +12,13 @@ from typing import Any, Literal
 from app.config import Config, ConfigError
 from app.engine_facts import useless
 from app.loop import Loop
+from app.loop_records import TRIM
 from app.modes import Mode
 from app.preflight import Check, preflight
 from app.protocol import Calibration, Cue, RunPlan
 from app.session_config import with_attention
 from app.session_part import Part
-from app.session_sound import SessionSound
+from app.session_sound import SessionSound, Trim
 from app.session_states import NEXT, SessionError, State
 from app.session_training import refuse_short
 from devices.audio.engine import AudioEngine
@@ -330,6 +331,22 @@ class Session:
         if self.state in (State.RUNNING, State.PAUSED):
             self._tell(f"mute {'on' if on else 'off'}")
 
+    def trim(self, talker: int, db: float | None = None, mute: bool | None = None) -> None:
+        """Turn a talker (counted from 0) down by some dB, or off, in every state; None leaves that as it is.
+
+        It comes on top of whatever steering and overrides do, and changes nothing of what is decoded.
+        """
+        with self._lock:
+            before = self.sound.trims[talker]
+            trim = Trim(before.db if db is None else db, before.mute if mute is None else mute)
+            self.sound.trim(talker, trim)
+        if trim != before:
+            self._act(self._trimmed(talker))
+
+    def _trimmed(self, talker: int) -> str:
+        trim = self.sound.trims[talker]
+        return f"{TRIM}{self.talkers[talker]} {'muted' if trim.mute else f'{trim.db:g} dB'}"
+
     def _act(self, text: str) -> None:
         """Say what the operator did, whoever that was and from where, and keep it in the recording."""
         self._on_event(text)
@@ -362,6 +379,9 @@ class Session:
         self.part = Part(loop, cues, seconds, asked, self._cues, self._on_event, self._ended, on_cue, gate)
         if self.sound.muted:
             self._tell("mute on")
+        for talker, trim in enumerate(self.sound.trims):
+            if trim != Trim():
+                loop.remember(f"{self._trimmed(talker)}, since before")
         self.part.start()
         if self._stop.is_set():  # meanwhile
             self.part.stop()

@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from app.sound_config import SoundConfig
 from devices.audio.engine import AudioEngine
@@ -16,6 +17,13 @@ from pipeline.envelope import EnvelopeConfig
 
 #: Seconds in which the others join a talker who was announced.
 CUE_RAMP_S = 0.5
+
+
+class Trim(NamedTuple):
+    """What the operator does to one talker, on top of whatever steering does: a gain in dB, -40 to 0, and silence."""
+
+    db: float = 0.0
+    mute: bool = False
 
 
 class SessionSound:
@@ -36,6 +44,8 @@ class SessionSound:
         #: Playing, or None.
         self.audio: AudioEngine | None = None
         self.muted = False
+        #: Gain of everything, dB; and what the operator does to each talker.
+        self.master_db, self.trims = 0.0, [Trim()] * len(self.talkers)
         self._outlets: SoundOutlets | None = None
         self._lock = threading.RLock()
 
@@ -61,7 +71,9 @@ class SessionSound:
                 hint = "" if "earmark devices" in str(error) else " 'earmark devices' lists what there is."
                 raise AudioError(f"{error}.{hint} It is named by 'device' in [sound]") from None
             self.audio, self._outlets = audio, outlets
-            audio.mute(self.muted)
+            audio.mute(self.muted)  # and all else that was said before it was there
+            audio.master(self.master_db)
+            self._trim(audio)
             return audio
 
     def stop(self) -> None:
@@ -84,8 +96,19 @@ class SessionSound:
     def master(self, gain_db: float) -> None:
         """Set the gain of everything, dB, at most 0."""
         with self._lock:
+            self.master_db = gain_db
             if self.audio is not None:
                 self.audio.master(gain_db)
+
+    def trim(self, talker: int, trim: Trim) -> None:
+        """Turn a talker down, or off, whatever steering and overrides do; it stays so until it is set anew."""
+        with self._lock:
+            self.trims[talker] = trim
+            if self.audio is not None:
+                self._trim(self.audio)
+
+    def _trim(self, audio: AudioEngine) -> None:
+        audio.trim([one.db for one in self.trims], [one.mute for one in self.trims])
 
     def override(self, gains_db: Sequence[float] | None, ramp_s: float) -> None:
         """Put gains of the operator's own in the place of steering's; None gives way to steering again."""

@@ -21,6 +21,7 @@ from app.modes import Mode
 from app.protocol import Protocol
 from app.session import Session
 from app.session_states import SessionError
+from devices.audio.render import TRIM_DB
 from devices.audio.scene import AudioError
 from devices.board import Board
 from devices.lsl_info import StreamError
@@ -132,6 +133,7 @@ class Supervisor:
             "talkers": session.talkers,
             "muted": session.sound.muted,
             "override": session.overridden,
+            "trims": [one._asdict() for one in session.sound.trims],
             "decoder": session.decoder.is_dir(),
             "checks": self._checks,
             "commands": list(offered(self)),
@@ -259,6 +261,17 @@ class Supervisor:
     def do_master(self, db: Annotated[float, Field(le=0, ge=-120, allow_inf_nan=False)]) -> None:
         """Set the gain of everything, at most 0 dB."""
         self.session.sound.master(db)
+
+    def do_trim(
+        self,
+        talker: int | str,
+        db: Annotated[float, Field(ge=TRIM_DB[0], le=TRIM_DB[1], allow_inf_nan=False)] | None = None,
+        mute: bool | None = None,
+    ) -> None:
+        """Turn a talker, by name or counted from 0, down by -40 to 0 dB, or off; on top of what steering does."""
+        if db is None and mute is None:
+            raise Refused("trim: say db=-6, or mute=true")
+        self.session.trim(self._number(talker), db, mute)
 
     def do_note(self, text: _Words) -> None:
         """Keep words in the recording."""

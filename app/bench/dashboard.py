@@ -42,8 +42,8 @@ def dashboard(
     from app.environment import environment
     from devices.lsl_log import quiet_liblsl
 
-    if find_spec("PySide6") is None or find_spec("pyqtgraph") is None:
-        fail("the window needs two more packages: pip install 'earmark[desktop]'")
+    if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):
+        fail("the window needs more packages: pip install 'earmark[desktop]'")
     quiet_liblsl()
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app.dashboard.keys import PAGES
+from app.dashboard.keys import N_TALKERS, PAGES
 
 if TYPE_CHECKING:
     from app.dashboard.window import Window
@@ -17,8 +17,10 @@ def what_keys_do(window: Window) -> dict[str, Callable[[], object]]:
         **{page: lambda page=page: window.go(page) for page in PAGES},  # type: ignore[misc]
         **{
             f"solo{k + 1}": lambda k=k: window.send("override", {"talker": k})  # type: ignore[misc]
-            for k in range(4)
+            for k in range(N_TALKERS)
         },
+        **{f"mute{k + 1}": lambda k=k: window.live.meters.silence(k) for k in range(N_TALKERS)},  # type: ignore[misc]
+        **{f"trim{k + 1}": lambda k=k: window.trim(k) for k in range(N_TALKERS)},  # type: ignore[misc]
         "check": lambda: window.send("check"),
         "run": window.live.controls.run.click,
         "pause": window.live.controls.pause.click,
@@ -26,7 +28,7 @@ def what_keys_do(window: Window) -> dict[str, Callable[[], object]]:
         "note": window.note,
         "close": window.close,
         "mute": lambda: window.mute(True),
-        "unmute": lambda: window.mute(False),
+        "toggle": lambda: window.mute(not window.now.muted),
         "equal": lambda: window.send("override", {"talker": "equal"}),
         "decode": lambda: window.send("override", {"talker": None}),
         "freeze": window.live.traces.freeze.toggle,
@@ -43,5 +45,5 @@ def what_keys_do(window: Window) -> dict[str, Callable[[], object]]:
         "participant": window.toggle_participant,
         "theme": window.toggle_theme,
         "reset": window.live.reset_layout,
-        "help": window.keys.show,
+        "help": window.keys.toggle,
     }

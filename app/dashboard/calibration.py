@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 from app.dashboard import theme
 from app.dashboard.figures import clock, count, letter, percent
 from app.dashboard.panel import Panel, Reading, View
+from app.dashboard.question import Question
 from app.dashboard.snapshot import Snapshot
 
 STEPS = ("1  Check", "2  Trials", "3  Decoder", "4  Keep it")
@@ -49,12 +49,8 @@ class Calibration(Panel):
         self._progress.setTextVisible(False)
         self._channels = Reading("Good channels")
         self._channels.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._question = Reading("Question")
-        self.answer = QLineEdit()
-        self.answer.setAccessibleName("Answer")
-        self.answer.setMaxLength(500)
-        self.answer.setPlaceholderText("Answer, Enter sends it")
-        self.answer.returnPressed.connect(self._answer)
+        self.question = Question()
+        self.question.asked.connect(self.asked)
         self._facts = QGridLayout()
         self.begin, self.redo = QPushButton("&Begin"), QPushButton("Redo &trial")
         self.stop, self.accept, self.refuse = (
@@ -83,9 +79,6 @@ class Calibration(Panel):
             label.setFrameShape(QFrame.Shape.StyledPanel)
             label.setContentsMargins(6, 4, 6, 4)
             steps.addWidget(label)
-        question = QHBoxLayout()
-        question.addWidget(self._question, 1)
-        question.addWidget(self.answer, 1)
         buttons = QHBoxLayout()
         for button in (self.begin, self.redo, self.stop, self.accept, self.refuse):
             buttons.addWidget(button)
@@ -100,18 +93,13 @@ class Calibration(Panel):
         layout.addWidget(self._progress)
         layout.addWidget(self._channels)
         layout.addStretch(1)
-        layout.addLayout(question)
+        layout.addWidget(self.question)
         layout.addLayout(self._facts)
         layout.addStretch(1)
         layout.addLayout(buttons)
 
     def _ask(self, command: str) -> None:
         self.asked.emit(command, {})
-
-    def _answer(self) -> None:
-        if text := self.answer.text().strip():
-            self.asked.emit("answer", {"text": text})
-            self.answer.clear()
 
     def look(self, view: View) -> None:
         now = view.now
@@ -126,9 +114,7 @@ class Calibration(Panel):
         self._advice.setText(advice)
         self._look_steps(step)
         self._look_trial(now, calibrating)
-        self._question.say(now.question)
-        for widget in (self._question, self.answer):
-            widget.setVisible(bool(now.question))
+        self.question.look(now)
         facts = now.accuracy
         if facts != self._drawn:
             self._drawn = facts

@@ -23,8 +23,8 @@ def dashboard(
 
     from app.console import fail
 
-    if find_spec("PySide6") is None or find_spec("pyqtgraph") is None:
-        fail("the window needs two more packages: pip install 'earmark[desktop]'")
+    if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):
+        fail("the window needs more packages: pip install 'earmark[desktop]'")
     if theme not in ("", "light", "dark"):
         fail(f"--theme is {theme!r}, but must be light or dark")
     if folder is not None and not folder.is_dir():

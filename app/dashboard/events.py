@@ -46,9 +46,14 @@ class EventsModel(QAbstractTableModel):
             return ("time", "event")[section]
         return None
 
+    def _of_another(self, event: Event) -> bool:
+        """Whether it is of another session: numbers then begin anew."""
+        k = event.id - self.events[0].id
+        return k < 0 or (k < len(self.events) and self.events[k] != event)
+
     def take(self, events: tuple[Event, ...]) -> list[Event]:
         """Add those that are new, and return them."""
-        if events and self.events and events[-1].id < self.events[-1].id:  # another session
+        if events and self.events and self._of_another(events[0]):
             self.beginResetModel()
             self.events = []
             self.endResetModel()
@@ -83,7 +88,7 @@ class Events(Panel):
         self._table.setMinimumSize(140, 60)
         model.rowsInserted.connect(self._table.scrollToBottom)
         self.note = QLineEdit()
-        self.note.setPlaceholderText("Note (M), Enter keeps it")
+        self.note.setPlaceholderText("Note (N), Enter keeps it")
         self.note.setAccessibleName("Note, kept in the recording")
         self.note.setMaxLength(500)
         self._keep = QPushButton("&Note")

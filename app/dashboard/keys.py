@@ -7,6 +7,8 @@ from typing import NamedTuple
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 
+from app.dashboard.figures import letter
+
 
 class Key(NamedTuple):
     """An action: its menu, what it is called, and by which key."""
@@ -16,6 +18,8 @@ class Key(NamedTuple):
     keys: str
 
 
+#: Talkers that have keys of their own.
+N_TALKERS = 4
 #: Pages, in their order.
 PAGES = ("start", "setup", "live", "calibrate", "review")
 KEYS: dict[str, Key] = {
@@ -26,19 +30,21 @@ KEYS: dict[str, Key] = {
     "stop": Key("&Session", "S&top the calibration or run", "Ctrl+."),
     "mode": Key("&Session", "&Mode of the next run", "Ctrl+D"),
     "length": Key("&Session", "&Length of the next run", "Ctrl+E"),
-    "note": Key("&Session", "Write a &note", "M"),
+    "note": Key("&Session", "Write a &note", "N"),
     "close": Key("&Session", "&Close this window", "Ctrl+Q"),
     "mute": Key("S&ound", "&Mute", "Esc"),
-    "unmute": Key("S&ound", "&Unmute", "Ctrl+Shift+M"),
-    "solo1": Key("S&ound", "Solo talker &1 (A)", "F1"),
-    "solo2": Key("S&ound", "Solo talker &2 (B)", "F2"),
-    "solo3": Key("S&ound", "Solo talker &3 (C)", "F3"),
-    "solo4": Key("S&ound", "Solo talker &4 (D)", "F4"),
+    "toggle": Key("S&ound", "Mute or &unmute", "M"),
+    **{f"solo{k}": Key("S&ound", f"Solo talker &{k} ({letter(k - 1)})", f"F{k}") for k in range(1, N_TALKERS + 1)},
+    **{
+        f"mute{k}": Key("S&ound", f"Silence talker {k} ({letter(k - 1)}), or not", f"Shift+F{k}")
+        for k in range(1, N_TALKERS + 1)
+    },
+    **{f"trim{k}": Key("S&ound", f"Trim of talker {k} ({letter(k - 1)})", f"Alt+{k}") for k in range(1, N_TALKERS + 1)},
     "equal": Key("S&ound", "All talkers &alike", "F5"),
     "decode": Key("S&ound", "Follow &decisions", "F6"),
     "setup": Key("&View", "&Setup", "Ctrl+1"),
     "live": Key("&View", "&Live", "Ctrl+2"),
-    "calibrate": Key("&View", "&Calibrate", "Ctrl+3"),
+    "calibrate": Key("&View", "Cal&ibrate", "Ctrl+3"),
     "review": Key("&View", "&Review", "Ctrl+4"),
     "freeze": Key("&View", "&Freeze the traces", "F8"),
     "larger": Key("&View", "Traces &larger", "+"),
@@ -46,7 +52,7 @@ KEYS: dict[str, Key] = {
     "shorter": Key("&View", "S&horter sweep", "["),
     "longer": Key("&View", "Lon&ger sweep", "]"),
     "filter": Key("&View", "Ne&xt filter of the picture", "F"),
-    "page": Key("&View", "Cha&nnels on a page", "N"),
+    "page": Key("&View", "&Channels on a page", "C"),
     "before": Key("&View", "Channels &before", ","),
     "after": Key("&View", "Channels &after", "."),
     "participant": Key("&View", "&Participant screen", "F11"),

@@ -9,15 +9,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.channel import ADDRESS
+from app.channel import ADDRESS, has_died
 
 
 def board_of(folder: Path) -> str:
-    """Name of the board of the session in a folder; empty if there is none."""
+    """Name of the board of the session in a folder; empty if there is none, or one that died."""
     try:
-        return str(json.loads((folder / ADDRESS).read_text(encoding="utf-8"))["board"])
+        board = str(json.loads((folder / ADDRESS).read_text(encoding="utf-8"))["board"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""  # no session, or one that just comes or goes: the next look will tell
+    return "" if has_died(folder) else board
 
 
 class Launched:

@@ -7,7 +7,6 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
-    QDoubleSpinBox,
     QHBoxLayout,
     QMainWindow,
     QPushButton,
@@ -22,8 +21,10 @@ from app.dashboard.evidence import Evidence
 from app.dashboard.latency import Latency
 from app.dashboard.log import Log
 from app.dashboard.meters import Meters
+from app.dashboard.number import Number
 from app.dashboard.panel import Panel, Reading, View
 from app.dashboard.quality import ChannelQuality
+from app.dashboard.question import Question
 from app.dashboard.snapshot import Snapshot
 from app.dashboard.spectrum import Spectrum
 from app.dashboard.streams import Streams
@@ -56,8 +57,7 @@ class Controls(QWidget):
         for key, words in MODES:
             self.mode.addItem(key, key)
             self.mode.setItemData(self.mode.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
-        self.seconds = QDoubleSpinBox()
-        self.seconds.setAccessibleName("Length of the run in seconds; 0 is what the protocol says")
+        self.seconds = Number("Length of the run in seconds; 0 is what the protocol says")
         self.seconds.setRange(0, 86400)
         self.seconds.setDecimals(0)
         self.seconds.setSuffix(" s")
@@ -69,6 +69,8 @@ class Controls(QWidget):
             button.setEnabled(False)  # until more is known
         self.pause.setFixedWidth(self.pause.fontMetrics().horizontalAdvance("Resume") + 28)
         self._cue = Reading("Cue", "")
+        self.question = Question()
+        self.question.asked.connect(self.asked)
         self.run.clicked.connect(self._run)
         self.pause.clicked.connect(lambda: self.asked.emit("resume" if self._paused else "pause", {}))
         self.stop.clicked.connect(lambda: self.asked.emit("stop", {}))
@@ -77,14 +79,18 @@ class Controls(QWidget):
         for widget in (self.mode, self.seconds, self.run, self.pause, self.stop):
             layout.addWidget(widget)
         layout.addWidget(self._cue, 1)
+        layout.addWidget(self.question, 1)
 
     def _run(self) -> None:
+        self.seconds.interpretText()
         seconds = self.seconds.value()
         self.asked.emit("run", {"mode": self.mode.currentData(), "seconds": seconds or None})
 
     def look(self, now: Snapshot) -> None:
         """Enable what is possible now."""
         live = now.session_live
+        self.question.look(now)
+        self._cue.setVisible(not self.question.isVisibleTo(self))  # it is in its place
         running = live and now.state in ("running", "paused")
         self.run.setEnabled(live and now.state == "ready")
         self.mode.setEnabled(self.run.isEnabled())
@@ -95,6 +101,9 @@ class Controls(QWidget):
         self.stop.setEnabled(live and now.under_way)
         if not (running or now.state == "calibrating"):
             self._cue.say("" if now.state != "ready" else "Ready: the decoder fits")
+            return
+        if now.waiting:
+            self._cue.say(f"The next trial waits: {now.waiting}")
             return
         follows = f", {now.next_cue_s:.0f} s left" if now.next_cue_s == now.next_cue_s else ""
         self._cue.say(f"Cue: {now.attend or 'rest'}{follows}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QMainWindow, QMenu, QWidget
+from PySide6.QtWidgets import QMainWindow, QMenu
 
 from app.dashboard.keys import KEYS
 
@@ -47,22 +47,3 @@ def list_screens(menu: QMenu, open_on: Callable[[str], None]) -> None:
         size, name = screen.geometry(), screen.name()
         action = menu.addAction(f"{name}, {size.width()}×{size.height()}")
         action.triggered.connect(lambda _=False, name=name: open_on(name))
-
-
-class KeysHelp(QDialog):
-    """All keys."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Keys")
-        layout = QGridLayout(self)
-        layout.setVerticalSpacing(2)
-        rows = [(key.keys, key.words.replace("&", "")) for key in KEYS.values()]
-        rows.append(("Space", "Freeze, where the traces have the keyboard"))
-        half = (len(rows) + 1) // 2
-        for i, (keys, words) in enumerate(rows):
-            for k, text in enumerate((keys, words)):
-                label = QLabel(text)
-                if k == 0:
-                    label.setMinimumWidth(90)
-                layout.addWidget(label, i % half, 2 * (i // half) + k)

@@ -18,21 +18,22 @@ from PySide6.QtWidgets import (
 
 from app.dashboard import theme
 from app.dashboard.figures import UNKNOWN, decibels, letter, level
+from app.dashboard.keys import N_TALKERS
 from app.dashboard.level_meter import LevelMeter
 from app.dashboard.panel import Panel, Reading, View
+from app.dashboard.snapshot import Trim
+from app.dashboard.trim_box import TrimBox
 
 #: Range of the gain of everything, dB.
 MASTER_DB = (-40, 0)
-#: Talkers up to which each has two lines.
-ROOMY = 2
+#: Talkers up to which each has two lines, and height of controls in a single line, in pixels.
+ROOMY, LOW = 2, 22
 #: Least width of a talker's letter and name, in pixels.
 LETTER = 64
-#: Talkers that have a key of their own.
-KEYS = 4
 
 
 class TalkerStrip(QFrame):
-    """One talker: name, level, gain, and a button to favour it.
+    """One talker: name, level, gain as applied, the operator's trim, and buttons to silence and to favour it.
 
     Attributes
     ----------
@@ -40,10 +41,13 @@ class TalkerStrip(QFrame):
         Somebody clicked the talker itself.
     favoured : Signal(int, bool)
         Somebody wants it favoured whatever is decoded, or not any longer.
+    trimmed : Signal(int, dict)
+        Somebody wants another trim; what is to be changed of it.
     """
 
     chosen = Signal(int)
     favoured = Signal(int, bool)
+    trimmed = Signal(int, dict)
 
     def __init__(self, number: int, name: str, compact: bool) -> None:
         super().__init__()
@@ -52,32 +56,52 @@ class TalkerStrip(QFrame):
         self.setAccessibleName(f"Talker {letter(number)}, {name}")
         self._title = Reading(f"Talker {letter(number)}")
         self.meter = LevelMeter(f"Level of {name}")
-        self.level = Reading(f"Level of {name}", "-100 dBFS" if compact else "gain +00.0 dB")
+        self.level = Reading(f"Level of {name}, dBFS", "-100" if compact else "gain +00.0 dB")
         self.gain = Reading(f"Gain of {name}", "+00.0 dB" if compact else "gain +00.0 dB")
-        self._gain_words = "" if compact else "gain "
+        self._compact, self._gain_words = compact, "" if compact else "gain "
         self._title.setMinimumWidth(LETTER)
-        self.solo = QPushButton("Solo")
+        self.solo = QPushButton("S" if compact else "Solo")
         self.solo.setCheckable(True)
-        key = f" (F{number + 1})" if number < KEYS else ""
+        key = f" (F{number + 1})" if number < N_TALKERS else ""
+        self.mute = QPushButton("M" if compact else "Mute")
+        self.mute.setCheckable(True)
+        self.mute.setAccessibleName(f"Mute {name} alone, whatever is decoded")
+        self.mute.setToolTip(f"Silence {name} alone{key.replace('F', 'Shift+F')}; decoding goes on")
+        self.mute.clicked.connect(lambda on: self.trimmed.emit(number, {"mute": on}))
+        self.trim = TrimBox(name)
+        words = f" (Alt+{number + 1})" if number < N_TALKERS else ""
+        self.trim.setToolTip(f"Turn {name} down, on top of steering{words}; decoding goes on")
+        self.trim.asked.connect(lambda db: self.trimmed.emit(number, {"db": db}))
         self.solo.setAccessibleName(f"Solo: favour {name} whatever is decoded")
         self.solo.setToolTip(f"Favour {name} whatever is decoded{key}")
         self.solo.clicked.connect(lambda on: self.favoured.emit(number, on))
+        for control in (self.mute, self.trim, self.solo):
+            control.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click on it is none on the talker
+        for button in (self.mute, self.solo):
+            button.setFixedWidth(28 if compact else button.fontMetrics().horizontalAdvance("Muted") + 16)
+            if compact:
+                button.setFixedHeight(LOW)
         for reading in (self.level, self.gain):
             reading.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         layout = QGridLayout(self)
-        layout.setContentsMargins(6, 2, 6, 2)
+        layout.setContentsMargins(6, 1 if compact else 2, 6, 1 if compact else 2)
         layout.setVerticalSpacing(1)
         if compact:
-            for column, widget in enumerate((self._title, self.meter, self.gain, self.level, self.solo)):
+            self.trim.setFixedHeight(LOW)
+            widgets = (self._title, self.meter, self.gain, self.level, self.trim, self.mute, self.solo)
+            for column, widget in enumerate(widgets):
                 layout.addWidget(widget, 0, column)
-            layout.setColumnStretch(0, 1)
-            layout.setColumnStretch(1, 1)
+            layout.setColumnStretch(0, 3)
+            layout.setColumnStretch(1, 2)
         else:
             layout.addWidget(self._title, 0, 0)
             layout.addWidget(self.gain, 0, 1)
-            layout.addWidget(self.solo, 0, 2, 2, 1)
+            layout.addWidget(self.mute, 0, 2)
+            layout.addWidget(self.solo, 0, 3)
             layout.addWidget(self.meter, 1, 0)
             layout.addWidget(self.level, 1, 1)
+            self.trim.setPrefix("trim ")
+            layout.addWidget(self.trim, 1, 2, 1, 2)
             layout.setColumnStretch(0, 1)
 
     def look(self, view: View, can_favour: bool) -> None:
@@ -89,12 +113,23 @@ class TalkerStrip(QFrame):
             self._title.setStyleSheet(f"color: {colour}; font-weight: bold")
             self.meter.colour = colour
         cued = now.under_way and now.attend == self._name
-        self._title.say(f"{letter(k)}  {self._name}{'  ◀ cue' if cued else ''}")
+        before, after = ("cue: ", "") if self._compact else ("", "  ◀ cue")  # a long name is cut at its end
+        self._title.say(f"{letter(k)}  {before if cued else ''}{self._name}{after if cued else ''}")
         peak = now.sound.peak[k] if now.sound.live and k < len(now.sound.peak) else 0.0
         self.meter.show_amplitude(peak)
-        self.level.say(f"{level(peak):.0f} dBFS" if now.sound.live else "no sound")
+        unit = "" if self._compact else " dBFS"
+        self.level.say(f"{level(peak):.0f}{unit}" if now.sound.live else UNKNOWN if self._compact else "no sound")
+        trim = now.trims[k] if k < len(now.trims) else Trim()
         gain = decibels(now.sound.gains_db[k]) if now.sound.live and k < len(now.sound.gains_db) else UNKNOWN
-        self.gain.say(f"{self._gain_words}{gain} dB")
+        self.gain.say("muted" if trim.mute else f"{self._gain_words}{gain} dB")
+        self.trim.look(trim.db)
+        for control in (self.trim, self.mute):
+            control.setEnabled(now.session_live and k < len(now.trims))
+        self.mute.setChecked(trim.mute)
+        style = f"background: {theme.of(self).warn}; color: {theme.of(self).base};" if trim.mute else ""
+        if self.mute.styleSheet() != style:
+            self.mute.setText("M" if self._compact else "Muted" if trim.mute else "Mute")
+            self.mute.setStyleSheet(style)
         self.solo.setEnabled(can_favour)
         self.solo.setChecked(now.override == k and not isinstance(now.override, bool))
 
@@ -183,6 +218,20 @@ class Meters(Panel):
     def _favour(self, talker: int, on: bool) -> None:
         self.asked.emit("override", {"talker": talker if on else None})
 
+    def _trim(self, talker: int, changes: dict) -> None:
+        self.asked.emit("trim", {"talker": talker, **changes})
+
+    def silence(self, talker: int) -> None:
+        """Silence a talker alone, or let it be heard again."""
+        if talker < len(self._strips):
+            self._strips[talker].mute.click()
+
+    def focus_trim(self, talker: int) -> None:
+        """Give the keyboard to a talker's trim."""
+        if talker < len(self._strips):
+            self._strips[talker].trim.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self._strips[talker].trim.selectAll()
+
     def _choose(self, talker: int) -> None:
         if self._demo:
             self.asked.emit("attend", {"talker": talker})
@@ -198,6 +247,7 @@ class Meters(Panel):
             for strip in self._strips:
                 strip.favoured.connect(self._favour)
                 strip.chosen.connect(self._choose)
+                strip.trimmed.connect(self._trim)
                 self._list.addWidget(strip)
         self._demo = now.kind == "demo"
         steering = (
@@ -205,7 +255,7 @@ class Meters(Panel):
         )
         for strip in self._strips:
             strip.look(view, steering)
-        self._hint.say("Click a talker: the simulated listener attends to it" if self._demo else "")
+        self._hint.say("Demo: click whom to attend to" if self._demo else "")
         for button, on in ((self.equal, now.override == "equal"), (self.decode, now.override is None and steering)):
             button.setEnabled(steering)
             button.setChecked(on)
@@ -215,7 +265,7 @@ class Meters(Panel):
             meter.show_amplitude(peak)
         self._output.say(f"{level(max(peaks, default=0.0)):.0f} dBFS" if sound.live else "no sound")
         self._limiter.say(f"lim {sound.limiter_db:.1f}" if sound.live else "")
-        self._state.say(sound.failure or (f"Sound goes to {sound.playing}" if sound.playing else "No sound yet"))
+        self._state.say(sound.failure or (f"Sound goes to {sound.playing}" if sound.playing else "No sound"))
         self.master.setEnabled(sound.live)
         if sound.live and not self.master.isSliderDown() and not self.master.hasFocus():
             self.master.blockSignals(True)

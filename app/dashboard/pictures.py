@@ -20,10 +20,12 @@ from app.channel import Client
 from app.dashboard import theme
 from app.dashboard.launch import board_of
 from app.dashboard.process import make_application
+from app.dashboard.snapshot import Snapshot
 from app.dashboard.window import Window
+from pipeline.gain_control import STALE_S, Situation
 
-#: Where pictures go, their size in pixels, and seconds of the run before they are taken.
-HERE, SIZE, AFTER_S = Path(__file__).parent, (1280, 720), 45.0
+#: Where pictures go, their size in pixels, seconds of the run before they are taken, and the longest wait, s.
+HERE, SIZE, AFTER_S, PATIENCE_S = Path(__file__).parent, (1280, 720), 45.0, 300.0
 
 
 def _session(folder: Path) -> None:
@@ -55,10 +57,10 @@ def main() -> None:
             _until(app, lambda: window.now.state == "calibrating" and window.now.complete)
             client.send("accept")
             client.send("run")
-            _until(app, lambda: window.now.state == "running" and window.now.elapsed > AFTER_S)
             for name, colours in theme.THEMES.items():
                 theme.apply(app, colours)
                 _until(app, _later(2.0))
+                _until(app, lambda: _worth_seeing(window.now))
                 window.grab().toImage().save(str(HERE / f"live-{name}.png"), quality=0)  # smallest
         finally:
             window.close_now()
@@ -68,13 +70,27 @@ def main() -> None:
             session.join()
 
 
+def _worth_seeing(now: Snapshot) -> bool:
+    """Whether the run (not the calibration before it, of which boards still speak at its start) is in full swing."""
+    recording, one = now.recording, now.decision
+    if now.state != "running" or not now.recording_now or recording is None or one is None:
+        return False
+    in_run = recording.path.endswith("loop.xdf") and now.elapsed > AFTER_S
+    steered = one.situation == Situation.STEERED and now.time - one.time < STALE_S
+    right = one.talker >= 0 and now.talkers[one.talker] == now.attend
+    return in_run and steered and right and now.engine_live and bool(now.ledger)
+
+
 def _later(seconds: float) -> Callable[[], bool]:
     end = time.monotonic() + seconds
     return lambda: time.monotonic() > end
 
 
 def _until(app: QApplication, condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
     while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"the demonstration was not ready for its picture within {PATIENCE_S:g} s")
         app.processEvents()
         time.sleep(0.005)
 

@@ -46,6 +46,10 @@ class Recent:
         self._data[self._stop : self._stop + len(data)] = data
         self._stop += len(data)
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._stop = 0
+
     def last(self, seconds: float) -> NDArray[np.float32]:
         """Return the newest samples without a hole, shape (n, n_channels): fewer than wanted if there are not more."""
         n = min(self._n, round(seconds * self.sfreq))

@@ -25,6 +25,7 @@ from app.dashboard.background import Background
 from app.dashboard.figures import UNKNOWN, decibels, letter, milliseconds, percent
 from app.dashboard.panel import Panel, Reading, View
 from app.dashboard.plot import Plot
+from app.loop_records import TRIM
 
 #: Lowest gain drawn, dB.
 LOWEST_DB = -12.0
@@ -189,13 +190,14 @@ class Review(Panel):
         share = found["right"] / found["windows"] if found["windows"] else None
         median = f"median {followed[len(followed) // 2]:.1f} s" if followed else "none"
         tmr = UNKNOWN if found["tmr_db"] is None else decibels(found["tmr_db"])
+        trims = ", without trims" if any(words.startswith(TRIM) for _, words in found["events"]) else ""
         facts = (
             (
                 f"windows of {found['window_s']:g} s right",
                 _share(share),
                 f"{found['right']} of {found['windows']}; guessing reaches {_share(found['threshold'])} 1 in 20",
             ),
-            ("decided rightly", _share(found["steady"]), f"of the time, from 10 s after each cue; TMR {tmr} dB"),
+            ("decided rightly", _share(found["steady"]), f"of the time, from 10 s after each cue; TMR {tmr} dB{trims}"),
             ("switches followed", f"{len(followed)} of {len(found['switches'])}", median),
             (
                 "calibration",

@@ -92,6 +92,14 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
+class Trim:
+    """What the operator does to one talker on top of steering: dB, at most 0, and silence."""
+
+    db: float = 0.0
+    mute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """What the decoder of the last calibration is worth: shares, decisions they rest on, seconds of training."""
 
@@ -124,7 +132,8 @@ class Snapshot:
     """Everything; what is not known is empty, NaN or -1.
 
     ``session_age`` and ``engine_age`` are seconds since supervisor and engine last said anything, infinite if they
-    never did; ``time`` is the LSL time of the look.
+    never did; ``time`` is the LSL time of the look. ``died`` says that the session did not end in good order: its
+    process is gone, and of the past only what cannot change is still known.
     """
 
     time: float = NAN
@@ -145,6 +154,7 @@ class Snapshot:
     question: str = ""
     muted: bool = False
     override: int | str | None = None
+    trims: tuple[Trim, ...] = ()
     failure: str = ""
     complete: bool = False
     grows: bool = True
@@ -155,6 +165,7 @@ class Snapshot:
     sound: Sound = field(default_factory=Sound)
     events: tuple[Event, ...] = ()
     checks: tuple[Check, ...] = ()
+    engine_alive: bool = True
     engine_restarts: int = -1
     streams: tuple[Stream, ...] = ()
     neural: str = ""
@@ -169,6 +180,7 @@ class Snapshot:
     hop: Span | None = None
     n_late: int = -1
     thresholds: tuple[float, float] = (NAN, NAN)
+    died: bool = False
 
     @property
     def session_live(self) -> bool:
@@ -249,6 +261,7 @@ def snapshot(
         grows=session.get("recording_now") is not False,
         talkers=talkers,
         override=override if override is None or isinstance(override, int) else _text(override),
+        trims=tuple(_trim(_table(one)) for one in _list(session.get("trims"))),
         waiting=_text(session.get("waiting") or ""),
         decoder=session.get("decoder") is True,
         accuracy=_accuracy(facts) if facts else None,
@@ -256,6 +269,7 @@ def snapshot(
         sound=_sound(_table(session.get("audio")), sound, sound_live, len(talkers)),
         events=tuple(Event(_count(i), _number(at), _text(text)) for i, at, text in _list(session.get("events"))),
         checks=tuple(Check(_text(a), ok is True, _text(words)) for a, ok, words in _list(session.get("checks"))),
+        engine_alive=_table(session.get("engine")).get("alive") is not False,
         engine_restarts=_count(_table(session.get("engine")).get("restarts")),
         streams=tuple(_stream(_text(name), _table(one)) for name, one in _table(engine.get("streams")).items()),
         neural=_text(engine.get("neural")),
@@ -352,6 +366,11 @@ def _recording(one: Mapping[str, Any]) -> Recording:
         _number(one.get("free_bytes")),
         _number(one.get("bytes_per_s")),
     )
+
+
+def _trim(one: Mapping[str, Any]) -> Trim:
+    db = _number(one.get("db"))
+    return Trim(db if math.isfinite(db) else 0.0, one.get("mute") is True)
 
 
 def _accuracy(one: Mapping[str, Any]) -> Accuracy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pylsl
@@ -17,6 +18,8 @@ from devices.signal_ring import SignalReader
 
 #: Seconds between tries to attach to what is not there, and seconds of the past to begin a signal with.
 RETRY_S, PAST_S = 1.0, 30.0
+#: What is still known of a session that died.
+LASTING = ("kind", "out", "talkers", "events")
 #: Seconds without a new buffer after which there is no sound.
 BUFFER_S = 0.5
 
@@ -55,16 +58,18 @@ class Source:
     ----------
     find : callable
         Returns the name of the supervisor's board, or nothing; asked about once a second while nothing is heard.
+    died : callable
+        Says whether the session's process is gone without having ended in good order; asked together with it.
     """
 
-    def __init__(self, find: Callable[[], str]) -> None:
-        self._find = find
+    def __init__(self, find: Callable[[], str], died: Callable[[], bool] = lambda: False) -> None:
+        self._find, self._died, self._dead = find, died, False
         self._name, self._asked = "", -math.inf
         self._session, self._engine = _Attached(Board), _Attached(Board)
         self._status = _Attached(lambda name: Seqlock(Status, name))
         self._signal = _Attached(lambda name: SignalReader(name, PAST_S))
         self._beat, self._beaten = -1, -math.inf
-        self._signals = ""
+        self._signals, self._kept = "", dict[str, Any]()
 
     def read(self) -> Snapshot:
         """Look at everything."""
@@ -72,12 +77,17 @@ class Source:
         session = self._board(self._session, self._name)
         time_said = session.get("time")
         silent = not isinstance(time_said, int | float) or now - time_said > RETRY_S
-        if silent and time.monotonic() - self._asked > RETRY_S:
+        if not silent:
+            self._dead, self._kept = False, {key: session.get(key) for key in LASTING}
+        elif time.monotonic() - self._asked > RETRY_S:
             self._asked = time.monotonic()
-            name = self._find()
+            name, self._dead = self._find(), self._died()
             if name != self._name:  # another session, or none any more
                 self._name = name
                 session = self._board(self._session, name)
+        if self._dead:
+            self._signals = ""
+            return replace(snapshot(now, self._kept, {}, None, False), died=True)
         about, sound = (session.get(key) or {} for key in ("engine", "audio"))
         engine = self._board(self._engine, str(about.get("board") or ""))
         self._signals = str(engine.get("signals") or "")

@@ -9,9 +9,10 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app.dashboard import theme
-from app.dashboard.figures import UNKNOWN, clock, decibels, letter, percent
+from app.dashboard.figures import clock, decibels, letter
 from app.dashboard.panel import Reading
-from app.dashboard.snapshot import Snapshot
+from app.dashboard.snapshot import Snapshot, Trim
+from app.dashboard.verdict import Verdict
 
 #: Range of the gain bars, dB.
 GAIN_DB = (-12.0, 6.0)
@@ -52,75 +53,15 @@ class Chip(QWidget):
         painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self.words)
 
 
-class Verdict(QWidget):
-    """Who is attended, and how surely; or that this is not known."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setAccessibleName("Attention verdict")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.main, self.small, self.talker = UNKNOWN, "", -1
-
-    def sizeHint(self) -> QSize:
-        return QSize(250, 44)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(140, 44)
-
-    def look(self, now: Snapshot) -> None:
-        """Show what is now."""
-        one = now.decision
-        main, small, talker = UNKNOWN, "no decision", -1
-        if one is not None and not now.engine_live:
-            main, small = "NO DATA", "the engine says nothing"
-        elif one is not None and one.probability and now.state in ("running", "paused"):
-            known = [p for p in one.probability if math.isfinite(p)]
-            best = max(known, default=math.nan)
-            small = one.situation
-            if 0 <= one.talker < len(now.talkers):
-                talker = one.talker
-                main = f"{letter(talker)} {percent(one.probability[talker])}"
-                small = f"{now.talkers[talker]} – {small}"
-            else:
-                main = f"undecided {percent(best)}"
-        elif now.state in ("running", "paused"):
-            small = "waiting for a decision"
-        if (main, small, talker) != (self.main, self.small, self.talker):
-            self.main, self.small, self.talker = main, small, talker
-            self.setAccessibleDescription(f"{main}, {small}")
-            self.setToolTip(f"{main}, {small}")
-            self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter, look = QPainter(self), theme.of(self)
-        colour = look.talkers[self.talker] if self.talker >= 0 else look.bad if self.main == "NO DATA" else look.faint
-        font = QFont(self.font())
-        font.setBold(True)
-        font.setPixelSize(24)
-        painter.setFont(font)
-        painter.setPen(QColor(colour))
-        room = self.width() - 4
-        if QFontMetrics(font).horizontalAdvance(self.main) > room:
-            font.setPixelSize(16)
-            painter.setFont(font)
-        painter.drawText(QRectF(2, 0, room, 28), int(Qt.AlignmentFlag.AlignCenter), self.main)
-        font.setBold(False)
-        font.setPixelSize(11)
-        painter.setFont(font)
-        painter.setPen(QColor(look.text))
-        small = QFontMetrics(font).elidedText(self.small, Qt.TextElideMode.ElideRight, room)
-        painter.drawText(QRectF(2, 28, room, 15), int(Qt.AlignmentFlag.AlignCenter), small)
-
-
 class GainBar(QWidget):
     """A talker's gain as applied, around 0 dB."""
 
     def __init__(self, number: int, name: str) -> None:
         super().__init__()
         self._number, self._name = number, name
-        self.gain = math.nan
+        self.gain, self.trimmed = math.nan, False
         self.setAccessibleName(f"Gain of talker {letter(number)}, {name}")
-        self.setToolTip(f"Gain of {name}, as applied")
+        self.setToolTip(f"Gain of {name} as applied; * says that your own trim is part of it")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
@@ -129,11 +70,11 @@ class GainBar(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(74, 44)
 
-    def show_gain(self, gain: float) -> None:
-        """Show a gain in dB; NaN is unknown."""
-        if decibels(gain) != decibels(self.gain):
-            self.gain = gain
-            self.setAccessibleDescription(f"{decibels(gain)} dB")
+    def show_gain(self, gain: float, trimmed: bool = False) -> None:
+        """Show a gain in dB; NaN is unknown, minus infinity muted; whether a trim of the operator is part of it."""
+        if (decibels(gain), trimmed) != (decibels(self.gain), self.trimmed):
+            self.gain, self.trimmed = gain, trimmed
+            self.setAccessibleDescription("muted" if gain == -math.inf else f"{decibels(gain)} dB")
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -145,9 +86,10 @@ class GainBar(QWidget):
         painter.setFont(font)
         metrics = QFontMetrics(font)
         unit = " dB" if self.width() >= WITH_UNIT else ""
-        figure = f"{decibels(self.gain)}{unit}"
-        width = metrics.horizontalAdvance(f"+00.0{unit}")
-        painter.setPen(QColor(look.text))
+        muted = self.gain == -math.inf
+        figure = "MUTED" if muted else f"{decibels(self.gain)}{'*' if self.trimmed else ''}{unit}"
+        width = max(metrics.horizontalAdvance(f"+00.0*{unit}"), metrics.horizontalAdvance("MUTED"))
+        painter.setPen(QColor(look.warn if muted else look.text))
         right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         painter.drawText(QRectF(self.width() - width - 2, 3, width, 18), right, figure)
         painter.setPen(colour)
@@ -161,7 +103,7 @@ class GainBar(QWidget):
         def x(gain: float) -> float:
             return area.left() + area.width() * (min(max(gain, low), high) - low) / (high - low)
 
-        if not math.isnan(self.gain):
+        if math.isfinite(self.gain):
             ends = sorted((x(0.0), x(self.gain)))
             painter.fillRect(QRectF(ends[0], area.top(), max(2.0, ends[1] - ends[0]), area.height()), colour)
         painter.setPen(QColor(look.text))
@@ -199,7 +141,7 @@ class TopBar(QFrame):
         self.mute.setToolTip("Silence at once (Esc)")
         self.mute.setFixedSize(124, 40)
         self.unmute.setAccessibleName("Unmute")
-        self.unmute.setToolTip("Sound again (Ctrl+Shift+M)")
+        self.unmute.setToolTip("Sound again (M)")
         self.unmute.setFixedHeight(40)
         self.unmute.setEnabled(False)
         self.mute.clicked.connect(lambda: self.muting.emit(True))
@@ -230,7 +172,7 @@ class TopBar(QFrame):
                 self._gain_row.addWidget(bar, 1)
         self.chip.show_kind(now.kind)
         known = math.isfinite(now.session_age)
-        state = now.state if now.session_live or not known else "NO DATA"
+        state = "SESSION DIED" if now.died else now.state if now.session_live or not known else "NO DATA"
         mode = MODES.get(now.mode, "") if now.under_way and now.session_live and now.state != "calibrating" else ""
         self.state.say(", ".join(word for word in (state, mode) if word) or "no session")
         block = f"block {now.block}/{now.n_blocks}  " if now.n_blocks > 0 else ""
@@ -239,7 +181,8 @@ class TopBar(QFrame):
         self.verdict.look(now)
         for k, bar in enumerate(self._gains):
             live = now.sound.live and k < len(now.sound.gains_db)
-            bar.show_gain(now.sound.gains_db[k] if live else math.nan)
+            trimmed = k < len(now.trims) and now.trims[k] != Trim()
+            bar.show_gain(now.sound.gains_db[k] if live else math.nan, trimmed)
         self._look_mute(now.muted, mute_failed)
 
     def _look_mute(self, muted: bool, failed: str) -> None:

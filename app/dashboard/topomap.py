@@ -122,6 +122,8 @@ class Topomap(Panel):
             head.values = (level - np.median(level)).astype(np.float32)
         elif len(data) <= 1:
             head.values = None
+            if head.scalp is not None:
+                head.words = "No data"
         head.update()
 
     def end(self) -> None:

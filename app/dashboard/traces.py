@@ -28,6 +28,8 @@ SCALES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0, 
 SCALE, SECONDS = 50.0, 10.0
 #: Width of names, and of what is erased before new columns, in logical pixels.
 NAMES, ERASED = 66, 10
+#: How much of what is past is covered, of 255.
+PALE = 150
 #: Width of the words at an event.
 WORDS = 120
 #: Lanes that a trace may reach beyond its own.
@@ -113,7 +115,7 @@ class Sweep(QWidget):
         self.redraw()
 
     def set_notice(self, notice: str) -> None:
-        """Write something across the traces."""
+        """Write something across the traces, which are then pale: they are not of now."""
         if notice != self.notice:
             self.notice = notice
             self.update()
@@ -272,6 +274,10 @@ class Sweep(QWidget):
                 painter.setPen(QColor(look.bad))
                 x = NAMES + self._at / ratio + 1
                 painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+            if self.notice:
+                pale = QColor(look.base)
+                pale.setAlpha(PALE)
+                painter.fillRect(area.intersected(self.rect().adjusted(NAMES, 0, 0, 0)), pale)
             self._paint_words(painter, look)
         if area.left() < NAMES:
             self._paint_names(painter, look)

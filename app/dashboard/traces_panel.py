@@ -52,9 +52,11 @@ class Traces(QWidget):
         self.freeze.setAccessibleName("Freeze the picture")
         self.freeze.setToolTip("Hold the picture; everything else goes on (F8, or Space on the traces)")
         self._note = Reading("About the filter")
-        self._note.say("for the eye: the decoder has its own filter")
+        self._note.say("for the eye, not the decoder")
         self._note.setEnabled(False)
-        self._lost = Reading("Samples this window has lost", "lost 000,000")
+        self._lost = Reading(
+            "Samples that this window came too late to draw; recording and decoder had them", "000,000 not drawn"
+        )
         self._length.currentIndexChanged.connect(lambda i: self.sweep.set_seconds(LENGTHS[i]))
         self._scale.currentIndexChanged.connect(lambda i: self.sweep.set_scale(SCALES[i]))
         self._band.currentTextChanged.connect(self.sweep.set_band)
@@ -96,15 +98,20 @@ class Traces(QWidget):
                 self._came = time.monotonic()
                 sweep.feed(samples)
                 self._fit()
-            self._lost.say(f"lost {reader.lost:,}")
+            self._lost.say(f"{reader.lost:,} not drawn" if reader.lost else "")
         quiet = time.monotonic() - self._came
+        old = ": these traces are old" if sweep.ch_names else ""
+        if now.died:
+            sweep.set_notice(f"SESSION DIED{old}")
+            return
         if quiet > SILENT_S and now.recording_now:
             silent = f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA"
             sweep.set_notice("PAUSED" if now.held else silent)
         elif quiet <= SILENT_S:
             sweep.set_notice("")
         else:  # between runs nothing is received
-            sweep.set_notice("STARTING" if now.under_way else "NOT RUNNING" if now.session_live else "")
+            words = "STARTING" if now.under_way else "NOT RUNNING" if now.session_live else "NO SESSION" if old else ""
+            sweep.set_notice(words and words + old)
 
     def mark(self, events: list[Event], now: Snapshot, reader: SignalReader | None) -> None:
         """Draw lines at events."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt, QTimer
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.channel import ChannelError, Client
+from app.channel import ChannelError, Client, has_died
 from app.dashboard import theme
 from app.dashboard.actions import what_keys_do
 from app.dashboard.begin import Begin
@@ -29,17 +29,19 @@ from app.dashboard.calibration import Calibration
 from app.dashboard.events import EventsModel
 from app.dashboard.history import History
 from app.dashboard.keys import KEYS, PAGES, EscapeMutes
+from app.dashboard.keys_help import KeysHelp
 from app.dashboard.launch import board_of
 from app.dashboard.link import Link
 from app.dashboard.live import Live
-from app.dashboard.menus import KeysHelp, fill_menus, list_screens
-from app.dashboard.panel import Reading, View
+from app.dashboard.menus import fill_menus, list_screens
+from app.dashboard.notice import Notice
+from app.dashboard.panel import View
 from app.dashboard.participant import Participant
 from app.dashboard.picker import Picker
 from app.dashboard.recent import Recent
 from app.dashboard.review import Review
 from app.dashboard.setup import Setup
-from app.dashboard.snapshot import Snapshot
+from app.dashboard.snapshot import SILENT_S, Snapshot
 from app.dashboard.source import Source
 from app.dashboard.start import Start
 from app.dashboard.top_bar import TopBar
@@ -48,8 +50,6 @@ logger = logging.getLogger(__name__)
 
 #: Milliseconds between looks at the signal; everything else is looked at every second time.
 TICK_MS = 33
-#: Seconds for which a refusal stays.
-HOLD_S = 5.0
 #: Commands by which something is lost: asked before, in these words.
 LOSES = {
     "redo": "The trial under way, or else the last one, does not count, and is repeated in the end.",
@@ -80,10 +80,10 @@ class Window(QMainWindow):
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
         #: Looks so far, and samples lost by this window.
         self.frames, self.lost = 0, 0
-        self._mute_failed, self._closing, self._hold_until = "", False, 0.0
+        self._mute_failed, self._closing, self._came = "", False, 0.0
         self.events = EventsModel()
         self.top, self.bottom = TopBar(), BottomBar()
-        self.notice = Reading("What happened last")
+        self.notice = Notice()
         self.start, self.setup, self.live = Start(), Setup(), Live(self.events)
         self.calibration, self.review = Calibration(), Review()
         self.pages = QStackedWidget()
@@ -131,7 +131,6 @@ class Window(QMainWindow):
         middle.setSpacing(4)
         middle.addLayout(rail)
         middle.addWidget(self.pages, 1)
-        self.notice.setContentsMargins(8, 0, 8, 0)
         whole = QWidget()
         layout = QVBoxLayout(whole)
         layout.setContentsMargins(4, 2, 4, 2)
@@ -184,7 +183,7 @@ class Window(QMainWindow):
             self.settings.setValue("session/last", str(folder))
         self.review.choose(replayed)
         self.setWindowTitle(f"{folder.name} – Earmark")
-        self.source = Source(lambda: board_of(folder))
+        self.source = Source(lambda: board_of(folder), lambda: has_died(folder))
         self.link = Link(lambda: Client(folder), ChannelError, self)
         self.link.refused.connect(self._refused)
         self.link.answered.connect(self._answered)
@@ -198,6 +197,7 @@ class Window(QMainWindow):
         if self.link is not None:
             self.link.close()
         self.source, self.link, self.folder = None, None, None
+        self.notice.begin()
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
 
     def send(self, command: str, args: dict | None = None) -> None:
@@ -232,11 +232,7 @@ class Window(QMainWindow):
 
     def say(self, text: str, bad: bool = False, hold: bool = False) -> None:
         """Tell something in the line below the top bar; what is bad, or to be held, stays long enough to be read."""
-        look = theme.of(self)
-        self.notice.setStyleSheet(f"color: {look.bad}; font-weight: bold;" if bad else f"color: {look.faint};")
-        self.notice.say(text)
-        if bad or hold:
-            self._hold_until = time.monotonic() + HOLD_S
+        self.notice.tell(text, bad, hold)
 
     # Looking
 
@@ -256,6 +252,10 @@ class Window(QMainWindow):
             if (self.recent.sfreq, self.recent.n_channels) != (reader.ring.sfreq, reader.ring.n_channels):
                 self.recent = Recent(reader.ring.sfreq, reader.ring.n_channels)
             self.recent.add(samples)
+            if len(samples.data):
+                self._came = time.monotonic()
+        if time.monotonic() - self._came > SILENT_S:
+            self.recent.forget()  # a picture of what is past would look alive
         self.live.traces.take(samples, reader, now)
         if self.frames % 2 == 0:
             return
@@ -263,8 +263,10 @@ class Window(QMainWindow):
         if new:
             fresh = [event for event in new if now.time - event.time < 60]
             self.live.traces.mark(fresh, now, reader)
-            if time.monotonic() > self._hold_until:
+            if not self.notice.held:
                 self.say(new[-1].text)
+        if self.notice.look(now, self.folder):
+            self.history = History()
         self.top.look(now, self._mute_failed)
         self.bottom.look(now)
         if self.participant.isVisible():
@@ -290,6 +292,13 @@ class Window(QMainWindow):
         self.live.docks["events"].show()
         self.live.docks["events"].raise_()
         self.live.events.note.setFocus()
+
+    def trim(self, talker: int) -> None:
+        """Give the keyboard to a talker's trim."""
+        self.go("live")
+        self.live.docks["meters"].show()
+        self.live.docks["meters"].raise_()
+        self.live.meters.focus_trim(talker)
 
     def toggle_theme(self) -> None:
         wanted = theme.LIGHT if theme.of(self) is theme.DARK else theme.DARK
@@ -332,11 +341,6 @@ class Window(QMainWindow):
         if isinstance(geometry, QByteArray):
             self.restoreGeometry(geometry)
         self.live.restore_layout(self.settings)
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self.say(self.notice.said)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.now.at_stake and self.now.session_live and not self._closing:

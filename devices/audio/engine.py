@@ -119,6 +119,8 @@ class AudioEngine:
             azimuths=padded([talker.azimuth for talker in self.scene.talkers]),
             override_db=padded([0.0] * self._n),
             seek_s=padded([math.nan] * self._n),
+            trims_db=padded([0.0] * self._n),
+            mutes=padded([False] * self._n),
         )
         self._operator_lock.write(self._operator)
         self.set_gains([0.0] * self._n)
@@ -237,6 +239,10 @@ class AudioEngine:
         """Put gains of one's own in the place of steering's; None gives way to steering again."""
         kept = self._operator.override_db if gains_db is None else padded(gains_db)
         self._tell(override=gains_db is not None, override_db=kept, ramp_s=ramp_s)
+
+    def trim(self, trims_db: Sequence[float], mutes: Sequence[bool]) -> None:
+        """Turn talkers down, by dB of at most 0, or off, on top of whatever steering or an override asks for."""
+        self._tell(trims_db=padded(trims_db), mutes=padded(mutes))
 
     def move(self, azimuths: Sequence[float]) -> None:
         """Move the talkers to other azimuths, degrees to the right."""

@@ -81,7 +81,7 @@ class Resume:
 
 
 def compose(gains: Gains, operator: Operator, n_talkers: int) -> Control:
-    """Make one control of what steering and the operator ask for: the operator goes first."""
+    """Make one control of what steering and the operator ask for: the operator goes first, and trims are on top."""
     wanted = operator.override_db if operator.override else gains.gains_db
     return Control(
         gains_db=tuple(float(gain) for gain in wanted[:n_talkers]),
@@ -91,6 +91,8 @@ def compose(gains: Gains, operator: Operator, n_talkers: int) -> Control:
         azimuths=tuple(float(azimuth) for azimuth in operator.azimuths[:n_talkers]),
         seek_id=operator.seek_id,
         seek_s=tuple(float(second) for second in operator.seek_s[:n_talkers]),
+        trims_db=tuple(float(trim) for trim in operator.trims_db[:n_talkers]),
+        mutes=tuple(bool(mute) for mute in operator.mutes[:n_talkers]),
     )
 
 

@@ -61,6 +61,10 @@ class Operator(NamedTuple):
         Where to, per talker, s; NaN stays.
     stop : bool
         Fade out and end.
+    trims_db : sequence of float
+        Gain per talker, dB, on top of whatever steering or an override asks for; at most 0.
+    mutes : sequence of bool
+        Talkers to be silent.
     """
 
     azimuths: Any
@@ -72,6 +76,8 @@ class Operator(NamedTuple):
     seek_id: int = 0
     seek_s: Any = (np.nan,)
     stop: bool = False
+    trims_db: Any = (0.0,)
+    mutes: Any = (False,)
 
 
 class Status(NamedTuple):
@@ -107,7 +113,7 @@ class Status(NamedTuple):
     out_peak, out_rms : array, shape (2,)
         The same of both channels.
     gains_db : array, shape (8,)
-        Gain per talker as applied, dB.
+        Gain per talker as applied, the operator's trim included, dB; minus infinity for who is muted.
     master_db, limiter_db : float
         Gain of everything; reduction by the limiter, falling slowly. dB.
     positions : array, shape (8,)
@@ -176,6 +182,8 @@ LAYOUTS: dict[type, np.dtype[Any]] = {
             ("seek_id", "i8"),
             ("seek_s", "f8", MAX_TALKERS),
             ("stop", "?"),
+            ("trims_db", "f8", MAX_TALKERS),
+            ("mutes", "?", MAX_TALKERS),
         ]
     ),
     Status: np.dtype(

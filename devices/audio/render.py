@@ -23,6 +23,8 @@ _UNHEARD_OF = 1e9
 MASTER_DB = (-60.0, 0.0)
 #: Lengths of the fades at start, stop and mute, s.
 START_S, STOP_S, MUTE_S = 0.2, 0.1, 0.008
+#: Range of the operator's trim of a talker, dB, and how long a change of it takes, s.
+TRIM_DB, TRIM_S = (-40.0, 0.0), 0.05
 
 
 class Targets:
@@ -40,6 +42,7 @@ class Targets:
         self.azimuths = np.array([talker.azimuth for talker in scene.talkers])
         self.seek_s = np.full(n, np.nan)
         self.ramp_s, self.master_db, self.mute, self.seek_id = 0.1, 0.0, False, 0
+        self.trims_db, self.mutes = np.zeros(n), np.zeros(n, bool)
         #: Values refused.
         self.n_refused = 0
 
@@ -48,6 +51,8 @@ class Targets:
         with np.errstate(invalid="ignore"):
             self._take_all(self.gains_db, control.gains_db, *self._gain_range)
             self._take_all(self.azimuths, control.azimuths, -90.0, 90.0)
+            self._take_all(self.trims_db, control.trims_db, *TRIM_DB)
+            self._take_mutes(control.mutes)
             scalars = np.array([self.ramp_s, self.master_db])
             self._take_all(scalars[:1], (control.ramp_s,), 0.0, np.inf)
             self._take_all(scalars[1:], (control.master_db,), *MASTER_DB)
@@ -64,6 +69,16 @@ class Targets:
                 self._take_all(self.seek_s, control.seek_s, 0.0, 1e9)
                 return True
         return False
+
+    def _take_mutes(self, mutes: object) -> None:
+        if not isinstance(mutes, tuple) or len(mutes) not in (0, len(self.mutes)):
+            self.n_refused += len(self.mutes)
+            return
+        for index, mute in enumerate(mutes):
+            if isinstance(mute, int | np.bool_):
+                self.mutes[index] = bool(mute)
+            else:
+                self.n_refused += 1
 
     def _take_all(self, into: NDArray[np.float64], values: object, low: float, high: float) -> None:
         try:
@@ -92,9 +107,9 @@ def _live(live: Mapping[int, Source] | None, talker: Talker, index: int) -> Sour
 class Renderer:
     """Renders a scene.
 
-    Sources, gains, space, sum, master gain, limiter, and then the switches for mute, start and stop, which therefore
-    act at once. The output does not depend on how it is cut into blocks, as long as
-    controls change at the same frames. Nothing in :meth:`render` reads a clock, waits, logs or raises.
+    Sources, gains, trims, space, sum, master gain, limiter, and then the switches for mute, start and stop, which
+    therefore act at once. The output does not depend on how it is cut into blocks, as long as controls change at the
+    same frames. Nothing in :meth:`render` reads a clock, waits, logs or raises.
 
     Parameters
     ----------
@@ -126,7 +141,8 @@ class Renderer:
         self._targets = Targets(scene)
         self._limiter = Limiter(scene)
         self._space = Space(prepared, self._targets.azimuths)
-        self._ramps = GainRamps(scene.sfreq, np.zeros(n + 1))
+        self._ramps = GainRamps(scene.sfreq, np.zeros(2 * n + 1))  # gains, trims, master
+        self._mutes = [Switch(round(MUTE_S * scene.sfreq), on=True) for _ in scene.talkers]
         self._start = Switch(round(START_S * scene.sfreq), on=False)
         self._start.on = True
         self._stop = Switch(round(STOP_S * scene.sfreq), on=True)
@@ -141,7 +157,8 @@ class Renderer:
         #: Talkers' samples of the last call before any gain, shape (n_talkers, n_frames), float32; overwritten by the
         #: next call.
         self.pcm = self._heard[:, :0]
-        #: Gains at the last frame, dB, shape (n_talkers,); that of everything.
+        #: Gains at the last frame, trims included, dB, shape (n_talkers,), minus infinity for who is muted; that of
+        #: everything.
         self.gains_db, self.master_db = self._targets.gains_db.copy(), 0.0
         #: Levels in the last call, full scale being 1: of talkers after their gain, shape (n_talkers,); of both
         #: channels, shape (2,).
@@ -202,7 +219,8 @@ class Renderer:
                 out[piece] = self._piece(self.pcm[:, piece]).T
         for total in (self.rms, self.out_rms):
             np.sqrt(total / max(n_frames, 1), out=total)
-        self.gains_db, self.master_db = self._ramps.gains_db[:-1].copy(), float(self._ramps.gains_db[-1])
+        now, n = self._ramps.gains_db, len(self._sources)
+        self.gains_db, self.master_db = np.where(self._targets.mutes, -np.inf, now[:n] + now[n:-1]), float(now[-1])
         self.frame += n_frames
         return out
 
@@ -211,14 +229,19 @@ class Renderer:
         jump = targets.take(control)
         if not self._begun:  # nothing was heard yet, so there is nothing to come from
             self._begun = True
-            self._ramps = GainRamps(self._prepared.scene.sfreq, np.append(targets.gains_db, targets.master_db))
+            sfreq = self._prepared.scene.sfreq
+            self._ramps = GainRamps(sfreq, np.concatenate([targets.gains_db, targets.trims_db, [targets.master_db]]))
             self._space.place(targets.azimuths, at_once=True)
-            self._mute = Switch(round(MUTE_S * self._prepared.scene.sfreq), on=not targets.mute)
+            self._mute = Switch(round(MUTE_S * sfreq), on=not targets.mute)
+            self._mutes = [Switch(round(MUTE_S * sfreq), on=not mute) for mute in targets.mutes]
             return
-        for index, gain_db in enumerate((*targets.gains_db, targets.master_db)):
-            self._ramps.retarget(index, gain_db, targets.ramp_s)
+        n = len(self._sources)
+        for index, gain_db in enumerate((*targets.gains_db, *targets.trims_db, targets.master_db)):
+            self._ramps.retarget(index, gain_db, TRIM_S if n <= index < 2 * n else targets.ramp_s)
         self._space.place(targets.azimuths)
         self._mute.on = not targets.mute
+        for switch, mute in zip(self._mutes, targets.mutes, strict=True):
+            switch.on = not mute
         if jump:
             for source, seek_s in zip(self._sources, targets.seek_s, strict=True):
                 if not np.isnan(seek_s):
@@ -231,7 +254,9 @@ class Renderer:
             row[:] = source.read(n)
         self._repair(heard, LOUDEST)
         gains = self._ramps.read(n)
-        talkers = heard * gains[:-1]
+        talkers = heard * gains[: len(heard)] * gains[len(heard) : -1]
+        for row, switch in zip(talkers, self._mutes, strict=True):
+            switch.apply(row)
         self._measure(talkers, self.peak, self.rms)
         mix = self._space.process(talkers)
         mix *= gains[-1]

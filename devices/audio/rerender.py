@@ -75,7 +75,8 @@ def _session(
     scene, sfreq = prepared.scene, prepared.scene.sfreq
     n_talkers = len(scene.talkers)
     targets = render.Targets(scene)
-    gains: list[_Events[tuple[float, float]]] = [[] for _ in range(n_talkers + 1)]
+    gains: list[_Events[tuple[float, float]]] = [[] for _ in range(2 * n_talkers + 1)]  # and trims, and master
+    silences: list[_Events[bool]] = [[] for _ in scene.talkers]
     seeks: list[_Events[int]] = [[] for _ in scene.talkers]
     moves: _Events[NDArray[np.float64]] = []
     mutes: _Events[bool] = []
@@ -83,8 +84,12 @@ def _session(
     for item in applied:
         at = item.frame - applied[0].frame
         jump = targets.take(item.control) and item.kind != "start"
-        for events, target in zip(gains, (*targets.gains_db, targets.master_db), strict=True):
-            events.append((at, (float(target), targets.ramp_s)))
+        ramps_s = [*[targets.ramp_s] * n_talkers, *[render.TRIM_S] * n_talkers, targets.ramp_s]
+        wanted = (*targets.gains_db, *targets.trims_db, targets.master_db)
+        for events, target, ramp_s in zip(gains, wanted, ramps_s, strict=True):
+            events.append((at, (float(target), ramp_s)))
+        for turns, mute in zip(silences, targets.mutes, strict=True):
+            turns.append((at, not mute))
         for jumps, to in zip(seeks, targets.seek_s, strict=True):
             if jump and not np.isnan(to):
                 jumps.append((at, round(to * sfreq)))
@@ -98,6 +103,8 @@ def _session(
     for index, (talker, pcm) in enumerate(zip(scene.talkers, prepared.pcm, strict=True)):
         x = live[index] if pcm is None else _file(pcm, talker.loop, positions[index], seeks[index], n, sfreq)
         talkers[index] = np.where(np.abs(x) <= render.LOUDEST, x, 0) * _gain(gains[index], n, sfreq)
+        talkers[index] *= _gain(gains[n_talkers + index], n, sfreq)
+        talkers[index] *= _switch(silences[index], round(render.MUTE_S * sfreq), silences[index][0][1], n)
     mix = _ears(prepared, talkers, moves) * _gain(gains[-1], n, sfreq)
     out = _limited(mix, scene)
     out *= _switch(mutes, round(render.MUTE_S * sfreq), mutes[0][1], n)

@@ -142,6 +142,8 @@ _ENTRY = np.dtype(
         ("azimuths", "f8", MAX_TALKERS),
         ("seek_id", "i8"),
         ("seek_s", "f8", MAX_TALKERS),
+        ("trims_db", "f8", MAX_TALKERS),
+        ("mutes", "?", MAX_TALKERS),
         ("positions", "i8", MAX_TALKERS),
         ("decision", "i8"),
     ]
@@ -199,6 +201,8 @@ class AppliedLog:
             padded(control.azimuths),
             control.seek_id,
             padded(control.seek_s),
+            padded(control.trims_db),
+            padded(control.mutes),
             padded(applied.positions),
             decision,
         )
@@ -212,7 +216,10 @@ class AppliedLog:
         return found
 
     def _entry(self, record: tuple) -> Entry:
-        frame, kind, gains_db, ramp_s, master_db, mute, azimuths, seek_id, seek_s, positions, decision = record
+        (
+            frame, kind, gains_db, ramp_s, master_db, mute, azimuths, seek_id, seek_s, trims_db, mutes, positions,
+            decision,
+        ) = record  # fmt: skip
         n = self._n
         control = Control(
             tuple(gains_db[:n].tolist()),
@@ -222,6 +229,8 @@ class AppliedLog:
             tuple(azimuths[:n].tolist()),
             seek_id,
             tuple(seek_s[:n].tolist()),
+            tuple(trims_db[:n].tolist()),
+            tuple(mutes[:n].tolist()),
         )
         places = tuple(positions[:n].tolist()) if kind == 0 else ()
         return Entry(Applied(frame, control, _KINDS[kind], places), decision)

@@ -141,6 +141,10 @@ class Control:
         A change of it makes the file talkers jump to ``seek_s``.
     seek_s : tuple of float
         Where to, per talker, s.
+    trims_db : tuple of float
+        The operator's own gain per talker, dB, on top of ``gains_db``; at most 0.
+    mutes : tuple of bool
+        Talkers that the operator silences.
     """
 
     gains_db: tuple[float, ...]
@@ -150,6 +154,8 @@ class Control:
     azimuths: tuple[float, ...] = ()
     seek_id: int = 0
     seek_s: tuple[float, ...] = ()
+    trims_db: tuple[float, ...] = ()
+    mutes: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,15 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
+import time
 from multiprocessing import AuthenticationError, connection
 
 import pytest
 
-from app.channel import ADDRESS, MAX_CONNECTIONS, ChannelError, Client, Refused, Server, is_served
+from app.channel import ADDRESS, MAX_CONNECTIONS, ChannelError, Client, Refused, Server, has_died, is_served
 
 
 def handle(command, arguments):
@@ -106,6 +109,32 @@ def test_a_folder_has_one_session_and_what_a_dead_one_left_is_taken_over(tmp_pat
         Server(tmp_path, handle, {})
     assert is_served(tmp_path), "the first one is still reached"
     server.close()
+
+
+def test_a_session_that_died_is_told_from_one_that_goes_on_or_has_ended(tmp_path):
+    pytest.importorskip("psutil", reason="not installed: pip install 'earmark[desktop]'")
+    assert not has_died(tmp_path), "there was none"
+    server = Server(tmp_path, handle, {"pid": os.getpid()})
+    assert not has_died(tmp_path), "it goes on"
+    server.close()
+    assert not has_died(tmp_path), "it has ended in good order"
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (tmp_path / ADDRESS).write_text(json.dumps({"port": 1, "token": "00", "pid": process.pid}))
+    assert not has_died(tmp_path), "it may say nothing, but is there"
+    process.stdin.close()
+    end = time.monotonic() + 20
+    while not has_died(tmp_path):  # although nobody has taken note of its end
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.wait()
+    assert has_died(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x"}', '{"pid": -1}', '{"pid": 1e99}', '{"pid": null}'])
+def test_nobody_is_said_to_have_died_by_a_damaged_file(tmp_path, text):
+    pytest.importorskip("psutil", reason="not installed: pip install 'earmark[desktop]'")
+    (tmp_path / ADDRESS).write_text(text)
+    assert not has_died(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"port": "x", "token": "00"}', '{"port": 1, "token": "zz"}'])

@@ -65,6 +65,12 @@ class FakeAudio:
     def override(self, gains_db, ramp_s):
         self.said.append(("override", gains_db))
 
+    def master(self, gain_db):
+        self.said.append(("master", gain_db))
+
+    def trim(self, trims_db, mutes):
+        self.said.append(("trim", trims_db, mutes))
+
 
 class FakeOutlet:
     def __init__(self, *about):
@@ -410,13 +416,50 @@ def test_mute_works_in_every_state_and_lasts(rig):
     one = rig()
     one.session.mute()
     session = one.running()
-    assert session.sound.audio.said[-1] == "mute True"
+    assert "mute True" in session.sound.audio.said
     assert FakeLoop.made[0].told == ["mute on"]
     for state in State:
         session.state = state
         session.mute(state is State.READY)
         assert session.sound.audio.said[-1] == f"mute {state is State.READY}"
     session.state = State.RUNNING
+
+
+def test_trims_come_on_top_in_every_state_last_and_are_kept_in_the_recording(rig):
+    one = rig()
+    one.session.trim(1, -6.0)
+    session = one.running()
+    audio, loop = session.sound.audio, FakeLoop.made[0]
+    assert ("trim", [0.0, -6.0], [False, False]) in audio.said, "from its beginning on"
+    assert loop.kept == ["trim: b -6 dB, since before"]
+    for state in State:
+        session.state = state
+        session.trim(0, mute=True)
+        assert audio.said[-1] == ("trim", [0.0, -6.0], [True, False])
+        session.trim(0, -3.5)
+        session.trim(0, mute=False)
+        assert audio.said[-1] == ("trim", [-3.5, -6.0], [False, False])
+        session.trim(0, 0.0)
+    session.state = State.RUNNING
+    assert loop.kept[1:5] == ["trim: a muted", "trim: a muted", "trim: a -3.5 dB", "trim: a 0 dB"]
+    assert loop.told == [], "steering and decoding know nothing of it"
+    session.override(1)
+    assert session.sound.trims == [(0.0, False), (-6.0, False)]
+    before = len(loop.kept)
+    session.trim(1, -6.0)
+    assert len(loop.kept) == before, "nothing new is no event"
+
+
+def test_what_the_operator_said_of_the_sound_holds_for_a_new_audio_engine(rig):
+    session = rig().running()
+    session.mute()
+    session.sound.master(-9.0)
+    session.trim(0, -2.0, True)
+    session.sound.audio.failure = "SOUND HAS ENDED"
+    again = session.play()
+    assert {"mute True", ("master", -9.0)} <= {one for one in again.said if isinstance(one, str) or one[0] == "master"}
+    assert again.said[-1] == ("trim", [-2.0, 0.0], [True, False])
+    session.mute(False)
 
 
 def test_keys_do_what_they_say(rig):

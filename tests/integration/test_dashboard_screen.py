@@ -33,9 +33,9 @@ print(len({image.pixel(x, y) for x in range(0, image.width(), 3) for y in range(
 
 
 class Screen:
-    """An X server of its own, with a window manager."""
+    """An X server of its own, with a window manager or without."""
 
-    def __init__(self, size):
+    def __init__(self, size, manager=True):
         width, height = map(int, size.split("x"))
         read, write = os.pipe()
         self._server = subprocess.Popen(
@@ -48,7 +48,9 @@ class Screen:
             display = said.readline().strip()
         assert display, "Xvfb did not start"
         self.environment = os.environ | {"DISPLAY": f":{display}", "QT_QPA_PLATFORM": "xcb", "QT_LOGGING_RULES": ""}
-        self._manager = subprocess.Popen(["openbox"], env=self.environment, stderr=subprocess.DEVNULL)
+        self._running = [self._server]
+        if manager:
+            self._running.insert(0, subprocess.Popen(["openbox"], env=self.environment, stderr=subprocess.DEVNULL))
 
     def do(self, *words):
         command = ["xdotool", *map(str, words)]
@@ -63,7 +65,7 @@ class Screen:
         return path
 
     def close(self):
-        for process in (self._manager, self._server):
+        for process in self._running:
             process.terminate()
             process.wait(10)
 
@@ -75,8 +77,8 @@ def shown(tmp_path):
 
     started = []
 
-    def start(size="1280x720", scale=1, theme="light", **options):
-        screen = Screen(size)
+    def start(size="1280x720", scale=1, theme="light", manager=True, **options):
+        screen = Screen(size, manager)
         started.append(screen.close)
         session = FakeSession(tmp_path / "alice", **options)
         started.append(session.stop)
@@ -93,9 +95,12 @@ def shown(tmp_path):
 
         started.append(end)
         window = screen.do("search", "--sync", "--onlyvisible", "--name", "alice – Earmark")[-1]
-        screen.do("windowactivate", "--sync", window)
+        if manager:
+            screen.do("windowactivate", "--sync", window)
         screen.do("windowmove", window, 0, 0)
         screen.do("windowsize", window, *size.split("x"))
+        if not manager:
+            screen.do("windowfocus", "--sync", window)
         return screen, session, window, process
 
     yield start
@@ -123,11 +128,17 @@ def test_keys_and_mouse_of_a_person(shown):
     screen.do("key", "Escape")
     wait_for(lambda: len(heard(session, "mute")) == 2)
     screen.picture("muted")
-    screen.do("key", "ctrl+shift+m")
+    screen.do("key", "m")
     wait_for(lambda: heard(session, "mute")[-1] == {"on": False})
     screen.do("key", "F2")
     wait_for(lambda: heard(session, "override") == [{"talker": 1}])
-    screen.do("key", "m")
+    screen.do("key", "shift+F1")
+    wait_for(lambda: heard(session, "trim") == [{"talker": 0, "mute": True}])
+    screen.do("key", "alt+2")
+    screen.do("type", "--", "-7.5")
+    screen.do("key", "Return")
+    wait_for(lambda: heard(session, "trim")[-1] == {"talker": 1, "db": -7.5})
+    screen.do("key", "n")
     screen.do("type", "hello")
     screen.do("key", "Return")
     wait_for(lambda: heard(session, "note") == [{"text": "hello"}])
@@ -147,6 +158,30 @@ def test_keys_and_mouse_of_a_person(shown):
     screen.picture("closing-while-recording")
     assert process.poll() is None, "it asks first"
     assert session.process.is_alive()
+
+
+def middle(picture):
+    """What the middle of a page that does not move looks like."""
+    from PySide6.QtGui import QImage
+
+    image = QImage(str(picture)).copy(300, 200, 600, 300)
+    return [image.pixel(x, y) for x in range(0, 600, 5) for y in range(0, 300, 5)]
+
+
+def test_the_list_of_keys_can_be_closed_where_no_window_manager_is(shown):
+    screen, session, _, _ = shown(manager=False)
+    screen.do("key", "ctrl+0")
+    time.sleep(1.0)
+    before = middle(screen.picture("keys-before"))
+    for close in (("key", "question"), ("mousemove", 1200, 600, "click", 1)):
+        screen.do("key", "question")
+        wait_for(lambda: middle(screen.picture("keys")) != before)
+        screen.do("key", "Escape")
+        time.sleep(0.5)
+        assert middle(screen.picture("keys")) != before, "Esc mutes and only mutes"
+        screen.do(*close)
+        wait_for(lambda: middle(screen.picture("keys-after")) == before)
+    assert heard(session, "mute") == [{"on": True}, {"on": True}]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """The window over a real session: supervisor, engine, sound and a simulated listener, from the checks to the review."""
 
+import contextlib
+import math
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from devices.audio.records import Seqlock, Status
 
 pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -136,6 +141,21 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(shown.live.meters.equal.isEnabled)
     shown.live.meters._strips[1].solo.click()
     until(lambda: shown.now.override == 1 and shown.now.sound.gains_db[1] > 2 > -2 > shown.now.sound.gains_db[0])
+
+    # Turned down and silenced on top of that, which outlives the sound process
+    strip = shown.live.meters._strips[1]
+    strip.trim.stepBy(-6)
+    until(lambda: abs(shown.now.sound.gains_db[1] - (3.0 - 6.0)) < 0.1)
+    until(lambda: shown.now.trims[1].db == -6.0)
+    strip.mute.click()
+    until(lambda: shown.now.sound.gains_db[1] == -math.inf and shown.now.sound.peak[1] < 1e-3)
+    with contextlib.closing(Seqlock(Status, shown.source._status.name)) as status:
+        os.kill(status.read().pid, signal.SIGKILL)
+    until(lambda: shown.now.sound.restarts == 1 and shown.now.sound.live)
+    until(lambda: shown.now.sound.gains_db[0] < -2 and shown.now.sound.gains_db[1] == -math.inf)
+    strip.mute.click()
+    strip.trim.stepBy(6)
+    until(lambda: shown.now.sound.gains_db[1] > 2)
     shown.live.meters.decode.click()
     until(lambda: shown.now.override is None)
     shown.live.controls.pause.click()

@@ -6,12 +6,14 @@ import math
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import soundfile
 from rig import ENV, ROOT
 
+from app.channel import Client, is_served
 from app.config import parse_config
 from app.runs import DecoderKind, PresetName
 from app.session_figures import session_figures
@@ -32,10 +34,32 @@ def demonstration(tmp_path_factory):
     """One demonstration, and what it printed. Sound goes into a file: there the same samples arrive as at a device."""
     folder = tmp_path_factory.mktemp("demo")
     words = ("demo", "--headless", "--seconds", str(SECONDS), "--device", "file:sound.wav", "--out", str(folder))
-    command = [sys.executable, "-m", "app.cli", *words]
-    done = subprocess.run(command, env=ENV, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
+    command, said = [sys.executable, "-m", "app.cli", *words], folder / "said.txt"
+    with said.open("w") as out:
+        process = subprocess.Popen(command, env=ENV, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        meddle(folder, process)
+        assert process.wait(400) == 0, said.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    return folder, said.read_text()
+
+
+def meddle(folder, process):
+    """Turn a talker down before the loop, and silence one for a while in it."""
+    while not is_served(folder):
+        assert process.poll() is None
+        time.sleep(0.2)
+    client = Client(folder)
+    client.send("trim", talker="Ada", db=-4.0)
+    while client.send("state")["state"] != "running":
+        time.sleep(0.2)
+    time.sleep(3)
+    client.send("trim", talker="Joe", mute=True)
+    time.sleep(3)
+    client.send("trim", talker="Joe", mute=False)
+    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +87,8 @@ def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording)
     assert "Traceback" not in said
     page = (recording.parent / "report.html").read_text()
     assert page.count("<svg") >= 2
+    assert "trims came on top of this" in page
+    assert "trim: Ada -4 dB, since before" in page
     assert not re.search(r'(src|href)="|<script', page)
 
 
@@ -105,6 +131,8 @@ def test_what_was_played_is_what_the_recording_says(demonstration, recording, jo
                 tuple(entry["azimuths"]),
                 entry["seek_id"],
                 tuple(math.nan if second is None else second for second in entry["seek_s"]),
+                tuple(entry["trims_db"]),
+                tuple(entry["mutes"]),
             ),
             entry["heard"],
             tuple(entry["positions"]),
@@ -113,6 +141,9 @@ def test_what_was_played_is_what_the_recording_says(demonstration, recording, jo
         if "heard" in entry
     ]
     assert len(applied) > 3
+    trims = [(one.control.trims_db, one.control.mutes) for one in applied]
+    for wanted in (((0.0, 0.0), (False, False)), ((0.0, -4.0), (False, False)), ((0.0, -4.0), (True, False))):
+        assert wanted in trims
     played, _ = soundfile.read(folder / "sound.wav")
     config = parse_config(SessionFile(recording).about["config"], "test", folder)
     n = applied[-1].frame

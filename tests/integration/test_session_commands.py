@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import math
 import os
 import pty
 import re
@@ -307,17 +308,33 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         assert earmark("control", folder, "pause").stderr.startswith("error: the session is idle and cannot be paused")
         assert "there is no command 'dance', but accept, " in earmark("control", folder, "dance").stderr
         assert earmark("control", folder, "mute", "on").returncode == 1, "an argument has a name"
+        client.send("trim", talker="Ada", mute=True)
+        wrong = [words for _, ok, words in client.send("check") if not ok]
+        assert len(wrong) == 1
+        assert "the operator muted Ada" in wrong[0]
+        client.send("trim", talker="Ada", mute=False)
         assert all(ok for _, ok, _ in client.send("check"))
         place = client.send("run", mode="closed", seconds=600.0)
         serving.wait_for(lambda state: state["engine"]["alive"] and state["attend"] == "Ada")
         for wrong in ({"talker": 2}, {"talker": "Bob"}):
             with pytest.raises(ChannelError, match=r"there is no talker .*, but 0 or Joe, 1 or Ada"):
                 client.send("override", **wrong)
-        for command, wrong in (("mute", {"on": "perhaps"}), ("master", {"db": 6.0}), ("note", {}), ("pause", {"x": 1})):
+        for command, wrong in (
+            ("mute", {"on": "perhaps"}), ("master", {"db": 6.0}), ("note", {}), ("pause", {"x": 1}),
+            ("trim", {"talker": 0, "db": 1.0}), ("trim", {"talker": 0, "db": -41.0}), ("trim", {"talker": 0}),
+            ("trim", {"talker": True, "mute": True}), ("trim", {"talker": 0, "mute": 1}),
+        ):  # fmt: skip
             with pytest.raises(ChannelError, match=f"^{command}: "):
                 client.send(command, **wrong)
         assert earmark("control", folder, "override", "talker=Joe").returncode == 0
         serving.wait_for(lambda state: loud(folder, state) == [3.0, -9.0])
+        assert earmark("control", folder, "trim", "talker=Ada", "db=-6").returncode == 0
+        serving.wait_for(lambda state: loud(folder, state) == [3.0, -15.0])
+        client.send("trim", talker=0, mute=True)
+        state = serving.wait_for(lambda state: loud(folder, state) == [-math.inf, -15.0])
+        assert state["trims"] == [{"db": 0.0, "mute": True}, {"db": -6.0, "mute": False}]
+        client.send("trim", talker=0, mute=False)
+        client.send("trim", talker="Ada", db=0.0)
         client.send("pause")
         client.send("note", text="a door slammed")
         client.send("override", talker=None)
@@ -345,6 +362,9 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
     assert "note:a door slammed" in markers
     said = [words for _, words in read_events(recording)]
     assert "operator: Joe" in said
+    assert [words for words in said if words.startswith("trim")] == [
+        "trim: Ada -6 dB", "trim: Joe muted", "trim: Joe 0 dB", "trim: Ada 0 dB",
+    ]  # fmt: skip
     assert "MUTED" in said
 
 

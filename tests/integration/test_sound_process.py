@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -77,6 +78,7 @@ def test_a_process_that_dies_or_stalls_is_replaced_where_it_was(tmp_path, blow):
     with AudioEngine(prepared, FileSink(tmp_path / "x.wav"), on_event=events.append) as engine:
         engine.listen(lambda entry, lsl_time: notes.append((entry.applied.kind, lsl_time)))
         engine.set_gains([-6.0, -9.0])
+        engine.trim([-3.0, 0.0], [False, True])
         wait_until(lambda: engine.status().frames > 24_000)
         pid = engine.status().pid
         os.kill(pid, blow)
@@ -89,6 +91,7 @@ def test_a_process_that_dies_or_stalls_is_replaced_where_it_was(tmp_path, blow):
         assert not running(pid)
         again = engine.status().first_frame
         wait_until(lambda: engine.status().frames > again + 24_000)
+        assert tuple(engine.status().gains_db[:2]) == (pytest.approx(-9.0), -math.inf), "what the operator said holds"
         names = engine.names
     kinds = [entry.applied for entry in engine.applied() if entry.applied.kind != "control"]
     assert [entry.kind for entry in kinds] == ["start", "lost", "start", "stop"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing as mp
+import os
 import time
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def serve(folder: str, options: dict, out) -> None:
         "kind": options.get("kind", "demo"), "state": options.get("state", "running"), "mode": "closed",
         "muted": False, "override": None, "attend": talkers[0], "question": "", "failure": "", "complete": False,
         "accuracy": None, "checks": [], "out": folder, "talkers": talkers,
+        "trims": [{"db": 0.0, "mute": False} for _ in talkers],
     } | options.get("more", {})  # fmt: skip
     events, heard = [[1, pylsl.local_clock(), "Cue: attend to Joe."]], []
     stop = []
@@ -54,6 +56,8 @@ def serve(folder: str, options: dict, out) -> None:
                 state["muted"] = arguments["on"]
             case "override":
                 state["override"] = arguments["talker"]
+            case "trim":
+                state["trims"][arguments["talker"]].update({k: arguments[k] for k in ("db", "mute") if k in arguments})
             case "attend":
                 state["attend"] = talkers[arguments["talker"]]
             case "pause" | "resume" | "run" | "stop" | "calibrate" | "check":
@@ -74,7 +78,7 @@ def serve(folder: str, options: dict, out) -> None:
                 time.sleep(arguments["seconds"])
         return {}
 
-    server = Server(Path(folder), handle, {"board": session_board.name})
+    server = Server(Path(folder), handle, {"board": session_board.name, "pid": os.getpid()})
     rng, begun = np.random.default_rng(0), pylsl.local_clock()
     noise = np.cumsum(rng.standard_normal((round(sfreq * 8), n)), 0)
     noise -= np.linspace(0, 1, len(noise))[:, None] * (noise[-1] - noise[0])
@@ -110,7 +114,10 @@ def serve(folder: str, options: dict, out) -> None:
         record["heartbeat"], record["state"] = beat, 1
         record["peak"][: len(talkers)] = 0.1 + 0.09 * np.sin(now * 3 + np.arange(len(talkers)))
         record["out_peak"] = (0.25, 0.2)
-        record["gains_db"][: len(talkers)] = decision["gains"]
+        record["gains_db"][: len(talkers)] = [
+            -math.inf if trim["mute"] else gain + trim["db"]
+            for gain, trim in zip(decision["gains"], state["trims"], strict=True)
+        ]
         record["limiter_db"], record["xruns"] = -0.4, options.get("xruns", 0)
         status.write(record)
         if now - slow_at > 0.1:
@@ -121,7 +128,7 @@ def serve(folder: str, options: dict, out) -> None:
                     "block": 2, "n_blocks": 6, "events": events[-200:],
                     "recording": {"path": f"{folder}/run-1/loop.xdf", "bytes": out_bytes, "alarm": "", "restarts": 0,
                                   "free_bytes": 41.2e9, "bytes_per_s": 1.1e6},
-                    "engine": {"alive": True, "restarts": 0, "board": engine_board.name},
+                    "engine": {"alive": not state.get("no_engine"), "restarts": 0, "board": engine_board.name},
                     "audio": {"status": status.name, "playing": "Built-in Audio Analog Stereo", "failure": "",
                               "restarts": 0},
                 }

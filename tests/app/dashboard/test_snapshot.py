@@ -10,7 +10,7 @@ from app.dashboard.attention import apart
 from app.dashboard.begin import name_stream
 from app.dashboard.history import SPAN_S, History
 from app.dashboard.launch import board_of
-from app.dashboard.snapshot import Snapshot, snapshot
+from app.dashboard.snapshot import Snapshot, Trim, snapshot
 
 
 def test_nothing_is_known_of_empty_boards():
@@ -36,6 +36,7 @@ KEYS = [
     "audio",
     "engine",
     "override",
+    "trims",
     "accuracy",
     "streams",
     "positions",
@@ -63,6 +64,7 @@ def test_what_makes_no_sense_is_not_known(session, engine):
 
 def test_ages_and_figures_come_through():
     session = {"time": 9.5, "state": "running", "recording_now": False, "override": 1, "talkers": ["a", "b"]}
+    session["trims"] = [{"db": -6.5, "mute": False}, {"db": None, "mute": True}]
     engine = {
         "time": 8.0,
         "decision": {"n": 3, "time": 8.0, "probability": [0.2, None], "talker": 1, "gains": [-120.0, 3.0]},
@@ -73,6 +75,7 @@ def test_ages_and_figures_come_through():
     assert not now.engine_live
     assert now.under_way
     assert not now.recording_now
+    assert now.trims == (Trim(-6.5, False), Trim(0.0, True))
     assert now.decision.probability[0] == 0.2
     assert math.isnan(now.decision.probability[1])
     assert math.isnan(now.ledger[0].max)

@@ -208,6 +208,111 @@ def test_each_control_of_the_live_page_sends_its_command(qtbot, session, window)
     assert heard(qtbot, one, "run") == [{"mode": "sham", "seconds": 60.0}]
 
 
+@pytest.mark.parametrize("n", [2, 4])
+def test_trims_are_sent_and_every_window_shows_them(qtbot, session, window, settings, n):
+    one = session(talkers=n)
+    shown, other = window(one.folder), window(one.folder)
+    live(qtbot, shown)
+    live(qtbot, other)
+    qtbot.waitUntil(lambda: all(len(each.live.meters._strips) == n for each in (shown, other)), timeout=10_000)
+    mine, theirs = shown.live.meters._strips[1], other.live.meters._strips[1]
+    mine.trim.stepBy(-3)
+    mine.trim.stepBy(-1)
+    assert heard(qtbot, one, "trim") == [{"talker": 1, "db": -4.0}], "quick steps are one command"
+    qtbot.waitUntil(lambda: theirs.trim.value() == -4.0, timeout=5000)
+    one.ask("trim", talker=1, db=-2.5)
+    qtbot.waitUntil(lambda: mine.trim.value() == theirs.trim.value() == -2.5, timeout=5000)
+    qtbot.waitUntil(lambda: mine.gain.said.removeprefix("gain ") in ("+0.5 dB", "-11.5 dB"), timeout=5000)
+    assert shown.top._gains[1].trimmed
+    qtbot.mouseClick(mine.mute, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: mine.gain.said == theirs.gain.said == "muted", timeout=5000)
+    qtbot.waitUntil(lambda: shown.top._gains[1].gain == -np.inf, timeout=5000)
+    assert shown.top._gains[1].accessibleDescription() == "muted"
+    qtbot.mouseClick(theirs.mute, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not mine.mute.isChecked() and mine.gain.said != "muted", timeout=5000)
+    assert [arguments.get("mute") for arguments in heard(qtbot, one, "trim")][-2:] == [True, False]
+    assert not [name for name, _ in one.heard if name == "attend"], "none of this was a click on a talker"
+
+
+def test_a_talker_is_not_chosen_by_a_click_on_a_control_that_is_off(qtbot, session, window):
+    one = session(state="idle")
+    shown = window(one.folder)
+    qtbot.waitUntil(lambda: bool(shown.live.meters._strips), timeout=15_000)
+    strip = shown.live.meters._strips[1]
+    assert not strip.solo.isEnabled()
+    qtbot.mouseClick(strip.solo, Qt.MouseButton.LeftButton)
+    qtbot.wait(300)
+    assert one.heard == []
+
+
+def test_the_list_of_keys_opens_and_closes_without_a_window_manager(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    keys = shown.keys
+    assert keys.window() is shown, "it is no window of its own"
+    for close in (
+        lambda: qtbot.keyClick(shown, Qt.Key.Key_Question),
+        lambda: qtbot.mouseClick(keys.close_button, Qt.MouseButton.LeftButton),
+        lambda: qtbot.mouseClick(shown.live.traces.sweep, Qt.MouseButton.LeftButton, pos=QPoint(5, 5)),
+        lambda: qtbot.mouseClick(shown.top.mute, Qt.MouseButton.LeftButton),
+    ):
+        qtbot.keyClick(shown, Qt.Key.Key_Question)
+        assert keys.isVisible()
+        assert shown.rect().contains(keys.geometry()), "all of it can be seen"
+        qtbot.mouseClick(keys, Qt.MouseButton.LeftButton, pos=QPoint(3, 3))
+        qtbot.keyClick(shown, Qt.Key.Key_Escape)
+        assert keys.isVisible(), "Esc only mutes"
+        close()
+        assert not keys.isVisible()
+    assert len(heard(qtbot, one, "mute")) >= 4
+
+
+def test_a_question_is_shown_and_answered_on_the_live_page_too(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    question, height = shown.live.controls.question, shown.live.controls.height()
+    assert not question.isVisible()
+    one.ask("set", question="How hard was it? 1-7")
+    qtbot.waitUntil(question.isVisible, timeout=5000)
+    assert question.words.text() == "How hard was it? 1-7"
+    assert shown.live.controls.height() == height, "nothing jumps"
+    qtbot.keyClicks(question.answer, "3")
+    qtbot.keyClick(question.answer, Qt.Key.Key_Return)
+    assert heard(qtbot, one, "answer") == [{"text": "3"}]
+    one.ask("set", question="", waiting="35 of 64 electrodes are useless")
+    qtbot.waitUntil(lambda: not question.isVisible(), timeout=5000)
+    assert "waits: 35 of 64 electrodes" in shown.live.controls._cue.said
+
+
+def test_a_session_that_died_is_told_from_one_that_says_nothing_and_from_none(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    sweep = shown.live.traces.sweep
+    os.kill(one.process.pid, signal.SIGSTOP)
+    qtbot.waitUntil(lambda: shown.top.state.said == "NO DATA", timeout=10_000)
+    qtbot.wait(2500)
+    assert not shown.now.died
+    assert "DIED" not in shown.notice.said
+    one.process.kill()
+    qtbot.waitUntil(lambda: shown.top.state.said == "SESSION DIED", timeout=10_000)
+    assert shown.notice.said.startswith("THE SESSION DIED: its process is gone")
+    assert "Begin it anew" in shown.notice.text(), "what to do can be read"
+    assert sweep.notice == "SESSION DIED: these traces are old"
+    assert shown.top.verdict.small == "the session died"
+    assert shown.bottom.record.said == "not recording"
+    assert len(shown.recent.last(1.0)) == 0
+    again = window(one.folder)
+    qtbot.waitUntil(lambda: again.top.state.said == "SESSION DIED", timeout=10_000)
+    one.process.join()
+    session(state="idle")
+    for each in (shown, again):
+        qtbot.waitUntil(lambda each=each: each.top.state.said == "idle", timeout=15_000)
+        qtbot.waitUntil(lambda each=each: "DIED" not in each.notice.said, timeout=15_000)
+
+
 def test_a_click_on_a_talker_tells_nobody_where_the_listener_is_real(qtbot, session, window):
     one = session(kind="live")
     shown = window(one.folder)
@@ -246,9 +351,9 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     assert page.redo.isEnabled()
     assert not page.accept.isEnabled()
     one.ask("set", question="How hard was it? 1-7")
-    qtbot.waitUntil(page.answer.isVisible, timeout=5000)
-    qtbot.keyClicks(page.answer, "3")
-    qtbot.keyClick(page.answer, Qt.Key.Key_Return)
+    qtbot.waitUntil(page.question.answer.isVisible, timeout=5000)
+    qtbot.keyClicks(page.question.answer, "3")
+    qtbot.keyClick(page.question.answer, Qt.Key.Key_Return)
     assert heard(qtbot, one, "answer") == [{"text": "3"}]
     one.ask("set", question="", complete=True)
     qtbot.waitUntil(page.accept.isEnabled, timeout=5000)
@@ -399,10 +504,31 @@ def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
     assert not shown.participant.isVisible()
     qtbot.keyClick(shown, Qt.Key.Key_P, control)
     heard(qtbot, one, "pause")
-    qtbot.keyClick(shown, Qt.Key.Key_M)
+    qtbot.keyClick(shown, Qt.Key.Key_N)
     assert shown.live.events.note.hasFocus() or not shown.isActiveWindow()
-    qtbot.keyClick(shown, Qt.Key.Key_M, control | shift)
-    assert heard(qtbot, one, "mute") == [{"on": False}]
+    shown.live.traces.sweep.setFocus()
+    pages = shown.live.traces._page_size.currentIndex()
+    qtbot.keyClick(shown, Qt.Key.Key_C)
+    assert shown.live.traces._page_size.currentIndex() == pages + 1
+    for on in (True, False):  # as on a terminal
+        qtbot.keyClick(shown, Qt.Key.Key_M)
+        qtbot.waitUntil(lambda on=on: shown.now.muted is on, timeout=5000)
+    assert heard(qtbot, one, "mute") == [{"on": True}, {"on": False}]
+    for k, key in enumerate((Qt.Key.Key_F1, Qt.Key.Key_F2, Qt.Key.Key_F3, Qt.Key.Key_F4)):
+        qtbot.keyClick(shown, key, shift)
+        qtbot.waitUntil(lambda k=k: heard(qtbot, one, "trim")[-1] == {"talker": k, "mute": True}, timeout=5000)
+    for k, key in enumerate((Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4)):
+        qtbot.keyClick(shown, key, Qt.KeyboardModifier.AltModifier)
+        trim = shown.live.meters._strips[k].trim
+        assert trim.hasFocus() or not shown.isActiveWindow()
+    n = len(heard(qtbot, one, "mute"))
+    qtbot.keyClick(trim, Qt.Key.Key_M)
+    qtbot.waitUntil(lambda: len(heard(qtbot, one, "mute")) == n + 1, timeout=5000)
+    qtbot.keyClicks(trim, "-12.5")
+    assert len([name for name, _ in one.heard if name == "trim"]) == 4, "what is half typed is no wish"
+    qtbot.keyClick(trim, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: heard(qtbot, one, "trim")[-1] == {"talker": 3, "db": -12.5}, timeout=5000)
+    assert not trim.hasFocus()
 
 
 def test_dark_and_light_are_whole(qtbot, session, window, theme, qapp):
@@ -417,6 +543,7 @@ def test_dark_and_light_are_whole(qtbot, session, window, theme, qapp):
         dark = np.mean([colour.lightness() < 90 for colour in colours])
         assert dark > 0.8 if wanted is theme.DARK else dark < 0.3
         assert shown.settings.value("theme") == wanted.name
+        assert shown.notice.styleSheet() == f"color: {wanted.faint};"
         assert len({colour.rgb() for colour in colours}) > 30
 
 
@@ -466,6 +593,10 @@ def test_a_session_that_comes_back_is_found_again(qtbot, session, window):
     one.stop()
     qtbot.waitUntil(lambda: shown.top.chip.words == "NO SESSION", timeout=10_000)
     assert shown.top.state.said == "no session"
+    sweep = shown.live.traces.sweep
+    qtbot.waitUntil(lambda: sweep.notice == "NO SESSION: these traces are old", timeout=5000)
+    assert shown.notice.said.startswith("The session has ended. What it recorded is in")
+    qtbot.waitUntil(lambda: len(shown.recent.last(1.0)) == 0, timeout=5000)
     session(state="paused", channels=12)
     qtbot.waitUntil(lambda: shown.now.state == "paused", timeout=15_000)
     qtbot.waitUntil(lambda: len(shown.live.traces.sweep.ch_names) == 12, timeout=10_000)

@@ -56,6 +56,7 @@ class Stage:
 
 
 gains = st.floats(-60, 20)
+trims = st.sampled_from([0.0, 0.0, -6.0, -40.0, -99.0, 5.0])
 seconds = st.one_of(st.just(math.nan), st.floats(0, 0.4))
 
 
@@ -78,6 +79,8 @@ def scripts(draw):
                     draw(st.floats(0, 0.2)),
                     draw(st.integers(0, 3)),
                     padded([draw(seconds), draw(seconds)]),
+                    trims_db=padded([draw(trims), draw(trims)]),
+                    mutes=padded([draw(st.booleans()), draw(st.booleans())]),
                 )
             )
         script.append(draw(st.sampled_from([256, 256, 256, 64, 1, 700])))
@@ -121,6 +124,10 @@ def test_the_operator_goes_before_steering():
     overridden = compose(steered, wanted._replace(override=True), 2)
     assert isinstance(overridden, Control)
     assert (overridden.gains_db, overridden.ramp_s) == ((7.0, 8.0), 0.7)
+    for override in (False, True):
+        trimmed = wanted._replace(override=override, trims_db=padded([-6.0, 0.0]), mutes=padded([False, True]))
+        assert compose(steered, trimmed, 2).trims_db == (-6.0, 0.0)
+        assert compose(steered, trimmed, 2).mutes == (False, True)
 
 
 def test_mute_is_silence_within_20_ms_of_the_next_buffer():
@@ -131,6 +138,35 @@ def test_mute_is_silence_within_20_ms_of_the_next_buffer():
         out = np.concatenate([stage.buffer() for _ in range(8)])
         assert abs(out[: 4 * 48]).max() > 0.01
         assert abs(out[20 * 48 - 256 :]).max() == 0
+
+
+def test_trims_are_on_top_of_gains_and_a_muted_talker_is_silent_within_20_ms():
+    with Stage() as stage:
+        stage.gains.write(Gains(padded([3.0, 0.0])))
+        for _ in range(30):
+            stage.buffer()
+        trimmed = START._replace(trims_db=padded([-12.0, 0.0]), mutes=padded([False, True]))
+        stage.operator.write(trimmed)
+        after = [(stage.buffer(), stage.play._renderer.peak.copy()) for _ in range(40)]
+        assert [peak[1] == 0 for _, peak in after] == [False] * 2 + [True] * 38, "8 ms"
+        status = stage.status.read()
+        assert tuple(status.gains_db[:2]) == (pytest.approx(-9.0), -math.inf), "what is heard is what is said"
+        stage.gains.write(Gains(padded([-30.0, 0.0])))
+        stage.operator.write(trimmed._replace(mutes=padded([False, False])))
+        for _ in range(40):
+            stage.buffer()
+        assert tuple(stage.status.read().gains_db[:2]) == pytest.approx((-42.0, 0.0)), "below the bounds of gains, too"
+        assert after[-1][1][0] > 0
+
+
+def test_a_trim_never_makes_anything_louder():
+    with Stage() as stage:
+        stage.operator.write(START._replace(trims_db=padded([40.0, math.nan])))
+        for _ in range(30):
+            stage.buffer()
+        status = stage.status.read()
+        assert tuple(status.gains_db[:2]) == (0.0, 0.0)
+        assert status.refused == 1
 
 
 def test_status_says_what_is_played():

@@ -307,6 +307,12 @@ def settled(*controls):
         (Control((1.0, 2.0, 3.0), azimuths=(0.0, 0.0, np.nan)), [1, 2, 3], 1),
         (Control((1.0, 2.0, 3.0), seek_id=1.5), [1, 2, 3], 1),
         (Control((1.0, 2.0, 3.0), seek_id=1, seek_s=(0.0,)), [1, 2, 3], 3),
+        (Control((1.0, 2.0, 3.0), trims_db=(-6.0, np.nan, 20.0)), [-5, 2, 3], 1),
+        (Control((1.0, 2.0, 3.0), trims_db=(-np.inf, -99.0)), [1, 2, 3], 3),
+        (Control((1.0, 2.0, 3.0), trims_db=(-np.inf, -99.0, 0.0)), [-39, -38, 3], 0),
+        (Control((1.0, 2.0, 3.0), mutes=(True, False, "yes")), [-np.inf, 2, 3], 1),
+        (Control((1.0, 2.0, 3.0), mutes=(True,)), [1, 2, 3], 3),
+        (Control((1.0, 2.0, 3.0), mutes=None), [1, 2, 3], 3),
     ],
 )
 def test_what_makes_no_sense_is_left_as_it_was_and_counted(control, gains, refused):

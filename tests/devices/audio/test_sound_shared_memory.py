@@ -258,8 +258,9 @@ def entries(draw):
         return tuple(draw(st.lists(finite, min_size=3, max_size=3)))
 
     control = Control(
-        values(), draw(finite), draw(finite), draw(st.booleans()), values(), draw(st.integers(0, 9)), values()
-    )
+        values(), draw(finite), draw(finite), draw(st.booleans()), values(), draw(st.integers(0, 9)), values(),
+        values(), draw(st.tuples(*[st.booleans()] * 3)),
+    )  # fmt: skip
     kind = draw(st.sampled_from(["start", "control", "stop"]))
     positions = (1, 2, 3) if kind == "start" else ()
     return Applied(draw(st.integers(0, 2**40)), control, kind, positions), draw(st.integers(-1, 9))

@@ -1,0 +1,70 @@
+"""The line below the top bar: what happened last, and how a session came to its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+from app.dashboard import theme
+from app.dashboard.panel import Reading
+from app.dashboard.snapshot import Snapshot
+
+#: Seconds for which a refusal stays.
+HOLD_S = 5.0
+#: What is said of a session that died, that ended in good order, and that is not there.
+ENDS = {
+    "died": "THE SESSION DIED: its process is gone. Begin it anew, as it was begun or on the start page (Ctrl+0). "
+    "Recordings in {folder} lack at most their last second",
+    "ended": "The session has ended. What it recorded is in {folder}",
+    "none": "No session is under way in {folder}",
+}
+
+
+class Notice(Reading):
+    """The line."""
+
+    def __init__(self) -> None:
+        super().__init__("What happened last")
+        self.setContentsMargins(8, 0, 8, 0)
+        self._bad, self._hold_until = False, 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Look at another session."""
+        #: Whether it was there, and how it came to its end.
+        self._seen, self._end = False, ""
+
+    def tell(self, text: str, bad: bool = False, hold: bool = False) -> None:
+        """Say something; what is bad, or to be held, stays long enough to be read."""
+        self._bad = bad
+        self._paint()
+        self.say(text)
+        if bad or hold:
+            self._hold_until = time.monotonic() + HOLD_S
+
+    def _paint(self) -> None:
+        look = theme.of(self.window())
+        style = f"color: {look.bad}; font-weight: bold;" if self._bad else f"color: {look.faint};"
+        if style != self.styleSheet():
+            self.setStyleSheet(style)
+
+    @property
+    def held(self) -> bool:
+        """Whether what is said has to stay."""
+        return time.monotonic() < self._hold_until
+
+    def look(self, now: Snapshot, folder: Path | None) -> bool:
+        """Say how the session came to its end; return whether that is new."""
+        self._paint()  # in the colours that are in force now
+        if now.session_live or folder is None:
+            if self._end:
+                self.tell("A session is there")
+            self._seen, self._end = self._seen or now.session_live, ""
+            return False
+        end = "died" if now.died else "" if math.isfinite(now.session_age) else "ended" if self._seen else "none"
+        new, self._end = bool(end) and end != self._end, end
+        words = ENDS[end].format(folder=folder) if end else ""
+        if words and words != self.said and (not self.held or (new and end == "died")):
+            self.tell(words, bad=end == "died")
+        return new
