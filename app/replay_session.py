@@ -107,6 +107,7 @@ class ReplaySession:
             "out": str(player.path.resolve().parent.parent),
             "talkers": player.talkers,
             "muted": player.sound.muted,
+            "trims": [one._asdict() for one in player.sound.trims],
             "override": None if engine is None else engine.override,
             "commands": list(offered(self)),
             "events": events,

@@ -16,12 +16,13 @@ from app.engine_facts import EngineFacts
 from app.engine_signals import EngineSignals
 from app.loop_records import parts, read_events
 from app.session_part import cue_words
+from app.session_sound import Trim
 from app.tape import Event, Survey, Tape, TapeClock, survey
 from app.tape_engine import TapeEngine
 from app.tape_sound import TapeSound
 from app.verdict import CUT_SHORT, DIFFERENT, changed, judge
 from app.verify import Replay
-from devices.session_file import Consumed, SessionFile
+from devices.session_file import Consumed, Noted, SessionFile
 from devices.session_run import CUES
 from devices.xdf import XdfError
 from pipeline.decoders.decoder import DecoderError
@@ -202,7 +203,9 @@ class TapePlayer:
 
         def passed(event: Event, at: float) -> None:
             engine.take(event, at)
-            if isinstance(event, Consumed):
+            if isinstance(event, Noted) and "trims_db" in event.entry:
+                self.sound.trim([Trim(*one) for one in zip(event.entry["trims_db"], event.entry["mutes"], strict=True)])
+            elif isinstance(event, Consumed):
                 signals.take(event.stream, event.item)
             self.engine, self.facts = engine, facts
             for words in next(differ):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.engine_child import RAMP_S
+from app.session_sound import Trim
 from app.sound_config import SoundConfig
 from devices.audio.engine import AudioEngine
 from devices.audio.prepare import prepare
@@ -74,6 +75,8 @@ class TapeSound:
         #: Playing, or None.
         self.audio: AudioEngine | None = None
         self.muted, self._held = False, True
+        #: What the operator did to each talker then.
+        self.trims: list[Trim] = []
         self._lock = threading.RLock()
 
     def start(self) -> None:
@@ -163,6 +166,13 @@ class TapeSound:
         with self._lock:
             if self.audio is not None:
                 self.audio.set_gains(gains_db, RAMP_S if ramp_s is None else ramp_s, number)
+
+    def trim(self, trims: Sequence[Trim]) -> None:
+        """Turn talkers down, or off, as the operator did then."""
+        with self._lock:
+            self.trims = [*trims]
+            if self.audio is not None:
+                self.audio.trim([one.db for one in trims], [one.mute for one in trims])
 
     def stop(self) -> None:
         """Fade out."""

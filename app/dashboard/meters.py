@@ -124,7 +124,7 @@ class TalkerStrip(QFrame):
         self.gain.say("muted" if trim.mute else f"{self._gain_words}{gain} dB")
         self.trim.look(trim.db)
         for control in (self.trim, self.mute):
-            control.setEnabled(now.session_live and k < len(now.trims))
+            control.setEnabled(now.session_live and k < len(now.trims) and now.can("trim"))
         self.mute.setChecked(trim.mute)
         style = f"background: {theme.of(self).warn}; color: {theme.of(self).base};" if trim.mute else ""
         if self.mute.styleSheet() != style:

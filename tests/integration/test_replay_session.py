@@ -101,6 +101,7 @@ def run(tmp_path_factory):
             if not told and time.monotonic() > begun + SECONDS / 2:
                 cues.push(Marker(pylsl.local_clock(), "attend:Ada"))
                 loop.remember("a door slammed")
+                audio.trim([-4.0, 0.0], [False, True])
                 told = True
             time.sleep(0.05)
         assert not loop.stop()
@@ -153,13 +154,15 @@ class Watched:
 
 def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
     recorded = [item for item in replayed(run / "loop.xdf")["attend"] if isinstance(item, Decision)]
-    found, gains, cued = {}, [], set()
+    found, gains, cued, trims = {}, [], set(), []
     with Watched(run, tmp_path / "watched") as watched:
         engine = Board(watched.engine())
         status = Seqlock(Status, wait_for(lambda: watched.board.read().get("audio"))["status"])
         while (state := watched.board.read()).get("state") != "review":
             assert watched.process.poll() is None
             cued.add(state.get("attend"))
+            if state.get("trims") and state["trims"] not in trims:
+                trims.append(state["trims"])
             facts = engine.read()
             if facts and (decision := facts["decision"]):
                 found[decision["n"]] = decision
@@ -187,6 +190,10 @@ def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
         np.testing.assert_array_equal(np.array(decision["scores"], float), then.scores)
     assert any(np.allclose(asked, heard, atol=0.01) and heard[0] != heard[1] for asked, heard in gains), "followed"
     assert {"Joe", "Ada"} <= cued
+    untouched, turned_down = [{"db": 0.0, "mute": False}] * 2, [{"db": -4.0, "mute": False}, {"db": 0.0, "mute": True}]
+    assert trims == [untouched, turned_down], "what the operator did then"
+    asked, heard = gains[-1]
+    assert heard == pytest.approx([asked[0] - 4, -np.inf], abs=0.01)
     assert 0 < latency < 0.25, "that of then: there is one"
     for wanted in ("Cue: attend to Joe.", "a door slammed", "Cue: attend to Ada."):
         assert words.count(wanted) == 1
