@@ -71,7 +71,8 @@ class _Ledger(QWidget):
             one = now.latency
             budget = f" of {milliseconds(one.budget)}" if math.isfinite(one.budget) else ""
             late = math.isfinite(one.budget) and one.p99 > one.budget
-            words = f"arrival to gains{budget}{' LATE' if late else ''}"
+            by = f" by {now.scored_by}" if now.scored_by else ""  # the backend of a network
+            words = f"arrival to gains{by}{budget}{' LATE' if late else ''}"
             figures = tuple(map(milliseconds, (one.p50, one.p99, one.max)))
             rows.append((words, figures, look.bad if late else look.text))
         rows += [
