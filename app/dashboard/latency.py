@@ -71,14 +71,15 @@ class _Ledger(QWidget):
             one = now.latency
             budget = f" of {milliseconds(one.budget)}" if math.isfinite(one.budget) else ""
             late = math.isfinite(one.budget) and one.p99 > one.budget
-            by = f" by {now.scored_by}" if now.scored_by else ""  # the backend of a network
-            words = f"arrival to gains{by}{budget}{' LATE' if late else ''}"
+            words = f"arrival to gains{budget}{' LATE' if late else ''}"
             figures = tuple(map(milliseconds, (one.p50, one.p99, one.max)))
             rows.append((words, figures, look.bad if late else look.text))
         rows += [
             (f"{k + 1} {stage.name}", tuple(map(milliseconds, (stage.p50, stage.p99, stage.max))), look.talkers[k % 8])
             for k, stage in enumerate(now.ledger)
         ]
+        if now.scored_by:
+            rows.append((f"scores: {now.scored_by}", ("", "", ""), look.faint))
         room = int((self.height() - y) // LINE)
         if len(rows) > room > 0:  # what is left out is said
             left = len(rows) - room + 1
