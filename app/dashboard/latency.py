@@ -78,6 +78,8 @@ class _Ledger(QWidget):
             (f"{k + 1} {stage.name}", tuple(map(milliseconds, (stage.p50, stage.p99, stage.max))), look.talkers[k % 8])
             for k, stage in enumerate(now.ledger)
         ]
+        if now.scored_by:
+            rows.append((f"scores: {now.scored_by}", ("", "", ""), look.faint))
         room = int((self.height() - y) // LINE)
         if len(rows) > room > 0:  # what is left out is said
             left = len(rows) - room + 1

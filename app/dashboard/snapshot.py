@@ -175,6 +175,7 @@ class Snapshot:
     decision: Decision | None = None
     n_decisions: int = -1
     n_dropped: int = -1
+    scored_by: str = ""
     latency: Span | None = None
     ledger: tuple[Span, ...] = ()
     hop: Span | None = None
@@ -279,6 +280,7 @@ def snapshot(
         decision=_decision(decided) if decided else None,
         n_decisions=_count(decisions.get("n")),
         n_dropped=_count(decisions.get("dropped")),
+        scored_by=_text(decisions.get("scored_by")),
         latency=_span("latency", latency) if latency else None,
         ledger=tuple(
             Span(_text(name), _number(p50), _number(p99), _number(most))

@@ -127,7 +127,7 @@ class TopBar(QFrame):
         super().__init__()
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.chip, self.verdict = Chip(), Verdict()
-        self.state = Reading("State of the session", "paused, closed loop")
+        self.state = Reading("State of the session", "running, closed loop")
         self.progress = Reading("Progress", "block 12/12  00:00 of 00:00")
         font = self.state.font()
         font.setBold(True)

@@ -146,7 +146,7 @@ def serve(folder: str, options: dict, out) -> None:
                     },
                     "ch_names": ch_names, "positions": positions,
                     "bad": {ch_names[2]: "flat", ch_names[min(5, n - 1)]: "line"},
-                    "decision": decision, "decisions": {"n": decision["n"], "dropped": 0},
+                    "decision": decision, "decisions": {"n": decision["n"], "dropped": 0, "scored_by": "tensorrt_rtx"},
                     "thresholds": {"leave": 0.55, "enter": 0.7},
                     "latency": {"p50": 0.041, "p99": 0.063 + 0.01 * math.sin(now), "max": 0.09, "budget_s": 0.25},
                     "ledger": [["LSL", 0.008, 0.012, 0.02], ["filter", 0.004, 0.006, 0.009],

@@ -68,6 +68,7 @@ def test_ages_and_figures_come_through():
     engine = {
         "time": 8.0,
         "decision": {"n": 3, "time": 8.0, "probability": [0.2, None], "talker": 1, "gains": [-120.0, 3.0]},
+        "decisions": {"n": 3, "dropped": 1, "scored_by": "onnx"},
         "ledger": [["filter", 0.001, 0.002, None]],
     }
     now = snapshot(10.0, session, engine, None, False)
@@ -76,6 +77,7 @@ def test_ages_and_figures_come_through():
     assert now.under_way
     assert not now.recording_now
     assert now.trims == (Trim(-6.5, False), Trim(0.0, True))
+    assert (now.n_decisions, now.n_dropped, now.scored_by) == (3, 1, "onnx")
     assert now.decision.probability[0] == 0.2
     assert math.isnan(now.decision.probability[1])
     assert math.isnan(now.ledger[0].max)
