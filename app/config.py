@@ -175,8 +175,9 @@ class Config:
     @property
     def decoders(self) -> list[Path]:
         """Folders of the decoder, if there is one, and of the one to fall back on."""
-        found = [self.attention.decoder, self.attention.fallback] if self.attention else []
-        return [self.folder / name for name in found if name]
+        if self.attention is None or not self.attention.decoder:  # which a calibration is to make
+            return []
+        return [self.folder / name for name in (self.attention.decoder, self.attention.fallback) if name]
 
     @property
     def decoder(self) -> Path | None:
@@ -300,8 +301,6 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
     for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
         if name not in file.streams:
             raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{_nearest(name, file.streams)}")
-    if attention.fallback and not attention.decoder:
-        raise ConfigError(f"{place}: fallback is {attention.fallback!r}, but there is no decoder to fall back from")
     if len(set(attention.backends)) < len(attention.backends):
         raise ConfigError(f"{place}: backends names one twice, but must name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)

@@ -133,3 +133,30 @@ def test_wiring_is_checked_before_anything_starts():
         text = GOOD.replace(old, new)
         with pytest.raises(WiringError, match=words):
             parse_config(text, "x").graph().open({"eeg": eeg, "marks": marks})
+
+
+def test_what_a_decoder_is_to_fall_back_on_may_be_said_before_there_is_one(tmp_path):
+    """A calibration makes it; until then nothing decodes, the fallback neither."""
+    text = """
+[streams.eeg]
+type = "EEG"
+[streams.speech]
+name = "s"
+[attention]
+fallback = "quick"
+backends = ["onnx", "eager_cpu"]
+"""
+    config = parse_config(text, "test", tmp_path)
+    assert config.decoders == []
+    assert config.outputs[0].node == "align"
+    config = parse_config(f'{text}decoder = "d"\n', "test", tmp_path)
+    assert config.decoders == [tmp_path / "d", tmp_path / "quick"]
+    assert config.attention.backends == ("onnx", "eager_cpu")
+    for wrong, words in (
+        ('backends = ["onxx"]', r"backends\.0 is 'onxx', but: Input should be 'tensorrt', "),
+        ('backends = ["onnx", "onnx"]', "backends names one twice"),
+        ('precision = "half"', "precision is 'half', but: Input should be 'float32', 'tf32' or 'float16'"),
+    ):
+        bad = text.replace('backends = ["onnx", "eager_cpu"]', wrong)
+        with pytest.raises(ConfigError, match=words):
+            parse_config(bad, "test", tmp_path)
