@@ -161,7 +161,7 @@ class EngineCache:
         if kept is None:
             return None
         try:
-            return Prepared(backend.load(kept, module, example, policy), key, True, len(kept))
+            return Prepared(backend.load(kept, module, example, policy), key, backend.compiles, len(kept))
         except BackendError as error:
             if not backend.compiles:
                 raise
