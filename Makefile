@@ -27,7 +27,7 @@ test: $(READY)
 	$(PYTHON_HERE) -m ruff format --check .
 	$(PYTHON_HERE) -m mypy
 	$(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
-	$(PYTHON_HERE) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PYTHON_HERE) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 demo: $(READY)
 	$(PYTHON_HERE) -m app.demo
