@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import product
 
 import numpy as np
@@ -113,3 +114,30 @@ def test_the_windows_are_what_they_are_called():
     assert set(np.unique(np.abs(found["saturated"][0]))) == {np.float32(HUGE * np.abs(x).max())}
     assert np.ptp(found["constant"][0]) == 0
     assert all(one[0].dtype == np.float32 for one in found.values())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_fused_network_is_no_lie(seed):
+    """Tiny windows all but vanish beside a bias: what is left is rounding, and another one once layers are fused."""
+
+    class Normed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm, self.bend = torch.nn.Conv1d(8, 4, 9), torch.nn.BatchNorm1d(4), torch.nn.ELU()
+
+        def forward(self, x):
+            y = self.bend(self.norm(self.conv(x)))
+            y = y - y.mean(dim=-1, keepdim=True)
+            unit = y / torch.sqrt((y * y).sum(dim=-1, keepdim=True) + 1e-24)
+            return (unit[:, :2] * unit[:, 2:]).sum(dim=-1)
+
+    torch.manual_seed(seed)
+    module = Normed().eval().requires_grad_(False)
+    for values in (module.norm.running_mean, module.norm.weight, module.norm.bias):
+        values.copy_(torch.randn(4))
+    module.norm.running_var.copy_(torch.rand(4) + 0.1)
+    fused = copy.deepcopy(module)
+    fused.conv, fused.norm = torch.nn.utils.fusion.fuse_conv_bn_eval(module.conv, module.norm), torch.nn.Identity()
+    example = (torch.randn(1, 8, 200),)
+    found = check(EagerCpu().prepare(fused.eval(), example, Policy()), module, [[example[0].numpy()]])
+    assert found.error < 1e-4
