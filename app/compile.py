@@ -36,7 +36,7 @@ def compile_decoder(
     precision: Annotated[
         PrecisionName, typer.Option(help="tf32 and float16 round products, on GPUs only.")
     ] = PrecisionName.FLOAT32,
-    talkers: Annotated[int, typer.Option(help="How many there will be: shapes are fixed.", min=1)] = 2,
+    talkers: Annotated[int, typer.Option(help="How many there will be: shapes are fixed.", min=2)] = 2,
     run: Annotated[
         list[Path] | None, typer.Option(help="Judge on windows of this recording, as for train, not on noise.")
     ] = None,
@@ -71,7 +71,7 @@ def compile_decoder(
         except RunError as error:
             fail(str(error))
         cache, policy = EngineCache(), Policy(precision.value)
-        wanted = [name.value for name in backend or ()] or [
+        wanted = [name.value for name in dict.fromkeys(backend or ())] or [
             name for name, one in BACKENDS.items() if not one.absent() and policy.precision in one.precisions
         ]
         table = Table(
@@ -93,7 +93,8 @@ def compile_decoder(
                 bar.advance(bar.task_ids[0])
     console.print(table)
     judged = f"{len(real)} windows of recordings" if run else "noise; give --run RUN to judge on a recording"
-    console.print(f"Judged on {judged}. Engines are kept in {cache.folder}.", markup=False)
+    if len(failed) < len(wanted):
+        console.print(f"Judged on {judged}. Engines are kept in {cache.folder}.", markup=False)
     if ready := [name for name in wanted if name not in failed]:
         console.print(f"In a session: backends = {json.dumps(ready)} in [attention]", markup=False)
     if failed or not wanted:

@@ -311,7 +311,7 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
     streams = attention.neural, [attention.talkers]
     if not folders:
         return decoding_graph(PRESETS[attention.preset], *streams, 1, attention.max_wait_s, watched=True)
-    decoders = [_live_decoder(folder) for folder in folders]
+    decoders = [_live_decoder(folder, "fallback" if k else "decoder") for k, folder in enumerate(folders)]
     first = decoders[0][0]
     for folder, (decoder, _) in zip(folders, decoders, strict=True):
         wanted = [f"{one.preset.signals}, {one.spec.n_features} features per talker" for one in (decoder, first)]
@@ -324,14 +324,14 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
     return decoding_graph(first.preset, *streams, n_features, attention.max_wait_s, attend, watched=True)
 
 
-def _live_decoder(folder: Path) -> tuple[AnyDecoder, Emissions]:
+def _live_decoder(folder: Path, key: str) -> tuple[AnyDecoder, Emissions]:
     try:
         decoder, facts = load_decoder(folder)
     except DecoderError as error:
-        raise ConfigError(f"[attention]: {error}") from None
+        raise ConfigError(f"[attention]: {key}: {error}") from None
     if facts.emissions is None:
         raise ConfigError(
-            f"[attention]: decoder {folder} cannot be used live, since nobody knows how its scores scatter: train it "
+            f"[attention]: {key} {folder} cannot be used live, since nobody knows how its scores scatter: train it "
             "on three runs or more"
         )
     return decoder, facts.emissions
@@ -394,6 +394,12 @@ def _explain(error: Any, model: type[BaseModel], also: set[str]) -> str:
         table = next((_TABLES[place] for place in places if place in _TABLES), model)
         known = set(table.model_fields) | also
         return f"unknown key {path!r}{_nearest(str(key), known) or '; known are ' + ', '.join(sorted(known))}"
+    if error["type"] == "tuple_type":
+        return f"{path} is {error['input']!r}, but must be a list: [{error['input']!r}]"
+    if error["type"] == "enum":
+        values = [one.strip(" '") for one in error["ctx"]["expected"].replace(" or ", ",").split(",")]
+        near = _nearest(str(error["input"]), values)
+        return f"{path} is {error['input']!r}, but must be one of {', '.join(values)}{near}"
     if error["type"] == "missing":
         return f"key {path!r} is missing"
     return f"{path} is {error['input']!r}, but: {error['msg']}"

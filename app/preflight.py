@@ -173,6 +173,8 @@ def _decoder(config: Config, specs: Mapping[str, StreamSpec]) -> Check:
 
             check_compiled(config, *network_of(config, graph, sources))
         graph.open(sources)
-    except (ConfigError, WiringError) as error:
+    except ConfigError as error:
+        return Check("decoder", False, str(error))
+    except WiringError as error:
         return Check("decoder", False, f"{error}. Calibrate anew where the montage has changed")
     return Check("decoder", True, f"{config.decoder} fits")

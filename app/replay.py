@@ -48,6 +48,7 @@ def replay(
     from app.verify import Replay
     from devices.session_file import SessionFile
 
+    session = session / "loop.xdf" if session.is_dir() else session
     kept: dict[str, list[Any]] = {}
 
     def keep(name: str, item: Item) -> None:

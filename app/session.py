@@ -219,11 +219,19 @@ class Session:
                 cues[-1][0],
                 plan.questions,
                 lambda name: self.sound.announce(name, plan.cue_sound_s),
-                lambda: useless(self.part.loop.facts if self.part else {}, self._attention.neural),
+                self._spoils,
             )
         except BaseException:
             self._move(State.IDLE)
             raise
+
+    def _spoils(self) -> str:
+        """Say why a trial would teach nothing now, or nothing."""
+        if self.sound.muted:
+            return "the sound is muted"
+        if muted := [name for name, trim in zip(self.talkers, self.sound.trims, strict=True) if trim.mute]:
+            return f"the operator muted {', '.join(muted)}"
+        return useless(self.part.loop.facts if self.part else {}, self._attention.neural)
 
     def train(self) -> Facts:
         """Make a decoder of what was recorded, judged by cross-validation; ready if that succeeds, else idle.

@@ -256,7 +256,9 @@ def _events(path: Path, found: list[Survey]) -> list[tuple[float, str]]:
     """What was said then: from the list beside the recording, else from what the recording itself holds; and cues."""
     first = path.with_stem(re.sub(r"-\d+$", "", path.stem))
     begin, end = found[0].begin, max(one.end for one in found)
-    kept = [one for one in read_events(path) or read_events(first) if path == first or begin <= one[0] <= end]
+    if path == first:  # of which the list tells what was before and after, but for a cut
+        begin, end = -math.inf, math.inf if found[-1].whole else end
+    kept = [one for one in read_events(path) or read_events(first) if begin <= one[0] <= end]
     cues = [(at, cue_words(name)) for one in found for at, name in one.cues]
     return sorted([*cues, *(kept or [event for one in found for event in one.said])])
 

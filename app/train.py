@@ -123,7 +123,7 @@ def train_and_save(
     )
     save_decoder(out, fitted, facts)
     console.print(
-        f"Trained a {fitted.kind} decoder on {len(runs)} run(s), {facts.seconds:.0f} s, "
+        f"Trained a decoder ({fitted.kind}) on {len(runs)} run(s), {facts.seconds:.0f} s, "
         f"{len(fitted.spec.ch_names)} channels; saved to {out}.",
         markup=False,
     )

@@ -51,7 +51,7 @@ dead_band_db = 0.0
 
 def loop(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
-    seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=5)] = 30.0,
+    seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=10)] = 30.0,
     decoder: Annotated[DecoderKind, typer.Option(help="Kind of decoder.")] = DecoderKind.LINEAR,
     backend: Annotated[
         list[BackendName] | None, typer.Option(help="Of a network; may be given several times. Hop by hop by default.")
@@ -65,12 +65,20 @@ def loop(
     """
     from rich.table import Table
 
-    from app.console import console, failures
+    from app.console import console, fail, failures
     from app.environment import environment
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
-    backends = [one.value for one in backend or ()]
+    if backend and not decoder.network:
+        fail(f"--backend is for networks, and {decoder.value} is none: it runs in NumPy")
+    backends = [one.value for one in dict.fromkeys(backend or ())]
+    if backends:
+        from kernels.runtime import BACKENDS
+
+        for name in backends:
+            if reason := BACKENDS[name].absent():
+                fail(f"{name} cannot be used here: {reason}")
     found: dict[str, Any] = {"environment": environment(), "seconds": seconds, "channels": 64, "sfreq": SFREQ}
     found |= {"decoder": decoder.value, "backends": backends}
     with failures(), tempfile.TemporaryDirectory(prefix="earmark-bench-") as folder:
@@ -84,7 +92,8 @@ def loop(
     table = Table("load", "from … to", "p50 ms", "p99 ms", "max ms", "n", title=title)
     for name in [key for key in found if isinstance(found[key], dict) and "stages" in found[key]]:
         for stage, figures in found[name]["stages"].items():
-            table.add_row(name, stage, *(f"{figures[key]:.2f}" for key in ("p50", "p99", "max")), str(figures["n"]))
+            values = [figures[key] for key in ("p50", "p99", "max")]
+            table.add_row(name, stage, *("" if v is None else f"{v:.2f}" for v in values), str(figures["n"]))
         table.add_row(name, "decisions dropped", "", "", "", str(found[name]["n_dropped"]))
     console.print(table)
     console.print(f"Sound went to {found['idle']['sound'].get('went to')}.", markup=False)
@@ -209,9 +218,9 @@ def _measure(
     return {
         "stages": {
             stage: {
-                "p50": 1e3 * float(np.median(values)) if len(values) else float("nan"),
-                "p99": 1e3 * float(np.percentile(values, 99)) if len(values) else float("nan"),
-                "max": 1e3 * float(values.max(initial=0.0)),
+                "p50": 1e3 * float(np.median(values)) if len(values) else None,
+                "p99": 1e3 * float(np.percentile(values, 99)) if len(values) else None,
+                "max": 1e3 * float(values.max()) if len(values) else None,
                 "n": len(values),
             }
             for stage, values in figures.stages.items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +31,9 @@ def dashboard(
         fail(f"--theme is {theme!r}, but must be light or dark")
     if folder is not None and not folder.is_dir():
         fail(f"{folder} is no folder")
+    shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+    if sys.platform.startswith("linux") and not shown:
+        fail("there is no screen here: DISPLAY is not set. Over ssh, 'ssh -X' sets it; 'earmark control' needs none")
     from app.dashboard.process import BrokenQt, show
 
     try:

@@ -153,9 +153,10 @@ backends = ["onnx", "eager_cpu"]
     assert config.decoders == [tmp_path / "d", tmp_path / "quick"]
     assert config.attention.backends == ("onnx", "eager_cpu")
     for wrong, words in (
-        ('backends = ["onxx"]', r"backends\.0 is 'onxx', but: Input should be 'tensorrt', "),
+        ('backends = ["onxx"]', r"backends\.0 is 'onxx', but must be one of .*: did you mean 'onnx'\?"),
+        ('backends = "onnx"', r"backends is 'onnx', but must be a list: \['onnx'\]"),
         ('backends = ["onnx", "onnx"]', "backends names one twice"),
-        ('precision = "half"', "precision is 'half', but: Input should be 'float32', 'tf32' or 'float16'"),
+        ('precision = "half"', "precision is 'half', but must be one of float32, tf32, float16"),
     ):
         bad = text.replace('backends = ["onnx", "eager_cpu"]', wrong)
         with pytest.raises(ConfigError, match=words):
