@@ -37,7 +37,6 @@ def decoder(
     one another, not with those of another machine or day.
     """
     from rich.table import Table
-    from rich.text import Text
 
     from app.compile import quiet_exporter
     from app.console import console, failures
@@ -50,29 +49,19 @@ def decoder(
         for name, shape in cases:
             with console.status(f"measuring {name}, {shape[0]} ch @ {shape[1]:g} Hz …"):
                 found += case(name, *shape, n)
-    columns = (
-        "decoder",
-        "shape",
-        "run by",
-        "load",
-        "p50 (µs)",
-        "p99",
-        "p99.9",
-        "max",
-        "CPU p50",
-        "CPU p99",
-        "error",
-        "",
-    )
-    table = Table(*columns, title=f"earmark bench decoder, {WINDOW_S:g} s, {n} decisions each")
-    for i, row in enumerate(found):
-        times = [f"{row[key]:.4g}" if key in row else "" for key in FIGURES]
-        error = f"{row['parity_error']:.1g}" if "parity_error" in row else ""
-        words = (row["decoder"], f"{row['n_channels']} ch @ {row['sfreq']:g} Hz", row["backend"], row.get("load", ""))
-        table.add_row(*map(Text, (*words, *times, error, row.get("not_measured", ""))))
-        if i + 1 < len(found) and found[i + 1]["decoder"] != row["decoder"]:
-            table.add_section()
-    console.print(table)
+    for name, (n_channels, sfreq) in cases:
+        rows = [row for row in found if (row["decoder"], row["n_channels"]) == (name, n_channels)]
+        title = f"{name}, {n_channels} ch @ {sfreq:g} Hz, {WINDOW_S:g} s, {n} decisions each, ms"
+        table = Table("run by", "load", "p50", "p99", "p99.9", "max", "CPU p50", "CPU p99", "error", title=title)
+        for row in rows:
+            if "p50" in row:
+                times = [f"{row[key] / 1e3:.3g}" for key in FIGURES]
+                error = f"{row['parity_error']:.1g}" if "parity_error" in row else ""
+                table.add_row(row["backend"], row["load"], *times, error)
+        console.print(table)
+        for row in rows:
+            if "not_measured" in row:
+                console.print(f"{row['backend']}: {row['not_measured']}", markup=False)
     if json_file is not None:
         report = {"environment": environment(), "absent": absent(), "results": found}
         json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
