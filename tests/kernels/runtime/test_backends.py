@@ -52,17 +52,18 @@ def test_answering_keeps_nothing(name):
     network = usable(name).prepare(module, example, Policy())
     x = [one.numpy() for one in example]
     out = [np.empty(shape, np.float32) for shape in network.info().outputs]
+    n, held = 1000, []
     tracemalloc.start()
     try:
-        held = []
-        for _ in range(2):
-            for _ in range(3000):
+        for _ in range(6):
+            for _ in range(n):
                 network.run_into(x, out)
             gc.collect()
             held.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert held[1] - held[0] < 2 * 3000, "less than a pointer per answer"
+    # All threads of the process are traced: what another one keeps comes once, a leak comes with every thousand.
+    assert min(np.diff(held)) < 2 * n, "less than a pointer per answer"
 
 
 class Correlation(torch.nn.Module):
