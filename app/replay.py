@@ -120,11 +120,9 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
             session = stack.enter_context(ReplaySession(recording, place))
         say(f"To see it, in another terminal: earmark dashboard {place}")
         while not stop.wait(0.1) and not session.ended.is_set():
-            while session.events:
-                say(session.events.popleft())
+            session.events.tell(say)
         session.player.stop()
-        while session.events:
-            say(session.events.popleft())
+        session.events.tell(say)
     if session.player.status:
         raise typer.Exit(session.player.status)
 

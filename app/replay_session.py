@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +12,13 @@ from pydantic import Field
 
 from app.channel import Refused, Server
 from app.commands import carry_out, offered
+from app.session_events import SessionEvents
+from app.session_sound import on_board
 from app.tape_player import TapePlayer
 from devices.board import Board
 
-#: Seconds between updates of the boards, and newest events that one of them shows.
-BOARD_S, N_EVENTS = 0.1, 200
+#: Seconds between updates of the boards.
+BOARD_S = 0.1
 
 
 class ReplaySession:
@@ -37,13 +38,10 @@ class ReplaySession:
     """
 
     def __init__(self, recording: Path, folder: Path) -> None:
-        #: What happened, for a terminal to take.
-        self.events: deque[str] = deque(maxlen=1000)
-        self._shown: deque[tuple[int, float, str]] = deque(maxlen=N_EVENTS)
-        self._n_events, self._events_lock = 0, threading.Lock()
+        self.events = SessionEvents()
         #: Set when somebody asked for the end of it all.
         self.ended = threading.Event()
-        self.player = TapePlayer(recording, self._event)
+        self.player = TapePlayer(recording, self.events.add)
         self._beat, self._closing = 0, threading.Event()
         self._session, self._engine = Board(), Board()
         self._thread = threading.Thread(target=self._show, name="board", daemon=True)
@@ -75,12 +73,6 @@ class ReplaySession:
         self._session.close()
         self._engine.close()
 
-    def _event(self, text: str, at: float | None = None) -> None:
-        with self._events_lock:
-            self._n_events += 1
-            self._shown.append((self._n_events, pylsl.local_clock() if at is None else at, text))
-        self.events.append(text)
-
     # The boards
 
     def _show(self) -> None:
@@ -96,8 +88,6 @@ class ReplaySession:
         player = self.player
         audio, engine = player.sound.audio, player.engine
         attend, next_cue_s, block = player.cue
-        with self._events_lock:
-            events = list(self._shown)
         found: dict[str, Any] = {
             "time": pylsl.local_clock(),
             "beat": self._beat,
@@ -110,7 +100,7 @@ class ReplaySession:
             "trims": [one._asdict() for one in player.sound.trims],
             "override": None if engine is None else engine.override,
             "commands": list(offered(self)),
-            "events": events,
+            "events": self.events.newest(),
             "elapsed": min(player.clock.now, player.end) - player.begin,
             "seconds": player.end - player.begin,
             "attend": attend,
@@ -127,13 +117,7 @@ class ReplaySession:
             },
         }
         if audio is not None:
-            found["audio"] = {
-                "status": audio.names.status,
-                "pcm": audio.names.pcm,
-                "playing": audio.playing,
-                "failure": audio.failure,
-                "restarts": audio.restarts,
-            }
+            found["audio"] = on_board(audio)
         return found
 
     # The channel
@@ -165,18 +149,18 @@ class ReplaySession:
         """Hold everything, in silence."""
         self._going_on(paused=False)
         self.player.pause()
-        self._event("Replay paused")
+        self.events.add("Replay paused")
 
     def do_resume(self) -> None:
         """Go on."""
         self._going_on(paused=True)
         self.player.resume()
-        self._event("Replay going on")
+        self.events.add("Replay going on")
 
     def do_mute(self, on: bool = True) -> None:
         """Silence; or not any longer."""
         self.player.sound.mute(on)
-        self._event("MUTED" if on else "unmuted")
+        self.events.add("MUTED" if on else "unmuted")
 
     def do_master(self, db: Annotated[float, Field(le=0, ge=-120, allow_inf_nan=False)]) -> None:
         """Set the gain of everything, at most 0 dB."""

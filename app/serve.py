@@ -33,10 +33,8 @@ def serve(
         with Supervisor(config, folder, protocol, ask=True) as supervisor:
             say(f"Ready. In another terminal: earmark control {folder} check")
             while not stop.wait(0.1) and not supervisor.ended.is_set():
-                while supervisor.events:
-                    say(supervisor.events.popleft())
-        while supervisor.events:
-            say(supervisor.events.popleft())
+                supervisor.events.tell(say)
+        supervisor.events.tell(say)
 
 
 def control(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import threading
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from app.loop_records import TRIM
 from app.modes import Mode
 from app.preflight import Check, preflight
 from app.protocol import Calibration, Cue, RunPlan
-from app.session_config import with_attention
+from app.session_config import DECODER, deciding, free, with_attention
 from app.session_part import Part
 from app.session_sound import SessionSound, Trim
 from app.session_states import NEXT, SessionError, State
@@ -28,8 +27,6 @@ from devices.session_run import CUES
 from pipeline.steering import Steering, SteeringConfig
 from pipeline.stream import StreamSpec
 
-#: Name of the decoder's folder.
-DECODER = "decoder"
 #: Seconds in which gains follow the operator.
 RAMP_S = 0.5
 
@@ -148,7 +145,7 @@ class Session:
         AudioError, SessionError, devices.recorder.RecordingFailed, OSError
             If sound cannot be played, or a session in this state cannot be checked.
         """
-        decoding = self._config(False) if self.decoder.is_dir() else None
+        decoding = deciding(self.config, self.out, False) if self.decoder.is_dir() else None
         self._move(State.CHECKING)
         checks = self._look(decoding, seconds)
         if decoding is None:
@@ -207,11 +204,11 @@ class Session:
             self._move(State.IDLE)
             raise SessionError("\n".join(wrong))
         self._move(State.CALIBRATING)
-        path = _free(self.out, "calibration-{}.xdf")
+        path = free(self.out, "calibration-{}.xdf")
         about = {"mode": "calibration", "protocol": plan.model_dump(by_alias=True)}
         try:
             self._begin(
-                self._config(None),
+                with_attention(self.config, {DECODER: None}),
                 path,
                 False,
                 about,
@@ -275,13 +272,13 @@ class Session:
             If the plan does not suit the talkers, or something is missing or does not fit.
         """
         length = plan.seconds if seconds is None else seconds
-        cues, config = plan.cues(self.talkers, length), self._config(mode is Mode.SHAM)
+        cues, config = plan.cues(self.talkers, length), deciding(self.config, self.out, mode is Mode.SHAM)
         self._move(State.RUNNING, leave=State.READY)
         self._stop.clear()
         self.mode = mode
         about = {"mode": mode.value, "protocol": plan.model_dump(by_alias=True)}
         try:
-            folder = _free(self.out, "run-{}")
+            folder = free(self.out, "run-{}")
             folder.mkdir()
             self._begin(config, folder / "loop.xdf", mode is not Mode.OPEN, about, cues, length, plan.questions)
         except BaseException:
@@ -450,24 +447,3 @@ class Session:
             self._cues = None
             if self.state is not State.IDLE:
                 self._move(State.IDLE)
-
-    def _config(self, sham: bool | None) -> Config:
-        """The configuration to calibrate by (None), or to run by."""
-        if sham is None:
-            return with_attention(self.config, {DECODER: None})
-        if not self.decoder.is_dir():
-            raise ConfigError(f"there is no decoder in {self.decoder}: 'earmark calibrate' makes one")
-        if self.config.decoder is not None:
-            return with_attention(self.config, {"sham": sham})
-        changes: dict[str, str | bool | None] = {DECODER: DECODER, "sham": sham}
-        if self._attention.fallback:  # which lies where the configuration does
-            changes["fallback"] = str((self.config.folder / self._attention.fallback).resolve())
-        return with_attention(dataclasses.replace(self.config, folder=self.out), changes)
-
-
-def _free(folder: Path, pattern: str) -> Path:
-    """The first name of a pattern that is not taken."""
-    number = 1
-    while (folder / pattern.format(number)).exists():
-        number += 1
-    return folder / pattern.format(number)

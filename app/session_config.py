@@ -1,12 +1,45 @@
-"""A session's configuration with other settings of attention, as a recording has to tell it."""
+"""What a session calibrates and runs by: its configuration with other settings of attention, and names of files."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import tomllib
+from pathlib import Path
 
 from app.config import Config, ConfigError, parse_config
+
+#: Name of the folder of a session's own decoder.
+DECODER = "decoder"
+
+
+def deciding(config: Config, out: Path, sham: bool) -> Config:
+    """Return the configuration of a run, by the decoder that is named there or else the one that ``out`` has.
+
+    Raises
+    ------
+    ConfigError
+        If there is no decoder.
+    """
+    found = config.decoder or out / DECODER
+    if not found.is_dir():
+        raise ConfigError(f"there is no decoder in {found}: 'earmark calibrate' makes one")
+    changes: dict[str, str | bool | None] = {"sham": sham}
+    if config.decoder is not None:
+        return with_attention(config, changes)
+    changes[DECODER] = DECODER
+    if config.attention is not None and config.attention.fallback:  # which lies where the configuration does
+        changes["fallback"] = str((config.folder / config.attention.fallback).resolve())
+    return with_attention(dataclasses.replace(config, folder=out), changes)
+
+
+def free(folder: Path, pattern: str) -> Path:
+    """Return the first name of a pattern that is not taken."""
+    number = 1
+    while (folder / pattern.format(number)).exists():
+        number += 1
+    return folder / pattern.format(number)
 
 
 def with_attention(config: Config, changes: dict[str, str | bool | None]) -> Config:

@@ -71,8 +71,7 @@ class Screen:
         """Print the events so far."""
         from app.console import say
 
-        while self._events:
-            say(self._events.popleft())
+        self._events.tell(say)
 
     @property
     def _question(self) -> str:
@@ -90,6 +89,8 @@ class Screen:
         return True
 
     def _press(self, key: str) -> None:
+        from app.console import say
+
         question = self._question
         if question != self._asked:
             self._asked, self._typed = question, ""
@@ -97,7 +98,7 @@ class Screen:
             self._session.mute()
         elif not question:
             if said := press(self._session, key):
-                self._events.append(said)
+                say(said)
         elif key in ("\r", "\n"):
             if self._typed.strip() and self._session.part is not None:
                 self._session.part.answer(self._typed.strip())

@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.sound_config import SoundConfig
 from devices.audio.engine import AudioEngine
@@ -24,6 +24,17 @@ class Trim(NamedTuple):
 
     db: float = 0.0
     mute: bool = False
+
+
+def on_board(audio: AudioEngine) -> dict[str, Any]:
+    """Where others look at the sound, and how it is."""
+    return {
+        "status": audio.names.status,
+        "pcm": audio.names.pcm,
+        "playing": audio.playing,
+        "failure": audio.failure,
+        "restarts": audio.restarts,
+    }
 
 
 class SessionSound:

@@ -6,7 +6,6 @@ import os
 import shutil
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +19,8 @@ from app.config import Config, ConfigError
 from app.modes import Mode
 from app.protocol import Protocol
 from app.session import Session
+from app.session_events import SessionEvents
+from app.session_sound import on_board
 from app.session_states import SessionError
 from devices.audio.render import TRIM_DB
 from devices.audio.scene import AudioError
@@ -30,8 +31,6 @@ from pipeline.stream import WiringError
 
 #: Seconds between updates of the board, and between looks at the disk.
 BOARD_S, DISK_S = 0.1, 2.0
-#: Newest events that the board shows.
-N_EVENTS = 200
 
 #: A talker by name or counted from 0; all alike; or none, so that decisions hold again.
 _Talker = int | str | None
@@ -71,11 +70,8 @@ class Supervisor:
         ask: bool = False,
         attend: Callable[[str], None] | None = None,
     ) -> None:
-        #: What happened, for a terminal to take.
-        self.events: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the sound
-        self._shown: deque[tuple[int, float, str]] = deque(maxlen=N_EVENTS)
-        self._n_events = 0
-        self.session = Session(config, folder, self._event, ask=ask)
+        self.events = SessionEvents()
+        self.session = Session(config, folder, self.events.add, ask=ask)
         self.protocol, self._kind, self.attend = protocol, kind, attend
         folder.mkdir(parents=True, exist_ok=True)
         #: Set when somebody asked for the end of it all.
@@ -83,7 +79,7 @@ class Supervisor:
         self._checks: list[list[Any]] = []
         self._disk: dict[str, Any] = {}
         self._disk_at = 0.0
-        self._beat, self._stop, self._events_lock = 0, threading.Event(), threading.Lock()
+        self._beat, self._stop = 0, threading.Event()
         self._board = Board()
         try:
             self._server = Server(folder, self._handle, {"board": self._board.name, "pid": os.getpid(), "kind": kind})
@@ -106,12 +102,6 @@ class Supervisor:
         self._stop.set()
         self._thread.join()
         self._board.close()
-
-    def _event(self, text: str) -> None:
-        with self._events_lock:
-            self._n_events += 1
-            self._shown.append((self._n_events, pylsl.local_clock(), text))
-        self.events.append(text)
 
     # The board
 
@@ -137,9 +127,8 @@ class Supervisor:
             "decoder": session.decoder.is_dir(),
             "checks": self._checks,
             "commands": list(offered(self)),
+            "events": self.events.newest(),
         }
-        with self._events_lock:
-            found["events"] = list(self._shown)
         if part is not None:
             under_way = not part.wait(0)
             found |= {
@@ -165,13 +154,7 @@ class Supervisor:
                 "seconds": facts.seconds,
             }
         if audio is not None:
-            found["audio"] = {
-                "status": audio.names.status,
-                "pcm": audio.names.pcm,
-                "playing": audio.playing,
-                "failure": audio.failure,
-                "restarts": audio.restarts,
-            }
+            found["audio"] = on_board(audio)
         return found
 
     def _room(self, folder: Path, n_bytes: int) -> dict[str, Any]:
