@@ -9,13 +9,14 @@ READY := $(VENV)/.ready
 
 export PYTHON
 
-.PHONY: help test demo bench clean
+.PHONY: help test tensorrt demo bench clean
 
 help:
-	@echo 'make test    lint, types, import rules, tests'
-	@echo 'make demo    see it work: simulated listener, no hardware'
-	@echo 'make bench   measure speed and latency on this machine'
-	@echo 'make clean   remove the virtual environment and all caches'
+	@echo 'make test        lint, types, import rules, tests'
+	@echo 'make tensorrt    does TensorRT take every network? needs no GPU'
+	@echo 'make demo        see it work: simulated listener, no hardware'
+	@echo 'make bench       measure speed and latency on this machine'
+	@echo 'make clean       remove the virtual environment and all caches'
 	@echo 'make PYTHON=/path/to/python ...   with a certain Python (3.11 to 3.13)'
 
 $(READY): pyproject.toml .ci/setup Makefile
@@ -28,6 +29,9 @@ test: $(READY)
 	$(PYTHON_HERE) -m mypy
 	$(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PYTHON_HERE) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+tensorrt: $(READY)
+	.ci/tensorrt '$(PYTHON_HERE)'
 
 demo: $(READY)
 	$(PYTHON_HERE) -m app.demo

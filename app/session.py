@@ -350,7 +350,7 @@ class Session:
 
     def _trimmed(self, talker: int) -> str:
         trim = self.sound.trims[talker]
-        return f"{TRIM}{self.talkers[talker]} {'muted' if trim.mute else f'{trim.db:g} dB'}"
+        return f"{TRIM}{self.talkers[talker]} {'muted' if trim.mute else f'{round(trim.db, 1) + 0:g} dB'}"
 
     def _act(self, text: str) -> None:
         """Say what the operator did, whoever that was and from where, and keep it in the recording."""

@@ -53,6 +53,8 @@ def train(
     chosen = PRESETS[preset.value]
     if not decoder.network and (base is not None or any_cap or device != "cpu"):
         fail(f"--base, --any-cap and --device are for networks, and {decoder.value} is none")
+    if out.exists():
+        fail(f"{out} is there already: move it away, or choose another folder by --out")
     try:
         loaded = read_runs(runs, chosen)
         if not decoder.network:

@@ -5,6 +5,7 @@ not loaded. Prints one JSON object.
 """
 
 import json
+import os
 import sys
 import types
 
@@ -29,6 +30,9 @@ def pretend() -> None:
         setattr(cuda, name, lambda *_, name=name: None)  # not one for all: torch keeps a table by function
     if not hasattr(torch._C, "_CudaDeviceProperties"):
         torch._C._CudaDeviceProperties = object
+    if torch.version.cuda is None:  # the library's own C++ part links to CUDA's: without, it passes for not installed
+        there = os.path.isfile
+        os.path.isfile = lambda path: "libtorchtrt" not in str(path) and there(path)
 
 
 def pretend_to_load() -> None:
