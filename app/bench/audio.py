@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -139,7 +137,8 @@ def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float
 @contextmanager
 def _load() -> Iterator[None]:
     """A thread of this process computes in Python, and another process does."""
-    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    from devices.latency import busy_core
+
     stop = threading.Event()
 
     def compute() -> None:
@@ -149,12 +148,11 @@ def _load() -> Iterator[None]:
     thread = threading.Thread(target=compute)
     thread.start()
     try:
-        yield
+        with busy_core():
+            yield
     finally:
         stop.set()
         thread.join()
-        burner.kill()
-        burner.wait()
 
 
 def against_in_process(sink: Sink, seconds: float) -> dict[str, Any]:

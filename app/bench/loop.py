@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -172,6 +170,7 @@ def _measure(
     from devices.audio.prepare import prepare
     from devices.audio.scene import AudioError, Scene, Talker
     from devices.audio.sinks import DeviceSink, NullSink
+    from devices.latency import busy_core
     from devices.lsl import Outlet
     from devices.simulate_live import ListenerProcess, LiveConfig
     from pipeline.envelope import EnvelopeConfig
@@ -202,7 +201,7 @@ def _measure(
             lambda text: None,
         )
         session.start()
-        with _burner() if burn else nullcontext():
+        with busy_core() if burn else nullcontext():
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 time.sleep(0.5)
@@ -228,14 +227,3 @@ def _measure(
         "n_dropped": figures.n_dropped,
         "sound": figures.sound,
     }
-
-
-class _burner:
-    """A process that keeps a core busy."""
-
-    def __enter__(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()

@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 
 from devices.audio.rerender import rerender
 from devices.audio.scene import Prepared, Scene, Talker
+from devices.latency import busy_core
 
 SFREQ = 48_000
 #: What rounding may leave between a sample rendered block by block and one rendered as a whole.
@@ -72,7 +71,6 @@ def matched(heard, rendered, n_key=48, n_back=2048, n_buffer=256):
 @contextlib.contextmanager
 def heavy_load():
     """A process that burns a core, and a thread that holds this process's interpreter lock for 20 ms at a time."""
-    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     stop = threading.Event()
 
     def hold():
@@ -83,12 +81,11 @@ def heavy_load():
     holder = threading.Thread(target=hold)
     holder.start()
     try:
-        yield
+        with busy_core():
+            yield
     finally:
         stop.set()
         holder.join()
-        burner.kill()
-        burner.wait()
 
 
 def wait_until(condition, seconds=30.0):
