@@ -34,10 +34,10 @@ def sink_of(server):
     return DeviceSink(server.device, latency_s=server.latency)
 
 
-def test_what_is_heard_equals_the_rerendering_beside_a_burning_core_and_a_held_lock(server, tmp_path):
-    prepared, seconds = noise_scene(), 3.0
+def heard_under_load(server, prepared, path, seconds=3.0):
+    """What a server was given to play beside a heavy load, the engine that played it, and the number of decisions."""
     with (
-        sound_servers.capture(server, tmp_path / "heard.raw") as capture,
+        sound_servers.capture(server, path) as capture,
         AudioEngine(prepared, sink_of(server)) as engine,
         heavy_load(),
     ):
@@ -52,7 +52,16 @@ def test_what_is_heard_equals_the_rerendering_beside_a_burning_core_and_a_held_l
             k += 1
         engine.stop()
         time.sleep(0.2)
-        heard = capture.finish()
+        return capture.finish(), engine, k
+
+
+def test_what_is_heard_equals_the_rerendering_beside_a_burning_core_and_a_held_lock(server, tmp_path):
+    prepared = noise_scene()
+    for _ in range(3):  # a server that itself gets no processor for 0.3 s is given up, and decisions meanwhile unheard
+        heard, engine, k = heard_under_load(server, prepared, tmp_path / "heard.raw")
+        if not engine.restarts:
+            break
+    assert not engine.restarts
     rendered = rerendered(prepared, engine).astype(np.float32)
     stretches, strange = matched(heard, rendered)
     n_matched = sum(n for _, _, n in stretches)
