@@ -66,4 +66,11 @@ def _known(value: float) -> float | None:
 
 
 if __name__ == "__main__":
-    json.dump(judge(Path(sys.argv[1])), sys.stdout)
+    from app.config import ConfigError
+    from devices.xdf import XdfError
+    from pipeline.decoders.decoder import DecoderError
+
+    try:
+        json.dump(judge(Path(sys.argv[1])), sys.stdout)
+    except (OSError, ValueError, ConfigError, XdfError, DecoderError) as error:
+        sys.exit(f"error: {error}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import QSignalBlocker, Qt, QUrl
 from PySide6.QtGui import QColor, QDesktopServices
 from PySide6.QtWidgets import (
     QComboBox,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QVBoxLayout,
+    QWidget,
 )
 
 from app.dashboard import theme
@@ -29,6 +30,9 @@ from app.loop_records import TRIM
 
 #: Lowest gain drawn, dB.
 LOWEST_DB = -12.0
+#: Said while nothing is shown.
+NO_RUN = "No run is recorded yet"
+JUDGE = "Judge replays the run and compares its decisions with its cues"
 
 
 class Review(Panel):
@@ -41,6 +45,7 @@ class Review(Panel):
         self._runs = QComboBox()
         self._runs.setAccessibleName("Run")
         self._runs.setMinimumContentsLength(14)
+        self._runs.currentIndexChanged.connect(self._look_run)
         self.judge, self.report = QPushButton("&Judge"), QPushButton("&Report page")
         self.export, self.folder = QPushButton("&Export figures …"), QPushButton("Open &folder")
         for button, words, do in (
@@ -61,8 +66,11 @@ class Review(Panel):
         self._stages.setTextFormat(Qt.TextFormat.PlainText)
         self._stages.setWordWrap(True)
         self._stages.setAccessibleName("Accuracy by window, latency and sound")
+        self._figures = QWidget()
         self._folder: Path | None = None
         self._chosen: Path | None = None
+        # The run that is or was judged, and its figures.
+        self._of: Path | None = None
         self._found: dict[str, Any] | None = None
         self._work: Background | None = None
         self._lay_out()
@@ -86,13 +94,18 @@ class Review(Panel):
             facts.addWidget(value, 1, column)
             facts.addWidget(note, 2, column)
             facts.setColumnStretch(column, 1)
+        figures = QVBoxLayout(self._figures)
+        figures.setContentsMargins(0, 0, 0, 0)
+        figures.addLayout(facts)
+        figures.addWidget(self._posterior, 3)
+        figures.addWidget(self._gains, 2)
+        figures.addWidget(self._stages)
+        self._figures.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 10, 16, 10)
         layout.addLayout(head)
-        layout.addLayout(facts)
-        layout.addWidget(self._posterior, 3)
-        layout.addWidget(self._gains, 2)
-        layout.addWidget(self._stages)
+        layout.addWidget(self._figures, 1)
+        layout.addStretch()
 
     def choose(self, run: Path | None) -> None:
         """Offer a run, which need not be of the session that is open; None offers those of the session."""
@@ -111,22 +124,36 @@ class Review(Panel):
         free = self._work is None and not now.at_stake and runs
         self.judge.setEnabled(free)
         self.report.setEnabled(free)
+        self._runs.setEnabled(self._work is None)
         self.export.setEnabled(self._found is not None)
         self.folder.setEnabled(self._folder is not None)
-        if not self._said.said and not runs:
-            self._said.say("No run is recorded yet")
+        if self._work is None and self._found is None and self._said.said in ("", NO_RUN, JUDGE):
+            self._said.say(JUDGE if runs else NO_RUN)
+
+    def _look_run(self) -> None:
+        """Show no figures of another run than the chosen one."""
+        if self._found is not None and self._runs.currentData() != str(self._of):
+            self._forget()
+
+    def _forget(self) -> None:
+        self._found = None
+        self._figures.hide()
+        self.export.setEnabled(False)
+        self._said.say("")
 
     def _list_runs(self) -> bool:
         runs = []
         if self._folder is not None and self._folder.is_dir():
             found = (path.parent for path in self._folder.glob("*/loop.xdf"))
             runs = sorted(found, key=lambda path: path.stat().st_mtime)
-        names = [path.name for path in runs]
-        if names != [self._runs.itemText(i) for i in range(self._runs.count())]:
-            self._runs.clear()
-            for path in runs:
-                self._runs.addItem(path.name, str(path))
-            self._runs.setCurrentIndex(runs.index(self._chosen) if self._chosen in runs else len(runs) - 1)
+        if [str(path) for path in runs] != [self._runs.itemData(i) for i in range(self._runs.count())]:
+            wanted = self._chosen if self._work is None else self._run
+            with QSignalBlocker(self._runs):
+                self._runs.clear()
+                for path in runs:
+                    self._runs.addItem(path.name, str(path))
+                self._runs.setCurrentIndex(runs.index(wanted) if wanted in runs else len(runs) - 1)
+            self._look_run()
         return bool(runs)
 
     @property
@@ -141,6 +168,7 @@ class Review(Panel):
         self._said.say(words)
         self.judge.setEnabled(False)
         self.report.setEnabled(False)
+        self._runs.setEnabled(False)
         self._work = Background(module, arguments, parent=self)
         self._work.failed.connect(self._failed)
         return self._work
@@ -150,12 +178,16 @@ class Review(Panel):
         self._said.say(words)
 
     def _judge(self) -> None:
-        self._start("app.dashboard.judge", [str(self._run)], "Replaying …").done.connect(self._judged)
+        self._forget()
+        self._of = self._run
+        self._start("app.dashboard.judge", [str(self._of)], "Replaying …").done.connect(self._judged)
 
     def _judged(self, data: bytes) -> None:
         self._work, self._found = None, json.loads(data)
         self._said.say("")
         self.show_figures(self._found)
+        self._figures.show()
+        self._look_run()
 
     def _report(self) -> None:
         run = self._run

@@ -173,6 +173,12 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     assert shown.review._found["talkers"] == ["Joe", "Ada"]
     shown.review.save(tmp_path / "figures.json")
     assert (tmp_path / "figures.json").stat().st_size > 1000
+    assert shown.review._figures.isVisible()
+    (folder / "run-2").mkdir()
+    (folder / "run-2" / "loop.xdf").touch()
+    until(lambda: shown.review._run.name == "run-2")
+    assert not shown.review._figures.isVisible(), "they were of another run"
+    assert not shown.review.export.isEnabled()
     assert shown.close(), "nothing is recorded: nothing is asked"
 
 

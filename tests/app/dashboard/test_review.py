@@ -1,0 +1,45 @@
+"""Which run the page of a run that is over is about."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("PySide6")
+
+
+@pytest.fixture
+def review(qtbot, theme):
+    from app.dashboard.review import Review
+
+    page = Review()
+    qtbot.addWidget(page)
+    page.show()
+    yield page
+    page.end()
+
+
+def recorded(folder):
+    folder.mkdir(parents=True)
+    (folder / "loop.xdf").write_bytes(b"not a recording")
+    return folder
+
+
+def test_a_run_of_the_same_name_elsewhere_is_another_run(review, tmp_path):
+    runs = [recorded(tmp_path / name / "run-1") for name in ("monday", "tuesday")]
+    for run in runs:
+        review.choose(run)
+        assert review._run == run
+
+
+def test_what_cannot_be_judged_is_said_and_no_figures_are_shown(review, qtbot, tmp_path):
+    run = recorded(tmp_path / "run-1")
+    review.choose(run)
+    review._judge()
+    assert review._said.said == "Replaying …"
+    recorded(tmp_path / "run-2")
+    review._list_runs()
+    assert review._run == run, "not another one while it is judged"
+    qtbot.waitUntil(lambda: review._work is None, timeout=60_000)
+    assert review._said.said.startswith(f"error: {run}")
+    assert not review._figures.isVisible()
+    assert not review.export.isEnabled()
