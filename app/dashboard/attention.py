@@ -47,7 +47,7 @@ class Attention(Panel):
         self._plot = Plot("Probability that each talker is attended, last 60 s", "p", "")
         self._plot.setXRange(-SPAN_S, 0, padding=0)
         self._plot.setYRange(0, TOP, padding=0)
-        self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-50, -40, -30, -20, -10)]])
+        self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-40, -20)]])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self._plot)

@@ -47,6 +47,9 @@ class Calibration(Panel):
         self._progress.setAccessibleName("Progress of the calibration")
         self._progress.setRange(0, 1000)
         self._progress.setTextVisible(False)
+        keeps = self._progress.sizePolicy()
+        keeps.setRetainSizeWhenHidden(True)
+        self._progress.setSizePolicy(keeps)
         self._channels = Reading("Good channels")
         self._channels.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.question = Question()
@@ -121,10 +124,11 @@ class Calibration(Panel):
             self._look_facts(now)
 
     def _where(self, now: Snapshot) -> tuple[int, str]:
+        """Step, -1 for none of them, and advice."""
         if not now.session_live:
             return 0, "No session: begin on the start page (Ctrl+0)."
         if not now.can("calibrate"):
-            return 0, "A replay: there is nobody to calibrate with."
+            return -1, "A replay: there is nobody to calibrate with."
         if now.failure:
             return 0, now.failure
         match now.state:
@@ -139,7 +143,7 @@ class Calibration(Panel):
             case "idle" if now.decoder:
                 return 0, "There is a decoder already: it is never overwritten. Choose another folder for another one."
             case "running" | "paused":
-                return 3, "A run is under way: calibrate before or after it."
+                return -1, "A run is under way: calibrate before or after it."
         return 0, "Trials with cues, from which a decoder of this listener is made. Everything is checked first."
 
     def _look_steps(self, now: int) -> None:
@@ -164,10 +168,10 @@ class Calibration(Panel):
         style = f"color: {colour};"
         if self._cue.styleSheet() != style:
             self._cue.setStyleSheet(style)
+        self._progress.setVisible(calibrating)
         if not calibrating:
             for reading in (self._trial, self._channels):
                 reading.say("")
-            self._progress.setValue(0)
             return
         block = f"block {now.block} of {now.n_blocks}, " if now.n_blocks > 0 else ""
         left = f", {now.next_cue_s:.0f} s to the next cue" if math.isfinite(now.next_cue_s) else ""

@@ -25,7 +25,7 @@ class Evidence(Panel):
         self._plot = Plot("Score of each talker, last 60 s", "score (r)", "")
         self._plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
         self._plot.setXRange(-SPAN_S, 0, padding=0)
-        self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-50, -40, -30, -20, -10)]])
+        self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-40, -20)]])
         self._now = QHBoxLayout()
         self._now.setContentsMargins(4, 0, 4, 0)
         layout = QVBoxLayout(self)

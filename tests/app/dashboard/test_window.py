@@ -350,6 +350,8 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     qtbot.waitUntil(lambda: page._cue.said == "A  attend to Joe", timeout=5000)
     assert page.redo.isEnabled()
     assert not page.accept.isEnabled()
+    assert page._progress.isVisible()
+    assert [step.text()[0] for step in page._steps] == ["✓", "▶", "3", "4"]
     one.ask("set", question="How hard was it? 1-7")
     qtbot.waitUntil(page.question.answer.isVisible, timeout=5000)
     qtbot.keyClicks(page.question.answer, "3")
@@ -363,6 +365,10 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     qtbot.waitUntil(page.refuse.isEnabled, timeout=5000)
     texts = [page._facts.itemAt(i).widget().text() for i in range(page._facts.count())]
     assert "71 % of 84 decisions were right, cross-validated" in texts
+    one.ask("set", state="running")
+    qtbot.waitUntil(lambda: page._advice.text().startswith("A run is under way"), timeout=5000)
+    assert [step.text()[0] for step in page._steps] == ["1", "2", "3", "4"]
+    assert not page._progress.isVisible()
 
 
 @pytest.mark.parametrize(("command", "state", "page"), [("redo", "calibrating", 0), ("stop", "calibrating", 0)])
