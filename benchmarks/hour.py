@@ -16,7 +16,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from app.console import say
 from app.demo import simulated_session
 from app.environment import environment
 from app.modes import Mode
@@ -68,8 +68,7 @@ def follow(supervisor: Supervisor) -> dict[str, list[tuple[float, int, int]]]:
                 seen[name].append((memory, process.num_fds(), process.num_threads()))
             except psutil.NoSuchProcess:
                 continue
-        while supervisor.events:
-            print(f"{time.strftime('%H:%M:%S')} {supervisor.events.popleft()}", flush=True)
+        supervisor.events.tell(say)
     return seen
 
 
@@ -87,15 +86,16 @@ def clock_errors(path: Path) -> dict[str, Any]:
     """
     file = SessionFile(path)
     numbers = {name: number for number, name in enumerate(file.streams, 1)}
-    stamps = {number: [0, {}] for number in numbers.values()}
+    seen = dict.fromkeys(numbers.values(), 0)
+    stamps: dict[int, dict[int, float]] = {number: {} for number in numbers.values()}
     for chunk in xdf.read_chunks(path):
         if chunk.tag == xdf.SAMPLES and chunk.stream_id in stamps:
             name = next(name for name, number in numbers.items() if number == chunk.stream_id)
             spec = file.streams[name].spec
             if spec.sfreq:
                 times, _ = xdf.parse_samples(chunk.content, "<f4", spec.n_channels)
-                stamps[chunk.stream_id][1][stamps[chunk.stream_id][0]] = times[0]
-                stamps[chunk.stream_id][0] += len(times)
+                stamps[chunk.stream_id][seen[chunk.stream_id]] = times[0]
+                seen[chunk.stream_id] += len(times)
     errors: dict[str, list[tuple[float, float]]] = {"eeg": [], "speech": []}
     clocks: dict[str, ClockMap] = {}
     for event in file:
@@ -104,7 +104,7 @@ def clock_errors(path: Path) -> dict[str, Any]:
         if isinstance(event.item, ClockMap):
             clocks[event.stream] = event.item
         elif isinstance(event.item, Block) and event.stream in clocks:
-            stamp = stamps[numbers[event.stream]][1].get(event.item.start)
+            stamp = stamps[numbers[event.stream]].get(event.item.start)
             if stamp is not None:
                 errors[event.stream].append((stamp, clocks[event.stream].time(event.item.start) - stamp))
     found: dict[str, Any] = {}
@@ -148,6 +148,8 @@ def main() -> int:
         place = session.run(Mode.CLOSED, protocol.run)
         seen = follow(supervisor)
         complete, failure = session.complete, session.failure
+        assert session.part is not None
+        assert session.sound.audio is not None
         names = session.part.loop.names
         segments = [one for one in dataclasses.astuple(session.sound.audio.names) if isinstance(one, str)]
     left = [name for name in segments if (Path("/dev/shm") / name).exists()]
