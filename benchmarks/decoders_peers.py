@@ -58,7 +58,7 @@ def main(source: str, target: str) -> None:
             found.append(np.asarray(model.predict(response=[test])[0])[:, 0])
         return found
 
-    out: dict[str, object] = {}
+    out: dict[str, np.ndarray] = {}
     jobs: dict[str, Callable[[], list[np.ndarray]]] = {
         "naplib": naplib,
         "mtrf": mtrf,
@@ -74,7 +74,7 @@ def main(source: str, target: str) -> None:
         out[f"{name}_seconds"] = np.array(times)
         for i, prediction in enumerate(predictions):
             out[f"{name}_{i}"] = prediction
-    np.savez(target, **out)
+    np.savez(target, allow_pickle=False, **out)
 
 
 if __name__ == "__main__":

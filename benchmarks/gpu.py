@@ -79,7 +79,8 @@ class Matcher(nn.Module):
         z, heard = self.back(z), self.speech(talkers)
         z, heard = z - z.mean(-1, keepdim=True), heard - heard.mean(-1, keepdim=True)
         power = torch.sqrt((z * z).sum(-1) + 1e-12) * torch.sqrt((heard * heard).sum(-1) + 1e-12)
-        return ((z * heard).sum(-1) / power).mean(-1)
+        scores: torch.Tensor = ((z * heard).sum(-1) / power).mean(-1)
+        return scores
 
 
 class Small(nn.Module):
@@ -95,7 +96,8 @@ class Small(nn.Module):
     def forward(self, neural: torch.Tensor) -> torch.Tensor:
         """Score (1, n_channels, n_samples)."""
         x = nn.functional.elu(self.norm(self.space(self.time(neural[:, None]))))
-        return self.head(nn.functional.avg_pool2d(x, (1, 32)).flatten(1))
+        scores: torch.Tensor = self.head(nn.functional.avg_pool2d(x, (1, 32)).flatten(1))
+        return scores
 
 
 def networks(n_channels: int, sfreq: float) -> dict[str, tuple[nn.Module, Tensors]]:
