@@ -251,7 +251,8 @@ def _accuracy(found: SessionFigures) -> str:
         return f"<p>Not measured: {escape(found.accuracy)}.</p>"
     return (
         "<p>The decoder as it was in this run, which it had not seen; only stretches with a cue, without their first "
-        f"two seconds.</p>{accuracy_chart(found.accuracy)}{by_window(found.accuracy)}"
+        "two seconds. Windows are cut anew here, so none is quite a window of the live decisions above.</p>"
+        f"{accuracy_chart(found.accuracy)}{by_window(found.accuracy)}"
     )
 
 

@@ -227,7 +227,7 @@ class Review(Panel):
             (
                 f"windows of {found['window_s']:g} s right",
                 _share(share),
-                f"{found['right']} of {found['windows']}; guessing reaches {_share(found['threshold'])} 1 in 20",
+                f"{found['right']} of {found['windows']}; {_guessing(found['threshold'])}",
             ),
             ("decided rightly", _share(found["steady"]), f"of the time, from 10 s after each cue; TMR {tmr} dB{trims}"),
             ("switches followed", f"{len(followed)} of {len(found['switches'])}", median),
@@ -251,7 +251,7 @@ class Review(Panel):
         )
         sound = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in found["sound"].items())
         lines = (
-            f"Accuracy – {_windows(found['by_window'])}",
+            f"Accuracy, windows cut anew – {_windows(found['by_window'])}",
             f"Latency – {stages or UNKNOWN}",
             f"Sound – {sound or UNKNOWN}",
         )
@@ -288,9 +288,13 @@ def _windows(found: list[list[float | None]] | str) -> str:
     if isinstance(found, str):
         return found
     return "; ".join(
-        f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} (guessing reaches {_share(threshold)}, null {_share(null)})"
+        f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} ({_guessing(threshold)}; null {_share(null)})"
         for window, accuracy, threshold, null, n in found
     )
+
+
+def _guessing(threshold: float | None) -> str:
+    return "too few to tell from guessing" if threshold is None else f"guessing reaches {percent(threshold)} 1 in 20"
 
 
 def _share(value: float | None) -> str:
