@@ -83,9 +83,10 @@ def test_a_process_that_dies_or_stalls_is_replaced_where_it_was(tmp_path, blow):
         pid = engine.status().pid
         os.kill(pid, blow)
         struck = time.monotonic()
-        engine.mute()  # never waits for the watchdog
-        assert time.monotonic() - struck < 0.25
+        engine.mute()
+        muted = time.monotonic() - struck
         wait_until(lambda: engine.restarts)
+        assert muted < 0.5 * (time.monotonic() - struck), "it does not wait for the watchdog"
         engine.mute(False)
         wait_until(lambda: engine.status().pid != pid)
         assert not running(pid)
