@@ -138,7 +138,7 @@ class Background:
 
     def _pop(self, seconds: NDArray[np.float64], x: NDArray[np.float64]) -> None:
         while self._next_pop <= seconds[-1]:
-            step = self._rng.uniform(50.0, 300.0) * self._rng.choice([-1.0, 1.0])
+            step = float(self._rng.uniform(50.0, 300.0) * self._rng.choice([-1.0, 1.0]))
             self._pops.append((self._next_pop, int(self._rng.integers(self._n)), step))
             self._next_pop += self._wait_for_pop()
         self._pops = [pop for pop in self._pops if pop[0] + 12 * _POP_DECAY_S > seconds[0]]

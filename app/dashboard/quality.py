@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolTip, QVBoxLayout, QWidget
@@ -25,7 +26,7 @@ class _Grid(QWidget):
         self.setMinimumSize(120, 60)
         self.names: tuple[str, ...] = ()
         self.bad: dict[str, str] = {}
-        self.rms = np.zeros(0)
+        self.rms: NDArray[np.floating] = np.zeros(0)
 
     @property
     def _shape(self) -> tuple[int, int]:
