@@ -58,13 +58,22 @@ def processes(supervisor: Supervisor) -> dict[str, psutil.Process]:
     return {name: psutil.Process(pid) for name, pid in found.items() if pid}
 
 
+def own_memory(process: psutil.Process) -> float:
+    """Memory in MB that is a process's own.
+
+    Shared memory is left out: its size is fixed, and whose a page of it seems to be depends on who else has touched it.
+    """
+    found = process.memory_info()
+    return (found.rss - getattr(found, "shared", 0)) / 1e6
+
+
 def follow(supervisor: Supervisor) -> dict[str, list[tuple[float, int, int]]]:
     """Note memory in MB, open files and threads of every process until the calibration or run has ended."""
     seen: dict[str, list[tuple[float, int, int]]] = defaultdict(list)
     while not supervisor.session.wait(LOOK_S):
         for name, process in processes(supervisor).items():
             try:
-                memory = process.memory_full_info().uss / 1e6
+                memory = own_memory(process)
                 seen[name].append((memory, process.num_fds(), process.num_threads()))
             except psutil.NoSuchProcess:
                 continue
