@@ -64,7 +64,7 @@ def own_memory(process: psutil.Process) -> float:
     Shared memory is left out: its size is fixed, and whose a page of it seems to be depends on who else has touched it.
     """
     found = process.memory_info()
-    return (found.rss - getattr(found, "shared", 0)) / 1e6
+    return float(found.rss - getattr(found, "shared", 0)) / 1e6
 
 
 def follow(supervisor: Supervisor) -> dict[str, list[tuple[float, int, int]]]:
