@@ -192,8 +192,11 @@ def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
     assert {"Joe", "Ada"} <= cued
     untouched, turned_down = [{"db": 0.0, "mute": False}] * 2, [{"db": -4.0, "mute": False}, {"db": 0.0, "mute": True}]
     assert trims == [untouched, turned_down], "what the operator did then"
-    asked, heard = gains[-1]
-    assert heard == pytest.approx([asked[0] - 4, -np.inf], abs=0.01)
+    turned = [(asked[0] - 4, heard[0]) for asked, heard in gains if heard[1] == -np.inf]
+    assert gains[-1][1][1] == -np.inf
+    assert any(abs(heard - wanted) < 0.01 for wanted, heard in turned), "on top of what is asked for"
+    least, most = min(wanted for wanted, _ in turned), max(wanted for wanted, _ in turned)
+    assert least - 0.01 <= turned[-1][1] <= most + 0.01, "and on the way there"
     assert 0 < latency < 0.25, "that of then: there is one"
     for wanted in ("Cue: attend to Joe.", "a door slammed", "Cue: attend to Ada."):
         assert words.count(wanted) == 1
