@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from devices.signal_ring import SignalRing
-from pipeline.reblock import MICROVOLTS
 from pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec
+from pipeline.units import microvolts
 
 #: Seconds that the ring holds, and microvolts beyond which no electrode goes.
 RING_S, LIMIT_UV = 30.0, 1e6
@@ -27,7 +27,7 @@ class EngineSignals:
         self._name = name
         self._rows = [i for i, kind in enumerate(spec.ch_types) if kind in ELECTRODES]
         # Units that are not known are refused by the graph, where it needs them.
-        self._to_uv = np.array([MICROVOLTS.get(spec.units[i].lower(), 1.0) for i in self._rows], np.float32)
+        self._to_uv = np.array([microvolts(spec.units[i]) or 1.0 for i in self._rows], np.float32)
         self._ring = SignalRing(
             n_channels=len(self._rows), n_samples=max(1, round(RING_S * spec.sfreq)), sfreq=spec.sfreq
         )

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from devices.fieldtrip import import_realtime
 from devices.lsl_info import StreamError
-from pipeline.reblock import MICROVOLTS
 from pipeline.stream import ELECTRODES, Block, Gap, StreamSpec, wiring_error
+from pipeline.units import microvolts
 
 log = logging.getLogger(__name__)
 
@@ -298,11 +298,11 @@ def _factor(spec: StreamSpec, i: int) -> float:
     """Volts per unit of a channel; 1 for those that are no electrode."""
     if spec.ch_types[i] not in ELECTRODES:
         return 1.0
-    unit = spec.units[i].lower()
-    if unit not in MICROVOLTS:
+    factor = microvolts(spec.units[i])
+    if factor is None:
         found = f"{spec.units[i]!r} on channel {spec.ch_names[i]!r} of {spec.name!r}"
         raise wiring_error("realtime client", "unit", found, "V, mV, uV or nV")
-    return MICROVOLTS[unit] * 1e-6
+    return factor * 1e-6
 
 
 def _info(spec: StreamSpec) -> Any:

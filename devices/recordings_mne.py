@@ -23,8 +23,8 @@ from devices.recordings import (
     warnings_logged,
 )
 from devices.recordings_edf import EdfLayout, read_layout
-from pipeline.reblock import MICROVOLTS
 from pipeline.stream import ELECTRODES, StreamSpec
+from pipeline.units import microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def _describe(raw: Any, name: str, layout: EdfLayout | None) -> tuple[StreamSpec
             unit, factor = _edf_unit(dimensions[i])
             # EDF readers call EEG whatever says nothing else; but what is measured in percent is no electrode.
             kind = kind if unit in ("V", "") else "misc"  # noqa: PLW2901
-        elif not unit and raw._orig_units.get(channel["ch_name"], "").lower() in MICROVOLTS:
+        elif not unit and microvolts(raw._orig_units.get(channel["ch_name"], "")):
             unit = "V"  # MNE forgets the unit of BrainVision channels without coordinates
         if kind in ELECTRODES and unit == "V":
             unit, factor = "uV", factor * 1e6
@@ -141,9 +141,10 @@ def _edf_unit(dimension: str) -> tuple[str, float]:
     """Unit of an EDF signal, and what brings MNE's numbers to it."""
     if dimension in _EDF_VOLTS:
         return "V", 1.0
-    if dimension.lower() in MICROVOLTS:  # volts by a name that MNE does not know
-        return "V", MICROVOLTS[dimension.lower()] * 1e-6
-    return dimension, 1.0
+    factor = microvolts(dimension)
+    if factor is not None:  # volts by a name that MNE does not know
+        return "V", factor * 1e-6
+    return stated_unit(dimension), 1.0
 
 
 def _segments(

@@ -21,8 +21,8 @@ from devices.recordings import (
     warn_of_unknown_units,
     warnings_logged,
 )
-from pipeline.reblock import MICROVOLTS
 from pipeline.stream import ELECTRODES, StreamSpec
+from pipeline.units import microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 
@@ -118,11 +118,12 @@ def _describe(info: Mapping[str, Any], name: str) -> tuple[StreamSpec, NDArray[n
     # pyxdf hands out the description as dictionaries of lists, and adds results of its own that are neither.
     root = _element("info", {k: v for k, v in info.items() if isinstance(v, list) and k not in _PYXDF_KEYS})
     spec = describe_xml(ET.tostring(root, encoding="unicode")).spec
-    units = list(spec.units)
+    units = [stated_unit(unit) for unit in spec.units]
     scale = np.ones(spec.n_channels)
     for i, kind in enumerate(spec.ch_types):
-        if kind in ELECTRODES and units[i].lower() in MICROVOLTS:
-            scale[i], units[i] = MICROVOLTS[units[i].lower()], "uV"
+        factor = microvolts(units[i])
+        if kind in ELECTRODES and factor is not None:
+            scale[i], units[i] = factor, "uV"
     spec = spec.evolve(name=name, units=tuple(units))
     warn_of_unknown_units(spec)
     return spec, scale

@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.node import State
 from pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec, wiring_error
-
-#: Microvolts in the units that streams declare, by their lower-case spelling.
-MICROVOLTS = {
-    **dict.fromkeys(("v", "volt", "volts"), 1e6),
-    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1e3),
-    **dict.fromkeys(("uv", "µv", "μv", "microvolt", "microvolts"), 1.0),
-    **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-3),
-}
+from pipeline.units import microvolts
 
 #: Longest block, in seconds: filters grow with its square.
 MAX_HOP_S = 10.0
@@ -64,14 +57,15 @@ class Reblock:
         factor, limit, units = np.ones(spec.n_channels), np.full(spec.n_channels, np.inf), list(spec.units)
         for i, (kind, unit) in enumerate(zip(spec.ch_types, spec.units, strict=True)):
             if kind in ELECTRODES:
-                if unit.lower() not in MICROVOLTS:
+                in_microvolts = microvolts(unit)
+                if in_microvolts is None:
                     raise wiring_error(
                         "reblock",
                         "unit",
                         f"{unit!r} on channel {spec.ch_names[i]!r} of {spec.name!r}",
                         "V, mV, uV or nV; where the stream does not say, set 'unit' in its [streams] table",
                     )
-                factor[i], limit[i], units[i] = MICROVOLTS[unit.lower()], self.config.limit_uv, "uV"
+                factor[i], limit[i], units[i] = in_microvolts, self.config.limit_uv, "uV"
         self._factor, self._limit = factor, np.minimum(limit, np.finfo(np.float64).max)
         self._least_limit = self._limit.min()
         self._held = np.empty((hop, spec.n_channels))

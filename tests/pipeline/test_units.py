@@ -1,0 +1,53 @@
+"""Units in the spellings that are met in files and senders."""
+
+import pytest
+
+from pipeline.units import microvolts, stated_unit
+
+SPELLINGS = {
+    1e6: ["V", "v", "volt", "Volts", "VOLTS", " V ", "(V)", "[V]"],
+    1e3: ["mV", "MV", "millivolt", "milliVolts", "m V", "-3"],
+    1.0: [
+        *(
+            "uV",
+            "UV",
+            "\u00b5V",
+            "\u03bcV",
+            "\u00b5Volts",
+            "\u03bcv",
+            "microvolt",
+            "Microvolts",
+            "MicroVolts",
+            "micro V",
+        ),
+        *("uVolt", "micro_volts", "(uV)", "[\u00b5V]", "\u33b6", "u V", "uV.", "\u00b5 V", "uV\0", "-6"),
+        "\u00b5V".encode().decode("latin-1"),
+        "\u03bcV".encode().decode("latin-1"),
+        "\u03bcV".encode("shift-jis").decode("latin-1"),
+    ],
+    1e-3: ["nV", "nanovolts", "NanoVolt", "-9"],
+}
+
+
+@pytest.mark.parametrize(("spelling", "factor"), [(s, f) for f, all_of in SPELLINGS.items() for s in all_of])
+def test_every_spelling_of_volts_is_known(spelling, factor):
+    assert microvolts(spelling) == factor
+    assert stated_unit(spelling), "and is a unit"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["", " ", "0", "1", "none", "None", "NONE", "unknown", "Unknown", "n/a", "N/A", "NA", "NaN", "-", "?", "a.u.", "AU",
+     "arbitrary", "Arbitrary Units", "arb. units", "no unit", "not specified", "undefined", "dimensionless", None],
+)  # fmt: skip
+def test_words_that_are_no_unit_count_as_unknown(word):
+    assert stated_unit(word) == ""
+    assert microvolts(word or "") is None
+
+
+@pytest.mark.parametrize(
+    "unit", ["uS", "mmHg", "%", "degC", "g", "T", "fT/cm", "Boolean", "counts", "nVm", "uV^2", "kV"]
+)
+def test_other_units_are_units_but_no_volts(unit):
+    assert microvolts(unit) is None
+    assert stated_unit(f" {unit} ") == unit
