@@ -119,6 +119,7 @@ class Loop:
         """
         self._describe()
         self._board = Board()
+        self._audio.listen(self._applied)  # first: an engine is told all that was played before it began
         try:
             self._spawn()
             while not self._hear():
@@ -127,10 +128,10 @@ class Loop:
                     raise _REFUSALS.get(kind, RecordingFailed)(words or self._last_words())
                 time.sleep(LOOK_S)
         except BaseException:
+            self._audio.unlisten(self._applied)
             self._drop()
             self._close()
             raise
-        self._audio.listen(self._applied)
         self._thread.start()
 
     def _describe(self) -> None:

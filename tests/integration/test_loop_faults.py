@@ -5,8 +5,11 @@ fault made it stutter.
 """
 
 import contextlib
+import itertools
 import os
 import signal
+import sys
+import threading
 import time
 
 import numpy as np
@@ -143,6 +146,40 @@ def about(tmp_path, source_id, decoder):
 
 def decisions(path):
     return [item for item in replayed(path)["attend"] if isinstance(item, Decision)]
+
+
+class LoopBesideAnOperator(Loop):
+    """While it connects and begins, somebody moves a trim all the time."""
+
+    def start(self):
+        begun = threading.Event()
+        trims = threading.Thread(target=self._move, args=(begun,))
+        trims.start()
+        try:
+            super().start()
+            time.sleep(0.5)
+        finally:
+            begun.set()
+            trims.join()
+
+    def _move(self, begun):
+        for k in itertools.count():
+            self._audio.trim([-0.1 * (k % 50), 0.0], [False, False])
+            if begun.wait(0.005):
+                return
+
+
+def test_the_recording_holds_every_control_of_the_sound_from_its_very_start(about, source_id, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "Loop", LoopBesideAnOperator)
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        rig.wait_until_steered()
+    rig.check_sound()
+    entries = [event.entry for event in SessionFile(rig.loop.path) if "heard" in getattr(event, "entry", ())]
+    noted = [(entry["frame"], tuple(entry["trims_db"])) for entry in entries]
+    applied = [(entry.applied.frame, entry.applied.control.trims_db) for entry in rig.audio.applied()]
+    assert noted == applied[: len(noted)]
+    assert len(noted) > 100
+    assert noted[-1][1] == applied[-1][1], "up to the last one that the operator asked for"
 
 
 def test_sender_killed_and_back(about, source_id):
