@@ -6,3 +6,7 @@ import os
 # order of a sum, hence the last bit of a replay, may depend on their number.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ[_name] = "1"
+
+# Nothing that lies in the folder where a command was started is program: neither this command's children nor theirs
+# look for modules there, whatever it holds. (An installed command does not either.)
+os.environ["PYTHONSAFEPATH"] = "1"

@@ -1,0 +1,95 @@
+"""Nothing that lies in the folder where a command is started, or the window is opened, is ever imported or run."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.channel import Client
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+ROOT = Path(__file__).parents[2]
+#: What the installer writes for a command.
+SCRIPT = "import sys\nfrom app.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+#: Our own top-level names, and those of others that a folder with analysis scripts may well hold.
+NAMES = ("app", "pipeline", "devices", "kernels", "signal", "random", "socket", "numpy", "queue")
+NOBODY = f"nobody-{os.getpid()}"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working folder, full of programs that leave a trace when they are run."""
+    place = tmp_path / "lab"
+    place.mkdir()
+    for name in NAMES:
+        trace = tmp_path / f"ran-{name}"
+        (place / f"{name}.py").write_text(f"open({str(trace)!r}, 'w').write(__name__)\n")
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    yield place
+    assert sorted(path.name for path in tmp_path.glob("ran-*")) == []
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.1)
+
+
+def checked(place):
+    """Have a served session look at everything: its sound is a process of its own, and there is no amplifier."""
+    client = Client(place)
+    try:
+        return client.send("check")
+    finally:
+        client.send("shutdown")
+        client.close()
+
+
+def new_session(place):
+    from app.new import write_session
+
+    path = write_session(place)
+    text = path.read_text().replace('type = "EEG"', f'source_id = "{NOBODY}"').replace('"default"', '"null"')
+    path.write_text(text + "\n[engine]\nresolve_s = 1\n")
+    return path
+
+
+def test_by_the_command(folder, tmp_path):
+    script = tmp_path / "bin" / "earmark"
+    script.parent.mkdir()
+    script.write_text(SCRIPT)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    command = [sys.executable, str(script)]
+    path = new_session(tmp_path / "alice")
+    with subprocess.Popen([*command, "serve", str(path)], env=environment, stdout=subprocess.PIPE) as process:
+        try:
+            wait_until((tmp_path / "alice" / ".earmark-session.json").exists)
+            assert [check[0] for check in checked(tmp_path / "alice")][:1] == ["streams"]
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+
+
+def test_by_the_window(folder, tmp_path, request):
+    pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
+    from app.dashboard.background import Background
+    from app.dashboard.launch import Launched, board_of
+
+    path = new_session(tmp_path / "alice")
+    launched = Launched(["serve", str(path)], path.parent)
+    try:
+        wait_until(lambda: board_of(path.parent) or launched.status is not None)
+        assert board_of(path.parent), launched.ended
+        assert [check[0] for check in checked(path.parent)][:1] == ["streams"]
+        wait_until(lambda: launched.status is not None)
+    finally:
+        launched.end()
+    qtbot = request.getfixturevalue("qtbot")
+    work = Background("app.cli", ["--help"])
+    with qtbot.waitSignals([work.done], timeout=60_000):
+        pass
