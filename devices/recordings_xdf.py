@@ -1,4 +1,4 @@
-"""XDF recordings through pyxdf: one stream is the recording, the string streams beside it are its annotations."""
+"""XDF recordings through pyxdf: one stream is the recording, the markers beside it are its annotations."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.lsl_info import describe_xml
+from devices.marker_values import marker_text
 from devices.recordings import (
     Recording,
     RecordingError,
@@ -27,6 +28,10 @@ from pipeline.units import microvolts, stated_unit
 log = logging.getLogger(__name__)
 
 _EEG_TYPES = ("eeg", "seeg", "ecog", "ieeg")
+#: Words in the type of a stream by which numbers at no regular rate are markers.
+_MARKER_TYPES = ("marker", "stim", "event", "trigger", "annotation")
+#: Types of streams that a session adds to what it received.
+_OWN_TYPES = ("journal", "filtered")
 
 
 def open_xdf(path: Path, wanted: str | None) -> Recording:
@@ -60,9 +65,8 @@ def open_xdf(path: Path, wanted: str | None) -> Recording:
         data = (data * scale).astype(np.float32) if np.any(scale != 1) else data.astype(np.float32, copy=False)
         segments, time_of = _segments(np.asarray(chosen["time_stamps"], float), spec.sfreq, path)
         annotations = [
-            (time_of(float(stamp)), ", ".join(v for v in sample if v))
-            for stream in streams
-            if stream["info"]["channel_format"][0] == "string"
+            (time_of(float(stamp)), marker_text(sample))
+            for stream in _markers(streams, path)
             for stamp, sample in zip(stream["time_stamps"], stream["time_series"], strict=True)
         ]
 
@@ -86,31 +90,77 @@ def _without(logger: logging.Logger, words: str) -> Iterator[None]:
         logger.removeFilter(other)
 
 
-def _choose(streams: list[dict[str, Any]], wanted: str | None, path: Path) -> dict[str, Any]:
-    def field(stream: dict[str, Any], key: str) -> str:
-        return str(stream["info"].get(key, [""])[0] or "")
+def _field(stream: dict[str, Any], key: str) -> str:
+    return str(stream["info"].get(key, [""])[0] or "")
 
+
+def _is_own(stream: dict[str, Any]) -> bool:
+    """Whether a session added this stream to what it received."""
+    return _field(stream, "type").lower() in _OWN_TYPES and _field(stream, "source_id").startswith("earmark-")
+
+
+def _markers(streams: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+    """Streams whose samples are markers: text, or numbers that are called markers or are single integers.
+
+    The journal of a recorded session is text for replaying it, and its decisions are an output: neither was a marker.
+    """
+    found: list[dict[str, Any]] = []
+    other: list[dict[str, Any]] = []
+    for stream in streams:
+        kind, fmt = _field(stream, "type").lower(), _field(stream, "channel_format")
+        if _is_own(stream):
+            continue
+        if fmt == "string":
+            found.append(stream)
+        elif float(_field(stream, "nominal_srate")) == 0 and len(stream["time_stamps"]):
+            called = any(word in kind for word in _MARKER_TYPES)
+            code = "int" in fmt and _field(stream, "channel_count") == "1" and kind not in _EEG_TYPES
+            (found if called or code else other).append(stream)
+    if other:
+        names = ", ".join(f"{_field(s, 'name')!r} (type {_field(s, 'type') or 'none'})" for s in other)
+        log.warning("%s: left out, numbers at no regular rate that are no markers by their type: %s", path.name, names)
+    return found
+
+
+def _choose(streams: list[dict[str, Any]], wanted: str | None, path: Path) -> dict[str, Any]:
     regular = [
         s
         for s in streams
-        if field(s, "channel_format") != "string" and float(field(s, "nominal_srate")) > 0 and len(s["time_stamps"])
+        if _field(s, "channel_format") != "string" and float(_field(s, "nominal_srate")) > 0 and len(s["time_stamps"])
     ]
     if wanted is not None:
-        found = [s for s in regular if wanted in (field(s, "name"), field(s, "source_id"), str(s["info"]["stream_id"]))]
+        found = [
+            s for s in regular if wanted in (_field(s, "name"), _field(s, "source_id"), str(s["info"]["stream_id"]))
+        ]
     else:
-        found = [s for s in regular if field(s, "type").lower() in _EEG_TYPES] or regular
+        received = [s for s in regular if not _is_own(s)]
+        found = [s for s in received if _field(s, "type").lower() in _EEG_TYPES] or received
     if len(found) == 1:
         return found[0]
     there = "; ".join(
-        f"number {s['info']['stream_id']}, name {field(s, 'name')!r}, type {field(s, 'type')!r}, source_id "
-        f"{field(s, 'source_id')!r}, {field(s, 'channel_count')} channels at {float(field(s, 'nominal_srate')):g} Hz"
+        f"number {s['info']['stream_id']}, name {_field(s, 'name')!r}, type {_field(s, 'type')!r}, source_id "
+        f"{_field(s, 'source_id')!r}, {_field(s, 'channel_count')} channels at {float(_field(s, 'nominal_srate')):g} Hz"
         for s in found or regular
     )
     if not regular:
-        raise RecordingError(f"{path}: no stream has samples at a regular rate")
+        raise RecordingError(f"{path}: no stream has samples at a regular rate. {_why_not(streams)}")
     if not found:
         raise RecordingError(f"{path}: no stream {wanted!r}; there are: {there}")
     raise RecordingError(f"{path}: {len(found)} streams could be meant, choose one by its number or name: {there}")
+
+
+def _why_not(streams: list[dict[str, Any]]) -> str:
+    """What each stream is instead of a signal."""
+    said = []
+    for stream in streams:
+        what = f"{_field(stream, 'name')!r} (type {_field(stream, 'type') or 'none'})"
+        if _field(stream, "channel_format") == "string":
+            said.append(f"{what} is text")
+        elif not len(stream["time_stamps"]):
+            said.append(f"{what} was announced, but not one sample of it was recorded")
+        else:
+            said.append(f"{what} has {len(stream['time_stamps'])} samples, but says that they come at no regular rate")
+    return "; ".join(said) or "It has no streams at all"
 
 
 def _describe(info: Mapping[str, Any], name: str) -> tuple[StreamSpec, NDArray[np.float64]]:

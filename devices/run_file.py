@@ -25,6 +25,8 @@ from pipeline.run import Run
 from pipeline.stream import StreamSpec
 
 ATTEND = "attend:"
+#: LSL content types of neural streams.
+_NEURAL = ("EEG", "SEEG", "ECOG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ class _Stream:
 
 def _streams(path: Path) -> tuple[_Stream, list[_Stream], list[tuple[float, str]]]:
     descriptions: dict[int, StreamDescription] = {}
+    contents: dict[int, list[bytes]] = {}
     found: dict[int, list[tuple[NDArray[np.float64], NDArray[Any]]]] = {}
     attended: list[tuple[float, str]] = []
     try:
@@ -165,13 +168,18 @@ def _streams(path: Path) -> tuple[_Stream, list[_Stream], list[tuple[float, str]
             if chunk.tag == xdf.STREAM_HEADER:
                 descriptions[chunk.stream_id] = describe_xml(chunk.content.decode("utf-8", "replace"))
             elif chunk.tag == xdf.SAMPLES and chunk.stream_id in descriptions:
-                description = descriptions[chunk.stream_id]
-                dtype = DTYPES[description.format]
-                if dtype is not None:
-                    samples = xdf.parse_samples(chunk.content, dtype, description.spec.n_channels)
-                    found.setdefault(chunk.stream_id, []).append(samples)
-                elif description.spec.name == "attention":
-                    time, (value,) = xdf.parse_text(chunk.content, 1)
+                contents.setdefault(chunk.stream_id, []).append(chunk.content)
+        # Before samples are looked at: files of other recorders leave out stamps, which is no damage.
+        kinds = [descriptions[i].type for i in contents]
+        _check_kinds(path, sum(kind in _NEURAL for kind in kinds), kinds.count("Speech"))
+        for i, parts in contents.items():
+            description = descriptions[i]
+            dtype = DTYPES[description.format]
+            if dtype is not None:
+                found[i] = [xdf.parse_samples(part, dtype, description.spec.n_channels) for part in parts]
+            elif description.spec.name == "attention":
+                for part in parts:
+                    time, (value,) = xdf.parse_text(part, 1)
                     if value.startswith(ATTEND):
                         attended.append((time, value.removeprefix(ATTEND)))
     except (xdf.XdfError, StreamError) as error:
@@ -182,14 +190,17 @@ def _streams(path: Path) -> tuple[_Stream, list[_Stream], list[tuple[float, str]
         _Stream(descriptions[i], np.concatenate([s for s, _ in parts]), np.concatenate([d for _, d in parts]))
         for i, parts in found.items()
     ]
-    neural = [s for s in streams if s.description.type in ("EEG", "SEEG", "ECOG")]
+    (neural,) = [s for s in streams if s.description.type in _NEURAL]
     talkers = [s for s in streams if s.description.type == "Speech"]
-    if len(neural) != 1 or len(talkers) < 2:
-        raise RunError(
-            f"{path} is not a run: {len(neural)} neural streams and {len(talkers)} talkers, but must be 1 and at "
-            "least 2. Make one with 'earmark import'"
-        )
     shapes = {(s.description.spec.sfreq, s.description.spec.n_channels) for s in talkers}
     if len(shapes) > 1:
         raise RunError(f"{path}: talkers differ in rate or number of features: {sorted(shapes)}")
-    return neural[0], talkers, attended
+    return neural, talkers, attended
+
+
+def _check_kinds(path: Path, n_neural: int, n_talkers: int) -> None:
+    if n_neural != 1 or n_talkers < 2:
+        raise RunError(
+            f"{path} is not a run: {n_neural} neural streams and {n_talkers} talkers, but must be 1 and at least 2. "
+            "Make one with 'earmark import'"
+        )

@@ -268,7 +268,10 @@ class SessionFile:
                 break
         found = [i for i, text in headers.items() if _is_journal(text)]
         if not found:
-            raise xdf.XdfError(f"{path} was not recorded by 'earmark record': it has no journal to replay")
+            raise xdf.XdfError(
+                f"{path} was not recorded by 'earmark record': it has no journal to replay. Play a recording of "
+                "another program with 'earmark stream', or make a run of it with 'earmark import'"
+            )
         self._journal_id = found[-1]  # ours comes after what came in, whatever that calls itself
         try:
             text = ET.fromstring(headers[self._journal_id]).findtext("desc/earmark")  # noqa: S314 - expat is bounded

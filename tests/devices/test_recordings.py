@@ -17,7 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.generate import generate_recording
+from devices.lsl import Arrival
+from devices.lsl_info import describe_xml, make_info
 from devices.recordings import RecordingError, Segment, open_recording
+from devices.session_file import SessionWriter
+from pipeline.stream import Block, ClockMap, Marker, StreamSpec
 
 COCKTAIL = Path(__file__).parents[2].parent / "shared" / "data" / "cocktail"
 RNG = np.random.default_rng(7)
@@ -231,13 +235,13 @@ def _chunk(tag: int, content: bytes) -> bytes:
     return struct.pack("<BIH", 4, len(content) + 2, tag) + content
 
 
-def _stream(number, name, kind, fmt, sfreq, stamps, values, labels=(), unit="microvolts"):
+def _stream(number, name, kind, fmt, sfreq, stamps, values, labels=(), unit="microvolts", n_channels=None):
     desc = "".join(
         f"<channel><label>{x}</label><unit>{unit}</unit><type>{kind}</type>"
         "<location><X>10</X><Y>80</Y><Z>90</Z></location></channel>"
         for x in labels
     )
-    n_channels = len(values[0])
+    n_channels = n_channels or len(values[0])
     xml = (
         f"<?xml version='1.0'?><info><name>{name}</name><type>{kind}</type><channel_count>{n_channels}</channel_count>"
         f"<nominal_srate>{sfreq}</nominal_srate><channel_format>{fmt}</channel_format>"
@@ -249,7 +253,9 @@ def _stream(number, name, kind, fmt, sfreq, stamps, values, labels=(), unit="mic
         if fmt == "string":
             samples += b"".join(struct.pack("<BI", 4, len(v.encode())) + v.encode() for v in row)
         else:
-            samples += np.asarray(row, {"float32": "<f4", "double64": "<f8", "int16": "<i2"}[fmt]).tobytes()
+            samples += np.asarray(
+                row, {"float32": "<f4", "double64": "<f8", "int16": "<i2", "int32": "<i4"}[fmt]
+            ).tobytes()
     head = struct.pack("<I", number)
     return _chunk(2, head + xml.encode()) + _chunk(3, head + struct.pack("<BI", 4, len(stamps)) + bytes(samples))
 
@@ -278,7 +284,7 @@ def test_xdf_comes_back_with_gaps_and_markers(tmp_path):
     np.testing.assert_allclose([t for t, _ in recording.annotations], [1, 5, 8.5], atol=1e-6)
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("V", 1e6), ("mV", 1e3), ("µV", 1)])
+@pytest.mark.parametrize(("unit", "factor"), [("V", 1e6), ("mV", 1e3), ("µV", 1), ("\u03bcV", 1), ("MicroVolts", 1)])
 def test_xdf_electrodes_come_in_microvolts(tmp_path, unit, factor):
     values = RNG.integers(-999, 999, size=(50, 1))
     path = write_xdf(tmp_path / "s.xdf", _stream(1, "A", "EEG", "int16", 50, np.arange(50) / 50, values, ["Cz"], unit))
@@ -308,6 +314,53 @@ def test_jittered_drifting_stamps_leave_markers_at_their_samples(tmp_path, jitte
     for (time, _), index in zip(recording.annotations, (300, 1199, 1200, 1900), strict=True):
         segment = recording.segments[-1 if index >= 1200 else 0]
         assert time == pytest.approx(segment.time_at(index, sfreq), abs=0.001)
+
+
+def test_markers_of_xdf_are_what_they_are_live(tmp_path, caplog):
+    eeg = _stream(1, "Amp", "EEG", "float32", 100, np.arange(1000) / 100, np.zeros((1000, 1)), ["Cz"])
+    streams = [
+        _stream(2, "Two columns", "Markers", "string", 0, [1.0], [["ev", "7"]]),
+        _stream(3, "Codes", "Markers", "int32", 0, [2.0, 3.0], [[1234567], [1234568]]),
+        _stream(4, "Floats", "Stimulus", "float32", 0, [4.0, 5.0], [[16777216, 1.0], [0.5, 2.0]]),
+        _stream(5, "Buttons", "Response", "int16", 0, [6.0], [[3]]),
+        _stream(6, "Pupil", "Gaze", "float32", 0, [7.0], [[1.0, 2.0]]),
+    ]
+    recording = open_recording(write_xdf(tmp_path / "s.xdf", eeg, *streams))
+    assert [text for _, text in recording.annotations] == [
+        "ev 7", "1234567", "1234568", "16777216 1", "0.5 2", "3",
+    ]  # fmt: skip
+    assert "left out, numbers at no regular rate that are no markers by their type: 'Pupil' (type Gaze)" in caplog.text
+
+
+def test_what_a_session_adds_is_no_marker_and_no_recording(tmp_path):
+    spec = StreamSpec("amp", 100.0, ("Cz",), ("misc",), ("",))
+    about = describe_xml(make_info(spec, "Other", "amp").as_xml())
+    marks = describe_xml(make_info(StreamSpec("m", 0.0, ("m",), ("misc",), ("",)), "Markers", "m", "string").as_xml())
+    output = spec.evolve(name="bandpass")
+    writer = SessionWriter({"amp": about, "m": marks}, {"bandpass": output}, {})
+    chunks = [writer.headers]
+    writer.begin(chunks.append)
+    block = Block(0, np.ones((200, 1), np.float32))
+    writer.arrival(Arrival("amp", ClockMap(0, 0, 0.01), 0.0))
+    writer.arrival(Arrival("amp", block, 0.0, np.arange(200) / 100))
+    writer.arrival(Arrival("m", Marker(1.0, "go"), 1.0, np.array([1.0]), ["go"]))
+    writer.output("bandpass", ClockMap(0, 0, 0.01))
+    writer.output("bandpass", Block(0, np.zeros((200, 1))))
+    writer.end()
+    path = tmp_path / "session.xdf"
+    path.write_bytes(b"".join(chunks))
+    recording = open_recording(path)
+    assert recording.annotations == [(1.0, "go")]
+    assert recording.read(0, 1)[0, 0] == 1, "the stream received, though an output is as regular"
+    assert open_recording(path, "earmark-bandpass").read(0, 1)[0, 0] == 0
+
+
+def test_why_no_stream_can_be_read_is_said(tmp_path):
+    empty = _stream(1, "Amp", "EEG", "float32", 100, [], np.zeros((0, 1)), ["Cz"], n_channels=1)
+    irregular = _stream(2, "BLE", "EEG", "float32", 0, [1.0, 1.1], np.zeros((2, 1)), ["Cz"])
+    text = _stream(3, "M", "Markers", "string", 0, [1.0], [["go"]])
+    with pytest.raises(RecordingError, match=r"'Amp'.*not one sample.*'BLE'.*2 samples.*no regular"):
+        open_recording(write_xdf(tmp_path / "s.xdf", empty, irregular, text))
 
 
 def test_xdf_stream_has_to_be_clear(tmp_path):

@@ -1,8 +1,12 @@
 """Runs on disk come back aligned, with their gaps, and are refused in words when they are no runs."""
 
+import struct
+
 import numpy as np
 import pytest
 
+from devices import xdf
+from devices.lsl_info import make_info
 from devices.recorded_run import RunError
 from devices.recordings import Recording, Segment
 from devices.run_file import Talker, read_run, write_run
@@ -93,3 +97,17 @@ def test_what_is_no_run_is_refused_and_nothing_is_overwritten(tmp_path):
         read_run(tmp_path / "x.xdf", EEG)
     with pytest.raises(RunError, match="cannot be read"):
         read_run(tmp_path / "nowhere.xdf", EEG)
+
+
+def test_a_file_of_another_recorder_is_no_run_rather_than_damaged(tmp_path):
+    info = make_info(recording(np.zeros((1, 2))).spec, "EEG", "amp")
+    one = struct.pack("<I", 1)
+    stamped, deduced = struct.pack("<Bd2f", 8, 5000.0, 1, 2), struct.pack("<B2f", 0, 3, 4)
+    path = tmp_path / "lab.xdf"
+    path.write_bytes(
+        xdf.file_header()
+        + xdf.stream_header(1, info.as_xml())
+        + xdf.chunk(xdf.SAMPLES, one + struct.pack("<BB", 1, 2) + stamped + deduced)
+    )
+    with pytest.raises(RunError, match=r"is not a run: 1 neural streams and 0 talkers.*Make one with 'earmark import'"):
+        read_run(path, EEG)
