@@ -170,12 +170,7 @@ class Engine:
         sys.setswitchinterval(5e-4)  # other Python threads give way sooner
         self._thread.start()
         for name, inlet in self.inlets.items():
-            hops = [
-                self.graph.specs[step.name].hop
-                for step in self.graph.steps
-                if name in step.inputs and self.graph.specs[step.name].hop
-            ]
-            inlet.start(min((h for h in hops if h), default=1))
+            inlet.start(self.graph.hops(name))
 
     def stop(self) -> None:
         """Stop receiving, let the graph finish what has arrived, write the last digests."""
@@ -184,6 +179,7 @@ class Engine:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(timeout=30)
+        self._note_caught_up(math.inf)
         if self._writer is not None and self.failure is None:
             self._write_notes()
             self._write_digests()
@@ -237,6 +233,7 @@ class Engine:
                     streams = found
                     self._take(Arrival(CONTROL, Marker(now, said), now))
                 if time.monotonic() > digest_at:
+                    self._note_caught_up(pylsl.local_clock())
                     self._write_digests()
                     digest_at = time.monotonic() + DIGEST_EVERY_S
         except Exception as error:
@@ -256,9 +253,9 @@ class Engine:
             return
         if skipped and isinstance(item, Block):
             item = Gap(item.start, item.stop)
-            self.streams[name].n_skipped += item.stop - item.start
-            lag = self.config.engine.max_lag_s
-            self.on_event(f"{name}: {item.stop - item.start} samples skipped: the graph is {lag:g} s behind")
+            self.streams[name].skip(item, arrival.time)
+            if said := self.streams[name].behind.skip(item, begun, begun - arrival.time):
+                self.on_event(f"{name}: {said}")
         elif name != CONTROL:
             self._note(name, item, arrival.time)
         outputs = self.graph.feed(name, item)
@@ -276,14 +273,15 @@ class Engine:
             self.cost.add(done - begun)
             self.n_late += done - arrival.time > self._budget_s
 
+    def _note_caught_up(self, now: float) -> None:
+        for name, status in self.streams.items():
+            if said := status.behind.end(now):
+                self.on_event(f"{name}: {said}")
+
     def _note(self, name: str, item: Item, arrival: float) -> None:
         status = self.streams[name]
         if isinstance(item, Block | Marker):
-            n = len(item.data) if isinstance(item, Block) else 1
-            status.n_samples += n
-            status.last_arrival = arrival
-            if status.n_samples == n:
-                status.first_arrival, status.n_first = arrival, n
+            status.arrived(len(item.data) if isinstance(item, Block) else 1, arrival)
             if isinstance(item, Marker):
                 status.newest = item.time
             elif status.clock is not None:

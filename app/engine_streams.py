@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.config import Config, ConfigError, StreamConfig
 from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet
 from devices.lsl_info import StreamDescription
-from pipeline.stream import ClockMap
+from pipeline.stream import ClockMap, Gap
+
+
+#: An episode of falling behind has ended once nothing was skipped for so many seconds.
+CALM_S = 2.0
+
+
+@dataclass
+class Behind:
+    """An episode of samples skipped because the graph fell behind: said once at its start, and once at its end."""
+
+    n: int = 0
+    start: int = 0
+    stop: int = 0
+    #: Longest time that a skipped sample had waited, in seconds.
+    longest_s: float = 0.0
+    last: float = 0.0
+
+    def skip(self, gap: Gap, now: float, waited_s: float) -> str:
+        """Count skipped samples; return what is to be said of them, which is nothing within an episode."""
+        first = not self.n
+        if first:
+            self.start, self.longest_s = gap.start, 0.0
+        self.n, self.stop, self.last = self.n + gap.stop - gap.start, gap.stop, now
+        self.longest_s = max(self.longest_s, waited_s)
+        return f"the graph fell behind by {waited_s:.1f} s; samples are skipped from index {gap.start} on" * first
+
+    def end(self, now: float) -> str:
+        """Say how much was skipped, if an episode is over by now."""
+        if not self.n or now - self.last < CALM_S:
+            return ""
+        n, self.n = self.n, 0
+        return f"fell behind by {self.longest_s:.1f} s; {n} samples skipped from index {self.start} to {self.stop}"
 
 
 @dataclass
@@ -26,12 +58,28 @@ class StreamStatus:
     #: LSL time of the newest sample.
     newest: float | None = None
     clock: ClockMap | None = None
+    behind: Behind = field(default_factory=Behind)
+
+    def arrived(self, n: int, at: float) -> None:
+        """Count samples, or a marker."""
+        if not self.last_arrival:
+            self.first_arrival, self.n_first = at, n
+        self.n_samples += n
+        self.last_arrival = at
+
+    def skip(self, gap: Gap, at: float) -> None:
+        """Count samples that arrived, but were skipped."""
+        if not self.last_arrival:
+            self.first_arrival, self.n_first = at, gap.stop - gap.start
+        self.n_skipped += gap.stop - gap.start
+        self.last_arrival = at
 
     @property
     def effective_sfreq(self) -> float | None:
-        """Samples per second of this machine's clock; what is missing counts as sent."""
+        """Samples per second of this machine's clock; what is missing or was skipped counts as sent."""
         seconds = self.last_arrival - self.first_arrival
-        return (self.n_samples + self.n_missing - self.n_first) / seconds if seconds > 0 else None
+        n = self.n_samples + self.n_missing + self.n_skipped - self.n_first
+        return n / seconds if seconds > 0 else None
 
 
 def open_inlet(

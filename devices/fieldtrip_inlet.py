@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,8 +63,8 @@ class FieldTripInlet:
         self._sfreq = self._source.spec.sfreq
         self._fit, self._first, self._told = ClockFit(self._sfreq), -1, 0
 
-    def start(self, hop: int = 1) -> None:
-        """Begin to receive."""
+    def start(self, hops: Sequence[int] = ()) -> None:
+        """Begin to receive; the buffer gives whatever has come, so that ``hops`` changes nothing."""
         self._source.start(self._deliver, self._fail)
 
     def stop(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,9 +113,16 @@ class Inlet:
             threading.Thread(target=self._watch_offset, name=f"lsl {stream} offset", daemon=True),
         ]
 
-    def start(self, hop: int = 1) -> None:
-        """Receive whatever is sent from now on; ``hop`` is the least number of samples worth waking up for."""
-        self._hop = max(1, hop)
+    def start(self, hops: Sequence[int] = ()) -> None:
+        """Receive whatever is sent from now on.
+
+        Parameters
+        ----------
+        hops : sequence of int
+            Lengths of the blocks that the receiver cuts, counted from the first sample and from the end of every gap:
+            a chunk is handed on when one of them is full. Without any, samples are handed on as they come.
+        """
+        self._hops, self._cut = tuple(hops), 0
         self._tell(self.offset)
         self._inlet.flush()  # what came before the start is no part of the session
         for thread in self._threads:
@@ -172,17 +180,13 @@ class Inlet:
     def _receive_until_stopped(self) -> None:
         silent_s = 0.0
         rate = self.description.spec.sfreq * self.description.speed
-        # Whole hops: what is left of the sender's chunk would wait in the reblocker anyway.
-        n_max = self._hop if rate else 64
-        wait = max(PATIENCE_S, 2 * self._hop / rate) if rate else PATIENCE_S
+        wait = max(PATIENCE_S, 2 / rate) if rate else PATIENCE_S
         while not self._stop.is_set():
             self._adopt_offset()
+            least, most = self._wanted(rate)
             try:
                 values, stamps = self._inlet.pull_chunk(
-                    timeout=wait,
-                    max_samples=n_max,
-                    min_samples=None if rate else 1,
-                    as_numpy=True,
+                    timeout=wait, max_samples=most, min_samples=least, as_numpy=True
                 )
             except pylsl.util.LostError:
                 self._lost("lost")
@@ -200,11 +204,25 @@ class Inlet:
                         self._set("silent", f"no data for {silent_s:.1f} s")
                     self._find_again()
 
+    def _wanted(self, rate: float) -> tuple[int, int]:
+        """How many samples to wait for, and how many to take.
+
+        To the end of the block under way, since the first samples of the next one would only wait in the reblocker;
+        but of a long block, no more than come while patience lasts.
+        """
+        if self.continuity is None or not self._hops:
+            return 1, max(64, math.ceil(PATIENCE_S * rate))
+        done = self.continuity.index - self._cut
+        n = min(*(hop - done % hop for hop in self._hops), max(1, int(PATIENCE_S * rate / 2)))
+        return n, n
+
     def _deliver(self, values: Any, stamps: Any) -> None:
         arrival = pylsl.local_clock()
         if self.continuity is not None:
             for item, rows in self.continuity.add(values, stamps + self.offset, arrival):
                 self._sink(Arrival(self.stream, item, arrival, stamps[rows]))
+                if isinstance(item, Gap):
+                    self._cut = item.stop
             return
         for row, stamp in zip(values, stamps, strict=True):
             kept: Any

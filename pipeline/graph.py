@@ -116,6 +116,31 @@ class Graph:
             name: [(listener, runners[listener], port) for listener, port in found] for name, found in listeners.items()
         }
 
+    def hops(self, source: str) -> tuple[int, ...]:
+        """Lengths of the blocks that are cut from a source, once open: nothing happens before one of them is full.
+
+        Nodes that hand blocks on as they come, such as ``pick``, are looked through.
+
+        Returns
+        -------
+        hops : tuple of int
+            In samples, ascending; empty where blocks are used, or leave the graph, as they come.
+        """
+        found: set[int] = set()
+        ahead = [source]
+        while ahead:
+            name = ahead.pop()
+            listeners = [step for step in self.steps if name in step.inputs]
+            if not listeners or name in self.outputs:
+                return ()
+            for step in listeners:
+                hop = self.specs[step.name].hop
+                if hop is None:
+                    ahead.append(step.name)
+                else:
+                    found.add(hop)
+        return tuple(sorted(found))
+
     def feed(self, source: str, item: Item) -> list[tuple[str, Item]]:
         """Let one item run through, depth first; return what came out, as (output name, item)."""
         found: list[tuple[str, Item]] = []

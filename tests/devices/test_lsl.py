@@ -57,7 +57,7 @@ def test_every_number_format_arrives_bit_for_bit(source_id, fmt):
     outlet = pylsl.StreamOutlet(make_info(spec(), "EEG", source_id, fmt))
     sink = Sink()
     inlet = Inlet("eeg", StreamSelector(source_id=source_id), sink, "", 20)
-    inlet.start(10)
+    inlet.start((10,))
     assert outlet.wait_for_consumers(10)
     time.sleep(0.3)  # the inlet drops what came before it was started
     t0 = pylsl.local_clock()
@@ -119,7 +119,7 @@ def test_a_published_output_is_received_with_its_gap_and_its_times(source_id):
     outlet = Outlet(spec(name=f"out {source_id}"), "EEG", source_id)
     sink = Sink()
     inlet = Inlet("eeg", StreamSelector(source_id=source_id), sink, "", 20)
-    inlet.start(5)
+    inlet.start((5,))
     end = time.monotonic() + 10
     while not outlet.has_listeners():
         assert time.monotonic() < end

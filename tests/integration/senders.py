@@ -64,7 +64,11 @@ def main(scenario, source_id):
         for old, old_stamps in held:
             outlet.push_chunk(old, list(old_stamps))
         held = []
-        outlet.push_chunk(data, list(stamps))
+        if scenario == "single-samples":
+            for row, stamp in zip(data, stamps, strict=True):
+                outlet.push_sample(row, stamp)
+        else:
+            outlet.push_chunk(data, list(stamps))
         if scenario == "early" and k % 50 == 0:  # a chunk ahead of its time
             k += 1
             outlet.push_chunk(samples(np.arange(k * CHUNK, (k + 1) * CHUNK)), list(stamps + CHUNK / SFREQ))

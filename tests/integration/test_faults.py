@@ -177,6 +177,28 @@ def test_a_graph_that_falls_behind_skips_to_the_present_as_a_recorded_gap(source
     _, gaps = check_tiling(consumed(rig.path))
     assert sum(g.stop - g.start for g in gaps) == status.n_skipped
     assert rig.engine.latency.percentiles(50)[0] < 0.5, "it is in the present again"
+    begun, ended = (event for event in rig.events if "behind" in event)
+    assert f"samples are skipped from index {gaps[0].start} on" in begun
+    assert f"{status.n_skipped} samples skipped from index {gaps[0].start} to {gaps[-1].stop}" in ended
+    assert ended.startswith("eeg: fell behind by 2.")
+    replayed(rig.path)
+
+
+def test_a_stream_is_received_in_hops_whatever_its_sender_pushes_and_whatever_stands_before_reblock(
+    source_id, tmp_path
+):
+    text = CHAIN.format(source_id=source_id).replace(
+        'type = "reblock"\ninput = "eeg"',
+        'type = "pick"\ninput = "eeg"\ntypes = ["eeg"]\n[[nodes]]\ntype = "reblock"\nhop_s = 0.05',
+    )
+    with sender("single-samples", source_id), recording(text, tmp_path) as rig:
+        rig.run(4)
+    blocks, gaps = check_tiling(consumed(rig.path))
+    assert not gaps
+    assert len(blocks) < sum(len(b.data) for b in blocks) / 10, "a hop has 25 samples"
+    hop = 25
+    for block in blocks:
+        assert len(block.data) <= hop - block.start % hop, "no sample of the next block is waited for"
     replayed(rig.path)
 
 

@@ -467,3 +467,36 @@ def test_wrong_wiring_fails_in_words(steps, outputs, message):
     with pytest.raises(WiringError) as caught:
         wired(steps, outputs)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("steps", "hops"),
+    [
+        (chain(Reblock(ReblockConfig(hop_s=0.02))), (20,)),
+        (chain(Pick(PickConfig()), Reblock(ReblockConfig(hop_s=0.02))), (20,)),
+        (
+            [
+                *chain(Pick(PickConfig()), Reblock(ReblockConfig(hop_s=0.03))),
+                Step("again", Pick(PickConfig(drop=("E1",))), ("pick",)),
+                Step("finer", Reblock(ReblockConfig(hop_s=0.008)), ("again",)),
+            ],
+            (8, 30),
+        ),
+        (chain(Pick(PickConfig())), ()),
+        (
+            [*chain(Pick(PickConfig()), Reblock(ReblockConfig())), Step("leaf", Pick(PickConfig()), ("pick",))],
+            (),
+        ),
+    ],
+)
+def test_a_graph_says_what_blocks_are_cut_from_a_stream_through_nodes_that_hand_blocks_on(steps, hops):
+    graph = Graph(steps, [steps[-1].name])
+    graph.open({"raw": eeg(4, 1000.0)})
+    assert graph.hops("raw") == hops
+
+
+def test_a_choice_of_channels_that_leaves_the_graph_needs_samples_as_they_come():
+    steps = chain(Pick(PickConfig()), Reblock(ReblockConfig()))
+    graph = Graph(steps, ["pick", "reblock"])
+    graph.open({"raw": eeg(4, 1000.0)})
+    assert graph.hops("raw") == ()

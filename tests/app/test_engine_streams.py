@@ -1,0 +1,31 @@
+import pytest
+
+from app.engine_streams import CALM_S, Behind, StreamStatus
+from pipeline.stream import Gap
+
+
+def test_an_episode_of_falling_behind_is_said_at_its_start_and_at_its_end_only():
+    behind, said = Behind(), []
+    for k in range(1000):  # every second chunk is skipped for ten seconds
+        if k % 2 == 0:
+            said.append(behind.skip(Gap(100 * k, 100 * k + 100), 50.0 + 0.01 * k, 1.0 + 0.001 * k))
+        said.append(behind.end(50.0 + 0.01 * k))
+    said.append(behind.end(50.0 + 9.98 + CALM_S + 0.1))
+    assert [words for words in said if words] == [
+        "the graph fell behind by 1.0 s; samples are skipped from index 0 on",
+        "fell behind by 2.0 s; 50000 samples skipped from index 0 to 99900",
+    ]
+    assert behind.end(1e9) == ""
+    assert behind.skip(Gap(5, 6), 1e6, 1.5), "the next episode is another one"
+
+
+def test_what_was_skipped_has_arrived_and_counts_for_the_rate():
+    status = StreamStatus()
+    for k in range(101):
+        at = 10.0 + 0.1 * k
+        if k % 3 == 2:
+            status.skip(Gap(10 * k, 10 * k + 10), at)
+        else:
+            status.arrived(10, at)
+    assert (status.n_samples, status.n_skipped) == (680, 330)
+    assert status.effective_sfreq == pytest.approx(100.0)
