@@ -11,7 +11,6 @@ from devices.lsl import Arrival, Inlet
 from devices.lsl_info import StreamDescription
 from pipeline.stream import ClockMap, Gap
 
-
 #: An episode of falling behind has ended once nothing was skipped for so many seconds.
 CALM_S = 2.0
 

@@ -120,7 +120,7 @@ class LslFeed:
 
     def start(self) -> None:
         """Begin to receive."""
-        self._inlet.start(self._hop)
+        self._inlet.start((self._hop,))
 
     def stop(self) -> None:
         """Receive no more."""
