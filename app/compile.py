@@ -111,11 +111,13 @@ def real_windows(paths: list[Path], decoder: Any, example: tuple[Tensor, ...]) -
     """
     import numpy as np
 
-    from app.runs import read_runs
+    from app.study import read_study
     from pipeline.decoders.decoder import DecoderError
 
     found = []
-    for recorded in read_runs(paths, decoder.preset):
+    study = read_study(paths, decoder.preset)
+    study.tell()
+    for recorded in study.runs:
         decoder.spec.check_run(recorded)
         n_talkers, n = example[1].shape[0], example[0].shape[-1]
         if len(recorded.neural) < n or len(recorded.talkers) < n_talkers:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.runs import RUNS_HELP, DecoderKind, PresetName
+from app.study import SUBJECT_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
+    from app.study import Study
     from pipeline.evaluation import Evaluation
     from pipeline.run import Run
 
@@ -60,6 +62,7 @@ def evaluate(
     window: Annotated[
         list[float] | None, typer.Option(help="Decision windows in seconds; default 1 2 5 10 20 30.")
     ] = None,
+    subject: Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help=SUBJECT_HELP)] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes on this machine.", min=1)] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
@@ -69,35 +72,39 @@ def evaluate(
     """Cross-validate: accuracy by window with its threshold and a null, switch times, calibration.
 
     Everything, filters and penalties included, is causal and fitted inside the fold. Windows do not overlap. The
-    numbers printed are the numbers in the file. For networks there is no calibration of posteriors. Exit status: 0
-    done, 1 something does not fit.
+    numbers printed are the numbers in the file. For networks there is no calibration of posteriors. Runs that cannot
+    be used are left out, and named at the end. Leaving one run out takes three runs of a listener; posteriors and
+    switch times by them take four. Exit status: 0 done, 1 something does not fit, or nothing can be used.
     """
     import json
 
     from app.console import console, fail
+    from app.outputs import must_be_writable
     from app.report_html import report_html
-    from app.runs import maker, progress, read_runs
+    from app.runs import maker, progress
+    from app.study import read_study
     from devices.corpus import evaluate_corpus, executor
     from devices.recorded_run import RunError
     from pipeline.decoders.decoder import DecoderError
     from pipeline.decoders.presets import PRESETS
-    from pipeline.evaluate import WINDOWS
     from pipeline.evidence import EvidenceConfig
     from pipeline.splits import TRAINED_ELSEWHERE
     from pipeline.stream import WiringError
 
+    must_be_writable(json_file, html)
     try:
         if decoder is None:
             chosen = PRESETS[preset.value]
-            loaded, make = read_runs(runs, chosen), maker(kind, chosen)
+            study, make = read_study(runs, chosen, subject or ()), maker(kind, chosen)
+            study.keep_judged(protocol.value)
         else:
-            loaded, make = _unseen(runs, decoder)
-        shortest = min(run.duration for run in loaded)
-        windows = tuple(window) if window else tuple(w for w in WINDOWS if w <= shortest / 2)
+            study, make = _unseen(runs, decoder, subject or ())
+        loaded = study.runs
+        windows = tuple(window) if window else _windows(loaded)
         config = EvidenceConfig(n_talkers=len(loaded[0].talker_names), hop_s=1.0, window_s=1.0)
         # Evidence takes a training for each pair of runs: for a network, hours.
         fast = decoder is None and not kind.network
-        evidence = config if fast and _enough(loaded, protocol.value) else None
+        evidence = config if fast and _enough(loaded, protocol.value, config.window_s) else None
         with progress("Evaluating") as told:
             found = evaluate_corpus(
                 loaded,
@@ -112,6 +119,12 @@ def evaluate(
     except (RunError, DecoderError, WiringError, ValueError, ImportError, OSError) as error:
         fail(str(error))
     _show(found)
+    if fast and evidence is None:
+        console.print(
+            "Not measured: posteriors, and switch times by them. They leave out one more run within each training: "
+            "with leave-one-run-out, they need four runs of a listener",
+            markup=False,
+        )
     figures = {**found.to_json(), "decoder": str(decoder) if decoder else kind.value, "preset": preset.value}
     try:
         if json_file is not None:
@@ -122,35 +135,50 @@ def evaluate(
             console.print(f"Wrote {html}", markup=False)
     except OSError as error:
         fail(f"cannot write {error.filename}: {error.strerror}")
+    study.tell()
 
 
-def _enough(runs: Sequence[Run], protocol: str) -> bool:
+def _windows(runs: Sequence[Run]) -> tuple[float, ...]:
+    """Decision windows of which a run of middling length holds two or more: a run cut short decides nothing."""
+    from statistics import median
+
+    from pipeline.evaluate import WINDOWS
+
+    half = median(run.duration for run in runs) / 2
+    return tuple(w for w in WINDOWS if w <= half) or WINDOWS[:1]
+
+
+def _enough(runs: Sequence[Run], protocol: str, window_s: float) -> bool:
     """Whether the protocol can be repeated within every training set, as emissions of the evidence need."""
-    from pipeline.splits import plan
+    from pipeline.emissions import MIN_WINDOWS
+    from pipeline.splits import few, plan
 
     try:
         for fold in plan(runs, protocol):
-            plan([runs[i] for i in fold.train], protocol)
+            train = [runs[i] for i in fold.train]
+            known = [int((run.attended >= 0).sum() / (run.sfreq * window_s)) for run in train]
+            if few(train, protocol) or sum(known) < 2 * MIN_WINDOWS:
+                return False
     except ValueError:
         return False
     return True
 
 
-def _unseen(paths: Sequence[Path], folder: Path) -> tuple[list[Run], Any]:
+def _unseen(paths: Sequence[Path], folder: Path, subjects: Sequence[str]) -> tuple[Study, Any]:
     from functools import partial
 
-    from app.runs import read_runs
+    from app.study import read_study
     from devices.decoder_folder import fingerprint, load_decoder
     from devices.recorded_run import RunError
 
     trained, facts = load_decoder(folder)
-    loaded = read_runs(paths, trained.preset)
-    seen = [run.name for run in loaded if fingerprint(run) in facts.fingerprints]
+    study = read_study(paths, trained.preset, subjects)
+    seen = [run.name for run in study.runs if fingerprint(run) in facts.fingerprints]
     if seen:
         raise RunError(f"the decoder was trained on {', '.join(seen)}: its accuracy there means nothing. Leave it out")
-    for run in loaded:
+    for run in study.runs:
         trained.spec.check_run(run)
-    return loaded, partial(Trained, trained)
+    return study, partial(Trained, trained)
 
 
 def _show(found: Evaluation) -> None:

@@ -28,39 +28,54 @@ def import_run(
     attended_events: Annotated[
         Path | None, typer.Option(help="Switches: a CSV file of seconds and talker name, a line each, no header.")
     ] = None,
-    subject: Annotated[
-        str | None, typer.Option(help="Who listened; from sub-XX in the file name if not given.")
-    ] = None,
+    subject: Annotated[str | None, typer.Option(help="Who listened; from sub-XX in the path if not given.")] = None,
     stream: Annotated[str | None, typer.Option(help="Which stream of an XDF file.")] = None,
 ) -> None:
     """Make a run, the input of train and evaluate, from a recording and what was heard during it.
 
     Exit status: 0 written, 1 something does not fit, and nothing was written.
     """
-    import re
-
     from app.console import console, fail
+    from app.outputs import must_be_writable
     from devices.lsl_log import quiet_liblsl
     from devices.recorded_run import RunError
     from devices.recordings import RecordingError, open_recording
     from devices.run_file import write_run
 
     quiet_liblsl()
+    if out.exists():
+        fail(f"{out} exists already, and runs are never overwritten")
+    must_be_writable(out)
+    listener, stated = _listener(eeg, subject)
     try:
         recording = open_recording(eeg, stream)
         talkers = [_talker(text) for text in talker]
         events = ([(0.0, attended)] if attended else []) + (_events(attended_events) if attended_events else [])
         if not events:
             raise RunError("nobody is said to be attended: give --attended, --attended-events, or both")
-        match = re.search(r"sub-[A-Za-z0-9]+", eeg.stem)
-        write_run(out, recording, talkers, events, subject or (match[0] if match else eeg.stem))
+        write_run(out, recording, talkers, events, listener)
     except (RecordingError, RunError) as error:
         fail(str(error))
     console.print(
         f"Wrote {out}: {recording.spec.n_channels} channels, {recording.duration:.1f} s; "
-        + "; ".join(f"{t.name} {len(t.envelope) / t.sfreq:.1f} s" for t in talkers),
+        + "; ".join(f"{t.name} {len(t.envelope) / t.sfreq:.1f} s" for t in talkers)
+        + f"; listener {listener}",
         markup=False,
     )
+    if not stated:
+        console.print(
+            f"Nothing says who listened: {listener!r} is the name of the file. Give --subject, the same one for all "
+            "recordings of a listener, or one listener counts as several",
+            markup=False,
+        )
+
+
+def _listener(eeg: Path, said: str | None) -> tuple[str, bool]:
+    """Who listened, and whether that is more than a guess by the name of the file."""
+    import re
+
+    found = re.search(r"sub-[A-Za-z0-9]+", eeg.stem) or re.search(r"sub-[A-Za-z0-9]+(?=/)", eeg.absolute().as_posix())
+    return said or (found[0] if found else eeg.stem), bool(said or found)
 
 
 def _talker(text: str) -> Talker:

@@ -31,6 +31,7 @@ from devices.audio.shared import discard
 from devices.board import Board
 from devices.lsl_info import StreamError
 from devices.recorder import Recorder, RecordingFailed
+from devices.subjects import whose
 from pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
 from pipeline.stream import WiringError
 
@@ -141,6 +142,7 @@ class Loop:
             "config": self._config.text,
             "units": {name: stream.unit for name, stream in self._config.streams.items()},
             "environment": environment(),
+            "subject": whose(self.path)[0],
             "talkers": [talker.name for talker in self._audio.scene.talkers],
             "steered": self._steer,
             "decoders": copied_decoders(self._config.decoders, self.path),

@@ -39,6 +39,7 @@ def record(
     from app.loop_records import copied_decoders
     from devices.lsl_log import quiet_liblsl
     from devices.recorder import Recorder, RecordingFailed
+    from devices.subjects import whose
 
     quiet_liblsl()
     with failures():
@@ -58,12 +59,13 @@ def record(
                 f"{spec.sfreq:g} Hz, {description.format}",
                 markup=False,
             )
+        path = out / f"session-{datetime.now():%Y%m%d-%H%M%S}.xdf"
         about: dict[str, Any] = {
             "config": settings.text,
             "units": {name: s.unit for name, s in settings.streams.items()},
             "environment": environment(),
+            "subject": whose(path)[0],
         }
-        path = out / f"session-{datetime.now():%Y%m%d-%H%M%S}.xdf"
         try:
             out.mkdir(parents=True, exist_ok=True)
             about["decoders"] = copied_decoders(settings.decoders, path)

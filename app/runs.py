@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from devices.decoder_folder import AnyDecoder
     from pipeline.decoders.presets import Preset
-    from pipeline.run import Run
 
 
 class DecoderKind(StrEnum):
@@ -76,59 +75,6 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
                 if found.setdefault(one.resolve(), one) is not one:
                     raise RunError(f"{one} is given twice")
     return list(found.values())
-
-
-def read_runs(paths: Sequence[Path], preset: Preset) -> list[Run]:
-    """Read runs through a preset's filters, with a progress bar; say how much of them is masked."""
-    import numpy as np
-
-    from app.console import console
-    from devices.decoder_folder import fingerprint
-
-    files: list[Path] = find_runs(paths)
-    runs: list[Run] = []
-    with progress("Filtering") as told:
-        for done, path in enumerate(files, 1):
-            runs += _read(path, preset)
-            told(done, len(files))
-    seen: dict[str, Run] = {}
-    for run in runs:
-        twin = seen.setdefault(fingerprint(run), run)
-        if twin is not run:
-            console.print(
-                f"WARNING: {twin.name!r} and {run.name!r} are the same recording: a decoder judged on one has learned "
-                "from the other, and every figure flatters",
-                markup=False,
-            )
-    masked = [float(np.mean(run.neural[run.attended >= 0] == 0)) for run in runs if (run.attended >= 0).any()]
-    if any(masked):
-        worst = runs[int(np.argmax(masked))].name
-        console.print(
-            f"Bad channels count as zero: {100 * np.mean(masked):.1f} % of the signal, most in {worst}", markup=False
-        )
-    return runs
-
-
-def _read(path: Path, preset: Preset) -> list[Run]:
-    """Read a file, whatever wrote it; a session's gives a run for each trial."""
-    from app.config import ConfigError, parse_config
-    from devices.bids import is_recording, read_bids
-    from devices.recorded_run import RunError
-    from devices.run_file import read_run
-    from devices.session_file import SessionFile, is_session
-    from devices.session_run import CUES, read_session_runs
-
-    if is_recording(path):
-        return read_bids(path, preset)
-    if not is_session(path):
-        return [read_run(path, preset)]
-    try:
-        attention = parse_config(SessionFile(path).about["config"], f"configuration in {path}").attention
-    except ConfigError as error:
-        raise RunError(str(error)) from None
-    if attention is None:
-        raise RunError(f"{path} was recorded without [attention]: it does not say what was heard")
-    return read_session_runs(path, preset, attention.neural, attention.talkers, CUES)
 
 
 @contextmanager

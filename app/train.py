@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.runs import RUNS_HELP, DecoderKind, PresetName
+from app.study import SUBJECT_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ def train(
         bool,
         typer.Option("--any-cap", help="Matcher: learn where electrodes are, so that it can be a base for others."),
     ] = False,
+    subject: Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help=SUBJECT_HELP)] = None,
     epochs: Annotated[int, typer.Option(help="Network: at most.", min=1)] = 30,
     seed: Annotated[int, typer.Option(help="Network: of all that is drawn.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="Network: cpu or cuda, to train on.")] = "cpu",
@@ -40,14 +42,17 @@ def train(
 
     The figure is by leaving out one run at a time, everything fitted inside the fold; it needs three runs of a
     listener, and with fewer it is said to be not measured. A network is trained once for each fold, and compared with
-    the linear decoder on the same decisions; killed, the same command goes on after the last epoch. Exit status: 0
-    trained, 1 something does not fit.
+    the linear decoder on the same decisions; killed, the same command goes on after the last epoch. Runs that cannot be
+    used are left out, and named at the end. Exit status: 0 trained, 1 something does not fit, or nothing can be used.
     """
     from app.console import fail
-    from app.runs import decoder_preset, maker, read_runs
+    from app.outputs import must_take_files
+    from app.runs import decoder_preset, maker
+    from app.study import read_study
     from devices.recorded_run import RunError
     from pipeline.decoders.decoder import DecoderError
     from pipeline.decoders.presets import PRESETS
+    from pipeline.splits import LEAST
     from pipeline.stream import WiringError
 
     chosen = PRESETS[preset.value]
@@ -55,10 +60,18 @@ def train(
         fail(f"--base, --any-cap and --device are for networks, and {decoder.value} is none")
     if out.exists():
         fail(f"{out} is there already: move it away, or choose another folder by --out")
+    must_take_files(out)
     try:
-        loaded = read_runs(runs, chosen)
+        study = read_study(runs, chosen, subject or ())
+        loaded = study.runs
+        if len(loaded) < LEAST:
+            raise RunError(
+                f"training needs {LEAST} runs or more, and three of each listener to judge it; there is {len(loaded)}"
+                f", {loaded[0].name} of {loaded[0].subject}{study.reasons()}"
+            )
         if not decoder.network:
             train_and_save(loaded, maker(decoder, chosen), chosen, out)
+            study.tell()
             return
         from app.train_network import Resumable, settings
 
@@ -67,6 +80,7 @@ def train(
         longer = decoder_preset(decoder, chosen)
         train_and_save(loaded, resumable, longer, out, against=maker(DecoderKind.LINEAR, longer))
         resumable.clear()
+        study.tell()
     except (RunError, DecoderError, WiringError, ValueError, OSError) as error:
         fail(str(error))
 

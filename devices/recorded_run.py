@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from pipeline.decoding_graph import NEURAL, decoding_graph
 from pipeline.graph import Graph
 from pipeline.run import Run
 from pipeline.stream import Aligned, Block, ClockMap, Gap, Item, StreamSpec, WiringError
+
+log = logging.getLogger(__name__)
 
 #: Seconds of each stream that are fed at a time.
 PIECE_S = 0.5
@@ -99,7 +102,7 @@ def prepare(recorded: RecordedRun, preset: Preset) -> list[Run]:
     Raises
     ------
     RunError
-        If the preset does not fit the rate or channels, or nothing is left of a trial.
+        If the preset does not fit the rate or channels, or nothing is left of any trial.
     """
     sources = {"neural": recorded.neural, **{f"talker {k}": signal for k, signal in enumerate(recorded.speech)}}
     n_features = recorded.speech[0].spec.n_channels
@@ -134,7 +137,8 @@ def cut(
     Raises
     ------
     RunError
-        If the graph does not fit, or nothing is left of a trial.
+        If the graph does not fit, or nothing is left of any trial. One of which nothing is left is logged, and left
+        out.
     """
     try:
         graph.open(specs)
@@ -156,12 +160,14 @@ def cut(
     # The instants of the samples, by the clock map that came with them; within a recording they are one line.
     clock = next(item for item in found if isinstance(item, ClockMap))
     times = clock.time0 + (np.arange(first, stop) - clock.index0) * clock.period
-    runs = []
+    runs: list[Run] = []
+    empty: list[str] = []
     sfreq = graph.specs[NEURAL].sfreq
     for trial in trials:
         rows = slice(*np.searchsorted(times, [trial.start, trial.stop]))
         if not known[rows].any():
-            raise RunError(f"{source}: nothing was recorded of {trial.name!r}")
+            empty.append(trial.name)
+            continue
         attended = _attended(trial, times[rows])
         attended[~known[rows]] = -1
         runs.append(
@@ -177,6 +183,10 @@ def cut(
                 trial.stimuli,
             )
         )
+    if empty and not runs:
+        raise RunError(f"{source}: nothing was recorded of {', '.join(map(repr, empty))}")
+    if empty:
+        log.warning("%s: nothing was recorded of %s: left out", source, ", ".join(map(repr, empty)))
     return runs
 
 

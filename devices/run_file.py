@@ -20,6 +20,7 @@ from devices import xdf
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
 from devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
 from devices.recordings import Recording
+from devices.subjects import whose
 from pipeline.decoders.presets import Preset
 from pipeline.run import Run
 from pipeline.stream import StreamSpec
@@ -139,7 +140,7 @@ def read_run(path: Path, preset: Preset) -> Run:
     """
     neural, talkers, attended = _streams(path)
     root = ET.fromstring(neural.description.xml)  # noqa: S314 - expat bounds entity expansion
-    subject = root.findtext("desc/subject/id") or path.stem
+    subject = root.findtext("desc/subject/id") or whose(path)[0]
     names = tuple(stream.description.spec.name for stream in talkers)
     stimuli = tuple(stream.description.source_id for stream in talkers)
     whole = Trial(path.stem, -np.inf, np.inf, names, stimuli, tuple(attended))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from devices.recorded_run import RunError, Trial, cut
 from devices.session_file import Consumed, SessionFile
+from devices.subjects import whose
 from pipeline.decoders.presets import Preset
 from pipeline.decoding_graph import decoding_graph
 from pipeline.run import Run
@@ -56,6 +57,8 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
         If there is no cue, or it names nobody known, or nothing was recorded of a trial.
     """
     session = SessionFile(path)
+    there, called = whose(path)
+    subject = session.about.get("subject") or there
     for name in (neural, talkers, cues):
         if name not in session.streams:
             raise RunError(f"{path} has no stream {name!r}, but {', '.join(session.streams)}")
@@ -70,7 +73,7 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
         if name:
             # Speech goes on from trial to trial: no two of them hear the same part of it.
             stimuli = tuple(f"{path.stem}-{number}-{talker}" for talker in names)
-            trials.append(Trial(f"{path.stem}-{number}", start, stop, names, stimuli, ((start + REORIENT_S, name),)))
+            trials.append(Trial(f"{called} trial {number}", start, stop, names, stimuli, ((start + REORIENT_S, name),)))
     if not trials:
         raise RunError(f"{path} holds no cue that says who was to be attended")
 
@@ -81,4 +84,4 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
 
     specs = {name: session.streams[name].spec for name in (neural, talkers)}
     graph = decoding_graph(preset, neural, [talkers], 1, 2.0)
-    return cut(str(path), path.parent.name, graph, specs, items(), trials)
+    return cut(str(path), subject, graph, specs, items(), trials)

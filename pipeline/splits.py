@@ -52,6 +52,48 @@ class Fold:
     test: tuple[int, ...]
 
 
+#: Fewest runs that a decoder learns from: with one alone, no penalty can be chosen.
+LEAST = 2
+#: What is wanted to leave LEAST runs to learn from, by protocol.
+_WANTED = {
+    "leave-one-run-out": "three runs of a listener",
+    "leave-one-subject-out": "two listeners, each with two runs, or more listeners",
+    "leave-one-paired-envelope-out": "three runs of a listener, each with other audio",
+    "leave-one-subject-and-envelope-out": "two listeners, each with two runs, or more listeners, each with other audio",
+}
+
+
+def few(runs: Sequence[Run], protocol: str) -> list[int]:
+    """Find the runs that cannot be judged by a protocol, since too little is left to learn from.
+
+    Returns
+    -------
+    indices : list of int
+        Without these runs, a decoder learns from at least ``LEAST`` runs in each fold.
+
+    Raises
+    ------
+    ValueError
+        If none can be judged; it says what is wanted and what there is.
+    """
+    if protocol == TRAINED_ELSEWHERE:
+        return []
+    may, left = PROTOCOLS[protocol], list(range(len(runs)))
+    while True:
+        enough = [i for i in left if sum(may(runs[i], runs[j]) for j in left if j != i) >= LEAST]
+        if len(enough) == len(left):
+            break
+        left = enough
+    if not left:
+        names = sorted({run.subject for run in runs})
+        counts = ", ".join(f"{name} {sum(run.subject == name for run in runs)}" for name in names)
+        raise ValueError(
+            f"{protocol} needs {_WANTED[protocol]}: one is left out, and a decoder learns from {LEAST} or more. "
+            f"Runs that there are: {counts or 'none'}"
+        )
+    return sorted(set(range(len(runs))) - set(left))
+
+
 def plan(runs: Sequence[Run], protocol: str) -> tuple[Fold, ...]:
     """Divide runs into folds; each is judged once, and those that may learn from the same runs share a fold.
 

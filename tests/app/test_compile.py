@@ -13,6 +13,7 @@ from small_networks import made
 from typer.testing import CliRunner
 
 from app.compile import BackendName, PrecisionName, compile_decoder, real_windows
+from app.study import Study
 from devices.decoder_folder import Facts, save_decoder
 from kernels.runtime import BACKENDS
 from kernels.runtime.backend import TOLERANCE
@@ -117,7 +118,7 @@ def test_one_that_lies_is_not_ready(network, monkeypatch):
 
 def test_judged_on_windows_of_a_recording(network, monkeypatch):
     recorded = [planted(0, n_channels=8), planted(1, n_channels=8, seconds=4.0), planted(2, n_channels=8, seconds=1.0)]
-    monkeypatch.setattr("app.runs.read_runs", lambda paths, preset: recorded)
+    monkeypatch.setattr("app.study.read_study", lambda paths, preset: Study(recorded))
     monkeypatch.setattr(Decoder, "spec", make_spec("attention", recorded[0], SMALL), raising=False)
     result = run("--backend", "eager_cpu", "--run", "r.xdf")
     assert result.exit_code == 0, result.output

@@ -84,7 +84,7 @@ def party(tmp_path_factory):
         for run in (1, 2):
             stem = f"{subject}_task-party_run-{run}"
             x = brain([(1.5, "her"), (12.0, "she")])
-            x[:, 1:4] += 5 * x[:, :1]
+            x[:, 1:4] += 5 * x[:, :1] + np.random.default_rng(run).normal(0, 1, (len(x), 1))
             if suffix == ".edf":
                 x[:, 4] = 0.0
             write_events(
