@@ -35,7 +35,7 @@ tensorrt: $(READY)
 	.ci/tensorrt '$(PYTHON_HERE)'
 
 demo: $(READY)
-	$(PYTHON_HERE) -m app.demo
+	$(PYTHON_HERE) -m app.cli demo
 
 bench: $(READY)
 	$(PYTHON_HERE) -m app.cli bench graph

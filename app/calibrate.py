@@ -22,18 +22,18 @@ def calibrate(
     out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
     headless: Annotated[bool, typer.Option("--headless", help=HEADLESS_HELP)] = False,
 ) -> None:
-    """Check everything, run the trials of protocol.toml, and train a decoder on them.
+    """Run the trials of protocol.toml and train a decoder on them.
 
-    The protocol lies beside the session's file. Cues are shown here and sent by LSL. The decoder goes into
-    DIR/decoder with its cross-validated accuracy; on a terminal you are asked whether to keep it. Keys: r repeats a
-    trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is wrong, 130 ended
-    early.
+    Everything is checked first. The protocol lies beside the session's file. Cues are shown here and sent by LSL. The
+    decoder goes into DIR/decoder with its cross-validated accuracy; on a terminal you are asked whether to keep it.
+    Keys: r repeats a trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is
+    wrong, 130 ended early.
     """
     from app.config import load_config
     from app.console import console, fail, failures, say
     from app.keyboard import Keyboard
-    from app.record import stop_on_signals
     from app.session_screen import Screen, refusals
+    from app.signals import heeded, stop_on_signals
     from app.supervisor import Supervisor
     from devices.lsl_log import quiet_liblsl
     from pipeline.metrics import binomial_threshold
@@ -52,7 +52,8 @@ def calibrate(
             n = sum(bool(name) for _, name in cues)
             say(f"{n} trials, {cues[-1][0]:.0f} s in all. Looking at everything first …")
             try:
-                rig.calibrate(plan)
+                with heeded(stop, rig.stop):
+                    rig.calibrate(plan)
             finally:
                 screen.tell()
             screen.follow(stop, line=not headless)

@@ -34,6 +34,12 @@ class Refused(Exception):
     """Raised by whoever handles requests: this one cannot be granted, and why."""
 
 
+class Said(str):
+    """An argument as a person typed it; the command that takes it knows whether a number or text is meant."""
+
+    __slots__ = ()
+
+
 class Server:
     """Answers requests, from threads of its own, until closed.
 
@@ -102,9 +108,10 @@ class Server:
     def _answer(self, message: bytes) -> dict[str, Any]:
         try:
             request = json.loads(message)
-            command, arguments = request["do"], request.get("with", {})
+            command, arguments, said = request["do"], request.get("with", {}), request.get("said", {})
             if not isinstance(command, str) or not isinstance(arguments, dict):
                 raise TypeError
+            arguments |= {name: Said(text) for name, text in said.items()}
         except (ValueError, KeyError, TypeError, AttributeError):
             return {"error": "a request is an object with 'do', a text, and 'with', an object"}
         try:
@@ -166,8 +173,15 @@ class Client:
         ChannelError
             If it is refused, or the session ended meanwhile.
         """
+        return self._ask({"do": command, "with": arguments})
+
+    def say(self, command: str, said: Mapping[str, str]) -> Any:
+        """Make a request with arguments as a person typed them; as :meth:`send`."""
+        return self._ask({"do": command, "said": dict(said)})
+
+    def _ask(self, request: dict[str, Any]) -> Any:
         try:
-            self._pipe.send_bytes(json.dumps({"do": command, "with": arguments}).encode())
+            self._pipe.send_bytes(json.dumps(request).encode())
             answer = json.loads(self._pipe.recv_bytes(MAX_MESSAGE))
         except (EOFError, OSError):
             raise ChannelError("the session has ended") from None

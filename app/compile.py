@@ -41,10 +41,11 @@ def compile_decoder(
         list[Path] | None, typer.Option(help="Judge on windows of this recording, as for train, not on noise.")
     ] = None,
 ) -> None:
-    """Compile the network of a decoder before a session, and compare it with a float64 reference.
+    """Compile the network of a decoder before a session.
 
-    What was compiled is kept in your cache folder, and found again for the very same network, GPU, driver and versions
-    only. Exit status: 0 at least one backend is ready, and each that was asked for; 1 otherwise.
+    It is compared with a float64 reference. What was compiled is kept in your cache folder, and found again for the
+    very same network, GPU, driver and versions only. Exit status: 0 at least one backend is ready, and each that was
+    asked for; 1 otherwise.
     """
     from rich.table import Table
     from rich.text import Text

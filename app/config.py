@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from app.backends import BackendName, PrecisionName
-from app.sound_config import SoundConfig, TalkerConfig
+from app.sound_config import SoundConfig
+from app.validation import explain, nearest
 from devices.decoder_folder import load_decoder
 from devices.lsl_info import StreamSelector
 from devices.session_file import JOURNAL
@@ -130,15 +130,6 @@ class _File(_Strict):
     sound: SoundConfig | None = None
 
 
-_TABLES: dict[str, type[BaseModel]] = {
-    "streams": StreamConfig,
-    "outputs": OutputConfig,
-    "engine": EngineConfig,
-    "sound": SoundConfig,
-    "sound.talkers": TalkerConfig,
-}
-
-
 @dataclasses.dataclass(frozen=True)
 class Config:
     """A checked configuration.
@@ -235,7 +226,7 @@ def load_sound(path: Path) -> SoundConfig:
         raise ConfigError(f"{path}: there is no table [sound] with [[sound.talkers]], but {found}")
     for key in raw:
         if key not in _File.model_fields:
-            raise ConfigError(f"{path}: unknown table [{key}]{_nearest(key, _File.model_fields)}")
+            raise ConfigError(f"{path}: unknown table [{key}]{nearest(key, _File.model_fields)}")
     file = _validate(_File, {"streams": {}, "sound": raw["sound"]}, str(path))
     assert file.sound is not None
     return file.sound
@@ -300,7 +291,7 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
     attention = _validate(AttentionConfig, settings, place)
     for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
         if name not in file.streams:
-            raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{_nearest(name, file.streams)}")
+            raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{nearest(name, file.streams)}")
     if len(set(attention.backends)) < len(attention.backends):
         raise ConfigError(f"{place}: backends names one twice, but must name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
@@ -346,7 +337,7 @@ def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...
         node = _validate(_Node, {k: v for k, v in table.items() if k in own}, place)
         if node.type not in KINDS:
             raise ConfigError(
-                f"{place}: type is {node.type!r}, but must be one of {', '.join(KINDS)}{_nearest(node.type, KINDS)}"
+                f"{place}: type is {node.type!r}, but must be one of {', '.join(KINDS)}{nearest(node.type, KINDS)}"
             )
         if node.input and node.inputs:
             raise ConfigError(f"{place}: has both 'input' and 'inputs', but must have one of them")
@@ -376,7 +367,7 @@ def _validate(model: type[_M], raw: dict[str, Any], where: str, also: set[str] =
     try:
         return model.model_validate(raw if model is _File else _tuples(raw))
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{where}: {_explain(e, model, also)}" for e in error.errors())) from None
+        raise ConfigError("\n".join(f"{where}: {explain(e, model, also)}" for e in error.errors())) from None
 
 
 def _tuples(value: Any) -> Any:
@@ -384,27 +375,3 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_tuples(v) for v in value)
     return {k: v if k == "inputs" else _tuples(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-
-def _explain(error: Any, model: type[BaseModel], also: set[str]) -> str:
-    path = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        *parents, key = error["loc"]
-        places = [".".join(map(str, parents[:n])) for n in (2, 1)] if parents else []
-        table = next((_TABLES[place] for place in places if place in _TABLES), model)
-        known = set(table.model_fields) | also
-        return f"unknown key {path!r}{_nearest(str(key), known) or '; known are ' + ', '.join(sorted(known))}"
-    if error["type"] == "tuple_type":
-        return f"{path} is {error['input']!r}, but must be a list: [{error['input']!r}]"
-    if error["type"] == "enum":
-        values = [one.strip(" '") for one in error["ctx"]["expected"].replace(" or ", ",").split(",")]
-        near = _nearest(str(error["input"]), values)
-        return f"{path} is {error['input']!r}, but must be one of {', '.join(values)}{near}"
-    if error["type"] == "missing":
-        return f"key {path!r} is missing"
-    return f"{path} is {error['input']!r}, but: {error['msg']}"
-
-
-def _nearest(key: str, known: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, list(known), n=1)
-    return f": did you mean {close[0]!r}?" if close else ""

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
+#: Exit status of a command whose reader went away, as of one that SIGPIPE ended.
+BROKEN_PIPE = 141
+
 
 class _Console(Console):
+    #: Whether the command goes on where nobody reads what it says: whoever stops reading must not end a recording.
+    goes_on = False
+
     def on_broken_pipe(self) -> None:
-        """Go on in silence: whoever stops reading must not end a recording."""
+        """End the command, or let it go on in silence."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        if not self.goes_on:
+            raise SystemExit(BROKEN_PIPE)
 
 
 console = _Console(soft_wrap=True)
@@ -34,6 +44,38 @@ def fail(text: str, status: int = 1) -> NoReturn:
 def say(text: str) -> None:
     """Print one event with the time of day."""
     console.print(f"{datetime.now():%H:%M:%S} {text}", markup=False, highlight=False)
+
+
+def _where_json(path: Path | None) -> Path | None:
+    console.stderr = path == Path("-")  # what is for people leaves standard output to what is for programs
+    return path
+
+
+#: The option of every command that has figures or a list.
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json", metavar="FILE", callback=_where_json, help="Write it all as JSON to this file; - is standard output."
+    ),
+]
+
+
+def write_json(path: Path | None, value: Any) -> None:
+    """Write what :data:`JsonFile` asks for, if it does; end the command where that cannot be done."""
+    if path is None:
+        return
+    text = json.dumps(value, indent=1) + "\n"
+    try:
+        if path == Path("-"):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        else:
+            path.write_text(text, encoding="utf-8")
+            console.print(f"Wrote {path}", markup=False, highlight=False)
+    except BrokenPipeError:
+        console.on_broken_pipe()
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror}")
 
 
 @contextmanager

@@ -70,20 +70,21 @@ def demo(
     device: Annotated[str, typer.Option(help="Where sound goes: a device, or null for none.")] = "",
     headless: Annotated[bool, typer.Option("--headless", help="No status line, no keys.")] = False,
 ) -> None:
-    """Let a simulated listener steer two voices: calibrate, train, close the loop, verify the recording, report.
+    """Try it: a simulated listener steers two voices.
 
-    Sound goes to the default device, else to a file in the folder. Nobody was recorded for this: EEG and both voices
-    are made up. Exit status: 0 all went well, 1 something did not, 130 ended early; else as for replay.
+    Calibrates, trains, closes the loop, writes the report and verifies the recording. Sound goes to the default device,
+    else to a file in the folder. Nobody was recorded for this: EEG and both voices are made up. Exit status: 0 all went
+    well, 1 something did not, 130 ended early; else as for replay.
     """
     from app.console import console, fail, failures
     from app.keyboard import Keyboard
     from app.loop_records import parts
     from app.modes import Mode
     from app.protocol import Calibration, Protocol, RunPlan
-    from app.record import stop_on_signals
     from app.replay import replay
     from app.report import report
     from app.session_screen import KEYS, Screen, refusals
+    from app.signals import stop_on_signals
     from app.verdict import CUT_SHORT
     from devices.lsl_log import quiet_liblsl
 
@@ -185,12 +186,3 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
         stack.callback(person.stop)
         supervisor.attend = person.attend
         yield supervisor
-
-
-def main() -> None:
-    """Run as a module."""
-    typer.run(demo)
-
-
-if __name__ == "__main__":
-    main()

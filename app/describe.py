@@ -25,7 +25,7 @@ def describe(
     ] = None,
     wait: Annotated[float, typer.Option(help="Seconds to look for streams that the file does not describe.")] = 2.0,
 ) -> None:
-    """Show the graph: nodes with every setting, rates, latency along the path, and the deadline.
+    """Show the graph: settings, rates, latency and the deadline.
 
     Rates and channels come from --recording, else from sfreq and n_channels in the configuration, else from the
     live stream. Exit status: 0 the graph fits, 1 it does not, or a stream is missing.

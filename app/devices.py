@@ -86,9 +86,10 @@ def devices(
         bool, typer.Option("--measure", help="Play silence for 2 s on each default output, and say how it keeps time.")
     ] = False,
 ) -> None:
-    """List sound inputs and outputs: channels, rates and latencies, as told; with --measure, as found.
+    """List sound inputs and outputs, with rates and latencies.
 
-    Exit status: 0 there is a sound output, 1 sound cannot be looked at, 3 there is none.
+    They are as reported by the driver; with --measure, as measured. Exit status: 0 there is a sound output, 1 sound
+    cannot be looked at, 3 there is none.
     """
     try:
         with console.status("Asking PortAudio …"):

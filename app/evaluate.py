@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.console import JsonFile
 from app.runs import RUNS_HELP, DecoderKind, PresetName
 from app.study import SUBJECT_HELP
 
@@ -66,19 +67,18 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes on this machine.", min=1)] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
+    json_file: JsonFile = None,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
 ) -> None:
-    """Cross-validate: accuracy by window with its threshold and a null, switch times, calibration.
+    """Cross-validate a decoder: accuracy by window, switch times.
 
-    Everything, filters and penalties included, is causal and fitted inside the fold. Windows do not overlap. The
-    numbers printed are the numbers in the file. For networks there is no calibration of posteriors. Runs that cannot
-    be used are left out, and named at the end. Leaving one run out takes three runs of a listener; posteriors and
-    switch times by them take four. Exit status: 0 done, 1 something does not fit, or nothing can be used.
+    Accuracy comes with its chance limit and a null, posteriors with their calibration. Everything, filters and
+    penalties included, is causal and fitted inside the fold. Windows do not overlap. The numbers printed are the
+    numbers in the file. For networks there is no calibration of posteriors. Runs that cannot be used are left out, and
+    named at the end. Leaving one run out takes three runs of a listener; posteriors and switch times by them take
+    four. Exit status: 0 done, 1 something does not fit, or nothing can be used.
     """
-    import json
-
-    from app.console import console, fail
+    from app.console import console, fail, write_json
     from app.outputs import must_be_writable
     from app.report_html import report_html
     from app.runs import maker, progress
@@ -126,10 +126,8 @@ def evaluate(
             markup=False,
         )
     figures = {**found.to_json(), "decoder": str(decoder) if decoder else kind.value, "preset": preset.value}
+    write_json(json_file, figures)
     try:
-        if json_file is not None:
-            json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-            console.print(f"Wrote {json_file}", markup=False)
         if html is not None:
             html.write_text(report_html(figures), encoding="utf-8")
             console.print(f"Wrote {html}", markup=False)

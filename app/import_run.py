@@ -31,9 +31,9 @@ def import_run(
     subject: Annotated[str | None, typer.Option(help="Who listened; from sub-XX in the path if not given.")] = None,
     stream: Annotated[str | None, typer.Option(help="Which stream of an XDF file.")] = None,
 ) -> None:
-    """Make a run, the input of train and evaluate, from a recording and what was heard during it.
+    """Combine an EEG recording and its audio into a run.
 
-    Exit status: 0 written, 1 something does not fit, and nothing was written.
+    A run is the input of train and evaluate. Exit status: 0 written, 1 something does not fit, and nothing was written.
     """
     from app.console import console, fail
     from app.outputs import must_be_writable

@@ -26,10 +26,11 @@ def level(
         float | None, typer.Option(help="What the meter reads, dB SPL, if it is known already; else it is asked for.")
     ] = None,
 ) -> None:
-    """Play pink noise, ask what a sound level meter reads at the listener's ear, and keep it for this device.
+    """Measure how loud a sound output is, by a sound level meter.
 
-    With it, ``max_spl`` in [sound] becomes a level cap: whatever is played, this device is not louder than that, as
-    long as nobody turns up its volume. Exit status: 0 stored, 1 could not play, or the reading makes no sense.
+    Plays pink noise, asks what the meter reads at the listener's ear, and keeps it for this device. With it, max_spl in
+    [sound] becomes a level cap: whatever is played, this device is not louder than that, as long as nobody turns up its
+    volume. Exit status: 0 stored, 1 could not play, or the reading makes no sense.
     """
     from app.console import console, fail, failures
     from app.sound_config import SoundConfig, TalkerConfig

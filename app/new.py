@@ -131,7 +131,9 @@ def write_session(folder: Path) -> Path:
 def new(
     folder: Annotated[Path, typer.Argument(metavar="NAME", help="Folder to make; its name names the streams, too.")],
 ) -> None:
-    """Write NAME/session.toml and NAME/protocol.toml, commented, to start from.
+    """Write a session to start from: session.toml and protocol.toml.
+
+    Both go into the folder NAME, and say in comments what can be set.
 
     Exit status: 0 written, 1 the folder is there already or cannot be made.
     """

@@ -11,7 +11,7 @@ from app.console import fail
 def must_be_writable(*files: Path | None) -> None:
     """End the command unless these files can be written; those that are there stay as they are."""
     for path in files:
-        if path is None:
+        if path is None or path == Path("-"):  # or standard output
             continue
         try:
             there = path.exists()

@@ -51,7 +51,7 @@ def play(
         bool, typer.Option("--publish/--no-publish", help="Publish gains, markers and envelopes as LSL streams.")
     ] = True,
 ) -> None:
-    """Play the talkers, and let the keyboard do what a decoder will: a sound check.
+    """Play the talkers, steered by the keyboard: a sound check.
 
     Keys: 1-8 favour a talker, 0 all alike, arrows move the chosen one, + and - change the gain of everything, m mutes
     and unmutes, Esc mutes, q quits. Ctrl-C, SIGTERM and a closed terminal end it too, with a fade. Exit status: 0
@@ -60,7 +60,7 @@ def play(
     from app.config import load_sound
     from app.console import console, fail, failures, say
     from app.keyboard import Keyboard
-    from app.record import stop_on_signals
+    from app.signals import stop_on_signals
     from app.sound_config import SHIPPED
     from devices.audio.engine import AudioEngine
     from devices.audio.outlets import SoundOutlets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import PydanticCustomError
 
 from app.config import ConfigError
+from app.validation import explain
 
 #: A cue: seconds from the beginning, and who is to be attended from then on; ``""`` is nobody.
 Cue = tuple[float, str]
@@ -240,28 +240,4 @@ def parse_protocol(text: str, where: str) -> Protocol:
     except tomllib.TOMLDecodeError as error:
         raise ProtocolError(f"{where} is not valid TOML: {error}") from None
     except ValidationError as error:
-        raise ProtocolError("\n".join(f"{where}: {_explain(one)}" for one in error.errors())) from None
-
-
-_TABLES: dict[tuple[str, ...], type[BaseModel]] = {
-    (): Protocol,
-    ("calibration",): Calibration,
-    ("calibration", "trials"): TrialConfig,
-    ("run",): RunPlan,
-    ("run", "cues"): CueConfig,
-}
-
-
-def _explain(error: Any) -> str:
-    path = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        *parents, key = error["loc"]
-        table = _TABLES[tuple(part for part in parents if isinstance(part, str))]
-        known = sorted(field.alias or name for name, field in table.model_fields.items())
-        near = difflib.get_close_matches(str(key), known, n=1)
-        return f"unknown key {path!r}" + (f": did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}")
-    if error["type"] == "missing":
-        return f"key {path!r} is missing"
-    if error["type"] in ("trials", "cues"):
-        return f"[{path}] {error['msg']}"
-    return f"{path} is {error['input']!r}, but: {error['msg']}"
+        raise ProtocolError("\n".join(f"{where}: {explain(one, Protocol)}" for one in error.errors())) from None

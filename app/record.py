@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
-import stat
 import threading
 import time
 from collections import deque
@@ -26,10 +23,10 @@ def record(
     seconds: Annotated[float, typer.Option(help="Stop after so many seconds; 0 runs until Ctrl-C.", min=0)] = 0.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live display, only events.")] = False,
 ) -> None:
-    """Run the graph on live LSL streams and record all it consumed, so that it can be replayed bit for bit.
+    """Run the graph on live LSL streams and record its input.
 
-    Writes DIR/session-DATE-TIME.xdf. Ctrl-C (or SIGTERM) ends the recording in good order. Exit status: 0 recorded,
-    1 could not start or the recording is not whole, 2 wrong usage.
+    The recording can be replayed bit for bit. Writes DIR/session-DATE-TIME.xdf. Ctrl-C (or SIGTERM) ends the recording
+    in good order. Exit status: 0 recorded, 1 could not start or the recording is not whole, 2 wrong usage.
     """
     from app.config import load_config
     from app.console import console, fail, failures, say
@@ -37,6 +34,7 @@ def record(
     from app.engine import Engine
     from app.environment import environment
     from app.loop_records import copied_decoders
+    from app.signals import stop_on_signals
     from devices.lsl_log import quiet_liblsl
     from devices.recorder import Recorder, RecordingFailed
     from devices.subjects import whose
@@ -135,21 +133,3 @@ def _close(recorder: Recorder) -> str:
     except RecordingFailed as error:
         return str(error)
     return ""
-
-
-def stop_on_signals() -> threading.Event:
-    """Ctrl-C, a request to end and a closed terminal all end what is under way in good order."""
-    stop = threading.Event()
-    for name in ("SIGINT", "SIGTERM"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: stop.set())
-
-    def hang_up(*_: object) -> None:
-        for output in (1, 2):  # words to a terminal that is gone would be errors
-            if stat.S_ISCHR(os.fstat(output).st_mode):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), output)
-        stop.set()
-
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, hang_up)
-    return stop

@@ -106,9 +106,9 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
     import tempfile
 
     from app.console import console, failures, say
-    from app.record import stop_on_signals
     from app.replay_session import ReplaySession
     from app.session_screen import refusals
+    from app.signals import stop_on_signals
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()

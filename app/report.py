@@ -20,9 +20,10 @@ PAGE = "report.html"
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of a session: loop.xdf and what lies beside it.")],
 ) -> None:
-    """Judge a recorded closed loop against its cues, and write report.html into the folder.
+    """Score a recorded run against its cues; write report.html.
 
-    Everything is computed from the recording, by replaying it. Exit status: 0 written, 1 something is missing.
+    The report goes into the folder. Everything is computed from the recording, by replaying it. Exit status: 0 written,
+    1 something is missing.
     """
     from app.console import console, fail, failures
     from app.session_figures import session_figures

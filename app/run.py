@@ -20,7 +20,9 @@ def run(
     seconds: Annotated[float, typer.Option(help="End after so many seconds; 0 is as protocol.toml says.", min=0)] = 0.0,
     headless: Annotated[bool, typer.Option("--headless", help=HEADLESS_HELP)] = False,
 ) -> None:
-    """Decode who is attended to, turn that talker up, record it all into DIR/run-N, and write the report there.
+    """Run the closed loop and record it.
+
+    Decodes who is attended to, turns that talker up, records it all into DIR/run-N, and writes the report there.
 
     Keys: 1-8 favour a talker, 0 all alike, d decodes again, p pauses and goes on, m mutes and unmutes, Esc mutes, q
     quits. Ctrl-C, SIGTERM and a closed terminal end the run in good order too. Exit status: 0 recorded, 1 something
@@ -29,10 +31,10 @@ def run(
     from app.config import load_config
     from app.console import fail, failures, say
     from app.keyboard import Keyboard
-    from app.record import stop_on_signals
     from app.report import report
     from app.session_screen import KEYS, Screen, refusals
     from app.session_states import State
+    from app.signals import heeded, stop_on_signals
     from app.supervisor import Supervisor
     from devices.lsl_log import quiet_liblsl
 
@@ -51,13 +53,14 @@ def run(
                 fail(f"there is no decoder in {rig.decoder}. Make one: earmark calibrate {session}{where}")
             say("Looking at everything first …")
             try:
-                rig.check(seconds or plan.seconds)
+                with heeded(stop, rig.stop):
+                    rig.check(seconds or plan.seconds)
             finally:
                 screen.tell()
-            if rig.state is not State.READY:
-                fail("what is marked WRONG above must be mended first")
             if stop.is_set():
                 fail("ended before anything was recorded", 130)
+            if rig.state is not State.READY:
+                fail("fix what is marked WRONG above first")
             place = rig.run(mode, plan, seconds or None)
             say(f"{mode.value} loop, for {seconds or plan.seconds:g} s, into {place}.")
             if keyboard.there:

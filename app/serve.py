@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,14 +15,15 @@ def serve(
     session: Annotated[Path, typer.Argument(help="Session, TOML; 'earmark new' writes one.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
 ) -> None:
-    """Hold a session ready for 'earmark control' and 'earmark dashboard', until Ctrl-C or the command 'shutdown'.
+    """Run a session in the background, for 'control' and 'dashboard'.
 
-    Sound plays from the first check on. Exit status: 0 ended in good order, 1 something is wrong.
+    It goes on until Ctrl-C or the command 'shutdown'. Sound plays from the first check on. Exit status: 0 ended in good
+    order, 1 something is wrong.
     """
     from app.config import load_config
     from app.console import failures, say
-    from app.record import stop_on_signals
     from app.session_screen import refusals
+    from app.signals import stop_on_signals
     from app.supervisor import Supervisor
     from devices.lsl_log import quiet_liblsl
 
@@ -39,17 +40,17 @@ def serve(
 
 def control(
     folder: Annotated[Path, typer.Argument(help="Folder of a session under way.")],
-    command: Annotated[str, typer.Argument(help="What to do; a wrong word lists all there are.")],
+    command: Annotated[str, typer.Argument(help="Command to send; any other word lists all there are.")],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="As talker=0, mode=sham, on=false, text=...")
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="As talker=0, mode=sham, on=false, text=...")
     ] = None,
 ) -> None:
-    """Tell a session under way what to do: mute, pause, resume, override, trim, redo, note, stop, state, ...
+    """Send a command to a running session.
 
-    For a session that is served also check, calibrate, accept, refuse, run, answer and shutdown; for a demonstration
-    attend.
+    Commands are mute, pause, resume, override, trim, redo, note, stop, state and more; a wrong one lists all. For a
+    session that is served also check, calibrate, accept, refuse, run, answer and shutdown; for a demonstration attend.
 
-    Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' goes on in FOLDER. Talkers go
+    Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' runs in FOLDER. Talkers go
     by name, or count from 0. Exit status: 0 done, 1 refused, or no session is under way there.
     """
     from app.channel import ChannelError, Client
@@ -60,10 +61,10 @@ def control(
         name, equals, value = argument.partition("=")
         if not equals:
             fail(f"{argument!r} must be NAME=VALUE, as talker=0")
-        given[name] = _value(value)
+        given[name] = value
     try:
         client = Client(folder)
-        answer = client.send(command, **given)
+        answer = client.say(command, given)
     except ChannelError as error:
         fail(str(error))
     client.close()
@@ -74,11 +75,3 @@ def control(
             raise typer.Exit(1)
     elif answer is not None:
         console.print_json(json.dumps(answer))
-
-
-def _value(text: str) -> Any:
-    """Numbers, true, false and null are what they are in JSON; all else is text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -27,11 +27,11 @@ def stream(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Start when somebody listens, not at once.")] = False,
 ) -> None:
-    """Play a recording as a live LSL stream, in real time, with its annotations as a stream of markers.
+    """Play a recording as a live LSL stream, in real time.
 
-    Gaps in the recording are silence. At a speed other than 1 the stream says so in its description, and its time
-    stamps advance as they did when it was recorded. Exit status: 0 played to the end, 1 could not be played, 2 wrong
-    usage, 130 ended by Ctrl-C.
+    Its annotations become a stream of markers. Gaps in the recording are silence. At a speed other than 1 the stream
+    says so in its description, and its time stamps advance as they did when it was recorded. Exit status: 0 played to
+    the end, 1 could not be played, 2 wrong usage, 130 ended by Ctrl-C.
     """
     from app.console import console, fail
     from devices.lsl_info import StreamError

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.console import console, fail
+from app.console import JsonFile, console, fail, write_json
 
 if TYPE_CHECKING:
     import pylsl
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NO_STREAMS = 3
 #: Longest wait for a stream to open, and for its clock to answer.
 TIMEOUT = 3.0
+#: Seconds after which Ctrl-C is heeded at the latest.
+SLICE = 0.2
 #: Values per second beyond which a claim is not believed: no buffer is set up for it.
 MAX_THROUGHPUT = 100e6
 
@@ -69,7 +71,7 @@ def plain(text: str, limit: int = 80) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-def measure(info: pylsl.StreamInfo, seconds: float) -> Stream:
+def measure(info: pylsl.StreamInfo, seconds: float, stop: threading.Event | None = None) -> Stream:
     """Read a stream for a while.
 
     Parameters
@@ -78,6 +80,8 @@ def measure(info: pylsl.StreamInfo, seconds: float) -> Stream:
         As resolved.
     seconds : float
         How long to count samples, once the stream is open.
+    stop : threading.Event, optional
+        Ends it early.
     """
     from pylsl.lib import fmt2string
 
@@ -89,7 +93,7 @@ def measure(info: pylsl.StreamInfo, seconds: float) -> Stream:
         problem = "claims a format or rate that cannot be"
     else:
         try:
-            effective, age = _receive(info, seconds)
+            effective, age = _receive(info, seconds, stop or threading.Event())
         except RuntimeError as error:  # what pylsl raises for everything: time-outs, lost streams, memory
             problem = str(error)
     return Stream(
@@ -106,22 +110,22 @@ def measure(info: pylsl.StreamInfo, seconds: float) -> Stream:
     )
 
 
-def _receive(info: pylsl.StreamInfo, seconds: float) -> tuple[float | None, float | None]:
+def _receive(info: pylsl.StreamInfo, seconds: float, stop: threading.Event) -> tuple[float | None, float | None]:
     """Effective rate and age of the newest sample; None where no sample came."""
     import pylsl
 
     inlet = pylsl.StreamInlet(info, max_buflen=max(2, math.ceil(seconds)), recover=False)
-    inlet.open_stream(timeout=TIMEOUT)
+    _patiently(inlet.open_stream, stop)
     try:
-        correction = inlet.time_correction(timeout=TIMEOUT)
+        correction = _patiently(inlet.time_correction, stop)
         inlet.flush()  # the estimate of the clock took a while
         # One chunk is at most some MB, however many channels there are.
         most = max(1, min(4096, 2**20 // info.channel_count()))
         arrivals: list[tuple[float, int]] = []
         newest = math.nan
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            _, stamps = inlet.pull_chunk(timeout=left, max_samples=most, min_samples=1, as_numpy=True)
+        while (left := end - time.monotonic()) > 0 and not stop.is_set():
+            _, stamps = inlet.pull_chunk(timeout=min(left, SLICE), max_samples=most, min_samples=1, as_numpy=True)
             if len(stamps):
                 now = time.monotonic()
                 time.sleep(0.01)  # keeps chunks whole, and one that comes sample by sample from taking a core
@@ -138,6 +142,19 @@ def _receive(info: pylsl.StreamInfo, seconds: float) -> tuple[float | None, floa
         return effective, age if math.isfinite(age) else None
     finally:
         inlet.close_stream()
+
+
+def _patiently(call: Callable[..., Any], stop: threading.Event) -> Any:
+    """Try for ``TIMEOUT`` seconds, in slices: a call to LSL cannot be interrupted."""
+    from pylsl.util import TimeoutError as TooLate
+
+    end = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return call(timeout=SLICE)
+        except TooLate:
+            if stop.is_set() or time.monotonic() > end:
+                raise
 
 
 def _table(found: list[Stream]) -> Table:
@@ -176,9 +193,12 @@ def _table(found: list[Stream]) -> Table:
 
 def streams(
     seconds: Annotated[float, typer.Option(min=0.1, max=60.0, help="How long to count samples.")] = 2.0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the list to this file, too.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
-    """List the LSL streams on the network: what they announce, and what really comes."""
+    """List LSL streams on the network, with measured sample rates.
+
+    Exit status: 0 listed, 1 the list cannot be written, 3 there is no stream, 130 ended by Ctrl-C.
+    """
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
@@ -188,14 +208,15 @@ def streams(
         infos = find_streams(StreamSelector(), 1.0)
         spinner.update(f"Reading {len(infos)} streams for {seconds:g} s ...")
         # A thread each: all are read over the same seconds, and one that does not open holds up no other.
+        stop = threading.Event()
         with ThreadPoolExecutor(max_workers=max(1, len(infos))) as pool:
-            found = list(pool.map(lambda info: measure(info, seconds), infos))
+            try:
+                found = list(pool.map(lambda info: measure(info, seconds, stop), infos))
+            except KeyboardInterrupt:
+                stop.set()
+                raise
     found.sort(key=lambda stream: (stream.name, stream.host, stream.source_id))
-    if json_file is not None:
-        try:
-            json_file.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            fail(f"the list cannot be written to {json_file}: {error.strerror}")
+    write_json(json_file, [asdict(each) for each in found])
     if not found:
         fail(
             "no LSL stream on the network. Start the sender; if it runs on another machine, let both be on one network "

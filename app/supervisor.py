@@ -232,6 +232,8 @@ class Supervisor:
         names = self.session.talkers
         if talker in names:
             return names.index(str(talker))
+        if isinstance(talker, str) and talker.isdecimal():
+            talker = int(talker)
         if isinstance(talker, int) and 0 <= talker < len(names):
             return talker
         known = ", ".join(f"{number} or {name}" for number, name in enumerate(names))

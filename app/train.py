@@ -38,9 +38,9 @@ def train(
     seed: Annotated[int, typer.Option(help="Network: of all that is drawn.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="Network: cpu or cuda, to train on.")] = "cpu",
 ) -> None:
-    """Train a decoder, judge it by cross-validation, and save it with that figure.
+    """Train a decoder and save it with its cross-validated accuracy.
 
-    The figure is by leaving out one run at a time, everything fitted inside the fold; it needs three runs of a
+    The accuracy is by leaving out one run at a time, everything fitted inside the fold; it needs three runs of a
     listener, and with fewer it is said to be not measured. A network is trained once for each fold, and compared with
     the linear decoder on the same decisions; killed, the same command goes on after the last epoch. Runs that cannot be
     used are left out, and named at the end. Exit status: 0 trained, 1 something does not fit, or nothing can be used.

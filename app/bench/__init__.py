@@ -8,7 +8,7 @@ from app.bench.decoder import decoder
 from app.bench.graph import graph
 from app.bench.loop import loop
 
-bench = typer.Typer(help="Measure on this machine; every comparison is made within one run.", no_args_is_help=True)
+bench = typer.Typer(no_args_is_help=True)
 bench.command("graph")(graph)
 bench.command("audio")(audio)
 bench.command("loop")(loop)
@@ -18,4 +18,7 @@ bench.command("dashboard")(dashboard)
 
 @bench.callback()
 def _bench() -> None:
-    """Measure on this machine; every comparison is made within one run."""
+    """Measure the speed of every part on this machine.
+
+    Every comparison is made within one run.
+    """

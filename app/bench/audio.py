@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
+
+from app.console import JsonFile
 
 if TYPE_CHECKING:
     from devices.audio.scene import Prepared
@@ -29,17 +29,18 @@ CHANGE_S = (0.03, 0.09)
 
 
 def audio(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    json_file: JsonFile = None,
     seconds: Annotated[float, typer.Option(help="Length of each live measurement.", min=1)] = 10.0,
 ) -> None:
-    """Measure live sound: cost per buffer, in-process against own process under load, control to DAC.
+    """Measure live sound: cost, buffers missed, control to DAC.
 
-    Live measurements are made on the default sound output; where there is none, on a clock. Figures of one run can be
+    Cost per buffer, the sound in this process and in its own under load, and the time from control to DAC. Live
+    measurements are made on the default sound output; where there is none, on a clock. Figures of one run can be
     compared with one another, not with those of another machine or day.
     """
     from rich.table import Table
 
-    from app.console import console, failures
+    from app.console import console, failures, write_json
     from app.environment import environment
     from devices.lsl_log import quiet_liblsl
 
@@ -74,9 +75,7 @@ def audio(
             table.add_row(name if i == 0 else "", key, shown)
         table.add_section()
     console.print(table)
-    if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        console.print(f"Wrote {json_file}", markup=False)
+    write_json(json_file, found)
 
 
 def _sink() -> tuple[Sink, str]:

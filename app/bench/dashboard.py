@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing as mp
 import os
@@ -17,6 +16,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from app.console import JsonFile
+
 #: Channels, sampling rate in Hz.
 SHAPES = ((64, 500.0), (128, 500.0), (256, 1000.0))
 #: Size of what is drawn, pixels; seconds of a sweep; frames per second.
@@ -27,18 +28,18 @@ TALKERS = ("Joe", "Ada")
 
 
 def dashboard(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    json_file: JsonFile = None,
     seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=2)] = 10.0,
 ) -> None:
-    """Measure the window: traces beside a naive drawing of the same data, all of it, and the engine beside it.
+    """Measure the window: traces, all of it, the engine beside it.
 
-    CPU is that of the window's process, which is what it takes from others; the X server's is not in it. Without a
-    display, Qt draws into memory. Figures of one run can be compared with one another, not with those of another
-    machine or day.
+    Traces are compared with a naive drawing of the same data. CPU is that of the window's process, which is what it
+    takes from others; the X server's is not in it. Without a display, Qt draws into memory. Figures of one run can be
+    compared with one another, not with those of another machine or day.
     """
     from rich.table import Table
 
-    from app.console import console, fail
+    from app.console import console, fail, write_json
     from app.environment import environment
     from devices.lsl_log import quiet_liblsl
 
@@ -63,9 +64,7 @@ def dashboard(
             table.add_row(name if i == 0 else "", key, shown)
         table.add_section()
     console.print(table)
-    if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        console.print(f"Wrote {json_file}", markup=False)
+    write_json(json_file, found)
 
 
 def _ask(target: Callable[..., None], *args: Any) -> Any:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
+
+from app.console import JsonFile
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,18 +28,19 @@ FIGURES = ("p50", "p99", "p999", "max", "cpu_p50", "cpu_p99")
 
 
 def decoder(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    json_file: JsonFile = None,
     n: Annotated[int, typer.Option("-n", help="Decisions measured for each figure.", min=100)] = 1000,
 ) -> None:
-    """Measure decisions on 5 s of signal: linear in NumPy, networks on every backend there is, idle and under load.
+    """Measure decoders on 5 s of signal, on every backend.
 
-    From an array in host memory to scores in host memory, one window at a time. Figures of one run can be compared with
-    one another, not with those of another machine or day.
+    Linear in NumPy, networks on every backend there is, idle and under load. From an array in host memory to scores in
+    host memory, one window at a time. Figures of one run can be compared with one another, not with those of another
+    machine or day.
     """
     from rich.table import Table
 
     from app.compile import quiet_exporter
-    from app.console import console, failures
+    from app.console import console, failures, write_json
     from app.environment import environment
 
     quiet_exporter()
@@ -62,10 +63,8 @@ def decoder(
         for row in rows:
             if "not_measured" in row:
                 console.print(f"{row['backend']}: {row['not_measured']}", markup=False)
-    if json_file is not None:
-        report = {"environment": environment(), "absent": absent(), "results": found}
-        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        console.print(f"Wrote {json_file}", markup=False)
+    report = {"environment": environment(), "absent": absent(), "results": found}
+    write_json(json_file, report)
 
 
 def networks() -> dict[str, Factory]:

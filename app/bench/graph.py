@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing as mp
 import random
 import time
 import uuid
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+
+from app.console import JsonFile
 
 #: Channels, sampling rate in Hz.
 SHAPES = ((64, 1000.0), (128, 500.0), (256, 2000.0))
@@ -41,16 +41,17 @@ TAIL = '[[nodes]]\ntype = "reference"\n[[nodes]]\ntype = "resample"\nsfreq = 125
 
 
 def graph(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    json_file: JsonFile = None,
     seconds: Annotated[float, typer.Option(help="Length of each live measurement.", min=2)] = 15.0,
 ) -> None:
-    """Measure the streaming core: cost per hop, filters against SciPy, live against MNE-LSL, memory over an hour.
+    """Measure the streaming core: cost, live delivery, memory.
 
-    Figures of one run can be compared with one another, not with those of another machine or day.
+    Cost per hop, filters against SciPy, live against MNE-LSL, memory over an hour. Figures of one run can be compared
+    with one another, not with those of another machine or day.
     """
     from rich.table import Table
 
-    from app.console import console
+    from app.console import console, write_json
     from app.environment import environment
     from devices.lsl_log import quiet_liblsl
 
@@ -72,9 +73,7 @@ def graph(
             table.add_row(name if i == 0 else "", key, shown)
         table.add_section()
     console.print(table)
-    if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        console.print(f"Wrote {json_file}", markup=False)
+    write_json(json_file, found)
 
 
 def _signal(n_channels: int, n_samples: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from app.backends import BackendName
+from app.console import JsonFile
 from app.runs import DecoderKind
 
 if TYPE_CHECKING:
@@ -48,22 +49,23 @@ dead_band_db = 0.0
 
 
 def loop(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    json_file: JsonFile = None,
     seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=10)] = 30.0,
     decoder: Annotated[DecoderKind, typer.Option(help="Kind of decoder.")] = DecoderKind.LINEAR,
     backend: Annotated[
         list[BackendName] | None, typer.Option(help="Of a network; may be given several times. Hop by hop by default.")
     ] = None,
 ) -> None:
-    """Measure the closed loop with 64 channels at 1 kHz: idle, and beside a process that burns.
+    """Measure the closed loop with 64 channels at 1 kHz.
 
-    The decision window (2 s, of networks 3 s) is not part of any figure. A network is barely trained: what it has
-    learned does not change how long it takes. Sound is made on the default output; where there is none, on
-    a clock. Figures of one run can be compared with one another, not with those of another machine or day.
+    Idle, and beside a process that burns a core. The decision window (2 s, of networks 3 s) is not part of any figure.
+    A network is barely trained: what it has learned does not change how long it takes. Sound is made on the default
+    output; where there is none, on a clock. Figures of one run can be compared with one another, not with those of
+    another machine or day.
     """
     from rich.table import Table
 
-    from app.console import console, fail, failures
+    from app.console import console, fail, failures, write_json
     from app.environment import environment
     from devices.lsl_log import quiet_liblsl
 
@@ -95,8 +97,7 @@ def loop(
         table.add_row(name, "decisions dropped", "", "", "", str(found[name]["n_dropped"]))
     console.print(table)
     console.print(f"Sound went to {found['idle']['sound'].get('went to')}.", markup=False)
-    if json_file is not None:
-        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_json(json_file, found)
 
 
 def simulated_runs(listener: ListenerConfig, n_runs: int, seconds: float) -> list[Run]:

@@ -16,7 +16,7 @@ def dashboard(
     ] = None,
     theme: Annotated[str, typer.Option(help="light or dark; what was chosen last if nothing is said.")] = "",
 ) -> None:
-    """Open the window on a session that is under way, or to begin one.
+    """Open the window: on a running session, or to begin one.
 
     It may be closed and opened at any time: sound, decisions and recording go on without it. Exit status: 0 closed,
     1 it cannot be opened.

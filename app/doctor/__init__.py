@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.console import console, fail
+from app.console import JsonFile, console, fail, write_json
 from app.doctor import machine, media, network
 from app.doctor.check import Check, Status
 
@@ -64,9 +60,13 @@ def run_check(name: str, check: Callable[[], Check]) -> Check:
 
 
 def doctor(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings to this file, too.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
-    """Check this machine: LSL and network, sound, GPU, window system, real-time permissions, disk."""
+    """Check this machine and say how to fix what is wrong.
+
+    Looks at LSL and network, sound, GPU, window system, real-time permissions, memory and disk. Exit status: 0 no
+    problem, 1 a session cannot run.
+    """
     with console.status("") as spinner:
         checks = []
         # One after the other: importing torch beside them would spoil the latencies that others measure.
@@ -76,16 +76,11 @@ def doctor(
     console.print(_table(checks), soft_wrap=False)
     failed = [each.name for each in checks if each.status == "fail"]
     warned = [each.name for each in checks if each.status == "warn"]
-    if json_file is not None:
-        report = {"ok": not failed, "checks": [asdict(each) for each in checks]}
-        try:
-            json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            fail(f"the findings cannot be written to {json_file}: {error.strerror}")
+    write_json(json_file, {"ok": not failed, "checks": [asdict(each) for each in checks]})
     if failed:
-        fail(f"Earmark will not work well here until this is mended: {', '.join(failed)}")
+        fail(f"fix these first: {', '.join(failed)}")
     better = f" Could be better: {', '.join(warned)}." if warned else ""
-    console.print(f"Nothing stands in the way.{better}", highlight=False)
+    console.print(f"No problems found.{better}", highlight=False)
 
 
 def _table(checks: list[Check]) -> Table:

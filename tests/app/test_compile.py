@@ -143,5 +143,5 @@ def test_a_recording_that_is_not_there(network):
 
 
 def test_it_is_a_command():
-    cli = importlib.import_module("app.cli")
+    cli = importlib.import_module("app.command_line")
     assert CliRunner().invoke(cli.app, ["compile", "--help"]).exit_code == 0

@@ -64,21 +64,25 @@ def test_every_kind_of_node_can_be_named():
     ("old", "new", "words"),
     [
         ("low_hz = 1\n", "lo_hz = 1\n", r"number 2 \(bandpass\): unknown key 'lo_hz': did you mean 'low_hz'\?"),
-        ("low_hz = 1\n", 'low_hz = "1"\n', "low_hz is '1', but: .*valid number"),
+        ("low_hz = 1\n", 'low_hz = "1"\n', "low_hz is '1', but must be a number"),
         ('type = "bandpass"', 'type = "bandpas"', "type is 'bandpas', but must be one of .*did you mean 'bandpass'"),
         ('type = "bandpass"\n', "", "number 2: key 'type' is missing"),
         ("max_lag_s = 2", "max_lags = 2", "unknown key 'engine.max_lags': did you mean 'max_lag_s'"),
-        ("max_lag_s = 2", "max_lag_s = -2", "engine.max_lag_s is -2, but: .*greater than 0"),
-        ('publish = "delta power"', "publis = 1", "unknown key 'outputs.0.publis': did you mean 'publish'"),
+        ("max_lag_s = 2", "max_lag_s = -2", "engine.max_lag_s is -2, but must be greater than 0"),
+        (
+            'publish = "delta power"',
+            "publis = 1",
+            r"\[\[outputs\]\] number 1: unknown key 'publis': did you mean 'publish'",
+        ),
         ('name = "m"', "", r"\[streams.marks\] says nothing to find it by"),
         ('name = "m"', 'nam = "m"', "unknown key 'streams.marks.nam': did you mean 'name'"),
-        ('kind = "channels"', 'kind = "mean"', "kind is 'mean', but: .*'average'"),
-        ('channels = ["M1", "M2"]', "channels = [1]", "channels.0 is 1, but"),
+        ('kind = "channels"', 'kind = "mean"', "kind is 'mean', but must be one of average"),
+        ('channels = ["M1", "M2"]', "channels = [1]", "channels number 1 is 1, but must be text"),
         ('input = "delta"', 'input = "delta"\ninputs = ["delta"]', "both 'input' and 'inputs'"),
         ("[engine]", "[engin]", "unknown key 'engin': did you mean 'engine'"),
         ("[engine]", "[engine", "not valid TOML"),
-        ("max_lag_s = 2", "max_lag_s = inf", "engine.max_lag_s is inf, but: .*finite"),
-        ("high_hz = 4.0", "high_hz = nan", "high_hz is nan, but: .*finite"),
+        ("max_lag_s = 2", "max_lag_s = inf", "engine.max_lag_s is inf, but must be a finite"),
+        ("high_hz = 4.0", "high_hz = nan", "high_hz is nan, but must be a finite"),
         ('name = "delta"', 'name = "earmark-journal"', "'earmark-journal' is taken"),
         (
             "[engine]",
@@ -153,7 +157,7 @@ backends = ["onnx", "eager_cpu"]
     assert config.decoders == [tmp_path / "d", tmp_path / "quick"]
     assert config.attention.backends == ("onnx", "eager_cpu")
     for wrong, words in (
-        ('backends = ["onxx"]', r"backends\.0 is 'onxx', but must be one of .*: did you mean 'onnx'\?"),
+        ('backends = ["onxx"]', r"backends number 1 is 'onxx', but must be one of .*: did you mean 'onnx'\?"),
         ('backends = "onnx"', r"backends is 'onnx', but must be a list: \['onnx'\]"),
         ('backends = ["onnx", "onnx"]', "backends names one twice"),
         ('precision = "half"', "precision is 'half', but must be one of float32, tf32, float16"),

@@ -86,7 +86,7 @@ def test_a_report_that_cannot_be_written_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(app.doctor, "CHECKS", {"one": giving(Check("one", "ok", "this"))})
     result = run("--json", str(tmp_path / "no" / "such.json"))
     assert result.exit_code == 1
-    assert "such.json: No such file" in result.output.replace("\n", "")
+    assert "such.json cannot be written: No such file" in result.output.replace("\n", "")
 
 
 def test_a_mistake_in_a_check_is_not_hidden():

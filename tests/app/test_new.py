@@ -5,7 +5,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import app
+from app.command_line import app
 from app.config import load_config
 from app.protocol import load_protocol
 from app.session import Session

@@ -122,8 +122,8 @@ def test_runs_without_cues_are_free_and_cues_may_be_written_out():
         ("[calibration]\ntrial_s = -1.0", "calibration.trial_s is -1.0, but"),
         ('[calibration]\ntrial_s = "8"', "calibration.trial_s is '8', but"),
         ("[run]\nseconds = inf", "run.seconds is inf, but"),
-        ('[[run.cues]]\nat = 1.0\nattend = "a"', "unknown key 'run.cues.0.at': did you mean 'at_s'?"),
-        ("[[run.cues]]\nat_s = 1.0", "key 'run.cues.0.attend' is missing"),
+        ('[[run.cues]]\nat = 1.0\nattend = "a"', "[[run.cues]] number 1: unknown key 'at': did you mean 'at_s'?"),
+        ("[[run.cues]]\nat_s = 1.0", "[[run.cues]] number 1: key 'attend' is missing"),
         ('[[calibration.trials]]\nattend = "a"\nseconds = 4.0', "has 1 trials, but must have 3"),
         (
             "[calibration]\nn_trials = 4\n" + '[[calibration.trials]]\nattend = "a"\nseconds = 4.0\n' * 3,

@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -235,3 +236,21 @@ def test_a_list_that_cannot_be_written_is_said(send, tmp_path):
     result = run("--seconds", "0.1", "--json", str(tmp_path))
     assert result.exit_code == 1
     assert "cannot be written" in result.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_does_not_wait_for_the_measurement(send):
+    name = unique()
+    outlet = send(name, 2, 100.0)
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "app.cli", "streams", "--seconds", "60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not outlet.have_consumers():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.endswith("error: ended by Ctrl-C\n")
+    assert "Traceback" not in said
+    assert time.monotonic() - begun < 60, "not all of the seconds that were asked for"

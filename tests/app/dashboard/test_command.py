@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtWidgets import QLabel
 from typer.testing import CliRunner
 
-from app.cli import app
+from app.command_line import app
 from app.dashboard.process import BrokenQt, check_qt
 
 RUNNER = CliRunner()

@@ -1,0 +1,100 @@
+"""Every ``earmark`` command, by its name."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from app.bench import bench
+from app.calibrate import calibrate
+from app.compile import compile_decoder
+from app.console import fail
+from app.dashboard.command import dashboard
+from app.demo import demo
+from app.describe import describe
+from app.devices import devices
+from app.doctor import doctor
+from app.evaluate import evaluate
+from app.import_run import import_run
+from app.level import level
+from app.new import new
+from app.play import play
+from app.record import record
+from app.replay import replay
+from app.report import report
+from app.run import run
+from app.serve import control, serve
+from app.stream import stream
+from app.streams import streams
+from app.train import train
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Do what a command does; Ctrl-C where it does not mind that itself ends it with a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            fail("ended by Ctrl-C", 130)
+
+
+app = typer.Typer(
+    name="earmark",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # brackets, colons and asterisks in help mean themselves
+)
+COMMANDS = (
+    new,
+    calibrate,
+    run,
+    serve,
+    control,
+    report,
+    demo,
+    dashboard,
+    streams,
+    stream,
+    devices,
+    level,
+    describe,
+    play,
+    record,
+    replay,
+    train,
+    evaluate,
+    doctor,
+)
+for command in COMMANDS:
+    app.command()(command)
+app.command("import")(import_run)
+app.command("compile")(compile_decoder)
+app.add_typer(bench, name="bench")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"earmark {version('earmark')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _earmark(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Real-time brain-steered listening. Research use only."""
+
+
+def start() -> None:
+    """Do what the command line says."""
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    app(prog_name="earmark")

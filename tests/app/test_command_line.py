@@ -1,0 +1,204 @@
+"""The command as a whole: help, version, Ctrl-C, JSON, readers that go away, and foreign places."""
+
+import inspect
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+
+import pytest
+import typer
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from app.command_line import app
+
+RUNNER = CliRunner()
+EARMARK = [sys.executable, "-m", "app.cli"]
+
+
+def commands(group=None, name=()):
+    group = group or get_command(app)
+    for word, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*name, word))
+        yield (*name, word), command
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def help_of(name, columns):
+    result = RUNNER.invoke(app, [*name, "--help"], env={"COLUMNS": str(columns), "TERMINAL_WIDTH": str(columns)})
+    assert result.exit_code == 0
+    return result.output
+
+
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*each, id=" ".join(each[0])) for each in commands()])
+def test_help_shows_everything_as_it_was_written(name, command):
+    shown = help_of(name, 80)
+    assert not [line for line in shown.splitlines() if len(line) > 80 and " " in line.split(maxsplit=1)[-1]]
+    assert words(inspect.getdoc(command.callback)) in words(shown)
+    for option in command.params:
+        assert words(option.help or "") in words(shown), option.name
+        assert all(spelling in shown for spelling in option.opts if spelling.startswith("-"))
+
+
+def test_help_keeps_brackets_and_colons():
+    assert "NAME=FILE.npz:KEY:HZ" in words(help_of(["import"], 80))
+    assert "[sound]" in help_of(["play"], 80)
+    assert "[sound]" in help_of(["level"], 80)
+
+
+@pytest.mark.parametrize("name", [(), ("bench",)])
+def test_the_lists_of_commands_cut_nothing_off(name):
+    _usage, *lines = help_of(name, 80).splitlines()
+    assert not [line for line in lines if line.endswith("...")]
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version_is_that_of_the_package(option):
+    result = RUNNER.invoke(app, [option])
+    assert (result.exit_code, result.output) == (0, f"earmark {version('earmark')}\n")
+
+
+def test_what_is_mistyped_is_hinted_at():
+    assert "Did you mean 'run'?" in RUNNER.invoke(app, ["rn"]).output
+    assert "--verify" in RUNNER.invoke(app, ["replay", "x", "--verfy"]).output
+    assert "python -m" not in subprocess.run([*EARMARK, "rn"], capture_output=True, text=True, check=False).stderr
+
+
+#: Sends itself Ctrl-C while it imports a module.
+INTERRUPTED = """\
+import os, signal, sys
+module = sys.argv.pop(1)
+class Finder:
+    def find_spec(self, name, *more):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from app.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("module", ["app.command_line", "typer", "rich.table", "app.evaluate", "pylsl", "app.config"])
+def test_ctrl_c_while_it_loads_ends_it_without_a_traceback(module, tmp_path):
+    command = [sys.executable, "-c", INTERRUPTED, module, "calibrate", str(tmp_path / "session.toml")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 130, found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def interrupted(command, begun, name=signal.SIGINT, **more):
+    """Start a command, signal it once it has said ``begun``; return its end and how long that took."""
+    with subprocess.Popen(
+        [*EARMARK, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more
+    ) as process:
+        said = ""
+        while begun not in said and process.poll() is None:
+            said += process.stdout.readline()
+        since = time.monotonic()
+        process.send_signal(name)
+        said += process.stdout.read()
+        return process.wait(), said, time.monotonic() - since
+
+
+def test_json_goes_to_standard_output_and_words_elsewhere(monkeypatch):
+    from app import doctor
+    from app.doctor.check import Check
+
+    monkeypatch.setattr(doctor, "CHECKS", {"one": lambda: Check("one", "ok", "fine")})
+    result = RUNNER.invoke(app, ["doctor", "--json", "-"])
+    assert json.loads(result.stdout)["checks"][0]["found"] == "fine"
+    assert "No problems found" in result.stderr
+    result = RUNNER.invoke(app, ["doctor"])
+    assert "No problems found" in result.stdout, "and only then"
+
+
+def test_json_that_cannot_be_written_is_said(tmp_path, monkeypatch):
+    from app import doctor
+
+    monkeypatch.setattr(doctor, "CHECKS", {})
+    result = RUNNER.invoke(app, ["doctor", "--json", str(tmp_path / "no" / "x.json")])
+    assert result.exit_code == 1
+    assert "cannot be written: No such file or directory" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+def test_a_reader_that_goes_away_ends_a_command_that_only_tells():
+    script = """if 1:
+        from app.console import console
+        for n in range(10**9):
+            console.print(n)
+    """
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 141
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="process states of Linux")
+def test_ctrl_z_does_not_stop_a_session_and_says_so():
+    script = """if 1:
+        import sys
+        from app.signals import stop_on_signals
+        stop = stop_on_signals()
+        print("ready", flush=True)
+        stop.wait()
+        print("ended", flush=True)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTSTP)
+        os.set_blocking(process.stderr.fileno(), True)
+        assert process.stderr.readline() == "\n"
+        assert "Ctrl-Z is ignored" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "ended\n"
+        assert process.wait(60) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="process states of Linux")
+def test_ctrl_z_does_not_stop_the_processes_of_a_session():
+    """They are of the terminal's group: it sends them what it sends the command."""
+    import multiprocessing
+
+    from devices.spawn import clean_birth
+
+    with clean_birth():
+        ready = multiprocessing.get_context("spawn").Event()
+        process = multiprocessing.get_context("spawn").Process(target=_child, args=(ready,))
+        process.start()
+    try:
+        os.kill(process.pid, signal.SIGTSTP)  # while it loads, too
+        assert ready.wait(60)
+        os.kill(process.pid, signal.SIGTSTP)
+        with open(f"/proc/{process.pid}/stat") as file:
+            state = re.search(r"\) (\w)", file.read())[1]
+        assert state != "T"
+    finally:
+        process.kill()
+        process.join()
+
+
+def _child(ready):
+    from devices.spawn import leave_signals_to_parent
+
+    leave_signals_to_parent()
+    ready.set()
+    time.sleep(600)
+
+
+def test_typer_is_told_to_leave_text_alone():
+    assert isinstance(app, typer.Typer)
+    assert app.rich_markup_mode is None
