@@ -82,7 +82,7 @@ class _Speaker:
 
 def run(job: EngineJob, pipe: Connection) -> None:
     """Connect, work, and end when told to, or when the supervisor is dead; the process ends here."""
-    leave_signals_to_parent("SIGTERM")
+    leave_signals_to_parent()
     from app.config import ConfigError
     from devices.audio.scene import AudioError
     from devices.lsl_info import StreamError

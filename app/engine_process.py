@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import multiprocessing as mp
 import queue
@@ -28,6 +29,7 @@ class EngineProcess:
         )
         with clean_birth():
             self._process.start()
+        atexit.register(self.kill)  # it ignores how multiprocessing ends its children
         there.close()
         self._out: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
         threading.Thread(target=self._send, name="to the engine", daemon=True).start()
@@ -90,6 +92,7 @@ class EngineProcess:
 
     def kill(self, patience_s: float = 0.0) -> None:
         """Wait for it to be gone for so long, then kill it."""
+        atexit.unregister(self.kill)
         self._process.join(patience_s)
         self._process.kill()
         self._process.join()

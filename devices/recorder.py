@@ -7,6 +7,7 @@ does no harm. The file begins, before the process starts, with all headers: it c
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import logging
@@ -40,7 +41,7 @@ def write_file(ring_name: str, path: str, base: int) -> None:
     Runs in the recorder process. Ctrl-C and a closed terminal reach every process: the recorder leaves them to its
     parent, to whom it belongs to say when all is written.
     """
-    leave_signals_to_parent("SIGTERM")
+    leave_signals_to_parent()
     ring, parent = Ring(ring_name), mp.parent_process()
     with open(path, "r+b", buffering=0) as file:
         synced_at = time.monotonic()
@@ -116,6 +117,7 @@ class Recorder:
         #: How often a dead recorder was replaced.
         self.restarts = -1
         self._start()
+        atexit.register(self.close)
 
     def _start(self) -> None:
         process = mp.get_context("spawn").Process(
@@ -191,6 +193,7 @@ class Recorder:
         RecordingFailed
             If something was lost, or could not be written within ``timeout`` seconds.
         """
+        atexit.unregister(self.close)
         deadline = time.monotonic() + timeout
         while self._out.spilled and time.monotonic() < deadline:
             self._out.pump()

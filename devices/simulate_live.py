@@ -291,8 +291,8 @@ def _main(config: LiveConfig, commands: Connection) -> None:
     quiet_liblsl()
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     listener = SimulatedListener(config)
-    signal.signal(signal.SIGTERM, lambda number, frame: listener.stop())
     leave_signals_to_parent()
+    signal.signal(signal.SIGTERM, lambda number, frame: listener.stop())
 
     def obey() -> None:
         while True:

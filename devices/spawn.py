@@ -13,21 +13,24 @@ from collections.abc import Iterator
 #: Numeric libraries get one thread each in processes that keep time.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-#: Signals that a terminal sends to every process in it.
-_OF_TERMINALS = ("SIGINT", "SIGHUP", "SIGTSTP")
+#: Signals that are the parent's to heed.
+_TO_PARENT = [getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGTSTP") if hasattr(signal, name)]
 
 _spawning = threading.Lock()
 
 
 @contextlib.contextmanager
 def clean_birth() -> Iterator[None]:
-    """Let a child be born deaf to Ctrl-C and Ctrl-Z, with one thread, and without what the main module imports."""
+    """Let a child be born deaf to signals, with one thread, and without what this program's main module imports.
+
+    The child has to call :func:`leave_signals_to_parent`.
+    """
     with _spawning:
         before = {key: os.environ.get(key) for key in _ONE_THREAD}
         main = sys.modules["__main__"]
         blocked = None
         if hasattr(signal, "pthread_sigmask"):
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_PARENT)
         os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
         sys.modules["__main__"] = types.ModuleType("__main__")  # spawn would run it again in the child
         try:
@@ -43,14 +46,12 @@ def clean_birth() -> Iterator[None]:
                     os.environ[key] = value
 
 
-def leave_signals_to_parent(*more: str) -> None:
-    """Ignore what reaches every process of a terminal: the parent decides, and has to tell its children."""
-    for name in (*_OF_TERMINALS, *more):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+def leave_signals_to_parent() -> None:
+    """Ignore what a terminal, a service manager or a guard of memory sends to every process, or to any of them.
+
+    The parent decides when its children end, and has to tell them; a child notices the parent's death by itself.
+    """
+    for number in _TO_PARENT:
+        signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _numbers())
-
-
-def _numbers() -> set[signal.Signals]:
-    return {getattr(signal, name) for name in _OF_TERMINALS if hasattr(signal, name)}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TO_PARENT)

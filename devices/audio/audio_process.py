@@ -27,7 +27,6 @@ class AudioProcess:
     def __init__(self, job: Job) -> None:
         self._sink = str(job.sink)
         self._pipe, there = mp.Pipe(duplex=False)
-        # A daemon, so that a parent that ends without stopping it takes it along, with a fade.
         self._process = mp.get_context("spawn").Process(
             target=run, args=(job, there), name="earmark audio", daemon=True
         )
@@ -39,11 +38,6 @@ class AudioProcess:
     def alive(self) -> bool:
         """Whether it runs."""
         return self._process.is_alive()
-
-    @property
-    def ended_well(self) -> bool:
-        """Whether it came to its end by itself, as it was to."""
-        return self._process.exitcode == 0
 
     def wait_until_playing(self, patience_s: float) -> tuple[str, list[str]]:
         """Wait for its first buffer.
@@ -75,9 +69,11 @@ class AudioProcess:
         raise AudioError("; ".join(problems))
 
     def last_words(self) -> str:
-        """Return why it ended."""
+        """Return why it ended; nothing if it came to the end of what it was to play."""
         event, text = self._hear() if self._pipe.poll() else ("", "")
-        return text if event == "failed" else f"the audio process died (exit code {self._process.exitcode})"
+        if event in ("failed", "ended"):
+            return text
+        return f"the audio process died (exit code {self._process.exitcode})"
 
     def _hear(self) -> tuple[str, str]:
         try:

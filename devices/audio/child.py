@@ -6,7 +6,6 @@ import gc
 import json
 import multiprocessing as mp
 import os
-import signal
 import sys
 import threading
 import time
@@ -71,12 +70,12 @@ def run(job: Job, pipe: Connection) -> None:
     try:
         shared = SharedPrepared(job.prepared)
         play = _playback(job, shared.prepared)
-        signal.signal(signal.SIGTERM, lambda *_: _stop(play))
         threading.Thread(target=_end_with_parent, args=(play,), daemon=True).start()
         gc.collect()
         gc.freeze()
         gc.disable()
         _play(job, play, say)
+        say("ended", "")
         code = 0
     except AudioError as error:
         say("failed", str(error))
@@ -101,10 +100,6 @@ def _playback(job: Job, prepared: Prepared) -> Playback:
             ring.skip_to_newest()
             live[index] = LiveSource(ring.pull, prepared.scene.sfreq)
     return Playback(prepared, job.names, live, microphone, job.resume)
-
-
-def _stop(play: Playback) -> None:
-    play.stopping = True
 
 
 def _end_with_parent(play: Playback) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import math
@@ -142,6 +143,7 @@ class AudioEngine:
         AudioError
             If the sink cannot be opened.
         """
+        atexit.register(self.stop)  # a process that ends without having stopped it fades out
         try:
             for feed in self._feeds:
                 feed.start()
@@ -156,6 +158,7 @@ class AudioEngine:
         """Fade out, end the process and remove the shared memory; a second call does nothing."""
         if self._closed:
             return
+        atexit.unregister(self.stop)
         self._stopping.set()
         if self._watcher is not None:
             self._watcher.join()
@@ -288,7 +291,7 @@ class AudioEngine:
 
     def _note(self, entry: Entry, lsl_time: float) -> None:
         self._entries.append(entry)
-        for listener in self._listeners:
+        for listener in list(self._listeners):
             _tell(listener, entry, lsl_time)
 
     # Watching
@@ -308,11 +311,12 @@ class AudioEngine:
                 if self._status.read().heartbeat != beat:
                     beat, self._beat_at = self._status.read().heartbeat, now
                 if not process.alive:
-                    if process.ended_well:
+                    reason = process.last_words()
+                    if not reason:
                         self._process = None
                         self._say("sound has ended")
                         return
-                    self._replace(process, process.last_words())
+                    self._replace(process, reason)
                 elif now - self._beat_at > patience:
                     self._replace(process, f"no sound was asked for in {now - self._beat_at:.1f} s")
 

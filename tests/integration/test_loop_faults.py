@@ -225,6 +225,21 @@ def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(
     assert STEERED in [one.situation for one in later]
 
 
+def test_nobody_obeys_a_signal_to_end_or_to_pause_that_is_not_from_the_supervisor(about, source_id):
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        rig.wait_until_steered()
+        pids = rig.engine_pid, rig.loop.names["recording"]["pid"], rig.audio.status().pid
+        for pid in pids:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTSTP):
+                os.kill(pid, number)
+        rig.wait_until_steered()
+        assert pids == (rig.engine_pid, rig.loop.names["recording"]["pid"], rig.audio.status().pid)
+    rig.check_sound()
+    assert not rig.said("ALARM")
+    _, gaps = check_tiling(consumed(rig.loop.path))
+    assert not gaps
+
+
 def test_recorder_killed_is_replaced_and_nothing_is_missing(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()

@@ -140,16 +140,43 @@ def test_a_process_that_keeps_dying_is_given_up_in_the_end():
     assert not running(pids.pop())
 
 
-def test_a_process_told_to_end_fades_out_and_stays_away(tmp_path):
+@pytest.mark.parametrize("blow", ["SIGTERM", "SIGINT", "SIGHUP", "SIGTSTP"])
+def test_whoever_else_asks_it_to_end_or_to_pause_is_not_obeyed(tmp_path, blow):
     prepared, events = noise_scene(), []
     with AudioEngine(prepared, FileSink(tmp_path / "x.wav"), on_event=events.append) as engine:
         wait_until(lambda: engine.status().frames > 24_000)
-        os.kill(engine.status().pid, signal.SIGTERM)
-        assert engine.join(10)
-        assert events == ["sound has ended"]
+        pid = engine.status().pid
+        os.kill(pid, getattr(signal, blow))
+        struck = engine.status().frames
+        wait_until(lambda: engine.status().frames > struck + 48_000)
+        assert engine.status().pid == pid
+    assert not events
     heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
     assert abs(heard - rerendered(prepared, engine)).max() < TOLERANCE
-    assert [entry.applied.kind for entry in engine.applied()][-1] == "stop"
+    assert {entry.applied.kind for entry in engine.applied()} == {"start", "control", "stop"}
+
+
+def test_an_end_that_nobody_asked_for_is_a_death_whatever_its_exit_code(tmp_path, monkeypatch):
+    """Exit code 0 alone does not make it one that was asked for."""
+    (tmp_path / "sitecustomize.py").write_text(ENDS)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
+    events = []
+    with AudioEngine(noise_scene(), NullSink(), on_event=events.append) as engine:
+        wait_until(lambda: engine.status().frames > 24_000)
+        pid = engine.status().pid
+        os.kill(pid, signal.SIGUSR1)
+        wait_until(lambda: engine.restarts)
+        assert engine.status().pid != pid
+        back = engine.status().frames
+        wait_until(lambda: engine.status().frames > back + 24_000)
+    assert "the audio process died (exit code 0)" in events[0]
+    assert "sound has ended" not in events
+
+
+ENDS = """
+import os, signal
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))
+"""
 
 
 PARENT = """
@@ -183,6 +210,13 @@ def parent(tmp_path, then):
         p.wait(20)
     wait_until(lambda: not running(pid), 10)
     wait_until(lambda: not any(os.path.exists(f"/dev/shm/{name}") for name in names), 10)
+
+
+def test_a_parent_that_ends_without_stopping_it_takes_the_child_along(tmp_path):
+    with parent(tmp_path, "AudioEngine.__exit__ = lambda *_: None"):
+        pass
+    heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
+    ends_faded(heard)
 
 
 @pytest.mark.parametrize("blow", ["SIGKILL", "SIGINT"])
