@@ -117,7 +117,8 @@ def open_recording(path: str | Path, stream: str | None = None) -> Recording:
     path : path
         A ``.fif``, ``.edf``, ``.bdf``, ``.vhdr`` or ``.xdf`` file.
     stream : str or None
-        Name, ``source_id`` or number of the stream of an XDF file; None takes the only one there is.
+        Name, ``source_id`` or number of the stream of an XDF file, or rate in Hz of an EDF or BDF file whose electrodes
+        have several; None takes the only one there is.
 
     Raises
     ------
@@ -135,8 +136,12 @@ def open_recording(path: str | Path, stream: str | None = None) -> Recording:
         from devices.recordings_xdf import open_xdf
 
         return open_xdf(path, stream)
+    if suffix in (".edf", ".bdf"):
+        from devices.recordings_edf import open_edf
+
+        return open_edf(path, stream)
     if stream is not None:
-        raise RecordingError(f"{path}: only XDF files have several streams, leave out stream {stream!r}")
+        raise RecordingError(f"{path}: only XDF, EDF and BDF files have several streams, leave out stream {stream!r}")
     from devices.recordings_mne import open_mne
 
     return open_mne(path)

@@ -1,4 +1,4 @@
-"""FIF, EDF/BDF and BrainVision recordings through MNE's readers, and the gaps these do not tell of."""
+"""FIF and BrainVision recordings through MNE's readers, and the gaps these do not tell of."""
 
 from __future__ import annotations
 
@@ -22,15 +22,12 @@ from devices.recordings import (
     warn_of_unknown_units,
     warnings_logged,
 )
-from devices.recordings_edf import EdfLayout, read_layout
 from pipeline.stream import ELECTRODES, StreamSpec
-from pipeline.units import microvolts, stated_unit
+from pipeline.units import microvolts
 
 log = logging.getLogger(__name__)
 
-_READERS = {".fif": "read_raw_fif", ".edf": "read_raw_edf", ".bdf": "read_raw_bdf", ".vhdr": "read_raw_brainvision"}
-#: Units that MNE's EDF reader turns into volts; it takes values in any other unit as they are.
-_EDF_VOLTS = ("uV", "\u00b5V", "\u03bcV", "\x83\xcaV", "mV", "V")
+_READERS = {".fif": "read_raw_fif", ".vhdr": "read_raw_brainvision"}
 #: FIFF unit codes and what they are called on LSL.
 _FIFF_UNITS = {101: "Hz", 107: "V", 110: "S", 112: "T", 114: "degC", 201: "T/m"}
 _SKIP = "BAD_ACQ_SKIP"  # how MNE calls samples that were not acquired; it fills in zeros
@@ -43,7 +40,7 @@ def open_mne(path: Path) -> Recording:
     Parameters
     ----------
     path : Path
-        A ``.fif``, ``.edf``, ``.bdf`` or ``.vhdr`` file.
+        A ``.fif`` or ``.vhdr`` file.
 
     Raises
     ------
@@ -52,25 +49,22 @@ def open_mne(path: Path) -> Recording:
     """
     suffix = path.suffix.lower()
     with in_words(path), warnings_logged(path):
-        raw, layout = _edf(path) if suffix in (".edf", ".bdf") else (_raw(path), None)
+        raw = _raw(path)
         if raw.n_times == 0:
             raise RecordingError(f"{path}: has no samples")
         n_samples = int(raw.n_times)
-        spec, scale = _describe(raw, path.stem, layout)
-        if layout is not None and layout.discontinuous:
-            segments, annotations = _records(layout, n_samples, spec.sfreq)
-        else:
-            # MNE counts onsets from the start of the acquisition, which may precede the first sample of the file.
-            notes = [(a["onset"] - raw.first_time, a["duration"], str(a["description"])) for a in raw.annotations]
-            pauses = _pauses(path) if suffix == ".vhdr" else {}
-            segments = _segments(notes, pauses, n_samples, spec.sfreq)
-            if not segments:
-                raise RecordingError(f"{path}: nothing was acquired, it says of itself")
-            annotations = [
-                (time_at(segments, spec.sfreq, onset * spec.sfreq), text)
-                for onset, _, text in notes
-                if text.upper() != _SKIP  # the gap says it
-            ]
+        spec, scale = _describe(raw, path.stem)
+        # MNE counts onsets from the start of the acquisition, which may precede the first sample of the file.
+        notes = [(a["onset"] - raw.first_time, a["duration"], str(a["description"])) for a in raw.annotations]
+        pauses = _pauses(path) if suffix == ".vhdr" else {}
+        segments = _segments(notes, pauses, n_samples, spec.sfreq)
+        if not segments:
+            raise RecordingError(f"{path}: nothing was acquired, it says of itself")
+        annotations = [
+            (time_at(segments, spec.sfreq, onset * spec.sfreq), text)
+            for onset, _, text in notes
+            if text.upper() != _SKIP  # the gap says it
+        ]
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
         with in_words(path):
@@ -80,41 +74,20 @@ def open_mne(path: Path) -> Recording:
     return Recording(spec, n_samples, segments, annotations, read)
 
 
-def _raw(path: Path, **options: Any) -> Any:
+def _raw(path: Path) -> Any:
     import mne
 
-    return getattr(mne.io, _READERS[path.suffix.lower()])(path, preload=False, verbose="WARNING", **options)
+    return getattr(mne.io, _READERS[path.suffix.lower()])(path, preload=False, verbose="WARNING")
 
 
-def _edf(path: Path) -> tuple[Any, EdfLayout]:
-    layout = read_layout(path)
-    raw = _raw(path, infer_types=True)
-    # MNE would bring slower signals to the highest rate, and differently for every piece that is read.
-    usual = layout.usual()
-    other = [name for name, n in zip(raw.ch_names, layout.per_record, strict=True) if n != usual]
-    if other:
-        rate = usual / layout.record_s
-        log.warning("%s: left out, as their sampling rate is not %g Hz: %s", path.name, rate, ", ".join(other))
-        raw = _raw(path, infer_types=True, exclude=other, exclude_after_unique=True)
-    return raw, layout
-
-
-def _describe(raw: Any, name: str, layout: EdfLayout | None) -> tuple[StreamSpec, NDArray[np.float64]]:
+def _describe(raw: Any, name: str) -> tuple[StreamSpec, NDArray[np.float64]]:
     """Describe the channels, and say by what to multiply the numbers that MNE returns for each."""
     nan = math.nan
     types, units, scale, positions = [], [], [], []
-    dimensions = None
-    if layout is not None:
-        usual = layout.usual()
-        dimensions = [d for d, n in zip(layout.dimensions, layout.per_record, strict=True) if n == usual]
-    for i, (channel, kind) in enumerate(zip(raw.info["chs"], raw.get_channel_types(), strict=True)):
+    for channel, kind in zip(raw.info["chs"], raw.get_channel_types(), strict=True):
         unit, factor = _FIFF_UNITS.get(int(channel["unit"]), ""), 1.0
         kind = {"dbs": "seeg"}.get(kind, kind if kind in ELECTRODES else "misc")  # noqa: PLW2901
-        if dimensions is not None and unit == "V":
-            unit, factor = _edf_unit(dimensions[i])
-            # EDF readers call EEG whatever says nothing else; but what is measured in percent is no electrode.
-            kind = kind if unit in ("V", "") else "misc"  # noqa: PLW2901
-        elif not unit and microvolts(raw._orig_units.get(channel["ch_name"], "")):
+        if not unit and microvolts(raw._orig_units.get(channel["ch_name"], "")):
             unit = "V"  # MNE forgets the unit of BrainVision channels without coordinates
         if kind in ELECTRODES and unit == "V":
             unit, factor = "uV", factor * 1e6
@@ -135,16 +108,6 @@ def _describe(raw: Any, name: str, layout: EdfLayout | None) -> tuple[StreamSpec
     )
     warn_of_unknown_units(spec)
     return spec, np.array(scale)
-
-
-def _edf_unit(dimension: str) -> tuple[str, float]:
-    """Unit of an EDF signal, and what brings MNE's numbers to it."""
-    if dimension in _EDF_VOLTS:
-        return "V", 1.0
-    factor = microvolts(dimension)
-    if factor is not None:  # volts by a name that MNE does not know
-        return "V", factor * 1e-6
-    return stated_unit(dimension), 1.0
 
 
 def _segments(
@@ -202,27 +165,3 @@ def _text(path: Path) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:  # older BrainVision recorders wrote Latin-1
         return data.decode("latin-1")
-
-
-def _records(layout: EdfLayout, n_samples: int, sfreq: float) -> tuple[list[Segment], list[tuple[float, str]]]:
-    """Cut a discontinuous EDF+ or BDF+ recording, which MNE takes for a continuous one."""
-    per_record = layout.usual()
-    segments: list[Segment] = []
-    annotations: list[tuple[float, str]] = []
-    first = 0.0
-    for i, found in enumerate(layout.records()):
-        start, stop = i * per_record, (i + 1) * per_record
-        if not found:
-            raise RecordingError(f"{layout.path}: data record {i} does not say when it began")
-        onset = found[0][0]
-        if not segments:
-            first = onset
-            segments.append(Segment(start, stop, 0.0))
-        elif onset - first - segments[-1].time_at(start, sfreq) > 0.5 / sfreq:
-            segments.append(Segment(start, stop, onset - first))
-        else:
-            segments[-1] = segments[-1]._replace(stop=stop)
-        annotations += [(time - first, text) for time, texts in found for text in texts]
-    if not segments or segments[-1].stop != n_samples:
-        raise RecordingError(f"{layout.path}: {len(segments)} segments do not make up its {n_samples} samples")
-    return segments, annotations

@@ -164,7 +164,7 @@ def test_edf_signals_of_other_rates_are_left_out_not_resampled(tmp_path, caplog)
     assert recording.spec.ch_names == ("E0", "E1", "E2")
     assert (recording.spec.sfreq, recording.n_samples) == (200, 1000)
     np.testing.assert_allclose(recording.read(333, 777)[:, 1], signals[2].data[333:777], rtol=1e-6, atol=1e-6)
-    assert "sampling rate is not 200 Hz: slow, audio" in caplog.text
+    assert "sampling rate is not 200 Hz: slow (10 Hz), audio (1000 Hz)" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", ["edf", "bdf"])
@@ -395,7 +395,7 @@ def test_what_is_no_recording_is_refused_in_words(tmp_path):
     with pytest.raises(RecordingError, match="no such file"):
         open_recording(tmp_path / "folder.fif")
     write_fif(tmp_path / "x_raw.fif")
-    with pytest.raises(RecordingError, match="only XDF files have several streams"):
+    with pytest.raises(RecordingError, match="only XDF, EDF and BDF files have several streams"):
         open_recording(tmp_path / "x_raw.fif", "EEG")
 
 
