@@ -16,6 +16,7 @@ from app.sound_config import SoundConfig
 from app.validation import explain, nearest
 from devices.decoder_folder import load_decoder
 from devices.lsl_info import StreamSelector
+from devices.overrides import OverrideError, Overrides
 from devices.session_file import JOURNAL
 from pipeline.align import Align
 from pipeline.attend import Attend, AttendConfig
@@ -70,15 +71,26 @@ class StreamConfig(_Strict):
     type: str = ""
     source_id: str = ""
     fieldtrip: str = Field(default="", pattern=r"^$|^[^:\s]+:\d{1,5}$", description="a FieldTrip buffer, host:port")
-    ch_type: str = Field(default="eeg", pattern="^(eeg|seeg|ecog|misc)$", description="type of its channels")
-    unit: str = Field(default="", description="unit of channels that state none: V, mV, uV or nV")
-    sfreq: float | None = Field(default=None, gt=0, description="refuse any other rate, Hz")
+    ch_type: str = Field(default="", description="type of channels that state none, or EEG: eeg, seeg, ecog, misc")
+    unit: str = Field(default="", description="unit of electrodes that state none: V, mV, uV, nV, or 0.0488 uV a step")
+    channels: tuple[str, ...] = Field(
+        default=(), strict=False, description="names or patterns of channels to keep; !NAME leaves out"
+    )
+    bads: tuple[str, ...] = Field(
+        default=(), strict=False, description="names or patterns of channels not to be trusted"
+    )
+    sfreq: float | None = Field(default=None, description="rate, Hz, where none is stated or one that is a little off")
     n_channels: int | None = Field(default=None, gt=0, description="refuse any other number of channels")
 
     @property
     def selector(self) -> StreamSelector:
         """How to find it."""
         return StreamSelector(self.name, self.type, self.source_id)
+
+    @property
+    def overrides(self) -> Overrides:
+        """What is said of it."""
+        return Overrides(self.unit, self.ch_type, self.channels, self.bads, self.sfreq)
 
 
 class OutputConfig(_Strict):
@@ -261,6 +273,10 @@ def parse_config(text: str, where: str, folder: Path = Path()) -> Config:
             raise ConfigError(f"{where}: [streams.{name}] names both an LSL stream and a FieldTrip buffer: choose one")
         if stream.fieldtrip and not stream.unit:
             raise ConfigError(f"{where}: [streams.{name}] needs 'unit' (V, mV, uV or nV): a FieldTrip buffer has none")
+        try:
+            stream.overrides  # noqa: B018 - checks itself
+        except OverrideError as error:
+            raise ConfigError(f"{where}: [streams.{name}] {error}") from None
     if file.attention is not None:
         return _with_attention(file, text, where, folder)
     if not file.nodes:

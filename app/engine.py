@@ -22,7 +22,7 @@ from app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
 from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamDescription
-from devices.session_file import ANSWER, ANSWERED_BY, Digest, SessionWriter
+from devices.session_file import ANSWER, ANSWERED_BY, OVERRIDES, Digest, SessionWriter
 from pipeline.attend import Attend
 from pipeline.decoding_graph import CONTROL
 from pipeline.graph import Graph
@@ -159,7 +159,9 @@ class Engine:
     def writer(self, about: Mapping[str, Any]) -> SessionWriter:
         """What turns this session into a recording, which says ``about`` of itself, and who answered."""
         answered = {} if self.network is None else {ANSWERED_BY: self.network.about}
-        return SessionWriter(self.descriptions, self.recorded_outputs(), {**about, **answered})
+        overrides = {name: stream.overrides.to_json() for name, stream in self.config.streams.items()}
+        about = {**about, OVERRIDES: overrides, **answered}
+        return SessionWriter(self.descriptions, self.recorded_outputs(), about)
 
     def start(self, writer: SessionWriter | None = None) -> None:
         """Begin; from here on everything consumed goes to ``writer``."""

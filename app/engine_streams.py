@@ -92,23 +92,22 @@ def open_inlet(
         If it is not there or cannot be opened.
     """
     if stream.fieldtrip:
-        return FieldTripInlet(name, stream.fieldtrip, sink, stream.unit, stream.ch_type, timeout)
-    return Inlet(name, stream.selector, sink, stream.unit, timeout)
+        return FieldTripInlet(name, stream.fieldtrip, sink, stream.overrides, timeout)
+    return Inlet(name, stream.selector, sink, stream.overrides, timeout)
 
 
 def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]) -> None:
-    """Refuse streams that are not what the configuration says.
+    """Refuse streams that have another number of channels than the configuration says; say what it overrides.
 
     Raises
     ------
     ConfigError
-        Naming stream, key, value found and value wanted.
+        Naming stream, number found and number wanted.
     """
     for name, wanted in config.streams.items():
-        spec = descriptions[name].spec
-        for key, found, value in (
-            ("sfreq", spec.sfreq, wanted.sfreq),
-            ("n_channels", spec.n_channels, wanted.n_channels),
-        ):
-            if value is not None and value != found:
-                raise ConfigError(f"stream {name!r}: {key} is {found:g}, but must be {value:g} by [streams.{name}]")
+        description = descriptions[name]
+        found, value = description.sent.n_channels, wanted.n_channels
+        if value is not None and value != found:
+            raise ConfigError(f"stream {name!r}: n_channels is {found}, but must be {value} by [streams.{name}]")
+        if description.applied is not None:
+            description.applied.warn(f"stream {name!r}")

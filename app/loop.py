@@ -140,7 +140,6 @@ class Loop:
         self._about = {
             **self._about,
             "config": self._config.text,
-            "units": {name: stream.unit for name, stream in self._config.streams.items()},
             "environment": environment(),
             "subject": whose(self.path)[0],
             "talkers": [talker.name for talker in self._audio.scene.talkers],

@@ -60,7 +60,6 @@ def record(
         path = out / f"session-{datetime.now():%Y%m%d-%H%M%S}.xdf"
         about: dict[str, Any] = {
             "config": settings.text,
-            "units": {name: s.unit for name, s in settings.streams.items()},
             "environment": environment(),
             "subject": whose(path)[0],
         }

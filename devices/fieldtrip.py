@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from devices.lsl_info import CHANNEL_TYPES, StreamError, unique_names
+from devices.lsl_info import StreamError, unique_names
+from devices.overrides import TYPES
 from pipeline.stream import Block, Gap, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -256,9 +257,9 @@ class FieldTripSource:
         types = self._ch_types
         if isinstance(types, str):
             types = [_channel_type(label, types) for label in labels]
-        if len(types) != n or not set(types) <= set(CHANNEL_TYPES):
+        if len(types) != n or not set(types) <= set(TYPES):
             raise StreamError(
-                self._words(f"has {n} channels; ch_types is {types}, but must be one of {CHANNEL_TYPES} for each")
+                self._words(f"has {n} channels; ch_types is {types}, but must be one of {TYPES} for each")
             )
         units = tuple("" if kind == "misc" else self._unit for kind in types)
         spec = StreamSpec(self.name, sfreq, unique_names(labels), tuple(types), units)

@@ -13,6 +13,7 @@ from devices.continuity import UPDATE_S, Continuity
 from devices.fieldtrip import FieldTripSource
 from devices.lsl import Arrival
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
+from devices.overrides import Overrides
 from pipeline.stream import Block, Gap
 
 #: Format in which LSL and XDF, which know no unsigned numbers, carry those of the buffer.
@@ -34,8 +35,8 @@ class FieldTripInlet:
         ``host:port``.
     sink : callable
         Receives an :class:`devices.lsl.Arrival` for everything, on a thread of its own.
-    unit, ch_type : str
-        Unit and type of the channels, which the buffer does not tell.
+    overrides : Overrides
+        What the user says of it; unit and type of the channels the buffer does not tell.
     timeout : float
         Seconds to look for the buffer.
 
@@ -48,19 +49,20 @@ class FieldTripInlet:
     continuity: Continuity | None = None
 
     def __init__(
-        self, stream: str, address: str, sink: Callable[[Arrival], None], unit: str, ch_type: str, timeout: float
+        self, stream: str, address: str, sink: Callable[[Arrival], None], overrides: Overrides, timeout: float
     ) -> None:
         host, _, port = address.rpartition(":")
         self.stream, self.status, self._sink = stream, "live", sink
+        kind = overrides.ch_type or "eeg"
         self._source = FieldTripSource(
-            host, int(port), timeout=timeout, ch_types=ch_type, unit=unit, name=f"fieldtrip {address}"
+            host, int(port), timeout=timeout, ch_types=kind, unit=overrides.unit, name=f"fieldtrip {address}"
         )
         name = self._source.dtype.name
         fmt = _SIGNED.get(name) or _FORMATS.get(name, "double64")
-        info = make_info(self._source.spec, ch_type.upper(), f"fieldtrip-{address}", fmt)
-        self.description: StreamDescription = describe_xml(info.as_xml())
+        info = make_info(self._source.spec, kind.upper(), f"fieldtrip-{address}", fmt)
+        self.description: StreamDescription = describe_xml(info.as_xml()).overridden(overrides)
         self._dtype = DTYPES[fmt]
-        self._sfreq = self._source.spec.sfreq
+        self._sfreq = self.description.spec.sfreq
         self._fit, self._first, self._told = ClockFit(self._sfreq), -1, 0
 
     def start(self, hops: Sequence[int] = ()) -> None:
@@ -88,11 +90,12 @@ class FieldTripInlet:
         if fresh or start - self._told >= UPDATE_S * self._sfreq:
             self._told = start
             self._tell(self._fit.map(start), arrival)
-        self._tell(Block(start, item.data.astype(self._dtype)), arrival, stamps)
+        data = item.data.astype(self._dtype)
+        self._tell(Block(start, self.description.take(data)), arrival, stamps, data)
 
     def _fail(self, error: StreamError) -> None:
         self.status = "lost"
         self._tell(str(error), pylsl.local_clock())
 
-    def _tell(self, item: Any, time: float, stamps: Any = None) -> None:
-        self._sink(Arrival(self.stream, item, time, stamps))
+    def _tell(self, item: Any, time: float, stamps: Any = None, sent: Any = None) -> None:
+        self._sink(Arrival(self.stream, item, time, stamps, sent))

@@ -24,6 +24,7 @@ from devices.lsl_info import (
     find_streams,
     make_info,
 )
+from devices.overrides import Overrides
 from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Arrival:
     stamps : array or None
         Raw stamps of a block or marker, as sent.
     values : list of str, array or None
-        Sample of an irregular stream, as sent.
+        As sent: a sample of an irregular stream, and the samples of a block that the user's word has changed.
     """
 
     stream: str
@@ -79,8 +80,8 @@ class Inlet:
         Which stream.
     sink : callable
         Receives an :class:`Arrival` for everything, on the thread of the inlet.
-    unit : str
-        Unit to assume for channels that state none.
+    overrides : Overrides
+        What the user says of it.
     timeout : float
         Seconds to look for the stream at first.
 
@@ -91,14 +92,17 @@ class Inlet:
     """
 
     def __init__(
-        self, stream: str, selector: StreamSelector, sink: Callable[[Arrival], None], unit: str, timeout: float
+        self,
+        stream: str,
+        selector: StreamSelector,
+        sink: Callable[[Arrival], None],
+        overrides: Overrides,
+        timeout: float,
     ) -> None:
         self.stream, self.selector = stream, selector
-        self._sink, self._unit = sink, unit
+        self._sink, self._sfreq = sink, overrides.sfreq or 0.0
         self._open(find_one(selector, timeout), timeout)
-        self.description = self._described
-        if self.description.format == "string" and self.description.spec.sfreq:
-            raise StreamError(f"stream {stream!r}: text at {self.description.spec.sfreq:g} Hz is no signal")
+        self.description = self._described.overridden(overrides)
         spec = self.description.spec
         self.offset = self._measured = 0.0
         self._measure()
@@ -137,9 +141,11 @@ class Inlet:
         self._inlet.close_stream()
 
     def _open(self, info: pylsl.StreamInfo, timeout: float) -> None:
-        inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S, recover=False)
+        # Of a stream that states no rate, LSL keeps a hundred samples for each second asked for.
+        held = BUFFER_S if info.nominal_srate() else math.ceil(BUFFER_S * max(1.0, self._sfreq / 100))
+        inlet = pylsl.StreamInlet(info, max_buflen=held, recover=False)
         try:
-            description = describe_xml(inlet.info(timeout).as_xml(), self._unit)
+            description = describe_xml(inlet.info(timeout).as_xml())
             inlet.open_stream(timeout)
         except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
             raise StreamError(
@@ -220,17 +226,20 @@ class Inlet:
         arrival = pylsl.local_clock()
         if self.continuity is not None:
             for item, rows in self.continuity.add(values, stamps + self.offset, arrival):
-                self._sink(Arrival(self.stream, item, arrival, stamps[rows]))
+                sent = None
+                if isinstance(item, Block) and self.description.applied is not None:
+                    sent, item = item.data, Block(item.start, self.description.take(item.data))  # noqa: PLW2901
+                self._sink(Arrival(self.stream, item, arrival, stamps[rows], sent))
                 if isinstance(item, Gap):
                     self._cut = item.stop
             return
         for row, stamp in zip(values, stamps, strict=True):
             kept: Any
             if self._dtype is None:
-                kept = words = [text.decode("utf-8", "replace") for text in row]  # senders are free to send any bytes
+                kept = row = [text.decode("utf-8", "replace") for text in row]  # noqa: PLW2901 - any bytes can be sent
             else:
-                kept, words = np.array([row]), [f"{v:g}" for v in row]
-            marker = Marker(float(stamp) + self.offset, " ".join(words))
+                kept = np.array([row])
+            marker = Marker(float(stamp) + self.offset, self.description.marker(row))
             self._sink(Arrival(self.stream, marker, arrival, np.array([stamp]), kept))
 
     # Loss and return

@@ -7,12 +7,17 @@ import math
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pylsl
+from numpy.typing import NDArray
 
+from devices.marker_values import marker_text
+from devices.overrides import Applied, OverrideError, Overrides
 from pipeline.stream import ELECTRODES, StreamSpec
+from pipeline.units import stated_unit
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +33,13 @@ DTYPES = {
 }
 #: More channels, or numbers per second, than any amplifier sends: refused before memory is taken for them.
 MAX_CHANNELS, MAX_RATE = 100_000, 100e6
-CHANNEL_TYPES = (*ELECTRODES, "misc")
+#: Words for channels that are no electrodes of the kinds above, whatever else they are.
+_NO_ELECTRODES = (
+    *("misc", "aux", "auxiliary", "stim", "trig", "trigger", "triggers", "marker", "markers", "event", "events"),
+    *("status", "digital", "counter", "packet", "battery", "time", "timestamp", "annotations", "audio", "envelope"),
+    *("ecg", "ekg", "emg", "gsr", "eda", "resp", "ppg", "nirs", "fnirs", "bvp", "temp", "temperature", "pulse"),
+    *("acc", "accel", "accelerometer", "gyro", "gyroscope", "mag", "magnetometer", "imu", "gaze", "pupil", "mocap"),
+)
 
 
 class StreamError(RuntimeError):
@@ -64,18 +75,25 @@ class StreamDescription:
     Attributes
     ----------
     spec : StreamSpec
-        Channels, rate, units, positions.
+        Channels, rate, units, positions, after the user's word if there was any.
+    sent : StreamSpec
+        The same as the stream itself has it.
     type, source_id, uid, host : str
         Content type, the sender's lasting identity, that of this very outlet, and where it runs.
     format : str
-        Number format of the samples, a key of ``DTYPES``.
+        Number format of the samples, a key of ``DTYPES``; of text the rate is 0, whatever it says.
     speed : float
         How many times faster than real time a played-out recording comes; 1 for anything live.
     xml : str
         The whole description, as LSL carries and XDF stores it.
+    untyped : tuple of int
+        Channels whose type it does not say, or by a word that is not known.
+    applied : Applied or None
+        What became of the user's word.
     """
 
     spec: StreamSpec
+    sent: StreamSpec
     type: str
     source_id: str
     uid: str
@@ -83,10 +101,41 @@ class StreamDescription:
     format: str
     speed: float
     xml: str
+    untyped: tuple[int, ...] = ()
+    applied: Applied | None = None
+
+    def overridden(self, overrides: Overrides) -> StreamDescription:
+        """Return the same stream after the user's word.
+
+        Raises
+        ------
+        StreamError
+            If that does not fit.
+        """
+        if overrides == Overrides():
+            return self
+        try:
+            if overrides.sfreq and self.format == "string":
+                raise OverrideError(f"sfreq is {overrides.sfreq:g}, but text has no rate")
+            applied = overrides.apply(self.sent, self.untyped)
+        except OverrideError as error:
+            raise StreamError(f"stream {self.sent.name!r}: {error}") from None
+        return replace(self, spec=applied.spec, applied=applied)
+
+    def take(self, data: NDArray[Any]) -> NDArray[Any]:
+        """Return samples as the spec has them, shape (n_samples, n_channels), of samples as they are sent."""
+        return data if self.applied is None else self.applied.take(data)
+
+    def marker(self, values: Iterable[Any]) -> str:
+        """Text of a sample of an irregular stream."""
+        if self.type.lower() == "annotations" and self.format != "string":
+            # MNE-LSL's player: a column for each description, all 0 but the one that it is about.
+            return " ".join(name for name, value in zip(self.sent.ch_names, values, strict=True) if value)
+        return marker_text(values)
 
     def differences(self, other: StreamDescription) -> list[str]:
         """In words, what of ``other`` would not fit where this stream is expected."""
-        mine, its = self.spec, other.spec
+        mine, its = self.sent, other.sent
         found = []
         if mine.n_channels != its.n_channels:
             found.append(f"{its.n_channels} channels instead of {mine.n_channels}")
@@ -165,48 +214,45 @@ def find_one(selector: StreamSelector, timeout: float) -> pylsl.StreamInfo:
     return found[0]
 
 
-def describe_xml(xml: str, unit: str = "") -> StreamDescription:
+def describe_xml(xml: str) -> StreamDescription:
     """Read a stream's own description.
+
+    A description of some channels only counts for the first ones; the others are of type ``misc``.
 
     Parameters
     ----------
     xml : str
         The ``<info>`` element, from an LSL inlet or an XDF stream header.
-    unit : str
-        Unit to assume for channels that say none.
 
     Raises
     ------
     StreamError
         If it is not the description of a stream.
     """
-    try:
-        info = ET.fromstring(xml)  # noqa: S314 - expat bounds entity expansion
-        n_channels, sfreq = int(info.findtext("channel_count", "")), float(info.findtext("nominal_srate", ""))
-    except (ET.ParseError, ValueError) as error:
-        raise StreamError(f"not the description of a stream: {error}") from None
+    info, n_channels, sfreq, fmt = _parse(xml)
     kind, name = info.findtext("type") or "", info.findtext("name") or "stream"
-    fmt = info.findtext("channel_format") or ""
-    if n_channels > MAX_CHANNELS or n_channels * sfreq > MAX_RATE:
-        raise StreamError(f"stream {name!r}: {n_channels} channels at {sfreq:g} Hz are more than can be received")
-    if n_channels < 1 or not math.isfinite(sfreq) or sfreq < 0 or fmt not in DTYPES:
-        raise StreamError(f"stream {name!r}: {n_channels} channels of {fmt!r} at {sfreq} Hz is no stream")
-    channels: list[ET.Element] = info.findall("desc/channels/channel")
-    if channels and len(channels) != n_channels:
-        log.warning("stream %r describes %d channels but has %d: description ignored", name, len(channels), n_channels)
-        channels = []
-    channels = channels or [ET.Element("channel")] * n_channels
-    default_type = _channel_type(kind)
+    channels: list[ET.Element] = info.findall("desc/channels/channel")[:n_channels]
+    n_described = len(info.findall("desc/channels/channel"))
+    if n_described and n_described != n_channels:
+        rest = "those left are not taken for electrodes" if n_described < n_channels else "the first ones count"
+        log.warning("stream %r describes %d channels but has %d: %s", name, n_described, n_channels, rest)
+    kinds = [_channel_type(c.findtext("type") or kind) for c in channels] or [_channel_type(kind)] * n_channels
+    untyped = tuple(i for i, known in enumerate(kinds) if not known)
+    n_left = n_channels - len(kinds)
+    channels += [ET.Element("channel")] * (n_channels - len(channels))
+    labels = [_text(c, "label") or _text(c, "name") or f"{kind or 'ch'}{i + 1}" for i, c in enumerate(channels)]
+    types = tuple(known or "misc" for known in kinds) + ("misc",) * n_left
     spec = StreamSpec(
         name=name,
         sfreq=sfreq,
-        ch_names=unique_names([c.findtext("label") or f"{kind or 'ch'}{i + 1}" for i, c in enumerate(channels)]),
-        ch_types=tuple(_channel_type(c.findtext("type") or default_type) for c in channels),
-        units=tuple((c.findtext("unit") or unit).strip() for c in channels),
+        ch_names=unique_names(labels),
+        ch_types=types,
+        units=tuple(_unit(c, t) for c, t in zip(channels, types, strict=True)),
         positions=_positions(channels),
     )
     return StreamDescription(
         spec=spec,
+        sent=spec,
         type=kind,
         source_id=info.findtext("source_id") or "",
         uid=info.findtext("uid") or "",
@@ -214,7 +260,33 @@ def describe_xml(xml: str, unit: str = "") -> StreamDescription:
         format=fmt,
         speed=_number(info.findtext("desc/playback/speed")) or 1.0,
         xml=xml,
+        untyped=untyped,
     )
+
+
+def _parse(xml: str) -> tuple[ET.Element, int, float, str]:
+    """Element, number of channels, rate and format of a stream."""
+    try:
+        info = ET.fromstring(xml)  # noqa: S314 - expat bounds entity expansion
+        n_channels, sfreq = int(info.findtext("channel_count", "")), float(info.findtext("nominal_srate", ""))
+    except (ET.ParseError, ValueError) as error:
+        raise StreamError(f"not the description of a stream: {error}") from None
+    name, fmt = info.findtext("name") or "stream", info.findtext("channel_format") or ""
+    if n_channels > MAX_CHANNELS or n_channels * sfreq > MAX_RATE:
+        raise StreamError(f"stream {name!r}: {n_channels} channels at {sfreq:g} Hz are more than can be received")
+    if n_channels < 1 or not math.isfinite(sfreq) or sfreq < 0 or fmt not in DTYPES:
+        raise StreamError(f"stream {name!r}: {n_channels} channels of {fmt!r} at {sfreq} Hz is no stream")
+    return info, n_channels, 0.0 if fmt == "string" else sfreq, fmt
+
+
+def _text(channel: ET.Element, tag: str) -> str:
+    return (channel.findtext(tag) or "").strip()
+
+
+def _unit(channel: ET.Element, kind: str) -> str:
+    said = _text(channel, "unit")
+    # MNE-LSL writes the power of ten of volts. Its 0 means no unit, too, except where it tells what MNE has: volts.
+    return "V" if said == "0" and kind in ELECTRODES and channel.find("coil_type") is not None else stated_unit(said)
 
 
 def make_info(
@@ -254,8 +326,11 @@ def make_info(
 
 
 def _channel_type(text: str) -> str:
+    """Type of a channel by the word for it; "" for a word that is not known."""
     text = text.strip().lower()
-    return {"ieeg": "seeg", "dbs": "seeg"}.get(text, text if text in CHANNEL_TYPES else "misc")
+    if text in _NO_ELECTRODES:
+        return "misc"
+    return {"ieeg": "seeg", "dbs": "seeg", "veog": "eog", "heog": "eog"}.get(text, text if text in ELECTRODES else "")
 
 
 def unique_names(labels: Sequence[str]) -> tuple[str, ...]:
@@ -279,7 +354,10 @@ def _positions(channels: Sequence[ET.Element]) -> tuple[tuple[float, float, floa
     nan = math.nan
     rows = []
     for channel in channels:
-        x, y, z = (_number(channel.findtext(f"location/{axis}")) for axis in "XYZ")
+        places = [_number(channel.findtext(f"location/{axis}")) for axis in "XYZ"]
+        if channel.findtext("coord_frame") == "4":  # MNE-LSL, metres in head coordinates
+            places = [_number(channel.findtext(f"loc/R0{axis}")) for axis in "xyz"]
+        x, y, z = places if any(places) else (None, None, None)
         rows.append((nan, nan, nan) if x is None or y is None or z is None else (x, y, z))
     known = [abs(v) for row in rows for v in row if math.isfinite(v)]
     if not known:

@@ -22,12 +22,16 @@ from numpy.typing import NDArray
 from devices import xdf
 from devices.lsl import Arrival
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
+from devices.old_sessions import describe_old
+from devices.overrides import Overrides
 from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Decision, Epoch, Gap, Item, Marker, StreamSpec
 
 JOURNAL = "earmark-journal"
 #: Key of the lines in the journal that hold answers of a network, and of what a recording says of who gave them.
 ANSWER, ANSWERED_BY = "answer", "network"
+#: Key of what the user said of the streams, by name in the configuration.
+OVERRIDES = "overrides"
 
 
 class Digest:
@@ -135,7 +139,7 @@ class SessionWriter:
         elif isinstance(item, Block) and arrival.stamps is not None:
             if skipped:
                 self.journal(arrival.time, {"stream": name, "skip": [item.start, item.stop]})
-            self._samples(name, arrival.stamps, item.data)
+            self._samples(name, arrival.stamps, item.data if arrival.values is None else np.asarray(arrival.values))
         elif isinstance(item, Marker) and arrival.stamps is not None:
             if isinstance(arrival.values, list):
                 self._put(xdf.text_sample(self._ids[name], arrival.stamps[0], arrival.values))
@@ -278,10 +282,12 @@ class SessionFile:
             self.about: dict[str, Any] = json.loads(text or "")
             names = [*self.about["streams"], JOURNAL, *self.about["outputs"]]
             self._names = dict(enumerate(names, 1))
-            units = self.about.get("units", {})
+            words, units = self.about.get(OVERRIDES), self.about.get("units", {})
             #: What came in, by name in the configuration.
             self.streams: dict[str, StreamDescription] = {
-                name: describe_xml(headers[number], units.get(name, ""))
+                name: describe_old(headers[number], units.get(name, ""))
+                if words is None
+                else describe_xml(headers[number]).overridden(Overrides.from_json(words.get(name, {})))
                 for number, name in self._names.items()
                 if name in self.about["streams"]
             }
@@ -290,7 +296,7 @@ class SessionFile:
                 for number, name in self._names.items()
                 if name in self.about["outputs"]
             }
-        except (ET.ParseError, ValueError, KeyError, TypeError, StreamError) as error:
+        except (ET.ParseError, ValueError, KeyError, TypeError, AttributeError, StreamError) as error:
             raise xdf.XdfError(f"{path}: a header is damaged: {error}") from None
 
     def __iter__(self) -> Iterator[Consumed | Produced | Noted]:
@@ -323,8 +329,9 @@ class SessionFile:
                     stamp, text = _irregular(chunk.content, description)
                     yield Consumed(name, Marker(stamp + offsets[name], text))
                     continue
-                _, data = xdf.parse_samples(chunk.content, str(DTYPES[description.format]), description.spec.n_channels)
-                block = Block(following[name], data)
+                n_channels = description.sent.n_channels
+                _, data = xdf.parse_samples(chunk.content, str(DTYPES[description.format]), n_channels)
+                block = Block(following[name], description.take(data))
                 following[name] = block.stop
                 yield Consumed(name, skips.pop(name, block))
         self.whole = footers == set(self._names)
@@ -364,9 +371,9 @@ def _is_journal(xml: str) -> bool:
 
 
 def _irregular(content: bytes, description: StreamDescription) -> tuple[float, str]:
-    dtype = DTYPES[description.format]
+    dtype, n_channels = DTYPES[description.format], description.sent.n_channels
     if dtype is None:
-        stamp, values = xdf.parse_text(content, description.spec.n_channels)
-        return stamp, " ".join(values)
-    stamps, data = xdf.parse_samples(content, dtype, description.spec.n_channels)
-    return float(stamps[0]), " ".join(f"{v:g}" for v in data[0])
+        stamp, values = xdf.parse_text(content, n_channels)
+        return stamp, description.marker(values)
+    stamps, data = xdf.parse_samples(content, dtype, n_channels)
+    return float(stamps[0]), description.marker(data[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -25,6 +26,7 @@ _MICROVOLTS |= {
     "-3": 1e3,
     "-6": 1.0,
     "-9": 1e-3,
+    "fiffunitv": 1e6,  # as mne-realtime writes it
 }
 #: What is written where there is no unit, after :func:`_plain`.
 _NO_UNIT = {
@@ -42,6 +44,15 @@ def _plain(text: str) -> str:
     return re.sub(r"[\s_\[\](){}]", "", text).rstrip(".") or text.strip()
 
 
+#: A number of a unit: what one step of an amplifier's counts is worth.
+_STEP = re.compile(r"(\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)\s*[*x\u00d7]?\s*(\D.*)")
+
+
+def has_factor(unit: str) -> bool:
+    """Whether a unit of voltage is given as a number of another one: ``0.0488 uV``."""
+    return microvolts(unit) is not None and _STEP.fullmatch(unit.strip()) is not None
+
+
 def microvolts(unit: str) -> float | None:
     """Return how many microvolts one of a unit is; None if it is no unit of voltage that is known.
 
@@ -49,8 +60,14 @@ def microvolts(unit: str) -> float | None:
     ----------
     unit : str
         In any spelling: ``uV``, ``µV`` (U+00B5 or U+03BC), ``Microvolts``, ``mV``, ``V``, ``Volts``, ``nV``, ...
+        A number before it counts: of ``0.0488 uV``, one is 0.0488 microvolts.
     """
-    return _MICROVOLTS.get(_plain(unit))
+    known = _MICROVOLTS.get(_plain(unit))
+    step = None if known is not None else _STEP.fullmatch(unit.strip())
+    if step is None:
+        return known
+    of, number = _MICROVOLTS.get(_plain(step[2])), float(step[1].replace(",", "."))
+    return None if of is None or not 0 < number < math.inf else number * of
 
 
 def stated_unit(text: str | None) -> str:

@@ -14,6 +14,7 @@ from devices.audio.rings import LiveRing
 from devices.audio.scene import AudioError
 from devices.lsl import Arrival, Inlet
 from devices.lsl_info import StreamError, StreamSelector
+from devices.overrides import Overrides
 from pipeline.stream import Block
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class LslFeed:
     def __init__(self, name: str, sfreq: float, ring: LiveRing, on_event: Callable[[str], None]) -> None:
         self._on_event = on_event
         try:
-            self._inlet = Inlet(name, StreamSelector(name=name), self._take, "", FIND_S)
+            self._inlet = Inlet(name, StreamSelector(name=name), self._take, Overrides(), FIND_S)
         except StreamError as error:
             raise AudioError(f"talker from lsl:{name}: {error}") from error
         rate = self._inlet.description.spec.sfreq

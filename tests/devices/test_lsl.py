@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from devices.lsl import Inlet, Outlet
 from devices.lsl_info import DTYPES, StreamError, StreamSelector, describe_xml, find_one, make_info, unique_names
+from devices.overrides import Overrides
 from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 
@@ -56,7 +57,7 @@ def test_every_number_format_arrives_bit_for_bit(source_id, fmt):
         sent = rng.integers(limits.min, limits.max, (100, 3), dtype=dtype, endpoint=True)
     outlet = pylsl.StreamOutlet(make_info(spec(), "EEG", source_id, fmt))
     sink = Sink()
-    inlet = Inlet("eeg", StreamSelector(source_id=source_id), sink, "", 20)
+    inlet = Inlet("eeg", StreamSelector(source_id=source_id), sink, Overrides(), 20)
     inlet.start((10,))
     assert outlet.wait_for_consumers(10)
     time.sleep(0.3)  # the inlet drops what came before it was started
@@ -86,7 +87,7 @@ def test_irregular_streams_become_markers_on_our_clock(source_id, fmt, sample, t
     what = StreamSpec("m", 0.0, tuple(f"c{i}" for i in sample), ("misc",) * len(sample), ("",) * len(sample))
     outlet = pylsl.StreamOutlet(make_info(what, "Markers", source_id, fmt))
     sink = Sink()
-    inlet = Inlet("m", StreamSelector(source_id=source_id), sink, "", 20)
+    inlet = Inlet("m", StreamSelector(source_id=source_id), sink, Overrides(), 20)
     inlet.start()
     assert outlet.wait_for_consumers(10)
     time.sleep(0.3)
@@ -103,7 +104,7 @@ def test_bytes_that_are_no_text_are_shown_as_such(source_id):
     what = StreamSpec("m", 0.0, ("c",), ("misc",), ("",))
     outlet = pylsl.StreamOutlet(make_info(what, "Markers", source_id, "string"))
     sink = Sink()
-    inlet = Inlet("m", StreamSelector(source_id=source_id), sink, "", 20)
+    inlet = Inlet("m", StreamSelector(source_id=source_id), sink, Overrides(), 20)
     inlet.start()
     assert outlet.wait_for_consumers(10)
     time.sleep(0.3)
@@ -118,7 +119,7 @@ def test_bytes_that_are_no_text_are_shown_as_such(source_id):
 def test_a_published_output_is_received_with_its_gap_and_its_times(source_id):
     outlet = Outlet(spec(name=f"out {source_id}"), "EEG", source_id)
     sink = Sink()
-    inlet = Inlet("eeg", StreamSelector(source_id=source_id), sink, "", 20)
+    inlet = Inlet("eeg", StreamSelector(source_id=source_id), sink, Overrides(), 20)
     inlet.start((5,))
     end = time.monotonic() + 10
     while not outlet.has_listeners():
@@ -157,7 +158,7 @@ def test_a_description_survives_the_journey(data, names):
         sfreq=data.draw(st.sampled_from([0.0, 64.0, 499.7, 2048.0])),
         ch_names=tuple(names),
         ch_types=tuple(data.draw(st.sampled_from(["eeg", "seeg", "ecog", "eog", "misc"])) for _ in names),
-        units=tuple(data.draw(st.sampled_from(["uV", "V", "", "a.u."])) for _ in names),
+        units=tuple(data.draw(st.sampled_from(["uV", "V", "", "mmHg"])) for _ in names),
         positions=tuple((data.draw(numbers) + 0.3, data.draw(numbers), data.draw(numbers)) for _ in names),
     )
     speed = data.draw(st.sampled_from([1.0, 2.5]))
@@ -171,13 +172,16 @@ def test_a_description_survives_the_journey(data, names):
 
 def test_descriptions_from_strangers_are_read_with_care():
     info = pylsl.StreamInfo("amp", "EEG", 2, 250.0, "float32", "x")
-    bare = describe_xml(info.as_xml(), "uV")
+    bare = describe_xml(info.as_xml()).overridden(Overrides(unit="uV"))
     assert bare.spec.ch_names == ("EEG1", "EEG2")
     assert bare.spec.ch_types == ("eeg", "eeg")
     assert bare.spec.units == ("uV", "uV")
+    assert bare.sent.units == ("", "")
     channels = info.desc().append_child("channels")
     channels.append_child("channel").append_child_value("label", "only one")
-    assert describe_xml(info.as_xml()).spec.ch_names == ("EEG1", "EEG2"), "a wrong number of channels is not believed"
+    half = describe_xml(info.as_xml()).spec
+    assert half.ch_names == ("only one", "EEG2")
+    assert half.ch_types == ("eeg", "misc"), "what is not described is no electrode"
     second = channels.append_child("channel")
     second.append_child_value("label", "only one")
     second.append_child("location").append_child_value("X", "nonsense")

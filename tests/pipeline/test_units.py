@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.units import microvolts, stated_unit
+from pipeline.units import has_factor, microvolts, stated_unit
 
 SPELLINGS = {
-    1e6: ["V", "v", "volt", "Volts", "VOLTS", " V ", "(V)", "[V]"],
+    1e6: ["V", "v", "volt", "Volts", "VOLTS", " V ", "(V)", "[V]", "FIFF_UNIT_V"],
     1e3: ["mV", "MV", "millivolt", "milliVolts", "m V", "-3"],
     1.0: [
         *(
@@ -51,3 +51,24 @@ def test_words_that_are_no_unit_count_as_unknown(word):
 def test_other_units_are_units_but_no_volts(unit):
     assert microvolts(unit) is None
     assert stated_unit(f" {unit} ") == unit
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [
+        ("0.0488 uV", 0.0488),
+        ("0.5\u00b5V", 0.5),
+        ("0,1 \u03bcV", 0.1),
+        ("1e-3 mV", 1.0),
+        ("4.5e-7 x V", 0.45),
+        ("2 V", 2e6),
+    ],
+)
+def test_a_number_of_a_unit_is_what_one_step_is_worth(unit, factor):
+    assert microvolts(unit) == pytest.approx(factor, rel=1e-12)
+    assert has_factor(unit)
+
+
+@pytest.mark.parametrize("unit", ["uV", "-6", "-3", "0 uV", "1e400 V", "5", "0.1 mmHg", "-2 uV", "2 uV 3", ""])
+def test_what_is_no_number_of_a_unit_is_none(unit):
+    assert not has_factor(unit)
