@@ -142,9 +142,13 @@ def open_recording(path: str | Path, stream: str | None = None) -> Recording:
         return open_edf(path, stream)
     if stream is not None:
         raise RecordingError(f"{path}: only XDF, EDF and BDF files have several streams, leave out stream {stream!r}")
-    from devices.recordings_mne import open_mne
+    if suffix == ".vhdr":
+        from devices.recordings_brainvision import open_brainvision
 
-    return open_mne(path)
+        return open_brainvision(path)
+    from devices.recordings_fif import open_fif
+
+    return open_fif(path)
 
 
 def time_at(segments: Sequence[Segment], sfreq: float, index: float) -> float:

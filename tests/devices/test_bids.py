@@ -232,7 +232,6 @@ HER, HE = row(name="her", attended="her"), row()
             [HER, HE, row("9"), row("9", "her", "her"), row("9", "she")],
             r"trials have \[2, 3\] talkers, but must all have",
         ),
-        ([HER, HE, row("90"), row("90", "her", "her")], "nothing was recorded of 'sub-01_task-x trial 2'"),
     ],
 )
 def test_what_events_lack_is_said(root, rows, said):
@@ -270,3 +269,11 @@ def test_stimuli_of_different_rates_are_refused(root):
     write_events(path.with_name("sub-01_task-x_events.tsv"))
     with pytest.raises(RunError, match="stimuli differ in rate or number of features"):
         read_bids(path, EEG)
+
+
+def test_a_trial_of_which_nothing_was_recorded_is_left_out_and_said(root, caplog):
+    path = write_recording(root / "sub-01/eeg", "sub-01_task-x", "eeg", brain())
+    write_events(path.with_name("sub-01_task-x_events.tsv"), [HER, HE, row("90"), row("90", "her", "her")])
+    (run,) = read_bids(path, EEG)
+    assert run.talker_names == ("her", "he")
+    assert "nothing was recorded of 'sub-01_task-x trial 2'" in caplog.text
