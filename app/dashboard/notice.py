@@ -16,9 +16,14 @@ HOLD_S = 5.0
 ENDS = {
     "died": "THE SESSION DIED: its process is gone. Begin it anew, as it was begun or on the start page (Ctrl+0). "
     "Recordings in {folder} lack at most their last second",
+    "silent": "THE SESSION DOES NOT ANSWER: its process is stopped, or the machine is overloaded. Sound and recording "
+    "go on; commands, mute included, wait until it goes on",
     "ended": "The session has ended. What it recorded is in {folder}",
     "none": "No session is under way in {folder}",
 }
+
+#: Those of them that something must be done about.
+BAD = ("died", "silent")
 
 
 class Notice(Reading):
@@ -62,9 +67,10 @@ class Notice(Reading):
                 self.tell("A session is there")
             self._seen, self._end = self._seen or now.session_live, ""
             return False
-        end = "died" if now.died else "" if math.isfinite(now.session_age) else "ended" if self._seen else "none"
+        known = math.isfinite(now.session_age)
+        end = "died" if now.died else "silent" if known else "ended" if self._seen else "none"
         new, self._end = bool(end) and end != self._end, end
         words = ENDS[end].format(folder=folder) if end else ""
-        if words and words != self.said and (not self.held or (new and end == "died")):
-            self.tell(words, bad=end == "died")
+        if words and words != self.said and (not self.held or (new and end in BAD)):
+            self.tell(words, bad=end in BAD)
         return new

@@ -1,7 +1,9 @@
 """The command channel: real sockets, real strangers."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -12,7 +14,18 @@ from multiprocessing import AuthenticationError, connection
 
 import pytest
 
-from app.channel import ADDRESS, MAX_CONNECTIONS, ChannelError, Client, Refused, Server, has_died, is_served
+from app import channel
+from app.channel import (
+    ADDRESS,
+    MAX_CONNECTIONS,
+    MAX_UNPROVEN,
+    ChannelError,
+    Client,
+    Refused,
+    Server,
+    has_died,
+    is_served,
+)
 
 
 def handle(command, arguments):
@@ -42,7 +55,7 @@ def port(folder):
 
 
 def test_requests_are_answered_refused_or_told_to_have_failed(client, caplog):
-    assert client.about == {"kind": "live"}
+    assert client.about == {"kind": "live", "pid": os.getpid()}
     assert client.send("echo", talker=1, text="ä", none=None) == {"talker": 1, "text": "ä", "none": None}
     with pytest.raises(ChannelError, match=r"^not now$"):
         client.send("no")
@@ -74,7 +87,7 @@ def test_a_stranger_without_the_token_is_refused_and_holds_up_nobody(server, tmp
     with pytest.raises((AuthenticationError, EOFError, OSError)):
         connection.Client(("127.0.0.1", port(tmp_path)), authkey=b"guess").recv_bytes()
     silent = [socket.create_connection(("127.0.0.1", port(tmp_path))) for _ in range(3)]
-    assert server._listener.address[0] == "127.0.0.1", "nothing outside this machine reaches it"
+    assert server._listener.getsockname()[0] == "127.0.0.1", "nothing outside this machine reaches it"
     assert client.send("echo", a=1) == {"a": 1}
     other = Client(tmp_path)
     assert other.send("echo", b=1) == {"b": 1}
@@ -83,13 +96,124 @@ def test_a_stranger_without_the_token_is_refused_and_holds_up_nobody(server, tmp
         one.close()
 
 
-def test_no_more_connections_than_allowed(server, tmp_path):
-    silent = [socket.create_connection(("127.0.0.1", port(tmp_path))) for _ in range(MAX_CONNECTIONS)]
-    extra = socket.create_connection(("127.0.0.1", port(tmp_path)))
-    extra.settimeout(10)
-    assert extra.recv(1) == b"", "closed at once"
-    for one in (*silent, extra):
+def call(folder):
+    caller = socket.create_connection(("127.0.0.1", port(folder)))
+    caller.settimeout(20)
+    return caller
+
+
+def hung_up(caller):
+    """Whether the other side ends it, after whatever it sends."""
+    try:
+        while caller.recv(1024):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def test_who_proves_nothing_takes_no_place_and_has_little_time(server, tmp_path, client):
+    silent = [call(tmp_path) for _ in range(2 * MAX_UNPROVEN)]
+    drips = silent[-1]
+    others = [Client(tmp_path) for _ in range(MAX_CONNECTIONS - 1)]
+    assert all(other.send("echo", a=1) == {"a": 1} for other in (client, *others)), "while all of them wait"
+    with contextlib.suppress(OSError):
+        for _ in range(2000):  # a little at a time does not gain time either
+            drips.send(b"\x00")
+            time.sleep(0.01)
+        pytest.fail("it was not hung up on")
+    for one in silent:
+        assert hung_up(one)
         one.close()
+    assert client.send("echo", a=2) == {"a": 2}
+    for other in others:
+        other.close()
+
+
+def test_no_more_connections_than_allowed_and_who_is_one_too_many_is_told(server, tmp_path, client):
+    others = [Client(tmp_path) for _ in range(MAX_CONNECTIONS - 1)]
+    extra = Client(tmp_path)
+    with pytest.raises(ChannelError, match=f"{MAX_CONNECTIONS} connections .* are open"):
+        extra.send("echo")
+    assert client.send("echo") == {}
+    for other in (*others, extra):
+        other.close()
+
+
+def test_a_long_answer_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(channel, "SILENT_S", 1.0)
+    monkeypatch.setattr(channel, "WORKING_S", 0.1)
+    server = Server(tmp_path, lambda command, arguments: time.sleep(3.0), {})
+    client = Client(tmp_path)
+    assert client.send("train") is None
+    client.close()
+    server.close()
+
+
+SESSION = """
+import sys
+from pathlib import Path
+from app.channel import Server
+server = Server(Path(sys.argv[1]), lambda command, arguments: arguments, {})
+print("there", flush=True)
+sys.stdin.read()
+server.close()
+"""
+
+
+@pytest.fixture
+def session(tmp_path):
+    """A session of a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SESSION, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "there\n"
+        yield process
+        process.send_signal(signal.SIGCONT)
+
+
+def test_a_session_that_is_stopped_is_said_to_be_and_taken_for_no_dead_one(session, tmp_path, monkeypatch):
+    monkeypatch.setattr(channel, "SILENT_S", 1.0)
+    client = Client(tmp_path)
+    address = (tmp_path / ADDRESS).read_bytes()
+    session.send_signal(signal.SIGSTOP)
+    with pytest.raises(ChannelError, match=f"has said nothing for 1 s.*kill -CONT {session.pid}"):
+        client.send("echo")
+    with pytest.raises(ChannelError, match="has ended"):
+        client.send("echo")
+    with pytest.raises(ChannelError, match=f"does not answer.*kill -CONT {session.pid}"):
+        Client(tmp_path)
+    assert not has_died(tmp_path)
+    with pytest.raises(ChannelError, match="under way"):
+        Server(tmp_path, handle, {})
+    assert (tmp_path / ADDRESS).read_bytes() == address
+    session.send_signal(signal.SIGCONT)
+    assert Client(tmp_path).send("echo", a=1) == {"a": 1}, "it is still reached"
+
+
+def test_a_session_whose_channel_is_full_keeps_its_folder(server, tmp_path):
+    clients = [Client(tmp_path) for _ in range(MAX_CONNECTIONS)]
+    address = (tmp_path / ADDRESS).read_bytes()
+    with pytest.raises(ChannelError, match="under way"):
+        Server(tmp_path, handle, {})
+    assert (tmp_path / ADDRESS).read_bytes() == address
+    for one in clients:
+        one.close()
+
+
+def test_nobody_removes_the_address_of_another(tmp_path):
+    """Somebody moved the folder of a session away and began another one."""
+    folder, moved = tmp_path / "alice", tmp_path / "moved"
+    folder.mkdir()
+    first = Server(folder, handle, {})
+    folder.rename(moved)
+    folder.mkdir()
+    second = Server(folder, handle, {})
+    first.close()
+    assert Client(folder).send("echo", a=1) == {"a": 1}
+    with pytest.raises(ChannelError, match="under way"):
+        Server(folder, handle, {})
+    second.close()
 
 
 def test_somebody_who_sends_too_much_is_cut_off(server, tmp_path, client):
@@ -111,30 +235,21 @@ def test_a_folder_has_one_session_and_what_a_dead_one_left_is_taken_over(tmp_pat
     server.close()
 
 
-def test_a_session_that_died_is_told_from_one_that_goes_on_or_has_ended(tmp_path):
-    pytest.importorskip("psutil", reason="not installed: pip install 'earmark[desktop]'")
-    assert not has_died(tmp_path), "there was none"
-    server = Server(tmp_path, handle, {"pid": os.getpid()})
+def test_a_session_that_died_is_told_from_one_that_goes_on_or_has_ended(session, tmp_path):
     assert not has_died(tmp_path), "it goes on"
-    server.close()
-    assert not has_died(tmp_path), "it has ended in good order"
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    (tmp_path / ADDRESS).write_text(json.dumps({"port": 1, "token": "00", "pid": process.pid}))
-    assert not has_died(tmp_path), "it may say nothing, but is there"
-    process.stdin.close()
+    session.send_signal(signal.SIGSTOP)
+    assert not has_died(tmp_path), "it says nothing, but is there"
+    session.kill()
     end = time.monotonic() + 20
     while not has_died(tmp_path):  # although nobody has taken note of its end
         assert time.monotonic() < end
         time.sleep(0.01)
-    process.wait()
-    assert has_died(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x"}', '{"pid": -1}', '{"pid": 1e99}', '{"pid": null}'])
-def test_nobody_is_said_to_have_died_by_a_damaged_file(tmp_path, text):
-    pytest.importorskip("psutil", reason="not installed: pip install 'earmark[desktop]'")
-    (tmp_path / ADDRESS).write_text(text)
-    assert not has_died(tmp_path)
+    with pytest.raises(ChannelError, match="left from one that died"):
+        Client(tmp_path)
+    server = Server(tmp_path, handle, {})
+    assert not has_died(tmp_path), "another one is there"
+    server.close()
+    assert not has_died(tmp_path), "which ended in good order"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"port": "x", "token": "00"}', '{"port": 1, "token": "zz"}'])

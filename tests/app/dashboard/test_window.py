@@ -295,7 +295,7 @@ def test_a_session_that_died_is_told_from_one_that_says_nothing_and_from_none(qt
     qtbot.waitUntil(lambda: shown.top.state.said == "NO DATA", timeout=10_000)
     qtbot.wait(2500)
     assert not shown.now.died
-    assert "DIED" not in shown.notice.said
+    assert shown.notice.said.startswith("THE SESSION DOES NOT ANSWER")
     one.process.kill()
     qtbot.waitUntil(lambda: shown.top.state.said == "SESSION DIED", timeout=10_000)
     assert shown.notice.said.startswith("THE SESSION DIED: its process is gone")
