@@ -24,7 +24,7 @@ from pipeline.bandpass import Bandpass
 from pipeline.decoders.decoder import DecoderError
 from pipeline.decoders.presets import PRESETS
 from pipeline.decoding_graph import CONTROL, decoding_graph
-from pipeline.emissions import Emissions
+from pipeline.emissions import N_TALKERS, TALKERS, Emissions
 from pipeline.envelope import Envelope
 from pipeline.epochs import Epochs
 from pipeline.graph import Graph, Step
@@ -308,6 +308,9 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
     for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
         if name not in file.streams:
             raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{nearest(name, file.streams)}")
+    if file.sound is not None and len(file.sound.talkers) not in TALKERS:
+        n = len(file.sound.talkers)
+        raise ConfigError(f"{where}: [sound] has {n} talker{'s' * (n > 1)}, but [attention] needs {N_TALKERS}")
     if len(set(attention.backends)) < len(attention.backends):
         raise ConfigError(f"{place}: backends names one twice, but must name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)

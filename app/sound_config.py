@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from pydantic_core import PydanticCustomError
 
 from devices.audio.levels import cap_dbfs
+from devices.audio.records import MAX_TALKERS
 from devices.audio.scene import HARD_CEILING_DBFS, LIVE, AudioError, Scene, Talker
 from devices.audio.sinks import DeviceSink, FileSink, NullSink, Sink
 
@@ -81,7 +82,7 @@ class SoundConfig(_Strict):
     publish: str = Field(
         default="earmark-audio", min_length=1, description="what names of the published LSL streams begin with"
     )
-    talkers: list[TalkerConfig] = Field(min_length=1, max_length=8)
+    talkers: list[TalkerConfig] = Field(min_length=1, max_length=MAX_TALKERS)
 
     def scene(self, folder: Path) -> Scene:
         """Return what is to be heard; paths of talkers begin in ``folder``.

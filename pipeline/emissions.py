@@ -10,14 +10,17 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-#: How many talkers there can be.
-TALKERS = range(2, 5)
+#: How many talkers there can be, and in words.
+TALKERS = range(2, 9)
+N_TALKERS = f"{TALKERS[0]} to {TALKERS[-1]}"
 #: A correlation counts as at most this: the Fisher transform of 1 is infinite.
 MAX_CORRELATION = 0.999
 #: No window says more than one this many standard deviations away: artefacts are not Gaussian.
 MAX_SD = 4.0
 #: Fewest windows that an emission model is fitted on.
 MIN_WINDOWS = 10
+#: Least sum of one talker's correlations with all others: at -1 all scores would be a matter of the others.
+LEAST_CORRELATION = -0.9
 #: Median absolute deviation of a Gaussian of standard deviation 1, inverted.
 MAD_TO_SD = 1.4826
 
@@ -26,7 +29,7 @@ def fisher_scores(scores: NDArray[np.float64], shape: str, ndim: int) -> NDArray
     """Fisher-transform correlations, or say why they are none."""
     r = np.asarray(scores, np.float64)
     if r.ndim != ndim or r.shape[-1] not in TALKERS:
-        raise ValueError(f"scores have shape {r.shape}, but must have {shape} with 2 to 4 talkers")
+        raise ValueError(f"scores have shape {r.shape}, but must have {shape} with {N_TALKERS} talkers")
     # Not (|r| <= ...) is also true of NaN.
     if not np.all(np.abs(r) <= 1 + 1e-6):
         raise ValueError("scores must be correlations between -1 and 1, without NaN; report missing ones as a gap")
@@ -48,7 +51,8 @@ class Emissions:
     sd : float
         Standard deviation of z given who is attended.
     correlation : float
-        Correlation between the z of two talkers given who is attended; above -1/3, what four talkers can have.
+        Correlation between the z of two talkers given who is attended; above -1/3. Among more talkers than four it
+        counts as what so many can have.
     n_windows : float
         Number of windows that the means rest on. Of a prior (:meth:`pool`): how many it is worth.
     """
@@ -192,19 +196,30 @@ class Emissions:
         Raises
         ------
         ValueError
-            If a score is NaN or not a correlation, or there are not 2 to 4.
+            If a score is NaN or not a correlation, or there are not 2 to 8.
         """
         z = fisher_scores(scores, "(n_talkers,)", 1)
         z = np.clip(z, self.ignored_mean - MAX_SD * self.sd, self.attended_mean + MAX_SD * self.sd)
         n = len(z)
         # Row k: deviations if talker k is attended. Equal correlations make the inverse covariance a formula.
         rest = z - self.ignored_mean - (self.attended_mean - self.ignored_mean) * np.eye(n)
-        common = 1 + (n - 1) * self.correlation
-        alone = 1 - self.correlation
-        square = (rest**2).sum(axis=1) - self.correlation / common * rest.sum(axis=1) ** 2
-        log_det = 2 * n * math.log(self.sd) + (n - 1) * math.log(alone) + math.log(common)
-        density: NDArray[np.float64] = -0.5 * (n * math.log(2 * math.pi) + log_det + square / (self.sd**2 * alone))
+        sd, correlation = self._among(n)
+        common = 1 + (n - 1) * correlation
+        alone = 1 - correlation
+        square = (rest**2).sum(axis=1) - correlation / common * rest.sum(axis=1) ** 2
+        log_det = 2 * n * math.log(sd) + (n - 1) * math.log(alone) + math.log(common)
+        density: NDArray[np.float64] = -0.5 * (n * math.log(2 * math.pi) + log_det + square / (sd**2 * alone))
         return density
+
+    def _among(self, n_talkers: int) -> tuple[float, float]:
+        """Standard deviation and correlation among so many talkers, who cannot all have any negative correlation.
+
+        The difference of two talkers scatters as it did among those whom the model was fitted on.
+        """
+        least = LEAST_CORRELATION / (n_talkers - 1)
+        if self.correlation >= least:
+            return self.sd, self.correlation
+        return self.sd * math.sqrt((1 - self.correlation) / (1 - least)), least
 
     def to_dict(self) -> dict[str, float]:
         """Give all fields as plain floats."""

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.emissions import TALKERS, Emissions
+from pipeline.emissions import N_TALKERS, TALKERS, Emissions
 from pipeline.node import State
 
 
@@ -25,7 +25,7 @@ class EvidenceConfig:
     Attributes
     ----------
     n_talkers : int
-        2 to 4.
+        2 to 8.
     hop_s : float
         Seconds from one score to the next.
     window_s : float
@@ -50,7 +50,7 @@ class EvidenceConfig:
 
     def __post_init__(self) -> None:
         for key, right, wanted in (
-            ("n_talkers", self.n_talkers in TALKERS, "2 to 4"),
+            ("n_talkers", self.n_talkers in TALKERS, N_TALKERS),
             ("hop_s", 0 < self.hop_s < math.inf, "positive"),
             ("window_s", self.hop_s <= self.window_s < math.inf, "at least hop_s"),
             ("switch_rate", 0 < self.switch_rate < math.inf, "positive"),

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.emissions import TALKERS
+from pipeline.emissions import N_TALKERS, TALKERS
 from pipeline.evidence import Posterior
 from pipeline.node import State
 
@@ -68,7 +68,7 @@ class SteeringConfig:
     Attributes
     ----------
     n_talkers : int
-        2 to 4.
+        2 to 8.
     boost_db, cut_db : float
         Gain of a talker who is surely attended (0 to 6), and of one who surely is not (-30 to 0).
     full_at : float
@@ -94,7 +94,7 @@ class SteeringConfig:
 
     def __post_init__(self) -> None:
         for key, right, wanted in (
-            ("n_talkers", self.n_talkers in TALKERS, "2 to 4"),
+            ("n_talkers", self.n_talkers in TALKERS, N_TALKERS),
             ("boost_db", 0 <= self.boost_db <= 6, "0 to 6"),
             ("cut_db", -30 <= self.cut_db <= 0, "-30 to 0; mute_ignored silences"),
             ("full_at", 0.5 < self.full_at < 1, "above 0.5 and below 1"),

@@ -100,8 +100,10 @@ def loop(
     write_json(json_file, found)
 
 
-def simulated_runs(listener: ListenerConfig, n_runs: int, seconds: float) -> list[Run]:
-    """Sessions of a simulated listener to made-up envelopes, faster than real time."""
+def simulated_runs(
+    listener: ListenerConfig, n_runs: int, seconds: float, who: tuple[str, ...] = ("Joe", "Ada")
+) -> list[Run]:
+    """Sessions of a simulated listener to made-up envelopes of some talkers, faster than real time."""
     from devices.recorded_run import RecordedRun, Signal, Trial, prepare
     from devices.simulate import Listener
     from pipeline.decoders.presets import EEG
@@ -111,17 +113,17 @@ def simulated_runs(listener: ListenerConfig, n_runs: int, seconds: float) -> lis
     for number in range(n_runs):
         rng, n = np.random.default_rng(number), round(seconds * speech_sfreq)
         smooth = np.hanning(9) / np.hanning(9).sum()
-        envelopes = [np.convolve(np.abs(rng.standard_normal(n)), smooth, "same") for _ in range(2)]
-        person = Listener(listener, seed=number)
-        person.attend(number % 2, 0.0)
+        envelopes = [np.convolve(np.abs(rng.standard_normal(n)), smooth, "same") for _ in who]
+        person = Listener(listener, len(who), seed=number)
+        person.attend(number % len(who), 0.0)
         person.hear(np.arange(n) / speech_sfreq, np.stack(envelopes))
         eeg = person.listen(round(seconds * listener.sfreq))
         spec = StreamSpec("speech", speech_sfreq, ("speech",), ("misc",), ("",))
         stamps = np.array([person.time(i) for i in range(len(eeg))])
         signals = tuple(Signal(spec, np.arange(n) / speech_sfreq, _rows(one[:, None])) for one in envelopes)
         neural = Signal(person.spec, stamps, _rows(eeg))
-        who = ("Joe", "Ada")
-        trial = Trial(f"{number}", -np.inf, np.inf, who, (f"{number}a", f"{number}b"), ((0.0, who[number % 2]),))
+        heard = tuple(f"{number} {name}" for name in who)
+        trial = Trial(f"{number}", -np.inf, np.inf, who, heard, ((0.0, who[number % len(who)]),))
         runs += prepare(RecordedRun("simulated", "simulated", neural, signals, (trial,)), EEG)
     return runs
 

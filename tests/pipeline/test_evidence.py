@@ -45,7 +45,7 @@ kinds = pytest.mark.parametrize("kind", [0, 1], ids=["filter", "average"])
 # Emissions
 
 
-@pytest.mark.parametrize("n_talkers", [2, 3, 4])
+@pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 def test_log_likelihood_is_that_of_scipy(n_talkers):
     scores, _ = drawn(0, 20, n_talkers)
     covariance = SHARP.sd**2 * ((1 - SHARP.correlation) * np.eye(n_talkers) + SHARP.correlation)
@@ -58,7 +58,19 @@ def test_log_likelihood_is_that_of_scipy(n_talkers):
         np.testing.assert_allclose(SHARP.log_likelihood(row), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("n_talkers", [2, 3, 4])
+@pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
+@pytest.mark.parametrize("correlation", [-0.3, -0.2, 0.5])
+def test_differences_of_talkers_scatter_alike_among_however_many(n_talkers, correlation):
+    model = replace(SHARP, correlation=correlation)
+    scores = np.tanh(np.linspace(model.ignored_mean, model.attended_mean, n_talkers))
+    found = model.log_likelihood(scores)
+    assert np.isfinite(found).all(), "eight cannot all go against each other by 0.3"
+    z, step = np.arctanh(scores), model.attended_mean - model.ignored_mean
+    evidence = step * (z - z[0]) / (model.sd**2 * (1 - correlation))
+    np.testing.assert_allclose(found - found[0], evidence, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 def test_fit_finds_the_model(n_talkers):
     scores, attended = drawn(1, 20000, n_talkers)
     found = Emissions.fit(scores, attended)
@@ -165,8 +177,8 @@ def test_impossible_emissions_are_refused(change, match):
     [
         (np.full((20, 2), np.nan), np.zeros(20, int), "NaN"),
         (np.full((20, 2), 1.5), np.zeros(20, int), "between -1 and 1"),
-        (np.zeros((20, 5)), np.zeros(20, int), "2 to 4 talkers"),
-        (np.zeros(20), np.zeros(20, int), "2 to 4 talkers"),
+        (np.zeros((20, 9)), np.zeros(20, int), "2 to 8 talkers"),
+        (np.zeros(20), np.zeros(20, int), "2 to 8 talkers"),
         (np.zeros((20, 2)), np.zeros(19, int), "attended"),
         (np.zeros((20, 2)), np.zeros(20), "integers"),
         (np.zeros((20, 2)), np.full(20, 2), "from 0 to 1"),
@@ -183,10 +195,10 @@ def test_a_fit_on_nonsense_is_refused(scores, attended, match):
 # Filter and moving average
 
 
-@pytest.mark.parametrize("n_talkers", [2, 3, 4])
+@pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 @pytest.mark.parametrize("window_s", [0.5, 2.0])
 def test_filter_equals_the_sum_over_all_paths(n_talkers, window_s):
-    hop, rate, n = 0.5, 0.1, {2: 9, 3: 6, 4: 5}[n_talkers]
+    hop, rate, n = 0.5, 0.1, {2: 9, 3: 6, 4: 5, 5: 4, 8: 3}[n_talkers]
     scores, _ = drawn(7, n, n_talkers)
     config = EvidenceConfig(n_talkers, hop, window_s, rate, cap=60.0)
     found = probabilities(AttentionFilter(config, SHARP), scores)
@@ -218,7 +230,7 @@ def test_average_equals_the_posterior_without_switches():
 
 
 @kinds
-@given(st.integers(2, 4), st.integers(0, 1000), st.randoms(use_true_random=False))
+@given(st.integers(2, 8), st.integers(0, 1000), st.randoms(use_true_random=False))
 @settings(max_examples=30, deadline=None)
 def test_probabilities_sum_to_one_and_follow_the_talkers_around(kind, n_talkers, seed, random):
     order = list(range(n_talkers))
@@ -236,7 +248,7 @@ def test_probabilities_sum_to_one_and_follow_the_talkers_around(kind, n_talkers,
 
 
 @kinds
-@pytest.mark.parametrize("n_talkers", [2, 3, 4])
+@pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 def test_without_evidence_all_become_equal(kind, n_talkers):
     evidence = makers(n_talkers)[kind]()
     certain = evidence.update(np.array([0.9] + [-0.5] * (n_talkers - 1)))
@@ -249,7 +261,7 @@ def test_without_evidence_all_become_equal(kind, n_talkers):
 
 
 @kinds
-@pytest.mark.parametrize("n_talkers", [2, 3, 4])
+@pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 def test_a_gap_is_as_long_as_its_parts(kind, n_talkers):
     whole, parts = makers(n_talkers)[kind](), makers(n_talkers)[kind]()
     for evidence in (whole, parts):
@@ -353,7 +365,7 @@ def test_an_average_shorter_than_a_hop_is_refused():
         MovingAverage(EvidenceConfig(), MODEL, 0.1)
 
 
-@pytest.mark.parametrize("n_talkers", [2, 3, 4])
+@pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 def test_calibrated_when_listeners_switch_as_the_model_says(n_talkers):
     rng = np.random.default_rng(9)
     n = 8000

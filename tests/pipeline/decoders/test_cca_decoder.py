@@ -40,7 +40,7 @@ def test_equal_to_the_joint_eigenvalue_problem():
             assert abs(abs(cosine) - 1) < 1e-9
 
 
-@pytest.mark.parametrize("n_talkers", [2, 3, 4])
+@pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 def test_recovers_what_was_planted(n_talkers):
     runs = [planted(i, n_talkers, switch_every=11.0) for i in range(3)]
     decoder = CcaDecoder(SMALL, 2).fit(runs)

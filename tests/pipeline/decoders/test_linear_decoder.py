@@ -101,7 +101,7 @@ def test_separable_part_of_the_covariance():
     assert error(0.5) < 0.8 * error(0.0)
 
 
-@pytest.mark.parametrize("n_talkers", [2, 3, 4])
+@pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 def test_recovers_what_was_planted(n_talkers):
     runs = [planted(i, n_talkers, switch_every=11.0) for i in range(3)]
     decoder = LinearDecoder(SMALL).fit(runs)
