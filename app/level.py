@@ -25,6 +25,9 @@ def level(
     reading: Annotated[
         float | None, typer.Option(help="What the meter reads, dB SPL, if it is known already; else it is asked for.")
     ] = None,
+    sfreq: Annotated[
+        float, typer.Option(help="Frames per second, where the device does not play these.", min=8000, max=192_000)
+    ] = 48_000.0,
 ) -> None:
     """Measure how loud a sound output is, by a sound level meter.
 
@@ -42,7 +45,7 @@ def level(
     with failures(), tempfile.TemporaryDirectory() as folder:
         _write_noise(Path(folder) / "noise.wav")
         noise = TalkerConfig(name="noise", source="noise.wav", loop=True)
-        settings = SoundConfig(device=device, space="left_right", loudness_lufs=None, talkers=[noise])
+        settings = SoundConfig(device=device, sfreq=sfreq, space="left_right", loudness_lufs=None, talkers=[noise])
         with AudioEngine(settings.scene(Path(folder)), settings.sink(Path(folder)), console.print) as audio:
             console.print(
                 f"Pink noise on {audio.playing}. Set the volume that you will use, and never change it after."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -89,7 +90,7 @@ def _not_compiled(config: Config, backend: str, n_talkers: int) -> ConfigError:
     folder, precision = config.decoder, _attention(config).precision
     return ConfigError(
         f"[attention]: decoder {folder} is not compiled for {backend}, {precision} and {n_talkers} talkers; first run: "
-        f"earmark compile '{folder}' --backend {backend} --precision {precision} --talkers {n_talkers}"
+        f"earmark compile {shlex.quote(str(folder))} --backend {backend} --precision {precision} --talkers {n_talkers}"
     )
 
 

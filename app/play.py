@@ -46,6 +46,9 @@ def play(
         str | None,
         typer.Option(help="Sound output: name, part of it, number in 'earmark devices', null, or file:PATH.wav."),
     ] = None,
+    sfreq: Annotated[
+        float | None, typer.Option(help="Frames per second, instead of those of [sound].", min=8000, max=192_000)
+    ] = None,
     seconds: Annotated[float, typer.Option(help="End after so many seconds; 0 plays until q or Ctrl-C.", min=0)] = 0.0,
     publish: Annotated[
         bool, typer.Option("--publish/--no-publish", help="Publish gains, markers and envelopes as LSL streams.")
@@ -76,6 +79,8 @@ def play(
         settings, folder = (SHIPPED, Path()) if config is None else (load_sound(config), config.parent)
         if device:  # first of all: a level cap in dB SPL is that of the device
             settings = settings.model_copy(update={"device": device})
+        if sfreq is not None:
+            settings = settings.model_copy(update={"sfreq": sfreq})
         scene = settings.scene(folder)
         sink = settings.sink(Path() if device else folder)  # a path given by hand begins where one is
         with console.status("Preparing the talkers …"):

@@ -79,6 +79,12 @@ class SoundConfig(_Strict):
     max_spl: float | None = Field(
         default=None, ge=40, le=120, description="level cap, dB SPL; the device must have been through 'earmark level'"
     )
+    extra_latency_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        description="how much later than its driver says sound is heard, s; for Bluetooth",
+    )
     publish: str = Field(
         default="earmark-audio", min_length=1, description="what names of the published LSL streams begin with"
     )
@@ -100,6 +106,7 @@ class SoundConfig(_Strict):
             self.space,
             self.loudness_lufs,
             min(self.ceiling_dbfs, cap),
+            extra_latency_s=self.extra_latency_s,
         )
 
     def sink(self, folder: Path) -> Sink:

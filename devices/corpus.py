@@ -15,6 +15,7 @@ from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
+from kernels.extras import install
 from pipeline.decoders.decoder import Decoder
 from pipeline.evaluate import WINDOWS, prepare
 from pipeline.evaluation import Evaluation, summarise
@@ -136,7 +137,7 @@ class DaskCluster:
             from distributed import Client
             from distributed import as_completed as as_done
         except ImportError as error:
-            raise ImportError("a cluster needs dask.distributed: pip install 'earmark[corpus]'") from error
+            raise ImportError(f"a cluster needs dask.distributed: {install('corpus')}") from error
         with Client(self.scheduler, timeout=self.timeout, set_as_default=False) as client:
             # Each run goes to a worker once, and from there to where a fold needs it.
             held = client.scatter(list(runs), hash=False)

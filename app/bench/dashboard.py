@@ -42,9 +42,10 @@ def dashboard(
     from app.console import console, fail, write_json
     from app.environment import environment
     from devices.lsl_log import quiet_liblsl
+    from kernels.extras import install
 
     if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):
-        fail("the window needs more packages: pip install 'earmark[desktop]'")
+        fail(f"the window needs more packages: {install('desktop')}")
     quiet_liblsl()
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

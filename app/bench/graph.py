@@ -14,6 +14,7 @@ import numpy as np
 import typer
 
 from app.console import JsonFile
+from kernels.extras import install
 
 #: Channels, sampling rate in Hz.
 SHAPES = ((64, 1000.0), (128, 500.0), (256, 2000.0))
@@ -252,7 +253,7 @@ def against_mne_lsl(seconds: float) -> dict[str, Any]:
     StreamLSL polls: once as it comes, every 1 ms, and once told to wait as long as a chunk of the sender lasts.
     """
     if find_spec("mne_lsl") is None:
-        return {"skipped": "MNE-LSL is not installed: pip install 'earmark[bench]'"}
+        return {"skipped": f"MNE-LSL is not installed: {install('bench')}"}
     chunk_s = PEER_CHUNK / PEER_SHAPE[1]
     ours, *theirs = _with_sender(
         PEER_SHAPE,
@@ -277,7 +278,7 @@ def against_mne_lsl(seconds: float) -> dict[str, Any]:
 def memory(n_channels: int = 64, sfreq: float = 1000.0) -> dict[str, Any]:
     """Resident memory after an hour of stream, simulated, beside that after a minute."""
     if find_spec("psutil") is None:
-        return {"skipped": "psutil is not installed: pip install 'earmark[bench]'"}
+        return {"skipped": f"psutil is not installed: {install('bench')}"}
     context = mp.get_context("spawn")
     mine, theirs = context.Pipe(False)
     process = context.Process(target=_hour, args=(n_channels, sfreq, theirs), daemon=True)

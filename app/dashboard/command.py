@@ -24,9 +24,10 @@ def dashboard(
     from importlib.util import find_spec
 
     from app.console import fail
+    from kernels.extras import install
 
     if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):
-        fail("the window needs more packages: pip install 'earmark[desktop]'")
+        fail(f"the window needs more packages: {install('desktop')}")
     if theme not in ("", "light", "dark"):
         fail(f"--theme is {theme!r}, but must be light or dark")
     if folder is not None and not folder.is_dir():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.doctor.check import Check, ProbeError, Status, library, probe, run_tool
+from kernels.extras import install
 
 #: What Qt loads on Linux, and the Debian packages that bring it.
 QT_LIBRARIES = {"EGL": "libegl1", "xkbcommon": "libxkbcommon0", "xcb-cursor": "libxcb-cursor0", "dbus-1": "libdbus-1-3"}
@@ -98,7 +99,7 @@ def torch_tensorrt() -> Check:
     """Torch-TensorRT, which only works with the torch of its own version."""
     name = "Torch-TensorRT"
     names = ("torch-tensorrt", "torch-tensorrt-rtx")
-    check = library(name, "torch_tensorrt", names, "for NVIDIA GPUs: pip install 'earmark[tensorrt]'")
+    check = library(name, "torch_tensorrt", names, f"for NVIDIA GPUs: {install('tensorrt')}")
     for distribution in names if check.status == "ok" else ():
         if check.found.startswith(f"{distribution} "):
             mine = importlib.metadata.version(distribution).split(".")[:2]
@@ -137,7 +138,7 @@ def backend(name: str) -> Check:
 
 def qt() -> Check:
     """PySide6 and pyqtgraph, which draw the dashboard."""
-    hint = "for the dashboard: pip install 'earmark[desktop]'"
+    hint = f"for the dashboard: {install('desktop')}"
     versions = {}
     for distribution in ("PySide6-Essentials", "pyqtgraph"):
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -73,10 +74,12 @@ def cap_dbfs(device: str, max_spl: float) -> float:
         If the level of the device is not known.
     """
     levels = read_levels()
+    if device == "null" or device.startswith("file:"):
+        raise AudioError(f"max_spl needs a sound output, but device is {device!r}: name another, or remove max_spl")
     if device not in levels:
         known = f"known are {', '.join(map(repr, levels))}" if levels else "none is known"
         raise AudioError(
-            f"max_spl needs the level of the sound output {device!r}, but {known}: run 'earmark level {device!r}' with "
-            "a sound level meter, and name the device in [sound]"
+            f"max_spl needs the level of the sound output {device!r}, but {known}. With a sound level meter, run: "
+            f"earmark level {shlex.quote(device)}"
         )
     return max_spl - levels[device]

@@ -186,7 +186,7 @@ class Playback:
         n_frames : int
             How many frames.
         time_at_ear : float
-            LSL time at which the first of them will sound.
+            LSL time at which the first of them will sound, as far as the driver knows.
         underflow : bool
             Whether the driver says that it had nothing to play before this.
 
@@ -195,6 +195,7 @@ class Playback:
         array, shape (n_frames, 2)
         """
         began = time.perf_counter()
+        time_at_ear += self.scene.extra_latency_s
         if not self._begun:
             self._begin(time_at_ear)
         self._look()

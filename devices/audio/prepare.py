@@ -53,7 +53,7 @@ def _pcm(talker: Talker, scene: Scene) -> NDArray[np.float32]:
     if scene.loudness_lufs is not None:
         if len(x) < LOUDNESS_S * scene.sfreq:
             problem = f"lasts {len(x) / scene.sfreq:.3f} s, but loudness is defined from {LOUDNESS_S} s on"
-            raise _error(talker, f"{problem}; use a longer file, or set loudness_lufs to none")
+            raise _error(talker, f'{problem}; use a longer file, or set loudness_lufs = "none" in [sound]')
         loud = _matched(x, scene.sfreq, scene.loudness_lufs)
         if loud is None:
             raise _error(talker, "is silent, so there is no loudness to match; use another file")
@@ -125,7 +125,7 @@ def kemar(sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     except ImportError as error:
         raise AudioError(
             "audio: space is 'hrtf', whose impulse responses come with slab, which is not installed; "
-            "pip install 'earmark[binaural]', or set space to itd_ild"
+            "pip install slab, or set space to itd_ild in [sound]"
         ) from error
     hrtf = slab.HRTF.kemar()
     to_left, elevation, _ = np.asarray(hrtf.sources.vertical_polar).T  # slab counts azimuth to the left

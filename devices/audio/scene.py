@@ -75,6 +75,8 @@ class Scene:
         How far the limiter looks ahead, s; also the delay it adds.
     release_s : float
         Time constant with which the limiter lets go, s.
+    extra_latency_s : float
+        How much later than the driver of the sound output says a frame is heard, s; at most 2.
     """
 
     talkers: tuple[Talker, ...]
@@ -87,6 +89,7 @@ class Scene:
     max_gain_db: float = 12.0
     lookahead_s: float = 0.003
     release_s: float = 0.15
+    extra_latency_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rendered, naming key, value and what is wanted."""
@@ -94,6 +97,7 @@ class Scene:
         checks = (
             ("talkers", len(self.talkers), 1 <= len(self.talkers) <= 8, "1 to 8 of them"),
             ("sfreq", self.sfreq, 8_000 <= self.sfreq <= 192_000, "8000 to 192000 Hz"),
+            ("extra_latency_s", self.extra_latency_s, 0 <= self.extra_latency_s <= 2, "0 to 2 s"),
             ("block", self.block, 16 <= self.block <= 8192, "16 to 8192 frames"),
             ("space", self.space, self.space in SPACES, f"one of {', '.join(SPACES)}"),
             ("loudness_lufs", lufs, lufs is None or -70 < lufs <= 0, "above -70 and at most 0 LUFS, or none"),

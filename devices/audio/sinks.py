@@ -208,7 +208,7 @@ class DeviceSink:
             why = f"{error}; outputs are {', '.join(outputs)}"
         elif code == _BAD_RATE:
             fine = ", ".join(f"{rate}" for rate in RATES if _accepts(sd, self.device, rate)) or "none of the usual"
-            why = f"it does not play {sfreq:g} Hz, but accepts {fine}; set audio.sfreq"
+            why = f"it does not play {sfreq:g} Hz, but accepts {fine}; set sfreq in [sound], or give --sfreq"
         elif code == _BAD_CHANNELS:
             why = f"it lacks channels: 2 to play and {n_inputs} to record are needed; choose another"
         elif code == _BAD_PAIR:

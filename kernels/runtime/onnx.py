@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from kernels.extras import install
 from kernels.runtime.backend import (
     Arrays,
     Backend,
@@ -36,7 +37,7 @@ class Onnx(Backend):
     def absent(self) -> str:
         """Say which library is missing."""
         missing = [name for name in _NEEDED if find_spec(name) is None]
-        return f"not installed: {', '.join(missing)}; pip install 'earmark[onnx]'" if missing else ""
+        return f"not installed: {', '.join(missing)}; {install('onnx')}" if missing else ""
 
     def versions(self) -> dict[str, str]:
         """ONNX's libraries, torch and the instruction set."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from kernels.extras import install
 from kernels.runtime.backend import Backend, BackendError, Network, Policy, Tensors, exporting
 from kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
 from kernels.runtime.precision import shaped
@@ -25,7 +26,7 @@ class TensorRt(Backend):
     compiler: ClassVar[str] = "torch-tensorrt"
     runtime: ClassVar[str] = "tensorrt"
     runtime_module: ClassVar[str] = "tensorrt"
-    extra: ClassVar[str] = "pip install 'earmark[tensorrt]'"
+    extra: ClassVar[str] = install("tensorrt")
 
     def absent(self) -> str:
         """Say which library is missing, or why there is no GPU to use. Imports neither: they crash without a GPU."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kernels.extras import install
 from kernels.runtime.tensorrt import TensorRt
 
 
@@ -12,4 +13,4 @@ class TensorRtRtx(TensorRt):
     compiler = "torch-tensorrt-rtx"
     runtime = "tensorrt-rtx"
     runtime_module = "tensorrt_rtx"
-    extra = "pip install 'earmark[tensorrt-rtx]'"
+    extra = install("tensorrt-rtx")

@@ -45,7 +45,7 @@ def test_a_cap_in_spl_lowers_the_ceiling_and_never_raises_it(tmp_path):
 
 def test_an_unknown_device_is_refused_with_the_way_out(tmp_path):
     store_level("speakers", 98.0)
-    with pytest.raises(AudioError, match="earmark level 'headphones'"):
+    with pytest.raises(AudioError, match="earmark level headphones"):
         SoundConfig(device="headphones", max_spl=85.0, talkers=[JOE]).scene(tmp_path)
 
 

@@ -61,9 +61,7 @@ def test_five_talkers_are_calibrated_decided_reported_and_replayed(tmp_path):
     (tmp_path / "session.toml").write_text(SESSION.format(name=name) + talkers)
     (tmp_path / "protocol.toml").write_text(PROTOCOL)
     person = ListenerProcess(
-        LiveConfig(
-            NAMES, f"{name}-envelopes", f"{name}-cues", source_id=f"{name}-eeg", listener=CLEAR, delivery_s=0.12
-        )
+        LiveConfig(NAMES, f"{name}-envelopes", f"{name}-cues", source_id=f"{name}-eeg", listener=CLEAR, delivery_s=0.12)
     )
     try:
         earmark("calibrate", tmp_path / "session.toml")

@@ -24,7 +24,7 @@ def test_without_qt_it_says_what_to_install(monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, "pyqtgraph", None)
     result = RUNNER.invoke(app, ["dashboard"])
     assert result.exit_code == 1
-    assert "pip install 'earmark[desktop]'" in result.output + capfd.readouterr().err
+    assert "pip install '.[desktop]'" in result.output + capfd.readouterr().err
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="None lives for ever from Python 3.12 on")

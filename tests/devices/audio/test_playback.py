@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import math
 import time
 
@@ -296,3 +297,15 @@ def test_a_buffer_costs_little():
             stage.buffer()
             costs.append(time.perf_counter() - began)
     assert np.median(costs) < 0.5 * 256 / SFREQ
+
+
+def test_what_the_driver_does_not_tell_makes_every_frame_as_much_later():
+    late = dataclasses.replace(PREPARED, scene=dataclasses.replace(PREPARED.scene, extra_latency_s=0.2))
+    times = []
+    for prepared in (PREPARED, late):
+        with Stage(prepared) as stage:
+            for _ in range(100):
+                stage.buffer()
+            clock = stage.status.read().clock
+            times.append(clock.time(np.array([0, 1000, 20_000])))
+    np.testing.assert_allclose(times[1] - times[0], 0.2, atol=1e-9)

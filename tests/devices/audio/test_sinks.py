@@ -158,7 +158,7 @@ class Quiet:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (FakeError("x", -9997), "does not play 44100 Hz, but accepts 48000; set audio.sfreq"),
+        (FakeError("x", -9997), r"does not play 44100 Hz, but accepts 48000; set sfreq in \[sound\], or give --sfreq"),
         (FakeError("x", -9985), "it is busy; close the program that uses it"),
         (FakeError("x", -9998), "lacks channels: 2 to play and 0 to record are needed"),
         (FakeError("x", -9993), "do not work together"),
