@@ -74,9 +74,9 @@ def cap_dbfs(device: str, max_spl: float) -> float:
         If the level of the device is not known.
     """
     levels = read_levels()
-    if device == "null" or device.startswith("file:"):
-        raise AudioError(f"max_spl needs a sound output, but device is {device!r}: name another, or remove max_spl")
     if device not in levels:
+        if device == "null" or device.startswith("file:"):
+            raise AudioError(f"max_spl needs a sound output, but device is {device!r}: name another, or remove max_spl")
         known = f"known are {', '.join(map(repr, levels))}" if levels else "none is known"
         raise AudioError(
             f"max_spl needs the level of the sound output {device!r}, but {known}. With a sound level meter, run: "

@@ -47,6 +47,8 @@ def test_an_unknown_device_is_refused_with_the_way_out(tmp_path):
     store_level("speakers", 98.0)
     with pytest.raises(AudioError, match="earmark level headphones"):
         SoundConfig(device="headphones", max_spl=85.0, talkers=[JOE]).scene(tmp_path)
+    with pytest.raises(AudioError, match="device is 'null': name another, or remove max_spl"):
+        SoundConfig(device="null", max_spl=85.0, talkers=[JOE]).scene(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"a": "loud"}', '{"a": NaN}', '{"a": true}'])
