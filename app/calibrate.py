@@ -36,7 +36,6 @@ def calibrate(
     from app.signals import heeded, stop_on_signals
     from app.supervisor import Supervisor
     from devices.lsl_log import quiet_liblsl
-    from pipeline.metrics import binomial_threshold
 
     quiet_liblsl()
     folder, stop = out or session.parent, stop_on_signals()
@@ -62,10 +61,7 @@ def calibrate(
             if not rig.complete:
                 fail(f"ended early; what was recorded is in {folder}", 130)
             console.print("\nTraining a decoder on the calibration …", style="bold")
-            facts = rig.train()
-            threshold = binomial_threshold(facts.n_decisions, len(rig.talkers))
-            if not facts.accuracy >= threshold:
-                say("This is no better than guessing. Record more trials, or look at electrodes and sound first.")
+            rig.train()
             if keyboard.there and not screen.agree("Keep this decoder? [Y/n]", stop):
                 rig.refuse()
                 fail("the decoder was thrown away, its recording was kept; 'earmark calibrate' begins anew")

@@ -191,7 +191,7 @@ def _show(found: Evaluation) -> None:
 
     title = f"{found.protocol}: {len(found.subjects)} listener(s), {found.n_runs} run(s)"
     table = Table(title=title)
-    for column in ("window s", "accuracy %", "n", "threshold %", "null %", "expected %", "bit/min"):
+    for column in ("window s", "accuracy %", "n", "chance limit %", "null %", "expected %", "bit/min"):
         table.add_column(column, justify="right")
     for w in found.windows:
         spread = f" ± {100 * found.accuracy_sd[w]:.1f}" if len(found.subjects) > 1 else ""
@@ -199,12 +199,12 @@ def _show(found: Evaluation) -> None:
             f"{w:g}",
             f"{100 * found.accuracy[w]:.1f}{spread}",
             str(found.n_windows[w]),
-            *(shown(100 * v[w]) for v in (found.threshold, found.null_accuracy, found.expected_accuracy)),
+            *(shown(100 * v[w]) for v in (found.chance_limit, found.null_accuracy, found.expected_accuracy)),
             shown(found.itr[w], 2),
         )
     table.caption = (
-        "threshold: what guessing reaches one time in twenty with n decisions. null: talkers shifted in time. "
-        "expected: from the shortest window."
+        "chance limit: what guessing reaches one time in twenty (p = 0.05) with n decisions. "
+        "null: talkers shifted in time. expected: from the shortest window."
     )
     console.print(table)
     console.print(

@@ -25,6 +25,8 @@ def copied_decoders(folders: Sequence[Path], recording: Path) -> list[dict[str, 
 
 #: What an event begins with that is about the operator's trim of a talker.
 TRIM = "trim: "
+#: What an event, and a marker, begins with that holds an answer, or words of the operator.
+ANSWER, NOTE = "answer:", "note:"
 
 
 def events_file(recording: Path) -> Path:

@@ -8,13 +8,13 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from app.config import Config, ConfigError, OutputConfig
 from app.engine import Engine
+from app.session_check import Check
 from devices.audio.engine import AudioEngine
 from devices.lsl_info import StreamDescription, StreamError
 from pipeline.attend import MAX_BAD
@@ -29,28 +29,6 @@ LOOK_S = 5.0
 MIN_PEAK_DBFS = -60.0
 #: Bytes that must be free beyond what the recording takes.
 SPARE_BYTES = 200e6
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes
-    ----------
-    what : str
-        Its name.
-    ok : bool
-        Whether the session can go on.
-    words : str
-        What was found, and how to mend it.
-    """
-
-    what: str
-    ok: bool
-    words: str
-
-    def __str__(self) -> str:
-        return f"{'ok' if self.ok else 'WRONG'}  {self.what}: {self.words}"
 
 
 def preflight(

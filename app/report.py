@@ -27,6 +27,7 @@ def report(
     """
     from app.console import console, fail, failures
     from app.session_figures import session_figures
+    from app.worth import limit_words, run_words
     from devices.decoder_folder import load_decoder
     from pipeline.decoders.decoder import DecoderError
 
@@ -50,11 +51,12 @@ def report(
             fail(str(error))
         page = folder / PAGE
         page.write_text(_page(folder.name, found, facts, decoder.spec.window), encoding="utf-8")
+    console.print("", *run_words(found, facts), sep="\n", markup=False, highlight=False)
     console.print(
-        f"\nWindows of {decoder.spec.window:g} s in which the talker cued had the higher score: {found.n_right} of "
-        f"{found.n_windows}; threshold that guessing reaches one time in twenty: {_percent(found.threshold)}.\n"
-        f"From 10 s after each cue on, decided rightly: {_percent(found.steady)}; decisions were there for "
-        f"{_percent(found.covered)} of the time under a cue. Wrote {page}",
+        f"Windows of {decoder.spec.window:g} s in which the talker cued had the highest score: {found.n_right} of "
+        f"{found.n_windows}; {limit_words(found.chance_limit)}.\n"
+        f"From 10 s after each cue on, correct decisions for {_percent(found.steady)} of the time; decisions were "
+        f"there for {_percent(found.covered)} of the time under a cue. Wrote {page}",
         markup=False,
         highlight=False,
     )
@@ -70,6 +72,7 @@ def _decibels(value: float) -> str:
 
 def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
     from app.report_html import STYLE
+    from app.worth import level_words, limit_words, run_words
 
     share = found.n_right / found.n_windows if found.n_windows else math.nan
     median = [value for value in found.latencies if not math.isnan(value)]
@@ -78,15 +81,16 @@ def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
         (
             f"windows of {window:g} s right",
             _percent(share),
-            f"{found.n_right} of {found.n_windows}; threshold {_percent(found.threshold)}",
+            f"{found.n_right} of {found.n_windows}; {limit_words(found.chance_limit)}",
         ),
-        ("decided rightly", _percent(found.steady), "of the time, from 10 s after each cue"),
+        ("correct decisions", _percent(found.steady), "of the time, from 10 s after each cue"),
         ("decisions there", _percent(found.covered), "of the time under a cue"),
         ("switches followed", f"{len(median)} of {len(found.latencies)}", f"median {median_text}"),
         (
             "calibration",
             _percent(facts.accuracy),
-            f"cross-validated, {facts.n_decisions} decisions; chance {_percent(facts.chance)}",
+            f"cross-validated, {facts.n_decisions} decisions; {level_words(facts.chance_level)}, "
+            f"{limit_words(facts.chance_limit)}",
         ),
         (
             "target-to-masker ratio",
@@ -115,6 +119,7 @@ def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
 <h1>Session {escape(name)}</h1>
 <p class="faint">{escape(_mode(found))}Talkers: {escape(", ".join(found.talkers))}. All figures come from replaying
 the recording. Research use only.</p>
+{"".join(f"<p><strong>{escape(one)}</strong></p>" for one in run_words(found, facts))}
 <dl class="facts">{cells}</dl>
 <h2>Probability that {escape(found.talkers[0])} is attended to</h2>
 {_posterior(found)}
@@ -132,7 +137,7 @@ decision there lie the delay of the amplifier, the filters, and the lags of the 
 {_signals(found)}
 <h2>Sound</h2>
 {_sound(found)}
-<h2>Events and warnings</h2>
+{_operator(found)}<h2>Events and warnings</h2>
 <ul>{events}</ul>
 <details><summary>Configuration and versions</summary>
 <pre>{escape(str(found.about.get("config", "")))}</pre>
@@ -141,6 +146,15 @@ decision there lie the delay of the amplifier, the filters, and the lags of the 
 </body>
 </html>
 """
+
+
+def _operator(found: SessionFigures) -> str:
+    """Notes of the operator, and answers, when they were given."""
+    from app.loop_records import ANSWER, NOTE
+
+    said = [(time, words) for time, words in found.events if words.startswith((NOTE, ANSWER))]
+    lines = "".join(f"<li>{time:.1f} s: {escape(words)}</li>" for time, words in said)
+    return f"<h2>Notes and answers</h2>\n<ul>{lines}</ul>\n" if said else ""
 
 
 def _mode(found: SessionFigures) -> str:

@@ -55,8 +55,8 @@ pre { font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 KEY = (
     ("main", "accuracy, mean of listeners"),
     ("band", "± 1 sd over listeners"),
-    ("limit", "one-sided 5 % binomial threshold"),
-    ("chance", "chance"),
+    ("limit", "chance limit (p = 0.05)"),
+    ("chance", "chance level"),
     ("null", "null: talkers shifted in time"),
     ("expected", "expected from the shortest window"),
 )
@@ -66,7 +66,7 @@ BY_WINDOW = (
     ("accuracy", "accuracy", "percent"),
     ("accuracy_sd", "sd", "percent"),
     ("n_windows", "n", "count"),
-    ("threshold", "threshold", "percent"),
+    ("chance_limit", "chance limit", "percent"),
     ("null_accuracy", "null", "percent"),
     ("n_null", "n of null", "count"),
     ("expected_accuracy", "expected", "percent"),
@@ -116,7 +116,7 @@ def _tick(percent: float) -> str:
 
 
 def accuracy_chart(found: Mapping[str, Any]) -> str:
-    """Draw accuracy against decision window, with chance, threshold and null; ``found`` as for :func:`report_html`."""
+    """Draw accuracy by decision window, with chance level and limit and null; ``found`` as for :func:`report_html`."""
     windows = [float(window) for window in found["windows"]]
     chance = 1 / found["n_talkers"]
 
@@ -144,7 +144,7 @@ def accuracy_chart(found: Mapping[str, Any]) -> str:
     chart.line([(windows[0] / reach, chance), (windows[-1] * reach, chance)], "chance")
     chart.line(curve("null_accuracy"), "null")
     chart.line(curve("expected_accuracy"), "expected")
-    chart.line(curve("threshold"), "limit")
+    chart.line(curve("chance_limit"), "limit")
     chart.line(accuracy, "main")
     tips = [f"{_seconds(w)}: {_number(a, 'percent')} of {found['n_windows'][w]}" for w, a in found["accuracy"].items()]
     chart.dots(accuracy, "main", tips)
@@ -200,7 +200,7 @@ def _facts(found: Mapping[str, Any]) -> str:
 
     mesd_note = "one listener" if len(found["subjects"]) == 1 else "median of listeners"
     if found["mesd_s"] is None:
-        mesd_note = "not above chance, or not two talkers"
+        mesd_note = "not above the chance level, or not two talkers"
     followed = (
         f"{found['n_followed']} of {found['n_switches']} switches followed" if found["n_switches"] else "no switches"
     )
@@ -256,15 +256,15 @@ def _listeners(found: Mapping[str, Any]) -> str:
                     for w in windows
                     for cell in (
                         _cell(one["accuracy"][w], "percent"),
-                        _cell(one["threshold"][w], "percent"),
+                        _cell(one["chance_limit"][w], "percent"),
                         _cell(one["n_windows"][w], "count"),
                     )
                 ),
             ]
         )
     heads = ["listener", "r attended", "r ignored", "MESD / s"]
-    heads += [head for w in windows for head in (_seconds(w), "threshold", "n")]
-    return table("Accuracy of each listener, beside what guessing reaches one time in twenty.", heads, rows)
+    heads += [head for w in windows for head in (_seconds(w), "chance limit", "n")]
+    return table("Accuracy of each listener, beside the chance limit (p = 0.05).", heads, rows)
 
 
 def _folds(found: Mapping[str, Any]) -> str:

@@ -69,9 +69,12 @@ def control(
         fail(str(error))
     client.close()
     if command == "check":
-        for what, ok, words in answer:
-            console.print(f"{'ok' if ok else 'WRONG'}  {what}: {words}", markup=False, highlight=False)
-        if not all(ok for _, ok, _ in answer):
+        from app.session_check import Check
+
+        checks = [Check(*one) for one in answer]
+        for check in checks:
+            console.print(str(check), markup=False, highlight=False)
+        if not all(check.ok for check in checks):
             raise typer.Exit(1)
     elif answer is not None:
         console.print_json(json.dumps(answer))

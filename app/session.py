@@ -11,15 +11,17 @@ from typing import Any, Literal
 from app.config import Config, ConfigError
 from app.engine_facts import useless
 from app.loop import Loop
-from app.loop_records import TRIM
+from app.loop_records import NOTE, TRIM
 from app.modes import Mode
-from app.preflight import Check, preflight
+from app.preflight import preflight
 from app.protocol import Calibration, Cue, RunPlan
+from app.session_check import Check
 from app.session_config import DECODER, deciding, free, with_attention
 from app.session_part import Part
 from app.session_sound import SessionSound, Trim
 from app.session_states import NEXT, SessionError, State
 from app.session_training import refuse_short
+from app.worth import decoder_words
 from devices.audio.engine import AudioEngine
 from devices.decoder_folder import Facts
 from devices.lsl import Outlet
@@ -87,6 +89,8 @@ class Session:
         self.part: Part | None = None
         #: What the decoder of the last calibration is worth.
         self.facts: Facts | None = None
+        #: What was looked at last.
+        self.checks: list[Check] = []
         self._lock, self._stop = threading.RLock(), threading.Event()
         #: Of the last run; and what the operator put in the place of decisions.
         self.mode = Mode.CLOSED
@@ -147,23 +151,26 @@ class Session:
         """
         decoding = deciding(self.config, self.out, False) if self.decoder.is_dir() else None
         self._move(State.CHECKING)
-        checks = self._look(decoding, seconds)
-        if decoding is None:
-            words = f"there is none in {self.decoder}; 'earmark calibrate' makes one"
-            checks.append(Check("decoder", False, words))
-            self._on_event(str(checks[-1]))
+        checks = self._look(decoding, seconds, [] if decoding is not None else [self._without_decoder()])
         self._move(State.READY if all(check.ok for check in checks) else State.IDLE)
         return checks
 
-    def _look(self, decoding: Config | None, seconds: float) -> list[Check]:
+    def _without_decoder(self) -> Check:
+        if self.config.decoder is None:
+            return Check("decoder", False, "none yet: calibrate to make one", due=True)
+        words = f"{self.decoder} is no folder, but 'decoder' in [attention] names it: correct that, or remove it"
+        return Check("decoder", False, words)
+
+    def _look(self, decoding: Config | None, seconds: float, more: list[Check] | None = None) -> list[Check]:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             audio = self.play()
             self._stop.clear()
-            checks = preflight(self.config, decoding, audio, self.out, seconds, self._stop)
+            checks = preflight(self.config, decoding, audio, self.out, seconds, self._stop) + (more or [])
         except BaseException:
             self._move(State.IDLE)
             raise
+        self.checks = checks
         for check in checks:
             self._on_event(str(check))
         return checks
@@ -233,6 +240,8 @@ class Session:
     def train(self) -> Facts:
         """Make a decoder of what was recorded, judged by cross-validation; ready if that succeeds, else idle.
 
+        It takes a while, in which the session is training and can do nothing else.
+
         Raises
         ------
         SessionError
@@ -244,13 +253,17 @@ class Session:
             part = self.part
             if self.state is not State.CALIBRATING or part is None or not part.complete:
                 raise SessionError(f"the session is {self.state}: there is no complete calibration to train on")
-            part.complete = False  # once is enough
+            self._move(State.TRAINING)
         try:
             self.facts = train(part.loop.files, self._attention, CUES, self.trained)
         except TrainingError as error:
             self._move(State.IDLE)
             raise SessionError(str(error)) from error
+        except BaseException:
+            self._move(State.IDLE)
+            raise
         self._move(State.READY)
+        self._on_event(decoder_words(self.facts))
         return self.facts
 
     def refuse(self) -> None:
@@ -263,16 +276,24 @@ class Session:
     def run(self, mode: Mode, plan: RunPlan, seconds: float | None = None) -> Path:
         """Begin to decode and to record, and to steer if the mode is to; return the folder.
 
+        A session that is not ready, as after a run, is checked first: that takes some seconds.
+
         Raises
         ------
         SessionError
-            If the session is not ready.
+            If something is wrong, naming it, or if the session is busy with something else.
         app.protocol.ProtocolError, devices.lsl_info.StreamError, ConfigError, pipeline.stream.WiringError,
         RecordingFailed
             If the plan does not suit the talkers, or something is missing or does not fit.
         """
         length = plan.seconds if seconds is None else seconds
         cues, config = plan.cues(self.talkers, length), deciding(self.config, self.out, mode is Mode.SHAM)
+        if self.state in (State.IDLE, State.REVIEW):
+            wrong = [str(check) for check in self.check(length) if not check.ok]
+            if wrong:
+                raise SessionError("\n".join(wrong))
+            if self._stop.is_set():
+                raise SessionError("stopped before anything was recorded")
         self._move(State.RUNNING, leave=State.READY)
         self._stop.clear()
         self.mode = mode
@@ -415,6 +436,7 @@ class Session:
         if part is None or part.wait(0):
             raise SessionError("nothing is recorded now, so nothing can be noted")
         part.note(text)
+        self._act(f"{NOTE} {text}")
 
     def _ended(self, part: Part) -> None:
         """On the thread of a part."""

@@ -19,7 +19,7 @@ from devices.session_file import Consumed, Noted, SessionFile
 from devices.session_run import CUES, REORIENT_S, read_cues, read_session_runs
 from pipeline.evaluate import WINDOWS
 from pipeline.gain_control import STALE_S, Situation
-from pipeline.metrics import binomial_threshold, switch_latencies
+from pipeline.metrics import chance_limit, switch_latencies
 from pipeline.splits import TRAINED_ELSEWHERE
 from pipeline.stream import ChannelQuality, Decision, Gap, Item
 
@@ -50,8 +50,8 @@ class SessionFigures:
     n_windows, n_right : int
         Decision windows that do not overlap, begun at least two seconds after a cue, and those in which the talker
         cued had the highest score.
-    threshold : float
-        Share that guessing reaches one time in twenty.
+    chance_limit : float
+        Share that guessing reaches one time in twenty; NaN if there are too few windows to tell.
     covered : float
         Share of the time under a cue in which a decision was there that was no older than a second.
     steady, tmr_db : float
@@ -91,7 +91,7 @@ class SessionFigures:
     cues: tuple[tuple[float, str], ...]
     n_windows: int
     n_right: int
-    threshold: float
+    chance_limit: float
     covered: float
     steady: float
     tmr_db: float
@@ -205,7 +205,7 @@ def session_figures(path: Path) -> SessionFigures:
         cues,
         n_windows,
         right,
-        binomial_threshold(n_windows, len(talkers)) if n_windows else float("nan"),
+        chance_limit(n_windows, len(talkers)) if n_windows else float("nan"),
         float(np.mean(fresh[whose >= 0])) if (whose >= 0).any() else float("nan"),
         float(np.mean(right_then[steady])) if steady.any() else float("nan"),
         float(np.mean(tmr(gains[chosen[followed]], whose[followed]))) if followed.any() else float("nan"),

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import pylsl
 
 from app.loop import Loop
+from app.loop_records import ANSWER, NOTE
 from app.protocol import Cue
 from devices.lsl import Outlet
 from devices.session_run import ATTEND, DISCARD
 from pipeline.stream import Marker
 
-#: What a marker begins with that holds an answer, or words of the operator.
-ANSWER, NOTE = "answer:", "note:"
 #: Longest wait between looks at the clock, s.
 WATCH_S = 0.1
 #: Seconds for which signals may be useless before a trial is given up.
@@ -93,6 +92,8 @@ class Part:
         self.paused = False
         #: Whether it came to its end by itself, and why it failed if it did.
         self.complete, self.failure = False, ""
+        #: Whether its end has come and only the recording is still being completed.
+        self.ending = False
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stop, self._redo = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="session", daemon=True)
@@ -135,6 +136,7 @@ class Part:
             wrong = f"the session failed: {error!r}"
             raise
         finally:
+            self.ending = True
             self.failure = self.loop.stop() or wrong
             self.complete = whole and not self.failure
             self._on_end(self)
@@ -221,6 +223,8 @@ class Part:
                 except queue.Empty:
                     continue
                 self._mark(f"{ANSWER}{question}: {text}")
+                self._on_event(words := f"{ANSWER} {question} {text}")
+                self.loop.remember(words)
                 break
             self.question = ""
 

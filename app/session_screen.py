@@ -151,7 +151,9 @@ def status_line(session: Session) -> str:
         said.append(f"cue {part.attend or 'rest'}")
     if part.cues:
         said.append(f"{part.cues[0][0] - part.elapsed:.0f} s left")
-    if not part.loop.names["engine"]["alive"]:
+    if part.ending:
+        said.append("ending: the recording is completed")
+    elif not part.loop.names["engine"]["alive"]:
         said.append("NO ENGINE: gains hold, then go to neutral")
     elif decision := facts.get("decision"):
         share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision["probability"], strict=True)]

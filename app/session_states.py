@@ -11,6 +11,7 @@ class State(StrEnum):
     IDLE = "idle"
     CHECKING = "checking"
     CALIBRATING = "calibrating"
+    TRAINING = "training"
     READY = "ready"
     RUNNING = "running"
     PAUSED = "paused"
@@ -21,7 +22,8 @@ class State(StrEnum):
 NEXT: dict[State, frozenset[State]] = {
     State.IDLE: frozenset({State.CHECKING}),
     State.CHECKING: frozenset({State.IDLE, State.CALIBRATING, State.READY}),
-    State.CALIBRATING: frozenset({State.IDLE, State.READY}),
+    State.CALIBRATING: frozenset({State.IDLE, State.TRAINING}),
+    State.TRAINING: frozenset({State.IDLE, State.READY}),
     State.READY: frozenset({State.IDLE, State.CHECKING, State.RUNNING}),
     State.RUNNING: frozenset({State.PAUSED, State.REVIEW}),
     State.PAUSED: frozenset({State.RUNNING, State.REVIEW}),

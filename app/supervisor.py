@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import threading
@@ -21,7 +22,7 @@ from app.protocol import Protocol
 from app.session import Session
 from app.session_events import SessionEvents
 from app.session_sound import on_board
-from app.session_states import SessionError
+from app.session_states import SessionError, State
 from devices.audio.render import TRIM_DB
 from devices.audio.scene import AudioError
 from devices.board import Board
@@ -76,7 +77,6 @@ class Supervisor:
         folder.mkdir(parents=True, exist_ok=True)
         #: Set when somebody asked for the end of it all.
         self.ended = threading.Event()
-        self._checks: list[list[Any]] = []
         self._disk: dict[str, Any] = {}
         self._disk_at = 0.0
         self._beat, self._stop = 0, threading.Event()
@@ -125,6 +125,7 @@ class Supervisor:
             "override": session.overridden,
             "trims": [one._asdict() for one in session.sound.trims],
             "decoder": session.decoder.is_dir(),
+            "trained": session.trained.exists(),
             "checks": self._checks,
             "commands": list(offered(self)),
             "events": self.events.newest(),
@@ -143,13 +144,15 @@ class Supervisor:
                 "complete": part.complete,
                 "failure": part.failure,
                 "recording_now": under_way,
+                "ending": under_way and part.ending,
                 **part.loop.names,
             }
             found["recording"] |= self._room(part.loop.path.parent, found["recording"]["bytes"])
         if facts is not None:
             found["accuracy"] = {
                 "accuracy": facts.accuracy,
-                "chance": facts.chance,
+                "chance_level": facts.chance_level,
+                "chance_limit": None if math.isnan(facts.chance_limit) else facts.chance_limit,
                 "n": facts.n_decisions,
                 "seconds": facts.seconds,
             }
@@ -187,9 +190,13 @@ class Supervisor:
         """Return what the board shows."""
         return self._facts()
 
+    @property
+    def _checks(self) -> list[list[Any]]:
+        return [[one.what, one.ok, one.words, one.due] for one in self.session.checks]
+
     def do_check(self) -> list[list[Any]]:
-        """Look at everything; return what was looked at, whether it is well, and words."""
-        self._checks = [[one.what, one.ok, one.words] for one in self.session.check(self.protocol.run.seconds)]
+        """Look at everything; return what was looked at, whether it is well, words, and whether it is only to do."""
+        self.session.check(self.protocol.run.seconds)
         return self._checks
 
     def do_calibrate(self) -> None:
@@ -270,13 +277,21 @@ class Supervisor:
         part.answer(text)
 
     def do_attend(self, talker: int | str) -> None:
-        """Tell the simulated listener whom to attend to, by name or counted from 0."""
+        """Tell the simulated listener whom to attend to, by name or counted from 0; in a run."""
         if self.attend is None:
             raise Refused("the listener is real, and is told by cues")
+        if self.session.state is State.CALIBRATING:
+            raise Refused(
+                "in a calibration the listener has to obey the cues, from which the decoder learns: click in the run"
+            )
+        if self.session.state not in (State.RUNNING, State.PAUSED):
+            raise Refused("no run is under way, in which the listener could be told whom to attend to")
         self.attend(self.session.talkers[self._number(talker)])
 
     def do_stop(self) -> None:
         """End the calibration or run in good order."""
+        if self.session.state is State.TRAINING:
+            raise Refused("a decoder is being trained, which takes some seconds and cannot be stopped")
         self.session.stop()
 
     def do_shutdown(self) -> None:

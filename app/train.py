@@ -111,16 +111,17 @@ def train_and_save(
 
     from app.console import console
     from app.runs import progress
+    from app.worth import AGAIN, level_words, limit_words, no_better
     from devices.corpus import evaluate_corpus
     from devices.decoder_folder import Facts, fingerprint, save_decoder
 
     window, n_talkers = preset.window, len(runs[0].talker_names)
-    accuracy, n, threshold, emissions = math.nan, 0, math.nan, None
+    accuracy, n, emissions = math.nan, 0, None
     other = None if against is None else math.nan
     if min(sum(run.subject == one.subject for one in runs) for run in runs) >= 3:
         with progress("Cross-validating") as told:
             found = evaluate_corpus(runs, make, "leave-one-run-out", (window,), n_shifts=0, progress=told)
-        accuracy, n, threshold = found.accuracy[window], found.n_windows[window], found.threshold[window]
+        accuracy, n = found.accuracy[window], found.n_windows[window]
         if against is not None:
             linear = evaluate_corpus(runs, against, "leave-one-run-out", (window,), n_shifts=0)
             other = linear.accuracy[window]
@@ -130,7 +131,7 @@ def train_and_save(
         fitted = make().fit(runs)
     facts = Facts(
         accuracy=accuracy,
-        chance=1 / n_talkers,
+        chance_level=1 / n_talkers,
         n_decisions=n,
         fingerprints=tuple(fingerprint(run) for run in runs),
         seconds=sum(run.duration for run in runs),
@@ -146,8 +147,10 @@ def train_and_save(
     if n:
         console.print(
             f"Cross-validated (leave one run out): {100 * accuracy:.1f} % of {n} decisions of {window:g} s; "
-            f"guessing gives {100 / n_talkers:.0f} %, and {100 * threshold:.1f} % or more one time in twenty."
+            f"{level_words(facts.chance_level)}, {limit_words(facts.chance_limit, 1)}."
         )
+        if no_better(accuracy, facts.chance_limit):
+            console.print(f"The decoder is NO BETTER THAN GUESSING. {AGAIN}")
     else:
         console.print("Accuracy: not measured. That needs three runs or more of each listener.")
     if other is not None and n:

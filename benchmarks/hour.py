@@ -178,7 +178,7 @@ def main() -> int:
         "loop": {
             "windows": judged.n_windows,
             "right": judged.n_right,
-            "threshold": judged.threshold,
+            "chance_limit": judged.chance_limit,
             "decided rightly from 10 s after a cue": judged.steady,
             "decisions": len(judged.times),
             "dropped": judged.n_dropped,

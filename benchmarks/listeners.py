@@ -8,7 +8,7 @@ A session is one minute of calibration and nine minutes of trials; its EEG goes 
 uses. Two linear decoders are judged on the trials: one trained on all but two of them, and one trained on the minute.
 The speech is what ships with the program, begun anywhere and repeated where it ends, so that what a decoder is judged
 on it may have met in training, with other noise. A demonstration is a minute of calibration and a loop of a minute, as
-in ``earmark demo``, and is passed if the decision windows of the loop that were right reach the binomial threshold.
+in ``earmark demo``, and is passed if the decision windows of the loop that were right reach the chance limit.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pipeline.decoders.linear import LinearDecoder, make_spec
 from pipeline.decoders.moments import moments
 from pipeline.decoders.presets import EEG, IEEG, Preset
 from pipeline.envelope import EnvelopeConfig, speech_envelope
-from pipeline.metrics import binomial_threshold
+from pipeline.metrics import chance_limit
 from pipeline.run import Run
 from pipeline.scoring import judge
 from pipeline.stream import StreamSpec
@@ -54,7 +54,7 @@ DEMO_S = 120.0
 TRIALS, TRIAL_S, LEFT_OUT = 8, 67.5, 2
 #: Windows that count between two switches of a loop: the first two seconds do not, nor what reaches beyond the end.
 PER_STEP = int((SWITCH_S - REORIENT_S - EEG.tmax) / LOOP_WINDOW)
-#: Loops drawn to tell how often they reach the threshold; how often is nearly always; minutes for which it is told.
+#: Loops drawn to tell how often they reach the chance limit; how often is nearly always; minutes for which it is told.
 N_LOOPS, POWER, MINUTES = 2000, 0.95, (1, 2, 5, 10, 20)
 #: Sessions that make up a long loop. Their decoders are much alike, but not those that had one minute to learn from.
 END_TO_END = 4
@@ -158,7 +158,7 @@ def demonstration(config: ListenerConfig, preset: Preset, seed: int) -> list[boo
 
 
 def power(found: Sequence[Sequence[bool]], n_sessions: int, seed: int = 0) -> list[float]:
-    """Share of loops that reach the threshold, by their length in steps of :data:`SWITCH_S`.
+    """Share of loops that reach the chance limit, by their length in steps of :data:`SWITCH_S`.
 
     Loops are drawn from so many sessions each, put end to end; they begin anywhere in the first one.
     """
@@ -169,7 +169,7 @@ def power(found: Sequence[Sequence[bool]], n_sessions: int, seed: int = 0) -> li
         begun = np.roll(found[first], rng.integers(len(found[first])))
         loops.append(np.cumsum(np.concatenate([begun, *(found[k] for k in others)])))
     n = np.arange(PER_STEP, len(loops[0]) + 1, PER_STEP)
-    enough = np.array([round(k * binomial_threshold(int(k))) for k in n])
+    enough = np.array([round(k * chance_limit(int(k))) for k in n])
     reached: list[float] = (np.array(loops)[:, n - 1] >= enough).mean(axis=0).tolist()
     return reached
 
@@ -189,7 +189,9 @@ def main(
         loops = [demonstration(config, preset, 1000 + seed) for seed in range(demos)]
         kept[name] = {"all but two trials": [p[0] for p in pairs], "one minute": [p[1] for p in pairs], "loops": loops}
         table = Table("trained on", *(f"{w:g} s" for w in WINDOWS), title=f"{name}: % right ± standard error")
-        told = Table("trained on", *(f"{m} min" for m in MINUTES), "95 %", title=f"{name}: % of loops above chance")
+        told = Table(
+            "trained on", *(f"{m} min" for m in MINUTES), "95 %", title=f"{name}: % of loops above the chance limit"
+        )
         for what, n_sessions in (("all but two trials", END_TO_END), ("one minute", 1)) if pairs else ():
             found: list[Right] = kept[name][what]
             means = [100 * np.array([np.mean(one[w]) for one in found]) for w in WINDOWS]
@@ -204,9 +206,9 @@ def main(
             console.print(table, told)
         if loops:
             right = 100 * np.array([np.mean(one) for one in loops])
-            passed = sum(np.mean(one) >= binomial_threshold(len(one)) for one in loops)
+            passed = sum(np.mean(one) >= chance_limit(len(one)) for one in loops)
             console.print(
-                f"{name}: {passed} of {demos} demonstrations reach the threshold of {len(loops[0])} windows; right are "
+                f"{name}: {passed} of {demos} demonstrations reach the chance limit of {len(loops[0])} windows; right: "
                 f"{right.mean():.1f} % of windows, {np.percentile(right, 5):.0f} to {np.percentile(right, 95):.0f} % "
                 "in 90 % of demonstrations"
             )

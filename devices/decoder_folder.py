@@ -25,6 +25,7 @@ from pipeline.decoders.linear import Chosen, LinearDecoder
 from pipeline.decoders.moments import Moments
 from pipeline.decoders.presets import Preset
 from pipeline.emissions import Emissions
+from pipeline.metrics import chance_limit
 from pipeline.run import Run
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ _T = TypeVar("_T")
 #: Version of the folder's layout.
 VERSION = 1
 TEXT, WEIGHTS = "decoder.toml", "weights.safetensors"
+#: Facts that follow from others and are written for readers, and names that facts had in older decoders.
+_DERIVED, _RENAMED = ("experimental", "chance_limit"), {"chance": "chance_level"}
 #: Files larger than this are not decoders of ours, and are not read into memory.
 MAX_TEXT, MAX_WEIGHTS = 1 << 20, 1 << 31
+#: More decisions than any corpus has.
+MAX_DECISIONS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,8 @@ class Facts:
     ----------
     accuracy : float
         Cross-validated share of correct decisions, over one decision window; NaN if it was not measured.
-    chance : float
-        What guessing reaches.
+    chance_level : float
+        What guessing reaches on average.
     n_decisions : int
         Non-overlapping decisions that the accuracy rests on.
     fingerprints : tuple of str
@@ -64,12 +69,17 @@ class Facts:
     """
 
     accuracy: float
-    chance: float
+    chance_level: float
     n_decisions: int
     fingerprints: tuple[str, ...]
     seconds: float
     emissions: Emissions | None = None
     linear_accuracy: float | None = None
+
+    @property
+    def chance_limit(self) -> float:
+        """What guessing reaches one time in twenty with so many decisions; NaN if these are too few to tell."""
+        return chance_limit(self.n_decisions, round(1 / self.chance_level)) if self.n_decisions else math.nan
 
     @property
     def experimental(self) -> bool:
@@ -127,6 +137,7 @@ def save_decoder(folder: Path, decoder: AnyDecoder, facts: Facts) -> None:
             "settings": _settings(decoder),
             "chosen": asdict(decoder.chosen),
             "facts": {key: value for key, value in asdict(facts).items() if key != "emissions"}
+            | {"chance_limit": facts.chance_limit}
             | ({} if facts.linear_accuracy is None else {"experimental": facts.experimental}),
             **emissions,
         }
@@ -183,8 +194,11 @@ def load_decoder(folder: Path) -> tuple[AnyDecoder, Facts]:
     try:
         decoder = _rebuild(table, arrays)
         emissions = _make(Emissions, table["emissions"]) if "emissions" in table else None
-        facts = {key: value for key, value in table["facts"].items() if key != "experimental"}
-        return decoder, replace(_make(Facts, facts), emissions=emissions)
+        facts = {_RENAMED.get(key, key): value for key, value in table["facts"].items() if key not in _DERIVED}
+        found = replace(_make(Facts, facts), emissions=emissions)
+        if not 0 < found.chance_level <= 0.5 or not 0 <= found.n_decisions <= MAX_DECISIONS:
+            raise ValueError(f"{found.n_decisions} decisions with chance level {found.chance_level} cannot be")
+        return decoder, found
     except (KeyError, TypeError, ValueError) as error:
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise DecoderError(f"{folder} is no decoder of this program: {what}") from error

@@ -95,8 +95,8 @@ _INSIDE = BackgroundConfig(brain_uv=15.0, sensor_uv=1.0, alpha_uv=0.0, blink_uv=
 #: ieeg            2  minute      64.5   67.8   75.8   80.1   88.5   95.8   100              1038
 #: =======  ========  ==========  =====  =====  =====  =====  =====  =====  =====  ==============
 #:
-#: Easy is made for a demonstration of two minutes, one of training and one of loop: 60 of 60 reached the binomial
-#: threshold, 96 % of windows of 2 s being right.
+#: Easy is made for a demonstration of two minutes, one of training and one of loop: 60 of 60 reached the chance
+#: limit, 96 % of windows of 2 s being right.
 PRESETS = {
     "easy": ListenerConfig(response_uv=5.5, wandering=0.1),
     "typical": ListenerConfig(),

@@ -15,7 +15,7 @@ from pipeline.metrics import (
     Mesd,
     Reliability,
     auc,
-    binomial_threshold,
+    chance_limit,
     expected_accuracy,
     fisher_z,
     information_transfer_rate,
@@ -38,7 +38,7 @@ class SubjectResult:
     r_ignored: float
     accuracy: ByWindow
     n_windows: dict[float, int]
-    threshold: ByWindow
+    chance_limit: ByWindow
     null_accuracy: ByWindow
     expected_accuracy: ByWindow
     auc: ByWindow
@@ -72,7 +72,7 @@ class Evaluation:
         Decisions of all listeners.
     n_left_out : dict
         Windows in which attention is not known, and in which it moves.
-    threshold : dict
+    chance_limit : dict
         What guessing reaches one time in twenty with ``n_windows``.
     null_accuracy, n_null : dict
         Accuracy with talkers shifted in time, and decisions behind it, all shifts together.
@@ -117,7 +117,7 @@ class Evaluation:
     accuracy_sd: ByWindow
     n_windows: dict[float, int]
     n_left_out: dict[float, dict[str, int]]
-    threshold: ByWindow
+    chance_limit: ByWindow
     null_accuracy: ByWindow
     n_null: dict[float, int]
     expected_accuracy: ByWindow
@@ -201,7 +201,7 @@ def summarise(work: FoldWork, example: Run, results: Sequence[FoldResult]) -> Ev
             w: {"unknown": sum(o.n_unknown for o in every[w]), "switching": sum(o.n_switching for o in every[w])}
             for w in windows
         },
-        threshold={w: binomial_threshold(n_windows[w], n_talkers) for w in windows},
+        chance_limit={w: chance_limit(n_windows[w], n_talkers) for w in windows},
         null_accuracy={w: _mean(s.null_accuracy[w] for s in subjects) for w in windows},
         n_null={w: sum(one.n_null for one in every[w]) for w in windows},
         expected_accuracy={w: _mean(s.expected_accuracy[w] for s in subjects) for w in windows},
@@ -259,7 +259,7 @@ def _subject(name: str, runs: Sequence[RunResult], n_talkers: int) -> SubjectRes
         r_ignored=_mean(run.r_ignored for run in runs),
         accuracy=accuracy,
         n_windows=n,
-        threshold={w: binomial_threshold(n[w], n_talkers) for w in by_window},
+        chance_limit={w: chance_limit(n[w], n_talkers) for w in by_window},
         null_accuracy={
             w: _share(sum(one.n_null_right for one in ones), sum(one.n_null for one in ones))
             for w, ones in by_window.items()

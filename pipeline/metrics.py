@@ -19,15 +19,15 @@ LARGEST_CORRELATION = 1 - 1e-12
 N_INTERPOLATED = 1000
 
 
-def binomial_threshold(n: int, n_talkers: int = 2, alpha: float = 0.05) -> float:
-    """Smallest accuracy that guessing reaches with a probability of at most ``alpha``.
+def chance_limit(n: int, n_talkers: int = 2, alpha: float = 0.05) -> float:
+    """Smallest accuracy that guessing reaches with a probability of at most ``alpha``: a binomial test, one-sided.
 
     Parameters
     ----------
     n : int
         Number of decisions. They must be independent: windows that do not overlap.
     n_talkers : int
-        Guessing is right one time in as many.
+        Guessing is right one time in as many: the chance level.
     alpha : float
         Level of the one-sided test.
 
@@ -38,14 +38,13 @@ def binomial_threshold(n: int, n_talkers: int = 2, alpha: float = 0.05) -> float
 
     Examples
     --------
-    >>> binomial_threshold(20)
+    >>> chance_limit(20)
     0.75
     """
     if n < 0 or n_talkers < 2 or not 0 < alpha < 1:
-        raise ValueError(f"no threshold for n={n}, n_talkers={n_talkers}, alpha={alpha}")
-    tails = binom.sf(np.arange(-1, n), n, 1 / n_talkers)  # tails[k]: probability of k or more
-    enough = np.flatnonzero(tails <= alpha)
-    return float(enough[0] / n) if len(enough) else math.nan
+        raise ValueError(f"no chance limit for n={n}, n_talkers={n_talkers}, alpha={alpha}")
+    enough = int(binom.isf(alpha, n, 1 / n_talkers)) + 1  # whose probability, or that of more, is at most alpha
+    return enough / n if 0 < enough <= n else math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ def judge(folder: Path) -> dict[str, Any]:
         If it cannot be replayed, or holds no decision.
     """
     from app.session_figures import session_figures
+    from app.worth import run_words
     from devices.decoder_folder import load_decoder
 
     recording = folder / "loop.xdf"
@@ -33,15 +34,17 @@ def judge(folder: Path) -> dict[str, Any]:
         "probability": found.probability.tolist(),
         "gains": np.maximum(found.gains, -60.0).tolist(),
         "cues": [list(cue) for cue in found.cues],
+        "words": run_words(found, facts),
         "windows": found.n_windows,
         "right": found.n_right,
-        "threshold": _known(found.threshold),
+        "chance_limit": _known(found.chance_limit),
         "tmr_db": _known(found.tmr_db),
         "by_window": _by_window(found.accuracy),
         "steady": _known(found.steady),
         "switches": [_known(one) for one in found.latencies],
         "calibration": _known(facts.accuracy),
-        "chance": _known(facts.chance),
+        "chance_level": _known(facts.chance_level),
+        "calibration_limit": _known(facts.chance_limit),
         "n_calibration": facts.n_decisions,
         "dropped": found.n_dropped,
         "stages": {
@@ -54,10 +57,10 @@ def judge(folder: Path) -> dict[str, Any]:
 
 
 def _by_window(found: dict[str, Any] | str) -> list[list[float | None]] | str:
-    """Rows of window (s), accuracy, what guessing reaches, null, and decisions; or why there are none."""
+    """Rows of window (s), accuracy, chance limit, null, and decisions; or why there are none."""
     if isinstance(found, str):
         return found
-    keys = ("accuracy", "threshold", "null_accuracy", "n_windows")
+    keys = ("accuracy", "chance_limit", "null_accuracy", "n_windows")
     return [[float(window), *(found[key].get(window) for key in keys)] for window in found["accuracy"]]
 
 

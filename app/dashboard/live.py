@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.dashboard import theme
 from app.dashboard.attention import Attention
 from app.dashboard.events import Events, EventsModel
 from app.dashboard.evidence import Evidence
@@ -30,6 +31,7 @@ from app.dashboard.spectrum import Spectrum
 from app.dashboard.streams import Streams
 from app.dashboard.topomap import Topomap
 from app.dashboard.traces_panel import Traces
+from app.worth import no_better
 
 #: Raised when panels change so much that a saved layout makes no sense any more.
 LAYOUT_VERSION = 1
@@ -45,13 +47,18 @@ class Controls(QWidget):
     ----------
     asked : Signal(str, dict)
         Somebody wants a command sent.
+    reviewing : Signal()
+        Somebody wants to see what the last run amounts to.
     """
 
     asked = Signal(str, dict)
+    reviewing = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self._paused = False
+        #: Whether a run is recorded that can be reviewed.
+        self.recorded = False
         self.mode = QComboBox()
         self.mode.setAccessibleName("Mode of the run")
         for key, words in MODES:
@@ -68,6 +75,11 @@ class Controls(QWidget):
             button.setToolTip(name)
             button.setEnabled(False)  # until more is known
         self.pause.setFixedWidth(self.pause.fontMetrics().horizontalAdvance("Resume") + 28)
+        self.result = QPushButton("See the r&esult")
+        self.result.setAccessibleName("See what the last run amounts to")
+        self.result.setToolTip("Score the last run, on the page Review (Ctrl+4)")
+        self.result.clicked.connect(self.reviewing)
+        self.result.hide()
         self._cue = Reading("Cue", "")
         self.question = Question()
         self.question.asked.connect(self.asked)
@@ -76,7 +88,7 @@ class Controls(QWidget):
         self.stop.clicked.connect(lambda: self.asked.emit("stop", {}))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
-        for widget in (self.mode, self.seconds, self.run, self.pause, self.stop):
+        for widget in (self.mode, self.seconds, self.run, self.pause, self.stop, self.result):
             layout.addWidget(widget)
         layout.addWidget(self._cue, 1)
         layout.addWidget(self.question, 1)
@@ -92,21 +104,44 @@ class Controls(QWidget):
         self.question.look(now)
         self._cue.setVisible(not self.question.isVisibleTo(self))  # it is in its place
         running = live and now.state in ("running", "paused")
-        self.run.setEnabled(live and now.state == "ready")
+        again = now.state in ("idle", "review") and now.decoder  # is checked first
+        self.run.setEnabled(live and now.can("run") and (now.state == "ready" or again))
         self.mode.setEnabled(self.run.isEnabled())
         self.seconds.setEnabled(self.run.isEnabled())
         self.pause.setEnabled(running)
         self._paused = now.state == "paused"
         self.pause.setText("Resume" if self._paused else "&Pause")
         self.stop.setEnabled(live and now.under_way)
+        over = self.recorded and not now.at_stake and now.state != "checking" and (now.state == "review" or not live)
+        self.result.setVisible(over)
+        theme.mark(self.result, over)
         if not (running or now.state == "calibrating"):
-            self._cue.say("" if now.state != "ready" else "Ready: the decoder fits")
+            self._cue.say(self._between(now) if live else "")
+            return
+        if now.ending:
+            self._cue.say("The recording is being completed")
             return
         if now.waiting:
             self._cue.say(f"The next trial waits: {now.waiting}")
             return
         follows = f", {now.next_cue_s:.0f} s left" if now.next_cue_s == now.next_cue_s else ""
         self._cue.say(f"Cue: {now.attend or 'rest'}{follows}")
+
+    def _between(self, now: Snapshot) -> str:
+        """Say what can be done while nothing is under way."""
+        worth = now.accuracy
+        if worth is not None and no_better(worth.accuracy, worth.limit) and now.state in ("ready", "review", "idle"):
+            return "The decoder is no better than guessing: calibrate again (Ctrl+3)"
+        match now.state:
+            case "ready":
+                return "Ready: the decoder fits"
+            case "checking":
+                return "Checking"
+            case "training":
+                return "Training the decoder"
+            case "review" if self.run.isEnabled():
+                return "Run finished. Run checks everything again, then starts another"
+        return ""
 
 
 class Live(QWidget):

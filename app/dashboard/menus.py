@@ -27,7 +27,7 @@ def fill_menus(
     for name, key in KEYS.items():
         action = QAction(key.words, window)
         if name == "mute":  # by a filter of its own, from which nothing takes the key
-            action.setText(f"{key.words}\\tEsc")
+            action.setText(f"{key.words}\tEsc")
         else:
             action.setShortcut(QKeySequence(key.keys))
             action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)

@@ -146,6 +146,8 @@ class Meters(Panel):
         super().__init__()
         self._strips: list[TalkerStrip] = []
         self._talkers: tuple[str, ...] = ()
+        #: Whether a click on a talker tells a simulated listener whom to attend to.
+        self._clickable = False
         self._list = QVBoxLayout()
         self._list.setSpacing(3)
         self._hint = Reading("What a click does")
@@ -233,7 +235,7 @@ class Meters(Panel):
             self._strips[talker].trim.selectAll()
 
     def _choose(self, talker: int) -> None:
-        if self._demo:
+        if self._clickable:
             self.asked.emit("attend", {"talker": talker})
 
     def look(self, view: View) -> None:
@@ -249,13 +251,13 @@ class Meters(Panel):
                 strip.chosen.connect(self._choose)
                 strip.trimmed.connect(self._trim)
                 self._list.addWidget(strip)
-        self._demo = now.kind == "demo"
+        self._clickable = now.kind == "demo" and now.session_live and now.state in ("running", "paused")
         steering = (
             now.state in ("running", "paused") and now.mode != "open" and now.session_live and now.can("override")
         )
         for strip in self._strips:
             strip.look(view, steering)
-        self._hint.say("Demo: click whom to attend to" if self._demo else "")
+        self._hint.say("Click a talker: the simulated listener attends to it" if self._clickable else "")
         for button, on in ((self.equal, now.override == "equal"), (self.decode, now.override is None and steering)):
             button.setEnabled(steering)
             button.setChecked(on)

@@ -19,6 +19,7 @@ ENDS = {
     "silent": "THE SESSION DOES NOT ANSWER: its process is stopped, or the machine is overloaded. Sound and recording "
     "go on; commands, mute included, wait until it goes on",
     "ended": "The session has ended. What it recorded is in {folder}",
+    "over": "The replay has ended; nothing was recorded",
     "none": "No session is under way in {folder}",
 }
 
@@ -32,13 +33,14 @@ class Notice(Reading):
     def __init__(self) -> None:
         super().__init__("What happened last")
         self.setContentsMargins(8, 0, 8, 0)
-        self._bad, self._hold_until = False, 0.0
         self.begin()
 
     def begin(self) -> None:
         """Look at another session."""
-        #: Whether it was there, and how it came to its end.
-        self._seen, self._end = False, ""
+        #: Whether it was there, whether it was a replay, and how it came to its end.
+        self._seen, self._replay, self._end = False, False, ""
+        self._bad, self._hold_until = False, 0.0
+        self.say("")
 
     def tell(self, text: str, bad: bool = False, hold: bool = False) -> None:
         """Say something; what is bad, or to be held, stays long enough to be read."""
@@ -65,10 +67,13 @@ class Notice(Reading):
         if now.session_live or folder is None:
             if self._end:
                 self.tell("A session is there")
-            self._seen, self._end = self._seen or now.session_live, ""
+            if now.session_live:
+                self._seen, self._replay = True, now.kind == "replay"
+            self._end = ""
             return False
         known = math.isfinite(now.session_age)
-        end = "died" if now.died else "silent" if known else "ended" if self._seen else "none"
+        ended = "over" if self._replay else "ended"
+        end = "died" if now.died else "silent" if known else ended if self._seen else "none"
         new, self._end = bool(end) and end != self._end, end
         words = ENDS[end].format(folder=folder) if end else ""
         if words and words != self.said and (not self.held or (new and end in BAD)):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLineEdit, QPushButton
 
+from app.dashboard import theme
 from app.dashboard.panel import Reading
 from app.dashboard.snapshot import Snapshot
 
 
-class Question(QWidget):
-    """There while something is asked.
+class Question(QFrame):
+    """There while something is asked: in a colour of its own, with the keyboard.
 
     Attributes
     ----------
@@ -22,7 +24,8 @@ class Question(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.words = Reading("Question")
+        self.setObjectName("question")
+        self.words = Reading("Question to the listener, who waits for an answer")
         font = self.words.font()
         font.setBold(True)
         self.words.setFont(font)
@@ -30,11 +33,18 @@ class Question(QWidget):
         self.answer.setAccessibleName("Answer")
         self.answer.setMaxLength(500)
         self.answer.setPlaceholderText("Answer, Enter sends it")
+        self.send = QPushButton("&Send")
+        self.send.setAccessibleName("Send the answer")
+        self.send.setEnabled(False)
+        self.answer.textChanged.connect(lambda text: self.send.setEnabled(bool(text.strip())))
         self.answer.returnPressed.connect(self._answer)
+        self.send.clicked.connect(self._answer)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(8, 0, 4, 0)
         layout.addWidget(self.words, 2)
         layout.addWidget(self.answer, 1)
+        layout.addWidget(self.send)
+        self._style = ""
         self.hide()
 
     def _answer(self) -> None:
@@ -48,4 +58,24 @@ class Question(QWidget):
         if question != self.words.said:
             self.words.say(question)
             self.answer.clear()  # what was begun was for another question
+            if question and self.isVisible():
+                self._take_keyboard()
+        look = theme.of(self.window())
+        style = (
+            f"#question {{ background: {look.highlight}; border-radius: 4px; }} "
+            f"#question QLabel {{ color: {look.base}; }}"
+        )
+        if style != self._style:
+            self._style = style
+            self.setStyleSheet(style)
         self.setVisible(bool(question))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._take_keyboard()
+
+    def _take_keyboard(self) -> None:
+        """Have what is typed next be the answer, unless somebody is writing something else."""
+        busy = QApplication.focusWidget()
+        if not (isinstance(busy, QLineEdit) and busy is not self.answer and busy.text()):
+            self.answer.setFocus(Qt.FocusReason.OtherFocusReason)

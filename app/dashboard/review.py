@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,22 @@ from app.dashboard.background import Background
 from app.dashboard.figures import UNKNOWN, decibels, letter, milliseconds, percent
 from app.dashboard.panel import Panel, Reading, View
 from app.dashboard.plot import Plot
-from app.loop_records import TRIM
+from app.loop_records import ANSWER, NOTE, TRIM
+from app.worth import level_words, limit_words
 
 #: Lowest gain drawn, dB.
 LOWEST_DB = -12.0
-#: Said while nothing is shown.
-NO_RUN = "No run is recorded yet"
-JUDGE = "Judge replays the run and compares its decisions with its cues"
+#: Said while nothing is shown, and why nothing can be scored now.
+NO_RUN = "No run is recorded yet: calibrate (Ctrl+3), then run (Ctrl+2)"
+NO_FOLDER = "No session is open: begin one, or replay a run, on the start page (Ctrl+0)"
+SCORE = "Score this run replays it and compares its decisions with its cues"
+BUSY = "Nothing is scored while something is recorded: it takes a processor of its own"
+ASKED = "The run waits for an answer (page Live, Ctrl+2); then it can be scored"
+#: Seconds between looks for new runs.
+LOOK_S = 1.0
+
+
+_IDLE = (NO_RUN, NO_FOLDER, SCORE, BUSY, ASKED)
 
 
 class Review(Panel):
@@ -46,11 +57,11 @@ class Review(Panel):
         self._runs.setAccessibleName("Run")
         self._runs.setMinimumContentsLength(14)
         self._runs.currentIndexChanged.connect(self._look_run)
-        self.judge, self.report = QPushButton("&Judge"), QPushButton("&Report page")
+        self.judge, self.report = QPushButton("&Score this run"), QPushButton("&Report page")
         self.export, self.folder = QPushButton("&Export figures …"), QPushButton("Open &folder")
         for button, words, do in (
-            (self.judge, "Replay the run and judge it against its cues", self._judge),
-            (self.report, "Write report.html into the run's folder and open it", self._report),
+            (self.judge, "Replay the run and compare its decisions with its cues", self._judge),
+            (self.report, "Open report.html of the run; it is written if it is not there", self._report),
             (self.export, "Save these figures as JSON", self._export),
             (self.folder, "Open the folder of the run", self._open),
         ):
@@ -66,13 +77,23 @@ class Review(Panel):
         self._stages.setTextFormat(Qt.TextFormat.PlainText)
         self._stages.setWordWrap(True)
         self._stages.setAccessibleName("Accuracy by window, latency and sound")
+        self._words = QLabel()
+        self._words.setTextFormat(Qt.TextFormat.PlainText)
+        self._words.setWordWrap(True)
+        self._words.setAccessibleName("What the run amounts to")
+        font = self._words.font()
+        font.setBold(True)
+        self._words.setFont(font)
         self._figures = QWidget()
+        self._looked = -math.inf
         self._folder: Path | None = None
         self._chosen: Path | None = None
         # The run that is or was judged, and its figures.
         self._of: Path | None = None
         self._found: dict[str, Any] | None = None
         self._work: Background | None = None
+        #: Whether something is under way that a replay would disturb.
+        self._at_stake = False
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -96,6 +117,7 @@ class Review(Panel):
             facts.setColumnStretch(column, 1)
         figures = QVBoxLayout(self._figures)
         figures.setContentsMargins(0, 0, 0, 0)
+        figures.addWidget(self._words)
         figures.addLayout(facts)
         figures.addWidget(self._posterior, 3)
         figures.addWidget(self._gains, 2)
@@ -115,20 +137,45 @@ class Review(Panel):
             self._list_runs()
             self._runs.setCurrentIndex(self._runs.findData(str(run)))
 
+    def follow(self, folder: Path) -> None:
+        """Offer the runs of a session's folder, the newest first, whether its page is seen or not."""
+        if self._chosen is not None and self._chosen.parent != folder:
+            self._chosen = None
+        if folder != self._folder or time.monotonic() - self._looked > LOOK_S:
+            self._folder, self._looked = folder, time.monotonic()
+            self._list_runs()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there is a run to look at."""
+        return self._runs.count() > 0
+
+    def score_newest(self) -> None:
+        """Score the newest run, unless that is not possible now or its figures are there."""
+        self._list_runs()
+        if not self.recorded or self._work is not None or self._at_stake:
+            return
+        self._runs.setCurrentIndex(self._runs.count() - 1)
+        if self._of != self._run or self._found is None:
+            self._judge()
+
     def look(self, view: View) -> None:
         now = view.now
-        if now.out and self._chosen is None:
-            self._folder = Path(now.out)
         runs = self._list_runs()
+        self._at_stake = now.session_live and now.at_stake
         # A replay takes a core: not while somebody listens.
-        free = self._work is None and not now.at_stake and runs
+        free = self._work is None and not self._at_stake and runs
         self.judge.setEnabled(free)
         self.report.setEnabled(free)
         self._runs.setEnabled(self._work is None)
         self.export.setEnabled(self._found is not None)
         self.folder.setEnabled(self._folder is not None)
-        if self._work is None and self._found is None and self._said.said in ("", NO_RUN, JUDGE):
-            self._said.say(JUDGE if runs else NO_RUN)
+        theme.mark(self.judge, bool(free) and self._found is None)
+        if self._work is None and self._found is None and self._said.said in ("", *_IDLE):
+            why = SCORE if runs else NO_RUN if self._folder is not None else NO_FOLDER
+            if self._at_stake:
+                why = ASKED if now.question else BUSY
+            self._said.say(why)
 
     def _look_run(self) -> None:
         """Show no figures of another run than the chosen one."""
@@ -144,8 +191,8 @@ class Review(Panel):
     def _list_runs(self) -> bool:
         runs = []
         if self._folder is not None and self._folder.is_dir():
-            found = (path.parent for path in self._folder.glob("*/loop.xdf"))
-            runs = sorted(found, key=lambda path: path.stat().st_mtime)
+            found = sorted(self._folder.glob("*/loop.xdf"), key=lambda path: (path.stat().st_mtime, *_natural(path)))
+            runs = [path.parent for path in found]
         if [str(path) for path in runs] != [self._runs.itemData(i) for i in range(self._runs.count())]:
             wanted = self._chosen if self._work is None else self._run
             with QSignalBlocker(self._runs):
@@ -191,12 +238,15 @@ class Review(Panel):
 
     def _report(self) -> None:
         run = self._run
+        if (run / "report.html").exists():
+            self._reported(run)
+            return
         work = self._start("app.cli", ["report", str(run)], "Writing the report …")
         work.done.connect(lambda _: self._reported(run))
 
     def _reported(self, run: Path) -> None:
         self._work = None
-        self._said.say(f"Wrote {run / 'report.html'}")
+        self._said.say(f"The report is {run / 'report.html'}")
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(run / "report.html")))
 
     def _export(self) -> None:
@@ -227,14 +277,19 @@ class Review(Panel):
             (
                 f"windows of {found['window_s']:g} s right",
                 _share(share),
-                f"{found['right']} of {found['windows']}; {_guessing(found['threshold'])}",
+                f"{found['right']} of {found['windows']}; {limit_words(found['chance_limit'])}",
             ),
-            ("decided rightly", _share(found["steady"]), f"of the time, from 10 s after each cue; TMR {tmr} dB{trims}"),
+            (
+                "correct decisions",
+                _share(found["steady"]),
+                f"of the time, from 10 s after each cue; TMR {tmr} dB{trims}",
+            ),
             ("switches followed", f"{len(followed)} of {len(found['switches'])}", median),
             (
                 "calibration",
                 _share(found["calibration"]),
-                f"cross-validated, {found['n_calibration']} decisions; chance {_share(found['chance'])}",
+                f"cross-validated, {found['n_calibration']} decisions; {level_words(found['chance_level'])}, "
+                f"{limit_words(found['calibration_limit'])}",
             ),
             ("decisions dropped", str(found["dropped"]), f"of {len(found['times'])}: too late"),
         )
@@ -243,6 +298,7 @@ class Review(Panel):
             name.setAccessibleName(texts[0])
             value.setText(texts[1])
             note.setText(texts[2])
+        self._words.setText("\n".join([*found["words"], *_operator(found["events"])]))
         self._draw(found)
         stages = "; ".join(
             f"{name}: median {milliseconds(span[0])}, p99 {milliseconds(span[1])}, max {milliseconds(span[2])} ms"
@@ -251,7 +307,7 @@ class Review(Panel):
         )
         sound = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in found["sound"].items())
         lines = (
-            f"Accuracy, windows cut anew – {_windows(found['by_window'])}",
+            f"Accuracy, re-segmented windows – {_windows(found['by_window'])}",
             f"Latency – {stages or UNKNOWN}",
             f"Sound – {sound or UNKNOWN}",
         )
@@ -284,17 +340,23 @@ class Review(Panel):
             self._posterior.addItem(words)
 
 
+def _natural(path: Path) -> tuple[int, str]:
+    """Order ``run-10`` after ``run-9``."""
+    return len(path.parent.name), path.parent.name
+
+
 def _windows(found: list[list[float | None]] | str) -> str:
     if isinstance(found, str):
         return found
     return "; ".join(
-        f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} ({_guessing(threshold)}; null {_share(null)})"
-        for window, accuracy, threshold, null, n in found
+        f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} ({limit_words(limit)}; null {_share(null)})"
+        for window, accuracy, limit, null, n in found
     )
 
 
-def _guessing(threshold: float | None) -> str:
-    return "too few to tell from guessing" if threshold is None else f"guessing reaches {percent(threshold)} 1 in 20"
+def _operator(events: list[tuple[float, str]]) -> list[str]:
+    """Notes and answers, when they were given."""
+    return [f"{at:.0f} s  {words}" for at, words in events if words.startswith((NOTE, ANSWER))]
 
 
 def _share(value: float | None) -> str:

@@ -83,17 +83,22 @@ class Setup(Panel):
         self.check.setEnabled(live and now.state in ("idle", "ready", "review") and now.can("check"))
         self.calibrate.setEnabled(live and now.can("calibrate"))
         self.run.setEnabled(live and now.can("run"))
+        due = [check.what for check in now.checks if check.due]
+        wrong = [check.what for check in now.checks if not check.ok and not check.due]
+        theme.mark(self.check, self.check.isEnabled() and (not now.checks or bool(wrong)))
+        theme.mark(self.calibrate, self.calibrate.isEnabled() and due == ["decoder"] and not wrong)
+        theme.mark(self.run, self.run.isEnabled() and bool(now.checks) and not due and not wrong)
         shown = (now.checks, now.state == "checking", theme.of(self).name)
         if shown == self._shown:
             return
         self._shown = shown
-        wrong = [check.what for check in now.checks if not check.ok]
         if now.state == "checking":
             self._summary.say("Looking … this takes some seconds")
         elif not now.checks:
             self._summary.say("Nothing was checked yet")
         else:
-            self._summary.say(f"To be mended: {', '.join(wrong)}" if wrong else "All is well")
+            fine = "Next step: calibrate" if due == ["decoder"] else "All is well"
+            self._summary.say(f"To be fixed: {', '.join(wrong)}" if wrong else fine)
         while (item := self._list.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
@@ -102,10 +107,11 @@ class Setup(Panel):
 
     def _line(self, check: Check) -> QWidget:
         look = theme.of(self)
-        label = QLabel(f"{'✓  ok' if check.ok else '✕  WRONG'}    {check.what}: {check.words}")
+        mark, word = ("✓", "ok") if check.ok else ("○", "to do") if check.due else ("✕", "WRONG")
+        label = QLabel(f"{mark}  {word}    {check.what}: {check.words}")
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setWordWrap(True)
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        label.setAccessibleName(f"{check.what}, {'ok' if check.ok else 'wrong'}")
-        label.setStyleSheet(f"color: {look.text if check.ok else look.bad}; padding: 3px;")
+        label.setAccessibleName(f"{check.what}, {word.lower()}")
+        label.setStyleSheet(f"color: {look.text if check.ok or check.due else look.bad}; padding: 3px;")
         return label

@@ -101,10 +101,14 @@ class Trim:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """What the decoder of the last calibration is worth: shares, decisions they rest on, seconds of training."""
+    """What the decoder of the last calibration is worth: shares, decisions they rest on, seconds of training.
+
+    ``limit`` is the chance limit, NaN where there are too few decisions for one.
+    """
 
     accuracy: float
-    chance: float
+    level: float
+    limit: float
     n: int
     seconds: float
 
@@ -125,6 +129,8 @@ class Check:
     what: str
     ok: bool
     words: str
+    #: Whether nothing is wrong: this is only still to be done.
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +163,11 @@ class Snapshot:
     trims: tuple[Trim, ...] = ()
     failure: str = ""
     complete: bool = False
+    ending: bool = False
     grows: bool = True
     waiting: str = ""
     decoder: bool = False
+    trained: bool = False
     accuracy: Accuracy | None = None
     recording: Recording | None = None
     sound: Sound = field(default_factory=Sound)
@@ -201,12 +209,12 @@ class Snapshot:
     @property
     def recording_now(self) -> bool:
         """Whether something is being recorded, or passes once more."""
-        return self.under_way and self.grows
+        return self.under_way and self.grows and not self.ending
 
     @property
     def at_stake(self) -> bool:
         """Whether something goes on that cannot be had again: a replay can."""
-        return self.under_way and self.kind != "replay"
+        return (self.under_way or self.state == "training") and self.kind != "replay"
 
     @property
     def held(self) -> bool:
@@ -259,17 +267,22 @@ def snapshot(
         n_blocks=_count(session.get("n_blocks")),
         muted=session.get("muted") is True,
         complete=session.get("complete") is True,
+        ending=session.get("ending") is True,
         grows=session.get("recording_now") is not False,
         talkers=talkers,
         override=override if override is None or isinstance(override, int) else _text(override),
         trims=tuple(_trim(_table(one)) for one in _list(session.get("trims"))),
         waiting=_text(session.get("waiting") or ""),
         decoder=session.get("decoder") is True,
+        trained=session.get("trained") is True,
         accuracy=_accuracy(facts) if facts else None,
         recording=_recording(recording) if recording else None,
         sound=_sound(_table(session.get("audio")), sound, sound_live, len(talkers)),
         events=tuple(Event(_count(i), _number(at), _text(text)) for i, at, text in _list(session.get("events"))),
-        checks=tuple(Check(_text(a), ok is True, _text(words)) for a, ok, words in _list(session.get("checks"))),
+        checks=tuple(
+            Check(_text(a), ok is True, _text(words), due == [True])
+            for a, ok, words, *due in _list(session.get("checks"))
+        ),
         engine_alive=_table(session.get("engine")).get("alive") is not False,
         engine_restarts=_count(_table(session.get("engine")).get("restarts")),
         streams=tuple(_stream(_text(name), _table(one)) for name, one in _table(engine.get("streams")).items()),
@@ -376,8 +389,8 @@ def _trim(one: Mapping[str, Any]) -> Trim:
 
 
 def _accuracy(one: Mapping[str, Any]) -> Accuracy:
-    shares = (_number(one.get("accuracy")), _number(one.get("chance")))
-    return Accuracy(*shares, _count(one.get("n")), _number(one.get("seconds")))
+    accuracy, level, limit = (_number(one.get(key)) for key in ("accuracy", "chance_level", "chance_limit"))
+    return Accuracy(accuracy, level, limit, _count(one.get("n")), _number(one.get("seconds")))
 
 
 def _sound(one: Mapping[str, Any], status: Status | None, live: bool, n_talkers: int) -> Sound:

@@ -87,6 +87,14 @@ def apply(app: QApplication, theme: Theme) -> None:
     app.setPalette(palette)
 
 
+def mark(button: QWidget, on: bool) -> None:
+    """Show a button as what is to be done next, or as any other."""
+    look = of(button.window())
+    style = f"QPushButton {{ background: {look.highlight}; color: {look.base}; font-weight: bold; }}" if on else ""
+    if button.styleSheet() != style:
+        button.setStyleSheet(style)
+
+
 def of(widget: QWidget) -> Theme:
     """Which theme a widget is drawn in."""
     return DARK if widget.palette().window().color().lightness() < 128 else LIGHT

@@ -177,7 +177,8 @@ class TopBar(QFrame):
         self.state.say(", ".join(word for word in (state, mode) if word) or "no session")
         block = f"block {now.block}/{now.n_blocks}  " if now.n_blocks > 0 else ""
         timed = math.isfinite(now.elapsed) and now.recording_now
-        self.progress.say(f"{block}{clock(now.elapsed)} of {clock(now.seconds)}" if timed else "")
+        timing = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}" if timed else ""
+        self.progress.say("WAITS FOR AN ANSWER" if now.question and now.session_live else timing)
         self.verdict.look(now)
         for k, bar in enumerate(self._gains):
             live = now.sound.live and k < len(now.sound.gains_db)

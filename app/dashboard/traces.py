@@ -66,7 +66,7 @@ class Sweep(QWidget):
         self.bad: frozenset[str] = frozenset()
         self.frozen = False
         #: What stands across the traces; nothing if all is well.
-        self.notice = ""
+        self.notice, self._alarming = "", False
         self._events: list[tuple[int, str]] = []
         self._next = 0
         self._history: NDArray[np.float32] = np.zeros((1, 0), np.float32)
@@ -114,10 +114,15 @@ class Sweep(QWidget):
         self.frozen = on
         self.redraw()
 
-    def set_notice(self, notice: str) -> None:
-        """Write something across the traces, which are then pale: they are not of now."""
-        if notice != self.notice:
-            self.notice = notice
+    @property
+    def alarming(self) -> bool:
+        """Whether what stands across the traces is a fault, and not as things should be."""
+        return self._alarming
+
+    def set_notice(self, notice: str, alarming: bool = False) -> None:
+        """Write something across the traces, which are then pale: they are not of now. Faults are written in red."""
+        if (notice, alarming) != (self.notice, self._alarming):
+            self.notice, self._alarming = notice, alarming
             self.update()
 
     def mark(self, index: int, text: str) -> None:
@@ -324,8 +329,11 @@ class Sweep(QWidget):
         font.setPixelSize(22)
         font.setBold(True)
         painter.setFont(font)
-        box = QRectF(0, 0, min(self.width() - NAMES, QFontMetrics(font).horizontalAdvance(words) + 32), 42)
+        flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
+        room = QRectF(0, 0, max(1.0, self.width() - NAMES - 40.0), self.height())
+        box = QRectF(QFontMetrics(font).boundingRect(room.toRect(), flags, words)).adjusted(-16, -8, 16, 8)
         box.moveCenter(QPointF(NAMES + (self.width() - NAMES) / 2, self.height() / 2))
-        painter.fillRect(box, QColor(look.bad if self.notice else look.alternate))
-        painter.setPen(QColor(look.base if self.notice else look.text))
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), words)
+        painter.fillRect(box, QColor(look.bad if self._alarming else look.alternate))
+        painter.setPen(QColor(look.base if self._alarming else look.text))
+        painter.drawRect(box)
+        painter.drawText(box, flags, words)

@@ -21,6 +21,38 @@ LENGTHS, PAGES = (2.0, 5.0, 10.0, 20.0, 30.0), (0, 8, 16, 32, 64, 128)
 FIT = 4.0
 
 
+def why_quiet(now: Snapshot, quiet: float) -> tuple[str, bool]:
+    """Say why no signal has come for so many seconds, and whether that is a fault; what can be done, too."""
+    if now.died:
+        return "SESSION DIED", True
+    if not now.session_live:
+        if math.isfinite(now.session_age):
+            return "NO DATA: the session says nothing", True
+        return "No session is under way: begin one on the start page (Ctrl+0)", False
+    if now.held:
+        return "Paused", False
+    if now.recording_now:
+        return (f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA"), True
+    if now.failure and now.state in ("idle", "review"):
+        return f"FAILED: {now.failure}", True
+    match now.state:
+        case "checking":
+            return "Checking: this takes some seconds", False
+        case "calibrating" if now.complete:
+            return "Calibration finished: train the decoder (Ctrl+3)", False
+        case "training":
+            return "Training the decoder", False
+        case "review":
+            return "Replay finished" if now.kind == "replay" else "Run finished: see its result (Ctrl+4)", False
+        case "calibrating" | "running" | "paused":
+            return "Completing the recording" if now.ending else "Starting", False
+    if now.kind == "demo":
+        return f"Waiting for {'the run' if now.decoder else 'calibration'}", False
+    if now.decoder:
+        return "Waiting for the run (Ctrl+R)", False
+    return "Waiting for calibration (Ctrl+3). A check (F7) looks at streams, electrodes and sound", False
+
+
 class Traces(QWidget):
     """The central view.
 
@@ -100,18 +132,11 @@ class Traces(QWidget):
                 self._fit()
             self._lost.say(f"{reader.lost:,} not drawn" if reader.lost else "")
         quiet = time.monotonic() - self._came
-        old = ": these traces are old" if sweep.ch_names else ""
-        if now.died:
-            sweep.set_notice(f"SESSION DIED{old}")
-            return
-        if quiet > SILENT_S and now.recording_now:
-            silent = f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA"
-            sweep.set_notice("PAUSED" if now.held else silent)
-        elif quiet <= SILENT_S:
+        if quiet <= SILENT_S and not now.died:
             sweep.set_notice("")
-        else:  # between runs nothing is received
-            words = "STARTING" if now.under_way else "NOT RUNNING" if now.session_live else "NO SESSION" if old else ""
-            sweep.set_notice(words and words + old)
+            return
+        words, fault = why_quiet(now, quiet)
+        sweep.set_notice(f"{words}. The traces are old" if sweep.ch_names else words, fault)
 
     def mark(self, events: list[Event], now: Snapshot, reader: SignalReader | None) -> None:
         """Draw lines at events."""

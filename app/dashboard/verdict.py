@@ -26,6 +26,8 @@ def verdict(now: Snapshot) -> tuple[str, str, int]:
         return UNKNOWN, "no decision", -1
     if not now.session_live:
         return "NO DATA", "the session says nothing", -1
+    if now.ending:
+        return UNKNOWN, "the recording is being completed", -1
     if now.recording_now and not now.engine_alive:
         return "NO DATA", "no engine: gains hold, then go to neutral", -1
     if one is None:

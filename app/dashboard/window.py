@@ -52,10 +52,12 @@ logger = logging.getLogger(__name__)
 TICK_MS = 33
 #: Commands by which something is lost: asked before, in these words.
 LOSES = {
-    "redo": "The trial under way, or else the last one, does not count, and is repeated in the end.",
-    "refuse": "The decoder is thrown away. Its recording stays.",
-    "stop": "The calibration ends without a decoder. What was recorded until now stays in the file.",
+    "redo": ("Redo", "The trial under way, or else the last one, does not count, and is repeated in the end."),
+    "refuse": ("Discard", "The decoder is deleted. Its recording stays."),
+    "stop": ("Stop", "The calibration ends without a decoder. What was recorded until now stays in the file."),
 }
+#: The same of a run.
+STOP_RUN = "Stop", "The run ends here and cannot be continued. What was recorded until now stays, and can be scored."
 
 
 class Window(QMainWindow):
@@ -155,6 +157,8 @@ class Window(QMainWindow):
         for asker in (self.live, self.setup, self.calibration, self.review):
             asker.asked.connect(self.send)
         self.setup.going.connect(self.go)
+        self.calibration.going.connect(self.go)
+        self.live.controls.reviewing.connect(self.show_result)
         self.top.muting.connect(self.mute)
         self.live.streams.picking.connect(self._find_streams)
         self.setup.streams.picking.connect(self._find_streams)
@@ -182,13 +186,16 @@ class Window(QMainWindow):
             self.begin.end_replay()
             self.settings.setValue("session/last", str(folder))
         self.review.choose(replayed)
+        if replayed is None:
+            self.review.follow(folder)
         self.setWindowTitle(f"{folder.name} – Earmark")
         self.source = Source(lambda: board_of(folder), lambda: has_died(folder))
         self.link = Link(lambda: Client(folder), ChannelError, self)
         self.link.refused.connect(self._refused)
         self.link.answered.connect(self._answered)
         logger.info("showing %s", folder)
-        self.go("live")
+        over = not board_of(folder) and self.review.recorded
+        self.go("review" if over else "live")
 
     def detach(self) -> None:
         """Look at no session."""
@@ -205,12 +212,15 @@ class Window(QMainWindow):
         if self.link is None:
             self.say(f"{command}: there is no session")
             return
-        loses = LOSES.get(command) if command != "stop" or self.now.state == "calibrating" else None
+        loses = LOSES.get(command)
+        if command == "stop" and self.now.state != "calibrating":
+            loses = STOP_RUN if self.now.at_stake else None
         link = self.link
         if loses is None:
             link.send(command, args)
         else:
-            self._ask(f"{command.capitalize()}?", loses, {command.capitalize(): lambda: link.send(command, args)})
+            what, words = loses
+            self._ask(f"{what}?", words, {what: lambda: link.send(command, args)})
 
     def mute(self, on: bool) -> None:
         """Silence, or sound again."""
@@ -267,6 +277,9 @@ class Window(QMainWindow):
                 self.say(new[-1].text)
         if self.notice.look(now, self.folder):
             self.history = History()
+        if now.out and now.session_live:
+            self.review.follow(Path(now.out))
+        self.live.controls.recorded = self.review.recorded
         self.top.look(now, self._mute_failed)
         self.bottom.look(now)
         if self.participant.isVisible():
@@ -282,6 +295,11 @@ class Window(QMainWindow):
         self.pages.setCurrentIndex(PAGES.index(page))
         for name, button in self._rail.items():
             button.setChecked(name == page)
+
+    def show_result(self) -> None:
+        """Show the page of the last run, and score it unless something is under way."""
+        self.go("review")
+        self.review.score_newest()
 
     def focus(self, widget: QWidget) -> None:
         self.go("live")
@@ -345,6 +363,11 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.now.at_stake and self.now.session_live and not self._closing:
             event.ignore()
+            if self.now.state == "training":
+                words = "If this window is closed, it goes on: "
+                words += f"'earmark dashboard {self.folder}' shows it again."
+                self._ask("A decoder is being trained", words, {"Close; the session goes on": self.close_now})
+                return
             self._ask(
                 "A recording is under way",
                 "If this window is closed, the session goes on as it is: sound, decisions and recording. "

@@ -69,7 +69,7 @@ def test_every_number_of_the_tables_is_that_of_the_evaluation_rounded_only_for_r
         "accuracy": "accuracy",
         "sd": "accuracy_sd",
         "n": "n_windows",
-        "threshold": "threshold",
+        "chance limit": "chance_limit",
         "null": "null_accuracy",
         "n of null": "n_null",
         "expected": "expected_accuracy",

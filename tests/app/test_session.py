@@ -4,6 +4,7 @@ import dataclasses
 import math
 import threading
 import tomllib
+import types
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,16 +13,19 @@ import pytest
 import app.session
 import app.session_part
 import app.session_sound
+from app.channel import Refused
 from app.config import ConfigError, parse_config
 from app.engine_facts import useless
 from app.modes import Mode
-from app.preflight import Check
-from app.protocol import Calibration, ProtocolError, RunPlan
+from app.protocol import Calibration, Protocol, ProtocolError, RunPlan
 from app.session import Session
+from app.session_check import Check
 from app.session_config import with_attention
 from app.session_part import Part
-from app.session_screen import press
+from app.session_screen import press, status_line
 from app.session_states import NEXT, SessionError, State
+from app.supervisor import Supervisor
+from devices.decoder_folder import Facts
 
 TEXT = """
 [streams.eeg]
@@ -160,11 +164,16 @@ def rig(tmp_path, monkeypatch):
         one.session.close()
 
 
-def trained_quietly(monkeypatch, error=None):
+#: Of a decoder that is worth something.
+WORTH = Facts(0.75, 0.5, 24, (), 40.0)
+
+
+def trained_quietly(monkeypatch, error=None, facts=WORTH):
     def train_and_save(runs, make, preset, out):
         if error:
             raise error
         out.mkdir()
+        return facts
 
     monkeypatch.setattr("app.train.train_and_save", train_and_save)
     monkeypatch.setattr("devices.session_run.read_session_runs", lambda *about: [])
@@ -203,7 +212,7 @@ def test_every_step_is_taken_or_refused_as_the_table_says(rig, begin, to):
 METHODS = {
     "check": ({State.IDLE, State.READY, State.REVIEW}, lambda s: s.check()),
     "calibrate": ({State.IDLE, State.READY, State.REVIEW}, lambda s: s.calibrate(LONG)),
-    "run": ({State.READY}, lambda s: s.run(Mode.CLOSED, RunPlan())),
+    "run": ({State.IDLE, State.READY, State.REVIEW}, lambda s: s.run(Mode.CLOSED, RunPlan())),
     "pause": ({State.RUNNING}, lambda s: s.pause()),
     "resume": ({State.PAUSED}, lambda s: s.resume()),
     "override": ({State.RUNNING, State.PAUSED}, lambda s: s.override(0)),
@@ -257,7 +266,7 @@ def test_the_whole_way(rig, monkeypatch, tmp_path):
     audio = session.sound.audio
     session.close()
     assert one.states == [
-        *("checking", "idle", "checking", "calibrating", "ready", "running", "paused", "running", "review"),
+        *("checking", "idle", "checking", "calibrating", "training", "ready", "running", "paused", "running", "review"),
         *("checking", "ready", "running", "review", "idle"),
     ]
     assert audio.said[-1] == "stop"
@@ -333,6 +342,152 @@ def test_two_do_not_train_at_once(rig, monkeypatch):
     one.calibrating()
     one.session.train()
     assert one.session.state is State.READY
+
+
+def test_training_is_a_state_of_its_own_in_which_nothing_else_is_possible(rig, monkeypatch):
+    one = rig()
+    session = one.session
+    trained_quietly(monkeypatch)
+    refused = []
+
+    def meanwhile(*about):
+        assert session.state is State.TRAINING
+        assert session.complete, "the calibration is no less complete"
+        for what in (session.redo, session.check, session.refuse, lambda: session.run(Mode.CLOSED, RunPlan())):
+            session.trained.mkdir(exist_ok=True)
+            with pytest.raises(SessionError) as caught:
+                what()
+            refused.append(str(caught.value))
+        session.trained.rmdir()
+        return []
+
+    monkeypatch.setattr("devices.session_run.read_session_runs", meanwhile)
+    one.calibrating()
+    session.train()
+    assert len(refused) == 4
+    assert session.state is State.READY
+    assert one.states[-3:] == ["calibrating", "training", "ready"]
+
+
+def test_a_fault_in_training_does_not_leave_the_session_training(rig, monkeypatch):
+    one = rig()
+    trained_quietly(monkeypatch, MemoryError("no room"))
+    one.calibrating()
+    with pytest.raises(MemoryError):
+        one.session.train()
+    assert one.session.state is State.IDLE
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (WORTH, "The decoder is better than guessing: 75 % of 24 decisions were right, cross-validated (chance level "
+         "50 %, chance limit 71 % (p = 0.05))."),
+        (Facts(0.6, 0.5, 24, (), 40.0), "The decoder is no better than guessing: 60 % of 24"),
+        (Facts(1.0, 0.5, 4, (), 40.0), "The decoder is no better than guessing: 100 % of 4 decisions were right, "
+         "cross-validated (chance level 50 %, too few decisions for a chance limit)"),
+        (Facts(math.nan, 0.5, 0, (), 40.0), "The decoder's accuracy was not measured"),
+    ],
+)  # fmt: skip
+def test_what_a_decoder_is_worth_is_said_as_an_event(rig, monkeypatch, facts, words):
+    one = rig()
+    trained_quietly(monkeypatch, facts=facts)
+    one.calibrating()
+    one.session.train()
+    assert one.events[-1].startswith(words)
+
+
+def test_a_run_after_a_run_is_checked_first(rig, tmp_path):
+    one = rig()
+    session = one.running()
+    session.stop()
+    assert session.state is State.REVIEW
+    one.states.clear()
+    assert session.run(Mode.CLOSED, RunPlan()) == tmp_path / "out" / "run-2"
+    assert one.states == ["checking", "ready", "running"]
+    session.stop()
+    one.checks.append(Check("electrodes", False, "all off"))
+    with pytest.raises(SessionError, match="WRONG  electrodes: all off"):
+        session.run(Mode.CLOSED, RunPlan())
+    assert session.state is State.IDLE
+    assert [check.what for check in session.checks] == ["eeg", "electrodes"]
+    assert len(FakeLoop.made) == 2
+
+
+def test_a_run_without_a_decoder_is_refused_at_once(rig):
+    one = rig()
+    with pytest.raises(ConfigError, match="there is no decoder"):
+        one.session.run(Mode.CLOSED, RunPlan())
+    assert one.states == []
+
+
+def test_what_is_only_not_done_yet_is_not_wrong(rig):
+    one = rig()
+    checks = one.session.check()
+    assert (checks[-1].ok, checks[-1].due) == (False, True)
+    assert one.events[-1] == "TO DO  decoder: none yet: calibrate to make one"
+    assert not [words for words in one.events if "WRONG" in words]
+
+
+def test_notes_and_answers_are_events_and_lie_beside_the_recording(rig):
+    one = rig(ask=True)
+    session = one.trained().session
+    session.check()
+    session.run(Mode.CLOSED, RunPlan(cues=[{"at_s": 0.0, "attend": "a"}, {"at_s": 0.05, "attend": ""}],
+                                     questions=["How hard was it?"]), 600.0)  # fmt: skip
+    session.note("hello")
+    while not session.part.question:
+        assert not session.wait(0.01)
+    session.part.answer("5")
+    while session.part.question:
+        assert not session.wait(0.01)
+    for words in ("note: hello", "answer: How hard was it? 5"):
+        assert words in one.events
+        assert words in FakeLoop.made[0].kept
+    session.stop()
+
+
+def test_the_end_of_a_part_is_no_fault(rig, monkeypatch):
+    """While the recording is completed its engine is gone, as it should be: that is not said to be one."""
+    said, ended = threading.Event(), threading.Event()
+
+    def stop(loop):
+        said.set()
+        assert ended.wait(10)
+        return ""
+
+    monkeypatch.setattr(FakeLoop, "stop", stop)
+    monkeypatch.setattr(FakeLoop, "names", {"engine": {"alive": False}}, raising=False)
+    session = rig().running()
+    audio = session.sound.audio
+    audio.status = lambda: types.SimpleNamespace(gains_db=[0.0, 0.0], xruns=0)
+    try:
+        assert "NO ENGINE" in status_line(session), "before, it is"
+        session._stop.set()
+        session.part._stop.set()
+        assert said.wait(10)
+        assert session.part.ending
+        assert "NO ENGINE" not in status_line(session)
+        assert "the recording is completed" in status_line(session)
+    finally:
+        ended.set()
+    assert session.wait(10)
+
+
+def test_the_demos_listener_is_told_whom_to_attend_to_in_a_run_only(rig, tmp_path, monkeypatch):
+    told = []
+    rig()
+    config = parse_config(TEXT, "test", tmp_path)
+    with Supervisor(config, tmp_path / "demo", Protocol(), "demo", attend=told.append) as supervisor:
+        for state in State:
+            supervisor.session.state = state
+            if state in (State.RUNNING, State.PAUSED):
+                supervisor.do_attend("b")
+                continue
+            with pytest.raises(Refused, match="obey the cues" if state is State.CALIBRATING else "no run is under way"):
+                supervisor.do_attend("b")
+        supervisor.session.state = State.IDLE
+    assert told == ["b", "b"]
 
 
 def test_training_that_fails_says_why(rig, monkeypatch):

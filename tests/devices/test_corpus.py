@@ -133,6 +133,6 @@ def test_one_real_listener_at_a_cocktail_party():
     found = evaluate_corpus(cocktail(), LinearDecoder, "leave-one-paired-envelope-out", [1, 5, 10])
     assert found.r_attended > 0.08
     assert found.r_ignored < 0.06
-    assert found.accuracy[1.0] > found.threshold[1.0]
+    assert found.accuracy[1.0] > found.chance_limit[1.0]
     assert abs(found.null_accuracy[1.0] - 0.5) < 0.05
     assert found.n_windows == {1.0: 236, 5.0: 44, 10.0: 20}

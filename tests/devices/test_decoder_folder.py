@@ -39,6 +39,16 @@ def test_comes_back_to_the_bit(tmp_path, kind):
     assert {p.name for p in (tmp_path / "deep").iterdir()} == {"d"}
 
 
+def test_decoders_of_earlier_versions_are_read(tmp_path):
+    save_decoder(tmp_path / "d", MADE["linear"], FACTS)
+    text = (tmp_path / "d" / TEXT).read_text()
+    line = next(line for line in text.splitlines() if line.startswith("chance_limit = 0.6"))
+    old = text.replace("chance_level", "chance").replace(f"{line}\n", "")
+    assert "chance_" not in old
+    (tmp_path / "d" / TEXT).write_text(old)
+    assert load_decoder(tmp_path / "d")[1] == FACTS
+
+
 def test_a_loaded_decoder_goes_on_learning(tmp_path):
     save_decoder(tmp_path / "d", MADE["linear"], FACTS)
     loaded = load_decoder(tmp_path / "d")[0]
@@ -52,7 +62,7 @@ def test_the_text_is_readable(tmp_path):
     save_decoder(tmp_path / "d", decoder, replace(FACTS, accuracy=float("nan")))
     table = tomllib.loads((tmp_path / "d" / TEXT).read_text())
     assert tuple(table["spec"]["ch_names"]) == awkward.ch_names
-    assert table["facts"]["chance"] == 0.5
+    assert table["facts"]["chance_level"] == 0.5
     assert table["spec"]["kind"] == "linear"
     loaded, facts = load_decoder(tmp_path / "d")
     assert loaded.spec == decoder.spec
@@ -130,7 +140,9 @@ def test_damage_is_refused_or_harmless(saved, tmp_path, data):
         ("sfreq = 32.0", "sfreq = true", "sfreq is True"),
         ("sfreq = 32.0", "sfreq = -1.0", "above 0"),
         ("sfreq = 32.0", "speed = 32.0", "speed is not known"),
-        ("chance = 0.5", "", "facts.chance is missing"),
+        ("chance_level = 0.5", "", "facts.chance_level is missing"),
+        ("chance_level = 0.5", "chance_level = 0.0", "chance level 0.0 cannot be"),
+        ("n_decisions = 57", "n_decisions = -57", "-57 decisions"),
         ("[facts]", "[fact]", "facts is missing"),
         ("[settings]", "[[settings]]", "no decoder"),
     ],

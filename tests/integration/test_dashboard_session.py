@@ -14,6 +14,8 @@ import pytest
 from devices.audio.records import Seqlock, Status
 
 pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
+from PySide6.QtWidgets import QMessageBox
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).parents[2]
 
@@ -81,7 +83,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(shown.setup.check.isEnabled)
     shown.setup.check.click()
     until(lambda: bool(shown.now.checks))
-    until(lambda: "decoder" in shown.setup._summary.said)
+    until(lambda: shown.setup._summary.said == "Next step: calibrate")
     assert {check.what for check in shown.now.checks if not check.ok} == {"decoder"}
 
     # Calibration: the traces are those of the electrodes
@@ -121,7 +123,16 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     shown.go("calibrate")
     until(shown.calibration.accept.isEnabled, 120)
     shown.calibration.accept.click()
-    until(lambda: shown.now.state == "ready", 120)
+    seen = []
+    until(
+        lambda: (
+            seen.append((shown.now.state, [s.text()[0] for s in shown.calibration._steps]))
+            or shown.now.state == "ready"
+        ),
+        120,
+    )
+    assert "training" in {state for state, _ in seen}
+    assert ["✓", "▶", "3", "4"] not in [steps for _, steps in seen], "never a step back"
     assert shown.now.accuracy.n > 0
     until(lambda: shown.calibration._facts.count() > 0)
 
@@ -162,20 +173,40 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(lambda: shown.now.state == "paused" and max(map(abs, shown.now.sound.gains_db)) < 0.5)
     shown.live.controls.pause.click()
     until(lambda: shown.now.state == "running")
+    shown.send("note", {"text": "a cough"})
+    until(lambda: any(event.text == "note: a cough" for event in shown.events.events))
+    until(lambda: any(text == "note: a cough" for _, text in shown.live.traces.sweep._events))
     shown.live.controls.stop.click()
-    until(lambda: shown.now.state == "review")
+    box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
+    next(each for each in box.buttons() if each.text() == "Stop").click()
+    seen.clear()
+    until(lambda: seen.append((sweep.notice, sweep.alarming)) or shown.now.state == "review")
+    until(lambda: sweep.notice.startswith("Run finished"))
+    assert not [words for words, fault in seen if fault], "an end is no fault"
 
     # Review: the figures of the report, from a replay
-    shown.go("review")
-    until(shown.review.judge.isEnabled)
-    shown.review.judge.click()
+    until(shown.live.controls.result.isVisible)
+    shown.live.controls.result.click()
+    assert shown.pages.currentWidget() is shown.review
     until(lambda: shown.review._found is not None, 180)
     assert shown.review._found["talkers"] == ["Joe", "Ada"]
     shown.review.save(tmp_path / "figures.json")
     assert (tmp_path / "figures.json").stat().st_size > 1000
+    assert "note: a cough" in (tmp_path / "figures.json").read_text()
+    assert "note: a cough" in (folder / "run-1" / "loop.events.jsonl").read_text()
+    assert "note: a cough" in shown.review._words.text()
+
     assert shown.review._figures.isVisible()
-    (folder / "run-2").mkdir()
-    (folder / "run-2" / "loop.xdf").touch()
+
+    # Another run, without a word about checks
+    shown.go("live")
+    until(shown.live.controls.run.isEnabled)
+    shown.actions_by_key["run"].trigger()
+    until(lambda: shown.now.state == "checking")
+    until(lambda: shown.now.state == "running", 120)
+    shown.link.send("stop")
+    until(lambda: shown.now.state == "review")
+    shown.go("review")
     until(lambda: shown.review._run.name == "run-2")
     assert not shown.review._figures.isVisible(), "they were of another run"
     assert not shown.review.export.isEnabled()

@@ -52,11 +52,11 @@ def test_figures_on_a_real_listener_are_those_in_the_file(runs, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "f.json").read_text())
-    for key in ("r_attended", "r_ignored", "accuracy", "n_windows", "threshold", "null_accuracy", "mesd_s", "ece"):
+    for key in ("r_attended", "r_ignored", "accuracy", "n_windows", "chance_limit", "null_accuracy", "mesd_s", "ece"):
         assert key in found
     assert found["r_attended"] > 0.09
     assert found["r_attended"] > 2 * found["r_ignored"]
-    assert found["accuracy"]["1.0"] > found["threshold"]["1.0"], "above chance, with n in the hundreds"
+    assert found["accuracy"]["1.0"] > found["chance_limit"]["1.0"], "above chance, with n in the hundreds"
     assert abs(found["null_accuracy"]["1.0"] - 0.5) < 0.05
     for window in ("1.0", "5.0"):
         assert f"{100 * found['accuracy'][window]:.1f}" in done.stdout

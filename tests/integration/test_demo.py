@@ -94,7 +94,7 @@ def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording)
 
 def test_attention_is_decoded_and_gains_follow_the_cues(found):
     assert found.n_windows >= 15
-    assert found.n_right / found.n_windows >= found.threshold
+    assert found.n_right / found.n_windows >= found.chance_limit
     ends = [*(time for time, _ in found.cues[1:]), math.inf]
     followed = []
     for (start, name), end in zip(found.cues, ends, strict=True):

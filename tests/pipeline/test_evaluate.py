@@ -184,7 +184,7 @@ def test_a_decoder_that_works_is_seen_to_work():
     accuracy = list(found.accuracy.values())
     assert accuracy == sorted(accuracy)
     for window in found.windows:
-        assert found.accuracy[window] > found.threshold[window]
+        assert found.accuracy[window] > found.chance_limit[window]
         assert by_chance(found.null_accuracy[window], found.n_windows[window])
         assert found.expected_accuracy[window] == pytest.approx(found.accuracy[window], abs=0.06)
         assert found.auc[window] >= found.accuracy[window] - 0.03
@@ -201,7 +201,7 @@ def test_a_decoder_that_works_is_seen_to_work():
 def test_four_talkers():
     found = evaluate(runs_of(1, n_talkers=4), Ridge, LOPEO, [5])
     assert found.accuracy[5.0] > 0.6
-    assert found.threshold[5.0] < 0.5
+    assert found.chance_limit[5.0] < 0.5
     assert by_chance(found.null_accuracy[5.0], found.n_windows[5.0], 4)
     assert math.isnan(found.mesd_s)
     assert found.itr[5.0] > 0
@@ -227,7 +227,7 @@ def test_json_is_plain_and_not_rounded():
     assert plain["reliability"]["ece"] == found.ece
     assert plain["protocol"] == LOSO
     assert {fold["decoder_window_s"] for fold in plain["folds"]} == {2.0}
-    for key in ("r_ignored", "threshold", "null_accuracy", "mesd_s", "seed", "subjects", "n_left_out"):
+    for key in ("r_ignored", "chance_limit", "null_accuracy", "mesd_s", "seed", "subjects", "n_left_out"):
         assert key in plain
 
 

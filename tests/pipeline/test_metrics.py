@@ -11,7 +11,7 @@ from scipy.stats import binomtest, norm
 
 from pipeline.metrics import (
     auc,
-    binomial_threshold,
+    chance_limit,
     expected_accuracy,
     fisher_z,
     information_transfer_rate,
@@ -28,12 +28,12 @@ SCORES = Path(__file__).parents[2].parent / "shared" / "data" / "scores" / "kul_
 
 @pytest.mark.parametrize(("n", "wanted"), [(20, 15 / 20), (30, 20 / 30), (60, 37 / 60)])
 def test_thresholds_of_two_talkers_are_those_of_the_tables(n, wanted):
-    assert binomial_threshold(n) == wanted
+    assert chance_limit(n) == wanted
 
 
 @given(n=st.integers(0, 500), n_talkers=st.integers(2, 5))
 def test_threshold_is_the_first_accuracy_that_a_binomial_test_accepts(n, n_talkers):
-    threshold = binomial_threshold(n, n_talkers)
+    threshold = chance_limit(n, n_talkers)
     if math.isnan(threshold):
         assert (1 / n_talkers) ** n > 0.05
         return
@@ -43,10 +43,10 @@ def test_threshold_is_the_first_accuracy_that_a_binomial_test_accepts(n, n_talke
 
 
 def test_four_decisions_prove_nothing():
-    assert math.isnan(binomial_threshold(4))
-    assert binomial_threshold(5) == 1
+    assert math.isnan(chance_limit(4))
+    assert chance_limit(5) == 1
     with pytest.raises(ValueError, match="n=-1"):
-        binomial_threshold(-1)
+        chance_limit(-1)
 
 
 # Minimal expected switch duration

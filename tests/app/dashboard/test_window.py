@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from app.dashboard.keys import KEYS
 from app.dashboard.window import PAGES, Window
 
-STATES = ("idle", "checking", "calibrating", "ready", "running", "paused", "review")
+STATES = ("idle", "checking", "calibrating", "training", "ready", "running", "paused", "review")
 
 
 def heard(qtbot, session, command):
@@ -33,6 +33,14 @@ def heard(qtbot, session, command):
 
     qtbot.waitUntil(lambda: bool(found()), timeout=10_000)
     return found()
+
+
+def choose(shown, answer):
+    """Answer the question that the window asks; return its words."""
+    box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
+    words = box.text()
+    next(each for each in box.buttons() if each.text() == answer).click()
+    return words
 
 
 def live(qtbot, shown):
@@ -198,6 +206,7 @@ def test_each_control_of_the_live_page_sends_its_command(qtbot, session, window)
     qtbot.mouseClick(controls.pause, left)
     qtbot.waitUntil(lambda: shown.now.state == "running", timeout=5000)
     qtbot.mouseClick(controls.stop, left)
+    choose(shown, "Stop")
     qtbot.waitUntil(lambda: shown.now.state == "review", timeout=5000)
     assert not controls.stop.isEnabled() or not qtbot.waitUntil(lambda: not controls.stop.isEnabled())
     one.ask("set", state="ready")
@@ -278,9 +287,26 @@ def test_a_question_is_shown_and_answered_on_the_live_page_too(qtbot, session, w
     qtbot.waitUntil(question.isVisible, timeout=5000)
     assert question.words.text() == "How hard was it? 1-7"
     assert shown.live.controls.height() == height, "nothing jumps"
+    assert shown.focusWidget() is question.answer, "what is typed is the answer"
+    assert shown.top.progress.said == "WAITS FOR AN ANSWER"
+    assert not question.send.isEnabled()
     qtbot.keyClicks(question.answer, "3")
     qtbot.keyClick(question.answer, Qt.Key.Key_Return)
     assert heard(qtbot, one, "answer") == [{"text": "3"}]
+    qtbot.keyClicks(question.answer, "5")
+    qtbot.mouseClick(question.send, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: heard(qtbot, one, "answer")[-1] == {"text": "5"}, timeout=5000)
+    one.ask("set", question="")
+    qtbot.waitUntil(lambda: not question.isVisible(), timeout=5000)
+    shown.note()
+    qtbot.keyClicks(shown.live.events.note, "a note half wri")
+    one.ask("set", question="And now?")
+    qtbot.waitUntil(question.isVisible, timeout=5000)
+    assert shown.focusWidget() is shown.live.events.note, "nobody is torn from what he writes"
+    shown.go("review")
+    qtbot.waitUntil(lambda: "The run waits for an answer" in shown.review._said.said, timeout=5000)
+    assert not shown.review.judge.isEnabled()
+    shown.go("live")
     one.ask("set", question="", waiting="35 of 64 electrodes are useless")
     qtbot.waitUntil(lambda: not question.isVisible(), timeout=5000)
     assert "waits: 35 of 64 electrodes" in shown.live.controls._cue.said
@@ -300,7 +326,7 @@ def test_a_session_that_died_is_told_from_one_that_says_nothing_and_from_none(qt
     qtbot.waitUntil(lambda: shown.top.state.said == "SESSION DIED", timeout=10_000)
     assert shown.notice.said.startswith("THE SESSION DIED: its process is gone")
     assert "Begin it anew" in shown.notice.text(), "what to do can be read"
-    assert sweep.notice == "SESSION DIED: these traces are old"
+    assert sweep.notice == "SESSION DIED. The traces are old"
     assert shown.top.verdict.small == "the session died"
     assert shown.bottom.record.said == "not recording"
     assert len(shown.recent.last(1.0)) == 0
@@ -352,8 +378,12 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     assert not page.accept.isEnabled()
     assert page._progress.isVisible()
     assert [step.text()[0] for step in page._steps] == ["✓", "▶", "3", "4"]
-    one.ask("set", question="How hard was it? 1-7")
+    one.ask("set", question="How hard was it? 1-7", attend="")
     qtbot.waitUntil(page.question.answer.isVisible, timeout=5000)
+    qtbot.waitUntil(lambda: page._cue.said == "waiting for an answer", timeout=5000)
+    assert "to the next cue" not in page._trial.said
+    assert "waits for the answer" in page._advice.text()
+    assert shown.focusWidget() is page.question.answer
     qtbot.keyClicks(page.question.answer, "3")
     qtbot.keyClick(page.question.answer, Qt.Key.Key_Return)
     assert heard(qtbot, one, "answer") == [{"text": "3"}]
@@ -361,14 +391,200 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     qtbot.waitUntil(page.accept.isEnabled, timeout=5000)
     page.accept.click()
     heard(qtbot, one, "accept")
-    one.ask("set", state="ready", accuracy={"accuracy": 0.71, "chance": 0.5, "n": 84, "seconds": 360.0})
+    one.ask("set", state="training")
+    qtbot.waitUntil(lambda: page._cue.said == "training …", timeout=5000)
+    assert [step.text()[0] for step in page._steps] == ["✓", "✓", "▶", "4"], "never a step back"
+    buttons = (page.begin, page.redo, page.stop, page.accept, page.keep, page.refuse)
+    assert not any(button.isEnabled() for button in buttons)
+    facts = {"chance_level": 0.5, "chance_limit": 0.595, "n": 84, "seconds": 360.0}
+    one.ask("set", state="ready", trained=True, decoder=True, accuracy=facts | {"accuracy": 0.71})
     qtbot.waitUntil(page.refuse.isEnabled, timeout=5000)
     texts = [page._facts.itemAt(i).widget().text() for i in range(page._facts.count())]
     assert "71 % of 84 decisions were right, cross-validated" in texts
+    assert "better than guessing" in texts
+    assert texts[texts.index("chance level") + 1].startswith("50 %:")
+    assert texts[texts.index("chance limit") + 1].startswith("60 % (p = 0.05)")
+    assert not page.begin.isEnabled(), "a decoder is never overwritten"
+    one.ask("set", accuracy=facts | {"accuracy": 0.58})
+    qtbot.waitUntil(lambda: "NO BETTER THAN GUESSING" in page._facts.itemAt(3).widget().text(), timeout=5000)
+    page.keep.click()
+    assert shown.pages.currentWidget() is shown.live
+    qtbot.waitUntil(lambda: "no better than guessing" in shown.live.controls._cue.said, timeout=5000)
+    shown.go("calibrate")
     one.ask("set", state="running")
     qtbot.waitUntil(lambda: page._advice.text().startswith("A run is under way"), timeout=5000)
     assert [step.text()[0] for step in page._steps] == ["1", "2", "3", "4"]
     assert not page._progress.isVisible()
+
+
+def test_a_click_cannot_spoil_the_calibration_of_the_demo(qtbot, session, window):
+    one = session(state="calibrating")
+    shown = window(one.folder)
+    live(qtbot, shown)
+    meters = shown.live.meters
+    qtbot.waitUntil(lambda: bool(meters._strips), timeout=5000)
+    click = lambda: qtbot.mouseClick(meters._strips[1], Qt.MouseButton.LeftButton, pos=QPoint(10, 10))  # noqa: E731
+    click()
+    qtbot.wait(300)
+    assert (one.heard, meters._hint.said) == ([], "")
+    one.ask("set", state="running")
+    qtbot.waitUntil(lambda: meters._hint.said.startswith("Click a talker"), timeout=5000)
+    click()
+    heard(qtbot, one, "attend")
+
+
+#: What is said where no signal comes, by what the session says; and whether that is a fault.
+QUIET = [
+    ({"state": "idle"}, "Waiting for calibration", False),
+    ({"state": "idle", "decoder": True}, "Waiting for the run", False),
+    ({"state": "ready", "decoder": True}, "Waiting for the run", False),
+    ({"state": "checking"}, "Checking", False),
+    ({"state": "calibrating", "recording_now": False}, "Starting", False),
+    ({"state": "calibrating", "ending": True}, "Completing the recording", False),
+    ({"state": "calibrating", "recording_now": False, "complete": True}, "Calibration finished", False),
+    ({"state": "training"}, "Training the decoder", False),
+    ({"state": "running", "ending": True}, "Completing the recording", False),
+    ({"state": "review"}, "Run finished", False),
+    ({"state": "review", "kind": "replay"}, "Replay finished", False),
+    ({"state": "review", "failure": "the disk is full"}, "FAILED: the disk is full", True),
+    ({"state": "idle", "failure": "the graph failed"}, "FAILED: the graph failed", True),
+    ({"state": "running"}, "NO DATA", True),
+    ({"state": "calibrating"}, "NO DATA", True),
+]
+
+
+@pytest.mark.parametrize(("said", "words", "fault"), QUIET)
+def test_only_faults_are_shown_as_faults(qtbot, session, window, said, words, fault):
+    one = session(silent=True, more=said)
+    shown = window(one.folder)
+    sweep = shown.live.traces.sweep
+    qtbot.waitUntil(lambda: shown.now.session_live and sweep.notice.startswith(words), timeout=15_000)
+    assert sweep.alarming is fault
+    if not fault:
+        assert shown.top.verdict.main != "NO DATA"
+    image = shown.grab().toImage()
+    centre = sweep.mapTo(shown, sweep.rect().center())
+    ratio = image.devicePixelRatio()
+    row = [image.pixelColor(round(x * ratio), round((centre.y() + 14) * ratio)).name() for x in range(300, 800, 4)]
+    assert (theme_of(shown).bad in row) is fault
+
+
+def theme_of(shown):
+    from app.dashboard import theme
+
+    return theme.of(shown)
+
+
+def test_without_a_session_the_live_page_says_what_can_be_done(qtbot, window):
+    shown = window()
+    shown.go("live")
+    sweep = shown.live.traces.sweep
+    qtbot.waitUntil(lambda: "start page (Ctrl+0)" in sweep.notice, timeout=5000)
+    assert not sweep.alarming
+    shown.go("review")
+    qtbot.waitUntil(lambda: "start page (Ctrl+0)" in shown.review._said.said, timeout=5000)
+
+
+def recorded(folder, name="run-1"):
+    (folder / name).mkdir(parents=True)
+    (folder / name / "loop.xdf").touch()
+
+
+def test_the_result_of_a_session_that_ended_unseen_is_found(qtbot, session, window):
+    """As after the demonstration, whose session ends by itself while the page Live is shown."""
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    result = shown.live.controls.result
+    assert not result.isVisible()
+    recorded(one.folder)
+    one.stop()
+    qtbot.waitUntil(result.isVisible, timeout=15_000)
+    shown.go("review")
+    qtbot.waitUntil(shown.review.judge.isEnabled, timeout=5000)
+    assert shown.review._run == one.folder / "run-1"
+    shown.go("live")
+    result.click()
+    assert shown.pages.currentWidget() is shown.review
+    assert shown.review._said.said == "Replaying …", "it is scored without another click"
+    qtbot.waitUntil(lambda: shown.review._work is None, timeout=60_000)
+
+
+def test_the_last_session_is_reopened_on_its_result(qtbot, window, settings, tmp_path):
+    folder = tmp_path / "monday"
+    recorded(folder)
+    recorded(folder, "run-2")
+    settings.setValue("session/last", str(folder))
+    shown = window()
+    shown.start.buttons["reopen"].click()
+    assert shown.pages.currentWidget() is shown.review
+    qtbot.waitUntil(shown.review.judge.isEnabled, timeout=5000)
+    assert shown.review._run == folder / "run-2", "the newest"
+
+
+def test_after_a_run_there_can_be_another(qtbot, session, window):
+    one = session(state="review", more={"decoder": True})
+    shown = window(one.folder)
+    live(qtbot, shown)
+    run = shown.live.controls.run
+    qtbot.waitUntil(run.isEnabled, timeout=5000)
+    assert "starts another" in shown.live.controls._cue.said
+    qtbot.keyClick(shown, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    assert heard(qtbot, one, "run") == [{"mode": "closed", "seconds": None}]
+    one.ask("set", state="review", decoder=False)
+    qtbot.waitUntil(lambda: not run.isEnabled(), timeout=5000)
+
+
+def test_a_run_is_not_stopped_at_one_click(qtbot, session, window):
+    one = session()
+    shown = window(one.folder)
+    live(qtbot, shown)
+    qtbot.waitUntil(shown.live.controls.stop.isEnabled, timeout=5000)
+    for answer in ("Go on as it is", "Stop"):
+        shown.actions_by_key["stop"].trigger()
+        assert one.heard == []
+        assert "cannot be continued" in choose(shown, answer)
+        qtbot.wait(200)
+    heard(qtbot, one, "stop")
+
+
+def test_a_replay_is_stopped_at_one_click(qtbot, session, window):
+    one = session(kind="replay")
+    shown = window(one.folder)
+    live(qtbot, shown)
+    qtbot.waitUntil(shown.live.controls.stop.isEnabled, timeout=5000)
+    shown.live.controls.stop.click()
+    heard(qtbot, one, "stop")
+
+
+def test_words_of_one_session_do_not_stand_over_the_next(qtbot, session, window):
+    one, other = session(kind="replay"), session("bob", state="idle", kind="live")
+    shown = window(one.folder)
+    live(qtbot, shown)
+    one.stop()
+    qtbot.waitUntil(lambda: shown.notice.said == "The replay has ended; nothing was recorded", timeout=15_000)
+    shown.attach(other.folder)
+    assert "ended" not in shown.notice.said
+    qtbot.waitUntil(lambda: shown.now.session_live, timeout=15_000)
+    assert "ended" not in shown.notice.said
+
+
+def test_the_menus_show_keys_and_no_signs(qtbot, window):
+    shown = window()
+    words = [action.text() for action in shown.actions_by_key.values()]
+    assert not [text for text in words if "\\" in text]
+    assert shown.actions_by_key["mute"].text().split("\t") == ["&Mute", "Esc"]
+
+
+def test_what_is_only_not_done_yet_is_no_fault(qtbot, session, window):
+    checks = [["streams", True, "64 channels", False], ["decoder", False, "none yet", True]]
+    one = session(state="idle", more={"checks": checks})
+    shown = window(one.folder)
+    shown.go("setup")
+    qtbot.waitUntil(lambda: shown.setup._summary.said == "Next step: calibrate", timeout=15_000)
+    line = shown.setup._list.itemAt(1).widget()
+    assert line.text().startswith("○  to do")
+    assert theme_of(shown).bad not in line.styleSheet()
 
 
 @pytest.mark.parametrize(("command", "state", "page"), [("redo", "calibrating", 0), ("stop", "calibrating", 0)])
@@ -600,7 +816,8 @@ def test_a_session_that_comes_back_is_found_again(qtbot, session, window):
     qtbot.waitUntil(lambda: shown.top.chip.words == "NO SESSION", timeout=10_000)
     assert shown.top.state.said == "no session"
     sweep = shown.live.traces.sweep
-    qtbot.waitUntil(lambda: sweep.notice == "NO SESSION: these traces are old", timeout=5000)
+    qtbot.waitUntil(lambda: sweep.notice.startswith("No session is under way: begin one on the start"), timeout=5000)
+    assert not sweep.alarming, "that is no fault"
     assert shown.notice.said.startswith("The session has ended. What it recorded is in")
     qtbot.waitUntil(lambda: len(shown.recent.last(1.0)) == 0, timeout=5000)
     session(state="paused", channels=12)
@@ -650,7 +867,7 @@ def test_what_a_session_does_not_know_is_not_offered(qtbot, session, window):
     one.ask("set", state="paused")
     qtbot.waitUntil(lambda: controls.pause.text() == "Resume", timeout=10_000)
     one.ask("set", silent=True)
-    qtbot.waitUntil(lambda: shown.live.traces.sweep.notice == "PAUSED", timeout=10_000)
+    qtbot.waitUntil(lambda: shown.live.traces.sweep.notice == "Paused. The traces are old", timeout=10_000)
     one.ask("set", state="review")
     for page, button in (("setup", shown.setup.check), ("calibrate", shown.calibration.begin)):
         shown.go(page)
