@@ -52,7 +52,8 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     """
     import glob
 
-    from devices.bids import ROOT_FILE, find_recordings
+    from devices.bids import find_recordings
+    from devices.bids_sidecars import ROOT_FILE
     from devices.recorded_run import RunError
 
     found: dict[Path, Path] = {}

@@ -133,7 +133,8 @@ def read_study(paths: Sequence[Path], preset: Preset, subjects: Sequence[str] = 
 def read_recording(path: Path, preset: Preset) -> list[Run]:
     """Read a file, whatever wrote it; one of a session, or of a BIDS data set, gives a run for each trial."""
     from app.config import ConfigError, parse_config
-    from devices.bids import is_recording, read_bids
+    from devices.bids import read_bids
+    from devices.bids_sidecars import is_recording
     from devices.recorded_run import RunError
     from devices.run_file import read_run
     from devices.session_file import SessionFile, is_session

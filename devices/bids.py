@@ -1,18 +1,17 @@
 """Data sets in the Brain Imaging Data Structure: trials with competing talkers become runs.
 
-A recording needs, beside it, ``*_events.tsv`` with these columns; ``n/a`` says nothing:
+A recording needs ``*_events.tsv``, beside it or in a folder above, with these columns; ``n/a`` says nothing:
 
 - ``onset``, ``duration``: seconds since the first sample, as always; without a duration, as long as the sound.
 - ``stim_file``: what one talker said, a file below ``stimuli/``. A trial is made of rows that overlap in time.
 - ``talker``: name of that talker; without this column, the name of the file.
 - ``attended``: name of the talker that was attended from this onset on; in any row of the trial or before it.
 
-Types of channels, and which are bad, come from ``*_channels.tsv``.
+What else the data set says of a recording is read with it, see :mod:`devices.bids_sidecars`.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -22,17 +21,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.bids_sidecars import ROOT_FILE, UNREADABLE, bids_root, inherited, is_recording, table
 from devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
-from devices.recordings import SUFFIXES, Recording, open_recording
+from devices.recordings import Recording, open_recording
 from devices.run_file import Talker, feature_spec
 from devices.speech_file import read_speech
 from pipeline.decoders.presets import Preset
 from pipeline.run import Run
-from pipeline.stream import ELECTRODES
-
-ROOT_FILE = "dataset_description.json"
-KINDS = ("eeg", "ieeg")  #: Folder of a recording, and what its name ends with.
-UNREADABLE = (".set", ".nwb", ".mefd")  #: Other formats that BIDS allows.
 
 
 class _Row(NamedTuple):
@@ -41,22 +36,6 @@ class _Row(NamedTuple):
     file: str
     talker: str
     attended: str
-
-
-def bids_root(path: Path) -> Path | None:
-    """Folder of the data set that a file or folder belongs to; None if it belongs to none."""
-    # Links are not followed: data sets under version control are made of links into their store.
-    path = path.absolute()
-    return next((folder for folder in (path, *path.parents) if (folder / ROOT_FILE).is_file()), None)
-
-
-def is_recording(path: Path) -> bool:
-    """Whether this is the main file of an EEG or intracranial recording, of any format that BIDS allows."""
-    root, kind = bids_root(path), path.parent.name
-    if root is None or kind not in KINDS or path.suffix.lower() not in (*SUFFIXES, *UNREADABLE):
-        return False
-    raw = path.absolute().relative_to(root).parts[0].startswith("sub-")  # rather than below derivatives
-    return raw and path.stem.endswith(f"_{kind}")
 
 
 def find_recordings(folder: Path) -> list[Path]:
@@ -80,36 +59,27 @@ def read_bids(path: Path, preset: Preset) -> list[Run]:
     if path.suffix.lower() in UNREADABLE:
         raise RunError(f"{path}: {path.suffix} is not read here; convert it to BrainVision or EDF")
     stem = path.stem.rpartition("_")[0]
-    events = path.with_name(f"{stem}_events.tsv")
-    trials, speech = _trials(events, stem, root / "stimuli")
-    recording = open_recording(path)
-    neural = _neural(recording, path.with_name(f"{stem}_channels.tsv"))
+    tables = inherited(path, "events", ".tsv")
+    if not tables:
+        raise RunError(
+            f"{path.with_name(stem)}_events.tsv: no such file, nor one for all such recordings in a folder above it up "
+            f"to {root}, and a recording needs one"
+        )
+    trials, speech = _trials(tables[-1], stem, root / "stimuli")
+    neural = _neural(open_recording(path))
     subject = path.name.partition("_")[0]
     return prepare(RecordedRun(str(path), subject, neural, speech, trials), preset)
 
 
-def _neural(recording: Recording, table: Path) -> Signal:
-    spec, bad = recording.spec, np.zeros(recording.spec.n_channels, dtype=bool)
-    if table.is_file():
-        rows = {row["name"]: row for row in _table(table, ("name", "type"))}
-        kinds = list(spec.ch_types)
-        for i, name in enumerate(spec.ch_names):
-            # Some readers take the type off the front of EDF labels.
-            row = rows.get(name) or next((row for key, row in rows.items() if key.endswith(f" {name}")), None)
-            if row is None:
-                raise RunError(f"{table}: channel {name!r} of the recording is not there, but every one must be")
-            kind = {"dbs": "seeg", "veog": "eog", "heog": "eog"}.get(row["type"].lower(), row["type"].lower())
-            kinds[i], bad[i] = kind if kind in ELECTRODES else "misc", row.get("status") == "bad"
-        spec = spec.evolve(ch_types=tuple(kinds))
-    stamps = [s.time + np.arange(s.stop - s.start) / spec.sfreq for s in recording.segments]
+def _neural(recording: Recording) -> Signal:
+    sfreq = recording.spec.sfreq
+    stamps = [s.time + np.arange(s.stop - s.start) / sfreq for s in recording.segments]
     rows_of = np.concatenate([np.arange(s.start, s.stop) for s in recording.segments])
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
-        data = recording.read(int(rows_of[start]), int(rows_of[stop - 1]) + 1)
-        data[:, bad] = np.nan
-        return data
+        return recording.read(int(rows_of[start]), int(rows_of[stop - 1]) + 1)
 
-    return Signal(spec, np.concatenate(stamps), read)
+    return Signal(recording.spec, np.concatenate(stamps), read)
 
 
 def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], tuple[Signal, ...]]:
@@ -171,7 +141,7 @@ def _speech(path: Path) -> Talker:
 
 def _rows(events: Path) -> list[_Row]:
     found = []
-    for number, row in enumerate(_table(events, ("onset", "duration")), 2):
+    for number, row in enumerate(table(events, ("onset", "duration")), 2):
         try:
             onset, duration = float(row["onset"]), float(row["duration"] or 0)
         except ValueError:
@@ -181,18 +151,3 @@ def _rows(events: Path) -> list[_Row]:
         file = row.get("stim_file", "")
         found.append(_Row(onset, duration, file, row.get("talker") or Path(file).stem, row.get("attended", "")))
     return found
-
-
-def _table(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a table, ``n/a`` as empty text."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", restval="", quoting=csv.QUOTE_NONE))
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file, and a recording needs one") from None
-    except (OSError, ValueError, csv.Error) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
-    missing = [column for column in wanted if rows and column not in rows[0]]
-    if missing:
-        raise RunError(f"{path}: columns missing: {', '.join(missing)}")
-    return [{key: "" if value == "n/a" else value for key, value in row.items() if key} for row in rows]

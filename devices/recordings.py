@@ -5,10 +5,11 @@ Files are never loaded whole, except XDF, whose samples can only be put in order
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -84,6 +85,23 @@ class Recording:
         last = self.segments[-1]
         return last.time_at(last.stop, self.spec.sfreq)
 
+    def changed(
+        self,
+        spec: StreamSpec,
+        annotations: Iterable[tuple[float, str]],
+        read: Callable[[int, int], NDArray[np.float32]],
+    ) -> Recording:
+        """Return a recording of the same samples, in time, that is described otherwise.
+
+        Parameters
+        ----------
+        spec, annotations, read
+            As when it was made.
+        """
+        other = copy.copy(self)
+        other.spec, other.annotations, other._read = spec, sorted(annotations), read
+        return other
+
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Read samples.
 
@@ -110,7 +128,7 @@ class Recording:
 
 
 def open_recording(path: str | Path, stream: str | None = None) -> Recording:
-    """Open a recording.
+    """Open a recording, with what the BIDS data set says of it that it belongs to, if it does.
 
     Parameters
     ----------
@@ -132,6 +150,15 @@ def open_recording(path: str | Path, stream: str | None = None) -> Recording:
         raise RecordingError(f"{path}: its suffix is none of {', '.join(SUFFIXES)}{hint}")
     if not path.is_file():
         raise RecordingError(f"{path}: no such file")
+    if stream is not None and suffix in (".fif", ".vhdr"):
+        raise RecordingError(f"{path}: only XDF, EDF and BDF files have several streams, leave out stream {stream!r}")
+    from devices.bids_sidecars import complete, read_sidecars
+
+    said = read_sidecars(path)
+    return complete(_open(path, suffix, stream, said.kinds), said, path)
+
+
+def _open(path: Path, suffix: str, stream: str | None, kinds: Mapping[str, str]) -> Recording:
     if suffix == ".xdf":
         from devices.recordings_xdf import open_xdf
 
@@ -139,9 +166,7 @@ def open_recording(path: str | Path, stream: str | None = None) -> Recording:
     if suffix in (".edf", ".bdf"):
         from devices.recordings_edf import open_edf
 
-        return open_edf(path, stream)
-    if stream is not None:
-        raise RecordingError(f"{path}: only XDF, EDF and BDF files have several streams, leave out stream {stream!r}")
+        return open_edf(path, stream, kinds)
     if suffix == ".vhdr":
         from devices.recordings_brainvision import open_brainvision
 

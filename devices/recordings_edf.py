@@ -9,7 +9,7 @@ import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,7 +133,7 @@ class EdfLayout:
         return out.reshape(-1, len(channels))
 
 
-def open_edf(path: Path, wanted: str | None = None) -> Recording:
+def open_edf(path: Path, wanted: str | None = None, kinds: Mapping[str, str] | None = None) -> Recording:
     """Open an EDF or BDF file, without loading it.
 
     Where signals have several rates, that of the electrodes is the rate of the recording. What has another one is
@@ -145,6 +145,8 @@ def open_edf(path: Path, wanted: str | None = None) -> Recording:
         The file.
     wanted : str or None
         Rate in Hz to read, where electrodes have several.
+    kinds : mapping of str to str, optional
+        Types of channels that are known from elsewhere, by label with or without the type before it.
 
     Raises
     ------
@@ -152,11 +154,11 @@ def open_edf(path: Path, wanted: str | None = None) -> Recording:
         If the file is broken or empty, or electrodes have several rates and none is chosen.
     """
     with in_words(path):
-        layout = read_layout(path)
+        layout = read_layout(path, kinds or {})
         if not layout.n_records:
             raise RecordingError(f"{path}: has no samples")
         channels = layout.channels
-        _say_types(path, channels)
+        _say_types(path, channels, kinds or {})
         n = _rate(path, layout, channels, wanted)
         chosen = [channel for channel in channels if channel.n == n]
         spec, scale, offset = _describe(path.stem, n / layout.record_s, chosen)
@@ -174,12 +176,14 @@ def open_edf(path: Path, wanted: str | None = None) -> Recording:
     return Recording(spec, layout.n_records * n, segments, annotations, read)
 
 
-def _say_types(path: Path, channels: Sequence[Channel]) -> None:
+def _say_types(path: Path, channels: Sequence[Channel], known: Collection[str]) -> None:
     """Say what is no electrode of the brain by its label alone."""
     by_label = [
         c.name
         for c in channels
         if c.kind in ("eog", "misc")
+        and c.label not in known
+        and c.name not in known
         and microvolts(c.dimension) is not None
         and split_label(c.label)[0] in ("", *_BRAIN)
     ]
@@ -302,8 +306,15 @@ def _records(layout: EdfLayout, per_record: int, sfreq: float) -> tuple[list[Seg
     return segments, annotations
 
 
-def read_layout(path: Path) -> EdfLayout:
+def read_layout(path: Path, kinds: Mapping[str, str]) -> EdfLayout:
     """Read the header of an EDF or BDF file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kinds : mapping of str to str
+        Types of channels that are known from elsewhere.
 
     Raises
     ------
@@ -337,7 +348,7 @@ def read_layout(path: Path) -> EdfLayout:
     if claimed not in (-1, n_records):
         log.warning("%s: has %d data records, but its header says %d", path.name, n_records, claimed)
     ranges = [[float(text.replace(",", ".")) for text in column(at, 8)] for at in (104, 112, 120, 128)]
-    channels = _channels(path, labels, column(96, 8), sizes, starts, ranges, signals)
+    channels = _channels(path, labels, column(96, 8), sizes, starts, ranges, signals, kinds)
     return EdfLayout(
         path=path,
         discontinuous=head[192:197] in (b"EDF+D", b"BDF+D"),
@@ -359,6 +370,7 @@ def _channels(
     starts: Sequence[int],
     ranges: Sequence[Sequence[float]],
     signals: Sequence[int],
+    kinds: Mapping[str, str],
 ) -> tuple[Channel, ...]:
     said = [split_label(labels[i]) for i in signals]
     names = unique_names([name for _, name in said])
@@ -371,6 +383,8 @@ def _channels(
         # Clinical systems write EEG before everything; and what is measured in percent is no electrode.
         kind = kind_by_label(short) or ((typed or "eeg") if may_be else "misc")
         kind = kind if may_be or kind == "trigger" else "misc"
+        known = kinds.get(labels[i]) or kinds.get(name)
+        kind = known or kind
         low, high, least, most = (float(column[i]) for column in ranges)
         gain = (high - low) / (most - least) if most != least else 0.0
         if not gain or not math.isfinite(gain):
@@ -378,7 +392,7 @@ def _channels(
             gain, low, least, unit = 1.0, 0.0, 0.0, ""
         if kind == "trigger" and path.suffix.lower() == ".bdf":
             gain, low, least = 1.0, 0.0, 0.0  # bits, whatever range is said
-        sure = kind in _BRAIN and (bool(typed) or is_place(short))
+        sure = kind in _BRAIN and (bool(known) or bool(typed) or is_place(short))
         channels.append(Channel(labels[i], name, unit, kind, sure, sizes[i], starts[i], gain, low - least * gain))
     return tuple(channels)
 

@@ -8,9 +8,10 @@ import pybv
 import pytest
 import soundfile
 
-from devices.bids import bids_root, find_recordings, is_recording, read_bids
+from devices.bids import find_recordings, read_bids
+from devices.bids_sidecars import bids_root, is_recording
 from devices.recorded_run import RunError
-from devices.recordings import open_recording
+from devices.recordings import RecordingError, open_recording
 from devices.run_file import Talker, read_run, write_run
 from pipeline.decoders.presets import EEG, IEEG
 
@@ -244,10 +245,10 @@ def test_what_events_lack_is_said(root, rows, said):
 def test_what_files_lack_is_said(root, tmp_path):
     path = write_recording(root / "sub-01/eeg", "sub-01_task-x", "eeg", brain())
     events = path.with_name("sub-01_task-x_events.tsv")
-    with pytest.raises(RunError, match=r"events\.tsv: no such file, and a recording needs one"):
+    with pytest.raises(RunError, match=r"events\.tsv: no such file, .* and a recording needs one"):
         read_bids(path, EEG)
     events.write_text("onset,duration\n1,2\n")
-    with pytest.raises(RunError, match=r"events\.tsv: columns missing: onset, duration"):
+    with pytest.raises(RecordingError, match=r"events\.tsv: columns missing: onset, duration"):
         read_bids(path, EEG)
     write_events(events)
     other = path.with_suffix(".set")
@@ -256,7 +257,7 @@ def test_what_files_lack_is_said(root, tmp_path):
         read_bids(other, EEG)
     table = path.with_name("sub-01_task-x_channels.tsv")
     table.write_text(table.read_text().replace("A3\t", "B3\t"))
-    with pytest.raises(RunError, match=r"channels\.tsv: channel 'A3' of the recording is not there"):
+    with pytest.raises(RecordingError, match=r"channels\.tsv: channel 'A3' of the recording is not there"):
         read_bids(path, EEG)
     (root / "dataset_description.json").unlink()
     with pytest.raises(RunError, match=r"no folder above has dataset_description\.json"):
