@@ -15,9 +15,9 @@ from app.backends import BackendName, PrecisionName
 from app.sound_config import SoundConfig
 from app.validation import explain, nearest
 from devices.decoder_folder import load_decoder
+from devices.journal import JOURNAL
 from devices.lsl_info import StreamSelector
 from devices.overrides import OverrideError, Overrides
-from devices.session_file import JOURNAL
 from pipeline.align import Align
 from pipeline.attend import Attend, AttendConfig
 from pipeline.bandpass import Bandpass

@@ -20,9 +20,10 @@ from app.config import Config
 from app.engine_streams import StreamStatus, check_expected, open_inlet
 from app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
 from devices.fieldtrip_inlet import FieldTripInlet
+from devices.journal import ANSWER, ANSWERED_BY, OVERRIDES
 from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamDescription
-from devices.session_file import ANSWER, ANSWERED_BY, OVERRIDES, Digest, SessionWriter
+from devices.session_writer import Digest, SessionWriter
 from pipeline.attend import Attend
 from pipeline.decoding_graph import CONTROL
 from pipeline.graph import Graph

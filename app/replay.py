@@ -79,7 +79,7 @@ def replay(
         masked = f"masked channels: {', '.join(entry.get('masked', [])) or 'none'}"
         console.print(f"  {entry.get('event') or masked}", markup=False, highlight=False)
     for words in file.damage:
-        console.print(f"[bold red]damaged[/]: {words}")
+        console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")
     if out is not None:
         try:
             np.savez(out, **as_arrays(kept))

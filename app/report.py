@@ -52,6 +52,8 @@ def report(
         page = folder / PAGE
         page.write_text(_page(folder.name, found, facts, decoder.spec.window), encoding="utf-8")
     console.print("", *run_words(found, facts), sep="\n", markup=False, highlight=False)
+    for words in found.damage:
+        console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")
     console.print(
         f"Windows of {decoder.spec.window:g} s in which the talker cued had the highest score: {found.n_right} of "
         f"{found.n_windows}; {limit_words(found.chance_limit)}.\n"
@@ -286,6 +288,11 @@ def _signals(found: SessionFigures) -> str:
         for name, (count, missing) in found.gaps.items()
     )
     cut = "" if found.whole else " <strong>The recording was cut short: what came after is not known.</strong>"
+    cut += "".join(
+        f" <strong>Damaged, and left out: {escape(words)}. What the operator did there is not known: gains after it "
+        "may be others than were heard.</strong>"
+        for words in found.damage
+    )
     engines = f" Engines that worked on it: {found.n_files}." if found.n_files > 1 else ""
     masked = table("Share of the time for which an electrode was masked", ["electrode", "masked"], rows) if rows else ""
     return f"{said}{masked}<p>{gaps or 'No gap in any stream that came back'}.{engines}{cut}</p>"

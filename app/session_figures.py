@@ -77,6 +77,8 @@ class SessionFigures:
         What was said during the session.
     n_files, whole : int, bool
         Files of the recording: more than one, if engines had to be replaced. Whether the last one came to its end.
+    damage : tuple of str
+        What of the files is damaged, and was left out.
     about : dict
         Configuration, environment and whatever else the recording says of itself.
     """
@@ -105,6 +107,7 @@ class SessionFigures:
     events: tuple[tuple[float, str], ...]
     n_files: int
     whole: bool
+    damage: tuple[str, ...]
     about: dict[str, Any]
 
 
@@ -118,6 +121,7 @@ class _Seen:
     gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
     last: float = -np.inf
     whole: bool = False
+    damage: list[str] = field(default_factory=list)
     quality: dict[str, list[bool]] = field(default_factory=dict)
 
     def look(self, file: SessionFile) -> None:
@@ -129,6 +133,7 @@ class _Seen:
             if isinstance(event, Noted):
                 self.last = max(self.last, event.time)
         self.whole = file.whole
+        self.damage += [f"{file.path.name}: {words}" for words in file.damage]
         replay = Replay(file)
         replay.run(self._take)
         self.events += replay.events
@@ -218,6 +223,7 @@ def session_figures(path: Path) -> SessionFigures:
         tuple((time - begin, words) for time, words in _said(path, seen.events)),
         len(files),
         seen.whole,
+        tuple(seen.damage),
         about,
     )
 

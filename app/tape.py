@@ -11,13 +11,11 @@ from typing import Any
 
 import pylsl
 
-from devices.session_file import Consumed, Noted, Produced, SessionFile
+from devices.session_file import Consumed, Event, Noted, SessionFile
 from devices.session_run import ATTEND
 from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Marker
 
-#: Anything that a recording holds.
-Event = Consumed | Produced | Noted
 #: A replay that is later than this, in seconds, goes on where it is: it never hurries.
 LATE_S = 1.0
 #: Seconds without anything beyond which the rest is left out: somebody closed the lid.

@@ -10,9 +10,9 @@ from typing import Literal
 from app.config import Config
 from app.engine_streams import StreamStatus
 from app.ledger import Latencies, Ledger
-from app.tape import Event
+from devices.journal import ANSWER
 from devices.lsl_info import StreamDescription
-from devices.session_file import ANSWER, Consumed, Noted
+from devices.session_file import Consumed, Event, Noted
 from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Block, ChannelQuality, Decision, Gap, Item, Marker
 

@@ -17,12 +17,12 @@ from app.engine_signals import EngineSignals
 from app.loop_records import parts, read_events
 from app.session_part import cue_words
 from app.session_sound import Trim
-from app.tape import Event, Survey, Tape, TapeClock, survey
+from app.tape import Survey, Tape, TapeClock, survey
 from app.tape_engine import TapeEngine
 from app.tape_sound import TapeSound
 from app.verdict import CUT_SHORT, DIFFERENT, changed, judge
 from app.verify import Replay
-from devices.session_file import Consumed, Noted, SessionFile
+from devices.session_file import Consumed, Event, Noted, SessionFile
 from devices.session_run import CUES
 from devices.xdf import XdfError
 from pipeline.decoders.decoder import DecoderError
@@ -98,7 +98,7 @@ class TapePlayer:
         self._say(f"Replay of {self.path}; nothing is recorded")
         for path, one in self._parts:
             for words in one.damage:
-                self._say(f"ALARM: {path.name}: {words}; the replay ends there")
+                self._say(f"ALARM: {path.name} is damaged: {words}")
             if not one.damage and not one.whole and path == self._parts[-1][0]:
                 self._say(f"{path.name} was cut short: the replay ends where it does")
 

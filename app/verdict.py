@@ -37,6 +37,11 @@ def changed(file: SessionFile) -> tuple[str, ...]:
     return tuple(f"{k}: {then.get(k)} then, {now[k]} now" for k in now if then.get(k) != now[k])
 
 
+def uncovered(file: SessionFile) -> tuple[str, ...]:
+    """Which bytes of a recording may be others than were written without anybody seeing it."""
+    return (f"its last {file.unsealed} bytes are covered by no fingerprint",) if file.unsealed else ()
+
+
 def judge(run: Replay, stopped: bool = False) -> Verdict:
     """Judge a replay that has ended.
 
@@ -49,7 +54,7 @@ def judge(run: Replay, stopped: bool = False) -> Verdict:
     """
     file, outputs = run.session, run.outputs
     if file.damage:
-        return Verdict(DIFFERENT, "the recording is damaged: what it holds is not what ran live")
+        return Verdict(DIFFERENT, "the recording is damaged: what it holds is not what ran live", tuple(file.damage))
     if run.network is not None and run.network.n_wrong:
         words = f"{run.network.n_wrong} answers recorded of the network are not those of this decoder"
         return Verdict(DIFFERENT, words)
@@ -61,8 +66,9 @@ def judge(run: Replay, stopped: bool = False) -> Verdict:
         if stopped:
             return Verdict(0, "identical as far as it went, bit for bit: the replay was stopped")
         if file.whole:
-            return Verdict(0, "identical: the replay gave the live output, bit for bit")
-        return Verdict(CUT_SHORT, "identical as far as it goes, bit for bit: the recording was cut short")
+            return Verdict(0, "identical: the replay gave the live output, bit for bit", uncovered(file))
+        words = "identical as far as it goes, bit for bit: the recording was cut short"
+        return Verdict(CUT_SHORT, words, (*uncovered(file), *([file.cut] if file.cut else [])))
     other = changed(file)
     if other and all(c.close for c in outputs.values() if c.n_compared):
         words = f"equal within {TOLERANCE:g} of the largest sample; not bit for bit, because:"

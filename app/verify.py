@@ -11,7 +11,9 @@ import numpy as np
 
 from app.config import ConfigError, parse_config
 from devices.decoder_folder import folder_fingerprint
-from devices.session_file import ANSWER, ANSWERED_BY, Consumed, Digest, Noted, Produced, SessionFile, decision_row
+from devices.journal import ANSWER, ANSWERED_BY
+from devices.session_file import Consumed, Noted, Produced, SessionFile
+from devices.session_writer import Digest, decision_row
 from pipeline.graph import Graph
 from pipeline.stream import Block, Decision, Item
 
@@ -101,7 +103,7 @@ class Replay:
                         sink(name, item)
             elif isinstance(event, Produced):
                 self._compare(self.outputs[event.name], given[event.name], event.data)
-            else:
+            elif isinstance(event, Noted):
                 self._note(event, digests)
 
     def graph(self) -> Graph:

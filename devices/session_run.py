@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from devices.recorded_run import RunError, Trial, cut
-from devices.session_file import Consumed, SessionFile
+from devices.session_file import Consumed, Damaged, SessionFile
 from devices.subjects import whose
 from pipeline.decoders.presets import Preset
 from pipeline.decoding_graph import decoding_graph
 from pipeline.run import Run
 from pipeline.stream import Item, Marker
+
+log = logging.getLogger(__name__)
 
 #: Stream of a session by which cues are given.
 CUES = "cues"
@@ -24,10 +27,13 @@ REORIENT_S = 2.0
 def read_cues(session: SessionFile, cues: str) -> list[tuple[float, str]]:
     """When who was to be attended, as (LSL time, name), ``""`` for nobody; from the stream of markers ``cues``.
 
-    Trials that were given up say nobody.
+    Trials that were given up say nobody, and so does the time after damage in which a cue may have been lost, until the
+    next one.
     """
     found: list[tuple[float, str]] = []
     for event in session:
+        if isinstance(event, Damaged) and cues in event.lost and found and found[-1][1]:
+            found.append((event.time, ""))
         if not (isinstance(event, Consumed) and event.stream == cues and isinstance(event.item, Marker)):
             continue
         if event.item.value.startswith(ATTEND):
@@ -58,11 +64,13 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
     """
     session = SessionFile(path)
     there, called = whose(path)
-    subject = session.about.get("subject") or there
+    subject = session.about["subject"] or there
     for name in (neural, talkers, cues):
         if name not in session.streams:
             raise RunError(f"{path} has no stream {name!r}, but {', '.join(session.streams)}")
     found = read_cues(session, cues)
+    for words in session.damage:
+        log.warning("%s is damaged: %s", path, words)
     names = session.streams[talkers].spec.ch_names
     unknown = {name for _, name in found} - {*names, ""}
     if unknown:

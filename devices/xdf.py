@@ -17,7 +17,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.regular_file import open_regular
+
 MAGIC = b"XDF:"
+#: Tag that no file has: what cannot be read.
+DAMAGE = 0
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY, STREAM_FOOTER = 1, 2, 3, 4, 5, 6
 #: What a boundary chunk holds, by which a reader finds its way back after damage.
 BOUNDARY_MARK = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
@@ -99,45 +103,81 @@ def text_sample(stream_id: int, stamp: float, values: Sequence[str]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk as read: ``stream_id`` is 0 for chunks of the file as a whole; ``raw`` is all of it, as in the file."""
+    """A chunk as read: ``stream_id`` is 0 for chunks of the file as a whole; ``raw`` is all of it, as in the file, from
+    byte ``start`` to ``stop``."""
 
     tag: int
     stream_id: int
     content: bytes
     raw: bytes
+    start: int
+    stop: int
 
 
 def read_chunks(path: Path) -> Iterator[Chunk]:
     """Read a file chunk by chunk, in the order of writing.
 
-    Ends at the first chunk that is not complete: what a killed recorder leaves behind.
+    Where no chunk can be, reading goes on behind the next boundary, and what lies in between comes as one chunk with
+    the tag ``DAMAGE``, whose content says what was wrong. Ends at a last chunk that is not complete, and does not give
+    it: what a killed recorder leaves behind.
 
     Raises
     ------
     XdfError
-        If the file is not XDF, or a chunk in its midst is impossible.
+        If the file is not XDF.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
+        size = file.seek(0, 2)
+        file.seek(0)
         if file.read(4) != MAGIC:
             raise XdfError(f"{path} is not an XDF file: it does not begin with 'XDF:'")
         while True:
             at = file.tell()
-            length = _read_varlen(file)
-            if length is None:
+            try:
+                found = _read_chunk(file, at, size)
+            except XdfError as error:
+                file.seek(at + 1)
+                stop = _behind_boundary(file) or size
+                file.seek(stop)
+                yield Chunk(DAMAGE, 0, str(error).encode(), b"", at, stop)
+                continue
+            if found is None:
                 return
-            if not 2 <= length <= MAX_CHUNK:
-                raise XdfError(f"{path}: chunk of {length} bytes at byte {at}: the file is damaged there")
-            raw = file.read(length)
-            if len(raw) < length:
-                if BOUNDARY_MARK in raw:
-                    raise XdfError(f"{path}: chunk at byte {at} claims {length} bytes: the file is damaged there")
-                return
-            (tag,) = struct.unpack_from("<H", raw)
-            owned = tag in (STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER)
-            if owned and length < 6:
-                raise XdfError(f"{path}: chunk without a stream at byte {at}: the file is damaged there")
-            stream_id = struct.unpack_from("<I", raw, 2)[0] if owned else 0
-            yield Chunk(tag, stream_id, raw[6 if owned else 2 :], _prefix(file, at, length) + raw)
+            yield found
+
+
+def _read_chunk(file: BinaryIO, at: int, size: int) -> Chunk | None:
+    """Read the chunk at a place; None at the end of the file, or if it does not lie wholly within the file."""
+    length = _read_varlen(file)
+    if length is None:
+        return None
+    if not 2 <= length <= MAX_CHUNK:
+        raise XdfError(f"a chunk of {length} bytes")
+    if length > size - file.tell():
+        if _behind_boundary(file) is not None:
+            raise XdfError(f"a chunk that claims {length} bytes, which are more than there are")
+        return None
+    raw = file.read(length)
+    (tag,) = struct.unpack_from("<H", raw)
+    owned = tag in (STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER)
+    if not FILE_HEADER <= tag <= STREAM_FOOTER:
+        raise XdfError(f"a chunk of kind {tag}")
+    if owned and length < 6:
+        raise XdfError("a chunk without a stream")
+    stream_id = struct.unpack_from("<I", raw, 2)[0] if owned else 0
+    prefix = _prefix(file, at, length)
+    return Chunk(tag, stream_id, raw[6 if owned else 2 :], prefix + raw, at, at + len(prefix) + length)
+
+
+def _behind_boundary(file: BinaryIO) -> int | None:
+    """Find the place behind the next boundary from here on."""
+    keep = b""
+    while piece := file.read(1 << 20):
+        found = (keep + piece).find(BOUNDARY_MARK)
+        if found >= 0:
+            return file.tell() - len(keep) - len(piece) + found + len(BOUNDARY_MARK)
+        keep = piece[-len(BOUNDARY_MARK) :]
+    return None
 
 
 def _read_varlen(file: BinaryIO) -> int | None:
@@ -145,7 +185,7 @@ def _read_varlen(file: BinaryIO) -> int | None:
     if not width:
         return None
     if width[0] not in (1, 4, 8):
-        raise XdfError(f"length of {width[0]} bytes at byte {file.tell() - 1}: the file is damaged there")
+        raise XdfError(f"a length of {width[0]} bytes")
     raw = file.read(width[0])
     return int.from_bytes(raw, "little") if len(raw) == width[0] else None
 
@@ -160,10 +200,15 @@ def _prefix(file: BinaryIO, at: int, length: int) -> bytes:
 
 
 def _varlen_at(content: bytes, at: int) -> tuple[int, int]:
-    width = content[at]
+    width = content[at] if at < len(content) else 0
     if width not in (1, 4, 8):
         raise XdfError(f"length of {width} bytes inside a chunk: the file is damaged")
     return int.from_bytes(content[at + 1 : at + 1 + width], "little"), at + 1 + width
+
+
+def count_samples(content: bytes) -> int:
+    """How many samples a chunk of samples says that it holds."""
+    return _varlen_at(content, 0)[0]
 
 
 def parse_samples(content: bytes, dtype: str, n_channels: int) -> tuple[NDArray[np.float64], NDArray[Any]]:

@@ -294,7 +294,7 @@ def _hour(n_channels: int, sfreq: float, out: Any) -> None:
 
     from devices.lsl import Arrival
     from devices.lsl_info import describe_xml, make_info
-    from devices.session_file import Digest, SessionWriter
+    from devices.session_writer import Digest, SessionWriter
     from pipeline.stream import Block, ClockMap
 
     graph = _open(n_channels, sfreq, QUALITY, TAIL)

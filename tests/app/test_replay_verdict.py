@@ -16,7 +16,7 @@ WRONG = GOOD | {"n_wrong": 1, "first_wrong": 12.5}
 
 def replay(*found, damage=(), whole=True, then=None):
     about = {"environment": environment() if then is None else then}
-    file = SimpleNamespace(damage=list(damage), whole=whole, about=about)
+    file = SimpleNamespace(damage=list(damage), whole=whole, about=about, unsealed=0, cut="")
     return Replay(file, {f"out{k}": Comparison(**one) for k, one in enumerate(found)})
 
 

@@ -14,9 +14,11 @@ from app.tape import Tape, TapeClock, instant
 from app.tape_engine import TapeEngine
 from app.tape_sound import Whereabouts
 from devices import xdf
+from devices.journal import ANSWER
 from devices.lsl import Arrival
 from devices.lsl_info import describe_xml, make_info
-from devices.session_file import ANSWER, Consumed, Noted, SessionFile, SessionWriter
+from devices.session_file import Consumed, Noted, SessionFile
+from devices.session_writer import SessionWriter
 from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Block, Decision, Gap, Marker, StreamSpec
 

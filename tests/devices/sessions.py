@@ -6,7 +6,7 @@ import numpy as np
 
 from devices.lsl import Arrival
 from devices.lsl_info import describe_xml, make_info
-from devices.session_file import SessionWriter
+from devices.session_writer import SessionWriter
 from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Block, ClockMap, Marker, StreamSpec
 
@@ -72,6 +72,9 @@ def write_session(path, trials=(("Joe", 8.0), ("Ada", 8.0)), seed=0, n_channels=
                 rows = slice(step * n, (step + 1) * n)
                 stamps = BEGIN + np.arange(rows.start, rows.stop) / sfreq
                 writer.arrival(Arrival(name, Block(rows.start, data[rows].astype(np.float32)), now, stamps))
+                if step % 8 == 7:  # as live, a map is of the next sample
+                    clock = ClockMap(float(rows.stop), BEGIN + rows.stop / sfreq, 1 / sfreq)
+                    writer.arrival(Arrival(name, clock, now))
             if step % 8 == 7:
                 writer.arrival(Arrival(CONTROL, Marker(now, "tick"), now))
                 if seal:

@@ -20,7 +20,7 @@ from devices.generate import generate_recording
 from devices.lsl import Arrival
 from devices.lsl_info import describe_xml, make_info
 from devices.recordings import RecordingError, Segment, open_recording
-from devices.session_file import SessionWriter
+from devices.session_writer import SessionWriter
 from pipeline.stream import Block, ClockMap, Marker, StreamSpec
 
 COCKTAIL = Path(__file__).parents[2].parent / "shared" / "data" / "cocktail"

@@ -1,0 +1,63 @@
+"""Files that come from anybody, opened only if they are files: no pipe to wait at, no device without an end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+#: Bytes of a text that people write, such as a configuration or a table.
+MAX_TEXT = 16 << 20
+
+
+def open_regular(path: Path, limit: int | None = None) -> BinaryIO:
+    """Open a file for reading, in binary.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    limit : int, optional
+        Most bytes that it may have.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, is a pipe, socket, device or folder, or is larger than that; ``strerror`` says so.
+    """
+    # Without O_NONBLOCK, to open a pipe is to wait for somebody to write to it.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = os.fdopen(descriptor, "rb")
+    found = os.fstat(descriptor)
+    words = ""
+    if stat.S_ISDIR(found.st_mode):
+        words = "it is a folder, not a file"
+    elif not stat.S_ISREG(found.st_mode):
+        words = "it is a pipe or a device, not a file"
+    elif limit is not None and found.st_size > limit:
+        words = f"it has {found.st_size} bytes, more than the {limit} that such a file may have"
+    if words:
+        file.close()
+        raise OSError(errno.EINVAL, words, str(path))
+    return file
+
+
+def must_be_regular(path: Path, limit: int | None = None) -> None:
+    """Raise what :func:`open_regular` raises, before a library opens the file by itself."""
+    open_regular(path, limit).close()
+
+
+def read_text(path: Path, limit: int = MAX_TEXT, encoding: str = "utf-8") -> str:
+    """Read a text.
+
+    Raises
+    ------
+    OSError
+        See :func:`open_regular`.
+    UnicodeDecodeError
+        If it is not in that encoding.
+    """
+    with open_regular(path, limit) as file:
+        return file.read().decode(encoding)
