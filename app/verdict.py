@@ -54,7 +54,7 @@ def judge(run: Replay, stopped: bool = False) -> Verdict:
     """
     file, outputs = run.session, run.outputs
     if file.damage:
-        return Verdict(DIFFERENT, "the recording is damaged: what it holds is not what ran live", tuple(file.damage))
+        return Verdict(DIFFERENT, "the recording is damaged: what it holds is not what ran live")
     if run.network is not None and run.network.n_wrong:
         words = f"{run.network.n_wrong} answers recorded of the network are not those of this decoder"
         return Verdict(DIFFERENT, words)

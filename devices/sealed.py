@@ -37,22 +37,21 @@ class Sealer:
 
     def __init__(self, headers: bytes) -> None:
         self._headers, self._file, self._part = _hash(headers).hexdigest(), _hash(headers), _hash(headers)
-        self._start: dict[str, int] = {}
 
     def add(self, chunk: bytes) -> None:
         """Take in what was written next."""
         self._file.update(chunk)
         self._part.update(chunk)
 
-    def seal(self) -> dict[str, Any]:
-        """Return the line to be written next."""
-        self._part.update(json.dumps([self._headers, self._start]).encode())
+    def seal(self, reached: Mapping[str, int]) -> dict[str, Any]:
+        """Return the line to be written next; ``reached`` is the index that each stream had at the last seal."""
+        self._part.update(json.dumps([self._headers, dict(reached)]).encode())
         file, part = self._file.hexdigest(), self._part.hexdigest()
-        return {"file": file, "headers": self._headers, "part": part, "from": self._start}
+        return {"file": file, "headers": self._headers, "part": part, "from": dict(reached)}
 
-    def begin(self, reached: Mapping[str, int]) -> None:
-        """Begin anew, behind a seal that was written; ``reached`` is the index of each stream's next sample."""
-        self._start, self._part = dict(reached), _hash()
+    def begin(self) -> None:
+        """Begin anew, behind a seal that was written."""
+        self._part = _hash()
 
 
 class Soundness(Enum):
@@ -131,6 +130,8 @@ def stretches(path: Path, seal_of: Callable[[xdf.Chunk], str | None]) -> Iterato
                 if good and seal.get("headers") != head.hexdigest():
                     raise xdf.XdfError(f"{path}: its headers are damaged, so that nothing in it can be trusted")
                 now.reached = seal["from"] if good else None
+            elif not seal:
+                good = False
             elif intact:
                 good = seal.get("file") == file.hexdigest()
                 if not good and first:

@@ -96,8 +96,9 @@ class SessionWriter:
             info = make_info(spec.evolve(name=f"earmark-{name}"), "Filtered", f"earmark-{name}", "double64")
             self.headers += xdf.stream_header(self._ids[name], info.as_xml())
         self._sealer = Sealer(self.headers)
-        #: Index of the next sample of each regular stream.
+        #: Index of the next sample of each regular stream: now, and at the last seal.
         self._reached = {name: 0 for name, d in streams.items() if d.spec.sfreq}
+        self._sealed = dict(self._reached)
 
     def begin(self, put: Callable[[bytes], None]) -> None:
         """From here on hand every chunk to ``put``."""
@@ -157,8 +158,9 @@ class SessionWriter:
 
     def seal(self, time: float) -> None:
         """Write the fingerprints of what was written so far, by which a reader finds any damage before it."""
-        self.journal(time, self._sealer.seal())
-        self._sealer.begin(self._reached)
+        self.journal(time, self._sealer.seal(self._sealed))
+        self._sealer.begin()
+        self._sealed = dict(self._reached)
 
     def boundary(self) -> None:
         """Write a mark at which readers recover."""

@@ -281,7 +281,7 @@ def test_what_differs_raises_an_alarm_at_once(run, tmp_path):
     place = copied(run, tmp_path)
     flip(place / "loop.xdf", 0.4)
     with ReplaySession(place, tmp_path / "copy") as session:
-        assert any(words.startswith("ALARM: loop.xdf: the file is damaged") for words in said(session))
+        assert any(words.startswith("ALARM: loop.xdf is damaged: bytes ") for words in said(session))
         wait_for(lambda: any("is not bit for bit what ran live, from" in words for words in said(session)))
         wait_for(lambda: session.do_state()["state"] == "review")
         assert said(session)[-1].startswith("ALARM: Replay of loop.xdf: the recording is damaged"), "after the first"
