@@ -166,16 +166,12 @@ class SessionFile:
             footers |= {chunk.stream_id for chunk in stretch.chunks if chunk.tag == xdf.STREAM_FOOTER}
             events: list[Event] | None = None
             after = place.copy()
-            if stretch.found is not Soundness.DAMAGED:
-                try:
-                    events = self._events(stretch, after)
-                except xdf.XdfError as error:
-                    if stretch.found is Soundness.AS_WRITTEN or (stretch.last and not self.damage):
-                        raise xdf.XdfError(f"{self.path}: {error}") from None
-                    stretch.why = str(error)
-            elif stretch.last:  # what stands before the damage was written by somebody, and is read as that
+            if stretch.last and stretch.found is Soundness.DAMAGED:
+                # What stands before the damage is as good as what stands at the end of a file that was cut.
                 upto = next(k for k, chunk in enumerate(stretch.chunks) if chunk.tag == xdf.DAMAGE)
-                yield from self._events(Stretch(stretch.chunks[:upto]), place)
+                yield from self._try(Stretch(stretch.chunks[:upto]), place) or []
+            elif stretch.found is not Soundness.DAMAGED:
+                events = self._try(stretch, after)
             if events is None:
                 yield self._damaged(stretch, place)
             else:
@@ -189,6 +185,16 @@ class SessionFile:
         self.whole = footers == set(self._names)
         size = self.path.stat().st_size
         self.unsealed, self.cut = size - sealed, _cut(self.path, end, size)
+
+    def _try(self, stretch: Stretch, place: _Place) -> list[Event] | None:
+        """Events of a stretch; None, with the reason in it, if it is not as it was written."""
+        try:
+            return self._events(stretch, place)
+        except xdf.XdfError as error:
+            if stretch.found is Soundness.AS_WRITTEN:  # then somebody wrote this
+                raise xdf.XdfError(f"{self.path}: {error}") from None
+            stretch.why = str(error)
+            return None
 
     def _seal(self, chunk: xdf.Chunk) -> str | None:
         if chunk.stream_id != self._journal_id or b'{"file": "' not in chunk.content:
