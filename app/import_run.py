@@ -37,6 +37,7 @@ def import_run(
     """
     from app.console import console, fail
     from app.outputs import must_be_writable
+    from devices.attended_file import read_attended
     from devices.lsl_log import quiet_liblsl
     from devices.recorded_run import RunError
     from devices.recordings import RecordingError, open_recording
@@ -50,7 +51,7 @@ def import_run(
     try:
         recording = open_recording(eeg, stream)
         talkers = [_talker(text) for text in talker]
-        events = ([(0.0, attended)] if attended else []) + (_events(attended_events) if attended_events else [])
+        events = ([(0.0, attended)] if attended else []) + (read_attended(attended_events) if attended_events else [])
         if not events:
             raise RunError("nobody is said to be attended: give --attended, --attended-events, or both")
         write_run(out, recording, talkers, events, listener)
@@ -96,17 +97,3 @@ def _talker(text: str) -> Talker:
         raise RunError(f"--talker is {text!r}, but its rate must be a number of Hz") from None
     with console.status(f"Reading what {name} said …"):
         return Talker(name, *read_speech(Path(path), key or "envelope", sfreq))
-
-
-def _events(path: Path) -> list[tuple[float, str]]:
-    import csv
-
-    from devices.recorded_run import RunError
-
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [(float(seconds), name.strip()) for seconds, name in csv.reader(file)]
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file") from None
-    except (OSError, ValueError, csv.Error) as error:
-        raise RunError(f"{path}: {error}; each line must be SECONDS,NAME") from None
