@@ -42,6 +42,7 @@ def import_run(
     from devices.recorded_run import RunError
     from devices.recordings import RecordingError, open_recording
     from devices.run_file import write_run
+    from devices.speech_file import common_rate
 
     quiet_liblsl()
     if out.exists():
@@ -50,7 +51,9 @@ def import_run(
     listener, stated = _listener(eeg, subject)
     try:
         recording = open_recording(eeg, stream)
-        talkers = [_talker(text) for text in talker]
+        sources = [_source(text) for text in talker]
+        hz = common_rate((path, rate) for _, path, _, rate in sources)
+        talkers = [_talker(*source, hz) for source in sources]
         events = ([(0.0, attended)] if attended else []) + (read_attended(attended_events) if attended_events else [])
         if not events:
             raise RunError("nobody is said to be attended: give --attended, --attended-events, or both")
@@ -79,11 +82,9 @@ def _listener(eeg: Path, said: str | None) -> tuple[str, bool]:
     return said or (found[0] if found else eeg.stem), bool(said or found)
 
 
-def _talker(text: str) -> Talker:
-    from app.console import console
+def _source(text: str) -> tuple[str, Path, str, float | None]:
+    """Name of a talker, file, array in it, and rate in Hz."""
     from devices.recorded_run import RunError
-    from devices.run_file import Talker
-    from devices.speech_file import read_speech
 
     name, equals, where = text.partition("=")
     if not (name and equals and where):
@@ -95,5 +96,13 @@ def _talker(text: str) -> Talker:
         sfreq = float(rate) if rate else None
     except ValueError:
         raise RunError(f"--talker is {text!r}, but its rate must be a number of Hz") from None
+    return name, Path(path), key or "envelope", sfreq
+
+
+def _talker(name: str, path: Path, key: str, sfreq: float | None, hz: float) -> Talker:
+    from app.console import console
+    from devices.run_file import Talker
+    from devices.speech_file import read_speech
+
     with console.status(f"Reading what {name} said …"):
-        return Talker(name, *read_speech(Path(path), key or "envelope", sfreq))
+        return Talker(name, *read_speech(path, key, sfreq, hz=hz))

@@ -25,7 +25,7 @@ from devices.bids_sidecars import ROOT_FILE, UNREADABLE, bids_root, inherited, i
 from devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
 from devices.recordings import Recording, open_recording
 from devices.run_file import Talker, feature_spec
-from devices.speech_file import read_speech
+from devices.speech_file import common_rate, read_speech
 from pipeline.decoders.presets import Preset
 from pipeline.run import Run
 
@@ -88,10 +88,11 @@ def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], 
     spoken = sorted((row for row in rows if row.file), key=lambda row: row.onset)
     if not spoken:
         raise RunError(f"{events}: no row has a stim_file: give each talker a row, with its file below {stimuli}")
+    hz = common_rate((stimuli / file, None) for file in dict.fromkeys(row.file for row in spoken))
     groups: list[list[tuple[_Row, Talker]]] = []
     stop = -math.inf
     for row in spoken:
-        talker = _speech(stimuli / row.file)
+        talker = _speech(stimuli / row.file, hz)
         if row.onset > stop - 0.5 / talker.sfreq:  # nobody speaks any more: a new trial
             groups.append([])
         n = min(len(talker.envelope), math.floor(row.duration * talker.sfreq)) if row.duration else len(talker.envelope)
@@ -101,14 +102,21 @@ def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], 
     for k, group in enumerate(groups):
         name = f"{stem} trial {k + 1}" if len(groups) > 1 else stem
         since = min(trials[-1].stop, group[0][0].onset) if trials else -math.inf
-        trials.append(_trial(events, name, group, [row for row in rows if row.onset >= since], stimuli))
+        heard = tuple(_speech(stimuli / row.file, hz).stimulus for row, _ in group)  # however much of it was heard
+        trials.append(_trial(events, name, group, [row for row in rows if row.onset >= since], heard))
     counts = {len(group) for group in groups}
     if len(counts) > 1:
         raise RunError(f"{events}: trials have {sorted(counts)} talkers, but must all have as many")
-    return tuple(trials), tuple(_stream(events, place) for place in zip(*groups, strict=True))
+    shapes = {row.file: (talker.sfreq, talker.envelope.shape[1]) for group in groups for row, talker in group}
+    if len(set(shapes.values())) > 1:
+        each = ", ".join(f"{file} {n} at {rate:g} Hz" for file, (rate, n) in shapes.items())
+        raise RunError(f"{events}: stimuli must have as many features, at one rate, but they differ: {each}")
+    return tuple(trials), tuple(_stream(place) for place in zip(*groups, strict=True))
 
 
-def _trial(events: Path, name: str, group: Sequence[tuple[_Row, Talker]], rows: Sequence[_Row], stimuli: Path) -> Trial:
+def _trial(
+    events: Path, name: str, group: Sequence[tuple[_Row, Talker]], rows: Sequence[_Row], stimuli: tuple[str, ...]
+) -> Trial:
     talkers = tuple(talker.name for _, talker in group)
     start = group[0][0].onset
     stop = max(row.onset + len(talker.envelope) / talker.sfreq for row, talker in group)
@@ -121,22 +129,20 @@ def _trial(events: Path, name: str, group: Sequence[tuple[_Row, Talker]], rows: 
             raise RunError(f"{where} {who!r} is attended at {time:g} s, but must be one of {', '.join(talkers)}")
     if not attended:
         raise RunError(f"{where} nobody is attended, but a row must name a talker in column 'attended'")
-    return Trial(name, start, stop, talkers, tuple(_speech(stimuli / row.file).stimulus for row, _ in group), attended)
+    return Trial(name, start, stop, talkers, stimuli, attended)
 
 
-def _stream(events: Path, place: Sequence[tuple[_Row, Talker]]) -> Signal:
+def _stream(place: Sequence[tuple[_Row, Talker]]) -> Signal:
     sfreq, n_features = place[0][1].sfreq, place[0][1].envelope.shape[1]
-    if any((talker.sfreq, talker.envelope.shape[1]) != (sfreq, n_features) for _, talker in place):
-        raise RunError(f"{events}: stimuli differ in rate or number of features")
     stamps = np.concatenate([row.onset + np.arange(len(talker.envelope)) / sfreq for row, talker in place])
     envelope = np.concatenate([talker.envelope for _, talker in place])
     return Signal(feature_spec("talker", sfreq, n_features), stamps, lambda start, stop: envelope[start:stop])
 
 
 @cache
-def _speech(path: Path) -> Talker:
+def _speech(path: Path, hz: float) -> Talker:
     """Listeners hear the same things, and an envelope takes its time."""
-    return Talker(path.stem, *read_speech(path))
+    return Talker(path.stem, *read_speech(path, hz=hz))
 
 
 def _rows(events: Path) -> list[_Row]:

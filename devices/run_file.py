@@ -81,6 +81,10 @@ def write_run(
     names = [talker.name for talker in talkers]
     if len(names) < 2 or len(set(names)) < len(names):
         raise RunError(f"talkers are {names}, but must be two or more, each with a name of its own")
+    shapes = {talker.name: (talker.sfreq, talker.envelope.shape[1]) for talker in talkers}
+    if len(set(shapes.values())) > 1:
+        each = ", ".join(f"{name} {n} at {hz:g} Hz" for name, (hz, n) in shapes.items())
+        raise RunError(f"talkers must have as many features, at one rate, but they differ: {each}")
     for time, name in attended:
         if name not in ("", *names):
             raise RunError(f"attended at {time:g} s is {name!r}, but must be one of {', '.join(names)}")

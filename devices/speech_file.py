@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import zipfile
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from devices.recorded_run import RunError
+from devices.stored_envelope import read_npz, stored_rate
 from pipeline.envelope import Envelope, EnvelopeConfig, speech_envelope
 from pipeline.stream import StreamSpec, WiringError
 
+log = logging.getLogger(__name__)
+
 #: Rate in Hz at which envelopes are made: above what any preset needs.
 STORED_HZ = 128.0
+#: Rates of sound in Hz, and frames of a file, beyond which nothing is sound: refused before memory is taken.
+MIN_SOUND_HZ, MAX_SOUND_HZ, MAX_FRAMES = 1_000, 1_000_000, 1 << 29
+#: Frames that are read at once.
+_BLOCK = 1 << 20
 
 
-def read_speech(path: Path, key: str = "envelope", sfreq: float | None = None) -> tuple[NDArray[np.float64], float]:
+def read_speech(
+    path: Path, key: str = "envelope", sfreq: float | None = None, channel: int | None = None, hz: float = STORED_HZ
+) -> tuple[NDArray[np.float64], float]:
     """Read what a talker said.
 
     Parameters
@@ -27,6 +37,10 @@ def read_speech(path: Path, key: str = "envelope", sfreq: float | None = None) -
         Which array of an ``.npz``.
     sfreq : float, optional
         Its rate in Hz; by default its array ``sfreq``.
+    channel : int, optional
+        Which channel of a sound file, counted from 1; by default the mean of all.
+    hz : float
+        Rate of the envelope that is made of a sound, see :func:`common_rate`.
 
     Returns
     -------
@@ -40,38 +54,66 @@ def read_speech(path: Path, key: str = "envelope", sfreq: float | None = None) -
     RunError
         If the file is not there or is neither.
     """
-    return _from_npz(path, key, sfreq) if path.suffix.lower() == ".npz" else (_from_sound(path), STORED_HZ)
+    if not path.exists():
+        raise RunError(f"{path}: no such file")
+    if not path.is_file():
+        raise RunError(f"{path} is no file")
+    return read_npz(path, key, sfreq) if _is_stored(path) else (_from_sound(path, channel, hz), hz)
 
 
-def _from_npz(path: Path, key: str, sfreq: float | None) -> tuple[NDArray[np.float64], float]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [k for k in (key, *([] if sfreq else ["sfreq"])) if k not in arrays]
-            if missing:
-                raise RunError(f"{path} has no {' and no '.join(map(repr, missing))}; it has {', '.join(arrays)}")
-            envelope, rate = np.asarray(arrays[key], dtype=np.float64), float(sfreq or arrays["sfreq"])
-    except RunError:
-        raise
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file") from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} is not a usable .npz file: {error}") from None
-    if envelope.ndim not in (1, 2) or not len(envelope) or not np.isfinite(envelope).all() or not rate > 0:
-        raise RunError(f"{path}: envelope of shape {envelope.shape} at {rate:g} Hz, but must be (n_samples,), finite")
-    return envelope.reshape(len(envelope), -1), rate
+def common_rate(files: Iterable[tuple[Path, float | None]]) -> float:
+    """Return the rate in Hz at which envelopes of sounds are made, so that they match those that are stored.
+
+    Parameters
+    ----------
+    files : iterable of (Path, float or None)
+        What all talkers of a run said, and the rate of those that are stored, if that is known otherwise.
+
+    Raises
+    ------
+    RunError
+        If those that are stored differ.
+    """
+    files = list(files)
+    stored = {path: known or stored_rate(path) for path, known in files if _is_stored(path) and path.is_file()}
+    rates = {path: rate for path, rate in stored.items() if rate}
+    if len(set(rates.values())) > 1:
+        each = ", ".join(f"{path} {rate:g} Hz" for path, rate in rates.items())
+        raise RunError(f"envelopes of the talkers of a run must have one rate, but they differ: {each}")
+    if rates and len(stored) < len(files):
+        sounds = ", ".join(str(path) for path, _ in files if not _is_stored(path))
+        log.warning("envelopes of %s are made here, the others are stored: they may differ in kind", sounds)
+    return next(iter(rates.values()), STORED_HZ)
 
 
-def _from_sound(path: Path) -> NDArray[np.float64]:
+def _is_stored(path: Path) -> bool:
+    return path.suffix.lower() == ".npz"
+
+
+def _from_sound(path: Path, channel: int | None, hz: float) -> NDArray[np.float64]:
     import soundfile
 
     # Its own low-pass is left wide: the band-pass that decoding wants comes later, for both sides alike.
-    config = EnvelopeConfig(sfreq=STORED_HZ, passband_hz=0.4 * STORED_HZ)
+    config = EnvelopeConfig(sfreq=hz, passband_hz=0.4 * hz)
     try:
-        audio, rate = soundfile.read(path, dtype="float64", always_2d=True)
-        envelope = speech_envelope(audio.mean(axis=1), float(rate), config)
+        with soundfile.SoundFile(path) as file:
+            rate, n_channels = file.samplerate, file.channels
+            if not MIN_SOUND_HZ <= rate <= MAX_SOUND_HZ:
+                raise RunError(f"{path} says {rate} Hz, but sound has {MIN_SOUND_HZ} to {MAX_SOUND_HZ} Hz")
+            if not 0 < file.frames <= MAX_FRAMES:
+                raise RunError(f"{path} says that it has {file.frames} frames, but must have 1 to {MAX_FRAMES}: cut it")
+            if channel is not None and not 1 <= channel <= n_channels:
+                raise RunError(f"{path} has no channel {channel}, but {n_channels}, counted from 1")
+            pieces = file.blocks(_BLOCK, dtype="float64", always_2d=True)
+            one = np.concatenate([p.mean(axis=1) if channel is None else p[:, channel - 1] for p in pieces])
+        if channel is None and n_channels > 1:
+            log.warning("%s: the mean of its %d channels is taken; FILE:CHANNEL takes one", path, n_channels)
+        envelope = speech_envelope(one, float(rate), config)
         sound = StreamSpec("audio", float(rate), ("audio",), ("misc",), ("",), hop=rate)
-        delay = Envelope(config).open(sound).delay * STORED_HZ
-    except (soundfile.LibsndfileError, OSError) as error:
+        delay = Envelope(config).open(sound).delay * hz
+    except RunError:
+        raise
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
         raise RunError(f"{path} cannot be read as sound: {error}") from None
     except (WiringError, ValueError) as error:
         raise RunError(f"{path}: {error}") from None

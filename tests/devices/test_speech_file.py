@@ -1,0 +1,179 @@
+"""What talkers said comes from sounds and stored envelopes alike; what is neither is refused in words."""
+
+import io
+import os
+import zipfile
+
+import numpy as np
+import pytest
+import soundfile
+
+from devices.recorded_run import RunError
+from devices.speech_file import STORED_HZ, common_rate, read_speech
+
+RNG = np.random.default_rng(0)
+
+
+def modulated(rate, seconds=20, hz=3.0):
+    """Noise whose loudness goes up and down."""
+    t = np.arange(round(rate * seconds)) / rate
+    return 0.2 * RNG.normal(size=len(t)) * (1 + np.cos(2 * np.pi * hz * t))
+
+
+def test_sounds_take_the_rate_of_stored_envelopes(tmp_path, caplog):
+    soundfile.write(tmp_path / "her.wav", modulated(16000), 16000)
+    np.savez(tmp_path / "b.npz", envelope=np.ones(1280), sfreq=64.0)
+    np.savez(tmp_path / "c.npz", other=np.ones(1280))
+    files = [(tmp_path / "her.wav", None), (tmp_path / "b.npz", None), (tmp_path / "c.npz", 64.0)]
+    hz = common_rate(files)
+    assert hz == 64
+    assert "her.wav are made here, the others are stored" in caplog.text
+    slow, rate = read_speech(tmp_path / "her.wav", hz=hz)
+    assert (rate, len(slow)) == (64, pytest.approx(1280, abs=1))
+    quick, rate = read_speech(tmp_path / "her.wav")
+    assert rate == STORED_HZ
+    at = np.arange(100, 1100)
+    r = [np.corrcoef(slow[at, 0], quick[2 * at + lag, 0])[0, 1] for lag in (-4, -2, 0, 2, 4)]
+    assert r[2] == max(r) > 0.9, "neither is later than the other"
+    assert common_rate(files[:1]) == STORED_HZ
+
+
+def test_stored_envelopes_of_two_rates_are_refused_by_name(tmp_path):
+    for name, hz in (("a", 64.0), ("b", 100.0)):
+        np.savez(tmp_path / f"{name}.npz", envelope=np.ones(99), sfreq=hz)
+    with pytest.raises(RunError, match=r"but they differ: .*a\.npz 64 Hz, .*b\.npz 100 Hz"):
+        common_rate([(tmp_path / "a.npz", None), (tmp_path / "b.npz", None)])
+    assert common_rate([(tmp_path / "a.npz", None), (tmp_path / "b.npz", 64.0)]) == 64
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x.npz", "x.flac"])
+def test_what_is_not_there_is_said(tmp_path, name):
+    with pytest.raises(RunError, match=rf"{name}: no such file"):
+        read_speech(tmp_path / name)
+    (tmp_path / name).mkdir()
+    with pytest.raises(RunError, match="is no file"):
+        read_speech(tmp_path / name)
+    (tmp_path / name).rmdir()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(RunError, match="is no file"):
+        read_speech(tmp_path / name)
+    (tmp_path / name).unlink()
+    (tmp_path / name).write_bytes(b"nonsense" * 99)
+    with pytest.raises(RunError, match=r"cannot be read as sound|is not a usable \.npz file"):
+        read_speech(tmp_path / name)
+
+
+def wav(rate, n_frames, data=b""):
+    """A header that says what it likes."""
+    n_bytes = min(n_frames * 2, 0xFFFFFFFF - 36)
+    head = b"RIFF" + (36 + n_bytes).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
+    head += (1).to_bytes(2, "little") * 2 + rate.to_bytes(4, "little") + (rate * 2 % 2**32).to_bytes(4, "little")
+    return (
+        head + (2).to_bytes(2, "little") + (16).to_bytes(2, "little") + b"data" + n_bytes.to_bytes(4, "little") + data
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (wav(7, 16000, bytes(32000)), "says 7 Hz, but sound has 1000 to"),
+        (wav(2_000_000_000, 16000, bytes(32000)), "says 2000000000 Hz"),
+        (wav(16000, 0), "says that it has 0 frames"),
+        (b"", "cannot be read as sound"),
+    ],
+)
+def test_sounds_that_are_none_are_refused_before_they_are_read(tmp_path, raw, said):
+    (tmp_path / "x.wav").write_bytes(raw)
+    with pytest.raises(RunError, match=said):
+        read_speech(tmp_path / "x.wav")
+
+
+ENVELOPE = np.arange(100.0)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"sfreq": 64.0}, "has no 'envelope'; it has sfreq"),
+        ({"envelope": ENVELOPE}, "has no 'sfreq'; it has envelope"),
+        ({"envelope": ENVELOPE, "sfreq": 0.0}, "at 0 Hz is no envelope"),
+        ({"envelope": ENVELOPE, "sfreq": np.nan}, "at nan Hz is no envelope"),
+        ({"envelope": ENVELOPE, "sfreq": np.inf}, "at inf Hz is no envelope"),
+        ({"envelope": ENVELOPE, "sfreq": 1e22}, r"at 1e\+22 Hz is no envelope"),
+        ({"envelope": ENVELOPE, "sfreq": -64.0}, "at -64 Hz is no envelope"),
+        ({"envelope": ENVELOPE, "sfreq": [64.0, 64.0]}, "is not a usable"),
+        ({"envelope": ENVELOPE, "sfreq": "fast"}, "is not a usable"),
+        ({"envelope": ENVELOPE, "sfreq": 64j}, "is not a usable"),
+        ({"envelope": ENVELOPE, "sfreq": 1e-9}, "longer or wider than any envelope"),
+        ({"envelope": ENVELOPE.astype(complex), "sfreq": 64.0}, r"\(complex128\) at 64 Hz is no envelope"),
+        ({"envelope": np.array(["a", "b"]), "sfreq": 64.0}, "is no envelope"),
+        ({"envelope": np.array([object()], dtype=object), "sfreq": 64.0}, "is not a usable"),
+        ({"envelope": np.zeros(3, dtype=[("a", "f8")]), "sfreq": 64.0}, "is no envelope"),
+        ({"envelope": 3.0, "sfreq": 64.0}, "is one number, but must be"),
+        ({"envelope": np.zeros(0), "sfreq": 64.0}, "is 0, but must be"),
+        ({"envelope": np.zeros((4, 0)), "sfreq": 64.0}, "is 4 x 0, but must be"),
+        ({"envelope": ENVELOPE[None], "sfreq": 64.0}, r"is 1 x 100, but must be \(n_samples,\)"),
+        ({"envelope": np.zeros((2, 2, 2)), "sfreq": 64.0}, "is 2 x 2 x 2, but must be"),
+        ({"envelope": np.zeros((2, 5000)), "sfreq": 64.0}, "longer or wider"),
+        ({"envelope": np.where(ENVELOPE == 64, np.nan, ENVELOPE), "sfreq": 64.0}, "is not finite from 1 s on"),
+    ],
+)
+def test_arrays_that_are_no_envelope_are_refused_in_words(tmp_path, arrays, said):
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(RunError, match=said):
+        read_speech(tmp_path / "x.npz")
+
+
+def npy(header: str) -> bytes:
+    raw = header.encode()
+    return b"\x93NUMPY\x01\x00" + len(raw).to_bytes(2, "little") + raw
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,), }\n"),
+        npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }\n"),
+        npy("{'descr': '<f8', 'fortran_order': False, 'shape': (10,), }\n"),
+        npy("{'descr': 'zz', 'fortran_order': False, 'shape': (10,), }\n"),
+        npy("(((((((((("),
+        npy("__import__('os').system('true')\n"),
+        b"\x93NUMPY\x09\x00",
+        b"",
+    ],
+)
+def test_members_that_lie_are_refused_in_words(tmp_path, member):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("envelope.npy", member)
+        good = io.BytesIO()
+        np.save(good, np.array(64.0))
+        archive.writestr("sfreq.npy", good.getvalue())
+    with pytest.raises(RunError, match=r"x\.npz"):
+        read_speech(tmp_path / "x.npz")
+
+
+def test_one_array_without_a_name(tmp_path):
+    np.save(tmp_path / "x.npy", ENVELOPE)
+    (tmp_path / "x.npy").rename(tmp_path / "x.npz")
+    with pytest.raises(RunError, match=r"x\.npz is not a usable"):
+        read_speech(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("n_damaged", [1, 5, 50])
+def test_damaged_files_are_refused_in_words_or_read(tmp_path, n_damaged):
+    np.savez_compressed(tmp_path / "x.npz", envelope=RNG.normal(size=(500, 2)), sfreq=64.0)
+    soundfile.write(tmp_path / "x.wav", RNG.normal(size=8000) * 0.1, 8000)
+    for path in (tmp_path / "x.npz", tmp_path / "x.wav"):
+        whole = path.read_bytes()
+        for _ in range(40):
+            raw = bytearray(whole)
+            for at in RNG.integers(0, len(raw), n_damaged):
+                raw[at] = RNG.integers(256)
+            path.write_bytes(raw[: RNG.integers(1, len(raw) + 1)] if RNG.random() < 0.3 else raw)
+            try:
+                envelope, rate = read_speech(path)
+            except RunError as error:
+                assert path.name in str(error)  # noqa: PT017
+            else:
+                assert np.isfinite(envelope).all()
+                assert rate > 0
