@@ -125,7 +125,7 @@ def kemar(sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     except ImportError as error:
         raise AudioError(
             "audio: space is 'hrtf', whose impulse responses come with slab, which is not installed; "
-            "pip install slab, or set space to itd_ild in [sound]"
+            'pip install slab, or set space = "itd_ild" in [sound]'
         ) from error
     hrtf = slab.HRTF.kemar()
     to_left, elevation, _ = np.asarray(hrtf.sources.vertical_polar).T  # slab counts azimuth to the left

@@ -1,0 +1,126 @@
+"""What a message advises exists: commands, options, tables, keys, extras. None of it is typed here twice."""
+
+import tomllib
+
+from messages import COMMAND, EXTRA, KEY_IN_TABLE, OPTION, ROOT, SET, TABLE, texts
+from typer.main import get_command
+
+from app.command_line import app
+from app.config import KINDS, AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
+from app.protocol import Calibration, CueConfig, RunPlan, TrialConfig
+from app.sound_config import SoundConfig, TalkerConfig
+from pipeline.attend import AttendConfig
+
+ALL = [text for text in texts() if "var(--" not in text.words]  # no styles of pages
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TOP = get_command(app)
+#: Names of processes, as 'ps' shows them.
+PROCESSES = {"engine", "audio", "recorder"}
+#: Options of other programs that texts name, each with a word that must stand beside it.
+OTHERS = {
+    "--force-reinstall": "pip install",
+    "--reload": "firewall-cmd",
+    "--permanent": "firewall-cmd",
+    "--add-port": "--add-port",
+    "--shm-size": "ocker",
+    "--state": "--state",
+    "--property": "--property",
+    "--value": "--value",
+    "--query-gpu": "--query-gpu",
+    "--format": "--format",
+    "--sentence-silence": "--sentence-silence",
+    "--length-scale": "--length-scale",
+}
+
+
+def commands(group=TOP):
+    for name, command in group.commands.items():
+        yield name, command
+        if hasattr(command, "commands"):
+            yield from commands(command)
+
+
+COMMANDS = {**dict(commands()), **TOP.commands}  # 'bench dashboard' is another one
+EVERY = [TOP, *COMMANDS.values(), *COMMANDS["bench"].commands.values()]
+OPTIONS = {"--help"}.union(*(one.opts + one.secondary_opts for each in EVERY for one in each.params))
+
+
+#: What stands before 'in [table]' or after 'set', and is no key.
+ENGLISH = {"as", "gains", "it", "no", "the", "to"}
+
+
+def keys(model):
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+TABLES = {
+    "streams": keys(StreamConfig),
+    **{f"streams.{name}": keys(StreamConfig) for name in ("{}", "eeg", "speech", "cues", "markers")},
+    "attention": keys(AttentionConfig) - {"settings"} | keys(_model(AttendConfig)),
+    "engine": keys(EngineConfig),
+    "sound": keys(SoundConfig),
+    "sound.talkers": keys(TalkerConfig),
+    "nodes": {"type", "name", "input", "inputs"}.union(*(keys(_model(kind.Config)) for kind in KINDS.values())),
+    "outputs": keys(OutputConfig),
+    "calibration": keys(Calibration),
+    "calibration.trials": keys(TrialConfig),
+    "run": keys(RunPlan),
+    "run.cues": keys(CueConfig),
+}
+#: In brackets, but no table of ours: of LSL's own configuration, and of the source itself.
+NOT_OURS = {"lab", "log", "ports", "multicast", "tuning", "reasons", "start", "played", "task", "name", "project", "n"}
+
+
+def wrong(pattern, right):
+    """Where a text names what is not there."""
+    return [(where, words) for where, words in ALL for found in pattern.finditer(words) if not right(found, words)]
+
+
+def test_commands_are_there_and_take_the_options_beside_them():
+    def right(found, words):
+        if words == f"earmark {found[1]}" and found[1] in PROCESSES:
+            return True
+        if found[1] not in COMMANDS:
+            return False
+        mine = {option for one in COMMANDS[found[1]].params for option in one.opts + one.secondary_opts}
+        return set(OPTION.findall(found[2])) <= mine
+
+    assert not wrong(COMMAND, right)
+
+
+def test_options_are_there():
+    assert not wrong(OPTION, lambda found, words: found[1] in OPTIONS or OTHERS.get(found[1], "\0") in words)
+
+
+def test_tables_are_there():
+    def right(found, words):
+        return found[1] in TABLES or found[1] in NOT_OURS
+
+    assert not wrong(TABLE, right)
+
+
+def test_keys_are_in_their_tables():
+    assert not wrong(KEY_IN_TABLE, lambda found, words: found[1] in TABLES.get(found[2], ()) or found[1] in ENGLISH)
+
+
+def test_keys_that_are_to_be_set_are_there():
+    every = ENGLISH.union(*TABLES.values())
+    assert not wrong(SET, lambda found, words: found[2] in (TABLES.get(found[1], ()) if found[1] else every))
+
+
+def test_extras_are_there():
+    files = [path for folder in ("app", "devices", "kernels") for path in (ROOT / folder).rglob("*.py")]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    named = {one or two for one, two in EXTRA.findall(source)}
+    assert named >= {"desktop", "onnx", "tensorrt", "tensorrt-rtx", "corpus", "bench"}
+    assert named <= set(PROJECT["optional-dependencies"]), "an extra that is not in pyproject.toml"
+    assert "earmark[" not in source, "not on an index, so it cannot be installed by name"
+
+
+def test_documents_name_what_is_there():
+    for name in ("README.md", "CONTRIBUTING.md"):
+        words = (ROOT / name).read_text()
+        for found in COMMAND.finditer(words):
+            assert found[1] in COMMANDS, (name, found[0])
+        ours = [one for one in OPTION.findall(words) if one not in OTHERS]
+        assert set(ours) <= OPTIONS, (name, set(ours) - OPTIONS)
