@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from typer.core import TyperGroup
 from app.bench import bench
 from app.calibrate import calibrate
 from app.compile import compile_decoder
-from app.console import fail
+from app.console import fail, speak_any_encoding
 from app.dashboard.command import dashboard
 from app.demo import demo
 from app.describe import describe
@@ -30,6 +31,7 @@ from app.serve import control, serve
 from app.stream import stream
 from app.streams import streams
 from app.train import train
+from devices.limits import raise_open_files
 
 
 class _Commands(TyperGroup):
@@ -95,6 +97,9 @@ def _earmark(
 
 
 def start() -> None:
-    """Do what the command line says."""
+    """Do what the command line says; what it writes is read by its user alone."""
+    os.umask(0o077)
+    raise_open_files()
+    speak_any_encoding()
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     app(prog_name="earmark")

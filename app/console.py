@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
 import sys
@@ -18,6 +20,10 @@ from rich.console import Console
 BROKEN_PIPE = 141
 
 
+#: What stands for characters that the terminal's encoding lacks; others are written as numbers.
+_PLAIN = {"…": "...", "→": "->", "←": "<-", "·": "|", "▏": "|", "█": "#", "▸": ">", "°": " deg", "∞": "inf", "–": "-"}
+
+
 class _Console(Console):
     #: Whether the command goes on where nobody reads what it says: whoever stops reading must not end a recording.
     goes_on = False
@@ -32,6 +38,21 @@ class _Console(Console):
 
 console = _Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
+
+
+def speak_any_encoding() -> None:
+    """Let no character be a reason to fail, whatever the terminal's encoding is."""
+    codecs.register_error("earmark", _in_plain)
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="earmark")
+
+
+def _in_plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    found = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(c, c.encode("ascii", "backslashreplace").decode()) for c in found), error.end
 
 
 def fail(text: str, status: int = 1) -> NoReturn:
@@ -83,6 +104,7 @@ def failures() -> Iterator[None]:
     """Turn the errors that a person can do something about into a message and exit status 1."""
     from app.config import ConfigError
     from devices.audio.scene import AudioError
+    from devices.limits import LimitError
     from devices.lsl_info import StreamError
     from devices.recorder import RecordingFailed
     from devices.recordings import RecordingError
@@ -96,6 +118,7 @@ def failures() -> Iterator[None]:
         AudioError,
         ConfigError,
         DecoderError,
+        LimitError,
         StreamError,
         RecordingFailed,
         RecordingError,

@@ -26,6 +26,7 @@ from app.session_states import SessionError, State
 from devices.audio.render import TRIM_DB
 from devices.audio.scene import AudioError
 from devices.board import Board
+from devices.limits import check_limits
 from devices.lsl_info import StreamError
 from devices.recorder import RecordingFailed
 from pipeline.stream import WiringError
@@ -58,8 +59,8 @@ class Supervisor:
 
     Raises
     ------
-    ConfigError, app.channel.ChannelError, OSError
-        If the configuration lacks something, or a session is under way in the folder.
+    ConfigError, app.channel.ChannelError, devices.limits.LimitError, OSError
+        If this machine permits too little, the configuration lacks something, or a session is under way in the folder.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Supervisor:
         ask: bool = False,
         attend: Callable[[str], None] | None = None,
     ) -> None:
+        check_limits()
         self.events = SessionEvents()
         self.session = Session(config, folder, self.events.add, ask=ask)
         self.protocol, self._kind, self.attend = protocol, kind, attend

@@ -14,6 +14,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from devices.continuity import Continuity
+from devices.limits import files_are_used_up
 from devices.lsl_info import (
     DTYPES,
     StreamDescription,
@@ -148,9 +149,9 @@ class Inlet:
             description = describe_xml(inlet.info(timeout).as_xml())
             inlet.open_stream(timeout)
         except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
+            why = files_are_used_up() or "A firewall may be in the way: see 'earmark doctor'"
             raise StreamError(
-                f"stream {info.name()!r} on host {info.hostname()!r} was found but does not answer: {error} "
-                "A firewall may be in the way: see 'earmark doctor'"
+                f"stream {info.name()!r} on host {info.hostname()!r} was found but does not answer: {error} {why}"
             ) from None
         self._inlet, self._described = inlet, description
 

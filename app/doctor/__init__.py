@@ -45,6 +45,8 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "CPU governor": machine.governor,
     "disk": machine.disk,
     "shared memory": machine.shared_memory,
+    "open files": machine.open_files,
+    "address space": machine.address_space,
     "folders": machine.folders,
 }
 

@@ -13,6 +13,9 @@ from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 from app.doctor.check import Check, run_tool
+from devices.limits import address_space as limited_address_space
+from devices.limits import open_files as files
+from devices.limits import raise_open_files, too_few_files, too_little_address_space
 
 DISTRIBUTION = "earmark"
 MIB = 2**20
@@ -142,6 +145,27 @@ def shared_memory(mount: Path = Path("/dev/shm")) -> Check:  # noqa: S108 - wher
         return Check(name, "warn", f"{mount}: {error.strerror or error}", fix)
     found = f"{free / MIB:.0f} MiB free in {mount}"
     return Check(name, "ok", found) if free >= 128 * MIB else Check(name, "warn", found, fix)
+
+
+def open_files() -> Check:
+    """Whether a session may have as many files open as it needs."""
+    name = "open files"
+    raise_open_files()
+    if problem := too_few_files():
+        what, _, fix = problem.partition(": ")
+        return Check(name, "fail", what, fix)
+    found = files()
+    return Check(name, "ok", "not limited" if found is None else f"{found[1]} at a time")
+
+
+def address_space() -> Check:
+    """Whether a session may have as much address space as its processes reserve."""
+    name = "address space"
+    if problem := too_little_address_space():
+        what, _, fix = problem.partition(": ")
+        return Check(name, "fail", what, fix)
+    found = limited_address_space()
+    return Check(name, "ok", "not limited" if found is None else f"{found / 2**30:.0f} GiB")
 
 
 def folders() -> Check:

@@ -60,7 +60,8 @@ def sound() -> Check:
     found = f"{answer['portaudio']}, {answer['devices']} devices; "
     found += f"output: {answer['output'] or 'none'}; input: {answer['input'] or 'none'}"
     if answer["output"] is None:
-        return Check("sound", "absent", found, "connect a sound card, or start the sound server of this session")
+        fix = "connect a sound card, or start its sound server; a session without sound: device = 'null' in [sound]"
+        return Check("sound", "warn", f"{found}; a session cannot be heard here", fix)
     if answer["refuses"]:
         found += f"; the output refuses two channels at 48000 Hz ({answer['refuses']})"
         fix = "see 'earmark devices' for what it accepts and set sfreq in [sound], or choose another device"

@@ -202,3 +202,29 @@ def _child(ready):
 def test_typer_is_told_to_leave_text_alone():
     assert isinstance(app, typer.Typer)
     assert app.rich_markup_mode is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions and locales of POSIX")
+def test_what_is_written_is_for_its_user_alone(tmp_path):
+    os.umask(previous := os.umask(0))
+    assert previous != 0o077, "or this test says nothing"
+    subprocess.run([*EARMARK, "new", tmp_path / "alice"], check=True, capture_output=True)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "alice", *(tmp_path / "alice").iterdir())}
+    assert modes == {"alice": 0o700, "session.toml": 0o600, "protocol.toml": 0o600}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions and locales of POSIX")
+@pytest.mark.parametrize(
+    "foreign",
+    [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "latin-1:strict"}],
+)
+def test_a_terminal_of_another_encoding_is_no_reason_to_fail(foreign, tmp_path):
+    env = {**os.environ, **foreign}
+    done = subprocess.run([*EARMARK, "new", tmp_path / "é…"], env=env, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"cannot be the name of a session" in done.stderr
+    said = "say('a \\u2026 b \\u2192 c \\u65e5'); console.print('\\u00b7')"
+    script = f"from app.console import *; speak_any_encoding(); {said}"
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"a ... b -> c \\u65e5" in done.stdout

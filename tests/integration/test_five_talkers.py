@@ -68,6 +68,11 @@ def test_five_talkers_are_calibrated_decided_reported_and_replayed(tmp_path):
         earmark("run", tmp_path / "session.toml")
     finally:
         person.stop()
+    made = [path for path in tmp_path.rglob("*") if path.name not in ("session.toml", "protocol.toml")]
+    assert {path.name for path in made} >= {"calibration-1.xdf", "decoder", "run-1", "loop.xdf", "report.html"}
+    modes = {path: path.stat().st_mode & 0o777 for path in made}
+    open_to_others = [path for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)]
+    assert not open_to_others, "what is recorded of a participant is for its user alone"
     path = tmp_path / "run-1" / "loop.xdf"
     assert "Max" in (tmp_path / "run-1" / "report.html").read_text()
     steered = [
