@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from app.foreign import escaped as escape
 
 #: Size in user units; the page scales it.
 WIDTH, HEIGHT = 640, 400

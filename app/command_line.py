@@ -19,6 +19,7 @@ from app.describe import describe
 from app.devices import devices
 from app.doctor import doctor
 from app.evaluate import evaluate
+from app.foreign import PlainFormatter
 from app.import_run import import_run
 from app.level import level
 from app.new import new
@@ -101,5 +102,7 @@ def start() -> None:
     os.umask(0o077)
     raise_open_files()
     speak_any_encoding()
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
     app(prog_name="earmark")

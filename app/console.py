@@ -15,6 +15,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
+
+from app.foreign import plain
 
 #: Exit status of a command whose reader went away, as of one that SIGPIPE ended.
 BROKEN_PIPE = 141
@@ -24,7 +27,18 @@ BROKEN_PIPE = 141
 _PLAIN = {"…": "...", "→": "->", "←": "<-", "·": "|", "▏": "|", "█": "#", "▸": ">", "°": " deg", "∞": "inf", "–": "-"}
 
 
-class _Console(Console):
+class _Safe(Console):
+    """Shows text as it is: no markup in it is obeyed, and nothing in it steers the terminal."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, soft_wrap=True, markup=False, emoji=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Make rich text of any string that is printed, alone or in a table."""
+        return super().render_str(plain(text, lines=True), **how)
+
+
+class _Console(_Safe):
     #: Whether the command goes on where nobody reads what it says: whoever stops reading must not end a recording.
     goes_on = False
 
@@ -36,8 +50,8 @@ class _Console(Console):
             raise SystemExit(BROKEN_PIPE)
 
 
-console = _Console(soft_wrap=True)
-_errors = Console(stderr=True, soft_wrap=True)
+console = _Console()
+_errors = _Safe(stderr=True)
 
 
 def speak_any_encoding() -> None:
@@ -63,8 +77,8 @@ def fail(text: str, status: int = 1) -> NoReturn:
 
 
 def say(text: str) -> None:
-    """Print one event with the time of day."""
-    console.print(f"{datetime.now():%H:%M:%S} {text}", markup=False, highlight=False)
+    """Print one event, on one line, with the time of day."""
+    console.print(f"{datetime.now():%H:%M:%S} {plain(text)}", markup=False, highlight=False)
 
 
 def _where_json(path: Path | None) -> Path | None:

@@ -123,6 +123,8 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
     import pylsl
     from rich.table import Table
 
+    from app.foreign import plain
+
     table = Table(title=f"{elapsed:.0f} s")
     for column in ("stream", "state", "samples", "Hz", "age ms", "gaps", "missing", "skipped", "steps"):
         table.add_column(column, justify="left" if column in ("stream", "state") else "right")
@@ -150,7 +152,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
             f"{engine.n_late} of {engine.latency.n} chunks later than {1e3 * engine.budget_s:g} ms"
         )
     for bad in engine.bad.values():
-        lines.append(f"masked: {', '.join(bad) or 'none'}")
+        lines.append(f"masked: {plain(', '.join(bad)) or 'none'}")
     if recorder is not None:
         lines.append(f"file {recorder.bytes_written / 1e6:.1f} MB")
     table.caption = "\n".join(lines)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from app.console import console, fail
 from app.doctor.check import ProbeError, probe
-from app.streams import plain
+from app.foreign import plain
 
 #: Exit status where there is no sound device.
 NO_DEVICES = 3
@@ -144,8 +144,8 @@ def _table(found: list[dict[str, Any]], portaudio: str) -> Table:
         table.add_row(
             f"{each['kind']}{' *' if each['is_default'] else ''}",
             str(each["index"]),
-            Text(plain(each["name"])),
-            Text(plain(each["api"])),
+            Text(plain(each["name"], 80)),
+            Text(plain(each["api"], 80)),
             str(each["channels"]),
             f"{each['rate']:g} Hz",
             ", ".join(map(str, each["rates"])) or Text("none of them", style="red"),

@@ -33,6 +33,7 @@ def record(
     from app.describe import live_table
     from app.engine import Engine
     from app.environment import environment
+    from app.foreign import plain
     from app.loop_records import copied_decoders
     from app.signals import stop_on_signals
     from devices.lsl_log import quiet_liblsl
@@ -53,7 +54,7 @@ def record(
         for name, description in engine.descriptions.items():
             spec = description.spec
             console.print(
-                f"  {name}: {spec.name} from {description.host or '?'}, {spec.n_channels} channels, "
+                f"  {name}: {plain(spec.name)} from {plain(description.host) or '?'}, {spec.n_channels} channels, "
                 f"{spec.sfreq:g} Hz, {description.format}",
                 markup=False,
             )

@@ -36,6 +36,7 @@ def replay(
     from rich.table import Table
 
     from app.console import console, fail, failures
+    from app.foreign import plain
 
     if watch:
         if verify or out is not None:
@@ -77,7 +78,7 @@ def replay(
         if not {"event", "masked"} & set(entry):
             continue
         masked = f"masked channels: {', '.join(entry.get('masked', [])) or 'none'}"
-        console.print(f"  {entry.get('event') or masked}", markup=False, highlight=False)
+        console.print(f"  {plain(entry.get('event') or masked)}", markup=False, highlight=False)
     for words in file.damage:
         console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")
     if out is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from app.foreign import escaped as escape
 
 if TYPE_CHECKING:
     from app.session_figures import SessionFigures

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 from app.chart_svg import Axis, Chart
+from app.foreign import escaped as escape
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --faint: #60656c; --rule: #d9dce0; --grid: #e9ebee;

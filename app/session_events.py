@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import pylsl
 
+from app.foreign import plain
+
 #: Newest events that a board shows.
 N_SHOWN = 200
 
@@ -21,7 +23,8 @@ class SessionEvents:
         self._n, self._lock = 0, threading.Lock()
 
     def add(self, text: str, at: float | None = None) -> None:
-        """Tell what happened, now or at some LSL time."""
+        """Tell what happened, in one line, now or at some LSL time."""
+        text = plain(text)
         with self._lock:
             self._n += 1
             self._newest.append((self._n, pylsl.local_clock() if at is None else at, text))

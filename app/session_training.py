@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Pat
     names = attention.neural, attention.talkers, cues
     try:
         runs = [run for file in files for run in read_session_runs(file, preset, *names)]
-        return train_and_save(runs, maker(DecoderKind.LINEAR, preset), preset, out)
+        facts = train_and_save(runs, maker(DecoderKind.LINEAR, preset), preset, out)
     except (RunError, DecoderError, ValueError) as error:
         raise TrainingError(f"no decoder could be made of {files[0]}: {error}") from error
+    if facts.emissions is None:
+        shutil.rmtree(out)
+        raise TrainingError(
+            f"no decoder could be made of {files[0]}: {facts.n_decisions} decisions in {len(runs)} trials, but "
+            f"{MIN_WINDOWS} in three or more are needed"
+        )
+    return facts

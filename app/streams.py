@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from app.console import JsonFile, console, fail, write_json
+from app.foreign import plain
 
 if TYPE_CHECKING:
     import pylsl
@@ -59,16 +60,6 @@ class Stream:
     host: str
     source_id: str
     problem: str = ""
-
-
-def plain(text: str, limit: int = 80) -> str:
-    r"""Text of unknown origin, fit for a terminal.
-
-    Whatever does not print (escape sequences, line ends, marks that turn the writing direction) is shown as ``\x1b``
-    and the like, and what is longer than ``limit`` characters is cut.
-    """
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def measure(info: pylsl.StreamInfo, seconds: float, stop: threading.Event | None = None) -> Stream:
@@ -172,21 +163,21 @@ def _table(found: list[Stream]) -> Table:
     )
     for stream in found:
         if stream.problem:
-            measured, age = Text(plain(stream.problem), style="red"), ""
+            measured, age = Text(plain(stream.problem, 80), style="red"), ""
         elif stream.effective_rate is None:
             measured, age = Text("no sample", style="dim" if stream.nominal_rate == 0 else "red"), ""
         else:
             measured = Text(f"{stream.effective_rate:.4g} Hz")
             age = "" if stream.age is None else f"{stream.age * 1e3:.0f} ms"
         table.add_row(
-            Text(plain(stream.name)),
-            Text(plain(stream.type)),
+            Text(plain(stream.name, 80)),
+            Text(plain(stream.type, 80)),
             f"{stream.channels} {stream.format}",
             f"{stream.nominal_rate:g} Hz" if stream.nominal_rate else "irregular",
             measured,
             age,
-            Text(plain(stream.host)),
-            Text(plain(stream.source_id)),
+            Text(plain(stream.host, 80)),
+            Text(plain(stream.source_id, 80)),
         )
     return table
 

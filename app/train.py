@@ -114,6 +114,7 @@ def train_and_save(
     from app.worth import AGAIN, level_words, limit_words, no_better
     from devices.corpus import evaluate_corpus
     from devices.decoder_folder import Facts, fingerprint, save_decoder
+    from pipeline.emissions import MIN_WINDOWS
 
     window, n_talkers = preset.window, len(runs[0].talker_names)
     accuracy, n, emissions = math.nan, 0, None
@@ -125,8 +126,9 @@ def train_and_save(
         if against is not None:
             linear = evaluate_corpus(runs, against, "leave-one-run-out", (window,), n_shifts=0)
             other = linear.accuracy[window]
-        with console.status("Learning how its scores scatter …"):
-            emissions = held_out_emissions(runs, make, preset)
+        if n >= MIN_WINDOWS:
+            with console.status("Learning how its scores scatter …"):
+                emissions = held_out_emissions(runs, make, preset)
     with console.status("Training …"):
         fitted = make().fit(runs)
     facts = Facts(
@@ -158,7 +160,10 @@ def train_and_save(
     if facts.experimental:
         console.print("EXPERIMENTAL: not shown to be better than the linear decoder; prefer that.")
     if emissions is None:
-        console.print("It cannot be used live: how its scores scatter is not known, which takes three runs or more.")
+        console.print(
+            "It cannot be used live: how its scores scatter is not known, which takes three runs or more, and "
+            f"{MIN_WINDOWS} decisions or more."
+        )
     return facts
 
 

@@ -16,7 +16,8 @@ import typer
 from typer.testing import CliRunner
 
 from app import streams as module
-from app.streams import NO_STREAMS, measure, plain, streams
+from app.foreign import plain
+from app.streams import NO_STREAMS, measure, streams
 from devices.lsl_log import quiet_liblsl
 
 quiet_liblsl()
@@ -209,7 +210,7 @@ def test_no_buffer_is_set_up_for_an_absurd_claim(monkeypatch):
     ],
 )
 def test_plain(text, shown):
-    assert plain(text) == shown
+    assert plain(text, 80) == shown
 
 
 def test_no_stream_is_exit_status_3_and_says_what_to_do(tmp_path):

@@ -10,12 +10,12 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from listeners import listen
-from sessions import write_session
 
 import app.evaluate
 from app.evaluate import ProtocolName, evaluate
 from app.study import read_study
 from app.train import train
+from benchmarks.sessions import write_session
 from devices.recorded_run import RunError
 from devices.subjects import whose
 from pipeline.decoders.presets import EEG

@@ -9,9 +9,9 @@ import pytest
 import pyxdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sessions import SFREQ, SPEECH_HZ, write_session
 
 import devices.session_writer
+from benchmarks.sessions import SFREQ, SPEECH_HZ, write_session
 from devices import xdf
 from devices.sealed import Sealer
 from devices.session_file import Consumed, Damaged, SessionFile

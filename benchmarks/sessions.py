@@ -1,0 +1,157 @@
+"""Recorded sessions made here, through the writer and the graph that live ones use: seconds of them in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.config import parse_config
+from app.loop_records import copied_decoders
+from devices.lsl import Arrival
+from devices.lsl_info import StreamDescription, describe_xml, make_info
+from devices.session_writer import Digest, SessionWriter
+from pipeline.decoding_graph import CONTROL
+from pipeline.graph import Graph
+from pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
+
+SFREQ, SPEECH_HZ, TALKERS = 128.0, 64.0, ("Joe", "Ada")
+CONFIG = """
+[streams.eeg]
+name = "amp"
+[streams.speech]
+name = "speech"
+ch_type = "misc"
+[streams.cues]
+name = "cues"
+type = "Markers"
+[attention]
+"""
+#: LSL time at which a recording begins.
+BEGIN = 1000.0
+Trials = Sequence[tuple[str, float]]
+TWO: Trials = (("Joe", 8.0), ("Ada", 8.0))
+
+
+def slow(seed: int, seconds: float, sfreq: float) -> NDArray[np.float64]:
+    """A signal of 2 to 6 Hz, the same at whatever rate it is sampled."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * sfreq)) / sfreq
+    f, p = rng.uniform(2, 6, 12), rng.uniform(0, 6, 12)
+    return np.asarray(np.cos(2 * np.pi * t[:, None] * f + p).sum(axis=1))
+
+
+def descriptions(n_channels: int) -> dict[str, StreamDescription]:
+    """Streams of a session."""
+    names = tuple(f"E{i}" for i in range(n_channels))
+    infos = {
+        "eeg": make_info(StreamSpec("amp", SFREQ, names, ("eeg",) * n_channels, ("uV",) * n_channels), "EEG", "amp"),
+        "speech": make_info(StreamSpec("speech", SPEECH_HZ, TALKERS, ("misc",) * 2, ("",) * 2), "Envelope", "speech"),
+        "cues": make_info(StreamSpec("cues", 0.0, ("cue",), ("misc",), ("",)), "Markers", "cues", "string"),
+    }
+    return {name: describe_xml(info.as_xml()) for name, info in infos.items()}
+
+
+class _Live:
+    """Writes what comes, and what a graph makes of it."""
+
+    def __init__(self, writer: SessionWriter, graph: Graph | None) -> None:
+        self._writer, self._graph, self._n = writer, graph, 0
+        self._digests = {name: Digest() for name in graph.outputs} if graph else {}
+
+    def take(self, arrival: Arrival) -> None:
+        self._writer.arrival(arrival)
+        if self._graph is None or not isinstance(arrival.item, Block | ClockMap | Marker):
+            return
+        for name, item in self._graph.feed(arrival.stream, arrival.item):
+            self._digests[name].add(item)
+            self._writer.output(name, item)
+            if isinstance(item, Decision):
+                self._n += 1
+                times = {key: item.time for key in ("newest", "arrival", "decided", "set")}
+                scored = bool(np.isfinite(item.scores).all())
+                self._writer.journal(item.time, {"decision": self._n, **times, "scored": scored})
+
+    def seal(self, now: float) -> None:
+        for name, digest in self._digests.items():
+            self._writer.journal(now, {"output": name, "items": digest.n_items, "digest": digest.hexdigest()})
+        self._writer.journal(now, {"event": f"it is {now:g} s"})
+        self._writer.boundary()
+        self._writer.seal(now)
+
+
+def write_session(
+    path: Path,
+    trials: Trials = TWO,
+    seed: int = 0,
+    n_channels: int = 4,
+    end: bool = True,
+    about: Mapping[str, Any] | None = None,
+    decoder: Path | None = None,
+) -> Path:
+    """Write a calibration, or with a decoder a run: a second of rest, then so many seconds for each talker.
+
+    Chunks are of 0.125 s, seals come every second.
+    """
+    streams = descriptions(n_channels)
+    said: dict[str, Any] = {"config": CONFIG, "talkers": list(TALKERS), **(about or {})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    graph, outputs = None, {}
+    if decoder is not None:
+        text = f'{CONFIG}decoder = "decoder"\n'
+        config = parse_config(text, "made here", decoder.parent)
+        said |= {"config": text, "decoders": copied_decoders([decoder], path), "mode": "closed", "steered": True}
+        graph = config.graph([decoder])
+        graph.open(config.sources({name: one.spec for name, one in streams.items()}))
+        outputs = {name: graph.specs[name] for name in config.block_outputs()}
+    writer = SessionWriter(streams, outputs, said)
+    seconds = 1.0 + sum(length for _, length in trials)
+    starts = np.cumsum([1.0, *(length for _, length in trials)])
+    cues = [(float(at), name) for at, (name, _) in zip(starts, (*trials, ("", 0.0)), strict=True)]
+    voices = np.stack([slow(100 * seed + k, seconds, SFREQ) for k in range(2)], axis=1)
+    rng = np.random.default_rng(seed)
+    eeg = rng.normal(0, 1, (len(voices), n_channels)) + rng.normal(0, 3, (len(voices), 1))
+    for k, (at, name) in enumerate(cues[:-1]):
+        rows = slice(round(at * SFREQ), round(cues[k + 1][0] * SFREQ))
+        eeg[rows, 0] += 2 * voices[rows, TALKERS.index(name)]
+    speech = np.stack([slow(100 * seed + k, seconds, SPEECH_HZ) for k in range(2)], axis=1)
+    with path.open("wb") as file:
+        file.write(writer.headers)
+
+        def put(chunk: bytes) -> None:
+            file.write(chunk)
+
+        writer.begin(put)
+        live = _Live(writer, graph)
+        if graph is not None:
+            live.take(Arrival(CONTROL, Marker(BEGIN, "session running"), BEGIN))
+        for name, sfreq in (("eeg", SFREQ), ("speech", SPEECH_HZ)):
+            live.take(Arrival(name, ClockMap(0.0, BEGIN, 1 / sfreq), BEGIN))
+        for step in range(round(seconds * 8)):
+            now = BEGIN + (step + 1) / 8
+            while cues and cues[0][0] <= step / 8:
+                at, name = cues.pop(0)
+                _cue(live, BEGIN + at, name)
+            for name, sfreq, data in (("eeg", SFREQ, eeg), ("speech", SPEECH_HZ, speech)):
+                n = round(sfreq / 8)
+                rows = slice(step * n, (step + 1) * n)
+                stamps = BEGIN + np.arange(rows.start, rows.stop) / sfreq
+                live.take(Arrival(name, Block(rows.start, data[rows].astype(np.float32)), now, stamps))
+                if step % 8 == 7:  # as live, a map is of the next sample
+                    live.take(Arrival(name, ClockMap(float(rows.stop), BEGIN + rows.stop / sfreq, 1 / sfreq), now))
+            if step % 8 == 7:
+                live.take(Arrival(CONTROL, Marker(now, "tick"), now))
+                live.seal(now)
+        for at, name in cues:
+            _cue(live, BEGIN + at, name)
+        if end:
+            writer.end()
+    return path
+
+
+def _cue(live: _Live, at: float, name: str) -> None:
+    marker = Marker(at, f"attend:{name}")
+    live.take(Arrival("cues", marker, at, np.array([at]), [marker.value]))

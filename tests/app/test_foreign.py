@@ -1,0 +1,77 @@
+"""Text of others cannot steer a terminal, forge a line, or be obeyed as markup, wherever it is shown."""
+
+import io
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.table import Table
+
+import app.console
+from app.foreign import PlainFormatter, escaped, plain
+from app.session_events import SessionEvents
+
+EVIL = [
+    "\x1b[2J",
+    "\x9b31m",
+    "a\u202eb",
+    "a\nALARM: b",
+    "E0[/x]",
+    "[bold]x[/bold]",
+    "a\rb",
+    "a\x07",
+    "\u2066x",
+    ":smile:",
+]
+
+
+@given(st.text())
+def test_what_is_plain_is_printable_and_on_one_line_and_what_was_plain_stays(text):
+    shown = plain(text)
+    assert all(c.isprintable() for c in shown)
+    assert plain(shown) == shown
+    if text.isprintable():
+        assert shown == text
+    assert all(c.isprintable() or c in "\n\t" for c in plain(text, lines=True))
+    assert len(plain(text, 10)) <= 10
+    assert not {"<", ">", '"'} & set(escaped(text))
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    file = io.StringIO()
+    for name in ("console", "_errors"):
+        one = app.console._Safe()
+        one.file, one._force_terminal = file, True
+        monkeypatch.setattr(app.console, name, one)
+    return file
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_nothing_shown_by_the_console_is_obeyed(screen, text):
+    table = Table(title=text, caption=text)
+    table.add_column(text)
+    table.add_row(text)
+    app.console.console.print(table)
+    app.console.console.print(text)
+    app.console.say(f"masked: {text}")
+    shown = screen.getvalue()
+    said = shown.splitlines()[-1]
+    assert plain(text) in said
+    for sign in ("\x1b[2J", "\x9b", "\u202e", "\u2066", "\x07", "\r", "😄"):
+        assert sign not in shown
+    if "[" in plain(text):
+        assert shown.count(plain(text)) >= 4, "brackets are shown"
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_events_and_log_lines_are_one_line_each(text):
+    events = SessionEvents()
+    events.add(f"masked channels: {text}")
+    told = []
+    events.tell(told.append)
+    record = logging.LogRecord("devices.lsl", logging.WARNING, "x.py", 1, "channel %s", (text,), None)
+    for line in (*told, events.newest()[0][2], PlainFormatter("%(levelname)s %(message)s").format(record)):
+        assert plain(text) in line
+        assert line.isprintable()
