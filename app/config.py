@@ -18,6 +18,7 @@ from devices.decoder_folder import load_decoder
 from devices.journal import JOURNAL
 from devices.lsl_info import StreamSelector
 from devices.overrides import OverrideError, Overrides
+from devices.regular_file import read_text
 from pipeline.align import Align
 from pipeline.attend import Attend, AttendConfig
 from pipeline.bandpass import Bandpass
@@ -246,17 +247,19 @@ def load_sound(path: Path) -> SoundConfig:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _toml(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{where} is not valid TOML: {error}") from None
 
 

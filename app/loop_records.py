@@ -11,6 +11,7 @@ from typing import Any
 
 from devices.audio.rings import Entry
 from devices.decoder_folder import folder_fingerprint
+from devices.regular_file import open_regular
 
 
 def copied_decoders(folders: Sequence[Path], recording: Path) -> list[dict[str, str]]:
@@ -29,21 +30,37 @@ TRIM = "trim: "
 ANSWER, NOTE = "answer:", "note:"
 
 
+#: Bytes of the list of all that was said: weeks of it.
+MAX_EVENTS = 256 << 20
+
+
 def events_file(recording: Path) -> Path:
     """Where everything that was said during a recording is kept: a line for each, ``[LSL time, words]`` in JSON."""
     return recording.with_suffix(".events.jsonl")
 
 
 def read_events(recording: Path) -> list[tuple[float, str]]:
-    """Everything that was said during a recording, as (LSL time, words); a line cut short is left out."""
-    found = []
+    """Everything that was said during a recording, as (LSL time, words); a line cut short is left out.
+
+    Raises
+    ------
+    OSError
+        If the file is none, or larger than such a file may be.
+    """
+    found: list[tuple[float, str]] = []
     path = events_file(recording)
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    if not path.exists():
+        return []
+    with open_regular(path, MAX_EVENTS) as file:
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    for line in lines:
         try:
             time, words = json.loads(line)
-        except ValueError:  # the last one, of a command that was killed
+            at = float(time)
+        except (ValueError, TypeError, RecursionError):  # the last one, of a command that was killed
             continue
-        found.append((float(time), str(words)))
+        if math.isfinite(at):
+            found.append((at, str(words)))
     return found
 
 

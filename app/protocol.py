@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from app.config import ConfigError
 from app.validation import explain
+from devices.regular_file import read_text
 
 #: A cue: seconds from the beginning, and who is to be attended from then on; ``""`` is nobody.
 Cue = tuple[float, str]
@@ -226,11 +227,13 @@ def load_protocol(path: Path) -> Protocol:
         If it cannot be read or used.
     """
     try:
-        return parse_protocol(path.read_text(encoding="utf-8"), str(path))
+        return parse_protocol(read_text(path), str(path))
     except FileNotFoundError:
         raise ProtocolError(f"{path}: no such file; 'earmark new' writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ProtocolError(f"{path} cannot be read: {error}") from None
+    except OSError as error:
+        raise ProtocolError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def parse_protocol(text: str, where: str) -> Protocol:

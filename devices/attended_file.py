@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from devices.recorded_run import RunError
+from devices.regular_file import MAX_TEXT, open_regular
 
 #: Words of a first line that names the columns.
 _HEADER = ("onset", "time", "second", "seconds", "sec", "s", "t")
@@ -24,7 +25,8 @@ def read_attended(path: Path) -> list[tuple[float, str]]:
         If the file is not there, or a line is something else; it says which.
     """
     try:
-        raw = path.read_bytes()
+        with open_regular(path, MAX_TEXT) as file:
+            raw = file.read()
     except FileNotFoundError:
         raise RunError(f"{path}: no such file") from None
     except OSError as error:

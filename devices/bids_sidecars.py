@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.recordings import SUFFIXES, Recording, RecordingError
+from devices.regular_file import read_text
 from devices.triggers import untold
 from pipeline.stream import ELECTRODES
 from pipeline.units import microvolts
@@ -102,9 +103,11 @@ def table(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
         If it cannot be read or lacks a column that is wanted.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", restval="", quoting=csv.QUOTE_NONE))
-    except (OSError, ValueError, csv.Error) as error:
+        lines = read_text(path, encoding="utf-8-sig").splitlines()
+        rows = list(csv.DictReader(lines, delimiter="\t", restval="", quoting=csv.QUOTE_NONE))
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, csv.Error) as error:
         raise RecordingError(f"{path} cannot be read: {error}") from None
     missing = [column for column in wanted if rows and column not in rows[0]]
     if missing:
@@ -116,7 +119,7 @@ def _json(paths: Sequence[Path]) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for path in paths:
         try:
-            found = json.loads(path.read_text(encoding="utf-8-sig"))
+            found = json.loads(read_text(path, encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             raise RecordingError(f"{path} cannot be read: {error}") from None
         said |= found if isinstance(found, dict) else {}

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from devices.regular_file import open_regular
 from pipeline.decoders.cca import CcaDecoder
 from pipeline.decoders.decoder import DecoderError, DecoderSpec
 from pipeline.decoders.linear import Chosen, LinearDecoder
@@ -206,9 +207,8 @@ def load_decoder(folder: Path) -> tuple[AnyDecoder, Facts]:
 
 def _read(path: Path, limit: int) -> bytes:
     try:
-        if path.stat().st_size > limit:
-            raise DecoderError(f"{path} is larger than any decoder: {path.stat().st_size} bytes")
-        return path.read_bytes()
+        with open_regular(path, limit) as file:
+            return file.read()
     except OSError as error:
         raise DecoderError(f"{path} cannot be read: {error.strerror or error}") from error
 

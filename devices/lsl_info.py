@@ -33,6 +33,8 @@ DTYPES = {
 }
 #: More channels, or numbers per second, than any amplifier sends: refused before memory is taken for them.
 MAX_CHANNELS, MAX_RATE = 100_000, 100e6
+#: Characters of a description beyond which it describes nothing: as XML, elements within elements grow by the square.
+MAX_XML = 16 << 20
 #: Words for channels that are no electrodes of the kinds above, whatever else they are.
 _NO_ELECTRODES = (
     *("misc", "aux", "auxiliary", "stim", "trig", "trigger", "triggers", "marker", "markers", "event", "events"),
@@ -266,6 +268,8 @@ def describe_xml(xml: str) -> StreamDescription:
 
 def _parse(xml: str) -> tuple[ET.Element, int, float, str]:
     """Element, number of channels, rate and format of a stream."""
+    if len(xml) > MAX_XML:
+        raise StreamError(f"a description of {len(xml)} characters is not that of a stream: {MAX_XML} at most")
     try:
         info = ET.fromstring(xml)  # noqa: S314 - expat bounds entity expansion
         n_channels, sfreq = int(info.findtext("channel_count", "")), float(info.findtext("nominal_srate", ""))

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.regular_file import must_be_regular
 from pipeline.stream import ELECTRODES, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -148,8 +149,12 @@ def open_recording(path: str | Path, stream: str | None = None) -> Recording:
     if suffix not in SUFFIXES:
         hint = f"; open {path.with_suffix('.vhdr').name}" if suffix in (".eeg", ".vmrk") else ""
         raise RecordingError(f"{path}: its suffix is none of {', '.join(SUFFIXES)}{hint}")
-    if not path.is_file():
-        raise RecordingError(f"{path}: no such file")
+    try:
+        must_be_regular(path)
+    except FileNotFoundError:
+        raise RecordingError(f"{path}: no such file") from None
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
     if stream is not None and suffix in (".fif", ".vhdr"):
         raise RecordingError(f"{path}: only XDF, EDF and BDF files have several streams, leave out stream {stream!r}")
     from devices.bids_sidecars import complete, read_sidecars

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from devices.channel_labels import is_place, kind_by_label
 from devices.lsl_info import unique_names
 from devices.recordings import Recording, RecordingError, Segment, in_words, time_at, warn_of_unknown_units
+from devices.regular_file import MAX_TEXT, open_regular
 from devices.triggers import codes, markers_of, untold
 from pipeline.stream import ELECTRODES, StreamSpec
 from pipeline.units import microvolts, stated_unit
@@ -93,7 +94,8 @@ def open_brainvision(path: Path) -> Recording:
 
 
 def _text(path: Path) -> str:
-    raw = path.read_bytes()
+    with open_regular(path, MAX_TEXT) as file:
+        raw = file.read()
     said = re.search(rb"^\s*Codepage\s*=\s*([\w-]+)", raw, re.MULTILINE | re.IGNORECASE)
     for encoding in (said[1].decode().lower() if said else "utf-8", "utf-8-sig", "cp1252"):
         try:

@@ -29,7 +29,6 @@ def open_regular(path: Path, limit: int | None = None) -> BinaryIO:
     """
     # Without O_NONBLOCK, to open a pipe is to wait for somebody to write to it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    file = os.fdopen(descriptor, "rb")
     found = os.fstat(descriptor)
     words = ""
     if stat.S_ISDIR(found.st_mode):
@@ -39,9 +38,9 @@ def open_regular(path: Path, limit: int | None = None) -> BinaryIO:
     elif limit is not None and found.st_size > limit:
         words = f"it has {found.st_size} bytes, more than the {limit} that such a file may have"
     if words:
-        file.close()
+        os.close(descriptor)
         raise OSError(errno.EINVAL, words, str(path))
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def must_be_regular(path: Path, limit: int | None = None) -> None:

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from devices.audio.ramp import raised_cosine
 from devices.audio.scene import AudioError, Prepared, Scene, Talker
 from devices.audio.space import speech_gain
+from devices.regular_file import must_be_regular
 
+#: Rates, and frames of a file, beyond which nothing is sound: refused before memory is taken.
+MIN_HZ, MAX_HZ, MAX_FRAMES = 1_000, 1_000_000, 1 << 29
 #: Fade at the end of a file that does not loop, s.
 END_S = 0.005
 #: Shortest file whose loudness is defined, s: one gating block of BS.1770.
@@ -70,9 +73,19 @@ def _read(talker: Talker) -> tuple[NDArray[np.float64], float]:
     if (found := re.fullmatch(r"(.+)#(\d+)", talker.source)) and not path.exists():
         path, channel = Path(found[1]), int(found[2])
     try:
-        x, sfreq = soundfile.read(path, dtype="float64", always_2d=True)
+        must_be_regular(path)
+        with soundfile.SoundFile(path) as file:
+            sfreq, n_frames = file.samplerate, file.frames
+            if not MIN_HZ <= sfreq <= MAX_HZ or not n_frames <= MAX_FRAMES:
+                raise _error(
+                    talker,
+                    f"says that it has {n_frames} frames at {sfreq} Hz, but must have {MAX_FRAMES} at most, at "
+                    f"{MIN_HZ} to {MAX_HZ} Hz; cut it, or export it again",
+                )
+            x = file.read(dtype="float64", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
-        problem = "is not there" if not path.exists() else f"cannot be read as sound ({error})"
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        problem = "is not there" if not path.exists() else f"cannot be read as sound ({why})"
         raise _error(talker, f"{problem}; give the path of a WAV, FLAC, Ogg or MP3 file") from error
     if not len(x):
         raise _error(talker, "holds no samples; use another file")

@@ -392,7 +392,7 @@ def test_what_is_no_recording_is_refused_in_words(tmp_path):
         with pytest.raises(RecordingError, match=words):
             open_recording(tmp_path / name)
     (tmp_path / "folder.fif").mkdir()
-    with pytest.raises(RecordingError, match="no such file"):
+    with pytest.raises(RecordingError, match="it is a folder, not a file"):
         open_recording(tmp_path / "folder.fif")
     write_fif(tmp_path / "x_raw.fif")
     with pytest.raises(RecordingError, match="only XDF, EDF and BDF files have several streams"):

@@ -1,0 +1,99 @@
+"""What is no file, or too large for what it should be, is refused in words by whatever reads files; nothing waits."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from app.config import ConfigError, load_config
+from app.loop_records import events_file, read_events
+from app.protocol import ProtocolError, load_protocol
+from app.study import read_study
+from devices.attended_file import read_attended
+from devices.audio.prepare import _read
+from devices.audio.scene import AudioError, Talker
+from devices.decoder_folder import load_decoder
+from devices.lsl_info import StreamError, describe_xml
+from devices.recorded_run import RunError
+from devices.recordings import RecordingError, open_recording
+from devices.regular_file import open_regular
+from devices.session_file import SessionFile
+from devices.speech_file import read_speech
+from pipeline.decoders.decoder import DecoderError
+from pipeline.decoders.presets import EEG
+
+READERS = {
+    "x.toml": (load_config, ConfigError),
+    "p.toml": (load_protocol, ProtocolError),
+    "decoder.toml": (lambda path: load_decoder(path.parent), DecoderError),
+    "x.xdf": (SessionFile, OSError),
+    "y.xdf": (lambda path: read_study([path], EEG), RunError),
+    **{f"x{suffix}": (open_recording, RecordingError) for suffix in (".xdf2", ".edf", ".bdf", ".fif", ".vhdr")},
+    "z.xdf": (open_recording, RecordingError),
+    "x.npz": (read_speech, RunError),
+    "x.wav": (read_speech, RunError),
+    "y.wav": (lambda path: _read(Talker("a", str(path))), AudioError),
+    "x.csv": (read_attended, RunError),
+    "loop.events.jsonl": (lambda path: read_events(path.with_name("loop.xdf")), OSError),
+}
+READERS.pop("x.xdf2")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_no_file_is_refused_and_nobody_waits(tmp_path, name, kind):
+    path = tmp_path / name
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif name == "y.xdf":
+        pytest.skip("a folder is looked through")
+    else:
+        path.mkdir()
+    read, error = READERS[name]
+    with pytest.raises(error) as found:
+        read(path)
+    words = found.value.strerror if isinstance(found.value, OSError) else str(found.value)
+    assert any(word in words for word in ("not a file", "no file")), words
+
+
+def test_too_large_a_file_is_refused(tmp_path):
+    with (tmp_path / "x").open("wb") as file:
+        file.truncate(1001)
+    with pytest.raises(OSError, match="1001 bytes, more than the 1000"):
+        open_regular(tmp_path / "x", 1000)
+    assert open_regular(tmp_path / "x", 1001).read(1) == b"\0"
+
+
+def test_a_sound_of_impossible_rate_or_length_takes_no_memory(tmp_path):
+    soundfile.write(tmp_path / "slow.wav", np.zeros(16_000), 7)
+    for read, error in ((read_speech, RunError), (lambda p: _read(Talker("a", str(p))), AudioError)):
+        with pytest.raises(error, match="7 Hz"):
+            read(tmp_path / "slow.wav")
+
+
+def test_a_description_that_grows_by_the_square_is_refused():
+    with pytest.raises(StreamError, match="not that of a stream"):
+        describe_xml("<info>" + "<a>\n".join(" " * k for k in range(10_000)) + "</info>")
+
+
+def test_events_that_are_none_are_left_out(tmp_path):
+    path = events_file(tmp_path / "loop.xdf")
+    path.write_bytes(
+        b'[1.0, "one"]\n5\n[1]\nnull\n[null, "x"]\n["nan", "x"]\n[[], 1]\n\xff\xfe\n[2, "two"]\n' + b"[" * 9999
+    )
+    assert read_events(tmp_path / "loop.xdf") == [(1.0, "one"), (2.0, "two")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_command_given_a_pipe_ends_with_words(tmp_path):
+    os.mkfifo(tmp_path / "x.xdf")
+    command = [sys.executable, "-m", "app.cli", "replay", str(tmp_path / "x.xdf")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "it is a pipe or a device, not a file" in done.stderr
