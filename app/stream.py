@@ -45,10 +45,7 @@ def stream(
         patience = math.inf if wait else None
         with Player(recording, speed, name=name, source_id=source_id, wait_for_consumer_s=patience) as player:
             spec = recording.spec
-            n_gaps = sum(
-                after.time - before.time_at(before.stop, spec.sfreq) > 0.5 / spec.sfreq
-                for before, after in zip(recording.segments, recording.segments[1:], strict=False)
-            )
+            n_gaps = recording.n_gaps
             beside = f"; {len(recording.annotations)} markers as {player.marker_name!r}" if player.marker_name else ""
             console.print(
                 f"Publishing {player.name!r} (type {player.type}, source_id {player.source_id!r}): "

@@ -72,8 +72,7 @@ def read_bids(path: Path, preset: Preset) -> list[Run]:
 
 
 def _neural(recording: Recording) -> Signal:
-    sfreq = recording.spec.sfreq
-    stamps = [s.time + np.arange(s.stop - s.start) / sfreq for s in recording.segments]
+    stamps = [recording.times(s.start, s.stop) for s in recording.segments]
     rows_of = np.concatenate([np.arange(s.start, s.stop) for s in recording.segments])
 
     def read(start: int, stop: int) -> NDArray[np.float32]:

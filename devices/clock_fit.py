@@ -6,7 +6,7 @@ import math
 
 from pipeline.stream import ClockMap
 
-#: Memory of the fit, in seconds: long against network jitter, short against the warming-up of a crystal.
+#: Longest memory of the fit, in seconds: long against network jitter, short against the warming-up of a crystal.
 MEMORY_S = 60.0
 #: Prior of the fit: jitter of stamps in seconds, and how far a crystal strays from its nominal rate.
 JITTER_S, DRIFT = 1e-3, 2e-4
@@ -26,6 +26,8 @@ class ClockFit:
         self._prior = (JITTER_S / (DRIFT * self._period)) ** 2
         #: Seconds per sample, as fitted.
         self.slope = self._period
+        #: Seconds of stream after which a stamp counts for 1/e.
+        self.memory_s = MEMORY_S
         self.known = False
 
     def anchor(self, index: float, stamp: float) -> None:
@@ -35,13 +37,17 @@ class ClockFit:
         self._weight, self._s_ii, self._s_it = 1e-9, 0.0, 0.0  # next to nothing: the first samples outweigh it
         self.known = True
 
-    def forget(self) -> None:
-        """Have no line, until there is a new anchor."""
-        self.known = False
+    def lean(self, jitter_s: float) -> None:
+        """Trust the nominal rate the less, the less stamps scatter: ``jitter_s`` seconds."""
+        self._prior = (min(JITTER_S, max(jitter_s, 1e-6)) / (DRIFT * self._period)) ** 2
+
+    def shift(self, seconds: float) -> None:
+        """Move the line: the clock of the stamps was set, and its rate is what it was."""
+        self._mean_t += seconds
 
     def add(self, index: int, n: int, stamp: float) -> None:
         """Take in ``n`` samples from ``index`` on, whose mean stamp is ``stamp``."""
-        keep = math.exp(-n * self._period / MEMORY_S)
+        keep = math.exp(-n * self._period / self.memory_s)
         self._weight *= keep
         self._s_ii *= keep
         self._s_it *= keep

@@ -3,28 +3,59 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.clock_fit import ClockFit
+from devices.clock_fit import MEMORY_S, ClockFit
+from devices.rate import RateWatch
 from pipeline.stream import Block, ClockMap, Gap
 
-#: Seconds by which stamps may stray from their line before it means something.
-TOLERANCE_S = 0.1
+#: Jumps of the stamps beyond this many seconds may be a step of the sender's clock; below, whole periods are a loss.
+STEP_S = 0.1
+#: Seconds of stream for which a jump of the stamps must last before it is believed, and the longest that may take.
+SETTLE_S, LONGEST_S = 0.1, 1.0
+#: A jump is looked at from this many times the scatter of the stamps on, and at least this share of a period.
+MANY, LEAST = 8.0, 0.75
+#: A loss is a whole number of periods, give or take this share of one (or the scatter, if that is more).
+WHOLE = 0.25
+#: Stamps that are off by more than this share of a period were not counted on from the one before.
+STAMPED = 0.05
+#: Chunks by which the scatter is judged; of fewer than the second number the worst counts.
+N_SCATTER, FEW = 32, 8
+#: Seconds of stream that are looked at before the first sample is placed.
+BEGIN_S = 0.5
+#: Seconds of stream that enter the fit at once.
+PIECE_S = 0.05
+#: Scatter in seconds from which on the clock fit has its longest memory, and its shortest memory in seconds.
+JITTERY_S, SHORTEST_S = 1.5e-3, 4.0
+#: Stamps beyond this are none.
+ABSURD_S = 1e11
 #: Seconds of stream between updates of the clock map.
 UPDATE_S = 1.0
+
+#: An item for the graph, or an event in words, and the stamps of its samples as they came.
+Placed = tuple[Block | Gap | ClockMap | str, NDArray[np.float64]]
 
 
 class Continuity:
     """Decide which samples are missing, and when samples happened.
 
     A regular stream is a line: stamp against index. Stamps scatter around it; a fit with exponential forgetting
-    follows it, and tells the graph by a clock map every second. Where a stamp leaves the line for good, either
-    samples are missing or the sender's clock was set. The pause in arrival decides: a jump of the stamps that
-    came with a pause at least half as long is a gap; one without is a step of the clock, after which the line
-    starts anew and no sample is invented. Samples that merely come late, early or in bursts change nothing.
+    follows it, and tells the graph by a clock map every second. Its memory is the shorter, the less the stamps
+    scatter. The nominal rate is only where the fit begins.
+
+    The first half second is held back until it is known how exact the stamps are.
+    A jump of the stamps counts if it is most of a period or more and many times their scatter, and if it lasts: the
+    samples after it are held back until a tenth of a second of them has come, or three of the sender's chunks if
+    these are longer. Stamps that come back sooner were late or broken, and their samples are placed by count. Of a
+    jump that lasts, whole periods below a tenth of a second are samples that were lost. A longer one is a gap if it
+    came with a pause in arrival at least half as long, else a step of the sender's clock: then the line moves and no
+    sample is invented. In a recording no arrival is known, and every jump forward is a gap, up to ``until``.
+    Samples that merely come late, early or in bursts change nothing.
 
     Parameters
     ----------
@@ -34,23 +65,53 @@ class Continuity:
         Nominal rate in Hz.
     speed : float
         How many times faster than real time the samples arrive (recordings played out).
+    fit : ClockFit, optional
+        The line.
+    until : float
+        Latest instant, on the clock of the stamps, to which time can have passed.
     """
 
-    def __init__(self, name: str, sfreq: float, speed: float = 1.0) -> None:
-        self._name, self._sfreq, self._speed = name, sfreq, speed
+    def __init__(
+        self, name: str, sfreq: float, speed: float = 1.0, fit: ClockFit | None = None, until: float = math.inf
+    ) -> None:
+        self._name, self._sfreq, self._speed, self._until = name, sfreq, speed, until
         self._period = 1.0 / sfreq
-        self._tolerance = max(TOLERANCE_S, 1.5 * self._period)
         #: Index of the next sample.
         self.index = 0
-        self.n_gaps = self.n_steps = 0
-        self._fit = ClockFit(sfreq)
+        self.n_gaps = 0
+        #: From which sample on the clock of the stamps was set, and by how many seconds.
+        self.steps: list[tuple[int, float]] = []
+        self.rate = RateWatch(name, sfreq)
+        self._fit = fit or ClockFit(sfreq)
+        self._fit.memory_s = SHORTEST_S
         self._arrival: float | None = None
         self._told = 0
         self._steps: NDArray[np.float64] = np.zeros(0)
+        #: Seconds by which stamps may be off, and how much they scatter; by the newest chunks, and what these were
+        #: off by on average.
+        self._tolerance = max(STEP_S, 1.5 * self._period)
+        self._scatter = 0.0
+        self._strays: deque[float] = deque(maxlen=N_SCATTER)
+        self._bias = 0.0
+        #: What the next stamp should be; samples since a stamp that was not counted on from the one before, and how
+        #: many there were between the last such ones.
+        self._next, self._since = 0.0, 0
+        self._pushes: deque[int] = deque(maxlen=8)
+        self._held: _Rows | None = None
+
+    @property
+    def n_steps(self) -> int:
+        """How often the clock of the stamps was set."""
+        return len(self.steps)
+
+    @property
+    def n_held(self) -> int:
+        """Samples that are held back until it is clear where they belong."""
+        return 0 if self._held is None else len(self._held.data)
 
     def add(
-        self, data: NDArray[Any], stamps: NDArray[np.float64], arrival: float
-    ) -> list[tuple[Block | Gap | ClockMap | str, slice]]:
+        self, data: NDArray[Any], stamps: NDArray[np.float64], arrival: float | None, offset: float = 0.0
+    ) -> list[Placed]:
         """Place one chunk.
 
         Parameters
@@ -58,89 +119,211 @@ class Continuity:
         data : array, shape (n_samples, n_channels)
             Samples as they came.
         stamps : array, shape (n_samples,)
-            Their stamps in LSL seconds of this machine.
-        arrival : float
-            When they came, in LSL seconds.
+            Their stamps as they came, in seconds.
+        arrival : float or None
+            When they came, in LSL seconds; None if nobody knows.
+        offset : float
+            What brings the stamps to the LSL seconds of this machine.
 
         Returns
         -------
-        items : list of (Block, Gap, ClockMap or str, slice)
-            For the graph, each with the rows of the chunk that it holds; a string is an event in words.
+        placed : list of (Block, Gap, ClockMap or str, array)
+            For the graph, each with the stamps of its samples as they came; a string is an event in words. Samples
+            that are held back come with a later chunk or with :meth:`flush`.
         """
         n = len(data)
         pause = 0.0
-        if self._arrival is not None:
+        if arrival is not None and self._arrival is not None:
             pause = (arrival - self._arrival) * self._speed - n * self._period
         self._arrival = arrival
-        if self._fit.known:  # the usual case, cheaply: all stamps on one line, near ours
+        if self._fit.known and self._held is None:  # the usual case, cheaply: all stamps on one line, near ours
             off = (stamps - self._ramp(n)).tolist()
-            low, high, mean, expected = min(off), max(off), sum(off) / n, self._fit.time(self.index)
+            low, high, mean = min(off), max(off), sum(off) / n
+            expected = self._fit.time(self.index) + self._bias - offset
             near = expected - self._tolerance < low <= high < expected + self._tolerance
             if near and high - low < self._period / 2 and math.isfinite(mean):
-                self._fit.add(self.index, n, mean + (n - 1) / 2 * self._period)
-                return self._take(data, slice(0, n))
-        return self._add_slowly(data, stamps, arrival, pause)
+                self._learn([self._next, *off], offset, mean - expected, n)
+                self._fit.add(self.index, n, mean + offset + (n - 1) / 2 * self._period)
+                self._next = off[-1] + offset + n * self._period
+                return self._take(data, stamps)
+        rows = _Rows(data, stamps, stamps + offset, np.full(n, pause))
+        if not (np.abs(rows.stamps) < ABSURD_S).all():
+            before = self._next if self._held is None else float(self._held.stamps[-1]) + self._period
+            known = self._fit.known or self._held is not None
+            rows.stamps = _filled(rows.stamps, self._period, before if known else None, arrival or 0.0)
+        rows.stamps = spread_equal(rows.stamps, self._period)
+        self._held = rows if self._held is None else self._held.followed_by(rows)
+        return self._place(last=False)
+
+    def flush(self) -> list[Placed]:
+        """Place what is held back by what is known now: nothing comes for the time being."""
+        return [] if self._held is None else self._place(last=True)
 
     def _ramp(self, n: int) -> NDArray[np.float64]:
         if len(self._steps) < n:
             self._steps = np.arange(2 * n, dtype=np.float64) * self._period
         return self._steps[:n]
 
-    def _take(self, data: NDArray[Any], rows: slice) -> list[tuple[Block | Gap | ClockMap | str, slice]]:
-        found: list[tuple[Block | Gap | ClockMap | str, slice]] = [(Block(self.index, data[rows]), rows)]
-        self.index += rows.stop - rows.start
+    def _learn(self, off: list[float], offset: float, mean: float, n: int) -> None:
+        """Take in a chunk: by how much its stamps were off on average, and how often they were made anew.
+
+        ``off`` says what the first stamp should have been, then, without ``offset``, each stamp less what follows by
+        the nominal rate from the first one. A stamp that comes too soon after the one before tells how late that was:
+        what is late comes back, what is lost does not.
+        """
+        self._bias += 0.25 * mean
+        self._since += n
+        apart = STAMPED * self._period
+        first = off[1] + offset - off[0] if self.index else 0.0
+        moves = [first]
+        if max(off[1:]) - min(off[1:]) > apart:
+            moves += [b - a for a, b in pairwise(off[1:])]
+        pushes = sum(abs(move) > apart for move in moves)
+        exact = self._since >= LONGEST_S / 2 * self._sfreq
+        if not pushes:
+            if exact and self._pushes:  # what made the line stray is over
+                self._fit.shift(self._bias)
+                self._bias = 0.0
+                self._strays.clear()
+                self._pushes.clear()
+                self._judge()
+            return
+        if not exact:
+            self._pushes.append(max(1, self._since // pushes))
+        self._since = 0
+        if min(moves) < -apart:
+            self._strays.append(-min(moves))
+            self._judge()
+
+    def _judge(self) -> None:
+        """How much stamps scatter, and what follows from it."""
+        strays = sorted(self._strays)
+        self._scatter = 0.0 if not strays else strays[-1 if len(strays) < FEW else len(strays) // 2]
+        self._tolerance = max(LEAST * self._period, MANY * self._scatter)
+        self._fit.memory_s = min(MEMORY_S, max(SHORTEST_S, MEMORY_S * (self._scatter / JITTERY_S) ** 2))
+
+    def _begin(self, stamps: NDArray[np.float64]) -> None:
+        """Judge the first stamps: unless they are exact, and only whole periods of them are missing, they scatter."""
+        moves = np.diff(stamps) - self._period
+        anew = np.abs(moves) > STAMPED * self._period
+        far = np.abs(moves) > STEP_S
+        if not (moves[far].min(initial=0.0) < 0.0 < moves[far].max(initial=0.0)):
+            anew &= ~far  # a gap or a step of the clock, since it does not come back
+        anew &= np.abs(moves) <= LONGEST_S
+        back, periods = moves[anew & (moves < 0)], moves[anew] / self._period
+        if len(back) or (np.abs(periods - np.round(periods)) > 2 * STAMPED).any():
+            self._strays.extend(np.abs(back if len(back) else moves[anew]).tolist())
+            self._pushes.append(max(1, len(stamps) // (1 + int(np.count_nonzero(anew)))))
+            jumps = np.where(far & ~anew, moves, 0.0)
+        else:
+            jumps = np.where(far | anew, moves, 0.0)
+        self._judge()
+        self._fit.lean(self._scatter)
+        self._fit.anchor(self.index, float(stamps[0]))
+        self._fit_pieces(stamps - np.concatenate([[0.0], np.cumsum(jumps)]))
+
+    def _take(self, data: NDArray[Any], raw: NDArray[np.float64]) -> list[Placed]:
+        found: list[Placed] = [(Block(self.index, data), raw)]
+        self.index += len(data)
+        self.rate.count(len(data))
         if self.index - self._told >= UPDATE_S * self._sfreq:
-            found.append((self._map(), rows))
+            found.append((self._map(), raw[:0]))
+            blind = self._tolerance > 1.5 * self._period
+            found += [(words, raw[:0]) for words in self.rate.look(self.index, self._fit.slope, self._scatter, blind)]
         return found
 
-    def _add_slowly(
-        self, data: NDArray[Any], stamps: NDArray[Any], arrival: float, pause: float
-    ) -> list[tuple[Block | Gap | ClockMap | str, slice]]:
-        if not np.isfinite(stamps).all():
-            guess = self._fit.time(self.index) if self._fit.known else arrival
-            stamps = np.where(np.isfinite(stamps), stamps, guess + self._ramp(len(stamps)))
-        stamps = _mend(stamps, self._period)
-        if self._fit.known:
-            line = self._fit.time(self.index) + np.arange(len(stamps)) * self._fit.slope
-            if abs(stamps[-1] - line[-1]) <= self._tolerance:  # strays before it are broken stamps, no more
-                stamps = np.where(np.abs(stamps - line) <= self._tolerance, stamps, line)
-        found: list[tuple[Block | Gap | ClockMap | str, slice]] = []
-        done = 0
-        while done < len(data):
+    def _place(self, last: bool) -> list[Placed]:
+        """Place held samples as far as it is clear where they belong; all of them if they are the last."""
+        rows, self._held = self._held, None
+        assert rows is not None
+        found: list[Placed] = []
+        none = rows.raw[:0]
+        done, total = 0, len(rows.data)
+        jumped = -1
+        while done < total:
             if not self._fit.known:
-                self._fit.anchor(self.index, float(stamps[done]))
-                found.append((self._map(), slice(done, done)))
-            off = stamps[done:] - (self._fit.time(self.index) + np.arange(len(data) - done) * self._fit.slope)
-            strays = np.abs(off) > self._tolerance
-            n = int(np.argmax(strays)) if strays.any() else len(off)
+                if total < BEGIN_S * self._sfreq and not last:
+                    self._held = rows
+                    break
+                self._begin(rows.stamps)
+                found.append((self._map(), none))
+            line = self._fit.time(self.index) + self._bias + np.arange(total - done) * self._fit.slope
+            off = rows.stamps[done:] - line
+            astray = np.abs(off) > self._tolerance
+            n = int(np.argmax(astray)) if astray.any() else total - done
             if n:
-                self._fit.add(self.index, n, float(stamps[done : done + n].mean()))
-                found += self._take(data, slice(done, done + n))
+                self._fit_rows(rows.stamps[done : done + n], off[:n])
+                found += self._take(rows.data[done : done + n], rows.raw[done : done + n])
                 done += n
+                continue
+            window = self._window()
+            aside = np.sign(off) != np.sign(off[0])
+            back = int(np.argmax(~astray | aside)) if (~astray | aside).any() else 0
+            if jumped == done:  # it makes no sense
+                back = 1
+            if back:  # late or broken stamps, no more: these samples follow those before them
+                found += self._take(rows.data[done : done + back], rows.raw[done : done + back])
+                done += back
+            elif total - done < window and not last:
+                self._held = rows.after(done)
+                break
             else:
-                for item in self._jump(float(off[0]), pause):
-                    found.append((item, slice(done, done)))
+                jumped = done
+                size = _level(off[:window], max(self._tolerance, self._period / 2))
+                for item in self._jump(size, float(rows.stamps[done]), float(rows.pauses[done])):
+                    found.append((item, none))
                     if isinstance(item, Gap):
-                        pause -= (item.stop - item.start) * self._period
+                        rows.wait_less(done, (item.stop - item.start) * self._period)
                         self.index = item.stop
+                if self._told < 0:
+                    found.append((self._map(), none))
         return found
 
-    def _jump(self, off: float, pause: float) -> list[Gap | str]:
-        if pause > off / 2 and off > 0:
+    def _fit_rows(self, stamps: NDArray[np.float64], off: NDArray[np.float64]) -> None:
+        n = len(stamps)
+        self._learn([self._next, *(stamps - self._ramp(n)).tolist()], 0.0, float(off.mean()), n)
+        self._fit_pieces(stamps)
+        self._next = float(stamps[-1]) + self._period
+
+    def _fit_pieces(self, stamps: NDArray[np.float64]) -> None:
+        step = max(1, round(PIECE_S * self._sfreq))
+        for start in range(0, len(stamps), step):
+            piece = stamps[start : start + step]
+            self._fit.add(self.index + start, len(piece), float(piece.mean()))
+
+    def _window(self) -> int:
+        """For how many samples a jump has to last."""
+        push = sorted(self._pushes)[len(self._pushes) // 2] if self._pushes else 0
+        n = max(math.ceil(SETTLE_S * self._sfreq), 3 * push)
+        return max(3, min(n, math.ceil(LONGEST_S * self._sfreq)))
+
+    def _jump(self, off: float, stamp: float, pause: float) -> list[Block | Gap | ClockMap | str]:
+        """What a lasting jump of the stamps by ``off`` seconds means, at a sample with this stamp."""
+        period = self._fit.slope
+        whole = abs(off / period - round(off / period)) * period <= max(WHOLE * period, 3 * self._scatter)
+        if 0 < off <= STEP_S:
+            missing = off if whole else 0.0
+        elif off > 0 and (pause > off / 2 if self._arrival is not None else stamp <= self._until):
             missing = off
         elif pause > self._tolerance:
             missing = pause  # the sender came back with another clock: only the pause tells
         else:
             missing = 0.0
-        n = round(missing * self._sfreq)
-        found: list[Gap | str] = []
-        if abs(off - missing) > self._tolerance or n < 1:
-            self.n_steps += 1
-            self._fit.forget()
-            found.append(f"{self._name}: the sender's clock stepped by {off - missing:+.4g} s at sample {self.index}")
+        n = round(missing / period)
+        found: list[Block | Gap | ClockMap | str] = []
         if n >= 1:
             self.n_gaps += 1
+            self.rate.lose(n)
             found.append(Gap(self.index, self.index + n))
+        step = off - n * period
+        if abs(off - missing) > STEP_S:
+            self.steps.append((self.index + n, step))
+            words = f"the sender's clock stepped by {off - missing:+.4g} s at sample {self.index}"
+            found.append(f"{self._name}: {words}")
+        if n < 1 or abs(step) > max(self._tolerance, STEP_S) or self._scatter < STAMPED * self._period < abs(step):
+            self._fit.shift(step)
+            self._told = -1  # the new line is to be told
+        self._next = stamp
         return found
 
     def _map(self) -> ClockMap:
@@ -148,7 +331,50 @@ class Continuity:
         return self._fit.map(self.index)
 
 
-def _mend(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:
+class _Rows:
+    """Samples that wait to be placed: as they came, with their stamps as they came and brought to this machine's clock,
+    and by how much longer than they last nothing had come before their chunk."""
+
+    def __init__(
+        self, data: NDArray[Any], raw: NDArray[np.float64], stamps: NDArray[np.float64], pauses: NDArray[np.float64]
+    ) -> None:
+        self.data, self.raw, self.stamps, self.pauses = data, raw, stamps, pauses
+
+    def followed_by(self, other: _Rows) -> _Rows:
+        return _Rows(
+            np.concatenate([self.data, other.data]),
+            np.concatenate([self.raw, other.raw]),
+            np.concatenate([self.stamps, other.stamps]),
+            np.concatenate([self.pauses, other.pauses]),
+        )
+
+    def after(self, n: int) -> _Rows:
+        return _Rows(self.data[n:], self.raw[n:], self.stamps[n:], self.pauses[n:])
+
+    def wait_less(self, start: int, seconds: float) -> None:
+        """A gap accounts for a pause: what follows in the same chunk has that much less of it."""
+        same = self.pauses[start:] == self.pauses[start]
+        self.pauses[start:][same] -= seconds
+
+
+def _level(off: NDArray[np.float64], tolerance: float) -> float:
+    """How far stamps have jumped for good: what lies nearest to the old line, without its scatter."""
+    nearest = np.abs(off).min()
+    return float(np.median(off[np.abs(off) <= nearest + tolerance]))
+
+
+def _filled(stamps: NDArray[np.float64], period: float, before: float | None, otherwise: float) -> NDArray[np.float64]:
+    """Put what the stamps around them suggest in the place of stamps that are none."""
+    sane, rows = np.abs(stamps) < ABSURD_S, np.arange(len(stamps))
+    if before is None:  # as the first good one says
+        first = int(np.argmax(sane))
+        before = float(stamps[first]) - first * period if sane.any() else otherwise
+    newest = np.maximum.accumulate(np.where(sane, rows, -1))
+    since = np.where(newest < 0, before, stamps[newest])
+    return np.where(sane, stamps, since + (rows - np.maximum(newest, 0)) * period)
+
+
+def spread_equal(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:
     """Spread runs of equal stamps, which some senders give to a whole chunk: LSL stamps its last sample."""
     same = np.diff(stamps) == 0
     if not same.any():

@@ -13,7 +13,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from devices.continuity import Continuity
+from devices.continuity import Continuity, Placed
 from devices.limits import files_are_used_up
 from devices.lsl_info import (
     DTYPES,
@@ -180,6 +180,7 @@ class Inlet:
     def _receive(self) -> None:
         try:
             self._receive_until_stopped()
+            self._release()
         except Exception as error:
             self._set("failed", f"receiving failed: {error!r}")
             raise
@@ -196,6 +197,7 @@ class Inlet:
                     timeout=wait, max_samples=most, min_samples=least, as_numpy=True
                 )
             except pylsl.util.LostError:
+                self._release()
                 self._lost("lost")
                 silent_s = 0.0
                 continue
@@ -207,6 +209,7 @@ class Inlet:
             elif rate:
                 silent_s += wait
                 if silent_s >= SILENCE_S:
+                    self._release()
                     if self.status == "live":
                         self._set("silent", f"no data for {silent_s:.1f} s")
                     self._find_again()
@@ -219,20 +222,14 @@ class Inlet:
         """
         if self.continuity is None or not self._hops:
             return 1, max(64, math.ceil(PATIENCE_S * rate))
-        done = self.continuity.index - self._cut
+        done = self.continuity.index + self.continuity.n_held - self._cut
         n = min(*(hop - done % hop for hop in self._hops), max(1, int(PATIENCE_S * rate / 2)))
         return n, n
 
     def _deliver(self, values: Any, stamps: Any) -> None:
         arrival = pylsl.local_clock()
         if self.continuity is not None:
-            for item, rows in self.continuity.add(values, stamps + self.offset, arrival):
-                sent = None
-                if isinstance(item, Block) and self.description.applied is not None:
-                    sent, item = item.data, Block(item.start, self.description.take(item.data))  # noqa: PLW2901
-                self._sink(Arrival(self.stream, item, arrival, stamps[rows], sent))
-                if isinstance(item, Gap):
-                    self._cut = item.stop
+            self._hand_on(self.continuity.add(values, stamps, arrival, self.offset), arrival)
             return
         for row, stamp in zip(values, stamps, strict=True):
             kept: Any
@@ -242,6 +239,20 @@ class Inlet:
                 kept = np.array([row])
             marker = Marker(float(stamp) + self.offset, self.description.marker(row))
             self._sink(Arrival(self.stream, marker, arrival, np.array([stamp]), kept))
+
+    def _release(self) -> None:
+        """Hand on what is held back, since nothing more comes for now."""
+        if self.continuity is not None:
+            self._hand_on(self.continuity.flush(), pylsl.local_clock())
+
+    def _hand_on(self, placed: list[Placed], arrival: float) -> None:
+        for item, raw in placed:
+            sent = None
+            if isinstance(item, Block) and self.description.applied is not None:
+                sent, item = item.data, Block(item.start, self.description.take(item.data))  # noqa: PLW2901
+            self._sink(Arrival(self.stream, item, arrival, raw, sent))
+            if isinstance(item, Gap):
+                self._cut = item.stop
 
     # Loss and return
 

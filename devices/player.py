@@ -161,7 +161,7 @@ class Player:
                 data = recording.read(at, min(at + piece, segment.stop))
                 for i in range(0, len(data), n):
                     part = data[i : i + n]
-                    times = segment.time + (at + i - segment.start + np.arange(len(part))) / sfreq
+                    times = recording.times(at + i, at + i + len(part))
                     yield _Due(float(times[-1]), times, part)
 
     def _wait_until(self, start: float, time: float, stop: threading.Event, progress: Callable[[float], None]) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.timeline import read_timeline
 from pipeline.decoders.presets import Preset
 from pipeline.decoding_graph import NEURAL, decoding_graph
 from pipeline.graph import Graph
@@ -157,14 +159,13 @@ def cut(
         rows = slice(piece.start - first, piece.stop - first)
         x[rows] = piece.neural if piece.bad is None else np.where(piece.bad, 0.0, piece.neural)
         y[:, rows], known[rows] = piece.talkers, True
-    # The instants of the samples, by the clock map that came with them; within a recording they are one line.
-    clock = next(item for item in found if isinstance(item, ClockMap))
-    times = clock.time0 + (np.arange(first, stop) - clock.index0) * clock.period
+    times = _times(found, first, stop)
     runs: list[Run] = []
     empty: list[str] = []
     sfreq = graph.specs[NEURAL].sfreq
     for trial in trials:
-        rows = slice(*np.searchsorted(times, [trial.start, trial.stop]))
+        inside = np.flatnonzero((times >= trial.start) & (times < trial.stop))
+        rows = slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0)
         if not known[rows].any():
             empty.append(trial.name)
             continue
@@ -190,6 +191,23 @@ def cut(
     return runs
 
 
+def _times(items: Sequence[Item], first: int, stop: int) -> NDArray[np.float64]:
+    """When samples ``first`` to ``stop`` were taken, each by the clock map that came before it."""
+    times = np.empty(stop - first)
+    clock: ClockMap | None = None
+    done = first
+    for item in items:
+        if isinstance(item, ClockMap):
+            clock = item
+        elif isinstance(item, Aligned) and clock is not None:
+            # What is missing before it has its time by the same map.
+            times[done - first : item.stop - first] = (
+                clock.time0 + (np.arange(done, item.stop) - clock.index0) * clock.period
+            )
+            done = item.stop
+    return times
+
+
 def _attended(trial: Trial, times: NDArray[np.floating]) -> NDArray[np.int64]:
     attended = np.full(len(times), -1)
     for time, name in sorted(trial.attended, key=lambda event: event[0]):
@@ -199,24 +217,7 @@ def _attended(trial: Trial, times: NDArray[np.floating]) -> NDArray[np.int64]:
 
 def _interleave(sources: dict[str, Signal]) -> Iterator[tuple[str, Item]]:
     """All streams in pieces, in order of time: nothing has to wait long for anything."""
-    pieces: list[tuple[float, str, ClockMap | Gap | tuple[int, int, int]]] = []
-    for name, signal in sources.items():
-        sfreq, stamps = signal.spec.sfreq, signal.stamps
-        index = 0
-        breaks = np.flatnonzero(np.abs(np.diff(stamps) - 1 / sfreq) > 0.5 / sfreq) + 1
-        for first, last in zip([0, *breaks], [*breaks, len(stamps)], strict=True):
-            begin = float(stamps[first])
-            if first:
-                missing = max(1, round((begin - float(stamps[first - 1])) * sfreq) - 1)
-                pieces.append((begin, name, Gap(index, index + missing)))
-                index += missing
-            pieces.append((begin, name, ClockMap(float(index), begin, 1 / sfreq)))
-            step = max(1, round(PIECE_S * sfreq))
-            for start in range(first, last, step):
-                stop = min(start + step, last)
-                pieces.append((float(stamps[stop - 1]), name, (index, start, stop)))
-                index += stop - start
-        pieces.append((float(stamps[-1]), name, Gap(index, index)))  # the end: let what is held go
+    pieces = [(time, name, what) for name, signal in sources.items() for time, what in _pieces(name, signal)]
     pieces.sort(key=lambda piece: piece[0])
     for _, name, what in pieces:
         if isinstance(what, tuple):
@@ -224,3 +225,29 @@ def _interleave(sources: dict[str, Signal]) -> Iterator[tuple[str, Item]]:
             yield name, Block(at, sources[name].read(start, stop))
         else:
             yield name, what
+
+
+def _pieces(name: str, signal: Signal) -> Iterator[tuple[float, ClockMap | Gap | tuple[int, int, int]]]:
+    """Gaps, clock maps, and blocks as (index, first row, last row), each with the time at which it is due."""
+    sfreq, stamps = signal.spec.sfreq, signal.stamps
+    found = read_timeline(name, stamps, sfreq)
+    step = max(1, round(PIECE_S * sfreq))
+    index, at = 0, float(stamps[0])
+    for start, stop, missing in zip(found.starts.tolist(), found.stops.tolist(), found.missing.tolist(), strict=True):
+        ahead = index + missing - start  # of a row, its index
+        first = float(found.at(np.array([start]))[0])
+        if missing:
+            yield first, Gap(index, index + missing)
+        inside = found.rows[(found.rows >= start) & (found.rows < stop)]
+        at_knots = found.at(inside)
+        lines = np.column_stack([inside[:-1] + ahead, at_knots[:-1], np.diff(at_knots) / np.diff(inside)]).tolist()
+        edges = [start, *np.ceil(inside[1:-1]).astype(int).tolist(), stop]
+        for numbers, (begin, end) in zip(lines, pairwise(edges), strict=True):
+            line = ClockMap(*numbers)
+            yield line.time(begin + ahead), line
+            for row in range(begin, end, step):
+                last = min(row + step, end)
+                at = line.time(last - 1 + ahead)
+                yield at, (row + ahead, row, last)
+        index = stop + ahead
+    yield at, Gap(index, index)  # the end: let what is held go

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.regular_file import must_be_regular
+from devices.timeline import Timeline, even_timeline
 from pipeline.stream import ELECTRODES, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -44,10 +45,6 @@ class Segment(NamedTuple):
     stop: int
     time: float
 
-    def time_at(self, index: float, sfreq: float) -> float:
-        """When a sample was taken, in seconds since sample 0."""
-        return self.time + (index - self.start) / sfreq
-
 
 class Recording:
     """A recording that can be read piece by piece. Made by :func:`open_recording`.
@@ -61,8 +58,10 @@ class Recording:
         Number of samples that can be read.
     segments : list of Segment
         The contiguous pieces in order of time, never empty. What lies between them was not recorded.
+    timeline : Timeline
+        When samples were taken, to begin with the first one; samples outside all segments have no time.
     annotations : list of (float, str)
-        Onset in seconds on the segments' time axis, and description; sorted, none outside the recording.
+        Onset in seconds since sample 0, and description; sorted, none outside the recording.
     """
 
     def __init__(
@@ -72,8 +71,10 @@ class Recording:
         segments: Sequence[Segment],
         annotations: Iterable[tuple[float, str]],
         read: Callable[[int, int], NDArray[np.float32]],
+        timeline: Timeline | None = None,
     ) -> None:
         self.spec, self.n_samples, self.segments = spec, n_samples, list(segments)
+        self.timeline = timeline or even_timeline(self.segments, spec.sfreq)
         self._read = read
         # Formats round onsets: what is off by less than a sample is not outside.
         slack, end = 1 / spec.sfreq, self.duration
@@ -83,8 +84,20 @@ class Recording:
     @property
     def duration(self) -> float:
         """Seconds from sample 0 to the end of the last sample, gaps included."""
-        last = self.segments[-1]
-        return last.time_at(last.stop, self.spec.sfreq)
+        return self.time_at(self.segments[-1].stop)
+
+    @property
+    def n_gaps(self) -> int:
+        """How often samples are missing."""
+        return int(np.count_nonzero(self.timeline.missing))
+
+    def time_at(self, index: float) -> float:
+        """When a sample was taken, in seconds since sample 0."""
+        return float(self.timeline.at(np.array([index]))[0])
+
+    def times(self, start: int, stop: int) -> NDArray[np.float64]:
+        """When samples ``start`` to ``stop`` of one segment were taken, in seconds since sample 0."""
+        return self.timeline.at(np.arange(start, stop))
 
     def changed(
         self,
@@ -181,10 +194,17 @@ def _open(path: Path, suffix: str, stream: str | None, kinds: Mapping[str, str])
     return open_fif(path)
 
 
+def segments_of(timeline: Timeline) -> list[Segment]:
+    """Return the contiguous pieces of a timeline."""
+    begun = timeline.at(timeline.starts)
+    pieces = zip(timeline.starts.tolist(), timeline.stops.tolist(), begun.tolist(), strict=True)
+    return [Segment(*piece) for piece in pieces]
+
+
 def time_at(segments: Sequence[Segment], sfreq: float, index: float) -> float:
-    """When a sample was taken, in seconds since sample 0; the index may lie in a gap."""
-    before = bisect_right(segments, index, key=lambda s: s.start) - 1
-    return segments[max(before, 0)].time_at(index, sfreq)
+    """When a sample of a file without stamps was taken, in seconds since sample 0; the index may lie in a gap."""
+    segment = segments[max(bisect_right(segments, index, key=lambda s: s.start) - 1, 0)]
+    return segment.time + (index - segment.start) / sfreq
 
 
 def warn_of_unknown_units(spec: StreamSpec) -> None:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from devices.channel_labels import is_place, kind_by_label, split_label
 from devices.lsl_info import unique_names
-from devices.recordings import Recording, RecordingError, Segment, in_words, time_at, warn_of_unknown_units
+from devices.recordings import Recording, RecordingError, Segment, in_words, segments_of, time_at, warn_of_unknown_units
+from devices.timeline import Timeline, even_timeline, read_timeline
 from devices.triggers import codes, markers_of, untold
 from pipeline.stream import ELECTRODES, StreamSpec
 from pipeline.units import microvolts, stated_unit
@@ -162,7 +163,8 @@ def open_edf(path: Path, wanted: str | None = None, kinds: Mapping[str, str] | N
         n = _rate(path, layout, channels, wanted)
         chosen = [channel for channel in channels if channel.n == n]
         spec, scale, offset = _describe(path.stem, n / layout.record_s, chosen)
-        segments, annotations = _records(layout, n, spec.sfreq)
+        timeline, annotations = _records(layout, n, spec.sfreq)
+        segments = segments_of(timeline)
         annotations += untold(_triggers(layout, channels, segments, n), annotations, 1.5 / spec.sfreq)
     signals = [k for k, channel in enumerate(chosen) if channel.kind == "trigger"]
 
@@ -173,7 +175,7 @@ def open_edf(path: Path, wanted: str | None = None, kinds: Mapping[str, str] | N
             numbers[:, signals] = _code(layout, numbers[:, signals])
             return (numbers * scale + offset).astype(np.float32, order="C")
 
-    return Recording(spec, layout.n_records * n, segments, annotations, read)
+    return Recording(spec, layout.n_records * n, segments, annotations, read, timeline)
 
 
 def _say_types(path: Path, channels: Sequence[Channel], known: Collection[str]) -> None:
@@ -282,28 +284,25 @@ def _triggers(
     return markers_of(layout.path, found)
 
 
-def _records(layout: EdfLayout, per_record: int, sfreq: float) -> tuple[list[Segment], list[tuple[float, str]]]:
-    """Pieces without a gap, and what is noted. Only a discontinuous file has more than one."""
+def _records(layout: EdfLayout, per_record: int, sfreq: float) -> tuple[Timeline, list[tuple[float, str]]]:
+    """When samples were taken, and what is noted. Only data records of a discontinuous file have stamps."""
     n_samples = layout.n_records * per_record
-    segments: list[Segment] = []
     annotations: list[tuple[float, str]] = []
-    first = 0.0
-    if not layout.texts:
-        return [Segment(0, n_samples, 0.0)], []
-    for i, found in enumerate(layout.records()):
-        start, stop = i * per_record, (i + 1) * per_record
+    onsets: list[float] = []
+    for i, found in enumerate(layout.records() if layout.texts else ()):
         if not found and layout.discontinuous:
             raise RecordingError(f"{layout.path}: data record {i} does not say when it began")
-        onset = found[0][0] if found else math.nan
-        if not segments:
-            first = 0.0 if math.isnan(onset) else onset
-            segments.append(Segment(start, stop, 0.0))
-        elif layout.discontinuous and onset - first - segments[-1].time_at(start, sfreq) > 0.5 / sfreq:
-            segments.append(Segment(start, stop, onset - first))
-        else:
-            segments[-1] = segments[-1]._replace(stop=stop)
+        onsets.append(found[0][0] if found else math.nan)
+        first = 0.0 if math.isnan(onsets[0]) else onsets[0]
         annotations += [(time - first, text) for time, texts in found for text in texts]
-    return segments, annotations
+    if not (onsets and layout.discontinuous):
+        return even_timeline([(0, n_samples, 0.0)], sfreq), annotations
+    within = np.arange(per_record) / sfreq
+    stamps = (np.array(onsets)[:, None] - onsets[0] + within).ravel()
+    timeline = read_timeline(layout.path.name, stamps, sfreq)
+    for words in timeline.words:
+        log.warning("%s: %s", layout.path.name, words)
+    return timeline, annotations
 
 
 def read_layout(path: Path, kinds: Mapping[str, str]) -> EdfLayout:

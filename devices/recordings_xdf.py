@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,14 +20,18 @@ from devices.recordings import (
     RecordingError,
     Segment,
     in_words,
+    segments_of,
     warn_of_unknown_units,
     warnings_logged,
 )
+from devices.timeline import Timeline, read_timeline
 from pipeline.stream import ELECTRODES, StreamSpec
 from pipeline.units import microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 
+#: Seconds after the recorder's last look at the clocks for which it may have gone on.
+SPARE_S = 60.0
 _EEG_TYPES = ("eeg", "seeg", "ecog", "ieeg")
 #: Words in the type of a stream by which numbers at no regular rate are markers.
 _MARKER_TYPES = ("marker", "stim", "event", "trigger", "annotation")
@@ -37,8 +42,7 @@ _OWN_TYPES = ("journal", "filtered")
 def open_xdf(path: Path, wanted: str | None) -> Recording:
     """Load a stream of an XDF file.
 
-    Stamps of regular streams jitter: each contiguous piece is timed by a straight line through its stamps, all with
-    the slope of the whole recording, and played at the nominal rate. Markers keep their place between samples.
+    Samples are placed by their stamps, as those of a live stream are; see :mod:`devices.timeline`.
 
     Parameters
     ----------
@@ -63,7 +67,7 @@ def open_xdf(path: Path, wanted: str | None) -> Recording:
         if data.shape != (len(chosen["time_stamps"]), spec.n_channels):
             raise RecordingError(f"{path}: {data.shape} numbers are not samples of {spec.n_channels} channels")
         data = (data * scale).astype(np.float32) if np.any(scale != 1) else data.astype(np.float32, copy=False)
-        segments, time_of = _segments(np.asarray(chosen["time_stamps"], float), spec.sfreq, path)
+        timeline, segments, time_of = _timeline(chosen, streams, spec.sfreq, path)
         annotations = [
             (time_of(float(stamp)), marker_text(sample))
             for stream in _markers(streams, path)
@@ -73,7 +77,7 @@ def open_xdf(path: Path, wanted: str | None) -> Recording:
     def read(start: int, stop: int) -> NDArray[np.float32]:
         return data[start:stop].copy()
 
-    return Recording(spec, len(data), segments, annotations, read)
+    return Recording(spec, len(data), segments, annotations, read, timeline)
 
 
 @contextmanager
@@ -191,40 +195,41 @@ def _element(tag: str, value: Any) -> ET.Element:
     return element
 
 
-def _segments(stamps: NDArray[np.float64], sfreq: float, path: Path) -> tuple[list[Segment], Callable[[float], float]]:
-    """Cut where stamps jump.
+def _timeline(
+    stream: dict[str, Any], streams: list[dict[str, Any]], sfreq: float, path: Path
+) -> tuple[Timeline, list[Segment], Callable[[float], float]]:
+    """Place the samples by their stamps.
 
     Returns
     -------
+    timeline : Timeline
+        Seconds count from the first sample on.
     segments : list of Segment
-        The pieces, at the nominal rate; none begins before its predecessor has ended.
+        Its contiguous pieces.
     time_of : callable
-        Brings a time stamp to the segments' time axis.
+        Brings a time stamp of any stream to these seconds.
     """
+    stamps = np.asarray(stream["time_stamps"], float)
     if not np.isfinite(stamps).all():
         raise RecordingError(f"{path}: {np.count_nonzero(~np.isfinite(stamps))} time stamps are not numbers")
-    cuts = np.flatnonzero(np.abs(np.diff(stamps)) > max(0.1, 1.5 / sfreq)) + 1
-    starts, stops = np.concatenate([[0], cuts]), np.concatenate([cuts, [len(stamps)]])
-    pieces = list(zip(starts.tolist(), stops.tolist(), strict=True))
-    # The least-squares slope of stamps over indices, within pieces: their ends alone jitter too much for a ruler.
-    product = square = 0.0
-    for a, b in pieces:
-        index = np.arange(b - a) - (b - a - 1) / 2
-        product += float(index @ (stamps[a:b] - stamps[a:b].mean()))
-        square += float(index @ index)
-    period = product / square if square else 1 / sfreq
-    if not 0.99 < period * sfreq < 1.01:
-        log.warning("%s: samples came every %.4g s, but %g Hz are declared", path.name, period, sfreq)
-        period = period if 0.5 < period * sfreq < 2 else 1 / sfreq  # else the stamps are no use as a ruler
-    begun = np.array([np.mean(stamps[a:b] - period * np.arange(b - a)) for a, b in pieces])
-    segments: list[Segment] = []
-    for (start, stop), stamp in zip(pieces, begun.tolist(), strict=True):
-        earliest = segments[-1].time_at(start, sfreq) if segments else 0.0
-        segments.append(Segment(start, stop, max(earliest, stamp - float(begun[0]))))
+    found = read_timeline(path.name, stamps, sfreq, _latest(streams, len(stamps) / sfreq))
+    for words in found.words:
+        log.warning("%s: %s", path.name, words)
+    begun = float(found.at(np.zeros(1))[0])
+    timeline = found._replace(times=found.times - begun)
+    set_at = [float(stamps[row]) for row, _ in found.steps]
+    set_by = np.cumsum([0.0, *(by for _, by in found.steps)])
 
     def time_of(stamp: float) -> float:
-        before = np.flatnonzero(begun - period / 2 <= stamp)  # half a sample more than fits are off by
-        piece = int(before[-1]) if len(before) else 0
-        return segments[piece].time + (stamp - float(begun[piece])) / (period * sfreq)
+        before = [k for k, at in enumerate(set_at, 1) if at - 0.5 / sfreq <= stamp]
+        return stamp - float(set_by[before[-1] if before else 0]) - begun
 
-    return segments, time_of
+    return timeline, segments_of(timeline), time_of
+
+
+def _latest(streams: list[dict[str, Any]], seconds: float) -> float:
+    """Latest instant at which the recorder looked at the clocks of senders, which it does all the time."""
+    looks = sorted(float(at) for stream in streams for at in stream.get("clock_times", []))
+    if len(looks) < 3 or looks[-1] - looks[0] < seconds / 2:
+        return math.inf
+    return looks[-1] + SPARE_S

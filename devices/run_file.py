@@ -104,8 +104,7 @@ def write_run(
             for segment in recording.segments:
                 for start in range(segment.start, segment.stop, step):
                     stop = min(start + step, segment.stop)
-                    stamps = np.array([segment.time_at(i, recording.spec.sfreq) for i in range(start, stop)])
-                    file.write(xdf.samples(1, stamps, recording.read(start, stop)))
+                    file.write(xdf.samples(1, recording.times(start, stop), recording.read(start, stop)))
             for number, talker in enumerate(talkers, 2):
                 stamps = np.arange(len(talker.envelope)) / talker.sfreq
                 file.write(xdf.samples(number, stamps, np.asarray(talker.envelope, dtype=np.float64)))

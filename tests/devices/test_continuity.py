@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.continuity import TOLERANCE_S, Continuity
+from devices.continuity import STEP_S, Continuity
 from pipeline.stream import Block, ClockMap, Gap
 
 SFREQ, CHUNK = 500.0, 10
@@ -53,7 +53,7 @@ def test_the_clock_map_follows_drift_and_ignores_jitter(drift):
     assert maps[-1].period * SFREQ == pytest.approx(1 + drift, abs=10e-6)
 
 
-@given(st.lists(st.floats(0, TOLERANCE_S / 3), min_size=50, max_size=50))
+@given(st.lists(st.floats(0, STEP_S / 3), min_size=50, max_size=50))
 @settings(max_examples=50, deadline=None)
 def test_jitter_within_the_tolerance_never_makes_a_gap(jitter):
     continuity = Continuity("x", SFREQ)
@@ -108,14 +108,21 @@ def test_a_sender_that_returns_with_another_clock_leaves_a_gap_as_long_as_its_ab
 
 def test_a_gap_within_a_chunk_splits_it():
     continuity = Continuity("x", SFREQ)
-    run(continuity, chunks(20))
-    stamps = 0.4 + np.arange(1, 11) / SFREQ
+    run(continuity, chunks(40))
+    stamps = 0.8 + np.arange(1, 71) / SFREQ
     stamps[6:] += 2.0
-    items = continuity.add(np.arange(20.0).reshape(10, 2), stamps, 2.42)
-    blocks = [(item, rows) for item, rows in items if isinstance(item, Block)]
-    assert [(b.start, b.stop) for b, _ in blocks] == [(200, 206), (1206, 1210)]
-    for block, rows in blocks:
-        np.testing.assert_array_equal(block.data, np.arange(20.0).reshape(10, 2)[rows])
+    data = np.arange(140.0).reshape(70, 2)
+    (first, kept), *rest = continuity.add(data[:10], stamps[:10], 2.82)
+    assert (first.start, first.stop) == (400, 406)
+    np.testing.assert_array_equal(kept, stamps[:6])
+    assert continuity.n_held == 4, "until it is clear that the stamps do not come back"
+    rest += continuity.add(data[10:], stamps[10:], 2.94)
+    (gap,) = gaps([item for item, _ in rest])
+    assert gap == Gap(406, 1406)
+    block, kept = next((item, raw) for item, raw in rest if isinstance(item, Block))
+    assert (block.start, block.stop) == (1406, 1470)
+    np.testing.assert_array_equal(block.data, data[6:])
+    np.testing.assert_array_equal(kept, stamps[6:])
 
 
 def test_equal_stamps_are_spread_backwards_from_the_last_sample():

@@ -295,7 +295,7 @@ def test_xdf_electrodes_come_in_microvolts(tmp_path, unit, factor):
 
 @given(
     jitter=st.floats(0, 0.004),
-    drift=st.floats(-2e-4, 2e-4),
+    drift=st.floats(-5e-3, 5e-3),
     gap=st.sampled_from([0.0, 0.15, 3.0]),
     seed=st.integers(0, 1000),
 )
@@ -312,8 +312,7 @@ def test_jittered_drifting_stamps_leave_markers_at_their_samples(tmp_path, jitte
     if gap:
         assert recording.segments[1].time == pytest.approx(12 * (1 + drift) + gap, abs=0.001)
     for (time, _), index in zip(recording.annotations, (300, 1199, 1200, 1900), strict=True):
-        segment = recording.segments[-1 if index >= 1200 else 0]
-        assert time == pytest.approx(segment.time_at(index, sfreq), abs=0.001)
+        assert time == pytest.approx(recording.time_at(index), abs=0.001)
 
 
 def test_markers_of_xdf_are_what_they_are_live(tmp_path, caplog):

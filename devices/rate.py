@@ -1,0 +1,114 @@
+"""The rate at which samples really come, and what to say of it."""
+
+from __future__ import annotations
+
+#: Relative difference between real and nominal rate from which on it is said: crystals stray by a tenth of it.
+SAID = 2e-4
+#: From here on a rate is wrong: filters are designed at the nominal one, and a notch 1 % off its line misses it.
+WRONG = 0.01
+#: Share of samples that may be missing before it is said every minute, and that minute in seconds of stream.
+LOST, EVERY_S = 0.005, 60.0
+#: Least seconds of stream before anything is said.
+LEAST_S = 10.0
+
+
+def percent(share: float) -> str:
+    """A share in percent, with two digits that count."""
+    return f"{100 * share:.2g} %"
+
+
+def rate_words(real: float, nominal: float, blind: bool) -> str:
+    """Say at which rate samples come, or nothing if it is the nominal one.
+
+    Parameters
+    ----------
+    real, nominal : float
+        In Hz; samples known to be missing count as come.
+    blind : bool
+        Whether stamps scatter too much to show where a sample is missing.
+    """
+    off = real / nominal - 1
+    if abs(off) <= SAID:
+        return ""
+    if blind and off < -LOST:
+        return (
+            f"{real:.5g} of {nominal:g} Hz: {percent(-off)} of the samples are missing, and where cannot be told, "
+            "since the receiver made the stamps; or the rate is not as declared"
+        )
+    side = "below" if off < 0 else "above"
+    return f"the real rate is {real:.7g} Hz, {percent(abs(off))} {side} the nominal {nominal:g} Hz"
+
+
+class RateWatch:
+    """Says once that the real rate is not the nominal one, and once a minute that samples are missing.
+
+    Parameters
+    ----------
+    name : str
+        Of the stream.
+    sfreq : float
+        Nominal rate in Hz.
+    """
+
+    def __init__(self, name: str, sfreq: float) -> None:
+        self._name, self._sfreq = name, sfreq
+        self._said, self._at = 0.0, 0.0
+        self._n_come = self._n_lost = self._n_gaps = 0
+        #: Samples per second by the stamps, those known to be missing included; None while too few are known.
+        self.real: float | None = None
+        #: Whether stamps scatter too much to show where a sample is missing.
+        self.blind = False
+
+    def count(self, n: int) -> None:
+        """Samples came."""
+        self._n_come += n
+
+    def lose(self, n: int) -> None:
+        """Samples are missing."""
+        self._n_lost += n
+        self._n_gaps += 1
+
+    @property
+    def words(self) -> str:
+        """What there is to say of the rate; empty if nothing."""
+        return "" if self.real is None else rate_words(self.real, self._sfreq, self.blind)
+
+    def look(self, index: int, slope: float, scatter: float, blind: bool) -> list[str]:
+        """Return what is to be said now, in words.
+
+        Parameters
+        ----------
+        index : int
+            Samples of the stream so far, those missing included.
+        slope : float
+            Seconds from one sample to the next, by the stamps.
+        scatter : float
+            Of the stamps, in seconds.
+        blind : bool
+            Whether it is too much to show where a sample is missing.
+        """
+        seconds = index / self._sfreq
+        off = 1 / (slope * self._sfreq) - 1 if slope > 0 else -1.0
+        self.blind = blind
+        known = seconds >= LEAST_S and 4 * scatter / min(seconds, 60.0) < max(abs(off), SAID)
+        self.real = 1 / slope if slope > 0 and (known or (seconds >= 2.0 and abs(off) > WRONG)) else None
+        found = []
+        if (
+            known
+            and seconds >= 2 * LEAST_S
+            and abs(off - self._said) > max(SAID if not self._said else 5 * SAID, abs(off) / 4)
+        ):
+            if words := self.words:
+                found.append(f"{self._name}: {words}")
+            self._said = off
+        if seconds - self._at >= EVERY_S:
+            lost = self._n_lost / max(1, self._n_lost + self._n_come)
+            if lost > LOST:
+                found.append(
+                    f"{self._name}: {self._n_lost} samples in {self._n_gaps} gaps were missing in the last "
+                    f"{seconds - self._at:.0f} s, {percent(lost)}"
+                )
+            elif known and blind and off < -LOST and self._at:
+                found.append(f"{self._name}: {self.words}")
+            self._at, self._n_come, self._n_lost, self._n_gaps = seconds, 0, 0, 0
+        return found
