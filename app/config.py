@@ -16,7 +16,7 @@ from app.sound_config import SoundConfig
 from app.validation import explain, nearest
 from devices.decoder_folder import load_decoder
 from devices.journal import JOURNAL
-from devices.lsl_info import StreamSelector
+from devices.lsl_search import StreamSelector
 from devices.overrides import OverrideError, Overrides
 from devices.regular_file import read_text
 from pipeline.align import Align
@@ -66,11 +66,12 @@ class _Strict(BaseModel):
 
 
 class StreamConfig(_Strict):
-    """A stream that comes in: from LSL, by at least one of name, type and source_id, or from a FieldTrip buffer."""
+    """A stream that comes in: from LSL, by name, type, source_id or host, or from a FieldTrip buffer."""
 
     name: str = ""
     type: str = ""
     source_id: str = ""
+    host: str = Field(default="", description="computer that sends it, as 'earmark streams' lists it")
     fieldtrip: str = Field(default="", pattern=r"^$|^[^:\s]+:\d{1,5}$", description="a FieldTrip buffer, host:port")
     ch_type: str = Field(default="", description="type of channels that state none, or EEG: eeg, seeg, ecog, misc")
     unit: str = Field(default="", description="unit of electrodes that state none: V, mV, uV, nV, or 0.0488 uV a step")
@@ -86,7 +87,7 @@ class StreamConfig(_Strict):
     @property
     def selector(self) -> StreamSelector:
         """How to find it."""
-        return StreamSelector(self.name, self.type, self.source_id)
+        return StreamSelector(self.name, self.type, self.source_id, self.host)
 
     @property
     def overrides(self) -> Overrides:

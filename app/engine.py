@@ -21,8 +21,9 @@ from app.engine_streams import StreamStatus, check_expected, open_inlet
 from app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
 from devices.fieldtrip_inlet import FieldTripInlet
 from devices.journal import ANSWER, ANSWERED_BY, OVERRIDES
-from devices.lsl import Arrival, Inlet, Outlet
+from devices.lsl import Arrival, Inlet, Outlet, Sender
 from devices.lsl_info import StreamDescription
+from devices.lsl_search import Search
 from devices.session_writer import Digest, SessionWriter
 from pipeline.attend import Attend
 from pipeline.decoding_graph import CONTROL
@@ -69,6 +70,8 @@ class Engine:
 
     config: Config
     on_event: Callable[[str], None] = log.warning
+    #: Where streams came from until now, if another engine had them before this one.
+    before: Mapping[str, Sender] = field(default_factory=dict)
     #: Told about every decision that came in time, and its number, on the thread of the graph; it must not wait.
     on_decision: Callable[[Decision, int], None] | None = None
     #: Told about every item that arrives, and its stream, on the thread of the graph; it must not wait.
@@ -106,8 +109,12 @@ class Engine:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="graph", daemon=True)
         try:
-            for name, stream in self.config.streams.items():
-                self.inlets[name] = open_inlet(name, stream, self._hand_over, self.config.engine.resolve_s)
+            wanted, resolve_s = self.config.streams, self.config.engine.resolve_s
+            # All are searched for at once, and found one after the other.
+            searches = {name: Search(one.selector) for name, one in wanted.items() if not one.fieldtrip}
+            for name, stream in wanted.items():
+                before, search = self.before.get(name), searches.get(name)
+                self.inlets[name] = open_inlet(name, stream, self._hand_over, resolve_s, before, search)
             check_expected(self.config, self.descriptions)
             self.graph = self.config.graph()
             specs = self.config.sources({name: d.spec for name, d in self.descriptions.items()})
@@ -145,6 +152,11 @@ class Engine:
     def descriptions(self) -> dict[str, StreamDescription]:
         """What the streams say of themselves."""
         return {name: inlet.description for name, inlet in self.inlets.items()}
+
+    @property
+    def senders(self) -> dict[str, Sender]:
+        """Where the LSL streams come from now."""
+        return {name: inlet.sender for name, inlet in self.inlets.items() if isinstance(inlet, Inlet)}
 
     @property
     def budget_s(self) -> float:

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from devices.spawn import leave_signals_to_parent
 
 if TYPE_CHECKING:
+    from app.engine import Engine
     from app.engine_facts import EngineFacts
     from devices.board import Board
+    from devices.lsl import Sender
     from pipeline.stream import Decision
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ class EngineJob:
         Shared memory for gains; empty to set none.
     board : str
         Shared memory by which it says how it is.
+    senders : dict of str to Sender
+        Where the streams came from until now; empty for the first engine of a recording.
     """
 
     text: str
@@ -54,6 +58,7 @@ class EngineJob:
     about: str
     gains: str
     board: str
+    senders: dict[str, Sender]
 
 
 class _Speaker:
@@ -115,8 +120,9 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     config = parse_config(job.text, "the session", Path(job.folder))
     board = Board(job.board)
     set_gains = _gain_setter(job.gains) if job.gains else None
-    engine = Engine(config, on_event=lambda text: speaker.say("event", text), on_decision=set_gains)
+    engine = Engine(config, on_event=lambda text: speaker.say("event", text), on_decision=set_gains, before=job.senders)
     engine.connect()
+    senders = _tell_senders(engine, {}, speaker)
     name = config.attention.neural if config.attention else next(iter(engine.descriptions))
     signals = EngineSignals(name, engine.descriptions[name].spec)
     engine.on_item = signals.take
@@ -138,6 +144,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     teller.start()
     speaker.say("begun")
     while engine.failure is None:
+        senders = _tell_senders(engine, senders, speaker)
         if not pipe.poll(BOARD_S):
             continue
         message = _hear(pipe)
@@ -159,6 +166,14 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     out.close()
     ring.close()
     return "" if engine.failure is None else f"the graph failed: {engine.failure}"
+
+
+def _tell_senders(engine: Engine, told: dict[str, str], speaker: _Speaker) -> dict[str, str]:
+    """Say where the streams come from, if that is not what was told already, for an engine that takes over."""
+    now = {name: sender.xml for name, sender in engine.senders.items()}
+    if now != told:
+        speaker.say("senders", json.dumps(now))
+    return now
 
 
 def _hear(pipe: Connection) -> list[Any] | None:

@@ -63,8 +63,9 @@ class EngineProcess:
         Returns
         -------
         message : list or None
-            ``["connected", headers]`` with what a recording begins with, in base 64; ``["begun"]``;
-            ``["refused", kind, words]``; ``["event", words]``; ``["ended", failure]``.
+            ``["senders", xml]`` with where each stream comes from, in JSON; ``["connected", headers]`` with what a
+            recording begins with, in base 64; ``["begun"]``; ``["refused", kind, words]``; ``["event", words]``;
+            ``["ended", failure]``.
         """
         try:
             if not self._pipe.poll(patience_s):

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from app.config import Config, ConfigError, StreamConfig
 from devices.fieldtrip_inlet import FieldTripInlet
-from devices.lsl import Arrival, Inlet
+from devices.lsl import Arrival, Inlet, Sender
 from devices.lsl_info import StreamDescription
+from devices.lsl_search import Search
 from pipeline.stream import ClockMap, Gap
 
 #: An episode of falling behind has ended once nothing was skipped for so many seconds.
@@ -82,9 +83,28 @@ class StreamStatus:
 
 
 def open_inlet(
-    name: str, stream: StreamConfig, sink: Callable[[Arrival], None], timeout: float
+    name: str,
+    stream: StreamConfig,
+    sink: Callable[[Arrival], None],
+    timeout: float,
+    before: Sender | None = None,
+    search: Search | None = None,
 ) -> Inlet | FieldTripInlet:
     """Find and open a stream, whatever it comes from.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the configuration.
+    stream : StreamConfig
+    sink : callable
+        Receives everything that arrives.
+    timeout : float
+        Seconds to look for it.
+    before : Sender, optional
+        Where it came from until now: it is looked for there.
+    search : Search, optional
+        A search for it that is under way already.
 
     Raises
     ------
@@ -93,7 +113,8 @@ def open_inlet(
     """
     if stream.fieldtrip:
         return FieldTripInlet(name, stream.fieldtrip, sink, stream.overrides, timeout)
-    return Inlet(name, stream.selector, sink, stream.overrides, timeout)
+    table = f"[streams.{name}]"
+    return Inlet(name, stream.selector, sink, stream.overrides, timeout, before=before, search=search, table=table)
 
 
 def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]) -> None:

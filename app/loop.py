@@ -29,6 +29,7 @@ from devices.audio.rings import Entry
 from devices.audio.scene import AudioError
 from devices.audio.shared import discard
 from devices.board import Board
+from devices.lsl import Sender
 from devices.lsl_info import StreamError
 from devices.recorder import Recorder, RecordingFailed
 from devices.subjects import whose
@@ -94,6 +95,9 @@ class Loop:
         self._begun, self._beat, self._beat_at = False, -1, 0.0
         self._born_at = self._lost_at = 0.0
         self._neutral = False
+        #: Where the streams come from, and since when that is known.
+        self._senders: dict[str, str] = {}
+        self._senders_at = 0.0
         self._deaths: deque[float] = deque(maxlen=MAX_RESTARTS + 1)
         self._refused = ""
         self._telling = threading.Lock()
@@ -151,9 +155,18 @@ class Loop:
         assert self._board is not None
         gains = self._audio.names.gains if self._steer else ""
         about = json.dumps({**self._about, "part": len(self.files) + 1})
-        job = EngineJob(self._config.text, str(self._config.folder.resolve()), about, gains, self._board.name)
+        folder = str(self._config.folder.resolve())
+        job = EngineJob(self._config.text, folder, about, gains, self._board.name, self._last_senders())
         self._refused = ""
         self._engine, self._born_at = EngineProcess(job), time.monotonic()
+
+    def _last_senders(self) -> dict[str, Sender]:
+        """Where the streams came from, and when each was last heard of."""
+        facts, found = self.facts, {}
+        for name, xml in self._senders.items():
+            age = facts.get("streams", {}).get(name, {}).get("age_s")
+            found[name] = Sender(xml, self._senders_at if age is None else facts["time"] - age)
+        return found
 
     def _hear(self) -> bool:
         """Hear what the engine says; once it is connected, have it begin. Return whether it has begun."""
@@ -165,6 +178,8 @@ class Loop:
                     self._refused = f"{kind} {words}"
                 case ["ended", failure]:
                     self._refused = f"_ {failure}"
+                case ["senders", xml]:
+                    self._senders, self._senders_at = json.loads(xml), pylsl.local_clock()
                 case ["connected", headers]:
                     self._begin(base64.b64decode(headers))
                 case ["begun"]:

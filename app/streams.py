@@ -193,7 +193,7 @@ def streams(
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
-    from devices.lsl_info import StreamSelector, find_streams
+    from devices.lsl_search import StreamSelector, find_streams
 
     with console.status("Looking for streams ...") as spinner:
         infos = find_streams(StreamSelector(), 1.0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pylsl
@@ -19,12 +20,10 @@ from devices.lsl_info import (
     DTYPES,
     StreamDescription,
     StreamError,
-    StreamSelector,
     describe_xml,
-    find_one,
-    find_streams,
     make_info,
 )
+from devices.lsl_search import LOOK_S, Search, StreamSelector, find_one, successor
 from devices.overrides import Overrides
 from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
@@ -38,6 +37,28 @@ PATIENCE_S = 0.2
 SILENCE_S = 1.0
 #: Seconds between measurements of the clock offset to the sender, as LabRecorder does.
 OFFSET_EVERY_S = 5.0
+#: Longest single call to liblsl that Ctrl-C has to wait for.
+CALL_S = 0.25
+#: Seconds by which a sender may have been started before the one that it replaces was last heard of.
+OVERLAP_S = 1.0
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Where a stream came from, for whoever has to find the same one again.
+
+    Attributes
+    ----------
+    xml : str
+        Its description.
+    seen : float
+        LSL time at which it sent last.
+    """
+
+    xml: str
+    seen: float
 
 
 @dataclass(slots=True)
@@ -69,9 +90,9 @@ class Arrival:
 class Inlet:
     """One LSL stream, received by a thread of its own that blocks until a chunk is there.
 
-    A sender that goes away is looked for, by the selector; one that comes back with the same channels, rate and
-    format is taken up again, the missing samples reported as a gap. One that comes back different is refused, and
-    the refusal said once, for as long as it is there.
+    A sender that goes away is looked for, see :func:`devices.lsl_search.successor`; one that comes back with the same
+    channels, rate and format is taken up again, the missing samples reported as a gap. One that comes back different,
+    or that cannot be it, is refused, and the refusal said once.
 
     Parameters
     ----------
@@ -85,6 +106,12 @@ class Inlet:
         What the user says of it.
     timeout : float
         Seconds to look for the stream at first.
+    before : Sender, optional
+        Where the stream came from until now: this very sender is looked for, whatever else the selector finds.
+    search : Search, optional
+        A search for it that is under way already.
+    table : str
+        Where the user can say more of the stream, for messages.
 
     Raises
     ------
@@ -99,13 +126,25 @@ class Inlet:
         sink: Callable[[Arrival], None],
         overrides: Overrides,
         timeout: float,
+        *,
+        before: Sender | None = None,
+        search: Search | None = None,
+        table: str = "",
     ) -> None:
         self.stream, self.selector = stream, selector
         self._sink, self._sfreq = sink, overrides.sfreq or 0.0
-        self._open(find_one(selector, timeout), timeout)
+        self._search, self._refused, self._why = search, set[str](), ""
+        self._inlet: Any = None
+        self.offset = self._measured = 0.0
+        self._seen = pylsl.local_clock()
+        if before is None:
+            self._search = None
+            self._open(find_one(selector, timeout, search, table), timeout)
+        else:
+            self._described, self._seen = describe_xml(before.xml), before.seen
+            self._await(timeout)
         self.description = self._described.overridden(overrides)
         spec = self.description.spec
-        self.offset = self._measured = 0.0
         self._measure()
         self.offset = self._measured
         self.continuity = Continuity(stream, spec.sfreq, self.description.speed) if spec.sfreq else None
@@ -146,8 +185,8 @@ class Inlet:
         held = BUFFER_S if info.nominal_srate() else math.ceil(BUFFER_S * max(1.0, self._sfreq / 100))
         inlet = pylsl.StreamInlet(info, max_buflen=held, recover=False)
         try:
-            description = describe_xml(inlet.info(timeout).as_xml())
-            inlet.open_stream(timeout)
+            description = describe_xml(_patiently(inlet.info, timeout).as_xml())
+            _patiently(inlet.open_stream, timeout)
         except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
             why = files_are_used_up() or "A firewall may be in the way: see 'earmark doctor'"
             raise StreamError(
@@ -155,12 +194,17 @@ class Inlet:
             ) from None
         self._inlet, self._described = inlet, description
 
+    @property
+    def sender(self) -> Sender:
+        """Where the stream comes from now."""
+        return Sender(self._described.xml, self._seen)
+
     def _tell(self, item: Any, **fields: Any) -> None:
         self._sink(Arrival(self.stream, item, pylsl.local_clock(), **fields))
 
     def _measure(self) -> None:
         try:
-            self._measured = self._inlet.time_correction(2.0)
+            self._measured = _patiently(self._inlet.time_correction, 2.0)
         except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
             log.warning("stream %r: clock offset not measured: %s", self.stream, error)
 
@@ -203,7 +247,7 @@ class Inlet:
                 continue
             if len(stamps):
                 if self.status != "live":
-                    self._set("live", "is back")
+                    self._back("is back")
                 silent_s = 0.0
                 self._deliver(values, stamps)
             elif rate:
@@ -212,7 +256,7 @@ class Inlet:
                     self._release()
                     if self.status == "live":
                         self._set("silent", f"no data for {silent_s:.1f} s")
-                    self._find_again()
+                    self._find_again(paused=True)
 
     def _wanted(self, rate: float) -> tuple[int, int]:
         """How many samples to wait for, and how many to take.
@@ -227,7 +271,7 @@ class Inlet:
         return n, n
 
     def _deliver(self, values: Any, stamps: Any) -> None:
-        arrival = pylsl.local_clock()
+        self._seen = arrival = pylsl.local_clock()
         if self.continuity is not None:
             self._hand_on(self.continuity.add(values, stamps, arrival, self.offset), arrival)
             return
@@ -263,36 +307,79 @@ class Inlet:
 
     def _lost(self, status: str) -> None:
         self._set(status, "sender lost; looking for it")
-        while not self._stop.wait(PATIENCE_S) and not self._find_again():
+        while not self._stop.wait(PATIENCE_S) and not self._find_again(paused=False):
             pass
 
-    def _find_again(self) -> bool:
-        """Look for a new outlet of the same source; take it up if it fits."""
+    def _await(self, timeout: float) -> None:
+        """Open the stream of the sender that there was before, once it is there."""
+        end = time.monotonic() + timeout
         try:
-            found = [i for i in find_streams(self.selector, 0.5) if i.uid() != self._described.uid]
-        except RuntimeError as error:
-            log.warning("stream %r: search failed: %s", self.stream, error)
-            return False
-        # Not whatever the selector finds, which may be a stream of our own, but the one that was lost.
-        lost = self.description.spec.name, self.description.source_id
-        return any(self._take_up(info) for info in found if (info.name(), info.source_id()) == lost)
+            while not self._recover(paused=False):
+                if time.monotonic() > end:
+                    missing = f"no {self._described.spec.name!r} from host {self._described.host!r} answers"
+                    raise StreamError(f"stream {self.stream!r} is not back: {self._why or missing}")
+                time.sleep(LOOK_S)
+        finally:
+            self._end_search()
 
-    def _take_up(self, info: pylsl.StreamInfo) -> bool:
-        old = self._inlet, self._described
+    def _find_again(self, *, paused: bool) -> bool:
+        """Take up the sender that was lost, if it is back, and say so; or else why not, once."""
+        told, before = self._why, self._described.source_id
+        back = self._recover(paused=paused)
+        if back:
+            now = self._described.source_id
+            self._back("is back" + (f", as source_id {now!r} instead of {before!r}" if now != before else ""))
+        elif self._why != told:
+            self._set("refused", self._why)
+        return back
+
+    def _back(self, words: str) -> None:
+        self._end_search()
+        self._set("live", words)
+
+    def _end_search(self) -> None:
+        if self._search is not None:
+            self._search.close()
+        self._search, self._why = None, ""
+        self._refused.clear()
+
+    def _recover(self, *, paused: bool) -> bool:
+        """Open the stream of the sender that was lost, if it is there and fits; ``paused`` as of :func:`successor`."""
+        lost, old = self._described, (self._inlet, self._measured)
         try:
+            self._search = self._search or Search(self.selector)
+            info, why = successor(lost, self._search.found(), self._refused, paused)
+            if not self._search.settled and (info is None or info.uid() != lost.uid):
+                return False
+            self._why = why or self._why
+            if info is None:
+                return False
             self._open(info, 2.0)
         except StreamError as error:
-            log.warning("stream %r: %s", self.stream, error)
+            self._why = str(error)
             return False
-        wrong = self.description.differences(self._described)
-        if wrong:
-            self._inlet, self._described = old
-            if self.status != "refused":
-                self._set("refused", f"came back with {'; '.join(wrong)}: refused. Restart it as it was")
-            return False
+        wrong = "; ".join(lost.differences(self._described))
+        words = f"came back with {wrong}: refused. Restart it as it was"
         self._measure()
-        self._set("live", "is back")
-        return True
+        if not wrong and lost.uid != info.uid() and not (lost.source_id and lost.source_id == info.source_id()):
+            wrong = "another" if info.created_at() + self._measured < self._seen - OVERLAP_S else ""
+            words = "another stream of that name was there beside it: not taken. Start again the one that was lost"
+        if wrong:
+            self._described, (self._inlet, self._measured) = lost, old
+            self._refused.add(info.uid())
+            self._why = words
+        return not wrong
+
+
+def _patiently(call: Callable[[float], _T], timeout: float) -> _T:
+    """Call liblsl with a time limit, in pieces: what waits in there hears no Ctrl-C."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return call(CALL_S)
+        except pylsl.util.TimeoutError:
+            if time.monotonic() > end:
+                raise
 
 
 class Outlet:

@@ -1,10 +1,9 @@
-"""Finding LSL streams, and what they say of themselves."""
+"""What LSL streams say of themselves."""
 
 from __future__ import annotations
 
 import logging
 import math
-import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -46,28 +45,6 @@ _NO_ELECTRODES = (
 
 class StreamError(RuntimeError):
     """A stream is missing, ambiguous, or not what it should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamSelector:
-    """Which stream to use: all fields that are not empty must match exactly."""
-
-    name: str = ""
-    type: str = ""
-    source_id: str = ""
-
-    def predicate(self) -> str:
-        """The selector in LSL's query language."""
-        terms = [
-            f"{key}={_quote(value)}"
-            for key, value in (("name", self.name), ("type", self.type), ("source_id", self.source_id))
-            if value
-        ]
-        return " and ".join(terms)
-
-    def __str__(self) -> str:
-        fields = (("name", self.name), ("type", self.type), ("source_id", self.source_id))
-        return ", ".join(f"{key} {value!r}" for key, value in fields if value) or "any stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,67 +130,6 @@ class StreamDescription:
             if a != b and not (isinstance(a, tuple) and len(a) != len(b)):
                 found.append(f"{what} {b} instead of {a}" if isinstance(a, str) else f"other {what}")
         return found
-
-
-def _quote(value: str) -> str:
-    # XPath 1.0 knows no escape: a value with both kinds of quote cannot be asked for.
-    if "'" not in value:
-        return f"'{value}'"
-    if '"' not in value:
-        return f'"{value}"'
-    raise StreamError(f"a stream cannot be looked up by {value!r}: it has both kinds of quotation mark")
-
-
-def find_streams(selector: StreamSelector, timeout: float, at_least: int = 1) -> list[pylsl.StreamInfo]:
-    """Look for streams on the network.
-
-    Parameters
-    ----------
-    selector : StreamSelector
-        Which streams; an empty one finds all.
-    timeout : float
-        Longest wait in seconds.
-    at_least : int
-        Return as soon as this many are found; 0 waits to the end and returns all there are.
-    """
-    predicate = selector.predicate()
-    found: list[pylsl.StreamInfo]
-    if predicate:
-        found = pylsl.resolve_bypred(predicate, minimum=at_least or 10_000, timeout=timeout)
-    else:
-        found = pylsl.resolve_streams(wait_time=timeout)
-    return found
-
-
-def find_one(selector: StreamSelector, timeout: float) -> pylsl.StreamInfo:
-    """Find the one stream that is meant.
-
-    Raises
-    ------
-    StreamError
-        If there is none within ``timeout`` seconds, or more than one.
-    """
-    found: list[pylsl.StreamInfo] = []
-    end = time.monotonic() + timeout
-    while not found and time.monotonic() < end:  # in pieces: a call to LSL cannot be interrupted
-        found = find_streams(selector, min(0.5, timeout))
-    if found:  # one has answered; give a second the chance to
-        found = find_streams(selector, 0.3, at_least=2) or found
-    if not found:
-        there = ", ".join(f"{i.name()!r} (type {i.type()!r})" for i in find_streams(StreamSelector(), 1.0)) or "none"
-        raise StreamError(
-            f"no LSL stream with {selector} within {timeout:g} s; streams on the network: {there}. "
-            "Start the sender, or try 'earmark streams' and 'earmark doctor'"
-        )
-    if len({i.uid() for i in found}) > 1:
-        if len({(i.name(), i.source_id()) for i in found}) == 1:
-            hosts = " and ".join(sorted(i.hostname() for i in found))
-            raise StreamError(
-                f"more than one LSL stream with {selector}, on {hosts}, that say they are the same: stop one"
-            )
-        which = ", ".join(f"name {i.name()!r} source_id {i.source_id()!r} host {i.hostname()!r}" for i in found)
-        raise StreamError(f"more than one LSL stream with {selector}: {which}. Name one by its source_id")
-    return found[0]
 
 
 def describe_xml(xml: str) -> StreamDescription:

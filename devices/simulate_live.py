@@ -18,8 +18,9 @@ import pylsl
 from numpy.typing import NDArray
 
 from devices.lsl import Arrival, Inlet, Outlet
-from devices.lsl_info import StreamError, StreamSelector
+from devices.lsl_info import StreamError
 from devices.lsl_log import quiet_liblsl
+from devices.lsl_search import StreamSelector
 from devices.overrides import Overrides
 from devices.simulate import ONSET_S, PRESETS, Listener, ListenerConfig
 from devices.spawn import clean_birth, leave_signals_to_parent

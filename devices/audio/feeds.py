@@ -13,7 +13,8 @@ from devices.audio.ramp import raised_cosine
 from devices.audio.rings import LiveRing
 from devices.audio.scene import AudioError
 from devices.lsl import Arrival, Inlet
-from devices.lsl_info import StreamError, StreamSelector
+from devices.lsl_info import StreamError
+from devices.lsl_search import StreamSelector
 from devices.overrides import Overrides
 from pipeline.stream import Block
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.lsl import Inlet, Outlet
-from devices.lsl_info import DTYPES, StreamError, StreamSelector, describe_xml, find_one, make_info, unique_names
+from devices.lsl_info import DTYPES, StreamError, describe_xml, make_info, unique_names
+from devices.lsl_search import StreamSelector, find_one
 from devices.overrides import Overrides
 from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 

@@ -20,17 +20,25 @@ def samples(index, n_channels=N_CHANNELS):
     return (300 + 10 * channel + wave + (index * 7919 + channel * 104729) % 11).astype(np.float32)
 
 
-def make(source_id, n_channels=N_CHANNELS, sfreq=SFREQ, prefix="E"):
+def make(source_id, n_channels=N_CHANNELS, sfreq=SFREQ, prefix="E", lasting=True):
     names = tuple(f"{prefix}{i}" for i in range(n_channels))
     spec = StreamSpec(f"sender {source_id}", sfreq, names, ("eeg",) * n_channels, ("uV",) * n_channels)
-    return pylsl.StreamOutlet(make_info(spec, "EEG", source_id))
+    info = make_info(spec, "EEG", source_id)
+    return pylsl.StreamOutlet(info if lasting else drawn(info))
+
+
+def drawn(info):
+    """The same description, with the source_id that pylsl makes up: another one in every process."""
+    again = pylsl.StreamInfo(info.name(), info.type(), info.channel_count(), info.nominal_srate(), "float32")
+    again.desc().append_copy(info.desc().child("channels"))
+    return again
 
 
 def main(scenario, source_id):
     n_channels = 6 if scenario == "other-channels" else N_CHANNELS
     sfreq = 250.0 if scenario == "other-rate" else SFREQ
     prefix = "F" if scenario == "other-names" else "E"
-    outlet = make(source_id, n_channels, sfreq, prefix)
+    outlet = make(source_id, n_channels, sfreq, prefix, lasting=scenario != "drawn-id")
     markers = None
     if scenario == "markers":
         spec = StreamSpec(f"markers {source_id}", 0.0, ("marker",), ("misc",), ("",))

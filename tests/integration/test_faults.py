@@ -1,5 +1,6 @@
 """Every fault with real processes and real LSL; whatever happened, the replay must be identical."""
 
+import contextlib
 import os
 import signal
 import time
@@ -9,7 +10,8 @@ import pytest
 import senders
 from rig import CHAIN, Rig, check_tiling, consumed, recording, replayed, rows, sender, small_disk
 
-from devices.lsl_info import StreamError, StreamSelector, find_one, find_streams
+from devices.lsl_info import StreamError
+from devices.lsl_search import StreamSelector, find_one, find_streams
 from pipeline.stream import Block, ClockMap, Gap
 
 
@@ -199,6 +201,41 @@ def test_a_stream_is_received_in_hops_whatever_its_sender_pushes_and_whatever_st
     hop = 25
     for block in blocks:
         assert len(block.data) <= hop - block.start % hop, "no sample of the next block is waited for"
+    replayed(rig.path)
+
+
+def test_a_sender_without_a_lasting_source_id_is_taken_up_again(source_id, tmp_path):
+    text = CHAIN.format(source_id="").replace('source_id = ""', f'name = "sender {source_id}"')
+    with sender("drawn-id", source_id) as first, recording(text, tmp_path) as rig:
+        rig.run(1)
+        first.kill()
+        rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "lost")
+        with sender("drawn-id", source_id):
+            rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "live")
+            rig.run(1)
+    assert any("is back, as source_id" in event for event in rig.events)
+    _, gaps = check_tiling(consumed(rig.path))
+    assert len(gaps) == 1
+    replayed(rig.path)
+
+
+def test_a_stream_of_the_same_name_that_was_there_beside_the_lost_one_is_not_taken_for_it(source_id, tmp_path):
+    text = CHAIN.format(source_id="").replace('source_id = ""', f'name = "sender {source_id}"')
+    name = StreamSelector(name=f"sender {source_id}")
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(sender("drawn-id", source_id))
+        rig = stack.enter_context(recording(text, tmp_path))
+        stack.enter_context(sender("drawn-id", source_id))
+        rig.wait_for(lambda: len(find_streams(name, 0.5, at_least=2)) == 2)
+        rig.run(2)
+        first.kill()
+        rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "refused")
+        n = rig.engine.streams["eeg"].n_samples
+        rig.run(2)
+        assert rig.engine.streams["eeg"].n_samples == n
+        stack.enter_context(sender("drawn-id", source_id))
+        rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "live")
+    assert len([event for event in rig.events if "was there beside it: not taken" in event]) == 1
     replayed(rig.path)
 
 

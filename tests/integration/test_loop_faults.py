@@ -28,6 +28,7 @@ from devices.audio.engine import AudioEngine
 from devices.audio.outlets import SoundOutlets
 from devices.audio.sinks import DeviceSink, FileSink
 from devices.decoder_folder import Facts, save_decoder
+from devices.lsl_search import StreamSelector, find_streams
 from devices.session_file import SessionFile
 from pipeline.decoders.linear import LinearDecoder
 from pipeline.decoders.presets import EEG
@@ -238,6 +239,21 @@ def test_nobody_obeys_a_signal_to_end_or_to_pause_that_is_not_from_the_superviso
     assert not rig.said("ALARM")
     _, gaps = check_tiling(consumed(rig.loop.path))
     assert not gaps
+
+
+def test_an_engine_comes_back_to_the_sender_that_it_had_though_a_twin_of_it_is_there(about, source_id):
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        rig.wait_until_steered()
+        with sender("plain", source_id):
+            selector, end = StreamSelector(source_id=source_id), time.monotonic() + 20
+            while len(find_streams(selector, 0.5, at_least=2)) < 2:
+                assert time.monotonic() < end
+            pid = rig.engine_pid
+            os.kill(pid, signal.SIGKILL)
+            rig.wait_for(lambda: rig.engine_pid not in (pid, None) and rig.loop.facts.get("beat"))
+            rig.wait_until_steered()
+    assert rig.loop.restarts == 1
+    assert not rig.said("more than one LSL stream")
 
 
 def test_recorder_killed_is_replaced_and_nothing_is_missing(about, source_id):
