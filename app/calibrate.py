@@ -29,6 +29,9 @@ def calibrate(
     Keys: r repeats a trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is
     wrong, 130 ended early.
     """
+    from app.toml_file import must_be_toml
+
+    must_be_toml(session, session.parent / PROTOCOL)
     from app.config import load_config
     from app.console import console, fail, failures, say
     from app.keyboard import Keyboard

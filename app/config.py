@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from app.backends import BackendName, PrecisionName
 from app.sound_config import SoundConfig
+from app.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - for whoever reads configurations
+from app.toml_file import parse, read_text
 from app.validation import explain, nearest
 from devices.decoder_folder import load_decoder
 from devices.journal import JOURNAL
 from devices.lsl_search import StreamSelector
 from devices.overrides import OverrideError, Overrides
-from devices.regular_file import read_text
 from pipeline.align import Align
 from pipeline.attend import Attend, AttendConfig
 from pipeline.bandpass import Bandpass
@@ -55,10 +55,6 @@ KINDS: dict[str, Any] = {
     "envelope": Envelope,
     "align": Align,
 }
-
-
-class ConfigError(ValueError):
-    """The configuration cannot be used; the message says where, what was found and what was wanted."""
 
 
 class _Strict(BaseModel):
@@ -223,7 +219,7 @@ def load_config(path: Path) -> Config:
     ConfigError
         If it cannot be read or used.
     """
-    return parse_config(_read(path), str(path), path.parent)
+    return parse_config(read_text(path), str(path), path.parent)
 
 
 def load_sound(path: Path) -> SoundConfig:
@@ -234,7 +230,7 @@ def load_sound(path: Path) -> SoundConfig:
     ConfigError
         If it cannot be read or used.
     """
-    raw = _toml(_read(path), str(path))
+    raw = parse(read_text(path), str(path))
     if "sound" not in raw:
         found = ", ".join(f"[{key}]" for key in raw) or "nothing"
         raise ConfigError(f"{path}: there is no table [sound] with [[sound.talkers]], but {found}")
@@ -246,27 +242,9 @@ def load_sound(path: Path) -> SoundConfig:
     return file.sound
 
 
-def _read(path: Path) -> str:
-    try:
-        return read_text(path)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _toml(text: str, where: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{where} is not valid TOML: {error}") from None
-
-
 def parse_config(text: str, where: str, folder: Path = Path()) -> Config:
     """Check a configuration; ``where`` says in errors where it comes from, paths in it begin in ``folder``."""
-    file = _validate(_File, _toml(text, where), where)
+    file = _validate(_File, parse(text, where), where)
     if not file.streams:
         raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, as [streams.eeg]")
     for name, stream in file.streams.items():

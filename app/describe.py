@@ -30,6 +30,9 @@ def describe(
     Rates and channels come from --recording, else from sfreq and n_channels in the configuration, else from the
     live stream. Exit status: 0 the graph fits, 1 it does not, or a stream is missing.
     """
+    from app.toml_file import must_be_toml
+
+    must_be_toml(config)
     from app.config import load_config
     from app.console import console, failures
     from devices.lsl_log import quiet_liblsl
@@ -73,7 +76,9 @@ def describe(
 
 def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, StreamSpec]:
     from app.engine_streams import open_inlet
+    from devices.audio.outlets import ENVELOPES, envelopes
     from devices.recordings import open_recording
+    from pipeline.envelope import EnvelopeConfig
     from pipeline.stream import StreamSpec
 
     specs: dict[str, StreamSpec] = {}
@@ -87,6 +92,9 @@ def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, S
             specs[name] = StreamSpec(name, stream.sfreq, labels, (kind,) * n, (stream.unit or "uV",) * n)
         elif stream.type.lower() == "markers":
             specs[name] = StreamSpec(name, 0.0, ("marker",), ("misc",), ("",))
+        elif settings.sound is not None and stream.name == settings.sound.publish + ENVELOPES:
+            # The session publishes them itself, once it plays.
+            specs[name] = envelopes(settings.sound.scene(settings.folder), stream.name, EnvelopeConfig())[1]
         else:
             inlet = open_inlet(name, stream, lambda arrival: None, wait)
             specs[name] = inlet.description.spec

@@ -60,6 +60,10 @@ def play(
     and unmutes, Esc mutes, q quits. Ctrl-C, SIGTERM and a closed terminal end it too, with a fade. Exit status: 0
     played, 1 could not play or sound was lost for good, 2 wrong usage.
     """
+    from app.toml_file import must_be_toml
+
+    if config is not None:
+        must_be_toml(config)
     from app.config import load_sound
     from app.console import console, fail, failures, say
     from app.keyboard import Keyboard

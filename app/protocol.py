@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -12,9 +11,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.config import ConfigError
+from app.toml_file import ConfigError, parse, read_text
 from app.validation import explain
-from devices.regular_file import read_text
 
 #: A cue: seconds from the beginning, and who is to be attended from then on; ``""`` is nobody.
 Cue = tuple[float, str]
@@ -227,20 +225,17 @@ def load_protocol(path: Path) -> Protocol:
         If it cannot be read or used.
     """
     try:
-        return parse_protocol(read_text(path), str(path))
-    except FileNotFoundError:
-        raise ProtocolError(f"{path}: no such file; 'earmark new' writes one") from None
-    except UnicodeDecodeError as error:
-        raise ProtocolError(f"{path} cannot be read: {error}") from None
-    except OSError as error:
-        raise ProtocolError(f"{path} cannot be read: {error.strerror}") from None
+        text = read_text(path)
+    except ConfigError as error:
+        raise ProtocolError(str(error)) from None
+    return parse_protocol(text, str(path))
 
 
 def parse_protocol(text: str, where: str) -> Protocol:
     """Check a protocol; ``where`` says in errors where it comes from."""
     try:
-        return Protocol.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ProtocolError(f"{where} is not valid TOML: {error}") from None
+        return Protocol.model_validate(parse(text, where))
+    except ConfigError as error:
+        raise ProtocolError(str(error)) from None
     except ValidationError as error:
         raise ProtocolError("\n".join(f"{where}: {explain(one, Protocol)}" for one in error.errors())) from None

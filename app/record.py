@@ -28,6 +28,9 @@ def record(
     The recording can be replayed bit for bit. Writes DIR/session-DATE-TIME.xdf. Ctrl-C (or SIGTERM) ends the recording
     in good order. Exit status: 0 recorded, 1 could not start or the recording is not whole, 2 wrong usage.
     """
+    from app.toml_file import must_be_toml
+
+    must_be_toml(config)
     from app.config import load_config
     from app.console import console, fail, failures, say
     from app.describe import live_table

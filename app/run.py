@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.calibrate import HEADLESS_HELP, OUT_HELP, read_protocol
+from app.calibrate import HEADLESS_HELP, OUT_HELP, PROTOCOL, read_protocol
 from app.modes import Mode
 
 
@@ -28,6 +28,9 @@ def run(
     quits. Ctrl-C, SIGTERM and a closed terminal end the run in good order too. Exit status: 0 recorded, 1 something
     is wrong.
     """
+    from app.toml_file import must_be_toml
+
+    must_be_toml(session, session.parent / PROTOCOL)
     from app.config import load_config
     from app.console import fail, failures, say
     from app.keyboard import Keyboard

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.calibrate import OUT_HELP, read_protocol
+from app.calibrate import OUT_HELP, PROTOCOL, read_protocol
 
 
 def serve(
@@ -20,6 +20,9 @@ def serve(
     It goes on until Ctrl-C or the command 'shutdown'. Sound plays from the first check on. Exit status: 0 ended in good
     order, 1 something is wrong.
     """
+    from app.toml_file import must_be_toml
+
+    must_be_toml(session, session.parent / PROTOCOL)
     from app.config import load_config
     from app.console import failures, say
     from app.session_screen import refusals

@@ -10,11 +10,14 @@ import pylsl
 from devices.audio.engine import AudioEngine
 from devices.audio.records import Status
 from devices.audio.rings import Entry, PcmReader
+from devices.audio.scene import Scene
 from devices.lsl import Outlet
 from devices.lsl_info import make_info
 from pipeline.envelope import Envelope, EnvelopeConfig
 from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
+#: Ending of the name of the stream of envelopes.
+ENVELOPES = "-envelopes"
 #: Seconds of sound per step of the envelope; between samples of gain, between updates of the envelope's clock.
 HOP_S, GAIN_S, CLOCK_S = 0.01, 0.05, 1.0
 
@@ -91,6 +94,14 @@ class MarkerOutlet:
             )
 
 
+def envelopes(scene: Scene, name: str, config: EnvelopeConfig) -> tuple[Envelope, StreamSpec]:
+    """Return what takes the envelopes of a scene's talkers, opened, and the stream ``name`` that it makes."""
+    names, n = tuple(talker.name for talker in scene.talkers), len(scene.talkers)
+    node = Envelope(config)
+    spec = StreamSpec(name, scene.sfreq, names, ("misc",) * n, ("",) * n, hop=round(HOP_S * scene.sfreq))
+    return node, node.open(spec).evolve(name=name)
+
+
 class EnvelopeOutlet:
     """Envelopes of the talkers as they are played, before gain.
 
@@ -106,12 +117,9 @@ class EnvelopeOutlet:
 
     def __init__(self, engine: AudioEngine, name: str, source_id: str, config: EnvelopeConfig) -> None:
         scene = engine.scene
-        hop, n = round(HOP_S * scene.sfreq), len(scene.talkers)
-        names = tuple(talker.name for talker in scene.talkers)
-        self._node = Envelope(config)
-        out = self._node.open(StreamSpec(name, scene.sfreq, names, ("misc",) * n, ("",) * n, hop=hop))
-        self._outlet = Outlet(out.evolve(name=name), "Envelope", source_id)
-        self._reader = PcmReader(engine.names.pcm, hop)
+        self._node, out = envelopes(scene, name, config)
+        self._outlet = Outlet(out, "Envelope", source_id)
+        self._reader = PcmReader(engine.names.pcm, round(HOP_S * scene.sfreq))
         self._since = self._clock_frame = -1.0
         self._every = CLOCK_S * scene.sfreq
 
@@ -159,7 +167,7 @@ class SoundOutlets:
         self._engine = engine
         self._gains = GainOutlet(engine, f"{name}-gains", f"{name}-gains")
         self._markers = MarkerOutlet(engine, f"{name}-markers", f"{name}-markers")
-        title = f"{name}-envelopes"
+        title = name + ENVELOPES
         self._envelopes = None if envelope is None else EnvelopeOutlet(engine, title, title, envelope)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sound outlets", daemon=True)

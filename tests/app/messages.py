@@ -46,4 +46,4 @@ TABLE = re.compile(r"(?<![\w\])*?+|(])\[\[?([a-z]+(?:\.(?:[a-z]+|\{\}))?)\]\]?(?
 KEY_IN_TABLE = re.compile(r"'?\b([a-z_]+)'?(?: = [^ ]+)? in \[\[?([a-z.]+)\]\]?")
 EXTRA = re.compile(r"pip install '\.\[([a-z-]+)\]'|install\(['\"]([a-z-]+)['\"]\)")
 #: What is to be set, lowered or removed; with its table, if that is said before a dot.
-SET = re.compile(r"\b(?:[Ss]et|[Ll]ower|[Rr]emove) '?(?:([a-z]+)\.)?([a-z_]+)'?")
+SET = re.compile(r"(?<!data )\b(?:[Ss]et|[Ll]ower|[Rr]emove) '?(?:([a-z]+)\.)?([a-z_]+)'?")

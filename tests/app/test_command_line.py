@@ -90,6 +90,8 @@ main()
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("module", ["app.command_line", "typer", "rich.table", "app.evaluate", "pylsl", "app.config"])
 def test_ctrl_c_while_it_loads_ends_it_without_a_traceback(module, tmp_path):
+    (tmp_path / "session.toml").write_text("")
+    (tmp_path / "protocol.toml").write_text("")
     command = [sys.executable, "-c", INTERRUPTED, module, "calibrate", str(tmp_path / "session.toml")]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 130, found.stderr
@@ -228,3 +230,32 @@ def test_a_terminal_of_another_encoding_is_no_reason_to_fail(foreign, tmp_path):
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert b"a ... b -> c \\u65e5" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["calibrate", "run", "serve", "describe", "record", "play"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[sound\n", "is not valid TOML: "),
+        (None, "no such file"),
+        (b"\xff", "not UTF-8"),
+        ("folder", "is a folder: name "),
+    ],
+)
+def test_a_file_that_is_no_toml_is_told_before_anything_heavy_is_loaded(name, text, words, tmp_path):
+    path = tmp_path / "session.toml"
+    if text == "folder":
+        path.write_text("")
+        path = tmp_path
+    elif text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    more = ["-o", str(tmp_path / "out")] if name == "record" else []
+    script = (
+        "import sys\nfrom app.command_line import app\n"
+        "try:\n  app()\nfinally:\n  print('LOADED' if {'numba', 'scipy.signal'} & set(sys.modules) else 'light')"
+    )
+    command = [sys.executable, "-c", script, name, str(path), *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert done.stdout.strip().endswith("light")

@@ -23,6 +23,7 @@ OTHERS = {
     "--permanent": "firewall-cmd",
     "--add-port": "--add-port",
     "--shm-size": "ocker",
+    "--size": "truncate",
     "--state": "--state",
     "--property": "--property",
     "--value": "--value",

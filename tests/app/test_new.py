@@ -70,3 +70,14 @@ def test_a_file_without_sound_is_refused(tmp_path, command):
     done = RUN.invoke(app, [command, str(path)])
     assert done.exit_code == 1
     assert "[sound]" in done.output
+
+
+def test_describe_needs_no_sound_that_is_not_played_yet(tmp_path):
+    """Only the amplifier is missing, and it can be described by a recording or in the file."""
+    RUN.invoke(app, ["new", str(tmp_path / "a")])
+    path = tmp_path / "a" / "session.toml"
+    path.write_text(path.read_text().replace('type = "EEG"', 'type = "EEG"\nsfreq = 500\nn_channels = 32', 1))
+    done = RUN.invoke(app, ["describe", str(path)], env={"COLUMNS": "120"})
+    assert done.exit_code == 0, done.output
+    assert "stream speech: name 'a-envelopes'; 2 channels, 64 Hz" in done.output
+    assert "deadline of a chunk" in done.output
