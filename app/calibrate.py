@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,7 @@ def calibrate(
     from app.config import load_config
     from app.console import console, fail, failures, say
     from app.keyboard import Keyboard
-    from app.session_screen import Screen, refusals
+    from app.session_screen import Screen, in_window, refusals
     from app.signals import heeded, stop_on_signals
     from app.supervisor import Supervisor
     from devices.lsl_log import quiet_liblsl
@@ -52,6 +53,7 @@ def calibrate(
             rig, screen = supervisor.session, Screen(supervisor, keyboard)
             cues = plan.cues(rig.talkers)
             n = sum(bool(name) for _, name in cues)
+            say(in_window(folder))
             say(f"{n} trials, {cues[-1][0]:.0f} s in all. Looking at everything first …")
             try:
                 with heeded(stop, rig.stop):
@@ -68,8 +70,8 @@ def calibrate(
             if keyboard.there and not screen.agree("Keep this decoder? [Y/n]", stop):
                 rig.refuse()
                 fail("the decoder was thrown away, its recording was kept; 'earmark calibrate' begins anew")
-    where = f" --out {folder}" if out else ""
-    console.print(f"Next: earmark run {session}{where}", markup=False, highlight=False)
+    where = f" --out {shlex.quote(str(folder))}" if out else ""
+    console.print(f"Next: earmark run {shlex.quote(str(session))}{where}", markup=False, highlight=False)
     if config.decoder is not None and config.decoder.resolve() != rig.trained.resolve():
         say(
             f"But {session} names another decoder, {config.decoder}: remove 'decoder' from [attention] to use this one."

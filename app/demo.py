@@ -83,8 +83,8 @@ def demo(
     from app.protocol import Calibration, Protocol, RunPlan
     from app.replay import replay
     from app.report import report
-    from app.session_screen import KEYS, Screen, refusals
-    from app.signals import stop_on_signals
+    from app.session_screen import KEYS, Screen, in_window, refusals
+    from app.signals import heeded, stop_on_signals
     from app.verdict import CUT_SHORT
     from devices.lsl_log import quiet_liblsl
 
@@ -107,10 +107,12 @@ def demo(
         console.print(f"Everything goes to {folder}. The listener is simulated ({listener.value}).", markup=False)
         with simulated_session(folder, device, protocol, listener.value) as supervisor, keyboard:
             rig, screen = supervisor.session, Screen(supervisor, keyboard)
+            console.print(in_window(folder), markup=False, highlight=False)
             if keyboard.there:
                 console.print(f"Keys: {KEYS}", markup=False, highlight=False)
             console.print(f"\nCalibration: {N_TRIALS} trials of {trial:.0f} s, told whom to attend to.", style="bold")
-            rig.calibrate(protocol.calibration)
+            with heeded(stop, rig.stop):
+                rig.calibrate(protocol.calibration)
             screen.follow(stop, line=not headless)
             if rig.complete:
                 console.print("\nTraining a decoder on the calibration …", style="bold")

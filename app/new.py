@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-#: What names of LSL streams and folders may be made of without trouble anywhere.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+#: Whatever is in no name of an LSL stream, since it makes trouble somewhere.
+_OTHERS = re.compile(r"[^A-Za-z0-9_-]+")
 
 SESSION = """\
 # A session with a listener. 'earmark calibrate' and 'earmark run' read it; protocol.toml beside it says what happens.
@@ -110,11 +111,9 @@ def write_session(folder: Path) -> Path:
 
     from app.calibrate import PROTOCOL as FILE
 
-    name = folder.name
-    if not _NAME.fullmatch(name):
-        raise NewError(
-            f"{name!r} cannot be the name of a session: use letters, digits, - and _, beginning with a letter or digit"
-        )
+    if not folder.name or not folder.name.isprintable() or folder.name.startswith("-"):
+        raise NewError(f"{folder.name!r} cannot be the name of a session: begin it with a letter or digit")
+    name = _of_streams(folder)
     session = folder / "session.toml"
     try:
         folder.mkdir(parents=True)
@@ -126,6 +125,16 @@ def write_session(folder: Path) -> Path:
     except OSError as error:
         raise NewError(f"{folder} cannot be made: {error.strerror}") from error
     return session
+
+
+def _of_streams(folder: Path) -> str:
+    """What names of a session's streams begin with: of sub-01/ses-02 both, so that no other listener has the same."""
+    import secrets
+    import unicodedata
+
+    whole = f"{folder.parent.name}-{folder.name}" if folder.name.startswith("ses-") else folder.name
+    plain = unicodedata.normalize("NFKD", whole).encode("ascii", "ignore").decode()
+    return _OTHERS.sub("-", plain).strip("-") or f"session-{secrets.token_hex(2)}"
 
 
 def new(
@@ -144,12 +153,14 @@ def new(
         session = write_session(folder)
     except NewError as error:
         fail(str(error))
+    file = shlex.quote(str(session))
     console.print(
         f"Wrote {session} and {folder / FILE}. Next:\n"
         f"  1. earmark streams                 is the amplifier there? Name it in {session.name} if there are several\n"
-        f"  2. earmark play {session}    is the sound right?\n"
-        f"  3. earmark calibrate {session}\n"
-        f"  4. earmark run {session}\n"
+        f"  2. earmark play {file}    is the sound right?\n"
+        f"  3. earmark calibrate {file}\n"
+        f"  4. earmark run {file}\n"
+        f"While either goes on, the window shows it: earmark dashboard {shlex.quote(str(folder))}\n"
         "Both files say in comments what else can be set.",
         markup=False,
         highlight=False,

@@ -108,7 +108,7 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
 
     from app.console import console, failures, say
     from app.replay_session import ReplaySession
-    from app.session_screen import refusals
+    from app.session_screen import in_window, refusals
     from app.signals import stop_on_signals
     from devices.lsl_log import quiet_liblsl
 
@@ -119,7 +119,7 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
         place.mkdir(parents=True, exist_ok=True)
         with console.status(f"Reading {recording} …"):
             session = stack.enter_context(ReplaySession(recording, place))
-        say(f"To see it, in another terminal: earmark dashboard {place}")
+        say(in_window(place))
         while not stop.wait(0.1) and not session.ended.is_set():
             session.events.tell(say)
         session.player.stop()

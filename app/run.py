@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ def run(
     from app.console import fail, failures, say
     from app.keyboard import Keyboard
     from app.report import report
-    from app.session_screen import KEYS, Screen, refusals
+    from app.session_screen import KEYS, Screen, in_window, refusals
     from app.session_states import State
     from app.signals import heeded, stop_on_signals
     from app.supervisor import Supervisor
@@ -52,8 +53,10 @@ def run(
         with Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
             rig, screen = supervisor.session, Screen(supervisor, keyboard)
             if not rig.decoder.is_dir():
-                where = f" --out {out}" if out else ""
-                fail(f"there is no decoder in {rig.decoder}. Make one: earmark calibrate {session}{where}")
+                where = f" --out {shlex.quote(str(out))}" if out else ""
+                make = f"earmark calibrate {shlex.quote(str(session))}{where}"
+                fail(f"there is no decoder in {rig.decoder}. Make one: {make}")
+            say(in_window(folder))
             say("Looking at everything first …")
             try:
                 with heeded(stop, rig.stop):

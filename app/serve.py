@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,7 @@ def serve(
     must_be_toml(session, session.parent / PROTOCOL)
     from app.config import load_config
     from app.console import failures, say
-    from app.session_screen import refusals
+    from app.session_screen import in_window, refusals
     from app.signals import stop_on_signals
     from app.supervisor import Supervisor
     from devices.lsl_log import quiet_liblsl
@@ -35,7 +36,8 @@ def serve(
     with failures(), refusals():
         config, protocol = load_config(session), read_protocol(session)
         with Supervisor(config, folder, protocol, ask=True) as supervisor:
-            say(f"Ready. In another terminal: earmark control {folder} check")
+            say(f"Ready. In another terminal: earmark control {shlex.quote(str(folder))} check")
+            say(in_window(folder))
             while not stop.wait(0.1) and not supervisor.ended.is_set():
                 supervisor.events.tell(say)
         supervisor.events.tell(say)

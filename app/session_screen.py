@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
+    from pathlib import Path
 
     from app.keyboard import Keyboard
     from app.session import Session
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 LOOK_S = 0.1
 
 KEYS = "1-8 favour a talker · 0 all alike · d decode again · p pause or go on · m mute or unmute · Esc mute · q quit"
+
+
+def in_window(folder: Path) -> str:
+    """Say how a session of a folder is seen in the window."""
+    return f"To see it in the window, in another terminal: earmark dashboard {shlex.quote(str(folder))}"
 
 
 @contextmanager

@@ -24,9 +24,15 @@ def stop_on_signals() -> threading.Event:
 
     console.goes_on = True
     stop = threading.Event()
+
+    def end(*_: object) -> None:
+        if not stop.is_set() and os.isatty(2):  # what is under way may take a while to end
+            os.write(2, b"\nEnding in good order ...\n")
+        stop.set()
+
     for name in ("SIGINT", "SIGTERM"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: stop.set())
+            signal.signal(getattr(signal, name), end)
 
     def hang_up(*_: object) -> None:
         for output in (1, 2):  # words to a terminal that is gone would be errors

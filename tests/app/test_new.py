@@ -1,6 +1,7 @@
 """'earmark new' writes files that work as they are."""
 
 import re
+import shlex
 
 import pytest
 from typer.testing import CliRunner
@@ -56,10 +57,31 @@ def test_nothing_is_overwritten_and_names_must_do_as_names(tmp_path):
     assert done.exit_code == 1
     assert "is there already" in done.output
     assert [p.name for p in (tmp_path / "there").iterdir()] == ["notes.txt"]
-    for name in ('quo"te', "a b", "-x", "."):
+    for name in ("\x1b[2J", "-x", "."):
         done = RUN.invoke(app, ["new", "--", str(tmp_path / name)])
         assert done.exit_code == 1, name
     assert [p.name for p in tmp_path.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "prefix"),
+    [
+        ("sub-01/ses-02", "sub-01-ses-02"),
+        ("alice/run", "run"),
+        ("my subject", "my-subject"),
+        ("Jürgen Groß", "Jurgen-Gro"),
+        ('quo"te', "quo-te"),
+        ("日本", r"session-[0-9a-f]{4}"),
+    ],
+)
+def test_folders_have_any_name_and_streams_one_that_works_everywhere(tmp_path, folder, prefix):
+    done = RUN.invoke(app, ["new", str(tmp_path / folder)])
+    assert done.exit_code == 0, done.output
+    config = load_config(tmp_path / folder / "session.toml")
+    assert re.fullmatch(prefix, config.sound.publish)
+    assert config.streams["speech"].name == f"{config.sound.publish}-envelopes"
+    advised = re.search(r"earmark play (.*?)    is the sound", done.output)[1]
+    assert shlex.split(advised) == [str(tmp_path / folder / "session.toml")], "as a shell takes it"
 
 
 @pytest.mark.parametrize("command", ["calibrate", "run"])
