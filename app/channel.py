@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.lock import Held, Lock, is_held
+from devices.segment import remove_orphans
 
 log = logging.getLogger(__name__)
 
@@ -227,6 +228,7 @@ class Client:
         except (OSError, EOFError, AuthenticationError):
             if is_held(folder / LOCK):
                 raise ChannelError(f"the session in {folder} does not answer{self._advice()}") from None
+            remove_orphans()
             raise ChannelError(f"no session is under way in {folder}: {path.name} is left from one that died") from None
 
     def _advice(self) -> str:

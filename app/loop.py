@@ -27,11 +27,11 @@ from app.loop_records import copied_decoders, events_file, heard_line
 from devices.audio.engine import AudioEngine
 from devices.audio.rings import Entry
 from devices.audio.scene import AudioError
-from devices.audio.shared import discard
 from devices.board import Board
 from devices.lsl import Sender
 from devices.lsl_info import StreamError
 from devices.recorder import Recorder, RecordingFailed
+from devices.segment import discard
 from devices.subjects import whose
 from pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
 from pipeline.stream import WiringError

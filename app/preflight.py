@@ -1,4 +1,4 @@
-"""What is looked at before a session begins: streams, electrodes, sound, disk and decoder, each in words."""
+"""What is looked at before a session begins: streams, electrodes, sound, disk, memory and decoder, each in words."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ import numpy as np
 
 from app.config import Config, ConfigError, OutputConfig
 from app.engine import Engine
+from app.engine_signals import RING_S
 from app.session_check import Check
 from devices.audio.engine import AudioEngine
 from devices.lsl_info import StreamDescription, StreamError
+from devices.recorder import RING_BYTES
+from devices.segment import MORE_ROOM, PLACE, free_bytes
 from pipeline.attend import MAX_BAD
 from pipeline.pick import Pick, PickConfig
 from pipeline.quality import Quality, QualityConfig
@@ -66,6 +69,7 @@ def preflight(
     found = engine.descriptions
     checks = [*_streams(config, engine, found), _talkers(config, audio, found)]
     checks += [_electrodes(engine), _sound(audio, peaks), _disk(found, folder, seconds)]
+    checks.append(_shared_memory(found[_neural(config)]))
     if decoding is not None:
         checks.append(_decoder(decoding, {name: one.spec for name, one in found.items()}))
     return checks
@@ -140,6 +144,22 @@ def _disk(found: Mapping[str, StreamDescription], folder: Path, seconds: float) 
     words = f"{free / 1e9:.1f} GB free in {folder}; recording takes up to {needed / 1e6:.0f} MB"
     enough = free > needed + SPARE_BYTES
     return Check("disk", enough, words if enough else f"{words}, and {SPARE_BYTES / 1e6:.0f} MB must be spare")
+
+
+def _neural(config: Config) -> str:
+    assert config.attention is not None
+    return config.attention.neural
+
+
+def _shared_memory(neural: StreamDescription) -> Check:
+    """A recording is made through it; where an engine is replaced, the next one begins while the last one ends."""
+    what, free = "shared memory", free_bytes()
+    if free is None:
+        return Check(what, True, "not told by this system")
+    n_channels = sum(kind in ELECTRODES for kind in neural.spec.ch_types)
+    needed = 2 * (RING_BYTES + 4 * n_channels * RING_S * neural.spec.sfreq)
+    words = f"{free / 1e6:.0f} MB free in {PLACE}; recording takes up to {needed / 1e6:.0f} MB of it"
+    return Check(what, free > needed, words if free > needed else f"{words}: {MORE_ROOM}")
 
 
 def _decoder(config: Config, specs: Mapping[str, StreamSpec]) -> Check:

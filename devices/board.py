@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from devices.audio.shared import Segment
+from devices.segment import Segment
 
 #: Bytes before the text: sequence number, length, checksum.
 _HEADER = 32
@@ -78,8 +78,10 @@ class Board:
         return self._value
 
     def close(self) -> None:
-        """Let go of it; who made it removes it."""
-        del self._head, self._text
+        """Let go of it, and go on reading what was last there; who made it removes it."""
+        self.read()
+        self._head = np.array([self._seen, 0, 0, 0])
+        del self._text
         self._segment.close()
 
 

@@ -16,13 +16,14 @@ import os
 import time
 from pathlib import Path
 
+from devices.audio.scene import AudioError
 from devices.ring import Ring, SpillingWriter
 from devices.spawn import clean_birth, leave_signals_to_parent
 
 log = logging.getLogger(__name__)
 
-#: Bytes of shared memory: half a minute of 256 channels at 2 kHz.
-RING_BYTES = 64 << 20
+#: Bytes of shared memory: a quarter of a minute of 256 channels at 2 kHz.
+RING_BYTES = 32 << 20
 #: Bytes that may wait on disk while the recorder is held up.
 SPILL_BYTES = 4 << 30
 #: Seconds between looks at the ring, between forced writes to the disk, and until a held-up write is tried again.
@@ -75,6 +76,23 @@ def _drain(ring: Ring, file: io.FileIO, base: int) -> None:
         ring.beat()
 
 
+def _create(path: Path, headers: bytes) -> None:
+    """Make the file, whole or not at all: one without headers could not be opened."""
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(headers)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                path.unlink()
+                raise
+    except FileExistsError:
+        raise RecordingFailed(f"{path} exists already, and recordings are never overwritten") from None
+    except OSError as error:
+        raise RecordingFailed(f"cannot write {path}: {error.strerror}") from None
+
+
 class Recorder:
     """Keeps a recorder process alive. What it is to write comes by :meth:`put`, which never waits, or from another
     process that attaches a :class:`devices.ring.SpillingWriter` to :attr:`ring_name`.
@@ -91,7 +109,7 @@ class Recorder:
     Raises
     ------
     RecordingFailed
-        If the file cannot be created.
+        If the file cannot be created, or there is no shared memory for it.
     """
 
     def __init__(
@@ -99,16 +117,15 @@ class Recorder:
     ) -> None:
         self.path = path
         try:
-            with path.open("xb") as file:
-                file.write(headers)
-                file.flush()
-                os.fsync(file.fileno())
-        except FileExistsError:
-            raise RecordingFailed(f"{path} exists already, and recordings are never overwritten") from None
-        except OSError as error:
-            raise RecordingFailed(f"cannot write {path}: {error.strerror}") from None
+            self._ring = Ring(capacity=ring_bytes)
+        except AudioError as error:
+            raise RecordingFailed(f"cannot record to {path}: {error}") from None
+        try:
+            _create(path, headers)
+        except RecordingFailed:
+            self._ring.close()
+            raise
         self._base = len(headers)
-        self._ring = Ring(capacity=ring_bytes)
         self._out = SpillingWriter(self._ring, spill_bytes)
         self._beat, self._beat_at = 0, 0.0
         self._alarms: set[str] = set()

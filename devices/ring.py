@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from multiprocessing import shared_memory
 from typing import IO
 
 import numpy as np
 
-from devices.audio.shared import attach
+from devices.segment import Segment
 
 #: Bytes before the data: 16 numbers of 64 bits.
 HEADER = 128
@@ -27,25 +26,25 @@ class Ring:
         Segment to attach to; None creates one.
     capacity : int
         Bytes of data, where a segment is created.
+
+    Raises
+    ------
+    devices.audio.scene.AudioError
+        If there is no room for a new segment, or none of that name.
     """
 
     def __init__(self, name: str | None = None, capacity: int = 0) -> None:
-        self._owner = name is None
+        self._segment = Segment(name, HEADER + capacity)
+        self._head = self._segment.array(16, np.int64)
         if name is None:
-            self._shm = shared_memory.SharedMemory(create=True, size=HEADER + capacity)
-        else:
-            self._shm = attach(name)
-        self._head = np.ndarray(16, np.int64, self._shm.buf)
-        if self._owner:
-            self._head[:] = 0
             self._head[15] = capacity
         self.capacity = int(self._head[15])
-        self._data = np.ndarray(self.capacity, np.uint8, self._shm.buf, HEADER)
+        self._data = self._segment.array(self.capacity, np.uint8, HEADER)
 
     @property
     def name(self) -> str:
         """By which the other side attaches."""
-        return self._shm.name
+        return self._segment.name
 
     @property
     def written(self) -> int:
@@ -146,11 +145,10 @@ class Ring:
         self._head[_READ] += n
 
     def close(self) -> None:
-        """Let go of the segment; the side that created it removes it."""
-        del self._head, self._data
-        self._shm.close()
-        if self._owner:
-            self._shm.unlink()
+        """Let go of the segment, whose counters stay as they are; the side that created it removes it."""
+        self._head = self._head.copy()
+        del self._data
+        self._segment.close()
 
 
 class SpillingWriter:

@@ -10,6 +10,8 @@ import threading
 import types
 from collections.abc import Iterator
 
+from devices.segment import FAMILY, family_environment
+
 #: Numeric libraries get one thread each in processes that keep time.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -26,12 +28,12 @@ def clean_birth() -> Iterator[None]:
     The child has to call :func:`leave_signals_to_parent`.
     """
     with _spawning:
-        before = {key: os.environ.get(key) for key in _ONE_THREAD}
+        before = {key: os.environ.get(key) for key in (*_ONE_THREAD, FAMILY)}
         main = sys.modules["__main__"]
         blocked = None
         if hasattr(signal, "pthread_sigmask"):
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_PARENT)
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+        os.environ.update(dict.fromkeys(_ONE_THREAD, "1") | family_environment())
         sys.modules["__main__"] = types.ModuleType("__main__")  # spawn would run it again in the child
         try:
             yield
@@ -41,7 +43,7 @@ def clean_birth() -> Iterator[None]:
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             for key, value in before.items():
                 if value is None:
-                    del os.environ[key]
+                    os.environ.pop(key, None)
                 else:
                     os.environ[key] = value
 

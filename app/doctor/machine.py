@@ -9,16 +9,20 @@ import shutil
 import sys
 import tempfile
 import time
-from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 from app.doctor.check import Check, run_tool
+from devices.audio.scene import AudioError
 from devices.limits import address_space as limited_address_space
 from devices.limits import open_files as files
 from devices.limits import raise_open_files, too_few_files, too_little_address_space
+from devices.recorder import RING_BYTES
+from devices.segment import MORE_ROOM, PLACE, Segment, free_bytes
 
 DISTRIBUTION = "earmark"
 MIB = 2**20
+#: Shared memory for a recording, and for the one after it while it ends; and for the sound of two short talkers.
+RECORDING_BYTES, SOUND_BYTES = 2 * RING_BYTES, 64 * MIB
 
 
 def python() -> Check:
@@ -128,23 +132,24 @@ def disk(folder: Path = Path()) -> Check:
     return Check(name, "ok", found)
 
 
-def shared_memory(mount: Path = Path("/dev/shm")) -> Check:  # noqa: S108 - where the system keeps shared memory
-    """Whether shared memory, through which the processes exchange signals, can be had."""
-    name, fix = "shared memory", "mount a larger one: in Docker --shm-size=256m"
+def shared_memory() -> Check:
+    """Whether shared memory, through which the processes exchange signals, can be had, and enough for a session."""
+    name = "shared memory"
     try:
-        segment = SharedMemory(create=True, size=MIB)
-    except OSError as error:
-        return Check(name, "fail", f"no segment can be created: {error.strerror or error}", fix)
-    segment.close()
-    segment.unlink()
-    if sys.platform != "linux":
+        Segment(None, MIB).close()
+    except AudioError as error:
+        found, _, fix = str(error).partition("; ")
+        return Check(name, "fail", found, fix)
+    free = free_bytes()
+    if free is None:
         return Check(name, "ok", "a segment can be created")
-    try:
-        free = shutil.disk_usage(mount).free
-    except OSError as error:
-        return Check(name, "warn", f"{mount}: {error.strerror or error}", fix)
-    found = f"{free / MIB:.0f} MiB free in {mount}"
-    return Check(name, "ok", found) if free >= 128 * MIB else Check(name, "warn", found, fix)
+    found = (
+        f"{free / MIB:.0f} MiB free in {PLACE}; a session takes {RECORDING_BYTES / MIB:.0f} MiB, and 11 MiB for each "
+        "minute of each talker's sound"
+    )
+    if free >= RECORDING_BYTES + SOUND_BYTES:
+        return Check(name, "ok", found)
+    return Check(name, "warn" if free >= RECORDING_BYTES else "fail", found, MORE_ROOM)
 
 
 def open_files() -> Check:

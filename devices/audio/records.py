@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.shared import Segment
+from devices.segment import Segment
 from pipeline.stream import ClockMap
 
 #: Most talkers of a scene; every record has room for so many.
@@ -266,6 +266,8 @@ class Seqlock(Generic[_T]):
         return self._kind(*record.item())
 
     def close(self) -> None:
-        """Let go of the segment; who made it removes it."""
-        del self._head, self._bytes
+        """Let go of the segment, and go on reading what was last there; who made it removes it."""
+        self.read()
+        self._head = np.array([self.seen, 0])
+        del self._bytes
         self._segment.close()

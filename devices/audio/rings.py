@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from devices.audio.records import MAX_TALKERS, padded
 from devices.audio.scene import Applied, Control
-from devices.audio.shared import Segment
+from devices.segment import Segment
 from pipeline.stream import Block, Gap
 
 #: Seconds that the ring of talkers' samples holds: a reader that is later than this loses some.

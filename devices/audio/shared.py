@@ -1,120 +1,13 @@
-"""Shared memory of the sound engine, and talkers' samples in it."""
+"""Talkers' samples in shared memory."""
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 from dataclasses import dataclass
-from multiprocessing import resource_tracker, shared_memory
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from devices.audio.scene import AudioError, Prepared, Scene
-
-_attaching = threading.Lock()
-
-
-class Segment:
-    """A piece of shared memory, that the parent makes and unlinks and others attach to by name.
-
-    Parameters
-    ----------
-    name : str or None
-        Which to attach to; None makes a new one, filled with zeros.
-    size : int
-        Bytes of a new one.
-
-    Raises
-    ------
-    AudioError
-        If there is no room for a new one, or none of that name.
-    """
-
-    def __init__(self, name: str | None, size: int = 0) -> None:
-        self._owner = name is None
-        try:
-            self._shm = shared_memory.SharedMemory(name, create=True, size=size) if name is None else attach(name)
-        except FileNotFoundError:
-            raise AudioError(f"shared memory {name!r} is gone: the audio engine that made it has stopped") from None
-        except OSError as error:
-            raise _no_room(size, error) from None
-        if self._owner:
-            try:
-                self._reserve(size)
-            except OSError as error:
-                self._shm.close()
-                self._shm.unlink()
-                raise _no_room(size, error) from None
-
-    def _reserve(self, size: int) -> None:
-        # Linux hands out memory as it is first written, and kills who writes when there is none left: ask for it now.
-        if sys.platform == "linux":
-            file = os.open(f"/dev/shm/{self.name}", os.O_RDWR)  # noqa: S108 - where Linux keeps shared memory
-            try:
-                os.posix_fallocate(file, 0, size)
-            finally:
-                os.close(file)
-
-    @property
-    def name(self) -> str:
-        """By which others attach."""
-        return self._shm.name
-
-    def array(self, shape: int | tuple[int, ...], dtype: Any, offset: int = 0) -> NDArray[Any]:
-        """View a part of it; to be dropped before :meth:`close`."""
-        n = int(np.prod(shape))
-        # Not np.ndarray(buffer=...), which would let the memory go while the view is there.
-        buffer: Any = self._shm.buf
-        return np.frombuffer(buffer, dtype, n, offset).reshape(shape) if n else np.zeros(shape, dtype)
-
-    def close(self) -> None:
-        """Let go of it; who made it removes it."""
-        if self._owner:
-            self._owner = False
-            self._shm.unlink()
-        self._shm.close()
-
-
-def attach(name: str) -> shared_memory.SharedMemory:
-    """Attach to a segment of another process, which alone removes it.
-
-    Python before 3.13 takes every segment that a process attaches to for its own, and removes it when that process
-    ends, although others go on with it.
-    """
-    if sys.version_info >= (3, 13):
-        return shared_memory.SharedMemory(name, track=False)
-    with _attaching:
-        register, resource_tracker.register = resource_tracker.register, lambda name, rtype: None
-        try:
-            return shared_memory.SharedMemory(name)
-        finally:
-            resource_tracker.register = register
-
-
-def discard(name: str) -> None:
-    """Remove a segment, if it is still there, of a process that was killed before it could do so itself."""
-    try:
-        segment = attach(name) if name else None
-    except FileNotFoundError:
-        return
-    if segment is not None:
-        segment.unlink()
-        segment.close()
-
-
-def _no_room(size: int, error: OSError) -> AudioError:
-    try:
-        room = os.statvfs("/dev/shm")  # noqa: S108 - where Linux keeps shared memory
-        free = f"{room.f_bavail * room.f_frsize:,} are free"
-    except OSError:
-        free = str(error)
-    return AudioError(
-        f"audio: {size:,} bytes of shared memory are needed, but {free}; use shorter files, close other programs, "
-        "or make it larger (mount -o remount,size=1G /dev/shm; docker run --shm-size=1g)"
-    )
+from devices.audio.scene import Prepared, Scene
+from devices.segment import Segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -426,13 +426,20 @@ def test_a_disk_that_fills_up(tmp_path, monkeypatch):
 
 @linux_only
 def test_shared_memory(tmp_path, monkeypatch):
-    assert machine.shared_memory().status in ("ok", "warn")
-    assert machine.shared_memory(tmp_path / "gone").status == "warn"
-    monkeypatch.setattr(shutil, "disk_usage", no_space(64 * 2**20))
-    small = machine.shared_memory()
-    assert (small.status, "--shm-size" in small.fix) == ("warn", True)
-    monkeypatch.setattr(machine, "SharedMemory", raising(PermissionError(errno.EACCES, "Permission denied")))
-    assert machine.shared_memory().status == "fail"
+    assert machine.shared_memory().status in ("ok", "warn", "fail")
+    for free, status in ((256, "ok"), (100, "warn"), (63, "fail")):
+        monkeypatch.setattr(machine, "free_bytes", lambda free=free: free * 2**20)
+        found = machine.shared_memory()
+        assert found.status == status
+        assert found.found.startswith(f"{free} MiB free in /dev/shm; a session takes 64 MiB")
+        assert ("--shm-size" in found.fix) == (status != "ok")
+    monkeypatch.setattr(machine, "free_bytes", lambda: None)
+    assert machine.shared_memory().status == "ok"
+    for number, words in ((errno.EROFS, "Read-only file system"), (errno.EACCES, "Permission denied")):
+        monkeypatch.setattr("multiprocessing.shared_memory.SharedMemory", raising(OSError(number, words)))
+        found = machine.shared_memory()
+        assert (found.status, words in found.found) == ("fail", True)
+        assert "remount,rw" in found.fix
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="named by XDG variables on Linux")

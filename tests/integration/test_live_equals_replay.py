@@ -67,7 +67,7 @@ def start(*words):
 def segments(pid):
     """Shared memory that a process has made or attached to; there must be some."""
     maps = Path(f"/proc/{pid}/maps").read_text()
-    found = {Path(line.split()[-1]) for line in maps.splitlines() if "/dev/shm/psm_" in line}
+    found = {Path(line.split()[-1]) for line in maps.splitlines() if "/dev/shm/earmark-" in line}
     assert found
     return found
 

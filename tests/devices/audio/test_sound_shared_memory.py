@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from devices.audio.records import LAYOUTS, Gains, Operator, Seqlock, Status, padded
 from devices.audio.rings import AppliedLog, LiveRing, PcmReader, PcmRing
 from devices.audio.scene import Applied, AudioError, Control, Prepared, Scene, Talker
-from devices.audio.shared import Segment, SharedPrepared
+from devices.audio.shared import SharedPrepared
+from devices.segment import Segment
 from pipeline.stream import Block, Gap
 
 SPAWN = mp.get_context("spawn")

@@ -1,0 +1,137 @@
+"""Shared memory where there is little of it, and what becomes of it when everybody is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from devices.audio.scene import AudioError
+from devices.board import Board
+from devices.recorder import Recorder, RecordingFailed
+from devices.ring import Ring
+from devices.segment import PLACE, Segment, remove_orphans
+
+ROOT = Path(__file__).parents[2]
+ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="shared memory is a folder on Linux alone")
+
+
+def there(names):
+    return {name for name in names if (PLACE / name).exists()}
+
+
+def in_a_room_of_its_own(options, code):
+    """Run Python where /dev/shm is another one; skips the test where that cannot be had."""
+    script = f"mount -t tmpfs -o {options} tmpfs /dev/shm && exec {sys.executable} -c '{code}'"
+    words = {"capture_output": True, "text": True, "env": ENV, "timeout": 120, "cwd": ROOT}
+    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], check=False, **words).returncode:
+        pytest.skip("only root can have another /dev/shm")
+    return subprocess.run(["unshare", "-m", "sh", "-c", script], check=False, **words)
+
+
+WRITES = """
+from devices.ring import Ring
+from devices.audio.scene import AudioError
+try:
+    ring = Ring(capacity=32 << 20)
+except AudioError as error:
+    print(error)
+else:
+    while ring.room:
+        ring.put(bytes(min(ring.room, 1 << 20)))
+    ring.close()
+    print("written")
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("size=64m", "written"),
+        ("size=16m", "bytes of shared memory are needed, but"),
+        ("size=16m,ro", "shared memory cannot be made: Read-only file system; let /dev/shm be written by you"),
+    ],
+)
+def test_a_ring_is_whole_from_the_start_or_is_refused_in_words(options, words):
+    ended = in_a_room_of_its_own(options, WRITES)
+    assert words in ended.stdout, ended.stderr
+    assert ended.returncode == 0
+
+
+def test_no_file_is_left_where_there_is_no_memory_to_record_through(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AudioError("5 bytes of shared memory are needed, but 4 are free")
+
+    monkeypatch.setattr("devices.ring.Segment", refuse)
+    with pytest.raises(RecordingFailed, match=r"x\.xdf: 5 bytes of shared memory"):
+        Recorder(tmp_path / "x.xdf", b"XDF:")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_last_there_can_be_read_after_the_end():
+    ring, board = Ring(capacity=100), Board()
+    ring.put(b"abc")
+    board.write({"n": 1})
+    reader = Board(board.name)
+    for one in (ring, board, reader):
+        one.close()
+    assert (ring.written, ring.waiting) == (3, 3)
+    assert reader.read() == board.read() == {"n": 1}
+
+
+def test_a_thread_that_is_just_looking_does_not_hinder_the_end():
+    segment = Segment(None, 100)
+    held = [segment.array(100, "u1")]
+    timer = threading.Timer(0.1, held.clear)
+    timer.start()
+    segment.close()
+    timer.join()
+
+
+FAMILY = """
+import json, time
+from pathlib import Path
+import sys
+from devices.board import Board
+from devices.recorder import Recorder
+if __name__ == "__main__":
+    board = Board()
+    recorder = Recorder(Path(sys.argv[1]), b"XDF:")
+    print(json.dumps([board.name, recorder.ring_name]), flush=True)
+    time.sleep(600)
+"""
+
+
+def family(path, script):
+    script.write_text(FAMILY)
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(path)], stdout=subprocess.PIPE, text=True, env=ENV, start_new_session=True
+    )
+    names = json.loads(process.stdout.readline())
+    process.stdout.close()
+    return process, [*names, names[0].rsplit("-", 1)[0] + ".lock"]
+
+
+def test_what_a_group_that_was_killed_left_is_removed_and_nothing_of_those_who_live(tmp_path):
+    dead, left = family(tmp_path / "a.xdf", tmp_path / "a.py")
+    alive, used = family(tmp_path / "b.xdf", tmp_path / "b.py")
+    own = Board()
+    os.killpg(dead.pid, signal.SIGKILL)
+    dead.wait()
+    assert there(left) == set(left), "nobody was left to remove it"
+    assert remove_orphans() >= 2
+    assert not there(left)
+    assert there([*used, own.name]) == {*used, own.name}
+    alive.kill()  # alone: those of its family who still live remove all of it
+    alive.wait()
+    end = time.monotonic() + 30
+    while there(used):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    own.close()
