@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Annotated, Any
 
@@ -12,14 +11,13 @@ from typer.core import TyperGroup
 from app.bench import bench
 from app.calibrate import calibrate
 from app.compile import compile_decoder
-from app.console import fail, speak_any_encoding
+from app.console import fail, speak_any_encoding, warn
 from app.dashboard.command import dashboard
 from app.demo import demo
 from app.describe import describe
 from app.devices import devices
 from app.doctor import doctor
 from app.evaluate import evaluate
-from app.foreign import PlainFormatter
 from app.import_run import import_run
 from app.level import level
 from app.new import new
@@ -32,6 +30,7 @@ from app.serve import control, serve
 from app.stream import stream
 from app.streams import streams
 from app.train import train
+from app.warned import tell_warnings
 from devices.limits import raise_open_files
 
 
@@ -102,7 +101,5 @@ def start() -> None:
     os.umask(0o077)
     raise_open_files()
     speak_any_encoding()
-    handler = logging.StreamHandler()
-    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.ERROR, handlers=[handler])
+    tell_warnings(warn)
     app(prog_name="earmark")

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from app.foreign import plain
+from app.warned import WARNING
 
 #: Exit status of a command whose reader went away, as of one that SIGPIPE ended.
 BROKEN_PIPE = 141
@@ -76,8 +77,23 @@ def fail(text: str, status: int = 1) -> NoReturn:
     raise typer.Exit(status)
 
 
+def warn(text: str) -> None:
+    """Say on stderr what may be amiss, once: several readers and processes may find the same."""
+    if text not in _warned:
+        _warned.add(text)
+        _errors.print("warning:", style="bold yellow", end=" ")
+        _errors.print(text, markup=False, highlight=False)
+
+
+#: What was warned of.
+_warned: set[str] = set()
+
+
 def say(text: str) -> None:
-    """Print one event, on one line, with the time of day."""
+    """Print one event, on one line, with the time of day; a warning of another process as a warning."""
+    if text.startswith(WARNING):
+        warn(text.removeprefix(WARNING))
+        return
     console.print(f"{datetime.now():%H:%M:%S} {plain(text)}", markup=False, highlight=False)
 
 

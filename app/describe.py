@@ -84,10 +84,10 @@ def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, S
     specs: dict[str, StreamSpec] = {}
     for name, stream in settings.streams.items():
         if recording is not None and not specs:
-            specs[name] = open_recording(recording).spec
-        elif stream.sfreq and stream.n_channels:
+            specs[name] = open_recording(recording, overrides=stream.overrides).spec
+        elif stream.sfreq and stream.n_channels and not (stream.channels or stream.bads):
             n = stream.n_channels
-            kind = stream.type.lower() if stream.type.lower() in ("eeg", "seeg", "ecog") else "eeg"
+            kind = stream.ch_type or (stream.type.lower() if stream.type.lower() in ("eeg", "seeg", "ecog") else "eeg")
             labels = tuple(f"A{i + 1}" for i in range(n))
             specs[name] = StreamSpec(name, stream.sfreq, labels, (kind,) * n, (stream.unit or "uV",) * n)
         elif stream.type.lower() == "markers":

@@ -89,6 +89,7 @@ def run(job: EngineJob, pipe: Connection) -> None:
     """Connect, work, and end when told to, or when the supervisor is dead; the process ends here."""
     leave_signals_to_parent()
     from app.config import ConfigError
+    from app.warned import WARNING, tell_warnings
     from devices.audio.scene import AudioError
     from devices.lsl_info import StreamError
     from devices.lsl_log import quiet_liblsl
@@ -96,6 +97,7 @@ def run(job: EngineJob, pipe: Connection) -> None:
 
     quiet_liblsl()
     speaker = _Speaker(pipe)
+    tell_warnings(lambda text: speaker.say("event", WARNING + text))
     try:
         speaker.say("ended", _work(job, pipe, speaker))
     except (AudioError, ConfigError, StreamError, WiringError) as error:

@@ -10,6 +10,7 @@ import typer
 
 from app.console import JsonFile
 from app.runs import RUNS_HELP, DecoderKind, PresetName
+from app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
 from app.study import SUBJECT_HELP
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from app.study import Study
+    from devices.overrides import Overrides
     from pipeline.evaluation import Evaluation
     from pipeline.run import Run
 
@@ -64,6 +66,11 @@ def evaluate(
         list[float] | None, typer.Option(help="Decision windows in seconds; default 1 2 5 10 20 30.")
     ] = None,
     subject: Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help=SUBJECT_HELP)] = None,
+    unit: Unit = "",
+    ch_type: ChType = "",
+    channels: Channels = "",
+    bads: Bads = "",
+    sfreq: Sfreq = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes on this machine.", min=1)] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
@@ -93,12 +100,13 @@ def evaluate(
 
     must_be_writable(json_file, html)
     try:
+        words = overrides(unit, ch_type, channels, bads, sfreq)
         if decoder is None:
             chosen = PRESETS[preset.value]
-            study, make = read_study(runs, chosen, subject or ()), maker(kind, chosen)
+            study, make = read_study(runs, chosen, subject or (), words), maker(kind, chosen)
             study.keep_judged(protocol.value)
         else:
-            study, make = _unseen(runs, decoder, subject or ())
+            study, make = _unseen(runs, decoder, subject or (), words)
         loaded = study.runs
         windows = tuple(window) if window else _windows(loaded)
         config = EvidenceConfig(n_talkers=len(loaded[0].talker_names), hop_s=1.0, window_s=1.0)
@@ -162,7 +170,7 @@ def _enough(runs: Sequence[Run], protocol: str, window_s: float) -> bool:
     return True
 
 
-def _unseen(paths: Sequence[Path], folder: Path, subjects: Sequence[str]) -> tuple[Study, Any]:
+def _unseen(paths: Sequence[Path], folder: Path, subjects: Sequence[str], words: Overrides) -> tuple[Study, Any]:
     from functools import partial
 
     from app.study import read_study
@@ -170,7 +178,7 @@ def _unseen(paths: Sequence[Path], folder: Path, subjects: Sequence[str]) -> tup
     from devices.recorded_run import RunError
 
     trained, facts = load_decoder(folder)
-    study = read_study(paths, trained.preset, subjects)
+    study = read_study(paths, trained.preset, subjects, words)
     seen = [run.name for run in study.runs if fingerprint(run) in facts.fingerprints]
     if seen:
         raise RunError(f"the decoder was trained on {', '.join(seen)}: its accuracy there means nothing. Leave it out")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
+
 if TYPE_CHECKING:
     from devices.player import Player
 
@@ -26,6 +28,11 @@ def stream(
         str | None, typer.Option(help="Which stream of an XDF file: its name, source_id or number.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Start when somebody listens, not at once.")] = False,
+    unit: Unit = "",
+    ch_type: ChType = "",
+    channels: Channels = "",
+    bads: Bads = "",
+    sfreq: Sfreq = None,
 ) -> None:
     """Play a recording as a live LSL stream, in real time.
 
@@ -41,7 +48,7 @@ def stream(
 
     quiet_liblsl()
     try:
-        recording = open_recording(file, stream)
+        recording = open_recording(file, stream, overrides(unit, ch_type, channels, bads, sfreq))
         patience = math.inf if wait else None
         with Player(recording, speed, name=name, source_id=source_id, wait_for_consumer_s=patience) as player:
             spec = recording.spec

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.runs import find_runs, progress
+from devices.overrides import NOTHING, Overrides
 
 if TYPE_CHECKING:
     from pipeline.decoders.presets import Preset
@@ -65,7 +66,9 @@ class Study:
             console.print(said.lstrip(), markup=False, highlight=False)
 
 
-def read_study(paths: Sequence[Path], preset: Preset, subjects: Sequence[str] = ()) -> Study:
+def read_study(
+    paths: Sequence[Path], preset: Preset, subjects: Sequence[str] = (), overrides: Overrides = NOTHING
+) -> Study:
     """Read runs through a preset's filters, with a progress bar; say whose they are and how much of them is masked.
 
     A recording that cannot be used is left out and named, if there are others.
@@ -78,13 +81,16 @@ def read_study(paths: Sequence[Path], preset: Preset, subjects: Sequence[str] = 
         How signals are prepared.
     subjects : sequence of str
         ``NAME=PATH`` each: who listened, whatever recordings and folders say.
+    overrides : Overrides
+        What the user says of recordings that are no runs yet.
 
     Raises
     ------
     devices.recorded_run.RunError
-        If a path is not there, or nothing can be used.
+        If a path is not there, nothing can be used, or something is said of raw recordings and there is none.
     """
     from app.config import ConfigError
+    from devices.bids_sidecars import is_recording
     from devices.decoder_folder import fingerprint
     from devices.lsl_info import StreamError
     from devices.recorded_run import RunError
@@ -94,12 +100,15 @@ def read_study(paths: Sequence[Path], preset: Preset, subjects: Sequence[str] = 
 
     said = _said(subjects)
     files = find_runs(paths)
+    if overrides != NOTHING and not any(is_recording(path) for path in files):
+        words = ", ".join(f"--{key.replace('_', '-')}" for key in overrides.to_json())
+        raise RunError(f"{words}: of no use here, as all of these are runs already. Give it to 'earmark import'")
     found: list[tuple[Path, Run]] = []
     left_out: list[tuple[str, str]] = []
     with progress("Filtering") as told:
         for done, path in enumerate(files, 1):
             try:
-                runs = read_recording(path, preset)
+                runs = read_recording(path, preset, overrides)
             except (ConfigError, RecordingError, RunError, StreamError, WiringError, XdfError) as error:
                 left_out.append((str(path), str(error)))
             except OSError as error:
@@ -130,7 +139,7 @@ def read_study(paths: Sequence[Path], preset: Preset, subjects: Sequence[str] = 
     return study
 
 
-def read_recording(path: Path, preset: Preset) -> list[Run]:
+def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> list[Run]:
     """Read a file, whatever wrote it; one of a session, or of a BIDS data set, gives a run for each trial."""
     from app.config import ConfigError, parse_config
     from devices.bids import read_bids
@@ -141,7 +150,7 @@ def read_recording(path: Path, preset: Preset) -> list[Run]:
     from devices.session_run import CUES, read_session_runs
 
     if is_recording(path):
-        return read_bids(path, preset)
+        return read_bids(path, preset, overrides)
     if not is_session(path):
         return [read_run(path, preset)]
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.runs import RUNS_HELP, DecoderKind, PresetName
+from app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
 from app.study import SUBJECT_HELP
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ def train(
         typer.Option("--any-cap", help="Matcher: learn where electrodes are, so that it can be a base for others."),
     ] = False,
     subject: Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help=SUBJECT_HELP)] = None,
+    unit: Unit = "",
+    ch_type: ChType = "",
+    channels: Channels = "",
+    bads: Bads = "",
+    sfreq: Sfreq = None,
     epochs: Annotated[int, typer.Option(help="Network: at most.", min=1)] = 30,
     seed: Annotated[int, typer.Option(help="Network: of all that is drawn.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="Network: cpu or cuda, to train on.")] = "cpu",
@@ -62,7 +68,7 @@ def train(
         fail(f"{out} is there already: move it away, or choose another folder by --out")
     must_take_files(out)
     try:
-        study = read_study(runs, chosen, subject or ())
+        study = read_study(runs, chosen, subject or (), overrides(unit, ch_type, channels, bads, sfreq))
         loaded = study.runs
         if len(loaded) < LEAST:
             raise RunError(

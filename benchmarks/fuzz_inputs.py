@@ -122,5 +122,5 @@ def make_inputs(folder: Path) -> None:
         soundfile.write(heard / f"{name}.flac", sound, 8000)
     (heard / "attended.csv").write_text("0,a\n5,b\n12.5,a\n", encoding="utf-8")
     talkers = [f"{name}={heard / f'{name}.npz'}" for name in ("a", "b")]
-    import_run(eeg / "amp.edf", study / "imported.xdf", talkers, "a", subject="x")
+    import_run(eeg / "amp.edf", study / "imported.xdf", talkers, attended="a", subject="x")
     (folder / "session.toml").write_text(CONFIG, encoding="utf-8")

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.bids_sidecars import ROOT_FILE, UNREADABLE, bids_root, inherited, is_recording, table
+from devices.overrides import NOTHING, Overrides
 from devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
 from devices.recordings import Recording, open_recording
 from devices.run_file import Talker, feature_spec
@@ -43,8 +44,17 @@ def find_recordings(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("sub-*eeg.*") if is_recording(path))
 
 
-def read_bids(path: Path, preset: Preset) -> list[Run]:
+def read_bids(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> list[Run]:
     """Read the trials of a recording through the very nodes that a live session uses.
+
+    Parameters
+    ----------
+    path : Path
+        Its main file.
+    preset : Preset
+        How signals are prepared.
+    overrides : Overrides
+        What the user says of it, whatever the data set says.
 
     Raises
     ------
@@ -66,7 +76,7 @@ def read_bids(path: Path, preset: Preset) -> list[Run]:
             f"to {root}, and a recording needs one"
         )
     trials, speech = _trials(tables[-1], stem, root / "stimuli")
-    neural = _neural(open_recording(path))
+    neural = _neural(open_recording(path, overrides=overrides))
     subject = path.name.partition("_")[0]
     return prepare(RecordedRun(str(path), subject, neural, speech, trials), preset)
 

@@ -232,8 +232,11 @@ def complete(recording: Recording, said: Sidecars, path: Path) -> Recording:
     RecordingError
         If a channel is not in the table.
     """
+    if said == Sidecars():
+        return recording
     spec = recording.spec
     kinds, units, scale = list(spec.ch_types), list(spec.units), np.ones(spec.n_channels)
+    stated = list(recording.stated)
     bads, places = np.zeros(spec.n_channels, dtype=bool), [(math.nan,) * 3] * spec.n_channels
     for i, name in enumerate(spec.ch_names):
         key = said.named(name)
@@ -243,6 +246,7 @@ def complete(recording: Recording, said: Sidecars, path: Path) -> Recording:
             )
         if key is not None:
             factor = microvolts(said.units[key]) if not units[i] else None
+            stated[i] = stated[i] or said.units[key]
             to_uv = {"V": 1e6, "uV": 1.0}.get(units[i], factor)
             kinds[i], bads[i] = said.kinds[key].replace("trigger", "misc"), key in said.bads
             if kinds[i] in ELECTRODES and to_uv is not None:
@@ -262,7 +266,7 @@ def complete(recording: Recording, said: Sidecars, path: Path) -> Recording:
         return data
 
     annotations = recording.annotations + untold(said.events, recording.annotations, 1.5 / spec.sfreq)
-    return recording.changed(spec.evolve(ch_types=tuple(kinds), units=tuple(units)), annotations, read)
+    return recording.changed(spec.evolve(ch_types=tuple(kinds), units=tuple(units)), annotations, read, stated)
 
 
 def _say_differences(recording: Recording, about: Mapping[str, Any], path: Path) -> None:

@@ -302,7 +302,7 @@ class Inlet:
 
     def _set(self, status: str, words: str) -> None:
         self.status = status
-        log.warning("stream %r: %s", self.stream, words)
+        log.info("stream %r: %s", self.stream, words)
         self._tell(f"{self.stream}: {words}")
 
     def _lost(self, status: str) -> None:

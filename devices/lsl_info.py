@@ -14,7 +14,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from devices.marker_values import marker_text
-from devices.overrides import Applied, OverrideError, Overrides
+from devices.overrides import NOTHING, Applied, OverrideError, Overrides
 from pipeline.stream import ELECTRODES, StreamSpec
 from pipeline.units import stated_unit
 
@@ -91,7 +91,7 @@ class StreamDescription:
         StreamError
             If that does not fit.
         """
-        if overrides == Overrides():
+        if overrides == NOTHING:
             return self
         try:
             if overrides.sfreq and self.format == "string":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import logging
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Self
@@ -109,7 +109,7 @@ class Overrides:
         sfreq = self._rate(spec, said)
         chosen = _choice(self.channels, spec.ch_names)
         if not chosen:
-            raise OverrideError(f"channels is {', '.join(self.channels)}, which leaves none of {_few(spec.ch_names)}")
+            raise OverrideError(f"channels is {', '.join(self.channels)}, which leaves none of {few(spec.ch_names)}")
         bads = {name for pattern in self.bads for name in _matches("bads", pattern, spec.ch_names)}
         spec = spec.evolve(ch_types=kinds, units=units, sfreq=sfreq)
         indices = None if len(chosen) == spec.n_channels else chosen
@@ -155,6 +155,9 @@ class Overrides:
         return self.sfreq
 
 
+NOTHING = Overrides()
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """A stream after the user's word.
@@ -191,29 +194,10 @@ class Applied:
             data[:, self.bad] = np.nan
         return data
 
-    def in_microvolts(
-        self, read: Callable[[int, int], NDArray[np.float32]]
-    ) -> tuple[StreamSpec, Callable[[int, int], NDArray[np.float32]]]:
-        """Return spec and reader of a recording whose electrodes are in microvolts, wherever their unit is known."""
-        spec = self.spec
-        known = [microvolts(unit) if kind in ELECTRODES else None for kind, unit in _pairs(spec)]
-        units = [unit if factor is None else "uV" for factor, unit in zip(known, spec.units, strict=True)]
-        scale = np.array([1.0 if factor is None else factor for factor in known])
-
-        def taken(start: int, stop: int) -> NDArray[np.float32]:
-            data = self.take(read(start, stop))
-            return data if np.all(scale == 1) else (data * scale).astype(np.float32)
-
-        return spec.evolve(units=tuple(units)), taken
-
     def warn(self, name: str) -> None:
         """Log what is stated and does not hold."""
         for words in self.said:
             log.warning("%s: %s", name, words)
-
-
-def _pairs(spec: StreamSpec) -> list[tuple[str, str]]:
-    return list(zip(spec.ch_types, spec.units, strict=True))
 
 
 def _may_be_voltage(unit: str) -> bool:
@@ -235,11 +219,16 @@ def _choice(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
 def _matches(key: str, pattern: str, names: Sequence[str]) -> list[str]:
     found = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
     if not found:
-        close = difflib.get_close_matches(pattern, names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {_few(names)}"
-        raise OverrideError(f"{key} names {pattern!r}, which no channel is called: {hint}")
+        raise OverrideError(f"{key} names {pattern!r}, which no channel is called: {nearest(pattern, names)}")
     return found
 
 
-def _few(names: Sequence[str], n: int = 40) -> str:
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Which name may have been meant, for a message; or all that there are."""
+    close = [one for one in names if one.casefold() == name.casefold()] or difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {few(names) or 'none'}"
+
+
+def few(names: Sequence[str], n: int = 40) -> str:
+    """Names for a message, and how many there are beyond ``n``."""
     return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")

@@ -183,7 +183,7 @@ class Recorder:
             self._beat, self._beat_at = self._ring.heartbeat, now
         alarms = set()
         if not self._process.is_alive() or now - self._beat_at > DEAD_S:
-            log.error("recorder process %s is dead; starting another", self._process.pid)
+            log.info("recorder process %s is dead; starting another", self._process.pid)
             self._process.kill()
             self._process.join()
             self._start()
@@ -199,7 +199,7 @@ class Recorder:
         fresh = alarms - self._alarms
         self._alarms = alarms
         for alarm in fresh:
-            log.error("recording: %s", alarm)
+            log.info("recording: %s", alarm)
         return sorted(fresh)
 
     def close(self, timeout: float = 30.0) -> None:

@@ -12,14 +12,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.overrides import NOTHING, OverrideError, Overrides, few
 from devices.regular_file import must_be_regular
 from devices.timeline import Timeline, even_timeline
 from pipeline.stream import ELECTRODES, StreamSpec
+from pipeline.units import microvolts
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,10 @@ class Recording:
         When samples were taken, to begin with the first one; samples outside all segments have no time.
     annotations : list of (float, str)
         Onset in seconds since sample 0, and description; sorted, none outside the recording.
+    stated : tuple of str
+        Unit of each channel as the file states it.
+    untyped : tuple of int
+        Channels whose type it does not say, or by a word that is not known.
     """
 
     def __init__(
@@ -70,11 +76,14 @@ class Recording:
         n_samples: int,
         segments: Sequence[Segment],
         annotations: Iterable[tuple[float, str]],
-        read: Callable[[int, int], NDArray[np.float32]],
+        read: Callable[[int, int], NDArray[Any]],
         timeline: Timeline | None = None,
+        stated: Sequence[str] | None = None,
+        untyped: Sequence[int] = (),
     ) -> None:
         self.spec, self.n_samples, self.segments = spec, n_samples, list(segments)
         self.timeline = timeline or even_timeline(self.segments, spec.sfreq)
+        self.stated, self.untyped = tuple(spec.units if stated is None else stated), tuple(untyped)
         self._read = read
         # Formats round onsets: what is off by less than a sample is not outside.
         slack, end = 1 / spec.sfreq, self.duration
@@ -104,17 +113,53 @@ class Recording:
         spec: StreamSpec,
         annotations: Iterable[tuple[float, str]],
         read: Callable[[int, int], NDArray[np.float32]],
+        stated: Sequence[str],
     ) -> Recording:
         """Return a recording of the same samples, in time, that is described otherwise.
 
         Parameters
         ----------
-        spec, annotations, read
+        spec, annotations, read, stated
             As when it was made.
         """
         other = copy.copy(self)
         other.spec, other.annotations, other._read = spec, sorted(annotations), read
+        other.stated = tuple(stated)
         return other
+
+    def overridden(self, overrides: Overrides) -> Recording:
+        """Return the same recording after the user's word.
+
+        Raises
+        ------
+        RecordingError
+            If that does not fit.
+        """
+        try:
+            applied = overrides.apply(self.spec.evolve(units=self.stated), self.untyped)
+        except OverrideError as error:
+            raise RecordingError(f"{self.spec.name}: {error}") from None
+        kept = range(self.spec.n_channels) if applied.indices is None else applied.indices
+        units, scale = [], []
+        for i, kind, unit in zip(kept, applied.spec.ch_types, applied.spec.units, strict=True):
+            factor = microvolts(unit) if kind in ELECTRODES else None
+            # The numbers as the file has them, of which the reader may have made microvolts.
+            stated, read = microvolts(self.stated[i]), microvolts(self.spec.units[i])
+            units.append(self.spec.units[i] if factor is None else "uV")
+            scale.append(1.0 if factor is None else factor / (stated / read if stated and read else 1.0))
+        spec, slower = applied.spec.evolve(units=tuple(units)), self.spec.sfreq / applied.spec.sfreq
+        segments = [segment._replace(time=segment.time * slower) for segment in self.segments]
+        timeline = self.timeline._replace(times=self.timeline.times * slower, period=self.timeline.period * slower)
+        notes = [(time * slower, text) for time, text in self.annotations]
+        factors = None if all(factor == 1 for factor in scale) else np.array(scale)
+
+        def read_taken(start: int, stop: int) -> NDArray[Any]:
+            data = applied.take(self._read(start, stop))
+            return data if factors is None else data * factors
+
+        applied.warn(self.spec.name)
+        _warn_of_unknown_units(spec)
+        return Recording(spec, self.n_samples, segments, notes, read_taken, timeline)
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Read samples.
@@ -138,10 +183,10 @@ class Recording:
             raise RecordingError(f"{self.spec.name}: no samples {start} to {stop}, it has {self.n_samples}")
         if start == stop:
             return np.empty((0, self.spec.n_channels), np.float32)
-        return self._read(start, stop)
+        return self._read(start, stop).astype(np.float32, order="C")
 
 
-def open_recording(path: str | Path, stream: str | None = None) -> Recording:
+def open_recording(path: str | Path, stream: str | None = None, overrides: Overrides = NOTHING) -> Recording:
     """Open a recording, with what the BIDS data set says of it that it belongs to, if it does.
 
     Parameters
@@ -151,11 +196,14 @@ def open_recording(path: str | Path, stream: str | None = None) -> Recording:
     stream : str or None
         Name, ``source_id`` or number of the stream of an XDF file, or rate in Hz of an EDF or BDF file whose electrodes
         have several; None takes the only one there is.
+    overrides : Overrides
+        What the user says of it, whatever file and data set say.
 
     Raises
     ------
     RecordingError
-        If the file is missing, of another kind or broken, or if it is not clear which of its streams is meant.
+        If the file is missing, of another kind or broken, if it is not clear which of its streams is meant, or if the
+        user's word does not fit.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -173,14 +221,15 @@ def open_recording(path: str | Path, stream: str | None = None) -> Recording:
     from devices.bids_sidecars import complete, read_sidecars
 
     said = read_sidecars(path)
-    return complete(_open(path, suffix, stream, said.kinds), said, path)
+    recording = _open(path, suffix, stream, said.kinds, overrides.sfreq)
+    return complete(recording, said, path).overridden(overrides)
 
 
-def _open(path: Path, suffix: str, stream: str | None, kinds: Mapping[str, str]) -> Recording:
+def _open(path: Path, suffix: str, stream: str | None, kinds: Mapping[str, str], sfreq: float | None) -> Recording:
     if suffix == ".xdf":
         from devices.recordings_xdf import open_xdf
 
-        return open_xdf(path, stream)
+        return open_xdf(path, stream, sfreq)
     if suffix in (".edf", ".bdf"):
         from devices.recordings_edf import open_edf
 
@@ -207,12 +256,14 @@ def time_at(segments: Sequence[Segment], sfreq: float, index: float) -> float:
     return segment.time + (index - segment.start) / sfreq
 
 
-def warn_of_unknown_units(spec: StreamSpec) -> None:
+def _warn_of_unknown_units(spec: StreamSpec) -> None:
     """Log which electrodes are in no unit of voltage."""
     channels = zip(spec.ch_names, spec.ch_types, spec.units, strict=True)
     unknown = [f"{name} ({unit or 'none'})" for name, kind, unit in channels if kind in ELECTRODES and unit != "uV"]
     if unknown:
-        log.warning("%s: numbers left as they are, as their unit is not known: %s", spec.name, ", ".join(unknown))
+        log.warning(
+            "%s: numbers left as they are, as their unit is not known: %s. Give it by 'unit'", spec.name, few(unknown)
+        )
 
 
 @contextmanager

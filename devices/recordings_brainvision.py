@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from devices.channel_labels import is_place, kind_by_label
 from devices.lsl_info import unique_names
-from devices.recordings import Recording, RecordingError, Segment, in_words, time_at, warn_of_unknown_units
+from devices.recordings import Recording, RecordingError, Segment, in_words, time_at
 from devices.regular_file import MAX_TEXT, open_regular
 from devices.triggers import codes, markers_of, untold
 from pipeline.stream import ELECTRODES, StreamSpec
@@ -71,7 +71,7 @@ def open_brainvision(path: Path) -> Recording:
         n_samples, numbers = _samples(path, header, data, n_channels)
         if not n_samples:
             raise RecordingError(f"{path}: has no samples")
-        spec, scale, triggers = _describe(path, header, n_channels, 1e6 / interval)
+        spec, scale, triggers, stated = _describe(path, header, n_channels, 1e6 / interval)
         markers = _markers(path, common)
         segments = _segments(markers, n_samples, spec.sfreq, path)
         annotations = [
@@ -90,7 +90,7 @@ def open_brainvision(path: Path) -> Recording:
         with in_words(path):
             return (numbers(start, stop) * scale).astype(np.float32, order="C")
 
-    return Recording(spec, n_samples, segments, annotations, read)
+    return Recording(spec, n_samples, segments, annotations, read, stated=stated)
 
 
 def _text(path: Path) -> str:
@@ -197,8 +197,8 @@ def _ascii(infos: dict[str, str], data: Path, vectorized: bool) -> NDArray[np.fl
 
 def _describe(
     path: Path, header: dict[str, dict[str, str]], n_channels: int, sfreq: float
-) -> tuple[StreamSpec, NDArray[np.float64], list[int]]:
-    """Describe the channels, say by what to multiply their samples, and which are trigger channels."""
+) -> tuple[StreamSpec, NDArray[np.float64], list[int], list[str]]:
+    """Describe the channels, say by what to multiply their samples, which are triggers, and units as stated."""
     rows = []
     for i in range(n_channels):
         line = header.get("channel infos", {}).get(f"ch{i + 1}")
@@ -239,8 +239,7 @@ def _describe(
         units=tuple(units),
         positions=tuple(positions) if any(math.isfinite(p[0]) for p in positions) else None,
     )
-    warn_of_unknown_units(spec)
-    return spec, np.array(scale), triggers
+    return spec, np.array(scale), triggers, [unit for _, _, unit in rows]
 
 
 def _position(line: str | None) -> tuple[tuple[float, float, float], bool]:

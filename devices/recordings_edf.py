@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from devices.channel_labels import is_place, kind_by_label, split_label
 from devices.lsl_info import unique_names
-from devices.recordings import Recording, RecordingError, Segment, in_words, segments_of, time_at, warn_of_unknown_units
+from devices.recordings import Recording, RecordingError, Segment, in_words, segments_of, time_at
 from devices.timeline import Timeline, even_timeline, read_timeline
 from devices.triggers import codes, markers_of, untold
 from pipeline.stream import ELECTRODES, StreamSpec
@@ -175,7 +175,8 @@ def open_edf(path: Path, wanted: str | None = None, kinds: Mapping[str, str] | N
             numbers[:, signals] = _code(layout, numbers[:, signals])
             return (numbers * scale + offset).astype(np.float32, order="C")
 
-    return Recording(spec, layout.n_records * n, segments, annotations, read, timeline)
+    stated = [stated_unit(channel.dimension) for channel in chosen]
+    return Recording(spec, layout.n_records * n, segments, annotations, read, timeline, stated)
 
 
 def _say_types(path: Path, channels: Sequence[Channel], known: Collection[str]) -> None:
@@ -247,7 +248,6 @@ def _describe(
         ch_types=tuple(kinds),
         units=tuple(units),
     )
-    warn_of_unknown_units(spec)
     gain, offset = (np.array([getattr(channel, key) for channel in channels]) for key in ("gain", "offset"))
     return spec, gain * factors, offset * factors
 

@@ -17,7 +17,6 @@ from devices.recordings import (
     Segment,
     in_words,
     time_at,
-    warn_of_unknown_units,
     warnings_logged,
 )
 from devices.triggers import codes, markers_of, untold
@@ -80,7 +79,8 @@ def open_fif(path: Path) -> Recording:
         data[:, bads] = np.nan
         return data.astype(np.float32, order="C")
 
-    return Recording(spec, n_samples, segments, annotations, read)
+    stated = [_FIFF_UNITS.get(int(channel["unit"]), "") for channel in raw.info["chs"]]
+    return Recording(spec, n_samples, segments, annotations, read, stated=stated)
 
 
 def _describe(raw: Any, name: str) -> tuple[StreamSpec, NDArray[np.float64]]:
@@ -107,7 +107,6 @@ def _describe(raw: Any, name: str) -> tuple[StreamSpec, NDArray[np.float64]]:
         units=tuple(units),
         positions=tuple(positions) if any(math.isfinite(p[0]) for p in positions) else None,
     )
-    warn_of_unknown_units(spec)
     return spec, np.array(scale)
 
 

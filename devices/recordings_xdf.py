@@ -13,20 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.lsl_info import describe_xml
-from devices.marker_values import marker_text
+from devices.lsl_info import StreamDescription, describe_xml
+from devices.overrides import MAX_CORRECTION
 from devices.recordings import (
     Recording,
     RecordingError,
     Segment,
     in_words,
     segments_of,
-    warn_of_unknown_units,
     warnings_logged,
 )
 from devices.timeline import Timeline, read_timeline
-from pipeline.stream import ELECTRODES, StreamSpec
-from pipeline.units import microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +36,7 @@ _MARKER_TYPES = ("marker", "stim", "event", "trigger", "annotation")
 _OWN_TYPES = ("journal", "filtered")
 
 
-def open_xdf(path: Path, wanted: str | None) -> Recording:
+def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Recording:
     """Load a stream of an XDF file.
 
     Samples are placed by their stamps, as those of a live stream are; see :mod:`devices.timeline`.
@@ -50,6 +47,8 @@ def open_xdf(path: Path, wanted: str | None) -> Recording:
         The file.
     wanted : str or None
         Name, ``source_id`` or number of a stream; None takes the only one of type EEG, or the only regular one.
+    sfreq : float, optional
+        Rate in Hz that holds, whatever is declared, if its stamps agree.
 
     Raises
     ------
@@ -61,23 +60,28 @@ def open_xdf(path: Path, wanted: str | None) -> Recording:
     with in_words(path), warnings_logged(path):
         with path.open("rb") as file, _without(logging.getLogger(pyxdf.load_xdf.__module__), "clock-segments differ"):
             streams, _ = pyxdf.load_xdf(file, synchronize_clocks=True, dejitter_timestamps=False)
-        chosen = _choose(streams, wanted, path)
-        spec, scale = _describe(chosen["info"], path.stem)
+        chosen = _choose(streams, wanted, path, sfreq)
+        description = _describe(chosen["info"])
+        spec = description.spec.evolve(name=path.stem)
+        stamps = np.asarray(chosen["time_stamps"], float)
+        if sfreq is not None:
+            _check_rate(path, stamps, sfreq, spec.sfreq)
+            spec = spec.evolve(sfreq=sfreq)
         data = np.asarray(chosen["time_series"])
         if data.shape != (len(chosen["time_stamps"]), spec.n_channels):
             raise RecordingError(f"{path}: {data.shape} numbers are not samples of {spec.n_channels} channels")
-        data = (data * scale).astype(np.float32) if np.any(scale != 1) else data.astype(np.float32, copy=False)
         timeline, segments, time_of = _timeline(chosen, streams, spec.sfreq, path)
         annotations = [
-            (time_of(float(stamp)), marker_text(sample))
-            for stream in _markers(streams, path)
+            (time_of(float(stamp)), said.marker(sample))
+            for stream in _markers([s for s in streams if s is not chosen], path)
+            for said in [_describe(stream["info"])]
             for stamp, sample in zip(stream["time_stamps"], stream["time_series"], strict=True)
         ]
 
-    def read(start: int, stop: int) -> NDArray[np.float32]:
-        return data[start:stop].copy()
+    def read(start: int, stop: int) -> NDArray[Any]:
+        return data[start:stop]
 
-    return Recording(spec, len(data), segments, annotations, read, timeline)
+    return Recording(spec, len(data), segments, annotations, read, timeline, untyped=description.untyped)
 
 
 @contextmanager
@@ -126,12 +130,30 @@ def _markers(streams: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _choose(streams: list[dict[str, Any]], wanted: str | None, path: Path) -> dict[str, Any]:
-    regular = [
-        s
-        for s in streams
-        if _field(s, "channel_format") != "string" and float(_field(s, "nominal_srate")) > 0 and len(s["time_stamps"])
+def _check_rate(path: Path, stamps: NDArray[np.float64], sfreq: float, declared: float) -> None:
+    """Refuse a rate of the user's that stamps contradict."""
+    steps, seconds = np.diff(stamps), float(stamps[-1] - stamps[0])
+    found = [
+        1 / step for step in (float(np.median(steps)) if len(steps) else 0.0, seconds / max(1, len(steps))) if step > 0
     ]
+    if found and all(abs(sfreq / rate - 1) > MAX_CORRECTION for rate in found):
+        said = " or ".join(f"{rate:.6g} Hz" for rate in dict.fromkeys(found))
+        raise RecordingError(f"{path}: sfreq is {sfreq:g}, but its time stamps say {said}")
+    if declared and sfreq != declared:
+        log.warning("%s: sfreq %g Hz holds in the place of %g Hz", path.stem, sfreq, declared)
+
+
+def _choose(
+    streams: list[dict[str, Any]], wanted: str | None, path: Path, sfreq: float | None = None
+) -> dict[str, Any]:
+    def signal(stream: dict[str, Any]) -> bool:
+        if _field(stream, "channel_format") == "string" or not len(stream["time_stamps"]):
+            return False
+        kind = _field(stream, "type").lower()
+        marker = any(word in kind for word in _MARKER_TYPES)
+        return float(_field(stream, "nominal_srate")) > 0 or (sfreq is not None and not marker)
+
+    regular = [stream for stream in streams if signal(stream)]
     if wanted is not None:
         found = [
             s for s in regular if wanted in (_field(s, "name"), _field(s, "source_id"), str(s["info"]["stream_id"]))
@@ -163,24 +185,15 @@ def _why_not(streams: list[dict[str, Any]]) -> str:
         elif not len(stream["time_stamps"]):
             said.append(f"{what} was announced, but not one sample of it was recorded")
         else:
-            said.append(f"{what} has {len(stream['time_stamps'])} samples, but says that they come at no regular rate")
+            n = len(stream["time_stamps"])
+            said.append(f"{what} has {n} samples, but says no rate: if they are regular, give it by 'sfreq'")
     return "; ".join(said) or "It has no streams at all"
 
 
-def _describe(info: Mapping[str, Any], name: str) -> tuple[StreamSpec, NDArray[np.float64]]:
-    """Describe the channels, and say by what to multiply their samples."""
+def _describe(info: Mapping[str, Any]) -> StreamDescription:
     # pyxdf hands out the description as dictionaries of lists, and adds results of its own that are neither.
     root = _element("info", {k: v for k, v in info.items() if isinstance(v, list) and k not in _PYXDF_KEYS})
-    spec = describe_xml(ET.tostring(root, encoding="unicode")).spec
-    units = [stated_unit(unit) for unit in spec.units]
-    scale = np.ones(spec.n_channels)
-    for i, kind in enumerate(spec.ch_types):
-        factor = microvolts(units[i])
-        if kind in ELECTRODES and factor is not None:
-            scale[i], units[i] = factor, "uV"
-    spec = spec.evolve(name=name, units=tuple(units))
-    warn_of_unknown_units(spec)
-    return spec, scale
+    return describe_xml(ET.tostring(root, encoding="unicode"))
 
 
 _PYXDF_KEYS = ("stream_id", "effective_srate", "segments", "clock_segments")

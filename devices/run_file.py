@@ -39,14 +39,17 @@ class Talker:
     name : str
         Of the talker.
     envelope : array, shape (n_samples, n_features)
-        From the first neural sample on.
+        One row for each sample.
     sfreq : float
         Its rate in Hz.
+    start : float
+        When it began, in seconds since the first neural sample.
     """
 
     name: str
     envelope: NDArray[np.float64]
     sfreq: float
+    start: float = 0.0
 
     @property
     def stimulus(self) -> str:
@@ -106,7 +109,7 @@ def write_run(
                     stop = min(start + step, segment.stop)
                     file.write(xdf.samples(1, recording.times(start, stop), recording.read(start, stop)))
             for number, talker in enumerate(talkers, 2):
-                stamps = np.arange(len(talker.envelope)) / talker.sfreq
+                stamps = talker.start + np.arange(len(talker.envelope)) / talker.sfreq
                 file.write(xdf.samples(number, stamps, np.asarray(talker.envelope, dtype=np.float64)))
             file.write(xdf.boundary())
     except FileExistsError:

@@ -21,7 +21,7 @@ from devices.lsl import Arrival, Inlet, Outlet
 from devices.lsl_info import StreamError
 from devices.lsl_log import quiet_liblsl
 from devices.lsl_search import StreamSelector
-from devices.overrides import Overrides
+from devices.overrides import NOTHING
 from devices.simulate import ONSET_S, PRESETS, Listener, ListenerConfig
 from devices.spawn import clean_birth, leave_signals_to_parent
 from pipeline.stream import Block, ClockMap, Marker
@@ -236,7 +236,7 @@ class SimulatedListener:
         try:
             while not self._stopping:
                 try:
-                    inlet = Inlet(name, StreamSelector(name=name), sink, Overrides(), _SEARCH_S)
+                    inlet = Inlet(name, StreamSelector(name=name), sink, NOTHING, _SEARCH_S)
                 except StreamError as error:
                     if str(error) != told:
                         told = str(error)

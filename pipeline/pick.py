@@ -49,9 +49,9 @@ class Pick:
             and name not in self.config.drop
         ]
         if not self._indices:
-            raise wiring_error(
-                "pick", "types", list(self.config.types), f"among those of {spec.name!r}: {sorted(set(spec.ch_types))}"
-            )
+            there = f"among those of {spec.name!r}: {sorted(set(spec.ch_types))}"
+            hint = "where the source says them wrong, or not at all, give 'ch_type'"
+            raise wiring_error("pick", "types", list(self.config.types), f"{there}; {hint}")
         return spec.pick(self._indices)
 
     def process(self, item: Item) -> Iterator[Item]:

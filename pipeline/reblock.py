@@ -49,7 +49,12 @@ class Reblock:
     def open(self, spec: StreamSpec) -> StreamSpec:
         """Fix the hop and the factor to microvolts of every channel."""
         if not spec.sfreq > 0:
-            raise wiring_error("reblock", "input", f"{spec.name!r} with irregular rate", "a regularly sampled stream")
+            raise wiring_error(
+                "reblock",
+                "input",
+                f"{spec.name!r} with irregular rate",
+                "a regularly sampled stream; where the source does not say its rate, give 'sfreq'",
+            )
         if not 1 / spec.sfreq <= self.config.hop_s <= MAX_HOP_S:
             wanted = f"at least one sample, {1 / spec.sfreq:g} s, and at most {MAX_HOP_S:g} s"
             raise wiring_error("reblock", "hop_s", self.config.hop_s, wanted)
@@ -63,7 +68,7 @@ class Reblock:
                         "reblock",
                         "unit",
                         f"{unit!r} on channel {spec.ch_names[i]!r} of {spec.name!r}",
-                        "V, mV, uV or nV; where the stream does not say, set 'unit' in its [streams] table",
+                        "V, mV, uV or nV; where the source does not say, give 'unit'",
                     )
                 factor[i], limit[i], units[i] = in_microvolts, self.config.limit_uv, "uV"
         self._factor, self._limit = factor, np.minimum(limit, np.finfo(np.float64).max)

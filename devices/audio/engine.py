@@ -297,7 +297,7 @@ class AudioEngine:
     # Watching
 
     def _say(self, text: str) -> None:
-        log.warning("audio: %s", text)
+        log.info("audio: %s", text)
         _tell(self._on_event, text)
 
     def _watch(self) -> None:

@@ -15,7 +15,7 @@ from devices.audio.scene import AudioError
 from devices.lsl import Arrival, Inlet
 from devices.lsl_info import StreamError
 from devices.lsl_search import StreamSelector
-from devices.overrides import Overrides
+from devices.overrides import NOTHING
 from pipeline.stream import Block
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class LslFeed:
     def __init__(self, name: str, sfreq: float, ring: LiveRing, on_event: Callable[[str], None]) -> None:
         self._on_event = on_event
         try:
-            self._inlet = Inlet(name, StreamSelector(name=name), self._take, Overrides(), FIND_S)
+            self._inlet = Inlet(name, StreamSelector(name=name), self._take, NOTHING, FIND_S)
         except StreamError as error:
             raise AudioError(f"talker from lsl:{name}: {error}") from error
         rate = self._inlet.description.spec.sfreq

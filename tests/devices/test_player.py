@@ -296,7 +296,7 @@ def test_ctrl_c_ends_the_command_with_130(file):
     [
         (("/nowhere/x.fif",), "no such file"),
         (("--speed", "0"), "must be a positive number"),
-        (("--stream", "EEG"), "only XDF files have several streams"),
+        (("--stream", "EEG"), "only XDF, EDF and BDF files have several streams"),
     ],
 )
 def test_command_says_what_is_wrong(file, arguments, words):

@@ -358,7 +358,7 @@ def test_why_no_stream_can_be_read_is_said(tmp_path):
     empty = _stream(1, "Amp", "EEG", "float32", 100, [], np.zeros((0, 1)), ["Cz"], n_channels=1)
     irregular = _stream(2, "BLE", "EEG", "float32", 0, [1.0, 1.1], np.zeros((2, 1)), ["Cz"])
     text = _stream(3, "M", "Markers", "string", 0, [1.0], [["go"]])
-    with pytest.raises(RecordingError, match=r"'Amp'.*not one sample.*'BLE'.*2 samples.*no regular"):
+    with pytest.raises(RecordingError, match=r"'Amp'.*not one sample.*'BLE'.*2 samples.*give it by 'sfreq'"):
         open_recording(write_xdf(tmp_path / "s.xdf", empty, irregular, text))
 
 

@@ -118,7 +118,7 @@ def test_other_items_pass():
         (
             eeg(2, units=("uV", "furlong")),
             {},
-            "reblock: unit is 'furlong' on channel 'E2' of 'eeg', but must be V, mV, uV or nV; .* set 'unit' in its",
+            "reblock: unit is 'furlong' on channel 'E2' of 'eeg', but must be V, mV, uV or nV; .* give 'unit'",
         ),
     ],
 )
