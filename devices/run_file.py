@@ -7,11 +7,13 @@ before any band-pass; and a stream of markers, ``attend:NAME``, each valid until
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +22,17 @@ from devices import xdf
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
 from devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
 from devices.recordings import Recording
+from devices.sealed import Sealer, Soundness, stretches
 from devices.subjects import whose
 from pipeline.decoders.presets import Preset
 from pipeline.run import Run
 from pipeline.stream import StreamSpec
 
+log = logging.getLogger(__name__)
+
 ATTEND = "attend:"
+#: Stream of the fingerprints of a run, see :mod:`devices.sealed`.
+SEALS = "earmark-seals"
 #: LSL content types of neural streams.
 _NEURAL = ("EEG", "SEEG", "ECOG")
 
@@ -99,23 +106,49 @@ def write_run(
     attention = len(talkers) + 2
     marker = StreamSpec("attention", 0.0, ("talker",), ("misc",), ("",))
     chunks.append(xdf.stream_header(attention, make_info(marker, "Markers", "attention", "string").as_xml()))
-    chunks += [xdf.text_sample(attention, time, [ATTEND + name]) for time, name in attended]
+    spec = StreamSpec(SEALS, 0.0, ("seal",), ("misc",), ("",))
+    chunks.append(xdf.stream_header(attention + 1, make_info(spec, "Journal", SEALS, "string").as_xml()))
     try:
-        with path.open("xb") as file:
-            file.writelines(chunks)
+        with path.open("xb") as opened:
+            file = _Sealing(opened, b"".join(chunks), attention + 1)
+            for time, name in attended:
+                file.write(xdf.text_sample(attention, time, [ATTEND + name]))
+            file.seal()
             step = max(1, round(recording.spec.sfreq))
             for segment in recording.segments:
                 for start in range(segment.start, segment.stop, step):
                     stop = min(start + step, segment.stop)
                     file.write(xdf.samples(1, recording.times(start, stop), recording.read(start, stop)))
+                    file.seal()
             for number, talker in enumerate(talkers, 2):
-                stamps = talker.start + np.arange(len(talker.envelope)) / talker.sfreq
-                file.write(xdf.samples(number, stamps, np.asarray(talker.envelope, dtype=np.float64)))
-            file.write(xdf.boundary())
+                envelope, step = talker.envelope.astype(np.float64), max(1, round(talker.sfreq))
+                stamps = talker.start + np.arange(len(envelope)) / talker.sfreq
+                for begin in range(0, len(envelope), step):
+                    file.write(xdf.samples(number, stamps[begin : begin + step], envelope[begin : begin + step]))
+                    file.seal()
     except FileExistsError:
         raise RunError(f"{path} exists already, and runs are never overwritten") from None
     except OSError as error:
+        path.unlink(missing_ok=True)
         raise RunError(f"cannot write {path}: {error.strerror}") from None
+
+
+class _Sealing:
+    """Writes a run, and the fingerprints by which damage is found."""
+
+    def __init__(self, file: BinaryIO, headers: bytes, number: int) -> None:
+        self._file, self._sealer, self._number = file, Sealer(headers), number
+        file.write(headers)
+
+    def write(self, chunk: bytes) -> None:
+        self._sealer.add(chunk)
+        self._file.write(chunk)
+
+    def seal(self) -> None:
+        self.write(xdf.boundary())
+        seal = xdf.text_sample(self._number, 0.0, [json.dumps(self._sealer.seal({}))])
+        self.write(seal)
+        self._sealer.begin()
 
 
 def feature_spec(name: str, sfreq: float, n_features: int) -> StreamSpec:
@@ -171,7 +204,7 @@ def _streams(path: Path) -> tuple[_Stream, list[_Stream], list[tuple[float, str]
     found: dict[int, list[tuple[NDArray[np.float64], NDArray[Any]]]] = {}
     attended: list[tuple[float, str]] = []
     try:
-        for chunk in xdf.read_chunks(path):
+        for chunk in _chunks(path):
             if chunk.tag == xdf.STREAM_HEADER:
                 descriptions[chunk.stream_id] = describe_xml(chunk.content.decode("utf-8", "replace"))
             elif chunk.tag == xdf.SAMPLES and chunk.stream_id in descriptions:
@@ -203,6 +236,36 @@ def _streams(path: Path) -> tuple[_Stream, list[_Stream], list[tuple[float, str]
     if len(shapes) > 1:
         raise RunError(f"{path}: talkers differ in rate or number of features: {sorted(shapes)}")
     return neural, talkers, attended
+
+
+def _chunks(path: Path) -> Iterator[xdf.Chunk]:
+    """Everything in a run that is as it was written, as far as that can be seen; what is not is named.
+
+    Raises
+    ------
+    RunError
+        If damage may have taken who was attended.
+    """
+    seals = {
+        chunk.stream_id
+        for chunk in xdf.read_chunks(path)
+        if chunk.tag == xdf.STREAM_HEADER and SEALS.encode() in chunk.content
+    }
+
+    def seal_of(chunk: xdf.Chunk) -> str | None:
+        return xdf.parse_text(chunk.content, 1)[1][0] if chunk.stream_id in seals else None
+
+    n_samples = 0
+    for stretch in stretches(path, seal_of):
+        if stretch.found is Soundness.DAMAGED:
+            words = f"{path} is damaged: bytes {stretch.start} to {stretch.stop}: {stretch.why}"
+            if not n_samples:
+                raise RunError(f"{words}, where it says who was attended")
+            log.warning("%s; left out", words)
+        keep = stretch.found is not Soundness.DAMAGED or not seals
+        for chunk in stretch.chunks if keep else ():
+            n_samples += chunk.tag == xdf.SAMPLES
+            yield chunk
 
 
 def _check_kinds(path: Path, n_neural: int, n_talkers: int) -> None:

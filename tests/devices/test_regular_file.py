@@ -67,7 +67,8 @@ def test_too_large_a_file_is_refused(tmp_path):
         file.truncate(1001)
     with pytest.raises(OSError, match="1001 bytes, more than the 1000"):
         open_regular(tmp_path / "x", 1000)
-    assert open_regular(tmp_path / "x", 1001).read(1) == b"\0"
+    with open_regular(tmp_path / "x", 1001) as file:
+        assert file.read(1) == b"\0"
 
 
 def test_a_sound_of_impossible_rate_or_length_takes_no_memory(tmp_path):

@@ -111,3 +111,41 @@ def test_a_file_of_another_recorder_is_no_run_rather_than_damaged(tmp_path):
     )
     with pytest.raises(RunError, match=r"is not a run: 1 neural streams and 0 talkers.*Make one with 'earmark import'"):
         read_run(path, EEG)
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory):
+    """A run, as bytes and as it is read."""
+    path = tmp_path_factory.mktemp("run") / "r.xdf"
+    x = np.random.default_rng(0).normal(0, 10, (6 * 250, 3))
+    write_run(path, recording(x), talkers(6.0), [(0.0, "a"), (3.0, "b")], "s")
+    return path.read_bytes(), read_run(path, EEG)
+
+
+@pytest.mark.parametrize("share", np.linspace(0.01, 0.99, 12))
+@pytest.mark.parametrize("cut", [0, 3000])
+def test_damage_of_a_run_is_named_and_misplaces_nothing(healthy, tmp_path, caplog, share, cut):
+    raw, whole = bytearray(healthy[0]), healthy[1]
+    at = int(share * len(raw))
+    if cut:
+        del raw[at : at + cut]
+    else:
+        raw[at] ^= 4
+    (tmp_path / "r.xdf").write_bytes(raw)
+    try:
+        run = read_run(tmp_path / "r.xdf", EEG)
+    except RunError:
+        assert share < 0.5, "only headers, and who was attended, cannot be done without"
+        return
+    assert f"{tmp_path / 'r.xdf'} is damaged: bytes " in caplog.text or (cut and at + cut > len(raw))
+    # A run begins with the first instant that it has of all streams.
+    n, later = len(run.attended), len(whole.attended) - len(run.attended)
+    k = min(range(later + 1), key=lambda k: np.abs(run.talkers[:, -64:] - whole.talkers[:, k : k + n][:, -64:]).mean())
+    now, then = run.part(0, n), whole.part(k, k + n)
+    known = now.attended >= 0
+    assert (now.attended[known] == then.attended[known]).all()
+    assert (then.attended[~known] >= 0).sum() <= (4 if cut else 2) * 64, "the seconds that were hit, and little more"
+    # What was lost is a gap: far from it, and from filters that began anew, all is as it was.
+    steady = np.convolve(~known, np.ones(129), "same") == 0
+    steady[:64] = False
+    assert np.abs(now.talkers[:, steady] - then.talkers[:, steady]).max(initial=0) < 0.2

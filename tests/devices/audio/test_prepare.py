@@ -205,6 +205,6 @@ def test_prepare_takes_kemar_for_hrtf_only(tmp_path):
 def test_without_slab_the_fix_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "slab", None)
     path = written(tmp_path / "a.wav", noise(0, 48_000))
-    with pytest.raises(AudioError, match=r"pip install 'earmark\[binaural\]', or set space to itd_ild"):
+    with pytest.raises(AudioError, match='pip install slab, or set space = "itd_ild"'):
         prepare(scene_of(path, space="hrtf"))
     assert prepare(scene_of(path, space="itd_ild")).pcm[0] is not None
