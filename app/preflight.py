@@ -16,7 +16,9 @@ from app.config import Config, ConfigError, OutputConfig
 from app.engine import Engine
 from app.engine_signals import RING_S
 from app.session_check import Check
+from app.worth import decoder_words
 from devices.audio.engine import AudioEngine
+from devices.decoder_folder import load_decoder
 from devices.lsl_info import StreamDescription, StreamError
 from devices.recorder import RING_BYTES
 from devices.segment import MORE_ROOM, PLACE, free_bytes
@@ -175,4 +177,5 @@ def _decoder(config: Config, specs: Mapping[str, StreamSpec]) -> Check:
         return Check("decoder", False, str(error))
     except WiringError as error:
         return Check("decoder", False, f"{error}. Calibrate anew where the montage has changed")
-    return Check("decoder", True, f"{config.decoder} fits")
+    assert config.decoder is not None
+    return Check("decoder", True, f"{config.decoder} fits. {decoder_words(load_decoder(config.decoder)[1])}")

@@ -19,16 +19,22 @@ from devices.signal_ring import Samples, SignalReader
 LENGTHS, PAGES = (2.0, 5.0, 10.0, 20.0, 30.0), (0, 8, 16, 32, 64, 128)
 #: Height of a trace in standard deviations when the scale is chosen by itself.
 FIT = 4.0
+#: Seconds from the begin of a recording in which its first samples may be awaited.
+START_S = 10.0
 
 
-def why_quiet(now: Snapshot, quiet: float) -> tuple[str, bool]:
-    """Say why no signal has come for so many seconds, and whether that is a fault; what can be done, too."""
+def why_quiet(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
+    """Say why no signal has come for so many seconds, and whether that is a fault; what can be done, too.
+
+    ``drawn`` says whether there was one before.
+    """
     if now.died:
         return "SESSION DIED", True
     if not now.session_live:
         if math.isfinite(now.session_age):
             return "NO DATA: the session says nothing", True
-        return "No session is under way: begin one on the start page (Ctrl+0)", False
+        ended = "The session has ended: see its runs (Ctrl+4), or begin another on the start page (Ctrl+0)"
+        return ended if drawn else "No session is under way: begin one on the start page (Ctrl+0)", False
     if now.held:
         return "Paused", False
     if now.recording_now:
@@ -110,6 +116,7 @@ class Traces(QWidget):
         layout.addLayout(head)
         layout.addWidget(self.sweep, 1)
         self._page = 0
+        self._begun = -math.inf  # no recording goes on since
         self._came, self._fitted, self._ring = -math.inf, False, ""
 
     def take(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
@@ -131,11 +138,15 @@ class Traces(QWidget):
                 sweep.feed(samples)
                 self._fit()
             self._lost.say(f"{reader.lost:,} not drawn" if reader.lost else "")
+        if not now.recording_now:
+            self._begun = time.monotonic()
         quiet = time.monotonic() - self._came
         if quiet <= SILENT_S and not now.died:
             sweep.set_notice("")
             return
-        words, fault = why_quiet(now, quiet)
+        words, fault = why_quiet(now, quiet, bool(sweep.ch_names))
+        if now.recording_now and fault and time.monotonic() - self._begun < START_S:
+            words, fault = "Starting", False
         sweep.set_notice(f"{words}. The traces are old" if sweep.ch_names else words, fault)
 
     def mark(self, events: list[Event], now: Snapshot, reader: SignalReader | None) -> None:

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from rig import ENV, ROOT
 
-from app.channel import Client, is_served
+from app.channel import ChannelError, Client, is_served
 from app.config import parse_config
 from app.runs import DecoderKind, PresetName
 from app.session_figures import session_figures
@@ -53,9 +53,15 @@ def meddle(folder, process):
         time.sleep(0.2)
     client = Client(folder)
     client.send("trim", talker="Ada", db=-4.0)
-    while client.send("state")["state"] != "running":
+    while (state := client.send("state"))["state"] != "running":
+        if state["state"] == "calibrating":  # as somebody who cannot wait
+            with pytest.raises(ChannelError, match="obey the cues"):
+                client.send("attend", talker="Ada" if state.get("attend") == "Joe" else "Joe")
+        time.sleep(0.2)
+    while not client.send("state")["recording_now"]:
         time.sleep(0.2)
     time.sleep(3)
+    client.send("note", text="a <b>cough</b>")
     client.send("trim", talker="Joe", mute=True)
     time.sleep(3)
     client.send("trim", talker="Joe", mute=False)
@@ -89,6 +95,11 @@ def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording)
     assert page.count("<svg") >= 2
     assert "trims came on top of this" in page
     assert "trim: Ada -4 dB, since before" in page
+    assert re.search(r"<h2>Notes and answers</h2>\s*<ul><li>[\d.]+ s: note: a &lt;b&gt;cough&lt;/b&gt;</li></ul>", page)
+    assert "The run is better than guessing" in page
+    assert "The run is better than guessing" in said
+    assert "The decoder is better than guessing" in said
+    assert "chance level 50 %, chance limit" in said
     assert not re.search(r'(src|href)="|<script', page)
 
 

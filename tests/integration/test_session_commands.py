@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
 import termios
@@ -166,6 +167,36 @@ def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_whole_recording(calib
         assert one.gains.argmax() != one.talker or one.gains.max() == one.gains.min()
 
 
+def on_a_terminal(command):
+    """Run a command on a terminal of its own, 200 columns wide, until it ends; return all that was seen on it."""
+    here, there = pty.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    process = subprocess.Popen(command, env=ENV | {"TERM": "xterm"}, stdin=there, stdout=there, stderr=there,
+                               start_new_session=True)  # fmt: skip
+    os.close(there)
+    said = b""
+    try:
+        with contextlib.suppress(OSError):  # how a terminal says that nobody holds its other end
+            while piece := os.read(here, 4096):
+                said += piece
+        assert process.wait(60) == 0, said
+    finally:
+        process.kill()
+        process.wait()
+        os.close(here)
+    return said.decode()
+
+
+def test_the_end_of_a_run_is_no_fault_on_a_terminal(calibrated):
+    path, _ = calibrated
+    said = on_a_terminal([sys.executable, "-m", "app.cli", "run", str(path), "--seconds", "12"])
+    assert "running 0:0" in said, "the line was seen"
+    assert "ending: the recording is completed" in said
+    assert "NO ENGINE" not in said
+    assert "chance limit" in said
+    assert re.search(r"ok\s+decoder: .* fits\. The decoder is (no )?better than guessing", said)
+
+
 def test_a_closed_terminal_ends_a_run_in_good_order_with_a_report(calibrated):
     path, _ = calibrated
     before = set(path.parent.glob("run-*"))
@@ -309,11 +340,11 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         assert "there is no command 'dance', but accept, " in earmark("control", folder, "dance").stderr
         assert earmark("control", folder, "mute", "on").returncode == 1, "an argument has a name"
         client.send("trim", talker="Ada", mute=True)
-        wrong = [words for _, ok, words in client.send("check") if not ok]
+        wrong = [words for _, ok, words, _ in client.send("check") if not ok]
         assert len(wrong) == 1
         assert "the operator muted Ada" in wrong[0]
         client.send("trim", talker="Ada", mute=False)
-        assert all(ok for _, ok, _ in client.send("check"))
+        assert all(ok for _, ok, *_ in client.send("check"))
         place = client.send("run", mode="closed", seconds=600.0)
         serving.wait_for(lambda state: state["engine"]["alive"] and state["attend"] == "Ada")
         for wrong in ({"talker": 2}, {"talker": "Bob"}):
@@ -351,6 +382,16 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         client.send("stop")
         state = serving.wait_for(lambda state: state["state"] == "review")
         assert state["failure"] == ""
+        client.send("trim", talker="Ada", mute=True)
+        done = earmark("control", folder, "run", "seconds=600")
+        assert done.returncode == 1, "what is wrong is said, and nothing begins"
+        assert "the operator muted Ada" in done.stderr
+        client.send("trim", talker="Ada", mute=False)
+        done = earmark("control", folder, "run", "seconds=600")
+        assert done.returncode == 0, done.stderr
+        serving.wait_for(lambda state: state["state"] == "running")
+        client.send("stop")
+        serving.wait_for(lambda state: state["state"] == "review")
         assert earmark("control", folder, "shutdown").returncode == 0
         assert serving.process.wait(30) == 0
     assert not is_served(folder)
@@ -366,13 +407,14 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         "trim: Ada -6 dB", "trim: Joe muted", "trim: Joe 0 dB", "trim: Ada 0 dB",
     ]  # fmt: skip
     assert "MUTED" in said
+    assert "note: a door slammed" in said
 
 
 def test_a_supervisor_killed_takes_all_its_processes_and_its_memory_along(calibrated):
     path, _ = calibrated
     before = set(os.listdir("/dev/shm"))
     with Serving(path) as serving:
-        assert all(ok for _, ok, _ in serving.client.send("check"))
+        assert all(ok for _, ok, *_ in serving.client.send("check"))
         place = serving.client.send("run", mode="closed", seconds=600.0)
         state = serving.wait_for(lambda state: state["recording"]["bytes"] > 200_000)
         about = json.loads((serving.folder / ADDRESS).read_text())

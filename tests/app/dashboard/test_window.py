@@ -816,7 +816,7 @@ def test_a_session_that_comes_back_is_found_again(qtbot, session, window):
     qtbot.waitUntil(lambda: shown.top.chip.words == "NO SESSION", timeout=10_000)
     assert shown.top.state.said == "no session"
     sweep = shown.live.traces.sweep
-    qtbot.waitUntil(lambda: sweep.notice.startswith("No session is under way: begin one on the start"), timeout=5000)
+    qtbot.waitUntil(lambda: sweep.notice.startswith("The session has ended: see its runs"), timeout=5000)
     assert not sweep.alarming, "that is no fault"
     assert shown.notice.said.startswith("The session has ended. What it recorded is in")
     qtbot.waitUntil(lambda: len(shown.recent.last(1.0)) == 0, timeout=5000)
