@@ -45,7 +45,7 @@ from pipeline.decoders.presets import EEG
 from pipeline.stream import StreamSpec
 
 ROOT = Path(__file__).parents[1]
-MARKERS = ((2.0, "begin"), (4.5, "tone"), (11.25, "tone"))
+MARKERS = ((2.0, "begin"), (4.5, "tone"), (11.5, "tone"))
 TALKERS, TALKER_HZ = ("her", "him"), 64.0
 #: Whose files are played over LSL.
 PLAYED = ("fif", "edf", "xdf")
@@ -364,11 +364,12 @@ def measure(source: Source, folder: Path, played: tuple[str, ...] = PLAYED) -> l
 def main(
     recording: Annotated[Path | None, typer.Argument(help="A FIF file; simulated if not given.")] = None,
     seconds: Annotated[int, typer.Option(help="How much of it.")] = 30,
+    played: Annotated[str, typer.Option(help="Which files are played over LSL, at real time.")] = " ".join(PLAYED),
 ) -> None:
     """Print the table."""
     source = from_fif(recording, seconds) if recording else simulated(seconds)
     with tempfile.TemporaryDirectory() as folder:
-        results = measure(source, Path(folder))
+        results = measure(source, Path(folder), tuple(played.split()))
     table = Table(title=f"{len(source.names)} channels at {source.sfreq:g} Hz, {seconds} s")
     columns = ("way", "missing", "stamps, ms", "samples, µV", "step, µV", "markers, ms", "prepared")
     for column in columns:

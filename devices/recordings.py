@@ -237,7 +237,7 @@ def _open(path: Path, suffix: str, stream: str | None, kinds: Mapping[str, str],
     if suffix == ".vhdr":
         from devices.recordings_brainvision import open_brainvision
 
-        return open_brainvision(path)
+        return open_brainvision(path, kinds)
     from devices.recordings_fif import open_fif
 
     return open_fif(path)

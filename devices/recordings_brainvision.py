@@ -9,7 +9,7 @@ import itertools
 import logging
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
@@ -45,11 +45,18 @@ class _Marker:
     date: str
 
 
-def open_brainvision(path: Path) -> Recording:
+def open_brainvision(path: Path, kinds: Mapping[str, str] | None = None) -> Recording:
     """Open a BrainVision recording, without loading it (unless its samples are text).
 
     A data or marker file that is not there under the name in the header, but beside the header under the header's own
     name, is taken: the three were renamed together.
+
+    Parameters
+    ----------
+    path : Path
+        The header.
+    kinds : mapping of str to str, optional
+        Types of channels that are known from elsewhere.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def open_brainvision(path: Path) -> Recording:
         n_samples, numbers = _samples(path, header, data, n_channels)
         if not n_samples:
             raise RecordingError(f"{path}: has no samples")
-        spec, scale, triggers, stated = _describe(path, header, n_channels, 1e6 / interval)
+        spec, scale, triggers, stated = _describe(path, header, n_channels, 1e6 / interval, kinds or {})
         markers = _markers(path, common)
         segments = _segments(markers, n_samples, spec.sfreq, path)
         annotations = [
@@ -196,7 +203,7 @@ def _ascii(infos: dict[str, str], data: Path, vectorized: bool) -> NDArray[np.fl
 
 
 def _describe(
-    path: Path, header: dict[str, dict[str, str]], n_channels: int, sfreq: float
+    path: Path, header: dict[str, dict[str, str]], n_channels: int, sfreq: float, known: Mapping[str, str]
 ) -> tuple[StreamSpec, NDArray[np.float64], list[int], list[str]]:
     """Describe the channels, say by what to multiply their samples, which are triggers, and units as stated."""
     rows = []
@@ -212,16 +219,16 @@ def _describe(
     volts = any(microvolts(unit) is not None for _, _, unit in rows)
     kinds, units, scale, positions, by_label, triggers = [], [], [], [], [], []
     for i, (name, step, unit) in enumerate(rows):
-        factor, said = microvolts(unit), kind_by_label(name)
+        factor, said = microvolts(unit), known.get(name) or kind_by_label(name)
         place, nowhere = _position(places.get(f"ch{i + 1}"))
         kind = (said or "eeg") if factor is not None or not (stated_unit(unit) or volts) else "misc"
         if said == "trigger":
             kind, unit, factor = "misc", "", None  # noqa: PLW2901
             triggers.append(i)
-        elif kind == "eeg" and nowhere and has_places and not is_place(name):
+        elif kind == "eeg" and nowhere and has_places and not (name in known or is_place(name)):
             kind = "misc"
             by_label.append(f"{name} (without a place)")
-        elif kind != "eeg" and factor is not None:
+        elif kind != "eeg" and factor is not None and name not in known:
             by_label.append(name)
         if factor is not None:
             unit, factor = ("uV", factor) if kind in ELECTRODES else ("V", factor * 1e-6)  # noqa: PLW2901

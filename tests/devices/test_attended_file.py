@@ -59,5 +59,5 @@ def test_other_lines_are_refused_by_their_number(tmp_path, text, said):
 def test_what_is_no_file_is_refused_in_words(tmp_path):
     with pytest.raises(RunError, match="no such file"):
         read_attended(tmp_path / "x.csv")
-    with pytest.raises(RunError, match="cannot be read: Is a directory"):
+    with pytest.raises(RunError, match="cannot be read: it is a folder"):
         read_attended(tmp_path)

@@ -4,6 +4,7 @@ import json
 
 import edfio
 import numpy as np
+import pybv
 import pytest
 
 from devices.bids import read_bids
@@ -192,3 +193,24 @@ def test_events_are_markers_where_the_file_has_none(root):
         ("n/a", "0", "n/a", "n/a", "n/a", "nowhere"),
     )
     assert open_recording(path).annotations == [(2.0, "tone"), (3.0, "rest")]
+
+
+@pytest.mark.parametrize("suffix", [".edf", ".vhdr"])
+def test_what_the_table_says_needs_no_guess_by_labels(root, caplog, suffix):
+    path = write(root, [signal("A1"), signal("ECG"), signal("Status2")]).with_suffix(suffix)
+    names = ["A1", "ECG", "Status2"]
+    if suffix == ".vhdr":
+        pybv.write_brainvision(
+            data=RNG.normal(size=(3, 500)) * 1e-5,
+            sfreq=250,
+            ch_names=names,
+            fname_base=path.stem,
+            folder_out=path.parent,
+            unit="\u00b5V",
+        )
+    open_recording(path)
+    assert "by their labels: ECG" in caplog.text
+    caplog.clear()
+    channels(root / "task-x_channels.tsv", names=names, types=("EEG", "ECG", "EEG"))
+    assert open_recording(path).spec.ch_types == ("eeg", "misc", "eeg")
+    assert "labels" not in caplog.text
