@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from devices import xdf
 from devices.lsl_info import StreamDescription, describe_xml
 from devices.overrides import MAX_CORRECTION
 from devices.recordings import (
@@ -23,6 +25,7 @@ from devices.recordings import (
     segments_of,
     warnings_logged,
 )
+from devices.sealed import undamaged
 from devices.timeline import Timeline, read_timeline
 
 log = logging.getLogger(__name__)
@@ -58,7 +61,7 @@ def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Reco
     import pyxdf
 
     with in_words(path), warnings_logged(path):
-        with path.open("rb") as file, _without(logging.getLogger(pyxdf.load_xdf.__module__), "clock-segments differ"):
+        with _opened(path) as file, _without(logging.getLogger(pyxdf.load_xdf.__module__), "clock-segments differ"):
             streams, _ = pyxdf.load_xdf(file, synchronize_clocks=True, dejitter_timestamps=False)
         chosen = _choose(streams, wanted, path, sfreq)
         description = _describe(chosen["info"])
@@ -82,6 +85,17 @@ def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Reco
         return data[start:stop]
 
     return Recording(spec, len(data), segments, annotations, read, timeline, untyped=description.untyped)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file, without what is damaged in it, which is named: what remains of it has gaps there."""
+    try:
+        words, rest = undamaged(path)
+    except xdf.XdfError as error:
+        raise RecordingError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    for damage in words:
+        log.warning("%s is damaged: %s; left out", path, damage)
+    return path.open("rb") if rest is None else io.BytesIO(rest)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import logging
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,7 +23,7 @@ from devices import xdf
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
 from devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
 from devices.recordings import Recording
-from devices.sealed import Sealer, Soundness, stretches
+from devices.sealed import Sealer, Soundness, seal_streams, seal_text, stretches
 from devices.subjects import whose
 from pipeline.decoders.presets import Preset
 from pipeline.run import Run
@@ -246,17 +247,9 @@ def _chunks(path: Path) -> Iterator[xdf.Chunk]:
     RunError
         If damage may have taken who was attended.
     """
-    seals = {
-        chunk.stream_id
-        for chunk in xdf.read_chunks(path)
-        if chunk.tag == xdf.STREAM_HEADER and SEALS.encode() in chunk.content
-    }
-
-    def seal_of(chunk: xdf.Chunk) -> str | None:
-        return xdf.parse_text(chunk.content, 1)[1][0] if chunk.stream_id in seals else None
-
+    seals = seal_streams(path)
     n_samples = 0
-    for stretch in stretches(path, seal_of):
+    for stretch in stretches(path, partial(seal_text, seals)):
         if stretch.found is Soundness.DAMAGED:
             words = f"{path} is damaged: bytes {stretch.start} to {stretch.stop}: {stretch.why}"
             if not n_samples:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from devices import xdf
 
+#: Streams that hold seals: the journal of a session, and a stream of a run.
+SEALED_BY = ("earmark-journal", "earmark-seals")
 #: Bytes after which reading no longer waits for a seal.
 MAX_STRETCH = 64 << 20
 
@@ -163,3 +166,65 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _indices(value: Any) -> bool:
     return isinstance(value, dict) and all(type(one) is int and 0 <= one < 1 << 52 for one in value.values())
+
+
+def seal_streams(path: Path) -> frozenset[int]:
+    """Streams of a file that hold seals; none in a file of another program."""
+    names = [f"<name>{name}</name>".encode() for name in SEALED_BY]
+    heads = (chunk for chunk in xdf.read_chunks(path) if chunk.tag == xdf.STREAM_HEADER)
+    return frozenset(chunk.stream_id for chunk in heads if any(name in chunk.content for name in names))
+
+
+def seal_text(streams: Collection[int], chunk: xdf.Chunk) -> str | None:
+    """Text of a chunk that looks like a seal in one of these streams; empty if it is broken, None if it is none."""
+    if chunk.stream_id not in streams or b'{"file": "' not in chunk.content:
+        return None
+    try:
+        return xdf.parse_text(chunk.content, 1)[1][0]
+    except xdf.XdfError:
+        return ""
+
+
+def undamaged(path: Path) -> tuple[list[str], bytes | None]:
+    """Look for damage in any XDF file, sealed or not.
+
+    Returns
+    -------
+    words : list of str
+        Where it is, and what is wrong.
+    rest : bytes or None
+        The file without it; None if there is none. Samples behind damage whose stamps were left out are left out, too:
+        they would have to be deduced from a sample that may be missing.
+
+    Raises
+    ------
+    XdfError
+        If it is not XDF, or its headers are damaged.
+    """
+    seals = seal_streams(path)
+    words: list[str] = []
+    good: list[xdf.Chunk] = []
+    lost: set[int] = set()
+    streams: set[int] = set()
+    end = 0
+    for stretch in stretches(path, partial(seal_text, seals)):
+        end = max(end, stretch.stop)
+        if stretch.found is Soundness.DAMAGED:
+            words.append(f"bytes {stretch.start} to {stretch.stop}: {stretch.why}")
+            lost = set(streams)
+            if seals:
+                continue
+        for chunk in stretch.chunks:
+            if chunk.tag == xdf.STREAM_HEADER:
+                streams.add(chunk.stream_id)
+            elif chunk.tag == xdf.DAMAGE:
+                lost = set(streams)
+                continue
+            elif chunk.tag == xdf.SAMPLES and chunk.stream_id in lost:
+                if not xdf.begins_with_stamp(chunk.content):
+                    continue
+                lost.discard(chunk.stream_id)
+            good.append(chunk)
+    if not words and end == path.stat().st_size:
+        return [], None
+    return words, xdf.MAGIC + b"".join(chunk.raw for chunk in good)

@@ -12,6 +12,7 @@ import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from devices.journal import JOURNAL, OVERRIDES, read_about, read_line
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml
 from devices.old_sessions import describe_old
 from devices.overrides import OverrideError, Overrides
-from devices.sealed import Soundness, Stretch, stretches
+from devices.sealed import Soundness, Stretch, seal_text, stretches
 from pipeline.decoding_graph import CONTROL
 from pipeline.stream import Block, ClockMap, Gap, Item, Marker
 
@@ -162,7 +163,7 @@ class SessionFile:
         self.damage, self.whole, self.unsealed = [], False, 0
         footers: set[int] = set()
         end = sealed = 0
-        for stretch in stretches(self.path, self._seal):
+        for stretch in stretches(self.path, partial(seal_text, {self._journal_id})):
             footers |= {chunk.stream_id for chunk in stretch.chunks if chunk.tag == xdf.STREAM_FOOTER}
             events: list[Event] | None = None
             after = place.copy()
@@ -195,14 +196,6 @@ class SessionFile:
                 raise xdf.XdfError(f"{self.path}: {error}") from None
             stretch.why = str(error)
             return None
-
-    def _seal(self, chunk: xdf.Chunk) -> str | None:
-        if chunk.stream_id != self._journal_id or b'{"file": "' not in chunk.content:
-            return None
-        try:
-            return xdf.parse_text(chunk.content, 1)[1][0]
-        except xdf.XdfError:
-            return ""
 
     def _damaged(self, stretch: Stretch, place: _Place) -> Damaged:
         """Leave a stretch out: what follows tells how much of each stream that is."""

@@ -206,6 +206,12 @@ def _varlen_at(content: bytes, at: int) -> tuple[int, int]:
     return int.from_bytes(content[at + 1 : at + 1 + width], "little"), at + 1 + width
 
 
+def begins_with_stamp(content: bytes) -> bool:
+    """Whether the first sample of a chunk of samples says when it was, which others may leave to be deduced."""
+    at = _varlen_at(content, 0)[1]
+    return content[at : at + 1] == b"\x08"
+
+
 def count_samples(content: bytes) -> int:
     """How many samples a chunk of samples says that it holds."""
     return _varlen_at(content, 0)[0]

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import devices.session_writer
+from benchmarks.fuzz_inputs import labrecorder
 from benchmarks.sessions import SFREQ, SPEECH_HZ, write_session
 from devices import xdf
+from devices.recordings import open_recording
 from devices.sealed import Sealer
 from devices.session_file import Consumed, Damaged, SessionFile
 from devices.session_run import CUES, read_cues, read_session_runs
@@ -200,3 +202,37 @@ def test_a_cut_that_pyxdf_cannot_open_is_said_and_so_is_what_helps(tmp_path):
 def test_markers_in_the_midst_of_samples_survive(whole):
     cues = [e.item for e in SessionFile(whole[0]) if isinstance(e, Consumed) and e.stream == CUES]
     assert [type(one) for one in cues] == [Marker] * 3
+
+
+@pytest.mark.parametrize("kind", ["bit", "lost", "cut"])
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_damaged_file_is_played_and_imported_without_what_is_damaged(tmp_path, caplog, kind, ours):
+    path = tmp_path / "x.xdf"
+    if ours:
+        write_session(path, TRIALS)
+    else:
+        labrecorder(path)
+    whole = open_recording(path)
+    data, times = whole.read(0, whole.n_samples), whole.times(0, whole.n_samples)
+    raw = bytearray(path.read_bytes())
+    chunks = [c for c in xdf.read_chunks(path) if c.tag == xdf.SAMPLES and c.stream_id == 1]
+    middle = chunks[len(chunks) // 2]
+    match kind:
+        case "bit":
+            raw[middle.stop - 3] ^= 64
+        case "lost":
+            raw[middle.start] = 7
+        case "cut":
+            del raw[middle.start + 2 :]  # within the kind of a chunk
+    path.write_bytes(raw)
+    found = open_recording(path)
+    now, then = found.read(0, found.n_samples), found.times(0, found.n_samples)
+    if kind == "bit" and not ours:
+        return  # nothing in such a file tells
+    if kind != "cut":
+        assert f"{path} is damaged: bytes " in caplog.text
+        assert len(now) > len(data) - 12 * 128
+    assert len(now) < len(data)
+    places = np.searchsorted(times, then + 1e-6) - 1
+    np.testing.assert_allclose(then, times[places], atol=2e-3)
+    np.testing.assert_array_equal(now, data[places])
