@@ -47,9 +47,10 @@ def train(
     """Train a decoder and save it with its cross-validated accuracy.
 
     The accuracy is by leaving out one run at a time, everything fitted inside the fold; it needs three runs of a
-    listener, and with fewer it is said to be not measured. A network is trained once for each fold, and compared with
-    the linear decoder on the same decisions; killed, the same command goes on after the last epoch. Runs that cannot be
-    used are left out, and named at the end. Exit status: 0 trained, 1 something does not fit, or nothing can be used.
+    listener, and with fewer it is said to be not measured. A single run is cut into pieces to choose settings by. A
+    network is trained once for each fold, and compared with the linear decoder on the same decisions; killed, the same
+    command goes on after the last epoch. Runs that cannot be used are left out, and named at the end. Exit status: 0
+    trained, 1 something does not fit, or nothing can be used.
     """
     from app.console import fail
     from app.outputs import must_take_files
@@ -70,7 +71,7 @@ def train(
     try:
         study = read_study(runs, chosen, subject or (), overrides(unit, ch_type, channels, bads, sfreq))
         loaded = study.runs
-        if len(loaded) < LEAST:
+        if decoder.network and len(loaded) < LEAST:
             raise RunError(
                 f"training needs {LEAST} runs or more, and three of each listener to judge it; there is {len(loaded)}"
                 f", {loaded[0].name} of {loaded[0].subject}{study.reasons()}"
@@ -121,6 +122,7 @@ def train_and_save(
     from devices.corpus import evaluate_corpus
     from devices.decoder_folder import Facts, fingerprint, save_decoder
     from pipeline.emissions import MIN_WINDOWS
+    from pipeline.splits import learnable
 
     window, n_talkers = preset.window, len(runs[0].talker_names)
     accuracy, n, emissions = math.nan, 0, None
@@ -136,7 +138,7 @@ def train_and_save(
             with console.status("Learning how its scores scatter …"):
                 emissions = held_out_emissions(runs, make, preset)
     with console.status("Training …"):
-        fitted = make().fit(runs)
+        fitted = make().fit(learnable(runs))
     facts = Facts(
         accuracy=accuracy,
         chance_level=1 / n_talkers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,6 +55,8 @@ class Fold:
 
 #: Fewest runs that a decoder learns from: with one alone, no penalty can be chosen.
 LEAST = 2
+#: Pieces that a run is cut into where it is the only one, and seconds that each must have at least.
+PIECES, PIECE_S = 4, 5.0
 #: What is wanted to leave LEAST runs to learn from, by protocol.
 _WANTED = {
     "leave-one-run-out": "three runs of a listener",
@@ -61,6 +64,30 @@ _WANTED = {
     "leave-one-paired-envelope-out": "three runs of a listener, each with other audio",
     "leave-one-subject-and-envelope-out": "two listeners, each with two runs, or more listeners, each with other audio",
 }
+
+
+def learnable(runs: Sequence[Run]) -> list[Run]:
+    """Return what a decoder can learn from: the runs, or of a single one its pieces.
+
+    Settings are chosen by holding out one of them. Pieces of a run are close in time and may share what was heard, so
+    they serve for that, but for no accuracy.
+
+    Raises
+    ------
+    ValueError
+        If there is a single run, and it is too short.
+    """
+    if len(runs) >= LEAST:
+        return list(runs)
+    (run,) = runs
+    known = np.flatnonzero(run.attended >= 0)
+    if len(known) < PIECES * PIECE_S * run.sfreq:
+        raise ValueError(
+            f"training needs {LEAST} runs or more, or one in which attention is known for {PIECES * PIECE_S:g} s; "
+            f"there is {run.name} of {run.subject}, with {len(known) / run.sfreq:.1f} s"
+        )
+    cuts = [0, *(int(part[0]) for part in np.array_split(known, PIECES)[1:]), len(run.neural)]
+    return [run.part(start, stop) for start, stop in pairwise(cuts)]
 
 
 def few(runs: Sequence[Run], protocol: str) -> list[int]:

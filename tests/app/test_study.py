@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from hypothesis import given
@@ -18,8 +20,9 @@ from app.train import train
 from benchmarks.sessions import write_session
 from devices.recorded_run import RunError
 from devices.subjects import whose
+from pipeline.decoders.linear import LinearDecoder
 from pipeline.decoders.presets import EEG
-from pipeline.splits import LEAST, PROTOCOLS, few, plan
+from pipeline.splits import LEAST, PROTOCOLS, few, learnable, plan
 
 
 @pytest.mark.parametrize(
@@ -188,3 +191,16 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(monkeypa
         begin[command]()
     assert "cannot write" in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_single_run_is_learned_from_in_pieces():
+    run = listen("r", "01", seconds=40)
+    pieces = learnable([run])
+    assert sum(len(piece.neural) for piece in pieces) == len(run.neural)
+    assert min((piece.attended >= 0).sum() for piece in pieces) > 5 * run.sfreq
+    slow = replace(EEG, sfreq=run.sfreq, high_hz=6.0)
+    alone, both = LinearDecoder(slow).fit(pieces), LinearDecoder(slow).fit([run.part(0, 320), run.part(320, 640)])
+    assert np.corrcoef(alone.weights.ravel(), both.weights.ravel())[0, 1] > 0.9
+    assert learnable([run, run]) == [run, run]
+    with pytest.raises(ValueError, match=r"training needs 2 runs or more, or one in which attention is known for 20 s"):
+        learnable([run.part(0, 300)])
