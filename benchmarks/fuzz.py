@@ -326,7 +326,8 @@ def _spoil_npz(path: Path, rng: random.Random) -> None:
 
 def _described(inputs: Path, folder: Path, rng: random.Random) -> list[str]:
     path = folder / "session.toml"
-    path.write_text(spoil_text((inputs / "session.toml").read_text(), rng), encoding="utf-8")
+    healthy = inputs / rng.choice(["session.toml", "graph.toml", "graph.toml"])
+    path.write_text(spoil_text(healthy.read_text(encoding="utf-8"), rng), encoding="utf-8")
     return ["describe", str(path), "--recording", str(inputs / "eeg" / "amp.edf"), "--wait", "0.1"]
 
 

@@ -20,6 +20,61 @@ from benchmarks.sessions import CONFIG, SFREQ, slow, write_session
 from devices import xdf
 
 SECONDS = 20
+#: A graph with nodes of most kinds, and all of their settings.
+GRAPH = """
+[streams.eeg]
+type = "EEG"
+unit = "uV"
+sfreq = 128.0
+n_channels = 4
+
+[streams.markers]
+type = "Markers"
+
+[engine]
+resolve_s = 1.0
+max_lag_s = 1.0
+budget_s = 0.1
+
+[[nodes]]
+type = "pick"
+input = "eeg"
+types = ["eeg"]
+
+[[nodes]]
+type = "reblock"
+hop_s = 0.02
+
+[[nodes]]
+type = "quality"
+
+[[nodes]]
+type = "notch"
+line_hz = 50.0
+
+[[nodes]]
+type = "bandpass"
+low_hz = 1.0
+high_hz = 9.0
+
+[[nodes]]
+type = "reference"
+kind = "average"
+
+[[nodes]]
+type = "resample"
+sfreq = 64.0
+
+[[nodes]]
+type = "epochs"
+inputs = ["reference", "markers"]
+tmin = -0.2
+tmax = 0.8
+
+[[outputs]]
+node = "resample"
+publish = "eeg-clean"
+"""
 NAMES = tuple(f"E{i}" for i in range(4))
 
 
@@ -124,3 +179,4 @@ def make_inputs(folder: Path) -> None:
     talkers = [f"{name}={heard / f'{name}.npz'}" for name in ("a", "b")]
     import_run(eeg / "amp.edf", study / "imported.xdf", talkers, attended="a", subject="x")
     (folder / "session.toml").write_text(CONFIG, encoding="utf-8")
+    (folder / "graph.toml").write_text(GRAPH, encoding="utf-8")
