@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from app.foreign import PlainFormatter
+from app.foreign import PlainFormatter, plain
 
 #: How an event begins that is a warning of another process.
 WARNING = "warning: "
@@ -20,7 +20,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.partition(".")[0] in _OURS and record.levelno < logging.ERROR:
-            self._tell(record.getMessage())
+            self._tell(plain(record.getMessage()))
 
 
 def tell_warnings(tell: Callable[[str], None]) -> None:

@@ -37,6 +37,7 @@ import app.console as app_console
 import devices.player
 from app.command_line import app
 from app.tape_player import TapePlayer
+from app.warned import tell_warnings
 from benchmarks.fuzz_inputs import make_inputs
 from devices import xdf
 from devices.sealed import Sealer
@@ -391,6 +392,7 @@ def _do(command: list[str]) -> int:
 
 def _work(pipe: Connection) -> None:
     devices.player.Player = _Silent  # type: ignore[assignment,misc]
+    tell_warnings(app_console.warn)
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
     while (job := pipe.recv()) is not None:
         number, command = job
