@@ -186,8 +186,20 @@ def _samples(
         )
 
     def read(start: int, stop: int) -> NDArray[np.floating | np.integer]:
-        whole = np.memmap(data, dtype, "r", shape=(n_channels, n_samples) if vectorized else (n_samples, n_channels))
-        return whole[:, start:stop].T if vectorized else whole[start:stop]
+        # Not mapped into memory: a file that becomes shorter would end the program.
+        with data.open("rb") as file:
+            if not vectorized:
+                file.seek(start * dtype.itemsize * n_channels)
+                values = np.fromfile(file, dtype, (stop - start) * n_channels).reshape(-1, n_channels)
+            else:
+                rows = []
+                for k in range(n_channels):
+                    file.seek((k * n_samples + start) * dtype.itemsize)
+                    rows.append(np.fromfile(file, dtype, stop - start))
+                values = np.stack(rows, axis=1)
+        if len(values) < stop - start:
+            raise RecordingError(f"{data} has become shorter since it was opened")
+        return values
 
     return n_samples, read
 

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15[\d.]*)?\x14([^\x00]*?)\x14?\x00")
 #: Bits of a BioSemi status channel that are the trigger inputs; those above tell of the amplifier.
 _TRIGGER_BITS = 0xFFFF
-#: Bytes that are read at once when a whole channel is looked through.
-_PIECE = 1 << 24
+#: Bytes that are taken at once when a whole channel is looked through.
+_PIECE = 1 << 22
 _BRAIN = ("eeg", "seeg", "ecog")
 
 
@@ -116,22 +116,34 @@ class EdfLayout:
         -------
         array of int32, shape (n_samples, n_channels)
         """
+        # Not mapped into memory: a file that becomes shorter would end the program.
         with self.path.open("rb") as file:
             file.seek(self.header_bytes + start * self.record_bytes)
             raw = np.frombuffer(file.read((stop - start) * self.record_bytes), np.uint8)
         if len(raw) < (stop - start) * self.record_bytes:
             raise RecordingError(f"{self.path} has become shorter since it was opened")
+        records = raw.reshape(stop - start, -1)
         out = np.empty((stop - start, channels[0].n, len(channels)), np.int32)
-        if self.width == 2:
-            records = raw.view("<i2").reshape(stop - start, -1)
-            for k, channel in enumerate(channels):
-                out[:, :, k] = records[:, channel.at : channel.at + channel.n]
-        else:
-            octets = raw.reshape(stop - start, -1, 3)
-            for k, channel in enumerate(channels):
-                low, middle, high = np.moveaxis(octets[:, channel.at : channel.at + channel.n], 2, 0)
-                out[:, :, k] = high.view(np.int8).astype(np.int32) << 16 | middle.astype(np.int32) << 8 | low
+        for k, channel in enumerate(channels):
+            out[:, :, k] = self._integers(records[:, channel.at * self.width :][:, : channel.n * self.width])
         return out.reshape(-1, len(channels))
+
+    def column(self, channel: Channel, start: int, stop: int) -> NDArray[np.int32]:
+        """Read whole data records of one channel, and nothing else of the file, shape (n_samples,)."""
+        with self.path.open("rb") as file:
+            raw = bytearray()
+            for i in range(start, stop):
+                file.seek(self.header_bytes + i * self.record_bytes + channel.at * self.width)
+                raw += file.read(channel.n * self.width)
+        if len(raw) < (stop - start) * channel.n * self.width:
+            raise RecordingError(f"{self.path} has become shorter since it was opened")
+        return self._integers(np.frombuffer(raw, np.uint8).reshape(stop - start, -1)).reshape(-1)
+
+    def _integers(self, octets: NDArray[np.uint8]) -> NDArray[np.int32]:
+        if self.width == 2:
+            return np.ascontiguousarray(octets).view("<i2").astype(np.int32)
+        low, middle, high = (octets[:, i::3] for i in range(3))
+        return high.view(np.int8).astype(np.int32) << 16 | middle.astype(np.int32) << 8 | low
 
 
 def open_edf(path: Path, wanted: str | None = None, kinds: Mapping[str, str] | None = None) -> Recording:
@@ -261,12 +273,12 @@ def _triggers(
 ) -> list[tuple[float, str]]:
     """Codes of all trigger channels, with their times."""
     found: dict[str, list[tuple[float, float]]] = {}
-    step = max(1, _PIECE // layout.record_bytes)
     for channel in channels:
         if channel.kind != "trigger":
             continue
+        step = max(1, _PIECE // (channel.n * layout.width))
         pieces = (
-            _code(layout, layout.numbers([channel], i, min(i + step, layout.n_records))[:, 0])
+            _code(layout, layout.column(channel, i, min(i + step, layout.n_records)))
             for i in range(0, layout.n_records, step)
         )
         changes = codes(pieces)

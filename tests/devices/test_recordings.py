@@ -412,16 +412,19 @@ def sound_files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sound")
     write_fif(folder / "x.fif", n=300)
     edfio.Edf([edf_signal("Fz", 100, 300)], annotations=[edfio.EdfAnnotation(1, None, "a")]).write(folder / "x.edf")
+    status = edf_signal("Status", 100, 300, kind=edfio.BdfSignal)
+    edfio.Bdf([edf_signal("Fz", 100, 300, kind=edfio.BdfSignal), status]).write(folder / "x.bdf")
+    write_brainvision(folder)
     write_xdf(folder / "x.xdf", _stream(1, "A", "EEG", "float32", 50, np.arange(99) / 50, np.ones((99, 2)), "ab"))
     return {path.suffix: path.read_bytes() for path in folder.iterdir()}
 
 
 @given(
-    suffix=st.sampled_from([".fif", ".edf", ".xdf"]),
+    suffix=st.sampled_from([".fif", ".edf", ".bdf", ".vhdr", ".vmrk", ".xdf"]),
     cut=st.floats(0, 1),
     damage=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), max_size=3),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning")
 def test_damage_is_never_more_than_a_recording_error(sound_files, tmp_path, suffix, cut, damage):
     data = bytearray(sound_files[suffix])
@@ -429,7 +432,10 @@ def test_damage_is_never_more_than_a_recording_error(sound_files, tmp_path, suff
         at = int(where * (len(data) - len(junk)))
         data[at : at + len(junk)] = junk
     path = tmp_path / f"x{suffix}"
+    for beside in (".vhdr", ".vmrk", ".eeg"):
+        path.with_suffix(beside).write_bytes(sound_files[beside])
     path.write_bytes(data[: int(cut * len(data)) + 1] if cut < 0.9 else data)
+    path = path.with_suffix(".vhdr") if suffix == ".vmrk" else path
     try:
         recording = open_recording(path)
         recording.read(0, min(recording.n_samples, 500))
