@@ -105,12 +105,20 @@ class Part:
     def stop(self) -> None:
         """End it now; the recording until then is whole."""
         self._stop.set()
-        self._thread.join()
+        if self._begun:
+            self._thread.join()
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait for the end; return whether it has come."""
+        """Wait for the end; return whether it has come. Of one that has not begun it has not."""
+        if not self._begun:
+            return False
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    @property
+    def _begun(self) -> bool:
+        """Whether the thread was started: others see a part shortly before that."""
+        return self._thread.ident is not None
 
     def answer(self, text: str) -> None:
         """Answer the question that is asked now; a marker keeps it."""

@@ -69,9 +69,9 @@ class _Ledger(QWidget):
         rows: list[tuple[str, tuple[str, ...], str]] = [("ms", heads, look.faint)]
         if now.latency is not None:
             one = now.latency
-            budget = f" of {milliseconds(one.budget)}" if math.isfinite(one.budget) else ""
+            budget = f" (limit {milliseconds(one.budget)} ms)" if math.isfinite(one.budget) else ""
             late = math.isfinite(one.budget) and one.p99 > one.budget
-            words = f"arrival to gains{budget}{' LATE' if late else ''}"
+            words = f"total{budget}{' LATE' if late else ''}"
             figures = tuple(map(milliseconds, (one.p50, one.p99, one.max)))
             rows.append((words, figures, look.bad if late else look.text))
         rows += [

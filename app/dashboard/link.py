@@ -86,5 +86,13 @@ class Link(QObject):
 
     def _tell(self, signal: Any, *what: Any) -> None:
         if not self._closed:
-            logger.info("%s: %s", *what)
+            command, answer = what
+            logger.info("%s: %s", command, "done" if answer is None else _in_words(answer))
             signal.emit(*what)
+
+
+def _in_words(answer: object) -> str:
+    """An answer as a person reads it: checks are counted, shares are in percent."""
+    if isinstance(answer, list) and all(isinstance(one, list) for one in answer):
+        return f"{sum(bool(one[1]) for one in answer)} of {len(answer)} well"
+    return f"{100 * answer:.0f} %" if isinstance(answer, float) else str(answer)

@@ -41,7 +41,7 @@ class Chip(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colour = {"LIVE": look.bad, "DEMO": look.event, "REPLAY": look.highlight}.get(self.words, look.faint)
+        colour = {"LIVE": look.good, "DEMO": look.event, "REPLAY": look.highlight}.get(self.words, look.faint)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colour))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)

@@ -276,7 +276,7 @@ class Sweep(QWidget):
             source = QRectF((area.x() - NAMES) * ratio, area.y() * ratio, area.width() * ratio, area.height() * ratio)
             painter.drawImage(QRectF(area), self._image, source)
             if self.ch_names and not self.frozen:
-                painter.setPen(QColor(look.bad))
+                painter.setPen(QColor(look.highlight))
                 x = NAMES + self._at / ratio + 1
                 painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
             if self.notice:

@@ -90,7 +90,7 @@ class Traces(QWidget):
         self.freeze.setAccessibleName("Freeze the picture")
         self.freeze.setToolTip("Hold the picture; everything else goes on (F8, or Space on the traces)")
         self._note = Reading("About the filter")
-        self._note.say("for the eye, not the decoder")
+        self._note.say("display filter only")
         self._note.setEnabled(False)
         self._lost = Reading(
             "Samples that this window came too late to draw; recording and decoder had them", "000,000 not drawn"

@@ -41,11 +41,15 @@ def verdict(now: Snapshot) -> tuple[str, str, int]:
     k = one.talker
     if 0 <= k < min(len(now.talkers), len(one.probability)):
         return f"{letter(k)} {percent(one.probability[k])}", f"{now.talkers[k]} – {words}", k
-    best = max((p for p in one.probability if math.isfinite(p)), default=math.nan)
-    return f"undecided {percent(best)}", words, -1
+    known = [(p, name) for p, name in zip(one.probability, now.talkers, strict=False) if math.isfinite(p)]
+    best, name = max(known, default=(math.nan, ""))
+    return "undecided", f"{name} {percent(best)} – {words}" if known else words, -1
 
 
 def _what_gains_do(now: Snapshot, situation: str, old: float) -> str:
+    favoured = now.override
+    if situation == Situation.OVERRIDE and isinstance(favoured, int) and 0 <= favoured < len(now.talkers):
+        return f"override: {now.talkers[favoured]}"
     if situation != Situation.STEERED:
         return situation
     if now.mode == "open":

@@ -26,6 +26,7 @@ from app.session_screen import press, status_line
 from app.session_states import NEXT, SessionError, State
 from app.supervisor import Supervisor
 from devices.decoder_folder import Facts
+from pipeline.emissions import Emissions
 
 TEXT = """
 [streams.eeg]
@@ -165,7 +166,7 @@ def rig(tmp_path, monkeypatch):
 
 
 #: Of a decoder that is worth something.
-WORTH = Facts(0.75, 0.5, 24, (), 40.0)
+WORTH = Facts(0.75, 0.5, 24, (), 40.0, Emissions(0.2, 0.0, 0.1, 0.0, 24.0))
 
 
 def trained_quietly(monkeypatch, error=None, facts=WORTH):
@@ -383,10 +384,11 @@ def test_a_fault_in_training_does_not_leave_the_session_training(rig, monkeypatc
     [
         (WORTH, "The decoder is better than guessing: 75 % of 24 decisions were right, cross-validated (chance level "
          "50 %, chance limit 71 % (p = 0.05))."),
-        (Facts(0.6, 0.5, 24, (), 40.0), "The decoder is no better than guessing: 60 % of 24"),
-        (Facts(1.0, 0.5, 4, (), 40.0), "The decoder is no better than guessing: 100 % of 4 decisions were right, "
+        (dataclasses.replace(WORTH, accuracy=0.6), "The decoder is no better than guessing: 60 % of 24"),
+        (dataclasses.replace(WORTH, accuracy=1.0, n_decisions=4),
+         "The decoder is no better than guessing: 100 % of 4 decisions were right, "
          "cross-validated (chance level 50 %, too few decisions for a chance limit)"),
-        (Facts(math.nan, 0.5, 0, (), 40.0), "The decoder's accuracy was not measured"),
+        (dataclasses.replace(WORTH, accuracy=math.nan, n_decisions=0), "The decoder's accuracy was not measured"),
     ],
 )  # fmt: skip
 def test_what_a_decoder_is_worth_is_said_as_an_event(rig, monkeypatch, facts, words):
@@ -639,6 +641,15 @@ def test_keys_do_what_they_say(rig):
 def part(questions=(), cues=(), seconds=QUICK):
     loop, outlet, ended, events = FakeLoop(None, None, Path("x"), None, True, {}), FakeOutlet(), [], []
     return Part(loop, list(cues), seconds, questions, outlet, events.append, ended.append), loop, outlet, ended
+
+
+def test_a_part_that_is_seen_before_it_has_begun_has_not_ended():
+    one, _, _, ended = part(cues=[(0.0, "a")])
+    assert not one.wait(0), "as the board asks while it is about to begin"
+    one.stop()
+    assert ended == []
+    one.start()
+    assert one.wait(10)
 
 
 def test_cues_are_given_in_turn_and_the_end_is_told_when_the_recording_is_whole():

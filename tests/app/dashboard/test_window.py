@@ -358,6 +358,23 @@ def test_what_is_refused_is_said(qtbot, session, window):
     qtbot.waitUntil(lambda: "the session is running" in shown.notice.said, timeout=5000)
 
 
+def test_the_log_speaks_of_answers_as_people_do(caplog, qtbot):
+    import logging
+
+    from app.dashboard.link import Link
+
+    link = Link(lambda: None, ValueError)
+    with caplog.at_level(logging.INFO, logger="app.dashboard.link"):
+        for command, answer in (
+            ("mute", None),
+            ("accept", 11 / 12),
+            ("check", [["eeg", True, ""], ["disk", False, ""]]),
+        ):
+            link._tell(link.answered, command, answer)
+    link.close()
+    assert [record.getMessage() for record in caplog.records] == ["mute: done", "accept: 92 %", "check: 1 of 2 well"]
+
+
 def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     checks = [["streams", True, "64 channels"], ["electrodes", False, "Cz is flat: look at the gel"]]
     one = session(state="idle", more={"checks": checks})
