@@ -37,6 +37,7 @@ def calibrate(
     from app.console import console, fail, failures, say
     from app.keyboard import Keyboard
     from app.session_screen import Screen, in_window, refusals
+    from app.session_states import SessionError
     from app.signals import heeded, stop_on_signals
     from app.supervisor import Supervisor
     from devices.lsl_log import quiet_liblsl
@@ -58,6 +59,10 @@ def calibrate(
             try:
                 with heeded(stop, rig.stop):
                     rig.calibrate(plan)
+            except SessionError:
+                if stop.is_set():  # whatever was wrong then
+                    fail("ended before anything was recorded", 130)
+                raise
             finally:
                 screen.tell()
             screen.follow(stop, line=not headless)

@@ -94,8 +94,13 @@ class Engine:
     #: What ended the graph thread, if it was an error.
     failure: BaseException | None = None
 
-    def connect(self) -> None:
+    def connect(self, stop: threading.Event | None = None) -> None:
         """Find and open the streams, check them, open the graph, start nothing yet.
+
+        Parameters
+        ----------
+        stop : threading.Event, optional
+            Ends the search for streams.
 
         Raises
         ------
@@ -111,7 +116,7 @@ class Engine:
         try:
             wanted, resolve_s = self.config.streams, self.config.engine.resolve_s
             # All are searched for at once, and found one after the other.
-            searches = {name: Search(one.selector) for name, one in wanted.items() if not one.fieldtrip}
+            searches = {name: Search(one.selector, stop) for name, one in wanted.items() if not one.fieldtrip}
             for name, stream in wanted.items():
                 before, search = self.before.get(name), searches.get(name)
                 self.inlets[name] = open_inlet(name, stream, self._hand_over, resolve_s, before, search)

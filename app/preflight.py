@@ -58,7 +58,7 @@ def preflight(
     engine = Engine(_looking(config), on_event=lambda text: None)
     peaks = np.zeros(len(audio.scene.talkers))
     try:
-        engine.connect()
+        engine.connect(stop)
     except (StreamError, ConfigError, WiringError) as error:
         return [Check("streams", False, str(error))]
     engine.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import pylsl
 
+from devices.limits import files_are_used_up
 from devices.lsl_info import StreamDescription, StreamError
 
 #: Seconds between looks at what has answered: how soon Ctrl-C is obeyed.
@@ -75,6 +77,8 @@ class Search:
     ----------
     selector : StreamSelector
         Which streams; an empty one finds all.
+    stop : threading.Event, optional
+        Once set, nobody waits for anything any longer.
 
     Raises
     ------
@@ -82,12 +86,13 @@ class Search:
         If the search cannot be started.
     """
 
-    def __init__(self, selector: StreamSelector) -> None:
-        self._selector, self._begun = selector, time.monotonic()
+    def __init__(self, selector: StreamSelector, stop: threading.Event | None = None) -> None:
+        self._selector, self._begun, self._stop = selector, time.monotonic(), stop or threading.Event()
         try:
             self._resolver: Any = pylsl.ContinuousResolver(pred=selector.predicate() or None, forget_after=FORGET_S)
         except RuntimeError as error:
-            raise StreamError(f"no search for LSL streams could be started: {error} See 'earmark doctor'") from None
+            why = files_are_used_up() or "See 'earmark doctor'"
+            raise StreamError(f"no search for LSL streams could be started: {error} {why}") from None
 
     def __enter__(self) -> Search:
         return self
@@ -98,6 +103,11 @@ class Search:
     def close(self) -> None:
         """End the search."""
         self._resolver = None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody is to wait any longer."""
+        return self._stop.is_set()
 
     @property
     def settled(self) -> bool:
@@ -114,9 +124,8 @@ class Search:
         while True:
             found = self.found()
             left = end - time.monotonic()
-            if left <= 0 or 0 < at_least <= len(found):
+            if left <= 0 or 0 < at_least <= len(found) or self._stop.wait(min(LOOK_S, left)):
                 return found
-            time.sleep(min(LOOK_S, left))
 
 
 def find_streams(selector: StreamSelector, timeout: float, at_least: int = 1) -> list[pylsl.StreamInfo]:
@@ -163,9 +172,11 @@ def find_one(
     """
     with search or Search(selector) as looking:
         found = looking.wait(timeout, at_least=1)
-        while found and not looking.settled:  # one has answered; give a second the chance to
+        while found and not (looking.settled or looking.given_up):  # one has answered; give a second the chance to
             time.sleep(LOOK_S)
             found = looking.found() or found
+        if not found and looking.given_up:
+            raise StreamError(f"the search for an LSL stream with {selector} was ended")
     if not found:
         there = ", ".join(_named(i) for i in find_streams(StreamSelector(), 1.0, at_least=0)) or "none"
         raise StreamError(

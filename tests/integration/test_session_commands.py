@@ -431,3 +431,23 @@ def test_a_supervisor_killed_takes_all_its_processes_and_its_memory_along(calibr
     assert steps, "the recording can be read"
     with Serving(path):
         assert is_served(serving.folder), "and the folder can be used again"
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_checks_at_once(tmp_path, name):
+    """Not when the amplifier, which is not there, has been looked for all the time that was asked for."""
+    path = new_session(tmp_path / f"test-{uuid.uuid4().hex[:12]}", f"none-{uuid.uuid4().hex}")
+    path.write_text(path.read_text().replace("resolve_s = 15", "resolve_s = 300"))
+    command = [sys.executable, "-m", "app.cli", "calibrate", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV) as process:
+        while "Looking at everything" not in process.stdout.readline():
+            assert process.poll() is None
+        until = time.monotonic() + 5  # somewhere in the search
+        while time.monotonic() < until and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(name)
+        said = process.communicate(timeout=150)[0]
+    assert process.returncode == 130, said
+    assert "ended before anything was recorded" in said
+    assert "Traceback" not in said
+    assert not list(path.parent.glob("*.xdf"))

@@ -1,0 +1,316 @@
+"""Messages that name a fix: each is provoked, its advice followed to the letter, and then it works."""
+
+import dataclasses
+import re
+import shlex
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from app.bench.loop import simulated_runs
+from app.channel import ChannelError, Server
+from app.command_line import app
+from app.config import ConfigError, load_config, parse_config
+from app.network import _not_compiled, network_of
+from app.protocol import Calibration, ProtocolError, load_protocol
+from app.runs import DecoderKind, maker
+from app.session import Session
+from app.session_states import SessionError
+from app.session_training import refuse_short
+from app.sound_config import SoundConfig, TalkerConfig
+from app.train import train_and_save
+from devices.audio import sinks
+from devices.audio.prepare import prepare
+from devices.audio.scene import AudioError
+from devices.audio.sinks import DeviceSink
+from devices.simulate import PRESETS as LISTENERS
+from devices.simulate import Listener
+from pipeline.decoders.presets import EEG
+from pipeline.reblock import Reblock, ReblockConfig
+from pipeline.stream import StreamSpec, WiringError
+
+SESSION = """
+[streams.eeg]
+type = "EEG"
+[streams.speech]
+name = "x-envelopes"
+ch_type = "misc"
+[streams.cues]
+name = "x-cues"
+type = "Markers"
+[attention]
+[sound]
+device = "null"
+publish = "x"
+[[sound.talkers]]
+name = "Joe"
+source = "speech:joe"
+[[sound.talkers]]
+name = "Ada"
+source = "speech:ada"
+"""
+
+
+def told(error, action):
+    """What is said where something does not work."""
+    with pytest.raises(error) as found:
+        action()
+    return str(found.value)
+
+
+def advice(pattern, words):
+    found = re.search(pattern, words)
+    assert found, words
+    return found.groups() if found.groups() else found[0]
+
+
+def understood(line):
+    """Whether a command line is one that this program takes, without doing what it says."""
+    program, *words = shlex.split(line)
+    assert program == "earmark"
+    command = get_command(app)
+    command.commands[words[0]].make_context(words[0], words[1:])
+    return words
+
+
+def session(text=SESSION):
+    return parse_config(text, "session.toml")
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [('device = "null"', 'devise = "null"'), ("[sound]", "[sonud]"), ('ch_type = "misc"', 'ch_typ = "misc"')],
+)
+def test_a_key_that_was_nearly_right(right, wrong):
+    broken = SESSION.replace("[[sound.talkers]]", "[[x.talkers]]" if wrong == "[sonud]" else "[[sound.talkers]]")
+    if wrong == "[sonud]":
+        broken = broken.split("[[x.talkers]]")[0]
+    words = told(ConfigError, lambda: session(broken.replace(right, wrong)))
+    was, meant = advice(r"unknown key '([\w.]+)': did you mean '(\w+)'", words)
+    assert right == wrong.replace(was.rsplit(".", 1)[-1], meant)
+
+
+def test_a_folder_in_place_of_its_file(tmp_path):
+    (tmp_path / "session.toml").write_text(SESSION)
+    (path,) = advice(r"is a folder: name the file in it, (.*)", told(ConfigError, lambda: load_config(tmp_path)))
+    assert load_config(type(tmp_path)(path)).sound is not None
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    (name,) = advice(
+        r"'earmark (\w+)' writes one", told(ConfigError, lambda: load_config(tmp_path / "a" / "session.toml"))
+    )
+    assert CliRunner().invoke(app, [name, str(tmp_path / "a")]).exit_code == 0
+    assert load_config(tmp_path / "a" / "session.toml")
+    assert load_protocol(tmp_path / "a" / "protocol.toml")
+
+
+def test_a_stream_that_nothing_finds():
+    broken = SESSION.replace('type = "EEG"', "")
+    (keys,) = advice(r"set (.*)", told(ConfigError, lambda: session(broken)))
+    for key in re.findall(r"\w+", keys.replace(" or ", " ")):
+        assert session(SESSION.replace('type = "EEG"', f'{key} = "EEG"')), key
+
+
+def test_a_fieldtrip_buffer_without_units():
+    broken = SESSION.replace('type = "EEG"', 'fieldtrip = "localhost:1972"')
+    key, units = advice(r"needs '(\w+)' \((.*?)\)", told(ConfigError, lambda: session(broken)))
+    for unit in re.findall(r"\w+", units.replace(" or ", " ")):
+        assert session(broken.replace('1972"', f'1972"\n{key} = "{unit}"', 1)), unit
+
+
+def test_tables_that_exclude_each_other():
+    broken = SESSION + '[[nodes]]\ntype = "notch"\n'
+    assert "remove [[nodes]] and [[outputs]], or [attention]" in told(ConfigError, lambda: session(broken))
+    assert session(SESSION)
+    assert session(broken.replace("[attention]\n", ""))
+
+
+def test_a_sham_that_each_run_decides(tmp_path):
+    broken = SESSION.replace("[attention]", "[attention]\nsham = true")
+    option, value = advice(
+        r"remove it, and use (--\w+) (\w+)", told(ConfigError, lambda: Session(session(broken), tmp_path))
+    )
+    assert Session(session(), tmp_path)
+    assert understood(f"earmark run x.toml {option} {value}")
+
+
+# Protocol
+
+
+def test_a_number_of_trials_that_does_not_divide():
+    (n,) = advice(r"multiple of (\d)", told(ProtocolError, lambda: Calibration(n_trials=7).cues(["a", "b"])))
+    assert Calibration(n_trials=4 * int(n)).cues(["a", "b"])
+
+
+def test_trials_too_short_to_judge_a_decoder_by():
+    attention = session().attention
+    short = Calibration(n_trials=4, trial_s=5.0)
+    keys = advice(
+        r"make (\w+) or (\w+) larger", told(ProtocolError, lambda: refuse_short(short.cues(["a", "b"]), attention))
+    )
+    for key in keys:
+        longer = short.model_copy(update={key: 10 * getattr(short, key)})
+        refuse_short(longer.cues(["a", "b"]), attention)
+
+
+# Sound
+
+
+def scene(folder, **settings):
+    talker = {"name": "a", "source": "a.wav"} | settings.pop("talker", {})
+    return SoundConfig(talkers=[TalkerConfig(**talker)], **settings).scene(folder)
+
+
+def test_a_file_too_short_for_its_loudness(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(4800, 0.1), 48_000)
+    key, value, _ = advice(r'set (\w+) = "(\w+)" in \[(sound)\]', told(AudioError, lambda: prepare(scene(tmp_path))))
+    assert prepare(scene(tmp_path, **{key: value}))
+
+
+def test_a_start_behind_the_end(tmp_path):
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).normal(size=48_000), 48_000)
+    late = {"start_s": 2.0}
+    (key,) = advice(r"lower (\w+)", told(AudioError, lambda: prepare(scene(tmp_path, talker=late))))
+    assert prepare(scene(tmp_path, talker={key: 0.1}))
+
+
+def test_space_without_its_library(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).normal(size=48_000), 48_000)
+    monkeypatch.setitem(sys.modules, "slab", None)
+    package, key, value = advice(
+        r'pip install (\w+), or set (\w+) = "(\w+)" in \[sound\]', told(AudioError, lambda: prepare(scene(tmp_path)))
+    )
+    assert package == "slab"
+    assert prepare(scene(tmp_path, **{key: value}))
+
+
+class At441:
+    """PortAudio with a device that plays 44.1 kHz only."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def query_devices(self, device=None):
+        found = [{"name": "USB", "max_output_channels": 2, "hostapi": 0}]
+        return found if device is None else found[device]
+
+    def check_output_settings(self, device, channels, dtype, samplerate):
+        if samplerate != 44_100:
+            raise self.PortAudioError("Invalid sample rate", -9997)
+
+    def OutputStream(self, samplerate, **_):
+        self.check_output_settings(0, 2, "float32", samplerate)
+        raise self.PortAudioError("opened", -1)
+
+
+def test_a_device_of_another_rate(tmp_path, monkeypatch):
+    monkeypatch.setattr(sinks, "portaudio", At441)
+
+    def play(settings):
+        audible = SimpleNamespace(scene=settings, microphone=SimpleNamespace(n_channels=0))
+        return told(AudioError, lambda: DeviceSink(0).run(audible, 0.0, lambda: None))
+
+    rate, key, table, option = advice(
+        r"accepts (\d+); set (\w+) in \[(\w+)\], or give (--\w+)",
+        play(scene(tmp_path, talker={"source": "speech:joe"})),
+    )
+    text = SESSION.replace(f"[{table}]", f"[{table}]\n{key} = {rate}")
+    assert "opened" in play(session(text).sound.scene(tmp_path)), "it got past the rate"
+    assert understood(f"earmark play {option} {rate}")
+    assert understood(f"earmark level USB {option} {rate}")
+
+
+def test_a_level_cap_of_a_device_that_was_never_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("APPDATA", str(tmp_path))
+    joe = TalkerConfig(name="Joe", source="speech:joe")
+
+    def capped(device):
+        return SoundConfig(device=device, max_spl=80.0, talkers=[joe]).scene(tmp_path)
+
+    for device in ("headphones", "USB Audio, '2'"):
+        (line,) = advice(r"run: (earmark level .*)", told(AudioError, lambda device=device: capped(device)))
+        assert understood(line)[1:] == [device], "quoted as a shell takes it"
+    assert "remove max_spl" in told(AudioError, lambda: capped("null"))
+    assert SoundConfig(device="null", talkers=[joe]).scene(tmp_path)
+
+
+def test_an_input_without_a_device(tmp_path):
+    settings = SoundConfig(device="null", talkers=[TalkerConfig(name="a", source="input:1")])
+    assert "take the talker from a file" in told(AudioError, lambda: settings.sink(tmp_path))
+    assert SoundConfig(device="null", talkers=[TalkerConfig(name="a", source="a.wav")]).sink(tmp_path)
+
+
+# Sessions and decoders
+
+
+def test_a_folder_that_has_a_session(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    server = Server(tmp_path / "a", lambda *_: None, {})
+    try:
+        (option,) = advice(
+            r"choose another folder by (--\w+)", told(ChannelError, lambda: Server(tmp_path / "a", None, {}))
+        )
+        for name in ("calibrate", "run", "serve"):
+            assert understood(f"earmark {name} x.toml {option} b")
+        Server(tmp_path / "b", lambda *_: None, {}).close()
+    finally:
+        server.close()
+
+
+def test_a_decoder_that_is_there_already(tmp_path):
+    (tmp_path / "decoder").mkdir()
+    one = Session(session(), tmp_path)
+    plan = Calibration(n_trials=4, trial_s=20.0)
+    (option,) = advice(r"choose another folder by (--\w+)", told(SessionError, lambda: one.calibrate(plan)))
+    assert understood(f"earmark calibrate x.toml {option} b")
+
+
+CLEAR = dataclasses.replace(LISTENERS["easy"], response_uv=12.0, ignored=0.1, wandering=0.0)
+SPECS = {
+    "eeg": Listener(CLEAR, 2).spec,
+    "speech": StreamSpec("s", 64.0, ("Joe", "Ada"), ("misc",) * 2, ("",) * 2),
+    "cues": StreamSpec("c", 0.0, ("cue",), ("misc",), ("",)),
+}
+
+
+def test_a_decoder_of_too_few_runs_and_backends_of_none(tmp_path):
+    def trained(n):
+        train_and_save(simulated_runs(CLEAR, n, 24.0), maker(DecoderKind.LINEAR, EEG), EEG, tmp_path / f"of-{n}")
+        text = SESSION.replace("[attention]", f'[attention]\ndecoder = "of-{n}"\nbackends = ["onnx"]')
+        return parse_config(text, "session.toml", tmp_path)
+
+    (wanted,) = advice(r"train it on (\w+) runs or more", told(ConfigError, lambda: trained(2).graph()))
+    config = trained({"three": 3}[wanted])
+    graph = config.graph()
+    assert graph.open(config.sources(SPECS))
+    (key,) = advice(r"remove '(\w+)'", told(ConfigError, lambda: network_of(config, graph, SPECS)))
+    assert not parse_config(re.sub(rf"{key} = .*\n", "", config.text), "session.toml", tmp_path).attention.backends
+
+
+def test_a_network_that_was_not_compiled(tmp_path):
+    text = SESSION.replace("[attention]", '[attention]\ndecoder = "my decoder"\nbackends = ["onnx"]')
+    (line,) = advice(r"first run: (.*)", str(_not_compiled(parse_config(text, "session.toml", tmp_path), "onnx", 3)))
+    words = understood(line)
+    assert words[:2] == ["compile", str(tmp_path / "my decoder")]
+    assert words[words.index("--talkers") + 1] == "3"
+
+
+def test_a_stream_without_units():
+    spec = StreamSpec("amp", 500.0, ("A1", "A2"), ("eeg",) * 2, ("",) * 2)
+    units, key = advice(
+        r"(V, mV, uV or nV).*set '(\w+)'", told(WiringError, lambda: Reblock(ReblockConfig()).open(spec))
+    )
+    for unit in re.findall(r"\w+", units.replace(" or ", " ")):
+        stream = session(SESSION.replace('type = "EEG"', f'type = "EEG"\n{key} = "{unit}"')).streams["eeg"]
+        assert Reblock(ReblockConfig()).open(stream.overrides.apply(spec).spec), unit
