@@ -309,8 +309,11 @@ def test_a_network_that_was_not_compiled(tmp_path):
 def test_a_stream_without_units():
     spec = StreamSpec("amp", 500.0, ("A1", "A2"), ("eeg",) * 2, ("",) * 2)
     units, key = advice(
-        r"(V, mV, uV or nV).*set '(\w+)'", told(WiringError, lambda: Reblock(ReblockConfig()).open(spec))
+        r"(V, mV, uV or nV).*give '(\w+)'", told(WiringError, lambda: Reblock(ReblockConfig()).open(spec))
     )
     for unit in re.findall(r"\w+", units.replace(" or ", " ")):
         stream = session(SESSION.replace('type = "EEG"', f'type = "EEG"\n{key} = "{unit}"')).streams["eeg"]
         assert Reblock(ReblockConfig()).open(stream.overrides.apply(spec).spec), unit
+    for command in ("stream", "import", "train", "evaluate"):
+        taken = {one for option in get_command(app).commands[command].params for one in option.opts}
+        assert f"--{key}" in taken, f"of a recording, in {command}"

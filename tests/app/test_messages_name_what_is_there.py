@@ -47,7 +47,7 @@ OPTIONS = {"--help"}.union(*(one.opts + one.secondary_opts for each in EVERY for
 
 
 #: What stands before 'in [table]' or after 'set', and is no key.
-ENGLISH = {"as", "gains", "it", "no", "the", "to"}
+ENGLISH = {"as", "by", "gains", "it", "no", "the", "to"}
 
 
 def keys(model):
