@@ -40,8 +40,10 @@ from pipeline.stream import WiringError
 LOOK_S, WATCH_S = 0.05, 0.25
 #: Seconds that an engine may take to start and to say that it is connected, beside looking for its streams.
 START_S = 60.0
-#: More replacements than this within so many seconds, and there will be no more.
-MAX_RESTARTS, RESTARTS_S = 5, 60.0
+#: More replacements than this within so many seconds, and the mix rests in neutral for some before the next one.
+MAX_RESTARTS, RESTARTS_S, REST_S = 5, 60.0, 30.0
+#: Seconds until something is tried again that failed: to make a file for an engine, or an engine.
+AGAIN_S = 2.0
 #: Seconds in which an engine finishes what it has begun.
 END_S = 30.0
 
@@ -99,6 +101,11 @@ class Loop:
         self._senders: dict[str, str] = {}
         self._senders_at = 0.0
         self._deaths: deque[float] = deque(maxlen=MAX_RESTARTS + 1)
+        #: What the recording of an engine begins with that is connected and waits for it.
+        self._headers: bytes | None = None
+        self._again_at = 0.0
+        #: Since when nothing is recorded, and why a file could not be made.
+        self._unrecorded_since, self._cannot = 0.0, ""
         self._refused = ""
         self._telling = threading.Lock()
         self._told: Entry | None = None
@@ -181,10 +188,12 @@ class Loop:
                 case ["senders", xml]:
                     self._senders, self._senders_at = json.loads(xml), pylsl.local_clock()
                 case ["connected", headers]:
-                    self._begin(base64.b64decode(headers))
+                    self._headers = base64.b64decode(headers)
                 case ["begun"]:
                     self._begun = True
                     self._beat, self._beat_at, self._lost_at = -1, time.monotonic(), 0.0
+        if self._headers is not None and time.monotonic() >= self._again_at:
+            self._begin(self._headers)
         return self._begun
 
     def _begin(self, headers: bytes) -> None:
@@ -194,6 +203,7 @@ class Loop:
         path = self.path if number == 1 else self.path.with_stem(f"{self.path.stem}-{number}")
         recorder = Recorder(path, headers)
         self.files.append(path)
+        self._headers, self._unrecorded_since, self._cannot = None, 0.0, ""
         with self._telling:
             self._engine.begin(recorder.ring_name)
             for entry in self._audio.applied():
@@ -277,22 +287,26 @@ class Loop:
     def _keep_watch(self) -> None:
         """On a thread of its own: replace whoever died, and see to the sound meanwhile."""
         watched = 0.0
-        while not self._stop.wait(LOOK_S) and not self.failure:
+        while not self._stop.wait(LOOK_S):
             now = time.monotonic()
             try:
                 self._look(now)
                 if now - watched > WATCH_S and self._recorder is not None:
                     watched = now
                     self._watch_recorder(self._recorder)
-            except (RecordingFailed, OSError) as error:  # no file could be made for a new engine
-                self.failure = str(error)
-                self._alarm(f"ALARM: {error}")
+            except (RecordingFailed, OSError) as error:  # no file could be made for a new engine, or no process
+                self._again_at = now + AGAIN_S
+                if str(error) != self._cannot:
+                    self._cannot = str(error)
+                    self._alarm(f"ALARM: {error}. NOTHING IS RECORDED OR DECODED until it can be; the mix is neutral")
 
     def _watch_recorder(self, recorder: Recorder) -> None:
-        restarts = recorder.restarts
+        restarts, path = recorder.restarts, recorder.path
         for alarm in recorder.watch():
             self._alarm(f"ALARM: {alarm}")
         self.recorder_restarts += recorder.restarts - restarts
+        if recorder.path != path:
+            self.files[self.files.index(path)] = recorder.path
 
     def _look(self, now: float) -> None:
         alive = self._alive()  # before, since its last words come before its end
@@ -307,7 +321,7 @@ class Loop:
             return
         if self._engine is None:
             self._try_again(now)
-        elif not self._alive() or self._refused or self._overdue():
+        elif not self._alive() or self._refused or (self._headers is None and self._overdue()):
             why = self._last_words()
             self._drop()
             self._alarm(f"ALARM: no new engine yet: {why}")
@@ -336,32 +350,43 @@ class Loop:
         self._alarm(f"ALARM: {why}; gains hold, and another engine is started")
         self._deaths.append(self._lost_at)
         if len(self._deaths) > MAX_RESTARTS and self._lost_at - self._deaths[0] < RESTARTS_S:
-            self.failure = f"the engine was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s: {why}"
+            self._deaths.clear()
+            self._again_at = self._lost_at + REST_S
+            self._alarm(
+                f"ALARM: the engine was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s. The mix is neutral for "
+                f"{REST_S:g} s, then another one is tried"
+            )
 
     def _try_again(self, now: float) -> None:
-        if now - self._born_at > 1.0:  # no more than once a second
+        if now > self._again_at and now - self._born_at > 1.0:  # no more than once a second
             self.restarts += 1
+            self._born_at = now
             self._spawn()
 
     def _drop(self) -> None:
         """Let go of the engine and of its recording, which ends here; disks may be slow, and the sound goes on."""
         with self._telling:
-            engine, self._engine, self._begun = self._engine, None, False
+            engine, self._engine, self._begun, self._headers = self._engine, None, False, None
             recorder, self._recorder = self._recorder, None
         if engine is not None:
             engine.kill()
             discard(str(self.facts.get("signals", "")))
         if recorder is not None:
+            self._unrecorded_since = time.monotonic()
             finish = threading.Thread(target=self._finish, args=(recorder,), name="end of a recording")
             finish.start()
             self._finishing.append(finish)
 
     def _finish(self, recorder: Recorder) -> None:
+        while recorder.unwritten and not self._stop.wait(WATCH_S):  # a disk may be full until the session ends
+            self._watch_recorder(recorder)
+        path = recorder.path
         try:
             recorder.close()
         except RecordingFailed as error:
             self.lacking = str(error)
             self._say(f"ALARM: {error}")
+        self.files[self.files.index(path)] = recorder.path
 
     # The end
 
@@ -384,6 +409,9 @@ class Loop:
             self._engine.note({"sound": {"went to": self._audio.playing, **counters, "replaced": self._audio.restarts}})
             self._engine.end()
             self.failure = self._farewell() or self.failure
+        elif self._unrecorded_since:
+            since = time.monotonic() - self._unrecorded_since
+            self.lacking = f"the last {since:.0f} s are in no recording: {self._cannot or self._last_words()}"
         self._facts = dict(self.facts)
         self._drop()
         if self._steer:

@@ -167,7 +167,10 @@ class Supervisor:
         now = time.monotonic()
         if now - self._disk_at > DISK_S:
             rate = max(0.0, n_bytes - self._disk.get("n_bytes", n_bytes)) / (now - self._disk_at)
-            free = shutil.disk_usage(folder).free
+            try:
+                free = shutil.disk_usage(folder).free
+            except OSError:  # the folder was taken away, of which the recorder speaks
+                free = None
             self._disk, self._disk_at = {"n_bytes": n_bytes, "bytes_per_s": rate, "free_bytes": free}, now
         return self._disk
 

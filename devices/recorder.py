@@ -10,11 +10,16 @@ from __future__ import annotations
 import atexit
 import errno
 import io
+import itertools
 import logging
 import multiprocessing as mp
 import os
+import sys
 import time
+from collections.abc import Callable, Iterator
+from multiprocessing import reduction
 from pathlib import Path
+from typing import Any
 
 from devices.audio.scene import AudioError
 from devices.ring import Ring, SpillingWriter
@@ -28,29 +33,47 @@ RING_BYTES = 32 << 20
 SPILL_BYTES = 4 << 30
 #: Seconds between looks at the ring, between forced writes to the disk, and until a held-up write is tried again.
 LOOK_S, SYNC_S, RETRY_S = 0.02, 1.0, 0.5
-#: Seconds without a heartbeat after which a recorder is taken for dead.
-DEAD_S = 10.0
+#: Seconds without a heartbeat after which a recorder is taken for dead, and until one that was born dead is replaced.
+DEAD_S, AGAIN_S = 10.0, 0.5
 
 
 class RecordingFailed(RuntimeError):
     """The recording cannot be made, or is not whole."""
 
 
-def write_file(ring_name: str, path: str, base: int) -> None:
+class _Passed:
+    """An open file on its way to a process that is being born: the file itself, whatever its name is by then."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+
+    def __reduce__(self) -> tuple[Callable[..., int], tuple[Any, ...]]:
+        return _arrived, (reduction.DupFd(self._file),)
+
+
+def _arrived(passed: Any) -> int:
+    return int(passed.detach())
+
+
+def write_file(ring_name: str, target: int | str, base: int, source: int | None = None) -> None:
     """Append the ring to the file until the ring is closed, or its writer is dead and the ring empty.
 
     Runs in the recorder process. Ctrl-C and a closed terminal reach every process: the recorder leaves them to its
-    parent, to whom it belongs to say when all is written.
+    parent, to whom it belongs to say when all is written. Where ``source`` is given, the file first becomes a copy of
+    it.
     """
     leave_signals_to_parent()
     ring, parent = Ring(ring_name), mp.parent_process()
-    with open(path, "r+b", buffering=0) as file:
+    with open(target, "r+b", buffering=0) as file:
         synced_at = time.monotonic()
         while True:
             orphan = parent is not None and not parent.is_alive()
             last_look = ring.closing or orphan
             ring.beat()
             try:
+                if source is not None:
+                    _copy(source, file, ring)
+                    source, ring.copied = None, True
                 _drain(ring, file, base)
                 if time.monotonic() - synced_at > SYNC_S or last_look:
                     at = ring.read
@@ -69,6 +92,13 @@ def write_file(ring_name: str, path: str, base: int) -> None:
     ring.close()
 
 
+def _copy(source: int, file: io.FileIO, ring: Ring) -> None:
+    at = file.seek(0, os.SEEK_END)  # where a recorder that was killed came to
+    while piece := os.pread(source, 1 << 20, at):
+        at += file.write(piece)
+        ring.beat()
+
+
 def _drain(ring: Ring, file: io.FileIO, base: int) -> None:
     while piece := ring.peek(1 << 20):
         file.seek(base + ring.read)
@@ -76,10 +106,10 @@ def _drain(ring: Ring, file: io.FileIO, base: int) -> None:
         ring.beat()
 
 
-def _create(path: Path, headers: bytes) -> None:
-    """Make the file, whole or not at all: one without headers could not be opened."""
+def _create(path: Path, headers: bytes) -> int:
+    """Make the file, whole or not at all: one without headers could not be opened. Return it, open."""
     try:
-        with path.open("xb") as file:
+        with path.open("x+b") as file:
             try:
                 file.write(headers)
                 file.flush()
@@ -87,15 +117,26 @@ def _create(path: Path, headers: bytes) -> None:
             except OSError:
                 path.unlink()
                 raise
+            return os.dup(file.fileno())
     except FileExistsError:
         raise RecordingFailed(f"{path} exists already, and recordings are never overwritten") from None
     except OSError as error:
         raise RecordingFailed(f"cannot write {path}: {error.strerror}") from None
 
 
+def _places(path: Path) -> Iterator[Path]:
+    """A path, and others beside it."""
+    yield path
+    for number in itertools.count(1):
+        yield path.with_stem(f"{path.stem}-kept-{number}")
+
+
 class Recorder:
     """Keeps a recorder process alive. What it is to write comes by :meth:`put`, which never waits, or from another
     process that attaches a :class:`devices.ring.SpillingWriter` to :attr:`ring_name`.
+
+    A file that is deleted, renamed or replaced under way goes on to be written where it is, out of sight; so all of it
+    is copied to a new one, and the recording goes on there.
 
     Parameters
     ----------
@@ -115,36 +156,71 @@ class Recorder:
     def __init__(
         self, path: Path, headers: bytes, *, ring_bytes: int = RING_BYTES, spill_bytes: int = SPILL_BYTES
     ) -> None:
+        #: Where the recording is; another place beside it, if somebody has put something else there.
         self.path = path
         try:
             self._ring = Ring(capacity=ring_bytes)
         except AudioError as error:
             raise RecordingFailed(f"cannot record to {path}: {error}") from None
         try:
-            _create(path, headers)
+            self._file = _create(path, headers)
         except RecordingFailed:
             self._ring.close()
             raise
         self._base = len(headers)
+        #: What the file is being made a copy of.
+        self._source: int | None = None
         self._out = SpillingWriter(self._ring, spill_bytes)
         self._beat, self._beat_at = 0, 0.0
         self._alarms: set[str] = set()
         #: Messages that could not be kept.
         self.lost = 0
         #: How often a dead recorder was replaced.
-        self.restarts = -1
+        self.restarts = 0
         self._start()
         atexit.register(self.close)
 
     def _start(self) -> None:
+        # Windows passes no descriptors this way, and lets nobody remove a file that is open.
+        target = str(self.path) if sys.platform == "win32" else _Passed(self._file)
+        source = None if self._source is None else _Passed(self._source)
         process = mp.get_context("spawn").Process(
-            target=write_file, args=(self._ring.name, str(self.path), self._base), name="earmark recorder"
+            target=write_file, args=(self._ring.name, target, self._base, source), name="earmark recorder"
         )
         with clean_birth():
             process.start()
         self._process: mp.process.BaseProcess = process
-        self._beat_at = time.monotonic()
-        self.restarts += 1
+        self._beat_at = self._born_at = time.monotonic()
+
+    def _end_process(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def _is_in_place(self) -> bool:
+        if sys.platform == "win32":
+            return True
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._file))
+        except OSError:
+            return False
+
+    def _save(self) -> str:
+        """Have the file copied to a new one and go on there; say so."""
+        was = self.path
+        try:
+            was.parent.mkdir(parents=True, exist_ok=True)
+            path = next(one for one in _places(was) if not one.exists())
+            new = _create(path, b"")
+        except (OSError, RecordingFailed) as error:
+            return f"{was} was deleted, renamed or replaced while it was recorded, and no new one can be made: {error}"
+        self._end_process()
+        if self._source is None:
+            self._source = self._file
+        else:
+            os.close(self._file)
+        self._file, self.path, self._ring.copied = new, path, False
+        self._start()
+        return f"{was} was deleted, renamed or replaced while it was recorded: it is copied to {path} and goes on there"
 
     @property
     def pid(self) -> int | None:
@@ -166,6 +242,11 @@ class Recorder:
         """Bytes that are not written yet."""
         return self._ring.waiting
 
+    @property
+    def unwritten(self) -> int:
+        """Bytes in shared memory that are not written yet: those that outlive who hands them over."""
+        return self._ring.written - self._ring.read
+
     def put(self, message: bytes) -> None:
         """Hand over one XDF chunk; always from the same thread."""
         self._out.put(message)
@@ -182,15 +263,22 @@ class Recorder:
         if self._ring.heartbeat != self._beat:
             self._beat, self._beat_at = self._ring.heartbeat, now
         alarms = set()
-        if not self._process.is_alive() or now - self._beat_at > DEAD_S:
+        dead = not self._process.is_alive() or now - self._beat_at > DEAD_S
+        if dead and now - self._born_at > AGAIN_S:
             log.info("recorder process %s is dead; starting another", self._process.pid)
-            self._process.kill()
-            self._process.join()
+            self._end_process()
             self._start()
+            self.restarts += 1
             alarms.add(f"the recorder died and was replaced ({self.restarts} times so far)")
+        if not self._is_in_place():
+            alarms.add(self._save())
+        elif self._source is not None and self._ring.copied:
+            os.close(self._source)
+            self._source = None
         if self._ring.error:
             reason = os.strerror(self._ring.error)
-            alarms.add(f"cannot write {self.path}: {reason}; free some space, nothing is lost yet")
+            fix = "free some space; " if self._ring.error in (errno.ENOSPC, errno.EDQUOT) else ""
+            alarms.add(f"cannot write {self.path}: {reason}; {fix}nothing is lost yet")
         if self._ring.waiting > self._ring.capacity / 2:
             alarms.add(f"the recorder is behind: {self._ring.waiting >> 20} MB wait to be written")
         self.lost = self._ring.lost
@@ -217,12 +305,15 @@ class Recorder:
             self.watch()
             time.sleep(LOOK_S)
         self._ring.finish()
-        while self._ring.written > self._ring.read and time.monotonic() < deadline:
+        self.watch()
+        while (self.unwritten or self._source is not None) and time.monotonic() < deadline:
             self.watch()
             time.sleep(LOOK_S)
         self._process.join(max(1.0, deadline - time.monotonic()))
-        self._process.kill()
-        self._process.join()
+        self._end_process()
+        for file in (self._file, self._source):
+            if file is not None:
+                os.close(file)
         unwritten, self.lost = self._ring.waiting, self._ring.lost
         reason = os.strerror(self._ring.error) if self._ring.error else "the recorder did not keep up"
         self._out.close()

@@ -11,7 +11,7 @@ from devices.segment import Segment
 
 #: Bytes before the data: 16 numbers of 64 bits.
 HEADER = 128
-_WRITTEN, _READ, _HEARTBEAT, _ERROR, _CLOSING, _SYNCED, _SPILLED, _LOST = range(8)
+_WRITTEN, _READ, _HEARTBEAT, _ERROR, _CLOSING, _SYNCED, _SPILLED, _LOST, _COPIED = range(9)
 
 
 class Ring:
@@ -101,6 +101,15 @@ class Ring:
     @lost.setter
     def lost(self, value: int) -> None:
         self._head[_LOST] = value
+
+    @property
+    def copied(self) -> bool:
+        """Whether the reader has copied what was written before into a new file."""
+        return bool(self._head[_COPIED])
+
+    @copied.setter
+    def copied(self, value: bool) -> None:
+        self._head[_COPIED] = value
 
     @property
     def waiting(self) -> int:

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 STALE_S, LOOK_S = 0.3, 0.1
 #: Seconds that an audio process may take to its first buffer, at first and when it replaces another.
 START_S, RESTART_S = 20.0, 15.0
-#: More replacements than this within so many seconds, and there will be no more.
-MAX_RESTARTS, RESTARTS_S = 5, 20.0
+#: More replacements than this within so many seconds, and there is a rest of some seconds before the next one.
+MAX_RESTARTS, RESTARTS_S, REST_S = 5, 20.0, 10.0
 #: Entries of the log of applied controls that are kept.
 KEPT_ENTRIES = 100_000
 
@@ -84,8 +84,9 @@ class AudioEngine:
         self.playing = ""
         #: How often a dead or stalled audio process was replaced.
         self.restarts = 0
-        #: Why there is no audio process any more; empty while all is well.
+        #: Why there is no audio process now; empty while all is well.
         self.failure = ""
+        self._over, self._rest_until = threading.Event(), 0.0
         self._feeds: list[LslFeed] = []
         self._listeners: list[Callable[[Entry, float], None]] = []
         with contextlib.ExitStack() as made:
@@ -159,6 +160,7 @@ class AudioEngine:
         if self._closed:
             return
         atexit.unregister(self.stop)
+        self._over.set()
         self._stopping.set()
         if self._watcher is not None:
             self._watcher.join()
@@ -171,10 +173,8 @@ class AudioEngine:
             self._made.close()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until sound has ended by itself; return whether it has."""
-        if self._watcher is not None:
-            self._watcher.join(timeout)
-        return self._watcher is None or not self._watcher.is_alive()
+        """Wait until sound has ended by itself, or failed; return whether it has."""
+        return self._over.wait(timeout)
 
     def switch(self, sink: Sink) -> None:
         """Fade out, and go on at the same place on another sink, or again on one that was lost.
@@ -306,14 +306,17 @@ class AudioEngine:
             with self._change:
                 process, now = self._process, time.monotonic()
                 self._take_entries()
-                if process is None:  # failed for good
-                    return
+                if process is None:  # it failed, and is tried again after a rest
+                    if now > self._rest_until:
+                        self._start_again(self.failure, now)
+                    continue
                 if self._status.read().heartbeat != beat:
                     beat, self._beat_at = self._status.read().heartbeat, now
                 if not process.alive:
                     reason = process.last_words()
                     if not reason:
                         self._process = None
+                        self._over.set()
                         self._say("sound has ended")
                         return
                     self._replace(process, reason)
@@ -331,23 +334,35 @@ class AudioEngine:
             entry = Entry(Applied(resume.frame, last.applied.control, "lost"), last.decision)
             self._note(entry, self._status.read().clock.time(resume.frame))
         self._restarted.append(lost_at)
+        if len(self._restarted) > MAX_RESTARTS and lost_at - self._restarted[0] < RESTARTS_S:
+            self._restarted.clear()
+            self._fail(f"{reason}; the audio process was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s")
+            return
+        self._start_again(reason, lost_at)
+
+    def _start_again(self, reason: str, lost_at: float) -> None:
         try:
-            if len(self._restarted) > MAX_RESTARTS and lost_at - self._restarted[0] < RESTARTS_S:
-                raise AudioError(f"the audio process was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s")
             try:
-                self._spawn(self._sink, RESTART_S, resume, others=True)
+                self._spawn(self._sink, RESTART_S, self._resume(), others=True)
             except AudioError as error:
                 self._say(str(error))
-                self._spawn(self._sink, RESTART_S, resume, others=True, nowhere=True)
+                self._spawn(self._sink, RESTART_S, self._resume(), others=True, nowhere=True)
         except (AudioError, OSError) as error:
             self._process = None
-            self.failure = f"SOUND HAS ENDED: {reason}; {error}"
-            self._say(self.failure)
+            self._fail(f"{reason}; {error}")
             return
         self.restarts += 1
+        self.failure = ""
+        self._over.clear()
         back = f"after {time.monotonic() - lost_at:.1f} s"
         silent = self.playing == str(NullSink())
         self._say(f"{reason}; " + (f"GOING ON WITHOUT SOUND {back}" if silent else f"back {back} on {self.playing}"))
+
+    def _fail(self, reason: str) -> None:
+        self.failure = f"SOUND HAS ENDED: {reason.removeprefix('SOUND HAS ENDED: ')}"
+        self._rest_until = time.monotonic() + REST_S
+        self._over.set()
+        self._say(f"{self.failure}; it is tried again in {REST_S:g} s")
 
     def _resume(self) -> Resume | None:
         """Where a process that replaces the last one goes on; None if that never began."""

@@ -127,12 +127,11 @@ def test_a_full_disk_raises_an_alarm_loses_nothing_and_goes_on_when_there_is_roo
         (disk / "ballast").write_bytes(bytes(100_000))
         recorder = Recorder(disk / "x.xdf", headers())
         sent, alarms = 0, []
-        while not any(os.strerror(errno.ENOSPC) in a for a in alarms):
+        while len(chunk(0)) * sent < 180_000:  # more than there is room for beside the ballast, less than without it
             recorder.put(chunk(sent))
             sent += 1
-            alarms += recorder.watch()
-            time.sleep(0.001)
-            assert sent < 20_000
+        wait_until(lambda: alarms.extend(recorder.watch()) or alarms)
+        assert os.strerror(errno.ENOSPC) in alarms[0]
         assert str(disk / "x.xdf") in alarms[0]
         stamps, _ = load(disk / "x.xdf")
         assert 0 < len(stamps) < sent * CHUNK
@@ -154,6 +153,68 @@ def test_a_disk_that_stays_full_is_said_at_the_end(tmp_path):
         with pytest.raises(RecordingFailed, match=r"lacks its last .* bytes: No space left"):
             recorder.close(timeout=3.0)
         load(disk / "x.xdf")
+
+
+def _deleted(path):
+    path.unlink()
+
+
+def _renamed(path):
+    path.rename(path.with_suffix(".old"))
+
+
+def _replaced(path):
+    path.unlink()
+    path.write_text("precious")
+
+
+def _without_its_folder(path):
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file that is open can be removed there")
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("lose", [_deleted, _renamed, _replaced, _without_its_folder])
+def test_a_file_that_is_taken_away_is_said_to_be_and_copied_to_a_new_one(tmp_path, lose, killed):
+    (tmp_path / "run").mkdir()
+    path, alarms, sent = tmp_path / "run" / "x.xdf", [], 0
+    recorder = Recorder(path, headers())
+
+    def send(n):
+        nonlocal sent
+        for _ in range(n):
+            recorder.put(chunk(sent))
+            sent += 1
+
+    for n in (300, 1, 1):
+        send(n)
+        wait_until(lambda: not recorder.unwritten)
+        if killed:
+            os.kill(recorder.pid, signal.SIGKILL)
+            wait_until(lambda: not recorder._process.is_alive())
+        lose(recorder.path)
+        alarms.append(recorder.watch())
+        send(100)
+        wait_until(lambda: recorder.watch() or recorder._source is None)  # the next one is lost, too
+    recorder.close()
+    assert all(any("deleted, renamed or replaced" in alarm for alarm in found) for found in alarms), alarms
+    assert recorder.restarts <= 3
+    assert recorder.path.parent == path.parent
+    assert (recorder.path == path) == (lose is not _replaced)
+    _, data = load(recorder.path)
+    np.testing.assert_array_equal(data[:, 0], np.arange(sent * CHUNK))
+    assert lose is not _replaced or path.read_text() == "precious"
+
+
+def test_a_file_that_is_deleted_just_before_the_end_is_whole_again(tmp_path):
+    path = tmp_path / "x.xdf"
+    recorder = Recorder(path, headers())
+    for k in range(100):
+        recorder.put(chunk(k))
+    path.unlink()
+    recorder.close()
+    _, data = load(path)
+    np.testing.assert_array_equal(data[:, 0], np.arange(100 * CHUNK))
 
 
 def test_the_alarm_rings_at_half_full_and_the_rest_spills_to_disk(tmp_path):

@@ -26,6 +26,7 @@ from app.loop import Loop
 from app.verify import Replay
 from devices.audio.engine import AudioEngine
 from devices.audio.outlets import SoundOutlets
+from devices.audio.records import PLAYING
 from devices.audio.sinks import DeviceSink, FileSink
 from devices.decoder_folder import Facts, save_decoder
 from devices.lsl_search import StreamSelector, find_streams
@@ -376,6 +377,88 @@ def test_disk_full_raises_an_alarm_steering_goes_on_and_nothing_is_lost_once_the
         _, gaps = check_tiling(consumed(rig.loop.path))
         assert not gaps
         assert decisions(rig.loop.path)
+
+
+def fill(path):
+    with contextlib.suppress(OSError), path.open("wb") as file:
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+
+
+def test_disk_full_and_the_engine_dead_the_mix_is_neutral_until_there_is_room_and_then_all_goes_on(
+    source_id, tmp_path, decoder
+):
+    with small_disk(tmp_path / "disk", "600k") as disk:
+        (tmp_path / "decoder").symlink_to(decoder)
+        with (
+            sender("plain", source_id),
+            closed_loop(disk, source_id, decoder, sink=FileSink(tmp_path / "heard.wav")) as rig,
+        ):
+            rig.folder = tmp_path
+            rig.wait_until_steered()
+            time.sleep(2.0)
+            fill(disk / "ballast")
+            rig.wait_for(lambda: rig.said("No space left"))
+            os.kill(rig.engine_pid, signal.SIGKILL)
+            rig.wait_for(lambda: rig.said("NOTHING IS RECORDED OR DECODED"))
+            rig.wait_until_neutral()
+            assert rig.audio.status().state == PLAYING
+            assert not (disk / "loop-2.xdf").exists(), "no file that cannot be opened"
+            (disk / "ballast").unlink()
+            rig.wait_until_steered()
+        rig.check_sound()
+        assert [path.name for path in rig.loop.files] == ["loop.xdf", "loop-2.xdf"]
+        for path in rig.loop.files:
+            assert decisions(path), "both can be replayed"
+
+
+def test_disk_full_and_the_engine_dead_to_the_end_of_the_plan(source_id, tmp_path, decoder):
+    """The session ends when it is to, and says what is missing."""
+    with small_disk(tmp_path / "disk", "600k") as disk, sender("plain", source_id):
+        rig = Rig(disk, source_id, decoder, sink=FileSink(tmp_path / "heard.wav"))
+        rig.folder = tmp_path
+        rig.wait_until_steered()
+        fill(disk / "ballast")
+        os.kill(rig.engine_pid, signal.SIGKILL)
+        rig.wait_for(lambda: rig.said("NOTHING IS RECORDED OR DECODED"))
+        wrong = rig.loop.stop()
+        rig.audio.stop()
+        rig._outlets.stop()
+        assert "No space left" in wrong or "are in no recording" in wrong
+        assert not (disk / "loop-2.xdf").exists()
+
+
+def test_an_engine_that_keeps_dying_is_given_a_rest_and_sound_goes_on(about, source_id, monkeypatch):
+    monkeypatch.setattr("app.loop.REST_S", 3.0)
+    monkeypatch.setattr("app.loop.RESTARTS_S", 600.0)
+    monkeypatch.setattr("app.loop.MAX_RESTARTS", 2)
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        for _ in range(3):
+            rig.wait_for(lambda: rig.loop.names["engine"]["alive"] and rig.loop.facts.get("beat", 0))
+            pid = rig.engine_pid
+            os.kill(pid, signal.SIGKILL)
+            rig.wait_for(lambda gone=pid: rig.engine_pid != gone)
+        rig.wait_for(lambda: rig.said("the engine was replaced 2 times"))
+        rig.wait_until_neutral()
+        rig.wait_until_steered()
+    rig.check_sound()
+    assert len(rig.loop.files) >= 2
+    assert decisions(rig.loop.files[-1])
+
+
+def test_a_recording_deleted_under_way_raises_an_alarm_and_is_whole_again(about, source_id):
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        rig.wait_until_steered()
+        rig.loop.path.unlink()
+        rig.wait_for(lambda: rig.said("was deleted, renamed or replaced while it was recorded"))
+        rig.wait_until_steered()
+        os.kill(rig.loop.names["recording"]["pid"], signal.SIGKILL)
+        rig.wait_until_steered()
+    rig.check_sound()
+    _, gaps = check_tiling(consumed(rig.loop.path))
+    assert not gaps
+    assert decisions(rig.loop.path)
 
 
 def test_while_the_senders_clock_is_off_gains_hold_and_go_to_neutral_and_no_sample_is_lost(about, source_id):

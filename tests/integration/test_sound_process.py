@@ -123,7 +123,8 @@ def test_a_jump_that_nobody_was_there_to_make_is_made_by_the_next_process():
         assert starts[2].positions == (96_000, starts[1].frame)
 
 
-def test_a_process_that_keeps_dying_is_given_up_in_the_end():
+def test_a_process_that_keeps_dying_is_given_a_rest_and_never_given_up(monkeypatch):
+    monkeypatch.setattr("devices.audio.engine.REST_S", 2.0)
     events = []
     with AudioEngine(noise_scene(), NullSink(), on_event=events.append) as engine:
         pids = set()
@@ -135,9 +136,16 @@ def test_a_process_that_keeps_dying_is_given_up_in_the_end():
                 os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)
         assert "replaced 5 times within 20 s" in engine.failure
-        assert events[-1] == engine.failure
+        assert engine.failure in events[-1]
+        assert engine.join(0)
         assert len(pids) == 6
-    assert not running(pids.pop())
+        wait_until(lambda: not engine.failure, 60)
+        assert not engine.join(0)
+        back = engine.status().frames
+        wait_until(lambda: engine.status().frames > back + 24_000)
+    kinds = [entry.applied.kind for entry in engine.applied()]
+    assert kinds.count("start") == 7
+    assert not any(map(running, pids))
 
 
 @pytest.mark.parametrize("blow", ["SIGTERM", "SIGINT", "SIGHUP", "SIGTSTP"])
