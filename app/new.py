@@ -20,9 +20,13 @@ SESSION = """\
 type = "EEG"
 # name = "my amplifier"
 # source_id = "..."        # the surest where there are several
-# unit = "uV"              # where the sender does not say it: V, mV, uV or nV
 # n_channels = 64          # refuse anything else
-# ch_type = "seeg"         # for intracranial electrodes: seeg or ecog
+# What the sender does not say, or says wrong:
+# unit = "uV"              # V, mV, uV, nV; "0.0488 uV" for counts that are worth so much each
+# ch_type = "seeg"         # eeg, seeg, ecog
+# sfreq = 250.0            # Hz
+# channels = ["!EKG", "!DC*"]  # names or patterns: those to keep, or with ! to leave out
+# bads = ["T7"]            # not to be trusted: masked for the whole session
 
 # The envelopes of the talkers as they are played: this session publishes them itself.
 [streams.speech]
