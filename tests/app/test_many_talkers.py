@@ -67,7 +67,7 @@ def test_a_session_is_prepared_trained_and_decides(n, tmp_path):
     facts = train_and_save(
         simulated_runs(CLEAR, max(n, 4), 24.0, names), maker(DecoderKind.LINEAR, EEG), EEG, tmp_path / "decoder"
     )
-    assert facts.chance == 1 / n
+    assert facts.chance_level == 1 / n
     assert facts.accuracy > 2 / (n + 1), "well above it, for so clear a listener"
 
     wanted = n - 1
