@@ -18,8 +18,8 @@ class Key(NamedTuple):
     keys: str
 
 
-#: Talkers that have keys of their own.
-N_TALKERS = 4
+#: Talkers that have keys of their own, and of them those whose keys are always in the menu.
+N_TALKERS, N_SHOWN = 8, 4
 #: Pages, in their order.
 PAGES = ("start", "setup", "live", "calibrate", "review")
 KEYS: dict[str, Key] = {
@@ -34,7 +34,11 @@ KEYS: dict[str, Key] = {
     "close": Key("&Session", "&Close this window", "Ctrl+Q"),
     "mute": Key("S&ound", "&Mute", "Esc"),
     "toggle": Key("S&ound", "Mute or &unmute", "M"),
-    **{f"solo{k}": Key("S&ound", f"Solo talker &{k} ({letter(k - 1)})", f"F{k}") for k in range(1, N_TALKERS + 1)},
+    **{
+        # F5 to F8 do something else.
+        f"solo{k}": Key("S&ound", f"Solo talker &{k} ({letter(k - 1)})", f"{'Ctrl+' * (k > 4)}F{k}")
+        for k in range(1, N_TALKERS + 1)
+    },
     **{
         f"mute{k}": Key("S&ound", f"Silence talker {k} ({letter(k - 1)}), or not", f"Shift+F{k}")
         for k in range(1, N_TALKERS + 1)

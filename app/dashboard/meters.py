@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.dashboard import theme
 from app.dashboard.figures import UNKNOWN, decibels, letter, level
-from app.dashboard.keys import N_TALKERS
+from app.dashboard.keys import KEYS
 from app.dashboard.level_meter import LevelMeter
 from app.dashboard.panel import Panel, Reading, View
 from app.dashboard.snapshot import Trim
@@ -62,18 +62,17 @@ class TalkerStrip(QFrame):
         self._title.setMinimumWidth(LETTER)
         self.solo = QPushButton("S" if compact else "Solo")
         self.solo.setCheckable(True)
-        key = f" (F{number + 1})" if number < N_TALKERS else ""
+        keys = {kind: KEYS[f"{kind}{number + 1}"].keys for kind in ("solo", "mute", "trim")}
         self.mute = QPushButton("M" if compact else "Mute")
         self.mute.setCheckable(True)
         self.mute.setAccessibleName(f"Mute {name} alone, whatever is decoded")
-        self.mute.setToolTip(f"Silence {name} alone{key.replace('F', 'Shift+F')}; decoding goes on")
+        self.mute.setToolTip(f"Silence {name} alone ({keys['mute']}); decoding goes on")
         self.mute.clicked.connect(lambda on: self.trimmed.emit(number, {"mute": on}))
         self.trim = TrimBox(name)
-        words = f" (Alt+{number + 1})" if number < N_TALKERS else ""
-        self.trim.setToolTip(f"Turn {name} down, on top of steering{words}; decoding goes on")
+        self.trim.setToolTip(f"Turn {name} down, on top of steering ({keys['trim']}); decoding goes on")
         self.trim.asked.connect(lambda db: self.trimmed.emit(number, {"db": db}))
         self.solo.setAccessibleName(f"Solo: favour {name} whatever is decoded")
-        self.solo.setToolTip(f"Favour {name} whatever is decoded{key}")
+        self.solo.setToolTip(f"Favour {name} whatever is decoded ({keys['solo']})")
         self.solo.clicked.connect(lambda on: self.favoured.emit(number, on))
         for control in (self.mute, self.trim, self.solo):
             control.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click on it is none on the talker

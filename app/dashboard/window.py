@@ -28,7 +28,7 @@ from app.dashboard.bottom_bar import BottomBar
 from app.dashboard.calibration import Calibration
 from app.dashboard.events import EventsModel
 from app.dashboard.history import History
-from app.dashboard.keys import KEYS, PAGES, EscapeMutes
+from app.dashboard.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
 from app.dashboard.keys_help import KeysHelp
 from app.dashboard.launch import board_of
 from app.dashboard.link import Link
@@ -280,6 +280,9 @@ class Window(QMainWindow):
         if now.out and now.session_live:
             self.review.follow(Path(now.out))
         self.live.controls.recorded = self.review.recorded
+        for k in range(N_SHOWN, N_TALKERS):
+            for kind in ("solo", "mute", "trim"):
+                self.actions_by_key[f"{kind}{k + 1}"].setVisible(k < len(now.talkers))
         self.top.look(now, self._mute_failed)
         self.bottom.look(now)
         if self.participant.isVisible():

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 SPAWN = mp.get_context("spawn")
-NAMES = ("Joe", "Ada", "Bartholomew-Maximilian of the Long Name", "Wilhelmina")
+NAMES = ("Joe", "Ada", "Bartholomew-Maximilian of the Long Name", "Wilhelmina", "Kim", "Lee", "Max", "Eve")
 
 
 def serve(folder: str, options: dict, out) -> None:

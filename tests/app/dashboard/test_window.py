@@ -770,6 +770,24 @@ def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
     assert not trim.hasFocus()
 
 
+def test_eight_talkers_have_keys_and_two_have_no_more_than_four(qtbot, session, window):
+    two, eight = session(talkers=2), session("bob", talkers=8)
+    shown = window(two.folder)
+    live(qtbot, shown)
+    kinds = ("solo", "mute", "trim")
+    assert not any(shown.actions_by_key[f"{kind}5"].isVisible() for kind in kinds)
+    shown.attach(eight.folder)
+    qtbot.waitUntil(shown.actions_by_key["trim8"].isVisible, timeout=5000)
+    live(qtbot, shown)
+    assert len(shown.live.meters._strips) == 8
+    shown.live.traces.sweep.setFocus()
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    qtbot.keyClick(shown, Qt.Key.Key_F8, control)
+    qtbot.waitUntil(lambda: heard(qtbot, eight, "override")[-1:] == [{"talker": 7}], timeout=5000)
+    qtbot.keyClick(shown, Qt.Key.Key_F7, shift)
+    qtbot.waitUntil(lambda: heard(qtbot, eight, "trim")[-1:] == [{"talker": 6, "mute": True}], timeout=5000)
+
+
 def test_dark_and_light_are_whole(qtbot, session, window, theme, qapp):
     one = session()
     shown = window(one.folder)
