@@ -401,7 +401,7 @@ def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbo
         assert not button.isEnabled()
     until(lambda: not shown.live.events.note.isEnabled())
     shown.live.controls.pause.click()
-    until(lambda: shown.now.state == "paused" and sweep.notice == "PAUSED")
+    until(lambda: shown.now.state == "paused" and sweep.notice.startswith("Paused"))
     shown.mute(True)
     until(lambda: shown.now.muted)
     shown.live.controls.pause.click()
