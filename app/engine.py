@@ -307,8 +307,7 @@ class Engine:
             elif status.clock is not None:
                 status.newest = status.clock.time(item.stop - 1)
         elif isinstance(item, Gap):
-            status.n_gaps += 1
-            status.n_missing += item.stop - item.start
+            status.missed(item.stop - item.start, arrival)
             self.on_event(f"{name}: {item.stop - item.start} samples missing from {item.start} on")
         elif isinstance(item, ClockMap):
             status.clock = item

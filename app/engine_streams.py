@@ -62,16 +62,25 @@ class StreamStatus:
 
     def arrived(self, n: int, at: float) -> None:
         """Count samples, or a marker."""
-        if not self.last_arrival:
-            self.first_arrival, self.n_first = at, n
         self.n_samples += n
-        self.last_arrival = at
+        self._came(n, at)
+
+    def missed(self, n: int, at: float) -> None:
+        """Count samples that never arrived, as was noticed when others did."""
+        self.n_gaps += 1
+        self.n_missing += n
+        self._came(n, at)
 
     def skip(self, gap: Gap, at: float) -> None:
         """Count samples that arrived, but were skipped."""
-        if not self.last_arrival:
-            self.first_arrival, self.n_first = at, gap.stop - gap.start
         self.n_skipped += gap.stop - gap.start
+        self._came(gap.stop - gap.start, at)
+
+    def _came(self, n: int, at: float) -> None:
+        if not self.last_arrival:
+            self.first_arrival = at
+        if at == self.first_arrival:  # all of what came first: how long it took is not known
+            self.n_first += n
         self.last_arrival = at
 
     @property

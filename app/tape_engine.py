@@ -34,12 +34,9 @@ class TapeStream(StreamStatus):
     def take(self, item: Item, at: float) -> None:
         """Count what came at an instant."""
         if isinstance(item, Block | Marker):
-            n = len(item.data) if isinstance(item, Block) else 1
-            if not self.n_samples:
-                self.first_arrival, self.n_first = at, n
-            self.n_samples, self.last_arrival = self.n_samples + n, at
+            self.arrived(len(item.data) if isinstance(item, Block) else 1, at)
         elif isinstance(item, Gap):
-            self.n_gaps, self.n_missing = self.n_gaps + 1, self.n_missing + item.stop - item.start
+            self.missed(item.stop - item.start, at)
 
 
 class TapeEngine:

@@ -29,3 +29,17 @@ def test_what_was_skipped_has_arrived_and_counts_for_the_rate():
             status.arrived(10, at)
     assert (status.n_samples, status.n_skipped) == (680, 330)
     assert status.effective_sfreq == pytest.approx(100.0)
+
+
+def test_all_that_came_first_says_nothing_of_the_rate():
+    """A stream is held until its stamps are understood: then blocks and gaps of a second come at one instant."""
+    status = StreamStatus()
+    for block, gap in ((48, 4), (30, 4), (14, 0)):
+        status.arrived(block, 10.0)
+        if gap:
+            status.missed(gap, 10.0)
+    assert status.effective_sfreq is None
+    for k in range(1, 101):
+        status.arrived(10, 10.0 + 0.1 * k)
+    assert (status.n_gaps, status.n_missing) == (2, 8)
+    assert status.effective_sfreq == pytest.approx(100.0)
