@@ -15,7 +15,7 @@ from app.verify import Replay
 from devices.corpus import evaluate_corpus
 from devices.decoder_folder import load_decoder
 from devices.recorded_run import RunError
-from devices.session_file import Consumed, Noted, SessionFile
+from devices.session_file import LONGEST_S, Consumed, Noted, SessionFile
 from devices.session_run import CUES, REORIENT_S, read_cues, read_session_runs
 from pipeline.evaluate import WINDOWS
 from pipeline.gain_control import STALE_S, Situation
@@ -168,6 +168,10 @@ def session_figures(path: Path) -> SessionFigures:
     decisions, talkers = seen.decisions, tuple(about["talkers"])
     if not decisions:
         raise ValueError(f"{path} holds no decision")
+    if len(talkers) != len(decisions[0].scores):
+        raise ValueError(f"{path} names {len(talkers)} talkers, but decides between {len(decisions[0].scores)}")
+    if unknown := sorted({name for _, name in seen.cues} - {*talkers, ""}):
+        raise ValueError(f"{path}: a cue names {unknown[0]!r}, but the talkers are {', '.join(talkers)}")
     begin = decisions[0].time
     cues = tuple((time - begin, name) for time, name in seen.cues)
     times = np.array([one.time for one in decisions]) - begin
@@ -190,6 +194,8 @@ def session_figures(path: Path) -> SessionFigures:
     known = cued >= 0
     # Looked at every half second, so that time without decisions counts as what it is.
     end = max(seen.last, decisions[-1].time) - begin
+    if not max(end, *times, *starts) - min(0.0, *starts) <= LONGEST_S:
+        raise ValueError(f"{path}: its times lie more than {LONGEST_S / 86400:g} days apart")
     grid = np.arange(starts[0] if cues else 0.0, end, GRID_S)
     newest = np.searchsorted(times[scored], grid, side="right") - 1
     fresh = (newest >= 0) & (grid - times[scored][newest.clip(0)] <= STALE_S) if scored.any() else grid < 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.config import ConfigError, parse_config
+from app.config import Config, ConfigError, parse_config
 from devices.decoder_folder import folder_fingerprint
 from devices.journal import ANSWER, ANSWERED_BY
 from devices.session_file import Consumed, Noted, Produced, SessionFile
@@ -113,6 +113,7 @@ class Replay:
         """
         about = self.session.about
         config = parse_config(about["config"], f"configuration in {self.session.path}")
+        self._check_talkers(config)
         graph = config.graph([self._decoder(one) for one in about.get("decoders", [])])
         specs = config.sources({name: d.spec for name, d in self.session.streams.items()})
         if ANSWERED_BY in about:
@@ -124,6 +125,14 @@ class Replay:
             self.network = RecordedNetwork(*network, answers, about[ANSWERED_BY])
         graph.open(specs)
         return graph
+
+    def _check_talkers(self, config: Config) -> None:
+        """Refuse a recording in which there are not as many talkers as it names."""
+        names, stream = self.session.about["talkers"], "" if config.attention is None else config.attention.talkers
+        if stream in self.session.streams and names:
+            there = self.session.streams[stream].spec.n_channels
+            if len(names) != there:
+                raise ConfigError(f"{self.session.path} names {len(names)} talkers, but holds envelopes of {there}")
 
     def _decoder(self, copy: dict[str, str]) -> Path:
         """Folder of a decoder beside the recording, after a look at whether it is the right one."""

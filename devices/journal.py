@@ -68,7 +68,7 @@ class About(_Strict):
     units: dict[str, str] = {}
     environment: dict[str, Any] = {}
     subject: str = ""
-    mode: str = ""
+    mode: str | None = None
     steered: bool = False
     part: int = 1
     talkers: Annotated[list[str], Field(max_length=8)] = []
@@ -200,6 +200,9 @@ def read_line(text: str, n_talkers: int) -> dict[str, Any]:
             _checked(model, entry, where)
             break
     what, _, value = entry["control"][1].partition(" ") if "control" in entry else ("", "", "")
+    scores = entry[ANSWER][1] if ANSWER in entry else None
+    if scores is not None and n_talkers and len(scores) != n_talkers:
+        raise XdfError(f"{where}: {len(scores)} scores of {n_talkers} talkers")
     if what == "override" and value.isdigit() and n_talkers and int(value) > n_talkers:
         raise XdfError(f"{where}: there are {n_talkers} talkers")
     return entry

@@ -20,6 +20,8 @@ from pipeline.stream import Aligned, Block, ClockMap, Gap, Item, StreamSpec, Wir
 
 log = logging.getLogger(__name__)
 
+#: Most numbers of one recording at the rate of decoding: 36 h of 64 channels at 64 Hz.
+MAX_NUMBERS = 1 << 29
 #: Seconds of each stream that are fed at a time.
 PIECE_S = 0.5
 
@@ -153,6 +155,9 @@ def cut(
     first, stop = pieces[0].start, pieces[-1].stop
     ch_names = graph.specs[NEURAL].ch_names
     n_talkers, _, n_features = pieces[0].talkers.shape
+    if (stop - first) * len(ch_names) > MAX_NUMBERS:
+        hours = (stop - first) / graph.specs[NEURAL].sfreq / 3600
+        raise RunError(f"{source} spans {hours:.3g} h of {len(ch_names)} channels, gaps included: cut it into parts")
     x, y = np.zeros((stop - first, len(ch_names))), np.zeros((n_talkers, stop - first, n_features))
     known = np.zeros(stop - first, dtype=bool)
     for piece in pieces:

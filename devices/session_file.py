@@ -72,6 +72,8 @@ class Damaged:
     lost: tuple[str, ...]
 
 
+#: Longest gap that is believed, s.
+LONGEST_S = 7 * 86_400.0
 #: Anything that a recording holds.
 Event = Consumed | Produced | Noted | Damaged
 
@@ -273,8 +275,12 @@ class SessionFile:
         name, regular = entry.get("stream", ""), entry.get("stream") in place.following
         if {"gap", "clock", "skip"} & set(entry) and not regular:
             raise xdf.XdfError(f"a line of the journal is about {name!r}, which is no stream of samples")
+        if "clock" in entry and not 0.01 < entry["clock"][2] * self.streams[name].spec.sfreq < 100:
+            raise xdf.XdfError(f"a sample of {name!r} every {entry['clock'][2]:g} s is not its rate")
         if "gap" in entry:
             gap = Gap(*entry["gap"])
+            if gap.stop - gap.start > LONGEST_S * self.streams[name].spec.sfreq:
+                raise xdf.XdfError(f"{gap.stop - gap.start} samples of {name!r} missing are more than can be believed")
             if name in place.unknown:
                 return []
             if gap.start != place.following[name]:

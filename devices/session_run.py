@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def read_cues(session: SessionFile, cues: str) -> list[tuple[float, str]]:
     found: list[tuple[float, str]] = []
     for event in session:
         if isinstance(event, Damaged) and cues in event.lost and found and found[-1][1]:
-            found.append((event.time, ""))
+            found.append((event.time if math.isfinite(event.time) else found[-1][0], ""))
         if not (isinstance(event, Consumed) and event.stream == cues and isinstance(event.item, Marker)):
             continue
         if event.item.value.startswith(ATTEND):
