@@ -93,7 +93,12 @@ def spoil_text(text: str, rng: random.Random) -> str:
         if not found:
             return text
         one = rng.choice(found)
-        new = rng.choice(NUMBERS if one[0][:1] in "-0123456789" and rng.random() < 0.9 else WORDS)
+        if one[0][:1] in "-0123456789" and rng.random() < 0.9:
+            new = rng.choice(NUMBERS)
+        elif rng.random() < 0.6:  # goes deeper than what no parser takes
+            new = rng.choice(found)[0]
+        else:
+            new = rng.choice(WORDS)
         text = text[: one.start()] + new + text[one.end() :]
     return text
 
@@ -188,7 +193,14 @@ def spoil_recording(path: Path, rng: random.Random, target: Path) -> None:
 def _spoil_header(xml: str, rng: random.Random) -> str:
     start, stop = xml.find("<earmark>"), xml.find("</earmark>")
     if start < 0:
-        return spoil_text(xml, rng) if rng.random() < 0.9 else xml.replace("<desc>", "<desc>" + "<a>" * 20_000)
+        if rng.random() < 0.1:
+            return xml.replace("<desc>", "<desc>" + "<a>" * 20_000)
+        if rng.random() < 0.2:
+            return spoil_text(xml, rng)
+        values = list(re.finditer(r">([^<>]+)<", xml))
+        one = rng.choice(values)
+        new = rng.choice([*NUMBERS, *WORDS, *(value[1] for value in values)])
+        return xml[: one.start(1)] + escape(re.sub(r"[\x00-\x08\x0b-\x1f]", "", new)) + xml[one.end(1) :]
     about = json.loads(unescape(xml[start + len("<earmark>") : stop], {"&quot;": '"'}))
     return xml[:start] + "<earmark>" + escape(json.dumps(spoil_json(about, rng))) + xml[stop:]
 
