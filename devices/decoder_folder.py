@@ -182,7 +182,7 @@ def load_decoder(folder: Path) -> tuple[AnyDecoder, Facts]:
     text, weights = _read(folder / TEXT, MAX_TEXT), _read(folder / WEIGHTS, MAX_WEIGHTS)
     try:
         table = tomllib.loads(text.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DecoderError(f"{folder / TEXT} is damaged: {error}") from error
     if table.get("version") != VERSION:
         raise DecoderError(f"{folder / TEXT} has version {table.get('version')!r}; this program reads {VERSION}")
@@ -200,7 +200,7 @@ def load_decoder(folder: Path) -> tuple[AnyDecoder, Facts]:
         if not 0 < found.chance_level <= 0.5 or not 0 <= found.n_decisions <= MAX_DECISIONS:
             raise ValueError(f"{found.n_decisions} decisions with chance level {found.chance_level} cannot be")
         return decoder, found
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, KeyError, MemoryError, TypeError, ValueError) as error:  # numbers that no decoder has
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise DecoderError(f"{folder} is no decoder of this program: {what}") from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import tomllib
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from planted import SMALL, planted
 
+from benchmarks.fuzz import NUMBERS
 from devices.decoder_folder import TEXT, WEIGHTS, Facts, fingerprint, load_decoder, save_decoder
 from pipeline.decoders.cca import CcaDecoder
 from pipeline.decoders.decoder import DecoderError
@@ -155,6 +158,18 @@ def test_foreign_text_is_refused(saved, tmp_path, old, new, words):
     with pytest.raises(DecoderError) as error:
         load_decoder(tmp_path)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_any_number_in_the_text_is_taken_or_refused_in_words(saved, tmp_path, number):
+    text = (saved / TEXT).read_text()
+    (tmp_path / WEIGHTS).write_bytes((saved / WEIGHTS).read_bytes())
+    places = list(re.finditer(r"(?<![\w.])-?\d+(\.\d+)?(?![\w.])", text))
+    assert len(places) > 20
+    for place in places:
+        (tmp_path / TEXT).write_text(text[: place.start()] + number + text[place.end() :])
+        with contextlib.suppress(DecoderError):
+            load_decoder(tmp_path)
 
 
 def test_what_is_not_there_is_said(tmp_path):
