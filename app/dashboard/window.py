@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer
@@ -13,7 +12,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
     QMainWindow,
-    QMessageBox,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -26,6 +24,7 @@ from app.dashboard.actions import what_keys_do
 from app.dashboard.begin import Begin
 from app.dashboard.bottom_bar import BottomBar
 from app.dashboard.calibration import Calibration
+from app.dashboard.confirm import ask, loses
 from app.dashboard.events import EventsModel
 from app.dashboard.history import History
 from app.dashboard.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
@@ -50,14 +49,6 @@ logger = logging.getLogger(__name__)
 
 #: Milliseconds between looks at the signal; everything else is looked at every second time.
 TICK_MS = 33
-#: Commands by which something is lost: asked before, in these words.
-LOSES = {
-    "redo": ("Redo", "The trial under way, or else the last one, does not count, and is repeated in the end."),
-    "refuse": ("Discard", "The decoder is deleted. Its recording stays."),
-    "stop": ("Stop", "The calibration ends without a decoder. What was recorded until now stays in the file."),
-}
-#: The same of a run.
-STOP_RUN = "Stop", "The run ends here and cannot be continued. What was recorded until now stays, and can be scored."
 
 
 class Window(QMainWindow):
@@ -212,15 +203,12 @@ class Window(QMainWindow):
         if self.link is None:
             self.say(f"{command}: there is no session")
             return
-        loses = LOSES.get(command)
-        if command == "stop" and self.now.state != "calibrating":
-            loses = STOP_RUN if self.now.at_stake else None
-        link = self.link
-        if loses is None:
+        link, lost = self.link, loses(command, self.now)
+        if lost is None:
             link.send(command, args)
         else:
-            what, words = loses
-            self._ask(f"{what}?", words, {what: lambda: link.send(command, args)})
+            what, words = lost
+            ask(self, f"{what}?", words, {what: lambda: link.send(command, args)})
 
     def mute(self, on: bool) -> None:
         """Silence, or sound again."""
@@ -341,20 +329,6 @@ class Window(QMainWindow):
         self._picker.show()
         self._picker.search()
 
-    def _ask(self, title: str, words: str, choices: dict[str, Callable[[], object]]) -> None:
-        """Ask without holding anything up; keeping things as they are is what Enter does."""
-        box = QMessageBox(QMessageBox.Icon.Warning, title, words, parent=self)
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setModal(False)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for text, do in choices.items():
-            button = box.addButton(text, QMessageBox.ButtonRole.ActionRole)
-            button.setAccessibleName(text)
-            button.clicked.connect(lambda _=False, do=do: do())
-        keep = box.addButton("Go on as it is", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.show()
-
     # Settings and the end
 
     def _restore(self) -> None:
@@ -369,9 +343,10 @@ class Window(QMainWindow):
             if self.now.state == "training":
                 words = "If this window is closed, it goes on: "
                 words += f"'earmark dashboard {self.folder}' shows it again."
-                self._ask("A decoder is being trained", words, {"Close; the session goes on": self.close_now})
+                ask(self, "A decoder is being trained", words, {"Close; the session goes on": self.close_now})
                 return
-            self._ask(
+            ask(
+                self,
                 "A recording is under way",
                 "If this window is closed, the session goes on as it is: sound, decisions and recording. "
                 f"'earmark dashboard {self.folder}' shows it again.",

@@ -634,6 +634,16 @@ def test_closing_while_recording_says_what_will_happen_and_does_not_close(qtbot,
     assert one.heard == []
 
 
+def test_closing_while_a_decoder_is_trained_does_not_end_that(qtbot, session, window):
+    one = session(state="training")
+    shown = window(one.folder)
+    qtbot.waitUntil(lambda: shown.now.state == "training", timeout=15_000)
+    assert not shown.close()
+    assert "it goes on" in choose(shown, "Close; the session goes on")
+    qtbot.waitUntil(lambda: not shown.isVisible(), timeout=5000)
+    assert one.heard == []
+
+
 def test_ending_the_recording_and_closing(qtbot, session, window):
     one = session()
     shown = window(one.folder)
