@@ -19,6 +19,8 @@ MAX_CORRELATION = 0.999
 MAX_SD = 4.0
 #: Fewest windows that an emission model is fitted on.
 MIN_WINDOWS = 10
+#: Most talkers whose correlation may be any that a model can have.
+FITTED = 4
 #: Least sum of one talker's correlations with all others: at -1 all scores would be a matter of the others.
 LEAST_CORRELATION = -0.9
 #: Median absolute deviation of a Gaussian of standard deviation 1, inverted.
@@ -217,7 +219,7 @@ class Emissions:
         The difference of two talkers scatters as it did among those whom the model was fitted on.
         """
         least = LEAST_CORRELATION / (n_talkers - 1)
-        if self.correlation >= least:
+        if n_talkers <= FITTED or self.correlation >= least:
             return self.sd, self.correlation
         return self.sd * math.sqrt((1 - self.correlation) / (1 - least)), least
 
