@@ -314,7 +314,7 @@ class Continuity:
         if n >= 1:
             self.n_gaps += 1
             self.rate.lose(n)
-            found.append(Gap(self.index, self.index + n))
+            found.append(Gap(self.index, self.index + n, n * period <= STEP_S))
         step = off - n * period
         if abs(off - missing) > STEP_S:
             self.steps.append((self.index + n, step))

@@ -9,7 +9,7 @@ import numpy as np
 import pylsl
 
 from devices.clock_fit import ClockFit
-from devices.continuity import UPDATE_S, Continuity
+from devices.continuity import STEP_S, UPDATE_S, Continuity
 from devices.fieldtrip import FieldTripSource
 from devices.lsl import Arrival
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
@@ -78,7 +78,8 @@ class FieldTripInlet:
             self._first = item.start
         start = item.start - self._first
         if isinstance(item, Gap):
-            self._tell(Gap(start, item.stop - self._first), arrival)
+            short = item.stop - item.start <= STEP_S * self._sfreq
+            self._tell(Gap(start, item.stop - self._first, short), arrival)
             return
         n = len(item.data)
         steps = np.arange(n) / self._sfreq

@@ -88,6 +88,7 @@ class _Span(_Strict):
     stream: str
     gap: tuple[_Index, _Index] | None = None
     skip: tuple[_Index, _Index] | None = None
+    short: bool = False
 
     @model_validator(mode="after")
     def _forward(self) -> _Span:

@@ -295,7 +295,7 @@ class Inlet:
             if isinstance(item, Block) and self.description.applied is not None:
                 sent, item = item.data, Block(item.start, self.description.take(item.data))  # noqa: PLW2901
             self._sink(Arrival(self.stream, item, arrival, raw, sent))
-            if isinstance(item, Gap):
+            if isinstance(item, Gap) and not item.short:
                 self._cut = item.stop
 
     # Loss and return

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.continuity import STEP_S
 from devices.timeline import read_timeline
 from pipeline.decoders.presets import Preset
 from pipeline.decoding_graph import NEURAL, decoding_graph
@@ -242,7 +243,7 @@ def _pieces(name: str, signal: Signal) -> Iterator[tuple[float, ClockMap | Gap |
         ahead = index + missing - start  # of a row, its index
         first = float(found.at(np.array([start]))[0])
         if missing:
-            yield first, Gap(index, index + missing)
+            yield first, Gap(index, index + missing, missing / sfreq <= STEP_S)
         inside = found.rows[(found.rows >= start) & (found.rows < stop)]
         at_knots = found.at(inside)
         lines = np.column_stack([inside[:-1] + ahead, at_knots[:-1], np.diff(at_knots) / np.diff(inside)]).tolist()

@@ -278,7 +278,8 @@ class SessionFile:
         if "clock" in entry and not 0.01 < entry["clock"][2] * self.streams[name].spec.sfreq < 100:
             raise xdf.XdfError(f"a sample of {name!r} every {entry['clock'][2]:g} s is not its rate")
         if "gap" in entry:
-            gap = Gap(*entry["gap"])
+            start, stop = entry["gap"]
+            gap = Gap(start, stop, entry.get("short", False))
             if gap.stop - gap.start > LONGEST_S * self.streams[name].spec.sfreq:
                 raise xdf.XdfError(f"{gap.stop - gap.start} samples of {name!r} missing are more than can be believed")
             if name in place.unknown:

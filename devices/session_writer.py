@@ -122,7 +122,8 @@ class SessionWriter:
             if name in self._irregular:
                 self.journal(arrival.time, {"stream": name, "offset": item})
         elif isinstance(item, Gap):
-            self.journal(arrival.time, {"stream": name, "gap": [item.start, item.stop]})
+            short = {"short": True} if item.short else {}
+            self.journal(arrival.time, {"stream": name, "gap": [item.start, item.stop], **short})
             self._reached[name] = item.stop
         elif isinstance(item, ClockMap):
             self.journal(arrival.time, {"stream": name, "clock": [item.index0, item.time0, item.period]})

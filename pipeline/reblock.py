@@ -38,7 +38,8 @@ class Reblock:
 
     A sample that is not a number, or absurd, is replaced by the last good one of its channel (0 before any), and
     the channel is marked bad for that block: one NaN would otherwise live in a filter's memory for ever. A gap
-    ends the block under way, which leaves shorter, and the next starts at the end of the gap.
+    ends the block under way, which leaves shorter, and the next starts at the end of the gap. A short gap after which
+    samples go on is bridged instead, by a line from the last good sample before to the first one after.
     """
 
     Config = ReblockConfig
@@ -76,36 +77,69 @@ class Reblock:
         self._held = np.empty((hop, spec.n_channels))
         self._n_held, self._start = 0, 0
         self._last = np.zeros(spec.n_channels)
+        self._begun = False  # whether samples have come since the last gap that was not bridged
+        self._bridge: Gap | None = None  # a short gap that waits for the samples after it
         return spec.evolve(units=tuple(units), hop=hop, wait=spec.wait + (hop - 1) / spec.sfreq)
 
     def process(self, item: Item) -> Iterator[Item]:
         """Collect samples; give a block whenever one is full."""
         if isinstance(item, Gap):
-            if self._n_held:
-                yield self._take()
-            self._last = np.zeros_like(self._last)
-            yield item
+            if item.short and self._begun and self._bridge is None:
+                self._bridge = item
+            else:
+                yield from self._break()
+                yield item
         elif isinstance(item, Block):
-            taken, hop = 0, len(self._held)
-            if not self._n_held and len(item.data) == hop:  # as it should be: no detour
+            if self._bridge is not None:
+                yield from self._fill(self._bridge, item)
+            self._begun = True
+            if not self._n_held and len(item.data) == len(self._held):  # as it should be: no detour
                 yield self._block(item.start, self._microvolts(item.data, np.empty(item.data.shape)))
-                return
-            while taken < len(item.data):
-                if self._n_held == 0:
-                    self._start = item.start + taken
-                n = min(hop - self._n_held, len(item.data) - taken)
-                self._microvolts(item.data[taken : taken + n], self._held[self._n_held : self._n_held + n])
-                self._n_held += n
-                taken += n
-                if self._n_held == hop:
-                    yield self._take()
+            else:
+                yield from self._hold(item.start, item.data)
         else:
             yield item
 
-    def _microvolts(self, data: NDArray[Any], out: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _break(self) -> Iterator[Item]:
+        """End the block under way: nothing links what follows to it."""
+        if self._n_held:
+            yield self._take()
+        self._last = np.zeros_like(self._last)
+        self._begun = False
+        if self._bridge is not None:
+            bridge, self._bridge = self._bridge, None
+            yield Gap(bridge.start, bridge.stop)
+
+    def _fill(self, gap: Gap, block: Block) -> Iterator[Item]:
+        """Draw a line through a gap, on each channel."""
+        self._bridge = None
+        before = self._held[self._n_held - 1] if self._n_held else self._last
+        before = np.where(np.abs(before) <= self._limit, before, self._last)
+        after = self._microvolts(block.data[:1], np.empty((1, len(self._last))))[0]
+        after = np.where(np.abs(after) <= self._limit, after, before)
+        n = gap.stop - gap.start
+        share = (np.arange(1, n + 1) / (n + 1))[:, None]
+        yield from self._hold(gap.start, before + share * (after - before), np.ones(len(before)))
+
+    def _hold(self, start: int, data: NDArray[Any], factor: NDArray[np.float64] | None = None) -> Iterator[Item]:
+        """Collect samples, which ``factor`` brings to microvolts if they are not as they came."""
+        taken, hop = 0, len(self._held)
+        while taken < len(data):
+            if self._n_held == 0:
+                self._start = start + taken
+            n = min(hop - self._n_held, len(data) - taken)
+            self._microvolts(data[taken : taken + n], self._held[self._n_held : self._n_held + n], factor)
+            self._n_held += n
+            taken += n
+            if self._n_held == hop:
+                yield self._take()
+
+    def _microvolts(
+        self, data: NDArray[Any], out: NDArray[np.float64], factor: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         # Into memory in the usual order, whatever order the data have: products downstream round by it.
         with np.errstate(over="ignore", invalid="ignore"):  # what is absurd is found in _block
-            np.multiply(data, self._factor, out=out)
+            np.multiply(data, self._factor if factor is None else factor, out=out)
         return out
 
     def _take(self) -> Block:
@@ -126,11 +160,13 @@ class Reblock:
         return Block(start, data, bad)
 
     def state(self) -> State:
-        """Samples of the block under way and the last good sample of each channel."""
+        """Samples of the block under way, the last good sample of each channel, and a gap to be bridged."""
         return {
             "held": self._held[: self._n_held].copy(),
             "start": np.array(self._start),
             "last": self._last.copy(),
+            "begun": np.array(self._begun),
+            "bridge": np.array([-1, -1] if self._bridge is None else [self._bridge.start, self._bridge.stop]),
         }
 
     def restore(self, state: State) -> None:
@@ -138,3 +174,6 @@ class Reblock:
         self._n_held, self._start = len(state["held"]), int(state["start"])
         self._held[: self._n_held] = state["held"]
         self._last = state["last"].astype(np.float64)
+        self._begun = bool(state["begun"])
+        start, stop = (int(i) for i in state["bridge"])
+        self._bridge = None if start < 0 else Gap(start, stop, short=True)

@@ -122,10 +122,19 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Samples ``start`` to ``stop`` never arrived. An empty gap marks the end of a recording."""
+    """Samples ``start`` to ``stop`` never arrived. An empty gap marks the end of a recording.
+
+    Attributes
+    ----------
+    start, stop : int
+        Index of the first sample missing, and after the last one.
+    short : bool
+        So little is missing that ``reblock`` draws a line from the sample before to the one after, and filters go on.
+    """
 
     start: int
     stop: int
+    short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
