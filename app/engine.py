@@ -308,7 +308,9 @@ class Engine:
                 status.newest = status.clock.time(item.stop - 1)
         elif isinstance(item, Gap):
             status.missed(item.stop - item.start, arrival)
-            self.on_event(f"{name}: {item.stop - item.start} samples missing from {item.start} on")
+            status.n_short += item.short
+            if not item.short or status.n_short == 1:  # more of them are summed up once a minute
+                self.on_event(f"{name}: {item.stop - item.start} samples missing from {item.start} on")
         elif isinstance(item, ClockMap):
             status.clock = item
 

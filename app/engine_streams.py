@@ -50,6 +50,7 @@ class StreamStatus:
 
     n_samples: int = 0
     n_gaps: int = 0
+    n_short: int = 0
     n_missing: int = 0
     n_skipped: int = 0
     n_first: int = 0

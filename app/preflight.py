@@ -20,6 +20,7 @@ from app.worth import decoder_words
 from devices.audio.engine import AudioEngine
 from devices.decoder_folder import load_decoder
 from devices.lsl_info import StreamDescription, StreamError
+from devices.rate import LOST, percent
 from devices.recorder import RING_BYTES
 from devices.segment import MORE_ROOM, PLACE, free_bytes
 from pipeline.attend import MAX_BAD
@@ -30,6 +31,8 @@ from pipeline.stream import ELECTRODES, StreamSpec, WiringError
 
 #: Seconds of signal that are looked at: what is amiss with a channel shows within four.
 LOOK_S = 5.0
+#: Samples that come in bursts seem to come at a rate that is off by up to this, within such a look.
+APART = 0.1
 #: A talker whose peaks stay below this, in dBFS, is not heard.
 MIN_PEAK_DBFS = -60.0
 #: Bytes that must be free beyond what the recording takes.
@@ -97,10 +100,30 @@ def _streams(config: Config, engine: Engine, found: Mapping[str, StreamDescripti
         if not spec.sfreq:
             checks.append(Check(name, True, f"{words}, markers"))
         elif n:
-            checks.append(Check(name, True, f"{words}, {spec.sfreq:g} Hz; {n} samples came in {LOOK_S:g} s"))
+            ok, rate = _rate(name, engine)
+            checks.append(Check(name, ok, f"{words}, {spec.sfreq:g} Hz; {n} samples came in {LOOK_S:g} s{rate}"))
         else:
             checks.append(Check(name, False, f"{words}: nothing came in {LOOK_S:g} s; is its sender paused?"))
     return checks
+
+
+def _rate(name: str, engine: Engine) -> tuple[bool, str]:
+    """Compare the rate at which samples come with the nominal one, for which filters are made; count losses."""
+    inlet, status = engine.inlets[name], engine.streams[name]
+    nominal, watch = inlet.description.spec.sfreq, inlet.rate
+    lost = status.n_missing / max(1, status.n_missing + status.n_samples)
+    words = f"; {status.n_missing} more are missing, {percent(lost)}" if lost > LOST else ""
+    if watch is not None and watch.words:
+        words += f"; {watch.words}"
+    if watch is not None and watch.wrong and watch.real is not None:
+        fix = f"Set the sender's nominal rate right, or sfreq = {watch.real:.5g} in [streams.{name}]"
+        if watch.blind:
+            fix = f"Look at the amplifier's radio link; if its rate is {watch.real:.5g} Hz, say so: {fix}"
+        return False, f"{words}. Filters would be off by as much. {fix}"
+    came = (status.effective_sfreq or nominal) / inlet.description.speed
+    if abs(came / nominal - 1) > APART:
+        return False, f"{words}; {came:.4g} Hz came by this machine's clock. Look at the sender: its stamps hide this"
+    return True, words
 
 
 def _talkers(config: Config, audio: AudioEngine, found: Mapping[str, StreamDescription]) -> Check:

@@ -296,7 +296,8 @@ def _signals(found: SessionFigures) -> str:
     )
     engines = f" Engines that worked on it: {found.n_files}." if found.n_files > 1 else ""
     masked = table("Share of the time for which an electrode was masked", ["electrode", "masked"], rows) if rows else ""
-    return f"{said}{masked}<p>{gaps or 'No gap in any stream that came back'}.{engines}{cut}</p>"
+    rates = "".join(f"<p><strong>{escape(name)}: {escape(words)}.</strong></p>" for name, words in found.rates.items())
+    return f"{said}{masked}{rates}<p>{gaps or 'No gap in any stream that came back'}.{engines}{cut}</p>"
 
 
 def _latency(found: SessionFigures) -> str:

@@ -14,6 +14,7 @@ from app.loop_records import parts, read_events
 from app.verify import Replay
 from devices.corpus import evaluate_corpus
 from devices.decoder_folder import load_decoder
+from devices.rate import BLIND, LOST, percent, rate_words
 from devices.recorded_run import RunError
 from devices.session_file import LONGEST_S, Consumed, Noted, SessionFile
 from devices.session_run import CUES, REORIENT_S, read_cues, read_session_runs
@@ -21,10 +22,12 @@ from pipeline.evaluate import WINDOWS
 from pipeline.gain_control import STALE_S, Situation
 from pipeline.metrics import chance_limit, switch_latencies
 from pipeline.splits import TRAINED_ELSEWHERE
-from pipeline.stream import ChannelQuality, Decision, Gap, Item
+from pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item
 
 #: Seconds after a cue from which on decisions are expected to be right.
 STEADY_S = 10.0
+#: Clock maps, of which there is one a second, until a rate is known.
+SETTLED = 10
 #: Seconds between looks at what was decided.
 GRID_S = 0.5
 
@@ -71,6 +74,8 @@ class SessionFigures:
         Share of the time for which each electrode was not trusted.
     gaps : dict of str to (int, int)
         Gaps of each stream that has some, and samples missing in them.
+    rates : dict of str to str
+        Of each stream that needs it, what there is to say of its rate and of the share of its samples that is missing.
     sound : dict
         Counters of the audio process at the end.
     events : tuple of (float, str)
@@ -103,6 +108,7 @@ class SessionFigures:
     n_dropped: int
     masked: dict[str, float]
     gaps: dict[str, tuple[int, int]]
+    rates: dict[str, str]
     sound: dict[str, Any]
     events: tuple[tuple[float, str], ...]
     n_files: int
@@ -119,17 +125,25 @@ class _Seen:
     cues: list[tuple[float, str]] = field(default_factory=list)
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
+    n_samples: dict[str, int] = field(default_factory=dict)
+    nominal: dict[str, float] = field(default_factory=dict)
+    periods: dict[str, list[float]] = field(default_factory=dict)
     last: float = -np.inf
     whole: bool = False
     damage: list[str] = field(default_factory=list)
     quality: dict[str, list[bool]] = field(default_factory=dict)
 
     def look(self, file: SessionFile) -> None:
+        self.nominal |= {name: one.spec.sfreq for name, one in file.streams.items() if one.spec.sfreq}
         self.cues += read_cues(file, CUES) if CUES in file.streams else []
         for event in file:
             if isinstance(event, Consumed) and isinstance(event.item, Gap):
                 n, missing = self.gaps.get(event.stream, (0, 0))
                 self.gaps[event.stream] = n + 1, missing + event.item.stop - event.item.start
+            elif isinstance(event, Consumed) and isinstance(event.item, Block):
+                self.n_samples[event.stream] = self.n_samples.get(event.stream, 0) + len(event.item.data)
+            elif isinstance(event, Consumed) and isinstance(event.item, ClockMap):
+                self.periods.setdefault(event.stream, []).append(event.item.period)
             if isinstance(event, Noted):
                 self.last = max(self.last, event.time)
         self.whole = file.whole
@@ -137,6 +151,24 @@ class _Seen:
         replay = Replay(file)
         replay.run(self._take)
         self.events += replay.events
+
+    def rates(self) -> dict[str, str]:
+        """What there is to say of each stream's rate, by its clock maps, once these had ten seconds to settle."""
+        found = {}
+        for name, nominal in self.nominal.items():
+            said, periods = [], self.periods.get(name, [])[SETTLED:]
+            lost, n = self.gaps.get(name, (0, 0))[1], self.n_samples.get(name, 0)
+            blind = any(f"{name}: " in words and BLIND in words for words in self._events())
+            if periods and (words := rate_words(1 / float(np.median(periods)), nominal, blind)):
+                said.append(words)
+            if lost > LOST * (n + lost):
+                said.append(f"{percent(lost / (n + lost))} of the samples are missing")
+            if said:
+                found[name] = "; ".join(said)
+        return found
+
+    def _events(self) -> list[str]:
+        return [str(entry["event"]) for _, entry in self.events if "event" in entry]
 
     def _take(self, output: str, item: Item) -> None:
         if isinstance(item, Decision):
@@ -225,6 +257,7 @@ def session_figures(path: Path) -> SessionFigures:
         *_ledger(seen.events),
         {name: float(np.mean(bad)) for name, bad in seen.quality.items()},
         seen.gaps,
+        seen.rates(),
         {key: value for _, entry in seen.events if "sound" in entry for key, value in entry["sound"].items()},
         tuple((time - begin, words) for time, words in _said(path, seen.events)),
         len(files),

@@ -14,6 +14,7 @@ from devices.fieldtrip import FieldTripSource
 from devices.lsl import Arrival
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
 from devices.overrides import Overrides
+from devices.rate import RateWatch
 from pipeline.stream import Block, Gap
 
 #: Format in which LSL and XDF, which know no unsigned numbers, carry those of the buffer.
@@ -64,6 +65,7 @@ class FieldTripInlet:
         self._dtype = DTYPES[fmt]
         self._sfreq = self.description.spec.sfreq
         self._fit, self._first, self._told = ClockFit(self._sfreq), -1, 0
+        self.rate, self._scatter = RateWatch(stream, self._sfreq), 0.0
 
     def start(self, hops: Sequence[int] = ()) -> None:
         """Begin to receive; the buffer gives whatever has come, so that ``hops`` changes nothing."""
@@ -78,6 +80,7 @@ class FieldTripInlet:
             self._first = item.start
         start = item.start - self._first
         if isinstance(item, Gap):
+            self.rate.lose(item.stop - item.start)
             short = item.stop - item.start <= STEP_S * self._sfreq
             self._tell(Gap(start, item.stop - self._first, short), arrival)
             return
@@ -87,10 +90,15 @@ class FieldTripInlet:
         fresh = not self._fit.known
         if fresh:
             self._fit.anchor(start, float(stamps[0]))
+        off = abs(float(stamps.mean()) - self._fit.time(start + (n - 1) / 2))
+        self._scatter += 0.05 * (off - self._scatter)
         self._fit.add(start, n, float(stamps.mean()))
+        self.rate.count(n)
         if fresh or start - self._told >= UPDATE_S * self._sfreq:
             self._told = start
             self._tell(self._fit.map(start), arrival)
+            for words in self.rate.look(start, self._fit.slope, self._scatter, blind=False):
+                self._tell(words, arrival)
         data = item.data.astype(self._dtype)
         self._tell(Block(start, self.description.take(data)), arrival, stamps, data)
 

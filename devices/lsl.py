@@ -25,6 +25,7 @@ from devices.lsl_info import (
 )
 from devices.lsl_search import LOOK_S, Search, StreamSelector, find_one, successor
 from devices.overrides import Overrides
+from devices.rate import RateWatch
 from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,11 @@ class Inlet:
             threading.Thread(target=self._receive, name=f"lsl {stream}", daemon=True),
             threading.Thread(target=self._watch_offset, name=f"lsl {stream} offset", daemon=True),
         ]
+
+    @property
+    def rate(self) -> RateWatch | None:
+        """The rate at which samples come; None of an irregular stream."""
+        return None if self.continuity is None else self.continuity.rate
 
     def start(self, hops: Sequence[int] = ()) -> None:
         """Receive whatever is sent from now on.

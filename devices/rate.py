@@ -8,8 +8,10 @@ SAID = 2e-4
 WRONG = 0.01
 #: Share of samples that may be missing before it is said every minute, and that minute in seconds of stream.
 LOST, EVERY_S = 0.005, 60.0
-#: Least seconds of stream before anything is said.
-LEAST_S = 10.0
+#: Least seconds of stream before a rate is known, and before one that is nearly right is said.
+LEAST_S, SURE_S = 3.0, 20.0
+#: How it is said that stamps do not show where a sample is missing.
+BLIND = "and where cannot be told"
 
 
 def percent(share: float) -> str:
@@ -32,7 +34,7 @@ def rate_words(real: float, nominal: float, blind: bool) -> str:
         return ""
     if blind and off < -LOST:
         return (
-            f"{real:.5g} of {nominal:g} Hz: {percent(-off)} of the samples are missing, and where cannot be told, "
+            f"{real:.5g} of {nominal:g} Hz: {percent(-off)} of the samples are missing, {BLIND}, "
             "since the receiver made the stamps; or the rate is not as declared"
         )
     side = "below" if off < 0 else "above"
@@ -54,7 +56,8 @@ class RateWatch:
         self._name, self._sfreq = name, sfreq
         self._said, self._at = 0.0, 0.0
         self._n_come = self._n_lost = self._n_gaps = 0
-        #: Samples per second by the stamps, those known to be missing included; None while too few are known.
+        #: Samples per second by the stamps, those known to be missing included; None while it is not known well enough
+        #: to be compared with the nominal rate.
         self.real: float | None = None
         #: Whether stamps scatter too much to show where a sample is missing.
         self.blind = False
@@ -73,6 +76,11 @@ class RateWatch:
         """What there is to say of the rate; empty if nothing."""
         return "" if self.real is None else rate_words(self.real, self._sfreq, self.blind)
 
+    @property
+    def wrong(self) -> bool:
+        """Whether filters made for the nominal rate do something else."""
+        return self.real is not None and abs(self.real / self._sfreq - 1) > WRONG
+
     def look(self, index: int, slope: float, scatter: float, blind: bool) -> list[str]:
         """Return what is to be said now, in words.
 
@@ -89,18 +97,14 @@ class RateWatch:
         """
         seconds = index / self._sfreq
         off = 1 / (slope * self._sfreq) - 1 if slope > 0 else -1.0
-        self.blind = blind
-        known = seconds >= LEAST_S and 4 * scatter / min(seconds, 60.0) < max(abs(off), SAID)
-        self.real = 1 / slope if slope > 0 and (known or (seconds >= 2.0 and abs(off) > WRONG)) else None
+        known = slope > 0 and seconds >= LEAST_S and 4 * scatter / min(seconds, 60.0) < max(abs(off), SAID)
+        self.blind, self.real = blind, 1 / slope if known else None
         found = []
-        if (
-            known
-            and seconds >= 2 * LEAST_S
-            and abs(off - self._said) > max(SAID if not self._said else 5 * SAID, abs(off) / 4)
-        ):
+        again = max(5 * SAID, abs(off) / 4) if self._said else SAID
+        if known and (self.wrong or seconds >= SURE_S) and abs(off - self._said) > again:
+            self._said = off
             if words := self.words:
                 found.append(f"{self._name}: {words}")
-            self._said = off
         if seconds - self._at >= EVERY_S:
             lost = self._n_lost / max(1, self._n_lost + self._n_come)
             if lost > LOST:

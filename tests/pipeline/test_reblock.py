@@ -132,3 +132,51 @@ def test_blocks_lie_in_memory_alike_however_they_came():
     node, _ = opened(eeg())
     blocks = through(node, [Block(0, x[:10]), Block(10, x[10:15]), Block(15, x[15:])])
     assert [b.data.flags.c_contiguous for b in blocks] == [True, True]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 60), max_size=20), st.integers(1, 20))
+def test_a_short_gap_is_bridged_by_a_line_and_blocks_go_on(cuts, missing):
+    x, y = noise(0, 25), noise(1, 36)
+    node, _ = opened(eeg())
+    after = 25 + missing
+    pieces = [*cut(Block(0, x), [i for i in cuts if i < 25]), Gap(25, after, short=True)]
+    pieces += cut(Block(after, y), [after + i for i in cuts if i < 36])
+    items = through(node, [*pieces, Gap(after + 36, after + 36)])
+    blocks = [item for item in items if isinstance(item, Block)]
+    assert [type(item) for item in items] == [Block] * len(blocks) + [Gap], "only the end is a gap"
+    assert [b.start for b in blocks] == list(range(0, after + 36, 10))
+    line = x[-1] + np.arange(1, missing + 1)[:, None] / (missing + 1) * (y[0] - x[-1])
+    np.testing.assert_allclose(join(blocks), np.concatenate([x, line, y]), rtol=1e-12)
+    assert all(b.bad is None for b in blocks)
+
+
+def test_a_short_gap_with_nothing_before_or_after_it_is_a_gap():
+    x = noise(0, 25)
+    node, _ = opened(eeg())
+    items = through(node, [Gap(0, 3, short=True), Block(3, x), Gap(28, 30, short=True), Gap(30, 90), Block(90, x)])
+    found = [(type(i), i.start, i.stop) for i in items if isinstance(i, Gap) or i.start >= 23]
+    assert found == [(Gap, 0, 3), (Block, 23, 28), (Gap, 28, 30), (Gap, 30, 90), (Block, 90, 100), (Block, 100, 110)]
+
+
+def test_what_is_no_number_beside_a_short_gap_enters_no_bridge():
+    x = np.ones((10, 2))
+    x[9, 0] = np.nan
+    node, _ = opened(eeg(2))
+    y = np.full((11, 2), 3.0)
+    y[0, 1] = np.inf
+    items = through(node, [Block(0, x), Gap(10, 19, short=True), Block(19, y)])
+    bridged = items[1].data[:9]
+    np.testing.assert_allclose(bridged[:, 0], 1 + np.arange(1, 10) / 5)
+    np.testing.assert_array_equal(bridged[:, 1], 1.0)
+
+
+def test_a_gap_that_waits_survives_state_and_restore():
+    x, y = noise(0, 25), noise(1, 20)
+    node, _ = opened(eeg())
+    list(node.process(Block(0, x)))
+    list(node.process(Gap(25, 30, short=True)))
+    other, _ = opened(eeg())
+    other.restore(node.state())
+    for a, b in zip(node.process(Block(30, y)), other.process(Block(30, y)), strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
