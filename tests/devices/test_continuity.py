@@ -159,3 +159,105 @@ def test_a_recording_played_faster_keeps_its_gaps():
     plan = [(stamps, arrival / speed) for stamps, arrival in [*chunks(20), *chunks(20, start=3.4)]]
     (gap,) = gaps(run(continuity, plan))
     assert gap == Gap(200, 1700)
+
+
+def packets(n, size, *, lose=0.0, jitter=None, drift=0.0, seed=0, sfreq=256.0):
+    """Packets of a headset, as (first index, stamps); one in so many is lost, but not of the first second."""
+    rng = np.random.default_rng(seed)
+    for k in range(n):
+        late = 0.0 if jitter is None else jitter(rng)
+        if k * size > sfreq and rng.random() < lose:
+            continue
+        last = ((k + 1) * size - 1) / sfreq * (1 + drift) + late
+        yield k * size, 500.0 + last - np.arange(size)[::-1] / sfreq
+
+
+def received(sent, cuts=(), arrival=lambda stamps: stamps[-1] + 0.01, sfreq=256.0):
+    """Pull packets in pieces that need not be packets; return indices found, true ones, times, and the continuity."""
+    rows = np.concatenate([first + np.arange(len(stamps)) for first, stamps in sent])
+    stamps = np.concatenate([stamps for _, stamps in sent])
+    continuity = Continuity("x", sfreq)
+    items, edges = [], [0, *sorted(c for c in set(cuts) if 0 < c < len(rows)), len(rows)]
+    if not cuts:
+        edges = [0, *np.cumsum([len(s) for _, s in sent]).tolist()]
+    for a, b in zip(edges, edges[1:], strict=False):
+        items += continuity.add(rows[a:b, None], stamps[a:b], arrival(stamps[a:b]))
+    items = [item for item, _ in items + continuity.flush()]
+    tiles(items)
+    found, true, times, clock = [], [], [], None
+    for item in items:
+        if isinstance(item, ClockMap):
+            clock = item
+        elif isinstance(item, Block):
+            found += range(item.start, item.stop)
+            true += item.data[:, 0].tolist()
+            times += [clock.time(i) for i in range(item.start, item.stop)]
+    return np.array(found), np.array(true), np.array(times), continuity
+
+
+@given(
+    size=st.sampled_from([1, 4, 12, 20]),
+    lose=st.sampled_from([0.0, 0.02, 0.05]),
+    drift=st.floats(-5e-3, 5e-3),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=30, deadline=None)
+def test_lost_packets_are_gaps_of_the_right_length_where_stamps_are_exact(size, lose, drift, seed):
+    sent = list(packets(20 * 256 // size, size, lose=lose, drift=drift, seed=seed))
+    found, true, times, continuity = received(sent)
+    np.testing.assert_array_equal(found, true)
+    assert continuity.n_steps == 0
+    np.testing.assert_allclose(times[512:], 500 + true[512:] / 256 * (1 + drift), rtol=0, atol=2e-3)
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=200), st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_how_the_stream_is_cut_changes_nothing_of_what_is_found(cuts, seed):
+    sent = list(packets(5000 // 12, 12, lose=0.05, drift=1e-3, seed=seed))
+    found, true, times, _ = received(sent, cuts)
+    np.testing.assert_array_equal(found, true)
+    np.testing.assert_allclose(times[512:], 500 + true[512:] / 256 * 1.001, rtol=0, atol=2e-3)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_lost_packets_are_found_though_bursts_arrive_late(seed):
+    sent = list(packets(60 * 256 // 12, 12, lose=0.05, seed=seed))
+    found, true, _, _ = received(sent, arrival=lambda stamps: np.ceil(stamps[-1] / 0.125) * 0.125 + 0.02)
+    np.testing.assert_array_equal(found, true)
+
+
+REGIMES = {
+    "stamped by a busy sender": (5, lambda rng: rng.exponential(2e-4) + (rng.random() < 0.03) * rng.uniform(0, 0.08)),
+    "stamped on arrival": (32, lambda rng: rng.exponential(0.025)),
+    "one by one, on arrival": (1, lambda rng: rng.exponential(5e-4)),
+    "radio with retries": (12, lambda rng: rng.choice([0.0, 0.0, 0.0, 0.0075, 0.015, 0.03])),
+}
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+@given(seed=st.integers(0, 10_000), drift=st.sampled_from([0.0, 2e-3, -4e-4]))
+@settings(max_examples=12, deadline=None)
+def test_jitter_makes_no_gap(regime, seed, drift):
+    size, jitter = REGIMES[regime]
+    sent = list(packets(30 * 256 // size, size, jitter=jitter, drift=drift, seed=seed))
+    _, _, _, continuity = received(sent)
+    assert (continuity.n_gaps, continuity.n_steps) == (0, 0)
+
+
+def test_losses_stand_out_of_jitter_that_is_small_against_them():
+    sent = list(packets(120 * 256 // 12, 12, lose=0.05, jitter=lambda rng: abs(rng.normal(0, 1e-3))))
+    found, true, _, _ = received(sent)
+    assert abs((true[-1] - found[-1]) / (true[-1] - len(true))) < 0.05
+    missing = sum(int(b) - int(a) - 1 for a, b in zip(true, true[1:], strict=False))
+    assert found[-1] + 1 - len(found) == pytest.approx(missing, rel=0.05)
+
+
+def test_samples_are_held_back_no_longer_than_it_takes_to_be_sure():
+    continuity, held = Continuity("x", 256.0), []
+    for first, stamps in packets(600, 12, lose=0.05):
+        continuity.add(first + np.arange(12)[:, None], stamps, stamps[-1])
+        held.append(continuity.n_held)
+    assert max(held[20:]) < 0.1 * 256 + 12
+    continuity.flush()
+    assert continuity.n_held == 0
