@@ -19,19 +19,26 @@ STEP_S = 0.1
 #: Seconds of stream for which a jump of the stamps must last before it is believed, and the longest that may take.
 SETTLE_S, LONGEST_S = 0.1, 1.0
 #: A jump is looked at from this many times the scatter of the stamps on, and at least this share of a period.
-MANY, LEAST = 8.0, 0.75
+MANY, LEAST = 6.0, 0.75
 #: A loss is a whole number of periods, give or take this share of one (or the scatter, if that is more).
 WHOLE = 0.25
 #: Stamps that are off by more than this share of a period were not counted on from the one before.
 STAMPED = 0.05
-#: Chunks by which the scatter is judged; of fewer than the second number the worst counts.
-N_SCATTER, FEW = 32, 8
+#: Stamps made anew by which the scatter is judged (the worst quarter is left out); of a few the worst counts. Half a
+#: second without any counts as so many that were exact.
+N_SCATTER, FEW, CALM = 32, 8, 4
+#: Chunks whose way here tells what is usual.
+N_LAGS = 64
 #: Seconds of stream that are looked at before the first sample is placed.
 BEGIN_S = 0.5
 #: Seconds of stream that enter the fit at once.
 PIECE_S = 0.05
 #: Scatter in seconds from which on the clock fit has its longest memory, and its shortest memory in seconds.
 JITTERY_S, SHORTEST_S = 1.5e-3, 4.0
+#: Seconds for which all stamps may be off to one side.
+DRAG_S = 2.0
+#: Share of the first stamps that may be broken.
+BROKEN = 0.2
 #: Stamps beyond this are none.
 ABSURD_S = 1e11
 #: Seconds of stream between updates of the clock map.
@@ -52,9 +59,9 @@ class Continuity:
     A jump of the stamps counts if it is most of a period or more and many times their scatter, and if it lasts: the
     samples after it are held back until a tenth of a second of them has come, or three of the sender's chunks if
     these are longer. Stamps that come back sooner were late or broken, and their samples are placed by count. Of a
-    jump that lasts, whole periods below a tenth of a second are samples that were lost. A longer one is a gap if it
-    came with a pause in arrival at least half as long, else a step of the sender's clock: then the line moves and no
-    sample is invented. In a recording no arrival is known, and every jump forward is a gap, up to ``until``.
+    jump that lasts, whole periods below a tenth of a second are samples that were lost. A longer one is a gap if at
+    least half of that time has passed here, too, else a step of the sender's clock: then the line moves and no sample
+    is invented. In a recording no arrival is known, and every jump forward is a gap, up to ``until``.
     Samples that merely come late, early or in bursts change nothing.
 
     Parameters
@@ -92,12 +99,15 @@ class Continuity:
         self._tolerance = max(STEP_S, 1.5 * self._period)
         self._scatter = 0.0
         self._strays: deque[float] = deque(maxlen=N_SCATTER)
-        self._bias = 0.0
+        self._bias = self._drag = 0.0
         #: What the next stamp should be; samples since a stamp that was not counted on from the one before, and how
         #: many there were between the last such ones.
         self._next, self._since = 0.0, 0
         self._pushes: deque[int] = deque(maxlen=8)
         self._held: _Rows | None = None
+        self._n_chunks = 0
+        #: How much later than stamped the newest chunks came.
+        self._lags: deque[float] = deque(maxlen=N_LAGS)
 
     @property
     def n_steps(self) -> int:
@@ -133,8 +143,10 @@ class Continuity:
         """
         n = len(data)
         pause = 0.0
-        if arrival is not None and self._arrival is not None:
-            pause = (arrival - self._arrival) * self._speed - n * self._period
+        lag = 0.0
+        if arrival is not None:
+            lag = arrival * self._speed - float(stamps[-1]) - offset
+            pause = 0.0 if self._arrival is None else (arrival - self._arrival) * self._speed - n * self._period
         self._arrival = arrival
         if self._fit.known and self._held is None:  # the usual case, cheaply: all stamps on one line, near ours
             off = (stamps - self._ramp(n)).tolist()
@@ -145,8 +157,10 @@ class Continuity:
                 self._learn([self._next, *off], offset, mean - expected, n)
                 self._fit.add(self.index, n, mean + offset + (n - 1) / 2 * self._period)
                 self._next = off[-1] + offset + n * self._period
+                self._lags.append(lag)
                 return self._take(data, stamps)
-        rows = _Rows(data, stamps, stamps + offset, np.full(n, pause))
+        self._n_chunks += 1
+        rows = _Rows(data, stamps, stamps + offset, np.tile([[pause, lag, self._n_chunks]], (n, 1)))
         if not (np.abs(rows.stamps) < ABSURD_S).all():
             before = self._next if self._held is None else float(self._held.stamps[-1]) + self._period
             known = self._fit.known or self._held is not None
@@ -172,6 +186,10 @@ class Continuity:
         what is late comes back, what is lost does not.
         """
         self._bias += 0.25 * mean
+        self._drag += min(1.0, n * self._period / DRAG_S) * (self._bias - self._drag)
+        if abs(self._drag) > max(self._scatter, STAMPED * self._period):  # the line lags behind
+            self._fit.shift(self._drag)
+            self._bias, self._drag = self._bias - self._drag, 0.0
         self._since += n
         apart = STAMPED * self._period
         first = off[1] + offset - off[0] if self.index else 0.0
@@ -180,25 +198,26 @@ class Continuity:
             moves += [b - a for a, b in pairwise(off[1:])]
         pushes = sum(abs(move) > apart for move in moves)
         exact = self._since >= LONGEST_S / 2 * self._sfreq
-        if not pushes:
-            if exact and self._pushes:  # what made the line stray is over
-                self._fit.shift(self._bias)
-                self._bias = 0.0
-                self._strays.clear()
-                self._pushes.clear()
-                self._judge()
-            return
-        if not exact:
-            self._pushes.append(max(1, self._since // pushes))
-        self._since = 0
-        if min(moves) < -apart:
-            self._strays.append(-min(moves))
-            self._judge()
+        if pushes:
+            if not exact:
+                self._pushes.append(max(1, self._since // pushes))
+            self._since = 0
+            if min(moves) < -apart:
+                self._judge(-min(moves))
+        elif exact:
+            self._since = 0
+            self._pushes.clear()
+            if self._scatter or len(self._strays) < FEW:
+                self._judge(*[0.0] * CALM)
+                if not self._scatter:  # what made the line stray is over
+                    self._fit.shift(self._bias)
+                    self._bias = self._drag = 0.0
 
-    def _judge(self) -> None:
-        """How much stamps scatter, and what follows from it."""
-        strays = sorted(self._strays)
-        self._scatter = 0.0 if not strays else strays[-1 if len(strays) < FEW else len(strays) // 2]
+    def _judge(self, *strays: float) -> None:
+        """Take in by how much stamps were late or broken; say how much they scatter, and what follows from it."""
+        self._strays.extend(strays)
+        known = sorted(self._strays)
+        self._scatter = known[-1 if len(known) < FEW else len(known) * 3 // 4]
         self._tolerance = max(LEAST * self._period, MANY * self._scatter)
         self._fit.memory_s = min(MEMORY_S, max(SHORTEST_S, MEMORY_S * (self._scatter / JITTERY_S) ** 2))
 
@@ -207,17 +226,19 @@ class Continuity:
         moves = np.diff(stamps) - self._period
         anew = np.abs(moves) > STAMPED * self._period
         far = np.abs(moves) > STEP_S
-        if not (moves[far].min(initial=0.0) < 0.0 < moves[far].max(initial=0.0)):
+        rest = moves[anew & ~far] / self._period
+        exact = not (rest < 0).any() and _whole(rest)
+        if not (far & (moves < 0)).any() or (exact and not (far & (moves > 0)).any()):
             anew &= ~far  # a gap or a step of the clock, since it does not come back
         anew &= np.abs(moves) <= LONGEST_S
         back, periods = moves[anew & (moves < 0)], moves[anew] / self._period
-        if len(back) or (np.abs(periods - np.round(periods)) > 2 * STAMPED).any():
-            self._strays.extend(np.abs(back if len(back) else moves[anew]).tolist())
+        if len(back) or not _whole(periods):
+            strays = np.abs(back if len(back) else moves[anew]).tolist()
             self._pushes.append(max(1, len(stamps) // (1 + int(np.count_nonzero(anew)))))
             jumps = np.where(far & ~anew, moves, 0.0)
         else:
-            jumps = np.where(far | anew, moves, 0.0)
-        self._judge()
+            strays, jumps = [0.0] * FEW, np.where(far | anew, moves, 0.0)
+        self._judge(*strays)
         self._fit.lean(self._scatter)
         self._fit.anchor(self.index, float(stamps[0]))
         self._fit_pieces(stamps - np.concatenate([[0.0], np.cumsum(jumps)]))
@@ -245,6 +266,7 @@ class Continuity:
                 if total < BEGIN_S * self._sfreq and not last:
                     self._held = rows
                     break
+                rows.stamps = _unbroken(rows.stamps, self._period)
                 self._begin(rows.stamps)
                 found.append((self._map(), none))
             line = self._fit.time(self.index) + self._bias + np.arange(total - done) * self._fit.slope
@@ -253,7 +275,8 @@ class Continuity:
             n = int(np.argmax(astray)) if astray.any() else total - done
             if n:
                 self._fit_rows(rows.stamps[done : done + n], off[:n])
-                found += self._take(rows.data[done : done + n], rows.raw[done : done + n])
+                found += self._take_rows(rows, done, done + n)
+                self._lags.append(float(rows.came[done, 1]))
                 done += n
                 continue
             window = self._window()
@@ -261,8 +284,12 @@ class Continuity:
             back = int(np.argmax(~astray | aside)) if (~astray | aside).any() else 0
             if jumped == done:  # it makes no sense
                 back = 1
+            elif not back and last and total - done < window and self._pushes and abs(off[0]) <= STEP_S:
+                back = total - done  # too few to tell a loss from a late chunk
             if back:  # late or broken stamps, no more: these samples follow those before them
-                found += self._take(rows.data[done : done + back], rows.raw[done : done + back])
+                if abs(off[0]) < LONGEST_S:
+                    self._judge(abs(float(off[0])))
+                found += self._take_rows(rows, done, done + back)
                 done += back
             elif total - done < window and not last:
                 self._held = rows.after(done)
@@ -270,7 +297,7 @@ class Continuity:
             else:
                 jumped = done
                 size = _level(off[:window], max(self._tolerance, self._period / 2))
-                for item in self._jump(size, float(rows.stamps[done]), float(rows.pauses[done])):
+                for item in self._jump(size, float(rows.stamps[done]), *rows.came[done, :2].tolist()):
                     found.append((item, none))
                     if isinstance(item, Gap):
                         rows.wait_less(done, (item.stop - item.start) * self._period)
@@ -278,6 +305,12 @@ class Continuity:
                 if self._told < 0:
                     found.append((self._map(), none))
         return found
+
+    def _take_rows(self, rows: _Rows, start: int, stop: int) -> list[Placed]:
+        """Hand on samples in the chunks in which they came."""
+        edges = (start + 1 + np.flatnonzero(np.diff(rows.came[start:stop, 2]))).tolist()
+        pairs = pairwise([start, *edges, stop])
+        return [placed for a, b in pairs for placed in self._take(rows.data[a:b], rows.raw[a:b])]
 
     def _fit_rows(self, stamps: NDArray[np.float64], off: NDArray[np.float64]) -> None:
         n = len(stamps)
@@ -297,13 +330,16 @@ class Continuity:
         n = max(math.ceil(SETTLE_S * self._sfreq), 3 * push)
         return max(3, min(n, math.ceil(LONGEST_S * self._sfreq)))
 
-    def _jump(self, off: float, stamp: float, pause: float) -> list[Block | Gap | ClockMap | str]:
-        """What a lasting jump of the stamps by ``off`` seconds means, at a sample with this stamp."""
+    def _jump(self, off: float, stamp: float, pause: float, lag: float) -> list[Block | Gap | ClockMap | str]:
+        """What a lasting jump of the stamps by ``off`` seconds means, at a sample with this stamp.
+
+        Its chunk came after a ``pause`` longer than it lasts, and ``lag`` later than stamped.
+        """
         period = self._fit.slope
         whole = abs(off / period - round(off / period)) * period <= max(WHOLE * period, 3 * self._scatter)
         if 0 < off <= STEP_S:
             missing = off if whole else 0.0
-        elif off > 0 and (pause > off / 2 if self._arrival is not None else stamp <= self._until):
+        elif off > 0 and stamp <= self._until and lag > min(self._lags, default=lag) - off / 2:
             missing = off
         elif pause > self._tolerance:
             missing = pause  # the sender came back with another clock: only the pause tells
@@ -322,6 +358,9 @@ class Continuity:
             found.append(f"{self._name}: {words}")
         if n < 1 or abs(step) > max(self._tolerance, STEP_S) or self._scatter < STAMPED * self._period < abs(step):
             self._fit.shift(step)
+            self._lags.clear()
+            if n < 1 and abs(step) <= STEP_S:
+                self._judge(abs(step))
             self._told = -1  # the new line is to be told
         self._next = stamp
         return found
@@ -332,35 +371,39 @@ class Continuity:
 
 
 class _Rows:
-    """Samples that wait to be placed: as they came, with their stamps as they came and brought to this machine's clock,
-    and by how much longer than they last nothing had come before their chunk."""
+    """Samples that wait to be placed: as they came, with their stamps as they came and brought to this machine's clock.
+
+    ``came`` says of each how much longer than it lasts its chunk was waited for, how much later than stamped that came,
+    and a number of the chunk, shape (n_samples, 3).
+    """
 
     def __init__(
-        self, data: NDArray[Any], raw: NDArray[np.float64], stamps: NDArray[np.float64], pauses: NDArray[np.float64]
+        self, data: NDArray[Any], raw: NDArray[np.float64], stamps: NDArray[np.float64], came: NDArray[np.float64]
     ) -> None:
-        self.data, self.raw, self.stamps, self.pauses = data, raw, stamps, pauses
+        self.data, self.raw, self.stamps, self.came = data, raw, stamps, came
 
     def followed_by(self, other: _Rows) -> _Rows:
-        return _Rows(
-            np.concatenate([self.data, other.data]),
-            np.concatenate([self.raw, other.raw]),
-            np.concatenate([self.stamps, other.stamps]),
-            np.concatenate([self.pauses, other.pauses]),
-        )
+        mine, its = (self.data, self.raw, self.stamps, self.came), (other.data, other.raw, other.stamps, other.came)
+        return _Rows(*(np.concatenate(pair) for pair in zip(mine, its, strict=True)))
 
     def after(self, n: int) -> _Rows:
-        return _Rows(self.data[n:], self.raw[n:], self.stamps[n:], self.pauses[n:])
+        return _Rows(self.data[n:], self.raw[n:], self.stamps[n:], self.came[n:])
 
     def wait_less(self, start: int, seconds: float) -> None:
         """A gap accounts for a pause: what follows in the same chunk has that much less of it."""
-        same = self.pauses[start:] == self.pauses[start]
-        self.pauses[start:][same] -= seconds
+        pauses = self.came[start:, 0]
+        pauses[pauses == pauses[0]] -= seconds
 
 
 def _level(off: NDArray[np.float64], tolerance: float) -> float:
     """How far stamps have jumped for good: what lies nearest to the old line, without its scatter."""
     nearest = np.abs(off).min()
     return float(np.median(off[np.abs(off) <= nearest + tolerance]))
+
+
+def _whole(periods: NDArray[np.float64]) -> bool:
+    """Whether all of these are whole numbers, give or take what stamps and a wrong nominal rate make of them."""
+    return bool((np.abs(periods - np.round(periods)) <= 2 * STAMPED + 0.01 * np.abs(periods)).all())
 
 
 def _filled(stamps: NDArray[np.float64], period: float, before: float | None, otherwise: float) -> NDArray[np.float64]:
@@ -372,6 +415,15 @@ def _filled(stamps: NDArray[np.float64], period: float, before: float | None, ot
     newest = np.maximum.accumulate(np.where(sane, rows, -1))
     since = np.where(newest < 0, before, stamps[newest])
     return np.where(sane, stamps, since + (rows - np.maximum(newest, 0)) * period)
+
+
+def _unbroken(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:
+    """Take out what few stamps are nowhere near the others, if those before and after them are."""
+    off = stamps - np.arange(len(stamps)) * period
+    broken = np.abs(off - np.median(off)) > STEP_S
+    if broken[0] or broken[-1] or not 0 < np.count_nonzero(broken) < BROKEN * len(stamps):
+        return stamps
+    return _filled(np.where(broken, np.nan, stamps), period, None, 0.0)
 
 
 def spread_equal(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -119,10 +121,10 @@ def test_a_gap_within_a_chunk_splits_it():
     rest += continuity.add(data[10:], stamps[10:], 2.94)
     (gap,) = gaps([item for item, _ in rest])
     assert gap == Gap(406, 1406)
-    block, kept = next((item, raw) for item, raw in rest if isinstance(item, Block))
-    assert (block.start, block.stop) == (1406, 1470)
-    np.testing.assert_array_equal(block.data, data[6:])
-    np.testing.assert_array_equal(kept, stamps[6:])
+    blocks = [(item, raw) for item, raw in rest if isinstance(item, Block)]
+    assert [(item.start, item.stop) for item, _ in blocks] == [(1406, 1410), (1410, 1470)], "in the chunks that came"
+    np.testing.assert_array_equal(np.concatenate([item.data for item, _ in blocks]), data[6:])
+    np.testing.assert_array_equal(np.concatenate([raw for _, raw in blocks]), stamps[6:])
 
 
 def test_equal_stamps_are_spread_backwards_from_the_last_sample():
@@ -180,7 +182,7 @@ def received(sent, cuts=(), arrival=lambda stamps: stamps[-1] + 0.01, sfreq=256.
     items, edges = [], [0, *sorted(c for c in set(cuts) if 0 < c < len(rows)), len(rows)]
     if not cuts:
         edges = [0, *np.cumsum([len(s) for _, s in sent]).tolist()]
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         items += continuity.add(rows[a:b, None], stamps[a:b], arrival(stamps[a:b]))
     items = [item for item, _ in items + continuity.flush()]
     tiles(items)
@@ -249,7 +251,7 @@ def test_losses_stand_out_of_jitter_that_is_small_against_them():
     sent = list(packets(120 * 256 // 12, 12, lose=0.05, jitter=lambda rng: abs(rng.normal(0, 1e-3))))
     found, true, _, _ = received(sent)
     assert abs((true[-1] - found[-1]) / (true[-1] - len(true))) < 0.05
-    missing = sum(int(b) - int(a) - 1 for a, b in zip(true, true[1:], strict=False))
+    missing = sum(int(b) - int(a) - 1 for a, b in itertools.pairwise(true))
     assert found[-1] + 1 - len(found) == pytest.approx(missing, rel=0.05)
 
 
