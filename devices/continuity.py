@@ -224,24 +224,24 @@ class Continuity:
     def _begin(self, stamps: NDArray[np.float64]) -> None:
         """Judge the first stamps: unless they are exact, and only whole periods of them are missing, they scatter."""
         moves = np.diff(stamps) - self._period
-        anew = np.abs(moves) > STAMPED * self._period
-        far = np.abs(moves) > STEP_S
-        rest = moves[anew & ~far] / self._period
-        exact = not (rest < 0).any() and _whole(rest)
-        if not (far & (moves < 0)).any() or (exact and not (far & (moves > 0)).any()):
+        anew, early, far = np.abs(moves) > STAMPED * self._period, moves < 0, np.abs(moves) > STEP_S
+        lost = _whole(moves / self._period)
+        late = anew & ~lost & ~far
+        if not (far & early).any() or not ((far & ~early).any() or late.any()):
             anew &= ~far  # a gap or a step of the clock, since it does not come back
         anew &= np.abs(moves) <= LONGEST_S
-        back, periods = moves[anew & (moves < 0)], moves[anew] / self._period
-        if len(back) or not _whole(periods):
-            strays = np.abs(back if len(back) else moves[anew]).tolist()
+        jumps = far & ~anew
+        if (anew & early).any() or late.any():
+            strays = np.abs(moves[anew & early] if (anew & early).any() else moves[late]).tolist()
             self._pushes.append(max(1, len(stamps) // (1 + int(np.count_nonzero(anew)))))
-            jumps = np.where(far & ~anew, moves, 0.0)
+            if max(strays) < self._period / 4 or not (anew & early).any():
+                jumps |= lost
         else:
-            strays, jumps = [0.0] * FEW, np.where(far | anew, moves, 0.0)
+            strays, jumps = [0.0] * FEW, jumps | lost
         self._judge(*strays)
         self._fit.lean(self._scatter)
         self._fit.anchor(self.index, float(stamps[0]))
-        self._fit_pieces(stamps - np.concatenate([[0.0], np.cumsum(jumps)]))
+        self._fit_pieces(stamps - np.concatenate([[0.0], np.cumsum(np.where(jumps, moves, 0.0))]))
 
     def _take(self, data: NDArray[Any], raw: NDArray[np.float64]) -> list[Placed]:
         found: list[Placed] = [(Block(self.index, data), raw)]
@@ -284,7 +284,7 @@ class Continuity:
             back = int(np.argmax(~astray | aside)) if (~astray | aside).any() else 0
             if jumped == done:  # it makes no sense
                 back = 1
-            elif not back and last and total - done < window and self._pushes and abs(off[0]) <= STEP_S:
+            elif not back and last and total - done < window and self._blind and abs(off[0]) <= STEP_S:
                 back = total - done  # too few to tell a loss from a late chunk
             if back:  # late or broken stamps, no more: these samples follow those before them
                 if abs(off[0]) < LONGEST_S:
@@ -323,6 +323,11 @@ class Continuity:
         for start in range(0, len(stamps), step):
             piece = stamps[start : start + step]
             self._fit.add(self.index + start, len(piece), float(piece.mean()))
+
+    @property
+    def _blind(self) -> bool:
+        """Whether stamps scatter so much that one alone tells nothing."""
+        return self._scatter > 2 * STAMPED * self._period
 
     def _window(self) -> int:
         """For how many samples a jump has to last."""
@@ -401,9 +406,10 @@ def _level(off: NDArray[np.float64], tolerance: float) -> float:
     return float(np.median(off[np.abs(off) <= nearest + tolerance]))
 
 
-def _whole(periods: NDArray[np.float64]) -> bool:
-    """Whether all of these are whole numbers, give or take what stamps and a wrong nominal rate make of them."""
-    return bool((np.abs(periods - np.round(periods)) <= 2 * STAMPED + 0.01 * np.abs(periods)).all())
+def _whole(periods: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of these are whole numbers from 1 on, give or take what a wrong nominal rate makes of them."""
+    off = np.abs(periods - np.round(periods))
+    return np.asarray((periods > 1 / 2) & (off <= 2 * STAMPED + 0.01 * np.abs(periods)))
 
 
 def _filled(stamps: NDArray[np.float64], period: float, before: float | None, otherwise: float) -> NDArray[np.float64]:
