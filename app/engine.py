@@ -133,7 +133,7 @@ class Engine:
         except BaseException:
             self.close()
             raise
-        self.streams = {name: StreamStatus() for name in self.inlets}
+        self.streams = {name: StreamStatus(timed=one.speed == 1.0) for name, one in self.descriptions.items()}
         self._digests = {name: Digest() for name in self.graph.outputs}
         self._writer: SessionWriter | None = None
         self._attend = next((step.node for step in self.graph.steps if isinstance(step.node, Attend)), None)
@@ -302,10 +302,10 @@ class Engine:
         status = self.streams[name]
         if isinstance(item, Block | Marker):
             status.arrived(len(item.data) if isinstance(item, Block) else 1, arrival)
-            if isinstance(item, Marker):
-                status.newest = item.time
-            elif status.clock is not None:
-                status.newest = status.clock.time(item.stop - 1)
+            clock = status.clock
+            stamp = item.time if isinstance(item, Marker) else None if clock is None else clock.time(item.stop - 1)
+            if stamp is not None and (words := status.stamped(stamp, arrival)):
+                self.on_event(f"{name}: {words}")
         elif isinstance(item, Gap):
             status.missed(item.stop - item.start, arrival)
             status.n_short += item.short

@@ -10,9 +10,11 @@ from devices.fieldtrip_inlet import FieldTripInlet
 from devices.lsl import Arrival, Inlet, Sender
 from devices.lsl_info import StreamDescription
 from devices.lsl_search import Search
+from devices.stamp_clock import other_clock
 from pipeline.stream import ClockMap, Gap
 
-#: An episode of falling behind has ended once nothing was skipped for so many seconds.
+#: An episode of falling behind has ended once nothing was skipped for so many seconds; stamps are of another clock
+#: once they have been for as long.
 CALM_S = 2.0
 
 
@@ -60,6 +62,25 @@ class StreamStatus:
     newest: float | None = None
     clock: ClockMap | None = None
     behind: Behind = field(default_factory=Behind)
+    #: Whether its time runs as fast as ours, as that of a recording played at another speed does not.
+    timed: bool = True
+    #: That its stamps are of another clock, in words, and since which arrival they are; empty if they are of LSL's.
+    other_clock: str = ""
+    _strange_since: float | None = None
+
+    def stamped(self, stamp: float, arrival: float) -> str:
+        """Take the time of the newest sample; say, once it has lasted, that it is of another clock."""
+        self.newest = stamp
+        words = other_clock(stamp, arrival) if self.timed else ""
+        if not words:
+            self.other_clock, self._strange_since = "", None
+            return ""
+        if self._strange_since is None:
+            self._strange_since = arrival
+        if self.other_clock or arrival - self._strange_since < CALM_S:
+            return ""
+        self.other_clock = words
+        return words
 
     def arrived(self, n: int, at: float) -> None:
         """Count samples, or a marker."""

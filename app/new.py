@@ -20,6 +20,7 @@ SESSION = """\
 type = "EEG"
 # name = "my amplifier"
 # source_id = "..."        # the surest where there are several
+# host = "..."             # the computer that sends it, where several send one of the same name
 # n_channels = 64          # refuse anything else
 # What the sender does not say, or says wrong:
 # unit = "uV"              # V, mV, uV, nV; "0.0488 uV" for counts that are worth so much each

@@ -95,9 +95,11 @@ def _looking(config: Config) -> Config:
 def _streams(config: Config, engine: Engine, found: Mapping[str, StreamDescription]) -> list[Check]:
     checks = []
     for name, description in found.items():
-        spec, n = description.spec, engine.streams[name].n_samples
+        spec, n, clock = description.spec, engine.streams[name].n_samples, engine.streams[name].other_clock
         words = f"{spec.name} from {description.host or '?'}, {spec.n_channels} channels"
-        if not spec.sfreq:
+        if clock:
+            checks.append(Check(name, False, f"{words}: {clock}"))
+        elif not spec.sfreq:
             checks.append(Check(name, True, f"{words}, markers"))
         elif n:
             ok, rate = _rate(name, engine)

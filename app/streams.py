@@ -16,6 +16,7 @@ from rich.text import Text
 
 from app.console import JsonFile, console, fail, write_json
 from app.foreign import plain
+from devices.stamp_clock import FAR_S, other_clock
 
 if TYPE_CHECKING:
     import pylsl
@@ -168,7 +169,8 @@ def _table(found: list[Stream]) -> Table:
             measured, age = Text("no sample", style="dim" if stream.nominal_rate == 0 else "red"), ""
         else:
             measured = Text(f"{stream.effective_rate:.4g} Hz")
-            age = "" if stream.age is None else f"{stream.age * 1e3:.0f} ms"
+            far = stream.age is not None and abs(stream.age) > FAR_S
+            age = "" if stream.age is None else "other clock" if far else f"{stream.age * 1e3:.0f} ms"
         table.add_row(
             Text(plain(stream.name, 80)),
             Text(plain(stream.type, 80)),
@@ -193,6 +195,8 @@ def streams(
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
+    import pylsl
+
     from devices.lsl_search import StreamSelector, find_streams
 
     with console.status("Looking for streams ...") as spinner:
@@ -215,3 +219,7 @@ def streams(
             NO_STREAMS,
         )
     console.print(_table(found), soft_wrap=False)
+    for stream in found:
+        now = pylsl.local_clock()
+        if stream.age is not None and (words := other_clock(now - stream.age, now)):
+            console.print(Text(f"{plain(stream.name)}: {words}", style="red"), soft_wrap=True)

@@ -128,7 +128,7 @@ class Search:
                 return found
 
 
-def find_streams(selector: StreamSelector, timeout: float, at_least: int = 1) -> list[pylsl.StreamInfo]:
+def find_streams(selector: StreamSelector, timeout: float, at_least: int = 0) -> list[pylsl.StreamInfo]:
     """Look for streams on the network.
 
     Parameters
@@ -178,7 +178,7 @@ def find_one(
         if not found and looking.given_up:
             raise StreamError(f"the search for an LSL stream with {selector} was ended")
     if not found:
-        there = ", ".join(_named(i) for i in find_streams(StreamSelector(), 1.0, at_least=0)) or "none"
+        there = ", ".join(_named(i) for i in find_streams(StreamSelector(), 1.0)) or "none"
         raise StreamError(
             f"no LSL stream with {selector} within {timeout:g} s; streams on the network: {there}. "
             "Start the sender, or try 'earmark streams' and 'earmark doctor'"

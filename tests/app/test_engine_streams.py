@@ -1,6 +1,9 @@
+import time
+
 import pytest
 
 from app.engine_streams import CALM_S, Behind, StreamStatus
+from devices.stamp_clock import other_clock
 from pipeline.stream import Gap
 
 
@@ -43,3 +46,26 @@ def test_all_that_came_first_says_nothing_of_the_rate():
         status.arrived(10, 10.0 + 0.1 * k)
     assert (status.n_gaps, status.n_missing) == (2, 8)
     assert status.effective_sfreq == pytest.approx(100.0)
+
+
+def test_stamps_of_another_clock_are_told_once_when_they_last_and_again_only_after_right_ones():
+    status, said = StreamStatus(), []
+    for k in range(1000):
+        at = 100.0 + 0.01 * k
+        ahead = 30.0 if 200 <= k < 700 or 800 <= k < 900 else 0.0  # 5 s, and 1 s
+        said.append(status.stamped(at + ahead - 0.02, at))
+        assert bool(status.other_clock) == (400 <= k < 700), k
+    (words,) = filter(None, said)
+    assert words.startswith("its time stamps are 30 s ahead of LSL's clock, so nothing can be aligned with it")
+
+
+def test_unix_time_is_named():
+    assert "ahead of LSL's clock, as Unix time is" in other_clock(time.time(), 1000.0)
+    assert "behind LSL's clock, so" in other_clock(12.0, 1000.0)
+    assert other_clock(1004.0, 1000.0) == other_clock(float("nan"), 1000.0) == ""
+
+
+def test_a_recording_played_at_another_speed_has_time_of_its_own():
+    status = StreamStatus(timed=False)
+    assert not any(status.stamped(2.0 * at, at) for at in range(100, 200))
+    assert status.newest == 398.0

@@ -1,6 +1,7 @@
 import dataclasses
 import os
 import re
+import signal
 import subprocess
 import sys
 import uuid
@@ -132,8 +133,8 @@ def test_where_nothing_can_be_said_of_a_stream_no_such_thing_is_advised():
 
 def test_a_stream_is_found_by_its_host(source_id):
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo("amp", "EEG", 1, 100.0, "float32", source_id))
-    (mine,) = find_streams(StreamSelector(source_id=source_id), 10.0)
-    assert len(find_streams(StreamSelector(source_id=source_id, host=mine.hostname()), 10.0)) == 1
+    (mine,) = find_streams(StreamSelector(source_id=source_id), 10.0, at_least=1)
+    assert len(find_streams(StreamSelector(source_id=source_id, host=mine.hostname()), 10.0, at_least=1)) == 1
     assert find_streams(StreamSelector(source_id=source_id, host="PC-A"), 1.0) == []
     with pytest.raises(StreamError, match=f"'amp' .*host '{mine.hostname()}'"):
         find_one(StreamSelector(source_id=source_id, host="PC-A"), 0.1)
@@ -187,3 +188,49 @@ def test_a_stream_that_answers_late_is_found_as_soon_as_it_answers(source_id, tm
         sender.wait()
     assert found.stdout.startswith(source_id), found.stderr
     assert float(found.stdout.split()[1]) > 0.7, "it was the second wave that found it"
+
+
+def on_host(host, *arguments):
+    """A process on a computer of another name."""
+    command = ["unshare", "--uts", "sh", "-c", f'hostname {host} && exec "$@"', "sh", sys.executable, "-c", *arguments]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+TWIN = """
+import pylsl, sys, time
+outlet = pylsl.StreamOutlet(pylsl.StreamInfo(sys.argv[1], "EEG", 1, 100.0, "float32", ""))
+print("there", flush=True)
+time.sleep(600)
+"""
+
+
+def test_two_amplifiers_of_one_name_are_told_apart_by_their_computers(source_id):
+    senders = [on_host(host, TWIN, source_id) for host in ("PC-A", "PC-B")]
+    try:
+        for sender in senders:
+            with sender.stdout as said:
+                if not said.readline():
+                    pytest.skip("another name of the computer needs the rights of root")
+        name = StreamSelector(name=source_id)
+        find_streams(name, 10.0, at_least=2)
+        with pytest.raises(StreamError, match=r'Name one by its host: host = "PC-[AB]" in \[streams.eeg\]'):
+            find_one(name, 10.0, table="[streams.eeg]")
+        for host in ("PC-A", "PC-B"):
+            assert find_one(StreamSelector(name=source_id, host=host), 10.0).hostname() == host
+    finally:
+        for sender in senders:
+            sender.kill()
+            sender.wait()
+
+
+def test_a_search_hears_ctrl_c(source_id):
+    search = "from devices.lsl_search import *; print(1, flush=True); find_one(StreamSelector(name='{}'), 600.0)"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", search.format(source_id)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process.stdout as out, process.stderr as said:
+        assert out.readline()
+        process.send_signal(signal.SIGINT)
+        assert b"KeyboardInterrupt" in said.read(), "and not after the ten minutes that were to be waited"
+        process.wait()

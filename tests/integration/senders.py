@@ -65,6 +65,8 @@ def main(scenario, source_id):
             stamps += 10.0 if elapsed < 6 else -10.0
         if scenario == "clock-off" and 8 < elapsed < 12:
             stamps += 10.0
+        if scenario == "unix-time":
+            stamps += time.time() - pylsl.local_clock()
         if scenario == "late" and 2 < elapsed < 3.5:
             held.append((data, stamps))
             k += 1

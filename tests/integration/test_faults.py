@@ -239,6 +239,19 @@ def test_a_stream_of_the_same_name_that_was_there_beside_the_lost_one_is_not_tak
     replayed(rig.path)
 
 
+def test_a_sender_that_stamps_by_another_clock_is_named_once(source_id, tmp_path):
+    with sender("unix-time", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
+        rig.wait_for(lambda: rig.engine.streams["eeg"].other_clock)
+        rig.run(3)
+    (event,) = (event for event in rig.events if "time stamps" in event)
+    assert event.startswith("eeg: its time stamps are")
+    assert "as Unix time is" in event
+    blocks, gaps = check_tiling(consumed(rig.path))
+    assert blocks
+    assert not gaps
+    replayed(rig.path)
+
+
 def test_missing_and_ambiguous_streams_are_named(source_id, tmp_path):
     with pytest.raises(StreamError, match=f"no LSL stream with source_id '{source_id}'"):
         Rig(CHAIN.format(source_id=source_id), tmp_path, resolve_s=1)
