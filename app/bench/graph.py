@@ -17,18 +17,31 @@ from app.console import JsonFile
 from kernels.extras import install
 
 #: Channels, sampling rate in Hz.
-SHAPES = ((64, 1000.0), (128, 500.0), (256, 2000.0))
+SHAPES = ((64, 1000.0), (128, 500.0), (256, 2000.0), (512, 5000.0), (170, 10_000.0))
 HOP_S = 0.02
 #: The stream on which MNE-LSL is compared, and the samples per chunk that its sender pushes.
 PEER_SHAPE, PEER_CHUNK = (64, 1000.0), 10
+#: Rate of the talkers' envelopes, in Hz, and how many talkers.
+SPEECH_HZ, N_TALKERS = 64.0, 2
 
-CHAIN = """
+#: What 'earmark new' writes of the streams and of what is done with them: the graph is that of every session.
+SESSION = """
+[streams.eeg]
+source_id = "{source_id}"
+[streams.speech]
+source_id = "{source_id}-speech"
+ch_type = "misc"
+[attention]
+"""
+#: The filters that MNE-LSL has, too, on the channels that a session picks.
+FILTERS = """
 [streams.eeg]
 source_id = "{source_id}"
 [[nodes]]
+type = "pick"
+[[nodes]]
 type = "reblock"
 hop_s = {hop_s}
-{more}
 [[nodes]]
 type = "notch"
 [[nodes]]
@@ -37,8 +50,6 @@ low_hz = 1.0
 high_hz = 40.0
 order = 4
 """
-QUALITY = '[[nodes]]\ntype = "quality"\n'
-TAIL = '[[nodes]]\ntype = "reference"\n[[nodes]]\ntype = "resample"\nsfreq = 125.0\n'
 
 
 def graph(
@@ -83,30 +94,47 @@ def _signal(n_channels: int, n_samples: int) -> np.ndarray:
     return np.asarray(300 + walk + rng.normal(0, 5, (n_samples, n_channels)), dtype=np.float32)
 
 
-def _open(n_channels: int, sfreq: float, more: str, tail: str) -> Any:
-    from app.config import parse_config
+def _spec(name: str, sfreq: float, kind: str, n_channels: int, unit: str) -> Any:
     from pipeline.stream import StreamSpec
 
-    config = parse_config(CHAIN.format(source_id="bench", hop_s=HOP_S, more=more) + tail, "bench")
-    graph = config.graph()
     names = tuple(f"E{i}" for i in range(n_channels))
-    graph.open({"eeg": StreamSpec("eeg", sfreq, names, ("eeg",) * n_channels, ("uV",) * n_channels)})
+    return StreamSpec(name, sfreq, names, (kind,) * n_channels, (unit,) * n_channels)
+
+
+def _open(n_channels: int, sfreq: float) -> Any:
+    """The graph of a session, open."""
+    from app.config import parse_config
+
+    config = parse_config(SESSION.format(source_id="bench"), "bench")
+    graph = config.graph()
+    eeg, speech = _spec("eeg", sfreq, "eeg", n_channels, "uV"), _spec("speech", SPEECH_HZ, "misc", N_TALKERS, "")
+    graph.open(config.sources({"eeg": eeg, "speech": speech}))
     return graph
 
 
+def _speech(k: int) -> list[Any]:
+    """What the graph is fed of the talkers before hop number ``k`` of the electrodes: envelopes that are not late."""
+    from pipeline.stream import Block, ClockMap
+
+    ends = [round((hop + 1) * HOP_S * SPEECH_HZ) + 2 if hop >= 0 else 0 for hop in (k - 1, k)]
+    items: list[Any] = [Block(ends[0], np.zeros((ends[1] - ends[0], N_TALKERS)))] if ends[1] > ends[0] else []
+    return [ClockMap(0.0, 0.0, 1 / SPEECH_HZ), *items] if k == 0 else items
+
+
 def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, float]:
-    """Cost of one hop of the whole chain, and of its filters beside SciPy's on the very same blocks, in turn."""
+    """Cost of one hop of a session's graph, and of its filters beside SciPy's on the very same blocks, in turn."""
     from scipy.signal import sosfilt, sosfilt_zi
 
     from pipeline.bandpass import Bandpass, BandpassConfig
     from pipeline.iir import Cascade
     from pipeline.notch import Notch, NotchConfig
-    from pipeline.stream import Block
+    from pipeline.stream import Block, ClockMap
 
     n = round(HOP_S * sfreq)
     data = _signal(n_channels, n * 100)
     blocks = [data[i * n : (i + 1) * n].astype(np.float64) for i in range(100)]
-    whole = _open(n_channels, sfreq, QUALITY, TAIL)
+    whole = _open(n_channels, sfreq)
+    whole.feed("eeg", ClockMap(0.0, 0.0, 1 / sfreq))
     designs = [Notch(NotchConfig()), Bandpass(BandpassConfig(1.0, 40.0, 4))]
     ours = Cascade(designs)
     spec = whole.specs["reblock"]
@@ -118,6 +146,8 @@ def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, flo
     for k in range(n_hops):
         block = Block(k * n, blocks[k % 100])
         raw = Block(k * n, data[(k % 100) * n : (k % 100 + 1) * n])
+        for item in _speech(k):
+            whole.feed("speech", item)
         t0 = time.perf_counter()
         whole.feed("eeg", raw)
         t1 = time.perf_counter()
@@ -130,8 +160,8 @@ def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, flo
     times = times[100:] * 1e6
     p50 = np.median(times, axis=0)
     return {
-        "whole chain p50 (µs)": float(p50[0]),
-        "whole chain p99 (µs)": float(np.percentile(times[:, 0], 99)),
+        "whole graph p50 (µs)": float(p50[0]),
+        "whole graph p99 (µs)": float(np.percentile(times[:, 0], 99)),
         "times real time": float(HOP_S * 1e6 / times[:, 0].mean()),
         "filters p50 (µs)": float(p50[1]),
         "sosfilt p50 (µs)": float(p50[2]),
@@ -148,18 +178,20 @@ def _send(n_channels: int, sfreq: float, chunk: int, source_id: str, stop: Any) 
 
     from devices.lsl_info import make_info
     from devices.lsl_log import quiet_liblsl
-    from pipeline.stream import StreamSpec
 
     quiet_liblsl()
-    names = tuple(f"E{i}" for i in range(n_channels))
-    spec = StreamSpec(source_id, sfreq, names, ("eeg",) * n_channels, ("uV",) * n_channels)
-    outlet = pylsl.StreamOutlet(make_info(spec, "EEG", source_id))
+    outlet = pylsl.StreamOutlet(make_info(_spec(source_id, sfreq, "eeg", n_channels, "uV"), "EEG", source_id))
+    speech = _spec(f"{source_id}-speech", SPEECH_HZ, "misc", N_TALKERS, "")
+    envelopes = pylsl.StreamOutlet(make_info(speech, "Envelopes", f"{source_id}-speech"))
     data = _signal(n_channels, chunk * 50)
-    t0, k = pylsl.local_clock(), 0
+    t0, k, said = pylsl.local_clock(), 0, 0
     while not stop.is_set():
         due = t0 + (k + 1) * chunk / sfreq
         time.sleep(max(0.0, due - pylsl.local_clock()))
         outlet.push_chunk(data[(k % 50) * chunk : (k % 50 + 1) * chunk], due)
+        while t0 + said / SPEECH_HZ <= due:
+            envelopes.push_sample([0.0] * N_TALKERS, t0 + said / SPEECH_HZ)
+            said += 1
         k += 1
 
 
@@ -181,16 +213,27 @@ def _receive_earmark(source_id: str, hop_s: float, whole: bool, seconds: float, 
     from app.config import parse_config
     from app.engine import Engine
     from devices.lsl_log import quiet_liblsl
+    from pipeline.stream import Block
 
     quiet_liblsl()
-    text = CHAIN.format(source_id=source_id, hop_s=hop_s, more=QUALITY if whole else "") + (TAIL if whole else "")
+    text = (SESSION if whole else FILTERS).format(source_id=source_id, hop_s=hop_s)
     engine = Engine(parse_config(text, "bench"), on_event=lambda text: None)
+    sizes: list[int] = []
+
+    def count(name: str, item: Any) -> None:
+        if name == "eeg" and isinstance(item, Block):
+            sizes.append(item.stop - item.start)
+
+    engine.on_item = count
     engine.connect()
     engine.start()
     time.sleep(2)
     engine.latency.n = engine.cost.n = 0
+    sizes.clear()
+    skipped = engine.streams["eeg"].n_skipped
     ages, cpu = _ages(lambda: engine.streams["eeg"].newest, seconds)
-    latency = list(engine.latency.percentiles(50, 99))
+    n, n_skipped = sum(sizes), engine.streams["eeg"].n_skipped - skipped
+    latency = [*engine.latency.percentiles(50, 99), n / max(1, len(sizes)), n_skipped / max(1, n + n_skipped)]
     engine.stop()
     out.send((ages, cpu, latency))
 
@@ -235,7 +278,7 @@ def _with_sender(shape: tuple[int, float], chunk: int, receivers: list[tuple[Any
 
 
 def live(n_channels: int, sfreq: float, seconds: float) -> dict[str, float]:
-    """The whole chain on a live stream over loopback."""
+    """The graph of a session on live streams over loopback."""
     ((ages, cpu, latency),) = _with_sender(
         (n_channels, sfreq), round(HOP_S * sfreq / 2), [(_receive_earmark, (HOP_S, True, seconds))]
     )
@@ -244,6 +287,8 @@ def live(n_channels: int, sfreq: float, seconds: float) -> dict[str, float]:
         "arrival to output p99 (ms)": 1e3 * latency[1],
         "age of newest sample p50 (ms)": 1e3 * float(np.median(ages)),
         "CPU (% of a core)": 100 * cpu,
+        "samples in a chunk": latency[2],
+        "samples skipped (%)": 100 * latency[3],
     }
 
 
@@ -297,9 +342,9 @@ def _hour(n_channels: int, sfreq: float, out: Any) -> None:
     from devices.session_writer import Digest, SessionWriter
     from pipeline.stream import Block, ClockMap
 
-    graph = _open(n_channels, sfreq, QUALITY, TAIL)
+    graph = _open(n_channels, sfreq)
     description = describe_xml(make_info(graph.specs["eeg"], "EEG", "bench").as_xml())
-    writer = SessionWriter({"eeg": description}, {"resample": graph.specs["resample"]}, {})
+    writer = SessionWriter({"eeg": description}, {}, {})
     digest, n = Digest(), round(HOP_S * sfreq)
     data = _signal(n_channels, n * 50)
     rss = []
@@ -307,11 +352,12 @@ def _hour(n_channels: int, sfreq: float, out: Any) -> None:
         items: list[Any] = [Block(k * n, data[(k % 50) * n : (k % 50 + 1) * n])]
         if k % 50 == 0:
             items.insert(0, ClockMap(float(k * n), k * HOP_S, 1 / sfreq))
+        for item in _speech(k):
+            graph.feed("speech", item)
         for item in items:
             writer.arrival(Arrival("eeg", item, k * HOP_S, np.arange(n) / sfreq + k * HOP_S))
-            for name, given in graph.feed("eeg", item):
+            for _, given in graph.feed("eeg", item):
                 digest.add(given)
-                writer.output(name, given)
         if k in (round(60 / HOP_S), round(3600 / HOP_S) - 1):
             rss.append(psutil.Process().memory_info().rss / 1e6)
     out.send(rss)
