@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from devices.marker_values import marker_text
 from devices.overrides import NOTHING, Applied, OverrideError, Overrides
 from pipeline.stream import ELECTRODES, StreamSpec
-from pipeline.units import stated_unit
+from pipeline.units import microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def describe_xml(xml: str) -> StreamDescription:
         sfreq=sfreq,
         ch_names=unique_names(labels),
         ch_types=types,
-        units=tuple(_unit(c, t) for c, t in zip(channels, types, strict=True)),
+        units=tuple(_unit(c, t, fmt) for c, t in zip(channels, types, strict=True)),
         positions=_positions(channels),
     )
     return StreamDescription(
@@ -203,8 +203,10 @@ def _text(channel: ET.Element, tag: str) -> str:
     return (channel.findtext(tag) or "").strip()
 
 
-def _unit(channel: ET.Element, kind: str) -> str:
-    said = _text(channel, "unit")
+def _unit(channel: ET.Element, kind: str, fmt: str) -> str:
+    said, step = _text(channel, "unit"), _number(channel.findtext("scaling_factor"))
+    if fmt.startswith("int") and step and step != 1 and microvolts(said):  # raw counts, as the BrainAmp connector sends
+        return f"{step:g} {said}"
     # MNE-LSL writes the power of ten of volts. Its 0 means no unit, too, except where it tells what MNE has: volts.
     return "V" if said == "0" and kind in ELECTRODES and channel.find("coil_type") is not None else stated_unit(said)
 

@@ -1,0 +1,143 @@
+"""Streams of senders that others have written are found, described, recorded and replayed as what they are."""
+
+import contextlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from foreign_senders import AMPLITUDE_UV, CODE, EPOC, MUSE, SENDERS, TEXT
+from rig import ENV, check_tiling, consumed, markers, recording, replayed
+
+from app.config import parse_config
+from app.engine import Engine
+from devices.lsl_info import StreamError
+from devices.recordings import open_recording
+from pipeline.stream import Block, WiringError
+
+SECONDS = 4.0
+
+SESSION = """
+[streams.eeg]
+{which}
+{said}
+{more}
+[[nodes]]
+type = "pick"
+input = "eeg"
+[[nodes]]
+type = "reblock"
+"""
+MARKERS = """
+[streams.words]
+name = "words {tag}"
+[streams.codes]
+name = "codes {tag}"
+"""
+
+
+@contextlib.contextmanager
+def foreign(which, tag):
+    """A sender process; killed at the end, with those that it has started."""
+    command = [sys.executable, str(Path(__file__).with_name("foreign_senders.py")), which, tag]
+    process = subprocess.Popen(command, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def named(name, tag):
+    return f'name = "{name} {tag}"'
+
+
+#: Sender, its name, what has to be said of it, names and types of the electrodes that come of it.
+CASES = {
+    "muse-lsl": ("Muse", "", MUSE, "eeg"),
+    "bluemuse": ("Muse-7C8A (00:55:da:b7:7c:8a)", 'channels = ["!Right AUX"]', MUSE[:4], "eeg"),
+    "biosemi": ("BioSemi", "", tuple(f"A{k + 1}" for k in range(32)), "eeg"),
+    "openbci": ("obci_eeg1", 'unit = "uV"', tuple(f"EEG{k + 1}" for k in range(8)), "eeg"),
+    "actichamp": ("actiCHamp-20110416", "", ("Fp1", "Fz", "F3", "F7", "Cz", "Pz"), "eeg"),
+    "brainamp-raw": ("BrainAmpSeries-0", "", ("1", "2", "3", "4"), "eeg"),
+    "emotiv": ("Emotiv", f"channels = {list(EPOC)}", EPOC, "eeg"),
+    "explorepy": ("Explore_8441_ExG", 'ch_type = "eeg"', tuple(f"ch{k + 1}" for k in range(8)), "eeg"),
+    "send-data": ("BioSemi", 'unit = "uV"', tuple(f"EEG{k + 1}" for k in range(8)), "eeg"),
+    "send-data-advanced": ("LSLExampleAmp", "", ("Fp1", "Fp2", "C3"), "eeg"),
+}
+
+
+def test_every_sender_is_in_the_table():
+    assert set(CASES) == set(SENDERS)
+
+
+def check(rig, names, kinds, sfreq):
+    """What came is what was sent: channels, unit, rate, values."""
+    spec = rig.engine.graph.specs["pick"]
+    assert spec.ch_names == tuple(names)
+    assert spec.ch_types == tuple(kinds)
+    assert set(rig.engine.graph.specs["reblock"].units) == {"uV"}
+    assert spec.sfreq == sfreq
+    status = rig.engine.streams["eeg"]
+    assert status.n_samples > 0.5 * SECONDS * sfreq
+    assert not status.other_clock
+    check_tiling(consumed(rig.path))
+    blocks = [item for item in replayed(rig.path)["reblock"] if isinstance(item, Block)]
+    values = np.concatenate([block.data for block in blocks])
+    assert not any(block.bad is not None and block.bad.any() for block in blocks)
+    np.testing.assert_allclose(abs(values).max(axis=0), AMPLITUDE_UV, rtol=0.05)
+    np.testing.assert_allclose(np.sqrt((values**2).mean(axis=0)), AMPLITUDE_UV / np.sqrt(2), rtol=0.1)
+
+
+@pytest.mark.parametrize("which", CASES)
+def test_a_sender_of_others_is_recorded_as_what_it_is(which, source_id, tmp_path):
+    name, said, names, kind = CASES[which]
+    text = SESSION.format(which=named(name, source_id), said=said, more=MARKERS.format(tag=source_id))
+    with foreign(which, source_id), recording(text, tmp_path) as rig:
+        rig.run(SECONDS)
+    sfreq = rig.engine.descriptions["eeg"].spec.sfreq
+    check(rig, names, [kind] * len(names), sfreq)
+    assert {marker.value for marker in markers(consumed(rig.path, "words"))} == {TEXT}
+    assert {marker.value for marker in markers(consumed(rig.path, "codes"))} == {str(CODE)}
+    sent = rig.engine.descriptions["eeg"].sent
+    again = open_recording(rig.path, sent.name)
+    assert (again.spec.ch_names, again.spec.ch_types, again.spec.units) == (sent.ch_names, sent.ch_types, sent.units)
+
+
+@pytest.mark.parametrize(
+    ("which", "name", "words"),
+    [
+        ("openbci", "obci_eeg1", "set 'unit'"),
+        ("send-data", "BioSemi", "set 'unit'"),
+        ("explorepy", "Explore_8441_ExG", "ch_type"),
+    ],
+)
+def test_what_a_sender_does_not_say_is_asked_for_at_once(which, name, words, source_id, tmp_path):
+    text = SESSION.format(which=named(name, source_id), said="", more="") + "\n[engine]\nresolve_s = 20\n"
+    with foreign(which, source_id):
+        engine = Engine(parse_config(text, "test", tmp_path))
+        with pytest.raises((StreamError, WiringError), match=words):
+            engine.connect()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mne_lsl") is None, reason="MNE-LSL is not installed")
+def test_the_player_of_mne_lsl_with_its_annotations(source_id, tmp_path):
+    more = f'[streams.marks]\nname = "player {source_id}-annotations"'
+    text = SESSION.format(which=named("player", source_id), said="", more=more)
+    with foreign("mne-lsl", source_id), recording(text, tmp_path) as rig:
+        rig.run(SECONDS)
+    check(rig, ("Fz", "Cz", "Pz", "EOG"), ["eeg"] * 3 + ["eog"], 250.0)
+    assert {marker.value for marker in markers(consumed(rig.path, "marks"))} == {"left", "right"}
+
+
+def test_the_mock_of_mne_realtime(source_id, tmp_path):
+    text = SESSION.format(which=f'source_id = "mock-{source_id}"', said="", more="")
+    with foreign("mne-realtime", source_id), recording(text, tmp_path) as rig:
+        rig.run(SECONDS)
+    check(rig, ("Fz", "Cz", "Pz"), ["eeg"] * 3, 250.0)
