@@ -184,6 +184,7 @@ class Inlet:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(timeout=10)
+        self._end_search()
         self._inlet.close_stream()
 
     def _open(self, info: pylsl.StreamInfo, timeout: float) -> None:

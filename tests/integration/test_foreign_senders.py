@@ -2,6 +2,8 @@
 
 import contextlib
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,16 +44,13 @@ name = "codes {tag}"
 def foreign(which, tag):
     """A sender process; killed at the end, with those that it has started."""
     command = [sys.executable, str(Path(__file__).with_name("foreign_senders.py")), which, tag]
-    process = subprocess.Popen(command, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=ENV, stdout=silent, stderr=silent, start_new_session=True)
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def named(name, tag):
@@ -113,9 +112,9 @@ def test_a_sender_of_others_is_recorded_as_what_it_is(which, source_id, tmp_path
 @pytest.mark.parametrize(
     ("which", "name", "words"),
     [
-        ("openbci", "obci_eeg1", "set 'unit'"),
-        ("send-data", "BioSemi", "set 'unit'"),
-        ("explorepy", "Explore_8441_ExG", "ch_type"),
+        ("openbci", "obci_eeg1", "give 'unit'"),
+        ("send-data", "BioSemi", "give 'unit'"),
+        ("explorepy", "Explore_8441_ExG", "give 'ch_type'"),
     ],
 )
 def test_what_a_sender_does_not_say_is_asked_for_at_once(which, name, words, source_id, tmp_path):
