@@ -26,7 +26,9 @@ _MICROVOLTS |= {
     "-3": 1e3,
     "-6": 1.0,
     "-9": 1e-3,
-    "fiffunitv": 1e6,  # as mne-realtime writes it
+    # As mne-realtime writes it, or else the first name that 107 has in FIFF, which is that of volts and of others.
+    "fiffunitv": 1e6,
+    "fiffbisotrak": 1e6,
 }
 #: What is written where there is no unit, after :func:`_plain`.
 _NO_UNIT = {

@@ -5,7 +5,7 @@ import pytest
 from pipeline.units import has_factor, microvolts, stated_unit
 
 SPELLINGS = {
-    1e6: ["V", "v", "volt", "Volts", "VOLTS", " V ", "(V)", "[V]", "FIFF_UNIT_V"],
+    1e6: ["V", "v", "volt", "Volts", "VOLTS", " V ", "(V)", "[V]", "FIFF_UNIT_V", "FIFFB_ISOTRAK"],
     1e3: ["mV", "MV", "millivolt", "milliVolts", "m V", "-3"],
     1.0: [
         *(
