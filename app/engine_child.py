@@ -37,7 +37,7 @@ PRIORITY = 10
 
 @dataclass(frozen=True, slots=True)
 class EngineJob:
-    """What an engine process is started with.
+    """What an engine process is to do.
 
     Attributes
     ----------
@@ -85,17 +85,30 @@ class _Speaker:
         self._thread.join(2.0)
 
 
-def run(job: EngineJob, pipe: Connection) -> None:
-    """Connect, work, and end when told to, or when the supervisor is dead; the process ends here."""
+def run(pipe: Connection) -> None:
+    """Wait for a job, connect, work, and end when told to, or when the supervisor is dead; the process ends here.
+
+    What takes a process longest is to load all that it needs: done before the job comes, it keeps an engine that takes
+    over from losing samples meanwhile.
+    """
     leave_signals_to_parent()
+    import app.engine
+    import app.engine_facts
+    import app.engine_signals  # noqa: F401 - loaded ahead
     from app.config import ConfigError
     from app.warned import WARNING, tell_warnings
     from devices.audio.scene import AudioError
+    from devices.lsl import Sender
     from devices.lsl_info import StreamError
     from devices.lsl_log import quiet_liblsl
     from pipeline.stream import WiringError
 
     quiet_liblsl()
+    message = _hear(pipe)
+    if message is None or message[0] != "work":
+        os._exit(0)
+    told = message[1]
+    job = EngineJob(**told | {"senders": {name: Sender(**one) for name, one in told["senders"].items()}})
     speaker = _Speaker(pipe)
     tell_warnings(lambda text: speaker.say("event", WARNING + text))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import json
 import multiprocessing as mp
 import queue
@@ -15,18 +16,11 @@ from devices.spawn import clean_birth
 
 
 class EngineProcess:
-    """Starts an engine process, which connects at once; messages to it never wait.
+    """Starts an engine process, which waits for :meth:`work`; messages to it never wait."""
 
-    Parameters
-    ----------
-    job : EngineJob
-    """
-
-    def __init__(self, job: EngineJob) -> None:
+    def __init__(self) -> None:
         self._pipe, there = mp.Pipe()
-        self._process = mp.get_context("spawn").Process(
-            target=run, args=(job, there), name="earmark engine", daemon=True
-        )
+        self._process = mp.get_context("spawn").Process(target=run, args=(there,), name="earmark engine", daemon=True)
         with clean_birth():
             self._process.start()
         atexit.register(self.kill)  # it ignores how multiprocessing ends its children
@@ -74,6 +68,10 @@ class EngineProcess:
         except (EOFError, OSError):
             return None
         return message
+
+    def work(self, job: EngineJob) -> None:
+        """Have it connect."""
+        self._out.put(["work", dataclasses.asdict(job)])
 
     def begin(self, ring: str) -> None:
         """Have it work, and hand what is to be recorded to this ring."""

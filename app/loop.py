@@ -42,6 +42,8 @@ LOOK_S, WATCH_S = 0.05, 0.25
 START_S = 60.0
 #: More replacements than this within so many seconds, and the mix rests in neutral for some before the next one.
 MAX_RESTARTS, RESTARTS_S, REST_S = 5, 60.0, 30.0
+#: Seconds of work after which an engine gets a spare one beside it, which has all loaded and waits.
+SPARE_S = 5.0
 #: Seconds until something is tried again that failed: to make a file for an engine, or an engine.
 AGAIN_S = 2.0
 #: Seconds in which an engine finishes what it has begun.
@@ -89,6 +91,8 @@ class Loop:
         self._n_talkers = len(audio.scene.talkers)
         self._board: Board | None = None
         self._engine: EngineProcess | None = None
+        self._spare: EngineProcess | None = None
+        self._spare_at = math.inf
         self._recorder: Recorder | None = None
         #: Last of each kind of control, for an engine that takes over.
         self._words: dict[str, str] = {}
@@ -165,7 +169,13 @@ class Loop:
         folder = str(self._config.folder.resolve())
         job = EngineJob(self._config.text, folder, about, gains, self._board.name, self._last_senders())
         self._refused = ""
-        self._engine, self._born_at = EngineProcess(job), time.monotonic()
+        engine, self._spare = self._spare, None
+        if engine is None or not engine.alive:
+            if engine is not None:
+                engine.kill()
+            engine = EngineProcess()
+        engine.work(job)
+        self._engine, self._born_at = engine, time.monotonic()
 
     def _last_senders(self) -> dict[str, Sender]:
         """Where the streams came from, and when each was last heard of."""
@@ -192,6 +202,7 @@ class Loop:
                 case ["begun"]:
                     self._begun = True
                     self._beat, self._beat_at, self._lost_at = -1, time.monotonic(), 0.0
+                    self._spare_at = self._beat_at + SPARE_S
         if self._headers is not None and time.monotonic() >= self._again_at:
             self._begin(self._headers)
         return self._begun
@@ -318,6 +329,9 @@ class Loop:
                 self._lose(self._last_words())
             elif now - self._beat_at > LOST_S:
                 self._lose(f"the engine has said nothing for {now - self._beat_at:.1f} s")
+            elif now > self._spare_at:
+                self._spare_at = math.inf
+                self._spare = EngineProcess()
             return
         if self._engine is None:
             self._try_again(now)
@@ -420,6 +434,9 @@ class Loop:
         return self.failure or self.lacking
 
     def _close(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.kill()
         for finish in self._finishing:
             finish.join()
         board, self._board = self._board, None

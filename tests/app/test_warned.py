@@ -129,7 +129,8 @@ def test_warnings_of_an_engine_are_events_of_its_session(tmp_path):
     outlet = pylsl.StreamOutlet(info)
     text = f'[streams.eeg]\nsource_id = "{source_id}"\n[[nodes]]\ntype = "reblock"\ninput = "eeg"\n'
     board = Board()
-    engine = EngineProcess(EngineJob(text, str(tmp_path), "{}", "", board.name, {}))
+    engine = EngineProcess()
+    engine.work(EngineJob(text, str(tmp_path), "{}", "", board.name, {}))
     try:
         heard, end = [], time.monotonic() + 60
         while not any(message[0] in ("connected", "refused", "ended") for message in heard):
