@@ -227,6 +227,23 @@ def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(
     assert STEERED in [one.situation for one in later]
 
 
+def test_the_spare_engine_takes_over_and_another_spare_is_there(about, source_id, monkeypatch):
+    monkeypatch.setattr("app.loop.SPARE_S", 0.5)
+    with sender("plain", source_id), closed_loop(*about) as rig:
+        for _ in range(2):
+            rig.wait_for(lambda: rig.loop._spare is not None)
+            spare, pid = rig.loop._spare.pid, rig.engine_pid
+            os.kill(pid, signal.SIGKILL)
+            rig.wait_for(lambda gone=pid: rig.engine_pid not in (None, gone))
+            assert rig.engine_pid == spare
+            rig.wait_until_steered()
+        rig.wait_for(lambda: rig.loop._spare is not None)
+        os.kill(rig.loop._spare.pid, signal.SIGKILL)  # which nobody notices until it is needed
+        os.kill(rig.engine_pid, signal.SIGKILL)
+        rig.wait_until_steered()
+    rig.check_sound()
+
+
 def test_nobody_obeys_a_signal_to_end_or_to_pause_that_is_not_from_the_supervisor(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
