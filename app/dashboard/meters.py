@@ -256,7 +256,7 @@ class Meters(Panel):
         )
         for strip in self._strips:
             strip.look(view, steering)
-        self._hint.say("Click a talker: the simulated listener attends to it" if self._clickable else "")
+        self._hint.say("Click a talker: the listener follows" if self._clickable else "")
         for button, on in ((self.equal, now.override == "equal"), (self.decode, now.override is None and steering)):
             button.setEnabled(steering)
             button.setChecked(on)
