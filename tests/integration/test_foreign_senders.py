@@ -4,20 +4,23 @@ import contextlib
 import importlib.util
 import os
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pylsl
 import pytest
-from foreign_senders import AMPLITUDE_UV, CODE, EPOC, MUSE, SENDERS, TEXT
+from foreign_senders import AMPLITUDE_UV, CODE, EPOC, MUSE, SENDERS, TEXT, WAVE_HZ
+from pylsl.lib import fmt2string
 from rig import ENV, check_tiling, consumed, markers, recording, replayed
 
 from app.config import parse_config
 from app.engine import Engine
 from devices.lsl_info import StreamError
 from devices.recordings import open_recording
-from pipeline.stream import Block, WiringError
+from pipeline.stream import ELECTRODES, Block, WiringError
 
 SECONDS = 4.0
 
@@ -142,3 +145,66 @@ def test_the_mock_of_mne_realtime(source_id, tmp_path):
     with foreign("mne-realtime", source_id), recording(text, tmp_path) as rig:
         rig.run(SECONDS)
     check(rig, ("Fz", "Cz", "Pz"), ["eeg"] * 3, 250.0)
+
+
+def vlen(n):
+    return struct.pack("<BB", 1, n) if n < 256 else struct.pack("<BI", 4, n)
+
+
+def chunk(tag, content):
+    return vlen(len(content) + 2) + struct.pack("<H", tag) + content
+
+
+def labrecorder(path, streams):
+    """Write streams, (description, stamps, samples) each, in the order and form of LabRecorder's chunks."""
+    out = [b"XDF:", chunk(1, b'<?xml version="1.0"?><info><version>1.0</version></info>')]
+    out += [chunk(2, struct.pack("<I", i) + info.as_xml().encode()) for i, (info, _, _) in enumerate(streams, 1)]
+    offset, boundary = 0.0, bytes.fromhex("43A546DCCBF5410FB30ED5467383CBE4")
+    for i, (info, stamps, rows) in enumerate(streams, 1):
+        step = max(1, int(info.nominal_srate() / 2))
+        for a in range(0, len(stamps), step):
+            body = [struct.pack("<I", i), vlen(len(stamps[a : a + step]))]
+            for k, (stamp, row) in enumerate(zip(stamps[a : a + step], rows[a : a + step], strict=True)):
+                deduced = k and info.nominal_srate()  # of a chunk that was pushed as one, only one stamp is sent
+                body.append(b"\0" if deduced else struct.pack("<Bd", 8, stamp))
+                body += [vlen(len(v)) + v for v in row] if isinstance(row, list) else [row.tobytes()]
+            out.append(chunk(3, b"".join(body)))
+        out += [chunk(4, struct.pack("<Idd", i, stamps[0] + 5 * k, offset)) for k in range(3)]
+        out.append(chunk(5, boundary))
+    for i, (_, stamps, _) in enumerate(streams, 1):
+        ends = f"<first_timestamp>{stamps[0]}</first_timestamp><last_timestamp>{stamps[-1]}</last_timestamp>"
+        footer = f'<?xml version="1.0"?><info>{ends}<sample_count>{len(stamps)}</sample_count></info>'
+        out.append(chunk(6, struct.pack("<I", i) + footer.encode()))
+    path.write_bytes(b"".join(out))
+
+
+@pytest.mark.parametrize("which", CASES)
+def test_a_file_that_labrecorder_made_of_it_is_read_as_what_it_is(which, tmp_path):
+    make, _, step = SENDERS[which]
+    name, said, names, _ = CASES[which]
+    info = make("x")
+    sfreq, n, begun, seconds = info.nominal_srate(), info.channel_count(), 5000.0, 10
+    k = np.arange(round(seconds * sfreq))
+    wave = np.repeat(AMPLITUDE_UV / step * np.sin(2 * np.pi * WAVE_HZ * k / sfreq)[:, None], n, axis=1)
+    dtype = {"float32": "<f4", "double64": "<f8", "int16": "<i2"}[fmt2string[info.channel_format()]]
+    at = begun + np.arange(1, seconds)
+    words = pylsl.StreamInfo("words", "Markers", 1, 0, "string", "words")
+    codes = pylsl.StreamInfo("codes", "Markers", 1, 0, "int32", "codes")
+    labrecorder(
+        tmp_path / "sub-1.xdf",
+        [
+            (info, begun + k / sfreq, np.round(wave).astype(dtype) if dtype == "<i2" else wave.astype(dtype)),
+            (words, at, [[TEXT.encode()]] * len(at)),
+            (codes, at, np.full((len(at), 1), CODE, "<i4")),
+        ],
+    )
+    said = parse_config(SESSION.format(which=named(name, "x"), said=said, more=""), "test").streams["eeg"].overrides
+    read = open_recording(tmp_path / "sub-1.xdf", overrides=said)
+    rows = [i for i, kind in enumerate(read.spec.ch_types) if kind in ELECTRODES]
+    assert read.spec.sfreq == sfreq
+    assert tuple(read.spec.ch_names[i] for i in rows) == tuple(names)
+    assert {read.spec.units[i] for i in rows} == {"uV"}
+    assert read.n_samples == len(k)
+    np.testing.assert_allclose(abs(read.read(0, len(k))[:, rows]).max(axis=0), AMPLITUDE_UV, rtol=0.05)
+    assert [text for _, text in read.annotations].count(TEXT) == len(at)
+    assert [text for _, text in read.annotations].count(str(CODE)) == len(at)
