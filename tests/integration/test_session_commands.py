@@ -109,7 +109,7 @@ def test_a_calibration_gives_a_decoder_with_its_accuracy(calibrated):
     assert f"earmark run {path}" in said
     assert "WRONG" not in said
     about = SessionFile(path.parent / "calibration-1.xdf").about
-    assert about["mode"] == "calibration"
+    assert (about["mode"], about["subject"]) == ("calibration", path.parent.name)
     assert about["protocol"]["seed"] == 3
 
 

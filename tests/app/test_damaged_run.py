@@ -1,0 +1,81 @@
+"""A run that is damaged is judged by what is left of it, and everybody who reads it says so."""
+
+import pytest
+import typer
+
+from app.replay import replay
+from app.report import report
+from app.tape import survey
+from app.train import train
+from benchmarks.sessions import write_session
+from devices import xdf
+from devices.session_file import SessionFile
+from devices.session_run import CUES
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("session")
+    write_session(folder / "calibration-1.xdf", (("Joe", 12.0), ("Ada", 12.0), ("Joe", 12.0)))
+    train([folder / "calibration-1.xdf"], folder / "decoder")
+    path = write_session(
+        folder / "run-1" / "loop.xdf", (("Joe", 14.0), ("Ada", 6.0)), seed=3, decoder=folder / "decoder"
+    )
+    return path.parent
+
+
+@pytest.fixture
+def flipped(run):
+    """The run with one bit of a sample changed."""
+    path = run / "loop.xdf"
+    whole = path.read_bytes()
+    chunks = [c for c in xdf.read_chunks(path) if c.tag == xdf.SAMPLES and c.stream_id == 1]
+    raw = bytearray(whole)
+    raw[chunks[len(chunks) // 2].stop - 3] ^= 16
+    path.write_bytes(raw)
+    yield run
+    path.write_bytes(whole)
+
+
+def test_a_whole_one_is_identical(run, capsys):
+    replay(run, verify=True)
+    assert "identical: the replay gave the live output, bit for bit" in capsys.readouterr().out
+
+
+def test_replay_names_the_damage_and_its_place(flipped, capsys):
+    with pytest.raises(typer.Exit) as ended:
+        replay(flipped, verify=True)
+    assert ended.value.exit_code == 3
+    said = capsys.readouterr()
+    assert "DAMAGED: bytes " in said.out
+    assert "(LSL time): other bytes than were written; left out" in said.out
+    assert "the recording is damaged" in said.err
+
+
+def test_the_report_is_written_and_says_it(flipped, capsys):
+    report(flipped)
+    assert "DAMAGED: loop.xdf: bytes " in capsys.readouterr().out
+    page = (flipped / "report.html").read_text(encoding="utf-8")
+    assert "Damaged, and left out: loop.xdf: bytes " in page
+    assert "eeg: 1 gap" in page
+
+
+def test_a_replay_that_is_watched_knows_it(flipped):
+    found = survey(SessionFile(flipped / "loop.xdf"), CUES)
+    assert len(found.damage) == 1
+    assert found.whole
+
+
+def test_cues_that_name_nobody_known_are_refused_in_words(run, tmp_path, capsys):
+    from benchmarks.fuzz import resealed
+
+    path = run / "loop.xdf"
+    whole = path.read_bytes()
+    resealed(path, lambda c: c.raw.replace(b"attend:Ada", b"attend:Eve"), tmp_path / "loop.xdf")
+    path.write_bytes((tmp_path / "loop.xdf").read_bytes())
+    try:
+        with pytest.raises(typer.Exit):
+            report(run)
+    finally:
+        path.write_bytes(whole)
+    assert "a cue names 'Eve', but the talkers are Joe, Ada" in capsys.readouterr().err
