@@ -142,14 +142,19 @@ def open_inlet(
     devices.lsl_info.StreamError
         If it is not there or cannot be opened.
     """
+    words, table = stream.overrides, f"[streams.{name}]"
+    inlet: Inlet | FieldTripInlet
     if stream.fieldtrip:
-        return FieldTripInlet(name, stream.fieldtrip, sink, stream.overrides, timeout)
-    table = f"[streams.{name}]"
-    return Inlet(name, stream.selector, sink, stream.overrides, timeout, before=before, search=search, table=table)
+        inlet = FieldTripInlet(name, stream.fieldtrip, sink, words, timeout)
+    else:
+        inlet = Inlet(name, stream.selector, sink, words, timeout, before=before, search=search, table=table)
+    if inlet.description.applied is not None:
+        inlet.description.applied.warn(f"stream {name!r}")
+    return inlet
 
 
 def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]) -> None:
-    """Refuse streams that have another number of channels than the configuration says; say what it overrides.
+    """Refuse streams that have another number of channels than the configuration says.
 
     Raises
     ------
@@ -157,9 +162,6 @@ def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]
         Naming stream, number found and number wanted.
     """
     for name, wanted in config.streams.items():
-        description = descriptions[name]
-        found, value = description.sent.n_channels, wanted.n_channels
+        found, value = descriptions[name].sent.n_channels, wanted.n_channels
         if value is not None and value != found:
             raise ConfigError(f"stream {name!r}: n_channels is {found}, but must be {value} by [streams.{name}]")
-        if description.applied is not None:
-            description.applied.warn(f"stream {name!r}")

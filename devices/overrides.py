@@ -9,7 +9,7 @@ import difflib
 import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any, Self
 
@@ -79,14 +79,16 @@ class Overrides:
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_json` gave."""
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in said.items()
-        }
-        return cls(**fields)
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in said.items()}
+        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """Everything that is said, for a recording."""
         return {key: value for key, value in asdict(self).items() if value}
+
+    def over(self, before: Overrides) -> Overrides:
+        """Return all that was said: this, and of what it leaves open what was said before."""
+        return Overrides(**{key.name: getattr(self, key.name) or getattr(before, key.name) for key in fields(self)})
 
     def apply(self, spec: StreamSpec, untyped: Collection[int] = ()) -> Applied:
         """Say what a stream is, now that the user has spoken.

@@ -68,6 +68,8 @@ class Recording:
         Unit of each channel as the file states it.
     untyped : tuple of int
         Channels whose type it does not say, or by a word that is not known.
+    words : Overrides
+        What the user said of it when it was recorded.
     """
 
     def __init__(
@@ -80,10 +82,12 @@ class Recording:
         timeline: Timeline | None = None,
         stated: Sequence[str] | None = None,
         untyped: Sequence[int] = (),
+        words: Overrides = NOTHING,
     ) -> None:
         self.spec, self.n_samples, self.segments = spec, n_samples, list(segments)
         self.timeline = timeline or even_timeline(self.segments, spec.sfreq)
         self.stated, self.untyped = tuple(spec.units if stated is None else stated), tuple(untyped)
+        self.words = words
         self._read = read
         # Formats round onsets: what is off by less than a sample is not outside.
         slack, end = 1 / spec.sfreq, self.duration
@@ -128,7 +132,7 @@ class Recording:
         return other
 
     def overridden(self, overrides: Overrides) -> Recording:
-        """Return the same recording after the user's word.
+        """Return the same recording after the user's word, now and when it was recorded.
 
         Raises
         ------
@@ -136,7 +140,7 @@ class Recording:
             If that does not fit.
         """
         try:
-            applied = overrides.apply(self.spec.evolve(units=self.stated), self.untyped)
+            applied = overrides.over(self.words).apply(self.spec.evolve(units=self.stated), self.untyped)
         except OverrideError as error:
             raise RecordingError(f"{self.spec.name}: {error}") from None
         kept = range(self.spec.n_channels) if applied.indices is None else applied.indices

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices import xdf
+from devices.journal import OVERRIDES, read_about
 from devices.lsl_info import StreamDescription, describe_xml
-from devices.overrides import MAX_CORRECTION
+from devices.overrides import MAX_CORRECTION, NOTHING, OverrideError, Overrides
 from devices.recordings import (
     Recording,
     RecordingError,
@@ -27,6 +28,7 @@ from devices.recordings import (
 )
 from devices.sealed import undamaged
 from devices.timeline import Timeline, read_timeline
+from devices.xdf import XdfError
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,10 @@ def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Reco
     with in_words(path), warnings_logged(path):
         with _opened(path) as file, _without(logging.getLogger(pyxdf.load_xdf.__module__), "clock-segments differ"):
             streams, _ = pyxdf.load_xdf(file, synchronize_clocks=True, dejitter_timestamps=False)
-        chosen = _choose(streams, wanted, path, sfreq)
+        recorded = _recorded_words(streams, path)
+        chosen = _choose(streams, wanted, path, lambda stream: sfreq or recorded.get(_number(stream), NOTHING).sfreq)
+        words = recorded.get(_number(chosen), NOTHING)
+        sfreq = sfreq or words.sfreq
         description = _describe(chosen["info"])
         spec = description.spec.evolve(name=path.stem)
         stamps = np.asarray(chosen["time_stamps"], float)
@@ -84,7 +89,7 @@ def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Reco
     def read(start: int, stop: int) -> NDArray[Any]:
         return data[start:stop]
 
-    return Recording(spec, len(data), segments, annotations, read, timeline, untyped=description.untyped)
+    return Recording(spec, len(data), segments, annotations, read, timeline, None, description.untyped, words)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -157,15 +162,37 @@ def _check_rate(path: Path, stamps: NDArray[np.float64], sfreq: float, declared:
         log.warning("%s: sfreq %g Hz holds in the place of %g Hz", path.stem, sfreq, declared)
 
 
+def _number(stream: dict[str, Any]) -> int:
+    return int(stream["info"]["stream_id"])
+
+
+def _recorded_words(streams: list[dict[str, Any]], path: Path) -> dict[int, Overrides]:
+    """What the user said of the streams of a session when it was recorded, by their number."""
+    for stream in streams:
+        if _is_own(stream) and _field(stream, "type") == "Journal":
+            try:
+                about = read_about(stream["info"]["desc"][0]["earmark"][0])
+                words = about.get(OVERRIDES, {})
+                return {n: Overrides.from_json(words.get(name, {})) for n, name in enumerate(about["streams"], 1)}
+            except (XdfError, OverrideError, KeyError, TypeError, IndexError) as error:
+                log.warning("%s: what was said of its streams cannot be read: %s", path.name, error)
+    return {}
+
+
 def _choose(
-    streams: list[dict[str, Any]], wanted: str | None, path: Path, sfreq: float | None = None
+    streams: list[dict[str, Any]],
+    wanted: str | None,
+    path: Path,
+    sfreq: Callable[[dict[str, Any]], float | None],
 ) -> dict[str, Any]:
+    """Choose the stream; ``sfreq`` tells the rate that the user gives one."""
+
     def signal(stream: dict[str, Any]) -> bool:
         if _field(stream, "channel_format") == "string" or not len(stream["time_stamps"]):
             return False
         kind = _field(stream, "type").lower()
         marker = any(word in kind for word in _MARKER_TYPES)
-        return float(_field(stream, "nominal_srate")) > 0 or (sfreq is not None and not marker)
+        return float(_field(stream, "nominal_srate")) > 0 or (sfreq(stream) is not None and not marker)
 
     regular = [stream for stream in streams if signal(stream)]
     if wanted is not None:

@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.journal import OVERRIDES
+from devices.lsl import Arrival
 from devices.lsl_info import StreamError, describe_xml
 from devices.overrides import OverrideError, Overrides
+from devices.recordings import Recording, Segment, open_recording
+from devices.session_file import Consumed, SessionFile
+from devices.session_writer import SessionWriter
 from pipeline.reblock import Reblock, ReblockConfig
 from pipeline.stream import Block, StreamSpec
 
@@ -169,6 +174,17 @@ def test_text_at_a_rate_is_a_stream_of_markers():
     assert described("Markers", n=1, sfreq=1000.0, fmt="string").spec.sfreq == 0.0
 
 
+def test_files_without_stamps_run_at_the_rate_of_the_user():
+    data = np.zeros((500, 8), np.float32)
+    pieces = [Segment(0, 200, 0.0), Segment(200, 500, 2.0)]
+    recording = Recording(spec("uV"), 500, pieces, [(1.0, "go"), (2.5, "on")], lambda a, b: data[a:b])
+    slow = recording.overridden(Overrides(sfreq=240.0))
+    assert slow.spec.sfreq == 240
+    assert slow.duration == pytest.approx(recording.duration * 250 / 240)
+    assert slow.annotations == [(t * (250 / 240), words) for t, words in recording.annotations]
+    np.testing.assert_allclose(slow.times(200, 500), recording.times(200, 500) * 250 / 240)
+
+
 # -- all of it -------------------------------------------------------------------------------------------------
 
 
@@ -215,3 +231,33 @@ def test_columns_of_mne_lsl_annotations_are_named():
     )
     assert found.marker(np.array([0.0, -1.0])) == "stop"
     assert described("Markers", n=2, sfreq=0.0, fmt="int32").marker(np.array([1234567, 8])) == "1234567 8"
+
+
+# -- recordings of a session -----------------------------------------------------------------------------------
+
+
+def test_a_recording_of_a_session_is_read_as_the_user_said_when_it_was_made(tmp_path):
+    sent = described("ExG", [(f"E{i}", "ExG", None) for i in range(4)], 4, 0.0, "int16")
+    words = Overrides(unit="0.5 uV", ch_type="eeg", channels=("!E3",), bads=("E1",), sfreq=250.0)
+    stream = sent.overridden(words)
+    writer = SessionWriter({"eeg": stream}, {}, {"config": "", OVERRIDES: {"eeg": words.to_json()}})
+    data = np.random.default_rng(0).integers(-1000, 1000, (1000, 4), np.int16)
+    path = tmp_path / "session.xdf"
+    with path.open("wb") as file:
+        file.write(writer.headers)
+        writer.begin(file.write)
+        for at in range(0, 1000, 50):
+            raw, stamps = data[at : at + 50], 100 + np.arange(at, at + 50) / 250
+            writer.arrival(Arrival("eeg", Block(at, stream.take(raw)), stamps[-1], stamps, raw))
+        writer.end()
+    blocks = [event.item for event in SessionFile(path) if isinstance(event, Consumed)]
+    consumed = np.concatenate([block.data for block in blocks])
+    np.testing.assert_array_equal(consumed, stream.take(data), "what the graph was fed")
+    recording = open_recording(path)
+    assert recording.spec.evolve(name="amp") == stream.spec.evolve(units=("uV",) * 3)
+    np.testing.assert_allclose(recording.read(0, 1000), consumed * 0.5)
+    # What is said now holds, and of the rest what was said then.
+    other = open_recording(path, overrides=Overrides(unit="2 uV", bads=("E0",)))
+    assert other.spec.ch_names == ("E0", "E1", "E2")
+    assert np.isnan(other.read(0, 10)[:, 0]).all()
+    np.testing.assert_allclose(other.read(0, 1000)[:, 1], data[:, 1] * 2.0)
