@@ -51,6 +51,10 @@ class Server:
             time.sleep(0.02)
 
     @property
+    def pid(self):
+        return self._process.pid
+
+    @property
     def killed(self):
         return self._process.poll() is not None
 

@@ -1,0 +1,41 @@
+"""The helper hides nothing on a quiet machine, and excuses what a starved process could not do."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from too_busy import LIMIT, Queueing
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel does not count")
+SPIN = "import os\nparent = os.getppid()\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+SPIN += "while os.getppid() == parent: pass"
+
+
+def test_who_waits_for_nothing_is_not_excused():
+    queueing = Queueing(os.getpid())
+    time.sleep(1.0)
+    queueing.note()
+    assert queueing.share < LIMIT
+    with pytest.raises(AssertionError, match="wrong"), queueing.excuses():
+        raise AssertionError("wrong")
+
+
+def test_who_shares_a_processor_with_three_others_is_excused():
+    spinning = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(4)]
+    try:
+        time.sleep(0.5)
+        queueing = Queueing(spinning[0].pid)
+        time.sleep(2.0)
+        queueing.note()
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
+    assert queueing.share > 2 * LIMIT
+    with pytest.raises(pytest.skip.Exception, match="too busy"), queueing.excuses():
+        raise AssertionError("late")
+    with queueing.excuses():
+        pass
