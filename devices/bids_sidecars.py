@@ -260,12 +260,12 @@ def complete(recording: Recording, said: Sidecars, path: Path) -> Recording:
     _say_differences(recording, said.about, path)
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
-        data = recording.read(start, stop)
-        data = data if np.all(scale == 1) else (data * scale).astype(np.float32)
+        data = np.array(recording.read(start, stop) * scale, dtype=np.float32)
         data[:, bads] = np.nan
         return data
 
-    annotations = recording.annotations + untold(said.events, recording.annotations, 1.5 / spec.sfreq)
+    events = [(time, text) for time, text in said.events if 0 <= time <= recording.duration]
+    annotations = recording.annotations + untold(events, recording.annotations, 1.5 / spec.sfreq)
     return recording.changed(spec.evolve(ch_types=tuple(kinds), units=tuple(units)), annotations, read, stated)
 
 

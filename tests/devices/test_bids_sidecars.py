@@ -191,6 +191,8 @@ def test_events_are_markers_where_the_file_has_none(root):
         ("2", "0", "n/a", "n/a", "n/a", "stimulus"),
         ("3", "0", "n/a", "n/a", "n/a", "rest"),
         ("n/a", "0", "n/a", "n/a", "n/a", "nowhere"),
+        ("-3", "0", "n/a", "n/a", "n/a", "before"),
+        ("9999", "0", "n/a", "n/a", "n/a", "after"),
     )
     assert open_recording(path).annotations == [(2.0, "tone"), (3.0, "rest")]
 
