@@ -42,6 +42,7 @@ from devices.lsl_info import make_info
 from devices.recordings import open_recording
 from devices.run_file import read_run
 from pipeline.decoders.presets import EEG
+from pipeline.run import Run
 from pipeline.stream import StreamSpec
 
 ROOT = Path(__file__).parents[1]
@@ -288,20 +289,33 @@ def len_s(file: Path) -> float:
 # -- the comparison -------------------------------------------------------------------------------------------------
 
 
-def reference(source: Source, folder: Path, first: int) -> NDArray[np.float64]:
-    """What training makes of a FIF file with the samples from one on, shape (n_samples, n_channels)."""
+def reference(source: Source, folder: Path, first: int) -> Run:
+    """What training makes of a FIF file with the samples from one on."""
     run = folder / f"from-{first}.run.xdf"
     if not run.exists():
         file = folder / f"from-{first}_raw.fif"
         write_fif(Source(source.names, source.types, source.sfreq, source.data[first:]), file, ())
         import_run(folder, file, run)
-    return read_run(run, EEG).neural
+    return read_run(run, EEG)
 
 
-def far_apart(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
-    """Largest difference, in parts of the largest number."""
-    n = min(len(found), len(wanted))
-    return float(np.abs(found[:n] - wanted[:n]).max() / np.abs(wanted).max())
+def far_apart(found: Run, wanted: Run) -> float:
+    """Largest difference of what decoders learn from, in parts of the largest number.
+
+    A run begins with the first instant of which everything is known: where stamps differ by microseconds that may be
+    the next one, for the neural side and the talkers alike.
+    """
+    if found.ch_names != wanted.ch_names:
+        raise RuntimeError(f"channels are {found.ch_names}, but must be {wanted.ch_names}")
+    n = min(len(found.neural), len(wanted.neural)) - 1
+    far = []
+    for a, b in ((0, 0), (0, 1), (1, 0)):
+        pairs = (
+            (found.neural[a : a + n], wanted.neural[b : b + n]),
+            (found.talkers[:, a : a + n], wanted.talkers[:, b : b + n]),
+        )
+        far.append(max(float(np.abs(x - y).max() / np.abs(y).max()) for x, y in pairs))
+    return min(far)
 
 
 def compare(way: str, source: Source, file: Path, run: Path, step: float) -> Result:
@@ -334,7 +348,7 @@ def compare(way: str, source: Source, file: Path, run: Path, step: float) -> Res
         step,
         float(np.abs(source.data).max()),
         max(abs(t - d) for (t, _), (d, _) in zip(found, due, strict=True)) * 1e3,
-        far_apart(read_run(run, EEG).neural, reference(source, run.parent, first)),
+        far_apart(read_run(run, EEG), reference(source, run.parent, first)),
     )
 
 
@@ -352,7 +366,7 @@ def measure(source: Source, folder: Path, played: tuple[str, ...] = PLAYED) -> l
         results.append(compare(f"{way}, imported", source, path, run, step))
         if way == "bids":
             (found,) = read_bids(path, EEG)
-            apart = far_apart(found.neural, reference(source, folder, 0))
+            apart = far_apart(found, reference(source, folder, 0))
             results.append(replace(results[-1], way="bids, read as a data set", prepared=apart))
         if way in played:
             session = record(folder, path)
