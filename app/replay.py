@@ -37,6 +37,7 @@ def replay(
 
     from app.console import console, fail, failures
     from app.foreign import plain
+    from app.outputs import must_be_writable
 
     if watch:
         if verify or out is not None:
@@ -49,6 +50,7 @@ def replay(
     from app.verify import Replay
     from devices.session_file import SessionFile
 
+    must_be_writable(out)
     session = session / "loop.xdf" if session.is_dir() else session
     kept: dict[str, list[Any]] = {}
 

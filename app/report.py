@@ -12,6 +12,7 @@ import typer
 from app.foreign import escaped as escape
 
 if TYPE_CHECKING:
+    from app.outputs import must_be_writable
     from app.session_figures import SessionFigures
     from devices.decoder_folder import Facts
 
@@ -44,6 +45,7 @@ def report(
             fail(f"{folder} holds no loop.xdf: nothing was decided live there")
         if not recording.with_suffix(".decoder").is_dir():
             fail(f"{recording} was recorded with a decoder: copy the folder loop.decoder beside it")
+        must_be_writable(folder / PAGE)
         try:
             decoder, facts = load_decoder(recording.with_suffix(".decoder"))
             with console.status("Judging the session …"):
