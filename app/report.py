@@ -12,7 +12,6 @@ import typer
 from app.foreign import escaped as escape
 
 if TYPE_CHECKING:
-    from app.outputs import must_be_writable
     from app.session_figures import SessionFigures
     from devices.decoder_folder import Facts
 
@@ -28,6 +27,7 @@ def report(
     1 something is missing.
     """
     from app.console import console, fail, failures
+    from app.outputs import must_be_writable
     from app.session_figures import session_figures
     from app.worth import limit_words, run_words
     from devices.decoder_folder import load_decoder
