@@ -50,7 +50,7 @@ class Pick:
         ]
         if not self._indices:
             there = f"among those of {spec.name!r}: {sorted(set(spec.ch_types))}"
-            hint = "where the source says them wrong, or not at all, give 'ch_type'"
+            hint = "where the source says them wrong, or not, give 'ch_type' in [streams] of a session, or --ch-type"
             raise wiring_error("pick", "types", list(self.config.types), f"{there}; {hint}")
         return spec.pick(self._indices)
 

@@ -54,7 +54,8 @@ class Reblock:
                 "reblock",
                 "input",
                 f"{spec.name!r} with irregular rate",
-                "a regularly sampled stream; where the source does not say its rate, give 'sfreq'",
+                "a regularly sampled stream; where the source does not say its rate, give 'sfreq' in [streams] of a "
+                "session, or --sfreq",
             )
         if not 1 / spec.sfreq <= self.config.hop_s <= MAX_HOP_S:
             wanted = f"at least one sample, {1 / spec.sfreq:g} s, and at most {MAX_HOP_S:g} s"
@@ -69,7 +70,8 @@ class Reblock:
                         "reblock",
                         "unit",
                         f"{unit!r} on channel {spec.ch_names[i]!r} of {spec.name!r}",
-                        "V, mV, uV or nV; where the source does not say, give 'unit'",
+                        "V, mV, uV or nV; where the source does not say, give 'unit' in [streams] of a session, or "
+                        "--unit",
                     )
                 factor[i], limit[i], units[i] = in_microvolts, self.config.limit_uv, "uV"
         self._factor, self._limit = factor, np.minimum(limit, np.finfo(np.float64).max)
