@@ -80,8 +80,7 @@ class Board:
     def close(self) -> None:
         """Let go of it, and go on reading what was last there; who made it removes it."""
         self.read()
-        self._head = np.array([self._seen, 0, 0, 0])
-        del self._text
+        self._head, self._text = np.array([self._seen, 0, 0, 0]), np.zeros(0, np.uint8)  # for a thread that just looks
         self._segment.close()
 
 

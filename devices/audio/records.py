@@ -268,6 +268,5 @@ class Seqlock(Generic[_T]):
     def close(self) -> None:
         """Let go of the segment, and go on reading what was last there; who made it removes it."""
         self.read()
-        self._head = np.array([self.seen, 0])
-        del self._bytes
+        self._head, self._bytes = np.array([self.seen, 0]), np.zeros(0, np.uint8)  # for a thread that just looks
         self._segment.close()

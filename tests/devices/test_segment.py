@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from devices.audio.records import Gains, Seqlock
 from devices.audio.scene import AudioError
 from devices.board import Board
 from devices.recorder import Recorder, RecordingFailed
@@ -83,6 +84,30 @@ def test_what_was_last_there_can_be_read_after_the_end():
         one.close()
     assert (ring.written, ring.waiting) == (3, 3)
     assert reader.read() == board.read() == {"n": 1}
+
+
+@pytest.mark.parametrize("make", [Board, lambda name=None: Seqlock(Gains, name)])
+def test_who_looks_while_another_thread_lets_go_sees_what_was_last_there(make):
+    for _ in range(50):
+        writer, wrong, done = make(), [], threading.Event()
+        reader = make(writer.name)
+
+        def look(reader=reader, wrong=wrong, done=done):
+            try:
+                while not done.is_set():
+                    reader.read()
+            except Exception as error:  # noqa: BLE001 - whatever it is
+                wrong.append(error)
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        for number in range(20):
+            writer.write({"n": number} if isinstance(writer, Board) else Gains([float(number)] * 8))
+        reader.close()
+        done.set()
+        thread.join()
+        writer.close()
+        assert not wrong
 
 
 def test_a_thread_that_is_just_looking_does_not_hinder_the_end():
