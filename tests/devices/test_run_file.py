@@ -4,12 +4,14 @@ import struct
 
 import numpy as np
 import pytest
+from planted import accuracy
 
 from devices import xdf
 from devices.lsl_info import make_info
 from devices.recorded_run import RunError
-from devices.recordings import Recording, Segment
+from devices.recordings import Recording, Segment, open_recording
 from devices.run_file import Talker, read_run, write_run
+from pipeline.decoders.linear import LinearDecoder
 from pipeline.decoders.presets import EEG, IEEG
 from pipeline.stream import StreamSpec
 
@@ -149,3 +151,51 @@ def test_damage_of_a_run_is_named_and_misplaces_nothing(healthy, tmp_path, caplo
     steady = np.convolve(~known, np.ones(129), "same") == 0
     steady[:64] = False
     assert np.abs(now.talkers[:, steady] - then.talkers[:, steady]).max(initial=0) < 0.2
+
+
+def heard_by(seed, clock, folder, seconds=100.0, lost=0.0):
+    """A run imported from the file of an amplifier that says 250 Hz, and whose clock does something else."""
+    rng = np.random.default_rng(seed)
+    pair = [
+        Talker(n, 1 + slow(np.random.default_rng([seed, k]), seconds, 128.0)[:, None], 128.0)
+        for k, n in enumerate("ab")
+    ]
+    rows = np.arange(round(seconds * SFREQ))
+    times = rows / SFREQ + clock(rows / SFREQ)
+    kept = (rng.random(len(rows) // 12 + 1) >= lost)[rows // 12]
+    rows, times = rows[kept], times[kept]
+    response = np.interp(times - 0.1, np.arange(len(pair[0].envelope)) / 128.0, pair[0].envelope[:, 0])
+    common = rng.normal(0, 12, (len(rows), 1))
+    data = response[:, None] * np.array([4.0, -4.0, 2.0, 0.0]) + common + rng.normal(0, 12, (len(rows), 4))
+    spec = StreamSpec("amp", SFREQ, tuple("ABCD"), ("eeg",) * 4, ("uV",) * 4)
+    path = folder / f"amp-{seed}.xdf"
+    chunks = [xdf.file_header(), xdf.stream_header(1, make_info(spec, "EEG", "amp").as_xml())]
+    path.write_bytes(b"".join([*chunks, xdf.samples(1, 7000.0 + times, data.astype(np.float32))]))
+    out = folder / f"run-{seed}.xdf"
+    write_run(out, open_recording(path), pair, [(0.0, "a")], "s")
+    return read_run(out, EEG)
+
+
+CLOCKS = {
+    "0.04 % slow": (lambda t: 4e-4 * t, 0.0),
+    "0.2 % slow": (lambda t: 2e-3 * t, 0.0),
+    "0.2 % fast": (lambda t: -2e-3 * t, 0.0),
+    "drifting": (lambda t: 0.1 * np.sin(2 * np.pi * t / 100), 0.0),
+    "packets lost": (lambda t: 0.0 * t, 0.05),
+}
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory):
+    """Of amplifiers that are exact."""
+    folder = tmp_path_factory.mktemp("exact")
+    runs = [heard_by(seed, lambda t: 0.0 * t, folder) for seed in range(2)]
+    return LinearDecoder(EEG, penalties=(0.1,), shrinks=(0.0,)).fit(runs)
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_a_run_of_an_amplifier_with_a_wrong_clock_decodes_like_an_exact_one(clock, decoder, tmp_path):
+    drift, lost = CLOCKS[clock]
+    run = heard_by(2, drift, tmp_path, lost=lost)
+    late = run.part(len(run.neural) // 2, len(run.neural))  # by where a wrong rate would have added up
+    assert accuracy(decoder, late) >= 0.85

@@ -1,0 +1,34 @@
+"""Checks before a session compare the rate at which samples come with the one that filters are made for."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from app.preflight import _rate
+from devices.rate import RateWatch
+
+
+def engine(real, *, blind=False, missing=0, came=250.0):
+    watch = RateWatch("eeg", 250.0)
+    watch.look(1250, 1 / real, 0.001 if blind else 0.0, blind)
+    inlet = SimpleNamespace(rate=watch, description=SimpleNamespace(spec=SimpleNamespace(sfreq=250.0), speed=1.0))
+    status = SimpleNamespace(n_missing=missing, n_samples=1250, effective_sfreq=came)
+    return SimpleNamespace(inlets={"eeg": inlet}, streams={"eeg": status})
+
+
+@pytest.mark.parametrize(
+    ("found", "ok", "words"),
+    [
+        (engine(250.0), True, ""),
+        (engine(249.5), True, "the real rate is 249.5 Hz, 0.2 % below the nominal 250 Hz"),
+        (engine(225.0), False, "sfreq = 225 in [streams.eeg]"),
+        (engine(375.0), False, "the real rate is 375 Hz, 50 % above the nominal 250 Hz"),
+        (engine(237.5, blind=True), False, "5 % of the samples are missing, and where cannot be told"),
+        (engine(250.0, missing=62), True, "62 more are missing, 4.7 %"),
+        (engine(250.0, came=25.0), False, "25 Hz came by this machine's clock"),
+    ],
+)
+def test_a_wrong_rate_is_wrong_and_a_loss_is_said(found, ok, words):
+    fine, said = _rate("eeg", found)
+    assert fine == ok
+    assert words in said
