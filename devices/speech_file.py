@@ -80,9 +80,9 @@ def common_rate(files: Iterable[tuple[Path, float | None]]) -> float:
     if len(set(rates.values())) > 1:
         each = ", ".join(f"{path} {rate:g} Hz" for path, rate in rates.items())
         raise RunError(f"envelopes of the talkers of a run must have one rate, but they differ: {each}")
-    if rates and len(stored) < len(files):
-        sounds = ", ".join(str(path) for path, _ in files if not _is_stored(path))
-        log.warning("envelopes of %s are made here, the others are stored: they may differ in kind", sounds)
+    sounds = [str(path) for path, _ in files if not _is_stored(path)]
+    if rates and sounds:
+        log.warning("envelopes of %s are made here, the others are stored: they may differ in kind", ", ".join(sounds))
     return next(iter(rates.values()), STORED_HZ)
 
 

@@ -177,3 +177,9 @@ def test_damaged_files_are_refused_in_words_or_read(tmp_path, n_damaged):
             else:
                 assert np.isfinite(envelope).all()
                 assert rate > 0
+
+
+def test_two_arrays_of_one_file_are_no_mixture(tmp_path, caplog):
+    np.savez(tmp_path / "both.npz", a=np.ones(10), b=np.ones(10), sfreq=64.0)
+    assert common_rate([(tmp_path / "both.npz", 64.0), (tmp_path / "both.npz", 64.0)]) == 64
+    assert not caplog.text
