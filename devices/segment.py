@@ -37,6 +37,17 @@ _LOOKING_S = 1.0
 _attaching = threading.Lock()
 
 
+class _Shared(shared_memory.SharedMemory):
+    """Shared memory that may be dropped while a view of it is still there: it goes with the last one."""
+
+    def __del__(self) -> None:
+        try:
+            self.close()
+        except BufferError:  # at the end of a process nobody says in which order things go
+            self._mmap = self._buf = None
+            self.close()  # what else it holds
+
+
 class Segment:
     """A piece of shared memory, that the parent makes and unlinks and others attach to by name.
 
@@ -91,8 +102,8 @@ class Segment:
                 return
 
 
-def _make(size: int) -> shared_memory.SharedMemory:
-    segment = shared_memory.SharedMemory(f"{_family.name()}-{secrets.token_hex(4)}", create=True, size=size)
+def _make(size: int) -> _Shared:
+    segment = _Shared(f"{_family.name()}-{secrets.token_hex(4)}", create=True, size=size)
     try:
         # Linux hands out memory as it is first written, and kills who writes when there is none left: ask for it now.
         if sys.platform == "linux":
@@ -108,18 +119,18 @@ def _make(size: int) -> shared_memory.SharedMemory:
     return segment
 
 
-def attach(name: str) -> shared_memory.SharedMemory:
+def attach(name: str) -> _Shared:
     """Attach to a segment of another process, which alone removes it.
 
     Python before 3.13 takes every segment that a process attaches to for its own, and removes it when that process
     ends, although others go on with it.
     """
     if sys.version_info >= (3, 13):
-        return shared_memory.SharedMemory(name, track=False)
+        return _Shared(name, track=False)
     with _attaching:
         register, resource_tracker.register = resource_tracker.register, lambda name, rtype: None
         try:
-            return shared_memory.SharedMemory(name)
+            return _Shared(name)
         finally:
             resource_tracker.register = register
 

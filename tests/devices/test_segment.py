@@ -160,3 +160,15 @@ def test_what_a_group_that_was_killed_left_is_removed_and_nothing_of_those_who_l
         assert time.monotonic() < end
         time.sleep(0.01)
     own.close()
+
+
+def test_a_process_that_ends_with_views_of_memory_ends_without_a_word():
+    """At its end nobody says in which order things go: a long run ended in a traceback of the library's."""
+    segment = Segment(None, 4096)
+    script = (
+        "import sys; from devices.segment import Segment\n"
+        "segment = Segment(sys.argv[1]); sys.modules['kept'] = view = segment.array(8, 'f8')"
+    )
+    done = subprocess.run([sys.executable, "-c", script, segment.name], capture_output=True, text=True, check=False)
+    segment.close()
+    assert (done.returncode, done.stderr) == (0, "")
