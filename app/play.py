@@ -87,24 +87,24 @@ def play(
             settings = settings.model_copy(update={"sfreq": sfreq})
         scene = settings.scene(folder)
         sink = settings.sink(Path() if device else folder)  # a path given by hand begins where one is
-        with console.status("Preparing the talkers …"):
-            prepared = prepare(scene)
-        engine = AudioEngine(prepared, sink, on_event=events.append)
-        try:
-            if publish:
-                outlets = SoundOutlets(engine, settings.publish, EnvelopeConfig())
-            engine.start()
-            say(f"Playing {', '.join(talker.name for talker in scene.talkers)} on {_where(engine.status())}.")
-            if outlets is not None:
-                say(f"Published on LSL: {', '.join(settings.publish + kind for kind in PUBLISHED)}.")
-            with Keyboard(stop) as keyboard:
+        with Keyboard(stop) as keyboard:  # keys that are pressed meanwhile hold as soon as it plays
+            with console.status("Preparing the talkers …"):
+                prepared = prepare(scene)
+            engine = AudioEngine(prepared, sink, on_event=events.append)
+            try:
+                if publish:
+                    outlets = SoundOutlets(engine, settings.publish, EnvelopeConfig())
+                engine.start()
+                say(f"Playing {', '.join(talker.name for talker in scene.talkers)} on {_where(engine.status())}.")
+                if outlets is not None:
+                    say(f"Published on LSL: {', '.join(settings.publish + kind for kind in PUBLISHED)}.")
                 if keyboard.there:
                     say(KEYS)
                 _watch(engine, prepared, keyboard, stop, events, seconds)
-        finally:
-            engine.stop()
-            if outlets is not None:
-                outlets.stop()
+            finally:
+                engine.stop()
+                if outlets is not None:
+                    outlets.stop()
     while events:
         say(events.popleft())
     if engine.failure:

@@ -348,3 +348,11 @@ def test_the_terminal_is_left_as_it_was(config):
     assert not select.select([keys], [], [], 0)[0], "nothing was echoed"
     os.close(keys)
     os.close(there)
+
+
+def test_a_key_pressed_while_talkers_are_prepared_holds_once_they_play():
+    with playing("--device", "null", "--no-publish", screen=True) as it:
+        it.wait_for("Preparing")
+        it.press("q")
+        assert it.end() == 0
+        assert "Played 0:" in it.said
