@@ -115,12 +115,12 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
     from devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
-    stop = stop_on_signals()
     with contextlib.ExitStack() as stack, failures(), refusals():
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="earmark-replay-")))
         place.mkdir(parents=True, exist_ok=True)
         with console.status(f"Reading {recording} …"):
-            session = stack.enter_context(ReplaySession(recording, place))
+            session = stack.enter_context(ReplaySession(recording, place))  # Ctrl-C ends this at once
+        stop = stop_on_signals()
         say(in_window(place))
         while not stop.wait(0.1) and not session.ended.is_set():
             session.events.tell(say)

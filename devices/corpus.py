@@ -15,6 +15,7 @@ from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
+from devices.spawn import born_deaf, leave_signals_to_parent
 from kernels.extras import install
 from pipeline.decoders.decoder import Decoder
 from pipeline.evaluate import WINDOWS, prepare
@@ -58,6 +59,7 @@ _runs: Sequence[Run] = ()
 
 def _start_worker(runs: Sequence[Run]) -> None:
     global _runs  # noqa: PLW0603 - the only place a pool's worker can keep anything
+    leave_signals_to_parent()
     _runs = runs
 
 
@@ -91,12 +93,19 @@ class Processes:
             initializer=_start_worker,
             initargs=(list(runs),),
         )
+        futures: list[Future[FoldResult]] = []
+        before = set(multiprocessing.active_children())
         try:
-            futures: list[Future[FoldResult]] = [pool.submit(_do_in_worker, work, fold) for fold in folds]
+            with born_deaf():
+                futures += [pool.submit(_do_in_worker, work, fold) for fold in folds]
             for done, future in enumerate(as_completed(futures), start=1):
                 future.result()  # an error ends it all at once, not after the last fold
                 progress(done, len(futures))
             return [future.result() for future in futures]
+        except BaseException:
+            for worker in set(multiprocessing.active_children()) - before:  # a fold may take minutes
+                worker.kill()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

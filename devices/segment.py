@@ -15,6 +15,7 @@ import secrets
 import sys
 import threading
 import time
+import weakref
 from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
 from typing import Any
@@ -65,13 +66,15 @@ class Segment:
     """
 
     def __init__(self, name: str | None, size: int = 0) -> None:
-        self._owner = name is None
+        made = name is None
         try:
             self._shm = _make(size) if name is None else attach(name)
         except FileNotFoundError:
             raise AudioError(f"shared memory {name!r} is gone: the process that made it has ended") from None
         except OSError as error:
             raise AudioError(cannot_make(size, error)) from None
+        # What is interrupted between making it and keeping it leaves nothing behind either.
+        self._forgotten = weakref.finalize(self, _unlink, self._shm) if made else None
 
     @property
     def name(self) -> str:
@@ -87,9 +90,8 @@ class Segment:
 
     def close(self) -> None:
         """Let go of it; who made it removes it."""
-        if self._owner:
-            self._owner = False
-            self._shm.unlink()
+        if self._forgotten is not None:
+            self._forgotten()
         deadline = time.monotonic() + _LOOKING_S
         while True:
             try:
@@ -100,6 +102,10 @@ class Segment:
                 time.sleep(0.001)
             else:
                 return
+
+
+def _unlink(segment: _Shared) -> None:
+    segment.unlink()
 
 
 def _make(size: int) -> _Shared:

@@ -22,25 +22,33 @@ _spawning = threading.Lock()
 
 
 @contextlib.contextmanager
+def born_deaf() -> Iterator[None]:
+    """Let a child be born deaf to signals; it has to call :func:`leave_signals_to_parent`."""
+    blocked = None
+    if hasattr(signal, "pthread_sigmask"):
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_PARENT)
+    try:
+        yield
+    finally:
+        if blocked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@contextlib.contextmanager
 def clean_birth() -> Iterator[None]:
     """Let a child be born deaf to signals, with one thread, and without what this program's main module imports.
 
     The child has to call :func:`leave_signals_to_parent`.
     """
-    with _spawning:
+    with _spawning, born_deaf():
         before = {key: os.environ.get(key) for key in (*_ONE_THREAD, FAMILY)}
         main = sys.modules["__main__"]
-        blocked = None
-        if hasattr(signal, "pthread_sigmask"):
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_PARENT)
         os.environ.update(dict.fromkeys(_ONE_THREAD, "1") | family_environment())
         sys.modules["__main__"] = types.ModuleType("__main__")  # spawn would run it again in the child
         try:
             yield
         finally:
             sys.modules["__main__"] = main
-            if blocked is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             for key, value in before.items():
                 if value is None:
                     os.environ.pop(key, None)

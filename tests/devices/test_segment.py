@@ -172,3 +172,14 @@ def test_a_process_that_ends_with_views_of_memory_ends_without_a_word():
     done = subprocess.run([sys.executable, "-c", script, segment.name], capture_output=True, text=True, check=False)
     segment.close()
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("ended", ["", "raise KeyboardInterrupt", "sys.exit(3)"])
+def test_what_is_forgotten_is_removed_at_the_end_at_the_latest(ended):
+    script = (
+        f"import sys; from devices.segment import Segment\nsegment = Segment(None, 4096); print(segment.name)\n{ended}"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "leaked" not in done.stderr
+    assert not (PLACE / done.stdout.strip()).exists()
+    assert done.stdout.strip()
