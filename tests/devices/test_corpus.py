@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -136,3 +138,29 @@ def test_one_real_listener_at_a_cocktail_party():
     assert found.accuracy[1.0] > found.chance_limit[1.0]
     assert abs(found.null_accuracy[1.0] - 0.5) < 0.05
     assert found.n_windows == {1.0: 236, 5.0: 44, 10.0: 20}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of a terminal")
+def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path):
+    """It reaches every process of a terminal; a fold may take minutes."""
+    (tmp_path / "slow.py").write_text(
+        "import sys, time\n"
+        "def work(fold, train, test):\n    print('begun', flush=True)\n    time.sleep(600)\n"
+        "if __name__ == '__main__':\n"
+        "    import slow\n"
+        "    from types import SimpleNamespace\n"
+        "    from devices.corpus import Processes\n"
+        "    fold = SimpleNamespace(train=[], test=[])\n"
+        "    try:\n        Processes(2).run(slow.work, [], [fold, fold], print)\n"
+        "    except KeyboardInterrupt:\n        sys.exit(130)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": f"{Path(__file__).parents[2]}{os.pathsep}{tmp_path}"}
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "slow.py"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "begun\n"
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 130
+    assert said == ""
