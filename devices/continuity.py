@@ -12,18 +12,25 @@ from numpy.typing import NDArray
 
 from devices.clock_fit import MEMORY_S, ClockFit
 from devices.rate import RateWatch
+from devices.stamps import (
+    ABSURD_S,
+    STAMPED,
+    STEP_S,
+    Rows,
+    filled,
+    level,
+    spread_equal,
+    unbroken,
+    whole_periods,
+)
 from pipeline.stream import Block, ClockMap, Gap
 
-#: Jumps of the stamps beyond this many seconds may be a step of the sender's clock; below, whole periods are a loss.
-STEP_S = 0.1
 #: Seconds of stream for which a jump of the stamps must last before it is believed, and the longest that may take.
 SETTLE_S, LONGEST_S = 0.1, 1.0
 #: A jump is looked at from this many times the scatter of the stamps on, and at least this share of a period.
 MANY, LEAST = 6.0, 0.75
 #: A loss is a whole number of periods, give or take this share of one (or the scatter, if that is more).
 WHOLE = 0.25
-#: Stamps that are off by more than this share of a period were not counted on from the one before.
-STAMPED = 0.05
 #: Stamps made anew by which the scatter is judged (the worst quarter is left out); of a few the worst counts. Half a
 #: second without any counts as so many that were exact.
 N_SCATTER, FEW, CALM = 32, 8, 4
@@ -37,10 +44,6 @@ PIECE_S = 0.05
 JITTERY_S, SHORTEST_S = 1.5e-3, 4.0
 #: Seconds for which all stamps may be off to one side.
 DRAG_S = 2.0
-#: Share of the first stamps that may be broken.
-BROKEN = 0.2
-#: Stamps beyond this are none.
-ABSURD_S = 1e11
 #: Seconds of stream between updates of the clock map.
 UPDATE_S = 1.0
 
@@ -104,7 +107,7 @@ class Continuity:
         #: many there were between the last such ones.
         self._next, self._since = 0.0, 0
         self._pushes: deque[int] = deque(maxlen=8)
-        self._held: _Rows | None = None
+        self._held: Rows | None = None
         self._n_chunks = 0
         #: How much later than stamped the newest chunks came.
         self._lags: deque[float] = deque(maxlen=N_LAGS)
@@ -160,11 +163,11 @@ class Continuity:
                 self._lags.append(lag)
                 return self._take(data, stamps)
         self._n_chunks += 1
-        rows = _Rows(data, stamps, stamps + offset, np.tile([[pause, lag, self._n_chunks]], (n, 1)))
+        rows = Rows(data, stamps, stamps + offset, np.tile([[pause, lag, self._n_chunks]], (n, 1)))
         if not (np.abs(rows.stamps) < ABSURD_S).all():
             before = self._next if self._held is None else float(self._held.stamps[-1]) + self._period
             known = self._fit.known or self._held is not None
-            rows.stamps = _filled(rows.stamps, self._period, before if known else None, arrival or 0.0)
+            rows.stamps = filled(rows.stamps, self._period, before if known else None, arrival or 0.0)
         rows.stamps = spread_equal(rows.stamps, self._period)
         self._held = rows if self._held is None else self._held.followed_by(rows)
         return self._place(last=False)
@@ -225,7 +228,7 @@ class Continuity:
         """Judge the first stamps: unless they are exact, and only whole periods of them are missing, they scatter."""
         moves = np.diff(stamps) - self._period
         anew, early, far = np.abs(moves) > STAMPED * self._period, moves < 0, np.abs(moves) > STEP_S
-        lost = _whole(moves / self._period)
+        lost = whole_periods(moves / self._period)
         late = anew & ~lost & ~far
         if not (far & early).any() or not ((far & ~early).any() or late.any()):
             anew &= ~far  # a gap or a step of the clock, since it does not come back
@@ -266,7 +269,7 @@ class Continuity:
                 if total < BEGIN_S * self._sfreq and not last:
                     self._held = rows
                     break
-                rows.stamps = _unbroken(rows.stamps, self._period)
+                rows.stamps = unbroken(rows.stamps, self._period)
                 self._begin(rows.stamps)
                 found.append((self._map(), none))
             line = self._fit.time(self.index) + self._bias + np.arange(total - done) * self._fit.slope
@@ -296,7 +299,7 @@ class Continuity:
                 break
             else:
                 jumped = done
-                size = _level(off[:window], max(self._tolerance, self._period / 2))
+                size = level(off[:window], max(self._tolerance, self._period / 2))
                 for item in self._jump(size, float(rows.stamps[done]), *rows.came[done, :2].tolist()):
                     found.append((item, none))
                     if isinstance(item, Gap):
@@ -306,7 +309,7 @@ class Continuity:
                     found.append((self._map(), none))
         return found
 
-    def _take_rows(self, rows: _Rows, start: int, stop: int) -> list[Placed]:
+    def _take_rows(self, rows: Rows, start: int, stop: int) -> list[Placed]:
         """Hand on samples in the chunks in which they came."""
         edges = (start + 1 + np.flatnonzero(np.diff(rows.came[start:stop, 2]))).tolist()
         pairs = pairwise([start, *edges, stop])
@@ -373,71 +376,3 @@ class Continuity:
     def _map(self) -> ClockMap:
         self._told = self.index
         return self._fit.map(self.index)
-
-
-class _Rows:
-    """Samples that wait to be placed: as they came, with their stamps as they came and brought to this machine's clock.
-
-    ``came`` says of each how much longer than it lasts its chunk was waited for, how much later than stamped that came,
-    and a number of the chunk, shape (n_samples, 3).
-    """
-
-    def __init__(
-        self, data: NDArray[Any], raw: NDArray[np.float64], stamps: NDArray[np.float64], came: NDArray[np.float64]
-    ) -> None:
-        self.data, self.raw, self.stamps, self.came = data, raw, stamps, came
-
-    def followed_by(self, other: _Rows) -> _Rows:
-        mine, its = (self.data, self.raw, self.stamps, self.came), (other.data, other.raw, other.stamps, other.came)
-        return _Rows(*(np.concatenate(pair) for pair in zip(mine, its, strict=True)))
-
-    def after(self, n: int) -> _Rows:
-        return _Rows(self.data[n:], self.raw[n:], self.stamps[n:], self.came[n:])
-
-    def wait_less(self, start: int, seconds: float) -> None:
-        """A gap accounts for a pause: what follows in the same chunk has that much less of it."""
-        pauses = self.came[start:, 0]
-        pauses[pauses == pauses[0]] -= seconds
-
-
-def _level(off: NDArray[np.float64], tolerance: float) -> float:
-    """How far stamps have jumped for good: what lies nearest to the old line, without its scatter."""
-    nearest = np.abs(off).min()
-    return float(np.median(off[np.abs(off) <= nearest + tolerance]))
-
-
-def _whole(periods: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of these are whole numbers from 1 on, give or take what a wrong nominal rate makes of them."""
-    off = np.abs(periods - np.round(periods))
-    return np.asarray((periods > 1 / 2) & (off <= 2 * STAMPED + 0.01 * np.abs(periods)))
-
-
-def _filled(stamps: NDArray[np.float64], period: float, before: float | None, otherwise: float) -> NDArray[np.float64]:
-    """Put what the stamps around them suggest in the place of stamps that are none."""
-    sane, rows = np.abs(stamps) < ABSURD_S, np.arange(len(stamps))
-    if before is None:  # as the first good one says
-        first = int(np.argmax(sane))
-        before = float(stamps[first]) - first * period if sane.any() else otherwise
-    newest = np.maximum.accumulate(np.where(sane, rows, -1))
-    since = np.where(newest < 0, before, stamps[newest])
-    return np.where(sane, stamps, since + (rows - np.maximum(newest, 0)) * period)
-
-
-def _unbroken(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:
-    """Take out what few stamps are nowhere near the others, if those before and after them are."""
-    off = stamps - np.arange(len(stamps)) * period
-    broken = np.abs(off - np.median(off)) > STEP_S
-    if broken[0] or broken[-1] or not 0 < np.count_nonzero(broken) < BROKEN * len(stamps):
-        return stamps
-    return _filled(np.where(broken, np.nan, stamps), period, None, 0.0)
-
-
-def spread_equal(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:
-    """Spread runs of equal stamps, which some senders give to a whole chunk: LSL stamps its last sample."""
-    same = np.diff(stamps) == 0
-    if not same.any():
-        return stamps
-    ends = np.flatnonzero(np.append(~same, True))
-    rows = np.arange(len(stamps))
-    end = ends[np.searchsorted(ends, rows)]
-    return np.asarray(stamps[end] - (end - rows) * period)

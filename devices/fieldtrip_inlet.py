@@ -9,12 +9,13 @@ import numpy as np
 import pylsl
 
 from devices.clock_fit import ClockFit
-from devices.continuity import STEP_S, UPDATE_S, Continuity
+from devices.continuity import UPDATE_S, Continuity
 from devices.fieldtrip import FieldTripSource
 from devices.lsl import Arrival
 from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
 from devices.overrides import Overrides
 from devices.rate import RateWatch
+from devices.stamps import STEP_S
 from pipeline.stream import Block, Gap
 
 #: Format in which LSL and XDF, which know no unsigned numbers, carry those of the buffer.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.continuity import STEP_S
+from devices.stamps import STEP_S
 from devices.timeline import read_timeline
 from pipeline.decoders.presets import Preset
 from pipeline.decoding_graph import NEURAL, decoding_graph

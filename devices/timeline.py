@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.clock_fit import MEMORY_S, ClockFit
-from devices.continuity import JITTERY_S, STEP_S, Continuity, spread_equal
+from devices.continuity import JITTERY_S, Continuity
 from devices.rate import LOST, percent, rate_words
+from devices.stamps import STEP_S, spread_equal
 from pipeline.stream import Block, Gap
 
 #: Seconds of stamps that are placed at once.

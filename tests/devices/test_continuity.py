@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.continuity import STEP_S, Continuity
+from devices.continuity import Continuity
+from devices.stamps import STEP_S
 from pipeline.stream import Block, ClockMap, Gap
 
 SFREQ, CHUNK = 500.0, 10
