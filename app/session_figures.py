@@ -226,7 +226,7 @@ def session_figures(path: Path) -> SessionFigures:
     known = cued >= 0
     # Looked at every half second, so that time without decisions counts as what it is.
     end = max(seen.last, decisions[-1].time) - begin
-    if not max(end, *times, *starts) - min(0.0, *starts) <= LONGEST_S:
+    if not max([end, *times, *starts]) - min([0.0, *starts]) <= LONGEST_S:
         raise ValueError(f"{path}: its times lie more than {LONGEST_S / 86400:g} days apart")
     grid = np.arange(starts[0] if cues else 0.0, end, GRID_S)
     newest = np.searchsorted(times[scored], grid, side="right") - 1

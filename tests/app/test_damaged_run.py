@@ -7,6 +7,7 @@ from app.replay import replay
 from app.report import report
 from app.tape import survey
 from app.train import train
+from benchmarks.fuzz import resealed
 from benchmarks.sessions import write_session
 from devices import xdf
 from devices.session_file import SessionFile
@@ -66,9 +67,19 @@ def test_a_replay_that_is_watched_knows_it(flipped):
     assert found.whole
 
 
-def test_cues_that_name_nobody_known_are_refused_in_words(run, tmp_path, capsys):
-    from benchmarks.fuzz import resealed
+def test_a_run_without_any_cue_has_a_report(run, tmp_path, capsys):
+    path = run / "loop.xdf"
+    whole = path.read_bytes()
+    resealed(path, lambda c: b"" if b"attend:" in c.content else c.raw, tmp_path / "loop.xdf")
+    path.write_bytes((tmp_path / "loop.xdf").read_bytes())
+    try:
+        report(run)
+    finally:
+        path.write_bytes(whole)
+    assert "0 of 0" in capsys.readouterr().out
 
+
+def test_cues_that_name_nobody_known_are_refused_in_words(run, tmp_path, capsys):
     path = run / "loop.xdf"
     whole = path.read_bytes()
     resealed(path, lambda c: c.raw.replace(b"attend:Ada", b"attend:Eve"), tmp_path / "loop.xdf")
