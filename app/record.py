@@ -87,7 +87,7 @@ def record(
         _watch(engine, recorder, stop, events, seconds, quiet=quiet)
     finally:  # whatever became of the terminal, what was recorded is brought to the disk
         engine.stop()
-        failure = _close(recorder)
+        failure, path = _close(recorder), recorder.path  # another one, if somebody put something else there
     while events:
         say(events.popleft())
     console.print(live_table(engine, None, time.monotonic() - begun))
