@@ -20,6 +20,7 @@ import pytest
 from devices.lsl_info import StreamError, describe_xml
 from devices.player import Player
 from devices.recordings import Recording, RecordingError, Segment, open_recording
+from devices.timeline import read_timeline
 from pipeline.stream import StreamSpec
 
 RNG = np.random.default_rng(11)
@@ -104,6 +105,14 @@ def test_samples_stamps_gaps_and_markers_arrive(speed, sfreq):
     assert before < stamps[0] < after
     # Nothing is sent before its time.
     assert after - stamps[0] >= times[-1] / speed
+
+
+def test_stamps_are_those_of_the_recording_where_its_rate_is_not_the_nominal_one():
+    source = recording(segments=[Segment(0, 500, 0.0)])
+    source.timeline = read_timeline("slow", np.arange(500) / 249.5, 250.0)
+    with Player(source, 2.0) as player:
+        _, stamps, _, _ = listen(player, source)
+    np.testing.assert_allclose(stamps - stamps[0], np.arange(500) / 249.5, atol=1e-4, rtol=0)
 
 
 def test_description_comes_through():
