@@ -42,6 +42,26 @@ def test_a_fieldtrip_buffer_is_recorded_and_replayed_bit_for_bit(tmp_path, dtype
     assert rows(out).shape == (1900, 3)
 
 
+def test_the_words_of_the_user_hold_for_a_buffer_as_for_a_stream(tmp_path):
+    words = 'unit = "0.5 uV"\nchannels = ["!Oz"]\nbads = ["Pz"]\nch_type = "seeg"\n'
+    sent = np.random.default_rng(0).integers(0, 30_000, (500, 3)).astype(np.int16)
+    with FieldTripServer() as server, Acquisition(server.port) as acquisition:
+        acquisition.put_header(3, 500.0, "int16", ["Cz", "Pz", "Oz"])
+        acquisition.put(sent[:100])
+        with recording(SESSION.replace('unit = "uV"\n', words).format(port=server.port), tmp_path) as rig:
+            time.sleep(0.3)
+            for k in range(100, 500, 25):
+                acquisition.put(sent[k : k + 25])
+                time.sleep(0.02)
+            rig.wait_for(lambda: rig.engine.streams["eeg"].n_samples >= 400)
+    spec = rig.engine.descriptions["eeg"].spec
+    assert (spec.ch_names, spec.ch_types, spec.units) == (("Cz", "Pz"), ("seeg",) * 2, ("0.5 uV",) * 2)
+    got = rows(consumed(rig.path))
+    np.testing.assert_array_equal(got[:, 0], sent[100:, 0])
+    assert np.isnan(got[:, 1]).all()
+    replayed(rig.path)
+
+
 def test_what_the_buffer_does_not_say_must_be_in_the_configuration():
     text = SESSION.format(port=1972)
     for old, new, words in (

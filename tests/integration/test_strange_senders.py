@@ -8,6 +8,8 @@ import pylsl
 import pytest
 from rig import check_tiling, consumed, markers, recording, replayed, rows
 
+from devices.overrides import Overrides
+from devices.recordings import open_recording
 from devices.session_file import SessionFile
 from pipeline.stream import Block
 
@@ -98,6 +100,13 @@ def test_counts_of_an_unknown_type_with_auxiliary_channels_and_no_rate_are_used_
     last = [item for item in outputs["bandpass"] if isinstance(item, Block)][-1]
     assert last.bad.tolist() == [i == 2 for i in range(6)], "and the others are good"
     assert "E2" in next(e for e in rig.events if e.startswith("masked channels"))
+    # Played or imported, the recording is still what the user said when it was made.
+    again = open_recording(rig.path)
+    assert again.spec.evolve(name="") == description.spec.evolve(name="", units=("uV",) * 6)
+    np.testing.assert_allclose(np.delete(again.read(0, 100), 2, axis=1), np.delete(got[:100], 2, axis=1) * 0.5)
+    assert np.isnan(again.read(0, 100)[:, 2]).all()
+    other = open_recording(rig.path, overrides=Overrides(unit="2 uV", bads=("E0",)))
+    np.testing.assert_allclose(other.read(0, 100)[:, 1], got[:100, 1] * 2.0)
     # What came is in the file as it came.
     import pyxdf
 
