@@ -97,7 +97,9 @@ def sampled(number: int, clock: str) -> tuple[StreamSpec, NDArray[np.float64], N
     times = np.array(instants[:n])
     packets = np.arange(n).reshape(-1, PACKET)
     if "lost" in clock:
-        packets = packets[rng.random(len(packets)) >= LOST]
+        kept = rng.random(len(packets)) >= LOST
+        kept[0] = True  # talkers of an imported run begin with its first sample
+        packets = packets[kept]
     rows = packets.ravel()
     stamps = times[rows] + np.repeat(rng.normal(0, JITTER_S, len(packets)), PACKET)
     return spec, 1000.0 + stamps, signal(times[rows]).astype(np.float32)
