@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import io
 import json
+import logging
 import multiprocessing as mp
 import random
 import re
@@ -412,6 +413,9 @@ def _work(pipe: Connection) -> None:
         number, command = job
         said = io.StringIO()
         fault, status = "", -1
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(said)
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             app_console.console.file = app_console._errors.file = said
             try:
@@ -424,6 +428,8 @@ def _work(pipe: Connection) -> None:
                     place = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(where))
                     fault = f"{type(error).__name__}: {str(error)[:200]} at {place}"
         words = said.getvalue()
+        if not fault and "Traceback (most recent call last)" in words:
+            fault = f"a traceback in the log: {words.strip().splitlines()[-1]}"
         if not fault and (bad := FORBIDDEN.search(words) or FORGED.search(words)):
             fault = f"{bad[0]!r} reaches the terminal: {words[max(0, bad.start() - 60) : bad.start() + 20]!r}"
         pipe.send(Outcome(number, command, status, fault, words[-2000:]))

@@ -63,7 +63,10 @@ def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Reco
     import pyxdf
 
     with in_words(path), warnings_logged(path):
-        with _opened(path) as file, _without(logging.getLogger(pyxdf.load_xdf.__module__), "clock-segments differ"):
+        with (
+            _opened(path) as file,
+            _without(logging.getLogger(pyxdf.load_xdf.__module__), "clock-segments differ", path),
+        ):
             streams, _ = pyxdf.load_xdf(file, synchronize_clocks=True, dejitter_timestamps=False)
         recorded = _recorded_words(streams, path)
         chosen = _choose(streams, wanted, path, lambda stream: sfreq or recorded.get(_number(stream), NOTHING).sfreq)
@@ -104,10 +107,13 @@ def _opened(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def _without(logger: logging.Logger, words: str) -> Iterator[None]:
-    """Keep back what a logger says of every file whose stamps are left as they are."""
+def _without(logger: logging.Logger, words: str, path: Path) -> Iterator[None]:
+    """Keep back what a logger says of every file whose stamps are left as they are; say its errors as warnings."""
 
     def other(record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.ERROR:  # in words, and without the traceback that it brings along
+            log.warning("%s: pyxdf: %s", path.name, record.getMessage().strip())
+            return False
         return words not in record.getMessage()
 
     logger.addFilter(other)

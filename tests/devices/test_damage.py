@@ -14,7 +14,7 @@ import devices.session_writer
 from benchmarks.fuzz_inputs import labrecorder
 from benchmarks.sessions import SFREQ, SPEECH_HZ, write_session
 from devices import xdf
-from devices.recordings import open_recording
+from devices.recordings import RecordingError, open_recording
 from devices.sealed import Sealer
 from devices.session_file import Consumed, Damaged, SessionFile
 from devices.session_run import CUES, read_cues, read_session_runs
@@ -236,3 +236,16 @@ def test_a_damaged_file_is_played_and_imported_without_what_is_damaged(tmp_path,
     places = np.searchsorted(times, then + 1e-6) - 1
     np.testing.assert_allclose(then, times[places], atol=2e-3)
     np.testing.assert_array_equal(now, data[places])
+
+
+def test_what_pyxdf_cannot_read_is_said_without_its_traceback(tmp_path, caplog):
+    path = tmp_path / "x.xdf"
+    labrecorder(path)
+    raw = bytearray(path.read_bytes())
+    chunk = [c for c in xdf.read_chunks(path) if c.tag == xdf.SAMPLES and c.stream_id == 1][5]
+    raw[chunk.stop - len(chunk.content) + 1] -= 7  # fewer samples than the chunk holds
+    path.write_bytes(raw)
+    with contextlib.suppress(RecordingError):
+        open_recording(path)
+    assert "x.xdf: pyxdf: " in caplog.text
+    assert not any(record.exc_info for record in caplog.records)
