@@ -23,7 +23,9 @@ def read_text(path: Path) -> str:
     """
     if path.is_dir():
         inside = sorted(path.glob("*.toml"), key=lambda one: (one.name != "session.toml", one.name))
-        raise ConfigError(f"{path} is a folder: name {f'the file in it, {inside[0]}' if inside else 'a file'}")
+        raise ConfigError(
+            f"{path} is a folder, not a file: name {f'the file in it, {inside[0]}' if inside else 'a file'}"
+        )
     try:
         return regular_file.read_text(path)
     except FileNotFoundError:

@@ -239,7 +239,7 @@ def test_a_terminal_of_another_encoding_is_no_reason_to_fail(foreign, tmp_path):
         ("[sound\n", "is not valid TOML: "),
         (None, "no such file"),
         (b"\xff", "not UTF-8"),
-        ("folder", "is a folder: name "),
+        ("folder", "is a folder, not a file: name "),
     ],
 )
 def test_a_file_that_is_no_toml_is_told_before_anything_heavy_is_loaded(name, text, words, tmp_path):

@@ -100,7 +100,9 @@ def test_a_key_that_was_nearly_right(right, wrong):
 
 def test_a_folder_in_place_of_its_file(tmp_path):
     (tmp_path / "session.toml").write_text(SESSION)
-    (path,) = advice(r"is a folder: name the file in it, (.*)", told(ConfigError, lambda: load_config(tmp_path)))
+    (path,) = advice(
+        r"is a folder, not a file: name the file in it, (.*)", told(ConfigError, lambda: load_config(tmp_path))
+    )
     assert load_config(type(tmp_path)(path)).sound is not None
 
 

@@ -198,9 +198,7 @@ def test_recorded_without_sound_it_is_replayed_as_well(tmp_path, source_id, fold
 
 
 def test_not_compiled_is_refused_before_a_session_and_in_it(source_id, folders, empty_cache):
-    words = (
-        f"not compiled for onnx, float32 and 2 talkers; first run: earmark compile '{folders / 'network'}' --backend"
-    )
+    words = f"not compiled for onnx, float32 and 2 talkers; first run: earmark compile {folders / 'network'} --backend"
     config = parse_config(ATTENTION.format(name=source_id), "test", folders)
     with sender("plain", source_id), speech(source_id), pytest.raises(ConfigError, match=words):
         Engine(config).connect()
