@@ -117,10 +117,10 @@ def _rate(name: str, engine: Engine) -> tuple[bool, str]:
     words = f"; {status.n_missing} more are missing, {percent(lost)}" if lost > LOST else ""
     if watch is not None and watch.words:
         words += f"; {watch.words}"
-    if watch is not None and watch.wrong and watch.real is not None:
-        fix = f"Set the sender's nominal rate right, or sfreq = {watch.real:.5g} in [streams.{name}]"
-        if watch.blind:
-            fix = f"Look at the amplifier's radio link; if its rate is {watch.real:.5g} Hz, say so: {fix}"
+    if watch is not None and watch.wrong and watch.likely is not None:
+        fix = f"Set the sender's nominal rate right, or sfreq = {watch.likely:.5g} in [streams.{name}]"
+        if watch.blind or watch.regular is not None:
+            fix = f"Look at the amplifier's radio link; if its rate is {watch.likely:.5g} Hz, say so: {fix}"
         return False, f"{words}. Filters would be off by as much. {fix}"
     came = (status.effective_sfreq or nominal) / inlet.description.speed
     if abs(came / nominal - 1) > APART:

@@ -95,7 +95,7 @@ class Continuity:
         self._fit = fit or ClockFit(sfreq)
         self._fit.memory_s = SHORTEST_S
         self._arrival: float | None = None
-        self._told = 0
+        self._told = self._looked = 0
         self._steps: NDArray[np.float64] = np.zeros(0)
         #: Seconds by which stamps may be off, and how much they scatter; by the newest chunks, and what these were
         #: off by on average.
@@ -252,6 +252,8 @@ class Continuity:
         self.rate.count(len(data))
         if self.index - self._told >= UPDATE_S * self._sfreq:
             found.append((self._map(), raw[:0]))
+        if self.index - self._looked >= UPDATE_S * self._sfreq:  # however often the map is told
+            self._looked = self.index
             blind = self._tolerance > 1.5 * self._period
             found += [(words, raw[:0]) for words in self.rate.look(self.index, self._fit.slope, self._scatter, blind)]
         return found

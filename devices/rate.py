@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
+from statistics import median
+
 #: Relative difference between real and nominal rate from which on it is said: crystals stray by a tenth of it.
 SAID = 2e-4
 #: From here on a rate is wrong: filters are designed at the nominal one, and a notch 1 % off its line misses it.
 WRONG = 0.01
 #: Share of samples that may be missing before it is said every minute, and that minute in seconds of stream.
 LOST, EVERY_S = 0.005, 60.0
+#: Gaps that follow one another at one distance, at most this in seconds, may be none: so many, and this share of them.
+N_REGULAR, REGULAR, REGULAR_S = 20, 0.9, 0.5
 #: Least seconds of stream before a rate is known, and before one that is nearly right is said.
 LEAST_S, SURE_S = 3.0, 20.0
 #: How it is said that stamps do not show where a sample is missing.
@@ -56,6 +61,9 @@ class RateWatch:
         self._name, self._sfreq = name, sfreq
         self._said, self._at = 0.0, 0.0
         self._n_come = self._n_lost = self._n_gaps = 0
+        #: Samples that came before each of the newest gaps, and that were missing in it; those since the last one.
+        self._runs: deque[tuple[int, int]] = deque(maxlen=4 * N_REGULAR)
+        self._since, self._regular_said = 0, False
         #: Samples per second by the stamps, those known to be missing included; None while it is not known well enough
         #: to be compared with the nominal rate.
         self.real: float | None = None
@@ -65,21 +73,56 @@ class RateWatch:
     def count(self, n: int) -> None:
         """Samples came."""
         self._n_come += n
+        self._since += n
 
     def lose(self, n: int) -> None:
         """Samples are missing."""
         self._n_lost += n
         self._n_gaps += 1
+        self._runs.append((self._since, n))
+        self._since = 0
+
+    @property
+    def regular(self) -> float | None:
+        """The rate if what looks like losses at regular intervals is none; None if it does not look so.
+
+        A sender whose rate is lower than it says, and that stamps its chunks, leaves a gap after each of them.
+        """
+        runs = [run for run, _ in self._runs]
+        if len(runs) < N_REGULAR:
+            return None
+        middle = median(runs)
+        if middle > REGULAR_S * self._sfreq or sum(abs(run - middle) <= 1 for run in runs) < REGULAR * len(runs):
+            return None
+        return self._sfreq * sum(runs) / sum(run + n for run, n in self._runs)
+
+    @property
+    def regular_words(self) -> str:
+        """What there is to say of losses at regular intervals; empty if there are none."""
+        regular = self.regular
+        if regular is None:
+            return ""
+        run, n = median(run for run, _ in self._runs), median(n for _, n in self._runs)
+        return (
+            f"after every {run:g} samples {n:g} are missing: they are lost regularly, or the real rate is about "
+            f"{regular:.3g} Hz, not {self._sfreq:g} Hz"
+        )
 
     @property
     def words(self) -> str:
         """What there is to say of the rate; empty if nothing."""
-        return "" if self.real is None else rate_words(self.real, self._sfreq, self.blind)
+        real = "" if self.real is None else rate_words(self.real, self._sfreq, self.blind)
+        return "; ".join(words for words in (self.regular_words, real) if words)
 
     @property
     def wrong(self) -> bool:
         """Whether filters made for the nominal rate do something else."""
-        return self.real is not None and abs(self.real / self._sfreq - 1) > WRONG
+        return self.likely is not None and abs(self.likely / self._sfreq - 1) > WRONG
+
+    @property
+    def likely(self) -> float | None:
+        """The rate that ``sfreq`` should say, as far as it is known."""
+        return self.real if self.regular is None else self.regular
 
     def look(self, index: int, slope: float, scatter: float, blind: bool) -> list[str]:
         """Return what is to be said now, in words.
@@ -105,6 +148,9 @@ class RateWatch:
             self._said = off
             if words := self.words:
                 found.append(f"{self._name}: {words}")
+        if not self._regular_said and self.regular is not None:
+            self._regular_said = True
+            found.append(f"{self._name}: {self.words}")
         if seconds - self._at >= EVERY_S:
             lost = self._n_lost / max(1, self._n_lost + self._n_come)
             if lost > LOST:

@@ -143,6 +143,7 @@ def read_timeline(name: str, stamps: NDArray[np.float64], sfreq: float, until: f
         at_rows, times = _knots(points, starts, stops, moved, period, scatter)
     words = [f"the clock of its stamps was set by {by:+.4g} s at sample {row}" for row, by in steps]
     words += _words(points, n, lost, sfreq, period, scatter, continuity.rate.blind)
+    words += [continuity.rate.regular_words] if continuity.rate.regular_words else []
     if leaps:
         count = sum(stop - start for start, stop in leaps)
         words.append(f"{count} time stamps leap and come back: these samples are placed by their number")

@@ -1,8 +1,11 @@
 """What is said of a rate, when, and how often."""
 
+import numpy as np
 import pytest
 
+from devices.continuity import Continuity
 from devices.rate import RateWatch, rate_words
+from devices.timeline import read_timeline
 
 SFREQ = 250.0
 
@@ -59,3 +62,50 @@ def test_losses_that_cannot_be_placed_are_said_every_minute():
     _, said = watched(237.5, 185, scatter=0.02, blind=True)
     assert len(said) == 3
     assert all("237.5 of 250 Hz: 5 % of the samples are missing" in words for words in said)
+
+
+def chunks_of_ten(nominal, real, seconds=30):
+    """What a sender with another rate than it says sends: it stamps chunks, and within them the nominal rate holds."""
+    watch = Continuity("eeg", nominal)
+    said = []
+    for k in range(int(seconds * real / 10)):
+        newest = 100.0 + 10 * (k + 1) / real
+        stamps = newest - (9 - np.arange(10)) / 250.0
+        placed = watch.add(np.zeros((10, 1), np.float32), stamps, newest)
+        said += [item for item, _ in placed if isinstance(item, str)]
+    return watch, said
+
+
+@pytest.mark.parametrize(("real", "n", "about"), [(100.0, 15, 100), (227.27272, 1, 227), (225.63, 1, 227)])
+def test_gaps_after_every_chunk_may_be_a_rate(real, n, about):
+    watch, said = chunks_of_ten(250.0, real)
+    assert watch.n_gaps > 100
+    assert watch.rate.wrong
+    assert watch.rate.likely == pytest.approx(real, rel=0.01)
+    words = f"after every 10 samples {n} are missing: they are lost regularly, or the real rate is about {about} Hz"
+    assert [words in one for one in said].count(True) == 1
+    stamps = (100.0 + 10 * np.arange(1, 300)[:, None] / real - (9 - np.arange(10)) / 250.0).ravel()
+    assert any(words in one for one in read_timeline("x", stamps, 250.0).words), "of a file, too"
+
+
+@pytest.mark.parametrize("real", [225.0, 240.0, 275.0, 375.0])
+def test_a_rate_that_is_another_than_the_nominal_one_is_said_however_stamps_jump(real):
+    watch, said = chunks_of_ten(250.0, real)
+    assert watch.rate.wrong
+    assert watch.rate.likely == pytest.approx(real, rel=0.02)
+    assert said
+
+
+def test_a_rate_that_the_user_says_ends_the_gaps():
+    watch, said = chunks_of_ten(225.0, 225.0)
+    assert watch.n_gaps <= 1, "the first stamps alone may mislead"
+    assert (watch.rate.wrong, said) == (False, [])
+
+
+def test_a_packet_lost_now_and_then_is_no_rate():
+    watch = RateWatch("eeg", SFREQ)
+    rng = np.random.default_rng(0)
+    for run in rng.geometric(0.05, 200):
+        watch.count(12 * int(run))
+        watch.lose(12)
+    assert (watch.regular, watch.wrong, watch.words) == (None, False, "")
