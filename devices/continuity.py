@@ -351,7 +351,7 @@ class Continuity:
             missing = off if whole else 0.0
         elif off > 0 and stamp <= self._until and lag > min(self._lags, default=lag) - off / 2:
             missing = off
-        elif pause > self._tolerance:
+        elif pause > max(self._tolerance, STEP_S):  # chunks come late by less, and nothing is missing
             missing = pause  # the sender came back with another clock: only the pause tells
         else:
             missing = 0.0

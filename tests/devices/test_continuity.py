@@ -78,11 +78,13 @@ def test_a_pause_with_a_jump_of_the_stamps_is_a_gap_of_that_length(seconds, shar
     assert tiles(items) == gap.stop + 20 * CHUNK
 
 
+@pytest.mark.parametrize("late", [0.0, 0.004, 0.05])
 @pytest.mark.parametrize("step", [10.0, -10.0, 0.5, -0.5])
-def test_a_step_of_the_clock_invents_and_drops_nothing(step):
+def test_a_step_of_the_clock_invents_and_drops_nothing(step, late):
+    """Not even if the chunk with the step, and those after it, arrive a little later than those before."""
     continuity = Continuity("x", SFREQ)
     items = run(continuity, chunks(20))
-    items += run(continuity, chunks(20, start=20 * CHUNK / SFREQ, stamp0=step))
+    items += run(continuity, chunks(20, start=20 * CHUNK / SFREQ, stamp0=step, arrival0=late))
     assert not gaps(items)
     assert continuity.n_steps == 1
     assert [item for item in items if isinstance(item, str)] == [
