@@ -56,7 +56,6 @@ def test_each_window_gets_its_own_answer(lanes):
     for value in range(20):
         answer = asked.ask(window(value))
         assert answer.fresh
-        assert answer.age < BUDGET
         assert answer.outputs[0].tolist() == [value + 1] * 3
     assert (answer.counts.in_time, answer.counts.missed) == (20, 0)
 

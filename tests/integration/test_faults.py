@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import senders
 from rig import CHAIN, Rig, check_tiling, consumed, recording, replayed, rows, sender, small_disk
+from too_busy import Queueing
 
 from devices.lsl_info import StreamError
 from devices.lsl_search import StreamSelector, find_one, find_streams
@@ -150,10 +151,13 @@ def test_on_a_full_disk_the_live_path_goes_on_and_nothing_is_lost_once_there_is_
             rig.wait_for(lambda: any("No space left" in alarm for alarm in rig.alarms))
             status = rig.engine.streams["eeg"]
             n_samples, n_late = status.n_samples, rig.engine.n_late
+            queued = Queueing(os.getpid())
             rig.run(3)
-            assert status.n_samples - n_samples > 2 * senders.SFREQ, "the graph goes on"
-            assert status.n_skipped == 0
-            assert rig.engine.n_late - n_late < 30, "of about 150 chunks"
+            queued.note()
+            with queued.excuses():
+                assert status.n_samples - n_samples > 2 * senders.SFREQ, "the graph goes on"
+                assert status.n_skipped == 0
+                assert rig.engine.n_late - n_late < 30, "of about 150 chunks"
             (disk / "ballast").unlink()
             rig.run(1)
         blocks, gaps = check_tiling(consumed(rig.path))

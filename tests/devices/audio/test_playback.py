@@ -1,13 +1,14 @@
 import contextlib
 import dataclasses
 import math
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.audio import playback
 from devices.audio.inputs import Microphone
 from devices.audio.playback import Names, Playback, Resume, compose
 from devices.audio.records import ENDED, PLAYING, STOPPING, Gains, Operator, Seqlock, Status, padded
@@ -217,6 +218,27 @@ def test_peaks_fall_by_20_db_a_second_and_the_limiter_is_shown():
         assert quiet.limiter_db == pytest.approx(loud.limiter_db - 20, abs=1)
 
 
+@pytest.fixture
+def computing_s(monkeypatch):
+    """How long every buffer takes to compute, s: this process's own clock stands still otherwise."""
+    now, cost = [0.0], [0.0]
+
+    def perf_counter():
+        now[0] += cost[0]
+        return now[0]
+
+    monkeypatch.setattr(playback, "time", SimpleNamespace(perf_counter=perf_counter))
+    return cost
+
+
+def test_buffers_that_take_longer_than_they_last_are_late(computing_s):
+    with Stage() as stage:
+        for computing_s[0] in (0.0, 0.9 * 256 / SFREQ, 1.1 * 256 / SFREQ, 0.0, 5 * 256 / SFREQ):
+            stage.buffer()
+        assert stage.status.read().late == 2
+
+
+@pytest.mark.usefixtures("computing_s")
 def test_missed_and_late_buffers_are_counted():
     with Stage() as stage:
         for k in range(400):
@@ -285,18 +307,6 @@ def test_a_log_that_nobody_reads_stops_nothing():
             stage.gains.write(Gains(padded([0.0, 0.0]), 0.1, k))
             stage.play.buffer(1, 100.0 + k / SFREQ)
         assert stage.status.read().lost == 4200 - 4096
-
-
-def test_a_buffer_costs_little():
-    with Stage() as stage:
-        for _ in range(50):
-            stage.buffer()
-        costs = []
-        for _ in range(300):
-            began = time.perf_counter()
-            stage.buffer()
-            costs.append(time.perf_counter() - began)
-    assert np.median(costs) < 0.5 * 256 / SFREQ
 
 
 def test_what_the_driver_does_not_tell_makes_every_frame_as_much_later():
