@@ -6,10 +6,10 @@ from collections import deque
 
 import numpy as np
 
+from app.latency_stages import STAGES, TOTAL, StageTimer
+
 #: How many of the newest latencies the percentiles are taken of.
 N_LATENCIES = 10_000
-#: Parts of the way from the newest sample that went into a decision to the first sound with its gains.
-STAGES = ("sample to arrival", "arrival to decision", "decision to gains set", "gains set to sound")
 #: So many late scores among so many, and a decoder is too slow.
 MAX_MISSES, AMONG = 3, 100
 
@@ -42,11 +42,11 @@ class Ledger:
         self.n, self.n_dropped = 0, 0
         #: How often a decoder gave way to the next.
         self.n_demoted = 0
-        #: From the arrival of the newest sample to gains being set, in seconds; and all of the way, in parts.
+        #: Seconds from arrival to gains set (:data:`app.latency_stages.TOTAL`), and of every stage.
         self.latency = Latencies()
         self.stages = {name: Latencies() for name in STAGES}
         self._misses: deque[bool] = deque(maxlen=AMONG)
-        self._set_at: dict[int, float] = {}
+        self._timer = StageTimer()
 
     def count(self) -> int:
         """Count a decision; return its number, from 1."""
@@ -55,17 +55,16 @@ class Ledger:
 
     def time(self, newest: float, arrival: float, decided: float, done: float) -> None:
         """Note the LSL times of a score that was acted on: of its newest sample, of that one's arrival, and so on."""
-        self.latency.add(done - arrival)
-        for name, seconds in zip(STAGES, (arrival - newest, decided - arrival, done - decided), strict=False):
+        spans = self._timer.decided(self.n, newest, arrival, decided, done)
+        self.latency.add(spans.pop(TOTAL))
+        for name, seconds in spans.items():
             self.stages[name].add(seconds)
-        self._set_at[self.n] = done
-        self._set_at.pop(self.n - AMONG, None)
 
     def heard(self, decision: int, dac: float) -> None:
         """Note the LSL time of the first sound with the gains of a decision."""
-        asked = self._set_at.pop(decision, None)
-        if asked is not None:
-            self.stages[STAGES[-1]].add(dac - asked)
+        seconds = self._timer.heard(decision, dac)
+        if seconds is not None:
+            self.stages[STAGES[-1]].add(seconds)
 
     def judge(self, late: bool) -> bool:
         """Count a score as in time or late; return whether, with this one, too many of the newest were late."""

@@ -13,6 +13,7 @@ from app.dashboard.figures import milliseconds
 from app.dashboard.history import SPAN_S
 from app.dashboard.panel import Panel, View
 from app.dashboard.snapshot import Snapshot
+from app.latency_stages import TOTAL
 
 #: Height of a line of the table, and of the bar, in pixels.
 LINE, BAR = 15, 16
@@ -71,7 +72,7 @@ class _Ledger(QWidget):
             one = now.latency
             budget = f" (limit {milliseconds(one.budget)} ms)" if math.isfinite(one.budget) else ""
             late = math.isfinite(one.budget) and one.p99 > one.budget
-            words = f"total{budget}{' LATE' if late else ''}"
+            words = f"{TOTAL}{' LATE' if late else ''}{budget}"
             figures = tuple(map(milliseconds, (one.p50, one.p99, one.max)))
             rows.append((words, figures, look.bad if late else look.text))
         rows += [
