@@ -24,7 +24,7 @@ from app.new import new
 from app.play import play
 from app.record import record
 from app.replay import replay
-from app.report import report
+from app.report.command import report
 from app.run import run
 from app.serve import control, serve
 from app.stream import stream

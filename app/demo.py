@@ -82,7 +82,7 @@ def demo(
     from app.modes import Mode
     from app.protocol import Calibration, Protocol, RunPlan
     from app.replay import replay
-    from app.report import report
+    from app.report.command import report
     from app.session_screen import KEYS, Screen, in_window, refusals
     from app.signals import heeded, stop_on_signals
     from app.verdict import CUT_SHORT

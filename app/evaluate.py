@@ -87,7 +87,7 @@ def evaluate(
     """
     from app.console import console, fail, write_json
     from app.outputs import must_be_writable
-    from app.report_html import report_html
+    from app.report.html import report_html
     from app.runs import maker, progress
     from app.study import read_study
     from devices.corpus import evaluate_corpus, executor

@@ -35,7 +35,7 @@ def run(
     from app.config import load_config
     from app.console import fail, failures, say
     from app.keyboard import Keyboard
-    from app.report import report
+    from app.report.command import report
     from app.session_screen import KEYS, Screen, in_window, refusals
     from app.session_states import State
     from app.signals import heeded, stop_on_signals

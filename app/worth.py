@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.session_figures import SessionFigures
+    from app.report.figures import SessionFigures
     from devices.decoder_folder import Facts
 
 #: What to do about a decoder that is worth nothing.

@@ -30,7 +30,7 @@ from app.demo import simulated_session
 from app.environment import environment
 from app.modes import Mode
 from app.protocol import Calibration, Protocol, RunPlan
-from app.session_figures import session_figures
+from app.report.read_session import session_figures
 from app.supervisor import Supervisor
 from app.verify import Replay
 from devices import xdf

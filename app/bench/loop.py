@@ -167,7 +167,7 @@ def _measure(
 ) -> dict[str, Any]:
     from app.config import parse_config
     from app.loop import Loop
-    from app.session_figures import session_figures
+    from app.report.read_session import session_figures
     from devices.audio.engine import AudioEngine
     from devices.audio.outlets import SoundOutlets
     from devices.audio.prepare import prepare

@@ -227,7 +227,7 @@ class Review(Panel):
     def _judge(self) -> None:
         self._forget()
         self._of = self._run
-        self._start("app.dashboard.judge", [str(self._of)], "Replaying …").done.connect(self._judged)
+        self._start("app.report.worker", [str(self._of)], "Replaying …").done.connect(self._judged)
 
     def _judged(self, data: bytes) -> None:
         self._work, self._found = None, json.loads(data)
@@ -267,7 +267,7 @@ class Review(Panel):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
 
     def show_figures(self, found: dict[str, Any]) -> None:
-        """Lay out what :mod:`app.dashboard.judge` found."""
+        """Lay out what :mod:`app.report.worker` found."""
         followed = sorted(value for value in found["switches"] if value is not None)
         share = found["right"] / found["windows"] if found["windows"] else None
         median = f"median {followed[len(followed) // 2]:.1f} s" if followed else "none"

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.chart_svg import Axis, Chart
 from app.foreign import escaped as escape
+from app.report.chart_svg import Axis, Chart
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --faint: #60656c; --rule: #d9dce0; --grid: #e9ebee;

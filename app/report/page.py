@@ -1,73 +1,30 @@
-"""``earmark report``: one page about a session, with everything in it."""
+"""The page about a session: its figures in words, tables and charts."""
 
 from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-import typer
+import numpy as np
+from numpy.typing import NDArray
 
 from app.foreign import escaped as escape
+from app.loop_records import ANSWER, NOTE, TRIM
+from app.modes import Mode
+from app.report.chart_svg import Axis, Chart, Points
+from app.report.figures import SessionFigures, shaky, tmr
+from app.report.html import STYLE, accuracy_chart, by_window, table
+from app.worth import level_words, limit_words, run_words
+from devices.decoder_folder import Facts
 
-if TYPE_CHECKING:
-    from app.session_figures import SessionFigures
-    from devices.decoder_folder import Facts
-
-PAGE = "report.html"
-
-
-def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a session: loop.xdf and what lies beside it.")],
-) -> None:
-    """Score a recorded run against its cues; write report.html.
-
-    The report goes into the folder. Everything is computed from the recording, by replaying it. Exit status: 0 written,
-    1 something is missing.
-    """
-    from app.console import console, fail, failures
-    from app.outputs import must_be_writable
-    from app.session_figures import session_figures
-    from app.worth import limit_words, run_words
-    from devices.decoder_folder import load_decoder
-    from pipeline.decoders.decoder import DecoderError
-
-    recording = folder / "loop.xdf"
-    with failures():
-        if folder.name == recording.name:
-            fail(f"{folder} is a recording: name its folder, {folder.parent}")
-        if not folder.is_dir():
-            fail(f"{folder}: no such folder")
-        if not recording.exists() and (runs := sorted(folder.glob("run-*"))):
-            fail(f"{folder} holds {len(runs)} run(s): name one of them, such as {runs[-1]}")
-        if not recording.exists():
-            fail(f"{folder} holds no loop.xdf: nothing was decided live there")
-        if not recording.with_suffix(".decoder").is_dir():
-            fail(f"{recording} was recorded with a decoder: copy the folder loop.decoder beside it")
-        must_be_writable(folder / PAGE)
-        try:
-            decoder, facts = load_decoder(recording.with_suffix(".decoder"))
-            with console.status("Judging the session …"):
-                found = session_figures(recording)
-        except (DecoderError, ValueError) as error:
-            fail(str(error))
-        page = folder / PAGE
-        page.write_text(_page(folder.name, found, facts, decoder.spec.window), encoding="utf-8")
-    console.print("", *run_words(found, facts), sep="\n", markup=False, highlight=False)
-    for words in found.damage:
-        console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")
-    console.print(
-        f"Windows of {decoder.spec.window:g} s in which the talker cued had the highest score: {found.n_right} of "
-        f"{found.n_windows}; {limit_words(found.chance_limit)}.\n"
-        f"From 10 s after each cue on, correct decisions for {_percent(found.steady)} of the time; decisions were "
-        f"there for {_percent(found.covered)} of the time under a cue. Wrote {page}",
-        markup=False,
-        highlight=False,
-    )
+#: Colours of talkers, as in the window, on light and on dark paper; and dashes of their lines.
+LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b0588a", "#3c8dbc", "#b07d00", "#333333", "#8a8500")
+DARK = ("#56b4e9", "#f08a3c", "#2fc79b", "#e29bc4", "#8ed0f5", "#f0c04a", "#cccccc", "#f0e442")
+DASHES = ("none", "8 3", "2 3", "8 3 2 3", "12 3", "4 2", "12 3 2 3", "1 3")
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """Show a share in whole percent; NaN was not measured."""
     return "not measured" if math.isnan(value) else f"{100 * value:.0f} %"
 
 
@@ -75,25 +32,35 @@ def _decibels(value: float) -> str:
     return "not measured" if math.isnan(value) else f"{value:+.1f} dB"
 
 
-def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
-    from app.report_html import STYLE
-    from app.worth import level_words, limit_words, run_words
+def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
+    """Lay out the page.
 
+    Parameters
+    ----------
+    name : str
+        Of the session.
+    found : SessionFigures
+        What it is about.
+    facts : Facts
+        What is known of the decoder.
+    window : float
+        Seconds of a decision window.
+    """
     share = found.n_right / found.n_windows if found.n_windows else math.nan
     median = [value for value in found.latencies if not math.isnan(value)]
     median_text = f"{sorted(median)[len(median) // 2]:.1f} s" if median else "none"
     boxes = (
         (
             f"windows of {window:g} s right",
-            _percent(share),
+            percent(share),
             f"{found.n_right} of {found.n_windows}; {limit_words(found.chance_limit)}",
         ),
-        ("correct decisions", _percent(found.steady), "of the time, from 10 s after each cue"),
-        ("decisions there", _percent(found.covered), "of the time under a cue"),
+        ("correct decisions", percent(found.steady), "of the time, from 10 s after each cue"),
+        ("decisions there", percent(found.covered), "of the time under a cue"),
         ("switches followed", f"{len(median)} of {len(found.latencies)}", f"median {median_text}"),
         (
             "calibration",
-            _percent(facts.accuracy),
+            percent(facts.accuracy),
             f"cross-validated, {facts.n_decisions} decisions; {level_words(facts.chance_level)}, "
             f"{limit_words(facts.chance_limit)}",
         ),
@@ -117,7 +84,7 @@ def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{escape(name)}</title>
 <style>{STYLE}
-.cue {{ fill: var(--band); stroke: none; }} .second {{ stroke: var(--other); stroke-width: 2; }}
+{_talker_style(len(found.talkers))}
 </style>
 </head>
 <body>
@@ -126,7 +93,7 @@ def _page(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
 the recording. Research use only.</p>
 {"".join(f"<p><strong>{escape(one)}</strong></p>" for one in run_words(found, facts))}
 <dl class="facts">{cells}</dl>
-<h2>Probability that {escape(found.talkers[0])} is attended to</h2>
+<h2>Probability that each talker is attended to</h2>
 {_posterior(found)}
 <h2>Gains asked for</h2>
 {_gains(found)}{_trims(found)}
@@ -136,8 +103,8 @@ the recording. Research use only.</p>
 {_accuracy(found)}
 <h2>Latency</h2>
 {_latency(found)}
-<p class="faint">The decision window of {window:g} s is not part of these figures. From the newest sample to the
-decision there lie the delay of the amplifier, the filters, and the lags of the decoder.</p>
+<p class="faint">The decision window of {window:g} s is not part of these figures. From the newest sample to its
+arrival there lie the delay of the amplifier, the filters, and the lags of the decoder.</p>
 <h2>Signals</h2>
 {_signals(found)}
 <h2>Sound</h2>
@@ -155,8 +122,6 @@ decision there lie the delay of the amplifier, the filters, and the lags of the 
 
 def _operator(found: SessionFigures) -> str:
     """Notes of the operator, and answers, when they were given."""
-    from app.loop_records import ANSWER, NOTE
-
     said = [(time, words) for time, words in found.events if words.startswith((NOTE, ANSWER))]
     lines = "".join(f"<li>{time:.1f} s: {escape(words)}</li>" for time, words in said)
     return f"<h2>Notes and answers</h2>\n<ul>{lines}</ul>\n" if said else ""
@@ -185,32 +150,53 @@ def _cue_bands(found: SessionFigures, talker: int, end: float) -> list[tuple[flo
     return [
         (max(start, 0.0), min(stop, end))
         for (start, who), stop in zip(found.cues, stops, strict=True)
-        if who == name and stop > 0
+        if who == name and stop > 0 and start < end
     ]
 
 
-def _posterior(found: SessionFigures) -> str:
-    from app.chart_svg import Axis, Chart
+def _talker_style(n_talkers: int) -> str:
+    """Colours and dashes of talkers' lines: they differ in both, for whoever cannot tell colours apart."""
+    talkers = range(n_talkers)
+    light, dark = (" ".join(f"--talker{k + 1}: {of[k % len(of)]};" for k in talkers) for of in (LIGHT, DARK))
+    rules = [f":root {{ {light} }}", f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"]
+    for k in talkers:
+        colour = f"var(--talker{k + 1})"
+        rules.append(f".talker{k + 1} {{ stroke: {colour}; stroke-dasharray: {DASHES[k % len(DASHES)]}; }}")
+        rules.append(f".cue{k + 1} {{ fill: {colour}; stroke: none; }}")
+    return "\n".join(rules)
 
+
+def _key(found: SessionFigures) -> str:
+    """Which line is whose."""
+    items = "".join(
+        f'<li><svg viewBox="0 0 32 12" aria-hidden="true"><polyline class="talker{k}" points="0,6 32,6"/></svg>'
+        f"{escape(name)}</li>"
+        for k, name in enumerate(found.talkers, 1)
+    )
+    return f'<ul class="key">{items}</ul>'
+
+
+def _posterior(found: SessionFigures) -> str:
     end, ticks = _time_axis(found)
     chart = Chart(
         Axis(0.0, end, ticks, "time / s", lambda t: f"{t:g}"),
-        Axis(0.0, 1.0, [0.0, 0.25, 0.5, 0.75, 1.0], "probability", lambda p: f"{100 * p:g} %"),
-        "Posterior against time",
+        Axis(0.0, 1.06, [0.0, 0.25, 0.5, 0.75, 1.0], "probability", lambda p: f"{100 * p:g} %"),
+        "Posterior of each talker against time",
     )
-    for start, stop in _cue_bands(found, 0, end):
-        chart.band([(start, 0.0), (stop, 0.0)], [(start, 1.0), (stop, 1.0)], "cue")
-    chart.line([(0.0, 0.5), (end, 0.5)], "chance")
-    chart.line([(float(t), float(p)) for t, p in zip(found.times, found.probability[:, 0], strict=True)], "main")
+    for talker in range(len(found.talkers)):
+        for start, stop in _cue_bands(found, talker, end):
+            chart.band([(start, 1.02), (stop, 1.02)], [(start, 1.06), (stop, 1.06)], f"cue{talker + 1}")
+    chance = 1 / len(found.talkers)
+    chart.line([(0.0, chance), (end, chance)], "chance")
+    for talker in range(len(found.talkers)):
+        chart.line(_points(found.times, found.probability[:, talker]), f"talker{talker + 1}")
     return (
-        f"<figure>{chart.svg()}<figcaption>Shaded: the cue was to attend to {escape(found.talkers[0])}."
-        "</figcaption></figure>"
+        f"<figure>{chart.svg()}{_key(found)}<figcaption>The bar on top: whom the cue said to attend to. The straight "
+        "line: chance level.</figcaption></figure>"
     )
 
 
 def _gains(found: SessionFigures) -> str:
-    from app.chart_svg import Axis, Chart
-
     end, ticks = _time_axis(found)
     low = -12.0
     chart = Chart(
@@ -218,32 +204,32 @@ def _gains(found: SessionFigures) -> str:
         Axis(low, 6.0, [-12.0, -9.0, -6.0, -3.0, 0.0, 3.0, 6.0], "gain / dB", lambda g: f"{g:g}"),
         "Gains against time",
     )
-    for talker, kind in ((0, "main"), (1, "second")):
-        points: list[tuple[float, float | None]] = []
-        for time, gain in zip(found.times, found.gains[:, talker], strict=True):
-            level = max(float(gain), low)
-            points += [(float(time), points[-1][1] if points else level), (float(time), level)]
-        chart.line(points, kind)
-    first, second = (escape(name) for name in found.talkers[:2])
-    return f"<figure>{chart.svg()}<figcaption>Thick blue: {first}; green: {second}.</figcaption></figure>"
+    for talker in range(len(found.talkers)):
+        levels = np.maximum(found.gains[:, talker], low)  # each holds until the next
+        times, held = np.repeat(found.times, 2)[1:], np.repeat(levels, 2)[:-1]
+        chart.line(_points(np.append(times, end), np.append(held, levels[-1])), f"talker{talker + 1}")
+    return (
+        f"<figure>{chart.svg()}{_key(found)}<figcaption>Gains below {low:g} dB, silence among them, are drawn at "
+        f"{low:g} dB.</figcaption></figure>"
+    )
+
+
+def _points(times: NDArray[np.float64], values: NDArray[np.float64]) -> Points:
+    """Points of a line, broken at NaN."""
+    return [(float(t), None if math.isnan(v) else float(v)) for t, v in zip(times, values, strict=True)]
 
 
 def _trims(found: SessionFigures) -> str:
     """What is not in figures of gains: they are those that were asked for by steering."""
-    from app.loop_records import TRIM
-
     if not any(words.startswith(TRIM) for _, words in found.events):
         return ""
     return "<p><strong>The operator's trims came on top of this, and are not in it</strong>: see the events.</p>"
 
 
 def _tmr(found: SessionFigures) -> str:
-    import numpy as np
-
-    from app.chart_svg import Axis, Chart
-    from app.session_figures import tmr
-
     known = found.cued >= 0
+    if found.about.get("mode") == Mode.OPEN:
+        return "<p>Not measured: in an open loop decisions set no gains.</p>"
     if not known.any():
         return "<p>Not measured: no cue said who was to be attended to.</p>"
     end, ticks = _time_axis(found)
@@ -255,9 +241,7 @@ def _tmr(found: SessionFigures) -> str:
     chart.line([(0.0, 0.0), (end, 0.0)], "chance")
     values = np.full(len(known), np.nan)
     values[known] = tmr(found.gains[known], found.cued[known])
-    chart.line(
-        [(float(t), None if np.isnan(v) else float(v)) for t, v in zip(found.times, values, strict=True)], "main"
-    )
+    chart.line(_points(found.times, values), "main")
     return (
         f"<figure>{chart.svg()}<figcaption>Gain of the talker cued less that of the loudest other one; talkers are "
         "brought to the same loudness before.</figcaption></figure>"
@@ -265,8 +249,6 @@ def _tmr(found: SessionFigures) -> str:
 
 
 def _accuracy(found: SessionFigures) -> str:
-    from app.report_html import accuracy_chart, by_window
-
     if isinstance(found.accuracy, str):
         return f"<p>Not measured: {escape(found.accuracy)}.</p>"
     return (
@@ -277,9 +259,6 @@ def _accuracy(found: SessionFigures) -> str:
 
 
 def _signals(found: SessionFigures) -> str:
-    from app.report_html import table
-    from app.session_figures import shaky
-
     n = len(found.masked)
     rows = [
         [f'<th scope="row">{escape(name)}</th>', f"<td>{100 * share:.0f} %</td>"]
@@ -303,10 +282,6 @@ def _signals(found: SessionFigures) -> str:
 
 
 def _latency(found: SessionFigures) -> str:
-    import numpy as np
-
-    from app.report_html import table
-
     rows = []
     for name, values in found.stages.items():
         figures = (

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 
-def judge(folder: Path) -> dict[str, Any]:
+def figures_of(folder: Path) -> dict[str, Any]:
     """Replay a run and judge it against its cues, as ``earmark report`` does.
 
     Raises
@@ -19,7 +19,7 @@ def judge(folder: Path) -> dict[str, Any]:
     OSError, ValueError, app.config.ConfigError, devices.xdf.XdfError, pipeline.decoders.decoder.DecoderError
         If it cannot be replayed, or holds no decision.
     """
-    from app.session_figures import session_figures
+    from app.report.read_session import session_figures
     from app.worth import run_words
     from devices.decoder_folder import load_decoder
 
@@ -74,6 +74,6 @@ if __name__ == "__main__":
     from pipeline.decoders.decoder import DecoderError
 
     try:
-        json.dump(judge(Path(sys.argv[1])), sys.stdout)
+        json.dump(figures_of(Path(sys.argv[1])), sys.stdout)
     except (OSError, ValueError, ConfigError, XdfError, DecoderError) as error:
         sys.exit(f"error: {error}")

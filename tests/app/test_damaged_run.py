@@ -4,7 +4,7 @@ import pytest
 import typer
 
 from app.replay import replay
-from app.report import report
+from app.report.command import report
 from app.tape import survey
 from app.train import train
 from benchmarks.fuzz import resealed

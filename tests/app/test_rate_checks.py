@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.preflight import _rate
-from app.session_figures import _Seen
+from app.report.figures import stream_rates
 from devices.rate import RateWatch
 
 
@@ -35,17 +35,18 @@ def test_a_wrong_rate_is_wrong_and_a_loss_is_said(found, ok, words):
     assert words in said
 
 
-def seen(**fields):
-    return _Seen(nominal={"eeg": 250.0, "speech": 64.0}, n_samples={"eeg": 9500, "speech": 2400}, **fields)
+def rates(periods, missing, events=()):
+    nominal, n_samples = {"eeg": 250.0, "speech": 64.0}, {"eeg": 9500, "speech": 2400}
+    return stream_rates(nominal, periods, n_samples, missing, events)
 
 
 def test_the_report_says_at_which_rate_samples_came_and_what_is_missing():
     periods = {"eeg": [1 / 250] * 10 + [1 / 249.5] * 30, "speech": [1 / 64] * 40}
-    found = seen(gaps={"eeg": (40, 500)}, periods=periods).rates()
+    found = rates(periods, {"eeg": 500})
     assert found == {"eeg": "the real rate is 249.5 Hz, 0.2 % below the nominal 250 Hz; 5 % of the samples are missing"}
 
 
 def test_the_report_says_that_a_loss_cannot_be_placed_if_that_was_said_live():
     said = "eeg: 237.5 of 250 Hz: 5 % of the samples are missing, and where cannot be told, since the receiver …"
-    found = seen(periods={"eeg": [1 / 237.5] * 40}, events=[(0.0, {"event": said})]).rates()
+    found = rates({"eeg": [1 / 237.5] * 40}, {}, [said])
     assert "5 % of the samples are missing, and where cannot be told" in found["eeg"]

@@ -15,8 +15,8 @@ from rig import ENV, ROOT
 
 from app.channel import ChannelError, Client, is_served
 from app.config import parse_config
+from app.report.read_session import session_figures
 from app.runs import DecoderKind, PresetName
-from app.session_figures import session_figures
 from app.train import train
 from devices.audio.prepare import prepare
 from devices.audio.rerender import rerender

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.chart_svg import HEIGHT, WIDTH, Axis, Chart
-from app.report_html import report_html
+from app.report.chart_svg import HEIGHT, WIDTH, Axis, Chart
+from app.report.html import report_html
 from pipeline.evaluate import evaluate
 from pipeline.evidence import EvidenceConfig
 

@@ -1,0 +1,1 @@
+"""What a recorded session amounts to: its figures, and the page about them."""

@@ -1,0 +1,166 @@
+"""Reads and replays a recorded session, and has its figures computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.loop_records import parts, read_events
+from app.modes import Mode
+from app.report.figures import Cues, SessionFigures, in_columns, measure, sound_counters, stream_rates
+from app.verify import Replay
+from devices.corpus import evaluate_corpus
+from devices.decoder_folder import load_decoder
+from devices.recorded_run import RunError
+from devices.session_file import LONGEST_S, Consumed, Noted, SessionFile
+from devices.session_run import CUES, read_cues, read_session_runs
+from pipeline.evaluate import WINDOWS
+from pipeline.splits import TRAINED_ELSEWHERE
+from pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item
+
+
+@dataclass
+class _Read:
+    """What reading and replaying all files brings up; times are LSL times."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    cues: list[tuple[float, str]] = field(default_factory=list)
+    #: By file, each by one engine.
+    journals: list[list[tuple[float, dict[str, Any]]]] = field(default_factory=list)
+    gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
+    n_samples: dict[str, int] = field(default_factory=dict)
+    nominal: dict[str, float] = field(default_factory=dict)
+    periods: dict[str, list[float]] = field(default_factory=dict)
+    last: float = -np.inf
+    whole: bool = False
+    damage: list[str] = field(default_factory=list)
+    quality: dict[str, list[bool]] = field(default_factory=dict)
+
+    def add(self, file: SessionFile) -> None:
+        """Read one more file through, and replay it."""
+        self.nominal |= {name: one.spec.sfreq for name, one in file.streams.items() if one.spec.sfreq}
+        self.cues += read_cues(file, CUES) if CUES in file.streams else []
+        for event in file:
+            if isinstance(event, Consumed) and isinstance(event.item, Gap):
+                n, missing = self.gaps.get(event.stream, (0, 0))
+                self.gaps[event.stream] = n + 1, missing + event.item.stop - event.item.start
+            elif isinstance(event, Consumed) and isinstance(event.item, Block):
+                self.n_samples[event.stream] = self.n_samples.get(event.stream, 0) + len(event.item.data)
+            elif isinstance(event, Consumed) and isinstance(event.item, ClockMap):
+                self.periods.setdefault(event.stream, []).append(event.item.period)
+            if isinstance(event, Noted):
+                self.last = max(self.last, event.time)
+        self.whole = file.whole
+        self.damage += [f"{file.path.name}: {words}" for words in file.damage]
+        replay = Replay(file)
+        replay.run(self._take)
+        self.journals.append(replay.events)
+
+    def _take(self, output: str, item: Item) -> None:
+        if isinstance(item, Decision):
+            self.decisions.append(item)
+        elif isinstance(item, ChannelQuality):
+            for name, bad in zip(item.ch_names, item.bad, strict=True):
+                self.quality.setdefault(name, []).append(bool(bad))
+
+    @property
+    def lines(self) -> list[list[dict[str, Any]]]:
+        """Lines of the journal, by engine."""
+        return [[line for _, line in journal] for journal in self.journals]
+
+    def said(self) -> list[tuple[float, str]]:
+        """What was said during the session, as far as the recording itself holds it."""
+        return [(at, str(line["event"])) for journal in self.journals for at, line in journal if "event" in line]
+
+
+def session_figures(path: Path) -> SessionFigures:
+    """Replay a recording of a closed loop and judge it against its cues.
+
+    Parameters
+    ----------
+    path : Path
+        The recording, or the first file of it, with its decoder beside it.
+
+    Raises
+    ------
+    ConfigError, devices.xdf.XdfError, pipeline.decoders.decoder.DecoderError, ValueError
+        If it cannot be replayed, or holds no decision.
+    """
+    files, read = parts(path), _Read()
+    for file in files:
+        read.add(SessionFile(file))
+    about = SessionFile(path).about
+    decoder, _ = load_decoder(path.with_suffix(".decoder"))
+    talkers = tuple(about["talkers"])
+    _check(path, read, talkers)
+    begin = min(one.time for one in read.decisions)
+    given = sorted(read.cues, key=lambda cue: cue[0])
+    cues = Cues(
+        np.array([time for time, _ in given], np.float64) - begin,
+        np.array([talkers.index(name) if name else -1 for _, name in given], np.int64),
+    )
+    # In an open loop gains were only asked for: they followed nothing.
+    decisions = in_columns(read.decisions, begin, steering=about.get("mode") != Mode.OPEN)
+    end = max(read.last - begin, float(decisions.times[-1]))
+    if not max([end, *cues.times]) - min([0.0, *cues.times]) <= LONGEST_S:
+        raise ValueError(f"{path}: its times lie more than {LONGEST_S / 86400:g} days apart")
+    measured = measure(decisions, cues, read.lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop)
+    said = read.said()
+    return SessionFigures(
+        **vars(measured),
+        talkers=talkers,
+        begin=begin,
+        cues=tuple((time - begin, name) for time, name in given),
+        accuracy=_accuracy(files, decoder, about),
+        masked={name: float(np.mean(bad)) for name, bad in read.quality.items()},
+        gaps=read.gaps,
+        rates=stream_rates(
+            read.nominal,
+            read.periods,
+            read.n_samples,
+            {name: missing for name, (_, missing) in read.gaps.items()},
+            [words for _, words in said],
+        ),
+        sound=sound_counters(read.lines),
+        # The list beside the recording has all that was said; the recording itself only what engines said.
+        events=tuple((time - begin, words) for time, words in read_events(path) or said),
+        n_files=len(files),
+        whole=read.whole,
+        damage=tuple(read.damage),
+        about=about,
+    )
+
+
+def _check(path: Path, read: _Read, talkers: Sequence[str]) -> None:
+    """Refuse a recording that cannot be judged."""
+    if not read.decisions:
+        raise ValueError(f"{path} holds no decision")
+    if len(talkers) != len(read.decisions[0].scores):
+        raise ValueError(f"{path} names {len(talkers)} talkers, but decides between {len(read.decisions[0].scores)}")
+    if unknown := sorted({name for _, name in read.cues} - {*talkers, ""}):
+        raise ValueError(f"{path}: a cue names {unknown[0]!r}, but the talkers are {', '.join(talkers)}")
+
+
+def _accuracy(files: Sequence[Path], decoder: Any, about: Mapping[str, Any]) -> dict[str, Any] | str:
+    """Accuracy by decision window of the decoder as it was, on signals it had not seen; a null beside it."""
+    from app.config import parse_config
+    from app.evaluate import Trained
+
+    attention = parse_config(about["config"], "the recording").attention
+    assert attention is not None
+    try:
+        runs = [
+            run
+            for file in files
+            for run in read_session_runs(file, decoder.preset, attention.neural, attention.talkers, CUES)
+        ]
+        longest = max(run.duration for run in runs)
+        windows = tuple(window for window in WINDOWS if window <= longest / 2)
+        return evaluate_corpus(runs, partial(Trained, decoder), TRAINED_ELSEWHERE, windows).to_json()
+    except (RunError, ValueError) as error:
+        return str(error)
