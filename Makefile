@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 
 export PYTHON
 
-.PHONY: help test tensorrt demo bench clean
+.PHONY: help links test tensorrt demo bench clean
 
 help:
 	@echo 'make test        lint, types, import rules, tests'
@@ -23,23 +23,26 @@ $(READY): pyproject.toml .ci/setup Makefile
 	@.ci/setup '$(VENV)' '$(EXTRAS)'
 	@touch '$@'
 
+links:
+	@.ci/links
+
 # Three tests at once also on two cores: half of the time tests wait for streams, whose clock is the world's.
-test: $(READY)
+test: $(READY) links
 	$(PYTHON_HERE) -m ruff check .
 	$(PYTHON_HERE) -m ruff format --check .
 	$(PYTHON_HERE) -m mypy
-	$(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	PYTHONPATH=.links $(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PYTHON_HERE) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-tensorrt: $(READY)
+tensorrt: $(READY) links
 	.ci/tensorrt '$(PYTHON_HERE)'
 
 demo: $(READY)
-	$(PYTHON_HERE) -m app.cli demo
+	$(PYTHON_HERE) -m earmark.app.cli demo
 
 bench: $(READY)
-	$(PYTHON_HERE) -m app.cli bench graph
+	$(PYTHON_HERE) -m earmark.app.cli bench graph
 
 clean:
-	rm -rf '$(VENV)' build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf '$(VENV)' .links build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Names of what runs networks, for configuration and command line; ``kernels.runtime`` has what they stand for."""
+"""What runs networks, by name, for configuration and command line; :mod:`earmark.kernels.runtime` implements it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class BackendName(StrEnum):
-    """Backends of ``kernels.runtime``, the quickest first."""
+    """Backends of ``earmark.kernels.runtime``, the quickest first."""
 
     TENSORRT = "tensorrt"
     TENSORRT_RTX = "tensorrt_rtx"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from app.protocol import Protocol
+    from earmark.app.protocol import Protocol
 
 #: Name of the protocol's file, beside that of the session.
 PROTOCOL = "protocol.toml"
@@ -30,17 +30,17 @@ def calibrate(
     Keys: r repeats a trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is
     wrong, 130 ended early.
     """
-    from app.toml_file import must_be_toml
+    from earmark.app.toml_file import must_be_toml
 
     must_be_toml(session, session.parent / PROTOCOL)
-    from app.config import load_config
-    from app.console import console, fail, failures, say
-    from app.keyboard import Keyboard
-    from app.session_screen import Screen, in_window, refusals
-    from app.session_states import SessionError
-    from app.signals import heeded, stop_on_signals
-    from app.supervisor import Supervisor
-    from devices.lsl_log import quiet_liblsl
+    from earmark.app.config import load_config
+    from earmark.app.console import console, fail, failures, say
+    from earmark.app.keyboard import Keyboard
+    from earmark.app.session_screen import Screen, in_window, refusals
+    from earmark.app.session_states import SessionError
+    from earmark.app.signals import heeded, stop_on_signals
+    from earmark.app.supervisor import Supervisor
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     folder, stop = out or session.parent, stop_on_signals()
@@ -88,9 +88,9 @@ def read_protocol(session: Path) -> Protocol:
 
     Raises
     ------
-    app.protocol.ProtocolError
+    earmark.app.protocol.ProtocolError
         If it is not there or cannot be used.
     """
-    from app.protocol import load_protocol
+    from earmark.app.protocol import load_protocol
 
     return load_protocol(session.parent / PROTOCOL)

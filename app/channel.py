@@ -21,8 +21,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from devices.lock import Held, Lock, is_held
-from devices.segment import remove_orphans
+from earmark.devices.lock import Held, Lock, is_held
+from earmark.devices.segment import remove_orphans
 
 log = logging.getLogger(__name__)
 

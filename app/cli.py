@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from devices.limits import too_little_address_space  # all of it, while there is memory
+from earmark.devices.limits import too_little_address_space  # all of it, while there is memory
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     if heard:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # what is half loaded has nothing to put in order
     try:
-        from app.command_line import start
+        from earmark.app.command_line import start
 
         if heard:
             signal.signal(signal.SIGINT, signal.default_int_handler)

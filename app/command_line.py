@@ -8,30 +8,30 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from app.bench import bench
-from app.calibrate import calibrate
-from app.compile import compile_decoder
-from app.console import fail, speak_any_encoding, warn
-from app.dashboard.command import dashboard
-from app.demo import demo
-from app.describe import describe
-from app.devices import devices
-from app.doctor import doctor
-from app.evaluate import evaluate
-from app.import_run import import_run
-from app.level import level
-from app.new import new
-from app.play import play
-from app.record import record
-from app.replay import replay
-from app.report.command import report
-from app.run import run
-from app.serve import control, serve
-from app.stream import stream
-from app.streams import streams
-from app.train import train
-from app.warned import tell_warnings
-from devices.limits import raise_open_files
+from earmark.app.bench import bench
+from earmark.app.calibrate import calibrate
+from earmark.app.compile import compile_decoder
+from earmark.app.console import fail, speak_any_encoding, warn
+from earmark.app.dashboard.command import dashboard
+from earmark.app.demo import demo
+from earmark.app.describe import describe
+from earmark.app.devices import devices
+from earmark.app.doctor import doctor
+from earmark.app.evaluate import evaluate
+from earmark.app.import_run import import_run
+from earmark.app.level import level
+from earmark.app.new import new
+from earmark.app.play import play
+from earmark.app.record import record
+from earmark.app.replay import replay
+from earmark.app.report.command import report
+from earmark.app.run import run
+from earmark.app.serve import control, serve
+from earmark.app.stream import stream
+from earmark.app.streams import streams
+from earmark.app.train import train
+from earmark.app.warned import tell_warnings
+from earmark.devices.limits import raise_open_files
 
 
 class _Commands(TyperGroup):

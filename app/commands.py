@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, validate_call
 
-from app.channel import Refused, Said
-from app.validation import explain
+from earmark.app.channel import Refused, Said
+from earmark.app.validation import explain
 
 _DO = "do_"
 _STRICT = ConfigDict(strict=True)

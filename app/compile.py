@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.backends import BackendName, PrecisionName
+from earmark.app.backends import BackendName, PrecisionName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from torch import Tensor, nn
 
-    from devices.engine_cache import EngineCache
-    from kernels.runtime.backend import Arrays, Policy
+    from earmark.devices.engine_cache import EngineCache
+    from earmark.kernels.runtime.backend import Arrays, Policy
 
 
 #: Answers timed at the end; windows taken from each recording.
@@ -50,12 +50,12 @@ def compile_decoder(
     from rich.table import Table
     from rich.text import Text
 
-    from app.console import console, fail, failures
-    from devices.decoder_folder import load_decoder
-    from devices.engine_cache import EngineCache
-    from devices.recorded_run import RunError
-    from kernels.runtime import BACKENDS
-    from kernels.runtime.backend import Policy
+    from earmark.app.console import console, fail, failures
+    from earmark.devices.decoder_folder import load_decoder
+    from earmark.devices.engine_cache import EngineCache
+    from earmark.devices.recorded_run import RunError
+    from earmark.kernels.runtime import BACKENDS
+    from earmark.kernels.runtime.backend import Policy
 
     quiet_exporter()
     with failures():
@@ -107,13 +107,13 @@ def real_windows(paths: list[Path], decoder: Any, example: tuple[Tensor, ...]) -
 
     Raises
     ------
-    devices.recorded_run.RunError, pipeline.decoders.decoder.DecoderError
+    earmark.devices.recorded_run.RunError, earmark.pipeline.decoders.decoder.DecoderError
         If a recording cannot be read, does not fit the decoder, or holds no window.
     """
     import numpy as np
 
-    from app.study import read_study
-    from pipeline.decoders.decoder import DecoderError
+    from earmark.app.study import read_study
+    from earmark.pipeline.decoders.decoder import DecoderError
 
     found = []
     study = read_study(paths, decoder.preset)
@@ -145,10 +145,10 @@ def made_ready(
     """Build or load, warm up, check and time one backend: a row for the table."""
     import numpy as np
 
-    from devices.latency import measure
-    from kernels.runtime import BACKENDS
-    from kernels.runtime.backend import BackendError
-    from kernels.runtime.parity import check
+    from earmark.devices.latency import measure
+    from earmark.kernels.runtime import BACKENDS
+    from earmark.kernels.runtime.backend import BackendError
+    from earmark.kernels.runtime.parity import check
 
     task = bar.task_ids[0]
     try:
@@ -171,7 +171,7 @@ def made_ready(
 def _progress(n: int) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from app.console import console
+    from earmark.app.console import console
 
     columns = (
         SpinnerColumn(),

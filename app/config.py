@@ -10,36 +10,36 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from app.backends import BackendName, PrecisionName
-from app.sound_config import SoundConfig
-from app.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - for whoever reads configurations
-from app.toml_file import parse, read_text
-from app.validation import explain, nearest
-from devices.decoder_folder import load_decoder
-from devices.journal import JOURNAL
-from devices.lsl_search import StreamSelector
-from devices.overrides import OverrideError, Overrides
-from pipeline.align import Align
-from pipeline.attend import Attend, AttendConfig
-from pipeline.bandpass import Bandpass
-from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.presets import PRESETS
-from pipeline.decoding_graph import CONTROL, decoding_graph
-from pipeline.emissions import N_TALKERS, TALKERS, Emissions
-from pipeline.envelope import Envelope
-from pipeline.epochs import Epochs
-from pipeline.graph import Graph, Step
-from pipeline.high_gamma import HighGamma
-from pipeline.notch import Notch
-from pipeline.pick import Pick
-from pipeline.quality import Quality
-from pipeline.reblock import Reblock
-from pipeline.reference import Reference
-from pipeline.resample import Resample
-from pipeline.stream import StreamSpec
+from earmark.app.backends import BackendName, PrecisionName
+from earmark.app.sound_config import SoundConfig
+from earmark.app.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - for whoever reads configurations
+from earmark.app.toml_file import parse, read_text
+from earmark.app.validation import explain, nearest
+from earmark.devices.decoder_folder import load_decoder
+from earmark.devices.journal import JOURNAL
+from earmark.devices.lsl_search import StreamSelector
+from earmark.devices.overrides import OverrideError, Overrides
+from earmark.pipeline.align import Align
+from earmark.pipeline.attend import Attend, AttendConfig
+from earmark.pipeline.bandpass import Bandpass
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.presets import PRESETS
+from earmark.pipeline.decoding_graph import CONTROL, decoding_graph
+from earmark.pipeline.emissions import N_TALKERS, TALKERS, Emissions
+from earmark.pipeline.envelope import Envelope
+from earmark.pipeline.epochs import Epochs
+from earmark.pipeline.graph import Graph, Step
+from earmark.pipeline.high_gamma import HighGamma
+from earmark.pipeline.notch import Notch
+from earmark.pipeline.pick import Pick
+from earmark.pipeline.quality import Quality
+from earmark.pipeline.reblock import Reblock
+from earmark.pipeline.reference import Reference
+from earmark.pipeline.resample import Resample
+from earmark.pipeline.stream import StreamSpec
 
 if typing.TYPE_CHECKING:
-    from devices.decoder_folder import AnyDecoder
+    from earmark.devices.decoder_folder import AnyDecoder
 
 #: Every kind of node, by the name it has in the configuration.
 KINDS: dict[str, Any] = {

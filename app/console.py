@@ -17,8 +17,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from app.foreign import plain
-from app.warned import WARNING
+from earmark.app.foreign import plain
+from earmark.app.warned import WARNING
 
 #: Exit status of a command whose reader went away, as of one that SIGPIPE ended.
 BROKEN_PIPE = 141
@@ -132,15 +132,15 @@ def write_json(path: Path | None, value: Any) -> None:
 @contextmanager
 def failures() -> Iterator[None]:
     """Turn the errors that a person can do something about into a message and exit status 1."""
-    from app.config import ConfigError
-    from devices.audio.scene import AudioError
-    from devices.limits import LimitError
-    from devices.lsl_info import StreamError
-    from devices.recorder import RecordingFailed
-    from devices.recordings import RecordingError
-    from devices.xdf import XdfError
-    from pipeline.decoders.decoder import DecoderError
-    from pipeline.stream import WiringError
+    from earmark.app.config import ConfigError
+    from earmark.devices.audio.scene import AudioError
+    from earmark.devices.limits import LimitError
+    from earmark.devices.lsl_info import StreamError
+    from earmark.devices.recorder import RecordingFailed
+    from earmark.devices.recordings import RecordingError
+    from earmark.devices.xdf import XdfError
+    from earmark.pipeline.decoders.decoder import DecoderError
+    from earmark.pipeline.stream import WiringError
 
     try:
         yield

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from app.protocol import Protocol
-    from app.supervisor import Supervisor
+    from earmark.app.protocol import Protocol
+    from earmark.app.supervisor import Supervisor
 
 #: Everything happens on this machine. Names of streams begin with a word that no other demonstration uses.
 SESSION = """\
@@ -56,7 +56,7 @@ SWITCH_S = 20.0
 
 
 class ListenerName(StrEnum):
-    """Presets of ``devices.simulate``."""
+    """Presets of ``earmark.devices.simulate``."""
 
     EASY = "easy"
     TYPICAL = "typical"
@@ -76,17 +76,17 @@ def demo(
     else to a file in the folder. Nobody was recorded for this: EEG and both voices are made up. Exit status: 0 all went
     well, 1 something did not, 130 ended early; else as for replay.
     """
-    from app.console import console, fail, failures
-    from app.keyboard import Keyboard
-    from app.loop_records import parts
-    from app.modes import Mode
-    from app.protocol import Calibration, Protocol, RunPlan
-    from app.replay import replay
-    from app.report.command import report
-    from app.session_screen import KEYS, Screen, in_window, refusals
-    from app.signals import heeded, stop_on_signals
-    from app.verdict import CUT_SHORT
-    from devices.lsl_log import quiet_liblsl
+    from earmark.app.console import console, fail, failures
+    from earmark.app.keyboard import Keyboard
+    from earmark.app.loop_records import parts
+    from earmark.app.modes import Mode
+    from earmark.app.protocol import Calibration, Protocol, RunPlan
+    from earmark.app.replay import replay
+    from earmark.app.report.command import report
+    from earmark.app.session_screen import KEYS, Screen, in_window, refusals
+    from earmark.app.signals import heeded, stop_on_signals
+    from earmark.app.verdict import CUT_SHORT
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     folder = out or Path(tempfile.mkdtemp(prefix="earmark-demo-"))
@@ -148,16 +148,16 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
         Where sound goes. If it is empty: to the default device if there is one, else into a file at the pace of one.
     protocol : Protocol
     listener : str
-        Preset of :mod:`devices.simulate`.
+        Preset of :mod:`earmark.devices.simulate`.
     """
     import os
 
-    from app.config import parse_config
-    from app.console import say
-    from app.supervisor import Supervisor
-    from devices.audio.scene import AudioError
-    from devices.simulate import PRESETS
-    from devices.simulate_live import ListenerProcess, LiveConfig
+    from earmark.app.config import parse_config
+    from earmark.app.console import say
+    from earmark.app.supervisor import Supervisor
+    from earmark.devices.audio.scene import AudioError
+    from earmark.devices.simulate import PRESETS
+    from earmark.devices.simulate_live import ListenerProcess, LiveConfig
 
     prefix = f"earmark-demo-{os.getpid()}"
     streams = LiveConfig(

@@ -11,11 +11,11 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from app.config import Config
-    from app.engine import Engine
-    from devices.recorder import Recorder
-    from pipeline.graph import Graph
-    from pipeline.stream import StreamSpec
+    from earmark.app.config import Config
+    from earmark.app.engine import Engine
+    from earmark.devices.recorder import Recorder
+    from earmark.pipeline.graph import Graph
+    from earmark.pipeline.stream import StreamSpec
 
 
 def describe(
@@ -30,12 +30,12 @@ def describe(
     Rates and channels come from --recording, else from sfreq and n_channels in the configuration, else from the
     live stream. Exit status: 0 the graph fits, 1 it does not, or a stream is missing.
     """
-    from app.toml_file import must_be_toml
+    from earmark.app.toml_file import must_be_toml
 
     must_be_toml(config)
-    from app.config import load_config
-    from app.console import console, failures
-    from devices.lsl_log import quiet_liblsl
+    from earmark.app.config import load_config
+    from earmark.app.console import console, failures
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     with failures():
@@ -75,11 +75,11 @@ def describe(
 
 
 def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, StreamSpec]:
-    from app.engine_streams import open_inlet
-    from devices.audio.outlets import ENVELOPES, envelopes
-    from devices.recordings import open_recording
-    from pipeline.envelope import EnvelopeConfig
-    from pipeline.stream import StreamSpec
+    from earmark.app.engine_streams import open_inlet
+    from earmark.devices.audio.outlets import ENVELOPES, envelopes
+    from earmark.devices.recordings import open_recording
+    from earmark.pipeline.envelope import EnvelopeConfig
+    from earmark.pipeline.stream import StreamSpec
 
     specs: dict[str, StreamSpec] = {}
     for name, stream in settings.streams.items():
@@ -131,7 +131,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
     import pylsl
     from rich.table import Table
 
-    from app.foreign import plain
+    from earmark.app.foreign import plain
 
     table = Table(title=f"{elapsed:.0f} s")
     for column in ("stream", "state", "samples", "Hz", "age ms", "gaps", "missing", "skipped", "steps"):

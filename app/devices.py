@@ -8,9 +8,9 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.console import console, fail
-from app.doctor.check import ProbeError, probe
-from app.foreign import plain
+from earmark.app.console import console, fail
+from earmark.app.doctor.check import ProbeError, probe
+from earmark.app.foreign import plain
 
 #: Exit status where there is no sound device.
 NO_DEVICES = 3

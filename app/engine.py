@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pylsl
 
-from app.config import Config
-from app.engine_streams import StreamStatus, check_expected, open_inlet
-from app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
-from devices.fieldtrip_inlet import FieldTripInlet
-from devices.journal import ANSWER, ANSWERED_BY, OVERRIDES
-from devices.lsl import Arrival, Inlet, Outlet, Sender
-from devices.lsl_info import StreamDescription
-from devices.lsl_search import Search
-from devices.session_writer import Digest, SessionWriter
-from pipeline.attend import Attend
-from pipeline.decoding_graph import CONTROL
-from pipeline.graph import Graph
-from pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item, Marker, StreamSpec
+from earmark.app.config import Config
+from earmark.app.engine_streams import StreamStatus, check_expected, open_inlet
+from earmark.app.ledger import AMONG, MAX_MISSES, Latencies, Ledger
+from earmark.devices.fieldtrip_inlet import FieldTripInlet
+from earmark.devices.journal import ANSWER, ANSWERED_BY, OVERRIDES
+from earmark.devices.lsl import Arrival, Inlet, Outlet, Sender
+from earmark.devices.lsl_info import StreamDescription
+from earmark.devices.lsl_search import Search
+from earmark.devices.session_writer import Digest, SessionWriter
+from earmark.pipeline.attend import Attend
+from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.graph import Graph
+from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item, Marker, StreamSpec
 
 if TYPE_CHECKING:
-    from app.network import LiveNetwork
+    from earmark.app.network import LiveNetwork
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Engine:
 
         Raises
         ------
-        devices.lsl_info.StreamError, ConfigError, pipeline.stream.WiringError
+        earmark.devices.lsl_info.StreamError, ConfigError, earmark.pipeline.stream.WiringError
             If a stream is missing or not as wanted, or the graph does not fit.
         """
         self._queue: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
@@ -146,7 +146,7 @@ class Engine:
         attention = self.config.attention
         if attention is None or not attention.backends or not attention.decoder:
             return
-        from app.network import LiveNetwork, network_of  # torch takes seconds to import
+        from earmark.app.network import LiveNetwork, network_of  # torch takes seconds to import
 
         self.network = LiveNetwork(self.config, *network_of(self.config, self.graph, specs))
         for one in self.network.about:

@@ -14,14 +14,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devices.spawn import leave_signals_to_parent
+from earmark.devices.spawn import leave_signals_to_parent
 
 if TYPE_CHECKING:
-    from app.engine import Engine
-    from app.engine_facts import EngineFacts
-    from devices.board import Board
-    from devices.lsl import Sender
-    from pipeline.stream import Decision
+    from earmark.app.engine import Engine
+    from earmark.app.engine_facts import EngineFacts
+    from earmark.devices.board import Board
+    from earmark.devices.lsl import Sender
+    from earmark.pipeline.stream import Decision
 
 log = logging.getLogger(__name__)
 
@@ -92,16 +92,16 @@ def run(pipe: Connection) -> None:
     over from losing samples meanwhile.
     """
     leave_signals_to_parent()
-    import app.engine
-    import app.engine_facts
-    import app.engine_signals  # noqa: F401 - loaded ahead
-    from app.config import ConfigError
-    from app.warned import WARNING, tell_warnings
-    from devices.audio.scene import AudioError
-    from devices.lsl import Sender
-    from devices.lsl_info import StreamError
-    from devices.lsl_log import quiet_liblsl
-    from pipeline.stream import WiringError
+    import earmark.app.engine
+    import earmark.app.engine_facts
+    import earmark.app.engine_signals  # noqa: F401 - loaded ahead
+    from earmark.app.config import ConfigError
+    from earmark.app.warned import WARNING, tell_warnings
+    from earmark.devices.audio.scene import AudioError
+    from earmark.devices.lsl import Sender
+    from earmark.devices.lsl_info import StreamError
+    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.pipeline.stream import WiringError
 
     quiet_liblsl()
     message = _hear(pipe)
@@ -124,13 +124,13 @@ def run(pipe: Connection) -> None:
 
 def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     """Do all of it; return what went wrong."""
-    from app.config import parse_config
-    from app.engine import Engine
-    from app.engine_facts import EngineFacts
-    from app.engine_signals import EngineSignals
-    from devices.board import Board
-    from devices.recorder import SPILL_BYTES
-    from devices.ring import Ring, SpillingWriter
+    from earmark.app.config import parse_config
+    from earmark.app.engine import Engine
+    from earmark.app.engine_facts import EngineFacts
+    from earmark.app.engine_signals import EngineSignals
+    from earmark.devices.board import Board
+    from earmark.devices.recorder import SPILL_BYTES
+    from earmark.devices.ring import Ring, SpillingWriter
 
     config = parse_config(job.text, "the session", Path(job.folder))
     board = Board(job.board)
@@ -204,7 +204,7 @@ class _gain_setter:
     """Writes the gains of decisions where the audio process reads them, on the graph's thread."""
 
     def __init__(self, name: str) -> None:
-        from devices.audio.records import Gains, Seqlock
+        from earmark.devices.audio.records import Gains, Seqlock
 
         self._gains: Seqlock[Gains] = Seqlock(Gains, name)
         self._last: tuple[float, ...] | None = None
@@ -212,7 +212,7 @@ class _gain_setter:
     def __call__(self, decision: Decision, number: int) -> None:
         import pylsl
 
-        from devices.audio.records import Gains, padded
+        from earmark.devices.audio.records import Gains, padded
 
         gains = tuple(float(gain) for gain in decision.gains)
         if gains != self._last:

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pylsl
 
-from app.engine import Engine
-from app.ledger import Latencies
-from pipeline.attend import MAX_BAD
-from pipeline.stream import ELECTRODES
+from earmark.app.engine import Engine
+from earmark.app.ledger import Latencies
+from earmark.pipeline.attend import MAX_BAD
+from earmark.pipeline.stream import ELECTRODES
 
 if TYPE_CHECKING:
-    from app.tape_engine import TapeEngine
+    from earmark.app.tape_engine import TapeEngine
 
 #: Seconds between updates of percentiles.
 FIGURES_S = 0.5
 
 
 class EngineFacts:
-    """Numbers of a running engine, as an object for :class:`devices.board.Board`.
+    """Numbers of a running engine, as an object for :class:`earmark.devices.board.Board`.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from app.engine_child import EngineJob, run
-from devices.spawn import clean_birth
+from earmark.app.engine_child import EngineJob, run
+from earmark.devices.spawn import clean_birth
 
 
 class EngineProcess:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from devices.signal_ring import SignalRing
-from pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec
-from pipeline.units import microvolts
+from earmark.devices.signal_ring import SignalRing
+from earmark.pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec
+from earmark.pipeline.units import microvolts
 
 #: Seconds that the ring holds, and microvolts beyond which no electrode goes.
 RING_S, LIMIT_UV = 30.0, 1e6

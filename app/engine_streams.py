@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from app.config import Config, ConfigError, StreamConfig
-from devices.fieldtrip_inlet import FieldTripInlet
-from devices.lsl import Arrival, Inlet, Sender
-from devices.lsl_info import StreamDescription
-from devices.lsl_search import Search
-from devices.stamp_clock import other_clock
-from pipeline.stream import ClockMap, Gap
+from earmark.app.config import Config, ConfigError, StreamConfig
+from earmark.devices.fieldtrip_inlet import FieldTripInlet
+from earmark.devices.lsl import Arrival, Inlet, Sender
+from earmark.devices.lsl_info import StreamDescription
+from earmark.devices.lsl_search import Search
+from earmark.devices.stamp_clock import other_clock
+from earmark.pipeline.stream import ClockMap, Gap
 
 #: An episode of falling behind has ended once nothing was skipped for so many seconds; stamps are of another clock
 #: once they have been for as long.
@@ -139,7 +139,7 @@ def open_inlet(
 
     Raises
     ------
-    devices.lsl_info.StreamError
+    earmark.devices.lsl_info.StreamError
         If it is not there or cannot be opened.
     """
     words, table = stream.overrides, f"[streams.{name}]"

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.console import JsonFile
-from app.runs import RUNS_HELP, DecoderKind, PresetName
-from app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
-from app.study import SUBJECT_HELP
+from earmark.app.console import JsonFile
+from earmark.app.runs import RUNS_HELP, DecoderKind, PresetName
+from earmark.app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.study import SUBJECT_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from app.study import Study
-    from devices.overrides import Overrides
-    from pipeline.evaluation import Evaluation
-    from pipeline.run import Run
+    from earmark.app.study import Study
+    from earmark.devices.overrides import Overrides
+    from earmark.pipeline.evaluation import Evaluation
+    from earmark.pipeline.run import Run
 
 
 class ProtocolName(StrEnum):
-    """Protocols of ``pipeline.splits``."""
+    """Protocols of ``earmark.pipeline.splits``."""
 
     LORO = "leave-one-run-out"
     LOSO = "leave-one-subject-out"
@@ -46,7 +46,7 @@ class Trained:
 
         Raises
         ------
-        pipeline.decoders.decoder.DecoderMismatch
+        earmark.pipeline.decoders.decoder.DecoderMismatch
             If they do not.
         """
         for run in runs:
@@ -85,18 +85,18 @@ def evaluate(
     named at the end. Leaving one run out takes three runs of a listener; posteriors and switch times by them take
     four. Exit status: 0 done, 1 something does not fit, or nothing can be used.
     """
-    from app.console import console, fail, write_json
-    from app.outputs import must_be_writable
-    from app.report.html import report_html
-    from app.runs import maker, progress
-    from app.study import read_study
-    from devices.corpus import evaluate_corpus, executor
-    from devices.recorded_run import RunError
-    from pipeline.decoders.decoder import DecoderError
-    from pipeline.decoders.presets import PRESETS
-    from pipeline.evidence import EvidenceConfig
-    from pipeline.splits import TRAINED_ELSEWHERE
-    from pipeline.stream import WiringError
+    from earmark.app.console import console, fail, write_json
+    from earmark.app.outputs import must_be_writable
+    from earmark.app.report.html import report_html
+    from earmark.app.runs import maker, progress
+    from earmark.app.study import read_study
+    from earmark.devices.corpus import evaluate_corpus, executor
+    from earmark.devices.recorded_run import RunError
+    from earmark.pipeline.decoders.decoder import DecoderError
+    from earmark.pipeline.decoders.presets import PRESETS
+    from earmark.pipeline.evidence import EvidenceConfig
+    from earmark.pipeline.splits import TRAINED_ELSEWHERE
+    from earmark.pipeline.stream import WiringError
 
     must_be_writable(json_file, html)
     try:
@@ -148,7 +148,7 @@ def _windows(runs: Sequence[Run]) -> tuple[float, ...]:
     """Decision windows of which a run of middling length holds two or more: a run cut short decides nothing."""
     from statistics import median
 
-    from pipeline.evaluate import WINDOWS
+    from earmark.pipeline.evaluate import WINDOWS
 
     half = median(run.duration for run in runs) / 2
     return tuple(w for w in WINDOWS if w <= half) or WINDOWS[:1]
@@ -156,8 +156,8 @@ def _windows(runs: Sequence[Run]) -> tuple[float, ...]:
 
 def _enough(runs: Sequence[Run], protocol: str, window_s: float) -> bool:
     """Whether the protocol can be repeated within every training set, as emissions of the evidence need."""
-    from pipeline.emissions import MIN_WINDOWS
-    from pipeline.splits import few, plan
+    from earmark.pipeline.emissions import MIN_WINDOWS
+    from earmark.pipeline.splits import few, plan
 
     try:
         for fold in plan(runs, protocol):
@@ -173,9 +173,9 @@ def _enough(runs: Sequence[Run], protocol: str, window_s: float) -> bool:
 def _unseen(paths: Sequence[Path], folder: Path, subjects: Sequence[str], words: Overrides) -> tuple[Study, Any]:
     from functools import partial
 
-    from app.study import read_study
-    from devices.decoder_folder import fingerprint, load_decoder
-    from devices.recorded_run import RunError
+    from earmark.app.study import read_study
+    from earmark.devices.decoder_folder import fingerprint, load_decoder
+    from earmark.devices.recorded_run import RunError
 
     trained, facts = load_decoder(folder)
     study = read_study(paths, trained.preset, subjects, words)
@@ -192,7 +192,7 @@ def _show(found: Evaluation) -> None:
 
     from rich.table import Table
 
-    from app.console import console
+    from earmark.app.console import console
 
     def shown(value: float, digits: int = 1) -> str:
         return "-" if math.isnan(value) else f"{value:.{digits}f}"

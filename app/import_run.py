@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from devices.recordings import Recording
-    from devices.run_file import Talker
+    from earmark.devices.recordings import Recording
+    from earmark.devices.run_file import Talker
 
 
 #: Of a run of which more than this part is masked, nothing can be learned.
@@ -59,14 +59,14 @@ def import_run(
     A run is the input of train and evaluate. It is passed through what these do, and is written only if they can use
     it. Exit status: 0 written, 1 something does not fit, and nothing was written.
     """
-    from app.console import console, fail
-    from app.import_talkers import read_talkers
-    from app.outputs import must_be_writable
-    from devices.attended_file import read_attended
-    from devices.lsl_log import quiet_liblsl
-    from devices.overrides import OverrideError
-    from devices.recorded_run import RunError
-    from devices.recordings import RecordingError, open_recording
+    from earmark.app.console import console, fail
+    from earmark.app.import_talkers import read_talkers
+    from earmark.app.outputs import must_be_writable
+    from earmark.devices.attended_file import read_attended
+    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.devices.overrides import OverrideError
+    from earmark.devices.recorded_run import RunError
+    from earmark.devices.recordings import RecordingError, open_recording
 
     quiet_liblsl()
     if out.exists():
@@ -103,8 +103,8 @@ def _write(
     """Write a run beside its place, and put it there if it can be used."""
     import os
 
-    from devices.recorded_run import RunError
-    from devices.run_file import write_run
+    from earmark.devices.recorded_run import RunError
+    from earmark.devices.run_file import write_run
 
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
@@ -124,9 +124,9 @@ def _write(
 
 def _check(path: Path, recording: Recording, talkers: Sequence[Talker]) -> None:
     """Refuse a run that nothing can use, by what training will do with it."""
-    from devices.recorded_run import RunError
-    from devices.run_file import read_run
-    from pipeline.decoders.presets import EEG, IEEG
+    from earmark.devices.recorded_run import RunError
+    from earmark.devices.run_file import read_run
+    from earmark.pipeline.decoders.presets import EEG, IEEG
 
     spans = [(talker.start, talker.start + len(talker.envelope) / talker.sfreq) for talker in talkers]
     start, stop = max(0.0, *(a for a, _ in spans)), min(recording.duration, *(b for _, b in spans))

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devices.overrides import nearest
-from devices.recorded_run import RunError
-from devices.run_file import Talker
-from devices.speech_file import common_rate, read_speech
+from earmark.devices.overrides import nearest
+from earmark.devices.recorded_run import RunError
+from earmark.devices.run_file import Talker
+from earmark.devices.speech_file import common_rate, read_speech
 
 if TYPE_CHECKING:
-    from devices.recordings import Recording
+    from earmark.devices.recordings import Recording
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def read_talkers(texts: Sequence[str], at: Sequence[str], recording: Recording) 
     RunError
         If one of them cannot be understood, or a file cannot be read.
     """
-    from app.console import console
+    from earmark.app.console import console
 
     sources = [_source(text) for text in texts]
     starts = _starts(at, [source.name for source in sources], recording)

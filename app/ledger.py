@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from app.latency_stages import STAGES, TOTAL, StageTimer
+from earmark.app.latency_stages import STAGES, TOTAL, StageTimer
 
 #: How many of the newest latencies the percentiles are taken of.
 N_LATENCIES = 10_000
@@ -42,7 +42,7 @@ class Ledger:
         self.n, self.n_dropped = 0, 0
         #: How often a decoder gave way to the next.
         self.n_demoted = 0
-        #: Seconds from arrival to gains set (:data:`app.latency_stages.TOTAL`), and of every stage.
+        #: Seconds from arrival to gains set (:data:`earmark.app.latency_stages.TOTAL`), and of every stage.
         self.latency = Latencies()
         self.stages = {name: Latencies() for name in STAGES}
         self._misses: deque[bool] = deque(maxlen=AMONG)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from devices.audio.engine import AudioEngine
+    from earmark.devices.audio.engine import AudioEngine
 
 #: RMS of the noise, dBFS, and seconds of it that are repeated.
 NOISE_DBFS, NOISE_S = -30.0, 10.0
@@ -35,10 +35,10 @@ def level(
     [sound] becomes a level cap: whatever is played, this device is not louder than that, as long as nobody turns up its
     volume. Exit status: 0 stored, 1 could not play, or the reading makes no sense.
     """
-    from app.console import console, fail, failures
-    from app.sound_config import SoundConfig, TalkerConfig
-    from devices.audio.engine import AudioEngine
-    from devices.audio.levels import store_level
+    from earmark.app.console import console, fail, failures
+    from earmark.app.sound_config import SoundConfig, TalkerConfig
+    from earmark.devices.audio.engine import AudioEngine
+    from earmark.devices.audio.levels import store_level
 
     if hasattr(signal, "SIGHUP"):  # a closed terminal ends the question, and all is cleaned up
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

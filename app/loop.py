@@ -19,22 +19,22 @@ from typing import Any
 
 import pylsl
 
-from app.config import Config, ConfigError
-from app.engine_child import EngineJob
-from app.engine_process import EngineProcess
-from app.environment import environment
-from app.loop_records import copied_decoders, events_file, heard_line
-from devices.audio.engine import AudioEngine
-from devices.audio.rings import Entry
-from devices.audio.scene import AudioError
-from devices.board import Board
-from devices.lsl import Sender
-from devices.lsl_info import StreamError
-from devices.recorder import Recorder, RecordingFailed
-from devices.segment import discard
-from devices.subjects import whose
-from pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
-from pipeline.stream import WiringError
+from earmark.app.config import Config, ConfigError
+from earmark.app.engine_child import EngineJob
+from earmark.app.engine_process import EngineProcess
+from earmark.app.environment import environment
+from earmark.app.loop_records import copied_decoders, events_file, heard_line
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.rings import Entry
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.board import Board
+from earmark.devices.lsl import Sender
+from earmark.devices.lsl_info import StreamError
+from earmark.devices.recorder import Recorder, RecordingFailed
+from earmark.devices.segment import discard
+from earmark.devices.subjects import whose
+from earmark.pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
+from earmark.pipeline.stream import WiringError
 
 #: Seconds between looks at the engine, and at the recorder.
 LOOK_S, WATCH_S = 0.05, 0.25
@@ -270,7 +270,7 @@ class Loop:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the engine says of itself, see :class:`app.engine_facts.EngineFacts`; must not be changed."""
+        """What the engine says of itself, see :class:`earmark.app.engine_facts.EngineFacts`; must not be changed."""
         return self._facts if self._board is None else self._board.read()
 
     @property

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from devices.audio.rings import Entry
-from devices.decoder_folder import folder_fingerprint
-from devices.regular_file import open_regular
+from earmark.devices.audio.rings import Entry
+from earmark.devices.decoder_folder import folder_fingerprint
+from earmark.devices.regular_file import open_regular
 
 
 def copied_decoders(folders: Sequence[Path], recording: Path) -> list[dict[str, str]]:

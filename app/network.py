@@ -14,20 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.config import Config, ConfigError
-from devices.engine_cache import CacheError, EngineCache
-from devices.network_lanes import NetworkLanes
-from kernels.runtime import BACKENDS
-from kernels.runtime.backend import TOLERANCE, BackendError, Policy, Precision
-from kernels.runtime.parity import SLACK, Reference, check
-from pipeline.attend import Attend
-from pipeline.decoders.network_decoder import NetworkDecoder
-from pipeline.graph import Graph
-from pipeline.stream import StreamSpec
+from earmark.app.config import Config, ConfigError
+from earmark.devices.engine_cache import CacheError, EngineCache
+from earmark.devices.network_lanes import NetworkLanes
+from earmark.kernels.runtime import BACKENDS
+from earmark.kernels.runtime.backend import TOLERANCE, BackendError, Policy, Precision
+from earmark.kernels.runtime.parity import SLACK, Reference, check
+from earmark.pipeline.attend import Attend
+from earmark.pipeline.decoders.network_decoder import NetworkDecoder
+from earmark.pipeline.graph import Graph
+from earmark.pipeline.stream import StreamSpec
 
 if TYPE_CHECKING:
-    from app.config import AttentionConfig
-    from devices.engine_cache import Prepared
+    from earmark.app.config import AttentionConfig
+    from earmark.devices.engine_cache import Prepared
 
 
 def network_of(config: Config, graph: Graph, specs: Mapping[str, StreamSpec]) -> tuple[NetworkDecoder, int]:

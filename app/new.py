@@ -114,7 +114,7 @@ def write_session(folder: Path) -> Path:
     """
     import secrets
 
-    from app.calibrate import PROTOCOL as FILE
+    from earmark.app.calibrate import PROTOCOL as FILE
 
     if not folder.name or not folder.name.isprintable() or folder.name.startswith("-"):
         raise NewError(f"{folder.name!r} cannot be the name of a session: begin it with a letter or digit")
@@ -151,8 +151,8 @@ def new(
 
     Exit status: 0 written, 1 the folder is there already or cannot be made.
     """
-    from app.calibrate import PROTOCOL as FILE
-    from app.console import console, fail
+    from earmark.app.calibrate import PROTOCOL as FILE
+    from earmark.app.console import console, fail
 
     try:
         session = write_session(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from app.console import fail
+from earmark.app.console import fail
 
 
 def must_be_writable(*files: Path | None) -> None:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
-    from app.keyboard import Keyboard
-    from devices.audio.engine import AudioEngine
-    from devices.audio.records import Status
-    from devices.audio.scene import Prepared
+    from earmark.app.keyboard import Keyboard
+    from earmark.devices.audio.engine import AudioEngine
+    from earmark.devices.audio.records import Status
+    from earmark.devices.audio.scene import Prepared
 
 #: Gain of the talker that is favoured, and of the others, dB.
 FAVOURED_DB, OTHERS_DB = 3.0, -9.0
@@ -60,20 +60,20 @@ def play(
     and unmutes, Esc mutes, q quits. Ctrl-C, SIGTERM and a closed terminal end it too, with a fade. Exit status: 0
     played, 1 could not play or sound was lost for good, 2 wrong usage.
     """
-    from app.toml_file import must_be_toml
+    from earmark.app.toml_file import must_be_toml
 
     if config is not None:
         must_be_toml(config)
-    from app.config import load_sound
-    from app.console import console, fail, failures, say
-    from app.keyboard import Keyboard
-    from app.signals import stop_on_signals
-    from app.sound_config import SHIPPED
-    from devices.audio.engine import AudioEngine
-    from devices.audio.outlets import SoundOutlets
-    from devices.audio.prepare import prepare
-    from devices.lsl_log import quiet_liblsl
-    from pipeline.envelope import EnvelopeConfig
+    from earmark.app.config import load_sound
+    from earmark.app.console import console, fail, failures, say
+    from earmark.app.keyboard import Keyboard
+    from earmark.app.signals import stop_on_signals
+    from earmark.app.sound_config import SHIPPED
+    from earmark.devices.audio.engine import AudioEngine
+    from earmark.devices.audio.outlets import SoundOutlets
+    from earmark.devices.audio.prepare import prepare
+    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.pipeline.envelope import EnvelopeConfig
 
     quiet_liblsl()
     stop = stop_on_signals()
@@ -123,7 +123,7 @@ def _watch(
     """Do what the keys say and show what is heard, until there is a reason to end."""
     from rich.live import Live
 
-    from app.console import console, say
+    from earmark.app.console import console, say
 
     desk = Desk(engine)
     display = Display(engine, prepared, desk)

@@ -12,22 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from app.config import Config, ConfigError, OutputConfig
-from app.engine import Engine
-from app.engine_signals import RING_S
-from app.session_check import Check
-from app.worth import decoder_words
-from devices.audio.engine import AudioEngine
-from devices.decoder_folder import load_decoder
-from devices.lsl_info import StreamDescription, StreamError
-from devices.rate import LOST, percent
-from devices.recorder import RING_BYTES
-from devices.segment import MORE_ROOM, PLACE, free_bytes
-from pipeline.attend import MAX_BAD
-from pipeline.pick import Pick, PickConfig
-from pipeline.quality import Quality, QualityConfig
-from pipeline.reblock import Reblock, ReblockConfig
-from pipeline.stream import ELECTRODES, StreamSpec, WiringError
+from earmark.app.config import Config, ConfigError, OutputConfig
+from earmark.app.engine import Engine
+from earmark.app.engine_signals import RING_S
+from earmark.app.session_check import Check
+from earmark.app.worth import decoder_words
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.decoder_folder import load_decoder
+from earmark.devices.lsl_info import StreamDescription, StreamError
+from earmark.devices.rate import LOST, percent
+from earmark.devices.recorder import RING_BYTES
+from earmark.devices.segment import MORE_ROOM, PLACE, free_bytes
+from earmark.pipeline.attend import MAX_BAD
+from earmark.pipeline.pick import Pick, PickConfig
+from earmark.pipeline.quality import Quality, QualityConfig
+from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.stream import ELECTRODES, StreamSpec, WiringError
 
 #: Seconds of signal that are looked at: what is amiss with a channel shows within four.
 LOOK_S = 5.0
@@ -194,7 +194,7 @@ def _decoder(config: Config, specs: Mapping[str, StreamSpec]) -> Check:
     try:
         graph = config.graph()
         if config.attention is not None and config.attention.backends:
-            from app.network import check_compiled, network_of  # torch takes seconds to import
+            from earmark.app.network import check_compiled, network_of  # torch takes seconds to import
 
             check_compiled(config, *network_of(config, graph, sources))
         graph.open(sources)

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.toml_file import ConfigError, parse, read_text
-from app.validation import explain
+from earmark.app.toml_file import ConfigError, parse, read_text
+from earmark.app.validation import explain
 
 #: A cue: seconds from the beginning, and who is to be attended from then on; ``""`` is nobody.
 Cue = tuple[float, str]

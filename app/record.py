@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from app.engine import Engine
-    from devices.recorder import Recorder
+    from earmark.app.engine import Engine
+    from earmark.devices.recorder import Recorder
 
 
 def record(
@@ -28,20 +28,20 @@ def record(
     The recording can be replayed bit for bit. Writes DIR/session-DATE-TIME.xdf. Ctrl-C (or SIGTERM) ends the recording
     in good order. Exit status: 0 recorded, 1 could not start or the recording is not whole, 2 wrong usage.
     """
-    from app.toml_file import must_be_toml
+    from earmark.app.toml_file import must_be_toml
 
     must_be_toml(config)
-    from app.config import load_config
-    from app.console import console, fail, failures, say
-    from app.describe import live_table
-    from app.engine import Engine
-    from app.environment import environment
-    from app.foreign import plain
-    from app.loop_records import copied_decoders
-    from app.signals import stop_on_signals
-    from devices.lsl_log import quiet_liblsl
-    from devices.recorder import Recorder, RecordingFailed
-    from devices.subjects import whose
+    from earmark.app.config import load_config
+    from earmark.app.console import console, fail, failures, say
+    from earmark.app.describe import live_table
+    from earmark.app.engine import Engine
+    from earmark.app.environment import environment
+    from earmark.app.foreign import plain
+    from earmark.app.loop_records import copied_decoders
+    from earmark.app.signals import stop_on_signals
+    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.devices.recorder import Recorder, RecordingFailed
+    from earmark.devices.subjects import whose
 
     quiet_liblsl()
     with failures():
@@ -108,8 +108,8 @@ def _watch(
     """Show what happens, and keep the recorder alive, until there is a reason to end."""
     from rich.live import Live
 
-    from app.console import console, say
-    from app.describe import live_table
+    from earmark.app.console import console, say
+    from earmark.app.describe import live_table
 
     begun = time.monotonic()
     watched = begun
@@ -129,7 +129,7 @@ def _watch(
 
 
 def _close(recorder: Recorder) -> str:
-    from devices.recorder import RecordingFailed
+    from earmark.devices.recorder import RecordingFailed
 
     try:
         recorder.close()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from app.network import RecordedNetwork
-    from pipeline.stream import Item
+    from earmark.app.network import RecordedNetwork
+    from earmark.pipeline.stream import Item
 
 
 def replay(
@@ -35,9 +35,9 @@ def replay(
     import numpy as np
     from rich.table import Table
 
-    from app.console import console, fail, failures
-    from app.foreign import plain
-    from app.outputs import must_be_writable
+    from earmark.app.console import console, fail, failures
+    from earmark.app.foreign import plain
+    from earmark.app.outputs import must_be_writable
 
     if watch:
         if verify or out is not None:
@@ -46,9 +46,9 @@ def replay(
         return
     if folder is not None:
         fail("--folder goes with --watch", 2)
-    from app.verdict import DIFFERENT, judge
-    from app.verify import Replay
-    from devices.session_file import SessionFile
+    from earmark.app.verdict import DIFFERENT, judge
+    from earmark.app.verify import Replay
+    from earmark.devices.session_file import SessionFile
 
     must_be_writable(out)
     session = session / "loop.xdf" if session.is_dir() else session
@@ -108,11 +108,11 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
     import contextlib
     import tempfile
 
-    from app.console import console, failures, say
-    from app.replay_session import ReplaySession
-    from app.session_screen import in_window, refusals
-    from app.signals import stop_on_signals
-    from devices.lsl_log import quiet_liblsl
+    from earmark.app.console import console, failures, say
+    from earmark.app.replay_session import ReplaySession
+    from earmark.app.session_screen import in_window, refusals
+    from earmark.app.signals import stop_on_signals
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     with contextlib.ExitStack() as stack, failures(), refusals():
@@ -155,7 +155,7 @@ def as_arrays(outputs: dict[str, list[Any]]) -> dict[str, Any]:
     """
     import numpy as np
 
-    from pipeline.stream import Block, ClockMap, Epoch
+    from earmark.pipeline.stream import Block, ClockMap, Epoch
 
     arrays: dict[str, Any] = {}
     for name, items in outputs.items():

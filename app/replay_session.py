@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import pylsl
 from pydantic import Field
 
-from app.channel import Refused, Server
-from app.commands import carry_out, offered
-from app.session_events import SessionEvents
-from app.session_sound import on_board
-from app.tape_player import TapePlayer
-from devices.board import Board
+from earmark.app.channel import Refused, Server
+from earmark.app.commands import carry_out, offered
+from earmark.app.session_events import SessionEvents
+from earmark.app.session_sound import on_board
+from earmark.app.tape_player import TapePlayer
+from earmark.devices.board import Board
 
 #: Seconds between updates of the boards.
 BOARD_S = 0.1
@@ -27,13 +27,14 @@ class ReplaySession:
     Parameters
     ----------
     recording : Path
-        As for :class:`app.tape_player.TapePlayer`.
+        As for :class:`earmark.app.tape_player.TapePlayer`.
     folder : Path
         Where it is reached; nothing else is written there.
 
     Raises
     ------
-    ConfigError, DecoderError, WiringError, devices.xdf.XdfError, app.channel.ChannelError, AudioError, OSError
+    ConfigError, DecoderError, WiringError, earmark.devices.xdf.XdfError, earmark.app.channel.ChannelError, AudioError,
+    OSError
         If it cannot be replayed, or another session is reached there.
     """
 

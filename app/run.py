@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from app.calibrate import HEADLESS_HELP, OUT_HELP, PROTOCOL, read_protocol
-from app.modes import Mode
+from earmark.app.calibrate import HEADLESS_HELP, OUT_HELP, PROTOCOL, read_protocol
+from earmark.app.modes import Mode
 
 
 def run(
@@ -29,18 +29,18 @@ def run(
     quits. Ctrl-C, SIGTERM and a closed terminal end the run in good order too. Exit status: 0 recorded, 1 something
     is wrong.
     """
-    from app.toml_file import must_be_toml
+    from earmark.app.toml_file import must_be_toml
 
     must_be_toml(session, session.parent / PROTOCOL)
-    from app.config import load_config
-    from app.console import fail, failures, say
-    from app.keyboard import Keyboard
-    from app.report.command import report
-    from app.session_screen import KEYS, Screen, in_window, refusals
-    from app.session_states import State
-    from app.signals import heeded, stop_on_signals
-    from app.supervisor import Supervisor
-    from devices.lsl_log import quiet_liblsl
+    from earmark.app.config import load_config
+    from earmark.app.console import fail, failures, say
+    from earmark.app.keyboard import Keyboard
+    from earmark.app.report.command import report
+    from earmark.app.session_screen import KEYS, Screen, in_window, refusals
+    from earmark.app.session_states import State
+    from earmark.app.signals import heeded, stop_on_signals
+    from earmark.app.supervisor import Supervisor
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     folder, stop = out or session.parent, stop_on_signals()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from devices.decoder_folder import AnyDecoder
-    from pipeline.decoders.presets import Preset
+    from earmark.devices.decoder_folder import AnyDecoder
+    from earmark.pipeline.decoders.presets import Preset
 
 
 class DecoderKind(StrEnum):
@@ -30,7 +30,7 @@ class DecoderKind(StrEnum):
 
 
 class PresetName(StrEnum):
-    """Presets of ``pipeline.decoders.presets``."""
+    """Presets of ``earmark.pipeline.decoders.presets``."""
 
     EEG = "eeg"
     IEEG = "ieeg"
@@ -47,14 +47,14 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
 
     Raises
     ------
-    devices.recorded_run.RunError
+    earmark.devices.recorded_run.RunError
         If a path is not there, a pattern matches nothing, a folder holds no run, or a run is found twice.
     """
     import glob
 
-    from devices.bids import find_recordings
-    from devices.bids_sidecars import ROOT_FILE
-    from devices.recorded_run import RunError
+    from earmark.devices.bids import find_recordings
+    from earmark.devices.bids_sidecars import ROOT_FILE
+    from earmark.devices.recorded_run import RunError
 
     found: dict[Path, Path] = {}
     for path in paths:
@@ -83,7 +83,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on a terminal; give something that is told how many are done, and of how many."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from app.console import console
+    from earmark.app.console import console
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -95,7 +95,7 @@ def decoder_preset(kind: DecoderKind, preset: Preset) -> Preset:
     """Preset of a decoder of this kind: networks want a longer window."""
     if not kind.network:
         return preset
-    from pipeline.decoders.network_decoder import network_preset
+    from earmark.pipeline.decoders.network_decoder import network_preset
 
     return network_preset(preset)
 
@@ -103,12 +103,12 @@ def decoder_preset(kind: DecoderKind, preset: Preset) -> Preset:
 def maker(kind: DecoderKind, preset: Preset, **settings: Any) -> Callable[[], AnyDecoder]:
     """Return something that makes a new decoder each time, here or in another process; settings are for networks."""
     if kind.network:
-        from pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
-        from pipeline.decoders.matcher import MatcherDecoder
+        from earmark.pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
+        from earmark.pipeline.decoders.matcher import MatcherDecoder
 
         classes = {cls.kind: cls for cls in (MatcherDecoder, VlaaiDecoder, EegNetDecoder)}
         return partial(classes[kind.value], decoder_preset(kind, preset), **settings)
-    from pipeline.decoders.cca import CcaDecoder
-    from pipeline.decoders.linear import LinearDecoder
+    from earmark.pipeline.decoders.cca import CcaDecoder
+    from earmark.pipeline.decoders.linear import LinearDecoder
 
     return partial(LinearDecoder if kind is DecoderKind.LINEAR else CcaDecoder, preset)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.calibrate import OUT_HELP, PROTOCOL, read_protocol
+from earmark.app.calibrate import OUT_HELP, PROTOCOL, read_protocol
 
 
 def serve(
@@ -21,15 +21,15 @@ def serve(
     It goes on until Ctrl-C or the command 'shutdown'. Sound plays from the first check on. Exit status: 0 ended in good
     order, 1 something is wrong.
     """
-    from app.toml_file import must_be_toml
+    from earmark.app.toml_file import must_be_toml
 
     must_be_toml(session, session.parent / PROTOCOL)
-    from app.config import load_config
-    from app.console import failures, say
-    from app.session_screen import in_window, refusals
-    from app.signals import stop_on_signals
-    from app.supervisor import Supervisor
-    from devices.lsl_log import quiet_liblsl
+    from earmark.app.config import load_config
+    from earmark.app.console import failures, say
+    from earmark.app.session_screen import in_window, refusals
+    from earmark.app.signals import stop_on_signals
+    from earmark.app.supervisor import Supervisor
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     folder, stop = out or session.parent, stop_on_signals()
@@ -58,8 +58,8 @@ def control(
     Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' runs in FOLDER. Talkers go
     by name, or count from 0. Exit status: 0 done, 1 refused, or no session is under way there.
     """
-    from app.channel import ChannelError, Client
-    from app.console import console, fail
+    from earmark.app.channel import ChannelError, Client
+    from earmark.app.console import console, fail
 
     given = {}
     for argument in arguments or []:
@@ -74,7 +74,7 @@ def control(
         fail(str(error))
     client.close()
     if command == "check":
-        from app.session_check import Check
+        from earmark.app.session_check import Check
 
         checks = [Check(*one) for one in answer]
         for check in checks:

@@ -8,26 +8,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from app.config import Config, ConfigError
-from app.engine_facts import useless
-from app.loop import Loop
-from app.loop_records import NOTE, TRIM
-from app.modes import Mode
-from app.preflight import preflight
-from app.protocol import Calibration, Cue, RunPlan
-from app.session_check import Check
-from app.session_config import DECODER, deciding, free, with_attention
-from app.session_part import Part
-from app.session_sound import SessionSound, Trim
-from app.session_states import NEXT, SessionError, State
-from app.session_training import refuse_short
-from app.worth import decoder_words
-from devices.audio.engine import AudioEngine
-from devices.decoder_folder import Facts
-from devices.lsl import Outlet
-from devices.session_run import CUES
-from pipeline.steering import Steering, SteeringConfig
-from pipeline.stream import StreamSpec
+from earmark.app.config import Config, ConfigError
+from earmark.app.engine_facts import useless
+from earmark.app.loop import Loop
+from earmark.app.loop_records import NOTE, TRIM
+from earmark.app.modes import Mode
+from earmark.app.preflight import preflight
+from earmark.app.protocol import Calibration, Cue, RunPlan
+from earmark.app.session_check import Check
+from earmark.app.session_config import DECODER, deciding, free, with_attention
+from earmark.app.session_part import Part
+from earmark.app.session_sound import SessionSound, Trim
+from earmark.app.session_states import NEXT, SessionError, State
+from earmark.app.session_training import refuse_short
+from earmark.app.worth import decoder_words
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.decoder_folder import Facts
+from earmark.devices.lsl import Outlet
+from earmark.devices.session_run import CUES
+from earmark.pipeline.steering import Steering, SteeringConfig
+from earmark.pipeline.stream import StreamSpec
 
 #: Seconds in which gains follow the operator.
 RAMP_S = 0.5
@@ -146,7 +146,7 @@ class Session:
 
         Raises
         ------
-        AudioError, SessionError, devices.recorder.RecordingFailed, OSError
+        AudioError, SessionError, earmark.devices.recorder.RecordingFailed, OSError
             If sound cannot be played, or a session in this state cannot be checked.
         """
         decoding = deciding(self.config, self.out, False) if self.decoder.is_dir() else None
@@ -198,7 +198,8 @@ class Session:
         ------
         SessionError
             If something is wrong, naming it, or if there is a decoder already.
-        app.protocol.ProtocolError, AudioError, devices.lsl_info.StreamError, ConfigError, RecordingFailed
+        earmark.app.protocol.ProtocolError, AudioError, earmark.devices.lsl_info.StreamError, ConfigError,
+        RecordingFailed
             If the plan is too short or does not suit the talkers, or something is missing or does not fit.
         """
         cues = plan.cues(self.talkers)
@@ -247,7 +248,7 @@ class Session:
         SessionError
             If no calibration was brought to its end, or no decoder can be made of it.
         """
-        from app.session_training import TrainingError, train
+        from earmark.app.session_training import TrainingError, train
 
         with self._lock:
             part = self.part
@@ -282,8 +283,8 @@ class Session:
         ------
         SessionError
             If something is wrong, naming it, or if the session is busy with something else.
-        app.protocol.ProtocolError, devices.lsl_info.StreamError, ConfigError, pipeline.stream.WiringError,
-        RecordingFailed
+        earmark.app.protocol.ProtocolError, earmark.devices.lsl_info.StreamError, ConfigError,
+        earmark.pipeline.stream.WiringError, RecordingFailed
             If the plan does not suit the talkers, or something is missing or does not fit.
         """
         length = plan.seconds if seconds is None else seconds

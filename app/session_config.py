@@ -8,7 +8,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from app.config import Config, ConfigError, parse_config
+from earmark.app.config import Config, ConfigError, parse_config
 
 #: Name of the folder of a session's own decoder.
 DECODER = "decoder"

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import pylsl
 
-from app.loop import Loop
-from app.loop_records import ANSWER, NOTE
-from app.protocol import Cue
-from devices.lsl import Outlet
-from devices.session_run import ATTEND, DISCARD
-from pipeline.stream import Marker
+from earmark.app.loop import Loop
+from earmark.app.loop_records import ANSWER, NOTE
+from earmark.app.protocol import Cue
+from earmark.devices.lsl import Outlet
+from earmark.devices.session_run import ATTEND, DISCARD
+from earmark.pipeline.stream import Marker
 
 #: Longest wait between looks at the clock, s.
 WATCH_S = 0.1

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import threading
     from pathlib import Path
 
-    from app.keyboard import Keyboard
-    from app.session import Session
-    from app.supervisor import Supervisor
+    from earmark.app.keyboard import Keyboard
+    from earmark.app.session import Session
+    from earmark.app.supervisor import Supervisor
 
 #: Seconds between looks.
 LOOK_S = 0.1
@@ -29,9 +29,9 @@ def in_window(folder: Path) -> str:
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn what a session refuses into a message and exit status 1."""
-    from app.channel import ChannelError
-    from app.console import fail
-    from app.session_states import SessionError
+    from earmark.app.channel import ChannelError
+    from earmark.app.console import fail
+    from earmark.app.session_states import SessionError
 
     try:
         yield
@@ -60,7 +60,7 @@ class Screen:
         from rich.live import Live
         from rich.text import Text
 
-        from app.console import console
+        from earmark.app.console import console
 
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while not self._session.wait(0):
@@ -76,7 +76,7 @@ class Screen:
 
     def tell(self) -> None:
         """Print the events so far."""
-        from app.console import say
+        from earmark.app.console import say
 
         self._events.tell(say)
 
@@ -86,7 +86,7 @@ class Screen:
 
     def agree(self, question: str, stop: threading.Event) -> bool:
         """Ask for y or n; Enter and the end of the terminal are y."""
-        from app.console import say
+        from earmark.app.console import say
 
         say(question)
         while not stop.is_set():
@@ -96,7 +96,7 @@ class Screen:
         return True
 
     def _press(self, key: str) -> None:
-        from app.console import say
+        from earmark.app.console import say
 
         question = self._question
         if question != self._asked:
@@ -118,7 +118,7 @@ class Screen:
 
 def press(session: Session, key: str) -> str:
     """Do what a key says; return that in words, or nothing if the key has no meaning."""
-    from app.session_states import SessionError, State
+    from earmark.app.session_states import SessionError, State
 
     try:
         match key:
@@ -147,7 +147,7 @@ def status_line(session: Session) -> str:
     import numpy as np
     import pylsl
 
-    from app.play import clock
+    from earmark.app.play import clock
 
     part, audio = session.part, session.sound.audio
     if part is None or audio is None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.sound_config import SoundConfig
-from devices.audio.engine import AudioEngine
-from devices.audio.outlets import SoundOutlets
-from devices.audio.prepare import prepare
-from devices.audio.scene import AudioError
-from pipeline.envelope import EnvelopeConfig
+from earmark.app.sound_config import SoundConfig
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.outlets import SoundOutlets
+from earmark.devices.audio.prepare import prepare
+from earmark.devices.audio.scene import AudioError
+from earmark.pipeline.envelope import EnvelopeConfig
 
 #: Seconds in which the others join a talker who was announced.
 CUE_RAMP_S = 0.5

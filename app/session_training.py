@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.config import AttentionConfig
-from app.protocol import Cue, ProtocolError
-from devices.decoder_folder import Facts
-from devices.session_run import REORIENT_S
-from pipeline.decoders.presets import PRESETS
-from pipeline.emissions import MIN_WINDOWS
+from earmark.app.config import AttentionConfig
+from earmark.app.protocol import Cue, ProtocolError
+from earmark.devices.decoder_folder import Facts
+from earmark.devices.session_run import REORIENT_S
+from earmark.pipeline.decoders.presets import PRESETS
+from earmark.pipeline.emissions import MIN_WINDOWS
 
 
 class TrainingError(RuntimeError):
@@ -46,11 +46,11 @@ def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Pat
     TrainingError
         If no decoder can be made of them.
     """
-    from app.runs import DecoderKind, maker
-    from app.train import train_and_save
-    from devices.recorded_run import RunError
-    from devices.session_run import read_session_runs
-    from pipeline.decoders.decoder import DecoderError
+    from earmark.app.runs import DecoderKind, maker
+    from earmark.app.train import train_and_save
+    from earmark.devices.recorded_run import RunError
+    from earmark.devices.session_run import read_session_runs
+    from earmark.pipeline.decoders.decoder import DecoderError
 
     preset = PRESETS[attention.preset]
     names = attention.neural, attention.talkers, cues

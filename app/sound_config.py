@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from devices.audio.levels import cap_dbfs
-from devices.audio.records import MAX_TALKERS
-from devices.audio.scene import HARD_CEILING_DBFS, LIVE, AudioError, Scene, Talker
-from devices.audio.sinks import DeviceSink, FileSink, NullSink, Sink
+from earmark.devices.audio.levels import cap_dbfs
+from earmark.devices.audio.records import MAX_TALKERS
+from earmark.devices.audio.scene import HARD_CEILING_DBFS, LIVE, AudioError, Scene, Talker
+from earmark.devices.audio.sinks import DeviceSink, FileSink, NullSink, Sink
 
 #: Speech that ships with the program, as ``speech:joe``.
 SPEECH = Path(__file__).parent / "speech"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
 
 if TYPE_CHECKING:
-    from devices.player import Player
+    from earmark.devices.player import Player
 
 
 def stream(
@@ -40,11 +40,11 @@ def stream(
     says so in its description, and its time stamps advance as they did when it was recorded. Exit status: 0 played to
     the end, 1 could not be played, 2 wrong usage, 130 ended by Ctrl-C.
     """
-    from app.console import console, fail
-    from devices.lsl_info import StreamError
-    from devices.lsl_log import quiet_liblsl
-    from devices.player import Player
-    from devices.recordings import RecordingError, open_recording
+    from earmark.app.console import console, fail
+    from earmark.devices.lsl_info import StreamError
+    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.devices.player import Player
+    from earmark.devices.recordings import RecordingError, open_recording
 
     quiet_liblsl()
     try:
@@ -72,7 +72,7 @@ def stream(
 def _play(player: Player, duration: float, wait: bool) -> None:
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from app.console import console
+    from earmark.app.console import console
 
     columns = (
         TextColumn("{task.fields[played]} / {task.fields[total_time]}", markup=False),

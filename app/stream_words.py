@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from devices.overrides import Overrides
+from earmark.devices.overrides import Overrides
 
 Unit = Annotated[
     str,
@@ -40,7 +40,7 @@ def overrides(unit: str, ch_type: str, channels: str, bads: str, sfreq: float | 
 
     Raises
     ------
-    devices.overrides.OverrideError
+    earmark.devices.overrides.OverrideError
         If one of them means nothing.
     """
     return Overrides(unit, ch_type, _names(channels), _names(bads), sfreq)

@@ -14,9 +14,9 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.console import JsonFile, console, fail, write_json
-from app.foreign import plain
-from devices.stamp_clock import FAR_S, other_clock
+from earmark.app.console import JsonFile, console, fail, write_json
+from earmark.app.foreign import plain
+from earmark.devices.stamp_clock import FAR_S, other_clock
 
 if TYPE_CHECKING:
     import pylsl
@@ -192,12 +192,12 @@ def streams(
 
     Exit status: 0 listed, 1 the list cannot be written, 3 there is no stream, 130 ended by Ctrl-C.
     """
-    from devices.lsl_log import quiet_liblsl
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     import pylsl
 
-    from devices.lsl_search import StreamSelector, find_streams
+    from earmark.devices.lsl_search import StreamSelector, find_streams
 
     with console.status("Looking for streams ...") as spinner:
         infos = find_streams(StreamSelector(), 1.0)

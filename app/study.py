@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.runs import find_runs, progress
-from devices.overrides import NOTHING, Overrides
+from earmark.app.runs import find_runs, progress
+from earmark.devices.overrides import NOTHING, Overrides
 
 if TYPE_CHECKING:
-    from pipeline.decoders.presets import Preset
-    from pipeline.run import Run
+    from earmark.pipeline.decoders.presets import Preset
+    from earmark.pipeline.run import Run
 
 SUBJECT_HELP = (
     "NAME=PATH: who listened to a recording, or to all below a folder, where neither the recording nor its folder says "
@@ -43,7 +43,7 @@ class Study:
         ValueError
             If nothing is left; it says what is wanted and what there is.
         """
-        from pipeline.splits import few
+        from earmark.pipeline.splits import few
 
         try:
             drop = set(few(self.runs, protocol))
@@ -60,7 +60,7 @@ class Study:
 
     def tell(self) -> None:
         """Say which recordings were left out, and why: the last words of a command."""
-        from app.console import console
+        from earmark.app.console import console
 
         if said := self.reasons():
             console.print(said.lstrip(), markup=False, highlight=False)
@@ -76,7 +76,7 @@ def read_study(
     Parameters
     ----------
     paths : sequence of Path
-        See :func:`app.runs.find_runs`.
+        See :func:`earmark.app.runs.find_runs`.
     preset : Preset
         How signals are prepared.
     subjects : sequence of str
@@ -86,17 +86,17 @@ def read_study(
 
     Raises
     ------
-    devices.recorded_run.RunError
+    earmark.devices.recorded_run.RunError
         If a path is not there, nothing can be used, or something is said of raw recordings and there is none.
     """
-    from app.config import ConfigError
-    from devices.bids_sidecars import is_recording
-    from devices.decoder_folder import fingerprint
-    from devices.lsl_info import StreamError
-    from devices.recorded_run import RunError
-    from devices.recordings import RecordingError
-    from devices.xdf import XdfError
-    from pipeline.stream import WiringError
+    from earmark.app.config import ConfigError
+    from earmark.devices.bids_sidecars import is_recording
+    from earmark.devices.decoder_folder import fingerprint
+    from earmark.devices.lsl_info import StreamError
+    from earmark.devices.recorded_run import RunError
+    from earmark.devices.recordings import RecordingError
+    from earmark.devices.xdf import XdfError
+    from earmark.pipeline.stream import WiringError
 
     said = _said(subjects)
     files = find_runs(paths)
@@ -141,13 +141,13 @@ def read_study(
 
 def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> list[Run]:
     """Read a file, whatever wrote it; one of a session, or of a BIDS data set, gives a run for each trial."""
-    from app.config import ConfigError, parse_config
-    from devices.bids import read_bids
-    from devices.bids_sidecars import is_recording
-    from devices.recorded_run import RunError
-    from devices.run_file import read_run
-    from devices.session_file import SessionFile, is_session
-    from devices.session_run import CUES, read_session_runs
+    from earmark.app.config import ConfigError, parse_config
+    from earmark.devices.bids import read_bids
+    from earmark.devices.bids_sidecars import is_recording
+    from earmark.devices.recorded_run import RunError
+    from earmark.devices.run_file import read_run
+    from earmark.devices.session_file import SessionFile, is_session
+    from earmark.devices.session_run import CUES, read_session_runs
 
     if is_recording(path):
         return read_bids(path, preset, overrides)
@@ -163,7 +163,7 @@ def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -
 
 
 def _said(subjects: Sequence[str]) -> list[tuple[str, Path]]:
-    from devices.recorded_run import RunError
+    from earmark.devices.recorded_run import RunError
 
     said = []
     for text in subjects:
@@ -195,7 +195,7 @@ def _own_names(found: Sequence[tuple[Path, Run]]) -> list[Run]:
 def _say_what_is_doubtful(runs: Sequence[Run]) -> None:
     import numpy as np
 
-    from app.console import console
+    from earmark.app.console import console
 
     listeners = sorted({run.subject for run in runs})
     counts = [f"{name} ({sum(run.subject == name for run in runs)})" for name in listeners]

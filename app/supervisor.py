@@ -14,22 +14,22 @@ from typing import Annotated, Any
 import pylsl
 from pydantic import Field
 
-from app.channel import Refused, Server
-from app.commands import carry_out, offered
-from app.config import Config, ConfigError
-from app.modes import Mode
-from app.protocol import Protocol
-from app.session import Session
-from app.session_events import SessionEvents
-from app.session_sound import on_board
-from app.session_states import SessionError, State
-from devices.audio.render import TRIM_DB
-from devices.audio.scene import AudioError
-from devices.board import Board
-from devices.limits import check_limits
-from devices.lsl_info import StreamError
-from devices.recorder import RecordingFailed
-from pipeline.stream import WiringError
+from earmark.app.channel import Refused, Server
+from earmark.app.commands import carry_out, offered
+from earmark.app.config import Config, ConfigError
+from earmark.app.modes import Mode
+from earmark.app.protocol import Protocol
+from earmark.app.session import Session
+from earmark.app.session_events import SessionEvents
+from earmark.app.session_sound import on_board
+from earmark.app.session_states import SessionError, State
+from earmark.devices.audio.render import TRIM_DB
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.board import Board
+from earmark.devices.limits import check_limits
+from earmark.devices.lsl_info import StreamError
+from earmark.devices.recorder import RecordingFailed
+from earmark.pipeline.stream import WiringError
 
 #: Seconds between updates of the board, and between looks at the disk.
 BOARD_S, DISK_S = 0.1, 2.0
@@ -59,7 +59,7 @@ class Supervisor:
 
     Raises
     ------
-    ConfigError, app.channel.ChannelError, devices.limits.LimitError, OSError
+    ConfigError, earmark.app.channel.ChannelError, earmark.devices.limits.LimitError, OSError
         If this machine permits too little, the configuration lacks something, or a session is under way in the folder.
     """
 

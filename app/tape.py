@@ -11,10 +11,10 @@ from typing import Any
 
 import pylsl
 
-from devices.session_file import Consumed, Event, Noted, SessionFile
-from devices.session_run import ATTEND
-from pipeline.decoding_graph import CONTROL
-from pipeline.stream import Marker
+from earmark.devices.session_file import Consumed, Event, Noted, SessionFile
+from earmark.devices.session_run import ATTEND
+from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.stream import Marker
 
 #: A replay that is later than this, in seconds, goes on where it is: it never hurries.
 LATE_S = 1.0
@@ -48,7 +48,7 @@ class Survey:
     said : list of (float, str)
         Events of the journal.
     heard : list of dict
-        Lines about what was played, see :func:`app.loop_records.heard_line`.
+        Lines about what was played, see :func:`earmark.app.loop_records.heard_line`.
     damage : list of str
         What is wrong with the file.
     whole : bool
@@ -69,7 +69,7 @@ def survey(file: SessionFile, cues: str) -> Survey:
 
     Raises
     ------
-    devices.xdf.XdfError
+    earmark.devices.xdf.XdfError
         If it cannot be read.
     """
     found = Survey()

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from app.config import Config
-from app.engine_streams import StreamStatus
-from app.ledger import Latencies, Ledger
-from devices.journal import ANSWER
-from devices.lsl_info import StreamDescription
-from devices.session_file import Consumed, Event, Noted
-from pipeline.decoding_graph import CONTROL
-from pipeline.stream import Block, ChannelQuality, Decision, Gap, Item, Marker
+from earmark.app.config import Config
+from earmark.app.engine_streams import StreamStatus
+from earmark.app.ledger import Latencies, Ledger
+from earmark.devices.journal import ANSWER
+from earmark.devices.lsl_info import StreamDescription
+from earmark.devices.session_file import Consumed, Event, Noted
+from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.stream import Block, ChannelQuality, Decision, Gap, Item, Marker
 
 #: Seconds without samples after which a stream is one of those that the recording says are lost.
 LOST_S = 0.5
@@ -40,7 +40,7 @@ class TapeStream(StreamStatus):
 
 
 class TapeEngine:
-    """Offers what :class:`app.engine_facts.EngineFacts` reads of an engine; times are those of the recording.
+    """Offers what :class:`earmark.app.engine_facts.EngineFacts` reads of an engine; times are those of the recording.
 
     Latencies are what the journal says they were: how quickly the replay computes is nobody's business.
 

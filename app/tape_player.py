@@ -11,24 +11,24 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from app.config import Config, ConfigError, parse_config
-from app.engine_facts import EngineFacts
-from app.engine_signals import EngineSignals
-from app.loop_records import parts, read_events
-from app.session_part import cue_words
-from app.session_sound import Trim
-from app.tape import Survey, Tape, TapeClock, survey
-from app.tape_engine import TapeEngine
-from app.tape_sound import TapeSound
-from app.verdict import CUT_SHORT, DIFFERENT, changed, judge
-from app.verify import Replay
-from devices.session_file import Consumed, Event, Noted, SessionFile
-from devices.session_run import CUES
-from devices.xdf import XdfError
-from pipeline.decoders.decoder import DecoderError
-from pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
-from pipeline.graph import Graph
-from pipeline.stream import Decision, WiringError
+from earmark.app.config import Config, ConfigError, parse_config
+from earmark.app.engine_facts import EngineFacts
+from earmark.app.engine_signals import EngineSignals
+from earmark.app.loop_records import parts, read_events
+from earmark.app.session_part import cue_words
+from earmark.app.session_sound import Trim
+from earmark.app.tape import Survey, Tape, TapeClock, survey
+from earmark.app.tape_engine import TapeEngine
+from earmark.app.tape_sound import TapeSound
+from earmark.app.verdict import CUT_SHORT, DIFFERENT, changed, judge
+from earmark.app.verify import Replay
+from earmark.devices.session_file import Consumed, Event, Noted, SessionFile
+from earmark.devices.session_run import CUES
+from earmark.devices.xdf import XdfError
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
+from earmark.pipeline.graph import Graph
+from earmark.pipeline.stream import Decision, WiringError
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class TapePlayer:
 
     Raises
     ------
-    ConfigError, devices.xdf.XdfError, OSError
+    ConfigError, earmark.devices.xdf.XdfError, OSError
         If it is no recording of a run.
     """
 

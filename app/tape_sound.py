@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.engine_child import RAMP_S
-from app.session_sound import Trim
-from app.sound_config import SoundConfig
-from devices.audio.engine import AudioEngine
-from devices.audio.prepare import prepare
-from devices.audio.scene import LIVE, AudioError, Prepared
-from devices.audio.sinks import DeviceSink, NullSink, Sink
-from pipeline.stream import Decision
+from earmark.app.engine_child import RAMP_S
+from earmark.app.session_sound import Trim
+from earmark.app.sound_config import SoundConfig
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.prepare import prepare
+from earmark.devices.audio.scene import LIVE, AudioError, Prepared
+from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink
+from earmark.pipeline.stream import Decision
 
 #: Without such words, an error about sound does not say what became of it.
 SILENT = "the replay goes on without sound"
@@ -26,7 +26,7 @@ class Whereabouts:
     Parameters
     ----------
     heard : sequence of dict
-        Lines of the journal, see :func:`app.loop_records.heard_line`.
+        Lines of the journal, see :func:`earmark.app.loop_records.heard_line`.
     sfreq : float
         Frames per second.
     """

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from devices import regular_file
+from earmark.devices import regular_file
 
 
 class ConfigError(ValueError):
@@ -52,7 +52,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
 
 def must_be_toml(*paths: Path) -> None:
     """End the command unless these files can be read and are TOML."""
-    from app.console import fail
+    from earmark.app.console import fail
 
     for path in paths:
         try:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.runs import RUNS_HELP, DecoderKind, PresetName
-from app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
-from app.study import SUBJECT_HELP
+from earmark.app.runs import RUNS_HELP, DecoderKind, PresetName
+from earmark.app.stream_words import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.study import SUBJECT_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from devices.decoder_folder import AnyDecoder, Facts
-    from pipeline.decoders.presets import Preset
-    from pipeline.emissions import Emissions
-    from pipeline.run import Run
+    from earmark.devices.decoder_folder import AnyDecoder, Facts
+    from earmark.pipeline.decoders.presets import Preset
+    from earmark.pipeline.emissions import Emissions
+    from earmark.pipeline.run import Run
 
     Maker = Callable[[], AnyDecoder]
 
@@ -52,15 +52,15 @@ def train(
     command goes on after the last epoch. Runs that cannot be used are left out, and named at the end. Exit status: 0
     trained, 1 something does not fit, or nothing can be used.
     """
-    from app.console import fail
-    from app.outputs import must_take_files
-    from app.runs import decoder_preset, maker
-    from app.study import read_study
-    from devices.recorded_run import RunError
-    from pipeline.decoders.decoder import DecoderError
-    from pipeline.decoders.presets import PRESETS
-    from pipeline.splits import LEAST
-    from pipeline.stream import WiringError
+    from earmark.app.console import fail
+    from earmark.app.outputs import must_take_files
+    from earmark.app.runs import decoder_preset, maker
+    from earmark.app.study import read_study
+    from earmark.devices.recorded_run import RunError
+    from earmark.pipeline.decoders.decoder import DecoderError
+    from earmark.pipeline.decoders.presets import PRESETS
+    from earmark.pipeline.splits import LEAST
+    from earmark.pipeline.stream import WiringError
 
     chosen = PRESETS[preset.value]
     if not decoder.network and (base is not None or any_cap or device != "cpu"):
@@ -80,7 +80,7 @@ def train(
             train_and_save(loaded, maker(decoder, chosen), chosen, out)
             study.tell()
             return
-        from app.train_network import Resumable, settings
+        from earmark.app.train_network import Resumable, settings
 
         given = settings(decoder, loaded, base, any_cap, epochs, seed, device)
         resumable = Resumable(maker(decoder, chosen, **given), out.with_name(f"{out.name}.training"))
@@ -111,18 +111,18 @@ def train_and_save(
 
     Raises
     ------
-    pipeline.decoders.decoder.DecoderError, ValueError
+    earmark.pipeline.decoders.decoder.DecoderError, ValueError
         If something does not fit.
     """
     import math
 
-    from app.console import console
-    from app.runs import progress
-    from app.worth import AGAIN, level_words, limit_words, no_better
-    from devices.corpus import evaluate_corpus
-    from devices.decoder_folder import Facts, fingerprint, save_decoder
-    from pipeline.emissions import MIN_WINDOWS
-    from pipeline.splits import learnable
+    from earmark.app.console import console
+    from earmark.app.runs import progress
+    from earmark.app.worth import AGAIN, level_words, limit_words, no_better
+    from earmark.devices.corpus import evaluate_corpus
+    from earmark.devices.decoder_folder import Facts, fingerprint, save_decoder
+    from earmark.pipeline.emissions import MIN_WINDOWS
+    from earmark.pipeline.splits import learnable
 
     window, n_talkers = preset.window, len(runs[0].talker_names)
     accuracy, n, emissions = math.nan, 0, None
@@ -183,8 +183,8 @@ def held_out_emissions(runs: Sequence[Run], make: Maker, preset: Preset) -> Emis
     ValueError
         If there are too few decisions.
     """
-    from pipeline.evidence import EvidenceConfig
-    from pipeline.fold import FoldWork
+    from earmark.pipeline.evidence import EvidenceConfig
+    from earmark.pipeline.fold import FoldWork
 
     evidence = EvidenceConfig(n_talkers=len(runs[0].talker_names), hop_s=preset.hop, window_s=preset.window)
     return FoldWork(make, "leave-one-run-out", (preset.window,), 0, 0, 5.0, evidence).emissions(runs)

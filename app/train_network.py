@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.console import console
-from app.runs import DecoderKind
-from devices.checkpoint import read_checkpoint, write_checkpoint
-from devices.decoder_folder import fingerprint, load_decoder
-from devices.positions import electrode_positions
-from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.network_decoder import NetworkDecoder
-from pipeline.decoders.training import TrainingConfig
+from earmark.app.console import console
+from earmark.app.runs import DecoderKind
+from earmark.devices.checkpoint import read_checkpoint, write_checkpoint
+from earmark.devices.decoder_folder import fingerprint, load_decoder
+from earmark.devices.positions import electrode_positions
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.network_decoder import NetworkDecoder
+from earmark.pipeline.decoders.training import TrainingConfig
 
 if TYPE_CHECKING:
-    from pipeline.run import Run
+    from earmark.pipeline.run import Run
 
 
 def settings(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.environment import environment
-from app.verify import TOLERANCE, Replay
-from devices.session_file import SessionFile
+from earmark.app.environment import environment
+from earmark.app.verify import TOLERANCE, Replay
+from earmark.devices.session_file import SessionFile
 
 #: Exit status where something differs, and where all is identical, but the recording ends before it should.
 DIFFERENT, CUT_SHORT = 3, 4
@@ -48,7 +48,7 @@ def judge(run: Replay, stopped: bool = False) -> Verdict:
     Parameters
     ----------
     run : Replay
-        Of which :meth:`app.verify.Replay.run` has come back.
+        Of which :meth:`earmark.app.verify.Replay.run` has come back.
     stopped : bool
         Whether somebody ended it before the recording did.
     """

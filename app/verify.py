@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.config import Config, ConfigError, parse_config
-from devices.decoder_folder import folder_fingerprint
-from devices.journal import ANSWER, ANSWERED_BY
-from devices.session_file import Consumed, Noted, Produced, SessionFile
-from devices.session_writer import Digest, decision_row
-from pipeline.graph import Graph
-from pipeline.stream import Block, Decision, Item
+from earmark.app.config import Config, ConfigError, parse_config
+from earmark.devices.decoder_folder import folder_fingerprint
+from earmark.devices.journal import ANSWER, ANSWERED_BY
+from earmark.devices.session_file import Consumed, Noted, Produced, SessionFile
+from earmark.devices.session_writer import Digest, decision_row
+from earmark.pipeline.graph import Graph
+from earmark.pipeline.stream import Block, Decision, Item
 
 if TYPE_CHECKING:
-    from app.network import RecordedNetwork
+    from earmark.app.network import RecordedNetwork
 
 #: Largest difference, relative to the largest sample of the output, that another machine may make.
 TOLERANCE = 1e-9
@@ -117,7 +117,7 @@ class Replay:
         graph = config.graph([self._decoder(one) for one in about.get("decoders", [])])
         specs = config.sources({name: d.spec for name, d in self.session.streams.items()})
         if ANSWERED_BY in about:
-            from app.network import RecordedNetwork, network_of  # torch takes seconds to import
+            from earmark.app.network import RecordedNetwork, network_of  # torch takes seconds to import
 
             noted = (event.entry for event in SessionFile(self.session.path) if isinstance(event, Noted))
             answers = [tuple(entry[ANSWER]) for entry in noted if ANSWER in entry]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from app.foreign import PlainFormatter, plain
+from earmark.app.foreign import PlainFormatter, plain
 
 #: How an event begins that is a warning of another process.
 WARNING = "warning: "
 #: Where warnings come from that say something of the user's data: this program, and its reader of XDF files.
-_OURS = ("app", "devices", "pipeline", "pyxdf")
+_OURS = ("earmark", "pyxdf")
 
 
 class _Handler(logging.Handler):

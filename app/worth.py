@@ -10,8 +10,8 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.report.figures import SessionFigures
-    from devices.decoder_folder import Facts
+    from earmark.app.report.figures import SessionFigures
+    from earmark.devices.decoder_folder import Facts
 
 #: What to do about a decoder that is worth nothing.
 AGAIN = "Calibrate again, with more trials; look at electrodes and sound first."

@@ -18,7 +18,7 @@ runs are not quite independent, so they are rather too narrow.
 from __future__ import annotations
 
 # One thread: it must be imported before NumPy is.
-import app  # noqa: F401
+import earmark.app  # noqa: F401
 
 # isort: split
 import json
@@ -38,19 +38,19 @@ from scipy.interpolate import CubicSpline
 from scipy.stats import binomtest
 
 from benchmarks.listeners import VOICES, judged, voices
-from devices import xdf
-from devices.continuity import Continuity
-from devices.lsl_info import make_info
-from devices.recorded_run import Trial, cut
-from devices.recordings import open_recording
-from devices.run_file import Talker, read_run, write_run
-from devices.simulate import PRESETS, Listener
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.decoders.presets import EEG
-from pipeline.decoding_graph import decoding_graph
-from pipeline.envelope import EnvelopeConfig
-from pipeline.run import Run
-from pipeline.stream import Block, ClockMap, Gap, Item, StreamSpec
+from earmark.devices import xdf
+from earmark.devices.continuity import Continuity
+from earmark.devices.lsl_info import make_info
+from earmark.devices.recorded_run import Trial, cut
+from earmark.devices.recordings import open_recording
+from earmark.devices.run_file import Talker, read_run, write_run
+from earmark.devices.simulate import PRESETS, Listener
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.decoding_graph import decoding_graph
+from earmark.pipeline.envelope import EnvelopeConfig
+from earmark.pipeline.run import Run
+from earmark.pipeline.stream import Block, ClockMap, Gap, Item, StreamSpec
 
 SFREQ, PACKET = 250.0, 12
 N_RUNS, RUN_S = 4, 120.0

@@ -12,7 +12,7 @@ over repeats; only their ratios, from one run on one machine, mean anything.
 from __future__ import annotations
 
 # One thread for everybody: it must be imported before NumPy is.
-import app  # noqa: F401
+import earmark.app  # noqa: F401
 
 # isort: split
 import os
@@ -30,11 +30,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.decoders.linear import PENALTIES, SHRINKS, LinearDecoder, leave_one_run_out, make_spec
-from pipeline.decoders.moments import moments, total
-from pipeline.decoders.presets import EEG
-from pipeline.decoders.ridge import Ridge
-from pipeline.run import Run
+from earmark.pipeline.decoders.linear import PENALTIES, SHRINKS, LinearDecoder, leave_one_run_out, make_spec
+from earmark.pipeline.decoders.moments import moments, total
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.decoders.ridge import Ridge
+from earmark.pipeline.run import Run
 
 PRESET = replace(EEG, lag_step=1, separable=0.0)  # as the peers do it: every lag, the covariance as it is
 

@@ -14,10 +14,10 @@ import numpy as np
 import pybv
 import soundfile
 
-from app.import_run import import_run
-from app.train import train
 from benchmarks.sessions import CONFIG, SFREQ, slow, write_session
-from devices import xdf
+from earmark.app.import_run import import_run
+from earmark.app.train import train
+from earmark.devices import xdf
 
 SECONDS = 20
 #: A graph with nodes of most kinds, and all of their settings.

@@ -13,7 +13,7 @@ the same on the CPU, which verifies the script. Exit status: 0 all that could be
 from __future__ import annotations
 
 # One thread: it must be imported before NumPy is.
-import app  # noqa: F401
+import earmark.app  # noqa: F401
 
 # isort: split
 import copy
@@ -36,13 +36,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from devices.engine_cache import EngineCache
-from devices.latency import busy_core, measure
-from kernels.runtime import BACKENDS
-from kernels.runtime.backend import Arrays, Backend, BackendError, Network, Policy, Tensors, as_tuple
-from kernels.runtime.cuda import no_cuda
-from kernels.runtime.parity import ParityError, check
-from kernels.runtime.precision import tensor_cores
+from earmark.devices.engine_cache import EngineCache
+from earmark.devices.latency import busy_core, measure
+from earmark.kernels.runtime import BACKENDS
+from earmark.kernels.runtime.backend import Arrays, Backend, BackendError, Network, Policy, Tensors, as_tuple
+from earmark.kernels.runtime.cuda import no_cuda
+from earmark.kernels.runtime.parity import ParityError, check
+from earmark.kernels.runtime.precision import tensor_cores
 
 #: Channels, rate in Hz.
 SHAPES = ((64, 64.0), (128, 100.0))
@@ -106,7 +106,7 @@ def networks(n_channels: int, sfreq: float) -> dict[str, tuple[nn.Module, Tensor
     n = round(WINDOW_S * sfreq)
     neural, talkers = torch.randn(1, n_channels, n), torch.rand(N_TALKERS, 1, n)
     if all(find_spec(name) for name in ("scipy", "numba", "typer")):
-        from app.bench.decoder import networks as decoders  # noqa: PLC0415 - not on a bare machine
+        from earmark.app.bench.decoder import networks as decoders  # noqa: PLC0415 - not on a bare machine
 
         return {name: make(n_channels, sfreq, WINDOW_S) for name, make in decoders().items()}
     return {
@@ -218,7 +218,7 @@ def triton_kernels() -> list[dict[str, Any]]:
     """Triton's kernels against formulas in NumPy, and how long both take, copies to the GPU and back included."""
     if no_cuda() or find_spec("triton") is None:
         return []
-    from kernels import triton_kernels as gpu  # noqa: PLC0415 - needs Triton
+    from earmark.kernels import triton_kernels as gpu  # noqa: PLC0415 - needs Triton
 
     rng, found = np.random.default_rng(0), []
     for n_channels in (64, 256):

@@ -1,6 +1,6 @@
 """An hour of a simulated session at real time, as before every release: does anything grow, drift or get lost?
 
-    python benchmarks/hour.py [--minutes 60] [--listener typical] [--device null] [--json FILE] [--out FOLDER]
+    python -m benchmarks.hour [--minutes 60] [--listener typical] [--device null] [--json FILE] [--out FOLDER]
 
 A sixth of the time is calibration, the rest a closed loop. Every five seconds memory, open files and threads of every
 process are noted; in the end their growth from the first to the last quarter of the loop, the difference between the
@@ -23,20 +23,18 @@ from typing import Any
 import numpy as np
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from app.console import say
-from app.demo import simulated_session
-from app.environment import environment
-from app.modes import Mode
-from app.protocol import Calibration, Protocol, RunPlan
-from app.report.read_session import session_figures
-from app.supervisor import Supervisor
-from app.verify import Replay
-from devices import xdf
-from devices.lsl_log import quiet_liblsl
-from devices.session_file import Consumed, SessionFile
-from pipeline.stream import Block, ClockMap
+from earmark.app.console import say
+from earmark.app.demo import simulated_session
+from earmark.app.environment import environment
+from earmark.app.modes import Mode
+from earmark.app.protocol import Calibration, Protocol, RunPlan
+from earmark.app.report.read_session import session_figures
+from earmark.app.supervisor import Supervisor
+from earmark.app.verify import Replay
+from earmark.devices import xdf
+from earmark.devices.lsl_log import quiet_liblsl
+from earmark.devices.session_file import Consumed, SessionFile
+from earmark.pipeline.stream import Block, ClockMap
 
 #: Seconds between looks; length of a trial of the calibration; between cues of the loop.
 LOOK_S, TRIAL_S, SWITCH_S = 5.0, 30.0, 45.0

@@ -14,7 +14,7 @@ in ``earmark demo``, and is passed if the decision windows of the loop that were
 from __future__ import annotations
 
 # One thread: it must be imported before NumPy is.
-import app
+import earmark.app
 
 # isort: split
 import json
@@ -30,22 +30,22 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from app.demo import CALIBRATION, N_TRIALS, SWITCH_S
-from app.protocol import MOST_IN_A_ROW, draw_order
-from devices.recorded_run import RecordedRun, Signal, Trial, prepare
-from devices.session_run import REORIENT_S
-from devices.simulate import PRESETS, Listener, ListenerConfig
-from pipeline.decoders.linear import LinearDecoder, make_spec
-from pipeline.decoders.moments import moments
-from pipeline.decoders.presets import EEG, IEEG, Preset
-from pipeline.envelope import EnvelopeConfig, speech_envelope
-from pipeline.metrics import chance_limit
-from pipeline.run import Run
-from pipeline.scoring import judge
-from pipeline.stream import StreamSpec
+from earmark.app.demo import CALIBRATION, N_TRIALS, SWITCH_S
+from earmark.app.protocol import MOST_IN_A_ROW, draw_order
+from earmark.devices.recorded_run import RecordedRun, Signal, Trial, prepare
+from earmark.devices.session_run import REORIENT_S
+from earmark.devices.simulate import PRESETS, Listener, ListenerConfig
+from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
+from earmark.pipeline.decoders.moments import moments
+from earmark.pipeline.decoders.presets import EEG, IEEG, Preset
+from earmark.pipeline.envelope import EnvelopeConfig, speech_envelope
+from earmark.pipeline.metrics import chance_limit
+from earmark.pipeline.run import Run
+from earmark.pipeline.scoring import judge
+from earmark.pipeline.stream import StreamSpec
 
 VOICES = ("Joe", "Ada")
-SPEECH = Path(app.__file__).parent / "speech"
+SPEECH = Path(earmark.app.__file__).parent / "speech"
 #: Decision windows in seconds; the loop is judged by those of two.
 WINDOWS, LOOP_WINDOW = (1.0, 2.0, 4.0, 5.0, 10.0, 20.0, 60.0), 2.0
 #: Length of a demonstration in seconds.

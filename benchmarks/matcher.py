@@ -18,7 +18,7 @@ sessions have speech that was never trained on. Windows do not overlap.
 from __future__ import annotations
 
 # One thread for everybody: it must be imported before NumPy is.
-import app  # noqa: F401
+import earmark.app  # noqa: F401
 
 # isort: split
 import copy
@@ -38,20 +38,20 @@ from rich.table import Table
 from scipy.signal import butter, sosfilt, sosfilt_zi
 from scipy.stats import binomtest
 
-from app.runs import DecoderKind, maker
-from devices.recorded_run import RecordedRun, Signal, Trial, prepare
-from devices.simulate import Listener, ListenerConfig
-from pipeline.decoders.decoder import correlate
-from pipeline.decoders.linear import LinearDecoder, make_spec
-from pipeline.decoders.matcher import MatcherDecoder
-from pipeline.decoders.moments import Moments, moments, total
-from pipeline.decoders.network_decoder import NetworkDecoder, network_preset
-from pipeline.decoders.presets import EEG
-from pipeline.decoders.training import TrainingConfig
-from pipeline.envelope import EnvelopeConfig, speech_envelope
-from pipeline.run import Run
-from pipeline.splits import time_halves
-from pipeline.stream import StreamSpec
+from earmark.app.runs import DecoderKind, maker
+from earmark.devices.recorded_run import RecordedRun, Signal, Trial, prepare
+from earmark.devices.simulate import Listener, ListenerConfig
+from earmark.pipeline.decoders.decoder import correlate
+from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
+from earmark.pipeline.decoders.matcher import MatcherDecoder
+from earmark.pipeline.decoders.moments import Moments, moments, total
+from earmark.pipeline.decoders.network_decoder import NetworkDecoder, network_preset
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.decoders.training import TrainingConfig
+from earmark.pipeline.envelope import EnvelopeConfig, speech_envelope
+from earmark.pipeline.run import Run
+from earmark.pipeline.splits import time_halves
+from earmark.pipeline.stream import StreamSpec
 
 #: Who listens in simulated sessions: answers a little more weakly than the typical listener.
 LISTENER = ListenerConfig(response_uv=0.86)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.config import parse_config
-from app.loop_records import copied_decoders
-from devices.lsl import Arrival
-from devices.lsl_info import StreamDescription, describe_xml, make_info
-from devices.session_writer import Digest, SessionWriter
-from pipeline.decoding_graph import CONTROL
-from pipeline.graph import Graph
-from pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
+from earmark.app.config import parse_config
+from earmark.app.loop_records import copied_decoders
+from earmark.devices.lsl import Arrival
+from earmark.devices.lsl_info import StreamDescription, describe_xml, make_info
+from earmark.devices.session_writer import Digest, SessionWriter
+from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.graph import Graph
+from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
 
 SFREQ, SPEECH_HZ, TALKERS = 128.0, 64.0, ("Joe", "Ada")
 CONFIG = """

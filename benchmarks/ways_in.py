@@ -36,14 +36,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from devices import xdf
-from devices.bids import read_bids
-from devices.lsl_info import make_info
-from devices.recordings import open_recording
-from devices.run_file import read_run
-from pipeline.decoders.presets import EEG
-from pipeline.run import Run
-from pipeline.stream import StreamSpec
+from earmark.devices import xdf
+from earmark.devices.bids import read_bids
+from earmark.devices.lsl_info import make_info
+from earmark.devices.recordings import open_recording
+from earmark.devices.run_file import read_run
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.run import Run
+from earmark.pipeline.stream import StreamSpec
 
 ROOT = Path(__file__).parents[1]
 MARKERS = ((2.0, "begin"), (4.5, "tone"), (11.5, "tone"))
@@ -239,9 +239,9 @@ WRITERS = {
 def earmark(folder: Path, *words: object) -> None:
     """Run a command, or end with what it said."""
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli", *map(str, words)],
+        [sys.executable, "-m", "earmark.app.cli", *map(str, words)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         timeout=600,
@@ -264,11 +264,11 @@ def record(folder: Path, file: Path) -> Path:
     """Play a file over LSL, and record it live."""
     source_id = f"ways-{uuid.uuid4().hex}"
     (folder / f"{source_id}.toml").write_text(SESSION.format(source_id=source_id))
-    command = [sys.executable, "-m", "app.cli", "stream", file, "--source-id", source_id, "--wait"]
+    command = [sys.executable, "-m", "earmark.app.cli", "stream", file, "--source-id", source_id, "--wait"]
     player = subprocess.Popen(
         [str(word) for word in command],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

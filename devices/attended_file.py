@@ -6,8 +6,8 @@ import csv
 import math
 from pathlib import Path
 
-from devices.recorded_run import RunError
-from devices.regular_file import MAX_TEXT, open_regular
+from earmark.devices.recorded_run import RunError
+from earmark.devices.regular_file import MAX_TEXT, open_regular
 
 #: Words of a first line that names the columns.
 _HEADER = ("onset", "time", "second", "seconds", "sec", "s", "t")

@@ -7,7 +7,7 @@ A recording needs ``*_events.tsv``, beside it or in a folder above, with these c
 - ``talker``: name of that talker; without this column, the name of the file.
 - ``attended``: name of the talker that was attended from this onset on; in any row of the trial or before it.
 
-What else the data set says of a recording is read with it, see :mod:`devices.bids_sidecars`.
+What else the data set says of a recording is read with it, see :mod:`earmark.devices.bids_sidecars`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.bids_sidecars import ROOT_FILE, UNREADABLE, bids_root, inherited, is_recording, table
-from devices.overrides import NOTHING, Overrides
-from devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
-from devices.recordings import Recording, open_recording
-from devices.run_file import Talker, feature_spec
-from devices.speech_file import common_rate, read_speech
-from pipeline.decoders.presets import Preset
-from pipeline.run import Run
+from earmark.devices.bids_sidecars import ROOT_FILE, UNREADABLE, bids_root, inherited, is_recording, table
+from earmark.devices.overrides import NOTHING, Overrides
+from earmark.devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
+from earmark.devices.recordings import Recording, open_recording
+from earmark.devices.run_file import Talker, feature_spec
+from earmark.devices.speech_file import common_rate, read_speech
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.run import Run
 
 
 class _Row(NamedTuple):
@@ -60,7 +60,7 @@ def read_bids(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> lis
     ------
     RunError
         If the data set lacks what decoding needs, or the preset does not fit.
-    devices.recordings.RecordingError
+    earmark.devices.recordings.RecordingError
         If the recording cannot be read.
     """
     root = bids_root(path)

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.recordings import SUFFIXES, Recording, RecordingError
-from devices.regular_file import read_text
-from devices.triggers import untold
-from pipeline.stream import ELECTRODES
-from pipeline.units import microvolts
+from earmark.devices.recordings import SUFFIXES, Recording, RecordingError
+from earmark.devices.regular_file import read_text
+from earmark.devices.triggers import untold
+from earmark.pipeline.stream import ELECTRODES
+from earmark.pipeline.units import microvolts
 
 log = logging.getLogger(__name__)
 

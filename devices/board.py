@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from devices.segment import Segment
+from earmark.devices.segment import Segment
 
 #: Bytes before the text: sequence number, length, checksum.
 _HEADER = 32
@@ -21,7 +21,7 @@ ROOM = 1 << 18
 class Board:
     """One JSON object with one writer and any number of readers.
 
-    As in :class:`devices.audio.records.Seqlock`, a sequence number is odd while the object is written, and a
+    As in :class:`earmark.devices.audio.records.Seqlock`, a sequence number is odd while the object is written, and a
     checksum finds what was torn.
 
     Parameters
@@ -33,7 +33,7 @@ class Board:
 
     Raises
     ------
-    devices.audio.scene.AudioError
+    earmark.devices.audio.scene.AudioError
         If there is no room for a new segment, or none of that name.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.stream import ClockMap
+from earmark.pipeline.stream import ClockMap
 
 #: Longest memory of the fit, in seconds: long against network jitter, short against the warming-up of a crystal.
 MEMORY_S = 60.0

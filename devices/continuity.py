@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.clock_fit import MEMORY_S, ClockFit
-from devices.rate import RateWatch
-from devices.stamps import (
+from earmark.devices.clock_fit import MEMORY_S, ClockFit
+from earmark.devices.rate import RateWatch
+from earmark.devices.stamps import (
     ABSURD_S,
     STAMPED,
     STEP_S,
@@ -23,7 +23,7 @@ from devices.stamps import (
     unbroken,
     whole_periods,
 )
-from pipeline.stream import Block, ClockMap, Gap
+from earmark.pipeline.stream import Block, ClockMap, Gap
 
 #: Seconds of stream for which a jump of the stamps must last before it is believed, and the longest that may take.
 SETTLE_S, LONGEST_S = 0.1, 1.0

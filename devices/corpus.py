@@ -15,15 +15,15 @@ from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
-from devices.spawn import born_deaf, leave_signals_to_parent
-from kernels.extras import install
-from pipeline.decoders.decoder import Decoder
-from pipeline.evaluate import WINDOWS, prepare
-from pipeline.evaluation import Evaluation, summarise
-from pipeline.evidence import EvidenceConfig
-from pipeline.fold import FoldResult, FoldWork
-from pipeline.run import Run
-from pipeline.splits import Fold
+from earmark.devices.spawn import born_deaf, leave_signals_to_parent
+from earmark.kernels.extras import install
+from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.evaluate import WINDOWS, prepare
+from earmark.pipeline.evaluation import Evaluation, summarise
+from earmark.pipeline.evidence import EvidenceConfig
+from earmark.pipeline.fold import FoldResult, FoldWork
+from earmark.pipeline.run import Run
+from earmark.pipeline.splits import Fold
 
 #: Told how many folds are done, and of how many.
 Progress = Callable[[int, int], None]
@@ -202,7 +202,7 @@ def evaluate_corpus(
     by: Executor | None = None,
     progress: Progress = lambda done, of: None,
 ) -> Evaluation:
-    """Do what :func:`pipeline.evaluate.evaluate` does, elsewhere.
+    """Do what :func:`earmark.pipeline.evaluate.evaluate` does, elsewhere.
 
     On machines of one kind, with the same libraries, the result is the same to the bit whoever did the work.
 

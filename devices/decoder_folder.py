@@ -19,18 +19,18 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from devices.regular_file import open_regular
-from pipeline.decoders.cca import CcaDecoder
-from pipeline.decoders.decoder import DecoderError, DecoderSpec
-from pipeline.decoders.linear import Chosen, LinearDecoder
-from pipeline.decoders.moments import Moments
-from pipeline.decoders.presets import Preset
-from pipeline.emissions import Emissions
-from pipeline.metrics import chance_limit
-from pipeline.run import Run
+from earmark.devices.regular_file import open_regular
+from earmark.pipeline.decoders.cca import CcaDecoder
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec
+from earmark.pipeline.decoders.linear import Chosen, LinearDecoder
+from earmark.pipeline.decoders.moments import Moments
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.metrics import chance_limit
+from earmark.pipeline.run import Run
 
 if TYPE_CHECKING:
-    from pipeline.decoders.network_decoder import NetworkDecoder
+    from earmark.pipeline.decoders.network_decoder import NetworkDecoder
 
     AnyDecoder = LinearDecoder | CcaDecoder | NetworkDecoder
 
@@ -271,10 +271,10 @@ def _rebuild_network(
     table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], spec: DecoderSpec, preset: Preset
 ) -> NetworkDecoder:
     # Only here: torch takes seconds to import, and linear decoders do without.
-    from pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
-    from pipeline.decoders.matcher import MatcherDecoder, MatcherSize
-    from pipeline.decoders.network_decoder import Learned
-    from pipeline.decoders.training import TrainingConfig
+    from earmark.pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
+    from earmark.pipeline.decoders.matcher import MatcherDecoder, MatcherSize
+    from earmark.pipeline.decoders.network_decoder import Learned
+    from earmark.pipeline.decoders.training import TrainingConfig
 
     kinds = {cls.kind: cls for cls in (MatcherDecoder, VlaaiDecoder, EegNetDecoder)}
     if spec.kind not in kinds:

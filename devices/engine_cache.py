@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernels.runtime.backend import BackendError
-from kernels.runtime.fingerprint import fingerprint
+from earmark.kernels.runtime.backend import BackendError
+from earmark.kernels.runtime.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from kernels.runtime.backend import Backend, Network, Policy, Tensors
+    from earmark.kernels.runtime.backend import Backend, Network, Policy, Tensors
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class EngineCache:
 
         Raises
         ------
-        kernels.runtime.backend.BackendError
+        earmark.kernels.runtime.backend.BackendError
             If the backend cannot be used here or does not take this network.
         """
         return not backend.compiles or self.path(_key(backend, module, example, policy)).exists()
@@ -153,7 +153,7 @@ class EngineCache:
 
         Raises
         ------
-        kernels.runtime.backend.BackendError
+        earmark.kernels.runtime.backend.BackendError
             If the backend cannot be used here or does not take this network.
         """
         key = _key(backend, module, example, policy)
@@ -173,7 +173,7 @@ class EngineCache:
 
         Raises
         ------
-        kernels.runtime.backend.BackendError
+        earmark.kernels.runtime.backend.BackendError
             If the backend cannot be used here or does not take this network.
         CacheError
             If the engine cannot be written.

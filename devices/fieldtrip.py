@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from devices.lsl_info import StreamError, unique_names
-from devices.overrides import TYPES
-from pipeline.stream import Block, Gap, StreamSpec
+from earmark.devices.lsl_info import StreamError, unique_names
+from earmark.devices.overrides import TYPES
+from earmark.pipeline.stream import Block, Gap, StreamSpec
 
 log = logging.getLogger(__name__)
 

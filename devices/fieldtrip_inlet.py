@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from devices.clock_fit import ClockFit
-from devices.continuity import UPDATE_S, Continuity
-from devices.fieldtrip import FieldTripSource
-from devices.lsl import Arrival
-from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
-from devices.overrides import Overrides
-from devices.rate import RateWatch
-from devices.stamps import STEP_S
-from pipeline.stream import Block, Gap
+from earmark.devices.clock_fit import ClockFit
+from earmark.devices.continuity import UPDATE_S, Continuity
+from earmark.devices.fieldtrip import FieldTripSource
+from earmark.devices.lsl import Arrival
+from earmark.devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
+from earmark.devices.overrides import Overrides
+from earmark.devices.rate import RateWatch
+from earmark.devices.stamps import STEP_S
+from earmark.pipeline.stream import Block, Gap
 
 #: Format in which LSL and XDF, which know no unsigned numbers, carry those of the buffer.
 _SIGNED = {"uint8": "int16", "uint16": "int32", "uint32": "int64"}
@@ -36,7 +36,7 @@ class FieldTripInlet:
     address : str
         ``host:port``.
     sink : callable
-        Receives an :class:`devices.lsl.Arrival` for everything, on a thread of its own.
+        Receives an :class:`earmark.devices.lsl.Arrival` for everything, on a thread of its own.
     overrides : Overrides
         What the user says of it; unit and type of the channels the buffer does not tell.
     timeout : float

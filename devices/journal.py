@@ -1,7 +1,7 @@
 """What a recorded session says of itself and in its journal, checked before anything is done with it.
 
 A recording may come from anybody. Here, and nowhere else, its words become values of known kinds and within bounds;
-whoever reads :class:`devices.session_file.SessionFile` may rely on them.
+whoever reads :class:`earmark.devices.session_file.SessionFile` may rely on them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from devices.xdf import XdfError
+from earmark.devices.xdf import XdfError
 
 JOURNAL = "earmark-journal"
 #: Key of the lines in the journal that hold answers of a network, and of what a recording says of who gave them.
@@ -49,7 +49,7 @@ class _Backend(_Strict):
 
 
 class _Overrides(BaseModel):
-    """The words of :class:`devices.overrides.Overrides`."""
+    """The words of :class:`earmark.devices.overrides.Overrides`."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
     unit: str = ""

@@ -14,19 +14,19 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from devices.continuity import Continuity, Placed
-from devices.limits import files_are_used_up
-from devices.lsl_info import (
+from earmark.devices.continuity import Continuity, Placed
+from earmark.devices.limits import files_are_used_up
+from earmark.devices.lsl_info import (
     DTYPES,
     StreamDescription,
     StreamError,
     describe_xml,
     make_info,
 )
-from devices.lsl_search import LOOK_S, Search, StreamSelector, find_one, successor
-from devices.overrides import Overrides
-from devices.rate import RateWatch
-from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
+from earmark.devices.lsl_search import LOOK_S, Search, StreamSelector, find_one, successor
+from earmark.devices.overrides import Overrides
+from earmark.devices.rate import RateWatch
+from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +91,9 @@ class Arrival:
 class Inlet:
     """One LSL stream, received by a thread of its own that blocks until a chunk is there.
 
-    A sender that goes away is looked for, see :func:`devices.lsl_search.successor`; one that comes back with the same
-    channels, rate and format is taken up again, the missing samples reported as a gap. One that comes back different,
-    or that cannot be it, is refused, and the refusal said once.
+    A sender that goes away is looked for, see :func:`earmark.devices.lsl_search.successor`; one that comes back with
+    the same channels, rate and format is taken up again, the missing samples reported as a gap. One that comes back
+    different, or that cannot be it, is refused, and the refusal said once.
 
     Parameters
     ----------

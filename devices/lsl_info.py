@@ -13,10 +13,10 @@ from typing import Any
 import pylsl
 from numpy.typing import NDArray
 
-from devices.marker_values import marker_text
-from devices.overrides import NOTHING, Applied, OverrideError, Overrides
-from pipeline.stream import ELECTRODES, StreamSpec
-from pipeline.units import microvolts, stated_unit
+from earmark.devices.marker_values import marker_text
+from earmark.devices.overrides import NOTHING, Applied, OverrideError, Overrides
+from earmark.pipeline.stream import ELECTRODES, StreamSpec
+from earmark.pipeline.units import microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 

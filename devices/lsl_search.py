@@ -11,8 +11,8 @@ from typing import Any
 
 import pylsl
 
-from devices.limits import files_are_used_up
-from devices.lsl_info import StreamDescription, StreamError
+from earmark.devices.limits import files_are_used_up
+from earmark.devices.lsl_info import StreamDescription, StreamError
 
 #: Seconds between looks at what has answered: how soon Ctrl-C is obeyed.
 LOOK_S = 0.02

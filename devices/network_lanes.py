@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.runtime.backend import Arrays, Network
-from kernels.runtime.deadline import Counts, Deadline
+from earmark.kernels.runtime.backend import Arrays, Network
+from earmark.kernels.runtime.deadline import Counts, Deadline
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from devices.lsl_info import StreamDescription, describe_xml, unique_names
-from pipeline.stream import ELECTRODES
+from earmark.devices.lsl_info import StreamDescription, describe_xml, unique_names
+from earmark.pipeline.stream import ELECTRODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def describe_old(xml: str, unit: str) -> StreamDescription:
 
     Raises
     ------
-    devices.lsl_info.StreamError
+    earmark.devices.lsl_info.StreamError
         If it is not the description of a stream.
     """
     now = describe_xml(xml)

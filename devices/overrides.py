@@ -16,8 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stream import ELECTRODES, StreamSpec
-from pipeline.units import has_factor, microvolts, stated_unit
+from earmark.pipeline.stream import ELECTRODES, StreamSpec
+from earmark.pipeline.units import has_factor, microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 

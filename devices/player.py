@@ -14,9 +14,9 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from devices.lsl_info import StreamError, make_info
-from devices.recordings import Recording
-from pipeline.stream import StreamSpec
+from earmark.devices.lsl_info import StreamError, make_info
+from earmark.devices.recordings import Recording
+from earmark.pipeline.stream import StreamSpec
 
 log = logging.getLogger(__name__)
 

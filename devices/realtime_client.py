@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.fieldtrip import import_realtime
-from devices.lsl_info import StreamError
-from pipeline.stream import ELECTRODES, Block, Gap, StreamSpec, wiring_error
-from pipeline.units import microvolts
+from earmark.devices.fieldtrip import import_realtime
+from earmark.devices.lsl_info import StreamError
+from earmark.pipeline.stream import ELECTRODES, Block, Gap, StreamSpec, wiring_error
+from earmark.pipeline.units import microvolts
 
 log = logging.getLogger(__name__)
 

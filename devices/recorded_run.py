@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.stamps import STEP_S
-from devices.timeline import read_timeline
-from pipeline.decoders.presets import Preset
-from pipeline.decoding_graph import NEURAL, decoding_graph
-from pipeline.graph import Graph
-from pipeline.run import Run
-from pipeline.stream import Aligned, Block, ClockMap, Gap, Item, StreamSpec, WiringError
+from earmark.devices.stamps import STEP_S
+from earmark.devices.timeline import read_timeline
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.decoding_graph import NEURAL, decoding_graph
+from earmark.pipeline.graph import Graph
+from earmark.pipeline.run import Run
+from earmark.pipeline.stream import Aligned, Block, ClockMap, Gap, Item, StreamSpec, WiringError
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ def cut(
     source, subject : str
         What errors call the recording, and who listened.
     graph : Graph
-        From :func:`pipeline.decoding_graph.decoding_graph`, not yet open.
+        From :func:`earmark.pipeline.decoding_graph.decoding_graph`, not yet open.
     specs : mapping of str to StreamSpec
         Of the streams that it is fed.
     items : iterable of (str, Item)

@@ -21,9 +21,9 @@ from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
-from devices.audio.scene import AudioError
-from devices.ring import Ring, SpillingWriter
-from devices.spawn import clean_birth, leave_signals_to_parent
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.ring import Ring, SpillingWriter
+from earmark.devices.spawn import clean_birth, leave_signals_to_parent
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def _places(path: Path) -> Iterator[Path]:
 
 class Recorder:
     """Keeps a recorder process alive. What it is to write comes by :meth:`put`, which never waits, or from another
-    process that attaches a :class:`devices.ring.SpillingWriter` to :attr:`ring_name`.
+    process that attaches a :class:`earmark.devices.ring.SpillingWriter` to :attr:`ring_name`.
 
     A file that is deleted, renamed or replaced under way goes on to be written where it is, out of sight; so all of it
     is copied to a new one, and the recording goes on there.

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.overrides import NOTHING, OverrideError, Overrides, few
-from devices.regular_file import must_be_regular
-from devices.timeline import Timeline, even_timeline
-from pipeline.stream import ELECTRODES, StreamSpec
-from pipeline.units import microvolts
+from earmark.devices.overrides import NOTHING, OverrideError, Overrides, few
+from earmark.devices.regular_file import must_be_regular
+from earmark.devices.timeline import Timeline, even_timeline
+from earmark.pipeline.stream import ELECTRODES, StreamSpec
+from earmark.pipeline.units import microvolts
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ def open_recording(path: str | Path, stream: str | None = None, overrides: Overr
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
     if stream is not None and suffix in (".fif", ".vhdr"):
         raise RecordingError(f"{path}: only XDF, EDF and BDF files have several streams, leave out stream {stream!r}")
-    from devices.bids_sidecars import complete, read_sidecars
+    from earmark.devices.bids_sidecars import complete, read_sidecars
 
     said = read_sidecars(path)
     recording = _open(path, suffix, stream, said.kinds, overrides.sfreq)
@@ -231,18 +231,18 @@ def open_recording(path: str | Path, stream: str | None = None, overrides: Overr
 
 def _open(path: Path, suffix: str, stream: str | None, kinds: Mapping[str, str], sfreq: float | None) -> Recording:
     if suffix == ".xdf":
-        from devices.recordings_xdf import open_xdf
+        from earmark.devices.recordings_xdf import open_xdf
 
         return open_xdf(path, stream, sfreq)
     if suffix in (".edf", ".bdf"):
-        from devices.recordings_edf import open_edf
+        from earmark.devices.recordings_edf import open_edf
 
         return open_edf(path, stream, kinds)
     if suffix == ".vhdr":
-        from devices.recordings_brainvision import open_brainvision
+        from earmark.devices.recordings_brainvision import open_brainvision
 
         return open_brainvision(path, kinds)
-    from devices.recordings_fif import open_fif
+    from earmark.devices.recordings_fif import open_fif
 
     return open_fif(path)
 

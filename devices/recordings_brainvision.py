@@ -17,13 +17,13 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.channel_labels import is_place, kind_by_label
-from devices.lsl_info import unique_names
-from devices.recordings import Recording, RecordingError, Segment, in_words, time_at
-from devices.regular_file import MAX_TEXT, open_regular
-from devices.triggers import codes, markers_of, untold
-from pipeline.stream import ELECTRODES, StreamSpec
-from pipeline.units import microvolts, stated_unit
+from earmark.devices.channel_labels import is_place, kind_by_label
+from earmark.devices.lsl_info import unique_names
+from earmark.devices.recordings import Recording, RecordingError, Segment, in_words, time_at
+from earmark.devices.regular_file import MAX_TEXT, open_regular
+from earmark.devices.triggers import codes, markers_of, untold
+from earmark.pipeline.stream import ELECTRODES, StreamSpec
+from earmark.pipeline.units import microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.channel_labels import is_place, kind_by_label, split_label
-from devices.lsl_info import unique_names
-from devices.recordings import Recording, RecordingError, Segment, in_words, segments_of, time_at
-from devices.timeline import Timeline, even_timeline, read_timeline
-from devices.triggers import codes, markers_of, untold
-from pipeline.stream import ELECTRODES, StreamSpec
-from pipeline.units import microvolts, stated_unit
+from earmark.devices.channel_labels import is_place, kind_by_label, split_label
+from earmark.devices.lsl_info import unique_names
+from earmark.devices.recordings import Recording, RecordingError, Segment, in_words, segments_of, time_at
+from earmark.devices.timeline import Timeline, even_timeline, read_timeline
+from earmark.devices.triggers import codes, markers_of, untold
+from earmark.pipeline.stream import ELECTRODES, StreamSpec
+from earmark.pipeline.units import microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.recordings import (
+from earmark.devices.recordings import (
     Recording,
     RecordingError,
     Segment,
@@ -19,8 +19,8 @@ from devices.recordings import (
     time_at,
     warnings_logged,
 )
-from devices.triggers import codes, markers_of, untold
-from pipeline.stream import ELECTRODES, StreamSpec
+from earmark.devices.triggers import codes, markers_of, untold
+from earmark.pipeline.stream import ELECTRODES, StreamSpec
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from devices import xdf
-from devices.journal import OVERRIDES, read_about
-from devices.lsl_info import StreamDescription, describe_xml
-from devices.overrides import MAX_CORRECTION, NOTHING, OverrideError, Overrides
-from devices.recordings import (
+from earmark.devices import xdf
+from earmark.devices.journal import OVERRIDES, read_about
+from earmark.devices.lsl_info import StreamDescription, describe_xml
+from earmark.devices.overrides import MAX_CORRECTION, NOTHING, OverrideError, Overrides
+from earmark.devices.recordings import (
     Recording,
     RecordingError,
     Segment,
@@ -26,9 +26,9 @@ from devices.recordings import (
     segments_of,
     warnings_logged,
 )
-from devices.sealed import undamaged
-from devices.timeline import Timeline, read_timeline
-from devices.xdf import XdfError
+from earmark.devices.sealed import undamaged
+from earmark.devices.timeline import Timeline, read_timeline
+from earmark.devices.xdf import XdfError
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ _OWN_TYPES = ("journal", "filtered")
 def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Recording:
     """Load a stream of an XDF file.
 
-    Samples are placed by their stamps, as those of a live stream are; see :mod:`devices.timeline`.
+    Samples are placed by their stamps, as those of a live stream are; see :mod:`earmark.devices.timeline`.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import IO
 
 import numpy as np
 
-from devices.segment import Segment
+from earmark.devices.segment import Segment
 
 #: Bytes before the data: 16 numbers of 64 bits.
 HEADER = 128
@@ -29,7 +29,7 @@ class Ring:
 
     Raises
     ------
-    devices.audio.scene.AudioError
+    earmark.devices.audio.scene.AudioError
         If there is no room for a new segment, or none of that name.
     """
 

@@ -19,20 +19,20 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from devices import xdf
-from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
-from devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
-from devices.recordings import Recording
-from devices.sealed import Sealer, Soundness, seal_streams, seal_text, stretches
-from devices.subjects import whose
-from pipeline.decoders.presets import Preset
-from pipeline.run import Run
-from pipeline.stream import StreamSpec
+from earmark.devices import xdf
+from earmark.devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml, make_info
+from earmark.devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
+from earmark.devices.recordings import Recording
+from earmark.devices.sealed import Sealer, Soundness, seal_streams, seal_text, stretches
+from earmark.devices.subjects import whose
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.run import Run
+from earmark.pipeline.stream import StreamSpec
 
 log = logging.getLogger(__name__)
 
 ATTEND = "attend:"
-#: Stream of the fingerprints of a run, see :mod:`devices.sealed`.
+#: Stream of the fingerprints of a run, see :mod:`earmark.devices.sealed`.
 SEALS = "earmark-seals"
 #: LSL content types of neural streams.
 _NEURAL = ("EEG", "SEEG", "ECOG")
@@ -171,7 +171,7 @@ def read_run(path: Path, preset: Preset) -> Run:
     path : Path
         Written by :func:`write_run`.
     preset : Preset
-        See :func:`pipeline.decoding_graph.decoding_graph`.
+        See :func:`earmark.pipeline.decoding_graph.decoding_graph`.
 
     Raises
     ------

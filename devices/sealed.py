@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from devices import xdf
+from earmark.devices import xdf
 
 #: Streams that hold seals: the journal of a session, and a stream of a run.
 SEALED_BY = ("earmark-journal", "earmark-seals")

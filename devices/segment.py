@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.scene import AudioError
-from devices.lock import Held, Lock, is_held
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.lock import Held, Lock, is_held
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 Raw streams are stored as delivered, one chunk each time the graph consumed one. What else the graph consumed, gaps,
 clock maps, skipped chunks, is written to a stream of text called the journal, as JSON, between those chunks. So the
 order of chunks in the file is the order of events, and reading it through gives the graph the very same sequence.
-The journal also keeps, every second, a digest of all that came out, and seals: see :mod:`devices.sealed`.
+The journal also keeps, every second, a digest of all that came out, and seals: see :mod:`earmark.devices.sealed`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices import xdf
-from devices.journal import JOURNAL, OVERRIDES, read_about, read_line
-from devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml
-from devices.old_sessions import describe_old
-from devices.overrides import OverrideError, Overrides
-from devices.sealed import Soundness, Stretch, seal_text, stretches
-from pipeline.decoding_graph import CONTROL
-from pipeline.stream import Block, ClockMap, Gap, Item, Marker
+from earmark.devices import xdf
+from earmark.devices.journal import JOURNAL, OVERRIDES, read_about, read_line
+from earmark.devices.lsl_info import DTYPES, StreamDescription, StreamError, describe_xml
+from earmark.devices.old_sessions import describe_old
+from earmark.devices.overrides import OverrideError, Overrides
+from earmark.devices.sealed import Soundness, Stretch, seal_text, stretches
+from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.stream import Block, ClockMap, Gap, Item, Marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A line of the journal about anything else, as :func:`devices.journal.read_line` lets it pass."""
+    """A line of the journal about anything else, as :func:`earmark.devices.journal.read_line` lets it pass."""
 
     time: float
     entry: dict[str, Any]
@@ -106,7 +106,7 @@ class SessionFile:
 
     Raises
     ------
-    devices.xdf.XdfError
+    earmark.devices.xdf.XdfError
         If the file is not such a recording, or its headers are damaged.
     """
 

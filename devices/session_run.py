@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from devices.recorded_run import RunError, Trial, cut
-from devices.session_file import Consumed, Damaged, SessionFile
-from devices.subjects import whose
-from pipeline.decoders.presets import Preset
-from pipeline.decoding_graph import decoding_graph
-from pipeline.run import Run
-from pipeline.stream import Item, Marker
+from earmark.devices.recorded_run import RunError, Trial, cut
+from earmark.devices.session_file import Consumed, Damaged, SessionFile
+from earmark.devices.subjects import whose
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.decoding_graph import decoding_graph
+from earmark.pipeline.run import Run
+from earmark.pipeline.stream import Item, Marker
 
 log = logging.getLogger(__name__)
 

@@ -11,13 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices import xdf
-from devices.journal import JOURNAL
-from devices.lsl import Arrival
-from devices.lsl_info import StreamDescription, make_info
-from devices.sealed import Sealer
-from pipeline.decoding_graph import CONTROL
-from pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Decision, Epoch, Gap, Item, Marker, StreamSpec
+from earmark.devices import xdf
+from earmark.devices.journal import JOURNAL
+from earmark.devices.lsl import Arrival
+from earmark.devices.lsl_info import StreamDescription, make_info
+from earmark.devices.sealed import Sealer
+from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.stream import (
+    Aligned,
+    Block,
+    ChannelQuality,
+    ClockMap,
+    Decision,
+    Epoch,
+    Gap,
+    Item,
+    Marker,
+    StreamSpec,
+)
 
 
 class Digest:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.segment import Segment
+from earmark.devices.segment import Segment
 
 #: Bytes before the data: 8 numbers of 64 bits.
 _HEADER = 64

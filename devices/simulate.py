@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from devices.simulate_background import Background, BackgroundConfig, band_noise
-from devices.simulate_electrodes import Electrodes, scalp, scalp_names, shafts
-from kernels.block_filter import BlockFilter
-from pipeline.stream import StreamSpec
+from earmark.devices.simulate_background import Background, BackgroundConfig, band_noise
+from earmark.devices.simulate_electrodes import Electrodes, scalp, scalp_names, shafts
+from earmark.kernels.block_filter import BlockFilter
+from earmark.pipeline.stream import StreamSpec
 
 #: Waves of the response to sound: latency and half-width in seconds, and peak relative to N1. Outside, they are zero.
 WAVES = {"P1": (0.050, 0.030, 0.5), "N1": (0.100, 0.045, -1.0), "P2": (0.180, 0.070, 0.8)}

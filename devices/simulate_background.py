@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, iirpeak, sosfreqz, tf2sos
 
-from devices.simulate_electrodes import Electrodes
-from kernels.block_filter import BlockFilter
+from earmark.devices.simulate_electrodes import Electrodes
+from earmark.kernels.block_filter import BlockFilter
 
 #: Band in Hz over which the size of the background is stated.
 STATED_HZ = (1.0, 40.0)

@@ -17,14 +17,14 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from devices.lsl import Arrival, Inlet, Outlet
-from devices.lsl_info import StreamError
-from devices.lsl_log import quiet_liblsl
-from devices.lsl_search import StreamSelector
-from devices.overrides import NOTHING
-from devices.simulate import ONSET_S, PRESETS, Listener, ListenerConfig
-from devices.spawn import clean_birth, leave_signals_to_parent
-from pipeline.stream import Block, ClockMap, Marker
+from earmark.devices.lsl import Arrival, Inlet, Outlet
+from earmark.devices.lsl_info import StreamError
+from earmark.devices.lsl_log import quiet_liblsl
+from earmark.devices.lsl_search import StreamSelector
+from earmark.devices.overrides import NOTHING
+from earmark.devices.simulate import ONSET_S, PRESETS, Listener, ListenerConfig
+from earmark.devices.spawn import clean_birth, leave_signals_to_parent
+from earmark.pipeline.stream import Block, ClockMap, Marker
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import threading
 import types
 from collections.abc import Iterator
 
-from devices.segment import FAMILY, family_environment
+from earmark.devices.segment import FAMILY, family_environment
 
 #: Numeric libraries get one thread each in processes that keep time.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.recorded_run import RunError
-from devices.stored_envelope import read_npz, stored_rate
-from pipeline.envelope import Envelope, EnvelopeConfig, speech_envelope
-from pipeline.stream import StreamSpec, WiringError
+from earmark.devices.recorded_run import RunError
+from earmark.devices.stored_envelope import read_npz, stored_rate
+from earmark.pipeline.envelope import Envelope, EnvelopeConfig, speech_envelope
+from earmark.pipeline.stream import StreamSpec, WiringError
 
 log = logging.getLogger(__name__)
 

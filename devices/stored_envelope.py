@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.recorded_run import RunError
+from earmark.devices.recorded_run import RunError
 
 #: Longer, of more features, or quicker than any envelope of speech: refused before memory is taken for it.
 MAX_S, MAX_FEATURES, MAX_HZ = 86_400.0, 1024, 48_000.0

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.clock_fit import MEMORY_S, ClockFit
-from devices.continuity import JITTERY_S, Continuity
-from devices.rate import LOST, percent, rate_words
-from devices.stamps import STEP_S, spread_equal
-from pipeline.stream import Block, Gap
+from earmark.devices.clock_fit import MEMORY_S, ClockFit
+from earmark.devices.continuity import JITTERY_S, Continuity
+from earmark.devices.rate import LOST, percent, rate_words
+from earmark.devices.stamps import STEP_S, spread_equal
+from earmark.pipeline.stream import Block, Gap
 
 #: Seconds of stamps that are placed at once.
 PIECE_S = 0.1

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.marker_values import marker_text
+from earmark.devices.marker_values import marker_text
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.regular_file import open_regular
+from earmark.devices.regular_file import open_regular
 
 MAGIC = b"XDF:"
 #: Tag that no file has: what cannot be read.

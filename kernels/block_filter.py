@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import sosfilt, sosfilt_zi
 
-from kernels.cascade import sos_inplace
+from earmark.kernels.cascade import sos_inplace
 
 #: State below this is taken as zero. Left alone, an input of zeros lets it decay within minutes to denormal numbers,
 #: on which the product takes thirty times as long, and where it stays.

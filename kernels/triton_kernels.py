@@ -35,7 +35,7 @@ def _sos(x, state, sos, n_samples, n_channels, N_SECTIONS: tl.constexpr, WIDTH: 
 
 
 def sos_inplace(sos: torch.Tensor, x: torch.Tensor, state: torch.Tensor) -> None:
-    """Run a cascade of second-order sections over ``x`` in place, as :func:`kernels.cascade.sos_inplace`.
+    """Run a cascade of second-order sections over ``x`` in place, as :func:`earmark.kernels.cascade.sos_inplace`.
 
     Parameters
     ----------

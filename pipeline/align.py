@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.node import State
-from pipeline.stream import ELECTRODES, Aligned, Block, ClockMap, Gap, Item, StreamSpec, wiring_error
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import ELECTRODES, Aligned, Block, ClockMap, Gap, Item, StreamSpec, wiring_error
 
 #: Consecutive talker samples may be this many periods apart, by maps that were corrected in between. Beyond, the clock
 #: has stepped, and nobody knows what belongs in between.

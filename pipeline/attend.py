@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.decode import Decode, DecodeConfig
-from pipeline.decoders.decoder import Decoder
-from pipeline.decoders.sliding import Score
-from pipeline.emissions import Emissions
-from pipeline.evidence import AttentionFilter, EvidenceConfig, Posterior
-from pipeline.gain_control import GainControl, Override, Session, Stream
-from pipeline.node import State, below, within
-from pipeline.steering import Steering, SteeringConfig
-from pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, Marker, StreamSpec, wiring_error
+from earmark.pipeline.decode import Decode, DecodeConfig
+from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.decoders.sliding import Score
+from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.evidence import AttentionFilter, EvidenceConfig, Posterior
+from earmark.pipeline.gain_control import GainControl, Override, Session, Stream
+from earmark.pipeline.node import State, below, within
+from earmark.pipeline.steering import Steering, SteeringConfig
+from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, Marker, StreamSpec, wiring_error
 
 #: More masked channels than this share, and what is left is no basis for decisions.
 MAX_BAD = 0.5
@@ -24,7 +24,7 @@ MAX_BAD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class AttendConfig:
-    """How evidence adds up and how gains follow; see :mod:`pipeline.evidence` and :mod:`pipeline.steering`.
+    """How evidence adds up and how gains follow: :mod:`earmark.pipeline.evidence`, :mod:`earmark.pipeline.steering`.
 
     Attributes
     ----------

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.decoders.decoder import Decoder, DecoderError
-from pipeline.decoders.sliding import Score, SlidingScores
-from pipeline.node import State
-from pipeline.stream import Aligned, Gap, Item, StreamSpec, wiring_error
+from earmark.pipeline.decoders.decoder import Decoder, DecoderError
+from earmark.pipeline.decoders.sliding import Score, SlidingScores
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import Aligned, Gap, Item, StreamSpec, wiring_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.align import Align, AlignConfig
-from pipeline.attend import Attend
-from pipeline.bandpass import Bandpass, BandpassConfig
-from pipeline.decoders.presets import Preset
-from pipeline.graph import Graph, Step
-from pipeline.high_gamma import HighGamma, HighGammaConfig
-from pipeline.pick import Pick, PickConfig
-from pipeline.quality import Quality, QualityConfig
-from pipeline.reblock import Reblock, ReblockConfig
-from pipeline.reference import Reference, ReferenceConfig
-from pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.align import Align, AlignConfig
+from earmark.pipeline.attend import Attend
+from earmark.pipeline.bandpass import Bandpass, BandpassConfig
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.graph import Graph, Step
+from earmark.pipeline.high_gamma import HighGamma, HighGammaConfig
+from earmark.pipeline.pick import Pick, PickConfig
+from earmark.pipeline.quality import Quality, QualityConfig
+from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.reference import Reference, ReferenceConfig
+from earmark.pipeline.resample import Resample, ResampleConfig
 
 #: The last neural step: its channels are those of the decoder.
 NEURAL = "neural features"
@@ -51,7 +51,7 @@ def decoding_graph(
     n_features : int
         Features of each talker.
     max_wait_s : float
-        See :class:`pipeline.align.AlignConfig`.
+        See :class:`earmark.pipeline.align.AlignConfig`.
     attend : Attend, optional
         Decides, told what to do by a stream called ``control``.
     watched : bool

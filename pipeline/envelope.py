@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.gammatone import ORDER, erb_spaced, gammatone_envelopes, gammatone_poles
-from pipeline.node import State
-from pipeline.resample import Resample, ResampleConfig
-from pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSpec, WiringError, wiring_error
+from earmark.kernels.gammatone import ORDER, erb_spaced, gammatone_envelopes, gammatone_poles
+from earmark.pipeline.node import State
+from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSpec, WiringError, wiring_error
 
 #: Envelopes of bands are taken at this rate or above, on the way to the final one. The widest band is 1.1 kHz wide, so
 #: hardly anything folds, and the power, the dearest operation, is spared most samples.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.node import State
-from pipeline.stream import Block, ClockMap, Epoch, Gap, Item, Marker, StreamSpec, wiring_error
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import Block, ClockMap, Epoch, Gap, Item, Marker, StreamSpec, wiring_error
 
 #: Markers whose samples are still to come; more than this at a time are refused, not piled up.
 MAX_PENDING = 256

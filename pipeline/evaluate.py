@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pipeline.decoders.decoder import Decoder
-from pipeline.evaluation import Evaluation, summarise
-from pipeline.evidence import EvidenceConfig
-from pipeline.fold import FoldWork
-from pipeline.run import Run
-from pipeline.splits import Fold, plan
+from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.evaluation import Evaluation, summarise
+from earmark.pipeline.evidence import EvidenceConfig
+from earmark.pipeline.fold import FoldWork
+from earmark.pipeline.run import Run
+from earmark.pipeline.splits import Fold, plan
 
 #: Decision windows in seconds.
 WINDOWS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
@@ -74,7 +74,7 @@ def evaluate(
     evidence: EvidenceConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Cross-validate a decoder, here and now; :mod:`devices.corpus` does the same on many cores.
+    """Cross-validate a decoder, here and now; :mod:`earmark.devices.corpus` does the same on many cores.
 
     In each fold a new decoder is fitted on the training runs; test runs are out of its sight until it is fitted.
     Each decision is made with the talkers in an order drawn at random. The null is scored in the same way after the
@@ -87,7 +87,7 @@ def evaluate(
     make_decoder : callable
         Returns a new decoder each time.
     protocol : str
-        A key of :data:`pipeline.splits.PROTOCOLS`.
+        A key of :data:`earmark.pipeline.splits.PROTOCOLS`.
     windows : sequence of float
         Decision windows in seconds; they do not overlap.
     seed : int

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fold import FoldResult, FoldWork
-from pipeline.metrics import (
+from earmark.pipeline.fold import FoldResult, FoldWork
+from earmark.pipeline.metrics import (
     Mesd,
     Reliability,
     auc,
@@ -22,8 +22,8 @@ from pipeline.metrics import (
     mesd,
     reliability,
 )
-from pipeline.run import Run
-from pipeline.scoring import RunResult, WindowResult
+from earmark.pipeline.run import Run
+from earmark.pipeline.scoring import RunResult, WindowResult
 
 #: A figure for each decision window in seconds.
 ByWindow = dict[float, float]
@@ -52,7 +52,7 @@ class Evaluation:
     Attributes
     ----------
     protocol : str
-        A key of :data:`pipeline.splits.PROTOCOLS`.
+        A key of :data:`earmark.pipeline.splits.PROTOCOLS`.
     seed, n_shifts, min_shift_s : int, int, float
         Of all random draws, and of the null.
     sfreq : float

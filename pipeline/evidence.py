@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.emissions import N_TALKERS, TALKERS, Emissions
-from pipeline.node import State
+from earmark.pipeline.emissions import N_TALKERS, TALKERS, Emissions
+from earmark.pipeline.node import State
 
 
 @dataclass(frozen=True, slots=True)

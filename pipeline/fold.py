@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.decoders.decoder import Decoder
-from pipeline.emissions import Emissions
-from pipeline.evidence import AttentionFilter, EvidenceConfig
-from pipeline.run import Run
-from pipeline.scoring import Projected, RunResult, judge
-from pipeline.splits import Fold, plan
+from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.evidence import AttentionFilter, EvidenceConfig
+from earmark.pipeline.run import Run
+from earmark.pipeline.scoring import Projected, RunResult, judge
+from earmark.pipeline.splits import Fold, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class FoldWork:
     make_decoder : callable
         Returns a new decoder each time. To run in another process it must be importable from there.
     protocol : str
-        A key of :data:`pipeline.splits.PROTOCOLS`.
+        A key of :data:`earmark.pipeline.splits.PROTOCOLS`.
     windows : tuple of float
         Lengths in seconds.
     seed : int

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.iir import Cascade, Iir
-from pipeline.node import State
-from pipeline.stream import Item, StreamSpec, WiringError
+from earmark.pipeline.iir import Cascade, Iir
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import Item, StreamSpec, WiringError
 
 
 @dataclass(frozen=True)

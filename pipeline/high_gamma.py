@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import firwin, kaiserord
 
-from kernels.block_fir import BlockFir
-from pipeline.node import State
-from pipeline.stream import Block, ClockMap, Gap, Item, StreamSpec, wiring_error
+from earmark.kernels.block_fir import BlockFir
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import Block, ClockMap, Gap, Item, StreamSpec, wiring_error
 
 #: Attenuation in dB outside the band and its transitions.
 ATTENUATION_DB = 40.0

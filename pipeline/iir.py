@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import sosfreqz
 
-from kernels.block_filter import BlockFilter
-from pipeline.node import State
-from pipeline.stream import Block, Gap, Item, StreamSpec, wiring_error
+from earmark.kernels.block_filter import BlockFilter
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import Block, Gap, Item, StreamSpec, wiring_error
 
 
 class Design(Protocol):

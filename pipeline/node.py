@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stream import Item, StreamSpec
+from earmark.pipeline.stream import Item, StreamSpec
 
 State = dict[str, NDArray[np.generic]]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import iirnotch
 
-from pipeline.iir import Iir
-from pipeline.stream import StreamSpec, wiring_error
+from earmark.pipeline.iir import Iir
+from earmark.pipeline.stream import StreamSpec, wiring_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.node import State
-from pipeline.stream import ELECTRODES, Block, Item, StreamSpec, wiring_error
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import ELECTRODES, Block, Item, StreamSpec, wiring_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dger
 
-from pipeline.node import State
-from pipeline.stream import ELECTRODES, Block, ChannelQuality, Gap, Item, StreamSpec, wiring_error
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import ELECTRODES, Block, ChannelQuality, Gap, Item, StreamSpec, wiring_error
 
 #: Step of the score towards 1 (no soft fault) or 0 (some) at the end of a window.
 LEAK = 0.3

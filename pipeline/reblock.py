@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.node import State
-from pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec, wiring_error
-from pipeline.units import microvolts
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec, wiring_error
+from earmark.pipeline.units import microvolts
 
 #: Longest block, in seconds: filters grow with its square.
 MAX_HOP_S = 10.0

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.node import State
-from pipeline.stream import Block, Item, StreamSpec, wiring_error
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import Block, Item, StreamSpec, wiring_error
 
 KINDS = ("average", "channels", "bipolar", "laplacian")
 

@@ -9,8 +9,8 @@ from fractions import Fraction
 import numpy as np
 from scipy.signal import firwin, kaiserord
 
-from pipeline.node import State
-from pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSpec, wiring_error
+from earmark.pipeline.node import State
+from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSpec, wiring_error
 
 #: Attenuation in dB of everything that would fold into the passband.
 ATTENUATION_DB = 60.0

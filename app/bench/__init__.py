@@ -2,11 +2,11 @@
 
 import typer
 
-from app.bench.audio import audio
-from app.bench.dashboard import dashboard
-from app.bench.decoder import decoder
-from app.bench.graph import graph
-from app.bench.loop import loop
+from earmark.app.bench.audio import audio
+from earmark.app.bench.dashboard import dashboard
+from earmark.app.bench.decoder import decoder
+from earmark.app.bench.graph import graph
+from earmark.app.bench.loop import loop
 
 bench = typer.Typer(no_args_is_help=True)
 bench.command("graph")(graph)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from app.console import JsonFile
+from earmark.app.console import JsonFile
 
 if TYPE_CHECKING:
-    from devices.audio.scene import Prepared
-    from devices.audio.sinks import Sink
+    from earmark.devices.audio.scene import Prepared
+    from earmark.devices.audio.sinks import Sink
 
 SFREQ, BLOCK = 48_000, 256
 #: Azimuths of the talkers.
@@ -40,9 +40,9 @@ def audio(
     """
     from rich.table import Table
 
-    from app.console import console, failures, write_json
-    from app.environment import environment
-    from devices.lsl_log import quiet_liblsl
+    from earmark.app.console import console, failures, write_json
+    from earmark.app.environment import environment
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     with failures():
@@ -80,9 +80,9 @@ def audio(
 
 def _sink() -> tuple[Sink, str]:
     """Where to measure, and that in words."""
-    from devices.audio.engine import AudioEngine
-    from devices.audio.scene import AudioError
-    from devices.audio.sinks import DeviceSink, NullSink
+    from earmark.devices.audio.engine import AudioEngine
+    from earmark.devices.audio.scene import AudioError
+    from earmark.devices.audio.sinks import DeviceSink, NullSink
 
     sink = DeviceSink()
     try:
@@ -95,8 +95,8 @@ def _sink() -> tuple[Sink, str]:
 
 def _talkers(n: int, space: str) -> Prepared:
     """Looped noise at the level of speech."""
-    from devices.audio.prepare import kemar
-    from devices.audio.scene import Prepared, Scene, Talker
+    from earmark.devices.audio.prepare import kemar
+    from earmark.devices.audio.scene import Prepared, Scene, Talker
 
     rng = np.random.default_rng(0)
     talkers = tuple(Talker(f"t{k}", "noise", azimuth, loop=True) for k, azimuth in enumerate(AZIMUTHS[:n]))
@@ -107,8 +107,8 @@ def _talkers(n: int, space: str) -> Prepared:
 
 def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float]:
     """Time of one call of the renderer, gains on their way half of the time."""
-    from devices.audio.render import Renderer
-    from devices.audio.scene import Control
+    from earmark.devices.audio.render import Renderer
+    from earmark.devices.audio.scene import Control
 
     renderer = Renderer(_talkers(n_talkers, space))
     controls = [Control((3.0, *[-9.0] * (n_talkers - 1))), Control((*[-9.0] * (n_talkers - 1), 3.0))]
@@ -136,7 +136,7 @@ def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float
 @contextmanager
 def _load() -> Iterator[None]:
     """A thread of this process computes in Python, and another process does."""
-    from devices.latency import busy_core
+    from earmark.devices.latency import busy_core
 
     stop = threading.Event()
 
@@ -180,8 +180,8 @@ def _played(sink: Sink, seconds: float, own_process: bool) -> dict[str, float]:
     """Play for a while under load; return what came late, and how unevenly buffers were asked for."""
     import multiprocessing as mp
 
-    from devices.audio.engine import AudioEngine
-    from devices.audio.scene import AudioError
+    from earmark.devices.audio.engine import AudioEngine
+    from earmark.devices.audio.scene import AudioError
 
     engine = AudioEngine(_talkers(2, "hrtf"), sink)  # for its shared memory; it is never started
     context = mp.get_context("spawn")
@@ -208,11 +208,11 @@ def _played(sink: Sink, seconds: float, own_process: bool) -> dict[str, float]:
 
 def _run(at: Any, names: Any, sink: Sink, seconds: float, with_load: bool, out: Any) -> None:
     """Play as the audio process does, and note when each buffer was asked for; the process ends here."""
-    from devices.audio.inputs import Microphone
-    from devices.audio.playback import Playback
-    from devices.audio.records import Seqlock, Status
-    from devices.audio.scene import AudioError
-    from devices.audio.shared import SharedPrepared
+    from earmark.devices.audio.inputs import Microphone
+    from earmark.devices.audio.playback import Playback
+    from earmark.devices.audio.records import Seqlock, Status
+    from earmark.devices.audio.scene import AudioError
+    from earmark.devices.audio.shared import SharedPrepared
 
     asked: list[float] = []
 
@@ -258,7 +258,7 @@ def control_to_dac(sink: Sink, seconds: float, load: bool) -> dict[str, float]:
     """From setting gains to the instant at which their first frame is heard, by the map from frames to time."""
     import pylsl
 
-    from devices.audio.engine import AudioEngine
+    from earmark.devices.audio.engine import AudioEngine
 
     engine = AudioEngine(_talkers(2, "hrtf"), sink)
     delay = round(engine.scene.lookahead_s * SFREQ)  # gains act before the limiter

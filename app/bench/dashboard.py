@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from app.console import JsonFile
+from earmark.app.console import JsonFile
 
 #: Channels, sampling rate in Hz.
 SHAPES = ((64, 500.0), (128, 500.0), (256, 1000.0))
@@ -39,10 +39,10 @@ def dashboard(
     """
     from rich.table import Table
 
-    from app.console import console, fail, write_json
-    from app.environment import environment
-    from devices.lsl_log import quiet_liblsl
-    from kernels.extras import install
+    from earmark.app.console import console, fail, write_json
+    from earmark.app.environment import environment
+    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.kernels.extras import install
 
     if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):
         fail(f"the window needs more packages: {install('desktop')}")
@@ -124,7 +124,7 @@ def _application() -> Any:
     from PySide6.QtWidgets import QApplication
     from threadpoolctl import threadpool_limits
 
-    from app.dashboard import theme
+    from earmark.app.dashboard import theme
 
     threadpool_limits(1)
     app = QApplication([])
@@ -133,8 +133,8 @@ def _application() -> Any:
 
 
 def _sweep(n_channels: int, sfreq: float, seconds: float, out: Any) -> None:
-    from app.dashboard.traces import Sweep
-    from devices.signal_ring import Samples
+    from earmark.app.dashboard.traces import Sweep
+    from earmark.devices.signal_ring import Samples
 
     app, data = _application(), _signal(n_channels, sfreq)
     view, n = Sweep(), round(sfreq / FPS)
@@ -184,7 +184,7 @@ def window(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
 def _look(folder: str, seconds: float, out: Any) -> None:
     from PySide6.QtCore import QSettings, QTimer
 
-    from app.dashboard.window import Window
+    from earmark.app.dashboard.window import Window
 
     app = _application()
     shown = Window(QSettings(f"{folder}/window.ini", QSettings.Format.IniFormat), Path(folder))
@@ -235,10 +235,10 @@ def _publish(folder: str, n_channels: int, sfreq: float, up: Any, stop: Any) -> 
     """Write boards ten times a second, signal and sound fifty times, as engine and audio process do."""
     import pylsl
 
-    from app.channel import Server
-    from devices.audio.records import LAYOUTS, Seqlock, Status
-    from devices.board import Board
-    from devices.signal_ring import SignalRing
+    from earmark.app.channel import Server
+    from earmark.devices.audio.records import LAYOUTS, Seqlock, Status
+    from earmark.devices.board import Board
+    from earmark.devices.signal_ring import SignalRing
 
     data, hop = _signal(n_channels, sfreq), round(sfreq / 50)
     ring = SignalRing(n_channels=n_channels, n_samples=round(30 * sfreq), sfreq=sfreq)
@@ -299,7 +299,7 @@ def _engine_facts(now: float, elapsed: float, n_channels: int, sfreq: float, sig
 
 def beside_engine(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
     """Latency of an engine on a live stream, without and with the window beside it, each twice and in turn."""
-    from app.bench.graph import live
+    from earmark.app.bench.graph import live
 
     key = "arrival to output p99 (ms)"
     said: dict[bool, list[float]] = {False: [], True: []}

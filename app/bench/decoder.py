@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from app.console import JsonFile
+from earmark.app.console import JsonFile
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from pipeline.decoders.networks import MatchNetwork
+    from earmark.pipeline.decoders.networks import MatchNetwork
 
     #: From channels, rate in Hz and decision window in s, a network with inputs of one window.
     Factory = Callable[[int, float, float], tuple[nn.Module, tuple[Tensor, ...]]]
@@ -39,9 +39,9 @@ def decoder(
     """
     from rich.table import Table
 
-    from app.compile import quiet_exporter
-    from app.console import console, failures, write_json
-    from app.environment import environment
+    from earmark.app.compile import quiet_exporter
+    from earmark.app.console import console, failures, write_json
+    from earmark.app.environment import environment
 
     quiet_exporter()
     found: list[dict[str, Any]] = []
@@ -69,8 +69,8 @@ def decoder(
 
 def networks() -> dict[str, Factory]:
     """Networks that decoders are made of, untrained: what they have learned does not change how long they take."""
-    from pipeline.decoders.baselines import eegnet, vlaai
-    from pipeline.decoders.matcher import matcher
+    from earmark.pipeline.decoders.baselines import eegnet, vlaai
+    from earmark.pipeline.decoders.matcher import matcher
 
     def factory(make: Callable[[int, int, float], MatchNetwork]) -> Factory:
         def made(n_channels: int, sfreq: float, window: float) -> tuple[nn.Module, tuple[Tensor, ...]]:
@@ -93,7 +93,7 @@ def networks() -> dict[str, Factory]:
 
 def absent() -> dict[str, str]:
     """Why backends that are not here are not."""
-    from kernels.runtime import BACKENDS
+    from earmark.kernels.runtime import BACKENDS
 
     return {name: reason for name, backend in BACKENDS.items() if (reason := backend.absent())}
 
@@ -109,9 +109,9 @@ def case(name: str, n_channels: int, sfreq: float, n: int) -> list[dict[str, Any
 
 def linear(n_channels: int, sfreq: float) -> Callable[[], object]:
     """Score a window with a linear decoder, as live without what slides: lags, reconstruction, correlation."""
-    from pipeline.decoders.decoder import DecoderSpec
-    from pipeline.decoders.linear import LinearDecoder
-    from pipeline.decoders.presets import EEG
+    from earmark.pipeline.decoders.decoder import DecoderSpec
+    from earmark.pipeline.decoders.linear import LinearDecoder
+    from earmark.pipeline.decoders.presets import EEG
 
     rng = np.random.default_rng(0)
     decoder = LinearDecoder(EEG, [1.0], [0.0])
@@ -125,9 +125,9 @@ def linear(n_channels: int, sfreq: float) -> Callable[[], object]:
 
 def on_every_backend(module: nn.Module, example: tuple[Tensor, ...], n: int) -> list[dict[str, Any]]:
     """Time a network on every backend that is here and passes the gate; say why of those that do not."""
-    from kernels.runtime import BACKENDS
-    from kernels.runtime.backend import BackendError, Policy
-    from kernels.runtime.parity import check
+    from earmark.kernels.runtime import BACKENDS
+    from earmark.kernels.runtime.backend import BackendError, Policy
+    from earmark.kernels.runtime.parity import check
 
     x = [one.numpy() for one in example]
     answers: dict[str, Callable[[], object]] = {}
@@ -149,7 +149,7 @@ def on_every_backend(module: nn.Module, example: tuple[Tensor, ...], n: int) -> 
 
 def timed(answers: dict[str, Callable[[], object]], n: int) -> list[dict[str, Any]]:
     """Latencies of several ways to answer, idle and beside a process that keeps a core busy."""
-    from devices.latency import busy_core, measure
+    from earmark.devices.latency import busy_core, measure
 
     found = []
     for load in ("idle", "busy"):

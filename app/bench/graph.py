@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from app.console import JsonFile
-from kernels.extras import install
+from earmark.app.console import JsonFile
+from earmark.kernels.extras import install
 
 #: Channels, sampling rate in Hz.
 SHAPES = ((64, 1000.0), (128, 500.0), (256, 2000.0), (512, 5000.0), (170, 10_000.0))
@@ -63,9 +63,9 @@ def graph(
     """
     from rich.table import Table
 
-    from app.console import console, write_json
-    from app.environment import environment
-    from devices.lsl_log import quiet_liblsl
+    from earmark.app.console import console, write_json
+    from earmark.app.environment import environment
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     found: dict[str, Any] = {"environment": environment(), "hop_s": HOP_S}
@@ -95,7 +95,7 @@ def _signal(n_channels: int, n_samples: int) -> np.ndarray:
 
 
 def _spec(name: str, sfreq: float, kind: str, n_channels: int, unit: str) -> Any:
-    from pipeline.stream import StreamSpec
+    from earmark.pipeline.stream import StreamSpec
 
     names = tuple(f"E{i}" for i in range(n_channels))
     return StreamSpec(name, sfreq, names, (kind,) * n_channels, (unit,) * n_channels)
@@ -103,7 +103,7 @@ def _spec(name: str, sfreq: float, kind: str, n_channels: int, unit: str) -> Any
 
 def _open(n_channels: int, sfreq: float) -> Any:
     """The graph of a session, open."""
-    from app.config import parse_config
+    from earmark.app.config import parse_config
 
     config = parse_config(SESSION.format(source_id="bench"), "bench")
     graph = config.graph()
@@ -114,7 +114,7 @@ def _open(n_channels: int, sfreq: float) -> Any:
 
 def _speech(k: int) -> list[Any]:
     """What the graph is fed of the talkers before hop number ``k`` of the electrodes: envelopes that are not late."""
-    from pipeline.stream import Block, ClockMap
+    from earmark.pipeline.stream import Block, ClockMap
 
     ends = [round((hop + 1) * HOP_S * SPEECH_HZ) + 2 if hop >= 0 else 0 for hop in (k - 1, k)]
     items: list[Any] = [Block(ends[0], np.zeros((ends[1] - ends[0], N_TALKERS)))] if ends[1] > ends[0] else []
@@ -125,10 +125,10 @@ def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, flo
     """Cost of one hop of a session's graph, and of its filters beside SciPy's on the very same blocks, in turn."""
     from scipy.signal import sosfilt, sosfilt_zi
 
-    from pipeline.bandpass import Bandpass, BandpassConfig
-    from pipeline.iir import Cascade
-    from pipeline.notch import Notch, NotchConfig
-    from pipeline.stream import Block, ClockMap
+    from earmark.pipeline.bandpass import Bandpass, BandpassConfig
+    from earmark.pipeline.iir import Cascade
+    from earmark.pipeline.notch import Notch, NotchConfig
+    from earmark.pipeline.stream import Block, ClockMap
 
     n = round(HOP_S * sfreq)
     data = _signal(n_channels, n * 100)
@@ -176,8 +176,8 @@ def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, flo
 def _send(n_channels: int, sfreq: float, chunk: int, source_id: str, stop: Any) -> None:
     import pylsl
 
-    from devices.lsl_info import make_info
-    from devices.lsl_log import quiet_liblsl
+    from earmark.devices.lsl_info import make_info
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     outlet = pylsl.StreamOutlet(make_info(_spec(source_id, sfreq, "eeg", n_channels, "uV"), "EEG", source_id))
@@ -210,10 +210,10 @@ def _ages(newest: Callable[[], float | None], seconds: float) -> tuple[np.ndarra
 
 
 def _receive_earmark(source_id: str, hop_s: float, whole: bool, seconds: float, out: Any) -> None:
-    from app.config import parse_config
-    from app.engine import Engine
-    from devices.lsl_log import quiet_liblsl
-    from pipeline.stream import Block
+    from earmark.app.config import parse_config
+    from earmark.app.engine import Engine
+    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.pipeline.stream import Block
 
     quiet_liblsl()
     text = (SESSION if whole else FILTERS).format(source_id=source_id, hop_s=hop_s)
@@ -337,10 +337,10 @@ def memory(n_channels: int = 64, sfreq: float = 1000.0) -> dict[str, Any]:
 def _hour(n_channels: int, sfreq: float, out: Any) -> None:
     import psutil
 
-    from devices.lsl import Arrival
-    from devices.lsl_info import describe_xml, make_info
-    from devices.session_writer import Digest, SessionWriter
-    from pipeline.stream import Block, ClockMap
+    from earmark.devices.lsl import Arrival
+    from earmark.devices.lsl_info import describe_xml, make_info
+    from earmark.devices.session_writer import Digest, SessionWriter
+    from earmark.pipeline.stream import Block, ClockMap
 
     graph = _open(n_channels, sfreq)
     description = describe_xml(make_info(graph.specs["eeg"], "EEG", "bench").as_xml())

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from app.backends import BackendName
-from app.console import JsonFile
-from app.runs import DecoderKind
+from earmark.app.backends import BackendName
+from earmark.app.console import JsonFile
+from earmark.app.runs import DecoderKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from devices.simulate import ListenerConfig
-    from pipeline.run import Run
+    from earmark.devices.simulate import ListenerConfig
+    from earmark.pipeline.run import Run
 
 #: What the loop is measured with.
 SFREQ = 1000.0
@@ -65,16 +65,16 @@ def loop(
     """
     from rich.table import Table
 
-    from app.console import console, fail, failures, write_json
-    from app.environment import environment
-    from devices.lsl_log import quiet_liblsl
+    from earmark.app.console import console, fail, failures, write_json
+    from earmark.app.environment import environment
+    from earmark.devices.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     if backend and not decoder.network:
         fail(f"--backend is for networks, and {decoder.value} is none: it runs in NumPy")
     backends = [one.value for one in dict.fromkeys(backend or ())]
     if backends:
-        from kernels.runtime import BACKENDS
+        from earmark.kernels.runtime import BACKENDS
 
         for name in backends:
             if reason := BACKENDS[name].absent():
@@ -104,10 +104,10 @@ def simulated_runs(
     listener: ListenerConfig, n_runs: int, seconds: float, who: tuple[str, ...] = ("Joe", "Ada")
 ) -> list[Run]:
     """Sessions of a simulated listener to made-up envelopes of some talkers, faster than real time."""
-    from devices.recorded_run import RecordedRun, Signal, Trial, prepare
-    from devices.simulate import Listener
-    from pipeline.decoders.presets import EEG
-    from pipeline.stream import StreamSpec
+    from earmark.devices.recorded_run import RecordedRun, Signal, Trial, prepare
+    from earmark.devices.simulate import Listener
+    from earmark.pipeline.decoders.presets import EEG
+    from earmark.pipeline.stream import StreamSpec
 
     runs, speech_sfreq = [], EEG.sfreq
     for number in range(n_runs):
@@ -133,23 +133,23 @@ def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
 
 
 def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> ListenerConfig:
-    from app.runs import maker
-    from app.train import train_and_save
-    from devices.simulate import PRESETS
-    from pipeline.decoders.presets import EEG
+    from earmark.app.runs import maker
+    from earmark.app.train import train_and_save
+    from earmark.devices.simulate import PRESETS
+    from earmark.pipeline.decoders.presets import EEG
 
     listener = replace(PRESETS["easy"], sfreq=SFREQ)
     runs = simulated_runs(listener, N_RUNS, RUN_S)
     if not kind.network:
         train_and_save(runs, maker(kind, EEG), EEG, folder / "decoder")
         return listener
-    from app.compile import quiet_exporter
-    from devices.decoder_folder import Facts, load_decoder, save_decoder
-    from devices.engine_cache import EngineCache
-    from kernels.runtime import BACKENDS
-    from kernels.runtime.backend import Policy
-    from pipeline.decoders.training import TrainingConfig
-    from pipeline.emissions import Emissions
+    from earmark.app.compile import quiet_exporter
+    from earmark.devices.decoder_folder import Facts, load_decoder, save_decoder
+    from earmark.devices.engine_cache import EngineCache
+    from earmark.kernels.runtime import BACKENDS
+    from earmark.kernels.runtime.backend import Policy
+    from earmark.pipeline.decoders.training import TrainingConfig
+    from earmark.pipeline.emissions import Emissions
 
     scatter = Emissions(0.1, -0.1, 0.05, 0.0, 100.0)
     facts = Facts(float("nan"), 0.5, 0, (), N_RUNS * RUN_S, scatter)
@@ -165,19 +165,19 @@ def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> Listener
 def _measure(
     folder: Path, listener: ListenerConfig, part: str, seconds: float, backends: Sequence[str], *, burn: bool
 ) -> dict[str, Any]:
-    from app.config import parse_config
-    from app.loop import Loop
-    from app.report.read_session import session_figures
-    from devices.audio.engine import AudioEngine
-    from devices.audio.outlets import SoundOutlets
-    from devices.audio.prepare import prepare
-    from devices.audio.scene import AudioError, Scene, Talker
-    from devices.audio.sinks import DeviceSink, NullSink
-    from devices.latency import busy_core
-    from devices.lsl import Outlet
-    from devices.simulate_live import ListenerProcess, LiveConfig
-    from pipeline.envelope import EnvelopeConfig
-    from pipeline.stream import StreamSpec
+    from earmark.app.config import parse_config
+    from earmark.app.loop import Loop
+    from earmark.app.report.read_session import session_figures
+    from earmark.devices.audio.engine import AudioEngine
+    from earmark.devices.audio.outlets import SoundOutlets
+    from earmark.devices.audio.prepare import prepare
+    from earmark.devices.audio.scene import AudioError, Scene, Talker
+    from earmark.devices.audio.sinks import DeviceSink, NullSink
+    from earmark.devices.latency import busy_core
+    from earmark.devices.lsl import Outlet
+    from earmark.devices.simulate_live import ListenerProcess, LiveConfig
+    from earmark.pipeline.envelope import EnvelopeConfig
+    from earmark.pipeline.stream import StreamSpec
 
     name, speech = f"bench-{uuid.uuid4().hex[:8]}", Path(__file__).parents[1] / "speech"
     talkers = tuple(Talker(who, str(speech / f"{who.lower()}.ogg"), loop=True) for who in ("Joe", "Ada"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app.dashboard.keys import N_TALKERS, PAGES
+from earmark.app.dashboard.keys import N_TALKERS, PAGES
 
 if TYPE_CHECKING:
-    from app.dashboard.window import Window
+    from earmark.app.dashboard.window import Window
 
 
 def what_keys_do(window: Window) -> dict[str, Callable[[], object]]:
-    """Return what to call, by the keys of :data:`app.dashboard.keys.KEYS`."""
+    """Return what to call, by the keys of :data:`earmark.app.dashboard.keys.KEYS`."""
     return {
         **{page: lambda page=page: window.go(page) for page in PAGES},  # type: ignore[misc]
         **{

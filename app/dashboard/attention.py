@@ -8,11 +8,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout
 
-from app.dashboard import theme
-from app.dashboard.figures import letter
-from app.dashboard.history import SPAN_S
-from app.dashboard.panel import Panel, View
-from app.dashboard.plot import Plot
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import letter
+from earmark.app.dashboard.history import SPAN_S
+from earmark.app.dashboard.panel import Panel, View
+from earmark.app.dashboard.plot import Plot
 
 #: Where cues are drawn, above the highest probability.
 CUES, TOP = 1.06, 1.13

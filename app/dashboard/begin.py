@@ -11,8 +11,8 @@ from typing import Any
 from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from app.dashboard.launch import Launched, board_of
-from app.dashboard.picker import Picker
+from earmark.app.dashboard.launch import Launched, board_of
+from earmark.app.dashboard.picker import Picker
 
 #: Milliseconds between looks whether a session has come up.
 LOOK_MS = 200
@@ -82,7 +82,7 @@ class Begin(QObject):
 
     def with_stream(self, stream: dict[str, Any], folder: Path) -> None:
         """Write the files of a session with a certain stream, and begin it."""
-        from app.new import NewError, write_session
+        from earmark.app.new import NewError, write_session
 
         try:
             session = write_session(folder)

@@ -6,10 +6,10 @@ import math
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
-from app.dashboard import theme
-from app.dashboard.figures import UNKNOWN, age, count, hours, milliseconds, rate, size
-from app.dashboard.panel import Reading
-from app.dashboard.snapshot import Snapshot
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import UNKNOWN, age, count, hours, milliseconds, rate, size
+from earmark.app.dashboard.panel import Reading
+from earmark.app.dashboard.snapshot import Snapshot
 
 #: Seconds in which a recording has to grow.
 GROWS_S = 3.0

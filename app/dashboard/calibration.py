@@ -15,12 +15,12 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from app.dashboard import theme
-from app.dashboard.figures import clock, count, letter, percent
-from app.dashboard.panel import Panel, Reading, View
-from app.dashboard.question import Question
-from app.dashboard.snapshot import Snapshot
-from app.worth import AGAIN, limit_words, no_better
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import clock, count, letter, percent
+from earmark.app.dashboard.panel import Panel, Reading, View
+from earmark.app.dashboard.question import Question
+from earmark.app.dashboard.snapshot import Snapshot
+from earmark.app.worth import AGAIN, limit_words, no_better
 
 STEPS = ("1  Check", "2  Trials", "3  Decoder", "4  Accept")
 

@@ -23,8 +23,8 @@ def dashboard(
     """
     from importlib.util import find_spec
 
-    from app.console import fail
-    from kernels.extras import install
+    from earmark.app.console import fail
+    from earmark.kernels.extras import install
 
     if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):
         fail(f"the window needs more packages: {install('desktop')}")
@@ -35,7 +35,7 @@ def dashboard(
     shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
     if sys.platform.startswith("linux") and not shown:
         fail("there is no screen here: DISPLAY is not set. Over ssh, 'ssh -X' sets it; 'earmark control' needs none")
-    from app.dashboard.process import BrokenQt, show
+    from earmark.app.dashboard.process import BrokenQt, show
 
     try:
         status = show(folder, theme)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from app.dashboard.snapshot import Snapshot
+from earmark.app.dashboard.snapshot import Snapshot
 
 #: Commands by which something is lost: what is asked, and what will be lost.
 _LOSES = {

@@ -13,9 +13,9 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from app.dashboard.figures import clock
-from app.dashboard.panel import Panel, View
-from app.dashboard.snapshot import Event
+from earmark.app.dashboard.figures import clock
+from earmark.app.dashboard.panel import Panel, View
+from earmark.app.dashboard.snapshot import Event
 
 Index = QModelIndex | QPersistentModelIndex
 #: Events that are kept.

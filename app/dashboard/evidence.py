@@ -8,11 +8,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
-from app.dashboard import theme
-from app.dashboard.figures import UNKNOWN, letter
-from app.dashboard.history import SPAN_S
-from app.dashboard.panel import Panel, Reading, View
-from app.dashboard.plot import Plot
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import UNKNOWN, letter
+from earmark.app.dashboard.history import SPAN_S
+from earmark.app.dashboard.panel import Panel, Reading, View
+from earmark.app.dashboard.plot import Plot
 
 
 class Evidence(Panel):

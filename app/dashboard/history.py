@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from app.dashboard.snapshot import Decision, Snapshot
+from earmark.app.dashboard.snapshot import Decision, Snapshot
 
 #: Seconds that are kept.
 SPAN_S = 60.0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 
-from app.dashboard.figures import letter
+from earmark.app.dashboard.figures import letter
 
 
 class Key(NamedTuple):

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from app.dashboard.keys import KEYS
+from earmark.app.dashboard.keys import KEYS
 
 #: Columns of keys, so that all fit into 720 pixels.
 COLUMNS = 3

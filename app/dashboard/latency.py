@@ -8,12 +8,12 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.dashboard import theme
-from app.dashboard.figures import milliseconds
-from app.dashboard.history import SPAN_S
-from app.dashboard.panel import Panel, View
-from app.dashboard.snapshot import Snapshot
-from app.latency_stages import TOTAL
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import milliseconds
+from earmark.app.dashboard.history import SPAN_S
+from earmark.app.dashboard.panel import Panel, View
+from earmark.app.dashboard.snapshot import Snapshot
+from earmark.app.latency_stages import TOTAL
 
 #: Height of a line of the table, and of the bar, in pixels.
 LINE, BAR = 15, 16

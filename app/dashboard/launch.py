@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.channel import ADDRESS, has_died
+from earmark.app.channel import ADDRESS, has_died
 
 
 def board_of(folder: Path) -> str:
@@ -43,7 +43,7 @@ class Launched:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         with self._log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", *arguments],
+                [sys.executable, "-m", "earmark.app.cli", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

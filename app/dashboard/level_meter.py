@@ -8,8 +8,8 @@ from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.dashboard import theme
-from app.dashboard.figures import level
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import level
 
 #: What the scale begins with, dBFS, and from where on it is loud.
 FLOOR, LOUD = -60.0, -6.0

@@ -17,14 +17,14 @@ URGENT = frozenset({"mute"})
 
 
 class Sender(Protocol):
-    """What sends a command and waits for its answer; :class:`app.channel.Client` is one."""
+    """What sends a command and waits for its answer; :class:`earmark.app.channel.Client` is one."""
 
     def send(self, command: str, **args: Any) -> dict[str, Any]:
         """Return the answer.
 
         Raises
         ------
-        app.channel.ChannelError
+        earmark.app.channel.ChannelError
             If it was refused, or nobody is there.
         """
 

@@ -15,23 +15,23 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.dashboard import theme
-from app.dashboard.attention import Attention
-from app.dashboard.events import Events, EventsModel
-from app.dashboard.evidence import Evidence
-from app.dashboard.latency import Latency
-from app.dashboard.log import Log
-from app.dashboard.meters import Meters
-from app.dashboard.number import Number
-from app.dashboard.panel import Panel, Reading, View
-from app.dashboard.quality import ChannelQuality
-from app.dashboard.question import Question
-from app.dashboard.snapshot import Snapshot
-from app.dashboard.spectrum import Spectrum
-from app.dashboard.streams import Streams
-from app.dashboard.topomap import Topomap
-from app.dashboard.traces_panel import Traces
-from app.worth import no_better
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.attention import Attention
+from earmark.app.dashboard.events import Events, EventsModel
+from earmark.app.dashboard.evidence import Evidence
+from earmark.app.dashboard.latency import Latency
+from earmark.app.dashboard.log import Log
+from earmark.app.dashboard.meters import Meters
+from earmark.app.dashboard.number import Number
+from earmark.app.dashboard.panel import Panel, Reading, View
+from earmark.app.dashboard.quality import ChannelQuality
+from earmark.app.dashboard.question import Question
+from earmark.app.dashboard.snapshot import Snapshot
+from earmark.app.dashboard.spectrum import Spectrum
+from earmark.app.dashboard.streams import Streams
+from earmark.app.dashboard.topomap import Topomap
+from earmark.app.dashboard.traces_panel import Traces
+from earmark.app.worth import no_better
 
 #: Raised when panels change so much that a saved layout makes no sense any more.
 LAYOUT_VERSION = 1

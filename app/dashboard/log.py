@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout
 
-from app.dashboard.panel import Panel, View
+from earmark.app.dashboard.panel import Panel, View
 
 #: Lines that are kept.
 MOST = 1000
@@ -27,7 +27,7 @@ class _Handler(QObject, logging.Handler):
 
 
 class Log(Panel):
-    """Lines of the logger ``app.dashboard``, from whatever thread."""
+    """Lines of the logger ``earmark.app.dashboard``, from whatever thread."""
 
     title, key, hz = "Log", "log", 1.0
 
@@ -44,7 +44,7 @@ class Log(Panel):
         layout.addWidget(self._text)
         self._handler = _Handler()
         self._handler.said.connect(self._text.appendPlainText)
-        self._logger = logging.getLogger("app.dashboard")
+        self._logger = logging.getLogger("earmark.app.dashboard")
         self._logger.setLevel(logging.INFO)
         self._logger.addHandler(self._handler)
 

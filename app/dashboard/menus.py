@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
-from app.dashboard.keys import KEYS
+from earmark.app.dashboard.keys import KEYS
 
 
 def fill_menus(
@@ -20,7 +20,7 @@ def fill_menus(
     ----------
     window : QMainWindow
     does : mapping
-        What to call, by the keys of :data:`app.dashboard.keys.KEYS`; what is not there can be checked.
+        What to call, by the keys of :data:`earmark.app.dashboard.keys.KEYS`; what is not there can be checked.
     """
     menus = {menu: window.menuBar().addMenu(menu) for menu in dict.fromkeys(key.menu for key in KEYS.values())}
     actions = {}

@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.dashboard import theme
-from app.dashboard.figures import UNKNOWN, decibels, letter, level
-from app.dashboard.keys import KEYS
-from app.dashboard.level_meter import LevelMeter
-from app.dashboard.panel import Panel, Reading, View
-from app.dashboard.snapshot import Trim
-from app.dashboard.trim_box import TrimBox
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import UNKNOWN, decibels, letter, level
+from earmark.app.dashboard.keys import KEYS
+from earmark.app.dashboard.level_meter import LevelMeter
+from earmark.app.dashboard.panel import Panel, Reading, View
+from earmark.app.dashboard.snapshot import Trim
+from earmark.app.dashboard.trim_box import TrimBox
 
 #: Range of the gain of everything, dB.
 MASTER_DB = (-40, 0)

@@ -6,9 +6,9 @@ import math
 import time
 from pathlib import Path
 
-from app.dashboard import theme
-from app.dashboard.panel import Reading
-from app.dashboard.snapshot import Snapshot
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.panel import Reading
+from earmark.app.dashboard.snapshot import Snapshot
 
 #: Seconds for which a refusal stays.
 HOLD_S = 5.0

@@ -8,9 +8,9 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
-from app.dashboard.history import History
-from app.dashboard.recent import Recent
-from app.dashboard.snapshot import Snapshot
+from earmark.app.dashboard.history import History
+from earmark.app.dashboard.recent import Recent
+from earmark.app.dashboard.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QGuiApplication, QPainter, QPaintEvent, QPen, QScreen
 from PySide6.QtWidgets import QWidget
 
-from app.dashboard.snapshot import Snapshot
+from earmark.app.dashboard.snapshot import Snapshot
 
 #: Grey on which both a cue and an afterimage are faint, whatever the theme.
 BACKGROUND, INK = "#2a2d31", "#e6e8ea"

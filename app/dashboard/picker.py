@@ -91,7 +91,7 @@ class Picker(QDialog):
         threading.Thread(target=self._look, name="streams", daemon=True).start()
 
     def _look(self) -> None:
-        from devices.lsl_search import StreamSelector, find_streams
+        from earmark.devices.lsl_search import StreamSelector, find_streams
 
         self.found.emit(
             [

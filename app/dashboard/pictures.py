@@ -1,4 +1,4 @@
-"""Pictures of the live page for the README, taken of the demonstration: ``python -m app.dashboard.pictures``.
+"""Pictures of the live page for the README, taken of the demonstration: ``python -m earmark.app.dashboard.pictures``.
 
 A simulated listener is calibrated with, and then steers; nothing that is seen is made up otherwise. Takes some minutes.
 """
@@ -16,21 +16,21 @@ from pathlib import Path
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
-from app.channel import Client
-from app.dashboard import theme
-from app.dashboard.launch import board_of
-from app.dashboard.process import make_application
-from app.dashboard.snapshot import Snapshot
-from app.dashboard.window import Window
-from pipeline.gain_control import STALE_S, Situation
+from earmark.app.channel import Client
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.launch import board_of
+from earmark.app.dashboard.process import make_application
+from earmark.app.dashboard.snapshot import Snapshot
+from earmark.app.dashboard.window import Window
+from earmark.pipeline.gain_control import STALE_S, Situation
 
 #: Where pictures go, their size in pixels, seconds of the run before they are taken, and the longest wait, s.
 HERE, SIZE, AFTER_S, PATIENCE_S = Path(__file__).parent, (1280, 720), 45.0, 300.0
 
 
 def _session(folder: Path) -> None:
-    from app.demo import simulated_session
-    from app.protocol import Calibration, Protocol, RunPlan
+    from earmark.app.demo import simulated_session
+    from earmark.app.protocol import Calibration, Protocol, RunPlan
 
     calibration = Calibration(n_trials=6, trial_s=12.0, pause_s=0.0)
     protocol = Protocol(calibration=calibration, run=RunPlan(seconds=300.0, switch_every_s=20.0))

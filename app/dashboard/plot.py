@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
-from app.dashboard import theme
+from earmark.app.dashboard import theme
 
 
 class Plot(pg.PlotWidget):  # type: ignore[misc]

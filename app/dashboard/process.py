@@ -12,9 +12,9 @@ from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QApplication, QLabel
 from threadpoolctl import threadpool_limits
 
-from app.dashboard import theme
-from app.dashboard.window import Window
-from devices.lsl_log import quiet_liblsl
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.window import Window
+from earmark.devices.lsl_log import quiet_liblsl
 
 #: Steps by which the window gives way to engine and sound.
 NICE = 5

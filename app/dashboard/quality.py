@@ -10,8 +10,8 @@ from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolTip, QVBoxLayout, QWidget
 
-from app.dashboard import theme
-from app.dashboard.panel import Panel, Reading, View
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.panel import Panel, Reading, View
 
 #: Size of a cell, in pixels, at least.
 CELL = (44, 20)

@@ -6,9 +6,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLineEdit, QPushButton
 
-from app.dashboard import theme
-from app.dashboard.panel import Reading
-from app.dashboard.snapshot import Snapshot
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.panel import Reading
+from earmark.app.dashboard.snapshot import Snapshot
 
 
 class Question(QFrame):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.signal_ring import Samples
+from earmark.devices.signal_ring import Samples
 
 #: Seconds that are kept.
 SPAN_S = 4.0

@@ -23,13 +23,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.dashboard import theme
-from app.dashboard.background import Background
-from app.dashboard.figures import UNKNOWN, decibels, letter, milliseconds, percent
-from app.dashboard.panel import Panel, Reading, View
-from app.dashboard.plot import Plot
-from app.loop_records import ANSWER, NOTE, TRIM
-from app.worth import level_words, limit_words
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.background import Background
+from earmark.app.dashboard.figures import UNKNOWN, decibels, letter, milliseconds, percent
+from earmark.app.dashboard.panel import Panel, Reading, View
+from earmark.app.dashboard.plot import Plot
+from earmark.app.loop_records import ANSWER, NOTE, TRIM
+from earmark.app.worth import level_words, limit_words
 
 #: Lowest gain drawn, dB.
 LOWEST_DB = -12.0
@@ -227,7 +227,7 @@ class Review(Panel):
     def _judge(self) -> None:
         self._forget()
         self._of = self._run
-        self._start("app.report.worker", [str(self._of)], "Replaying …").done.connect(self._judged)
+        self._start("earmark.app.report.worker", [str(self._of)], "Replaying …").done.connect(self._judged)
 
     def _judged(self, data: bytes) -> None:
         self._work, self._found = None, json.loads(data)
@@ -241,7 +241,7 @@ class Review(Panel):
         if (run / "report.html").exists():
             self._reported(run)
             return
-        work = self._start("app.cli", ["report", str(run)], "Writing the report …")
+        work = self._start("earmark.app.cli", ["report", str(run)], "Writing the report …")
         work.done.connect(lambda _: self._reported(run))
 
     def _reported(self, run: Path) -> None:
@@ -267,7 +267,7 @@ class Review(Panel):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
 
     def show_figures(self, found: dict[str, Any]) -> None:
-        """Lay out what :mod:`app.report.worker` found."""
+        """Lay out what :mod:`earmark.app.report.worker` found."""
         followed = sorted(value for value in found["switches"] if value is not None)
         share = found["right"] / found["windows"] if found["windows"] else None
         median = f"median {followed[len(followed) // 2]:.1f} s" if followed else "none"

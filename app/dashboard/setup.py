@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from app.dashboard import theme
-from app.dashboard.panel import Panel, Reading, View
-from app.dashboard.snapshot import Check
-from app.dashboard.streams import Streams
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.panel import Panel, Reading, View
+from earmark.app.dashboard.snapshot import Check
+from earmark.app.dashboard.streams import Streams
 
 
 class Setup(Panel):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from devices.audio.records import Status
+    from earmark.devices.audio.records import Status
 
 NAN = math.nan
 #: Seconds without anything new after which nothing is known any more.

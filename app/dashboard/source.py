@@ -10,11 +10,11 @@ from typing import Any
 
 import pylsl
 
-from app.dashboard.snapshot import Snapshot, snapshot
-from devices.audio.records import Seqlock, Status
-from devices.audio.scene import AudioError
-from devices.board import Board
-from devices.signal_ring import SignalReader
+from earmark.app.dashboard.snapshot import Snapshot, snapshot
+from earmark.devices.audio.records import Seqlock, Status
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.board import Board
+from earmark.devices.signal_ring import SignalReader
 
 #: Seconds between tries to attach to what is not there, and seconds of the past to begin a signal with.
 RETRY_S, PAST_S = 1.0, 30.0

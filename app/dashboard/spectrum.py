@@ -8,9 +8,9 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 from scipy.signal import welch
 
-from app.dashboard import theme
-from app.dashboard.panel import Panel, View
-from app.dashboard.plot import Plot
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.panel import Panel, View
+from earmark.app.dashboard.plot import Plot
 
 #: Seconds of one Welch segment, and the highest frequency shown, Hz.
 SEGMENT_S, HIGHEST_HZ = 1.0, 100.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from app.dashboard.panel import Reading
+from earmark.app.dashboard.panel import Reading
 
 CHOICES = (
     ("demo", "Try the &demo", "A simulated listener steers two voices. No hardware; about three minutes."),

@@ -6,10 +6,10 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QPushButton, QTableView, QVBoxLayout
 
-from app.dashboard import theme
-from app.dashboard.figures import age, count, rate
-from app.dashboard.panel import Panel, Reading, View
-from app.dashboard.snapshot import Stream
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import age, count, rate
+from earmark.app.dashboard.panel import Panel, Reading, View
+from earmark.app.dashboard.snapshot import Stream
 
 Index = QModelIndex | QPersistentModelIndex
 HEADS = ("stream", "status", "ch", "nominal Hz", "effective Hz", "age", "gaps", "missing", "skipped", "host")

@@ -8,11 +8,11 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from app.dashboard import theme
-from app.dashboard.figures import clock, decibels, letter
-from app.dashboard.panel import Reading
-from app.dashboard.snapshot import Snapshot, Trim
-from app.dashboard.verdict import Verdict
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import clock, decibels, letter
+from earmark.app.dashboard.panel import Reading
+from earmark.app.dashboard.snapshot import Snapshot, Trim
+from earmark.app.dashboard.verdict import Verdict
 
 #: Range of the gain bars, dB.
 GAIN_DB = (-12.0, 6.0)

@@ -10,10 +10,10 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.dashboard import theme
-from app.dashboard.background import Background
-from app.dashboard.panel import Panel, Reading, View
-from app.dashboard.scalp import FEWEST, Scalp, unpack
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.background import Background
+from earmark.app.dashboard.panel import Panel, Reading, View
+from earmark.app.dashboard.scalp import FEWEST, Scalp, unpack
 
 #: Range of the colours, dB around the median channel.
 RANGE_DB = 10.0
@@ -131,7 +131,7 @@ class Topomap(Panel):
             self._work.stop()
 
     def _prepare(self, places: tuple) -> None:
-        self._work = Background("app.dashboard.scalp", [], json.dumps(places).encode(), self)
+        self._work = Background("earmark.app.dashboard.scalp", [], json.dumps(places).encode(), self)
         self._work.done.connect(self._prepared)
         self._work.failed.connect(self._failed)
 

@@ -18,10 +18,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from app.dashboard import theme
-from app.dashboard.columns import Bars, Columns, draw_bars
-from app.dashboard.display_filter import BANDS, DisplayFilter
-from devices.signal_ring import Samples
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.columns import Bars, Columns, draw_bars
+from earmark.app.dashboard.display_filter import BANDS, DisplayFilter
+from earmark.devices.signal_ring import Samples
 
 #: Microvolts of half a lane, to choose from, and what is drawn first.
 SCALES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0, 20000.0)

@@ -8,12 +8,12 @@ import time
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from app.dashboard.display_filter import BANDS
-from app.dashboard.figures import age
-from app.dashboard.panel import Reading
-from app.dashboard.snapshot import SILENT_S, Event, Snapshot
-from app.dashboard.traces import SCALE, SCALES, SECONDS, Sweep
-from devices.signal_ring import Samples, SignalReader
+from earmark.app.dashboard.display_filter import BANDS
+from earmark.app.dashboard.figures import age
+from earmark.app.dashboard.panel import Reading
+from earmark.app.dashboard.snapshot import SILENT_S, Event, Snapshot
+from earmark.app.dashboard.traces import SCALE, SCALES, SECONDS, Sweep
+from earmark.devices.signal_ring import Samples, SignalReader
 
 #: Seconds of a sweep, and channels on a page, to choose from; 0 is all.
 LENGTHS, PAGES = (2.0, 5.0, 10.0, 20.0, 30.0), (0, 8, 16, 32, 64, 128)

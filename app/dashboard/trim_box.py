@@ -6,7 +6,7 @@ import time
 
 from PySide6.QtCore import QTimer, Signal
 
-from app.dashboard.number import Number
+from earmark.app.dashboard.number import Number
 
 #: Range, dB.
 TRIM_DB = (-40.0, 0.0)

@@ -8,10 +8,10 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.dashboard import theme
-from app.dashboard.figures import UNKNOWN, age, letter, percent
-from app.dashboard.snapshot import Snapshot
-from pipeline.gain_control import LOST_S, STALE_S, Situation
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.figures import UNKNOWN, age, letter, percent
+from earmark.app.dashboard.snapshot import Snapshot
+from earmark.pipeline.gain_control import LOST_S, STALE_S, Situation
 
 #: Seconds that it takes a decision to be shown.
 SHOWN_S = 0.25

@@ -18,32 +18,32 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.channel import ChannelError, Client, has_died
-from app.dashboard import theme
-from app.dashboard.actions import what_keys_do
-from app.dashboard.begin import Begin
-from app.dashboard.bottom_bar import BottomBar
-from app.dashboard.calibration import Calibration
-from app.dashboard.confirm import ask, loses
-from app.dashboard.events import EventsModel
-from app.dashboard.history import History
-from app.dashboard.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
-from app.dashboard.keys_help import KeysHelp
-from app.dashboard.launch import board_of
-from app.dashboard.link import Link
-from app.dashboard.live import Live
-from app.dashboard.menus import fill_menus, list_screens
-from app.dashboard.notice import Notice
-from app.dashboard.panel import View
-from app.dashboard.participant import Participant
-from app.dashboard.picker import Picker
-from app.dashboard.recent import Recent
-from app.dashboard.review import Review
-from app.dashboard.setup import Setup
-from app.dashboard.snapshot import SILENT_S, Snapshot
-from app.dashboard.source import Source
-from app.dashboard.start import Start
-from app.dashboard.top_bar import TopBar
+from earmark.app.channel import ChannelError, Client, has_died
+from earmark.app.dashboard import theme
+from earmark.app.dashboard.actions import what_keys_do
+from earmark.app.dashboard.begin import Begin
+from earmark.app.dashboard.bottom_bar import BottomBar
+from earmark.app.dashboard.calibration import Calibration
+from earmark.app.dashboard.confirm import ask, loses
+from earmark.app.dashboard.events import EventsModel
+from earmark.app.dashboard.history import History
+from earmark.app.dashboard.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
+from earmark.app.dashboard.keys_help import KeysHelp
+from earmark.app.dashboard.launch import board_of
+from earmark.app.dashboard.link import Link
+from earmark.app.dashboard.live import Live
+from earmark.app.dashboard.menus import fill_menus, list_screens
+from earmark.app.dashboard.notice import Notice
+from earmark.app.dashboard.panel import View
+from earmark.app.dashboard.participant import Participant
+from earmark.app.dashboard.picker import Picker
+from earmark.app.dashboard.recent import Recent
+from earmark.app.dashboard.review import Review
+from earmark.app.dashboard.setup import Setup
+from earmark.app.dashboard.snapshot import SILENT_S, Snapshot
+from earmark.app.dashboard.source import Source
+from earmark.app.dashboard.start import Start
+from earmark.app.dashboard.top_bar import TopBar
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from functools import partial
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.console import JsonFile, console, fail, write_json
-from app.doctor import machine, media, network
-from app.doctor.check import Check, Status
+from earmark.app.console import JsonFile, console, fail, write_json
+from earmark.app.doctor import machine, media, network
+from earmark.app.doctor.check import Check, Status
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "sound": media.sound,
     "GPU": media.gpu,
     "Torch-TensorRT": media.torch_tensorrt,
-    # The names in kernels.runtime, which would load torch.
+    # The names in earmark.kernels.runtime, which would load torch.
     **{
         f"networks by {name}": partial(media.backend, name)
         for name in ("tensorrt", "tensorrt_rtx", "inductor", "eager_cuda", "onnx", "eager_cpu")

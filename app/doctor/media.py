@@ -9,11 +9,10 @@ import os
 import re
 import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from app.doctor.check import Check, ProbeError, Status, library, probe, run_tool
-from kernels.extras import install
+from earmark.app.doctor.check import Check, ProbeError, Status, library, probe, run_tool
+from earmark.kernels.extras import install
 
 #: What Qt loads on Linux, and the Debian packages that bring it.
 QT_LIBRARIES = {"EGL": "libegl1", "xkbcommon": "libxkbcommon0", "xcb-cursor": "libxcb-cursor0", "dbus-1": "libdbus-1-3"}
@@ -111,8 +110,8 @@ def torch_tensorrt() -> Check:
 
 BACKENDS_PROBE = """
 import json, sys
-sys.path.insert(0, sys.argv[1])
-from kernels.runtime import BACKENDS
+sys.path[:] = sys.argv[1:]
+from earmark.kernels.runtime import BACKENDS
 reasons = {name: backend.absent() for name, backend in BACKENDS.items()}
 versions = {name: None if reason else BACKENDS[name].versions() for name, reason in reasons.items()}
 print(json.dumps({"reasons": reasons, "versions": versions}))
@@ -122,7 +121,7 @@ print(json.dumps({"reasons": reasons, "versions": versions}))
 @cache
 def _backends() -> dict[str, Any]:
     """Ask every backend why it cannot be used, or of what versions it is; once, as torch takes seconds to load."""
-    return probe(BACKENDS_PROBE, str(Path(__file__).parents[2]), timeout=60.0)  # of this very program
+    return probe(BACKENDS_PROBE, *filter(None, sys.path), timeout=60.0)  # of this very program
 
 
 def backend(name: str) -> Check:

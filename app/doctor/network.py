@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from app.doctor.check import Check, ProbeError, probe, run_tool
+from earmark.app.doctor.check import Check, ProbeError, probe, run_tool
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def lsl_library() -> Check:
     try:
         import pylsl
 
-        from devices.lsl_log import quiet_liblsl
+        from earmark.devices.lsl_log import quiet_liblsl
     except (ImportError, RuntimeError, OSError) as error:  # pylsl raises RuntimeError where liblsl is not found
         return Check("LSL library", "fail", f"cannot be loaded: {error}", "pip install --force-reinstall pylsl")
     quiet_liblsl()

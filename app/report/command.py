@@ -18,13 +18,13 @@ def report(
     The report goes into the folder. Everything is computed from the recording, by replaying it. Exit status: 0 written,
     1 something is missing.
     """
-    from app.console import console, fail, failures
-    from app.outputs import must_be_writable
-    from app.report.page import page_html, percent
-    from app.report.read_session import session_figures
-    from app.worth import limit_words, run_words
-    from devices.decoder_folder import load_decoder
-    from pipeline.decoders.decoder import DecoderError
+    from earmark.app.console import console, fail, failures
+    from earmark.app.outputs import must_be_writable
+    from earmark.app.report.page import page_html, percent
+    from earmark.app.report.read_session import session_figures
+    from earmark.app.worth import limit_words, run_words
+    from earmark.devices.decoder_folder import load_decoder
+    from earmark.pipeline.decoders.decoder import DecoderError
 
     recording = folder / "loop.xdf"
     with failures():

@@ -1,7 +1,8 @@
 """Figures of a recorded session: pure functions of decisions, cues, gains and lines of the journal.
 
-Nothing here opens a file; :mod:`app.report.read_session` reads and replays a recording and calls :func:`measure`.
-All times are seconds from the first decision, which may be negative, unless they are said to be LSL times.
+Nothing here opens a file; :mod:`earmark.app.report.read_session` reads and replays a recording and calls
+:func:`measure`. All times are seconds from the first decision, which may be negative, unless they are said to be LSL
+times.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.latency_stages import STAGES, TOTAL, StageTimer
-from devices.rate import BLIND, LOST, percent, rate_words
-from devices.session_run import REORIENT_S
-from pipeline.gain_control import STALE_S, Situation
-from pipeline.metrics import chance_limit, switch_latencies
-from pipeline.stream import Decision
+from earmark.app.latency_stages import STAGES, TOTAL, StageTimer
+from earmark.devices.rate import BLIND, LOST, percent, rate_words
+from earmark.devices.session_run import REORIENT_S
+from earmark.pipeline.gain_control import STALE_S, Situation
+from earmark.pipeline.metrics import chance_limit, switch_latencies
+from earmark.pipeline.stream import Decision
 
 #: Seconds after a cue from which on decisions are expected to be right.
 STEADY_S = 10.0
@@ -102,7 +103,7 @@ class Grid:
     newest : array of int, shape (n,)
         Index of the newest scored decision; -1 if there is none.
     fresh : array of bool, shape (n,)
-        Whether that one is at most :data:`pipeline.gain_control.STALE_S` old.
+        Whether that one is at most :data:`earmark.pipeline.gain_control.STALE_S` old.
     """
 
     times: NDArray[np.float64]
@@ -143,7 +144,7 @@ class Measured:
     latencies : array, shape (n_switches,)
         Seconds from each switch to the first right decision that lasts; NaN if there was none.
     stages : dict of str to array
-        Seconds of each of :data:`app.latency_stages.STAGES` and of :data:`app.latency_stages.TOTAL`.
+        Seconds of each of :data:`earmark.app.latency_stages.STAGES` and of :data:`earmark.app.latency_stages.TOTAL`.
     n_dropped : int
         Decisions that came too late.
     """
@@ -177,7 +178,8 @@ class SessionFigures(Measured):
     cues : tuple of (float, str)
         When who.
     accuracy : dict or str
-        By decision window, as :meth:`pipeline.evaluation.Evaluation.to_json` gives it; or why it is not measured.
+        By decision window, as :meth:`earmark.pipeline.evaluation.Evaluation.to_json` gives it; or why it is not
+        measured.
     masked : dict of str to float
         Share of the time for which each electrode was not trusted.
     gaps : dict of str to (int, int)
@@ -276,7 +278,7 @@ def count_windows(decisions: Decisions, cues: Cues, window_s: float, hop_s: floa
     """Count decision windows, and those in which the talker cued had a higher score than any other.
 
     A window ends where its decision holds. Those count that do not overlap (give or take half a hop, since times
-    scatter) and that begin at least :data:`devices.session_run.REORIENT_S` after the newest cue.
+    scatter) and that begin at least :data:`earmark.devices.session_run.REORIENT_S` after the newest cue.
     """
     cued, since = cues.at(decisions.times)
     usable = decisions.scored & (cued >= 0) & (since >= REORIENT_S + window_s)

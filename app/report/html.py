@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.foreign import escaped as escape
-from app.report.chart_svg import Axis, Chart
+from earmark.app.foreign import escaped as escape
+from earmark.app.report.chart_svg import Axis, Chart
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --faint: #60656c; --rule: #d9dce0; --grid: #e9ebee;
@@ -307,7 +307,7 @@ def report_html(found: Mapping[str, Any], title: str = "Attention decoding") -> 
     Parameters
     ----------
     found : mapping
-        From :meth:`pipeline.evaluation.Evaluation.to_json`, or that through a JSON file.
+        From :meth:`earmark.pipeline.evaluation.Evaluation.to_json`, or that through a JSON file.
     title : str
         Heading; plain text.
 

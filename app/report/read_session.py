@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from app.loop_records import parts, read_events
-from app.modes import Mode
-from app.report.figures import Cues, SessionFigures, in_columns, measure, sound_counters, stream_rates
-from app.verify import Replay
-from devices.corpus import evaluate_corpus
-from devices.decoder_folder import load_decoder
-from devices.recorded_run import RunError
-from devices.session_file import LONGEST_S, Consumed, Noted, SessionFile
-from devices.session_run import CUES, read_cues, read_session_runs
-from pipeline.evaluate import WINDOWS
-from pipeline.splits import TRAINED_ELSEWHERE
-from pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item
+from earmark.app.loop_records import parts, read_events
+from earmark.app.modes import Mode
+from earmark.app.report.figures import Cues, SessionFigures, in_columns, measure, sound_counters, stream_rates
+from earmark.app.verify import Replay
+from earmark.devices.corpus import evaluate_corpus
+from earmark.devices.decoder_folder import load_decoder
+from earmark.devices.recorded_run import RunError
+from earmark.devices.session_file import LONGEST_S, Consumed, Noted, SessionFile
+from earmark.devices.session_run import CUES, read_cues, read_session_runs
+from earmark.pipeline.evaluate import WINDOWS
+from earmark.pipeline.splits import TRAINED_ELSEWHERE
+from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item
 
 
 @dataclass
@@ -88,7 +88,7 @@ def session_figures(path: Path) -> SessionFigures:
 
     Raises
     ------
-    ConfigError, devices.xdf.XdfError, pipeline.decoders.decoder.DecoderError, ValueError
+    ConfigError, earmark.devices.xdf.XdfError, earmark.pipeline.decoders.decoder.DecoderError, ValueError
         If it cannot be replayed, or holds no decision.
     """
     files, read = parts(path), _Read()
@@ -148,8 +148,8 @@ def _check(path: Path, read: _Read, talkers: Sequence[str]) -> None:
 
 def _accuracy(files: Sequence[Path], decoder: Any, about: Mapping[str, Any]) -> dict[str, Any] | str:
     """Accuracy by decision window of the decoder as it was, on signals it had not seen; a null beside it."""
-    from app.config import parse_config
-    from app.evaluate import Trained
+    from earmark.app.config import parse_config
+    from earmark.app.evaluate import Trained
 
     attention = parse_config(about["config"], "the recording").attention
     assert attention is not None

@@ -16,12 +16,13 @@ def figures_of(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    OSError, ValueError, app.config.ConfigError, devices.xdf.XdfError, pipeline.decoders.decoder.DecoderError
+    OSError, ValueError, earmark.app.config.ConfigError, earmark.devices.xdf.XdfError,
+    earmark.pipeline.decoders.decoder.DecoderError
         If it cannot be replayed, or holds no decision.
     """
-    from app.report.read_session import session_figures
-    from app.worth import run_words
-    from devices.decoder_folder import load_decoder
+    from earmark.app.report.read_session import session_figures
+    from earmark.app.worth import run_words
+    from earmark.devices.decoder_folder import load_decoder
 
     recording = folder / "loop.xdf"
     decoder, facts = load_decoder(recording.with_suffix(".decoder"))
@@ -69,9 +70,9 @@ def _known(value: float) -> float | None:
 
 
 if __name__ == "__main__":
-    from app.config import ConfigError
-    from devices.xdf import XdfError
-    from pipeline.decoders.decoder import DecoderError
+    from earmark.app.config import ConfigError
+    from earmark.devices.xdf import XdfError
+    from earmark.pipeline.decoders.decoder import DecoderError
 
     try:
         json.dump(figures_of(Path(sys.argv[1])), sys.stdout)

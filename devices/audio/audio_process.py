@@ -7,9 +7,9 @@ import multiprocessing as mp
 import time
 from multiprocessing.connection import wait
 
-from devices.audio.child import Job, run
-from devices.audio.scene import AudioError
-from devices.spawn import clean_birth
+from earmark.devices.audio.child import Job, run
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.spawn import clean_birth
 
 #: Seconds to fade out and close before a process is killed: closing hangs when a JACK server has died.
 STOP_S = 1.5

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
-from devices.audio.inputs import Microphone
-from devices.audio.playback import Names, Playback, Resume
-from devices.audio.rings import LiveRing
-from devices.audio.scene import AudioError, Prepared
-from devices.audio.shared import PreparedAt, SharedPrepared
-from devices.audio.sinks import DeviceSink, NullSink, Sink, other_outputs
-from devices.audio.sources import LiveSource
-from devices.spawn import leave_signals_to_parent
+from earmark.devices.audio.inputs import Microphone
+from earmark.devices.audio.playback import Names, Playback, Resume
+from earmark.devices.audio.rings import LiveRing
+from earmark.devices.audio.scene import AudioError, Prepared
+from earmark.devices.audio.shared import PreparedAt, SharedPrepared
+from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink, other_outputs
+from earmark.devices.audio.sources import LiveSource
+from earmark.devices.spawn import leave_signals_to_parent
 
 #: Seconds that an orphan has to fade out before it ends anyway.
 ORPHAN_S = 1.0

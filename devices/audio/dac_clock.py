@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from devices.clock_fit import ClockFit
-from pipeline.stream import ClockMap
+from earmark.devices.clock_fit import ClockFit
+from earmark.pipeline.stream import ClockMap
 
 #: Seconds of buffers that are judged together, and the least number of buffers.
 WINDOW_S, WINDOW_BUFFERS = 0.1, 5

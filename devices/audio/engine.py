@@ -13,16 +13,16 @@ from collections.abc import Callable, Sequence
 
 import pylsl
 
-from devices.audio.audio_process import AudioProcess
-from devices.audio.child import Job
-from devices.audio.feeds import LslFeed
-from devices.audio.playback import Names, Resume
-from devices.audio.prepare import prepare
-from devices.audio.records import Gains, Operator, Seqlock, Status, padded
-from devices.audio.rings import PCM_S, AppliedLog, Entry, LiveRing, PcmRing
-from devices.audio.scene import Applied, AudioError, Prepared, Scene
-from devices.audio.shared import SharedPrepared
-from devices.audio.sinks import DeviceSink, NullSink, Sink
+from earmark.devices.audio.audio_process import AudioProcess
+from earmark.devices.audio.child import Job
+from earmark.devices.audio.feeds import LslFeed
+from earmark.devices.audio.playback import Names, Resume
+from earmark.devices.audio.prepare import prepare
+from earmark.devices.audio.records import Gains, Operator, Seqlock, Status, padded
+from earmark.devices.audio.rings import PCM_S, AppliedLog, Entry, LiveRing, PcmRing
+from earmark.devices.audio.scene import Applied, AudioError, Prepared, Scene
+from earmark.devices.audio.shared import SharedPrepared
+from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink
 
 log = logging.getLogger(__name__)
 

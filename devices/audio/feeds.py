@@ -9,14 +9,14 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from devices.audio.ramp import raised_cosine
-from devices.audio.rings import LiveRing
-from devices.audio.scene import AudioError
-from devices.lsl import Arrival, Inlet
-from devices.lsl_info import StreamError
-from devices.lsl_search import StreamSelector
-from devices.overrides import NOTHING
-from pipeline.stream import Block
+from earmark.devices.audio.ramp import raised_cosine
+from earmark.devices.audio.rings import LiveRing
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.lsl import Arrival, Inlet
+from earmark.devices.lsl_info import StreamError
+from earmark.devices.lsl_search import StreamSelector
+from earmark.devices.overrides import NOTHING
+from earmark.pipeline.stream import Block
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.scene import AudioError, Scene
+from earmark.devices.audio.scene import AudioError, Scene
 
 
 class Microphone:

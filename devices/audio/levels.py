@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from devices.audio.scene import AudioError
+from earmark.devices.audio.scene import AudioError
 
 
 def levels_file() -> Path:

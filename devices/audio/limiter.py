@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.scene import HARD_CEILING_DBFS, Scene
+from earmark.devices.audio.scene import HARD_CEILING_DBFS, Scene
 
 #: Reduction below which the limiter counts as at rest; 1e-12 of the signal cannot be heard.
 _REST = 1e-12

@@ -7,14 +7,14 @@ import threading
 import numpy as np
 import pylsl
 
-from devices.audio.engine import AudioEngine
-from devices.audio.records import Status
-from devices.audio.rings import Entry, PcmReader
-from devices.audio.scene import Scene
-from devices.lsl import Outlet
-from devices.lsl_info import make_info
-from pipeline.envelope import Envelope, EnvelopeConfig
-from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.records import Status
+from earmark.devices.audio.rings import Entry, PcmReader
+from earmark.devices.audio.scene import Scene
+from earmark.devices.lsl import Outlet
+from earmark.devices.lsl_info import make_info
+from earmark.pipeline.envelope import Envelope, EnvelopeConfig
+from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 #: Ending of the name of the stream of envelopes.
 ENVELOPES = "-envelopes"

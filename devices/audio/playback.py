@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.dac_clock import DacClock
-from devices.audio.inputs import Microphone
-from devices.audio.records import (
+from earmark.devices.audio.dac_clock import DacClock
+from earmark.devices.audio.inputs import Microphone
+from earmark.devices.audio.records import (
     ENDED,
     LAYOUTS,
     PLAYING,
@@ -23,11 +23,11 @@ from devices.audio.records import (
     Seqlock,
     Status,
 )
-from devices.audio.render import Renderer
-from devices.audio.rings import AppliedLog, PcmRing
-from devices.audio.scene import Applied, Control, Prepared
-from devices.audio.sources import LiveSource
-from pipeline.stream import ClockMap
+from earmark.devices.audio.render import Renderer
+from earmark.devices.audio.rings import AppliedLog, PcmRing
+from earmark.devices.audio.scene import Applied, Control, Prepared
+from earmark.devices.audio.sources import LiveSource
+from earmark.pipeline.stream import ClockMap
 
 #: How quickly the peaks that are shown fall, and over how long levels are averaged.
 PEAK_FALL_DB_S, RMS_S = 20.0, 0.3

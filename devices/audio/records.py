@@ -8,8 +8,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.segment import Segment
-from pipeline.stream import ClockMap
+from earmark.devices.segment import Segment
+from earmark.pipeline.stream import ClockMap
 
 #: Most talkers of a scene; every record has room for so many.
 MAX_TALKERS = 8

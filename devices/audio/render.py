@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.limiter import Limiter
-from devices.audio.ramp import GainRamps, Switch
-from devices.audio.scene import AudioError, Control, Prepared, Scene, Talker
-from devices.audio.sources import PcmSource, Source
-from devices.audio.space import Space
+from earmark.devices.audio.limiter import Limiter
+from earmark.devices.audio.ramp import GainRamps, Switch
+from earmark.devices.audio.scene import AudioError, Control, Prepared, Scene, Talker
+from earmark.devices.audio.sources import PcmSource, Source
+from earmark.devices.audio.space import Space
 
 #: Largest magnitude of a talker's sample, full scale being 1; what is beyond is broken, not loud, and
 #: becomes silence.

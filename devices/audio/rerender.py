@@ -15,8 +15,8 @@ from scipy.ndimage import maximum_filter1d
 from scipy.signal import fftconvolve
 from scipy.signal.windows import hann
 
-from devices.audio import ramp, render, sources, space
-from devices.audio.scene import HARD_CEILING_DBFS, Applied, Prepared, Scene
+from earmark.devices.audio import ramp, render, sources, space
+from earmark.devices.audio.scene import HARD_CEILING_DBFS, Applied, Prepared, Scene
 
 _T = TypeVar("_T")
 _Events = list[tuple[int, _T]]

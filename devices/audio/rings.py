@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.records import MAX_TALKERS, padded
-from devices.audio.scene import Applied, Control
-from devices.segment import Segment
-from pipeline.stream import Block, Gap
+from earmark.devices.audio.records import MAX_TALKERS, padded
+from earmark.devices.audio.scene import Applied, Control
+from earmark.devices.segment import Segment
+from earmark.pipeline.stream import Block, Gap
 
 #: Seconds that the ring of talkers' samples holds: a reader that is later than this loses some.
 PCM_S = 10.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from devices.audio.scene import Prepared, Scene
-from devices.segment import Segment
+from earmark.devices.audio.scene import Prepared, Scene
+from earmark.devices.segment import Segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.playback import Playback
-from devices.audio.scene import AudioError
-from devices.audio.wav_file import WavFile
+from earmark.devices.audio.playback import Playback
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.audio.wav_file import WavFile
 
 #: Seconds within which an opened device must ask for its first buffer.
 OPEN_S = 3.0

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.ramp import raised_cosine
+from earmark.devices.audio.ramp import raised_cosine
 
 #: Length of the crossfade at a jump within a file, s.
 SEEK_S = 0.005

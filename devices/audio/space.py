@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.ramp import raised_cosine
-from devices.audio.scene import Prepared
+from earmark.devices.audio.ramp import raised_cosine
+from earmark.devices.audio.scene import Prepared
 
 #: Length of the crossfade from one place to another, s.
 MOVE_S = 0.03

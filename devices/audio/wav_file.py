@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.audio.scene import AudioError
+from earmark.devices.audio.scene import AudioError
 
 #: Bytes before the samples.
 _HEADER = 80

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from kernels.runtime.backend import Arrays, BackendError, Info, Network, Precision, Tensors, shapes
-from kernels.runtime.precision import tensor_cores
+from earmark.kernels.runtime.backend import Arrays, BackendError, Info, Network, Precision, Tensors, shapes
+from earmark.kernels.runtime.precision import tensor_cores
 
 #: Runs on the device before anything is captured: libraries choose algorithms and take memory in the first ones.
 _RUNS_BEFORE_CAPTURE = 5

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import torch
 
-from kernels.runtime.backend import Arrays, Backend, Info, Network, Policy, Tensors, as_tuple, outputs_of, shapes
+from earmark.kernels.runtime.backend import (
+    Arrays,
+    Backend,
+    Info,
+    Network,
+    Policy,
+    Tensors,
+    as_tuple,
+    outputs_of,
+    shapes,
+)
 
 
 def cpu_versions() -> dict[str, str]:

@@ -6,9 +6,9 @@ import copy
 
 import torch
 
-from kernels.runtime.backend import Backend, Network, Policy, Tensors, as_tuple
-from kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
-from kernels.runtime.precision import shaped
+from earmark.kernels.runtime.backend import Backend, Network, Policy, Tensors, as_tuple
+from earmark.kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
+from earmark.kernels.runtime.precision import shaped
 
 
 class EagerCuda(Backend):

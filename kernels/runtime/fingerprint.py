@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from kernels.runtime.backend import Policy, Tensors, exporting
+from earmark.kernels.runtime.backend import Policy, Tensors, exporting
 
 #: Raise it when artifacts of the same network change for a reason that is not in the key.
 SCHEMA = 1

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from kernels.runtime.backend import Backend, BackendError, Network, Policy, Tensors, as_tuple, exporting
-from kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
-from kernels.runtime.precision import shaped, tensor_cores
+from earmark.kernels.runtime.backend import Backend, BackendError, Network, Policy, Tensors, as_tuple, exporting
+from earmark.kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
+from earmark.kernels.runtime.precision import shaped, tensor_cores
 
 
 class Inductor(Backend):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from kernels.extras import install
-from kernels.runtime.backend import (
+from earmark.kernels.extras import install
+from earmark.kernels.runtime.backend import (
     Arrays,
     Backend,
     BackendError,
@@ -22,7 +22,7 @@ from kernels.runtime.backend import (
     outputs_of,
     shapes,
 )
-from kernels.runtime.eager_cpu import cpu_versions
+from earmark.kernels.runtime.eager_cpu import cpu_versions
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 #: Newest set of operators that the exporter writes without converting.

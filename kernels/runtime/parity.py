@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kernels.runtime.backend import TOLERANCE, Arrays, BackendError, Network, Tensors, as_tuple
+from earmark.kernels.runtime.backend import TOLERANCE, Arrays, BackendError, Network, Tensors, as_tuple
 
 #: Real windows derived from each one given: as it is, and disturbed, so that no two answers are alike.
 N_DISTURBED = 12

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from kernels.runtime.backend import Policy, Precision, Tensors, exporting
+from earmark.kernels.runtime.backend import Policy, Precision, Tensors, exporting
 
 #: Products with weights. All else, normalisation, softmax and correlation included, stays in float32.
 _WEIGHTED = (

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import torch
 
-from kernels.extras import install
-from kernels.runtime.backend import Backend, BackendError, Network, Policy, Tensors, exporting
-from kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
-from kernels.runtime.precision import shaped
+from earmark.kernels.extras import install
+from earmark.kernels.runtime.backend import Backend, BackendError, Network, Policy, Tensors, exporting
+from earmark.kernels.runtime.cuda import CapturedNetwork, cuda_versions, no_cuda
+from earmark.kernels.runtime.precision import shaped
 
 
 class TensorRt(Backend):

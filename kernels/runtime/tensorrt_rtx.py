@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kernels.extras import install
-from kernels.runtime.tensorrt import TensorRt
+from earmark.kernels.extras import install
+from earmark.kernels.runtime.tensorrt import TensorRt
 
 
 class TensorRtRtx(TensorRt):

@@ -9,10 +9,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoders.decoder import DecoderError, Projections, check_window, correlate
-from pipeline.decoders.linear import LinearDecoder, leave_one_run_out
-from pipeline.decoders.moments import Moments, lagged_product, moments
-from pipeline.run import Run
+from earmark.pipeline.decoders.decoder import DecoderError, Projections, check_window, correlate
+from earmark.pipeline.decoders.linear import LinearDecoder, leave_one_run_out
+from earmark.pipeline.decoders.moments import Moments, lagged_product, moments
+from earmark.pipeline.run import Run
 
 #: Below this many windows nothing is said about how scores scatter.
 MIN_WINDOWS = 8

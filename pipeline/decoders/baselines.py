@@ -8,9 +8,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from pipeline.decoders.network_decoder import NetworkDecoder
-from pipeline.decoders.networks import Crop, Filter, MatchNetwork, Mean, Standardise, Tower
-from pipeline.decoders.training import contrastive, correlation
+from earmark.pipeline.decoders.network_decoder import NetworkDecoder
+from earmark.pipeline.decoders.networks import Crop, Filter, MatchNetwork, Mean, Standardise, Tower
+from earmark.pipeline.decoders.training import contrastive, correlation
 
 
 class Beside(nn.Module):

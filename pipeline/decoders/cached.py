@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.decoders.networks import MatchNetwork, Tower, eager, reach_of
-from pipeline.node import State
+from earmark.pipeline.decoders.networks import MatchNetwork, Tower, eager, reach_of
+from earmark.pipeline.node import State
 
 
 class CachedTower:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections, correlate
-from pipeline.decoders.linear import PENALTIES, SHRINKS, Chosen, make_spec
-from pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
-from pipeline.decoders.presets import IEEG, Preset
-from pipeline.decoders.ridge import Ridge
-from pipeline.run import Run
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections, correlate
+from earmark.pipeline.decoders.linear import PENALTIES, SHRINKS, Chosen, make_spec
+from earmark.pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
+from earmark.pipeline.decoders.presets import IEEG, Preset
+from earmark.pipeline.decoders.ridge import Ridge
+from earmark.pipeline.run import Run
 
 #: Ridge on the stimulus side, in units of its average variance: neighbouring lags of an envelope are nearly equal.
 STIMULUS_PENALTY = 0.03
@@ -39,7 +39,7 @@ class CcaDecoder(Projections):
         At most; the stimulus side may have fewer lags.
     penalties, shrinks : sequence of float
         To choose from by the summed correlations of components in held-out training runs; see
-        :mod:`pipeline.decoders.ridge`.
+        :mod:`earmark.pipeline.decoders.ridge`.
 
     Attributes
     ----------

@@ -9,11 +9,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections, ratio
-from pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
-from pipeline.decoders.presets import EEG, Preset
-from pipeline.decoders.ridge import backward
-from pipeline.run import Run
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections, ratio
+from earmark.pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
+from earmark.pipeline.decoders.presets import EEG, Preset
+from earmark.pipeline.decoders.ridge import backward
+from earmark.pipeline.run import Run
 
 #: Penalties tried, in units of the variance of an average lagged channel.
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -32,7 +32,7 @@ class Chosen:
     Attributes
     ----------
     penalty, shrink : float
-        See :mod:`pipeline.decoders.ridge`.
+        See :mod:`earmark.pipeline.decoders.ridge`.
     r : float
         Mean correlation with the attended talker over the training runs, each held out in turn: what the choice
         was made by, hence optimistic. NaN where there was nothing to choose.
@@ -132,7 +132,7 @@ class LinearDecoder(Projections):
         return self.fit_moments(self.spec, [moments(run, self.spec) for run in runs])
 
     def fit_moments(self, spec: DecoderSpec, parts: Sequence[Moments]) -> Self:
-        """Learn from the sums of runs, as :func:`pipeline.decoders.moments.moments` makes them."""
+        """Learn from the sums of runs, as :func:`earmark.pipeline.decoders.moments.moments` makes them."""
         self.spec = spec
         parts = [part for part in parts if part.n]
         if not parts:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.decoders.decoder import DecoderError, DecoderSpec
-from pipeline.decoders.linear import LinearDecoder, make_spec
-from pipeline.decoders.moments import moments, total
-from pipeline.decoders.network_decoder import PLACES, Learned, NetworkDecoder
-from pipeline.decoders.networks import (
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec
+from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
+from earmark.pipeline.decoders.moments import moments, total
+from earmark.pipeline.decoders.network_decoder import PLACES, Learned, NetworkDecoder
+from earmark.pipeline.decoders.networks import (
     CLIP_SD,
     Block,
     Filter,
@@ -24,10 +24,10 @@ from pipeline.decoders.networks import (
     Standardise,
     Tower,
 )
-from pipeline.decoders.presets import Preset
-from pipeline.decoders.spatial import SpatialAttention, head_coordinates
-from pipeline.decoders.training import TrainingConfig, contrastive
-from pipeline.run import Run
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.decoders.spatial import SpatialAttention, head_coordinates
+from earmark.pipeline.decoders.training import TrainingConfig, contrastive
+from earmark.pipeline.run import Run
 
 #: Runs are added up to so many groups, each held out in turn, to choose the penalties of the linear components.
 N_GROUPS = 5
@@ -123,7 +123,7 @@ class MatcherDecoder(NetworkDecoder):
     Parameters
     ----------
     preset, config, base, device
-        See :class:`pipeline.decoders.network_decoder.NetworkDecoder`.
+        See :class:`earmark.pipeline.decoders.network_decoder.NetworkDecoder`.
     positions : mapping of str to (float, float, float), optional
         Of electrodes by name, in any unit: what is learned can then be the base for another cap.
     size : MatcherSize, optional
@@ -132,11 +132,11 @@ class MatcherDecoder(NetworkDecoder):
     -----
     The brain tower is made of dilated causal convolutions on channels of a common head, with a layer for each
     listener; the speech tower is a smaller one. Both learn to tell which speech goes with which window of brain (see
-    :func:`pipeline.decoders.training.contrastive`), after [1]_ and [2]_. Beside them stands the reconstruction of the
-    linear decoder, one more component for each feature. It and the feature are each sent through a temporal filter of
-    half a second before they are correlated, and these filters learn from the same loss: they bring out the rhythms in
-    which the two agree. How much of the score comes from which is chosen on the held-out end of the training runs:
-    ``chosen.share`` says what the network is worth there.
+    :func:`earmark.pipeline.decoders.training.contrastive`), after [1]_ and [2]_. Beside them stands the reconstruction
+    of the linear decoder, one more component for each feature. It and the feature are each sent through a temporal
+    filter of half a second before they are correlated, and these filters learn from the same loss: they bring out the
+    rhythms in which the two agree. How much of the score comes from which is chosen on the held-out end of the
+    training runs: ``chosen.share`` says what the network is worth there.
 
     References
     ----------

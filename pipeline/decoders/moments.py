@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoders.decoder import DecoderError, DecoderSpec
-from pipeline.run import Run
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec
+from earmark.pipeline.run import Run
 
 
 @dataclass(frozen=True, slots=True)

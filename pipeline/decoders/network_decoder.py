@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.decoders.cached import CachedHops
-from pipeline.decoders.decoder import DecoderError, DecoderMismatch, DecoderSpec, Projections, check_window
-from pipeline.decoders.examples import HELD_OUT, Batch, Examples
-from pipeline.decoders.networks import Listener, MatchNetwork, eager, multiply_adds, n_parameters
-from pipeline.decoders.presets import EEG, Preset
-from pipeline.decoders.training import Epoch, Training, TrainingConfig, margins, mixture
-from pipeline.run import Run
+from earmark.pipeline.decoders.cached import CachedHops
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch, DecoderSpec, Projections, check_window
+from earmark.pipeline.decoders.examples import HELD_OUT, Batch, Examples
+from earmark.pipeline.decoders.networks import Listener, MatchNetwork, eager, multiply_adds, n_parameters
+from earmark.pipeline.decoders.presets import EEG, Preset
+from earmark.pipeline.decoders.training import Epoch, Training, TrainingConfig, margins, mixture
+from earmark.pipeline.run import Run
 
 #: Decision window in seconds: what networks are trained on, too.
 WINDOW_S = 3.0

@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.decoders.spatial import SpatialAttention
+from earmark.pipeline.decoders.spatial import SpatialAttention
 
 T = TypeVar("T")
 

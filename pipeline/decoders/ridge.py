@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, eigh
 
-from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.moments import Moments
-from pipeline.decoders.presets import Preset
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.moments import Moments
+from earmark.pipeline.decoders.presets import Preset
 
 #: Noise floors under the time course and the topography by which cross-covariances are whitened, in units of an
 #: average lagged channel. Topographies are told apart by the strongest sources alone: weak ones are mostly noise.

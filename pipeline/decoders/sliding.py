@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoders.decoder import Decoder, DecoderError, DecoderMismatch, HopByHop, ratio
-from pipeline.node import State
+from earmark.pipeline.decoders.decoder import Decoder, DecoderError, DecoderMismatch, HopByHop, ratio
+from earmark.pipeline.node import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.examples import Batch, Examples
-from pipeline.decoders.networks import Listener, MatchNetwork, centred
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.examples import Batch, Examples
+from earmark.pipeline.decoders.networks import Listener, MatchNetwork, centred
 
 #: Loss of a network over a batch; windows of ``n_window`` samples.
 Loss = Callable[[MatchNetwork, Batch, int], Tensor]

@@ -6,11 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from devices.audio.render import Renderer
-from devices.audio.scene import AudioError
-from devices.audio.sinks import FileSink, NullSink
+from earmark.devices.audio.render import Renderer
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.audio.sinks import FileSink, NullSink
 
-audio = importlib.import_module("app.bench.audio")  # beside it stands the command of that name
+audio = importlib.import_module("earmark.app.bench.audio")  # beside it stands the command of that name
 
 
 def test_cost_is_that_of_a_buffer(monkeypatch):
@@ -76,7 +76,7 @@ def test_without_a_device_it_says_so(monkeypatch):
         self.stop()
         raise AudioError("there is none")
 
-    monkeypatch.setattr("devices.audio.engine.AudioEngine.start", refuse)
+    monkeypatch.setattr("earmark.devices.audio.engine.AudioEngine.start", refuse)
     sink, words = audio._sink()
     assert sink == NullSink()
     assert "NO SOUND DEVICE (there is none)" in words

@@ -13,10 +13,10 @@ from liars import NotFinite
 from small_networks import made
 from typer.testing import CliRunner
 
-from devices.latency import measure
-from kernels.runtime import BACKENDS
+from earmark.devices.latency import measure
+from earmark.kernels.runtime import BACKENDS
 
-bench = importlib.import_module("app.bench.decoder")  # beside it stands the command of that name
+bench = importlib.import_module("earmark.app.bench.decoder")  # beside it stands the command of that name
 FIGURES = ("p50", "p99", "p999", "max")
 
 

@@ -15,10 +15,10 @@ import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from app.command_line import app
+from earmark.app.command_line import app
 
 RUNNER = CliRunner()
-EARMARK = [sys.executable, "-m", "app.cli"]
+EARMARK = [sys.executable, "-m", "earmark.app.cli"]
 
 
 def commands(group=None, name=()):
@@ -82,13 +82,15 @@ class Finder:
         if name == module:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Finder())
-from app.cli import main
+from earmark.app.cli import main
 main()
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("module", ["app.command_line", "typer", "rich.table", "app.evaluate", "pylsl", "app.config"])
+@pytest.mark.parametrize(
+    "module", ["earmark.app.command_line", "typer", "rich.table", "earmark.app.evaluate", "pylsl", "earmark.app.config"]
+)
 def test_ctrl_c_while_it_loads_ends_it_without_a_traceback(module, tmp_path):
     (tmp_path / "session.toml").write_text("")
     (tmp_path / "protocol.toml").write_text("")
@@ -113,8 +115,8 @@ def interrupted(command, begun, name=signal.SIGINT, **more):
 
 
 def test_json_goes_to_standard_output_and_words_elsewhere(monkeypatch):
-    from app import doctor
-    from app.doctor.check import Check
+    from earmark.app import doctor
+    from earmark.app.doctor.check import Check
 
     monkeypatch.setattr(doctor, "CHECKS", {"one": lambda: Check("one", "ok", "fine")})
     result = RUNNER.invoke(app, ["doctor", "--json", "-"])
@@ -125,7 +127,7 @@ def test_json_goes_to_standard_output_and_words_elsewhere(monkeypatch):
 
 
 def test_json_that_cannot_be_written_is_said(tmp_path, monkeypatch):
-    from app import doctor
+    from earmark.app import doctor
 
     monkeypatch.setattr(doctor, "CHECKS", {})
     result = RUNNER.invoke(app, ["doctor", "--json", str(tmp_path / "no" / "x.json")])
@@ -136,7 +138,7 @@ def test_json_that_cannot_be_written_is_said(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes")
 def test_a_reader_that_goes_away_ends_a_command_that_only_tells():
     script = """if 1:
-        from app.console import console
+        from earmark.app.console import console
         for n in range(10**9):
             console.print(n)
     """
@@ -151,7 +153,7 @@ def test_a_reader_that_goes_away_ends_a_command_that_only_tells():
 def test_ctrl_z_does_not_stop_a_session_and_says_so():
     script = """if 1:
         import sys
-        from app.signals import stop_on_signals
+        from earmark.app.signals import stop_on_signals
         stop = stop_on_signals()
         print("ready", flush=True)
         stop.wait()
@@ -175,7 +177,7 @@ def test_ctrl_z_does_not_stop_the_processes_of_a_session():
     """They are of the terminal's group: it sends them what it sends the command."""
     import multiprocessing
 
-    from devices.spawn import clean_birth
+    from earmark.devices.spawn import clean_birth
 
     with clean_birth():
         ready = multiprocessing.get_context("spawn").Event()
@@ -194,7 +196,7 @@ def test_ctrl_z_does_not_stop_the_processes_of_a_session():
 
 
 def _child(ready):
-    from devices.spawn import leave_signals_to_parent
+    from earmark.devices.spawn import leave_signals_to_parent
 
     leave_signals_to_parent()
     ready.set()
@@ -226,7 +228,7 @@ def test_a_terminal_of_another_encoding_is_no_reason_to_fail(foreign, tmp_path):
     assert done.returncode in (0, 1)
     assert b"Traceback" not in done.stderr
     said = "say('a \\u2026 b \\u2192 c \\u65e5'); console.print('\\u00b7')"
-    script = f"from app.console import *; speak_any_encoding(); {said}"
+    script = f"from earmark.app.console import *; speak_any_encoding(); {said}"
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert b"a ... b -> c \\u65e5" in done.stdout
@@ -251,7 +253,7 @@ def test_a_file_that_is_no_toml_is_told_before_anything_heavy_is_loaded(name, te
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
     more = ["-o", str(tmp_path / "out")] if name == "record" else []
     script = (
-        "import sys\nfrom app.command_line import app\n"
+        "import sys\nfrom earmark.app.command_line import app\n"
         "try:\n  app()\nfinally:\n  print('LOADED' if {'numba', 'scipy.signal'} & set(sys.modules) else 'light')"
     )
     command = [sys.executable, "-c", script, name, str(path), *more]

@@ -2,10 +2,10 @@ import re
 
 import pytest
 
-from app.config import KINDS, ConfigError, load_config, parse_config
-from pipeline.bandpass import BandpassConfig
-from pipeline.reference import ReferenceConfig
-from pipeline.stream import StreamSpec, WiringError
+from earmark.app.config import KINDS, ConfigError, load_config, parse_config
+from earmark.pipeline.bandpass import BandpassConfig
+from earmark.pipeline.reference import ReferenceConfig
+from earmark.pipeline.stream import StreamSpec, WiringError
 
 GOOD = """
 [streams.eeg]

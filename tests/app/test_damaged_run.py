@@ -3,15 +3,15 @@
 import pytest
 import typer
 
-from app.replay import replay
-from app.report.command import report
-from app.tape import survey
-from app.train import train
 from benchmarks.fuzz import resealed
 from benchmarks.sessions import write_session
-from devices import xdf
-from devices.session_file import SessionFile
-from devices.session_run import CUES
+from earmark.app.replay import replay
+from earmark.app.report.command import report
+from earmark.app.tape import survey
+from earmark.app.train import train
+from earmark.devices import xdf
+from earmark.devices.session_file import SessionFile
+from earmark.devices.session_run import CUES
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import sound_servers
 import typer
 from typer.testing import CliRunner
 
-from app import devices as module
-from app.devices import LIST, MEASURE, NO_DEVICES, devices
-from app.doctor.check import ProbeError, probe
+from earmark.app import devices as module
+from earmark.app.devices import LIST, MEASURE, NO_DEVICES, devices
+from earmark.app.doctor.check import ProbeError, probe
 
 CARD = {
     "kind": "output",

@@ -13,9 +13,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import app.doctor
-from app.doctor import CHECKS, doctor, machine, media, network, run_check
-from app.doctor.check import Check, ProbeError, library, probe, run_tool
+import earmark.app.doctor
+from earmark.app.doctor import CHECKS, doctor, machine, media, network, run_check
+from earmark.app.doctor.check import Check, ProbeError, library, probe, run_tool
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looked at on Linux only")
 
@@ -60,7 +60,7 @@ def test_the_whole_command_on_this_machine(tmp_path, monkeypatch):
 
 def test_a_failure_is_exit_status_1_with_its_fix_and_the_rest_goes_on(monkeypatch):
     monkeypatch.setattr(
-        app.doctor,
+        earmark.app.doctor,
         "CHECKS",
         {
             "breaks": raising(OSError("pulled the plug")),
@@ -76,14 +76,14 @@ def test_a_failure_is_exit_status_1_with_its_fix_and_the_rest_goes_on(monkeypatc
 
 @pytest.mark.parametrize("status", ["ok", "warn", "absent"])
 def test_only_a_failure_fails(monkeypatch, status):
-    monkeypatch.setattr(app.doctor, "CHECKS", {"one": giving(Check("one", status, "this", "that"))})
+    monkeypatch.setattr(earmark.app.doctor, "CHECKS", {"one": giving(Check("one", status, "this", "that"))})
     result = run()
     assert result.exit_code == 0
     assert ("Could be better: one" in result.output) == (status == "warn")
 
 
 def test_a_report_that_cannot_be_written_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(app.doctor, "CHECKS", {"one": giving(Check("one", "ok", "this"))})
+    monkeypatch.setattr(earmark.app.doctor, "CHECKS", {"one": giving(Check("one", "ok", "this"))})
     result = run("--json", str(tmp_path / "no" / "such.json"))
     assert result.exit_code == 1
     assert "such.json cannot be written: No such file" in result.output.replace("\n", "")
@@ -149,7 +149,7 @@ def test_an_optional_library_is_not_imported(tmp_path, monkeypatch):
 
 
 def test_every_backend_for_networks_has_its_line():
-    from kernels.runtime import BACKENDS
+    from earmark.kernels.runtime import BACKENDS
 
     media._backends.cache_clear()
     assert [name for name in CHECKS if name.startswith("networks by ")] == [f"networks by {name}" for name in BACKENDS]
@@ -236,7 +236,9 @@ def test_round_trip():
 def test_round_trip_where_lsl_cannot_find_anything(configured):
     # liblsl reads its configuration once per process. Nobody answers at this address, kept for documentation.
     path = configured("[log]\nlevel=-2\n[multicast]\nAddressesOverride={192.0.2.77}\n[tuning]\nMulticastMinRTT=60\n")
-    code = "from app.doctor.network import lsl_round_trip as f; c = f(); print(c.status, c.found, c.fix, sep='|')"
+    code = (
+        "from earmark.app.doctor.network import lsl_round_trip as f; c = f(); print(c.status, c.found, c.fix, sep='|')"
+    )
     env = {**os.environ, "LSLAPICFG": str(path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
     status, found, fix = done.stdout.strip().split("|")
@@ -436,7 +438,7 @@ def test_shared_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "free_bytes", lambda: None)
     assert machine.shared_memory().status == "ok"
     for number, words in ((errno.EROFS, "Read-only file system"), (errno.EACCES, "Permission denied")):
-        monkeypatch.setattr("devices.segment._Shared", raising(OSError(number, words)))
+        monkeypatch.setattr("earmark.devices.segment._Shared", raising(OSError(number, words)))
         found = machine.shared_memory()
         assert (found.status, words in found.found) == ("fail", True)
         assert "remount,rw" in found.fix

@@ -1,8 +1,8 @@
 import numpy as np
 
-from app.engine_signals import EngineSignals
-from devices.signal_ring import SignalReader
-from pipeline.stream import Block, ClockMap, Gap, StreamSpec
+from earmark.app.engine_signals import EngineSignals
+from earmark.devices.signal_ring import SignalReader
+from earmark.pipeline.stream import Block, ClockMap, Gap, StreamSpec
 
 
 def test_electrodes_are_shown_in_microvolts_without_nonsense_and_gaps_as_nothing():

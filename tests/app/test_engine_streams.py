@@ -2,9 +2,9 @@ import time
 
 import pytest
 
-from app.engine_streams import CALM_S, Behind, StreamStatus
-from devices.stamp_clock import other_clock
-from pipeline.stream import Gap
+from earmark.app.engine_streams import CALM_S, Behind, StreamStatus
+from earmark.devices.stamp_clock import other_clock
+from earmark.pipeline.stream import Gap
 
 
 def test_an_episode_of_falling_behind_is_said_at_its_start_and_at_its_end_only():

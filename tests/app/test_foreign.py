@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
 
-import app.console
-from app.foreign import PlainFormatter, escaped, plain
-from app.session_events import SessionEvents
+import earmark.app.console
+from earmark.app.foreign import PlainFormatter, escaped, plain
+from earmark.app.session_events import SessionEvents
 
 EVIL = [
     "\x1b[2J",
@@ -42,9 +42,9 @@ def test_what_is_plain_is_printable_and_on_one_line_and_what_was_plain_stays(tex
 def screen(monkeypatch):
     file = io.StringIO()
     for name in ("console", "_errors"):
-        one = app.console._Safe()
+        one = earmark.app.console._Safe()
         one.file, one._force_terminal = file, True
-        monkeypatch.setattr(app.console, name, one)
+        monkeypatch.setattr(earmark.app.console, name, one)
     return file
 
 
@@ -53,9 +53,9 @@ def test_nothing_shown_by_the_console_is_obeyed(screen, text):
     table = Table(title=text, caption=text)
     table.add_column(text)
     table.add_row(text)
-    app.console.console.print(table)
-    app.console.console.print(text)
-    app.console.say(f"masked: {text}")
+    earmark.app.console.console.print(table)
+    earmark.app.console.console.print(text)
+    earmark.app.console.say(f"masked: {text}")
     shown = screen.getvalue()
     said = shown.splitlines()[-1]
     assert plain(text) in said
@@ -71,7 +71,7 @@ def test_events_and_log_lines_are_one_line_each(text):
     events.add(f"masked channels: {text}")
     told = []
     events.tell(told.append)
-    record = logging.LogRecord("devices.lsl", logging.WARNING, "x.py", 1, "channel %s", (text,), None)
+    record = logging.LogRecord("earmark.devices.lsl", logging.WARNING, "x.py", 1, "channel %s", (text,), None)
     for line in (*told, events.newest()[0][2], PlainFormatter("%(levelname)s %(message)s").format(record)):
         assert plain(text) in line
         assert line.isprintable()

@@ -9,11 +9,11 @@ import pyxdf
 import soundfile
 from typer.testing import CliRunner
 
-from app.command_line import app
-from devices.lsl_info import make_info
-from devices.xdf import boundary, file_header, samples, stream_header, text_sample
-from pipeline.decoders.presets import EEG
-from pipeline.stream import StreamSpec
+from earmark.app.command_line import app
+from earmark.devices.lsl_info import make_info
+from earmark.devices.xdf import boundary, file_header, samples, stream_header, text_sample
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.stream import StreamSpec
 
 RUNNER = CliRunner()
 SFREQ, SECONDS = 250.0, 30.0
@@ -110,7 +110,7 @@ def test_channels_types_bads_and_rate_are_what_the_user_says(folder):
     assert {c["type"][0] for c in run["info"]["desc"][0]["channels"][0]["channel"]} == {"EEG"}
     assert float(run["info"]["nominal_srate"][0]) == 250
     assert np.isnan(run["time_series"][:, 2]).all()
-    from devices.run_file import read_run
+    from earmark.devices.run_file import read_run
 
     neural = read_run(folder / "sub-1.xdf", EEG).neural
     assert not neural[:, 2].any(), "masked throughout"

@@ -9,9 +9,9 @@ import sys
 import pytest
 from rig import ENV, ROOT
 
-from app.sound_config import SoundConfig, TalkerConfig
-from devices.audio.levels import cap_dbfs, levels_file, read_levels, store_level
-from devices.audio.scene import AudioError
+from earmark.app.sound_config import SoundConfig, TalkerConfig
+from earmark.devices.audio.levels import cap_dbfs, levels_file, read_levels, store_level
+from earmark.devices.audio.scene import AudioError
 
 JOE = TalkerConfig(name="joe", source="speech:joe")
 
@@ -64,7 +64,7 @@ def test_a_damaged_file_is_refused_and_not_overwritten(text):
 
 
 def level(*words, tmp_path):
-    command = [sys.executable, "-m", "app.cli", "level", *words]
+    command = [sys.executable, "-m", "earmark.app.cli", "level", *words]
     env = {**ENV, "XDG_CONFIG_HOME": str(tmp_path)}
     return subprocess.run(
         command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, input="70\n", check=False

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from app.bench.loop import simulated_runs
-from app.config import ConfigError, parse_config
-from app.protocol import Calibration, RunPlan
-from app.runs import DecoderKind, maker
-from app.train import train_and_save
-from devices.audio.prepare import prepare
-from devices.audio.records import MAX_TALKERS
-from devices.simulate import PRESETS, Listener
-from pipeline.decoders.presets import EEG
-from pipeline.decoding_graph import CONTROL
-from pipeline.emissions import TALKERS
-from pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
+from earmark.app.bench.loop import simulated_runs
+from earmark.app.config import ConfigError, parse_config
+from earmark.app.protocol import Calibration, RunPlan
+from earmark.app.runs import DecoderKind, maker
+from earmark.app.train import train_and_save
+from earmark.devices.audio.prepare import prepare
+from earmark.devices.audio.records import MAX_TALKERS
+from earmark.devices.simulate import PRESETS, Listener
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.emissions import TALKERS
+from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
 
 NAMES = tuple(f"talker {k}" for k in range(1, 9))
 CLEAR = dataclasses.replace(PRESETS["easy"], response_uv=12.0, ignored=0.1, wandering=0.0)

@@ -12,27 +12,27 @@ import soundfile
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from app.bench.loop import simulated_runs
-from app.channel import ChannelError, Server
-from app.command_line import app
-from app.config import ConfigError, load_config, parse_config
-from app.network import _not_compiled, network_of
-from app.protocol import Calibration, ProtocolError, load_protocol
-from app.runs import DecoderKind, maker
-from app.session import Session
-from app.session_states import SessionError
-from app.session_training import refuse_short
-from app.sound_config import SoundConfig, TalkerConfig
-from app.train import train_and_save
-from devices.audio import sinks
-from devices.audio.prepare import prepare
-from devices.audio.scene import AudioError
-from devices.audio.sinks import DeviceSink
-from devices.simulate import PRESETS as LISTENERS
-from devices.simulate import Listener
-from pipeline.decoders.presets import EEG
-from pipeline.reblock import Reblock, ReblockConfig
-from pipeline.stream import StreamSpec, WiringError
+from earmark.app.bench.loop import simulated_runs
+from earmark.app.channel import ChannelError, Server
+from earmark.app.command_line import app
+from earmark.app.config import ConfigError, load_config, parse_config
+from earmark.app.network import _not_compiled, network_of
+from earmark.app.protocol import Calibration, ProtocolError, load_protocol
+from earmark.app.runs import DecoderKind, maker
+from earmark.app.session import Session
+from earmark.app.session_states import SessionError
+from earmark.app.session_training import refuse_short
+from earmark.app.sound_config import SoundConfig, TalkerConfig
+from earmark.app.train import train_and_save
+from earmark.devices.audio import sinks
+from earmark.devices.audio.prepare import prepare
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.audio.sinks import DeviceSink
+from earmark.devices.simulate import PRESETS as LISTENERS
+from earmark.devices.simulate import Listener
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.stream import StreamSpec, WiringError
 
 SESSION = """
 [streams.eeg]

@@ -5,11 +5,11 @@ import tomllib
 from messages import COMMAND, EXTRA, KEY_IN_TABLE, OPTION, ROOT, SET, TABLE, texts
 from typer.main import get_command
 
-from app.command_line import app
-from app.config import KINDS, AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
-from app.protocol import Calibration, CueConfig, RunPlan, TrialConfig
-from app.sound_config import SoundConfig, TalkerConfig
-from pipeline.attend import AttendConfig
+from earmark.app.command_line import app
+from earmark.app.config import KINDS, AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
+from earmark.app.protocol import Calibration, CueConfig, RunPlan, TrialConfig
+from earmark.app.sound_config import SoundConfig, TalkerConfig
+from earmark.pipeline.attend import AttendConfig
 
 ALL = [text for text in texts() if "var(--" not in text.words]  # no styles of pages
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -6,10 +6,10 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from app.command_line import app
-from app.config import load_config
-from app.protocol import load_protocol
-from app.session import Session
+from earmark.app.command_line import app
+from earmark.app.config import load_config
+from earmark.app.protocol import load_protocol
+from earmark.app.session import Session
 
 RUN = CliRunner()
 

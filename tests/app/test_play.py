@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from app.keyboard import Keyboard, split_keys
-from app.play import Desk, Display, azimuth, clock, dbfs, ended, meter, play
-from devices.audio.scene import Prepared, Scene, Talker
-from pipeline.stream import ClockMap
+from earmark.app.keyboard import Keyboard, split_keys
+from earmark.app.play import Desk, Display, azimuth, clock, dbfs, ended, meter, play
+from earmark.devices.audio.scene import Prepared, Scene, Talker
+from earmark.pipeline.stream import ClockMap
 
 
 class Told:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.new import PROTOCOL
-from app.protocol import (
+from earmark.app.new import PROTOCOL
+from earmark.app.protocol import (
     Calibration,
     Protocol,
     ProtocolError,

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.preflight import _rate
-from app.report.figures import stream_rates
-from devices.rate import RateWatch
+from earmark.app.preflight import _rate
+from earmark.app.report.figures import stream_rates
+from earmark.devices.rate import RateWatch
 
 
 def engine(real, *, blind=False, missing=0, came=250.0):

@@ -9,8 +9,8 @@ import pytest
 from test_bids import VOICES, brain, voice, write_events, write_recording
 from test_live_equals_replay import earmark
 
-from app.runs import find_runs, progress
-from devices.recorded_run import RunError
+from earmark.app.runs import find_runs, progress
+from earmark.devices.recorded_run import RunError
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ def test_a_bar_is_told_how_far_it_is(monkeypatch):
 
     from rich.console import Console
 
-    import app.console
+    import earmark.app.console
 
     screen = io.StringIO()
-    monkeypatch.setattr(app.console, "console", Console(file=screen, force_terminal=True, width=80))
+    monkeypatch.setattr(earmark.app.console, "console", Console(file=screen, force_terminal=True, width=80))
     with progress("Filtering") as told:
         for done in range(1, 101):
             told(done, 100)

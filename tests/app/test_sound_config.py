@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from app.config import ConfigError, load_sound, parse_config
-from app.sound_config import SHIPPED, SoundConfig, TalkerConfig
-from devices.audio.scene import AudioError, Scene, Talker
-from devices.audio.sinks import DeviceSink, FileSink, NullSink
+from earmark.app.config import ConfigError, load_sound, parse_config
+from earmark.app.sound_config import SHIPPED, SoundConfig, TalkerConfig
+from earmark.devices.audio.scene import AudioError, Scene, Talker
+from earmark.devices.audio.sinks import DeviceSink, FileSink, NullSink
 
 GOOD = """
 [sound]

@@ -13,10 +13,10 @@ import pylsl
 import pytest
 from typer.testing import CliRunner
 
-from app.command_line import app
-from app.config import load_config
-from devices.decoder_folder import load_decoder
-from devices.lsl_info import describe_xml
+from earmark.app.command_line import app
+from earmark.app.config import load_config
+from earmark.devices.decoder_folder import load_decoder
+from earmark.devices.lsl_info import describe_xml
 
 RUNNER = CliRunner()
 SFREQ, SECONDS, NAMES = 200, 24, ("Fp1", "Fp2", "Cz", "DC9")
@@ -97,7 +97,7 @@ def test_a_recording_is_played_as_the_user_says(data):
     words = ("--unit", "mV", "--channels", "!DC9", "--bads", "Fp2", "--ch-type", "seeg", "--sfreq", "201")
     eeg = data / "sub-1" / "eeg" / "sub-1_task-x_run-1_eeg.edf"
     player = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "stream", str(eeg), "--name", name, "--wait", "--speed", "4", *words],
+        [sys.executable, "-m", "earmark.app.cli", "stream", str(eeg), "--name", name, "--wait", "--speed", "4", *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.DEVNULL,
     )

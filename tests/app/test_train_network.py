@@ -15,12 +15,12 @@ import typer
 from test_live_equals_replay import start
 from test_run_file import recording
 
-from app.runs import DecoderKind, PresetName
-from app.train import train
-from app.train_network import settings
-from devices.decoder_folder import load_decoder
-from devices.run_file import Talker, write_run
-from pipeline.run import Run
+from earmark.app.runs import DecoderKind, PresetName
+from earmark.app.train import train
+from earmark.app.train_network import settings
+from earmark.devices.decoder_folder import load_decoder
+from earmark.devices.run_file import Talker, write_run
+from earmark.pipeline.run import Run
 
 
 @pytest.fixture(scope="module")

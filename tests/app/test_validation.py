@@ -6,8 +6,8 @@ import tomllib
 
 import pytest
 
-from app.config import ConfigError, parse_config
-from app.protocol import parse_protocol
+from earmark.app.config import ConfigError, parse_config
+from earmark.app.protocol import parse_protocol
 
 CONFIG = """
 [streams.eeg]

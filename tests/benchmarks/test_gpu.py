@@ -8,9 +8,9 @@ import time
 import pytest
 import torch
 
-from devices.engine_cache import EngineCache
-from kernels.runtime import BACKENDS
-from kernels.runtime.backend import Policy
+from earmark.devices.engine_cache import EngineCache
+from earmark.kernels.runtime import BACKENDS
+from earmark.kernels.runtime.backend import Policy
 
 gpu = importlib.import_module("benchmarks.gpu")
 NETWORK = gpu.Small(4, 96).eval()

@@ -8,12 +8,12 @@ import pybv
 import pytest
 import soundfile
 
-from devices.bids import find_recordings, read_bids
-from devices.bids_sidecars import bids_root, is_recording
-from devices.recorded_run import RunError
-from devices.recordings import RecordingError, open_recording
-from devices.run_file import Talker, read_run, write_run
-from pipeline.decoders.presets import EEG, IEEG
+from earmark.devices.bids import find_recordings, read_bids
+from earmark.devices.bids_sidecars import bids_root, is_recording
+from earmark.devices.recorded_run import RunError
+from earmark.devices.recordings import RecordingError, open_recording
+from earmark.devices.run_file import Talker, read_run, write_run
+from earmark.pipeline.decoders.presets import EEG, IEEG
 
 SFREQ, SECONDS = 256, 24
 VOICES = {"her": 1, "him": 2, "she": 3, "he": 4}

@@ -7,10 +7,10 @@ import numpy as np
 import pybv
 import pytest
 
-from devices.bids import read_bids
-from devices.bids_sidecars import inherited
-from devices.recordings import RecordingError, open_recording
-from pipeline.decoders.presets import EEG
+from earmark.devices.bids import read_bids
+from earmark.devices.bids_sidecars import inherited
+from earmark.devices.recordings import RecordingError, open_recording
+from earmark.pipeline.decoders.presets import EEG
 
 RNG = np.random.default_rng(5)
 NAMES = ("A1", "A2", "A3", "X1")

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.continuity import Continuity
-from devices.stamps import STEP_S
-from pipeline.stream import Block, ClockMap, Gap
+from earmark.devices.continuity import Continuity
+from earmark.devices.stamps import STEP_S
+from earmark.pipeline.stream import Block, ClockMap, Gap
 
 SFREQ, CHUNK = 500.0, 10
 

@@ -12,11 +12,11 @@ from typing import Self
 
 import pytest
 
-from devices.corpus import DaskCluster, InProcess, Processes, evaluate_corpus, executor
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.evaluate import evaluate
-from pipeline.evidence import EvidenceConfig
-from pipeline.run import Run
+from earmark.devices.corpus import DaskCluster, InProcess, Processes, evaluate_corpus, executor
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.evaluate import evaluate
+from earmark.pipeline.evidence import EvidenceConfig
+from earmark.pipeline.run import Run
 
 sys.path.append(str(Path(__file__).parents[1] / "pipeline"))  # workers find made-up listeners where this test does
 
@@ -149,12 +149,12 @@ def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path):
         "if __name__ == '__main__':\n"
         "    import slow\n"
         "    from types import SimpleNamespace\n"
-        "    from devices.corpus import Processes\n"
+        "    from earmark.devices.corpus import Processes\n"
         "    fold = SimpleNamespace(train=[], test=[])\n"
         "    try:\n        Processes(2).run(slow.work, [], [fold, fold], print)\n"
         "    except KeyboardInterrupt:\n        sys.exit(130)\n"
     )
-    env = {**os.environ, "PYTHONPATH": f"{Path(__file__).parents[2]}{os.pathsep}{tmp_path}"}
+    env = {**os.environ, "PYTHONPATH": f"{os.environ['PYTHONPATH']}{os.pathsep}{tmp_path}"}
     with subprocess.Popen(
         [sys.executable, tmp_path / "slow.py"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True,

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from planted import SMALL, planted
 
 from benchmarks.fuzz import NUMBERS
-from devices.decoder_folder import TEXT, WEIGHTS, Facts, fingerprint, load_decoder, save_decoder
-from pipeline.decoders.cca import CcaDecoder
-from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.linear import LinearDecoder
+from earmark.devices.decoder_folder import TEXT, WEIGHTS, Facts, fingerprint, load_decoder, save_decoder
+from earmark.pipeline.decoders.cca import CcaDecoder
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.linear import LinearDecoder
 
 RUNS = [planted(i) for i in range(3)]
 FACTS = Facts(0.625, 0.5, 57, tuple(fingerprint(run) for run in RUNS), 120.0)

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_networks import made
 
-from devices.engine_cache import CacheError, EngineCache, cache_folder
-from kernels.runtime.backend import Backend, BackendError, Info, Network, Policy
+from earmark.devices.engine_cache import CacheError, EngineCache, cache_folder
+from earmark.kernels.runtime.backend import Backend, BackendError, Info, Network, Policy
 
 MODULE, EXAMPLE = made("linear", n_channels=4, n_samples=32)
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="no such permissions on Windows")

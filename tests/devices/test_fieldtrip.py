@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from fieldtrip_server import FLUSH_DAT, FLUSH_HDR, TYPES, Acquisition, FieldTripServer
 
-from devices.fieldtrip import FieldTripSource, import_realtime
-from devices.lsl_info import StreamError
-from devices.realtime_client import MAX_PENDING, STIM, RealtimeClient, rt_epochs
-from pipeline.stream import Block, Gap, StreamSpec, WiringError
+from earmark.devices.fieldtrip import FieldTripSource, import_realtime
+from earmark.devices.lsl_info import StreamError
+from earmark.devices.realtime_client import MAX_PENDING, STIM, RealtimeClient, rt_epochs
+from earmark.pipeline.stream import Block, Gap, StreamSpec, WiringError
 
 LABELS = ["Fp1", "Cz", "EOG up", "STI 1"]
 

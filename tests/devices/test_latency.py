@@ -9,11 +9,15 @@ import time
 import psutil
 import pytest
 
-from devices.latency import busy_core
+from earmark.devices.latency import busy_core
 
-HOLDING = (
-    "from devices.latency import busy_core; import time\nwith busy_core(): print('busy', flush=True); time.sleep(600)"
-)
+HOLDING = """
+import time
+from earmark.devices.latency import busy_core
+with busy_core():
+    print("busy", flush=True)
+    time.sleep(600)
+"""
 
 
 def burners(parent):

@@ -8,7 +8,7 @@ import pytest
 from rig import ENV
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
-EARMARK = [sys.executable, "-m", "app.cli"]
+EARMARK = [sys.executable, "-m", "earmark.app.cli"]
 
 
 def limited(limits, *command):
@@ -21,7 +21,7 @@ def limited(limits, *command):
 
 
 def python(limits, code):
-    done = limited(limits, sys.executable, "-c", f"from devices.limits import *\n{code}")
+    done = limited(limits, sys.executable, "-c", f"from earmark.devices.limits import *\n{code}")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.lsl import Inlet, Outlet
-from devices.lsl_info import DTYPES, StreamError, describe_xml, make_info, unique_names
-from devices.lsl_search import StreamSelector, find_one
-from devices.overrides import Overrides
-from pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
+from earmark.devices.lsl import Inlet, Outlet
+from earmark.devices.lsl_info import DTYPES, StreamError, describe_xml, make_info, unique_names
+from earmark.devices.lsl_search import StreamSelector, find_one
+from earmark.devices.overrides import Overrides
+from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 
 def spec(n_channels=3, sfreq=100.0, name="x"):

@@ -9,8 +9,8 @@ import uuid
 import pylsl
 import pytest
 
-from devices.lsl_info import StreamError, describe_xml
-from devices.lsl_search import Search, StreamSelector, find_one, find_streams, successor
+from earmark.devices.lsl_info import StreamError, describe_xml
+from earmark.devices.lsl_search import Search, StreamSelector, find_one, find_streams, successor
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ time.sleep(600)
 """
 FINDER = """
 import sys, time
-from devices.lsl_search import StreamSelector, find_one
+from earmark.devices.lsl_search import StreamSelector, find_one
 begun = time.monotonic()
 print(find_one(StreamSelector(name=sys.argv[1]), 20.0).name(), time.monotonic() - begun)
 """
@@ -225,7 +225,9 @@ def test_two_amplifiers_of_one_name_are_told_apart_by_their_computers(source_id)
 
 
 def test_a_search_hears_ctrl_c(source_id):
-    search = "from devices.lsl_search import *; print(1, flush=True); find_one(StreamSelector(name='{}'), 600.0)"
+    search = (
+        "from earmark.devices.lsl_search import *; print(1, flush=True); find_one(StreamSelector(name='{}'), 600.0)"
+    )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", search.format(source_id)]
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -10,10 +10,10 @@ import pytest
 from fitted_networks import PLACES, QUICK, SIZE, fitted, make
 from planted import planted
 
-from devices.decoder_folder import TEXT, WEIGHTS, Facts, load_decoder, save_decoder
-from pipeline.decoders.baselines import VlaaiDecoder
-from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.networks import n_parameters
+from earmark.devices.decoder_folder import TEXT, WEIGHTS, Facts, load_decoder, save_decoder
+from earmark.pipeline.decoders.baselines import VlaaiDecoder
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.networks import n_parameters
 
 FACTS = Facts(0.625, 0.5, 57, ("a" * 64,), 120.0, None, 0.66)
 RUN = planted(9)

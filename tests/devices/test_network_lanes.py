@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from small_networks import made
 
-from devices.network_lanes import NetworkLanes
-from kernels.runtime.backend import Info, Network, Policy
-from kernels.runtime.eager_cpu import EagerCpu
+from earmark.devices.network_lanes import NetworkLanes
+from earmark.kernels.runtime.backend import Info, Network, Policy
+from earmark.kernels.runtime.eager_cpu import EagerCpu
 
 BUDGET = 20.0  # never waited for
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pylsl
 
-from devices.journal import OVERRIDES
-from devices.lsl import Arrival
-from devices.lsl_info import describe_xml
-from devices.overrides import Overrides
-from devices.session_file import Consumed, SessionFile
-from devices.session_writer import SessionWriter
-from pipeline.stream import Block, Marker
+from earmark.devices.journal import OVERRIDES
+from earmark.devices.lsl import Arrival
+from earmark.devices.lsl_info import describe_xml
+from earmark.devices.overrides import Overrides
+from earmark.devices.session_file import Consumed, SessionFile
+from earmark.devices.session_writer import SessionWriter
+from earmark.pipeline.stream import Block, Marker
 
 
 def partial():

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.journal import OVERRIDES
-from devices.lsl import Arrival
-from devices.lsl_info import StreamError, describe_xml
-from devices.overrides import OverrideError, Overrides
-from devices.recordings import Recording, Segment, open_recording
-from devices.session_file import Consumed, SessionFile
-from devices.session_writer import SessionWriter
-from pipeline.reblock import Reblock, ReblockConfig
-from pipeline.stream import Block, StreamSpec
+from earmark.devices.journal import OVERRIDES
+from earmark.devices.lsl import Arrival
+from earmark.devices.lsl_info import StreamError, describe_xml
+from earmark.devices.overrides import OverrideError, Overrides
+from earmark.devices.recordings import Recording, Segment, open_recording
+from earmark.devices.session_file import Consumed, SessionFile
+from earmark.devices.session_writer import SessionWriter
+from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.stream import Block, StreamSpec
 
 NAMES = ("Fp1", "Fp2", "T7", "T8", "EKG", "DC1", "DC2", "Trig")
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from devices.continuity import Continuity
-from devices.rate import RateWatch, rate_words
-from devices.timeline import read_timeline
+from earmark.devices.continuity import Continuity
+from earmark.devices.rate import RateWatch, rate_words
+from earmark.devices.timeline import read_timeline
 
 SFREQ = 250.0
 

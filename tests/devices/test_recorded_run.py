@@ -7,11 +7,11 @@ import pytest
 from planted import accuracy
 from scipy.signal import firwin, lfilter
 
-from devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
-from pipeline.decoders.cca import CcaDecoder
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.decoders.presets import EEG, IEEG
-from pipeline.stream import StreamSpec
+from earmark.devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
+from earmark.pipeline.decoders.cca import CcaDecoder
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.presets import EEG, IEEG
+from earmark.pipeline.stream import StreamSpec
 
 SFREQ, SPEECH = 500.0, 128.0
 

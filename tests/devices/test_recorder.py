@@ -13,10 +13,10 @@ import pytest
 import pyxdf
 from rig import small_disk
 
-from devices import xdf
-from devices.lsl_info import make_info
-from devices.recorder import Recorder, RecordingFailed
-from pipeline.stream import StreamSpec
+from earmark.devices import xdf
+from earmark.devices.lsl_info import make_info
+from earmark.devices.recorder import Recorder, RecordingFailed
+from earmark.pipeline.stream import StreamSpec
 
 SFREQ, N_CHANNELS, CHUNK = 1000.0, 16, 10
 SPEC = StreamSpec("eeg", SFREQ, tuple(f"E{i}" for i in range(N_CHANNELS)), ("eeg",) * N_CHANNELS, ("uV",) * N_CHANNELS)
@@ -92,7 +92,7 @@ import sys, time
 from pathlib import Path
 sys.path += {folders!r}
 import test_recorder as t
-from devices.recorder import Recorder
+from earmark.devices.recorder import Recorder
 if __name__ == "__main__":
     recorder = Recorder(Path({path!r}), t.headers())
     k = 0
@@ -108,8 +108,7 @@ def test_when_its_parent_is_killed_the_recorder_writes_what_it_has_and_ends(tmp_
     path = tmp_path / "x.xdf"
     script = tmp_path / "writer.py"
     script.write_text(WRITER.format(folders=sys.path, path=str(path)))
-    env = {**os.environ, "PYTHONPATH": os.getcwd()}
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=env) as process:
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
         for _ in range(300):
             line = process.stdout.readline().split()
         process.kill()

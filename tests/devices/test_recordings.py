@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devices.generate import generate_recording
-from devices.lsl import Arrival
-from devices.lsl_info import describe_xml, make_info
-from devices.recordings import RecordingError, Segment, open_recording
-from devices.session_writer import SessionWriter
-from pipeline.stream import Block, ClockMap, Marker, StreamSpec
+from earmark.devices.generate import generate_recording
+from earmark.devices.lsl import Arrival
+from earmark.devices.lsl_info import describe_xml, make_info
+from earmark.devices.recordings import RecordingError, Segment, open_recording
+from earmark.devices.session_writer import SessionWriter
+from earmark.pipeline.stream import Block, ClockMap, Marker, StreamSpec
 
 COCKTAIL = Path(__file__).parents[2].parent / "shared" / "data" / "cocktail"
 RNG = np.random.default_rng(7)

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import soundfile
 
-from app.config import ConfigError, load_config
-from app.loop_records import events_file, read_events
-from app.protocol import ProtocolError, load_protocol
-from app.study import read_study
-from devices.attended_file import read_attended
-from devices.audio.prepare import _read
-from devices.audio.scene import AudioError, Talker
-from devices.decoder_folder import load_decoder
-from devices.lsl_info import StreamError, describe_xml
-from devices.recorded_run import RunError
-from devices.recordings import RecordingError, open_recording
-from devices.regular_file import open_regular
-from devices.session_file import SessionFile
-from devices.speech_file import read_speech
-from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.presets import EEG
+from earmark.app.config import ConfigError, load_config
+from earmark.app.loop_records import events_file, read_events
+from earmark.app.protocol import ProtocolError, load_protocol
+from earmark.app.study import read_study
+from earmark.devices.attended_file import read_attended
+from earmark.devices.audio.prepare import _read
+from earmark.devices.audio.scene import AudioError, Talker
+from earmark.devices.decoder_folder import load_decoder
+from earmark.devices.lsl_info import StreamError, describe_xml
+from earmark.devices.recorded_run import RunError
+from earmark.devices.recordings import RecordingError, open_recording
+from earmark.devices.regular_file import open_regular
+from earmark.devices.session_file import SessionFile
+from earmark.devices.speech_file import read_speech
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.presets import EEG
 
 READERS = {
     "x.toml": (load_config, ConfigError),
@@ -94,7 +94,7 @@ def test_events_that_are_none_are_left_out(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_a_command_given_a_pipe_ends_with_words(tmp_path):
     os.mkfifo(tmp_path / "x.xdf")
-    command = [sys.executable, "-m", "app.cli", "replay", str(tmp_path / "x.xdf")]
+    command = [sys.executable, "-m", "earmark.app.cli", "replay", str(tmp_path / "x.xdf")]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert "it is a pipe or a device, not a file" in done.stderr

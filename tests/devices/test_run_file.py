@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from planted import accuracy
 
-from devices import xdf
-from devices.lsl_info import make_info
-from devices.recorded_run import RunError
-from devices.recordings import Recording, Segment, open_recording
-from devices.run_file import Talker, read_run, write_run
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.decoders.presets import EEG, IEEG
-from pipeline.stream import StreamSpec
+from earmark.devices import xdf
+from earmark.devices.lsl_info import make_info
+from earmark.devices.recorded_run import RunError
+from earmark.devices.recordings import Recording, Segment, open_recording
+from earmark.devices.run_file import Talker, read_run, write_run
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.presets import EEG, IEEG
+from earmark.pipeline.stream import StreamSpec
 
 SFREQ = 250.0
 

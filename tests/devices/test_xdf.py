@@ -6,9 +6,9 @@ import pyxdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices import xdf
-from devices.lsl_info import DTYPES, make_info
-from pipeline.stream import StreamSpec
+from earmark.devices import xdf
+from earmark.devices.lsl_info import DTYPES, make_info
+from earmark.pipeline.stream import StreamSpec
 
 
 def spec(name, n_channels, sfreq):

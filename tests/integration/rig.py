@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.config import parse_config
-from app.engine import Engine
-from app.environment import environment
-from app.loop_records import copied_decoders
-from app.verify import Replay
-from devices.recorder import Recorder
-from devices.session_file import Consumed, SessionFile
-from pipeline.stream import Block, Gap, Marker
+from earmark.app.config import parse_config
+from earmark.app.engine import Engine
+from earmark.app.environment import environment
+from earmark.app.loop_records import copied_decoders
+from earmark.app.verify import Replay
+from earmark.devices.recorder import Recorder
+from earmark.devices.session_file import Consumed, SessionFile
+from earmark.pipeline.stream import Block, Gap, Marker
 
 ROOT = Path(__file__).parents[2]
-ENV = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+ENV = {**os.environ, "PYTHONPATH": str(ROOT / ".links"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 CHAIN = """
 [streams.eeg]

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pylsl
 
-from devices.lsl_info import make_info
-from pipeline.stream import StreamSpec
+from earmark.devices.lsl_info import make_info
+from earmark.pipeline.stream import StreamSpec
 
 SFREQ, N_CHANNELS, CHUNK = 500.0, 8, 10
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from devices.audio.rerender import rerender
-from devices.audio.scene import Prepared, Scene, Talker
-from devices.latency import busy_core
+from earmark.devices.audio.rerender import rerender
+from earmark.devices.audio.scene import Prepared, Scene, Talker
+from earmark.devices.latency import busy_core
 
 SFREQ = 48_000
 #: What rounding may leave between a sample rendered block by block and one rendered as a whole.

@@ -84,7 +84,7 @@ def shown(tmp_path):
         started.append(session.stop)
         environment = screen.environment | {"QT_SCALE_FACTOR": str(scale), "XDG_CONFIG_HOME": str(tmp_path / "config")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "dashboard", str(session.folder), "--theme", theme],
+            [sys.executable, "-m", "earmark.app.cli", "dashboard", str(session.folder), "--theme", theme],
             cwd=ROOT,
             env=environment,
         )

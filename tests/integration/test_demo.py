@@ -13,16 +13,16 @@ import pytest
 import soundfile
 from rig import ENV, ROOT
 
-from app.channel import ChannelError, Client, is_served
-from app.config import parse_config
-from app.report.read_session import session_figures
-from app.runs import DecoderKind, PresetName
-from app.train import train
-from devices.audio.prepare import prepare
-from devices.audio.rerender import rerender
-from devices.audio.scene import Applied, Control
-from devices.decoder_folder import load_decoder
-from devices.session_file import Noted, SessionFile
+from earmark.app.channel import ChannelError, Client, is_served
+from earmark.app.config import parse_config
+from earmark.app.report.read_session import session_figures
+from earmark.app.runs import DecoderKind, PresetName
+from earmark.app.train import train
+from earmark.devices.audio.prepare import prepare
+from earmark.devices.audio.rerender import rerender
+from earmark.devices.audio.scene import Applied, Control
+from earmark.devices.decoder_folder import load_decoder
+from earmark.devices.session_file import Noted, SessionFile
 
 #: As long as it takes a new user.
 SECONDS = 120
@@ -34,7 +34,7 @@ def demonstration(tmp_path_factory):
     """One demonstration, and what it printed. Sound goes into a file: there the same samples arrive as at a device."""
     folder = tmp_path_factory.mktemp("demo")
     words = ("demo", "--headless", "--seconds", str(SECONDS), "--device", "file:sound.wav", "--out", str(folder))
-    command, said = [sys.executable, "-m", "app.cli", *words], folder / "said.txt"
+    command, said = [sys.executable, "-m", "earmark.app.cli", *words], folder / "said.txt"
     with said.open("w") as out:
         process = subprocess.Popen(command, env=ENV, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
     try:

@@ -11,9 +11,9 @@ import senders
 from rig import CHAIN, Rig, check_tiling, consumed, recording, replayed, rows, sender, small_disk
 from too_busy import Queueing
 
-from devices.lsl_info import StreamError
-from devices.lsl_search import StreamSelector, find_one, find_streams
-from pipeline.stream import Block, ClockMap, Gap
+from earmark.devices.lsl_info import StreamError
+from earmark.devices.lsl_search import StreamSelector, find_one, find_streams
+from earmark.pipeline.stream import Block, ClockMap, Gap
 
 
 def check_values(blocks):

@@ -8,10 +8,10 @@ import uuid
 import numpy as np
 from rig import ENV, replayed
 
-from devices.simulate import PRESETS
-from devices.simulate_live import ListenerProcess, LiveConfig
-from pipeline.gain_control import Situation
-from pipeline.stream import Decision
+from earmark.devices.simulate import PRESETS
+from earmark.devices.simulate_live import ListenerProcess, LiveConfig
+from earmark.pipeline.gain_control import Situation
+from earmark.pipeline.stream import Decision
 
 NAMES = ("Joe", "Ada", "Kim", "Lee", "Max")
 CLEAR = dataclasses.replace(PRESETS["easy"], response_uv=12.0, ignored=0.1, wandering=0.0)
@@ -45,7 +45,7 @@ attend = "Max"
 
 
 def earmark(*arguments):
-    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "earmark.app.cli", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=250, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

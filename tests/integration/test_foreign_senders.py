@@ -16,11 +16,11 @@ from foreign_senders import AMPLITUDE_UV, CODE, EPOC, MUSE, SENDERS, TEXT, WAVE_
 from pylsl.lib import fmt2string
 from rig import ENV, check_tiling, consumed, markers, recording, replayed
 
-from app.config import parse_config
-from app.engine import Engine
-from devices.lsl_info import StreamError
-from devices.recordings import open_recording
-from pipeline.stream import ELECTRODES, Block, WiringError
+from earmark.app.config import parse_config
+from earmark.app.engine import Engine
+from earmark.devices.lsl_info import StreamError
+from earmark.devices.recordings import open_recording
+from earmark.pipeline.stream import ELECTRODES, Block, WiringError
 
 SECONDS = 4.0
 

@@ -16,13 +16,13 @@ import pytest
 import pyxdf
 from rig import ENV, ROOT, consumed, rows, sender
 
-from app.config import ConfigError
-from app.verify import Replay
 from benchmarks.fuzz import resealed
-from devices import xdf
-from devices.generate import generate_recording
-from devices.session_file import SessionFile
-from devices.xdf import MAGIC
+from earmark.app.config import ConfigError
+from earmark.app.verify import Replay
+from earmark.devices import xdf
+from earmark.devices.generate import generate_recording
+from earmark.devices.session_file import SessionFile
+from earmark.devices.xdf import MAGIC
 
 COCKTAIL = ROOT.parent / "shared" / "data" / "cocktail" / "sub-01_task-cocktail_run-01_raw.fif"
 
@@ -53,14 +53,14 @@ publish = "clean {source_id}"
 
 
 def earmark(*words, **options):
-    command = [sys.executable, "-m", "app.cli", *map(str, words)]
+    command = [sys.executable, "-m", "earmark.app.cli", *map(str, words)]
     return subprocess.run(
         command, env=ENV, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, **options
     )
 
 
 def start(*words):
-    command = [sys.executable, "-m", "app.cli", *map(str, words)]
+    command = [sys.executable, "-m", "earmark.app.cli", *map(str, words)]
     return subprocess.Popen(command, env=ENV, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -21,22 +21,22 @@ from rig import ENV, check_tiling, consumed, replayed, sender, small_disk
 from sound_scenes import TOLERANCE, noise_scene, rerendered, running
 from sound_servers import jack
 
-from app.config import parse_config
-from app.loop import Loop
-from app.verify import Replay
-from devices.audio.engine import AudioEngine
-from devices.audio.outlets import SoundOutlets
-from devices.audio.records import PLAYING
-from devices.audio.sinks import DeviceSink, FileSink
-from devices.decoder_folder import Facts, save_decoder
-from devices.lsl_search import StreamSelector, find_streams
-from devices.session_file import SessionFile
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.decoders.presets import EEG
-from pipeline.emissions import Emissions
-from pipeline.envelope import EnvelopeConfig
-from pipeline.gain_control import LOST_S
-from pipeline.stream import Decision
+from earmark.app.config import parse_config
+from earmark.app.loop import Loop
+from earmark.app.verify import Replay
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.outlets import SoundOutlets
+from earmark.devices.audio.records import PLAYING
+from earmark.devices.audio.sinks import DeviceSink, FileSink
+from earmark.devices.decoder_folder import Facts, save_decoder
+from earmark.devices.lsl_search import StreamSelector, find_streams
+from earmark.devices.session_file import SessionFile
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.envelope import EnvelopeConfig
+from earmark.pipeline.gain_control import LOST_S
+from earmark.pipeline.stream import Decision
 
 SESSION = """
 [streams.eeg]
@@ -228,7 +228,7 @@ def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(
 
 
 def test_the_spare_engine_takes_over_and_another_spare_is_there(about, source_id, monkeypatch):
-    monkeypatch.setattr("app.loop.SPARE_S", 0.5)
+    monkeypatch.setattr("earmark.app.loop.SPARE_S", 0.5)
     with sender("plain", source_id), closed_loop(*about) as rig:
         for _ in range(2):
             rig.wait_for(lambda: rig.loop._spare is not None)
@@ -294,7 +294,7 @@ def test_recorder_killed_is_replaced_and_nothing_is_missing(about, source_id):
 
 SLOW = """
 import time
-from pipeline.decoders import linear
+from earmark.pipeline.decoders import linear
 project = linear.LinearDecoder.project_neural
 def slowly(self, neural):
     time.sleep(0.4 if list(self.penalties) == [1.0] else 0.0)
@@ -447,9 +447,9 @@ def test_disk_full_and_the_engine_dead_to_the_end_of_the_plan(source_id, tmp_pat
 
 
 def test_an_engine_that_keeps_dying_is_given_a_rest_and_sound_goes_on(about, source_id, monkeypatch):
-    monkeypatch.setattr("app.loop.REST_S", 3.0)
-    monkeypatch.setattr("app.loop.RESTARTS_S", 600.0)
-    monkeypatch.setattr("app.loop.MAX_RESTARTS", 2)
+    monkeypatch.setattr("earmark.app.loop.REST_S", 3.0)
+    monkeypatch.setattr("earmark.app.loop.RESTARTS_S", 600.0)
+    monkeypatch.setattr("earmark.app.loop.MAX_RESTARTS", 2)
     with sender("plain", source_id), closed_loop(*about) as rig:
         for _ in range(3):
             rig.wait_for(lambda: rig.loop.names["engine"]["alive"] and rig.loop.facts.get("beat", 0))

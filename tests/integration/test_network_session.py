@@ -15,27 +15,27 @@ from rig import ENV, recording, replayed, sender
 from test_live_equals_replay import earmark
 from test_loop_faults import STEERED, closed_loop, decisions
 
-from app.backends import PrecisionName
-from app.compile import BackendName, compile_decoder
-from app.config import ConfigError, parse_config
-from app.engine import Engine
-from app.network import RecordedNetwork
-from app.preflight import _decoder as look_at
-from app.replay_session import ReplaySession
-from app.verify import Replay
-from devices.decoder_folder import Facts, load_decoder, save_decoder
-from devices.lsl_info import make_info
-from devices.session_file import SessionFile
-from kernels.runtime import BACKENDS
-from kernels.runtime.eager_cpu import _Eager
-from kernels.runtime.onnx import _Session
-from pipeline.decoders.baselines import EegNetDecoder
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.decoders.network_decoder import network_preset
-from pipeline.decoders.presets import EEG
-from pipeline.decoders.training import TrainingConfig
-from pipeline.emissions import Emissions
-from pipeline.stream import Decision, StreamSpec
+from earmark.app.backends import PrecisionName
+from earmark.app.compile import BackendName, compile_decoder
+from earmark.app.config import ConfigError, parse_config
+from earmark.app.engine import Engine
+from earmark.app.network import RecordedNetwork
+from earmark.app.preflight import _decoder as look_at
+from earmark.app.replay_session import ReplaySession
+from earmark.app.verify import Replay
+from earmark.devices.decoder_folder import Facts, load_decoder, save_decoder
+from earmark.devices.lsl_info import make_info
+from earmark.devices.session_file import SessionFile
+from earmark.kernels.runtime import BACKENDS
+from earmark.kernels.runtime.eager_cpu import _Eager
+from earmark.kernels.runtime.onnx import _Session
+from earmark.pipeline.decoders.baselines import EegNetDecoder
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.network_decoder import network_preset
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.decoders.training import TrainingConfig
+from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.stream import Decision, StreamSpec
 
 pytestmark = pytest.mark.skipif(bool(BACKENDS["onnx"].absent()), reason=f"onnx: {BACKENDS['onnx'].absent()}")
 

@@ -22,7 +22,7 @@ from rig import ENV
 from sound_scenes import running
 
 SFREQ = 48_000
-COMMAND = [sys.executable, "-m", "app.cli", "play"]
+COMMAND = [sys.executable, "-m", "earmark.app.cli", "play"]
 
 
 def tone(path, hz, seconds=20.0, channels=1, level=0.1):

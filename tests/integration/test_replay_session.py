@@ -14,25 +14,25 @@ import senders
 from planted import planted
 from rig import CHAIN, ENV, ROOT, replayed, sender
 
-from app.channel import ADDRESS, ChannelError, Client, is_served
-from app.config import ConfigError, parse_config
-from app.loop import Loop
-from app.replay_session import ReplaySession
-from app.tape_sound import Whereabouts
-from devices import xdf
-from devices.audio.engine import AudioEngine
-from devices.audio.outlets import SoundOutlets
-from devices.audio.prepare import prepare
-from devices.audio.records import Seqlock, Status
-from devices.board import Board
-from devices.decoder_folder import Facts, save_decoder
-from devices.lsl import Outlet
-from devices.session_file import Noted, SessionFile
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.decoders.presets import EEG
-from pipeline.emissions import Emissions
-from pipeline.envelope import EnvelopeConfig
-from pipeline.stream import Decision, Marker, StreamSpec
+from earmark.app.channel import ADDRESS, ChannelError, Client, is_served
+from earmark.app.config import ConfigError, parse_config
+from earmark.app.loop import Loop
+from earmark.app.replay_session import ReplaySession
+from earmark.app.tape_sound import Whereabouts
+from earmark.devices import xdf
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.outlets import SoundOutlets
+from earmark.devices.audio.prepare import prepare
+from earmark.devices.audio.records import Seqlock, Status
+from earmark.devices.board import Board
+from earmark.devices.decoder_folder import Facts, save_decoder
+from earmark.devices.lsl import Outlet
+from earmark.devices.session_file import Noted, SessionFile
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.envelope import EnvelopeConfig
+from earmark.pipeline.stream import Decision, Marker, StreamSpec
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 SECONDS = 9.0
@@ -131,7 +131,16 @@ class Watched:
     """``earmark replay --watch`` in a process of its own."""
 
     def __init__(self, recording, folder):
-        command = [sys.executable, "-m", "app.cli", "replay", str(recording), "--watch", "--folder", str(folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "earmark.app.cli",
+            "replay",
+            str(recording),
+            "--watch",
+            "--folder",
+            str(folder),
+        ]
         self.process = subprocess.Popen(command, env=ENV, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         wait_for(lambda: is_served(folder) or self.process.poll() is not None)
         assert self.process.poll() is None, self.process.stdout.read()
@@ -314,7 +323,7 @@ def test_what_cannot_be_replayed_is_refused_in_words(run, tmp_path):
     (place / "loop.xdf").write_bytes(b"nothing of the kind")
     with pytest.raises(xdf.XdfError):
         ReplaySession(place, tmp_path)
-    command = [sys.executable, "-m", "app.cli", "replay", str(place), "--watch"]
+    command = [sys.executable, "-m", "earmark.app.cli", "replay", str(place), "--watch"]
     done = subprocess.run(command, env=ENV, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -370,7 +379,7 @@ def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbo
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QFileDialog
 
-    from app.dashboard.window import Window
+    from earmark.app.dashboard.window import Window
 
     chosen = str(run / "loop.xdf"), ""
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: chosen)

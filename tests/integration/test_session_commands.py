@@ -24,16 +24,16 @@ import pytest
 from rig import ENV, replayed
 from sound_scenes import running, wait_until
 
-from app.channel import ADDRESS, ChannelError, Client, is_served
-from app.loop_records import read_events
-from devices.audio.records import Seqlock, Status
-from devices.board import Board
-from devices.lsl import Outlet
-from devices.session_file import Consumed, SessionFile
-from devices.simulate import PRESETS
-from devices.simulate_live import ListenerProcess, LiveConfig
-from pipeline.gain_control import Situation
-from pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
+from earmark.app.channel import ADDRESS, ChannelError, Client, is_served
+from earmark.app.loop_records import read_events
+from earmark.devices.audio.records import Seqlock, Status
+from earmark.devices.board import Board
+from earmark.devices.lsl import Outlet
+from earmark.devices.session_file import Consumed, SessionFile
+from earmark.devices.simulate import PRESETS
+from earmark.devices.simulate_live import ListenerProcess, LiveConfig
+from earmark.pipeline.gain_control import Situation
+from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
 
 PROTOCOL = """
 [calibration]
@@ -52,7 +52,7 @@ CLEAR = dataclasses.replace(PRESETS["easy"], response_uv=12.0, ignored=0.1, wand
 
 
 def earmark(*arguments):
-    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "earmark.app.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=200, check=False)
 
 
@@ -141,7 +141,7 @@ def test_a_closed_loop_is_recorded_reported_and_replayed(calibrated):
 
 def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_whole_recording(calibrated):
     path, _ = calibrated
-    command = [sys.executable, "-m", "app.cli", "run", str(path), "--mode", "sham", "--seconds", "600"]
+    command = [sys.executable, "-m", "earmark.app.cli", "run", str(path), "--mode", "sham", "--seconds", "600"]
     process = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         for line in process.stdout:
@@ -189,7 +189,7 @@ def on_a_terminal(command):
 
 def test_the_end_of_a_run_is_no_fault_on_a_terminal(calibrated):
     path, _ = calibrated
-    said = on_a_terminal([sys.executable, "-m", "app.cli", "run", str(path), "--seconds", "12"])
+    said = on_a_terminal([sys.executable, "-m", "earmark.app.cli", "run", str(path), "--seconds", "12"])
     assert "running 0:0" in said, "the line was seen"
     assert "ending: the recording is completed" in said
     assert "NO ENGINE" not in said
@@ -201,7 +201,7 @@ def test_a_closed_terminal_ends_a_run_in_good_order_with_a_report(calibrated):
     path, _ = calibrated
     before = set(path.parent.glob("run-*"))
     here, there = pty.openpty()
-    command = [sys.executable, "-m", "app.cli", "run", str(path), "--seconds", "600"]
+    command = [sys.executable, "-m", "earmark.app.cli", "run", str(path), "--seconds", "600"]
     process = subprocess.Popen(
         command, env=ENV, stdin=there, stdout=there, stderr=there, start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one thread here
@@ -296,7 +296,7 @@ class Serving:
 
     def __init__(self, path, *options):
         self.folder = path.parent
-        command = [sys.executable, "-m", "app.cli", "serve", str(path), *options]
+        command = [sys.executable, "-m", "earmark.app.cli", "serve", str(path), *options]
         self.process = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         end = time.monotonic() + 60
         while not is_served(self.folder):
@@ -438,7 +438,7 @@ def test_ctrl_c_ends_the_checks_at_once(tmp_path, name):
     """Not when the amplifier, which is not there, has been looked for all the time that was asked for."""
     path = new_session(tmp_path / f"test-{uuid.uuid4().hex[:12]}", f"none-{uuid.uuid4().hex}")
     path.write_text(path.read_text().replace("resolve_s = 15", "resolve_s = 300"))
-    command = [sys.executable, "-m", "app.cli", "calibrate", str(path)]
+    command = [sys.executable, "-m", "earmark.app.cli", "calibrate", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV) as process:
         while "Looking at everything" not in process.stdout.readline():
             assert process.poll() is None

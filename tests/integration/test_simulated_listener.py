@@ -17,11 +17,11 @@ import numpy as np
 import pylsl
 import pytest
 
-from devices.lsl_info import StreamError, describe_xml, make_info
-from devices.simulate import Listener, ListenerConfig
-from devices.simulate_background import BackgroundConfig
-from devices.simulate_live import CUE, ListenerProcess, LiveConfig, SimulatedListener
-from pipeline.stream import StreamSpec
+from earmark.devices.lsl_info import StreamError, describe_xml, make_info
+from earmark.devices.simulate import Listener, ListenerConfig
+from earmark.devices.simulate_background import BackgroundConfig
+from earmark.devices.simulate_live import CUE, ListenerProcess, LiveConfig, SimulatedListener
+from earmark.pipeline.stream import StreamSpec
 
 PATIENCE_S = 30
 ROOT = Path(__file__).parents[2]
@@ -169,13 +169,13 @@ def test_sigterm_ends_it(source_id):
 def test_it_ends_with_the_process_that_started_it(source_id, tmp_path):
     code = (
         "import sys, time\n"
-        "from devices.simulate_live import ListenerProcess, LiveConfig\n"
+        "from earmark.devices.simulate_live import ListenerProcess, LiveConfig\n"
         "if __name__ == '__main__':\n"
         "    process = ListenerProcess(LiveConfig(('a', 'b'), 'none', name=sys.argv[1], source_id=sys.argv[1]))\n"
         "    print(process.process.pid, flush=True)\n"
         "    time.sleep(600)\n"
     )
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT / ".links")}
     script = tmp_path / "starts_a_listener.py"
     script.write_text(code)
     with subprocess.Popen(

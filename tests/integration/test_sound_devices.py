@@ -10,11 +10,11 @@ import sound_servers
 from sound_scenes import heavy_load, left_behind, matched, noise_scene, rerendered, running, wait_until
 from too_busy import Queueing
 
-from devices.audio.engine import AudioEngine
-from devices.audio.rings import PcmReader
-from devices.audio.scene import AudioError, Prepared, Scene, Talker
-from devices.audio.sinks import DeviceSink, NullSink
-from pipeline.stream import Block
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.rings import PcmReader
+from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
+from earmark.devices.audio.sinks import DeviceSink, NullSink
+from earmark.pipeline.stream import Block
 
 GAINS = [(0.0, -12.0), (-12.0, 0.0), (-3.0, -40.0), (6.0, -6.0)]
 

@@ -15,10 +15,10 @@ import pytest
 import soundfile
 from sound_scenes import TOLERANCE, left_behind, noise_scene, rerendered, running, wait_until
 
-from devices.audio.engine import AudioEngine
-from devices.audio.records import PLAYING
-from devices.audio.scene import AudioError
-from devices.audio.sinks import FileSink, NullSink
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.records import PLAYING
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.audio.sinks import FileSink, NullSink
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,7 +124,7 @@ def test_a_jump_that_nobody_was_there_to_make_is_made_by_the_next_process():
 
 
 def test_a_process_that_keeps_dying_is_given_a_rest_and_never_given_up(monkeypatch):
-    monkeypatch.setattr("devices.audio.engine.REST_S", 2.0)
+    monkeypatch.setattr("earmark.devices.audio.engine.REST_S", 2.0)
     events = []
     with AudioEngine(noise_scene(), NullSink(), on_event=events.append) as engine:
         pids = set()
@@ -167,7 +167,7 @@ def test_whoever_else_asks_it_to_end_or_to_pause_is_not_obeyed(tmp_path, blow):
 def test_an_end_that_nobody_asked_for_is_a_death_whatever_its_exit_code(tmp_path, monkeypatch):
     """Exit code 0 alone does not make it one that was asked for."""
     (tmp_path / "sitecustomize.py").write_text(ENDS)
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT / '.links'}")
     events = []
     with AudioEngine(noise_scene(), NullSink(), on_event=events.append) as engine:
         wait_until(lambda: engine.status().frames > 24_000)
@@ -192,8 +192,8 @@ import json, sys, time
 from pathlib import Path
 sys.path[:0] = {folders!r}
 import mne  # heavy, and none of the audio process's business
-from devices.audio.engine import AudioEngine
-from devices.audio.sinks import FileSink
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.sinks import FileSink
 from sound_scenes import noise_scene
 if __name__ == "__main__":
     with AudioEngine(noise_scene(), FileSink(Path({path!r}))) as engine:
@@ -210,7 +210,7 @@ def parent(tmp_path, then):
     path = tmp_path / "x.wav"
     script = tmp_path / "parent.py"
     script.write_text(PARENT.format(folders=[*map(str, sys.path)], path=str(path), then=then))
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT / ".links")}
     out = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([sys.executable, str(script)], **out, env=env, start_new_session=True) as p:
         pid, names = json.loads(p.stdout.readline())
@@ -259,11 +259,13 @@ def ends_faded(heard):
 
 
 def test_only_what_is_needed_is_imported():
-    code = "import sys, devices.audio.child, sounddevice; print(*{m.partition('.')[0] for m in sys.modules})"
+    code = "import sys, earmark.devices.audio.child, sounddevice; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    foreign = set(out.split()) - set(sys.stdlib_module_names)
-    foreign = {name for name in foreign if not name.startswith(("__", "_distutils"))}
-    assert foreign <= {"numpy", "devices", "pipeline", "sounddevice", "_sounddevice", "_cffi_backend"}
+    loaded = [name.split(".") for name in out.split()]
+    loaded = {".".join(name[: 2 if name[0] == "earmark" else 1]) for name in loaded}
+    foreign = {name for name in loaded - set(sys.stdlib_module_names) if not name.startswith(("__", "_distutils"))}
+    ours = {"earmark", "earmark.devices", "earmark.pipeline"}
+    assert foreign <= {*ours, "numpy", "sounddevice", "_sounddevice", "_cffi_backend"}
 
 
 def test_files_are_never_overwritten_and_a_second_stop_does_nothing(tmp_path):

@@ -10,14 +10,14 @@ import pylsl
 import pytest
 from sound_scenes import noise_scene, wait_until
 
-from devices.audio import feeds
-from devices.audio.engine import AudioEngine
-from devices.audio.outlets import SoundOutlets
-from devices.audio.rings import PcmReader
-from devices.audio.scene import AudioError, Prepared, Scene, Talker
-from devices.audio.sinks import NullSink
-from pipeline.envelope import EnvelopeConfig, speech_envelope
-from pipeline.stream import Block
+from earmark.devices.audio import feeds
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.outlets import SoundOutlets
+from earmark.devices.audio.rings import PcmReader
+from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
+from earmark.devices.audio.sinks import NullSink
+from earmark.pipeline.envelope import EnvelopeConfig, speech_envelope
+from earmark.pipeline.stream import Block
 
 
 class Listener:

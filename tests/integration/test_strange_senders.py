@@ -8,10 +8,10 @@ import pylsl
 import pytest
 from rig import check_tiling, consumed, markers, recording, replayed, rows
 
-from devices.overrides import Overrides
-from devices.recordings import open_recording
-from devices.session_file import SessionFile
-from pipeline.stream import Block
+from earmark.devices.overrides import Overrides
+from earmark.devices.recordings import open_recording
+from earmark.devices.session_file import SessionFile
+from earmark.pipeline.stream import Block
 
 SFREQ, CHUNK = 250.0, 10
 

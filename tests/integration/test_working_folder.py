@@ -4,16 +4,14 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from app.channel import Client
+from earmark.app.channel import Client
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-ROOT = Path(__file__).parents[2]
 #: What the installer writes for a command.
-SCRIPT = "import sys\nfrom app.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+SCRIPT = "import sys\nfrom earmark.app.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
 #: Our own top-level names, and those of others that a folder with analysis scripts may well hold.
 NAMES = ("app", "pipeline", "devices", "kernels", "signal", "random", "socket", "numpy", "queue")
 NOBODY = f"nobody-{os.getpid()}"
@@ -28,7 +26,6 @@ def folder(tmp_path, monkeypatch):
         trace = tmp_path / f"ran-{name}"
         (place / f"{name}.py").write_text(f"open({str(trace)!r}, 'w').write(__name__)\n")
     monkeypatch.chdir(place)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     yield place
     assert sorted(path.name for path in tmp_path.glob("ran-*")) == []
 
@@ -51,7 +48,7 @@ def checked(place):
 
 
 def new_session(place):
-    from app.new import write_session
+    from earmark.app.new import write_session
 
     path = write_session(place)
     text = path.read_text().replace('type = "EEG"', f'source_id = "{NOBODY}"').replace('"default"', '"null"')
@@ -77,8 +74,8 @@ def test_by_the_command(folder, tmp_path):
 
 def test_by_the_window(folder, tmp_path, request):
     pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
-    from app.dashboard.background import Background
-    from app.dashboard.launch import Launched, board_of
+    from earmark.app.dashboard.background import Background
+    from earmark.app.dashboard.launch import Launched, board_of
 
     path = new_session(tmp_path / "alice")
     launched = Launched(["serve", str(path)], path.parent)
@@ -90,6 +87,6 @@ def test_by_the_window(folder, tmp_path, request):
     finally:
         launched.end()
     qtbot = request.getfixturevalue("qtbot")
-    work = Background("app.cli", ["--help"])
+    work = Background("earmark.app.cli", ["--help"])
     with qtbot.waitSignals([work.done], timeout=60_000):
         pass

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-from kernels.block_filter import BlockFilter
+from earmark.kernels.block_filter import BlockFilter
 
 SOS = butter(2, [1, 9], "bandpass", fs=500, output="sos")
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from kernels.block_fir import BlockFir
+from earmark.kernels.block_fir import BlockFir
 
 
 def apply(fir, x, lengths):

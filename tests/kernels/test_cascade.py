@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, sosfilt
 
-from kernels.cascade import sos_inplace
+from earmark.kernels.cascade import sos_inplace
 
 
 @settings(max_examples=40, deadline=None)

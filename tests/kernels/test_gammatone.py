@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import freqz, gammatone, hilbert
 
-from kernels.gammatone import erb, erb_spaced, gammatone_envelopes, gammatone_poles
+from earmark.kernels.gammatone import erb, erb_spaced, gammatone_envelopes, gammatone_poles
 
 RATES = [8000.0, 16000.0, 22050.0, 44100.0, 48000.0]
 

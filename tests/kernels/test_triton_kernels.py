@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter
 
-from kernels.cascade import sos_inplace
+from earmark.kernels.cascade import sos_inplace
 
 if find_spec("triton") is None:
     pytest.skip("triton is not installed (pip install triton)", allow_module_level=True)
@@ -32,7 +32,7 @@ def interpreted():
 with pytest.MonkeyPatch.context() as defining:
     if DEVICE == "cpu":
         defining.setenv("TRITON_INTERPRET", "1")
-    gpu = importlib.import_module("kernels.triton_kernels")
+    gpu = importlib.import_module("earmark.kernels.triton_kernels")
 
 
 def there(array, dtype):

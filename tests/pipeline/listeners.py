@@ -9,8 +9,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from pipeline.decoders.decoder import DecoderSpec
-from pipeline.run import Run
+from earmark.pipeline.decoders.decoder import DecoderSpec
+from earmark.pipeline.run import Run
 
 SFREQ = 16.0
 N_CHANNELS = 4

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.signal import sosfilt, sosfilt_zi
 
-from pipeline.stream import Block, ChannelQuality, ClockMap, Epoch, Gap, Item, Marker, StreamSpec
+from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Epoch, Gap, Item, Marker, StreamSpec
 
 MARKERS = StreamSpec("markers", 0.0, ("marker",), ("misc",), ("",))
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import bits, eeg
 
-from kernels.gammatone import erb_spaced
-from pipeline.align import Align, AlignConfig
-from pipeline.envelope import Envelope, EnvelopeConfig
-from pipeline.graph import Graph, Step
-from pipeline.reblock import Reblock, ReblockConfig
-from pipeline.resample import Resample, ResampleConfig
-from pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Gap, Item, Marker, StreamSpec, WiringError
+from earmark.kernels.gammatone import erb_spaced
+from earmark.pipeline.align import Align, AlignConfig
+from earmark.pipeline.envelope import Envelope, EnvelopeConfig
+from earmark.pipeline.graph import Graph, Step
+from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Gap, Item, Marker, StreamSpec, WiringError
 
 SFREQ = 64.0
 SWING = 2 * np.pi * 3.0  # features swing at 3 Hz

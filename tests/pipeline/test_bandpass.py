@@ -3,8 +3,8 @@ import pytest
 from scipy.signal import butter, hilbert
 from streams import assert_close, eeg, hops, join, noise, one_shot, through
 
-from pipeline.bandpass import Bandpass, BandpassConfig
-from pipeline.stream import Gap, WiringError
+from earmark.pipeline.bandpass import Bandpass, BandpassConfig
+from earmark.pipeline.stream import Gap, WiringError
 
 
 def opened(spec, **config):

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.signal import butter, hilbert, sosfiltfilt
 from streams import assert_close, bits, cut, eeg, hops, join, through
 
-from kernels.gammatone import erb_spaced
-from pipeline.envelope import LIMIT, Envelope, EnvelopeConfig, speech_envelope
-from pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Marker, StreamSpec, WiringError
+from earmark.kernels.gammatone import erb_spaced
+from earmark.pipeline.envelope import LIMIT, Envelope, EnvelopeConfig, speech_envelope
+from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Marker, StreamSpec, WiringError
 
 SPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "speech"
 RATES = [8000, 16000, 22050, 44100, 48000]
@@ -152,7 +152,7 @@ def test_delay_is_as_declared(rate, hz):
 
 
 def test_delay_of_the_default_is_that_of_the_usual_neural_chain():
-    from pipeline.resample import Resample, ResampleConfig
+    from earmark.pipeline.resample import Resample, ResampleConfig
 
     neural = Resample(ResampleConfig(sfreq=64.0)).open(eeg(hop=10, lowpass=9.0))
     _, spec = opened(audio(48000))

@@ -12,14 +12,14 @@ from listeners import SFREQ, Ridge, listen
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from pipeline.decoders.decoder import DecoderMismatch, correlate
-from pipeline.emissions import Emissions
-from pipeline.evaluate import evaluate
-from pipeline.evidence import EvidenceConfig
-from pipeline.metrics import mesd
-from pipeline.run import Run
-from pipeline.scoring import Projected, judge
-from pipeline.splits import PROTOCOLS, plan, time_halves, with_imposter
+from earmark.pipeline.decoders.decoder import DecoderMismatch, correlate
+from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.evaluate import evaluate
+from earmark.pipeline.evidence import EvidenceConfig
+from earmark.pipeline.metrics import mesd
+from earmark.pipeline.run import Run
+from earmark.pipeline.scoring import Projected, judge
+from earmark.pipeline.splits import PROTOCOLS, plan, time_halves, with_imposter
 
 LORO, LOSO, LOPEO, LOSEO = PROTOCOLS
 
@@ -290,7 +290,8 @@ def test_posterior_is_calibrated_and_switches_are_followed():
 def test_emissions_never_see_the_test_run(monkeypatch):
     fitted = []
     monkeypatch.setattr(
-        "pipeline.fold.Emissions.fit", lambda *known: fitted.append(known) or Emissions(0.2, 0.0, 0.3, 0.0, 50.0)
+        "earmark.pipeline.fold.Emissions.fit",
+        lambda *known: fitted.append(known) or Emissions(0.2, 0.0, 0.3, 0.0, 50.0),
     )
     runs = runs_of()
     evaluate(runs, Ridge, LORO, [1], evidence=EvidenceConfig())

@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import MARKERS, assert_close, assert_same, bits, cut, eeg, noise, seeg
 
-from pipeline.bandpass import Bandpass, BandpassConfig
-from pipeline.epochs import Epochs, EpochsConfig
-from pipeline.graph import Graph, Step
-from pipeline.high_gamma import HighGamma, HighGammaConfig
-from pipeline.notch import Notch, NotchConfig
-from pipeline.pick import Pick, PickConfig
-from pipeline.quality import Quality, QualityConfig
-from pipeline.reblock import Reblock, ReblockConfig
-from pipeline.reference import Reference, ReferenceConfig
-from pipeline.resample import Resample, ResampleConfig
-from pipeline.stream import Block, ChannelQuality, ClockMap, Epoch, Gap, Item, Marker, StreamSpec, WiringError
+from earmark.pipeline.bandpass import Bandpass, BandpassConfig
+from earmark.pipeline.epochs import Epochs, EpochsConfig
+from earmark.pipeline.graph import Graph, Step
+from earmark.pipeline.high_gamma import HighGamma, HighGammaConfig
+from earmark.pipeline.notch import Notch, NotchConfig
+from earmark.pipeline.pick import Pick, PickConfig
+from earmark.pipeline.quality import Quality, QualityConfig
+from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.reference import Reference, ReferenceConfig
+from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Epoch, Gap, Item, Marker, StreamSpec, WiringError
 
 
 def chain(*nodes, source="raw"):

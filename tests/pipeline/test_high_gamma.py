@@ -3,8 +3,8 @@ import pytest
 from scipy.signal import firwin, kaiserord, lfilter
 from streams import assert_close, eeg, hops, join, noise, seeg, through
 
-from pipeline.high_gamma import HighGamma, HighGammaConfig
-from pipeline.stream import Block, ClockMap, Gap, WiringError
+from earmark.pipeline.high_gamma import HighGamma, HighGammaConfig
+from earmark.pipeline.stream import Block, ClockMap, Gap, WiringError
 
 
 def opened(spec, **config):

@@ -3,8 +3,8 @@ import pytest
 from scipy.signal import iirnotch
 from streams import assert_close, eeg, hops, join, noise, one_shot, through
 
-from pipeline.notch import Notch, NotchConfig
-from pipeline.stream import WiringError
+from earmark.pipeline.notch import Notch, NotchConfig
+from earmark.pipeline.stream import WiringError
 
 
 def sections(sfreq, frequencies, width):

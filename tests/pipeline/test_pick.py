@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from streams import eeg, through
 
-from pipeline.pick import Pick, PickConfig
-from pipeline.stream import Block, Gap, WiringError
+from earmark.pipeline.pick import Pick, PickConfig
+from earmark.pipeline.stream import Block, Gap, WiringError
 
 SPEC = eeg(4, ch_types=("eeg", "misc", "eog", "eeg"))
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from streams import bits, eeg, hops, noise, through
 
-from pipeline.quality import Quality, QualityConfig
-from pipeline.reblock import Reblock, ReblockConfig
-from pipeline.stream import Block, ChannelQuality, ClockMap, Gap, WiringError
+from earmark.pipeline.quality import Quality, QualityConfig
+from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, WiringError
 
 SFREQ, HOP, WINDOW = 500.0, 10, 250
 COCKTAIL = Path(__file__).parents[2].parent / "shared" / "data" / "cocktail" / "sub-01_task-cocktail_run-01_raw.fif"

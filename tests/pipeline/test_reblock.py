@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import cut, eeg, join, noise, through
 
-from pipeline.reblock import Reblock, ReblockConfig
-from pipeline.stream import Block, ClockMap, Gap, WiringError
+from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.stream import Block, ClockMap, Gap, WiringError
 
 
 def opened(spec, **config):

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import eeg, noise, seeg, through
 
-from pipeline.reference import Reference, ReferenceConfig, shafts
-from pipeline.stream import Block, ClockMap, Gap, StreamSpec, WiringError
+from earmark.pipeline.reference import Reference, ReferenceConfig, shafts
+from earmark.pipeline.stream import Block, ClockMap, Gap, StreamSpec, WiringError
 
 
 def opened(spec, **config):

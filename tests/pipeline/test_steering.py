@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evidence import Posterior
-from pipeline.gain_control import FALLBACKS, GainControl, Session, Situation, Stream, situation
-from pipeline.steering import FiveStateChain, FiveStateConfig, Steering, SteeringConfig
+from earmark.pipeline.evidence import Posterior
+from earmark.pipeline.gain_control import FALLBACKS, GainControl, Session, Situation, Stream, situation
+from earmark.pipeline.steering import FiveStateChain, FiveStateConfig, Steering, SteeringConfig
 
 SURE, UNSURE = [0.95, 0.05], [0.5, 0.5]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from streams import eeg
 
-from pipeline.stream import Block, ClockMap, wiring_error
+from earmark.pipeline.stream import Block, ClockMap, wiring_error
 
 
 def test_pick_keeps_what_belongs_to_each_channel():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.units import has_factor, microvolts, stated_unit
+from earmark.pipeline.units import has_factor, microvolts, stated_unit
 
 SPELLINGS = {
     1e6: ["V", "v", "volt", "Volts", "VOLTS", " V ", "(V)", "[V]", "FIFF_UNIT_V", "FIFFB_ISOTRAK"],

@@ -4,8 +4,8 @@ import pytest
 from PySide6.QtWidgets import QLabel
 from typer.testing import CliRunner
 
-from app.command_line import app
-from app.dashboard.process import BrokenQt, check_qt
+from earmark.app.command_line import app
+from earmark.app.dashboard.process import BrokenQt, check_qt
 
 RUNNER = CliRunner()
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.report.chart_svg import HEIGHT, WIDTH, Axis, Chart
-from app.report.html import report_html
-from pipeline.evaluate import evaluate
-from pipeline.evidence import EvidenceConfig
+from earmark.app.report.chart_svg import HEIGHT, WIDTH, Axis, Chart
+from earmark.app.report.html import report_html
+from earmark.pipeline.evaluate import evaluate
+from earmark.pipeline.evidence import EvidenceConfig
 
 sys.path.append(str(Path(__file__).parents[1] / "pipeline"))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from devices.audio.scene import Prepared, Scene, Talker
+from earmark.devices.audio.scene import Prepared, Scene, Talker
 
 SFREQ = 48_000
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.audio.dac_clock import DacClock
+from earmark.devices.audio.dac_clock import DacClock
 
 SFREQ = 48_000.0
 

@@ -4,8 +4,8 @@ from audio_scenes import sizes_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.audio.limiter import Limiter, ceiling
-from devices.audio.scene import HARD_CEILING_DBFS, Scene, Talker
+from earmark.devices.audio.limiter import Limiter, ceiling
+from earmark.devices.audio.scene import HARD_CEILING_DBFS, Scene, Talker
 
 
 def scene_of(**keys):

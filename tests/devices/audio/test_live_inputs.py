@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from devices.audio.feeds import Drift
-from devices.audio.rings import LiveRing
+from earmark.devices.audio.feeds import Drift
+from earmark.devices.audio.rings import LiveRing
 
 SFREQ = 48_000.0
 

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.audio import playback
-from devices.audio.inputs import Microphone
-from devices.audio.playback import Names, Playback, Resume, compose
-from devices.audio.records import ENDED, PLAYING, STOPPING, Gains, Operator, Seqlock, Status, padded
-from devices.audio.rerender import rerender
-from devices.audio.rings import AppliedLog, PcmReader, PcmRing
-from devices.audio.scene import AudioError, Control, Prepared, Scene, Talker
-from devices.audio.sources import LiveSource
-from pipeline.stream import Block, ClockMap
+from earmark.devices.audio import playback
+from earmark.devices.audio.inputs import Microphone
+from earmark.devices.audio.playback import Names, Playback, Resume, compose
+from earmark.devices.audio.records import ENDED, PLAYING, STOPPING, Gains, Operator, Seqlock, Status, padded
+from earmark.devices.audio.rerender import rerender
+from earmark.devices.audio.rings import AppliedLog, PcmReader, PcmRing
+from earmark.devices.audio.scene import AudioError, Control, Prepared, Scene, Talker
+from earmark.devices.audio.sources import LiveSource
+from earmark.pipeline.stream import Block, ClockMap
 
 SFREQ = 48_000.0
 RNG = np.random.default_rng(3)

@@ -6,9 +6,9 @@ import pytest
 import soundfile
 from audio_scenes import noise, tone
 
-from devices.audio.prepare import kemar, prepare
-from devices.audio.scene import AudioError, Scene, Talker
-from devices.audio.space import speech_gain
+from earmark.devices.audio.prepare import kemar, prepare
+from earmark.devices.audio.scene import AudioError, Scene, Talker
+from earmark.devices.audio.space import speech_gain
 
 
 def speech(seed, n, level):

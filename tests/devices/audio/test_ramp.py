@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import fftconvolve
 
-from devices.audio.ramp import GainRamps, Switch, rounding_taps
+from earmark.devices.audio.ramp import GainRamps, Switch, rounding_taps
 
 #: Rounding error in dB: what is added up passes 1e4 dB where a ramp is to take no time.
 TINY = 1e-10

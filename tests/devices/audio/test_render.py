@@ -7,10 +7,10 @@ from audio_scenes import SFREQ, noise, prepared, tone
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from devices.audio.render import LOUDEST, Renderer
-from devices.audio.rerender import rerender
-from devices.audio.scene import SPACES, Applied, AudioError, Control, Talker
-from devices.audio.sources import LiveSource, PcmSource
+from earmark.devices.audio.render import LOUDEST, Renderer
+from earmark.devices.audio.rerender import rerender
+from earmark.devices.audio.scene import SPACES, Applied, AudioError, Control, Talker
+from earmark.devices.audio.sources import LiveSource, PcmSource
 
 LATE = 144  # frames of the limiter's look-ahead
 FADED_IN = 9600 + LATE
@@ -150,8 +150,8 @@ def test_a_talker_comes_out_as_it_is_but_late():
 @pytest.mark.parametrize("kind", SPACES)
 def test_left_is_left_and_right_is_right(kind):
     pytest.importorskip("slab")
-    from devices.audio.prepare import kemar
-    from devices.audio.scene import Prepared, Scene
+    from earmark.devices.audio.prepare import kemar
+    from earmark.devices.audio.scene import Prepared, Scene
 
     scene = Scene((Talker("left", "l", azimuth=-60), Talker("right", "r", azimuth=60)), space=kind)
     responses = kemar(48_000.0) if kind == "hrtf" else (np.zeros(0), np.zeros((0, 2, 0)))
@@ -413,10 +413,11 @@ def test_silence_before_the_first_start():
 def test_the_child_that_renders_loads_numpy_and_nothing_heavier():
     code = """if True:
         import sys
-        import devices.audio.render
-        print(*sorted({name.split(".")[0] for name in sys.modules if sys.modules[name] is not None}))
+        import earmark.devices.audio.render
+        print(*(name for name in sys.modules if sys.modules[name] is not None))
     """
     found = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
     assert "numpy" in found
     heavy = {"scipy", "numba", "torch", "mne", "pylsl", "soundfile", "sounddevice", "soxr", "slab", "pyloudnorm"}
-    assert not found & {*heavy, "pipeline", "app"}
+    assert not {name.split(".")[0] for name in found} & heavy
+    assert not found & {"earmark.pipeline", "earmark.app"}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from devices.audio import sinks
-from devices.audio.scene import AudioError
-from devices.audio.sinks import DeviceSink, FileSink, NullSink, other_outputs, portaudio
-from devices.audio.wav_file import WavFile
+from earmark.devices.audio import sinks
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.audio.sinks import DeviceSink, FileSink, NullSink, other_outputs, portaudio
+from earmark.devices.audio.wav_file import WavFile
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.standard_normal((200_000, 2)).astype(np.float32)

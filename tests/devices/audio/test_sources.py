@@ -4,7 +4,7 @@ from audio_scenes import SFREQ, beyond_db, noise, sizes_of, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.audio.sources import LiveSource, PcmSource
+from earmark.devices.audio.sources import LiveSource, PcmSource
 
 FADE = 240  # frames of 5 ms
 

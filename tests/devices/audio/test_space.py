@@ -4,8 +4,8 @@ from audio_scenes import beyond_db, noise, prepared, responses, sizes_of, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.audio.scene import SPACES
-from devices.audio.space import Space, directions, nearest, spherical_head
+from earmark.devices.audio.scene import SPACES
+from earmark.devices.audio.space import Space, directions, nearest, spherical_head
 
 FADE = 1440  # frames of 30 ms
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.runtime.backend import Network
+from earmark.kernels.runtime.backend import Network
 
 
 class Liar(Network):

@@ -11,10 +11,10 @@ import pytest
 import torch
 from small_networks import KINDS, made
 
-from kernels.runtime import BACKENDS
-from kernels.runtime.backend import BackendError, Policy
-from kernels.runtime.parity import check
-from kernels.runtime.precision import halved, tensor_cores
+from earmark.kernels.runtime import BACKENDS
+from earmark.kernels.runtime.backend import BackendError, Policy
+from earmark.kernels.runtime.parity import check
+from earmark.kernels.runtime.precision import halved, tensor_cores
 
 SMALL = {"n_channels": 8, "n_samples": 96}
 ON_CPU = ("onnx", "eager_cpu")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.runtime.deadline import Counts, Deadline
+from earmark.kernels.runtime.deadline import Counts, Deadline
 
 BUDGET, HOP = 0.125, 0.5  # sums without rounding
 

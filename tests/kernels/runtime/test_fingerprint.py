@@ -9,8 +9,8 @@ import torch
 from small_networks import KINDS, made
 from torch import nn
 
-from kernels.runtime.backend import Policy
-from kernels.runtime.fingerprint import fingerprint
+from earmark.kernels.runtime.backend import Policy
+from earmark.kernels.runtime.fingerprint import fingerprint
 
 VERSIONS = {"torch": "2.13.0", "GPU": "H100", "compute capability": "9.0", "driver": "580.1"}
 

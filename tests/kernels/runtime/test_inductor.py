@@ -8,8 +8,8 @@ import pytest
 import torch
 from small_networks import made
 
-from kernels.runtime.backend import BackendError
-from kernels.runtime.inductor import package, unpack
+from earmark.kernels.runtime.backend import BackendError
+from earmark.kernels.runtime.inductor import package, unpack
 
 
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler")

@@ -11,9 +11,9 @@ import torch
 from liars import LIARS, Liar, Saturating, SwappedTalkers
 from small_networks import KINDS, made
 
-from kernels.runtime.backend import Policy
-from kernels.runtime.eager_cpu import EagerCpu
-from kernels.runtime.parity import HUGE, N_DISTURBED, ParityError, check, windows
+from earmark.kernels.runtime.backend import Policy
+from earmark.kernels.runtime.eager_cpu import EagerCpu
+from earmark.kernels.runtime.parity import HUGE, N_DISTURBED, ParityError, check, windows
 
 SMALL = {"n_channels": 8, "n_samples": 96}
 

@@ -21,7 +21,7 @@ PRECISIONS = ("float32", "float16")
 def found():
     if missing := [name for name in ("torch_tensorrt", "tensorrt_rtx") if find_spec(name) is None]:
         pytest.skip(f"not installed: {', '.join(missing)} (make tensorrt)")
-    path = os.pathsep.join([str(HERE.parents[2]), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(HERE), os.environ["PYTHONPATH"]])
     done = subprocess.run(
         [sys.executable, str(HERE / "without_gpu.py")],
         capture_output=True,

@@ -65,7 +65,7 @@ class NotConvertible(torch.nn.Module):
 
 def decoders() -> dict[str, tuple[torch.nn.Module, tuple[torch.Tensor, ...]]]:
     """The networks of decoders, small windows."""
-    from app.bench.decoder import networks
+    from earmark.app.bench.decoder import networks
 
     return {name: make(16, 64.0, 1.0) for name, make in networks().items()}
 
@@ -76,9 +76,9 @@ def main() -> None:
 
     from small_networks import KINDS, made
 
-    from kernels.runtime.backend import BackendError, Policy
-    from kernels.runtime.precision import shaped
-    from kernels.runtime.tensorrt import engine, partition
+    from earmark.kernels.runtime.backend import BackendError, Policy
+    from earmark.kernels.runtime.precision import shaped
+    from earmark.kernels.runtime.tensorrt import engine, partition
 
     networks = {kind: made(kind) for kind in KINDS} | decoders()
     found = {"refused": ""}

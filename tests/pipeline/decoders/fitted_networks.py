@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 from planted import SMALL, planted
 
-from pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder, vlaai
-from pipeline.decoders.matcher import MatcherDecoder, MatcherSize
-from pipeline.decoders.network_decoder import NetworkDecoder
-from pipeline.decoders.training import TrainingConfig
+from earmark.pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder, vlaai
+from earmark.pipeline.decoders.matcher import MatcherDecoder, MatcherSize
+from earmark.pipeline.decoders.network_decoder import NetworkDecoder
+from earmark.pipeline.decoders.training import TrainingConfig
 
 SIZE = MatcherSize(8, 12, (1, 2), 6, (1,), 4, 5, 0.1)
 QUICK = TrainingConfig(epochs=2, patience=2, batch=4, seed=3)

@@ -10,9 +10,9 @@ import pytest
 from scipy.signal import butter, sosfilt, sosfilt_zi
 from streams import hops, join, through
 
-from pipeline.resample import Resample, ResampleConfig
-from pipeline.run import Run
-from pipeline.stream import StreamSpec
+from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.run import Run
+from earmark.pipeline.stream import StreamSpec
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 #: Seconds between what trains and what tests, where both come from one recording.

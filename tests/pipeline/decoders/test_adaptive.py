@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from planted import SMALL, planted
 
-from pipeline.decoders.adaptive import STOP, AdaptiveLinear, Confidence, calibrate
-from pipeline.decoders.decoder import DecoderError, DecoderMismatch
-from pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.adaptive import STOP, AdaptiveLinear, Confidence, calibrate
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch
+from earmark.pipeline.decoders.linear import LinearDecoder
 
 RUNS = [planted(i, noise=4.0) for i in range(3)]
 START = LinearDecoder(SMALL).fit(RUNS)

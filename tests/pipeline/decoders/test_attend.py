@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from planted import SMALL, planted
 
-from pipeline.attend import Attend, AttendConfig
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.emissions import Emissions
-from pipeline.stream import Aligned, ClockMap, Decision, Gap, Marker, StreamSpec, WiringError
+from earmark.pipeline.attend import Attend, AttendConfig
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Marker, StreamSpec, WiringError
 
 DECODER = LinearDecoder(SMALL, [1.0], [0.2]).fit([planted(0), planted(1)])
 EMISSIONS = Emissions(0.5, 0.0, 0.3, 0.0, 100.0)

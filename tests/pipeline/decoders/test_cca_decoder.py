@@ -10,9 +10,9 @@ from planted import SMALL, accuracy, planted
 from scipy.linalg import eigh
 from test_moments import plain
 
-from pipeline.decoders.cca import STIMULUS_PENALTY, CcaDecoder, discriminant
-from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.presets import IEEG
+from earmark.pipeline.decoders.cca import STIMULUS_PENALTY, CcaDecoder, discriminant
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.presets import IEEG
 
 
 def test_equal_to_the_joint_eigenvalue_problem():

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from planted import SMALL, planted
 
-from pipeline.decode import Decode, DecodeConfig
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.decoders.sliding import Score
-from pipeline.stream import Aligned, ClockMap, Gap, StreamSpec, WiringError
+from earmark.pipeline.decode import Decode, DecodeConfig
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.sliding import Score
+from earmark.pipeline.stream import Aligned, ClockMap, Gap, StreamSpec, WiringError
 
 DECODER = LinearDecoder(SMALL, [1.0], [0.2]).fit([planted(0), planted(1)])
 RUN = planted(7, seconds=12)

@@ -12,11 +12,11 @@ from planted import SMALL, accuracy, planted
 from scipy.signal import lfilter
 from test_moments import plain
 
-from pipeline.decoders.decoder import DecoderError, DecoderMismatch
-from pipeline.decoders.linear import LinearDecoder, leave_one_run_out, make_spec
-from pipeline.decoders.moments import moments
-from pipeline.decoders.ridge import Ridge
-from pipeline.run import Run
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch
+from earmark.pipeline.decoders.linear import LinearDecoder, leave_one_run_out, make_spec
+from earmark.pipeline.decoders.moments import moments
+from earmark.pipeline.decoders.ridge import Ridge
+from earmark.pipeline.run import Run
 
 
 def direct(runs: list[Run], decoder: LinearDecoder, penalty: float) -> np.ndarray:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import planted
 
-from pipeline.decoders.decoder import DecoderError, DecoderMismatch, DecoderSpec
-from pipeline.decoders.moments import leave_one_out, moments
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch, DecoderSpec
+from earmark.pipeline.decoders.moments import leave_one_out, moments
 
 
 def spec(tmin: int, tmax: int, step: int, context: int, n_channels: int = 3, n_features: int = 1) -> DecoderSpec:

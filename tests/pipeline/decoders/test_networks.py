@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from planted import SMALL, accuracy, planted
 from torch import nn
 
-from pipeline.decoders.baselines import eegnet, vlaai
-from pipeline.decoders.decoder import DecoderError, DecoderMismatch, HopByHop, Projections
-from pipeline.decoders.matcher import MatcherDecoder, matcher
-from pipeline.decoders.networks import Block, Filter, Listener, multiply_adds, n_parameters
-from pipeline.decoders.sliding import SlidingScores
-from pipeline.decoders.spatial import SpatialAttention, head_coordinates
+from earmark.pipeline.decoders.baselines import eegnet, vlaai
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch, HopByHop, Projections
+from earmark.pipeline.decoders.matcher import MatcherDecoder, matcher
+from earmark.pipeline.decoders.networks import Block, Filter, Listener, multiply_adds, n_parameters
+from earmark.pipeline.decoders.sliding import SlidingScores
+from earmark.pipeline.decoders.spatial import SpatialAttention, head_coordinates
 
 RUN = planted(7, 3, seconds=16)
 

@@ -11,11 +11,11 @@ import pytest
 from real_data import cocktail, listener
 from scipy.stats import binom
 
-from pipeline.decoders.cca import CcaDecoder
-from pipeline.decoders.decoder import correlate
-from pipeline.decoders.linear import LinearDecoder, leave_one_run_out, make_spec
-from pipeline.decoders.moments import moments, total
-from pipeline.decoders.presets import EEG
+from earmark.pipeline.decoders.cca import CcaDecoder
+from earmark.pipeline.decoders.decoder import correlate
+from earmark.pipeline.decoders.linear import LinearDecoder, leave_one_run_out, make_spec
+from earmark.pipeline.decoders.moments import moments, total
+from earmark.pipeline.decoders.presets import EEG
 
 
 def windows(decoder, run, seconds):

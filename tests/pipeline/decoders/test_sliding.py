@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import SMALL, planted
 
-from pipeline.decoders.cca import CcaDecoder
-from pipeline.decoders.decoder import DecoderError, DecoderMismatch
-from pipeline.decoders.linear import LinearDecoder
-from pipeline.decoders.sliding import SlidingScores
+from earmark.pipeline.decoders.cca import CcaDecoder
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.sliding import SlidingScores
 
 RUNS = [planted(i) for i in range(3)]
 DECODERS = {

@@ -10,10 +10,10 @@ import torch
 from fitted_networks import QUICK, RUNS, SIZE, fitted, make
 from planted import SMALL, planted
 
-from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.examples import HELD_OUT, Batch, Examples
-from pipeline.decoders.matcher import matcher
-from pipeline.decoders.training import Mixture, TrainingConfig, contrastive, correlation, margins, mixture
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.examples import HELD_OUT, Batch, Examples
+from earmark.pipeline.decoders.matcher import matcher
+from earmark.pipeline.decoders.training import Mixture, TrainingConfig, contrastive, correlation, margins, mixture
 
 SPEC = fitted("matcher").spec
 SWITCHING = [planted(20 + i, 3, seconds=90, switch_every=20.0) for i in range(2)]
@@ -207,8 +207,8 @@ def test_settings_that_cannot_be(setting):
 
 def test_the_reconstruction_is_that_of_the_linear_decoder():
     """Before its temporal filter: ridge on channels that were scaled and cut."""
-    from pipeline.decoders.linear import LinearDecoder
-    from pipeline.decoders.networks import CLIP_SD
+    from earmark.pipeline.decoders.linear import LinearDecoder
+    from earmark.pipeline.decoders.networks import CLIP_SD
 
     decoder = fitted("matcher")
     scale = decoder.net.standardise.scale[:, 0].double().numpy()

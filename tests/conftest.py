@@ -1,0 +1,18 @@
+"""Tests test this checkout, whatever else is installed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import earmark.app
+
+ROOT = Path(__file__).parents[1]
+LINKS = ROOT / ".links"
+
+FOUND = Path(earmark.app.__file__).resolve().parents[1]
+
+if ROOT.resolve() != FOUND or not LINKS.is_dir():
+    raise pytest.UsageError(f"'earmark' is imported from {FOUND}, not by the links of {ROOT}: run .ci/links there")
+# Children, too.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(LINKS), *filter(None, [os.environ.get("PYTHONPATH")])])
