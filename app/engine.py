@@ -347,6 +347,7 @@ class Engine:
         attention, decided, backend = self.config.attention, pylsl.local_clock(), self.scored_by
         scored = bool(np.isfinite(decision.scores).all())
         missed = missed and not scored
+        newest = decision.newest_time if scored else decision.time
         late = missed or (scored and attention is not None and decided - arrival > attention.deadline_s)
         number = self.ledger.count()
         if not late:
@@ -355,7 +356,7 @@ class Engine:
                 self.on_decision(decision, number)
         done = pylsl.local_clock()
         if scored and not late:
-            self.ledger.time(decision.time, arrival, decided, done)
+            self.ledger.time(newest, arrival, decided, done)
         if missed and self.network is not None and not self.network.at_last:
             self.ledger.n_dropped += 1  # another backend takes over before another decoder does
         elif (scored or missed) and self.ledger.judge(late):
@@ -365,7 +366,7 @@ class Engine:
             what = f"got no answer of the network by {backend}" if missed else "came"
             self.on_event(f"decision {number} {what} {decided - arrival:.2f} s after its samples: dropped")
         if self._writer is not None:
-            times = {"decision": number, "newest": decision.time, "arrival": arrival, "decided": decided}
+            times = {"decision": number, "newest": newest, "arrival": arrival, "decided": decided}
             self._writer.journal(done, {**times, "set": None if late else done, "scored": scored})
 
     def _demote(self) -> None:

@@ -6,9 +6,10 @@ The window, the report and ``earmark bench loop`` all show these::
               STAGES[0]     STAGES[1]    STAGES[2]      STAGES[3]
                              └──────── TOTAL ───────┘
 
-*Newest sample* is the LSL time from which the decision holds; *arrival* is when the chunk that led to it was received;
-*decision* is when the graph had decided; *gains set* is when the audio process could read the gains; *sound* is when
-the first frame with them left the converter. Only scores that were acted on have stages: a late one sets no gains.
+*Newest sample* is the LSL time of the newest neural sample that the score was made of; *arrival* is when the chunk that
+led to it was received; *decision* is when the graph had decided; *gains set* is when the audio process could read the
+gains; *sound* is when the first frame with them left the converter. Only scores that were acted on have stages: a late
+one sets no gains.
 """
 
 from __future__ import annotations

@@ -117,7 +117,9 @@ class TapeEngine:
                 self.decision = decision
                 self._on_decision(decision, number)
             if scored and done is not None:
-                ledger.time(entry["newest"], entry["arrival"], entry["decided"], done)
+                # Older recordings noted the time from which the decision held, which may be later than the sample's.
+                newest = entry["newest"] if decision is None else decision.newest_time
+                ledger.time(newest, entry["arrival"], entry["decided"], done)
             if scored or done is None:
                 ledger.judge(done is None)
         elif ANSWER in entry:

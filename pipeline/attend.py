@@ -231,6 +231,7 @@ class Attend:
             target.gains,
             target.ramp_s,
             target.situation.value,
+            math.nan if score is None or self._clock is None else self._clock.time(score.newest),
         )
 
     def state(self) -> State:

@@ -7,6 +7,7 @@ happened is said by the newest :class:`ClockMap` before it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -248,7 +249,7 @@ class Decision:
     newest : int
         Index of the newest neural sample that a score was made of; -1 if there was none yet.
     time : float
-        LSL time from which the decision holds: of that sample, or of the control that led to it.
+        LSL time from which the decision holds: of that sample, or of the newest control if that is later.
     scores : array, shape (n_talkers,)
         NaN where the decision comes from control alone.
     probability : array, shape (n_talkers,)
@@ -261,6 +262,8 @@ class Decision:
         Seconds in which to get there; None leaves it to the audio engine.
     situation : str
         Why gains are what they are, in words.
+    newest_time : float
+        LSL time of that sample; NaN where the decision comes from control alone.
     """
 
     newest: int
@@ -271,6 +274,7 @@ class Decision:
     gains: NDArray[np.float64]
     ramp_s: float | None
     situation: str
+    newest_time: float = math.nan
 
 
 Item = Block | Gap | ClockMap | Marker | Epoch | ChannelQuality | Aligned | Decision

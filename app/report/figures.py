@@ -42,6 +42,8 @@ class Decisions:
     ----------
     times : array, shape (n,)
         Since when each holds, ascending.
+    newest : array, shape (n,)
+        When the newest sample of its window was; NaN where a decision comes from control alone.
     scores, probability, gains : array, shape (n, n_talkers)
         Scores (NaN where a decision comes from control alone), posterior, and target gain in dB (minus infinity is
         silence).
@@ -52,6 +54,7 @@ class Decisions:
     """
 
     times: NDArray[np.float64]
+    newest: NDArray[np.float64]
     scores: NDArray[np.float64]
     probability: NDArray[np.float64]
     gains: NDArray[np.float64]
@@ -266,6 +269,7 @@ def in_columns(decisions: Sequence[Decision], begin: float, *, steering: bool = 
     ordered = sorted(decisions, key=lambda one: one.time)
     return Decisions(
         np.array([one.time for one in ordered]) - begin,
+        np.array([one.newest_time for one in ordered]) - begin,
         np.stack([one.scores for one in ordered]),
         np.stack([one.probability for one in ordered]),
         np.stack([one.gains for one in ordered]),
@@ -277,15 +281,15 @@ def in_columns(decisions: Sequence[Decision], begin: float, *, steering: bool = 
 def count_windows(decisions: Decisions, cues: Cues, window_s: float, hop_s: float) -> tuple[int, int]:
     """Count decision windows, and those in which the talker cued had a higher score than any other.
 
-    A window ends where its decision holds. Those count that do not overlap (give or take half a hop, since times
+    A window ends with its newest sample. Those count that do not overlap (give or take half a hop, since times
     scatter) and that begin at least :data:`earmark.devices.session_run.REORIENT_S` after the newest cue.
     """
-    cued, since = cues.at(decisions.times)
+    cued, since = cues.at(decisions.newest)
     usable = decisions.scored & (cued >= 0) & (since >= REORIENT_S + window_s)
     n, right, last = 0, 0, -np.inf
     for i in np.flatnonzero(usable):
-        if decisions.times[i] - last >= window_s - hop_s / 2:
-            n, last = n + 1, decisions.times[i]
+        if decisions.newest[i] - last >= window_s - hop_s / 2:
+            n, last = n + 1, decisions.newest[i]
             others = np.delete(decisions.scores[i], cued[i])
             right += int(decisions.scores[i, cued[i]] > others.max())
     return n, right
@@ -349,6 +353,20 @@ def latencies_of_switches(decisions: Decisions, cues: Cues, hop_s: float) -> NDA
     found = switch_latencies(decisions.times[usable], right, cues.times[named].tolist(), hop_s)
     whom = cues.talkers[named]
     return np.asarray(found[1:][whom[1:] != whom[:-1]])
+
+
+def at_newest_sample(lines: Sequence[Mapping[str, Any]], decisions: Sequence[Decision]) -> list[Mapping[str, Any]]:
+    """Lines of the journal of one engine, with the time of the newest sample of each decision where they say another.
+
+    Older recordings noted the time from which a decision held. That is the time of the newest control where this is
+    later, so that the first stage of latency seemed shorter than it was.
+    """
+    found: list[Mapping[str, Any]] = []
+    for line in lines:
+        number = line["decision"] if "newest" in line and line["scored"] else 0
+        known = 0 < number <= len(decisions) and decisions[number - 1].time == line["newest"]
+        found.append({**line, "newest": decisions[number - 1].newest_time} if known else line)
+    return found
 
 
 def stage_latencies(journals: Journals) -> dict[str, NDArray[np.float64]]:

@@ -12,7 +12,15 @@ import numpy as np
 
 from earmark.app.loop_records import parts, read_events
 from earmark.app.modes import Mode
-from earmark.app.report.figures import Cues, SessionFigures, in_columns, measure, sound_counters, stream_rates
+from earmark.app.report.figures import (
+    Cues,
+    SessionFigures,
+    at_newest_sample,
+    in_columns,
+    measure,
+    sound_counters,
+    stream_rates,
+)
 from earmark.app.verify import Replay
 from earmark.devices.corpus import evaluate_corpus
 from earmark.devices.decoder_folder import load_decoder
@@ -28,10 +36,10 @@ from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Decision, G
 class _Read:
     """What reading and replaying all files brings up; times are LSL times."""
 
-    decisions: list[Decision] = field(default_factory=list)
     cues: list[tuple[float, str]] = field(default_factory=list)
     #: By file, each by one engine.
     journals: list[list[tuple[float, dict[str, Any]]]] = field(default_factory=list)
+    decided: list[list[Decision]] = field(default_factory=list)
     gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
     n_samples: dict[str, int] = field(default_factory=dict)
     nominal: dict[str, float] = field(default_factory=dict)
@@ -58,20 +66,26 @@ class _Read:
         self.whole = file.whole
         self.damage += [f"{file.path.name}: {words}" for words in file.damage]
         replay = Replay(file)
+        self.decided.append([])
         replay.run(self._take)
         self.journals.append(replay.events)
 
     def _take(self, output: str, item: Item) -> None:
         if isinstance(item, Decision):
-            self.decisions.append(item)
+            self.decided[-1].append(item)
         elif isinstance(item, ChannelQuality):
             for name, bad in zip(item.ch_names, item.bad, strict=True):
                 self.quality.setdefault(name, []).append(bool(bad))
 
     @property
-    def lines(self) -> list[list[dict[str, Any]]]:
+    def decisions(self) -> list[Decision]:
+        """Of all engines."""
+        return [one for decided in self.decided for one in decided]
+
+    def lines(self) -> list[list[Mapping[str, Any]]]:
         """Lines of the journal, by engine."""
-        return [[line for _, line in journal] for journal in self.journals]
+        both = zip(self.journals, self.decided, strict=True)
+        return [at_newest_sample([line for _, line in journal], decided) for journal, decided in both]
 
     def said(self) -> list[tuple[float, str]]:
         """What was said during the session, as far as the recording itself holds it."""
@@ -109,7 +123,8 @@ def session_figures(path: Path) -> SessionFigures:
     end = max(read.last - begin, float(decisions.times[-1]))
     if not max([end, *cues.times]) - min([0.0, *cues.times]) <= LONGEST_S:
         raise ValueError(f"{path}: its times lie more than {LONGEST_S / 86400:g} days apart")
-    measured = measure(decisions, cues, read.lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop)
+    lines = read.lines()
+    measured = measure(decisions, cues, lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop)
     said = read.said()
     return SessionFigures(
         **vars(measured),
@@ -126,7 +141,7 @@ def session_figures(path: Path) -> SessionFigures:
             {name: missing for name, (_, missing) in read.gaps.items()},
             [words for _, words in said],
         ),
-        sound=sound_counters(read.lines),
+        sound=sound_counters(lines),
         # The list beside the recording has all that was said; the recording itself only what engines said.
         events=tuple((time - begin, words) for time, words in read_events(path) or said),
         n_files=len(files),

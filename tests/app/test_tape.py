@@ -145,8 +145,8 @@ class Recorded:
 
     def decide(self, at, done, scored=True):
         p, scores = np.array([0.6, 0.4]), np.zeros(2) if scored else np.full(2, np.nan)
-        self.engine.give("attend", Decision(0, at, scores, p, 0, np.zeros(2), None, "steered"))
-        line = {"decision": 1, "newest": at - 0.1, "arrival": at, "decided": at + 0.01, "set": done, "scored": scored}
+        self.engine.give("attend", Decision(0, at, scores, p, 0, np.zeros(2), None, "steered", at - 0.1))
+        line = {"decision": 1, "newest": at, "arrival": at, "decided": at + 0.01, "set": done, "scored": scored}
         self.engine.take(Noted(at + 0.02, line), at + 0.02)
 
 
@@ -161,6 +161,7 @@ def test_what_came_too_late_then_is_not_acted_on_now_and_latencies_are_those_of_
     assert (ledger.n, ledger.n_dropped) == (3, 1)
     assert ledger.latency.n == 1
     assert ledger.latency.max == pytest.approx(0.02)
+    assert ledger.stages["sample to arrival"].max == pytest.approx(0.1), "from the newest sample, whatever was noted"
     assert rig.engine.latency.n == 0, "nothing is measured in a replay"
 
 

@@ -56,6 +56,16 @@ def test_follows_attention():
     assert decisions[1].newest - decisions[0].newest == 8
 
 
+def test_the_newest_sample_has_its_own_time_though_a_later_control_came_before():
+    one = node()
+    (last, *_), at = play(one, [CLOCK, *items(RUN, stop=512)])[::-1], CLOCK.time(512)
+    (held,) = play(one, [Marker(last.time + 1.5, "tick")])
+    (after, *_) = play(one, items(RUN, 512, 520))
+    assert np.isnan(held.newest_time), "it comes from control alone"
+    assert after.newest_time == CLOCK.time(after.newest) < at + 0.25
+    assert after.time == held.time == last.time + 1.5, "time does not go back"
+
+
 def test_sham_favours_the_other():
     true, sham = play(node(), [CLOCK, *items(RUN)])[-1], play(node(sham=True), [CLOCK, *items(RUN)])[-1]
     np.testing.assert_array_equal(sham.probability, true.probability)
