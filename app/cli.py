@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from earmark.devices.limits import too_little_address_space  # all of it, while there is memory
+from earmark.devices.processes.limits import too_little_address_space  # all of it, while there is memory
 
 
 def main() -> None:

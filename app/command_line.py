@@ -9,29 +9,29 @@ import typer
 from typer.core import TyperGroup
 
 from earmark.app.bench import bench
-from earmark.app.calibrate import calibrate
-from earmark.app.compile import compile_decoder
+from earmark.app.commands.calibrate import calibrate
+from earmark.app.commands.compile import compile_decoder
+from earmark.app.commands.dashboard import dashboard
+from earmark.app.commands.demo import demo
+from earmark.app.commands.describe import describe
+from earmark.app.commands.evaluate import evaluate
+from earmark.app.commands.import_run import import_run
+from earmark.app.commands.level import level
+from earmark.app.commands.new import new
+from earmark.app.commands.play import play
+from earmark.app.commands.record import record
+from earmark.app.commands.replay import replay
+from earmark.app.commands.report import report
+from earmark.app.commands.run import run
+from earmark.app.commands.serve import control, serve
+from earmark.app.commands.sound_devices import devices
+from earmark.app.commands.stream import stream
+from earmark.app.commands.streams import streams
+from earmark.app.commands.train import train
 from earmark.app.console import fail, speak_any_encoding, warn
-from earmark.app.dashboard.command import dashboard
-from earmark.app.demo import demo
-from earmark.app.describe import describe
-from earmark.app.devices import devices
 from earmark.app.doctor import doctor
-from earmark.app.evaluate import evaluate
-from earmark.app.import_run import import_run
-from earmark.app.level import level
-from earmark.app.new import new
-from earmark.app.play import play
-from earmark.app.record import record
-from earmark.app.replay import replay
-from earmark.app.report.command import report
-from earmark.app.run import run
-from earmark.app.serve import control, serve
-from earmark.app.stream import stream
-from earmark.app.streams import streams
-from earmark.app.train import train
 from earmark.app.warned import tell_warnings
-from earmark.devices.limits import raise_open_files
+from earmark.devices.processes.limits import raise_open_files
 
 
 class _Commands(TyperGroup):

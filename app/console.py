@@ -132,13 +132,13 @@ def write_json(path: Path | None, value: Any) -> None:
 @contextmanager
 def failures() -> Iterator[None]:
     """Turn the errors that a person can do something about into a message and exit status 1."""
-    from earmark.app.config import ConfigError
+    from earmark.app.config.session import ConfigError
     from earmark.devices.audio.scene import AudioError
-    from earmark.devices.limits import LimitError
-    from earmark.devices.lsl_info import StreamError
-    from earmark.devices.recorder import RecordingFailed
-    from earmark.devices.recordings import RecordingError
-    from earmark.devices.xdf import XdfError
+    from earmark.devices.files.recordings import RecordingError
+    from earmark.devices.files.xdf import XdfError
+    from earmark.devices.processes.limits import LimitError
+    from earmark.devices.processes.recorder import RecordingFailed
+    from earmark.devices.sources.lsl_description import StreamError
     from earmark.pipeline.decoders.decoder import DecoderError
     from earmark.pipeline.stream import WiringError
 

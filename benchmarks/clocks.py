@@ -38,18 +38,18 @@ from scipy.interpolate import CubicSpline
 from scipy.stats import binomtest
 
 from benchmarks.listeners import VOICES, judged, voices
-from earmark.devices import xdf
-from earmark.devices.continuity import Continuity
-from earmark.devices.lsl_info import make_info
-from earmark.devices.recorded_run import Trial, cut
-from earmark.devices.recordings import open_recording
-from earmark.devices.run_file import Talker, read_run, write_run
-from earmark.devices.simulate import PRESETS, Listener
+from earmark.devices.files import xdf
+from earmark.devices.files.recorded_run import Trial, cut
+from earmark.devices.files.recordings import open_recording
+from earmark.devices.files.run_file import Talker, read_run, write_run
+from earmark.devices.simulate.listener import PRESETS, Listener
+from earmark.devices.sources.continuity import Continuity
+from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.decoding_graph import decoding_graph
 from earmark.pipeline.envelope import EnvelopeConfig
-from earmark.pipeline.run import Run
+from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.stream import Block, ClockMap, Gap, Item, StreamSpec
 
 SFREQ, PACKET = 250.0, 12

@@ -36,13 +36,13 @@ import psutil
 import typer
 
 import earmark.app.console as app_console
-import earmark.devices.player
+import earmark.devices.simulate.player
 from benchmarks.fuzz_inputs import make_inputs
 from earmark.app.command_line import app
-from earmark.app.tape_player import TapePlayer
+from earmark.app.replay.player import TapePlayer
 from earmark.app.warned import tell_warnings
-from earmark.devices import xdf
-from earmark.devices.sealed import Sealer
+from earmark.devices.files import xdf
+from earmark.devices.files.sealed import Sealer
 
 #: Seconds of computing and of waiting, and bytes, that one command may take: many times what it takes of a healthy
 #: file, on a machine that is busy with other things.
@@ -406,7 +406,7 @@ def _do(command: list[str]) -> int:
 
 
 def _work(pipe: Connection) -> None:
-    earmark.devices.player.Player = _Silent  # type: ignore[assignment,misc]
+    earmark.devices.simulate.player.Player = _Silent  # type: ignore[assignment,misc]
     tell_warnings(app_console.warn)
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
     while (job := pipe.recv()) is not None:

@@ -15,9 +15,9 @@ import pybv
 import soundfile
 
 from benchmarks.sessions import CONFIG, SFREQ, slow, write_session
-from earmark.app.import_run import import_run
-from earmark.app.train import train
-from earmark.devices import xdf
+from earmark.app.commands.import_run import import_run
+from earmark.app.commands.train import train
+from earmark.devices.files import xdf
 
 SECONDS = 20
 #: A graph with nodes of most kinds, and all of their settings.

@@ -36,8 +36,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from earmark.devices.engine_cache import EngineCache
-from earmark.devices.latency import busy_core, measure
+from earmark.devices.files.engine_cache import EngineCache
+from earmark.devices.processes.latency import busy_core, measure
 from earmark.kernels.runtime import BACKENDS
 from earmark.kernels.runtime.backend import Arrays, Backend, BackendError, Network, Policy, Tensors, as_tuple
 from earmark.kernels.runtime.cuda import no_cuda

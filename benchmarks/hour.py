@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 import psutil
 
+from earmark.app.commands.demo import simulated_session
+from earmark.app.config.modes import Mode
+from earmark.app.config.protocol import Calibration, Protocol, RunPlan
 from earmark.app.console import say
-from earmark.app.demo import simulated_session
 from earmark.app.environment import environment
-from earmark.app.modes import Mode
-from earmark.app.protocol import Calibration, Protocol, RunPlan
+from earmark.app.replay.verify import Replay
 from earmark.app.report.read_session import session_figures
-from earmark.app.supervisor import Supervisor
-from earmark.app.verify import Replay
-from earmark.devices import xdf
-from earmark.devices.lsl_log import quiet_liblsl
-from earmark.devices.session_file import Consumed, SessionFile
+from earmark.app.session.supervisor import Supervisor
+from earmark.devices.files import xdf
+from earmark.devices.files.session_file import Consumed, SessionFile
+from earmark.devices.sources.lsl_log import quiet_liblsl
 from earmark.pipeline.stream import Block, ClockMap
 
 #: Seconds between looks; length of a trial of the calibration; between cues of the loop.

@@ -30,18 +30,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from earmark.app.demo import CALIBRATION, N_TRIALS, SWITCH_S
-from earmark.app.protocol import MOST_IN_A_ROW, draw_order
-from earmark.devices.recorded_run import RecordedRun, Signal, Trial, prepare
-from earmark.devices.session_run import REORIENT_S
-from earmark.devices.simulate import PRESETS, Listener, ListenerConfig
+from earmark.app.commands.demo import CALIBRATION, N_TRIALS, SWITCH_S
+from earmark.app.config.protocol import MOST_IN_A_ROW, draw_order
+from earmark.devices.files.recorded_run import RecordedRun, Signal, Trial, prepare
+from earmark.devices.files.session_run import REORIENT_S
+from earmark.devices.simulate.listener import PRESETS, Listener, ListenerConfig
 from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
 from earmark.pipeline.decoders.moments import moments
 from earmark.pipeline.decoders.presets import EEG, IEEG, Preset
 from earmark.pipeline.envelope import EnvelopeConfig, speech_envelope
-from earmark.pipeline.metrics import chance_limit
-from earmark.pipeline.run import Run
-from earmark.pipeline.scoring import judge
+from earmark.pipeline.evaluation.metrics import chance_limit
+from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.evaluation.score_run import judge
 from earmark.pipeline.stream import StreamSpec
 
 VOICES = ("Joe", "Ada")

@@ -38,9 +38,9 @@ from rich.table import Table
 from scipy.signal import butter, sosfilt, sosfilt_zi
 from scipy.stats import binomtest
 
-from earmark.app.runs import DecoderKind, maker
-from earmark.devices.recorded_run import RecordedRun, Signal, Trial, prepare
-from earmark.devices.simulate import Listener, ListenerConfig
+from earmark.app.training.runs import DecoderKind, maker
+from earmark.devices.files.recorded_run import RecordedRun, Signal, Trial, prepare
+from earmark.devices.simulate.listener import Listener, ListenerConfig
 from earmark.pipeline.decoders.decoder import correlate
 from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
 from earmark.pipeline.decoders.matcher import MatcherDecoder
@@ -49,8 +49,8 @@ from earmark.pipeline.decoders.network_decoder import NetworkDecoder, network_pr
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.decoders.training import TrainingConfig
 from earmark.pipeline.envelope import EnvelopeConfig, speech_envelope
-from earmark.pipeline.run import Run
-from earmark.pipeline.splits import time_halves
+from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.evaluation.splits import time_halves
 from earmark.pipeline.stream import StreamSpec
 
 #: Who listens in simulated sessions: answers a little more weakly than the typical listener.

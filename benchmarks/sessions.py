@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.app.config import parse_config
-from earmark.app.loop_records import copied_decoders
-from earmark.devices.lsl import Arrival
-from earmark.devices.lsl_info import StreamDescription, describe_xml, make_info
-from earmark.devices.session_writer import Digest, SessionWriter
+from earmark.app.config.session import parse_config
+from earmark.app.engine.events_file import copied_decoders
+from earmark.devices.files.session_writer import Digest, SessionWriter
+from earmark.devices.sources.lsl import Arrival
+from earmark.devices.sources.lsl_description import StreamDescription, describe_xml, make_info
 from earmark.pipeline.decoding_graph import CONTROL
 from earmark.pipeline.graph import Graph
 from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec

@@ -36,13 +36,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from earmark.devices import xdf
-from earmark.devices.bids import read_bids
-from earmark.devices.lsl_info import make_info
-from earmark.devices.recordings import open_recording
-from earmark.devices.run_file import read_run
+from earmark.devices.files import xdf
+from earmark.devices.files.bids import read_bids
+from earmark.devices.files.recordings import open_recording
+from earmark.devices.files.run_file import read_run
+from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.run import Run
+from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.stream import StreamSpec
 
 ROOT = Path(__file__).parents[1]

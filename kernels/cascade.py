@@ -1,4 +1,4 @@
-"""IIR filtering sample by sample, for blocks of any length."""
+"""Cascades of second-order sections (IIR filters), run sample by sample on blocks of any length."""
 
 from __future__ import annotations
 

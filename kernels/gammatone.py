@@ -1,4 +1,4 @@
-"""Compressed envelopes of gammatone filters, sample by sample, for blocks of any length."""
+"""Compressed envelopes of a gammatone filter bank, run sample by sample on blocks of any length."""
 
 from __future__ import annotations
 

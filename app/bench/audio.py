@@ -42,7 +42,7 @@ def audio(
 
     from earmark.app.console import console, failures, write_json
     from earmark.app.environment import environment
-    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     with failures():
@@ -136,7 +136,7 @@ def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float
 @contextmanager
 def _load() -> Iterator[None]:
     """A thread of this process computes in Python, and another process does."""
-    from earmark.devices.latency import busy_core
+    from earmark.devices.processes.latency import busy_core
 
     stop = threading.Event()
 
@@ -208,9 +208,9 @@ def _played(sink: Sink, seconds: float, own_process: bool) -> dict[str, float]:
 
 def _run(at: Any, names: Any, sink: Sink, seconds: float, with_load: bool, out: Any) -> None:
     """Play as the audio process does, and note when each buffer was asked for; the process ends here."""
+    from earmark.devices.audio.control_block import Seqlock, Status
     from earmark.devices.audio.inputs import Microphone
     from earmark.devices.audio.playback import Playback
-    from earmark.devices.audio.records import Seqlock, Status
     from earmark.devices.audio.scene import AudioError
     from earmark.devices.audio.shared import SharedPrepared
 

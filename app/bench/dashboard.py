@@ -41,7 +41,7 @@ def dashboard(
 
     from earmark.app.console import console, fail, write_json
     from earmark.app.environment import environment
-    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.devices.sources.lsl_log import quiet_liblsl
     from earmark.kernels.extras import install
 
     if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):
@@ -124,7 +124,7 @@ def _application() -> Any:
     from PySide6.QtWidgets import QApplication
     from threadpoolctl import threadpool_limits
 
-    from earmark.app.dashboard import theme
+    from earmark.app.dashboard.frame import theme
 
     threadpool_limits(1)
     app = QApplication([])
@@ -133,8 +133,8 @@ def _application() -> Any:
 
 
 def _sweep(n_channels: int, sfreq: float, seconds: float, out: Any) -> None:
-    from earmark.app.dashboard.traces import Sweep
-    from earmark.devices.signal_ring import Samples
+    from earmark.app.dashboard.panels.sweep import Sweep
+    from earmark.devices.processes.signal_ring import Samples
 
     app, data = _application(), _signal(n_channels, sfreq)
     view, n = Sweep(), round(sfreq / FPS)
@@ -184,7 +184,7 @@ def window(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
 def _look(folder: str, seconds: float, out: Any) -> None:
     from PySide6.QtCore import QSettings, QTimer
 
-    from earmark.app.dashboard.window import Window
+    from earmark.app.dashboard.frame.window import Window
 
     app = _application()
     shown = Window(QSettings(f"{folder}/window.ini", QSettings.Format.IniFormat), Path(folder))
@@ -235,10 +235,10 @@ def _publish(folder: str, n_channels: int, sfreq: float, up: Any, stop: Any) -> 
     """Write boards ten times a second, signal and sound fifty times, as engine and audio process do."""
     import pylsl
 
-    from earmark.app.channel import Server
-    from earmark.devices.audio.records import LAYOUTS, Seqlock, Status
-    from earmark.devices.board import Board
-    from earmark.devices.signal_ring import SignalRing
+    from earmark.app.session.channel import Server
+    from earmark.devices.audio.control_block import LAYOUTS, Seqlock, Status
+    from earmark.devices.processes.board import Board
+    from earmark.devices.processes.signal_ring import SignalRing
 
     data, hop = _signal(n_channels, sfreq), round(sfreq / 50)
     ring = SignalRing(n_channels=n_channels, n_samples=round(30 * sfreq), sfreq=sfreq)

@@ -39,7 +39,7 @@ def decoder(
     """
     from rich.table import Table
 
-    from earmark.app.compile import quiet_exporter
+    from earmark.app.commands.compile import quiet_exporter
     from earmark.app.console import console, failures, write_json
     from earmark.app.environment import environment
 
@@ -149,7 +149,7 @@ def on_every_backend(module: nn.Module, example: tuple[Tensor, ...], n: int) -> 
 
 def timed(answers: dict[str, Callable[[], object]], n: int) -> list[dict[str, Any]]:
     """Latencies of several ways to answer, idle and beside a process that keeps a core busy."""
-    from earmark.devices.latency import busy_core, measure
+    from earmark.devices.processes.latency import busy_core, measure
 
     found = []
     for load in ("idle", "busy"):

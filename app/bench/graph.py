@@ -65,7 +65,7 @@ def graph(
 
     from earmark.app.console import console, write_json
     from earmark.app.environment import environment
-    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     found: dict[str, Any] = {"environment": environment(), "hop_s": HOP_S}
@@ -103,7 +103,7 @@ def _spec(name: str, sfreq: float, kind: str, n_channels: int, unit: str) -> Any
 
 def _open(n_channels: int, sfreq: float) -> Any:
     """The graph of a session, open."""
-    from earmark.app.config import parse_config
+    from earmark.app.config.session import parse_config
 
     config = parse_config(SESSION.format(source_id="bench"), "bench")
     graph = config.graph()
@@ -176,8 +176,8 @@ def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, flo
 def _send(n_channels: int, sfreq: float, chunk: int, source_id: str, stop: Any) -> None:
     import pylsl
 
-    from earmark.devices.lsl_info import make_info
-    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.devices.sources.lsl_description import make_info
+    from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     outlet = pylsl.StreamOutlet(make_info(_spec(source_id, sfreq, "eeg", n_channels, "uV"), "EEG", source_id))
@@ -210,9 +210,9 @@ def _ages(newest: Callable[[], float | None], seconds: float) -> tuple[np.ndarra
 
 
 def _receive_earmark(source_id: str, hop_s: float, whole: bool, seconds: float, out: Any) -> None:
-    from earmark.app.config import parse_config
-    from earmark.app.engine import Engine
-    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.app.config.session import parse_config
+    from earmark.app.engine.engine import Engine
+    from earmark.devices.sources.lsl_log import quiet_liblsl
     from earmark.pipeline.stream import Block
 
     quiet_liblsl()
@@ -337,9 +337,9 @@ def memory(n_channels: int = 64, sfreq: float = 1000.0) -> dict[str, Any]:
 def _hour(n_channels: int, sfreq: float, out: Any) -> None:
     import psutil
 
-    from earmark.devices.lsl import Arrival
-    from earmark.devices.lsl_info import describe_xml, make_info
-    from earmark.devices.session_writer import Digest, SessionWriter
+    from earmark.devices.files.session_writer import Digest, SessionWriter
+    from earmark.devices.sources.lsl import Arrival
+    from earmark.devices.sources.lsl_description import describe_xml, make_info
     from earmark.pipeline.stream import Block, ClockMap
 
     graph = _open(n_channels, sfreq)

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from earmark.app.backends import BackendName
+from earmark.app.config.backends import BackendName
 from earmark.app.console import JsonFile
-from earmark.app.runs import DecoderKind
+from earmark.app.training.runs import DecoderKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from earmark.devices.simulate import ListenerConfig
-    from earmark.pipeline.run import Run
+    from earmark.devices.simulate.listener import ListenerConfig
+    from earmark.pipeline.evaluation.run import Run
 
 #: What the loop is measured with.
 SFREQ = 1000.0
@@ -67,7 +67,7 @@ def loop(
 
     from earmark.app.console import console, fail, failures, write_json
     from earmark.app.environment import environment
-    from earmark.devices.lsl_log import quiet_liblsl
+    from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     if backend and not decoder.network:
@@ -104,8 +104,8 @@ def simulated_runs(
     listener: ListenerConfig, n_runs: int, seconds: float, who: tuple[str, ...] = ("Joe", "Ada")
 ) -> list[Run]:
     """Sessions of a simulated listener to made-up envelopes of some talkers, faster than real time."""
-    from earmark.devices.recorded_run import RecordedRun, Signal, Trial, prepare
-    from earmark.devices.simulate import Listener
+    from earmark.devices.files.recorded_run import RecordedRun, Signal, Trial, prepare
+    from earmark.devices.simulate.listener import Listener
     from earmark.pipeline.decoders.presets import EEG
     from earmark.pipeline.stream import StreamSpec
 
@@ -133,9 +133,9 @@ def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
 
 
 def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> ListenerConfig:
-    from earmark.app.runs import maker
-    from earmark.app.train import train_and_save
-    from earmark.devices.simulate import PRESETS
+    from earmark.app.commands.train import train_and_save
+    from earmark.app.training.runs import maker
+    from earmark.devices.simulate.listener import PRESETS
     from earmark.pipeline.decoders.presets import EEG
 
     listener = replace(PRESETS["easy"], sfreq=SFREQ)
@@ -143,9 +143,9 @@ def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> Listener
     if not kind.network:
         train_and_save(runs, maker(kind, EEG), EEG, folder / "decoder")
         return listener
-    from earmark.app.compile import quiet_exporter
-    from earmark.devices.decoder_folder import Facts, load_decoder, save_decoder
-    from earmark.devices.engine_cache import EngineCache
+    from earmark.app.commands.compile import quiet_exporter
+    from earmark.devices.files.decoder_folder import Facts, load_decoder, save_decoder
+    from earmark.devices.files.engine_cache import EngineCache
     from earmark.kernels.runtime import BACKENDS
     from earmark.kernels.runtime.backend import Policy
     from earmark.pipeline.decoders.training import TrainingConfig
@@ -165,17 +165,17 @@ def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> Listener
 def _measure(
     folder: Path, listener: ListenerConfig, part: str, seconds: float, backends: Sequence[str], *, burn: bool
 ) -> dict[str, Any]:
-    from earmark.app.config import parse_config
-    from earmark.app.loop import Loop
+    from earmark.app.config.session import parse_config
+    from earmark.app.engine.closed_loop import Loop
     from earmark.app.report.read_session import session_figures
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.outlets import SoundOutlets
     from earmark.devices.audio.prepare import prepare
     from earmark.devices.audio.scene import AudioError, Scene, Talker
     from earmark.devices.audio.sinks import DeviceSink, NullSink
-    from earmark.devices.latency import busy_core
-    from earmark.devices.lsl import Outlet
-    from earmark.devices.simulate_live import ListenerProcess, LiveConfig
+    from earmark.devices.processes.latency import busy_core
+    from earmark.devices.simulate.live import ListenerProcess, LiveConfig
+    from earmark.devices.sources.lsl import Outlet
     from earmark.pipeline.envelope import EnvelopeConfig
     from earmark.pipeline.stream import StreamSpec
 

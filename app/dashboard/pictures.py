@@ -16,12 +16,12 @@ from pathlib import Path
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
-from earmark.app.channel import Client
-from earmark.app.dashboard import theme
-from earmark.app.dashboard.launch import board_of
-from earmark.app.dashboard.process import make_application
-from earmark.app.dashboard.snapshot import Snapshot
-from earmark.app.dashboard.window import Window
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.window import Window
+from earmark.app.dashboard.launch.process import make_application
+from earmark.app.dashboard.launch.sessions import board_of
+from earmark.app.session.channel import Client
 from earmark.pipeline.gain_control import STALE_S, Situation
 
 #: Where pictures go, their size in pixels, seconds of the run before they are taken, and the longest wait, s.
@@ -29,8 +29,8 @@ HERE, SIZE, AFTER_S, PATIENCE_S = Path(__file__).parent, (1280, 720), 45.0, 300.
 
 
 def _session(folder: Path) -> None:
-    from earmark.app.demo import simulated_session
-    from earmark.app.protocol import Calibration, Protocol, RunPlan
+    from earmark.app.commands.demo import simulated_session
+    from earmark.app.config.protocol import Calibration, Protocol, RunPlan
 
     calibration = Calibration(n_trials=6, trial_s=12.0, pause_s=0.0)
     protocol = Protocol(calibration=calibration, run=RunPlan(seconds=300.0, switch_every_s=20.0))

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from earmark.app.doctor.check import Check, run_tool
 from earmark.devices.audio.scene import AudioError
-from earmark.devices.limits import address_space as limited_address_space
-from earmark.devices.limits import open_files as files
-from earmark.devices.limits import raise_open_files, too_few_files, too_little_address_space
-from earmark.devices.recorder import RING_BYTES
-from earmark.devices.segment import MORE_ROOM, PLACE, Segment, free_bytes
+from earmark.devices.processes.limits import address_space as limited_address_space
+from earmark.devices.processes.limits import open_files as files
+from earmark.devices.processes.limits import raise_open_files, too_few_files, too_little_address_space
+from earmark.devices.processes.recorder import RING_BYTES
+from earmark.devices.processes.shared_memory import MORE_ROOM, PLACE, Segment, free_bytes
 
 DISTRIBUTION = "earmark"
 MIB = 2**20

@@ -30,7 +30,7 @@ def lsl_library() -> Check:
     try:
         import pylsl
 
-        from earmark.devices.lsl_log import quiet_liblsl
+        from earmark.devices.sources.lsl_log import quiet_liblsl
     except (ImportError, RuntimeError, OSError) as error:  # pylsl raises RuntimeError where liblsl is not found
         return Check("LSL library", "fail", f"cannot be loaded: {error}", "pip install --force-reinstall pylsl")
     quiet_liblsl()

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.app.latency_stages import STAGES, TOTAL, StageTimer
-from earmark.devices.rate import BLIND, LOST, percent, rate_words
-from earmark.devices.session_run import REORIENT_S
+from earmark.app.engine.latency_stages import STAGES, TOTAL, StageTimer
+from earmark.devices.files.session_run import REORIENT_S
+from earmark.devices.sources.rate import BLIND, LOST, percent, rate_words
+from earmark.pipeline.evaluation.metrics import chance_limit, switch_latencies
 from earmark.pipeline.gain_control import STALE_S, Situation
-from earmark.pipeline.metrics import chance_limit, switch_latencies
 from earmark.pipeline.stream import Decision
 
 #: Seconds after a cue from which on decisions are expected to be right.
@@ -147,7 +147,7 @@ class Measured:
     latencies : array, shape (n_switches,)
         Seconds from each switch to the first right decision that lasts; NaN if there was none.
     stages : dict of str to array
-        Seconds of each of :data:`earmark.app.latency_stages.STAGES` and of :data:`earmark.app.latency_stages.TOTAL`.
+        Seconds of each stage of :mod:`earmark.app.engine.latency_stages`, and of its total.
     n_dropped : int
         Decisions that came too late.
     """
@@ -181,7 +181,7 @@ class SessionFigures(Measured):
     cues : tuple of (float, str)
         When who.
     accuracy : dict or str
-        By decision window, as :meth:`earmark.pipeline.evaluation.Evaluation.to_json` gives it; or why it is not
+        By decision window, as :meth:`earmark.pipeline.evaluation.results.Evaluation.to_json` gives it; or why it is not
         measured.
     masked : dict of str to float
         Share of the time for which each electrode was not trusted.
@@ -282,7 +282,7 @@ def count_windows(decisions: Decisions, cues: Cues, window_s: float, hop_s: floa
     """Count decision windows, and those in which the talker cued had a higher score than any other.
 
     A window ends with its newest sample. Those count that do not overlap (give or take half a hop, since times
-    scatter) and that begin at least :data:`earmark.devices.session_run.REORIENT_S` after the newest cue.
+    scatter) and that begin at least :data:`earmark.devices.files.session_run.REORIENT_S` after the newest cue.
     """
     cued, since = cues.at(decisions.newest)
     usable = decisions.scored & (cued >= 0) & (since >= REORIENT_S + window_s)

@@ -307,7 +307,7 @@ def report_html(found: Mapping[str, Any], title: str = "Attention decoding") -> 
     Parameters
     ----------
     found : mapping
-        From :meth:`earmark.pipeline.evaluation.Evaluation.to_json`, or that through a JSON file.
+        From :meth:`earmark.pipeline.evaluation.results.Evaluation.to_json`, or that through a JSON file.
     title : str
         Heading; plain text.
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from earmark.app.loop_records import parts, read_events
-from earmark.app.modes import Mode
+from earmark.app.config.modes import Mode
+from earmark.app.engine.events_file import parts, read_events
+from earmark.app.replay.verify import Replay
 from earmark.app.report.figures import (
     Cues,
     SessionFigures,
@@ -21,14 +22,13 @@ from earmark.app.report.figures import (
     sound_counters,
     stream_rates,
 )
-from earmark.app.verify import Replay
-from earmark.devices.corpus import evaluate_corpus
-from earmark.devices.decoder_folder import load_decoder
-from earmark.devices.recorded_run import RunError
-from earmark.devices.session_file import LONGEST_S, Consumed, Noted, SessionFile
-from earmark.devices.session_run import CUES, read_cues, read_session_runs
-from earmark.pipeline.evaluate import WINDOWS
-from earmark.pipeline.splits import TRAINED_ELSEWHERE
+from earmark.devices.files.corpus import evaluate_corpus
+from earmark.devices.files.decoder_folder import load_decoder
+from earmark.devices.files.recorded_run import RunError
+from earmark.devices.files.session_file import LONGEST_S, Consumed, Noted, SessionFile
+from earmark.devices.files.session_run import CUES, read_cues, read_session_runs
+from earmark.pipeline.evaluation.evaluate import WINDOWS
+from earmark.pipeline.evaluation.splits import TRAINED_ELSEWHERE
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item
 
 
@@ -102,7 +102,7 @@ def session_figures(path: Path) -> SessionFigures:
 
     Raises
     ------
-    ConfigError, earmark.devices.xdf.XdfError, earmark.pipeline.decoders.decoder.DecoderError, ValueError
+    ConfigError, earmark.devices.files.xdf.XdfError, earmark.pipeline.decoders.decoder.DecoderError, ValueError
         If it cannot be replayed, or holds no decision.
     """
     files, read = parts(path), _Read()
@@ -163,8 +163,8 @@ def _check(path: Path, read: _Read, talkers: Sequence[str]) -> None:
 
 def _accuracy(files: Sequence[Path], decoder: Any, about: Mapping[str, Any]) -> dict[str, Any] | str:
     """Accuracy by decision window of the decoder as it was, on signals it had not seen; a null beside it."""
-    from earmark.app.config import parse_config
-    from earmark.app.evaluate import Trained
+    from earmark.app.commands.evaluate import Trained
+    from earmark.app.config.session import parse_config
 
     attention = parse_config(about["config"], "the recording").attention
     assert attention is not None

@@ -16,13 +16,13 @@ def figures_of(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    OSError, ValueError, earmark.app.config.ConfigError, earmark.devices.xdf.XdfError,
+    OSError, ValueError, earmark.app.config.session.ConfigError, earmark.devices.files.xdf.XdfError,
     earmark.pipeline.decoders.decoder.DecoderError
         If it cannot be replayed, or holds no decision.
     """
     from earmark.app.report.read_session import session_figures
-    from earmark.app.worth import run_words
-    from earmark.devices.decoder_folder import load_decoder
+    from earmark.app.report.worth import run_words
+    from earmark.devices.files.decoder_folder import load_decoder
 
     recording = folder / "loop.xdf"
     decoder, facts = load_decoder(recording.with_suffix(".decoder"))
@@ -70,8 +70,8 @@ def _known(value: float) -> float | None:
 
 
 if __name__ == "__main__":
-    from earmark.app.config import ConfigError
-    from earmark.devices.xdf import XdfError
+    from earmark.app.config.session import ConfigError
+    from earmark.devices.files.xdf import XdfError
     from earmark.pipeline.decoders.decoder import DecoderError
 
     try:

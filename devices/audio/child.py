@@ -20,7 +20,7 @@ from earmark.devices.audio.scene import AudioError, Prepared
 from earmark.devices.audio.shared import PreparedAt, SharedPrepared
 from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink, other_outputs
 from earmark.devices.audio.sources import LiveSource
-from earmark.devices.spawn import leave_signals_to_parent
+from earmark.devices.processes.spawn import leave_signals_to_parent
 
 #: Seconds that an orphan has to fade out before it ends anyway.
 ORPHAN_S = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from earmark.devices.clock_fit import ClockFit
+from earmark.devices.sources.clock_fit import ClockFit
 from earmark.pipeline.stream import ClockMap
 
 #: Seconds of buffers that are judged together, and the least number of buffers.

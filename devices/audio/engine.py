@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 
 import pylsl
 
-from earmark.devices.audio.audio_process import AudioProcess
 from earmark.devices.audio.child import Job
+from earmark.devices.audio.control_block import Gains, Operator, Seqlock, Status, padded
 from earmark.devices.audio.feeds import LslFeed
 from earmark.devices.audio.playback import Names, Resume
 from earmark.devices.audio.prepare import prepare
-from earmark.devices.audio.records import Gains, Operator, Seqlock, Status, padded
+from earmark.devices.audio.process import AudioProcess
 from earmark.devices.audio.rings import PCM_S, AppliedLog, Entry, LiveRing, PcmRing
 from earmark.devices.audio.scene import Applied, AudioError, Prepared, Scene
 from earmark.devices.audio.shared import SharedPrepared

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from earmark.devices.audio.ramp import raised_cosine
 from earmark.devices.audio.rings import LiveRing
 from earmark.devices.audio.scene import AudioError
-from earmark.devices.lsl import Arrival, Inlet
-from earmark.devices.lsl_info import StreamError
-from earmark.devices.lsl_search import StreamSelector
-from earmark.devices.overrides import NOTHING
+from earmark.devices.sources.lsl import Arrival, Inlet
+from earmark.devices.sources.lsl_description import StreamError
+from earmark.devices.sources.lsl_search import StreamSelector
+from earmark.devices.sources.overrides import NOTHING
 from earmark.pipeline.stream import Block
 
 log = logging.getLogger(__name__)

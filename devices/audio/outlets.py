@@ -7,12 +7,12 @@ import threading
 import numpy as np
 import pylsl
 
+from earmark.devices.audio.control_block import Status
 from earmark.devices.audio.engine import AudioEngine
-from earmark.devices.audio.records import Status
 from earmark.devices.audio.rings import Entry, PcmReader
 from earmark.devices.audio.scene import Scene
-from earmark.devices.lsl import Outlet
-from earmark.devices.lsl_info import make_info
+from earmark.devices.sources.lsl import Outlet
+from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.envelope import Envelope, EnvelopeConfig
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.devices.audio.dac_clock import DacClock
-from earmark.devices.audio.inputs import Microphone
-from earmark.devices.audio.records import (
+from earmark.devices.audio.control_block import (
     ENDED,
     LAYOUTS,
     PLAYING,
@@ -23,6 +21,8 @@ from earmark.devices.audio.records import (
     Seqlock,
     Status,
 )
+from earmark.devices.audio.dac_clock import DacClock
+from earmark.devices.audio.inputs import Microphone
 from earmark.devices.audio.render import Renderer
 from earmark.devices.audio.rings import AppliedLog, PcmRing
 from earmark.devices.audio.scene import Applied, Control, Prepared

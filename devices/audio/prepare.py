@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from earmark.devices.audio.ramp import raised_cosine
 from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
 from earmark.devices.audio.space import speech_gain
-from earmark.devices.regular_file import must_be_regular
+from earmark.devices.files.regular_file import must_be_regular
 
 #: Rates, and frames of a file, beyond which nothing is sound: refused before memory is taken.
 MIN_HZ, MAX_HZ, MAX_FRAMES = 1_000, 1_000_000, 1 << 29

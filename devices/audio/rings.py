@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.devices.audio.records import MAX_TALKERS, padded
+from earmark.devices.audio.control_block import MAX_TALKERS, padded
 from earmark.devices.audio.scene import Applied, Control
-from earmark.devices.segment import Segment
+from earmark.devices.processes.shared_memory import Segment
 from earmark.pipeline.stream import Block, Gap
 
 #: Seconds that the ring of talkers' samples holds: a reader that is later than this loses some.

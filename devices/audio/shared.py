@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from earmark.devices.audio.scene import Prepared, Scene
-from earmark.devices.segment import Segment
+from earmark.devices.processes.shared_memory import Segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from liars import NotFinite
 from small_networks import made
 from typer.testing import CliRunner
 
-from earmark.devices.latency import measure
+from earmark.devices.processes.latency import measure
 from earmark.kernels.runtime import BACKENDS
 
 bench = importlib.import_module("earmark.app.bench.decoder")  # beside it stands the command of that name

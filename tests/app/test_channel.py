@@ -14,8 +14,8 @@ from multiprocessing import AuthenticationError, connection
 
 import pytest
 
-from earmark.app import channel
-from earmark.app.channel import (
+from earmark.app.session import channel
+from earmark.app.session.channel import (
     ADDRESS,
     MAX_CONNECTIONS,
     MAX_UNPROVEN,
@@ -153,7 +153,7 @@ def test_a_long_answer_is_waited_for(tmp_path, monkeypatch):
 SESSION = """
 import sys
 from pathlib import Path
-from earmark.app.channel import Server
+from earmark.app.session.channel import Server
 server = Server(Path(sys.argv[1]), lambda command, arguments: arguments, {})
 print("there", flush=True)
 sys.stdin.read()

@@ -89,7 +89,15 @@ main()
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(
-    "module", ["earmark.app.command_line", "typer", "rich.table", "earmark.app.evaluate", "pylsl", "earmark.app.config"]
+    "module",
+    [
+        "earmark.app.command_line",
+        "typer",
+        "rich.table",
+        "earmark.app.commands.evaluate",
+        "pylsl",
+        "earmark.app.config.session",
+    ],
 )
 def test_ctrl_c_while_it_loads_ends_it_without_a_traceback(module, tmp_path):
     (tmp_path / "session.toml").write_text("")
@@ -177,7 +185,7 @@ def test_ctrl_z_does_not_stop_the_processes_of_a_session():
     """They are of the terminal's group: it sends them what it sends the command."""
     import multiprocessing
 
-    from earmark.devices.spawn import clean_birth
+    from earmark.devices.processes.spawn import clean_birth
 
     with clean_birth():
         ready = multiprocessing.get_context("spawn").Event()
@@ -196,7 +204,7 @@ def test_ctrl_z_does_not_stop_the_processes_of_a_session():
 
 
 def _child(ready):
-    from earmark.devices.spawn import leave_signals_to_parent
+    from earmark.devices.processes.spawn import leave_signals_to_parent
 
     leave_signals_to_parent()
     ready.set()

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from earmark.app.channel import ChannelError, Client, Refused, Server
-from earmark.app.commands import carry_out
-from earmark.app.protocol import RunPlan
-from earmark.app.supervisor import Supervisor
+from earmark.app.config.protocol import RunPlan
+from earmark.app.session.channel import ChannelError, Client, Refused, Server
+from earmark.app.session.requests import carry_out
+from earmark.app.session.supervisor import Supervisor
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_what_a_program_sends_keeps_its_type(client, got):
     ],
 )
 def test_what_is_wrong_is_said_in_plain_words(supervisor, tmp_path, command, said, words):
-    from earmark.app.channel import Said
+    from earmark.app.session.channel import Said
 
     with pytest.raises(Refused) as refused:
         carry_out(supervisor, command, {name: Said(text) for name, text in said.items()})

@@ -12,9 +12,9 @@ from planted import SMALL, planted
 from small_networks import made
 from typer.testing import CliRunner
 
-from earmark.app.compile import BackendName, PrecisionName, compile_decoder, real_windows
-from earmark.app.study import Study
-from earmark.devices.decoder_folder import Facts, save_decoder
+from earmark.app.commands.compile import BackendName, PrecisionName, compile_decoder, real_windows
+from earmark.app.training.study import Study
+from earmark.devices.files.decoder_folder import Facts, save_decoder
 from earmark.kernels.runtime import BACKENDS
 from earmark.kernels.runtime.backend import TOLERANCE
 from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
@@ -44,7 +44,7 @@ def run(*arguments):
 def network(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
-    monkeypatch.setattr("earmark.devices.decoder_folder.load_decoder", lambda _: (Decoder(), None))
+    monkeypatch.setattr("earmark.devices.files.decoder_folder.load_decoder", lambda _: (Decoder(), None))
     return tmp_path
 
 
@@ -118,7 +118,7 @@ def test_one_that_lies_is_not_ready(network, monkeypatch):
 
 def test_judged_on_windows_of_a_recording(network, monkeypatch):
     recorded = [planted(0, n_channels=8), planted(1, n_channels=8, seconds=4.0), planted(2, n_channels=8, seconds=1.0)]
-    monkeypatch.setattr("earmark.app.study.read_study", lambda paths, preset: Study(recorded))
+    monkeypatch.setattr("earmark.app.training.study.read_study", lambda paths, preset: Study(recorded))
     monkeypatch.setattr(Decoder, "spec", make_spec("attention", recorded[0], SMALL), raising=False)
     result = run("--backend", "eager_cpu", "--run", "r.xdf")
     assert result.exit_code == 0, result.output

@@ -5,13 +5,13 @@ import typer
 
 from benchmarks.fuzz import resealed
 from benchmarks.sessions import write_session
-from earmark.app.replay import replay
-from earmark.app.report.command import report
-from earmark.app.tape import survey
-from earmark.app.train import train
-from earmark.devices import xdf
-from earmark.devices.session_file import SessionFile
-from earmark.devices.session_run import CUES
+from earmark.app.commands.replay import replay
+from earmark.app.commands.report import report
+from earmark.app.commands.train import train
+from earmark.app.replay.paced_recording import survey
+from earmark.devices.files import xdf
+from earmark.devices.files.session_file import SessionFile
+from earmark.devices.files.session_run import CUES
 
 
 @pytest.fixture(scope="module")

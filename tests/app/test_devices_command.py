@@ -8,8 +8,8 @@ import sound_servers
 import typer
 from typer.testing import CliRunner
 
-from earmark.app import devices as module
-from earmark.app.devices import LIST, MEASURE, NO_DEVICES, devices
+from earmark.app.commands import sound_devices as module
+from earmark.app.commands.sound_devices import LIST, MEASURE, NO_DEVICES, devices
 from earmark.app.doctor.check import ProbeError, probe
 
 CARD = {

@@ -438,7 +438,7 @@ def test_shared_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "free_bytes", lambda: None)
     assert machine.shared_memory().status == "ok"
     for number, words in ((errno.EROFS, "Read-only file system"), (errno.EACCES, "Permission denied")):
-        monkeypatch.setattr("earmark.devices.segment._Shared", raising(OSError(number, words)))
+        monkeypatch.setattr("earmark.devices.processes.shared_memory._Shared", raising(OSError(number, words)))
         found = machine.shared_memory()
         assert (found.status, words in found.found) == ("fail", True)
         assert "remount,rw" in found.fix

@@ -1,7 +1,7 @@
 import numpy as np
 
-from earmark.app.engine_signals import EngineSignals
-from earmark.devices.signal_ring import SignalReader
+from earmark.app.engine.signals import EngineSignals
+from earmark.devices.processes.signal_ring import SignalReader
 from earmark.pipeline.stream import Block, ClockMap, Gap, StreamSpec
 
 

@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from earmark.app.engine_streams import CALM_S, Behind, StreamStatus
-from earmark.devices.stamp_clock import other_clock
+from earmark.app.engine.inlets import CALM_S, Behind, StreamStatus
+from earmark.devices.sources.stamp_clock import other_clock
 from earmark.pipeline.stream import Gap
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 import earmark.app.console
 from earmark.app.foreign import PlainFormatter, escaped, plain
-from earmark.app.session_events import SessionEvents
+from earmark.app.session.events import SessionEvents
 
 EVIL = [
     "\x1b[2J",
@@ -71,7 +71,7 @@ def test_events_and_log_lines_are_one_line_each(text):
     events.add(f"masked channels: {text}")
     told = []
     events.tell(told.append)
-    record = logging.LogRecord("earmark.devices.lsl", logging.WARNING, "x.py", 1, "channel %s", (text,), None)
+    record = logging.LogRecord("earmark.devices.sources.lsl", logging.WARNING, "x.py", 1, "channel %s", (text,), None)
     for line in (*told, events.newest()[0][2], PlainFormatter("%(levelname)s %(message)s").format(record)):
         assert plain(text) in line
         assert line.isprintable()

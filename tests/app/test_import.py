@@ -10,8 +10,8 @@ import soundfile
 from typer.testing import CliRunner
 
 from earmark.app.command_line import app
-from earmark.devices.lsl_info import make_info
-from earmark.devices.xdf import boundary, file_header, samples, stream_header, text_sample
+from earmark.devices.files.xdf import boundary, file_header, samples, stream_header, text_sample
+from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.stream import StreamSpec
 
@@ -110,7 +110,7 @@ def test_channels_types_bads_and_rate_are_what_the_user_says(folder):
     assert {c["type"][0] for c in run["info"]["desc"][0]["channels"][0]["channel"]} == {"EEG"}
     assert float(run["info"]["nominal_srate"][0]) == 250
     assert np.isnan(run["time_series"][:, 2]).all()
-    from earmark.devices.run_file import read_run
+    from earmark.devices.files.run_file import read_run
 
     neural = read_run(folder / "sub-1.xdf", EEG).neural
     assert not neural[:, 2].any(), "masked throughout"

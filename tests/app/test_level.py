@@ -9,7 +9,7 @@ import sys
 import pytest
 from rig import ENV, ROOT
 
-from earmark.app.sound_config import SoundConfig, TalkerConfig
+from earmark.app.config.sound import SoundConfig, TalkerConfig
 from earmark.devices.audio.levels import cap_dbfs, levels_file, read_levels, store_level
 from earmark.devices.audio.scene import AudioError
 

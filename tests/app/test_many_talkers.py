@@ -7,13 +7,13 @@ import pytest
 import soundfile
 
 from earmark.app.bench.loop import simulated_runs
-from earmark.app.config import ConfigError, parse_config
-from earmark.app.protocol import Calibration, RunPlan
-from earmark.app.runs import DecoderKind, maker
-from earmark.app.train import train_and_save
+from earmark.app.commands.train import train_and_save
+from earmark.app.config.protocol import Calibration, RunPlan
+from earmark.app.config.session import ConfigError, parse_config
+from earmark.app.training.runs import DecoderKind, maker
+from earmark.devices.audio.control_block import MAX_TALKERS
 from earmark.devices.audio.prepare import prepare
-from earmark.devices.audio.records import MAX_TALKERS
-from earmark.devices.simulate import PRESETS, Listener
+from earmark.devices.simulate.listener import PRESETS, Listener
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.decoding_graph import CONTROL
 from earmark.pipeline.emissions import TALKERS

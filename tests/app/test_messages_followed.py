@@ -13,23 +13,23 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from earmark.app.bench.loop import simulated_runs
-from earmark.app.channel import ChannelError, Server
 from earmark.app.command_line import app
-from earmark.app.config import ConfigError, load_config, parse_config
-from earmark.app.network import _not_compiled, network_of
-from earmark.app.protocol import Calibration, ProtocolError, load_protocol
-from earmark.app.runs import DecoderKind, maker
-from earmark.app.session import Session
-from earmark.app.session_states import SessionError
-from earmark.app.session_training import refuse_short
-from earmark.app.sound_config import SoundConfig, TalkerConfig
-from earmark.app.train import train_and_save
+from earmark.app.commands.train import train_and_save
+from earmark.app.config.protocol import Calibration, ProtocolError, load_protocol
+from earmark.app.config.session import ConfigError, load_config, parse_config
+from earmark.app.config.sound import SoundConfig, TalkerConfig
+from earmark.app.engine.live_network import _not_compiled, network_of
+from earmark.app.session.channel import ChannelError, Server
+from earmark.app.session.session import Session
+from earmark.app.session.states import SessionError
+from earmark.app.session.training import refuse_short
+from earmark.app.training.runs import DecoderKind, maker
 from earmark.devices.audio import sinks
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.scene import AudioError
 from earmark.devices.audio.sinks import DeviceSink
-from earmark.devices.simulate import PRESETS as LISTENERS
-from earmark.devices.simulate import Listener
+from earmark.devices.simulate.listener import PRESETS as LISTENERS
+from earmark.devices.simulate.listener import Listener
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import StreamSpec, WiringError

@@ -6,9 +6,9 @@ from messages import COMMAND, EXTRA, KEY_IN_TABLE, OPTION, ROOT, SET, TABLE, tex
 from typer.main import get_command
 
 from earmark.app.command_line import app
-from earmark.app.config import KINDS, AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
-from earmark.app.protocol import Calibration, CueConfig, RunPlan, TrialConfig
-from earmark.app.sound_config import SoundConfig, TalkerConfig
+from earmark.app.config.protocol import Calibration, CueConfig, RunPlan, TrialConfig
+from earmark.app.config.session import KINDS, AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
+from earmark.app.config.sound import SoundConfig, TalkerConfig
 from earmark.pipeline.attend import AttendConfig
 
 ALL = [text for text in texts() if "var(--" not in text.words]  # no styles of pages

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from earmark.app.command_line import app
-from earmark.app.config import load_config
-from earmark.app.protocol import load_protocol
-from earmark.app.session import Session
+from earmark.app.config.protocol import load_protocol
+from earmark.app.config.session import load_config
+from earmark.app.session.session import Session
 
 RUN = CliRunner()
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.app.new import PROTOCOL
-from earmark.app.protocol import (
+from earmark.app.commands.new import PROTOCOL
+from earmark.app.config.protocol import (
     Calibration,
     Protocol,
     ProtocolError,

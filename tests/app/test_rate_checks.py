@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from earmark.app.preflight import _rate
 from earmark.app.report.figures import stream_rates
-from earmark.devices.rate import RateWatch
+from earmark.app.session.preflight import _rate
+from earmark.devices.sources.rate import RateWatch
 
 
 def engine(real, *, blind=False, missing=0, came=250.0):

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-import earmark.app.tape_player
-import earmark.app.verdict
+import earmark.app.replay.player
+import earmark.app.replay.verdict
 from earmark.app.environment import environment
-from earmark.app.verdict import CUT_SHORT, DIFFERENT, judge
-from earmark.app.verify import Comparison, Replay
+from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, judge
+from earmark.app.replay.verify import Comparison, Replay
 
 GOOD = {"n_samples": 10, "n_compared": 10, "n_digests": 3, "largest": 1.0}
 WRONG = GOOD | {"n_wrong": 1, "first_wrong": 12.5}
@@ -53,7 +53,7 @@ def test_what_differs_is_named():
 
 def test_a_difference_is_told_once_when_it_comes_and_again_when_it_grows():
     run = replay(GOOD, GOOD | {"n_compared": 0})
-    differ = earmark.app.tape_player._differing(run)
+    differ = earmark.app.replay.player._differing(run)
     assert next(differ) == []
     run.outputs["out1"].n_wrong = 1
     assert next(differ) == ["ALARM: out1 is not bit for bit what ran live"]
@@ -62,7 +62,7 @@ def test_a_difference_is_told_once_when_it_comes_and_again_when_it_grows():
     assert next(differ) == ["ALARM: out0 is not bit for bit what ran live"]
     assert next(differ) == []
     elsewhere = replay(GOOD, then=environment() | {"numpy": "1"})
-    differ = earmark.app.tape_player._differing(elsewhere)
+    differ = earmark.app.replay.player._differing(elsewhere)
     elsewhere.outputs["out0"].n_wrong = 1
     (words,) = next(differ)
     assert words.startswith("out0 is not bit for bit what ran live (numpy: 1 then, ")

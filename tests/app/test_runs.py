@@ -9,8 +9,8 @@ import pytest
 from test_bids import VOICES, brain, voice, write_events, write_recording
 from test_live_equals_replay import earmark
 
-from earmark.app.runs import find_runs, progress
-from earmark.devices.recorded_run import RunError
+from earmark.app.training.runs import find_runs, progress
+from earmark.devices.files.recorded_run import RunError
 
 
 @pytest.fixture

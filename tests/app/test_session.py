@@ -10,22 +10,22 @@ from typing import ClassVar
 
 import pytest
 
-import earmark.app.session
-import earmark.app.session_part
-import earmark.app.session_sound
-from earmark.app.channel import Refused
-from earmark.app.config import ConfigError, parse_config
-from earmark.app.engine_facts import useless
-from earmark.app.modes import Mode
-from earmark.app.protocol import Calibration, Protocol, ProtocolError, RunPlan
-from earmark.app.session import Session
-from earmark.app.session_check import Check
-from earmark.app.session_config import with_attention
-from earmark.app.session_part import Part
-from earmark.app.session_screen import press, status_line
-from earmark.app.session_states import NEXT, SessionError, State
-from earmark.app.supervisor import Supervisor
-from earmark.devices.decoder_folder import Facts
+import earmark.app.session.session
+import earmark.app.session.sound
+import earmark.app.session.task
+from earmark.app.config.for_a_run import with_attention
+from earmark.app.config.modes import Mode
+from earmark.app.config.protocol import Calibration, Protocol, ProtocolError, RunPlan
+from earmark.app.config.session import ConfigError, parse_config
+from earmark.app.engine.status import useless
+from earmark.app.session.channel import Refused
+from earmark.app.session.check import Check
+from earmark.app.session.session import Session
+from earmark.app.session.states import NEXT, SessionError, State
+from earmark.app.session.supervisor import Supervisor
+from earmark.app.session.task import Part
+from earmark.app.session.terminal import press, status_line
+from earmark.devices.files.decoder_folder import Facts
 from earmark.pipeline.emissions import Emissions
 
 TEXT = """
@@ -151,12 +151,12 @@ def rig(tmp_path, monkeypatch):
         assert folder.is_dir()
         return list(made[-1].checks)
 
-    monkeypatch.setattr(earmark.app.session, "preflight", preflight)
-    monkeypatch.setattr(earmark.app.session_sound, "prepare", lambda scene: scene)
-    monkeypatch.setattr(earmark.app.session_sound, "AudioEngine", FakeAudio)
-    monkeypatch.setattr(earmark.app.session_sound, "SoundOutlets", FakeOutlet)
-    monkeypatch.setattr(earmark.app.session, "Outlet", FakeOutlet)
-    monkeypatch.setattr(earmark.app.session, "Loop", FakeLoop)
+    monkeypatch.setattr(earmark.app.session.session, "preflight", preflight)
+    monkeypatch.setattr(earmark.app.session.sound, "prepare", lambda scene: scene)
+    monkeypatch.setattr(earmark.app.session.sound, "AudioEngine", FakeAudio)
+    monkeypatch.setattr(earmark.app.session.sound, "SoundOutlets", FakeOutlet)
+    monkeypatch.setattr(earmark.app.session.session, "Outlet", FakeOutlet)
+    monkeypatch.setattr(earmark.app.session.session, "Loop", FakeLoop)
     monkeypatch.setattr(FakeLoop, "made", [])
     monkeypatch.setattr(FakeLoop, "refuses", None)
     monkeypatch.setattr(FakeLoop, "wrong", "")
@@ -176,8 +176,8 @@ def trained_quietly(monkeypatch, error=None, facts=WORTH):
         out.mkdir()
         return facts
 
-    monkeypatch.setattr("earmark.app.train.train_and_save", train_and_save)
-    monkeypatch.setattr("earmark.devices.session_run.read_session_runs", lambda *about: [])
+    monkeypatch.setattr("earmark.app.commands.train.train_and_save", train_and_save)
+    monkeypatch.setattr("earmark.devices.files.session_run.read_session_runs", lambda *about: [])
 
 
 def test_the_table_reaches_every_state_and_none_is_an_end():
@@ -339,7 +339,7 @@ def test_two_do_not_train_at_once(rig, monkeypatch):
             one.session.train()
         return []
 
-    monkeypatch.setattr("earmark.devices.session_run.read_session_runs", meanwhile)
+    monkeypatch.setattr("earmark.devices.files.session_run.read_session_runs", meanwhile)
     one.calibrating()
     one.session.train()
     assert one.session.state is State.READY
@@ -362,7 +362,7 @@ def test_training_is_a_state_of_its_own_in_which_nothing_else_is_possible(rig, m
         session.trained.rmdir()
         return []
 
-    monkeypatch.setattr("earmark.devices.session_run.read_session_runs", meanwhile)
+    monkeypatch.setattr("earmark.devices.files.session_run.read_session_runs", meanwhile)
     one.calibrating()
     session.train()
     assert len(refused) == 4
@@ -740,7 +740,7 @@ def test_after_a_trial_the_last_one_can_be_repeated_but_only_once():
 
 
 def test_trials_wait_for_signals_and_those_spoilt_are_repeated(monkeypatch):
-    monkeypatch.setattr(earmark.app.session_part, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(earmark.app.session.task, "PATIENCE_S", 0.1)
     why = ["no signal"]
     one, _, outlet, _ = part(cues=[(0.0, "a"), (0.5, "")], seconds=0.5)
     one._gate = lambda: why[0]

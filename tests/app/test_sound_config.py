@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from earmark.app.config import ConfigError, load_sound, parse_config
-from earmark.app.sound_config import SHIPPED, SoundConfig, TalkerConfig
+from earmark.app.config.session import ConfigError, load_sound, parse_config
+from earmark.app.config.sound import SHIPPED, SoundConfig, TalkerConfig
 from earmark.devices.audio.scene import AudioError, Scene, Talker
 from earmark.devices.audio.sinks import DeviceSink, FileSink, NullSink
 

@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from earmark.app.command_line import app
-from earmark.app.config import load_config
-from earmark.devices.decoder_folder import load_decoder
-from earmark.devices.lsl_info import describe_xml
+from earmark.app.config.session import load_config
+from earmark.devices.files.decoder_folder import load_decoder
+from earmark.devices.sources.lsl_description import describe_xml
 
 RUNNER = CliRunner()
 SFREQ, SECONDS, NAMES = 200, 24, ("Fp1", "Fp2", "Cz", "DC9")

@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from listeners import listen
 
-import earmark.app.evaluate
+import earmark.app.commands.evaluate
 from benchmarks.sessions import write_session
-from earmark.app.evaluate import ProtocolName, evaluate
-from earmark.app.study import read_study
-from earmark.app.train import train
-from earmark.devices.recorded_run import RunError
-from earmark.devices.subjects import whose
+from earmark.app.commands.evaluate import ProtocolName, evaluate
+from earmark.app.commands.train import train
+from earmark.app.training.study import read_study
+from earmark.devices.files.recorded_run import RunError
+from earmark.devices.files.subjects import whose
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.splits import LEAST, PROTOCOLS, few, learnable, plan
+from earmark.pipeline.evaluation.splits import LEAST, PROTOCOLS, few, learnable, plan
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def said_of(monkeypatch, n_runs, capsys, protocol=ProtocolName.LORO, n_subjects=
     def worked(*_args, **_how):
         raise AssertionError("minutes of computing")
 
-    monkeypatch.setattr("earmark.app.study.read_study", lambda *_: earmark.app.study.Study(runs))
-    monkeypatch.setattr("earmark.devices.corpus.evaluate_corpus", worked)
+    monkeypatch.setattr("earmark.app.training.study.read_study", lambda *_: earmark.app.training.study.Study(runs))
+    monkeypatch.setattr("earmark.devices.files.corpus.evaluate_corpus", worked)
     with pytest.raises(typer.Exit):
         evaluate([Path("x")], protocol=protocol)
     return capsys.readouterr().err
@@ -181,7 +181,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(monkeypa
     def read(*_args):
         raise AssertionError("was read first")
 
-    monkeypatch.setattr("earmark.app.study.read_study", read)
+    monkeypatch.setattr("earmark.app.training.study.read_study", read)
     (tmp_path / "file").touch()
     begin = {
         "train": partial(train, [Path("x")], tmp_path / "file" / "decoder"),

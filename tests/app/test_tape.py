@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import earmark.app.tape
-from earmark.app.tape import Tape, TapeClock, instant
-from earmark.app.tape_engine import TapeEngine
-from earmark.app.tape_sound import Whereabouts
-from earmark.devices import xdf
-from earmark.devices.journal import ANSWER
-from earmark.devices.lsl import Arrival
-from earmark.devices.lsl_info import describe_xml, make_info
-from earmark.devices.session_file import Consumed, Noted, SessionFile
-from earmark.devices.session_writer import SessionWriter
+import earmark.app.replay.paced_recording
+from earmark.app.replay.paced_recording import Tape, TapeClock, instant
+from earmark.app.replay.recorded_engine import TapeEngine
+from earmark.app.replay.sound import Whereabouts
+from earmark.devices.files import xdf
+from earmark.devices.files.journal import ANSWER
+from earmark.devices.files.session_file import Consumed, Noted, SessionFile
+from earmark.devices.files.session_writer import SessionWriter
+from earmark.devices.sources.lsl import Arrival
+from earmark.devices.sources.lsl_description import describe_xml, make_info
 from earmark.pipeline.decoding_graph import CONTROL
 from earmark.pipeline.stream import Block, Decision, Gap, Marker, StreamSpec
 
@@ -105,7 +105,7 @@ def test_a_clock_stands_still_while_it_is_held():
 
 
 def test_who_falls_behind_goes_on_there_and_what_is_empty_is_left_out(monkeypatch):
-    monkeypatch.setattr(earmark.app.tape, "LATE_S", 0.1)
+    monkeypatch.setattr(earmark.app.replay.paced_recording, "LATE_S", 0.1)
     jumps = []
     clock = TapeClock(0.0, jumps.append)
     clock.go()
@@ -115,7 +115,7 @@ def test_who_falls_behind_goes_on_there_and_what_is_empty_is_left_out(monkeypatc
     assert clock.now < 0.2, "it is not made up for"
     assert clock.reach(1000.0), "and not waited for"
     assert jumps[1] < -900
-    assert 1000.0 - earmark.app.tape.SOON_S <= clock.now < 1001.0
+    assert 1000.0 - earmark.app.replay.paced_recording.SOON_S <= clock.now < 1001.0
 
 
 def test_talkers_are_where_they_were():

@@ -15,12 +15,12 @@ import typer
 from test_live_equals_replay import start
 from test_run_file import recording
 
-from earmark.app.runs import DecoderKind, PresetName
-from earmark.app.train import train
-from earmark.app.train_network import settings
-from earmark.devices.decoder_folder import load_decoder
-from earmark.devices.run_file import Talker, write_run
-from earmark.pipeline.run import Run
+from earmark.app.commands.train import train
+from earmark.app.training.network import settings
+from earmark.app.training.runs import DecoderKind, PresetName
+from earmark.devices.files.decoder_folder import load_decoder
+from earmark.devices.files.run_file import Talker, write_run
+from earmark.pipeline.evaluation.run import Run
 
 
 @pytest.fixture(scope="module")

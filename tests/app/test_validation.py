@@ -6,8 +6,8 @@ import tomllib
 
 import pytest
 
-from earmark.app.config import ConfigError, parse_config
-from earmark.app.protocol import parse_protocol
+from earmark.app.config.protocol import parse_protocol
+from earmark.app.config.session import ConfigError, parse_config
 
 CONFIG = """
 [streams.eeg]

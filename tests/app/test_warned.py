@@ -13,10 +13,10 @@ import pylsl
 import pytest
 
 from earmark.app import console
-from earmark.app.engine_child import EngineJob
-from earmark.app.engine_process import EngineProcess
+from earmark.app.engine.child import EngineJob
+from earmark.app.engine.process import EngineProcess
 from earmark.app.warned import WARNING, tell_warnings
-from earmark.devices.board import Board
+from earmark.devices.processes.board import Board
 
 SFREQ, SECONDS = 200, 24
 
@@ -100,16 +100,16 @@ def test_warnings_of_others_are_theirs_and_errors_keep_their_place(capsys):
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:
         tell_warnings(told.append)
-        logging.getLogger("earmark.devices.recordings_edf").warning("%s is odd", "x.edf")
+        logging.getLogger("earmark.devices.files.recordings_edf").warning("%s is odd", "x.edf")
         logging.getLogger("pyxdf.pyxdf").warning("truncated")
         logging.getLogger("matplotlib").warning("fonts")
-        logging.getLogger("earmark.devices.lsl").info("nothing much")
-        logging.getLogger("earmark.devices.lsl").error("broken")
+        logging.getLogger("earmark.devices.sources.lsl").info("nothing much")
+        logging.getLogger("earmark.devices.sources.lsl").error("broken")
     finally:
         logging.getLogger().handlers[:] = before[0]
         logging.getLogger().setLevel(before[1])
     assert told == ["x.edf is odd", "truncated"]
-    assert capsys.readouterr().err.splitlines() == ["ERROR earmark.devices.lsl: broken"]
+    assert capsys.readouterr().err.splitlines() == ["ERROR earmark.devices.sources.lsl: broken"]
 
 
 def test_a_warning_that_two_processes_have_is_said_once(capsys, monkeypatch):

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from earmark.app.worth import limit_words, no_better, run_words
-from earmark.devices.decoder_folder import Facts
-from earmark.pipeline.metrics import chance_limit
+from earmark.app.report.worth import limit_words, no_better, run_words
+from earmark.devices.files.decoder_folder import Facts
+from earmark.pipeline.evaluation.metrics import chance_limit
 
 ROOT = Path(__file__).parents[2]
 GOOD, BAD = Facts(0.75, 0.5, 24, (), 60.0), Facts(0.44, 0.5, 18, (), 60.0)

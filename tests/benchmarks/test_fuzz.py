@@ -39,7 +39,7 @@ def test_the_same_seed_spoils_the_same(inputs, tmp_path):
 
 
 def test_a_recording_is_sealed_anew(inputs, tmp_path):
-    from earmark.devices.session_file import SessionFile
+    from earmark.devices.files.session_file import SessionFile
 
     run = inputs / "study" / "run-1" / "loop.xdf"
     fuzz.resealed(run, lambda chunk: chunk.raw, tmp_path / "same.xdf")

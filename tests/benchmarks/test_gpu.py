@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from earmark.devices.engine_cache import EngineCache
+from earmark.devices.files.engine_cache import EngineCache
 from earmark.kernels.runtime import BACKENDS
 from earmark.kernels.runtime.backend import Policy
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from earmark.devices.attended_file import read_attended
-from earmark.devices.recorded_run import RunError
+from earmark.devices.files.attended_file import read_attended
+from earmark.devices.files.recorded_run import RunError
 
 WANTED = [(0.0, "a"), (10.5, "b"), (20.0, "")]
 

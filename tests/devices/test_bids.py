@@ -8,11 +8,11 @@ import pybv
 import pytest
 import soundfile
 
-from earmark.devices.bids import find_recordings, read_bids
-from earmark.devices.bids_sidecars import bids_root, is_recording
-from earmark.devices.recorded_run import RunError
-from earmark.devices.recordings import RecordingError, open_recording
-from earmark.devices.run_file import Talker, read_run, write_run
+from earmark.devices.files.bids import find_recordings, read_bids
+from earmark.devices.files.bids_sidecars import bids_root, is_recording
+from earmark.devices.files.recorded_run import RunError
+from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.run_file import Talker, read_run, write_run
 from earmark.pipeline.decoders.presets import EEG, IEEG
 
 SFREQ, SECONDS = 256, 24

@@ -7,9 +7,9 @@ import numpy as np
 import pybv
 import pytest
 
-from earmark.devices.bids import read_bids
-from earmark.devices.bids_sidecars import inherited
-from earmark.devices.recordings import RecordingError, open_recording
+from earmark.devices.files.bids import read_bids
+from earmark.devices.files.bids_sidecars import inherited
+from earmark.devices.files.recordings import RecordingError, open_recording
 from earmark.pipeline.decoders.presets import EEG
 
 RNG = np.random.default_rng(5)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from rig import ENV
 
 from earmark.devices.audio.scene import AudioError
-from earmark.devices.board import Board
+from earmark.devices.processes.board import Board
 
 WRITER = """
 import sys
-from earmark.devices.board import Board
+from earmark.devices.processes.board import Board
 board, k = Board(sys.argv[1]), 0
 while True:
     k += 1
@@ -84,7 +84,13 @@ def test_readers_see_whole_objects_that_rise_even_when_writers_are_killed(board)
 
 
 def test_a_process_that_attached_and_ended_leaves_the_board_there(board):
-    code = "import sys; from earmark.devices.board import Board; b = Board(sys.argv[1]); print(b.read()); b.close()"
+    code = """
+import sys
+from earmark.devices.processes.board import Board
+b = Board(sys.argv[1])
+print(b.read())
+b.close()
+"""
     board.write({"k": 1})
     done = subprocess.run([sys.executable, "-c", code, board.name], env=ENV, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.replace("'", '"')) == {"k": 1}

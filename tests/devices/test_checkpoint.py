@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from earmark.devices.checkpoint import read_checkpoint, write_checkpoint
+from earmark.devices.files.checkpoint import read_checkpoint, write_checkpoint
 
 STATE = {"a": torch.arange(6.0).reshape(2, 3).T, "b": torch.tensor(3.5, dtype=torch.float64), "n": torch.tensor(7)}
 

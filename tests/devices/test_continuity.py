@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.devices.continuity import Continuity
-from earmark.devices.stamps import STEP_S
+from earmark.devices.sources.continuity import Continuity
+from earmark.devices.sources.stamps import STEP_S
 from earmark.pipeline.stream import Block, ClockMap, Gap
 
 SFREQ, CHUNK = 500.0, 10

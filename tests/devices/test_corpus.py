@@ -12,11 +12,11 @@ from typing import Self
 
 import pytest
 
-from earmark.devices.corpus import DaskCluster, InProcess, Processes, evaluate_corpus, executor
+from earmark.devices.files.corpus import DaskCluster, InProcess, Processes, evaluate_corpus, executor
 from earmark.pipeline.decoders.linear import LinearDecoder
-from earmark.pipeline.evaluate import evaluate
+from earmark.pipeline.evaluation.evaluate import evaluate
+from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.evidence import EvidenceConfig
-from earmark.pipeline.run import Run
 
 sys.path.append(str(Path(__file__).parents[1] / "pipeline"))  # workers find made-up listeners where this test does
 
@@ -149,7 +149,7 @@ def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path):
         "if __name__ == '__main__':\n"
         "    import slow\n"
         "    from types import SimpleNamespace\n"
-        "    from earmark.devices.corpus import Processes\n"
+        "    from earmark.devices.files.corpus import Processes\n"
         "    fold = SimpleNamespace(train=[], test=[])\n"
         "    try:\n        Processes(2).run(slow.work, [], [fold, fold], print)\n"
         "    except KeyboardInterrupt:\n        sys.exit(130)\n"

@@ -10,14 +10,14 @@ import pyxdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import earmark.devices.session_writer
+import earmark.devices.files.session_writer
 from benchmarks.fuzz_inputs import labrecorder
 from benchmarks.sessions import SFREQ, SPEECH_HZ, write_session
-from earmark.devices import xdf
-from earmark.devices.recordings import RecordingError, open_recording
-from earmark.devices.sealed import Sealer
-from earmark.devices.session_file import Consumed, Damaged, SessionFile
-from earmark.devices.session_run import CUES, read_cues, read_session_runs
+from earmark.devices.files import xdf
+from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.sealed import Sealer
+from earmark.devices.files.session_file import Consumed, Damaged, SessionFile
+from earmark.devices.files.session_run import CUES, read_cues, read_session_runs
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.stream import Block, Gap, Marker
 
@@ -40,7 +40,7 @@ def whole(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("damage") / "a" / "calibration-1.xdf"
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "old":
-            patch.setattr(earmark.devices.session_writer, "Sealer", OldSealer)
+            patch.setattr(earmark.devices.files.session_writer, "Sealer", OldSealer)
         write_session(path, TRIALS)
     samples = {name: [] for name in RATES}
     for event in SessionFile(path):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from planted import SMALL, planted
 
 from benchmarks.fuzz import NUMBERS
-from earmark.devices.decoder_folder import TEXT, WEIGHTS, Facts, fingerprint, load_decoder, save_decoder
+from earmark.devices.files.decoder_folder import TEXT, WEIGHTS, Facts, fingerprint, load_decoder, save_decoder
 from earmark.pipeline.decoders.cca import CcaDecoder
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.decoders.linear import LinearDecoder

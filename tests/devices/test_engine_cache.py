@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_networks import made
 
-from earmark.devices.engine_cache import CacheError, EngineCache, cache_folder
+from earmark.devices.files.engine_cache import CacheError, EngineCache, cache_folder
 from earmark.kernels.runtime.backend import Backend, BackendError, Info, Network, Policy
 
 MODULE, EXAMPLE = made("linear", n_channels=4, n_samples=32)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from fieldtrip_server import FLUSH_DAT, FLUSH_HDR, TYPES, Acquisition, FieldTripServer
 
-from earmark.devices.fieldtrip import FieldTripSource, import_realtime
-from earmark.devices.lsl_info import StreamError
-from earmark.devices.realtime_client import MAX_PENDING, STIM, RealtimeClient, rt_epochs
+from earmark.devices.sources.fieldtrip import FieldTripSource, import_realtime
+from earmark.devices.sources.lsl_description import StreamError
+from earmark.devices.sources.realtime_client import MAX_PENDING, STIM, RealtimeClient, rt_epochs
 from earmark.pipeline.stream import Block, Gap, StreamSpec, WiringError
 
 LABELS = ["Fp1", "Cz", "EOG up", "STI 1"]

@@ -6,9 +6,9 @@ import pytest
 
 from benchmarks.fuzz import resealed
 from benchmarks.sessions import write_session
-from earmark.devices import xdf
-from earmark.devices.journal import ANSWER, read_about, read_line
-from earmark.devices.session_file import SessionFile
+from earmark.devices.files import xdf
+from earmark.devices.files.journal import ANSWER, read_about, read_line
+from earmark.devices.files.session_file import SessionFile
 
 ABOUT = {"config": "", "streams": ["eeg"], "outputs": ["attend"], "talkers": ["a", "b"]}
 HEARD = {

@@ -9,11 +9,11 @@ import time
 import psutil
 import pytest
 
-from earmark.devices.latency import busy_core
+from earmark.devices.processes.latency import busy_core
 
 HOLDING = """
 import time
-from earmark.devices.latency import busy_core
+from earmark.devices.processes.latency import busy_core
 with busy_core():
     print("busy", flush=True)
     time.sleep(600)

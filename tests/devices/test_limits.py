@@ -21,7 +21,7 @@ def limited(limits, *command):
 
 
 def python(limits, code):
-    done = limited(limits, sys.executable, "-c", f"from earmark.devices.limits import *\n{code}")
+    done = limited(limits, sys.executable, "-c", f"from earmark.devices.processes.limits import *\n{code}")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.devices.lsl import Inlet, Outlet
-from earmark.devices.lsl_info import DTYPES, StreamError, describe_xml, make_info, unique_names
-from earmark.devices.lsl_search import StreamSelector, find_one
-from earmark.devices.overrides import Overrides
+from earmark.devices.sources.lsl import Inlet, Outlet
+from earmark.devices.sources.lsl_description import DTYPES, StreamError, describe_xml, make_info, unique_names
+from earmark.devices.sources.lsl_search import StreamSelector, find_one
+from earmark.devices.sources.overrides import Overrides
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 

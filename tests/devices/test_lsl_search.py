@@ -9,8 +9,8 @@ import uuid
 import pylsl
 import pytest
 
-from earmark.devices.lsl_info import StreamError, describe_xml
-from earmark.devices.lsl_search import Search, StreamSelector, find_one, find_streams, successor
+from earmark.devices.sources.lsl_description import StreamError, describe_xml
+from earmark.devices.sources.lsl_search import Search, StreamSelector, find_one, find_streams, successor
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ time.sleep(600)
 """
 FINDER = """
 import sys, time
-from earmark.devices.lsl_search import StreamSelector, find_one
+from earmark.devices.sources.lsl_search import StreamSelector, find_one
 begun = time.monotonic()
 print(find_one(StreamSelector(name=sys.argv[1]), 20.0).name(), time.monotonic() - begun)
 """
@@ -226,7 +226,8 @@ def test_two_amplifiers_of_one_name_are_told_apart_by_their_computers(source_id)
 
 def test_a_search_hears_ctrl_c(source_id):
     search = (
-        "from earmark.devices.lsl_search import *; print(1, flush=True); find_one(StreamSelector(name='{}'), 600.0)"
+        "from earmark.devices.sources.lsl_search import *; print(1, flush=True); "
+        "find_one(StreamSelector(name='{}'), 600.0)"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", search.format(source_id)]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.devices.marker_values import marker_text
+from earmark.devices.sources.marker_values import marker_text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from fitted_networks import PLACES, QUICK, SIZE, fitted, make
 from planted import planted
 
-from earmark.devices.decoder_folder import TEXT, WEIGHTS, Facts, load_decoder, save_decoder
+from earmark.devices.files.decoder_folder import TEXT, WEIGHTS, Facts, load_decoder, save_decoder
 from earmark.pipeline.decoders.baselines import VlaaiDecoder
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.decoders.networks import n_parameters

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_networks import made
 
-from earmark.devices.network_lanes import NetworkLanes
+from earmark.devices.processes.network_lanes import NetworkLanes
 from earmark.kernels.runtime.backend import Info, Network, Policy
 from earmark.kernels.runtime.eager_cpu import EagerCpu
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pylsl
 
-from earmark.devices.journal import OVERRIDES
-from earmark.devices.lsl import Arrival
-from earmark.devices.lsl_info import describe_xml
-from earmark.devices.overrides import Overrides
-from earmark.devices.session_file import Consumed, SessionFile
-from earmark.devices.session_writer import SessionWriter
+from earmark.devices.files.journal import OVERRIDES
+from earmark.devices.files.session_file import Consumed, SessionFile
+from earmark.devices.files.session_writer import SessionWriter
+from earmark.devices.sources.lsl import Arrival
+from earmark.devices.sources.lsl_description import describe_xml
+from earmark.devices.sources.overrides import Overrides
 from earmark.pipeline.stream import Block, Marker
 
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.devices.journal import OVERRIDES
-from earmark.devices.lsl import Arrival
-from earmark.devices.lsl_info import StreamError, describe_xml
-from earmark.devices.overrides import OverrideError, Overrides
-from earmark.devices.recordings import Recording, Segment, open_recording
-from earmark.devices.session_file import Consumed, SessionFile
-from earmark.devices.session_writer import SessionWriter
+from earmark.devices.files.journal import OVERRIDES
+from earmark.devices.files.recordings import Recording, Segment, open_recording
+from earmark.devices.files.session_file import Consumed, SessionFile
+from earmark.devices.files.session_writer import SessionWriter
+from earmark.devices.sources.lsl import Arrival
+from earmark.devices.sources.lsl_description import StreamError, describe_xml
+from earmark.devices.sources.overrides import OverrideError, Overrides
 from earmark.pipeline.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import Block, StreamSpec
 

@@ -17,10 +17,10 @@ import numpy as np
 import pylsl
 import pytest
 
-from earmark.devices.lsl_info import StreamError, describe_xml
-from earmark.devices.player import Player
-from earmark.devices.recordings import Recording, RecordingError, Segment, open_recording
-from earmark.devices.timeline import read_timeline
+from earmark.devices.files.recordings import Recording, RecordingError, Segment, open_recording
+from earmark.devices.files.timeline import read_timeline
+from earmark.devices.simulate.player import Player
+from earmark.devices.sources.lsl_description import StreamError, describe_xml
 from earmark.pipeline.stream import StreamSpec
 
 RNG = np.random.default_rng(11)
@@ -236,7 +236,7 @@ COMMAND = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import typer
-from earmark.app.stream import stream
+from earmark.app.commands.stream import stream
 app = typer.Typer()
 app.command()(stream)
 sys.argv[0] = "stream"
@@ -312,7 +312,9 @@ def test_command_says_what_is_wrong(file, arguments, words):
 
 
 def test_liblsl_is_quiet_unless_configured_by_the_user(tmp_path):
-    code = "from earmark.devices.lsl_log import quiet_liblsl; quiet_liblsl(); import pylsl; pylsl.resolve_streams(0.1)"
+    code = (
+        "from earmark.devices.sources import lsl_log; lsl_log.quiet_liblsl(); import pylsl; pylsl.resolve_streams(0.1)"
+    )
     clean = {key: value for key, value in os.environ.items() if key != "LSLAPICFG"}
     clean.update(HOME=str(tmp_path), PYTHONPATH=str(ROOT / ".links"))
     (tmp_path / "mine.cfg").write_text("[log]\nlevel=0\n")

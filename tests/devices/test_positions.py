@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from earmark.devices.positions import electrode_positions
-from earmark.devices.simulate_electrodes import scalp, scalp_names
+from earmark.devices.files.positions import electrode_positions
+from earmark.devices.simulate.electrodes import scalp, scalp_names
 
 
 def test_names_of_the_ten_five_system():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from earmark.devices.continuity import Continuity
-from earmark.devices.rate import RateWatch, rate_words
-from earmark.devices.timeline import read_timeline
+from earmark.devices.files.timeline import read_timeline
+from earmark.devices.sources.continuity import Continuity
+from earmark.devices.sources.rate import RateWatch, rate_words
 
 SFREQ = 250.0
 

@@ -7,7 +7,7 @@ import pytest
 from planted import accuracy
 from scipy.signal import firwin, lfilter
 
-from earmark.devices.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
+from earmark.devices.files.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
 from earmark.pipeline.decoders.cca import CcaDecoder
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG, IEEG

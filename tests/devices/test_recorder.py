@@ -13,9 +13,9 @@ import pytest
 import pyxdf
 from rig import small_disk
 
-from earmark.devices import xdf
-from earmark.devices.lsl_info import make_info
-from earmark.devices.recorder import Recorder, RecordingFailed
+from earmark.devices.files import xdf
+from earmark.devices.processes.recorder import Recorder, RecordingFailed
+from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.stream import StreamSpec
 
 SFREQ, N_CHANNELS, CHUNK = 1000.0, 16, 10
@@ -71,7 +71,7 @@ def test_killed_50_times_the_file_always_opens_lacks_less_than_a_second_and_is_w
         stamps, data = load(tmp_path / "copy.xdf")
         assert len(stamps) / SFREQ > sent * CHUNK / SFREQ - 1.0
         np.testing.assert_array_equal(data[:, 0], np.arange(len(data)))
-    assert recorder.watch()
+    wait_until(recorder.watch)  # the last one has died, too
     recorder.close()
     assert recorder.restarts >= 50
     stamps, data = load(tmp_path / "x.xdf")
@@ -92,7 +92,7 @@ import sys, time
 from pathlib import Path
 sys.path += {folders!r}
 import test_recorder as t
-from earmark.devices.recorder import Recorder
+from earmark.devices.processes.recorder import Recorder
 if __name__ == "__main__":
     recorder = Recorder(Path({path!r}), t.headers())
     k = 0

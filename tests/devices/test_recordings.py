@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earmark.devices.generate import generate_recording
-from earmark.devices.lsl import Arrival
-from earmark.devices.lsl_info import describe_xml, make_info
-from earmark.devices.recordings import RecordingError, Segment, open_recording
-from earmark.devices.session_writer import SessionWriter
+from earmark.devices.files.recordings import RecordingError, Segment, open_recording
+from earmark.devices.files.session_writer import SessionWriter
+from earmark.devices.simulate.recording import generate_recording
+from earmark.devices.sources.lsl import Arrival
+from earmark.devices.sources.lsl_description import describe_xml, make_info
 from earmark.pipeline.stream import Block, ClockMap, Marker, StreamSpec
 
 COCKTAIL = Path(__file__).parents[2].parent / "shared" / "data" / "cocktail"

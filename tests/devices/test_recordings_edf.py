@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.devices.channel_labels import is_place, kind_by_label, split_label
-from earmark.devices.recordings import RecordingError, open_recording
-from earmark.devices.triggers import codes
+from earmark.devices.files.channel_labels import is_place, kind_by_label, split_label
+from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.triggers import codes
 
 RNG = np.random.default_rng(3)
 TOP = {edfio.EdfSignal: 32_000, edfio.BdfSignal: 8_000_000}

@@ -6,7 +6,7 @@ import mne
 import numpy as np
 import pytest
 
-from earmark.devices.recordings import open_recording
+from earmark.devices.files.recordings import open_recording
 
 
 def write(path, stim, *, bads=(), notes=(), n=2000, first_samp=0):

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.app.config import ConfigError, load_config
-from earmark.app.loop_records import events_file, read_events
-from earmark.app.protocol import ProtocolError, load_protocol
-from earmark.app.study import read_study
-from earmark.devices.attended_file import read_attended
+from earmark.app.config.protocol import ProtocolError, load_protocol
+from earmark.app.config.session import ConfigError, load_config
+from earmark.app.engine.events_file import events_file, read_events
+from earmark.app.training.study import read_study
 from earmark.devices.audio.prepare import _read
 from earmark.devices.audio.scene import AudioError, Talker
-from earmark.devices.decoder_folder import load_decoder
-from earmark.devices.lsl_info import StreamError, describe_xml
-from earmark.devices.recorded_run import RunError
-from earmark.devices.recordings import RecordingError, open_recording
-from earmark.devices.regular_file import open_regular
-from earmark.devices.session_file import SessionFile
-from earmark.devices.speech_file import read_speech
+from earmark.devices.files.attended_file import read_attended
+from earmark.devices.files.decoder_folder import load_decoder
+from earmark.devices.files.recorded_run import RunError
+from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.regular_file import open_regular
+from earmark.devices.files.session_file import SessionFile
+from earmark.devices.files.speech_file import read_speech
+from earmark.devices.sources.lsl_description import StreamError, describe_xml
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.decoders.presets import EEG
 

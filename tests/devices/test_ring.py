@@ -3,7 +3,7 @@ import os
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.devices.ring import Ring, SpillingWriter
+from earmark.devices.processes.ring import Ring, SpillingWriter
 
 
 def drained(reader, limit=1 << 20):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from planted import accuracy
 
-from earmark.devices import xdf
-from earmark.devices.lsl_info import make_info
-from earmark.devices.recorded_run import RunError
-from earmark.devices.recordings import Recording, Segment, open_recording
-from earmark.devices.run_file import Talker, read_run, write_run
+from earmark.devices.files import xdf
+from earmark.devices.files.recorded_run import RunError
+from earmark.devices.files.recordings import Recording, Segment, open_recording
+from earmark.devices.files.run_file import Talker, read_run, write_run
+from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG, IEEG
 from earmark.pipeline.stream import StreamSpec

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from earmark.devices.audio.records import Gains, Seqlock
+from earmark.devices.audio.control_block import Gains, Seqlock
 from earmark.devices.audio.scene import AudioError
-from earmark.devices.board import Board
-from earmark.devices.recorder import Recorder, RecordingFailed
-from earmark.devices.ring import Ring
-from earmark.devices.segment import PLACE, Segment, remove_orphans
+from earmark.devices.processes.board import Board
+from earmark.devices.processes.recorder import Recorder, RecordingFailed
+from earmark.devices.processes.ring import Ring
+from earmark.devices.processes.shared_memory import PLACE, Segment, remove_orphans
 
 ROOT = Path(__file__).parents[2]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT / ".links")}
@@ -37,7 +37,7 @@ def in_a_room_of_its_own(options, code):
 
 
 WRITES = """
-from earmark.devices.ring import Ring
+from earmark.devices.processes.ring import Ring
 from earmark.devices.audio.scene import AudioError
 try:
     ring = Ring(capacity=32 << 20)
@@ -69,7 +69,7 @@ def test_no_file_is_left_where_there_is_no_memory_to_record_through(tmp_path, mo
     def refuse(*_):
         raise AudioError("5 bytes of shared memory are needed, but 4 are free")
 
-    monkeypatch.setattr("earmark.devices.ring.Segment", refuse)
+    monkeypatch.setattr("earmark.devices.processes.ring.Segment", refuse)
     with pytest.raises(RecordingFailed, match=r"x\.xdf: 5 bytes of shared memory"):
         Recorder(tmp_path / "x.xdf", b"XDF:")
     assert not list(tmp_path.iterdir())
@@ -123,8 +123,8 @@ FAMILY = """
 import json, time
 from pathlib import Path
 import sys
-from earmark.devices.board import Board
-from earmark.devices.recorder import Recorder
+from earmark.devices.processes.board import Board
+from earmark.devices.processes.recorder import Recorder
 if __name__ == "__main__":
     board = Board()
     recorder = Recorder(Path(sys.argv[1]), b"XDF:")
@@ -166,7 +166,7 @@ def test_a_process_that_ends_with_views_of_memory_ends_without_a_word():
     """At its end nobody says in which order things go: a long run ended in a traceback of the library's."""
     segment = Segment(None, 4096)
     script = (
-        "import sys; from earmark.devices.segment import Segment\n"
+        "import sys; from earmark.devices.processes.shared_memory import Segment\n"
         "segment = Segment(sys.argv[1]); sys.modules['kept'] = view = segment.array(8, 'f8')"
     )
     done = subprocess.run([sys.executable, "-c", script, segment.name], capture_output=True, text=True, check=False)
@@ -176,7 +176,8 @@ def test_a_process_that_ends_with_views_of_memory_ends_without_a_word():
 
 @pytest.mark.parametrize("ended", ["", "raise KeyboardInterrupt", "sys.exit(3)"])
 def test_what_is_forgotten_is_removed_at_the_end_at_the_latest(ended):
-    made = "import sys; from earmark.devices.segment import Segment\nsegment = Segment(None, 4096); print(segment.name)"
+    made = "import sys\nfrom earmark.devices.processes.shared_memory import Segment\nsegment = Segment(None, 4096)"
+    made += "; print(segment.name)"
     script = f"{made}\n{ended}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "leaked" not in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.devices.signal_ring import SignalReader, SignalRing
+from earmark.devices.processes.signal_ring import SignalReader, SignalRing
 
 SPAWN = mp.get_context("spawn")
 
@@ -128,7 +128,7 @@ def test_a_reader_that_is_stopped_for_a_while_goes_on_with_the_present(writer):
 
 READ_AND_DIE = """
 import os, sys
-from earmark.devices.signal_ring import SignalReader
+from earmark.devices.processes.signal_ring import SignalReader
 reader = SignalReader(sys.argv[1], past_s=1.0)
 print(len(reader.read().data), flush=True)
 if sys.argv[2] == "kill":

@@ -11,13 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, sosfilt, welch
 
-from earmark.devices.simulate import ADAPT_S, ONSET_S, PRESETS, Listener, ListenerConfig
-from earmark.devices.simulate_background import BackgroundConfig
-from earmark.devices.simulate_electrodes import scalp, scalp_names, shafts
+from earmark.devices.simulate.background import BackgroundConfig
+from earmark.devices.simulate.electrodes import scalp, scalp_names, shafts
+from earmark.devices.simulate.listener import ADAPT_S, ONSET_S, PRESETS, Listener, ListenerConfig
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.evaluate import evaluate
-from earmark.pipeline.run import Run
+from earmark.pipeline.evaluation.evaluate import evaluate
+from earmark.pipeline.evaluation.run import Run
 
 ENVELOPE_HZ = 64.0
 SILENT = BackgroundConfig(

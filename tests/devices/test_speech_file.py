@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.devices.recorded_run import RunError
-from earmark.devices.speech_file import STORED_HZ, common_rate, read_speech
+from earmark.devices.files.recorded_run import RunError
+from earmark.devices.files.speech_file import STORED_HZ, common_rate, read_speech
 
 RNG = np.random.default_rng(0)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.devices.timeline import even_timeline, read_timeline
+from earmark.devices.files.timeline import even_timeline, read_timeline
 
 SFREQ = 250.0
 

@@ -6,8 +6,8 @@ import pyxdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.devices import xdf
-from earmark.devices.lsl_info import DTYPES, make_info
+from earmark.devices.files import xdf
+from earmark.devices.sources.lsl_description import DTYPES, make_info
 from earmark.pipeline.stream import StreamSpec
 
 

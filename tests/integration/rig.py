@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.app.config import parse_config
-from earmark.app.engine import Engine
+from earmark.app.config.session import parse_config
+from earmark.app.engine.engine import Engine
+from earmark.app.engine.events_file import copied_decoders
 from earmark.app.environment import environment
-from earmark.app.loop_records import copied_decoders
-from earmark.app.verify import Replay
-from earmark.devices.recorder import Recorder
-from earmark.devices.session_file import Consumed, SessionFile
+from earmark.app.replay.verify import Replay
+from earmark.devices.files.session_file import Consumed, SessionFile
+from earmark.devices.processes.recorder import Recorder
 from earmark.pipeline.stream import Block, Gap, Marker
 
 ROOT = Path(__file__).parents[2]

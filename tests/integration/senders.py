@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pylsl
 
-from earmark.devices.lsl_info import make_info
+from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.stream import StreamSpec
 
 SFREQ, N_CHANNELS, CHUNK = 500.0, 8, 10

@@ -10,7 +10,7 @@ import numpy as np
 
 from earmark.devices.audio.rerender import rerender
 from earmark.devices.audio.scene import Prepared, Scene, Talker
-from earmark.devices.latency import busy_core
+from earmark.devices.processes.latency import busy_core
 
 SFREQ = 48_000
 #: What rounding may leave between a sample rendered block by block and one rendered as a whole.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.devices.audio.records import Seqlock, Status
+from earmark.devices.audio.control_block import Seqlock, Status
 
 pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
 from PySide6.QtWidgets import QMessageBox
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 SERVE = """
 import sys
 from pathlib import Path
-from earmark.app.demo import simulated_session
-from earmark.app.protocol import Calibration, Protocol, RunPlan
+from earmark.app.commands.demo import simulated_session
+from earmark.app.config.protocol import Calibration, Protocol, RunPlan
 protocol = Protocol(calibration=Calibration(n_trials=4, trial_s=15.0, pause_s=0.0), run=RunPlan(seconds=600.0))
 with simulated_session(Path(sys.argv[1]), "null", protocol, "easy") as supervisor:
     supervisor.ended.wait()
@@ -31,7 +31,7 @@ with simulated_session(Path(sys.argv[1]), "null", protocol, "easy") as superviso
 SHOW = """
 import sys
 from pathlib import Path
-from earmark.app.dashboard.process import show
+from earmark.app.dashboard.launch.process import show
 show(Path(sys.argv[1]), "dark")
 """
 
@@ -62,8 +62,8 @@ def folder(tmp_path):
 def shown(qtbot, qapp, tmp_path, folder):
     from PySide6.QtCore import QSettings
 
-    from earmark.app.dashboard import theme
-    from earmark.app.dashboard.window import Window
+    from earmark.app.dashboard.frame import theme
+    from earmark.app.dashboard.frame.window import Window
 
     theme.apply(qapp, theme.LIGHT)
     one = Window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat), folder)
@@ -221,10 +221,10 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
 def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp_path, monkeypatch):
     from PySide6.QtCore import QSettings
 
-    import earmark.app.dashboard.begin
-    from earmark.app.dashboard.window import Window
+    import earmark.app.dashboard.launch.launcher
+    from earmark.app.dashboard.frame.window import Window
 
-    monkeypatch.setattr(earmark.app.dashboard.begin, "home", lambda: tmp_path)
+    monkeypatch.setattr(earmark.app.dashboard.launch.launcher, "home", lambda: tmp_path)
     one = Window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
     one.show()
     one.start.buttons["demo"].click()
@@ -243,7 +243,7 @@ def test_a_stream_that_was_chosen_becomes_a_session(qtbot, qapp, tmp_path):
 
     from PySide6.QtCore import QSettings
 
-    from earmark.app.dashboard.window import Window
+    from earmark.app.dashboard.frame.window import Window
 
     one = Window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
     one.show()

@@ -13,16 +13,16 @@ import pytest
 import soundfile
 from rig import ENV, ROOT
 
-from earmark.app.channel import ChannelError, Client, is_served
-from earmark.app.config import parse_config
+from earmark.app.commands.train import train
+from earmark.app.config.session import parse_config
 from earmark.app.report.read_session import session_figures
-from earmark.app.runs import DecoderKind, PresetName
-from earmark.app.train import train
+from earmark.app.session.channel import ChannelError, Client, is_served
+from earmark.app.training.runs import DecoderKind, PresetName
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.rerender import rerender
 from earmark.devices.audio.scene import Applied, Control
-from earmark.devices.decoder_folder import load_decoder
-from earmark.devices.session_file import Noted, SessionFile
+from earmark.devices.files.decoder_folder import load_decoder
+from earmark.devices.files.session_file import Noted, SessionFile
 
 #: As long as it takes a new user.
 SECONDS = 120

@@ -11,8 +11,8 @@ import senders
 from rig import CHAIN, Rig, check_tiling, consumed, recording, replayed, rows, sender, small_disk
 from too_busy import Queueing
 
-from earmark.devices.lsl_info import StreamError
-from earmark.devices.lsl_search import StreamSelector, find_one, find_streams
+from earmark.devices.sources.lsl_description import StreamError
+from earmark.devices.sources.lsl_search import StreamSelector, find_one, find_streams
 from earmark.pipeline.stream import Block, ClockMap, Gap
 
 

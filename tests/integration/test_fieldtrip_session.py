@@ -7,7 +7,7 @@ import pytest
 from fieldtrip_server import Acquisition, FieldTripServer
 from rig import check_tiling, consumed, recording, replayed, rows
 
-from earmark.app.config import ConfigError, parse_config
+from earmark.app.config.session import ConfigError, parse_config
 
 SESSION = """
 [streams.eeg]

@@ -8,8 +8,8 @@ import uuid
 import numpy as np
 from rig import ENV, replayed
 
-from earmark.devices.simulate import PRESETS
-from earmark.devices.simulate_live import ListenerProcess, LiveConfig
+from earmark.devices.simulate.listener import PRESETS
+from earmark.devices.simulate.live import ListenerProcess, LiveConfig
 from earmark.pipeline.gain_control import Situation
 from earmark.pipeline.stream import Decision
 

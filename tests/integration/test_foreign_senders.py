@@ -16,10 +16,10 @@ from foreign_senders import AMPLITUDE_UV, CODE, EPOC, MUSE, SENDERS, TEXT, WAVE_
 from pylsl.lib import fmt2string
 from rig import ENV, check_tiling, consumed, markers, recording, replayed
 
-from earmark.app.config import parse_config
-from earmark.app.engine import Engine
-from earmark.devices.lsl_info import StreamError
-from earmark.devices.recordings import open_recording
+from earmark.app.config.session import parse_config
+from earmark.app.engine.engine import Engine
+from earmark.devices.files.recordings import open_recording
+from earmark.devices.sources.lsl_description import StreamError
 from earmark.pipeline.stream import ELECTRODES, Block, WiringError
 
 SECONDS = 4.0

@@ -17,12 +17,12 @@ import pyxdf
 from rig import ENV, ROOT, consumed, rows, sender
 
 from benchmarks.fuzz import resealed
-from earmark.app.config import ConfigError
-from earmark.app.verify import Replay
-from earmark.devices import xdf
-from earmark.devices.generate import generate_recording
-from earmark.devices.session_file import SessionFile
-from earmark.devices.xdf import MAGIC
+from earmark.app.config.session import ConfigError
+from earmark.app.replay.verify import Replay
+from earmark.devices.files import xdf
+from earmark.devices.files.session_file import SessionFile
+from earmark.devices.files.xdf import MAGIC
+from earmark.devices.simulate.recording import generate_recording
 
 COCKTAIL = ROOT.parent / "shared" / "data" / "cocktail" / "sub-01_task-cocktail_run-01_raw.fif"
 

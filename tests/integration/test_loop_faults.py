@@ -21,16 +21,16 @@ from rig import ENV, check_tiling, consumed, replayed, sender, small_disk
 from sound_scenes import TOLERANCE, noise_scene, rerendered, running
 from sound_servers import jack
 
-from earmark.app.config import parse_config
-from earmark.app.loop import Loop
-from earmark.app.verify import Replay
+from earmark.app.config.session import parse_config
+from earmark.app.engine.closed_loop import Loop
+from earmark.app.replay.verify import Replay
+from earmark.devices.audio.control_block import PLAYING
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.outlets import SoundOutlets
-from earmark.devices.audio.records import PLAYING
 from earmark.devices.audio.sinks import DeviceSink, FileSink
-from earmark.devices.decoder_folder import Facts, save_decoder
-from earmark.devices.lsl_search import StreamSelector, find_streams
-from earmark.devices.session_file import SessionFile
+from earmark.devices.files.decoder_folder import Facts, save_decoder
+from earmark.devices.files.session_file import SessionFile
+from earmark.devices.sources.lsl_search import StreamSelector, find_streams
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.emissions import Emissions
@@ -228,7 +228,7 @@ def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(
 
 
 def test_the_spare_engine_takes_over_and_another_spare_is_there(about, source_id, monkeypatch):
-    monkeypatch.setattr("earmark.app.loop.SPARE_S", 0.5)
+    monkeypatch.setattr("earmark.app.engine.closed_loop.SPARE_S", 0.5)
     with sender("plain", source_id), closed_loop(*about) as rig:
         for _ in range(2):
             rig.wait_for(lambda: rig.loop._spare is not None)
@@ -447,9 +447,9 @@ def test_disk_full_and_the_engine_dead_to_the_end_of_the_plan(source_id, tmp_pat
 
 
 def test_an_engine_that_keeps_dying_is_given_a_rest_and_sound_goes_on(about, source_id, monkeypatch):
-    monkeypatch.setattr("earmark.app.loop.REST_S", 3.0)
-    monkeypatch.setattr("earmark.app.loop.RESTARTS_S", 600.0)
-    monkeypatch.setattr("earmark.app.loop.MAX_RESTARTS", 2)
+    monkeypatch.setattr("earmark.app.engine.closed_loop.REST_S", 3.0)
+    monkeypatch.setattr("earmark.app.engine.closed_loop.RESTARTS_S", 600.0)
+    monkeypatch.setattr("earmark.app.engine.closed_loop.MAX_RESTARTS", 2)
     with sender("plain", source_id), closed_loop(*about) as rig:
         for _ in range(3):
             rig.wait_for(lambda: rig.loop.names["engine"]["alive"] and rig.loop.facts.get("beat", 0))

@@ -15,17 +15,17 @@ from rig import ENV, recording, replayed, sender
 from test_live_equals_replay import earmark
 from test_loop_faults import STEERED, closed_loop, decisions
 
-from earmark.app.backends import PrecisionName
-from earmark.app.compile import BackendName, compile_decoder
-from earmark.app.config import ConfigError, parse_config
-from earmark.app.engine import Engine
-from earmark.app.network import RecordedNetwork
-from earmark.app.preflight import _decoder as look_at
-from earmark.app.replay_session import ReplaySession
-from earmark.app.verify import Replay
-from earmark.devices.decoder_folder import Facts, load_decoder, save_decoder
-from earmark.devices.lsl_info import make_info
-from earmark.devices.session_file import SessionFile
+from earmark.app.commands.compile import BackendName, compile_decoder
+from earmark.app.config.backends import PrecisionName
+from earmark.app.config.session import ConfigError, parse_config
+from earmark.app.engine.engine import Engine
+from earmark.app.engine.live_network import RecordedNetwork
+from earmark.app.replay.session import ReplaySession
+from earmark.app.replay.verify import Replay
+from earmark.app.session.preflight import _decoder as look_at
+from earmark.devices.files.decoder_folder import Facts, load_decoder, save_decoder
+from earmark.devices.files.session_file import SessionFile
+from earmark.devices.sources.lsl_description import make_info
 from earmark.kernels.runtime import BACKENDS
 from earmark.kernels.runtime.eager_cpu import _Eager
 from earmark.kernels.runtime.onnx import _Session

@@ -14,20 +14,20 @@ import senders
 from planted import planted
 from rig import CHAIN, ENV, ROOT, replayed, sender
 
-from earmark.app.channel import ADDRESS, ChannelError, Client, is_served
-from earmark.app.config import ConfigError, parse_config
-from earmark.app.loop import Loop
-from earmark.app.replay_session import ReplaySession
-from earmark.app.tape_sound import Whereabouts
-from earmark.devices import xdf
+from earmark.app.config.session import ConfigError, parse_config
+from earmark.app.engine.closed_loop import Loop
+from earmark.app.replay.session import ReplaySession
+from earmark.app.replay.sound import Whereabouts
+from earmark.app.session.channel import ADDRESS, ChannelError, Client, is_served
+from earmark.devices.audio.control_block import Seqlock, Status
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.outlets import SoundOutlets
 from earmark.devices.audio.prepare import prepare
-from earmark.devices.audio.records import Seqlock, Status
-from earmark.devices.board import Board
-from earmark.devices.decoder_folder import Facts, save_decoder
-from earmark.devices.lsl import Outlet
-from earmark.devices.session_file import Noted, SessionFile
+from earmark.devices.files import xdf
+from earmark.devices.files.decoder_folder import Facts, save_decoder
+from earmark.devices.files.session_file import Noted, SessionFile
+from earmark.devices.processes.board import Board
+from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.emissions import Emissions
@@ -379,7 +379,7 @@ def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbo
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QFileDialog
 
-    from earmark.app.dashboard.window import Window
+    from earmark.app.dashboard.frame.window import Window
 
     chosen = str(run / "loop.xdf"), ""
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: chosen)

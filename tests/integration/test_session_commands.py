@@ -24,14 +24,14 @@ import pytest
 from rig import ENV, replayed
 from sound_scenes import running, wait_until
 
-from earmark.app.channel import ADDRESS, ChannelError, Client, is_served
-from earmark.app.loop_records import read_events
-from earmark.devices.audio.records import Seqlock, Status
-from earmark.devices.board import Board
-from earmark.devices.lsl import Outlet
-from earmark.devices.session_file import Consumed, SessionFile
-from earmark.devices.simulate import PRESETS
-from earmark.devices.simulate_live import ListenerProcess, LiveConfig
+from earmark.app.engine.events_file import read_events
+from earmark.app.session.channel import ADDRESS, ChannelError, Client, is_served
+from earmark.devices.audio.control_block import Seqlock, Status
+from earmark.devices.files.session_file import Consumed, SessionFile
+from earmark.devices.processes.board import Board
+from earmark.devices.simulate.listener import PRESETS
+from earmark.devices.simulate.live import ListenerProcess, LiveConfig
+from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.gain_control import Situation
 from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
 

@@ -17,10 +17,10 @@ import numpy as np
 import pylsl
 import pytest
 
-from earmark.devices.lsl_info import StreamError, describe_xml, make_info
-from earmark.devices.simulate import Listener, ListenerConfig
-from earmark.devices.simulate_background import BackgroundConfig
-from earmark.devices.simulate_live import CUE, ListenerProcess, LiveConfig, SimulatedListener
+from earmark.devices.simulate.background import BackgroundConfig
+from earmark.devices.simulate.listener import Listener, ListenerConfig
+from earmark.devices.simulate.live import CUE, ListenerProcess, LiveConfig, SimulatedListener
+from earmark.devices.sources.lsl_description import StreamError, describe_xml, make_info
 from earmark.pipeline.stream import StreamSpec
 
 PATIENCE_S = 30
@@ -169,7 +169,7 @@ def test_sigterm_ends_it(source_id):
 def test_it_ends_with_the_process_that_started_it(source_id, tmp_path):
     code = (
         "import sys, time\n"
-        "from earmark.devices.simulate_live import ListenerProcess, LiveConfig\n"
+        "from earmark.devices.simulate.live import ListenerProcess, LiveConfig\n"
         "if __name__ == '__main__':\n"
         "    process = ListenerProcess(LiveConfig(('a', 'b'), 'none', name=sys.argv[1], source_id=sys.argv[1]))\n"
         "    print(process.process.pid, flush=True)\n"

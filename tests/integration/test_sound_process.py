@@ -15,8 +15,8 @@ import pytest
 import soundfile
 from sound_scenes import TOLERANCE, left_behind, noise_scene, rerendered, running, wait_until
 
+from earmark.devices.audio.control_block import PLAYING
 from earmark.devices.audio.engine import AudioEngine
-from earmark.devices.audio.records import PLAYING
 from earmark.devices.audio.scene import AudioError
 from earmark.devices.audio.sinks import FileSink, NullSink
 

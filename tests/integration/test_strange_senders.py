@@ -8,9 +8,9 @@ import pylsl
 import pytest
 from rig import check_tiling, consumed, markers, recording, replayed, rows
 
-from earmark.devices.overrides import Overrides
-from earmark.devices.recordings import open_recording
-from earmark.devices.session_file import SessionFile
+from earmark.devices.files.recordings import open_recording
+from earmark.devices.files.session_file import SessionFile
+from earmark.devices.sources.overrides import Overrides
 from earmark.pipeline.stream import Block
 
 SFREQ, CHUNK = 250.0, 10

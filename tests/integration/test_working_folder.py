@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from earmark.app.channel import Client
+from earmark.app.session.channel import Client
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 #: What the installer writes for a command.
@@ -48,7 +48,7 @@ def checked(place):
 
 
 def new_session(place):
-    from earmark.app.new import write_session
+    from earmark.app.commands.new import write_session
 
     path = write_session(place)
     text = path.read_text().replace('type = "EEG"', f'source_id = "{NOBODY}"').replace('"default"', '"null"')
@@ -74,8 +74,8 @@ def test_by_the_command(folder, tmp_path):
 
 def test_by_the_window(folder, tmp_path, request):
     pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
-    from earmark.app.dashboard.background import Background
-    from earmark.app.dashboard.launch import Launched, board_of
+    from earmark.app.dashboard.launch.background_job import Background
+    from earmark.app.dashboard.launch.sessions import Launched, board_of
 
     path = new_session(tmp_path / "alice")
     launched = Launched(["serve", str(path)], path.parent)

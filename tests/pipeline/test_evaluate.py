@@ -14,12 +14,12 @@ from scipy.stats import binom
 
 from earmark.pipeline.decoders.decoder import DecoderMismatch, correlate
 from earmark.pipeline.emissions import Emissions
-from earmark.pipeline.evaluate import evaluate
+from earmark.pipeline.evaluation.evaluate import evaluate
+from earmark.pipeline.evaluation.metrics import mesd
+from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.evaluation.score_run import Projected, judge
+from earmark.pipeline.evaluation.splits import PROTOCOLS, plan, time_halves, with_imposter
 from earmark.pipeline.evidence import EvidenceConfig
-from earmark.pipeline.metrics import mesd
-from earmark.pipeline.run import Run
-from earmark.pipeline.scoring import Projected, judge
-from earmark.pipeline.splits import PROTOCOLS, plan, time_halves, with_imposter
 
 LORO, LOSO, LOPEO, LOSEO = PROTOCOLS
 
@@ -290,7 +290,7 @@ def test_posterior_is_calibrated_and_switches_are_followed():
 def test_emissions_never_see_the_test_run(monkeypatch):
     fitted = []
     monkeypatch.setattr(
-        "earmark.pipeline.fold.Emissions.fit",
+        "earmark.pipeline.evaluation.fold.Emissions.fit",
         lambda *known: fitted.append(known) or Emissions(0.2, 0.0, 0.3, 0.0, 50.0),
     )
     runs = runs_of()

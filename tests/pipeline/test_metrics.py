@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
-from earmark.pipeline.metrics import (
+from earmark.pipeline.evaluation.metrics import (
     auc,
     chance_limit,
     expected_accuracy,

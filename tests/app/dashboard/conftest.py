@@ -19,7 +19,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def theme(qapp):
-    from earmark.app.dashboard import theme
+    from earmark.app.dashboard.frame import theme
 
     theme.apply(qapp, theme.LIGHT)
     return theme
@@ -44,7 +44,7 @@ def session(tmp_path):
 @pytest.fixture
 def window(qtbot, settings, theme):
     """Opens windows; called with the folder of a session."""
-    from earmark.app.dashboard.window import Window
+    from earmark.app.dashboard.frame.window import Window
 
     windows = []
 

@@ -19,10 +19,10 @@ def serve(folder: str, options: dict, out) -> None:
     """Go on until told to shut down."""
     import pylsl
 
-    from earmark.app.channel import Refused, Server
-    from earmark.devices.audio.records import LAYOUTS, Seqlock, Status
-    from earmark.devices.board import Board
-    from earmark.devices.signal_ring import SignalRing
+    from earmark.app.session.channel import Refused, Server
+    from earmark.devices.audio.control_block import LAYOUTS, Seqlock, Status
+    from earmark.devices.processes.board import Board
+    from earmark.devices.processes.signal_ring import SignalRing
 
     n, sfreq = options["channels"], options["sfreq"]
     talkers = list(NAMES[: options["talkers"]])
@@ -175,7 +175,7 @@ class FakeSession:
         assert mine.recv() == "up"
 
     def ask(self, command: str, **arguments):
-        from earmark.app.channel import Client
+        from earmark.app.session.channel import Client
 
         client = Client(self.folder)
         try:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.app.dashboard.columns import Columns, draw_bars
-from earmark.app.dashboard.display_filter import DisplayFilter
+from earmark.app.dashboard.panels.columns import Columns, draw_bars
+from earmark.app.dashboard.panels.display_filter import DisplayFilter
 
 
 def cut(data, cuts):

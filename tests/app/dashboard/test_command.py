@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QLabel
 from typer.testing import CliRunner
 
 from earmark.app.command_line import app
-from earmark.app.dashboard.process import BrokenQt, check_qt
+from earmark.app.dashboard.launch.process import BrokenQt, check_qt
 
 RUNNER = CliRunner()
 

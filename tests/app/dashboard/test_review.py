@@ -9,7 +9,7 @@ pytest.importorskip("PySide6")
 
 @pytest.fixture
 def review(qtbot, theme):
-    from earmark.app.dashboard.review import Review
+    from earmark.app.dashboard.pages.review import Review
 
     page = Review()
     qtbot.addWidget(page)

@@ -9,7 +9,7 @@ import mne
 import numpy as np
 import pytest
 
-from earmark.app.dashboard.scalp import RESOLUTION, pack, scalp, unpack
+from earmark.app.dashboard.panels.scalp import RESOLUTION, pack, scalp, unpack
 
 
 @pytest.fixture(scope="module", params=["biosemi64", "biosemi32"])
@@ -59,7 +59,7 @@ def test_electrodes_lie_within_the_picture_left_and_right_as_they_are(montage):
 
 def test_made_by_a_process_of_its_own(montage):
     done = subprocess.run(
-        [sys.executable, "-m", "earmark.app.dashboard.scalp"],
+        [sys.executable, "-m", "earmark.app.dashboard.panels.scalp"],
         input=json.dumps(positions(montage)).encode(),
         capture_output=True,
         check=True,

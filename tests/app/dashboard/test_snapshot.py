@@ -5,12 +5,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earmark.app.dashboard import figures
-from earmark.app.dashboard.attention import apart
-from earmark.app.dashboard.begin import name_stream
-from earmark.app.dashboard.history import SPAN_S, History
-from earmark.app.dashboard.launch import board_of
-from earmark.app.dashboard.snapshot import Snapshot, Trim, snapshot
+from earmark.app.dashboard.data.history import SPAN_S, History
+from earmark.app.dashboard.data.snapshot import Snapshot, Trim, snapshot
+from earmark.app.dashboard.frame import format as figures
+from earmark.app.dashboard.launch.launcher import name_stream
+from earmark.app.dashboard.launch.sessions import board_of
+from earmark.app.dashboard.panels.attention import apart
 
 
 def test_nothing_is_known_of_empty_boards():
@@ -136,7 +136,7 @@ def test_letters_stand_apart(ends, distance):
 def test_the_stream_that_was_chosen_is_the_amplifier():
     import tomllib
 
-    from earmark.app.new import SESSION
+    from earmark.app.commands.new import SESSION
 
     text = SESSION.format(name="x", file="session.toml")
     for key, value in (("source_id", 'a"b\\c'), ("name", "[streams.eeg]")):
@@ -145,7 +145,7 @@ def test_the_stream_that_was_chosen_is_the_amplifier():
 
 
 def test_no_address_no_board(tmp_path):
-    from earmark.app.channel import ADDRESS
+    from earmark.app.session.channel import ADDRESS
 
     assert board_of(tmp_path) == ""
     (tmp_path / ADDRESS).write_text("half of it {")

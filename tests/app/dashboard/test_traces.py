@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from earmark.app.dashboard.recent import SPAN_S, Recent
-from earmark.app.dashboard.traces import ERASED, NAMES, Sweep
-from earmark.devices.signal_ring import Samples
+from earmark.app.dashboard.data.recent import SPAN_S, Recent
+from earmark.app.dashboard.panels.sweep import ERASED, NAMES, Sweep
+from earmark.devices.processes.signal_ring import Samples
 
 SFREQ, N = 200.0, 3
 

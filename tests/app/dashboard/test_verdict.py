@@ -2,8 +2,8 @@
 
 import pytest
 
-from earmark.app.dashboard.snapshot import snapshot
-from earmark.app.dashboard.verdict import verdict
+from earmark.app.dashboard.data.snapshot import snapshot
+from earmark.app.dashboard.frame.verdict_text import verdict
 
 DECISION = {"n": 3, "time": 9.6, "probability": [0.2, 0.8], "talker": 1, "situation": "steered"}
 

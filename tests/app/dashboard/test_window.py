@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from earmark.app.dashboard.keys import KEYS
-from earmark.app.dashboard.window import PAGES, Window
+from earmark.app.dashboard.frame.keys import KEYS
+from earmark.app.dashboard.frame.window import PAGES, Window
 
 STATES = ("idle", "checking", "calibrating", "training", "ready", "running", "paused", "review")
 
@@ -361,10 +361,10 @@ def test_what_is_refused_is_said(qtbot, session, window):
 def test_the_log_speaks_of_answers_as_people_do(caplog, qtbot):
     import logging
 
-    from earmark.app.dashboard.link import Link
+    from earmark.app.dashboard.data.command_link import Link
 
     link = Link(lambda: None, ValueError)
-    with caplog.at_level(logging.INFO, logger="earmark.app.dashboard.link"):
+    with caplog.at_level(logging.INFO, logger="earmark.app.dashboard.data.command_link"):
         for command, answer in (
             ("mute", None),
             ("accept", 11 / 12),
@@ -487,7 +487,7 @@ def test_only_faults_are_shown_as_faults(qtbot, session, window, said, words, fa
 
 
 def theme_of(shown):
-    from earmark.app.dashboard import theme
+    from earmark.app.dashboard.frame import theme
 
     return theme.of(shown)
 
@@ -833,7 +833,7 @@ def test_a_killed_window_is_noticed_by_nobody_and_the_next_one_shows_the_present
 
     one = session()
     script = (
-        "import sys; from pathlib import Path; from earmark.app.dashboard.process import show; "
+        "import sys; from pathlib import Path; from earmark.app.dashboard.launch.process import show; "
         "sys.exit(show(Path(sys.argv[1]), 'dark'))"
     )
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(tmp_path / "config")}

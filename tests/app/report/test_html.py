@@ -11,7 +11,7 @@ import pytest
 
 from earmark.app.report.chart_svg import HEIGHT, WIDTH, Axis, Chart
 from earmark.app.report.html import report_html
-from earmark.pipeline.evaluate import evaluate
+from earmark.pipeline.evaluation.evaluate import evaluate
 from earmark.pipeline.evidence import EvidenceConfig
 
 sys.path.append(str(Path(__file__).parents[1] / "pipeline"))

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.devices.audio.records import LAYOUTS, Gains, Operator, Seqlock, Status, padded
+from earmark.devices.audio.control_block import LAYOUTS, Gains, Operator, Seqlock, Status, padded
 from earmark.devices.audio.rings import AppliedLog, LiveRing, PcmReader, PcmRing
 from earmark.devices.audio.scene import Applied, AudioError, Control, Prepared, Scene, Talker
 from earmark.devices.audio.shared import SharedPrepared
-from earmark.devices.segment import Segment
+from earmark.devices.processes.shared_memory import Segment
 from earmark.pipeline.stream import Block, Gap
 
 SPAWN = mp.get_context("spawn")

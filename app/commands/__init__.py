@@ -1,0 +1,1 @@
+"""The commands: one file for each verb of the command line, imported by the command line alone."""

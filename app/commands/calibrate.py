@@ -1,0 +1,96 @@
+"""``earmark calibrate``: trials with cues, and a decoder from them."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from earmark.app.config.protocol import Protocol
+
+#: Name of the protocol's file, beside that of the session.
+PROTOCOL = "protocol.toml"
+
+OUT_HELP = "Folder for recordings and decoder; that of the session's file if not given."
+HEADLESS_HELP = "No status line, no keys, no questions."
+
+
+def calibrate(
+    session: Annotated[Path, typer.Argument(help="Session, TOML; 'earmark new' writes one.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
+    headless: Annotated[bool, typer.Option("--headless", help=HEADLESS_HELP)] = False,
+) -> None:
+    """Run the trials of protocol.toml and train a decoder on them.
+
+    Everything is checked first. The protocol lies beside the session's file. Cues are shown here and sent by LSL. The
+    decoder goes into DIR/decoder with its cross-validated accuracy; on a terminal you are asked whether to keep it.
+    Keys: r repeats a trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is
+    wrong, 130 ended early.
+    """
+    from earmark.app.config.toml_file import must_be_toml
+
+    must_be_toml(session, session.parent / PROTOCOL)
+    from earmark.app.config.session import load_config
+    from earmark.app.console import console, fail, failures, say
+    from earmark.app.keyboard import Keyboard
+    from earmark.app.session.states import SessionError
+    from earmark.app.session.supervisor import Supervisor
+    from earmark.app.session.terminal import Screen, in_window, refusals
+    from earmark.app.signals import heeded, stop_on_signals
+    from earmark.devices.sources.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    folder, stop = out or session.parent, stop_on_signals()
+    keyboard = Keyboard(stop)
+    keyboard.there = keyboard.there and not headless
+    with failures(), refusals():
+        config = load_config(session)
+        protocol = read_protocol(session)
+        plan = protocol.calibration
+        with Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
+            rig, screen = supervisor.session, Screen(supervisor, keyboard)
+            cues = plan.cues(rig.talkers)
+            n = sum(bool(name) for _, name in cues)
+            say(in_window(folder))
+            say(f"{n} trials, {cues[-1][0]:.0f} s in all. Looking at everything first …")
+            try:
+                with heeded(stop, rig.stop):
+                    rig.calibrate(plan)
+            except SessionError:
+                if stop.is_set():  # whatever was wrong then
+                    fail("ended before anything was recorded", 130)
+                raise
+            finally:
+                screen.tell()
+            screen.follow(stop, line=not headless)
+            if rig.failure:
+                fail(rig.failure)
+            if not rig.complete:
+                fail(f"ended early; what was recorded is in {folder}", 130)
+            console.print("\nTraining a decoder on the calibration …", style="bold")
+            rig.train()
+            if keyboard.there and not screen.agree("Keep this decoder? [Y/n]", stop):
+                rig.refuse()
+                fail("the decoder was thrown away, its recording was kept; 'earmark calibrate' begins anew")
+    where = f" --out {shlex.quote(str(folder))}" if out else ""
+    console.print(f"Next: earmark run {shlex.quote(str(session))}{where}", markup=False, highlight=False)
+    if config.decoder is not None and config.decoder.resolve() != rig.trained.resolve():
+        say(
+            f"But {session} names another decoder, {config.decoder}: remove 'decoder' from [attention] to use this one."
+        )
+
+
+def read_protocol(session: Path) -> Protocol:
+    """Read the protocol beside a session's file.
+
+    Raises
+    ------
+    earmark.app.config.protocol.ProtocolError
+        If it is not there or cannot be used.
+    """
+    from earmark.app.config.protocol import load_protocol
+
+    return load_protocol(session.parent / PROTOCOL)

@@ -1,0 +1,191 @@
+"""``earmark compile``: make a decoder's network ready for a session, on every backend asked for, and check it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earmark.app.config.backends import BackendName, PrecisionName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.progress import Progress
+    from torch import Tensor, nn
+
+    from earmark.devices.files.engine_cache import EngineCache
+    from earmark.kernels.runtime.backend import Arrays, Policy
+
+
+#: Answers timed at the end; windows taken from each recording.
+N_TIMED, WINDOWS_PER_RUN = 200, 4
+
+
+def compile_decoder(
+    decoder: Annotated[Path, typer.Argument(help="Folder of a decoder.")],
+    backend: Annotated[
+        list[BackendName] | None, typer.Option(help="May be given several times; every one that is here by default.")
+    ] = None,
+    precision: Annotated[
+        PrecisionName, typer.Option(help="tf32 and float16 round products, on GPUs only.")
+    ] = PrecisionName.FLOAT32,
+    talkers: Annotated[int, typer.Option(help="How many there will be: shapes are fixed.", min=2)] = 2,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Judge on windows of this recording, as for train, not on noise.")
+    ] = None,
+) -> None:
+    """Compile the network of a decoder before a session.
+
+    It is compared with a float64 reference. What was compiled is kept in your cache folder, and found again for the
+    very same network, GPU, driver and versions only. Exit status: 0 at least one backend is ready, and each that was
+    asked for; 1 otherwise.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from earmark.app.console import console, fail, failures
+    from earmark.devices.files.decoder_folder import load_decoder
+    from earmark.devices.files.engine_cache import EngineCache
+    from earmark.devices.files.recorded_run import RunError
+    from earmark.kernels.runtime import BACKENDS
+    from earmark.kernels.runtime.backend import Policy
+
+    quiet_exporter()
+    with failures():
+        loaded: Any = load_decoder(decoder)[0]
+        if not hasattr(loaded, "network"):
+            console.print(
+                f"{decoder} is a {loaded.kind} decoder: it runs in NumPy, takes microseconds, and needs no compiler.",
+                markup=False,
+            )
+            return
+        module, example = loaded.network(talkers)
+        try:
+            real = real_windows(run, loaded, example) if run else [[x.numpy() for x in example]]
+        except RunError as error:
+            fail(str(error))
+        cache, policy = EngineCache(), Policy(precision.value)
+        wanted = [name.value for name in dict.fromkeys(backend or ())] or [
+            name for name, one in BACKENDS.items() if not one.absent() and policy.precision in one.precisions
+        ]
+        table = Table(
+            "backend",
+            "",
+            "engine",
+            "error",
+            "p50 (µs)",
+            "p99 (µs)",
+            title=Text(f"{decoder}, {talkers} talkers, {precision.value}"),
+        )
+        failed = []
+        with _progress(len(wanted)) as bar:
+            for name in wanted:
+                row = made_ready(name, module, example, policy, cache, real, bar)
+                if row[1] != "ready":
+                    failed.append(name)
+                table.add_row(*map(Text, row))  # not markup: pip's extras stand in brackets
+                bar.advance(bar.task_ids[0])
+    console.print(table)
+    judged = f"{len(real)} windows of recordings" if run else "noise; give --run RUN to judge on a recording"
+    if len(failed) < len(wanted):
+        console.print(f"Judged on {judged}. Engines are kept in {cache.folder}.", markup=False)
+    if ready := [name for name in wanted if name not in failed]:
+        console.print(f"In a session: backends = {json.dumps(ready)} in [attention]", markup=False)
+    if failed or not wanted:
+        fail(f"not ready: {', '.join(failed)}" if failed else f"no backend here computes in {precision.value}")
+
+
+def real_windows(paths: list[Path], decoder: Any, example: tuple[Tensor, ...]) -> list[list[NDArray[np.float32]]]:
+    """Windows of recordings in the shapes of a network's inputs, spread over each; silent ones are left out.
+
+    Raises
+    ------
+    earmark.devices.files.recorded_run.RunError, earmark.pipeline.decoders.decoder.DecoderError
+        If a recording cannot be read, does not fit the decoder, or holds no window.
+    """
+    import numpy as np
+
+    from earmark.app.training.study import read_study
+    from earmark.pipeline.decoders.decoder import DecoderError
+
+    found = []
+    study = read_study(paths, decoder.preset)
+    study.tell()
+    for recorded in study.runs:
+        decoder.spec.check_run(recorded)
+        n_talkers, n = example[1].shape[0], example[0].shape[-1]
+        if len(recorded.neural) < n or len(recorded.talkers) < n_talkers:
+            continue
+        for start in np.linspace(0, len(recorded.neural) - n, WINDOWS_PER_RUN).astype(int):
+            neural = recorded.neural[start : start + n].T[None]
+            talkers = recorded.talkers[:n_talkers, start : start + n].transpose(0, 2, 1)
+            if np.ptp(neural) > 0 and np.ptp(talkers) > 0:
+                found.append([np.ascontiguousarray(one, dtype=np.float32) for one in (neural, talkers)])
+    if not found:
+        raise DecoderError(f"no recording holds {n} samples with {n_talkers} talkers that are not silent")
+    return found
+
+
+def made_ready(
+    name: str,
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    policy: Policy,
+    cache: EngineCache,
+    real: Sequence[Arrays],
+    bar: Progress,
+) -> tuple[str, ...]:
+    """Build or load, warm up, check and time one backend: a row for the table."""
+    import numpy as np
+
+    from earmark.devices.processes.latency import measure
+    from earmark.kernels.runtime import BACKENDS
+    from earmark.kernels.runtime.backend import BackendError
+    from earmark.kernels.runtime.parity import check
+
+    task = bar.task_ids[0]
+    try:
+        bar.update(task, description=f"{name}: compiling")
+        prepared = cache.prepare(BACKENDS[name], module, example, policy)
+        bar.update(task, description=f"{name}: checking")
+        prepared.network.warmup()
+        parity = check(prepared.network, module, real)
+    except BackendError as error:
+        return name, f"not used: {error}", "", "", "", ""
+    out = [np.empty(shape, np.float32) for shape in prepared.network.info().outputs]
+    bar.update(task, description=f"{name}: timing")
+    times = measure({name: lambda: prepared.network.run_into(real[0], out)}, N_TIMED)[name]
+    how = "from the cache" if prepared.cached else "built"
+    size = f"{prepared.n_bytes / 1e6:.1f} MB, {how}" if prepared.n_bytes else "none"
+    return name, "ready", size, f"{parity.error:.1g}", f"{times.p50:.0f}", f"{times.p99:.0f}"
+
+
+@contextmanager
+def _progress(n: int) -> Iterator[Progress]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from earmark.app.console import console
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        bar.add_task("compiling", total=n)
+        yield bar
+
+
+def quiet_exporter() -> None:
+    """Keep to itself what torch's exporters say about libraries that nobody asked for."""
+    for name in ("torch.onnx._internal.exporter._registration", "torch_tensorrt"):
+        logging.getLogger(name).setLevel(logging.ERROR)

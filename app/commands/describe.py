@@ -1,0 +1,167 @@
+"""``earmark describe``: the graph in words and numbers, and the live table of a recording."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from earmark.app.config.session import Config
+    from earmark.app.engine.engine import Engine
+    from earmark.devices.processes.recorder import Recorder
+    from earmark.pipeline.graph import Graph
+    from earmark.pipeline.stream import StreamSpec
+
+
+def describe(
+    config: Annotated[Path, typer.Argument(help="Session configuration, TOML.")],
+    recording: Annotated[
+        Path | None, typer.Option(help="Take channels and rate of the first stream from this recording.")
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to look for streams that the file does not describe.")] = 2.0,
+) -> None:
+    """Show the graph: settings, rates, latency and the deadline.
+
+    Rates and channels come from --recording, else from sfreq and n_channels in the configuration, else from the
+    live stream. Exit status: 0 the graph fits, 1 it does not, or a stream is missing.
+    """
+    from earmark.app.config.toml_file import must_be_toml
+
+    must_be_toml(config)
+    from earmark.app.config.session import load_config
+    from earmark.app.console import console, failures
+    from earmark.devices.sources.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    with failures():
+        settings = load_config(config)
+        specs = _specs(settings, recording, wait)
+        graph = settings.graph()
+        graph.open(settings.sources(specs))
+    for name, spec in specs.items():
+        rate = f"{spec.sfreq:g} Hz" if spec.sfreq else "irregular"
+        stream = settings.streams[name]
+        source = f"FieldTrip buffer {stream.fieldtrip}" if stream.fieldtrip else str(stream.selector)
+        console.print(f"stream {name}: {source}; {spec.n_channels} channels, {rate}", markup=False)
+    console.print(graph_table(graph, settings))
+    console.print("settings, with their defaults:")
+    for step in graph.steps:
+        values = dataclasses.asdict(step.node.config).items()
+        shown = ", ".join(f"{k} = {'auto' if v is None else list(v) if isinstance(v, tuple) else v}" for k, v in values)
+        console.print(f"  {step.name}: {shown}", markup=False, highlight=False)
+    for output in settings.outputs:
+        spec = graph.specs[output.node]
+        uses = {
+            "recorded": output.record and output.node in settings.block_outputs(),
+            f"published as {output.publish!r}": output.publish,
+        }
+        console.print(
+            f"output {output.node} ({', '.join(u for u, on in uses.items() if on) or 'computed only'}): "
+            f"{spec.n_channels} channels, {spec.sfreq:g} Hz, {spec.latency * 1e3:.1f} ms behind the signal "
+            "before any computing",
+            markup=False,
+        )
+    engine = settings.engine
+    budget = engine.budget_s or min(s.hop / s.sfreq for s in graph.specs.values() if s.hop and s.sfreq)
+    console.print(
+        f"deadline of a chunk, arrival to output: {budget * 1e3:g} ms; skipped as a gap when {engine.max_lag_s:g} s "
+        f"late; streams are looked for {engine.resolve_s:g} s"
+    )
+
+
+def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, StreamSpec]:
+    from earmark.app.engine.inlets import open_inlet
+    from earmark.devices.audio.outlets import ENVELOPES, envelopes
+    from earmark.devices.files.recordings import open_recording
+    from earmark.pipeline.envelope import EnvelopeConfig
+    from earmark.pipeline.stream import StreamSpec
+
+    specs: dict[str, StreamSpec] = {}
+    for name, stream in settings.streams.items():
+        if recording is not None and not specs:
+            specs[name] = open_recording(recording, overrides=stream.overrides).spec
+        elif stream.sfreq and stream.n_channels and not (stream.channels or stream.bads):
+            n = stream.n_channels
+            kind = stream.ch_type or (stream.type.lower() if stream.type.lower() in ("eeg", "seeg", "ecog") else "eeg")
+            labels = tuple(f"A{i + 1}" for i in range(n))
+            specs[name] = StreamSpec(name, stream.sfreq, labels, (kind,) * n, (stream.unit or "uV",) * n)
+        elif stream.type.lower() == "markers":
+            specs[name] = StreamSpec(name, 0.0, ("marker",), ("misc",), ("",))
+        elif settings.sound is not None and stream.name == settings.sound.publish + ENVELOPES:
+            # The session publishes them itself, once it plays.
+            specs[name] = envelopes(settings.sound.scene(settings.folder), stream.name, EnvelopeConfig())[1]
+        else:
+            inlet = open_inlet(name, stream, lambda arrival: None, wait)
+            specs[name] = inlet.description.spec
+            inlet.stop()
+    return specs
+
+
+def graph_table(graph: Graph, settings: Config) -> Table:
+    """Nodes in order, with settings, rates and latencies."""
+    from rich.table import Table
+
+    table = Table(title="graph")
+    for column in ("node", "input"):
+        table.add_column(column, overflow="fold")
+    for column in ("ch", "Hz", "hop", "wait ms", "delay ms", "group ms"):
+        table.add_column(column, justify="right")
+    kinds = {name: kind for name, kind, _, _ in settings.steps}
+    for step in graph.steps:
+        name, kind, inputs = step.name, kinds.get(step.name, step.name), step.inputs
+        spec = graph.specs[name]
+        latencies = (f"{1e3 * v:.1f}" for v in (spec.wait, spec.delay, spec.group_delay))
+        hop = str(spec.hop or "any")
+        node = name if name == kind else f"{name} ({kind})"
+        table.add_row(node, "\n".join(inputs), str(spec.n_channels), f"{spec.sfreq:g}", hop, *latencies)
+    table.caption = (
+        "hop: most samples in a block. Latency so far, summed: wait for the block to fill; pure delay of linear-phase "
+        "filters; group delay of recursive filters at the centre of the band."
+    )
+    return table
+
+
+def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Table:
+    """What a recording looks like now."""
+    import pylsl
+    from rich.table import Table
+
+    from earmark.app.foreign import plain
+
+    table = Table(title=f"{elapsed:.0f} s")
+    for column in ("stream", "state", "samples", "Hz", "age ms", "gaps", "missing", "skipped", "steps"):
+        table.add_column(column, justify="left" if column in ("stream", "state") else "right")
+    now = pylsl.local_clock()
+    for name, status in engine.streams.items():
+        inlet = engine.inlets[name]
+        regular = inlet.continuity is not None
+        rate = status.effective_sfreq
+        over = recorder is None  # an age that grows after the end would say nothing
+        age = None if over or status.newest is None else 1e3 * (now - status.newest)
+        table.add_row(
+            name,
+            inlet.status,
+            str(status.n_samples),
+            f"{rate:.2f} of {inlet.description.spec.sfreq:g}" if regular and rate else "-",
+            "-" if age is None else f"{age:.0f}",
+            *(str(n) if regular else "-" for n in (status.n_gaps, status.n_missing, status.n_skipped)),
+            str(inlet.continuity.n_steps) if inlet.continuity else "-",
+        )
+    p50, p99 = engine.latency.percentiles(50, 99)
+    lines = []
+    if p50 is not None and p99 is not None:
+        lines.append(
+            f"arrival to output: p50 {1e3 * p50:.2f}, p99 {1e3 * p99:.2f}, max {1e3 * engine.latency.max:.2f} ms; "
+            f"{engine.n_late} of {engine.latency.n} chunks later than {1e3 * engine.budget_s:g} ms"
+        )
+    for bad in engine.bad.values():
+        lines.append(f"masked: {plain(', '.join(bad)) or 'none'}")
+    if recorder is not None:
+        lines.append(f"file {recorder.bytes_written / 1e6:.1f} MB")
+    table.caption = "\n".join(lines)
+    return table

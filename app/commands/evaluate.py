@@ -1,0 +1,221 @@
+"""``earmark evaluate``: how well attention is decoded, and how sure that is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earmark.app.commands.stream_options import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.console import JsonFile
+from earmark.app.training.runs import RUNS_HELP, DecoderKind, PresetName
+from earmark.app.training.study import SUBJECT_HELP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from earmark.app.training.study import Study
+    from earmark.devices.sources.overrides import Overrides
+    from earmark.pipeline.evaluation.results import Evaluation
+    from earmark.pipeline.evaluation.run import Run
+
+
+class ProtocolName(StrEnum):
+    """Protocols of ``earmark.pipeline.evaluation.splits``."""
+
+    LORO = "leave-one-run-out"
+    LOSO = "leave-one-subject-out"
+    LOPEO = "leave-one-paired-envelope-out"
+    LOSEO = "leave-one-subject-and-envelope-out"
+
+
+class Trained:
+    """A decoder that has learned already: fitting leaves it as it is."""
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+        self.spec = decoder.spec
+        self.project_neural, self.project_talkers = decoder.project_neural, decoder.project_talkers
+        self.combine, self.score = decoder.combine, decoder.score
+
+    def fit(self, runs: Sequence[Run]) -> Self:
+        """Learn nothing; only see that the runs fit.
+
+        Raises
+        ------
+        earmark.pipeline.decoders.decoder.DecoderMismatch
+            If they do not.
+        """
+        for run in runs:
+            self.spec.check_run(run)
+        return self
+
+
+def evaluate(
+    runs: Annotated[list[Path], typer.Argument(help=RUNS_HELP)],
+    decoder: Annotated[
+        Path | None, typer.Option(help="Judge this trained decoder on runs it has not seen, instead of training.")
+    ] = None,
+    kind: Annotated[DecoderKind, typer.Option(help="Kind of decoder to train in each fold.")] = DecoderKind.LINEAR,
+    preset: Annotated[PresetName, typer.Option(help="How signals are prepared and decoded.")] = PresetName.EEG,
+    protocol: Annotated[ProtocolName, typer.Option(help="What is left out of training.")] = ProtocolName.LORO,
+    window: Annotated[
+        list[float] | None, typer.Option(help="Decision windows in seconds; default 1 2 5 10 20 30.")
+    ] = None,
+    subject: Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help=SUBJECT_HELP)] = None,
+    unit: Unit = "",
+    ch_type: ChType = "",
+    channels: Channels = "",
+    bads: Bads = "",
+    sfreq: Sfreq = None,
+    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes on this machine.", min=1)] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
+    json_file: JsonFile = None,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
+) -> None:
+    """Cross-validate a decoder: accuracy by window, switch times.
+
+    Accuracy comes with its chance limit and a null, posteriors with their calibration. Everything, filters and
+    penalties included, is causal and fitted inside the fold. Windows do not overlap. The numbers printed are the
+    numbers in the file. For networks there is no calibration of posteriors. Runs that cannot be used are left out, and
+    named at the end. Leaving one run out takes three runs of a listener; posteriors and switch times by them take
+    four. Exit status: 0 done, 1 something does not fit, or nothing can be used.
+    """
+    from earmark.app.console import console, fail, write_json
+    from earmark.app.outputs import must_be_writable
+    from earmark.app.report.html import report_html
+    from earmark.app.training.runs import maker, progress
+    from earmark.app.training.study import read_study
+    from earmark.devices.files.corpus import evaluate_corpus, executor
+    from earmark.devices.files.recorded_run import RunError
+    from earmark.pipeline.decoders.decoder import DecoderError
+    from earmark.pipeline.decoders.presets import PRESETS
+    from earmark.pipeline.evaluation.splits import TRAINED_ELSEWHERE
+    from earmark.pipeline.evidence import EvidenceConfig
+    from earmark.pipeline.stream import WiringError
+
+    must_be_writable(json_file, html)
+    try:
+        words = overrides(unit, ch_type, channels, bads, sfreq)
+        if decoder is None:
+            chosen = PRESETS[preset.value]
+            study, make = read_study(runs, chosen, subject or (), words), maker(kind, chosen)
+            study.keep_judged(protocol.value)
+        else:
+            study, make = _unseen(runs, decoder, subject or (), words)
+        loaded = study.runs
+        windows = tuple(window) if window else _windows(loaded)
+        config = EvidenceConfig(n_talkers=len(loaded[0].talker_names), hop_s=1.0, window_s=1.0)
+        # Evidence takes a training for each pair of runs: for a network, hours.
+        fast = decoder is None and not kind.network
+        evidence = config if fast and _enough(loaded, protocol.value, config.window_s) else None
+        with progress("Evaluating") as told:
+            found = evaluate_corpus(
+                loaded,
+                make,
+                protocol.value if decoder is None else TRAINED_ELSEWHERE,
+                windows,
+                seed=seed,
+                evidence=evidence,
+                by=executor(workers, scheduler),
+                progress=told,
+            )
+    except (RunError, DecoderError, WiringError, ValueError, ImportError, OSError) as error:
+        fail(str(error))
+    _show(found)
+    if fast and evidence is None:
+        console.print(
+            "Not measured: posteriors, and switch times by them. They leave out one more run within each training: "
+            "with leave-one-run-out, they need four runs of a listener",
+            markup=False,
+        )
+    figures = {**found.to_json(), "decoder": str(decoder) if decoder else kind.value, "preset": preset.value}
+    write_json(json_file, figures)
+    try:
+        if html is not None:
+            html.write_text(report_html(figures), encoding="utf-8")
+            console.print(f"Wrote {html}", markup=False)
+    except OSError as error:
+        fail(f"cannot write {error.filename}: {error.strerror}")
+    study.tell()
+
+
+def _windows(runs: Sequence[Run]) -> tuple[float, ...]:
+    """Decision windows of which a run of middling length holds two or more: a run cut short decides nothing."""
+    from statistics import median
+
+    from earmark.pipeline.evaluation.evaluate import WINDOWS
+
+    half = median(run.duration for run in runs) / 2
+    return tuple(w for w in WINDOWS if w <= half) or WINDOWS[:1]
+
+
+def _enough(runs: Sequence[Run], protocol: str, window_s: float) -> bool:
+    """Whether the protocol can be repeated within every training set, as emissions of the evidence need."""
+    from earmark.pipeline.emissions import MIN_WINDOWS
+    from earmark.pipeline.evaluation.splits import few, plan
+
+    try:
+        for fold in plan(runs, protocol):
+            train = [runs[i] for i in fold.train]
+            known = [int((run.attended >= 0).sum() / (run.sfreq * window_s)) for run in train]
+            if few(train, protocol) or sum(known) < 2 * MIN_WINDOWS:
+                return False
+    except ValueError:
+        return False
+    return True
+
+
+def _unseen(paths: Sequence[Path], folder: Path, subjects: Sequence[str], words: Overrides) -> tuple[Study, Any]:
+    from functools import partial
+
+    from earmark.app.training.study import read_study
+    from earmark.devices.files.decoder_folder import fingerprint, load_decoder
+    from earmark.devices.files.recorded_run import RunError
+
+    trained, facts = load_decoder(folder)
+    study = read_study(paths, trained.preset, subjects, words)
+    seen = [run.name for run in study.runs if fingerprint(run) in facts.fingerprints]
+    if seen:
+        raise RunError(f"the decoder was trained on {', '.join(seen)}: its accuracy there means nothing. Leave it out")
+    for run in study.runs:
+        trained.spec.check_run(run)
+    return study, partial(Trained, trained)
+
+
+def _show(found: Evaluation) -> None:
+    import math
+
+    from rich.table import Table
+
+    from earmark.app.console import console
+
+    def shown(value: float, digits: int = 1) -> str:
+        return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+    title = f"{found.protocol}: {len(found.subjects)} listener(s), {found.n_runs} run(s)"
+    table = Table(title=title)
+    for column in ("window s", "accuracy %", "n", "chance limit %", "null %", "expected %", "bit/min"):
+        table.add_column(column, justify="right")
+    for w in found.windows:
+        spread = f" ± {100 * found.accuracy_sd[w]:.1f}" if len(found.subjects) > 1 else ""
+        table.add_row(
+            f"{w:g}",
+            f"{100 * found.accuracy[w]:.1f}{spread}",
+            str(found.n_windows[w]),
+            *(shown(100 * v[w]) for v in (found.chance_limit, found.null_accuracy, found.expected_accuracy)),
+            shown(found.itr[w], 2),
+        )
+    table.caption = (
+        "chance limit: what guessing reaches one time in twenty (p = 0.05) with n decisions. "
+        "null: talkers shifted in time. expected: from the shortest window."
+    )
+    console.print(table)
+    console.print(
+        f"r attended {shown(found.r_attended, 3)}, ignored {shown(found.r_ignored, 3)}; MESD {shown(found.mesd_s)} s; "
+        f"calibration error {shown(found.ece, 3)}; switches followed {found.n_followed} of {found.n_switches}"
+    )

@@ -1,0 +1,178 @@
+"""``earmark replay``: the same graph over a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from earmark.app.engine.live_network import RecordedNetwork
+    from earmark.pipeline.stream import Item
+
+
+def replay(
+    session: Annotated[Path, typer.Argument(help="Recording, .xdf; with --watch also the folder of a run.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Compare with what ran live, bit for bit.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the outputs to this .npz file.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Replay a run at its own pace, heard and seen.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="With --watch: where it is reached; a folder for the time being if not said.")
+    ] = None,
+) -> None:
+    """Run the graph of a recording over it again.
+
+    The graph, its configuration and every item it consumed come from the file. With --verify, each digest and each
+    recorded output sample is compared. Exit status: 0 done, and identical where --verify was asked (on another
+    machine or other library versions: within 1e-9 of the largest sample, and it says so); 3 not identical, or the
+    file is damaged; 4 identical as far as it goes, but the recording was cut short; 1 the file cannot be replayed.
+
+    With --watch, a run passes as it did: 'earmark dashboard' shows it, its talkers are heard, and it is compared while
+    it goes on. 'earmark control' knows pause, resume, mute, master, stop and shutdown; nothing is recorded. It is there
+    until shutdown or Ctrl-C; the exit status is that of --verify.
+    """
+    import numpy as np
+    from rich.table import Table
+
+    from earmark.app.console import console, fail, failures
+    from earmark.app.foreign import plain
+    from earmark.app.outputs import must_be_writable
+
+    if watch:
+        if verify or out is not None:
+            fail("--watch goes without --verify, which it always does, and without --out", 2)
+        watch_replay(session, folder)
+        return
+    if folder is not None:
+        fail("--folder goes with --watch", 2)
+    from earmark.app.replay.verdict import DIFFERENT, judge
+    from earmark.app.replay.verify import Replay
+    from earmark.devices.files.session_file import SessionFile
+
+    must_be_writable(out)
+    session = session / "loop.xdf" if session.is_dir() else session
+    kept: dict[str, list[Any]] = {}
+
+    def keep(name: str, item: Item) -> None:
+        kept.setdefault(name, []).append(item)
+
+    with failures():
+        file = SessionFile(session)
+        run = Replay(file)
+        with console.status(f"Replaying {session.name} …"):
+            run.run(None if out is None else keep)
+    table = Table(title=f"Replay of {session.name}")
+    for column in ("output", "samples", "compared", "digests met", "largest difference"):
+        table.add_column(column)
+    for name, found in run.outputs.items():
+        table.add_row(
+            name,
+            str(found.n_samples),
+            str(found.n_compared),
+            f"{found.n_digests - found.n_wrong} of {found.n_digests}",
+            f"{found.difference:.3g}" if found.n_compared else "not recorded",
+        )
+    console.print(table)
+    if run.network is not None:
+        console.print(network_line(run.network), markup=False, highlight=False)
+    for _, entry in run.events:
+        if not {"event", "masked"} & set(entry):
+            continue
+        masked = f"masked channels: {', '.join(entry.get('masked', [])) or 'none'}"
+        console.print(f"  {plain(entry.get('event') or masked)}", markup=False, highlight=False)
+    for words in file.damage:
+        console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")
+    if out is not None:
+        try:
+            np.savez(out, **as_arrays(kept))
+        except OSError as error:
+            fail(f"cannot write {out}: {error.strerror}")
+        console.print(f"Wrote {out}", markup=False)
+    if not verify:
+        return
+    verdict = judge(run)
+    if verdict.status == DIFFERENT:
+        for line in verdict.details:
+            console.print(line, markup=False, style="bold red")
+        fail(verdict.words, DIFFERENT)
+    console.print(verdict.words, markup=False, style="yellow" if verdict.status or verdict.details else "green")
+    for line in verdict.details:
+        console.print(f"  {line}", markup=False)
+    if verdict.status:
+        raise typer.Exit(verdict.status)
+
+
+def watch_replay(recording: Path, folder: Path | None) -> None:
+    """Replay a run at its own pace, as a session that is reached in a folder, until asked to end."""
+    import contextlib
+    import tempfile
+
+    from earmark.app.console import console, failures, say
+    from earmark.app.replay.session import ReplaySession
+    from earmark.app.session.terminal import in_window, refusals
+    from earmark.app.signals import stop_on_signals
+    from earmark.devices.sources.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    with contextlib.ExitStack() as stack, failures(), refusals():
+        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="earmark-replay-")))
+        place.mkdir(parents=True, exist_ok=True)
+        with console.status(f"Reading {recording} …"):
+            session = stack.enter_context(ReplaySession(recording, place))  # Ctrl-C ends this at once
+        stop = stop_on_signals()
+        say(in_window(place))
+        while not stop.wait(0.1) and not session.ended.is_set():
+            session.events.tell(say)
+        session.player.stop()
+        session.events.tell(say)
+    if session.player.status:
+        raise typer.Exit(session.player.status)
+
+
+def network_line(network: RecordedNetwork) -> str:
+    """Who answered live, and whether the network itself answers the same."""
+    off = network.difference / network.largest if network.largest else 0.0
+    return (
+        f"Scores were given by {' or '.join(network.backends)}: {network.n_answers} windows, {network.n_missed} not "
+        f"in time. Asked again here, the network differs by {off:.1g} of the largest at most; {network.n_wrong} wrong"
+    )
+
+
+def as_arrays(outputs: dict[str, list[Any]]) -> dict[str, Any]:
+    """What came out, as named arrays.
+
+    Parameters
+    ----------
+    outputs : dict of list of Item
+        By output, all items in order.
+
+    Returns
+    -------
+    arrays : dict of array
+        ``NAME``, shape (n_samples, n_channels), and ``NAME_times``, shape (n_samples,), LSL seconds; for epochs
+        ``NAME``, shape (n_epochs, n_samples, n_channels), ``NAME_times`` and ``NAME_events``, shape (n_epochs,).
+    """
+    import numpy as np
+
+    from earmark.pipeline.stream import Block, ClockMap, Epoch
+
+    arrays: dict[str, Any] = {}
+    for name, items in outputs.items():
+        data, times, events = [], [], []
+        clock = ClockMap(0.0, 0.0, 1.0)
+        for item in items:
+            if isinstance(item, ClockMap):
+                clock = item
+            elif isinstance(item, Block):
+                data.append(item.data)
+                times += [clock.time(index) for index in range(item.start, item.stop)]
+            elif isinstance(item, Epoch) and item.data is not None:
+                data.append(item.data[None])
+                times.append(item.marker.time)
+                events.append(item.marker.value)
+        if data:
+            arrays[name], arrays[f"{name}_times"] = np.concatenate(data), np.array(times)
+        if events:
+            arrays[f"{name}_events"] = np.array(events)
+    return arrays

@@ -1,0 +1,60 @@
+"""``earmark report``: one page about a session, with everything in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PAGE = "report.html"
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a session: loop.xdf and what lies beside it.")],
+) -> None:
+    """Score a recorded run against its cues; write report.html.
+
+    The report goes into the folder. Everything is computed from the recording, by replaying it. Exit status: 0 written,
+    1 something is missing.
+    """
+    from earmark.app.console import console, fail, failures
+    from earmark.app.outputs import must_be_writable
+    from earmark.app.report.page import page_html, percent
+    from earmark.app.report.read_session import session_figures
+    from earmark.app.report.worth import limit_words, run_words
+    from earmark.devices.files.decoder_folder import load_decoder
+    from earmark.pipeline.decoders.decoder import DecoderError
+
+    recording = folder / "loop.xdf"
+    with failures():
+        if folder.name == recording.name:
+            fail(f"{folder} is a recording: name its folder, {folder.parent}")
+        if not folder.is_dir():
+            fail(f"{folder}: no such folder")
+        if not recording.exists() and (runs := sorted(folder.glob("run-*"))):
+            fail(f"{folder} holds {len(runs)} run(s): name one of them, such as {runs[-1]}")
+        if not recording.exists():
+            fail(f"{folder} holds no loop.xdf: nothing was decided live there")
+        if not recording.with_suffix(".decoder").is_dir():
+            fail(f"{recording} was recorded with a decoder: copy the folder loop.decoder beside it")
+        must_be_writable(folder / PAGE)
+        try:
+            decoder, facts = load_decoder(recording.with_suffix(".decoder"))
+            with console.status("Judging the session …"):
+                found = session_figures(recording)
+        except (DecoderError, ValueError) as error:
+            fail(str(error))
+        page = folder / PAGE
+        page.write_text(page_html(folder.name, found, facts, decoder.spec.window), encoding="utf-8")
+    console.print("", *run_words(found, facts), sep="\n", markup=False, highlight=False)
+    for words in found.damage:
+        console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")
+    console.print(
+        f"Windows of {decoder.spec.window:g} s in which the talker cued had the highest score: {found.n_right} of "
+        f"{found.n_windows}; {limit_words(found.chance_limit)}.\n"
+        f"From 10 s after each cue on, correct decisions for {percent(found.steady)} of the time; decisions were "
+        f"there for {percent(found.covered)} of the time under a cue. Wrote {page}",
+        markup=False,
+        highlight=False,
+    )

@@ -1,0 +1,85 @@
+"""``earmark serve`` and ``earmark control``: a session without a terminal, and words to it from another one."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from earmark.app.commands.calibrate import OUT_HELP, PROTOCOL, read_protocol
+
+
+def serve(
+    session: Annotated[Path, typer.Argument(help="Session, TOML; 'earmark new' writes one.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
+) -> None:
+    """Run a session in the background, for 'control' and 'dashboard'.
+
+    It goes on until Ctrl-C or the command 'shutdown'. Sound plays from the first check on. Exit status: 0 ended in good
+    order, 1 something is wrong.
+    """
+    from earmark.app.config.toml_file import must_be_toml
+
+    must_be_toml(session, session.parent / PROTOCOL)
+    from earmark.app.config.session import load_config
+    from earmark.app.console import failures, say
+    from earmark.app.session.supervisor import Supervisor
+    from earmark.app.session.terminal import in_window, refusals
+    from earmark.app.signals import stop_on_signals
+    from earmark.devices.sources.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    folder, stop = out or session.parent, stop_on_signals()
+    with failures(), refusals():
+        config, protocol = load_config(session), read_protocol(session)
+        with Supervisor(config, folder, protocol, ask=True) as supervisor:
+            say(f"Ready. In another terminal: earmark control {shlex.quote(str(folder))} check")
+            say(in_window(folder))
+            while not stop.wait(0.1) and not supervisor.ended.is_set():
+                supervisor.events.tell(say)
+        supervisor.events.tell(say)
+
+
+def control(
+    folder: Annotated[Path, typer.Argument(help="Folder of a session under way.")],
+    command: Annotated[str, typer.Argument(help="Command to send; any other word lists all there are.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="As talker=0, mode=sham, on=false, text=...")
+    ] = None,
+) -> None:
+    """Send a command to a running session.
+
+    Commands are mute, pause, resume, override, trim, redo, note, stop, state and more; a wrong one lists all. For a
+    session that is served also check, calibrate, accept, refuse, run, answer and shutdown; for a demonstration attend.
+
+    Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' runs in FOLDER. Talkers go
+    by name, or count from 0. Exit status: 0 done, 1 refused, or no session is under way there.
+    """
+    from earmark.app.console import console, fail
+    from earmark.app.session.channel import ChannelError, Client
+
+    given = {}
+    for argument in arguments or []:
+        name, equals, value = argument.partition("=")
+        if not equals:
+            fail(f"{argument!r} must be NAME=VALUE, as talker=0")
+        given[name] = value
+    try:
+        client = Client(folder)
+        answer = client.say(command, given)
+    except ChannelError as error:
+        fail(str(error))
+    client.close()
+    if command == "check":
+        from earmark.app.session.check import Check
+
+        checks = [Check(*one) for one in answer]
+        for check in checks:
+            console.print(str(check), markup=False, highlight=False)
+        if not all(check.ok for check in checks):
+            raise typer.Exit(1)
+    elif answer is not None:
+        console.print_json(json.dumps(answer))

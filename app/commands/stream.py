@@ -1,0 +1,108 @@
+"""``earmark stream``: play a recording as a live LSL stream."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from earmark.app.commands.stream_options import Bads, Channels, ChType, Sfreq, Unit, overrides
+
+if TYPE_CHECKING:
+    from earmark.devices.simulate.player import Player
+
+
+def stream(
+    file: Annotated[Path, typer.Argument(help="Recording: .fif, .edf, .bdf, .vhdr or .xdf.", show_default=False)],
+    *,
+    speed: Annotated[float, typer.Option(help="How many times faster than it was recorded.")] = 1.0,
+    name: Annotated[str | None, typer.Option(help="Name of the stream; that of the file if not given.")] = None,
+    source_id: Annotated[
+        str | None, typer.Option(help="Lasting identity of the stream; earmark-NAME_OF_FILE if not given.")
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option(help="Which stream of an XDF file: its name, source_id or number.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Start when somebody listens, not at once.")] = False,
+    unit: Unit = "",
+    ch_type: ChType = "",
+    channels: Channels = "",
+    bads: Bads = "",
+    sfreq: Sfreq = None,
+) -> None:
+    """Play a recording as a live LSL stream, in real time.
+
+    Its annotations become a stream of markers. Gaps in the recording are silence. At a speed other than 1 the stream
+    says so in its description, and its time stamps advance as they did when it was recorded. Exit status: 0 played to
+    the end, 1 could not be played, 2 wrong usage, 130 ended by Ctrl-C.
+    """
+    from earmark.app.console import console, fail
+    from earmark.devices.files.recordings import RecordingError, open_recording
+    from earmark.devices.simulate.player import Player
+    from earmark.devices.sources.lsl_description import StreamError
+    from earmark.devices.sources.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
+    try:
+        recording = open_recording(file, stream, overrides(unit, ch_type, channels, bads, sfreq))
+        patience = math.inf if wait else None
+        with Player(recording, speed, name=name, source_id=source_id, wait_for_consumer_s=patience) as player:
+            spec = recording.spec
+            n_gaps = recording.n_gaps
+            beside = f"; {len(recording.annotations)} markers as {player.marker_name!r}" if player.marker_name else ""
+            console.print(
+                f"Publishing {player.name!r} (type {player.type}, source_id {player.source_id!r}): "
+                f"{spec.n_channels} channels at {spec.sfreq:g} Hz, {_clock(recording.duration)}"
+                f"{f' with {n_gaps} gap(s)' if n_gaps else ''}, speed {speed:g}{beside}. Ctrl-C ends.",
+                markup=False,
+                highlight=False,
+            )
+            _play(player, recording.duration, wait)
+    except (RecordingError, StreamError, ValueError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        console.print("Ended by Ctrl-C.")
+        raise typer.Exit(130) from None
+
+
+def _play(player: Player, duration: float, wait: bool) -> None:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from earmark.app.console import console
+
+    columns = (
+        TextColumn("{task.fields[played]} / {task.fields[total_time]}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[listening]}", markup=False),
+    )
+
+    def listening() -> str:
+        return "listened to" if player.has_consumer else "nobody listens"
+
+    shown = 0.0
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(
+            "",
+            total=duration,
+            played=_clock(0),
+            total_time=_clock(duration),
+            listening="waiting for a listener" if wait else listening(),
+        )
+
+        def progress(seconds: float) -> None:
+            nonlocal shown
+            if time.monotonic() - shown > 0.1 or seconds >= duration:
+                shown = time.monotonic()
+                bar.update(task, completed=seconds, played=_clock(seconds), listening=listening())
+
+        player.play(threading.Event(), progress)
+        bar.update(task, completed=duration, played=_clock(duration), listening=listening())
+    console.print("Played to the end.")
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02d}:{int(seconds % 60):02d}"

@@ -1,0 +1,378 @@
+"""The session configuration: TOML in, a checked description of streams, nodes and outputs out."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from earmark.app.config.backends import BackendName, PrecisionName
+from earmark.app.config.sound import SoundConfig
+from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - for whoever reads configurations
+from earmark.app.config.toml_file import parse, read_text
+from earmark.app.config.validation import explain, nearest
+from earmark.devices.files.decoder_folder import load_decoder
+from earmark.devices.files.journal import JOURNAL
+from earmark.devices.sources.lsl_search import StreamSelector
+from earmark.devices.sources.overrides import OverrideError, Overrides
+from earmark.pipeline.align import Align
+from earmark.pipeline.attend import Attend, AttendConfig
+from earmark.pipeline.bandpass import Bandpass
+from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.presets import PRESETS
+from earmark.pipeline.decoding_graph import CONTROL, decoding_graph
+from earmark.pipeline.emissions import N_TALKERS, TALKERS, Emissions
+from earmark.pipeline.envelope import Envelope
+from earmark.pipeline.epochs import Epochs
+from earmark.pipeline.graph import Graph, Step
+from earmark.pipeline.high_gamma import HighGamma
+from earmark.pipeline.notch import Notch
+from earmark.pipeline.pick import Pick
+from earmark.pipeline.quality import Quality
+from earmark.pipeline.reblock import Reblock
+from earmark.pipeline.reference import Reference
+from earmark.pipeline.resample import Resample
+from earmark.pipeline.stream import StreamSpec
+
+if typing.TYPE_CHECKING:
+    from earmark.devices.files.decoder_folder import AnyDecoder
+
+#: Every kind of node, by the name it has in the configuration.
+KINDS: dict[str, Any] = {
+    "pick": Pick,
+    "reblock": Reblock,
+    "quality": Quality,
+    "notch": Notch,
+    "bandpass": Bandpass,
+    "reference": Reference,
+    "resample": Resample,
+    "high_gamma": HighGamma,
+    "epochs": Epochs,
+    "envelope": Envelope,
+    "align": Align,
+}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class StreamConfig(_Strict):
+    """A stream that comes in: from LSL, by name, type, source_id or host, or from a FieldTrip buffer."""
+
+    name: str = ""
+    type: str = ""
+    source_id: str = ""
+    host: str = Field(default="", description="computer that sends it, as 'earmark streams' lists it")
+    fieldtrip: str = Field(default="", pattern=r"^$|^[^:\s]+:\d{1,5}$", description="a FieldTrip buffer, host:port")
+    ch_type: str = Field(default="", description="type of channels that state none, or EEG: eeg, seeg, ecog, misc")
+    unit: str = Field(default="", description="unit of electrodes that state none: V, mV, uV, nV, or 0.0488 uV a step")
+    channels: tuple[str, ...] = Field(
+        default=(), strict=False, description="names or patterns of channels to keep; !NAME leaves out"
+    )
+    bads: tuple[str, ...] = Field(
+        default=(), strict=False, description="names or patterns of channels not to be trusted"
+    )
+    sfreq: float | None = Field(default=None, description="rate, Hz, where none is stated or one that is a little off")
+    n_channels: int | None = Field(default=None, gt=0, description="refuse any other number of channels")
+
+    @property
+    def selector(self) -> StreamSelector:
+        """How to find it."""
+        return StreamSelector(self.name, self.type, self.source_id, self.host)
+
+    @property
+    def overrides(self) -> Overrides:
+        """What is said of it."""
+        return Overrides(self.unit, self.ch_type, self.channels, self.bads, self.sfreq)
+
+
+class OutputConfig(_Strict):
+    """A node whose output leaves the graph."""
+
+    node: str
+    record: bool = Field(default=True, description="keep it in the recording")
+    publish: str = Field(default="", description="publish it as an LSL stream of this name")
+
+
+class EngineConfig(_Strict):
+    """How the graph is run."""
+
+    resolve_s: float = Field(default=10.0, gt=0, description="longest wait for a stream at the start, s")
+    max_lag_s: float = Field(default=1.0, gt=0, description="chunks that waited longer are skipped, as a gap, s")
+    budget_s: float | None = Field(default=None, gt=0, description="deadline, arrival to output; default one hop, s")
+
+
+class AttentionConfig(_Strict):
+    """Who is attended: a decoder, and what it listens to."""
+
+    decoder: str = Field(default="", description="folder of the decoder, from this file's folder; none to calibrate")
+    fallback: str = Field(default="", description="folder of a quicker decoder, for when that one is too slow")
+    backends: tuple[Annotated[BackendName, Field(strict=False)], ...] = Field(
+        default=(), description="what scores windows of a network, the quickest first, each compiled"
+    )
+    precision: PrecisionName = Field(default=PrecisionName.FLOAT32, strict=False, description="of those backends")
+    preset: str = Field(default="eeg", pattern="^(eeg|ieeg)$", description="how signals are prepared without a decoder")
+    neural: str = Field(default="eeg", description="stream of the electrodes")
+    talkers: str = Field(default="speech", description="stream of the talkers' envelopes, one channel each")
+    max_wait_s: float = Field(default=2.0, gt=0, description="longest wait for the slower of the two, s")
+    deadline_s: float = Field(default=0.25, gt=0, description="decisions later than this are dropped, s")
+    settings: AttendConfig = AttendConfig()
+
+
+class _Node(_Strict):
+    type: str
+    name: str = ""
+    input: str = ""
+    inputs: list[str] = []
+
+
+class _File(_Strict):
+    streams: dict[str, StreamConfig]
+    nodes: list[dict[str, Any]] = []
+    attention: dict[str, Any] | None = None
+    outputs: list[OutputConfig] = []
+    engine: EngineConfig = EngineConfig()
+    sound: SoundConfig | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A checked configuration.
+
+    Attributes
+    ----------
+    text : str
+        As it was written; it goes into every recording.
+    streams : dict of str to StreamConfig
+        By the name used inside the graph.
+    steps : tuple of (name, type, settings, inputs)
+        Nodes in order.
+    outputs : tuple of OutputConfig
+        What leaves the graph; the last node if none is named.
+    engine : EngineConfig
+        How the graph is run.
+    attention : AttentionConfig or None
+        With it, the nodes are those of the decoder's preset, and there are no others.
+    folder : Path
+        Where relative paths begin.
+    sound : SoundConfig or None
+        What is heard.
+    """
+
+    text: str
+    streams: dict[str, StreamConfig]
+    steps: tuple[tuple[str, str, Any, tuple[str, ...]], ...]
+    outputs: tuple[OutputConfig, ...]
+    engine: EngineConfig
+    attention: AttentionConfig | None = None
+    folder: Path = Path()
+    sound: SoundConfig | None = None
+
+    @property
+    def decoders(self) -> list[Path]:
+        """Folders of the decoder, if there is one, and of the one to fall back on."""
+        if self.attention is None or not self.attention.decoder:  # which a calibration is to make
+            return []
+        return [self.folder / name for name in (self.attention.decoder, self.attention.fallback) if name]
+
+    @property
+    def decoder(self) -> Path | None:
+        """Folder of the decoder, if there is one."""
+        return next(iter(self.decoders), None)
+
+    def sources(self, specs: Mapping[str, StreamSpec]) -> dict[str, StreamSpec]:
+        """Everything that the graph is fed: the streams, and control if there is attention to be decoded."""
+        return {
+            **specs,
+            **({CONTROL: StreamSpec(CONTROL, 0.0, (CONTROL,), ("misc",), ("",))} if self.attention else {}),
+        }
+
+    def graph(self, decoders: Sequence[Path] | None = None) -> Graph:
+        """Build the graph, not yet open; ``decoders`` says where their folders are now, if not where they were.
+
+        Raises
+        ------
+        ConfigError
+            If the decoder cannot be read or used live.
+        """
+        if self.attention is not None:
+            return _attention_graph(self.attention, self.decoders if decoders is None else decoders)
+        steps = [Step(name, KINDS[kind](settings), inputs) for name, kind, settings, inputs in self.steps]
+        return Graph(steps, [output.node for output in self.outputs])
+
+    def block_outputs(self) -> list[str]:
+        """Outputs that are plain signals; epochs and pairs are made of what is recorded anyway."""
+        kinds = {name: kind for name, kind, _, _ in self.steps}
+        return [o.node for o in self.outputs if kinds.get(o.node, o.node) not in ("epochs", "align")]
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or used.
+    """
+    return parse_config(read_text(path), str(path), path.parent)
+
+
+def load_sound(path: Path) -> SoundConfig:
+    """Read the table ``[sound]`` of a configuration file; of the others, none need be there.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or used.
+    """
+    raw = parse(read_text(path), str(path))
+    if "sound" not in raw:
+        found = ", ".join(f"[{key}]" for key in raw) or "nothing"
+        raise ConfigError(f"{path}: there is no table [sound] with [[sound.talkers]], but {found}")
+    for key in raw:
+        if key not in _File.model_fields:
+            raise ConfigError(f"{path}: unknown table [{key}]{nearest(key, _File.model_fields)}")
+    file = _validate(_File, {"streams": {}, "sound": raw["sound"]}, str(path))
+    assert file.sound is not None
+    return file.sound
+
+
+def parse_config(text: str, where: str, folder: Path = Path()) -> Config:
+    """Check a configuration; ``where`` says in errors where it comes from, paths in it begin in ``folder``."""
+    file = _validate(_File, parse(text, where), where)
+    if not file.streams:
+        raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, as [streams.eeg]")
+    for name, stream in file.streams.items():
+        by_lsl = stream.name or stream.type or stream.source_id
+        if not by_lsl and not stream.fieldtrip:
+            raise ConfigError(f"{where}: [streams.{name}] says nothing to find it by: set name, type or source_id")
+        if by_lsl and stream.fieldtrip:
+            raise ConfigError(f"{where}: [streams.{name}] names both an LSL stream and a FieldTrip buffer: choose one")
+        if stream.fieldtrip and not stream.unit:
+            raise ConfigError(f"{where}: [streams.{name}] needs 'unit' (V, mV, uV or nV): a FieldTrip buffer has none")
+        try:
+            stream.overrides  # noqa: B018 - checks itself
+        except OverrideError as error:
+            raise ConfigError(f"{where}: [streams.{name}] {error}") from None
+    if file.attention is not None:
+        return _with_attention(file, text, where, folder)
+    if not file.nodes:
+        raise ConfigError(f"{where}: there is no [[nodes]] table, but must be at least one, or [attention]")
+    steps = _steps(file, where)
+    outputs = tuple(file.outputs) or (OutputConfig(node=steps[-1][0]),)
+    doubled = [o.node for i, o in enumerate(outputs) if o.node in {p.node for p in outputs[:i]}]
+    published = [o.publish for o in outputs if o.publish]
+    if len(set(published)) < len(published):
+        raise ConfigError(f"{where}: [[outputs]] publish two streams of the same name, but each must have its own")
+    taken = [name for name in (*file.streams, *(step[0] for step in steps)) if name == JOURNAL]
+    if taken:
+        raise ConfigError(f"{where}: the name {JOURNAL!r} is taken by the recording: choose another")
+    if doubled:
+        raise ConfigError(f"{where}: [[outputs]] names node {doubled[0]!r} twice, but must once")
+    return Config(text, file.streams, steps, outputs, file.engine, sound=file.sound)
+
+
+def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
+    own, place = set(AttentionConfig.model_fields) - {"settings"}, f"{where}: [attention]"
+    if file.nodes or file.outputs:
+        raise ConfigError(f"{place} brings its own nodes: remove [[nodes]] and [[outputs]], or [attention]")
+    table = file.attention or {}
+    model = _model(AttendConfig)
+    checked = _validate(model, {k: v for k, v in table.items() if k not in own}, place, also=own)
+    values = {field: getattr(checked, field) for field in model.model_fields}
+    settings = {**{k: v for k, v in table.items() if k in own}, "settings": AttendConfig(**values)}
+    attention = _validate(AttentionConfig, settings, place)
+    for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
+        if name not in file.streams:
+            raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{nearest(name, file.streams)}")
+    if file.sound is not None and len(file.sound.talkers) not in TALKERS:
+        n = len(file.sound.talkers)
+        raise ConfigError(f"{where}: [sound] has {n} talker{'s' * (n > 1)}, but [attention] needs {N_TALKERS}")
+    if len(set(attention.backends)) < len(attention.backends):
+        raise ConfigError(f"{place}: backends names one twice, but must name each once")
+    outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
+    return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound)
+
+
+def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Graph:
+    streams = attention.neural, [attention.talkers]
+    if not folders:
+        return decoding_graph(PRESETS[attention.preset], *streams, 1, attention.max_wait_s, watched=True)
+    decoders = [_live_decoder(folder, "fallback" if k else "decoder") for k, folder in enumerate(folders)]
+    first = decoders[0][0]
+    for folder, (decoder, _) in zip(folders, decoders, strict=True):
+        wanted = [f"{one.preset.signals}, {one.spec.n_features} features per talker" for one in (decoder, first)]
+        if wanted[0] != wanted[1]:
+            raise ConfigError(
+                f"[attention]: decoder {folder} wants {wanted[0]}, but must want what {folders[0]} wants: {wanted[1]}"
+            )
+    attend = Attend(attention.settings, decoders)
+    n_features = first.spec.n_features
+    return decoding_graph(first.preset, *streams, n_features, attention.max_wait_s, attend, watched=True)
+
+
+def _live_decoder(folder: Path, key: str) -> tuple[AnyDecoder, Emissions]:
+    try:
+        decoder, facts = load_decoder(folder)
+    except DecoderError as error:
+        raise ConfigError(f"[attention]: {key}: {error}") from None
+    if facts.emissions is None:
+        raise ConfigError(
+            f"[attention]: {key} {folder} cannot be used live, since nobody knows how its scores scatter: train it "
+            "on three runs or more"
+        )
+    return decoder, facts.emissions
+
+
+def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...]], ...]:
+    steps: list[tuple[str, str, Any, tuple[str, ...]]] = []
+    before = next(iter(file.streams))
+    own = set(_Node.model_fields)
+    for number, table in enumerate(file.nodes, 1):
+        place = f"{where}: [[nodes]] number {number}"
+        node = _validate(_Node, {k: v for k, v in table.items() if k in own}, place)
+        if node.type not in KINDS:
+            raise ConfigError(
+                f"{place}: type is {node.type!r}, but must be one of {', '.join(KINDS)}{nearest(node.type, KINDS)}"
+            )
+        if node.input and node.inputs:
+            raise ConfigError(f"{place}: has both 'input' and 'inputs', but must have one of them")
+        settings_class = KINDS[node.type].Config
+        model = _model(settings_class)
+        settings = {k: v for k, v in table.items() if k not in own}
+        checked = _validate(model, settings, f"{place} ({node.type})", also=own)
+        values = {field: getattr(checked, field) for field in model.model_fields}
+        inputs = tuple(node.inputs) or (node.input or before,)
+        name = node.name or node.type
+        steps.append((name, node.type, settings_class(**values), inputs))
+        before = name
+    return tuple(steps)
+
+
+def _model(settings_class: Any) -> type[_Strict]:
+    """A validator of the same fields as a node's frozen configuration."""
+    hints = typing.get_type_hints(settings_class)
+    fields: dict[str, Any] = {f.name: (hints[f.name], f.default) for f in dataclasses.fields(settings_class)}
+    return create_model(settings_class.__name__, __base__=_Strict, **fields)
+
+
+_M = typing.TypeVar("_M", bound=BaseModel)
+
+
+def _validate(model: type[_M], raw: dict[str, Any], where: str, also: set[str] = frozenset()) -> _M:  # type: ignore[assignment]
+    try:
+        return model.model_validate(raw if model is _File else _tuples(raw))
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{where}: {explain(e, model, also)}" for e in error.errors())) from None
+
+
+def _tuples(value: Any) -> Any:
+    """TOML has arrays, settings have tuples."""
+    if isinstance(value, list):
+        return tuple(_tuples(v) for v in value)
+    return {k: v if k == "inputs" else _tuples(v) for k, v in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,143 @@
+"""The table ``[sound]`` of a configuration: who is to be heard, from where, and on which device."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from earmark.devices.audio.control_block import MAX_TALKERS
+from earmark.devices.audio.levels import cap_dbfs
+from earmark.devices.audio.scene import HARD_CEILING_DBFS, LIVE, AudioError, Scene, Talker
+from earmark.devices.audio.sinks import DeviceSink, FileSink, NullSink, Sink
+
+#: Speech that ships with the program, as ``speech:joe``.
+SPEECH = Path(__file__).parents[1] / "speech"
+_SHIPPED = "speech:"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class TalkerConfig(_Strict):
+    """One voice."""
+
+    name: str = Field(min_length=1, description="as it is called on screen")
+    source: str = Field(
+        min_length=1,
+        description="a sound file, from this file's folder; input:N, channel N of the sound input; lsl:NAME, an LSL "
+        "stream; speech:joe or speech:ada, which ship with the program",
+    )
+    azimuth: float = Field(default=0.0, ge=-90, le=90, description="degrees to the right of straight ahead")
+    loop: bool = Field(default=False, description="begin a file anew at its end")
+    start_s: float = Field(default=0.0, ge=0, description="where in a file to begin, s")
+
+    @field_validator("source")
+    @classmethod
+    def _is_shipped(cls, source: str) -> str:
+        known = sorted(_SHIPPED + path.stem for path in SPEECH.glob("*.ogg"))
+        if source.startswith(_SHIPPED) and source not in known:
+            near = difflib.get_close_matches(source, known, n=1)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise PydanticCustomError("speech", f"the speech that ships is {', '.join(known)}{hint}")
+        return source
+
+    def talker(self, folder: Path) -> Talker:
+        """Return the talker; paths begin in ``folder``."""
+        if self.source.startswith(_SHIPPED):
+            source = str(SPEECH / f"{self.source.removeprefix(_SHIPPED)}.ogg")
+        else:
+            source = self.source if self.source.startswith(LIVE) else str(folder / self.source)
+        return Talker(self.name, source, self.azimuth, self.loop, self.start_s)
+
+
+def _none(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+class SoundConfig(_Strict):
+    """What is heard."""
+
+    device: str = Field(
+        default="default",
+        min_length=1,
+        description="name of the sound output, part of it, or its number in 'earmark devices'; default, the system's; "
+        "null, none; file:PATH.wav, a file",
+    )
+    input_device: str = Field(default="default", min_length=1, description="the same of the input, for input:N")
+    sfreq: float = Field(default=48_000.0, ge=8_000, le=192_000, description="frames per second")
+    block: int = Field(default=256, ge=16, le=8192, description="frames per buffer")
+    space: Literal["hrtf", "itd_ild", "left_right"] = Field(default="hrtf", description="how talkers are placed")
+    loudness_lufs: Annotated[float | None, BeforeValidator(_none)] = Field(
+        default=-26.0, gt=-70, le=0, description="loudness that file talkers are brought to, LUFS; or none"
+    )
+    ceiling_dbfs: float = Field(default=-6.0, ge=-60, le=HARD_CEILING_DBFS, description="level cap, dBFS")
+    max_spl: float | None = Field(
+        default=None, ge=40, le=120, description="level cap, dB SPL; the device must have been through 'earmark level'"
+    )
+    extra_latency_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        description="how much later than its driver says sound is heard, s; for Bluetooth",
+    )
+    publish: str = Field(
+        default="earmark-audio", min_length=1, description="what names of the published LSL streams begin with"
+    )
+    talkers: list[TalkerConfig] = Field(min_length=1, max_length=MAX_TALKERS)
+
+    def scene(self, folder: Path) -> Scene:
+        """Return what is to be heard; paths of talkers begin in ``folder``.
+
+        Raises
+        ------
+        AudioError
+            If two talkers have the same name, or ``max_spl`` is set and the level of the device is not known.
+        """
+        cap = HARD_CEILING_DBFS if self.max_spl is None else cap_dbfs(self.device, self.max_spl)
+        return Scene(
+            tuple(talker.talker(folder) for talker in self.talkers),
+            self.sfreq,
+            self.block,
+            self.space,
+            self.loudness_lufs,
+            min(self.ceiling_dbfs, cap),
+            extra_latency_s=self.extra_latency_s,
+        )
+
+    def sink(self, folder: Path) -> Sink:
+        """Return where it is heard; the path of a file begins in ``folder``.
+
+        Raises
+        ------
+        AudioError
+            If a talker needs a sound input, which goes only with a sound device.
+        """
+        listening = [talker for talker in self.talkers if talker.source.startswith("input:")]
+        if self.device != "null" and not self.device.startswith("file:"):
+            return DeviceSink(_device(self.device), _device(self.input_device))
+        if listening:
+            raise AudioError(
+                f"talker {listening[0].name!r}: {listening[0].source} is heard only together with a sound device, but "
+                f"device is {self.device!r}: choose one of 'earmark devices', or take the talker from a file"
+            )
+        return NullSink() if self.device == "null" else FileSink(folder / self.device.removeprefix("file:"))
+
+
+def _device(name: str) -> str | int | None:
+    if name == "default":
+        return None
+    return int(name) if name.isdecimal() else name
+
+
+#: What is heard where nothing else is asked for: the speech that ships.
+SHIPPED = SoundConfig(
+    talkers=[
+        TalkerConfig(name="joe", source="speech:joe", azimuth=-60.0, loop=True),
+        TalkerConfig(name="ada", source="speech:ada", azimuth=60.0, loop=True),
+    ]
+)

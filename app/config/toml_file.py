@@ -1,0 +1,61 @@
+"""Settings in a TOML file: read, and refused in words, before anything that takes seconds is loaded."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from earmark.devices.files import regular_file
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message says where, what was found and what was wanted."""
+
+
+def read_text(path: Path) -> str:
+    """Return what stands in a file of settings.
+
+    Raises
+    ------
+    ConfigError
+        If it is not there or cannot be read.
+    """
+    if path.is_dir():
+        inside = sorted(path.glob("*.toml"), key=lambda one: (one.name != "session.toml", one.name))
+        raise ConfigError(
+            f"{path} is a folder, not a file: name {f'the file in it, {inside[0]}' if inside else 'a file'}"
+        )
+    try:
+        return regular_file.read_text(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; 'earmark new' writes one") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} cannot be read: it is not UTF-8 ({error.reason} at byte {error.start})") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def parse(text: str, where: str) -> dict[str, Any]:
+    """Return the tables of a text; ``where`` says in errors where it comes from.
+
+    Raises
+    ------
+    ConfigError
+        If it is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{where} is not valid TOML: {error}") from None
+
+
+def must_be_toml(*paths: Path) -> None:
+    """End the command unless these files can be read and are TOML."""
+    from earmark.app.console import fail
+
+    for path in paths:
+        try:
+            parse(read_text(path), str(path))
+        except ConfigError as error:
+            fail(str(error))

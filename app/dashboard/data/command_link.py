@@ -1,0 +1,98 @@
+"""Commands on their way to the session: sent by threads of their own, so that no answer is ever waited for here."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from PySide6.QtCore import QObject, Signal
+
+logger = logging.getLogger(__name__)
+
+#: Commands that wait for no other.
+URGENT = frozenset({"mute"})
+
+
+class Sender(Protocol):
+    """What sends a command and waits for its answer; :class:`earmark.app.session.channel.Client` is one."""
+
+    def send(self, command: str, **args: Any) -> dict[str, Any]:
+        """Return the answer.
+
+        Raises
+        ------
+        earmark.app.session.channel.ChannelError
+            If it was refused, or nobody is there.
+        """
+
+
+class Link(QObject):
+    """Sends commands in order, urgent ones past the others.
+
+    Parameters
+    ----------
+    connect : callable
+        Returns a new sender; called on the threads that send.
+    refusal : type
+        What a sender raises where a command is refused.
+
+    Attributes
+    ----------
+    answered : Signal(str, object)
+        A command was done; its answer.
+    refused : Signal(str, str)
+        A command was not done, and why.
+    """
+
+    answered = Signal(str, object)
+    refused = Signal(str, str)
+
+    def __init__(self, connect: Callable[[], Sender], refusal: type[Exception], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._connect, self._refusal = connect, refusal
+        self._queues: tuple[queue.SimpleQueue[tuple[str, dict[str, Any]] | None], ...] = (
+            queue.SimpleQueue(),
+            queue.SimpleQueue(),
+        )
+        self._closed = False
+        for number in range(len(self._queues)):
+            threading.Thread(target=self._work, args=(number,), name=f"commands-{number}", daemon=True).start()
+
+    def send(self, command: str, args: dict[str, Any] | None = None) -> None:
+        """Send a command, and come back at once."""
+        self._queues[command in URGENT].put((command, args or {}))
+
+    def close(self) -> None:
+        """Send nothing more; what is under way is not waited for."""
+        self._closed = True
+        for one in self._queues:
+            one.put(None)
+
+    def _work(self, number: int) -> None:
+        sender: Sender | None = None
+        while (wanted := self._queues[number].get()) is not None:
+            command, args = wanted
+            try:
+                sender = sender or self._connect()
+                answer = sender.send(command, **args)
+            except self._refusal as error:
+                sender = None  # whether it is still there shows the next time
+                self._tell(self.refused, command, str(error))
+            else:
+                self._tell(self.answered, command, answer)
+
+    def _tell(self, signal: Any, *what: Any) -> None:
+        if not self._closed:
+            command, answer = what
+            logger.info("%s: %s", command, "done" if answer is None else _in_words(answer))
+            signal.emit(*what)
+
+
+def _in_words(answer: object) -> str:
+    """An answer as a person reads it: checks are counted, shares are in percent."""
+    if isinstance(answer, list) and all(isinstance(one, list) for one in answer):
+        return f"{sum(bool(one[1]) for one in answer)} of {len(answer)} well"
+    return f"{100 * answer:.0f} %" if isinstance(answer, float) else str(answer)

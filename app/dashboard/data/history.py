@@ -1,0 +1,52 @@
+"""Decisions, cues and latencies since the window was opened, as far back as it shows them."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from earmark.app.dashboard.data.snapshot import Decision, Snapshot
+
+#: Seconds that are kept.
+SPAN_S = 60.0
+#: Seconds between two points of slow curves.
+SLOW_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A slow value at a time."""
+
+    time: float
+    value: float
+
+
+class History:
+    """Grows by looking at snapshots; what happened while nobody looked is not there."""
+
+    def __init__(self) -> None:
+        #: Decisions.
+        self.decisions: deque[Decision] = deque()
+        #: (time, name) of cues.
+        self.cues: deque[tuple[float, str]] = deque()
+        #: 99th percentile of the latency, s.
+        self.p99: deque[Moment] = deque()
+
+    def look(self, now: Snapshot) -> None:
+        """Take what is new."""
+        one = now.decision
+        if one is not None and (not self.decisions or self.decisions[-1].n != one.n):
+            if self.decisions and one.n < self.decisions[-1].n:  # another run
+                self.decisions.clear()
+            self.decisions.append(one)
+        if now.state in ("running", "paused", "calibrating") and (not self.cues or self.cues[-1][1] != now.attend):
+            self.cues.append((now.time, now.attend))
+        if now.latency is not None and (not self.p99 or now.time - self.p99[-1].time >= SLOW_S):
+            self.p99.append(Moment(now.time, now.latency.p99))
+        old = now.time - SPAN_S
+        while self.decisions and self.decisions[0].time < old:
+            self.decisions.popleft()
+        while len(self.cues) > 1 and self.cues[1][0] < old:
+            self.cues.popleft()
+        while self.p99 and self.p99[0].time < old:
+            self.p99.popleft()

@@ -1,0 +1,1 @@
+"""What surrounds the pages: the window itself, bars, menus, keys, questions and themes."""

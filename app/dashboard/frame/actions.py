@@ -1,0 +1,49 @@
+"""What each key of the window does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from earmark.app.dashboard.frame.keys import N_TALKERS, PAGES
+
+if TYPE_CHECKING:
+    from earmark.app.dashboard.frame.window import Window
+
+
+def what_keys_do(window: Window) -> dict[str, Callable[[], object]]:
+    """Return what to call, by the keys of :data:`earmark.app.dashboard.frame.keys.KEYS`."""
+    return {
+        **{page: lambda page=page: window.go(page) for page in PAGES},  # type: ignore[misc]
+        **{
+            f"solo{k + 1}": lambda k=k: window.send("override", {"talker": k})  # type: ignore[misc]
+            for k in range(N_TALKERS)
+        },
+        **{f"mute{k + 1}": lambda k=k: window.live.meters.silence(k) for k in range(N_TALKERS)},  # type: ignore[misc]
+        **{f"trim{k + 1}": lambda k=k: window.trim(k) for k in range(N_TALKERS)},  # type: ignore[misc]
+        "check": lambda: window.send("check"),
+        "run": window.live.controls.run.click,
+        "pause": window.live.controls.pause.click,
+        "stop": lambda: window.send("stop"),
+        "note": window.note,
+        "close": window.close,
+        "mute": lambda: window.mute(True),
+        "toggle": lambda: window.mute(not window.now.muted),
+        "equal": lambda: window.send("override", {"talker": "equal"}),
+        "decode": lambda: window.send("override", {"talker": None}),
+        "freeze": window.live.traces.freeze.toggle,
+        "larger": lambda: window.live.traces.zoom(1),
+        "smaller": lambda: window.live.traces.zoom(-1),
+        "shorter": lambda: window.live.traces.lengthen(-1),
+        "longer": lambda: window.live.traces.lengthen(1),
+        "filter": window.live.traces.next_band,
+        "page": window.live.traces.next_page_size,
+        "mode": lambda: window.focus(window.live.controls.mode),
+        "length": lambda: window.focus(window.live.controls.seconds),
+        "before": lambda: window.live.traces.turn(-1),
+        "after": lambda: window.live.traces.turn(1),
+        "participant": window.toggle_participant,
+        "theme": window.toggle_theme,
+        "reset": window.live.reset_layout,
+        "help": window.keys.toggle,
+    }

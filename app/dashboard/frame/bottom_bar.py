@@ -1,0 +1,138 @@
+"""What is always visible below: stream, latency, losses, sound, recording and disk."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout
+
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.format import UNKNOWN, age, count, hours, milliseconds, rate, size
+from earmark.app.dashboard.panels.panel import Reading
+
+#: Seconds in which a recording has to grow.
+GROWS_S = 3.0
+#: Age of the newest sample, s, and share of the nominal rate, beyond which a stream is not well.
+OLD_S, SLOW = 0.5, 0.02
+#: Hours of disk below which it is time to do something.
+FEW_HOURS = 1.0
+
+#: Height of letters, in pixels: all has to fit into 960.
+LETTERS = 11
+#: Seconds after which the measured rate of a stream says something.
+SETTLED_S = 10.0
+
+OK, WARN, BAD = "ok", "warn", "bad"
+
+
+class BottomBar(QFrame):
+    """The bar; each figure has a place of fixed width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.stream = Reading("Stream health", "● NO DATA 000 s  (256 ch)")
+        self.rates = Reading("Effective and nominal rate", "1000.0/1000.0 Hz")
+        self.latency = Reading("Decision latency: median and 99th percentile, of its budget", "lat 000/000 of 000 ms")
+        self.losses = Reading("Gaps and dropped decisions", "gaps 000 · late 000")
+        self.sound = Reading("Sound", "xruns 000")
+        self.record = Reading("Recording", "● REC STALLED 000.0 MB")
+        self.growth = Reading("Growth of the recording", "+00.0 MB/s")
+        self.disk = Reading("Time until the disk is full", "disk 000 days")
+        self._parts = (
+            self.stream,
+            self.rates,
+            self.latency,
+            self.losses,
+            self.sound,
+            self.record,
+            self.growth,
+            self.disk,
+        )
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(6, 2, 6, 2)
+        layout.setSpacing(4)
+        for k, part in enumerate(self._parts):
+            font = part.font()
+            font.setPixelSize(LETTERS)
+            part.setFont(font)
+            if k:
+                layout.addStretch(1)
+            layout.addWidget(part)
+        self._levels: dict[Reading, tuple[str, str]] = {}
+        self._bytes, self._grown = math.nan, math.nan
+
+    def look(self, now: Snapshot) -> None:
+        """Show what is now."""
+        self._look_stream(now)
+        self._look_latency(now)
+        gaps = sum(max(0, one.n_gaps) for one in now.streams) if now.streams else -1
+        level = WARN if gaps > 0 or now.n_dropped > 0 else OK
+        self._say(self.losses, f"gaps {count(gaps)} · late {count(now.n_dropped)}", level)
+        sound = now.sound
+        if sound.failure:
+            self._say(self.sound, "NO SOUND", BAD)
+        elif not sound.live:
+            self._say(self.sound, "no sound" if not sound.playing else "NO DATA", BAD if sound.playing else OK)
+        else:
+            self._say(self.sound, f"xruns {count(sound.xruns)}", WARN if sound.xruns > 0 else OK)
+        self._look_recording(now)
+
+    def _look_stream(self, now: Snapshot) -> None:
+        neural = next((one for one in now.streams if one.name == now.neural), None)
+        if neural is None or not (now.engine_live or now.recording_now):
+            self._say(self.stream, "no stream", OK)
+            self._say(self.rates, "", OK)
+            return
+        channels = f"({count(neural.n_channels)} ch)"
+        if not now.engine_live:
+            self._say(self.stream, f"NO DATA {age(now.engine_age)} {channels}", BAD)
+        elif neural.status not in ("live", ""):
+            self._say(self.stream, f"● {neural.status.upper()} {channels}", BAD)
+        else:
+            old = not neural.age_s < OLD_S
+            self._say(self.stream, f"● {age(neural.age_s)} old {channels}", WARN if old else OK)
+        settled = neural.n_samples > SETTLED_S * neural.nominal
+        slow = settled and abs(neural.effective - neural.nominal) > SLOW * neural.nominal
+        self._say(self.rates, f"{rate(neural.effective)}/{rate(neural.nominal)} Hz", WARN if slow else OK)
+
+    def _look_latency(self, now: Snapshot) -> None:
+        one = now.latency
+        if one is None or not (now.engine_live or now.recording_now):
+            self._say(self.latency, f"lat {UNKNOWN}", OK)
+            return
+        budget = f" of {milliseconds(one.budget)}" if math.isfinite(one.budget) else ""
+        late = math.isfinite(one.budget) and one.p99 > one.budget
+        self._say(self.latency, f"lat {milliseconds(one.p50)}/{milliseconds(one.p99)}{budget} ms", WARN if late else OK)
+
+    def _look_recording(self, now: Snapshot) -> None:
+        one = now.recording
+        if one is None or not now.recording_now:
+            self._say(self.record, "not recording", OK)
+            self._say(self.growth, "", OK)
+            self._bytes = math.nan
+        else:
+            if one.bytes != self._bytes:
+                self._bytes, self._grown = one.bytes, now.time
+            stalled = now.time - self._grown > GROWS_S or not now.session_live
+            words = "STALLED " if stalled else ""
+            self._say(self.record, f"● REC {words}{size(one.bytes)}", BAD if stalled or one.alarm else OK)
+            self._say(self.growth, f"+{size(one.bytes_per_s)}/s", OK)
+            if one.alarm:
+                self._say(self.growth, "ALARM", BAD)
+                self.growth.setToolTip(one.alarm)
+        if one is None:
+            self._say(self.disk, "", OK)
+        elif math.isfinite(one.hours_left):
+            self._say(self.disk, f"disk {hours(one.hours_left)}", BAD if one.hours_left < FEW_HOURS else OK)
+        else:
+            self._say(self.disk, f"disk {size(one.free_bytes)}", OK)
+
+    def _say(self, part: Reading, text: str, level: str) -> None:
+        part.say(text)
+        look = theme.of(self)
+        if self._levels.get(part) != (level, look.name):
+            self._levels[part] = (level, look.name)
+            colour = {OK: look.text, WARN: look.warn, BAD: look.bad}[level]
+            part.setStyleSheet(f"color: {colour};")  # bold would be wider

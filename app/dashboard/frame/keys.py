@@ -1,0 +1,90 @@
+"""What every key does; each has an entry in a menu, too."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+
+from earmark.app.dashboard.frame.format import letter
+
+
+class Key(NamedTuple):
+    """An action: its menu, what it is called, and by which key."""
+
+    menu: str
+    words: str
+    keys: str
+
+
+#: Talkers that have keys of their own, and of them those whose keys are always in the menu.
+N_TALKERS, N_SHOWN = 8, 4
+#: Pages, in their order.
+PAGES = ("start", "setup", "live", "calibrate", "review")
+KEYS: dict[str, Key] = {
+    "start": Key("&Session", "&Start page", "Ctrl+0"),
+    "check": Key("&Session", "&Check everything", "F7"),
+    "run": Key("&Session", "&Run", "Ctrl+R"),
+    "pause": Key("&Session", "&Pause or go on", "Ctrl+P"),
+    "stop": Key("&Session", "S&top the calibration or run", "Ctrl+."),
+    "mode": Key("&Session", "&Mode of the next run", "Ctrl+D"),
+    "length": Key("&Session", "&Length of the next run", "Ctrl+E"),
+    "note": Key("&Session", "Write a &note", "N"),
+    "close": Key("&Session", "&Close this window", "Ctrl+Q"),
+    "mute": Key("S&ound", "&Mute", "Esc"),
+    "toggle": Key("S&ound", "Mute or &unmute", "M"),
+    **{
+        # F5 to F8 do something else.
+        f"solo{k}": Key("S&ound", f"Solo talker &{k} ({letter(k - 1)})", f"{'Ctrl+' * (k > 4)}F{k}")
+        for k in range(1, N_TALKERS + 1)
+    },
+    **{
+        f"mute{k}": Key("S&ound", f"Silence talker {k} ({letter(k - 1)}), or not", f"Shift+F{k}")
+        for k in range(1, N_TALKERS + 1)
+    },
+    **{f"trim{k}": Key("S&ound", f"Trim of talker {k} ({letter(k - 1)})", f"Alt+{k}") for k in range(1, N_TALKERS + 1)},
+    "equal": Key("S&ound", "All talkers &alike", "F5"),
+    "decode": Key("S&ound", "Follow &decisions", "F6"),
+    "setup": Key("&View", "&Setup", "Ctrl+1"),
+    "live": Key("&View", "&Live", "Ctrl+2"),
+    "calibrate": Key("&View", "Cal&ibrate", "Ctrl+3"),
+    "review": Key("&View", "&Review", "Ctrl+4"),
+    "freeze": Key("&View", "&Freeze the traces", "F8"),
+    "larger": Key("&View", "Traces &larger", "+"),
+    "smaller": Key("&View", "Traces s&maller", "-"),
+    "shorter": Key("&View", "S&horter sweep", "["),
+    "longer": Key("&View", "Lon&ger sweep", "]"),
+    "filter": Key("&View", "Ne&xt filter of the picture", "F"),
+    "page": Key("&View", "&Channels on a page", "C"),
+    "before": Key("&View", "Channels &before", ","),
+    "after": Key("&View", "Channels &after", "."),
+    "participant": Key("&View", "&Participant screen", "F11"),
+    "theme": Key("&View", "&Dark or light", "Ctrl+T"),
+    "lock": Key("&View", "L&ock the layout", "Ctrl+L"),
+    "reset": Key("&View", "R&eset the layout", "Ctrl+Shift+L"),
+    "help": Key("&Help", "&Keys", "?"),
+}
+
+
+class EscapeMutes(QObject):
+    """Makes ``Esc`` mute, whichever window, menu or list has the keyboard, and do nothing else.
+
+    Attributes
+    ----------
+    pressed : Signal()
+        ``Esc`` was pressed.
+    """
+
+    pressed = Signal()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        kind = event.type()
+        if kind not in (QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride) or not isinstance(event, QKeyEvent):
+            return False
+        if event.key() != Qt.Key.Key_Escape:
+            return False
+        if kind == QEvent.Type.KeyPress:
+            self.pressed.emit()
+        event.accept()
+        return True

@@ -1,0 +1,49 @@
+"""Menus and keys of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+from earmark.app.dashboard.frame.keys import KEYS
+
+
+def fill_menus(
+    window: QMainWindow, does: Mapping[str, Callable[[], object]]
+) -> tuple[dict[str, QAction], dict[str, QMenu]]:
+    """Make all actions; return them, and the menus by their titles.
+
+    Parameters
+    ----------
+    window : QMainWindow
+    does : mapping
+        What to call, by the keys of :data:`earmark.app.dashboard.frame.keys.KEYS`; what is not there can be checked.
+    """
+    menus = {menu: window.menuBar().addMenu(menu) for menu in dict.fromkeys(key.menu for key in KEYS.values())}
+    actions = {}
+    for name, key in KEYS.items():
+        action = QAction(key.words, window)
+        if name == "mute":  # by a filter of its own, from which nothing takes the key
+            action.setText(f"{key.words}\tEsc")
+        else:
+            action.setShortcut(QKeySequence(key.keys))
+            action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
+        if name in does:
+            action.triggered.connect(lambda _=False, do=does[name]: do())
+        else:
+            action.setCheckable(True)
+        menus[key.menu].addAction(action)
+        actions[name] = action
+    return actions, menus
+
+
+def list_screens(menu: QMenu, open_on: Callable[[str], None]) -> None:
+    """Fill a menu with the screens that there are now."""
+    menu.clear()
+    for screen in QGuiApplication.screens():
+        size, name = screen.geometry(), screen.name()
+        action = menu.addAction(f"{name}, {size.width()}×{size.height()}")
+        action.triggered.connect(lambda _=False, name=name: open_on(name))

@@ -1,0 +1,136 @@
+"""A dialog: which LSL stream is the amplifier?"""
+
+from __future__ import annotations
+
+import threading
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+HEADS = ("name", "type", "channels", "Hz", "host", "source_id")
+#: Seconds to look for streams.
+LOOK_S = 2.0
+
+
+class Picker(QDialog):
+    """Looks for streams, on a thread of its own, and lets one be chosen.
+
+    Attributes
+    ----------
+    picked : Signal(dict)
+        A stream: ``name``, ``type``, ``channels``, ``sfreq``, ``host``, ``source_id``.
+    described : Signal()
+        The session is described in a file already.
+    found : Signal(list)
+        Streams, from the thread that looked.
+    """
+
+    picked = Signal(dict)
+    described = Signal()
+    found = Signal(list)
+
+    def __init__(self, parent: QWidget | None = None, choose: bool = True) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("LSL streams on the network")
+        self.setModal(False)
+        self.resize(640, 320)
+        self._streams: list[dict[str, object]] = []
+        self._words = QLabel()
+        self._words.setWordWrap(True)
+        self._table = QTableWidget(0, len(HEADS))
+        self._table.setHorizontalHeaderLabels(HEADS)
+        self._table.setAccessibleName("LSL streams on the network")
+        self._table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self._table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._table.verticalHeader().hide()
+        self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._table.itemSelectionChanged.connect(self._selected)
+        self._again = QPushButton("&Look again")
+        self._again.setAccessibleName("Look for streams again")
+        self._again.clicked.connect(self.search)
+        buttons = QDialogButtonBox()
+        self._use = buttons.addButton("&Use this stream", QDialogButtonBox.ButtonRole.AcceptRole)
+        self._use.setAccessibleName("Use the chosen stream")
+        self._use.setVisible(choose)
+        self._use.setEnabled(False)
+        close = buttons.addButton("&Close", QDialogButtonBox.ButtonRole.RejectRole)
+        close.setAccessibleName("Close the list of streams")
+        buttons.accepted.connect(self._accept)
+        buttons.rejected.connect(self.hide)
+        self._file = QPushButton("Open a &session.toml …")
+        self._file.setAccessibleName("Open a session that is described in a file")
+        self._file.setVisible(choose)
+        self._file.clicked.connect(self.described)
+        foot = QHBoxLayout()
+        foot.addWidget(self._again)
+        foot.addWidget(self._file)
+        foot.addWidget(buttons, 1)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._words)
+        layout.addWidget(self._table, 1)
+        layout.addLayout(foot)
+        self.found.connect(self._show)
+
+    def search(self) -> None:
+        """Look for streams, and come back at once."""
+        self._again.setEnabled(False)
+        self._words.setText("Looking …")
+        threading.Thread(target=self._look, name="streams", daemon=True).start()
+
+    def _look(self) -> None:
+        from earmark.devices.sources.lsl_search import StreamSelector, find_streams
+
+        self.found.emit(
+            [
+                {
+                    "name": one.name(),
+                    "type": one.type(),
+                    "channels": one.channel_count(),
+                    "sfreq": one.nominal_srate(),
+                    "host": one.hostname(),
+                    "source_id": one.source_id(),
+                }
+                for one in find_streams(StreamSelector(), LOOK_S)
+            ]
+        )
+
+    def _show(self, streams: list[dict[str, object]]) -> None:
+        self._again.setEnabled(True)
+        self._streams = sorted(streams, key=lambda one: (one["type"] != "EEG", str(one["name"])))
+        self._words.setText(
+            "Choose the stream of the amplifier."
+            if streams
+            else "No LSL stream on the network. Start the sender; if it runs on another machine, let both be on one "
+            "network and open their firewalls. 'earmark doctor' checks this side."
+        )
+        self._table.setRowCount(len(streams))
+        for row, one in enumerate(self._streams):
+            sfreq = f"{one['sfreq']:g}" if one["sfreq"] else "irregular"
+            for column, text in enumerate(
+                (one["name"], one["type"], one["channels"], sfreq, one["host"], one["source_id"])
+            ):
+                item = QTableWidgetItem(str(text)[:80])
+                item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+                self._table.setItem(row, column, item)
+
+    def _selected(self) -> None:
+        self._use.setEnabled(bool(self._table.selectedItems()))
+
+    def _accept(self) -> None:
+        row = self._table.currentRow()
+        if 0 <= row < len(self._streams):
+            self.picked.emit(self._streams[row])
+            self.hide()

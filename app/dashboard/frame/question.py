@@ -1,0 +1,81 @@
+"""What the listener is asked, and the answer to it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLineEdit, QPushButton
+
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.panels.panel import Reading
+
+
+class Question(QFrame):
+    """There while something is asked: in a colour of its own, with the keyboard.
+
+    Attributes
+    ----------
+    asked : Signal(str, dict)
+        Somebody wants a command sent.
+    """
+
+    asked = Signal(str, dict)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("question")
+        self.words = Reading("Question to the listener, who waits for an answer")
+        font = self.words.font()
+        font.setBold(True)
+        self.words.setFont(font)
+        self.answer = QLineEdit()
+        self.answer.setAccessibleName("Answer")
+        self.answer.setMaxLength(500)
+        self.answer.setPlaceholderText("Answer, Enter sends it")
+        self.send = QPushButton("&Send")
+        self.send.setAccessibleName("Send the answer")
+        self.send.setEnabled(False)
+        self.answer.textChanged.connect(lambda text: self.send.setEnabled(bool(text.strip())))
+        self.answer.returnPressed.connect(self._answer)
+        self.send.clicked.connect(self._answer)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 0, 4, 0)
+        layout.addWidget(self.words, 2)
+        layout.addWidget(self.answer, 1)
+        layout.addWidget(self.send)
+        self._style = ""
+        self.hide()
+
+    def _answer(self) -> None:
+        if text := self.answer.text().strip():
+            self.asked.emit("answer", {"text": text})
+            self.answer.clear()
+
+    def look(self, now: Snapshot) -> None:
+        """Show what is asked now."""
+        question = now.question if now.session_live else ""
+        if question != self.words.said:
+            self.words.say(question)
+            self.answer.clear()  # what was begun was for another question
+            if question and self.isVisible():
+                self._take_keyboard()
+        look = theme.of(self.window())
+        style = (
+            f"#question {{ background: {look.highlight}; border-radius: 4px; }} "
+            f"#question QLabel {{ color: {look.base}; }}"
+        )
+        if style != self._style:
+            self._style = style
+            self.setStyleSheet(style)
+        self.setVisible(bool(question))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._take_keyboard()
+
+    def _take_keyboard(self) -> None:
+        """Have what is typed next be the answer, unless somebody is writing something else."""
+        busy = QApplication.focusWidget()
+        if not (isinstance(busy, QLineEdit) and busy is not self.answer and busy.text()):
+            self.answer.setFocus(Qt.FocusReason.OtherFocusReason)

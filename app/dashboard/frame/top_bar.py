@@ -1,0 +1,206 @@
+"""What is always visible above: state and mode, the verdict, each talker's gain, MUTE."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from earmark.app.dashboard.data.snapshot import Snapshot, Trim
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.format import clock, decibels, letter
+from earmark.app.dashboard.frame.verdict_text import Verdict
+from earmark.app.dashboard.panels.panel import Reading
+
+#: Range of the gain bars, dB.
+GAIN_DB = (-12.0, 6.0)
+#: Width from which on a gain bar has room for its unit, in pixels.
+WITH_UNIT = 100
+MODES = {"closed": "closed loop", "open": "open loop", "sham": "SHAM"}
+
+
+class Chip(QWidget):
+    """DEMO, LIVE or REPLAY."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Kind of session")
+        self.words = ""
+        self.setFixedSize(76, 30)
+
+    def show_kind(self, kind: str) -> None:
+        """Show what kind of session it is; none is none."""
+        words = kind.upper() or "NO SESSION"
+        if words != self.words:
+            self.words = words
+            self.setAccessibleDescription(words)
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.of(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = {"LIVE": look.good, "DEMO": look.event, "REPLAY": look.highlight}.get(self.words, look.faint)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(colour))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)
+        font = QFont(self.font())
+        font.setBold(True)
+        font.setPixelSize(10 if len(self.words) > 8 else 14)
+        painter.setFont(font)
+        painter.setPen(QColor(look.base))
+        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self.words)
+
+
+class GainBar(QWidget):
+    """A talker's gain as applied, around 0 dB."""
+
+    def __init__(self, number: int, name: str) -> None:
+        super().__init__()
+        self._number, self._name = number, name
+        self.gain, self.trimmed = math.nan, False
+        self.setAccessibleName(f"Gain of talker {letter(number)}, {name}")
+        self.setToolTip(f"Gain of {name} as applied; * says that your own trim is part of it")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(116, 44)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(74, 44)
+
+    def show_gain(self, gain: float, trimmed: bool = False) -> None:
+        """Show a gain in dB; NaN is unknown, minus infinity muted; whether a trim of the operator is part of it."""
+        if (decibels(gain), trimmed) != (decibels(self.gain), self.trimmed):
+            self.gain, self.trimmed = gain, trimmed
+            self.setAccessibleDescription("muted" if gain == -math.inf else f"{decibels(gain)} dB")
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.of(self)
+        colour = QColor(look.talkers[self._number])
+        font = QFont(self.font())
+        font.setPixelSize(12)
+        font.setBold(True)
+        painter.setFont(font)
+        metrics = QFontMetrics(font)
+        unit = " dB" if self.width() >= WITH_UNIT else ""
+        muted = self.gain == -math.inf
+        figure = "MUTED" if muted else f"{decibels(self.gain)}{'*' if self.trimmed else ''}{unit}"
+        width = max(metrics.horizontalAdvance(f"+00.0*{unit}"), metrics.horizontalAdvance("MUTED"))
+        painter.setPen(QColor(look.warn if muted else look.text))
+        right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        painter.drawText(QRectF(self.width() - width - 2, 3, width, 18), right, figure)
+        painter.setPen(colour)
+        room = self.width() - width - 8
+        name = metrics.elidedText(f"{letter(self._number)} {self._name}", Qt.TextElideMode.ElideRight, room)
+        painter.drawText(QRectF(2, 3, room, 18), int(Qt.AlignmentFlag.AlignVCenter), name)
+        area = QRectF(2, 25, self.width() - 4, 12)
+        painter.fillRect(area, QColor(look.base))
+        low, high = GAIN_DB
+
+        def x(gain: float) -> float:
+            return area.left() + area.width() * (min(max(gain, low), high) - low) / (high - low)
+
+        if math.isfinite(self.gain):
+            ends = sorted((x(0.0), x(self.gain)))
+            painter.fillRect(QRectF(ends[0], area.top(), max(2.0, ends[1] - ends[0]), area.height()), colour)
+        painter.setPen(QColor(look.text))
+        painter.drawLine(int(x(0.0)), int(area.top()) - 2, int(x(0.0)), int(area.bottom()) + 2)
+        painter.setPen(QColor(look.rule))
+        painter.drawRect(area)
+
+
+class TopBar(QFrame):
+    """The bar.
+
+    Attributes
+    ----------
+    muting : Signal(bool)
+        Somebody wants silence, or sound again.
+    """
+
+    muting = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.chip, self.verdict = Chip(), Verdict()
+        self.state = Reading("State of the session", "running, closed loop")
+        self.progress = Reading("Progress", "block 12/12  00:00 of 00:00")
+        font = self.state.font()
+        font.setBold(True)
+        self.state.setFont(font)
+        self._gains: list[GainBar] = []
+        self._talkers: tuple[str, ...] = ()
+        self._gain_row = QHBoxLayout()
+        self._gain_row.setSpacing(4)
+        self.mute, self.unmute = QPushButton(), QPushButton("Unmute")
+        self.mute.setAccessibleName("Mute: silence at once")
+        self.mute.setToolTip("Silence at once (Esc)")
+        self.mute.setFixedSize(124, 40)
+        self.unmute.setAccessibleName("Unmute")
+        self.unmute.setToolTip("Sound again (M)")
+        self.unmute.setFixedHeight(40)
+        self.unmute.setEnabled(False)
+        self.mute.clicked.connect(lambda: self.muting.emit(True))
+        self.unmute.clicked.connect(lambda: self.muting.emit(False))
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(self.state)
+        words.addWidget(self.progress)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(6, 2, 6, 2)
+        layout.addWidget(self.chip)
+        layout.addLayout(words)
+        layout.addWidget(self.verdict, 2)
+        layout.addLayout(self._gain_row, 3)
+        layout.addWidget(self.mute)
+        layout.addWidget(self.unmute)
+        self._painted: object = None
+
+    def look(self, now: Snapshot, mute_failed: str) -> None:
+        """Show what is now; ``mute_failed`` says why a mute was not confirmed."""
+        if now.talkers != self._talkers:
+            self._talkers = now.talkers
+            for bar in self._gains:
+                self._gain_row.removeWidget(bar)
+                bar.deleteLater()
+            self._gains = [GainBar(k, name) for k, name in enumerate(now.talkers)]
+            for bar in self._gains:
+                self._gain_row.addWidget(bar, 1)
+        self.chip.show_kind(now.kind)
+        known = math.isfinite(now.session_age)
+        state = "SESSION DIED" if now.died else now.state if now.session_live or not known else "NO DATA"
+        mode = MODES.get(now.mode, "") if now.under_way and now.session_live and now.state != "calibrating" else ""
+        self.state.say(", ".join(word for word in (state, mode) if word) or "no session")
+        block = f"block {now.block}/{now.n_blocks}  " if now.n_blocks > 0 else ""
+        timed = math.isfinite(now.elapsed) and now.recording_now
+        timing = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}" if timed else ""
+        self.progress.say("WAITS FOR AN ANSWER" if now.question and now.session_live else timing)
+        self.verdict.look(now)
+        for k, bar in enumerate(self._gains):
+            live = now.sound.live and k < len(now.sound.gains_db)
+            trimmed = k < len(now.trims) and now.trims[k] != Trim()
+            bar.show_gain(now.sound.gains_db[k] if live else math.nan, trimmed)
+        self._look_mute(now.muted, mute_failed)
+
+    def _look_mute(self, muted: bool, failed: str) -> None:
+        look = theme.of(self)
+        painted = (muted, bool(failed), look.name)
+        if painted == self._painted:
+            return
+        self._painted = painted
+        words, colour = ("MUTED", look.warn) if muted else ("MUTE  Esc", look.mute)
+        if failed and not muted:
+            words = "NOT MUTED!"
+        self.mute.setText(words)
+        self.mute.setToolTip(failed or "Silence at once (Esc)")
+        self.mute.setStyleSheet(
+            f"QPushButton {{ background: {colour}; color: {look.base if muted else '#ffffff'};"
+            " font: bold 15px; border-radius: 6px; }"
+            f"QPushButton:focus {{ border: 2px solid {look.text}; }}"
+        )
+        self.mute.setAccessibleDescription(words)
+        self.unmute.setEnabled(muted)

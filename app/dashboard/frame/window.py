@@ -1,0 +1,390 @@
+"""The window: bars that are always there, pages between them, and thirty looks a second."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from earmark.app.dashboard.data.command_link import Link
+from earmark.app.dashboard.data.history import History
+from earmark.app.dashboard.data.recent import Recent
+from earmark.app.dashboard.data.snapshot import SILENT_S, Snapshot
+from earmark.app.dashboard.data.source import Source
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.actions import what_keys_do
+from earmark.app.dashboard.frame.bottom_bar import BottomBar
+from earmark.app.dashboard.frame.confirm import ask, loses
+from earmark.app.dashboard.frame.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
+from earmark.app.dashboard.frame.keys_help import KeysHelp
+from earmark.app.dashboard.frame.menus import fill_menus, list_screens
+from earmark.app.dashboard.frame.notice import Notice
+from earmark.app.dashboard.frame.picker import Picker
+from earmark.app.dashboard.frame.top_bar import TopBar
+from earmark.app.dashboard.launch.launcher import Begin
+from earmark.app.dashboard.launch.sessions import board_of
+from earmark.app.dashboard.pages.calibration import Calibration
+from earmark.app.dashboard.pages.live import Live
+from earmark.app.dashboard.pages.participant import Participant
+from earmark.app.dashboard.pages.review import Review
+from earmark.app.dashboard.pages.setup import Setup
+from earmark.app.dashboard.pages.start import Start
+from earmark.app.dashboard.panels.events import EventsModel
+from earmark.app.dashboard.panels.panel import View
+from earmark.app.session.channel import ChannelError, Client, has_died
+
+logger = logging.getLogger(__name__)
+
+#: Milliseconds between looks at the signal; everything else is looked at every second time.
+TICK_MS = 33
+
+
+class Window(QMainWindow):
+    """Shows one session, or how to begin one.
+
+    Parameters
+    ----------
+    settings : QSettings
+        Where layout, colours and the last session are kept.
+    folder : Path or None
+        Of the session to show.
+    """
+
+    def __init__(self, settings: QSettings, folder: Path | None = None) -> None:
+        super().__init__()
+        self.setObjectName("window")
+        self.setWindowTitle("Earmark")
+        self.settings = settings
+        self.folder: Path | None = None
+        self.source: Source | None = None
+        self.link: Link | None = None
+        self.now, self.history, self.recent = Snapshot(), History(), Recent()
+        #: Looks so far, and samples lost by this window.
+        self.frames, self.lost = 0, 0
+        self._mute_failed, self._closing, self._came = "", False, 0.0
+        self.events = EventsModel()
+        self.top, self.bottom = TopBar(), BottomBar()
+        self.notice = Notice()
+        self.start, self.setup, self.live = Start(), Setup(), Live(self.events)
+        self.calibration, self.review = Calibration(), Review()
+        self.pages = QStackedWidget()
+        self.participant = Participant()
+        self._picker, self.keys = Picker(self, choose=False), KeysHelp(self)
+        self._lay_out()
+        self._make_actions()
+        self._join()
+        self.escape = EscapeMutes(self)
+        self.escape.pressed.connect(lambda: self.mute(True))
+        QApplication.instance().installEventFilter(self.escape)  # type: ignore[union-attr]
+        self.begin = Begin(self)
+        self.begin.ready.connect(lambda name: self.attach(Path(name)))
+        self.begin.said.connect(self.start.say)
+        self.begin.replaying.connect(lambda name, run: self.attach(Path(name), Path(run)))
+        self.resize(1280, 720)
+        self._restore()
+        self.go("start")
+        if folder is not None:
+            self.attach(folder)
+        self.timer = QTimer(self)
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self.timer.timeout.connect(self.tick)
+        self.timer.start(TICK_MS)
+
+    # Building
+
+    def _lay_out(self) -> None:
+        rail = QVBoxLayout()
+        rail.setSpacing(2)
+        self._rail: dict[str, QToolButton] = {}
+        for page, widget in zip(PAGES, (self.start, self.setup, self.live, self.calibration, self.review), strict=True):
+            self.pages.addWidget(widget)
+            button = QToolButton()
+            button.setText(page.capitalize())
+            button.setCheckable(True)
+            button.setAccessibleName(f"Page: {page}")
+            button.setToolTip(f"{page.capitalize()} ({KEYS[page].keys})")
+            button.setFixedSize(72, 40)
+            button.clicked.connect(lambda _=False, page=page: self.go(page))
+            rail.addWidget(button)
+            self._rail[page] = button
+        rail.addStretch(1)
+        middle = QHBoxLayout()
+        middle.setSpacing(4)
+        middle.addLayout(rail)
+        middle.addWidget(self.pages, 1)
+        whole = QWidget()
+        layout = QVBoxLayout(whole)
+        layout.setContentsMargins(4, 2, 4, 2)
+        layout.setSpacing(2)
+        layout.addWidget(self.top)
+        layout.addWidget(self.notice)
+        layout.addLayout(middle, 1)
+        layout.addWidget(self.bottom)
+        self.setCentralWidget(whole)
+
+    def _make_actions(self) -> None:
+        self.actions_by_key, menus = fill_menus(self, what_keys_do(self))
+        self.actions_by_key["lock"].toggled.connect(self.live.lock_layout)
+        view = menus[KEYS["participant"].menu]
+        panels = view.addMenu("P&anels")
+        for dock in self.live.docks.values():
+            panels.addAction(dock.toggleViewAction())
+        screens = view.addMenu("Participant s&creen on")
+        screens.aboutToShow.connect(lambda: list_screens(screens, self._open_participant))
+
+    def _join(self) -> None:
+        for asker in (self.live, self.setup, self.calibration, self.review):
+            asker.asked.connect(self.send)
+        self.setup.going.connect(self.go)
+        self.calibration.going.connect(self.go)
+        self.live.controls.reviewing.connect(self.show_result)
+        self.top.muting.connect(self.mute)
+        self.live.streams.picking.connect(self._find_streams)
+        self.setup.streams.picking.connect(self._find_streams)
+        self.start.chosen.connect(self._choose)
+
+    def _choose(self, how: str) -> None:
+        last = self.settings.value("session/last")
+        match how:
+            case "demo":
+                self.begin.demo()
+            case "connect":
+                self.begin.connect_stream()
+            case "replay":
+                self.begin.replay()
+            case "reopen":
+                self.begin.reopen(Path(str(last)) if last else None)
+
+    # The session
+
+    def attach(self, folder: Path, replayed: Path | None = None) -> None:
+        """Show the session of a folder, once and while there is one; of a replay that ends with us, ``replayed``."""
+        self.detach()
+        self.folder = folder
+        if replayed is None:
+            self.begin.end_replay()
+            self.settings.setValue("session/last", str(folder))
+        self.review.choose(replayed)
+        if replayed is None:
+            self.review.follow(folder)
+        self.setWindowTitle(f"{folder.name} – Earmark")
+        self.source = Source(lambda: board_of(folder), lambda: has_died(folder))
+        self.link = Link(lambda: Client(folder), ChannelError, self)
+        self.link.refused.connect(self._refused)
+        self.link.answered.connect(self._answered)
+        logger.info("showing %s", folder)
+        over = not board_of(folder) and self.review.recorded
+        self.go("review" if over else "live")
+
+    def detach(self) -> None:
+        """Look at no session."""
+        if self.source is not None:
+            self.source.close()
+        if self.link is not None:
+            self.link.close()
+        self.source, self.link, self.folder = None, None, None
+        self.notice.begin()
+        self.now, self.history, self.recent = Snapshot(), History(), Recent()
+
+    def send(self, command: str, args: dict | None = None) -> None:
+        """Have a command sent; by one that loses something, after asking."""
+        if self.link is None:
+            self.say(f"{command}: there is no session")
+            return
+        link, lost = self.link, loses(command, self.now)
+        if lost is None:
+            link.send(command, args)
+        else:
+            what, words = lost
+            ask(self, f"{what}?", words, {what: lambda: link.send(command, args)})
+
+    def mute(self, on: bool) -> None:
+        """Silence, or sound again."""
+        self._mute_failed = ""
+        self.send("mute", {"on": on})
+
+    def _refused(self, command: str, words: str) -> None:
+        if command == "mute":
+            self._mute_failed = words
+        self.say(f"{command}: {words}", bad=True)
+
+    def _answered(self, command: str, _: dict) -> None:
+        if command == "mute":
+            self._mute_failed = ""
+        elif command == "attend":
+            self.say(
+                "The simulated listener attends to the talker you clicked: gains will follow within seconds", hold=True
+            )
+
+    def say(self, text: str, bad: bool = False, hold: bool = False) -> None:
+        """Tell something in the line below the top bar; what is bad, or to be held, stays long enough to be read."""
+        self.notice.tell(text, bad, hold)
+
+    # Looking
+
+    def tick(self) -> None:
+        """Take what is new and show it; after a stall, the present."""
+        self.frames += 1
+        reader = samples = None
+        if self.source is not None:
+            if self.frames % 2:
+                self.now = self.source.read()
+                self.history.look(self.now)
+            reader = self.source.signal
+        now = self.now
+        if reader is not None:
+            samples = reader.read()
+            self.lost += samples.lost
+            if (self.recent.sfreq, self.recent.n_channels) != (reader.ring.sfreq, reader.ring.n_channels):
+                self.recent = Recent(reader.ring.sfreq, reader.ring.n_channels)
+            self.recent.add(samples)
+            if len(samples.data):
+                self._came = time.monotonic()
+        if time.monotonic() - self._came > SILENT_S:
+            self.recent.forget()  # a picture of what is past would look alive
+        self.live.traces.take(samples, reader, now)
+        if self.frames % 2 == 0:
+            return
+        new = self.events.take(now.events)
+        if new:
+            fresh = [event for event in new if now.time - event.time < 60]
+            self.live.traces.mark(fresh, now, reader)
+            if not self.notice.held:
+                self.say(new[-1].text)
+        if self.notice.look(now, self.folder):
+            self.history = History()
+        if now.out and now.session_live:
+            self.review.follow(Path(now.out))
+        self.live.controls.recorded = self.review.recorded
+        for k in range(N_SHOWN, N_TALKERS):
+            for kind in ("solo", "mute", "trim"):
+                self.actions_by_key[f"{kind}{k + 1}"].setVisible(k < len(now.talkers))
+        self.top.look(now, self._mute_failed)
+        self.bottom.look(now)
+        if self.participant.isVisible():
+            self.participant.look(now)
+        page = self.pages.currentWidget()
+        if isinstance(page, Live | Setup | Calibration | Review):
+            page.look(View(now, self.history, self.recent))
+
+    # Pages, colours, windows
+
+    def go(self, page: str) -> None:
+        """Show a page."""
+        self.pages.setCurrentIndex(PAGES.index(page))
+        for name, button in self._rail.items():
+            button.setChecked(name == page)
+
+    def show_result(self) -> None:
+        """Show the page of the last run, and score it unless something is under way."""
+        self.go("review")
+        self.review.score_newest()
+
+    def focus(self, widget: QWidget) -> None:
+        self.go("live")
+        widget.setFocus()
+
+    def note(self) -> None:
+        self.go("live")
+        self.live.docks["events"].show()
+        self.live.docks["events"].raise_()
+        self.live.events.note.setFocus()
+
+    def trim(self, talker: int) -> None:
+        """Give the keyboard to a talker's trim."""
+        self.go("live")
+        self.live.docks["meters"].show()
+        self.live.docks["meters"].raise_()
+        self.live.meters.focus_trim(talker)
+
+    def toggle_theme(self) -> None:
+        wanted = theme.LIGHT if theme.of(self) is theme.DARK else theme.DARK
+        self.settings.setValue("theme", wanted.name)
+        theme.apply(QApplication.instance(), wanted)  # type: ignore[arg-type]
+
+    def _open_participant(self, name: str) -> None:
+        self.settings.setValue("participant/screen", name)
+        self.participant.look(self.now)
+        self.participant.open_on(name, self.screen())
+
+    def toggle_participant(self) -> None:
+        if self.participant.isVisible():
+            self.participant.hide()
+        else:
+            self._open_participant(str(self.settings.value("participant/screen") or ""))
+
+    def _find_streams(self) -> None:
+        self._picker.show()
+        self._picker.search()
+
+    # Settings and the end
+
+    def _restore(self) -> None:
+        geometry = self.settings.value("geometry")
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+        self.live.restore_layout(self.settings)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.now.at_stake and self.now.session_live and not self._closing:
+            event.ignore()
+            if self.now.state == "training":
+                words = "If this window is closed, it goes on: "
+                words += f"'earmark dashboard {self.folder}' shows it again."
+                ask(self, "A decoder is being trained", words, {"Close; the session goes on": self.close_now})
+                return
+            ask(
+                self,
+                "A recording is under way",
+                "If this window is closed, the session goes on as it is: sound, decisions and recording. "
+                f"'earmark dashboard {self.folder}' shows it again.",
+                {
+                    "Close; the session goes on": self.close_now,
+                    "End the recording, then close": self._end_and_close,
+                },
+            )
+            return
+        self.timer.stop()
+        self.settings.setValue("geometry", self.saveGeometry())
+        self.live.save_layout(self.settings)
+        self.settings.sync()
+        self.begin.end_replay()
+        launched = self.begin.launched
+        if launched is not None and not self.now.at_stake:
+            launched.end()  # nobody else knows of it
+        self.participant.close()
+        for panel in (*self.live.panels, self.review):
+            panel.end()
+        QApplication.instance().removeEventFilter(self.escape)  # type: ignore[union-attr]
+        self.detach()
+        event.accept()
+
+    def close_now(self) -> None:
+        """Close without a question; the session goes on."""
+        self._closing = True
+        self.close()
+
+    def _end_and_close(self) -> None:
+        if self.link is None:
+            return
+        self.say("Ending the recording …")
+        self.link.send("stop")
+        waiting = QTimer(self)
+        waiting.timeout.connect(self._close_when_ended)
+        waiting.start(200)
+
+    def _close_when_ended(self) -> None:
+        if not self.now.under_way:
+            self.close_now()

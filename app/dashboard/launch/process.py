@@ -1,0 +1,73 @@
+"""The process of the window: made to give way to everything else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QSettings
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QApplication, QLabel
+from threadpoolctl import threadpool_limits
+
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.window import Window
+from earmark.devices.sources.lsl_log import quiet_liblsl
+
+#: Steps by which the window gives way to engine and sound.
+NICE = 5
+#: Height of letters, in pixels.
+LETTERS = 13
+
+
+class BrokenQt(RuntimeError):
+    """This Qt would end the process sooner or later; the message says what to install."""
+
+
+def check_qt() -> None:
+    """Refuse a PySide6 that drops a reference to None per call, as 6.12.0 does on Python before 3.12.
+
+    Raises
+    ------
+    BrokenQt
+        Naming the version to install.
+    """
+    if sys.version_info >= (3, 12):
+        return
+    label = QLabel()
+    before = sys.getrefcount(None)
+    for _ in range(200):
+        label.update()
+    if sys.getrefcount(None) < before - 100:
+        raise BrokenQt("this PySide6 does not work with this Python: pip install 'PySide6-Essentials>=6.11,<6.12'")
+
+
+def make_application(colours: theme.Theme = theme.LIGHT) -> QApplication:
+    """Prepare Qt, and this process, for a window."""
+    quiet_liblsl()
+    threadpool_limits(1)  # small products on many threads cost more than they bring, and disturb others
+    app = QApplication.instance() or QApplication(["earmark"])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("earmark")
+    check_qt()
+    theme.apply(app, colours)
+    font = QFont(app.font())
+    font.setPixelSize(LETTERS)
+    app.setFont(font)
+    return app
+
+
+def show(folder: Path | None, colours: str) -> int:
+    """Open the window and come back when it is closed; return the exit status."""
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "earmark", "dashboard")
+    app = make_application(theme.THEMES.get(colours or str(settings.value("theme") or "light"), theme.LIGHT))
+    window = Window(settings, folder)
+    # By Ctrl-C in the terminal it closes without a question: the session goes on. The timer lets Python see it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: window.close_now())
+    window.show()
+    return app.exec()

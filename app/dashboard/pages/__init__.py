@@ -1,0 +1,1 @@
+"""The pages: start, set-up, calibration, live and review."""

@@ -1,0 +1,241 @@
+"""Page: from the first trial to a decoder, step by step along the session's states."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+)
+
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.format import clock, count, letter, percent
+from earmark.app.dashboard.frame.question import Question
+from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.report.worth import AGAIN, limit_words, no_better
+
+STEPS = ("1  Check", "2  Trials", "3  Decoder", "4  Accept")
+
+
+class Calibration(Panel):
+    """The wizard.
+
+    Attributes
+    ----------
+    going : Signal(str)
+        Somebody wants to go to another page.
+    """
+
+    going = Signal(str)
+    title, key, hz = "Calibrate", "calibrate", 8.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._steps = [QLabel(words) for words in STEPS]
+        self._advice = QLabel()
+        self._advice.setWordWrap(True)
+        self._advice.setTextFormat(Qt.TextFormat.PlainText)
+        self._cue = Reading("Cue to the listener")
+        font = self._cue.font()
+        font.setPixelSize(40)
+        font.setBold(True)
+        self._cue.setFont(font)
+        self._cue.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._trial = Reading("Trial")
+        self._trial.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._progress = QProgressBar()
+        self._progress.setAccessibleName("Progress of the calibration")
+        self._progress.setRange(0, 1000)
+        self._progress.setTextVisible(False)
+        keeps = self._progress.sizePolicy()
+        keeps.setRetainSizeWhenHidden(True)
+        self._progress.setSizePolicy(keeps)
+        self._channels = Reading("Good channels")
+        self._channels.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.question = Question()
+        self.question.asked.connect(self.asked)
+        self._facts = QGridLayout()
+        self.begin, self.redo = QPushButton("&Begin"), QPushButton("Redo &trial")
+        self.stop, self.accept, self.refuse = (
+            QPushButton("&Stop"),
+            QPushButton("&Train the decoder"),
+            QPushButton("&Discard the decoder"),
+        )
+        self.keep = QPushButton("&Accept: go to the run")
+        for button, words, command in (
+            (self.begin, "Begin the calibration", "calibrate"),
+            (self.redo, "Redo the trial under way, or else the last one, in the end", "redo"),
+            (self.stop, "Stop the calibration", "stop"),
+            (self.accept, "Train a decoder on the calibration", "accept"),
+            (self.keep, "Accept the decoder, and go to the run", ""),
+            (self.refuse, "Discard the decoder; the recording stays", "refuse"),
+        ):
+            button.setAccessibleName(words)
+            button.setToolTip(words)
+            button.setEnabled(False)  # until more is known
+            if command:
+                button.clicked.connect(lambda _=False, command=command: self._ask(command))
+        self.keep.clicked.connect(lambda: self.going.emit("live"))
+        self._drawn: object = None
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        steps = QHBoxLayout()
+        for label in self._steps:
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            label.setFrameShape(QFrame.Shape.StyledPanel)
+            label.setContentsMargins(6, 4, 6, 4)
+            steps.addWidget(label)
+        buttons = QHBoxLayout()
+        for button in (self.begin, self.redo, self.stop, self.accept, self.keep, self.refuse):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 10, 16, 10)
+        layout.addLayout(steps)
+        layout.addWidget(self._advice)
+        layout.addStretch(1)
+        layout.addWidget(self._cue)
+        layout.addWidget(self._trial)
+        layout.addWidget(self._progress)
+        layout.addWidget(self._channels)
+        layout.addStretch(1)
+        layout.addWidget(self.question)
+        layout.addLayout(self._facts)
+        layout.addStretch(1)
+        layout.addLayout(buttons)
+
+    def _ask(self, command: str) -> None:
+        self.asked.emit(command, {})
+
+    def look(self, view: View) -> None:
+        now = view.now
+        live, state = now.session_live, now.state
+        calibrating = live and state == "calibrating"
+        free = live and state in ("idle", "ready", "review") and now.can("calibrate")
+        self.begin.setEnabled(free and not now.trained)
+        self.redo.setEnabled(calibrating and not now.complete)
+        self.stop.setEnabled(calibrating and not now.complete)
+        self.accept.setEnabled(calibrating and now.complete)
+        self.keep.setEnabled(live and state in ("idle", "ready", "review") and now.decoder)
+        self.refuse.setEnabled(live and state == "ready" and now.accuracy is not None)
+        bad = now.accuracy is not None and no_better(now.accuracy.accuracy, now.accuracy.limit)
+        for button in (self.begin, self.accept, self.refuse if bad else self.keep):
+            theme.mark(button, button.isEnabled())
+        theme.mark(self.keep if bad else self.refuse, False)
+        step, advice = self._where(now)
+        self._advice.setText(advice)
+        self._look_steps(step)
+        self._look_trial(now, calibrating)
+        self.question.look(now)
+        facts = now.accuracy
+        if facts != self._drawn:
+            self._drawn = facts
+            self._look_facts(now)
+
+    def _where(self, now: Snapshot) -> tuple[int, str]:
+        """Step, -1 for none of them, and advice."""
+        if not now.session_live:
+            return 0, "No session: begin on the start page (Ctrl+0)."
+        if not now.can("calibrate"):
+            return -1, "A replay: there is nobody to calibrate with."
+        if now.failure and now.state in ("idle", "review"):
+            return 0, now.failure
+        match now.state:
+            case "checking":
+                return 0, "Looking at streams, electrodes, sound and disk …"
+            case "calibrating" if now.complete:
+                return 2, "All trials are recorded. Train a decoder on them: that takes from seconds to a minute."
+            case "calibrating" if now.question:
+                return 1, "The listener is asked something, and everything waits for the answer: give it below."
+            case "calibrating":
+                return 1, "The listener attends to whom the cue names. Everything is recorded."
+            case "training":
+                return 2, "The decoder is trained, and cross-validated: that takes from seconds to a minute."
+            case "ready" if now.accuracy is not None:
+                return 3, "There is a decoder. Each trial was tested with a decoder that had not seen it."
+            case "idle" | "ready" | "review" if now.trained:
+                return 3, "There is a decoder: it is never overwritten. To calibrate again choose another folder."
+            case "running" | "paused":
+                return -1, "A run is under way: calibrate before or after it."
+        return 0, "Trials with cues, from which a decoder of this listener is made. Everything is checked first."
+
+    def _look_steps(self, now: int) -> None:
+        look = theme.of(self)
+        for k, label in enumerate(self._steps):
+            here = k == now
+            style = f"background: {look.highlight}; color: {look.base}; font-weight: bold;" if here else ""
+            words = f"▶ {STEPS[k]}" if here else f"✓ {STEPS[k]}" if k < now else STEPS[k]
+            if label.text() != words or label.styleSheet() != style:
+                label.setText(words)
+                label.setStyleSheet(style)
+
+    def _look_trial(self, now: Snapshot, calibrating: bool) -> None:
+        look = theme.of(self)
+        colour = look.text
+        if calibrating and now.attend in now.talkers:
+            k = now.talkers.index(now.attend)
+            colour = look.talkers[k]
+            self._cue.say(f"{letter(k)}  attend to {now.attend}")
+        else:
+            waits = "waiting for an answer" if now.question else "done" if now.complete else "rest"
+            self._cue.say(waits if calibrating else "")
+        style = f"color: {colour};"
+        if self._cue.styleSheet() != style:
+            self._cue.setStyleSheet(style)
+        training = now.session_live and now.state == "training"
+        self._progress.setVisible(calibrating or training)
+        self._progress.setRange(0, 0 if training else 1000)  # without an end it shows that something goes on
+        if training:
+            self._cue.say("training …")
+        if not calibrating:
+            for reading in (self._trial, self._channels):
+                reading.say("")
+            return
+        block = f"block {now.block} of {now.n_blocks}, " if now.n_blocks > 0 else ""
+        left = f", {now.next_cue_s:.0f} s to the next cue" if math.isfinite(now.next_cue_s) else ""
+        timed = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}{'' if now.question else left}"
+        self._trial.say(
+            now.waiting or (timed if now.grows and math.isfinite(now.elapsed) else "" if now.complete else "starting")
+        )
+        done = now.elapsed / now.seconds if now.seconds > 0 and math.isfinite(now.elapsed) else 0.0
+        self._progress.setValue(int(1000 * min(done, 1.0)))
+        n = len(now.ch_names)
+        self._channels.say(f"{n - len(now.bad)} of {n} channels good" if n else "")
+
+    def _look_facts(self, now: Snapshot) -> None:
+        while (item := self._facts.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        one = now.accuracy
+        if one is None:
+            return
+        bad = no_better(one.accuracy, one.limit)
+        decisions = f"{percent(one.accuracy)} of {count(one.n)} decisions were right, cross-validated"
+        rows = (
+            ("accuracy", decisions),
+            ("beside guessing", f"NO BETTER THAN GUESSING. {AGAIN}" if bad else "better than guessing"),
+            ("chance level", f"{percent(one.level)}: what guessing reaches on average"),
+            (
+                "chance limit",
+                f"{limit_words(one.limit).removeprefix('chance limit ')}: guessing reaches it one time in twenty",
+            ),
+            ("trained on", f"{clock(one.seconds)} min"),
+        )
+        for row, (key, words) in enumerate(rows):
+            for column, text in enumerate((key, words)):
+                label = QLabel(text)
+                label.setTextFormat(Qt.TextFormat.PlainText)
+                label.setWordWrap(True)
+                if bad and row == 1:
+                    label.setStyleSheet(f"color: {theme.of(self).bad}; font-weight: bold;")
+                self._facts.addWidget(label, row, column)
+        self._facts.setColumnStretch(1, 1)

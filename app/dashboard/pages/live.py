@@ -1,0 +1,271 @@
+"""Page: the session as it runs, in panels that can be moved, and what can be done about it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QHBoxLayout,
+    QMainWindow,
+    QPushButton,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.question import Question
+from earmark.app.dashboard.frame.spin_box import Number
+from earmark.app.dashboard.panels.attention import Attention
+from earmark.app.dashboard.panels.events import Events, EventsModel
+from earmark.app.dashboard.panels.evidence import Evidence
+from earmark.app.dashboard.panels.latency import Latency
+from earmark.app.dashboard.panels.log import Log
+from earmark.app.dashboard.panels.meters import Meters
+from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.dashboard.panels.quality import ChannelQuality
+from earmark.app.dashboard.panels.spectrum import Spectrum
+from earmark.app.dashboard.panels.streams import Streams
+from earmark.app.dashboard.panels.topomap import Topomap
+from earmark.app.dashboard.panels.traces import Traces
+from earmark.app.report.worth import no_better
+
+#: Raised when panels change so much that a saved layout makes no sense any more.
+LAYOUT_VERSION = 1
+LAYOUT = "live/layout"
+#: Modes of a run, and what they mean.
+MODES = (("closed", "closed loop: decisions set gains"), ("open", "open loop"), ("sham", "sham: the other is favoured"))
+
+
+class Controls(QWidget):
+    """Run, pause, stop.
+
+    Attributes
+    ----------
+    asked : Signal(str, dict)
+        Somebody wants a command sent.
+    reviewing : Signal()
+        Somebody wants to see what the last run amounts to.
+    """
+
+    asked = Signal(str, dict)
+    reviewing = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._paused = False
+        #: Whether a run is recorded that can be reviewed.
+        self.recorded = False
+        self.mode = QComboBox()
+        self.mode.setAccessibleName("Mode of the run")
+        for key, words in MODES:
+            self.mode.addItem(key, key)
+            self.mode.setItemData(self.mode.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
+        self.seconds = Number("Length of the run in seconds; 0 is what the protocol says")
+        self.seconds.setRange(0, 86400)
+        self.seconds.setDecimals(0)
+        self.seconds.setSuffix(" s")
+        self.seconds.setSpecialValueText("as planned")
+        self.run, self.pause, self.stop = QPushButton("&Run"), QPushButton("&Pause"), QPushButton("S&top")
+        for button, name in ((self.run, "Run (Ctrl+R)"), (self.pause, "Pause or go on (Ctrl+P)"), (self.stop, "Stop")):
+            button.setAccessibleName(name)
+            button.setToolTip(name)
+            button.setEnabled(False)  # until more is known
+        self.pause.setFixedWidth(self.pause.fontMetrics().horizontalAdvance("Resume") + 28)
+        self.result = QPushButton("See the r&esult")
+        self.result.setAccessibleName("See what the last run amounts to")
+        self.result.setToolTip("Score the last run, on the page Review (Ctrl+4)")
+        self.result.clicked.connect(self.reviewing)
+        self.result.hide()
+        self._cue = Reading("Cue", "")
+        self.question = Question()
+        self.question.asked.connect(self.asked)
+        self.run.clicked.connect(self._run)
+        self.pause.clicked.connect(lambda: self.asked.emit("resume" if self._paused else "pause", {}))
+        self.stop.clicked.connect(lambda: self.asked.emit("stop", {}))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(4, 2, 4, 2)
+        for widget in (self.mode, self.seconds, self.run, self.pause, self.stop, self.result):
+            layout.addWidget(widget)
+        layout.addWidget(self._cue, 1)
+        layout.addWidget(self.question, 1)
+
+    def _run(self) -> None:
+        self.seconds.interpretText()
+        seconds = self.seconds.value()
+        self.asked.emit("run", {"mode": self.mode.currentData(), "seconds": seconds or None})
+
+    def look(self, now: Snapshot) -> None:
+        """Enable what is possible now."""
+        live = now.session_live
+        self.question.look(now)
+        self._cue.setVisible(not self.question.isVisibleTo(self))  # it is in its place
+        running = live and now.state in ("running", "paused")
+        again = now.state in ("idle", "review") and now.decoder  # is checked first
+        self.run.setEnabled(live and now.can("run") and (now.state == "ready" or again))
+        self.mode.setEnabled(self.run.isEnabled())
+        self.seconds.setEnabled(self.run.isEnabled())
+        self.pause.setEnabled(running)
+        self._paused = now.state == "paused"
+        self.pause.setText("Resume" if self._paused else "&Pause")
+        self.stop.setEnabled(live and now.under_way)
+        over = self.recorded and not now.at_stake and now.state != "checking" and (now.state == "review" or not live)
+        self.result.setVisible(over)
+        theme.mark(self.result, over)
+        if not (running or now.state == "calibrating"):
+            self._cue.say(self._between(now) if live else "")
+            return
+        if now.ending:
+            self._cue.say("The recording is being completed")
+            return
+        if now.waiting:
+            self._cue.say(f"The next trial waits: {now.waiting}")
+            return
+        follows = f", {now.next_cue_s:.0f} s left" if now.next_cue_s == now.next_cue_s else ""
+        self._cue.say(f"Cue: {now.attend or 'rest'}{follows}")
+
+    def _between(self, now: Snapshot) -> str:
+        """Say what can be done while nothing is under way."""
+        worth = now.accuracy
+        if worth is not None and no_better(worth.accuracy, worth.limit) and now.state in ("ready", "review", "idle"):
+            return "The decoder is no better than guessing: calibrate again (Ctrl+3)"
+        match now.state:
+            case "ready":
+                return "Ready: the decoder fits"
+            case "checking":
+                return "Checking"
+            case "training":
+                return "Training the decoder"
+            case "review" if self.run.isEnabled():
+                return "Run finished. Run checks everything again, then starts another"
+        return ""
+
+
+class Live(QWidget):
+    """The page.
+
+    Attributes
+    ----------
+    asked : Signal(str, dict)
+        Somebody wants a command sent.
+    """
+
+    asked = Signal(str, dict)
+
+    def __init__(self, events: EventsModel) -> None:
+        super().__init__()
+        self.traces, self.controls = Traces(), Controls()
+        self.meters, self.events, self.streams = Meters(), Events(events), Streams()
+        self.spectrum, self.quality, self.log = Spectrum(), ChannelQuality(), Log()
+        self.panels: tuple[Panel, ...] = (
+            Attention(), Evidence(), self.meters, Topomap(), self.quality, self.spectrum, Latency(), self.events,
+            self.streams, self.log,
+        )  # fmt: skip
+        self.area = QMainWindow()
+        self.area.setWindowFlags(Qt.WindowType.Widget)
+        self.area.setDockOptions(
+            QMainWindow.DockOption.AllowNestedDocks
+            | QMainWindow.DockOption.AllowTabbedDocks
+            | QMainWindow.DockOption.GroupedDragging
+        )
+        for area in (Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea):
+            self.area.setTabPosition(area, QTabWidget.TabPosition.North)
+        self.area.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.area.setCentralWidget(self.traces)
+        self.docks: dict[str, QDockWidget] = {}
+        self._seen: set[str] = set()
+        for panel in self.panels:
+            dock = QDockWidget(panel.title, self.area)
+            dock.setObjectName(f"dock-{panel.key}")
+            dock.setWidget(panel)
+            dock.setAccessibleName(panel.title)
+            # A dock behind another one's tab counts as visible for Qt, but says so when it comes and goes.
+            dock.visibilityChanged.connect(lambda on, key=panel.key: self._show(key, on))
+            self.docks[panel.key] = dock
+            panel.asked.connect(self.asked)
+        self._arrange()
+        self._default = self.area.saveState(LAYOUT_VERSION)
+        self.controls.asked.connect(self.asked)
+        self.traces.chosen.connect(self._choose)
+        self.quality.chosen.connect(self._choose)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.controls)
+        layout.addWidget(self.area, 1)
+        self._fresh = True
+        self._due: dict[str, float] = {}
+
+    def _arrange(self) -> None:
+        right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
+        docks, area = self.docks, self.area
+        for key in ("attention", "topomap", "latency"):
+            area.addDockWidget(right, docks[key])
+        for below, others in (("attention", ("evidence",)), ("topomap", ("quality", "spectrum"))):
+            for other in others:
+                area.tabifyDockWidget(docks[below], docks[other])
+        for key in ("meters", "events"):
+            area.addDockWidget(bottom, docks[key])
+        area.splitDockWidget(docks["meters"], docks["events"], Qt.Orientation.Horizontal)
+        for other in ("streams", "log"):
+            area.tabifyDockWidget(docks["events"], docks[other])
+        for key in ("attention", "topomap", "events"):
+            docks[key].raise_()
+        self._proportion(1200, 560)
+
+    def _proportion(self, width: int, height: int) -> None:
+        docks, area = self.docks, self.area
+        area.resizeDocks([docks["attention"]], [max(300, width // 4)], Qt.Orientation.Horizontal)
+        area.resizeDocks([docks["meters"]], [max(190, min(236, height * 2 // 5), height // 4)], Qt.Orientation.Vertical)
+        area.resizeDocks([docks["meters"], docks["events"]], [400, 360], Qt.Orientation.Horizontal)
+        right = [docks[key] for key in ("attention", "topomap", "latency")]
+        area.resizeDocks(right, [height * 35 // 100, height * 36 // 100, height * 29 // 100], Qt.Orientation.Vertical)
+
+    def _choose(self, name: str) -> None:
+        self.spectrum.choose(name)
+
+    def _show(self, key: str, on: bool) -> None:
+        (self._seen.add if on else self._seen.discard)(key)
+
+    def look(self, view: View) -> None:
+        """Show what is now in every panel that is visible and due."""
+        self.controls.look(view.now)
+        for panel in self.panels:
+            if panel.key in self._seen and view.now.time >= self._due.get(panel.key, 0.0):
+                self._due[panel.key] = view.now.time + 1 / panel.hz - 0.005
+                panel.look(view)
+
+    # Layout
+
+    def reset_layout(self) -> None:
+        """Put every panel back where it was at first."""
+        for dock in self.docks.values():
+            dock.setFloating(False)
+        self.area.restoreState(self._default, LAYOUT_VERSION)
+        self._proportion(self.area.width(), self.area.height())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._fresh:  # sizes are known from here on
+            self._fresh = False
+            QTimer.singleShot(0, lambda: self._proportion(self.area.width(), self.area.height()))
+
+    def lock_layout(self, on: bool) -> None:
+        """Keep panels where they are."""
+        feature = QDockWidget.DockWidgetFeature
+        free = feature.DockWidgetClosable | feature.DockWidgetMovable | feature.DockWidgetFloatable
+        for dock in self.docks.values():
+            dock.setFeatures(feature.NoDockWidgetFeatures if on else free)
+
+    def save_layout(self, settings: QSettings) -> None:
+        """Keep the arrangement."""
+        settings.setValue(LAYOUT, self.area.saveState(LAYOUT_VERSION))
+
+    def restore_layout(self, settings: QSettings) -> None:
+        """Arrange as it was, if that is known."""
+        state = settings.value(LAYOUT)
+        if isinstance(state, QByteArray):
+            self._fresh = not self.area.restoreState(state, LAYOUT_VERSION)

@@ -1,0 +1,363 @@
+"""Page: what a run amounts to, once it is over."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QSignalBlocker, Qt, QUrl
+from PySide6.QtGui import QColor, QDesktopServices
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.format import UNKNOWN, decibels, letter, milliseconds, percent
+from earmark.app.dashboard.launch.background_job import Background
+from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.dashboard.panels.plot import Plot
+from earmark.app.engine.events_file import ANSWER, NOTE, TRIM
+from earmark.app.report.worth import level_words, limit_words
+
+#: Lowest gain drawn, dB.
+LOWEST_DB = -12.0
+#: Said while nothing is shown, and why nothing can be scored now.
+NO_RUN = "No run is recorded yet: calibrate (Ctrl+3), then run (Ctrl+2)"
+NO_FOLDER = "No session is open: begin one, or replay a run, on the start page (Ctrl+0)"
+SCORE = "Score this run replays it and compares its decisions with its cues"
+BUSY = "Nothing is scored while something is recorded: it takes a processor of its own"
+ASKED = "The run waits for an answer (page Live, Ctrl+2); then it can be scored"
+#: Seconds between looks for new runs.
+LOOK_S = 1.0
+
+
+_IDLE = (NO_RUN, NO_FOLDER, SCORE, BUSY, ASKED)
+
+
+class Review(Panel):
+    """Figures of the report, and ways to take them away."""
+
+    title, key, hz = "Review", "review", 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runs = QComboBox()
+        self._runs.setAccessibleName("Run")
+        self._runs.setMinimumContentsLength(14)
+        self._runs.currentIndexChanged.connect(self._look_run)
+        self.judge, self.report = QPushButton("&Score this run"), QPushButton("&Report page")
+        self.export, self.folder = QPushButton("&Export figures …"), QPushButton("Open &folder")
+        for button, words, do in (
+            (self.judge, "Replay the run and compare its decisions with its cues", self._judge),
+            (self.report, "Open report.html of the run; it is written if it is not there", self._report),
+            (self.export, "Save these figures as JSON", self._export),
+            (self.folder, "Open the folder of the run", self._open),
+        ):
+            button.setAccessibleName(words)
+            button.setToolTip(words)
+            button.setEnabled(False)  # until more is known
+            button.clicked.connect(do)
+        self._said = Reading("What is going on")
+        self._facts = [(Reading(""), QLabel(), QLabel()) for _ in range(5)]
+        self._posterior = Plot("Probability against time", "probability", "s")
+        self._gains = Plot("Gains asked for against time", "gain / dB", "s")
+        self._stages = QLabel()
+        self._stages.setTextFormat(Qt.TextFormat.PlainText)
+        self._stages.setWordWrap(True)
+        self._stages.setAccessibleName("Accuracy by window, latency and sound")
+        self._words = QLabel()
+        self._words.setTextFormat(Qt.TextFormat.PlainText)
+        self._words.setWordWrap(True)
+        self._words.setAccessibleName("What the run amounts to")
+        font = self._words.font()
+        font.setBold(True)
+        self._words.setFont(font)
+        self._figures = QWidget()
+        self._looked = -math.inf
+        self._folder: Path | None = None
+        self._chosen: Path | None = None
+        # The run that is or was judged, and its figures.
+        self._of: Path | None = None
+        self._found: dict[str, Any] | None = None
+        self._work: Background | None = None
+        #: Whether something is under way that a replay would disturb.
+        self._at_stake = False
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        for widget in (self._runs, self.judge, self.report, self.export, self.folder):
+            head.addWidget(widget)
+        head.addWidget(self._said, 1)
+        facts = QGridLayout()
+        for column, (name, value, note) in enumerate(self._facts):
+            font = value.font()
+            font.setPixelSize(22)
+            font.setBold(True)
+            value.setFont(font)
+            note.setEnabled(False)
+            note.setWordWrap(True)
+            note.setTextFormat(Qt.TextFormat.PlainText)
+            note.setAlignment(Qt.AlignmentFlag.AlignTop)
+            facts.addWidget(name, 0, column)
+            facts.addWidget(value, 1, column)
+            facts.addWidget(note, 2, column)
+            facts.setColumnStretch(column, 1)
+        figures = QVBoxLayout(self._figures)
+        figures.setContentsMargins(0, 0, 0, 0)
+        figures.addWidget(self._words)
+        figures.addLayout(facts)
+        figures.addWidget(self._posterior, 3)
+        figures.addWidget(self._gains, 2)
+        figures.addWidget(self._stages)
+        self._figures.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 10, 16, 10)
+        layout.addLayout(head)
+        layout.addWidget(self._figures, 1)
+        layout.addStretch()
+
+    def choose(self, run: Path | None) -> None:
+        """Offer a run, which need not be of the session that is open; None offers those of the session."""
+        self._chosen = run
+        if run is not None:
+            self._folder = run.parent
+            self._list_runs()
+            self._runs.setCurrentIndex(self._runs.findData(str(run)))
+
+    def follow(self, folder: Path) -> None:
+        """Offer the runs of a session's folder, the newest first, whether its page is seen or not."""
+        if self._chosen is not None and self._chosen.parent != folder:
+            self._chosen = None
+        if folder != self._folder or time.monotonic() - self._looked > LOOK_S:
+            self._folder, self._looked = folder, time.monotonic()
+            self._list_runs()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there is a run to look at."""
+        return self._runs.count() > 0
+
+    def score_newest(self) -> None:
+        """Score the newest run, unless that is not possible now or its figures are there."""
+        self._list_runs()
+        if not self.recorded or self._work is not None or self._at_stake:
+            return
+        self._runs.setCurrentIndex(self._runs.count() - 1)
+        if self._of != self._run or self._found is None:
+            self._judge()
+
+    def look(self, view: View) -> None:
+        now = view.now
+        runs = self._list_runs()
+        self._at_stake = now.session_live and now.at_stake
+        # A replay takes a core: not while somebody listens.
+        free = self._work is None and not self._at_stake and runs
+        self.judge.setEnabled(free)
+        self.report.setEnabled(free)
+        self._runs.setEnabled(self._work is None)
+        self.export.setEnabled(self._found is not None)
+        self.folder.setEnabled(self._folder is not None)
+        theme.mark(self.judge, bool(free) and self._found is None)
+        if self._work is None and self._found is None and self._said.said in ("", *_IDLE):
+            why = SCORE if runs else NO_RUN if self._folder is not None else NO_FOLDER
+            if self._at_stake:
+                why = ASKED if now.question else BUSY
+            self._said.say(why)
+
+    def _look_run(self) -> None:
+        """Show no figures of another run than the chosen one."""
+        if self._found is not None and self._runs.currentData() != str(self._of):
+            self._forget()
+
+    def _forget(self) -> None:
+        self._found = None
+        self._figures.hide()
+        self.export.setEnabled(False)
+        self._said.say("")
+
+    def _list_runs(self) -> bool:
+        runs = []
+        if self._folder is not None and self._folder.is_dir():
+            found = sorted(self._folder.glob("*/loop.xdf"), key=lambda path: (path.stat().st_mtime, *_natural(path)))
+            runs = [path.parent for path in found]
+        if [str(path) for path in runs] != [self._runs.itemData(i) for i in range(self._runs.count())]:
+            wanted = self._chosen if self._work is None else self._run
+            with QSignalBlocker(self._runs):
+                self._runs.clear()
+                for path in runs:
+                    self._runs.addItem(path.name, str(path))
+                self._runs.setCurrentIndex(runs.index(wanted) if wanted in runs else len(runs) - 1)
+            self._look_run()
+        return bool(runs)
+
+    @property
+    def _run(self) -> Path:
+        return Path(self._runs.currentData())
+
+    def end(self) -> None:
+        if self._work is not None:
+            self._work.stop()
+
+    def _start(self, module: str, arguments: list[str], words: str) -> Background:
+        self._said.say(words)
+        self.judge.setEnabled(False)
+        self.report.setEnabled(False)
+        self._runs.setEnabled(False)
+        self._work = Background(module, arguments, parent=self)
+        self._work.failed.connect(self._failed)
+        return self._work
+
+    def _failed(self, words: str) -> None:
+        self._work = None
+        self._said.say(words)
+
+    def _judge(self) -> None:
+        self._forget()
+        self._of = self._run
+        self._start("earmark.app.report.worker", [str(self._of)], "Replaying …").done.connect(self._judged)
+
+    def _judged(self, data: bytes) -> None:
+        self._work, self._found = None, json.loads(data)
+        self._said.say("")
+        self.show_figures(self._found)
+        self._figures.show()
+        self._look_run()
+
+    def _report(self) -> None:
+        run = self._run
+        if (run / "report.html").exists():
+            self._reported(run)
+            return
+        work = self._start("earmark.app.cli", ["report", str(run)], "Writing the report …")
+        work.done.connect(lambda _: self._reported(run))
+
+    def _reported(self, run: Path) -> None:
+        self._work = None
+        self._said.say(f"The report is {run / 'report.html'}")
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(run / "report.html")))
+
+    def _export(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save figures", str(self._run / "figures.json"), "JSON (*.json)")
+        if name:
+            self.save(Path(name))
+
+    def save(self, path: Path) -> None:
+        """Write the figures that are shown."""
+        try:
+            path.write_text(json.dumps(self._found, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            self._said.say(f"{path} cannot be written: {error.strerror}")
+        else:
+            self._said.say(f"Wrote {path}")
+
+    def _open(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
+
+    def show_figures(self, found: dict[str, Any]) -> None:
+        """Lay out what :mod:`earmark.app.report.worker` found."""
+        followed = sorted(value for value in found["switches"] if value is not None)
+        share = found["right"] / found["windows"] if found["windows"] else None
+        median = f"median {followed[len(followed) // 2]:.1f} s" if followed else "none"
+        tmr = UNKNOWN if found["tmr_db"] is None else decibels(found["tmr_db"])
+        trims = ", without trims" if any(words.startswith(TRIM) for _, words in found["events"]) else ""
+        facts = (
+            (
+                f"windows of {found['window_s']:g} s right",
+                _share(share),
+                f"{found['right']} of {found['windows']}; {limit_words(found['chance_limit'])}",
+            ),
+            (
+                "correct decisions",
+                _share(found["steady"]),
+                f"of the time, from 10 s after each cue; TMR {tmr} dB{trims}",
+            ),
+            ("switches followed", f"{len(followed)} of {len(found['switches'])}", median),
+            (
+                "calibration",
+                _share(found["calibration"]),
+                f"cross-validated, {found['n_calibration']} decisions; {level_words(found['chance_level'])}, "
+                f"{limit_words(found['calibration_limit'])}",
+            ),
+            ("decisions dropped", str(found["dropped"]), f"of {len(found['times'])}: too late"),
+        )
+        for (name, value, note), texts in zip(self._facts, facts, strict=True):
+            name.say(texts[0])
+            name.setAccessibleName(texts[0])
+            value.setText(texts[1])
+            note.setText(texts[2])
+        self._words.setText("\n".join([*found["words"], *_operator(found["events"])]))
+        self._draw(found)
+        stages = "; ".join(
+            f"{name}: median {milliseconds(span[0])}, p99 {milliseconds(span[1])}, max {milliseconds(span[2])} ms"
+            for name, span in found["stages"].items()
+            if span
+        )
+        sound = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in found["sound"].items())
+        lines = (
+            f"Accuracy, re-segmented windows – {_windows(found['by_window'])}",
+            f"Latency – {stages or UNKNOWN}",
+            f"Sound – {sound or UNKNOWN}",
+        )
+        self._stages.setText("\n".join(lines))
+
+    def _draw(self, found: dict[str, Any]) -> None:
+        style = theme.of(self)
+        times = np.array(found["times"])
+        end = float(times[-1])
+        for plot, low, high in ((self._posterior, 0.0, 1.13), (self._gains, LOWEST_DB, 7.0)):
+            plot.clear()
+            plot.setXRange(0, end, padding=0.01)
+            plot.setYRange(low, high, padding=0.02)
+        stops = [*(at for at, _ in found["cues"]), end][1:]
+        for k, name in enumerate(found["talkers"]):
+            pen = pg.mkPen(QColor(style.talkers[k]), width=1)
+            self._posterior.addItem(pg.PlotCurveItem(times, np.array(found["probability"])[:, k], pen=pen))
+            gains = np.maximum(np.array(found["gains"])[:, k], LOWEST_DB)
+            self._gains.addItem(pg.PlotCurveItem(np.append(times, end), gains, stepMode="center", pen=pen))
+            mine = [x for (at, who), stop in zip(found["cues"], stops, strict=True) if who == name for x in (at, stop)]
+            cue = pg.PlotCurveItem(
+                np.array(mine, float),
+                np.full(len(mine), 1.07),
+                connect="pairs",
+                pen=pg.mkPen(style.talkers[k], width=6),
+            )
+            self._posterior.addItem(cue)
+            words = pg.TextItem(f"{letter(k)} {name}", color=style.talkers[k], anchor=(0, 0))
+            words.setPos(end * 0.01, 1.0 - 0.13 * k)
+            self._posterior.addItem(words)
+
+
+def _natural(path: Path) -> tuple[int, str]:
+    """Order ``run-10`` after ``run-9``."""
+    return len(path.parent.name), path.parent.name
+
+
+def _windows(found: list[list[float | None]] | str) -> str:
+    if isinstance(found, str):
+        return found
+    return "; ".join(
+        f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} ({limit_words(limit)}; null {_share(null)})"
+        for window, accuracy, limit, null, n in found
+    )
+
+
+def _operator(events: list[tuple[float, str]]) -> list[str]:
+    """Notes and answers, when they were given."""
+    return [f"{at:.0f} s  {words}" for at, words in events if words.startswith((NOTE, ANSWER))]
+
+
+def _share(value: float | None) -> str:
+    return "not measured" if value is None else percent(value)

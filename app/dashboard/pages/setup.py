@@ -1,0 +1,117 @@
+"""Page: is everything there that a session needs?"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from earmark.app.dashboard.data.snapshot import Check
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.dashboard.panels.streams import Streams
+
+
+class Setup(Panel):
+    """Streams, and the checklist.
+
+    Attributes
+    ----------
+    asked : Signal(str, dict)
+        Somebody wants a command sent.
+    going : Signal(str)
+        Somebody wants to go to another page.
+    """
+
+    going = Signal(str)
+    title, key, hz = "Setup", "setup", 4.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        title = QLabel("Before the session")
+        font = title.font()
+        font.setPixelSize(20)
+        font.setBold(True)
+        title.setFont(font)
+        self._where = Reading("Where everything goes")
+        self.streams = Streams()
+        self.streams.setMinimumHeight(120)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(4)
+        self._summary = Reading("Result of the checks")
+        self.check = QPushButton("&Check everything")
+        self.calibrate = QPushButton("Go to c&alibration")
+        self.run = QPushButton("Go to the &run")
+        for button, words in (
+            (self.check, "Look at streams, electrodes, sound, disk and decoder (F7)"),
+            (self.calibrate, "Calibrate: trials with cues, then a decoder"),
+            (self.run, "Run: close the loop with the decoder that is there"),
+        ):
+            button.setAccessibleName(words)
+            button.setToolTip(words)
+            button.setEnabled(False)  # until more is known
+        self.check.clicked.connect(lambda: self.asked.emit("check", {}))
+        self.calibrate.clicked.connect(lambda: self.going.emit("calibrate"))
+        self.run.clicked.connect(lambda: self.going.emit("live"))
+        inside = QWidget()
+        inside.setLayout(self._list)
+        self._list.setAlignment(Qt.AlignmentFlag.AlignTop)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setAccessibleName("Checks")
+        area.setWidget(inside)
+        buttons = QHBoxLayout()
+        for button in (self.check, self.calibrate, self.run):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 10, 16, 10)
+        layout.addWidget(title)
+        layout.addWidget(self._where)
+        layout.addWidget(self.streams, 1)
+        layout.addWidget(self._summary)
+        layout.addWidget(area, 2)
+        layout.addLayout(buttons)
+        self._shown: object = None
+
+    def look(self, view: View) -> None:
+        now = view.now
+        self.streams.look(view)
+        where = f"Recordings go to {now.out}" if now.out else "No session yet: begin on the start page (Ctrl+0)"
+        self._where.say("A replay: nothing is recorded" if now.kind == "replay" else where)
+        live = now.session_live
+        self.check.setEnabled(live and now.state in ("idle", "ready", "review") and now.can("check"))
+        self.calibrate.setEnabled(live and now.can("calibrate"))
+        self.run.setEnabled(live and now.can("run"))
+        due = [check.what for check in now.checks if check.due]
+        wrong = [check.what for check in now.checks if not check.ok and not check.due]
+        theme.mark(self.check, self.check.isEnabled() and (not now.checks or bool(wrong)))
+        theme.mark(self.calibrate, self.calibrate.isEnabled() and due == ["decoder"] and not wrong)
+        theme.mark(self.run, self.run.isEnabled() and bool(now.checks) and not due and not wrong)
+        shown = (now.checks, now.state == "checking", theme.of(self).name)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        if now.state == "checking":
+            self._summary.say("Looking … this takes some seconds")
+        elif not now.checks:
+            self._summary.say("Nothing was checked yet")
+        else:
+            fine = "Next step: calibrate" if due == ["decoder"] else "All is well"
+            self._summary.say(f"To be fixed: {', '.join(wrong)}" if wrong else fine)
+        while (item := self._list.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        for check in now.checks:
+            self._list.addWidget(self._line(check))
+
+    def _line(self, check: Check) -> QWidget:
+        look = theme.of(self)
+        mark, word = ("✓", "ok") if check.ok else ("○", "to do") if check.due else ("✕", "WRONG")
+        label = QLabel(f"{mark}  {word}    {check.what}: {check.words}")
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setWordWrap(True)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        label.setAccessibleName(f"{check.what}, {word.lower()}")
+        label.setStyleSheet(f"color: {look.text if check.ok or check.due else look.bad}; padding: 3px;")
+        return label

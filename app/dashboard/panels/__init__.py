@@ -1,0 +1,1 @@
+"""The panels of the live page: each shows one thing, and knows nothing of the others."""

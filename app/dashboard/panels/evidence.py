@@ -1,0 +1,81 @@
+"""Panel: how well each talker's speech fits the brain, decision by decision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
+
+from earmark.app.dashboard.data.history import SPAN_S
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.format import UNKNOWN, letter
+from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.dashboard.panels.plot import Plot
+
+
+class Evidence(Panel):
+    """Scores against time."""
+
+    title, key, hz = "Evidence", "evidence", 5.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plot = Plot("Score of each talker, last 60 s", "score (r)", "")
+        self._plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
+        self._plot.setXRange(-SPAN_S, 0, padding=0)
+        self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-40, -20)]])
+        self._now = QHBoxLayout()
+        self._now.setContentsMargins(4, 0, 4, 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setSpacing(0)
+        layout.addLayout(self._now)
+        layout.addWidget(self._plot, 1)
+        self._zero = pg.InfiniteLine(0, angle=0)
+        self._plot.addItem(self._zero)
+        self._lines: list[pg.PlotDataItem] = []
+        self._readings: list[Reading] = []
+        self._drawn: object = None
+        self._reach = 0.1
+
+    def _prepare(self, talkers: tuple[str, ...], look: theme.Theme) -> None:
+        if self._drawn == (talkers, look.name):
+            return
+        self._drawn = (talkers, look.name)
+        for line in self._lines:
+            self._plot.removeItem(line)
+        while (item := self._now.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        self._lines, self._readings = [], []
+        self._zero.setPen(pg.mkPen(look.faint, style=Qt.PenStyle.DotLine))
+        for k, name in enumerate(talkers):
+            colour = QColor(look.talkers[k])
+            line = pg.PlotDataItem(pen=colour, symbol="ostd"[k % 4], symbolSize=5, symbolBrush=colour, symbolPen=None)
+            self._plot.addItem(line)
+            self._lines.append(line)
+            reading = Reading(f"Score of {name}")
+            reading.setStyleSheet(f"color: {look.talkers[k]}; font-weight: bold")
+            self._now.addWidget(reading, 1)
+            self._readings.append(reading)
+
+    def look(self, view: View) -> None:
+        talkers = view.now.talkers
+        self._prepare(talkers, theme.of(self))
+        made = list(view.history.decisions)
+        times = np.array([one.time for one in made]) - view.now.time
+        reach = 0.1
+        for k, line in enumerate(self._lines):
+            values = np.array([one.scores[k] if k < len(one.scores) else np.nan for one in made], float)
+            finite = np.isfinite(values)
+            line.setData(times[finite], values[finite])
+            if finite.any():
+                reach = max(reach, float(np.abs(values[finite]).max()))
+            last = f"{values[-1]:+.3f}" if finite.size and finite[-1] else UNKNOWN
+            self._readings[k].say(f"{letter(k)} {last}  {talkers[k]}")
+        step = 0.1 * np.ceil(reach * 10.5)  # so that the axis does not tremble
+        if step != self._reach:
+            self._reach = float(step)
+        self._plot.setYRange(-self._reach, self._reach, padding=0.02)

@@ -1,0 +1,144 @@
+"""Panel: where the time goes from a sample's arrival to its gains, stage by stage, and how the whole developed."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPolygonF
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from earmark.app.dashboard.data.history import SPAN_S
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.format import milliseconds
+from earmark.app.dashboard.panels.panel import Panel, View
+from earmark.app.engine.latency_stages import TOTAL
+
+#: Height of a line of the table, and of the bar, in pixels.
+LINE, BAR = 15, 16
+#: Height below which there is no room for the sparkline.
+SPARK = 34
+
+
+class _Ledger(QWidget):
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Latency ledger")
+        self.view: View | None = None
+        self.setMinimumSize(150, 90)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.view is None:
+            return
+        painter, look, now = QPainter(self), theme.of(self), self.view.now
+        font = QFont(self.font())
+        font.setPixelSize(11)
+        painter.setFont(font)
+        if not now.ledger and now.latency is None:
+            painter.setPen(QColor(look.faint))
+            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), "No decision was timed yet")
+            return
+        y = self._bar(painter, look, now)
+        y = self._table(painter, look, now, y)
+        self._spark(painter, look, y)
+
+    def _bar(self, painter: QPainter, look: theme.Theme, now: Snapshot) -> float:
+        """All medians after one another, on the scale of the budget."""
+        medians = [max(0.0, stage.p50) if math.isfinite(stage.p50) else 0.0 for stage in now.ledger]
+        budget = now.latency.budget if now.latency is not None else math.nan
+        whole = max(sum(medians), 1e-4) * 1.05
+        x, width = 4.0, self.width() - 8.0
+        for k, value in enumerate(medians):
+            part = width * value / whole
+            painter.fillRect(QRectF(x, 4, part, BAR), QColor(look.talkers[k % 8]))
+            if part > 12:
+                painter.setPen(QColor(look.base))
+                painter.drawText(QRectF(x, 4, part, BAR), int(Qt.AlignmentFlag.AlignCenter), str(k + 1))
+            x += part
+        painter.setPen(QColor(look.rule))
+        painter.drawRect(QRectF(4, 4, width, BAR))
+        if math.isfinite(budget) and budget <= whole:
+            painter.fillRect(QRectF(4 + width * budget / whole - 1, 1, 2, BAR + 6), QColor(look.bad))
+        return 4 + BAR + 4
+
+    def _table(self, painter: QPainter, look: theme.Theme, now: Snapshot, y: float) -> float:
+        metrics = QFontMetrics(painter.font())
+        column = metrics.horizontalAdvance("0000.0 ")
+        right = self.width() - 4.0
+        heads = ("p50", "p99", "max")
+        rows: list[tuple[str, tuple[str, ...], str]] = [("ms", heads, look.faint)]
+        if now.latency is not None:
+            one = now.latency
+            budget = f" (limit {milliseconds(one.budget)} ms)" if math.isfinite(one.budget) else ""
+            late = math.isfinite(one.budget) and one.p99 > one.budget
+            words = f"{TOTAL}{' LATE' if late else ''}{budget}"
+            figures = tuple(map(milliseconds, (one.p50, one.p99, one.max)))
+            rows.append((words, figures, look.bad if late else look.text))
+        rows += [
+            (f"{k + 1} {stage.name}", tuple(map(milliseconds, (stage.p50, stage.p99, stage.max))), look.talkers[k % 8])
+            for k, stage in enumerate(now.ledger)
+        ]
+        if now.scored_by:
+            rows.append((f"scores: {now.scored_by}", ("", "", ""), look.faint))
+        room = int((self.height() - y) // LINE)
+        if len(rows) > room > 0:  # what is left out is said
+            left = len(rows) - room + 1
+            rows = [*rows[: room - 1], (f"… {left} more: make this larger", ("", "", ""), look.faint)]
+        for words, figures, colour in rows:
+            painter.setPen(QColor(colour))
+            width = right - 3 * column - 4
+            shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, int(width))
+            painter.drawText(QRectF(4, y, width, LINE), int(Qt.AlignmentFlag.AlignVCenter), shown)
+            painter.setPen(QColor(look.faint if figures is heads else look.text))
+            for k, figure in enumerate(figures):
+                box = QRectF(right - (3 - k) * column, y, column, LINE)
+                painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), figure)
+            y += LINE
+        return y + 4
+
+    def _spark(self, painter: QPainter, look: theme.Theme, y: float) -> None:
+        """Draw the 99th percentile over the last minute."""
+        assert self.view is not None
+        points = [moment for moment in self.view.history.p99 if math.isfinite(moment.value)]
+        if self.height() - y < SPARK or not points:
+            return
+        area = QRectF(4, y + LINE, self.width() - 8, self.height() - y - LINE - 3)
+        most = max(moment.value for moment in points)
+        painter.setPen(QColor(look.faint))
+        words = f"p99 over the last minute, up to {milliseconds(most)} ms"
+        metrics = QFontMetrics(painter.font())
+        shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, int(area.width()))
+        painter.drawText(QRectF(4, y, area.width(), LINE), 0, shown)
+        painter.setPen(QColor(look.highlight))
+        now = self.view.now.time
+        painter.drawPolyline(
+            QPolygonF(
+                [
+                    QPointF(
+                        area.right() + area.width() * max(moment.time - now, -SPAN_S) / SPAN_S,
+                        area.bottom() - area.height() * moment.value / max(most, 1e-6),
+                    )
+                    for moment in points
+                ]
+            )
+        )
+
+
+class Latency(Panel):
+    """The ledger."""
+
+    title, key, hz = "Latency", "latency", 2.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ledger = _Ledger()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._ledger)
+
+    def look(self, view: View) -> None:
+        self._ledger.view = view
+        stages = "; ".join(f"{one.name} {milliseconds(one.p50)} ms" for one in view.now.ledger)
+        self._ledger.setAccessibleDescription(stages)
+        self._ledger.update()

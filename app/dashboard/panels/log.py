@@ -1,0 +1,55 @@
+"""Panel: what this window asked for, was told, and had trouble with."""
+
+from __future__ import annotations
+
+import logging
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QTextOption
+from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout
+
+from earmark.app.dashboard.panels.panel import Panel, View
+
+#: Lines that are kept.
+MOST = 1000
+
+
+class _Handler(QObject, logging.Handler):
+    said = Signal(str)
+
+    def __init__(self) -> None:
+        QObject.__init__(self)
+        logging.Handler.__init__(self)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:  # type: ignore[override]
+        self.said.emit(self.format(record))
+
+
+class Log(Panel):
+    """Lines of the logger ``earmark.app.dashboard``, from whatever thread."""
+
+    title, key, hz = "Log", "log", 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text = QPlainTextEdit()
+        self._text.setReadOnly(True)
+        self._text.setMaximumBlockCount(MOST)
+        self._text.setAccessibleName("Log of this window")
+        self._text.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self._text.setMinimumSize(140, 60)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.addWidget(self._text)
+        self._handler = _Handler()
+        self._handler.said.connect(self._text.appendPlainText)
+        self._logger = logging.getLogger("earmark.app.dashboard")
+        self._logger.setLevel(logging.INFO)
+        self._logger.addHandler(self._handler)
+
+    def look(self, view: View) -> None:
+        """Nothing: lines come by themselves."""
+
+    def end(self) -> None:
+        self._logger.removeHandler(self._handler)

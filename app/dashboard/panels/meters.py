@@ -1,0 +1,275 @@
+"""Panel: what is heard of each talker and in all, and what the operator can do about it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from earmark.app.dashboard.data.snapshot import Trim
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.format import UNKNOWN, decibels, letter, level
+from earmark.app.dashboard.frame.keys import KEYS
+from earmark.app.dashboard.panels.level_meter import LevelMeter
+from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.dashboard.panels.trim_box import TrimBox
+
+#: Range of the gain of everything, dB.
+MASTER_DB = (-40, 0)
+#: Talkers up to which each has two lines, and height of controls in a single line, in pixels.
+ROOMY, LOW = 2, 22
+#: Least width of a talker's letter and name, in pixels.
+LETTER = 64
+
+
+class TalkerStrip(QFrame):
+    """One talker: name, level, gain as applied, the operator's trim, and buttons to silence and to favour it.
+
+    Attributes
+    ----------
+    chosen : Signal(int)
+        Somebody clicked the talker itself.
+    favoured : Signal(int, bool)
+        Somebody wants it favoured whatever is decoded, or not any longer.
+    trimmed : Signal(int, dict)
+        Somebody wants another trim; what is to be changed of it.
+    """
+
+    chosen = Signal(int)
+    favoured = Signal(int, bool)
+    trimmed = Signal(int, dict)
+
+    def __init__(self, number: int, name: str, compact: bool) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self._number, self._name, self._style = number, name, ""
+        self.setAccessibleName(f"Talker {letter(number)}, {name}")
+        self._title = Reading(f"Talker {letter(number)}")
+        self.meter = LevelMeter(f"Level of {name}")
+        self.level = Reading(f"Level of {name}, dBFS", "-100" if compact else "gain +00.0 dB")
+        self.gain = Reading(f"Gain of {name}", "+00.0 dB" if compact else "gain +00.0 dB")
+        self._compact, self._gain_words = compact, "" if compact else "gain "
+        self._title.setMinimumWidth(LETTER)
+        self.solo = QPushButton("S" if compact else "Solo")
+        self.solo.setCheckable(True)
+        keys = {kind: KEYS[f"{kind}{number + 1}"].keys for kind in ("solo", "mute", "trim")}
+        self.mute = QPushButton("M" if compact else "Mute")
+        self.mute.setCheckable(True)
+        self.mute.setAccessibleName(f"Mute {name} alone, whatever is decoded")
+        self.mute.setToolTip(f"Silence {name} alone ({keys['mute']}); decoding goes on")
+        self.mute.clicked.connect(lambda on: self.trimmed.emit(number, {"mute": on}))
+        self.trim = TrimBox(name)
+        self.trim.setToolTip(f"Turn {name} down, on top of steering ({keys['trim']}); decoding goes on")
+        self.trim.asked.connect(lambda db: self.trimmed.emit(number, {"db": db}))
+        self.solo.setAccessibleName(f"Solo: favour {name} whatever is decoded")
+        self.solo.setToolTip(f"Favour {name} whatever is decoded ({keys['solo']})")
+        self.solo.clicked.connect(lambda on: self.favoured.emit(number, on))
+        for control in (self.mute, self.trim, self.solo):
+            control.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click on it is none on the talker
+        for button in (self.mute, self.solo):
+            button.setFixedWidth(28 if compact else button.fontMetrics().horizontalAdvance("Muted") + 16)
+            if compact:
+                button.setFixedHeight(LOW)
+        for reading in (self.level, self.gain):
+            reading.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(6, 1 if compact else 2, 6, 1 if compact else 2)
+        layout.setVerticalSpacing(1)
+        if compact:
+            self.trim.setFixedHeight(LOW)
+            widgets = (self._title, self.meter, self.gain, self.level, self.trim, self.mute, self.solo)
+            for column, widget in enumerate(widgets):
+                layout.addWidget(widget, 0, column)
+            layout.setColumnStretch(0, 3)
+            layout.setColumnStretch(1, 2)
+        else:
+            layout.addWidget(self._title, 0, 0)
+            layout.addWidget(self.gain, 0, 1)
+            layout.addWidget(self.mute, 0, 2)
+            layout.addWidget(self.solo, 0, 3)
+            layout.addWidget(self.meter, 1, 0)
+            layout.addWidget(self.level, 1, 1)
+            self.trim.setPrefix("trim ")
+            layout.addWidget(self.trim, 1, 2, 1, 2)
+            layout.setColumnStretch(0, 1)
+
+    def look(self, view: View, can_favour: bool) -> None:
+        """Show what is now."""
+        now, k = view.now, self._number
+        colour = theme.of(self).talkers[k]
+        if colour != self._style:
+            self._style = colour
+            self._title.setStyleSheet(f"color: {colour}; font-weight: bold")
+            self.meter.colour = colour
+        cued = now.under_way and now.attend == self._name
+        before, after = ("cue: ", "") if self._compact else ("", "  ◀ cue")  # a long name is cut at its end
+        self._title.say(f"{letter(k)}  {before if cued else ''}{self._name}{after if cued else ''}")
+        peak = now.sound.peak[k] if now.sound.live and k < len(now.sound.peak) else 0.0
+        self.meter.show_amplitude(peak)
+        unit = "" if self._compact else " dBFS"
+        self.level.say(f"{level(peak):.0f}{unit}" if now.sound.live else UNKNOWN if self._compact else "no sound")
+        trim = now.trims[k] if k < len(now.trims) else Trim()
+        gain = decibels(now.sound.gains_db[k]) if now.sound.live and k < len(now.sound.gains_db) else UNKNOWN
+        self.gain.say("muted" if trim.mute else f"{self._gain_words}{gain} dB")
+        self.trim.look(trim.db)
+        for control in (self.trim, self.mute):
+            control.setEnabled(now.session_live and k < len(now.trims) and now.can("trim"))
+        self.mute.setChecked(trim.mute)
+        style = f"background: {theme.of(self).warn}; color: {theme.of(self).base};" if trim.mute else ""
+        if self.mute.styleSheet() != style:
+            self.mute.setText("M" if self._compact else "Muted" if trim.mute else "Mute")
+            self.mute.setStyleSheet(style)
+        self.solo.setEnabled(can_favour)
+        self.solo.setChecked(now.override == k and not isinstance(now.override, bool))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.chosen.emit(self._number)
+
+
+class Meters(Panel):
+    """Talkers and output."""
+
+    title, key, hz = "Sound", "meters", 15.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._strips: list[TalkerStrip] = []
+        self._talkers: tuple[str, ...] = ()
+        #: Whether a click on a talker tells a simulated listener whom to attend to.
+        self._clickable = False
+        self._list = QVBoxLayout()
+        self._list.setSpacing(3)
+        self._hint = Reading("What a click does")
+        self._outputs = (LevelMeter("Output level, left"), LevelMeter("Output level, right"))
+        self._output = Reading("Output level", "-100 dBFS")
+        self._limiter = Reading("Reduction by the limiter, dB", "lim -00.0")
+        self._state = Reading("Where sound goes")
+        self.equal, self.decode = QPushButton("&Equal"), QPushButton("&Decode")
+        for button, words in (
+            (self.equal, "All talkers alike, whatever is decoded (F5)"),
+            (self.decode, "Gains follow decisions again (F6)"),
+        ):
+            button.setToolTip(words)
+            button.setAccessibleName(words)
+            button.setCheckable(True)
+        self.equal.clicked.connect(lambda: self.asked.emit("override", {"talker": "equal"}))
+        self.decode.clicked.connect(lambda: self.asked.emit("override", {"talker": None}))
+        self.master = QSlider(Qt.Orientation.Horizontal)
+        self.master.setRange(*MASTER_DB)
+        self.master.setAccessibleName("Gain of everything in dB")
+        self.master.valueChanged.connect(self._master)
+        self._master_words = Reading("Gain of everything", "-00 dB")
+        self._master_words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        outputs = QHBoxLayout()
+        for side, meter in zip("LR", self._outputs, strict=True):
+            outputs.addWidget(QLabel(side))
+            outputs.addWidget(meter)
+        outputs.addWidget(self._output)
+        outputs.addWidget(self._limiter)
+        label = QLabel("&Gain of all")
+        label.setBuddy(self.master)
+        master = QHBoxLayout()
+        for widget in (label, self.master, self._master_words):
+            master.addWidget(widget)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._hint, 1)
+        buttons.addWidget(self.equal)
+        buttons.addWidget(self.decode)
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setSpacing(3)
+        for part in (outputs, self._list, buttons, master):
+            layout.addLayout(part)
+        layout.addWidget(self._state)
+        layout.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inside)
+        self._inside = inside
+        inside.installEventFilter(self)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(area)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._inside and event.type() == QEvent.Type.LayoutRequest:
+            self.setMinimumWidth(self._inside.minimumSizeHint().width() + 14)
+        return super().eventFilter(watched, event)
+
+    def _master(self, value: int) -> None:
+        self._master_words.say(f"{value} dB")
+        self.asked.emit("master", {"db": float(value)})
+
+    def _favour(self, talker: int, on: bool) -> None:
+        self.asked.emit("override", {"talker": talker if on else None})
+
+    def _trim(self, talker: int, changes: dict) -> None:
+        self.asked.emit("trim", {"talker": talker, **changes})
+
+    def silence(self, talker: int) -> None:
+        """Silence a talker alone, or let it be heard again."""
+        if talker < len(self._strips):
+            self._strips[talker].mute.click()
+
+    def focus_trim(self, talker: int) -> None:
+        """Give the keyboard to a talker's trim."""
+        if talker < len(self._strips):
+            self._strips[talker].trim.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self._strips[talker].trim.selectAll()
+
+    def _choose(self, talker: int) -> None:
+        if self._clickable:
+            self.asked.emit("attend", {"talker": talker})
+
+    def look(self, view: View) -> None:
+        now = view.now
+        if now.talkers != self._talkers:
+            self._talkers = now.talkers
+            for strip in self._strips:
+                self._list.removeWidget(strip)
+                strip.deleteLater()
+            self._strips = [TalkerStrip(k, name, len(now.talkers) > ROOMY) for k, name in enumerate(now.talkers)]
+            for strip in self._strips:
+                strip.favoured.connect(self._favour)
+                strip.chosen.connect(self._choose)
+                strip.trimmed.connect(self._trim)
+                self._list.addWidget(strip)
+        self._clickable = now.kind == "demo" and now.session_live and now.state in ("running", "paused")
+        steering = (
+            now.state in ("running", "paused") and now.mode != "open" and now.session_live and now.can("override")
+        )
+        for strip in self._strips:
+            strip.look(view, steering)
+        self._hint.say("Click a talker: the listener follows" if self._clickable else "")
+        for button, on in ((self.equal, now.override == "equal"), (self.decode, now.override is None and steering)):
+            button.setEnabled(steering)
+            button.setChecked(on)
+        sound = now.sound
+        peaks = sound.out_peak if sound.live else (0.0, 0.0)
+        for meter, peak in zip(self._outputs, peaks, strict=False):
+            meter.show_amplitude(peak)
+        self._output.say(f"{level(max(peaks, default=0.0)):.0f} dBFS" if sound.live else "no sound")
+        self._limiter.say(f"lim {sound.limiter_db:.1f}" if sound.live else "")
+        self._state.say(sound.failure or (f"Sound goes to {sound.playing}" if sound.playing else "No sound"))
+        self.master.setEnabled(sound.live)
+        if sound.live and not self.master.isSliderDown() and not self.master.hasFocus():
+            self.master.blockSignals(True)
+            self.master.setValue(round(min(max(sound.master_db, MASTER_DB[0]), MASTER_DB[1])))
+            self.master.blockSignals(False)
+            self._master_words.say(f"{self.master.value()} dB")

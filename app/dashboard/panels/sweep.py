@@ -1,0 +1,339 @@
+"""EEG as a sweep: only the columns of pixels that are new are drawn, into an image."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QWidget
+
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.panels.columns import Bars, Columns, draw_bars
+from earmark.app.dashboard.panels.display_filter import BANDS, DisplayFilter
+from earmark.devices.processes.signal_ring import Samples
+
+#: Microvolts of half a lane, to choose from, and what is drawn first.
+SCALES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0, 20000.0)
+SCALE, SECONDS = 50.0, 10.0
+#: Width of names, and of what is erased before new columns, in logical pixels.
+NAMES, ERASED = 66, 10
+#: How much of what is past is covered, of 255.
+PALE = 150
+#: Width of the words at an event.
+WORDS = 120
+#: Lanes that a trace may reach beyond its own.
+BEYOND = 1.0
+#: Height of a name, and that of the letters in it.
+NAME_HEIGHT, LETTERS = 13, 10
+
+
+class Sweep(QWidget):
+    """Traces, drawn from left to right and over again.
+
+    Attributes
+    ----------
+    clicked : Signal(str)
+        A channel's name was clicked, or its trace.
+    space : Signal()
+        Space was pressed.
+    """
+
+    clicked = Signal(str)
+    space = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setMinimumSize(240, 120)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("EEG traces")
+        self.seconds, self.scale_uv, self.band = SECONDS, SCALE, next(iter(BANDS))
+        #: Channels that are drawn.
+        self.shown = slice(0, 0)
+        self.ch_names: tuple[str, ...] = ()
+        self.sfreq = 0.0
+        self.bad: frozenset[str] = frozenset()
+        self.frozen = False
+        #: What stands across the traces; nothing if all is well.
+        self.notice, self._alarming = "", False
+        self._events: list[tuple[int, str]] = []
+        self._next = 0
+        self._history: NDArray[np.float32] = np.zeros((1, 0), np.float32)
+        self._allocate()
+
+    # What is drawn
+
+    def set_signal(self, sfreq: float, ch_names: tuple[str, ...]) -> None:
+        """Begin with another signal."""
+        self.sfreq, self.ch_names = sfreq, ch_names
+        self.shown = slice(0, len(ch_names))
+        self._events = []
+        self.setAccessibleDescription(f"{len(ch_names)} channels at {sfreq:g} Hz, swept from left to right")
+        self._forget()
+
+    def set_seconds(self, seconds: float) -> None:
+        """Seconds of one sweep; what is past is not known at another length, so the picture begins anew."""
+        self.seconds = seconds
+        self._forget()
+
+    def set_band(self, band: str) -> None:
+        """Another filter; the picture begins anew."""
+        self.band = band
+        self._forget()
+
+    def set_scale(self, scale_uv: float) -> None:
+        """Microvolts of half a lane."""
+        self.scale_uv = scale_uv
+        self.redraw()
+
+    def set_shown(self, shown: slice) -> None:
+        """Show some of the channels."""
+        if shown != self.shown:
+            self.shown = shown
+            self.redraw()
+
+    def set_bad(self, bad: frozenset[str]) -> None:
+        """Draw these channels as not to be trusted."""
+        if bad != self.bad:
+            self.bad = bad
+            self.redraw()
+
+    def set_frozen(self, on: bool) -> None:
+        """Hold the picture, while samples go on coming in; afterwards the present is drawn."""
+        self.frozen = on
+        self.redraw()
+
+    @property
+    def alarming(self) -> bool:
+        """Whether what stands across the traces is a fault, and not as things should be."""
+        return self._alarming
+
+    def set_notice(self, notice: str, alarming: bool = False) -> None:
+        """Write something across the traces, which are then pale: they are not of now. Faults are written in red."""
+        if (notice, alarming) != (self.notice, self._alarming):
+            self.notice, self._alarming = notice, alarming
+            self.update()
+
+    def mark(self, index: int, text: str) -> None:
+        """Draw a line at a sample, with some words."""
+        self._events = [event for event in self._events if event[0] > self._next - len(self._history)][-100:]
+        self._events.append((index, text))
+        if not self.frozen:
+            self._line(index)
+            self.update()
+
+    def feed(self, samples: Samples) -> None:
+        """Take new samples and draw what they complete."""
+        if not self.ch_names or not len(samples.data):
+            return
+        if samples.lost:
+            self._filter.reset()
+        self._missing(samples.start)
+        data = self._filter(samples.data)
+        n = len(self._history)
+        self._history[np.arange(samples.start, samples.start + len(data))[-n:] % n] = data[-n:]
+        self._next = samples.start + len(data)
+        if self.frozen:
+            return
+        bars = self._columns.add(samples.start, data[:, self.shown])
+        if len(bars.low):
+            self._draw(bars)
+
+    @property
+    def loudness_uv(self) -> float:
+        """Median over channels of the standard deviation of what is there, µV; NaN if nothing is."""
+        known = self._history[~np.isnan(self._history[:, 0])] if self.ch_names else self._history[:0]
+        return float(np.median(known.std(axis=0))) if len(known) > self.sfreq else float("nan")
+
+    # How
+
+    def _forget(self) -> None:
+        n = max(1, round(self.seconds * self.sfreq))
+        self._filter = DisplayFilter(BANDS[self.band], self.sfreq or 1.0)
+        self._history = np.full((n, len(self.ch_names)), np.nan, np.float32)
+        self._next = 0
+        self.redraw()
+
+    def _missing(self, start: int) -> None:
+        """What lies between the newest sample and ``start`` is not known."""
+        n = len(self._history)
+        if 0 < self._next < start:
+            self._history[np.arange(self._next, start)[-n:] % n] = np.nan
+
+    def _allocate(self) -> None:
+        ratio = self.devicePixelRatioF()
+        height, width = max(1, round(self.height() * ratio)), max(1, round((self.width() - NAMES) * ratio))
+        self._pixels = np.empty((height, width), np.uint32)
+        self._image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
+        self._image.setDevicePixelRatio(ratio)
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw the whole sweep anew."""
+        look = theme.of(self)
+        names = self.ch_names[self.shown]
+        self._blank, self._mark = (QColor(colour).rgb() for colour in (look.base, look.event))
+        colours = [look.masked if name in self.bad else look.traces[i % 2] for i, name in enumerate(names)]
+        self._colours = np.array([QColor(colour).rgb() for colour in colours], np.uint32)
+        height, width = self._pixels.shape
+        lane = height / max(1, len(names))
+        self._middle = (np.arange(len(names)) + 0.5) * lane
+        self._per_uv = lane / (2 * self.scale_uv)
+        reach = (0.5 + BEYOND) * lane
+        self._limits = np.clip([self._middle - reach, self._middle + reach], 0, height - 1).astype(np.int64)
+        self._before = np.full((2, len(names)), np.nan)
+        self._pixels[:] = self._blank
+        n = len(self._history)
+        self._columns = Columns(n, width)
+        self._at = 0
+        if names and self._next:
+            first = max(0, self._next - n)
+            # Whole columns only, so that the picture is what it was when they came.
+            past = self._history[np.arange(first, self._next) % n][:, self.shown]
+            bars = self._columns.add(first, past)
+            if len(bars.low):
+                self._bars(bars)
+                self._erase()
+            for index, _ in self._events:
+                self._line(index)
+        self.update()
+
+    def _draw(self, bars: Bars) -> None:
+        width = self._pixels.shape[1]
+        begin = self._at
+        if len(bars.low) > width:
+            bars = Bars(bars.first + len(bars.low) - width, bars.low[-width:], bars.high[-width:])
+        jumped = bars.first % width != self._at
+        self._clear(bars.first, len(bars.low))
+        self._bars(bars)
+        self._erase()
+        ratio = self._image.devicePixelRatio()
+        if jumped or self._at < begin + 1 or len(bars.low) + ERASED * ratio >= width - begin:
+            self.update(NAMES, 0, self.width() - NAMES, self.height())
+        else:
+            left = NAMES + int(begin / ratio) - 4
+            self.update(left, 0, int((self._at - begin) / ratio) + ERASED + 10, self.height())
+
+    def _bars(self, bars: Bars) -> None:
+        width = self._pixels.shape[1]
+        top = np.concatenate([self._before[:1], self._middle - bars.high * self._per_uv])
+        bottom = np.concatenate([self._before[1:], self._middle - bars.low * self._per_uv])
+        draw_bars(self._pixels, bars.first % width, top, bottom, self._limits, self._colours)
+        self._before = np.stack([top[-1], bottom[-1]])
+        self._at = (bars.first + len(bars.low)) % width
+
+    def _clear(self, first: int, n: int) -> None:
+        width = self._pixels.shape[1]
+        at = first % width
+        self._pixels[:, at : at + n] = self._blank
+        self._pixels[:, : max(0, at + n - width)] = self._blank
+
+    def _erase(self) -> None:
+        self._clear(self._at, round(ERASED * self._image.devicePixelRatio()))
+
+    def _line(self, index: int) -> None:
+        if self._next - len(self._history) < index:
+            height, width = self._pixels.shape
+            self._pixels[np.arange(height) // 3 % 2 == 0, self._columns.column(index) % width] = self._mark
+
+    # Qt
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._allocate()
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.DevicePixelRatioChange):
+            self._allocate()
+        super().changeEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        names = self.ch_names[self.shown]
+        if names:
+            self.clicked.emit(names[min(len(names) - 1, int(event.position().y() / self.height() * len(names)))])
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            self.space.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.of(self)
+        area = event.rect()
+        ratio = self._image.devicePixelRatio()
+        if area.right() >= NAMES:
+            source = QRectF((area.x() - NAMES) * ratio, area.y() * ratio, area.width() * ratio, area.height() * ratio)
+            painter.drawImage(QRectF(area), self._image, source)
+            if self.ch_names and not self.frozen:
+                painter.setPen(QColor(look.highlight))
+                x = NAMES + self._at / ratio + 1
+                painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+            if self.notice:
+                pale = QColor(look.base)
+                pale.setAlpha(PALE)
+                painter.fillRect(area.intersected(self.rect().adjusted(NAMES, 0, 0, 0)), pale)
+            self._paint_words(painter, look)
+        if area.left() < NAMES:
+            self._paint_names(painter, look)
+
+    def _paint_names(self, painter: QPainter, look: theme.Theme) -> None:
+        painter.fillRect(QRect(0, 0, NAMES, self.height()), QColor(look.base))
+        names = self.ch_names[self.shown]
+        if not names:
+            return
+        font = QFont(self.font())
+        font.setPixelSize(LETTERS)
+        painter.setFont(font)
+        metrics = QFontMetrics(font)
+        lane = self.height() / len(names)
+        free = 0.0
+        for i, name in enumerate(names):
+            y = min(max((i + 0.5) * lane - NAME_HEIGHT / 2, 0.0), self.height() - NAME_HEIGHT)
+            if y < free - 0.5:
+                continue
+            free = y + NAME_HEIGHT
+            bad = name in self.bad
+            painter.setPen(QColor(look.bad if bad else look.text))
+            shown = metrics.elidedText(f"✕ {name}" if bad else name, Qt.TextElideMode.ElideMiddle, NAMES - 8)
+            painter.drawText(QRectF(2, y, NAMES - 6, NAME_HEIGHT), int(Qt.AlignmentFlag.AlignRight), shown)
+
+    def _paint_words(self, painter: QPainter, look: theme.Theme) -> None:
+        width, ratio = self._pixels.shape[1], self._image.devicePixelRatio()
+        font = QFont(self.font())
+        font.setPixelSize(LETTERS)
+        painter.setFont(font)
+        painter.setPen(QColor(look.event))
+        taken: list[float] = []
+        for index, text in reversed(self._events):  # where there are many, the newest
+            x = NAMES + self._columns.column(index) % width / ratio
+            if self._next - len(self._history) < index and all(abs(x - other) > WORDS for other in taken):
+                taken.append(x)
+                shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, WORDS - 6)
+                box = QRectF(x + 2, 0, QFontMetrics(font).horizontalAdvance(shown) + 2, LETTERS + 4)
+                painter.fillRect(box, QColor(look.base))
+                painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), shown)
+        words = self.notice or ("FROZEN – Space goes on" if self.frozen else "")
+        if not words:
+            return
+        font.setPixelSize(22)
+        font.setBold(True)
+        painter.setFont(font)
+        flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
+        room = QRectF(0, 0, max(1.0, self.width() - NAMES - 40.0), self.height())
+        box = QRectF(QFontMetrics(font).boundingRect(room.toRect(), flags, words)).adjusted(-16, -8, 16, 8)
+        box.moveCenter(QPointF(NAMES + (self.width() - NAMES) / 2, self.height() / 2))
+        painter.fillRect(box, QColor(look.bad if self._alarming else look.alternate))
+        painter.setPen(QColor(look.base if self._alarming else look.text))
+        painter.drawRect(box)
+        painter.drawText(box, flags, words)

@@ -1,0 +1,211 @@
+"""The traces with what one can set about them."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from earmark.app.dashboard.data.snapshot import SILENT_S, Event, Snapshot
+from earmark.app.dashboard.frame.format import age
+from earmark.app.dashboard.panels.display_filter import BANDS
+from earmark.app.dashboard.panels.panel import Reading
+from earmark.app.dashboard.panels.sweep import SCALE, SCALES, SECONDS, Sweep
+from earmark.devices.processes.signal_ring import Samples, SignalReader
+
+#: Seconds of a sweep, and channels on a page, to choose from; 0 is all.
+LENGTHS, PAGES = (2.0, 5.0, 10.0, 20.0, 30.0), (0, 8, 16, 32, 64, 128)
+#: Height of a trace in standard deviations when the scale is chosen by itself.
+FIT = 4.0
+#: Seconds from the begin of a recording in which its first samples may be awaited.
+START_S = 10.0
+
+
+def why_quiet(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
+    """Say why no signal has come for so many seconds, and whether that is a fault; what can be done, too.
+
+    ``drawn`` says whether there was one before.
+    """
+    if now.died:
+        return "SESSION DIED", True
+    if not now.session_live:
+        if math.isfinite(now.session_age):
+            return "NO DATA: the session says nothing", True
+        ended = "The session has ended: see its runs (Ctrl+4), or begin another on the start page (Ctrl+0)"
+        return ended if drawn else "No session is under way: begin one on the start page (Ctrl+0)", False
+    if now.held:
+        return "Paused", False
+    if now.recording_now:
+        return (f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA"), True
+    if now.failure and now.state in ("idle", "review"):
+        return f"FAILED: {now.failure}", True
+    match now.state:
+        case "checking":
+            return "Checking: this takes some seconds", False
+        case "calibrating" if now.complete:
+            return "Calibration finished: train the decoder (Ctrl+3)", False
+        case "training":
+            return "Training the decoder", False
+        case "review":
+            return "Replay finished" if now.kind == "replay" else "Run finished: see its result (Ctrl+4)", False
+        case "calibrating" | "running" | "paused":
+            return "Completing the recording" if now.ending else "Starting", False
+    if now.kind == "demo":
+        return f"Waiting for {'the run' if now.decoder else 'calibration'}", False
+    if now.decoder:
+        return "Waiting for the run (Ctrl+R)", False
+    return "Waiting for calibration (Ctrl+3). A check (F7) looks at streams, electrodes and sound", False
+
+
+class Traces(QWidget):
+    """The central view.
+
+    Attributes
+    ----------
+    chosen : Signal(str)
+        A channel was clicked.
+    """
+
+    chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sweep = Sweep()
+        self.sweep.clicked.connect(self.chosen)
+        self._length = _choice("Seconds of a sweep", [f"{length:g} s" for length in LENGTHS])
+        self._scale = _choice("Microvolts of half a lane", [f"±{scale:g} µV" for scale in SCALES])
+        self._band = _choice("Filter of the picture", list(BANDS))
+        self._page_size = _choice("Channels on a page", [f"{n} ch" if n else "all ch" for n in PAGES])
+        self._length.setCurrentIndex(LENGTHS.index(SECONDS))
+        self._scale.setCurrentIndex(SCALES.index(SCALE))
+        self._before, self._after = QToolButton(), QToolButton()
+        for button, words, sign in ((self._before, "Channels before", "◀"), (self._after, "Channels after", "▶")):
+            button.setText(sign)
+            button.setAccessibleName(words)
+            button.setToolTip(f"{words} ({',' if sign == '◀' else '.'})")
+        self.freeze = QPushButton("Freeze")
+        self.freeze.setCheckable(True)
+        self.freeze.setAccessibleName("Freeze the picture")
+        self.freeze.setToolTip("Hold the picture; everything else goes on (F8, or Space on the traces)")
+        self._note = Reading("About the filter")
+        self._note.say("display filter only")
+        self._note.setEnabled(False)
+        self._lost = Reading(
+            "Samples that this window came too late to draw; recording and decoder had them", "000,000 not drawn"
+        )
+        self._length.currentIndexChanged.connect(lambda i: self.sweep.set_seconds(LENGTHS[i]))
+        self._scale.currentIndexChanged.connect(lambda i: self.sweep.set_scale(SCALES[i]))
+        self._band.currentTextChanged.connect(self.sweep.set_band)
+        self._page_size.currentIndexChanged.connect(lambda _: self._turn_to(0))
+        self._before.clicked.connect(lambda: self.turn(-1))
+        self._after.clicked.connect(lambda: self.turn(1))
+        self.freeze.toggled.connect(self.sweep.set_frozen)
+        self.sweep.space.connect(self.freeze.toggle)
+        head = QHBoxLayout()
+        head.setContentsMargins(4, 2, 4, 0)
+        head.setSpacing(4)
+        for widget in (self._length, self._scale, self._band, self._page_size, self._before, self._after, self.freeze):
+            head.addWidget(widget)
+        head.addWidget(self._note, 1)
+        head.addWidget(self._lost)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(head)
+        layout.addWidget(self.sweep, 1)
+        self._page = 0
+        self._begun = -math.inf  # no recording goes on since
+        self._came, self._fitted, self._ring = -math.inf, False, ""
+
+    def take(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
+        """Draw what is new; say NO DATA where nothing came for a while.
+
+        Parameters
+        ----------
+        samples : Samples or None
+            Just read by ``reader``.
+        reader : SignalReader or None
+        now : Snapshot
+        """
+        sweep = self.sweep
+        if reader is not None and samples is not None and len(now.ch_names) == reader.ring.n_channels:
+            self._attune(reader, now)
+            sweep.set_bad(frozenset(now.bad))
+            if len(samples.data):
+                self._came = time.monotonic()
+                sweep.feed(samples)
+                self._fit()
+            self._lost.say(f"{reader.lost:,} not drawn" if reader.lost else "")
+        if not now.recording_now:
+            self._begun = time.monotonic()
+        quiet = time.monotonic() - self._came
+        if quiet <= SILENT_S and not now.died:
+            sweep.set_notice("")
+            return
+        words, fault = why_quiet(now, quiet, bool(sweep.ch_names))
+        if now.recording_now and fault and time.monotonic() - self._begun < START_S:
+            words, fault = "Starting", False
+        sweep.set_notice(f"{words}. The traces are old" if sweep.ch_names else words, fault)
+
+    def mark(self, events: list[Event], now: Snapshot, reader: SignalReader | None) -> None:
+        """Draw lines at events."""
+        if reader is not None:
+            for event in events:
+                index = reader.cursor - round((now.time - event.time) * reader.ring.sfreq)
+                self.sweep.mark(index, event.text)
+
+    def _attune(self, reader: SignalReader, now: Snapshot) -> None:
+        """Begin anew with another signal."""
+        same = (self.sweep.sfreq, self.sweep.ch_names) == (reader.ring.sfreq, now.ch_names)
+        if same and self._ring == reader.ring.name:
+            return
+        self._ring = reader.ring.name
+        self.sweep.set_signal(reader.ring.sfreq, now.ch_names)
+        self._fitted = self._fitted and same
+        self._turn_to(self._page if same else 0)
+
+    def _fit(self) -> None:
+        """Choose the scale once, when there is a second of signal."""
+        if not self._fitted and math.isfinite(loud := self.sweep.loudness_uv):
+            self._fitted = True
+            fits = [k for k, scale in enumerate(SCALES) if scale >= FIT / 2 * loud]
+            self._scale.setCurrentIndex(fits[0] if fits else len(SCALES) - 1)
+
+    def zoom(self, step: int) -> None:
+        """Make traces larger (positive) or smaller."""
+        self._scale.setCurrentIndex(min(max(self._scale.currentIndex() - step, 0), len(SCALES) - 1))
+
+    def lengthen(self, step: int) -> None:
+        """Make a sweep longer or shorter."""
+        self._length.setCurrentIndex(min(max(self._length.currentIndex() + step, 0), len(LENGTHS) - 1))
+
+    def next_band(self) -> None:
+        """Take the next filter."""
+        self._band.setCurrentIndex((self._band.currentIndex() + 1) % self._band.count())
+
+    def next_page_size(self) -> None:
+        """Put another number of channels on a page."""
+        self._page_size.setCurrentIndex((self._page_size.currentIndex() + 1) % self._page_size.count())
+
+    def turn(self, step: int) -> None:
+        """Turn pages of channels."""
+        self._turn_to(self._page + step)
+
+    def _turn_to(self, page: int) -> None:
+        n = len(self.sweep.ch_names)
+        size = PAGES[self._page_size.currentIndex()] or max(1, n)
+        last = max(0, math.ceil(n / size) - 1)
+        self._page = min(max(page, 0), last)
+        self._before.setEnabled(self._page > 0)
+        self._after.setEnabled(self._page < last)
+        self.sweep.set_shown(slice(self._page * size, min(n, (self._page + 1) * size)))
+
+
+def _choice(name: str, words: list[str]) -> QComboBox:
+    box = QComboBox()
+    box.setAccessibleName(name)
+    box.setToolTip(name)
+    box.addItems(words)
+    return box

@@ -1,0 +1,233 @@
+"""The engine process: owns the streams, the graph and the decoder, and sets gains. It waits for nobody."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from earmark.devices.processes.spawn import leave_signals_to_parent
+
+if TYPE_CHECKING:
+    from earmark.app.engine.engine import Engine
+    from earmark.app.engine.status import EngineFacts
+    from earmark.devices.processes.board import Board
+    from earmark.devices.sources.lsl import Sender
+    from earmark.pipeline.stream import Decision
+
+log = logging.getLogger(__name__)
+
+#: Seconds in which gains follow a decision that does not say otherwise.
+RAMP_S = 0.5
+#: Seconds between updates of the board.
+BOARD_S = 0.1
+#: Seconds in which what waits for the recorder must be handed over at the end.
+FLUSH_S = 20.0
+#: Priority asked for: below that of the sound.
+PRIORITY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class EngineJob:
+    """What an engine process is to do.
+
+    Attributes
+    ----------
+    text, folder : str
+        Configuration, and where relative paths in it begin.
+    about : str
+        JSON: what the recording shall say of itself.
+    gains : str
+        Shared memory for gains; empty to set none.
+    board : str
+        Shared memory by which it says how it is.
+    senders : dict of str to Sender
+        Where the streams came from until now; empty for the first engine of a recording.
+    """
+
+    text: str
+    folder: str
+    about: str
+    gains: str
+    board: str
+    senders: dict[str, Sender]
+
+
+class _Speaker:
+    """Says things to the supervisor, from a thread of its own: one that is busy must not hold up the graph."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._queue: queue.SimpleQueue[list[str] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._speak, name="to the supervisor", daemon=True)
+        self._thread.start()
+
+    def say(self, *message: str) -> None:
+        self._queue.put([*message])
+
+    def _speak(self) -> None:
+        while (message := self._queue.get()) is not None:
+            try:
+                self._pipe.send_bytes(json.dumps(message).encode())
+            except OSError:  # the supervisor is dead, which the main thread sees, too
+                return
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join(2.0)
+
+
+def run(pipe: Connection) -> None:
+    """Wait for a job, connect, work, and end when told to, or when the supervisor is dead; the process ends here.
+
+    What takes a process longest is to load all that it needs: done before the job comes, it keeps an engine that takes
+    over from losing samples meanwhile.
+    """
+    leave_signals_to_parent()
+    from earmark.app.config.session import ConfigError
+    from earmark.app.warned import WARNING, tell_warnings
+    from earmark.devices.audio.scene import AudioError
+    from earmark.devices.sources.lsl import Sender
+    from earmark.devices.sources.lsl_description import StreamError
+    from earmark.devices.sources.lsl_log import quiet_liblsl
+    from earmark.pipeline.stream import WiringError
+
+    quiet_liblsl()
+    message = _hear(pipe)
+    if message is None or message[0] != "work":
+        os._exit(0)
+    told = message[1]
+    job = EngineJob(**told | {"senders": {name: Sender(**one) for name, one in told["senders"].items()}})
+    speaker = _Speaker(pipe)
+    tell_warnings(lambda text: speaker.say("event", WARNING + text))
+    try:
+        speaker.say("ended", _work(job, pipe, speaker))
+    except (AudioError, ConfigError, StreamError, WiringError) as error:
+        speaker.say("refused", type(error).__name__, str(error))
+    except Exception as error:
+        log.exception("the engine failed")
+        speaker.say("ended", f"the engine failed: {error!r}")
+    speaker.close()
+    os._exit(0)  # not by way of liblsl's own end, which may hang where a sender has gone
+
+
+def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
+    """Do all of it; return what went wrong."""
+    from earmark.app.config.session import parse_config
+    from earmark.app.engine.engine import Engine
+    from earmark.app.engine.signals import EngineSignals
+    from earmark.app.engine.status import EngineFacts
+    from earmark.devices.processes.board import Board
+    from earmark.devices.processes.recorder import SPILL_BYTES
+    from earmark.devices.processes.ring import Ring, SpillingWriter
+
+    config = parse_config(job.text, "the session", Path(job.folder))
+    board = Board(job.board)
+    set_gains = _gain_setter(job.gains) if job.gains else None
+    engine = Engine(config, on_event=lambda text: speaker.say("event", text), on_decision=set_gains, before=job.senders)
+    engine.connect()
+    senders = _tell_senders(engine, {}, speaker)
+    name = config.attention.neural if config.attention else next(iter(engine.descriptions))
+    signals = EngineSignals(name, engine.descriptions[name].spec)
+    engine.on_item = signals.take
+    writer = engine.writer(json.loads(job.about))
+    speaker.say("connected", base64.b64encode(writer.headers).decode())
+    message = _hear(pipe)
+    if message is None or message[0] != "begin":
+        engine.close()
+        signals.close()
+        return ""
+    ring = Ring(message[1])
+    out = SpillingWriter(ring, SPILL_BYTES)
+    writer.begin(out.put)
+    speaker.say("event", _ask_for_real_time())
+    engine.start(writer)
+    facts, told = EngineFacts(engine, signals.ring), threading.Event()
+    board.write(facts.now())
+    teller = threading.Thread(target=_tell, args=(facts, board, told), name="board", daemon=True)
+    teller.start()
+    speaker.say("begun")
+    while engine.failure is None:
+        senders = _tell_senders(engine, senders, speaker)
+        if not pipe.poll(BOARD_S):
+            continue
+        message = _hear(pipe)
+        if message is None or message[0] == "end":
+            break
+        if message[0] == "control":
+            engine.control(message[1])
+        elif message[0] == "note":
+            engine.note(message[1])
+    engine.stop()
+    told.set()
+    teller.join()
+    board.close()
+    signals.close()
+    end = time.monotonic() + FLUSH_S
+    while out.spilled and time.monotonic() < end:
+        out.pump()
+        time.sleep(0.01)
+    out.close()
+    ring.close()
+    return "" if engine.failure is None else f"the graph failed: {engine.failure}"
+
+
+def _tell_senders(engine: Engine, told: dict[str, str], speaker: _Speaker) -> dict[str, str]:
+    """Say where the streams come from, if that is not what was told already, for an engine that takes over."""
+    now = {name: sender.xml for name, sender in engine.senders.items()}
+    if now != told:
+        speaker.say("senders", json.dumps(now))
+    return now
+
+
+def _hear(pipe: Connection) -> list[Any] | None:
+    """What the supervisor says; None if it is dead."""
+    try:
+        message: list[Any] = json.loads(pipe.recv_bytes())
+    except (EOFError, OSError):
+        return None
+    return message
+
+
+class _gain_setter:
+    """Writes the gains of decisions where the audio process reads them, on the graph's thread."""
+
+    def __init__(self, name: str) -> None:
+        from earmark.devices.audio.control_block import Gains, Seqlock
+
+        self._gains: Seqlock[Gains] = Seqlock(Gains, name)
+        self._last: tuple[float, ...] | None = None
+
+    def __call__(self, decision: Decision, number: int) -> None:
+        import pylsl
+
+        from earmark.devices.audio.control_block import Gains, padded
+
+        gains = tuple(float(gain) for gain in decision.gains)
+        if gains != self._last:
+            ramp_s = RAMP_S if decision.ramp_s is None else decision.ramp_s
+            self._gains.write(Gains(padded(gains), ramp_s, number, pylsl.local_clock()))
+            self._last = gains
+
+
+def _ask_for_real_time() -> str:
+    """Ask for real-time priority for every thread, those to come included; say whether it was granted."""
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except (OSError, AttributeError):  # not permitted; not Linux
+        return "engine: normal priority, since real-time priority is not permitted; see 'earmark doctor'"
+    return "engine: real-time priority"
+
+
+def _tell(facts: EngineFacts, board: Board, stop: threading.Event) -> None:
+    while not stop.wait(BOARD_S):
+        board.write(facts.now())

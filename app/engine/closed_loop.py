@@ -1,0 +1,459 @@
+"""One calibration or run: an engine process that decides, a recorder that keeps all of it, and somebody who looks.
+
+Whoever dies is replaced. A recording has one file for each engine that worked on it: ``loop.xdf``, ``loop-2.xdf``, ...
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pylsl
+
+from earmark.app.config.session import Config, ConfigError
+from earmark.app.engine.child import EngineJob
+from earmark.app.engine.events_file import copied_decoders, events_file, heard_line
+from earmark.app.engine.process import EngineProcess
+from earmark.app.environment import environment
+from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.rings import Entry
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.files.subjects import whose
+from earmark.devices.processes.board import Board
+from earmark.devices.processes.recorder import Recorder, RecordingFailed
+from earmark.devices.processes.shared_memory import discard
+from earmark.devices.sources.lsl import Sender
+from earmark.devices.sources.lsl_description import StreamError
+from earmark.pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
+from earmark.pipeline.stream import WiringError
+
+#: Seconds between looks at the engine, and at the recorder.
+LOOK_S, WATCH_S = 0.05, 0.25
+#: Seconds that an engine may take to start and to say that it is connected, beside looking for its streams.
+START_S = 60.0
+#: More replacements than this within so many seconds, and the mix rests in neutral for some before the next one.
+MAX_RESTARTS, RESTARTS_S, REST_S = 5, 60.0, 30.0
+#: Seconds of work after which an engine gets a spare one beside it, which has all loaded and waits.
+SPARE_S = 5.0
+#: Seconds until something is tried again that failed: to make a file for an engine, or an engine.
+AGAIN_S = 2.0
+#: Seconds in which an engine finishes what it has begun.
+END_S = 30.0
+
+_REFUSALS: dict[str, type[Exception]] = {
+    kind.__name__: kind for kind in (AudioError, ConfigError, StreamError, WiringError)
+}
+
+
+log = logging.getLogger(__name__)
+
+
+class Loop:
+    """Decodes from live streams, steers a playing audio engine, and records everything.
+
+    Parameters
+    ----------
+    config : Config
+        With attention; without a decoder nothing is steered, only recorded.
+    audio : AudioEngine
+        Playing; what it applied goes into the recording.
+    path : Path
+        The recording. A copy of the decoder is put beside it, so that it can be replayed.
+    on_event : callable
+        Told in words about everything out of the ordinary; it must not wait.
+    steer : bool
+        Whether decisions become gains, or are only recorded.
+    about : mapping
+        What else the recording shall say of itself.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        audio: AudioEngine,
+        path: Path,
+        on_event: Callable[[str], None],
+        steer: bool = True,
+        about: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self.path, self._about = path, about
+        self._config, self._audio, self._steer = config, audio, steer
+        self._on_event = on_event
+        self._n_talkers = len(audio.scene.talkers)
+        self._board: Board | None = None
+        self._engine: EngineProcess | None = None
+        self._spare: EngineProcess | None = None
+        self._spare_at = math.inf
+        self._recorder: Recorder | None = None
+        #: Last of each kind of control, for an engine that takes over.
+        self._words: dict[str, str] = {}
+        self._unsaid: deque[str] = deque(maxlen=1000)
+        self._facts: dict[str, Any] = {}
+        self._begun, self._beat, self._beat_at = False, -1, 0.0
+        self._born_at = self._lost_at = 0.0
+        self._neutral = False
+        #: Where the streams come from, and since when that is known.
+        self._senders: dict[str, str] = {}
+        self._senders_at = 0.0
+        self._deaths: deque[float] = deque(maxlen=MAX_RESTARTS + 1)
+        #: What the recording of an engine begins with that is connected and waits for it.
+        self._headers: bytes | None = None
+        self._again_at = 0.0
+        #: Since when nothing is recorded, and why a file could not be made.
+        self._unrecorded_since, self._cannot = 0.0, ""
+        self._refused = ""
+        self._telling = threading.Lock()
+        self._told: Entry | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep_watch, name="loop", daemon=True)
+        #: Files of the recording, in order.
+        self.files: list[Path] = []
+        #: How often a dead engine was replaced, and a dead recorder.
+        self.restarts = self.recorder_restarts = 0
+        #: Why it cannot go on, and what the recording lacks; empty while all is well.
+        self.failure = self.lacking = ""
+        self._finishing: list[threading.Thread] = []
+
+    # Start
+
+    def start(self) -> None:
+        """Connect, and begin to record and to decide.
+
+        Raises
+        ------
+        StreamError, ConfigError, WiringError, AudioError, RecordingFailed
+            If something is missing or does not fit.
+        """
+        self._describe()
+        self._board = Board()
+        self._audio.listen(self._applied)  # first: an engine is told all that was played before it began
+        try:
+            self._spawn()
+            while not self._hear():
+                if self._refused or not self._alive() or self._overdue():
+                    kind, _, words = self._refused.partition(" ")
+                    raise _REFUSALS.get(kind, RecordingFailed)(words or self._last_words())
+                time.sleep(LOOK_S)
+        except BaseException:
+            self._audio.unlisten(self._applied)
+            self._drop()
+            self._close()
+            raise
+        self._thread.start()
+
+    def _describe(self) -> None:
+        """Say what the recording is, and put the decoders beside it."""
+        self._about = {
+            **self._about,
+            "config": self._config.text,
+            "environment": environment(),
+            "subject": whose(self.path)[0],
+            "talkers": [talker.name for talker in self._audio.scene.talkers],
+            "steered": self._steer,
+            "decoders": copied_decoders(self._config.decoders, self.path),
+        }
+
+    def _spawn(self) -> None:
+        assert self._board is not None
+        gains = self._audio.names.gains if self._steer else ""
+        about = json.dumps({**self._about, "part": len(self.files) + 1})
+        folder = str(self._config.folder.resolve())
+        job = EngineJob(self._config.text, folder, about, gains, self._board.name, self._last_senders())
+        self._refused = ""
+        engine, self._spare = self._spare, None
+        if engine is None or not engine.alive:
+            if engine is not None:
+                engine.kill()
+            engine = EngineProcess()
+        engine.work(job)
+        self._engine, self._born_at = engine, time.monotonic()
+
+    def _last_senders(self) -> dict[str, Sender]:
+        """Where the streams came from, and when each was last heard of."""
+        facts, found = self.facts, {}
+        for name, xml in self._senders.items():
+            age = facts.get("streams", {}).get(name, {}).get("age_s")
+            found[name] = Sender(xml, self._senders_at if age is None else facts["time"] - age)
+        return found
+
+    def _hear(self) -> bool:
+        """Hear what the engine says; once it is connected, have it begin. Return whether it has begun."""
+        while self._engine is not None and (message := self._engine.hear()):
+            match message:
+                case ["event", words]:
+                    self._say(words)
+                case ["refused", kind, words]:
+                    self._refused = f"{kind} {words}"
+                case ["ended", failure]:
+                    self._refused = f"_ {failure}"
+                case ["senders", xml]:
+                    self._senders, self._senders_at = json.loads(xml), pylsl.local_clock()
+                case ["connected", headers]:
+                    self._headers = base64.b64decode(headers)
+                case ["begun"]:
+                    self._begun = True
+                    self._beat, self._beat_at, self._lost_at = -1, time.monotonic(), 0.0
+                    self._spare_at = self._beat_at + SPARE_S
+        if self._headers is not None and time.monotonic() >= self._again_at:
+            self._begin(self._headers)
+        return self._begun
+
+    def _begin(self, headers: bytes) -> None:
+        """A recording of its own, the log of the sound so far, what the operator last said: then it may work."""
+        assert self._engine is not None
+        number = len(self.files) + 1
+        path = self.path if number == 1 else self.path.with_stem(f"{self.path.stem}-{number}")
+        recorder = Recorder(path, headers)
+        self.files.append(path)
+        self._headers, self._unrecorded_since, self._cannot = None, 0.0, ""
+        with self._telling:
+            self._engine.begin(recorder.ring_name)
+            for entry in self._audio.applied():
+                self._engine.note(heard_line(entry, math.nan))
+                self._told = entry
+            for words in self._words.values():
+                self._engine.control(words)
+            while self._unsaid:
+                self._engine.note({"event": self._unsaid.popleft()})
+            self._recorder = recorder
+
+    # What is told to the engine
+
+    def tell(self, words: str) -> None:
+        """Tell the graph what the operator wants, in its words; from any thread."""
+        with self._telling:
+            self._words[words.partition(" ")[0]] = words
+            if self._engine is not None and self._recorder is not None:
+                self._engine.control(words)
+
+    def _say(self, text: str) -> None:
+        self._on_event(text)
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        """Append an event to the list beside the recording, which needs no engine."""
+        try:
+            with events_file(self.path).open("a", encoding="utf-8") as file:
+                file.write(json.dumps([pylsl.local_clock(), text]) + "\n")
+        except OSError as error:
+            log.error("event %r cannot be kept: %s", text, error)
+
+    def remember(self, text: str) -> None:
+        """Keep an event in the recording, of this engine or else of the next; from any thread."""
+        self._write(text)
+        with self._telling:
+            if self._engine is not None and self._recorder is not None:
+                self._engine.note({"event": text})
+            else:
+                self._unsaid.append(text)
+
+    def _alarm(self, text: str) -> None:
+        self._on_event(text)
+        self.remember(text)
+
+    def _applied(self, entry: Entry, lsl_time: float) -> None:
+        """On the audio engine's watching thread: what was played goes into the recording."""
+        with self._telling:  # an engine that is about to begin is told all of it
+            if self._engine is not None and self._recorder is not None and entry is not self._told:
+                self._engine.note(heard_line(entry, lsl_time))
+
+    # What is known
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the engine says of itself, see :class:`earmark.app.engine.status.EngineFacts`; must not be changed."""
+        return self._facts if self._board is None else self._board.read()
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Engine and recording, for those who look on."""
+        engine, recorder, board = self._engine, self._recorder, self._board
+        return {
+            "engine": {
+                "alive": engine is not None and not self._lost_at,
+                "pid": None if engine is None else engine.pid,
+                "restarts": self.restarts,
+                "board": "" if board is None else board.name,
+            },
+            "recording": {
+                "path": str(self.files[-1]) if self.files else "",
+                "pid": None if recorder is None else recorder.pid,
+                "bytes": 0 if recorder is None else recorder.bytes_written,
+                "waiting": 0 if recorder is None else recorder.waiting,
+                "restarts": self.recorder_restarts,
+            },
+        }
+
+    # Watching
+
+    def _keep_watch(self) -> None:
+        """On a thread of its own: replace whoever died, and see to the sound meanwhile."""
+        watched = 0.0
+        while not self._stop.wait(LOOK_S):
+            now = time.monotonic()
+            try:
+                self._look(now)
+                if now - watched > WATCH_S and self._recorder is not None:
+                    watched = now
+                    self._watch_recorder(self._recorder)
+            except (RecordingFailed, OSError) as error:  # no file could be made for a new engine, or no process
+                self._again_at = now + AGAIN_S
+                if str(error) != self._cannot:
+                    self._cannot = str(error)
+                    self._alarm(f"ALARM: {error}. NOTHING IS RECORDED OR DECODED until it can be; the mix is neutral")
+
+    def _watch_recorder(self, recorder: Recorder) -> None:
+        restarts, path = recorder.restarts, recorder.path
+        for alarm in recorder.watch():
+            self._alarm(f"ALARM: {alarm}")
+        self.recorder_restarts += recorder.restarts - restarts
+        if recorder.path != path:
+            self.files[self.files.index(path)] = recorder.path
+
+    def _look(self, now: float) -> None:
+        alive = self._alive()  # before, since its last words come before its end
+        if self._hear():
+            beat = self.facts.get("beat", 0)
+            if beat != self._beat:
+                self._beat, self._beat_at, self._neutral = beat, now, False
+            if not alive:
+                self._lose(self._last_words())
+            elif now - self._beat_at > LOST_S:
+                self._lose(f"the engine has said nothing for {now - self._beat_at:.1f} s")
+            elif now > self._spare_at:
+                self._spare_at = math.inf
+                self._spare = EngineProcess()
+            return
+        if self._engine is None:
+            self._try_again(now)
+        elif not self._alive() or self._refused or (self._headers is None and self._overdue()):
+            why = self._last_words()
+            self._drop()
+            self._alarm(f"ALARM: no new engine yet: {why}")
+        # One that was told to begin sets gains itself.
+        if not self._neutral and self._recorder is None and now - self._beat_at > LOST_S:
+            self._neutral = True
+            if self._steer:
+                self._audio.set_gains([0.0] * self._n_talkers, FALLBACK_RAMP_S)
+                self._alarm("No engine: gains go to neutral")
+
+    def _alive(self) -> bool:
+        return self._engine is not None and self._engine.alive
+
+    def _overdue(self) -> bool:
+        return time.monotonic() - self._born_at > START_S + self._config.engine.resolve_s
+
+    def _last_words(self) -> str:
+        words = self._refused.partition(" ")[2]
+        code = None if self._engine is None else self._engine.exit_code
+        return words or ("the engine does not answer" if self._alive() else f"the engine died (exit code {code})")
+
+    def _lose(self, why: str) -> None:
+        """The engine is dead or hangs: its recording ends here, and another one takes over."""
+        self._lost_at = time.monotonic()
+        self._drop()
+        self._alarm(f"ALARM: {why}; gains hold, and another engine is started")
+        self._deaths.append(self._lost_at)
+        if len(self._deaths) > MAX_RESTARTS and self._lost_at - self._deaths[0] < RESTARTS_S:
+            self._deaths.clear()
+            self._again_at = self._lost_at + REST_S
+            self._alarm(
+                f"ALARM: the engine was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s. The mix is neutral for "
+                f"{REST_S:g} s, then another one is tried"
+            )
+
+    def _try_again(self, now: float) -> None:
+        if now > self._again_at and now - self._born_at > 1.0:  # no more than once a second
+            self.restarts += 1
+            self._born_at = now
+            self._spawn()
+
+    def _drop(self) -> None:
+        """Let go of the engine and of its recording, which ends here; disks may be slow, and the sound goes on."""
+        with self._telling:
+            engine, self._engine, self._begun, self._headers = self._engine, None, False, None
+            recorder, self._recorder = self._recorder, None
+        if engine is not None:
+            engine.kill()
+            discard(str(self.facts.get("signals", "")))
+        if recorder is not None:
+            self._unrecorded_since = time.monotonic()
+            finish = threading.Thread(target=self._finish, args=(recorder,), name="end of a recording")
+            finish.start()
+            self._finishing.append(finish)
+
+    def _finish(self, recorder: Recorder) -> None:
+        while recorder.unwritten and not self._stop.wait(WATCH_S):  # a disk may be full until the session ends
+            self._watch_recorder(recorder)
+        path = recorder.path
+        try:
+            recorder.close()
+        except RecordingFailed as error:
+            self.lacking = str(error)
+            self._say(f"ALARM: {error}")
+        self.files[self.files.index(path)] = recorder.path
+
+    # The end
+
+    def stop(self) -> str:
+        """Stop deciding, finish the recording; return what is wrong with it, or nothing.
+
+        Gains return to neutral: nobody steers any more.
+        """
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._board is None:
+            return self.failure
+        self._audio.unlisten(self._applied)
+        status = self._audio.status()
+        counters = {
+            key: int(getattr(status, key)) for key in ("xruns", "late", "missed", "lost", "refused", "repaired")
+        }
+        if self._engine is not None and self._begun:
+            self._engine.note({"sound": {"went to": self._audio.playing, **counters, "replaced": self._audio.restarts}})
+            self._engine.end()
+            self.failure = self._farewell() or self.failure
+        elif self._unrecorded_since:
+            since = time.monotonic() - self._unrecorded_since
+            self.lacking = f"the last {since:.0f} s are in no recording: {self._cannot or self._last_words()}"
+        self._facts = dict(self.facts)
+        self._drop()
+        if self._steer:
+            self._audio.set_gains([0.0] * self._n_talkers, FALLBACK_RAMP_S)
+        self._close()
+        return self.failure or self.lacking
+
+    def _close(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.kill()
+        for finish in self._finishing:
+            finish.join()
+        board, self._board = self._board, None
+        if board is not None:
+            board.close()
+
+    def _farewell(self) -> str:
+        """Wait for the engine to finish; return what it says went wrong."""
+        assert self._engine is not None
+        end = time.monotonic() + END_S
+        while time.monotonic() < end:
+            alive = self._alive()  # before, since its last words come before its end
+            match self._engine.hear(LOOK_S):
+                case ["event", words]:
+                    self._say(words)
+                case ["ended", failure]:
+                    return str(failure)
+                case None if not alive:
+                    return self._last_words()
+        return f"the engine did not end within {END_S:g} s"

@@ -1,0 +1,76 @@
+"""How decisions keep time: latencies stage by stage, and what to do about a decoder that is too slow."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from earmark.app.engine.latency_stages import STAGES, TOTAL, StageTimer
+
+#: How many of the newest latencies the percentiles are taken of.
+N_LATENCIES = 10_000
+#: So many late scores among so many, and a decoder is too slow.
+MAX_MISSES, AMONG = 3, 100
+
+
+class Latencies:
+    """The newest latencies, in a fixed amount of memory."""
+
+    def __init__(self) -> None:
+        self._values = np.zeros(N_LATENCIES)
+        #: How many there were in all, and the largest of them in seconds.
+        self.n, self.max = 0, 0.0
+
+    def add(self, seconds: float) -> None:
+        """Note one more."""
+        self._values[self.n % N_LATENCIES] = seconds
+        self.n += 1
+        self.max = max(self.max, seconds)
+
+    def percentiles(self, *q: float) -> tuple[float | None, ...]:
+        """Of those kept, in seconds; None if there are none."""
+        kept = self._values[: min(self.n, N_LATENCIES)]
+        return tuple(float(value) for value in np.percentile(kept, q)) if self.n else (None,) * len(q)
+
+
+class Ledger:
+    """Counts and times the decisions of an engine."""
+
+    def __init__(self) -> None:
+        #: Decisions so far, and those of them that came too late and were dropped.
+        self.n, self.n_dropped = 0, 0
+        #: How often a decoder gave way to the next.
+        self.n_demoted = 0
+        #: Seconds from arrival to gains set (:data:`earmark.app.engine.latency_stages.TOTAL`), and of every stage.
+        self.latency = Latencies()
+        self.stages = {name: Latencies() for name in STAGES}
+        self._misses: deque[bool] = deque(maxlen=AMONG)
+        self._timer = StageTimer()
+
+    def count(self) -> int:
+        """Count a decision; return its number, from 1."""
+        self.n += 1
+        return self.n
+
+    def time(self, newest: float, arrival: float, decided: float, done: float) -> None:
+        """Note the LSL times of a score that was acted on: of its newest sample, of that one's arrival, and so on."""
+        spans = self._timer.decided(self.n, newest, arrival, decided, done)
+        self.latency.add(spans.pop(TOTAL))
+        for name, seconds in spans.items():
+            self.stages[name].add(seconds)
+
+    def heard(self, decision: int, dac: float) -> None:
+        """Note the LSL time of the first sound with the gains of a decision."""
+        seconds = self._timer.heard(decision, dac)
+        if seconds is not None:
+            self.stages[STAGES[-1]].add(seconds)
+
+    def judge(self, late: bool) -> bool:
+        """Count a score as in time or late; return whether, with this one, too many of the newest were late."""
+        self._misses.append(late)
+        self.n_dropped += late
+        too_many = late and sum(self._misses) >= MAX_MISSES
+        if too_many:
+            self._misses.clear()
+        return too_many

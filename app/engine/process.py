@@ -1,0 +1,99 @@
+"""An engine process, as the supervisor sees it: born clean, talked to without waiting, ended."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import json
+import multiprocessing as mp
+import queue
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from earmark.app.engine.child import EngineJob, run
+from earmark.devices.processes.spawn import clean_birth
+
+
+class EngineProcess:
+    """Starts an engine process, which waits for :meth:`work`; messages to it never wait."""
+
+    def __init__(self) -> None:
+        self._pipe, there = mp.Pipe()
+        self._process = mp.get_context("spawn").Process(target=run, args=(there,), name="earmark engine", daemon=True)
+        with clean_birth():
+            self._process.start()
+        atexit.register(self.kill)  # it ignores how multiprocessing ends its children
+        there.close()
+        self._out: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._send, name="to the engine", daemon=True).start()
+
+    def _send(self) -> None:
+        """On a thread of its own: an engine that hangs must hold up nobody."""
+        while (message := self._out.get()) is not None:
+            try:
+                self._pipe.send_bytes(json.dumps(message).encode())
+            except OSError:  # it is dead, which the supervisor sees for itself
+                return
+
+    @property
+    def pid(self) -> int | None:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.is_alive()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended."""
+        return self._process.exitcode
+
+    def hear(self, patience_s: float = 0.0) -> list[Any] | None:
+        """Return the next thing that it says, if it says something within so many seconds.
+
+        Returns
+        -------
+        message : list or None
+            ``["senders", xml]`` with where each stream comes from, in JSON; ``["connected", headers]`` with what a
+            recording begins with, in base 64; ``["begun"]``; ``["refused", kind, words]``; ``["event", words]``;
+            ``["ended", failure]``.
+        """
+        try:
+            if not self._pipe.poll(patience_s):
+                return None
+            message: list[Any] = json.loads(self._pipe.recv_bytes())
+        except (EOFError, OSError):
+            return None
+        return message
+
+    def work(self, job: EngineJob) -> None:
+        """Have it connect."""
+        self._out.put(["work", dataclasses.asdict(job)])
+
+    def begin(self, ring: str) -> None:
+        """Have it work, and hand what is to be recorded to this ring."""
+        self._out.put(["begin", ring])
+
+    def control(self, words: str) -> None:
+        """Tell its graph what the operator wants."""
+        self._out.put(["control", words])
+
+    def note(self, entry: Mapping[str, Any]) -> None:
+        """Have a line written into the journal."""
+        self._out.put(["note", dict(entry)])
+
+    def end(self) -> None:
+        """Have it finish in good order; it then says ``ended``."""
+        self._out.put(["end"])
+
+    def kill(self, patience_s: float = 0.0) -> None:
+        """Wait for it to be gone for so long, then kill it."""
+        atexit.unregister(self.kill)
+        self._process.join(patience_s)
+        self._process.kill()
+        self._process.join()
+        self._out.put(None)
+        self._pipe.close()

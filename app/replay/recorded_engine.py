@@ -1,0 +1,141 @@
+"""What the engine of a recording said of itself when it ran, told anew as its recording passes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from earmark.app.config.session import Config
+from earmark.app.engine.inlets import StreamStatus
+from earmark.app.engine.ledger import Latencies, Ledger
+from earmark.devices.files.journal import ANSWER
+from earmark.devices.files.session_file import Consumed, Event, Noted
+from earmark.devices.sources.lsl_description import StreamDescription
+from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.stream import Block, ChannelQuality, Decision, Gap, Item, Marker
+
+#: Seconds without samples after which a stream is one of those that the recording says are lost.
+LOST_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TapeInlet:
+    """A stream as it was received."""
+
+    description: StreamDescription
+    status: str
+
+
+class TapeStream(StreamStatus):
+    """What is known of a stream as it passes."""
+
+    def take(self, item: Item, at: float) -> None:
+        """Count what came at an instant."""
+        if isinstance(item, Block | Marker):
+            self.arrived(len(item.data) if isinstance(item, Block) else 1, at)
+        elif isinstance(item, Gap):
+            self.missed(item.stop - item.start, at)
+
+
+class TapeEngine:
+    """Offers what :class:`earmark.app.engine.status.EngineFacts` reads of an engine; times are those of the recording.
+
+    Latencies are what the journal says they were: how quickly the replay computes is nobody's business.
+
+    Parameters
+    ----------
+    config : Config
+        Of the recording.
+    descriptions : mapping of str to StreamDescription
+        Of its streams.
+    on_decision : callable
+        Told about every decision that came in time then, and its number.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        descriptions: dict[str, StreamDescription],
+        on_decision: Callable[[Decision, int], None] = lambda decision, number: None,
+    ) -> None:
+        self.config, self.descriptions = config, descriptions
+        self._on_decision = on_decision
+        self.streams = {name: TapeStream() for name in descriptions}
+        self.ledger = Ledger()
+        #: From chunk to output: not recorded, so there are none.
+        self.latency = Latencies()
+        self.n_late, self.beat = 0, 0
+        #: Backend by which a compiled network answered; empty where none did, or another decoder has taken over.
+        self.scored_by = ""
+        self.budget_s = config.engine.budget_s
+        self.bad: dict[str, dict[str, str]] = {}
+        self.decision: Decision | None = None
+        #: What the operator had put in the place of decisions.
+        self.override: int | Literal["equal"] | None = None
+        self._lost = False
+        #: Instant of the newest event.
+        self.at = 0.0
+        self._made: deque[Decision] = deque()
+
+    @property
+    def inlets(self) -> dict[str, TapeInlet]:
+        """Every stream, and whether it delivered."""
+        return {name: TapeInlet(one, self._status(name)) for name, one in self.descriptions.items()}
+
+    def _status(self, name: str) -> str:
+        if not (self._lost and self.descriptions[name].spec.sfreq):
+            return "live"
+        return "lost" if self.at - self.streams[name].last_arrival > LOST_S else "live"
+
+    def take(self, event: Event, at: float) -> None:
+        """Take an event, after the graph worked on it."""
+        self.beat, self.at = self.beat + 1, at
+        if isinstance(event, Noted):
+            self._note(event)
+        elif isinstance(event, Consumed) and event.stream in self.streams:
+            self.streams[event.stream].take(event.item, at)
+        elif isinstance(event, Consumed) and event.stream == CONTROL and isinstance(event.item, Marker):
+            self._control(event.item.value)
+
+    def give(self, name: str, item: Item) -> None:
+        """Take what came out of the graph."""
+        if isinstance(item, ChannelQuality):
+            why = {n: f for n, f, b in zip(item.ch_names, item.faults, item.bad, strict=True) if b}
+            before = self.bad.get(name, {})
+            self.bad[name] = {n: f or before.get(n, "") for n, f in why.items()}
+        elif isinstance(item, Decision):
+            self._made.append(item)
+
+    def _note(self, note: Noted) -> None:
+        entry, ledger = note.entry, self.ledger
+        if "newest" in entry:
+            number, scored, done = ledger.count(), entry["scored"], entry["set"]
+            decision = self._made.popleft() if self._made else None
+            if decision is not None and done is not None:
+                self.decision = decision
+                self._on_decision(decision, number)
+            if scored and done is not None:
+                # Older recordings noted the time from which the decision held, which may be later than the sample's.
+                newest = entry["newest"] if decision is None else decision.newest_time
+                ledger.time(newest, entry["arrival"], entry["decided"], done)
+            if scored or done is None:
+                ledger.judge(done is None)
+        elif ANSWER in entry:
+            backend = str(entry[ANSWER][0])
+            ledger.n_demoted += self.scored_by not in ("", backend)
+            self.scored_by = backend
+        elif entry.get("heard") == "control" and entry["dac"] is not None:
+            ledger.heard(entry["decision"], entry["dac"])
+
+    def _control(self, words: str) -> None:
+        what, _, value = words.partition(" ")
+        match what:
+            case "stream":
+                self._lost = value == "lost"
+            case "demote":
+                self.ledger.n_demoted += 1
+                self.scored_by = ""
+            case "override":
+                self.override = None if value == "none" else "equal" if value == "equal" else int(value) - 1

@@ -1,0 +1,167 @@
+"""A recording run through its own graph again, and compared with what ran live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from earmark.app.config.session import Config, ConfigError, parse_config
+from earmark.devices.files.decoder_folder import folder_fingerprint
+from earmark.devices.files.journal import ANSWER, ANSWERED_BY
+from earmark.devices.files.session_file import Consumed, Noted, Produced, SessionFile
+from earmark.devices.files.session_writer import Digest, decision_row
+from earmark.pipeline.graph import Graph
+from earmark.pipeline.stream import Block, Decision, Item
+
+if TYPE_CHECKING:
+    from earmark.app.engine.live_network import RecordedNetwork
+
+#: Largest difference, relative to the largest sample of the output, that another machine may make.
+TOLERANCE = 1e-9
+
+
+@dataclass
+class Comparison:
+    """What became of one output.
+
+    Attributes
+    ----------
+    n_samples, n_compared : int
+        Samples that the replay gave, and that were also found in the recording and compared.
+    n_digests, n_wrong : int
+        Digests in the recording, and those that the replay did not meet.
+    first_wrong : float or None
+        LSL time of the first digest that was not met.
+    difference, largest : float
+        Largest absolute difference to the recorded samples, and largest recorded sample, in the unit of the output.
+    """
+
+    n_samples: int = 0
+    n_compared: int = 0
+    n_digests: int = 0
+    n_wrong: int = 0
+    first_wrong: float | None = None
+    difference: float = 0.0
+    largest: float = 0.0
+    length_differs: bool = False
+
+    @property
+    def identical(self) -> bool:
+        """Whether every digest was met, and there was one."""
+        return self.n_digests > 0 and self.n_wrong == 0 and self.difference == 0 and not self.length_differs
+
+    @property
+    def close(self) -> bool:
+        """Whether all recorded samples were met within the tolerance."""
+        return self.n_compared > 0 and not self.length_differs and self.difference <= TOLERANCE * self.largest
+
+
+@dataclass
+class Replay:
+    """A recording, run through its own graph again.
+
+    Parameters
+    ----------
+    session : SessionFile
+        What to replay.
+    """
+
+    session: SessionFile
+    outputs: dict[str, Comparison] = field(default_factory=dict)
+    events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    n_items: int = 0
+    #: What answered live, where decisions were a compiled network's.
+    network: RecordedNetwork | None = None
+
+    def run(self, sink: Callable[[str, Item], None] | None = None) -> None:
+        """Feed everything, compare everything.
+
+        Parameters
+        ----------
+        sink : callable, optional
+            Given every item that comes out, and before it the name of its output.
+        """
+        graph = self.graph()
+        digests = {name: Digest() for name in graph.outputs}
+        self.outputs = {name: Comparison() for name in graph.outputs}
+        given: dict[str, list[np.ndarray]] = {name: [] for name in self.session.about["outputs"]}
+        for event in self.session:
+            if isinstance(event, Consumed):
+                self.n_items += 1
+                for name, item in graph.feed(event.stream, event.item):
+                    digests[name].add(item)
+                    if isinstance(item, Block | Decision):
+                        data = item.data if isinstance(item, Block) else decision_row(item)
+                        self.outputs[name].n_samples += len(data)
+                        if name in given:
+                            given[name].append(data)
+                    if sink is not None:
+                        sink(name, item)
+            elif isinstance(event, Produced):
+                self._compare(self.outputs[event.name], given[event.name], event.data)
+            elif isinstance(event, Noted):
+                self._note(event, digests)
+
+    def graph(self) -> Graph:
+        """The graph of the recording, open.
+
+        What a compiled network answered is an input like any other: no other machine need give the last bit of it.
+        """
+        about = self.session.about
+        config = parse_config(about["config"], f"configuration in {self.session.path}")
+        self._check_talkers(config)
+        graph = config.graph([self._decoder(one) for one in about.get("decoders", [])])
+        specs = config.sources({name: d.spec for name, d in self.session.streams.items()})
+        if ANSWERED_BY in about:
+            from earmark.app.engine.live_network import RecordedNetwork, network_of  # torch takes seconds to import
+
+            noted = (event.entry for event in SessionFile(self.session.path) if isinstance(event, Noted))
+            answers = [tuple(entry[ANSWER]) for entry in noted if ANSWER in entry]
+            network = network_of(config, graph, specs)
+            self.network = RecordedNetwork(*network, answers, about[ANSWERED_BY])
+        graph.open(specs)
+        return graph
+
+    def _check_talkers(self, config: Config) -> None:
+        """Refuse a recording in which there are not as many talkers as it names."""
+        names, stream = self.session.about["talkers"], "" if config.attention is None else config.attention.talkers
+        if stream in self.session.streams and names:
+            there = self.session.streams[stream].spec.n_channels
+            if len(names) != there:
+                raise ConfigError(f"{self.session.path} names {len(names)} talkers, but holds envelopes of {there}")
+
+    def _decoder(self, copy: dict[str, str]) -> Path:
+        """Folder of a decoder beside the recording, after a look at whether it is the right one."""
+        path, beside = self.session.path, self.session.path.parent / copy["folder"]
+        if not beside.is_dir():
+            raise ConfigError(f"{path} was recorded with a decoder: copy the folder {beside.name} beside it")
+        if folder_fingerprint(beside) != copy["sha256"]:
+            raise ConfigError(f"{beside} is not the decoder that {path} was recorded with")
+        return beside
+
+    def _compare(self, found: Comparison, given: list[np.ndarray], recorded: np.ndarray) -> None:
+        if not given or given[0].shape != recorded.shape:
+            found.length_differs = True
+            return
+        replayed = given.pop(0)
+        found.n_compared += len(recorded)
+        if not np.array_equal(replayed, recorded, equal_nan=True):
+            difference = float(np.max(np.abs(replayed - recorded)))
+            found.difference = max(found.difference, difference) if np.isfinite(difference) else np.inf
+        finite = recorded[np.isfinite(recorded)]  # scores that are missing, gains of silence
+        found.largest = max(found.largest, float(np.max(np.abs(finite), initial=0.0)))
+
+    def _note(self, note: Noted, digests: dict[str, Digest]) -> None:
+        entry = note.entry
+        if "digest" in entry and entry.get("output") in digests:
+            found, digest = self.outputs[entry["output"]], digests[entry["output"]]
+            found.n_digests += 1
+            if (entry.get("items"), entry["digest"]) != (digest.n_items, digest.hexdigest()):
+                found.n_wrong += 1
+                found.first_wrong = note.time if found.first_wrong is None else found.first_wrong
+        elif ANSWER not in entry:
+            self.events.append((note.time, entry))

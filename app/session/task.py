@@ -1,0 +1,240 @@
+"""A calibration or a run under way: cues when they are due, questions after trials, and an end in good order."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pylsl
+
+from earmark.app.config.protocol import Cue
+from earmark.app.engine.closed_loop import Loop
+from earmark.app.engine.events_file import ANSWER, NOTE
+from earmark.devices.files.session_run import ATTEND, DISCARD
+from earmark.devices.sources.lsl import Outlet
+from earmark.pipeline.stream import Marker
+
+#: Longest wait between looks at the clock, s.
+WATCH_S = 0.1
+#: Seconds for which signals may be useless before a trial is given up.
+PATIENCE_S = 2.0
+
+
+@dataclass(slots=True)
+class Trial:
+    """A stretch for which somebody is to be attended: when it began and ends, in seconds of the part."""
+
+    name: str
+    start: float
+    end: float
+
+
+def cue_words(name: str) -> str:
+    """Say that somebody, or nobody, is to be attended from now on."""
+    return f"Cue: attend to {name}." if name else "Cue: rest."
+
+
+class Part:
+    """Goes on by itself, on a thread of its own, from :meth:`start` on.
+
+    Parameters
+    ----------
+    loop : Loop
+        Started.
+    cues : sequence of Cue
+        Who is to be attended when.
+    seconds : float
+        How long it takes, pauses and questions not counted.
+    questions : sequence of str
+        Asked after each trial; whoever sees :attr:`question` has to :meth:`answer`.
+    outlet : Outlet
+        Where cues and answers go.
+    on_event : callable
+        Told in words what happens; it must not wait.
+    on_end : callable
+        Told on the thread that all has ended, the recording too.
+    on_cue : callable
+        Told every cue when it is given.
+    gate : callable
+        Says in words why signals are useless now, or nothing: trials then wait, or are repeated. None lets all pass.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        cues: Sequence[Cue],
+        seconds: float,
+        questions: Sequence[str],
+        outlet: Outlet,
+        on_event: Callable[[str], None],
+        on_end: Callable[[Part], None],
+        on_cue: Callable[[str], None] = lambda name: None,
+        gate: Callable[[], str] | None = None,
+    ) -> None:
+        self.loop, self.cues, self.seconds = loop, list(cues), seconds
+        self._questions, self._outlet = questions, outlet
+        self._on_event, self._on_end, self._on_cue = on_event, on_end, on_cue
+        self._gate, self._useless_at = gate, 0.0
+        #: Seconds so far, and who is to be attended now.
+        self.elapsed, self.attend = 0.0, ""
+        #: Trials begun and not given up, and how many there will be.
+        self.block, self.n_blocks = 0, sum(bool(name) for _, name in cues)
+        self._n_repeats_left = self.n_blocks
+        self._trial: Trial | None = None
+        #: What is asked now; nothing if it is empty.
+        self.question = ""
+        #: Why the next trial has to wait; nothing if it is empty.
+        self.waiting = ""
+        #: Whether cues and time stand still.
+        self.paused = False
+        #: Whether it came to its end by itself, and why it failed if it did.
+        self.complete, self.failure = False, ""
+        #: Whether its end has come and only the recording is still being completed.
+        self.ending = False
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._stop, self._redo = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._work, name="session", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it now; the recording until then is whole."""
+        self._stop.set()
+        if self._begun:
+            self._thread.join()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for the end; return whether it has come. Of one that has not begun it has not."""
+        if not self._begun:
+            return False
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    @property
+    def _begun(self) -> bool:
+        """Whether the thread was started: others see a part shortly before that."""
+        return self._thread.ident is not None
+
+    def answer(self, text: str) -> None:
+        """Answer the question that is asked now; a marker keeps it."""
+        if self.question:
+            self._answers.put(text)
+
+    def note(self, text: str) -> None:
+        """Keep words of the operator, as a marker of now."""
+        self._mark(NOTE + text)
+
+    def redo(self) -> bool:
+        """Give up the trial under way, or else the last one, and repeat it in the end; return whether there is one."""
+        if self._trial is None:
+            return False
+        self._redo.set()
+        return True
+
+    def _work(self) -> None:
+        wrong, whole = "", False
+        try:
+            whole = self._go_through()
+        except Exception as error:
+            wrong = f"the session failed: {error!r}"
+            raise
+        finally:
+            self.ending = True
+            self.failure = self.loop.stop() or wrong
+            self.complete = whole and not self.failure
+            self._on_end(self)
+
+    def _go_through(self) -> bool:
+        at = time.monotonic()
+        while not self._stop.is_set() and not self.loop.failure:
+            now = time.monotonic()
+            if not self.paused and not self.waiting:
+                self.elapsed += now - at
+            at = now
+            self._look_at_signals(now)
+            if self._redo.is_set():
+                self._redo.clear()
+                self._repeat("repeated in the end, as was asked for")
+            while self.cues and self.cues[0][0] <= self.elapsed and not self._must_wait(self.cues[0][1]):
+                self._cue(self.cues.pop(0)[1])
+                at = time.monotonic()  # while questions are answered, time stands still
+            if self.elapsed >= self.seconds and not self.waiting:
+                if self.attend:
+                    self._cue("")  # whoever answers a question does not listen
+                return True
+            due = min([self.seconds, *(cue[0] for cue in self.cues[:1])]) - self.elapsed
+            self._stop.wait(WATCH_S if self.paused or self.waiting else min(WATCH_S, max(due, 0.0)))
+        return False
+
+    # Signals
+
+    def _must_wait(self, name: str) -> bool:
+        """Whether a trial cannot begin now, since nothing could be learned from it."""
+        why = self._gate() if self._gate is not None and name else ""
+        if why and not self.waiting:
+            self._on_event(f"The next trial waits: {why}")
+        self.waiting = why
+        return bool(why)
+
+    def _look_at_signals(self, now: float) -> None:
+        """Give up a trial from which nothing can be learned any more."""
+        if self._gate is None or not self.attend or not (why := self._gate()):
+            self._useless_at = now
+        elif now - self._useless_at > PATIENCE_S:
+            self._useless_at = now
+            if self._n_repeats_left:
+                self._n_repeats_left -= 1
+                self._repeat(f"repeated in the end: {why}")
+
+    def _repeat(self, why: str) -> None:
+        trial, self._trial = self._trial, None
+        if trial is None:
+            return
+        self._mark(DISCARD)
+        self._on_event(f"The trial with {trial.name} does not count; it is {why}")
+        self.block -= 1
+        if self.attend:  # the rest of it is left out
+            left = trial.end - self.elapsed
+            self.cues = [(at - left, name) for at, name in self.cues]
+            self.seconds -= left
+        length = trial.end - trial.start
+        if not self.cues or self.cues[-1][1]:
+            self.cues.append((self.seconds, ""))
+        self.cues += [(self.seconds, trial.name), (self.seconds + length, "")]
+        self.seconds += length
+
+    # Cues and questions
+
+    def _cue(self, name: str) -> None:
+        self._mark(ATTEND + name)
+        before, self.attend = self.attend, name
+        if name:
+            self.block += 1
+            end = self.cues[0][0] if self.cues else self.seconds
+            self._trial = Trial(name, self.elapsed, end)
+        self._on_event(cue_words(name))
+        self._on_cue(name)
+        if before and not name:
+            self._ask()
+
+    def _ask(self) -> None:
+        for question in self._questions:
+            self.question = question
+            while not self._stop.is_set():
+                try:
+                    text = self._answers.get(timeout=WATCH_S)
+                except queue.Empty:
+                    continue
+                self._mark(f"{ANSWER}{question}: {text}")
+                self._on_event(words := f"{ANSWER} {question} {text}")
+                self.loop.remember(words)
+                break
+            self.question = ""
+
+    def _mark(self, text: str) -> None:
+        self._outlet.push(Marker(pylsl.local_clock(), text))

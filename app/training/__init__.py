@@ -1,0 +1,1 @@
+"""Decoders from runs: runs found and read, decoders and networks trained."""

@@ -1,0 +1,95 @@
+"""An audio process, as its parent sees it: born clean, waited for, ended."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing as mp
+import time
+from multiprocessing.connection import wait
+
+from earmark.devices.audio.child import Job, run
+from earmark.devices.audio.scene import AudioError
+from earmark.devices.processes.spawn import clean_birth
+
+#: Seconds to fade out and close before a process is killed: closing hangs when a JACK server has died.
+STOP_S = 1.5
+
+
+class AudioProcess:
+    """Starts a process.
+
+    Parameters
+    ----------
+    job : Job
+        What it is to do.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._sink = str(job.sink)
+        self._pipe, there = mp.Pipe(duplex=False)
+        self._process = mp.get_context("spawn").Process(
+            target=run, args=(job, there), name="earmark audio", daemon=True
+        )
+        with clean_birth():
+            self._process.start()
+        there.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.is_alive()
+
+    def wait_until_playing(self, patience_s: float) -> tuple[str, list[str]]:
+        """Wait for its first buffer.
+
+        Returns
+        -------
+        sink : str
+            Where it plays.
+        problems : list of str
+            Why it does not play where it was to.
+
+        Raises
+        ------
+        AudioError
+            If it cannot play; it is then dead.
+        """
+        end = time.monotonic() + patience_s
+        problems: list[str] = []
+        while wait([self._pipe], max(0.0, end - time.monotonic())):
+            event, text = self._hear()
+            if event == "open":
+                return text, problems
+            problems.append(text)
+            if event != "cannot":
+                break
+        else:
+            problems.append(f"{self._sink} did not begin to play within {patience_s:g} s")
+        self.kill()
+        raise AudioError("; ".join(problems))
+
+    def last_words(self) -> str:
+        """Return why it ended; nothing if it came to the end of what it was to play."""
+        event, text = self._hear() if self._pipe.poll() else ("", "")
+        if event in ("failed", "ended"):
+            return text
+        return f"the audio process died (exit code {self._process.exitcode})"
+
+    def _hear(self) -> tuple[str, str]:
+        try:
+            event, text = json.loads(self._pipe.recv_bytes())
+        except EOFError:
+            self._process.join(1)
+            return "died", f"the audio process died (exit code {self._process.exitcode})"
+        return event, text
+
+    def end(self) -> None:
+        """Wait for it to end, having been told so; kill it, if it does not."""
+        self._process.join(STOP_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill it, whatever it is doing."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()

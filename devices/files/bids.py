@@ -1,0 +1,168 @@
+"""Data sets in the Brain Imaging Data Structure: trials with competing talkers become runs.
+
+A recording needs ``*_events.tsv``, beside it or in a folder above, with these columns; ``n/a`` says nothing:
+
+- ``onset``, ``duration``: seconds since the first sample, as always; without a duration, as long as the sound.
+- ``stim_file``: what one talker said, a file below ``stimuli/``. A trial is made of rows that overlap in time.
+- ``talker``: name of that talker; without this column, the name of the file.
+- ``attended``: name of the talker that was attended from this onset on; in any row of the trial or before it.
+
+What else the data set says of a recording is read with it, see :mod:`earmark.devices.files.bids_sidecars`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.devices.files.bids_sidecars import ROOT_FILE, UNREADABLE, bids_root, inherited, is_recording, table
+from earmark.devices.files.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
+from earmark.devices.files.recordings import Recording, open_recording
+from earmark.devices.files.run_file import Talker, feature_spec
+from earmark.devices.files.speech_file import common_rate, read_speech
+from earmark.devices.sources.overrides import NOTHING, Overrides
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.evaluation.run import Run
+
+
+class _Row(NamedTuple):
+    onset: float
+    duration: float
+    file: str
+    talker: str
+    attended: str
+
+
+def find_recordings(folder: Path) -> list[Path]:
+    """Recordings of a BIDS data set, or of a folder inside it, sorted."""
+    return sorted(path for path in folder.rglob("sub-*eeg.*") if is_recording(path))
+
+
+def read_bids(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> list[Run]:
+    """Read the trials of a recording through the very nodes that a live session uses.
+
+    Parameters
+    ----------
+    path : Path
+        Its main file.
+    preset : Preset
+        How signals are prepared.
+    overrides : Overrides
+        What the user says of it, whatever the data set says.
+
+    Raises
+    ------
+    RunError
+        If the data set lacks what decoding needs, or the preset does not fit.
+    earmark.devices.files.recordings.RecordingError
+        If the recording cannot be read.
+    """
+    root = bids_root(path)
+    if root is None:
+        raise RunError(f"{path}: no folder above has {ROOT_FILE}, which marks a BIDS data set")
+    if path.suffix.lower() in UNREADABLE:
+        raise RunError(f"{path}: {path.suffix} is not read here; convert it to BrainVision or EDF")
+    stem = path.stem.rpartition("_")[0]
+    tables = inherited(path, "events", ".tsv")
+    if not tables:
+        raise RunError(
+            f"{path.with_name(stem)}_events.tsv: no such file, nor one for all such recordings in a folder above it up "
+            f"to {root}, and a recording needs one"
+        )
+    trials, speech = _trials(tables[-1], stem, root / "stimuli")
+    neural = _neural(open_recording(path, overrides=overrides))
+    subject = path.name.partition("_")[0]
+    return prepare(RecordedRun(str(path), subject, neural, speech, trials), preset)
+
+
+def _neural(recording: Recording) -> Signal:
+    stamps = [recording.times(s.start, s.stop) for s in recording.segments]
+    rows_of = np.concatenate([np.arange(s.start, s.stop) for s in recording.segments])
+
+    def read(start: int, stop: int) -> NDArray[np.float32]:
+        return recording.read(int(rows_of[start]), int(rows_of[stop - 1]) + 1)
+
+    return Signal(recording.spec, np.concatenate(stamps), read)
+
+
+def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], tuple[Signal, ...]]:
+    """Read who spoke when, and every first, second, ... talker as one stream."""
+    rows = _rows(events)
+    spoken = sorted((row for row in rows if row.file), key=lambda row: row.onset)
+    if not spoken:
+        raise RunError(f"{events}: no row has a stim_file: give each talker a row, with its file below {stimuli}")
+    hz = common_rate((stimuli / file, None) for file in dict.fromkeys(row.file for row in spoken))
+    groups: list[list[tuple[_Row, Talker]]] = []
+    stop = -math.inf
+    for row in spoken:
+        talker = _speech(stimuli / row.file, hz)
+        if row.onset > stop - 0.5 / talker.sfreq:  # nobody speaks any more: a new trial
+            groups.append([])
+        n = min(len(talker.envelope), math.floor(row.duration * talker.sfreq)) if row.duration else len(talker.envelope)
+        groups[-1].append((row, Talker(row.talker, talker.envelope[:n], talker.sfreq)))
+        stop = max(stop, row.onset + n / talker.sfreq)
+    trials: list[Trial] = []
+    for k, group in enumerate(groups):
+        name = f"{stem} trial {k + 1}" if len(groups) > 1 else stem
+        since = min(trials[-1].stop, group[0][0].onset) if trials else -math.inf
+        heard = tuple(_speech(stimuli / row.file, hz).stimulus for row, _ in group)  # however much of it was heard
+        trials.append(_trial(events, name, group, [row for row in rows if row.onset >= since], heard))
+    counts = {len(group) for group in groups}
+    if len(counts) > 1:
+        raise RunError(f"{events}: trials have {sorted(counts)} talkers, but must all have as many")
+    shapes = {row.file: (talker.sfreq, talker.envelope.shape[1]) for group in groups for row, talker in group}
+    if len(set(shapes.values())) > 1:
+        each = ", ".join(f"{file} {n} at {rate:g} Hz" for file, (rate, n) in shapes.items())
+        raise RunError(f"{events}: stimuli must have as many features, at one rate, but they differ: {each}")
+    return tuple(trials), tuple(_stream(place) for place in zip(*groups, strict=True))
+
+
+def _trial(
+    events: Path, name: str, group: Sequence[tuple[_Row, Talker]], rows: Sequence[_Row], stimuli: tuple[str, ...]
+) -> Trial:
+    talkers = tuple(talker.name for _, talker in group)
+    start = group[0][0].onset
+    stop = max(row.onset + len(talker.envelope) / talker.sfreq for row, talker in group)
+    where = f"{events}: from {start:g} to {stop:g} s"
+    if len(talkers) < 2 or len(set(talkers)) < len(talkers):
+        raise RunError(f"{where} talkers are {', '.join(talkers)}, but must be two or more, each of its own name")
+    attended = tuple((row.onset, row.attended) for row in rows if row.attended and row.onset < stop)
+    for time, who in attended:
+        if who not in talkers:
+            raise RunError(f"{where} {who!r} is attended at {time:g} s, but must be one of {', '.join(talkers)}")
+    if not attended:
+        raise RunError(f"{where} nobody is attended, but a row must name a talker in column 'attended'")
+    return Trial(name, start, stop, talkers, stimuli, attended)
+
+
+def _stream(place: Sequence[tuple[_Row, Talker]]) -> Signal:
+    sfreq, n_features = place[0][1].sfreq, place[0][1].envelope.shape[1]
+    stamps = np.concatenate([row.onset + np.arange(len(talker.envelope)) / sfreq for row, talker in place])
+    envelope = np.concatenate([talker.envelope for _, talker in place])
+    return Signal(feature_spec("talker", sfreq, n_features), stamps, lambda start, stop: envelope[start:stop])
+
+
+@cache
+def _speech(path: Path, hz: float) -> Talker:
+    """Listeners hear the same things, and an envelope takes its time."""
+    return Talker(path.stem, *read_speech(path, hz=hz))
+
+
+def _rows(events: Path) -> list[_Row]:
+    found = []
+    for number, row in enumerate(table(events, ("onset", "duration")), 2):
+        try:
+            onset, duration = float(row["onset"]), float(row["duration"] or 0)
+        except ValueError:
+            onset = math.nan
+        if not (math.isfinite(onset) and 0 <= duration < math.inf):
+            raise RunError(f"{events}: line {number}: onset and duration must be numbers of seconds, or duration n/a")
+        file = row.get("stim_file", "")
+        found.append(_Row(onset, duration, file, row.get("talker") or Path(file).stem, row.get("attended", "")))
+    return found

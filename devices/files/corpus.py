@@ -1,0 +1,230 @@
+"""Evaluate many runs on many cores, or on many machines, with the result that one core would have given.
+
+The piece of work is a fold. It is a pure function of the runs, so it may be done anywhere, and again if a worker is
+lost. Wherever it runs, linear algebra has one thread: more of them would add up in another order, and would compete
+for the same cores. Sums over folds are made in the order of the plan, here.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Protocol
+
+from threadpoolctl import threadpool_limits
+
+from earmark.devices.processes.spawn import born_deaf, leave_signals_to_parent
+from earmark.kernels.extras import install
+from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.evaluation.evaluate import WINDOWS, prepare
+from earmark.pipeline.evaluation.fold import FoldResult, FoldWork
+from earmark.pipeline.evaluation.results import Evaluation, summarise
+from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.evaluation.splits import Fold
+from earmark.pipeline.evidence import EvidenceConfig
+
+#: Told how many folds are done, and of how many.
+Progress = Callable[[int, int], None]
+
+
+class Executor(Protocol):
+    """Something that does the work of all folds."""
+
+    def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
+        """Return one result for each fold, in their order; raise what a fold raised."""
+
+
+class InProcess:
+    """One fold after the other, here."""
+
+    def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
+        """Do all folds."""
+        results = []
+        with threadpool_limits(limits=1):
+            for fold in folds:
+                results.append(_do(work, fold, runs))
+                progress(len(results), len(folds))
+        return results
+
+
+def _do(work: FoldWork, fold: Fold, runs: Sequence[Run]) -> FoldResult:
+    return work(fold, [runs[i] for i in fold.train], [runs[i] for i in fold.test])
+
+
+#: In a worker process: the runs, which are sent once and not with every fold.
+_runs: Sequence[Run] = ()
+
+
+def _start_worker(runs: Sequence[Run]) -> None:
+    global _runs  # noqa: PLW0603 - the only place a pool's worker can keep anything
+    leave_signals_to_parent()
+    _runs = runs
+
+
+def _do_in_worker(work: FoldWork, fold: Fold) -> FoldResult:
+    # For good, not for the length of a call. Here and not at the start: what a decoder needs is imported by now.
+    threadpool_limits(limits=1)
+    return _do(work, fold, _runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Processes on this machine.
+
+    Attributes
+    ----------
+    workers : int
+        How many; each holds all runs.
+    """
+
+    workers: int
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"{self.workers} workers: at least one is needed")
+
+    def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
+        """Do all folds."""
+        pool = ProcessPoolExecutor(
+            min(self.workers, len(folds)),
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(list(runs),),
+        )
+        futures: list[Future[FoldResult]] = []
+        before = set(multiprocessing.active_children())
+        try:
+            with born_deaf():
+                futures += [pool.submit(_do_in_worker, work, fold) for fold in folds]
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()  # an error ends it all at once, not after the last fold
+                progress(done, len(futures))
+            return [future.result() for future in futures]
+        except BaseException:
+            for worker in set(multiprocessing.active_children()) - before:  # a fold may take minutes
+                worker.kill()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _do_on_cluster(work: FoldWork, fold: Fold, train: Sequence[Run], test: Sequence[Run]) -> FoldResult:
+    threadpool_limits(limits=1)
+    return work(fold, train, test)
+
+
+@dataclass(frozen=True, slots=True)
+class DaskCluster:
+    """A cluster of ``dask.distributed``; its workers need this package and the decoder's module.
+
+    Anybody who can reach a scheduler can run code on its workers: keep it within a network that is trusted.
+
+    Attributes
+    ----------
+    scheduler : str
+        Address, as ``tcp://10.0.0.1:8786``.
+    timeout : float
+        Seconds to wait for it.
+    """
+
+    scheduler: str
+    timeout: float = 10.0
+
+    def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
+        """Do all folds.
+
+        Raises
+        ------
+        ImportError
+            If ``dask.distributed`` is not installed.
+        OSError
+            If nothing answers at the address.
+        """
+        try:
+            from distributed import Client
+            from distributed import as_completed as as_done
+        except ImportError as error:
+            raise ImportError(f"a cluster needs dask.distributed: {install('corpus')}") from error
+        with Client(self.scheduler, timeout=self.timeout, set_as_default=False) as client:
+            # Each run goes to a worker once, and from there to where a fold needs it.
+            held = client.scatter(list(runs), hash=False)
+            futures = [
+                client.submit(
+                    _do_on_cluster, work, fold, [held[i] for i in fold.train], [held[i] for i in fold.test], pure=False
+                )
+                for fold in folds
+            ]
+            try:
+                for done, future in enumerate(as_done(futures, loop=client.loop), start=1):
+                    future.result()
+                    progress(done, len(futures))
+                results: list[FoldResult] = client.gather(futures)
+            except BaseException:
+                client.cancel(futures)
+                raise
+        return results
+
+
+def executor(workers: int = 1, scheduler: str | None = None) -> Executor:
+    """Choose what does the work.
+
+    Parameters
+    ----------
+    workers : int
+        Processes on this machine; with 1 none is started.
+    scheduler : str, optional
+        Address of a cluster.
+
+    Raises
+    ------
+    ValueError
+        If both are asked for, or there are no workers.
+    """
+    if scheduler is not None:
+        if workers != 1:
+            raise ValueError("a cluster has workers of its own: give either workers or a scheduler")
+        return DaskCluster(scheduler)
+    return InProcess() if workers == 1 else Processes(workers)
+
+
+def evaluate_corpus(
+    runs: Sequence[Run],
+    make_decoder: Callable[[], Decoder],
+    protocol: str,
+    windows: Sequence[float] = WINDOWS,
+    *,
+    seed: int = 0,
+    n_shifts: int = 20,
+    min_shift: float = 5.0,
+    evidence: EvidenceConfig | None = None,
+    by: Executor | None = None,
+    progress: Progress = lambda done, of: None,
+) -> Evaluation:
+    """Do what :func:`earmark.pipeline.evaluation.evaluate.evaluate` does, elsewhere.
+
+    On machines of one kind, with the same libraries, the result is the same to the bit whoever did the work.
+
+    Parameters
+    ----------
+    runs, protocol, windows, seed, n_shifts, min_shift, evidence
+        As there.
+    make_decoder : callable
+        Something that can be imported where the work is done, such as a class or a ``functools.partial`` of one.
+    by : Executor, optional
+        Who does the work; by default this process.
+    progress : callable
+        Is called here, as folds are done.
+    """
+    work, folds = prepare(
+        runs,
+        make_decoder,
+        protocol,
+        windows,
+        seed=seed,
+        n_shifts=n_shifts,
+        min_shift=min_shift,
+        evidence=evidence,
+    )
+    return summarise(work, runs[0], (by or InProcess()).run(work, runs, folds, progress))

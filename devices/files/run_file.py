@@ -1,0 +1,269 @@
+"""Runs on disk: one continuous recording with what each talker said and who was attended, in one XDF file.
+
+An ``EEG`` stream as recorded; a ``Speech`` stream per talker, named after the talker, with the cochlear envelope
+before any band-pass; and a stream of markers, ``attend:NAME``, each valid until the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.devices.files import xdf
+from earmark.devices.files.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
+from earmark.devices.files.recordings import Recording
+from earmark.devices.files.sealed import Sealer, Soundness, seal_streams, seal_text, stretches
+from earmark.devices.files.subjects import whose
+from earmark.devices.sources.lsl_description import DTYPES, StreamDescription, StreamError, describe_xml, make_info
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.stream import StreamSpec
+
+log = logging.getLogger(__name__)
+
+ATTEND = "attend:"
+#: Stream of the fingerprints of a run, see :mod:`earmark.devices.files.sealed`.
+SEALS = "earmark-seals"
+#: LSL content types of neural streams.
+_NEURAL = ("EEG", "SEEG", "ECOG")
+
+
+@dataclass(frozen=True, slots=True)
+class Talker:
+    """What one talker said.
+
+    Attributes
+    ----------
+    name : str
+        Of the talker.
+    envelope : array, shape (n_samples, n_features)
+        One row for each sample.
+    sfreq : float
+        Its rate in Hz.
+    start : float
+        When it began, in seconds since the first neural sample.
+    """
+
+    name: str
+    envelope: NDArray[np.float64]
+    sfreq: float
+    start: float = 0.0
+
+    @property
+    def stimulus(self) -> str:
+        """Identity of what was said, however it is called."""
+        raw = np.ascontiguousarray(self.envelope, dtype="<f8").tobytes()
+        return hashlib.blake2b(raw, digest_size=8).hexdigest()
+
+
+def write_run(
+    path: Path, recording: Recording, talkers: Sequence[Talker], attended: Sequence[tuple[float, str]], subject: str
+) -> None:
+    """Write a run.
+
+    Parameters
+    ----------
+    path : Path
+        File to create; it must not exist.
+    recording : Recording
+        The neural side.
+    talkers : sequence of Talker
+        Two or more.
+    attended : sequence of (float, str)
+        From when on, in seconds, which talker was attended; ``""`` for nobody.
+    subject : str
+        Who listened.
+
+    Raises
+    ------
+    RunError
+        If talkers or events do not fit together, or the file exists.
+    """
+    names = [talker.name for talker in talkers]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise RunError(f"talkers are {names}, but must be two or more, each with a name of its own")
+    shapes = {talker.name: (talker.sfreq, talker.envelope.shape[1]) for talker in talkers}
+    if len(set(shapes.values())) > 1:
+        each = ", ".join(f"{name} {n} at {hz:g} Hz" for name, (hz, n) in shapes.items())
+        raise RunError(f"talkers must have as many features, at one rate, but they differ: {each}")
+    for time, name in attended:
+        if name not in ("", *names):
+            raise RunError(f"attended at {time:g} s is {name!r}, but must be one of {', '.join(names)}")
+    kind = next((k for k in ("eeg", "seeg", "ecog") if k in recording.spec.ch_types), "misc").upper()
+    chunks = [xdf.file_header(), xdf.stream_header(1, _with_subject(make_info(recording.spec, kind, "run"), subject))]
+    for number, talker in enumerate(talkers, 2):
+        spec = feature_spec(talker.name, talker.sfreq, talker.envelope.shape[1])
+        chunks.append(xdf.stream_header(number, make_info(spec, "Speech", talker.stimulus, "double64").as_xml()))
+    attention = len(talkers) + 2
+    marker = StreamSpec("attention", 0.0, ("talker",), ("misc",), ("",))
+    chunks.append(xdf.stream_header(attention, make_info(marker, "Markers", "attention", "string").as_xml()))
+    spec = StreamSpec(SEALS, 0.0, ("seal",), ("misc",), ("",))
+    chunks.append(xdf.stream_header(attention + 1, make_info(spec, "Journal", SEALS, "string").as_xml()))
+    try:
+        with path.open("xb") as opened:
+            file = _Sealing(opened, b"".join(chunks), attention + 1)
+            for time, name in attended:
+                file.write(xdf.text_sample(attention, time, [ATTEND + name]))
+            file.seal()
+            step = max(1, round(recording.spec.sfreq))
+            for segment in recording.segments:
+                for start in range(segment.start, segment.stop, step):
+                    stop = min(start + step, segment.stop)
+                    file.write(xdf.samples(1, recording.times(start, stop), recording.read(start, stop)))
+                    file.seal()
+            for number, talker in enumerate(talkers, 2):
+                envelope, step = talker.envelope.astype(np.float64), max(1, round(talker.sfreq))
+                stamps = talker.start + np.arange(len(envelope)) / talker.sfreq
+                for begin in range(0, len(envelope), step):
+                    file.write(xdf.samples(number, stamps[begin : begin + step], envelope[begin : begin + step]))
+                    file.seal()
+    except FileExistsError:
+        raise RunError(f"{path} exists already, and runs are never overwritten") from None
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise RunError(f"cannot write {path}: {error.strerror}") from None
+
+
+class _Sealing:
+    """Writes a run, and the fingerprints by which damage is found."""
+
+    def __init__(self, file: BinaryIO, headers: bytes, number: int) -> None:
+        self._file, self._sealer, self._number = file, Sealer(headers), number
+        file.write(headers)
+
+    def write(self, chunk: bytes) -> None:
+        self._sealer.add(chunk)
+        self._file.write(chunk)
+
+    def seal(self) -> None:
+        self.write(xdf.boundary())
+        seal = xdf.text_sample(self._number, 0.0, [json.dumps(self._sealer.seal({}))])
+        self.write(seal)
+        self._sealer.begin()
+
+
+def feature_spec(name: str, sfreq: float, n_features: int) -> StreamSpec:
+    """Describe a talker's speech features."""
+    labels = tuple(f"band{i + 1}" for i in range(n_features)) if n_features > 1 else ("envelope",)
+    return StreamSpec(name, sfreq, labels, ("misc",) * n_features, ("",) * n_features)
+
+
+def _with_subject(info: Any, subject: str) -> str:
+    info.desc().append_child("subject").append_child_value("id", subject)
+    return str(info.as_xml())
+
+
+def read_run(path: Path, preset: Preset) -> Run:
+    """Read a run through the very nodes that a live session uses.
+
+    Parameters
+    ----------
+    path : Path
+        Written by :func:`write_run`.
+    preset : Preset
+        See :func:`earmark.pipeline.decoding_graph.decoding_graph`.
+
+    Raises
+    ------
+    RunError
+        If the file is not a run, or the preset does not fit its rate or channels.
+    """
+    neural, talkers, attended = _streams(path)
+    root = ET.fromstring(neural.description.xml)  # noqa: S314 - expat bounds entity expansion
+    subject = root.findtext("desc/subject/id") or whose(path)[0]
+    names = tuple(stream.description.spec.name for stream in talkers)
+    stimuli = tuple(stream.description.source_id for stream in talkers)
+    whole = Trial(path.stem, -np.inf, np.inf, names, stimuli, tuple(attended))
+    signals = [Signal(s.description.spec, s.stamps, _rows(s.data)) for s in (neural, *talkers)]
+    return prepare(RecordedRun(str(path), subject, signals[0], tuple(signals[1:]), (whole,)), preset)[0]
+
+
+def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
+    return lambda start, stop: data[start:stop]
+
+
+@dataclass(slots=True)
+class _Stream:
+    description: StreamDescription
+    stamps: NDArray[np.float64]
+    data: NDArray[Any]
+
+
+def _streams(path: Path) -> tuple[_Stream, list[_Stream], list[tuple[float, str]]]:
+    descriptions: dict[int, StreamDescription] = {}
+    contents: dict[int, list[bytes]] = {}
+    found: dict[int, list[tuple[NDArray[np.float64], NDArray[Any]]]] = {}
+    attended: list[tuple[float, str]] = []
+    try:
+        for chunk in _chunks(path):
+            if chunk.tag == xdf.STREAM_HEADER:
+                descriptions[chunk.stream_id] = describe_xml(chunk.content.decode("utf-8", "replace"))
+            elif chunk.tag == xdf.SAMPLES and chunk.stream_id in descriptions:
+                contents.setdefault(chunk.stream_id, []).append(chunk.content)
+        # Before samples are looked at: files of other recorders leave out stamps, which is no damage.
+        kinds = [descriptions[i].type for i in contents]
+        _check_kinds(path, sum(kind in _NEURAL for kind in kinds), kinds.count("Speech"))
+        for i, parts in contents.items():
+            description = descriptions[i]
+            dtype = DTYPES[description.format]
+            if dtype is not None:
+                found[i] = [xdf.parse_samples(part, dtype, description.spec.n_channels) for part in parts]
+            elif description.spec.name == "attention":
+                for part in parts:
+                    time, (value,) = xdf.parse_text(part, 1)
+                    if value.startswith(ATTEND):
+                        attended.append((time, value.removeprefix(ATTEND)))
+    except (xdf.XdfError, StreamError) as error:
+        raise RunError(f"{path} is not a run: {error}") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from None
+    streams = [
+        _Stream(descriptions[i], np.concatenate([s for s, _ in parts]), np.concatenate([d for _, d in parts]))
+        for i, parts in found.items()
+    ]
+    (neural,) = [s for s in streams if s.description.type in _NEURAL]
+    talkers = [s for s in streams if s.description.type == "Speech"]
+    shapes = {(s.description.spec.sfreq, s.description.spec.n_channels) for s in talkers}
+    if len(shapes) > 1:
+        raise RunError(f"{path}: talkers differ in rate or number of features: {sorted(shapes)}")
+    return neural, talkers, attended
+
+
+def _chunks(path: Path) -> Iterator[xdf.Chunk]:
+    """Everything in a run that is as it was written, as far as that can be seen; what is not is named.
+
+    Raises
+    ------
+    RunError
+        If damage may have taken who was attended.
+    """
+    seals = seal_streams(path)
+    n_samples = 0
+    for stretch in stretches(path, partial(seal_text, seals)):
+        if stretch.found is Soundness.DAMAGED:
+            words = f"{path} is damaged: bytes {stretch.start} to {stretch.stop}: {stretch.why}"
+            if not n_samples:
+                raise RunError(f"{words}, where it says who was attended")
+            log.warning("%s; left out", words)
+        keep = stretch.found is not Soundness.DAMAGED or not seals
+        for chunk in stretch.chunks if keep else ():
+            n_samples += chunk.tag == xdf.SAMPLES
+            yield chunk
+
+
+def _check_kinds(path: Path, n_neural: int, n_talkers: int) -> None:
+    if n_neural != 1 or n_talkers < 2:
+        raise RunError(
+            f"{path} is not a run: {n_neural} neural streams and {n_talkers} talkers, but must be 1 and at least 2. "
+            "Make one with 'earmark import'"
+        )

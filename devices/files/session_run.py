@@ -1,0 +1,96 @@
+"""Recorded sessions as runs: what a decoder learns from is what a live one will get, item by item."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from earmark.devices.files.recorded_run import RunError, Trial, cut
+from earmark.devices.files.session_file import Consumed, Damaged, SessionFile
+from earmark.devices.files.subjects import whose
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.decoding_graph import decoding_graph
+from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.stream import Item, Marker
+
+log = logging.getLogger(__name__)
+
+#: Stream of a session by which cues are given.
+CUES = "cues"
+#: What a cue says: who is to be attended from now on, or nobody; and that the newest such stretch does not count.
+ATTEND, DISCARD = "attend:", "discard:"
+#: Seconds that a listener is given to find the talker after a cue; what happened meanwhile teaches nothing.
+REORIENT_S = 2.0
+
+
+def read_cues(session: SessionFile, cues: str) -> list[tuple[float, str]]:
+    """When who was to be attended, as (LSL time, name), ``""`` for nobody; from the stream of markers ``cues``.
+
+    Trials that were given up say nobody, and so does the time after damage in which a cue may have been lost, until the
+    next one.
+    """
+    found: list[tuple[float, str]] = []
+    for event in session:
+        if isinstance(event, Damaged) and cues in event.lost and found and found[-1][1]:
+            found.append((event.time if math.isfinite(event.time) else found[-1][0], ""))
+        if not (isinstance(event, Consumed) and event.stream == cues and isinstance(event.item, Marker)):
+            continue
+        if event.item.value.startswith(ATTEND):
+            found.append((event.item.time, event.item.value.removeprefix(ATTEND)))
+        elif event.item.value == DISCARD:
+            trial = next((k for k in range(len(found) - 1, -1, -1) if found[k][1]), None)
+            if trial is not None:
+                found[trial] = found[trial][0], ""
+    return found
+
+
+def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cues: str) -> list[Run]:
+    """Cut a recorded session into one run for each stretch between two cues.
+
+    Parameters
+    ----------
+    path : Path
+        Recorded by a session.
+    preset : Preset
+        How signals are prepared.
+    neural, talkers, cues : str
+        Names of the streams of electrodes, of envelopes with one channel per talker, and of cues.
+
+    Raises
+    ------
+    RunError
+        If there is no cue, or it names nobody known, or nothing was recorded of a trial.
+    """
+    session = SessionFile(path)
+    there, called = whose(path)
+    subject = session.about["subject"] or there
+    for name in (neural, talkers, cues):
+        if name not in session.streams:
+            raise RunError(f"{path} has no stream {name!r}, but {', '.join(session.streams)}")
+    found = read_cues(session, cues)
+    for words in session.damage:
+        log.warning("%s is damaged: %s", path, words)
+    names = session.streams[talkers].spec.ch_names
+    unknown = {name for _, name in found} - {*names, ""}
+    if unknown:
+        raise RunError(f"{path}: a cue names {sorted(unknown)[0]!r}, but the talkers are {', '.join(names)}")
+    trials = []
+    ends = [*(time for time, _ in found[1:]), float("inf")]
+    for number, ((start, name), stop) in enumerate(zip(found, ends, strict=True), 1):
+        if name:
+            # Speech goes on from trial to trial: no two of them hear the same part of it.
+            stimuli = tuple(f"{path.stem}-{number}-{talker}" for talker in names)
+            trials.append(Trial(f"{called} trial {number}", start, stop, names, stimuli, ((start + REORIENT_S, name),)))
+    if not trials:
+        raise RunError(f"{path} holds no cue that says who was to be attended")
+
+    def items() -> Iterator[tuple[str, Item]]:
+        for event in session:
+            if isinstance(event, Consumed) and event.stream in (neural, talkers):
+                yield event.stream, event.item
+
+    specs = {name: session.streams[name].spec for name in (neural, talkers)}
+    graph = decoding_graph(preset, neural, [talkers], 1, 2.0)
+    return cut(str(path), subject, graph, specs, items(), trials)

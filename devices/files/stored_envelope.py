@@ -1,0 +1,94 @@
+"""Envelopes stored as arrays in an .npz file of whoever wrote it: nothing in it is believed."""
+
+from __future__ import annotations
+
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.devices.files.recorded_run import RunError
+
+#: Longer, of more features, or quicker than any envelope of speech: refused before memory is taken for it.
+MAX_S, MAX_FEATURES, MAX_HZ = 86_400.0, 1024, 48_000.0
+_MAX_BYTES = 1 << 31
+#: What NumPy and the standard library make of files that are not what they should be.
+_BROKEN = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, OverflowError, NotImplementedError),
+    *(RuntimeError, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+
+
+def read_npz(path: Path, key: str, sfreq: float | None) -> tuple[NDArray[np.float64], float]:
+    """Read an envelope.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    key : str
+        Name of the array.
+    sfreq : float, optional
+        Its rate in Hz; by default its array ``sfreq``.
+
+    Returns
+    -------
+    envelope : array, shape (n_samples, n_features)
+        Finite numbers.
+    sfreq : float
+        Its rate in Hz.
+
+    Raises
+    ------
+    RunError
+        If there is no such array of numbers, or its rate or shape are none of an envelope.
+    """
+    wanted = [key, *([] if sfreq else ["sfreq"])]
+    try:
+        _check_size(path, wanted)
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [k for k in wanted if k not in arrays]
+            if missing:
+                there = ", ".join(arrays) or "nothing"
+                raise RunError(f"{path} has no {' and no '.join(map(repr, missing))}; it has {there}")
+            envelope = np.asarray(arrays[key])  # of a member that is no array, its bytes
+            rate = float(sfreq or np.asarray(arrays["sfreq"]).item())
+    except RunError:
+        raise
+    except _BROKEN as error:
+        raise RunError(f"{path} is not a usable .npz file: {error or type(error).__name__}") from None
+    shape = " x ".join(map(str, envelope.shape)) or "one number"
+    if envelope.dtype.kind not in "iufb" or not math.isfinite(rate) or not 0 < rate <= MAX_HZ:
+        raise RunError(f"{path}: {key!r} ({envelope.dtype}) at {rate:g} Hz is no envelope at 0 to {MAX_HZ:g} Hz")
+    if envelope.ndim not in (1, 2) or not envelope.size or (envelope.ndim == 2 and len(envelope) == 1):
+        raise RunError(f"{path}: {key!r} is {shape}, but must be (n_samples,) or (n_samples, n_features)")
+    if len(envelope) / rate > MAX_S or envelope.size / len(envelope) > MAX_FEATURES:
+        raise RunError(f"{path}: {key!r} is {shape} at {rate:g} Hz: longer or wider than any envelope")
+    numbers = envelope.astype(np.float64).reshape(len(envelope), -1)
+    if not np.isfinite(numbers).all():
+        first = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
+        raise RunError(f"{path}: {key!r} is not finite from {first / rate:g} s on")
+    return numbers, rate
+
+
+def stored_rate(path: Path) -> float | None:
+    """Rate in Hz that a file says of its envelope; None if it says none."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            rate = float(np.asarray(arrays["sfreq"]).item())
+    except _BROKEN:
+        return None  # whoever reads the envelope says why
+    return rate if 0 < rate <= MAX_HZ else None
+
+
+def _check_size(path: Path, wanted: list[str]) -> None:
+    """Refuse arrays that are larger than the file says before they are unpacked."""
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.filename.removesuffix(".npy") in wanted and info.file_size > _MAX_BYTES:
+                raise RunError(f"{path}: {info.filename} would be {info.file_size / 1e9:.1f} GB, which is no envelope")

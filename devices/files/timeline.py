@@ -1,0 +1,257 @@
+"""When the samples of a recording were taken: its stamps go through what a live stream goes through.
+
+Nothing is known of arrival, so only stamps speak: a jump forward that stays is a gap; one backward, or one to an
+instant that cannot have been reached, is a clock that was set; stamps that leap and come back say nothing. When samples
+were taken is read from both sides of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.devices.sources.clock_fit import MEMORY_S, ClockFit
+from earmark.devices.sources.continuity import JITTERY_S, Continuity
+from earmark.devices.sources.rate import LOST, percent, rate_words
+from earmark.devices.sources.stamps import STEP_S, spread_equal
+from earmark.pipeline.stream import Block, Gap
+
+#: Seconds of stamps that are placed at once.
+PIECE_S = 0.1
+#: Seconds between instants at which the rate may change, and shortest memory on either side of them.
+KNOT_S = 1.0
+#: Stamps that jump by more than this, in seconds, may be a leap that comes back.
+LEAP_S = 1.0
+#: Stamps this near to the nominal rate, in seconds, are stamps by it.
+EXACT_S = 1e-6
+#: After how many more jumps they may come back.
+MOST_JUMPS = 64
+
+
+class Timeline(NamedTuple):
+    """When samples were taken, and which are missing.
+
+    Attributes
+    ----------
+    starts, stops : array of int, shape (n_pieces,)
+        First sample of each contiguous piece, and after its last one.
+    missing : array of int, shape (n_pieces,)
+        Samples missing before each piece; 0 where a clock was set, or pieces were joined.
+    rows : array, shape (n_knots,)
+        Samples between which time runs evenly.
+    times : array, shape (n_knots,)
+        When these were taken, in seconds: by the stamps, brought to the clock of the first one.
+    steps : tuple of (int, float)
+        From which sample on the clock of the stamps was set, and by how many seconds.
+    period : float
+        Seconds from one sample to the next, all in all.
+    words : tuple of str
+        What whoever uses the recording should know.
+    """
+
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    missing: NDArray[np.int64]
+    rows: NDArray[np.float64]
+    times: NDArray[np.float64]
+    steps: tuple[tuple[int, float], ...]
+    period: float
+    words: tuple[str, ...]
+
+    def at(self, rows: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
+        """When samples were taken, in seconds; before the first and after the last one, time goes on evenly."""
+        return interpolate(np.asarray(rows, np.float64), self.rows, self.times)
+
+
+def interpolate(x: NDArray[np.float64], knots: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate between knots, of which there are two or more, and beyond them as between the outermost two."""
+    k = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
+    slope = (values[k + 1] - values[k]) / (knots[k + 1] - knots[k])
+    return np.asarray(values[k] + (x - knots[k]) * slope)
+
+
+class _Kept(ClockFit):
+    """A fit that keeps what it was given: index, number and mean stamp, on the clock of the first one."""
+
+    def __init__(self, sfreq: float) -> None:
+        super().__init__(sfreq)
+        self.points: list[tuple[float, int, float]] = []
+        self._set_by = 0.0
+
+    def anchor(self, index: float, stamp: float) -> None:
+        super().anchor(index, stamp)
+        self.points.clear()
+
+    def shift(self, seconds: float) -> None:
+        super().shift(seconds)
+        self._set_by += seconds if abs(seconds) > STEP_S else 0.0
+
+    def add(self, index: int, n: int, stamp: float) -> None:
+        super().add(index, n, stamp)
+        self.points.append((index + (n - 1) / 2, n, stamp - self._set_by))
+
+
+def read_timeline(name: str, stamps: NDArray[np.float64], sfreq: float, until: float = math.inf) -> Timeline:
+    """Place the samples of a recording.
+
+    Parameters
+    ----------
+    name : str
+        Of the recording.
+    stamps : array, shape (n_samples,)
+        In seconds, finite.
+    sfreq : float
+        Nominal rate in Hz.
+    until : float
+        Latest instant, on the clock of the stamps, at which something was recorded.
+    """
+    stamps = spread_equal(np.asarray(stamps, np.float64), 1 / sfreq)
+    n = len(stamps)
+    leaps = _leaps(stamps, sfreq)
+    for start, stop in leaps:
+        stamps[start:stop] = np.nan
+    fit = _Kept(sfreq)
+    continuity = Continuity(name, sfreq, fit=fit, until=until)
+    step, rows, index = max(1, round(PIECE_S * sfreq)), np.arange(n), 0
+    edges, missing = [0], [0]
+    placed = [
+        item
+        for start in range(0, n, step)
+        for item, _ in continuity.add(rows[start : start + step], stamps[start : start + step], None)
+    ]
+    for item in (*placed, *(item for item, _ in continuity.flush())):
+        if isinstance(item, Gap):
+            edges.append(index)
+            missing.append(item.stop - item.start)
+        elif isinstance(item, Block):
+            index += len(item.data)
+    starts, stops, lost = np.array(edges), np.array([*edges[1:], n]), np.array(missing)
+    moved = np.cumsum(lost)  # index less row, by piece
+    points = np.array(fit.points) if fit.points else np.array([[0.0, 1, float(stamps[0])]])
+    period, scatter = _whole(points, 1 / sfreq)
+    steps = tuple(
+        (int(at - moved[np.searchsorted(starts + moved, at, side="right") - 1]), by) for at, by in continuity.steps
+    )
+    ideal = stamps[starts].repeat(stops - starts) + (rows - starts.repeat(stops - starts)) / sfreq
+    if np.abs(stamps - ideal).max() < EXACT_S:
+        period, (at_rows, times) = 1 / sfreq, _even(starts, stops, stamps[starts], 1 / sfreq)
+    else:
+        at_rows, times = _knots(points, starts, stops, moved, period, scatter)
+    words = [f"the clock of its stamps was set by {by:+.4g} s at sample {row}" for row, by in steps]
+    words += _words(points, n, lost, sfreq, period, scatter, continuity.rate.blind)
+    words += [continuity.rate.regular_words] if continuity.rate.regular_words else []
+    if leaps:
+        count = sum(stop - start for start, stop in leaps)
+        words.append(f"{count} time stamps leap and come back: these samples are placed by their number")
+    return Timeline(starts, stops, lost, at_rows, times, steps, period, tuple(words))
+
+
+def even_timeline(pieces: Sequence[tuple[int, int, float]], sfreq: float) -> Timeline:
+    """Time the samples of a file without stamps: each piece, (start, stop, seconds), runs at the nominal rate."""
+    starts, stops = (np.array([piece[k] for piece in pieces], np.int64) for k in (0, 1))
+    begun = np.array([piece[2] for piece in pieces])
+    ends = begun + (stops - starts) / sfreq
+    missing = np.concatenate([[0], np.round((begun[1:] - ends[:-1]) * sfreq)]).astype(np.int64)
+    rows, times = _even(starts, stops, begun, 1 / sfreq)
+    return Timeline(starts, stops, np.maximum(missing, 0), rows, times, (), 1 / sfreq, ())
+
+
+def _even(
+    starts: NDArray[np.int64], stops: NDArray[np.int64], begun: NDArray[np.float64], period: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Knots at both ends of each piece; between a piece and the next there is no sample."""
+    last = np.maximum(stops - 1, starts + 0.5)
+    rows = np.column_stack([starts, last]).ravel()
+    return rows, np.column_stack([begun, begun + (last - starts) * period]).ravel()
+
+
+def _leaps(stamps: NDArray[np.float64], sfreq: float) -> list[tuple[int, int]]:
+    """Find stamps that leap away and come back to where they would have been."""
+    moves = np.diff(stamps) - 1 / sfreq
+    jumps = (np.flatnonzero(np.abs(moves) > LEAP_S) + 1).tolist()
+    found: list[tuple[int, int]] = []
+    free = 0
+    for k, start in enumerate(jumps):
+        if start < free:
+            continue
+        size = moves[start - 1]
+        for stop in jumps[k + 1 : k + 1 + MOST_JUMPS]:
+            off = stamps[stop] - stamps[start - 1] - (stop - start + 1) / sfreq
+            if moves[stop - 1] * size < 0 and abs(off) < min(abs(size) / 2, LEAP_S + 1e-3 * (stop - start) / sfreq):
+                found.append((start, stop))
+                free = stop
+                break
+    return found
+
+
+def _whole(points: NDArray[np.float64], nominal: float) -> tuple[float, float]:
+    """Seconds per sample over all points, and by how much neighbouring ones scatter around that."""
+    index, weight, stamp = points.T
+    off = stamp - index * nominal
+    if len(points) < 3:
+        return nominal, 0.0
+    x, y = index - np.average(index, weights=weight), off - np.average(off, weights=weight)
+    spread = float(weight @ (x * x))
+    period = nominal + (float(weight @ (x * y)) / spread if spread else 0.0)
+    moves = np.diff(stamp) - np.diff(index) * period
+    return period, float(np.median(np.abs(moves - np.median(moves))))
+
+
+def _knots(
+    points: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    moved: NDArray[np.int64],
+    period: float,
+    scatter: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fit time around a knot in each second: lines through the points about it, the near ones counting most."""
+    memory = min(MEMORY_S, max(KNOT_S / 2, MEMORY_S * (scatter / JITTERY_S) ** 2)) / period
+    every = max(KNOT_S / period, memory / 4)
+    prior = (max(scatter, 1e-6) / 2e-4) ** 2 / period**2
+    index, weight, stamp = points.T
+    off = stamp - stamp[0] - (index - index[0]) * period
+    far = np.flatnonzero(np.diff(moved, prepend=moved[0]) * period > STEP_S)  # no line is drawn across a long gap
+    bounds = np.concatenate([[-np.inf], (starts + moved)[far].astype(float), [np.inf]])
+    rows, times = [], []
+    for start, stop, shift in zip(starts.tolist(), stops.tolist(), moved.tolist(), strict=True):
+        last = max(stop - 1, start + 0.5)
+        for row in np.linspace(start, last, 1 + max(1, round((last - start) / every))).tolist():
+            at = row + shift
+            k = np.searchsorted(bounds, at, side="right")
+            reach = max(bounds[k - 1], at - 8 * memory), min(bounds[k], at + 8 * memory)
+            near = slice(*np.searchsorted(index, reach))
+            if near.start == near.stop:
+                near = slice(max(0, near.start - 1), near.start + 1)
+            distance = index[near] - at
+            w = weight[near] * np.exp(-np.abs(distance) / memory)
+            w = w if w.sum() > 0 else weight[near]
+            x, y = float(w @ distance) / w.sum(), float(w @ off[near]) / w.sum()
+            slope = float(w @ ((distance - x) * off[near])) / (float(w @ (distance - x) ** 2) + prior)
+            rows.append(row)
+            times.append(float(stamp[0] + (at - index[0]) * period + y - x * slope))
+    return np.array(rows), np.maximum.accumulate(times)
+
+
+def _words(
+    points: NDArray[np.float64],
+    n: int,
+    lost: NDArray[np.int64],
+    sfreq: float,
+    period: float,
+    scatter: float,
+    blind: bool,
+) -> list[str]:
+    words = []
+    seconds = points[-1, 0] * period
+    off = abs(1 / (period * sfreq) - 1)
+    if seconds > 2 and 4 * scatter / seconds < off and (said := rate_words(1 / period, sfreq, blind)):
+        words.append(f"{said}. Each sample has the time of its stamp")
+    share = float(lost.sum()) / (n + float(lost.sum()))
+    if share > LOST:
+        words.append(f"{lost.sum()} samples are missing in {np.count_nonzero(lost)} gap(s), {percent(share)}")
+    return words

@@ -1,0 +1,1 @@
+"""What lives beside us: child processes, shared memory and what limits them."""

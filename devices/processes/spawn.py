@@ -1,0 +1,67 @@
+"""Processes of this program: how they are born, and whose signals they heed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import types
+from collections.abc import Iterator
+
+from earmark.devices.processes.shared_memory import FAMILY, family_environment
+
+#: Numeric libraries get one thread each in processes that keep time.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+#: Signals that are the parent's to heed.
+_TO_PARENT = [getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGTSTP") if hasattr(signal, name)]
+
+_spawning = threading.Lock()
+
+
+@contextlib.contextmanager
+def born_deaf() -> Iterator[None]:
+    """Let a child be born deaf to signals; it has to call :func:`leave_signals_to_parent`."""
+    blocked = None
+    if hasattr(signal, "pthread_sigmask"):
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_PARENT)
+    try:
+        yield
+    finally:
+        if blocked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@contextlib.contextmanager
+def clean_birth() -> Iterator[None]:
+    """Let a child be born deaf to signals, with one thread, and without what this program's main module imports.
+
+    The child has to call :func:`leave_signals_to_parent`.
+    """
+    with _spawning, born_deaf():
+        before = {key: os.environ.get(key) for key in (*_ONE_THREAD, FAMILY)}
+        main = sys.modules["__main__"]
+        os.environ.update(dict.fromkeys(_ONE_THREAD, "1") | family_environment())
+        sys.modules["__main__"] = types.ModuleType("__main__")  # spawn would run it again in the child
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            for key, value in before.items():
+                if value is None:
+                    os.environ.pop(key, None)
+                else:
+                    os.environ[key] = value
+
+
+def leave_signals_to_parent() -> None:
+    """Ignore what a terminal, a service manager or a guard of memory sends to every process, or to any of them.
+
+    The parent decides when its children end, and has to tell them; a child notices the parent's death by itself.
+    """
+    for number in _TO_PARENT:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TO_PARENT)

@@ -1,0 +1,312 @@
+"""A simulated listener at work: hears envelopes from LSL as they come, and sends EEG to LSL."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import queue
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from earmark.devices.processes.spawn import clean_birth, leave_signals_to_parent
+from earmark.devices.simulate.listener import ONSET_S, PRESETS, Listener, ListenerConfig
+from earmark.devices.sources.lsl import Arrival, Inlet, Outlet
+from earmark.devices.sources.lsl_description import StreamError
+from earmark.devices.sources.lsl_log import quiet_liblsl
+from earmark.devices.sources.lsl_search import StreamSelector
+from earmark.devices.sources.overrides import NOTHING
+from earmark.pipeline.stream import Block, ClockMap, Marker
+
+log = logging.getLogger(__name__)
+
+#: A cue to attend to a talker, or with no name to nobody: ``attend:NAME``, as runs have it, or ``attend NAME``.
+CUE = re.compile(r"attend[: ](.*)", re.DOTALL)
+#: Seconds that the outlet stays after the last sample, for liblsl to send what it holds.
+_LINGER_S = 0.2
+#: Seconds that one search for a stream takes, hence the longest wait for the end of this.
+_SEARCH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConfig:
+    """A simulated listener and the streams around it.
+
+    Attributes
+    ----------
+    talkers : tuple of str
+        Who may be heard: channels of the stream of envelopes.
+    envelopes : str
+        Name of that stream. It is looked for until it comes, and again when it goes; without it there is EEG, but no
+        response.
+    cues : str
+        Name of a stream of markers, ``attend:NAME``; empty for none.
+    script : tuple of (float, str)
+        When to attend to whom, in seconds from the first sample; ``""`` is nobody.
+    name, source_id : str
+        Of the stream of EEG.
+    listener : ListenerConfig
+    seed : int
+    delivery_s : float
+        Seconds after their instant that samples are sent, as an amplifier and its driver need. Envelopes may come
+        this late, plus 20 ms, without any loss; of those that come later, the first part of the response is missing.
+    """
+
+    talkers: tuple[str, ...]
+    envelopes: str
+    cues: str = ""
+    script: tuple[tuple[float, str], ...] = ()
+    name: str = "simulated listener"
+    source_id: str = "earmark-simulated-listener"
+    listener: ListenerConfig = field(default_factory=lambda: PRESETS["typical"])
+    seed: int = 0
+    delivery_s: float = 0.04
+
+
+class SimulatedListener:
+    """Publishes a stream of EEG from construction on, and feeds it while :meth:`run` runs.
+
+    Of a script, cues and clicks, the newest counts.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of bounds, or the script names somebody unknown.
+    """
+
+    def __init__(self, config: LiveConfig) -> None:
+        self.config = config
+        self._names = {"": None, **{name: k for k, name in enumerate(config.talkers)}}
+        self._script = sorted(config.script, key=lambda event: event[0])
+        for _, name in self._script:
+            self._talker(name)
+        # Design filters now: the first sample is due when the clock says so.
+        self._listener = Listener(config.listener, len(config.talkers), seed=config.seed)
+        spec = self._listener.spec.evolve(name=config.name)
+        self._outlet: Outlet | None = Outlet(spec, config.listener.ch_type.upper(), config.source_id)
+        self._heard: queue.SimpleQueue[tuple[NDArray[np.float64], NDArray[np.float64]]] = queue.SimpleQueue()
+        self._cued: queue.SimpleQueue[tuple[float, int | None]] = queue.SimpleQueue()
+        self._last_cue = self._last_heard = -np.inf
+        self._stopping = False
+        self._ended = threading.Event()
+        self._failure: Exception | None = None
+
+    def attend(self, name: str) -> None:
+        """Attend to a talker from now on, or for ``""`` to nobody; from any thread.
+
+        Raises
+        ------
+        ValueError
+            If there is no such talker.
+        """
+        self._cued.put((pylsl.local_clock(), self._talker(name)))
+
+    def stop(self) -> None:
+        """Make :meth:`run` return; from any thread or signal handler."""
+        self._stopping = True  # not an event, whose lock a signal handler must not touch; it is seen within a hop
+
+    def run(self) -> None:
+        """Send EEG until stopped, and then withdraw the stream; can be called once.
+
+        Raises
+        ------
+        StreamError
+            If the envelopes are not of these talkers.
+        """
+        if self._outlet is None:
+            raise StreamError(f"stream {self.config.name!r} has ended: make a new listener")
+        receivers = [threading.Thread(target=self._hear_stream, name="envelopes", daemon=True)]
+        if self.config.cues:
+            receivers.append(threading.Thread(target=self._obey_cues, name="cues", daemon=True))
+        for receiver in receivers:
+            receiver.start()
+        try:
+            self._send(self._outlet)
+        finally:
+            self._stopping = True
+            self._ended.set()
+            for receiver in receivers:
+                receiver.join()
+            time.sleep(_LINGER_S)
+            self._outlet = None  # pylsl withdraws an outlet when nobody holds it
+        if self._failure is not None:
+            raise self._failure
+
+    def _talker(self, name: str) -> int | None:
+        if name not in self._names:
+            raise ValueError(f"there is no talker {name!r} to attend to: {', '.join(self.config.talkers)}")
+        return self._names[name]
+
+    # The thread that sends
+
+    def _send(self, outlet: Outlet) -> None:
+        listener = self._listener
+        listener.start = start = pylsl.local_clock()
+        outlet.push(ClockMap(0.0, start, listener.period))
+        while not self._stopping:
+            index = listener.n_samples
+            left = listener.time(index + listener.hop - 1) + self.config.delivery_s - pylsl.local_clock()
+            if left > 0:
+                time.sleep(left)
+            self._take_in(start)
+            outlet.push(Block(index, listener.listen(listener.hop)))
+
+    def _take_in(self, start: float) -> None:
+        while not self._heard.empty():
+            times, envelopes = self._heard.get()
+            rising = times > self._last_heard  # a stream that came back may overlap with itself
+            if rising.any():
+                self._last_heard = float(times[-1])
+                self._listener.hear(times[rising], envelopes[:, rising])
+        cues = []
+        while self._script and start + self._script[0][0] <= pylsl.local_clock():
+            seconds, name = self._script.pop(0)
+            cues.append((start + seconds, self._talker(name)))
+        while not self._cued.empty():
+            cues.append(self._cued.get())
+        for at, talker in sorted(cues, key=lambda cue: cue[0]):
+            self._last_cue = max(self._last_cue, at)
+            self._listener.attend(talker, self._last_cue)
+
+    # Threads that receive
+
+    def _hear_stream(self) -> None:
+        clock: ClockMap | None = None
+        order: list[int] = []
+        warned = False
+
+        def sink(arrival: Arrival) -> None:
+            nonlocal clock, warned
+            item = arrival.item
+            if isinstance(item, ClockMap):
+                clock = item
+            elif isinstance(item, Block) and clock is not None:
+                index = np.arange(item.start, item.stop, dtype=np.float64)
+                times = clock.time0 + (index - clock.index0) * clock.period
+                envelopes = np.asarray(item.data, dtype=np.float64).T[order]
+                self._heard.put((times, np.where(np.isfinite(envelopes), envelopes, 0.0)))  # no number is no sound
+                late = arrival.time - times[0] - ONSET_S - self.config.delivery_s
+                if late > 0 and not warned:
+                    warned = True
+                    log.warning(
+                        "stream %r: envelopes come %.0f ms too late for the first part of the response: "
+                        "send them in smaller chunks, or give the listener a longer delivery_s",
+                        self.config.envelopes,
+                        1e3 * late,
+                    )
+
+        def check(inlet: Inlet) -> None:
+            spec = inlet.description.spec
+            missing = [name for name in self.config.talkers if name not in spec.ch_names]
+            if missing or not spec.sfreq:
+                raise StreamError(
+                    f"stream {spec.name!r} at {spec.sfreq:g} Hz has channels {', '.join(spec.ch_names)}, but must "
+                    f"have a regular rate and a channel for each talker; {', '.join(missing) or 'nobody'} is missing"
+                )
+            order.extend(spec.ch_names.index(name) for name in self.config.talkers)
+
+        self._receive(self.config.envelopes, sink, check)
+
+    def _obey_cues(self) -> None:
+        def sink(arrival: Arrival) -> None:
+            if isinstance(arrival.item, Marker):
+                match = CUE.fullmatch(arrival.item.value)
+                if match and match[1] in self._names:
+                    self._cued.put((arrival.item.time, self._names[match[1]]))
+                elif match:
+                    log.warning("cue %r names none of %s", arrival.item.value, ", ".join(self.config.talkers))
+
+        def check(inlet: Inlet) -> None:
+            if inlet.description.spec.sfreq:
+                raise StreamError(f"stream {self.config.cues!r} is no stream of markers")
+
+        self._receive(self.config.cues, sink, check)
+
+    def _receive(self, name: str, sink: Callable[[Arrival], None], check: Callable[[Inlet], None]) -> None:
+        """Find a stream and receive it until the end; an inlet looks itself for one that has gone."""
+        told = ""
+        try:
+            while not self._stopping:
+                try:
+                    inlet = Inlet(name, StreamSelector(name=name), sink, NOTHING, _SEARCH_S)
+                except StreamError as error:
+                    if str(error) != told:
+                        told = str(error)
+                        log.info("%s; still looking", error)
+                    continue
+                try:
+                    check(inlet)
+                    inlet.start()
+                    self._ended.wait()
+                finally:
+                    inlet.stop()
+        except Exception as error:  # noqa: BLE001 - raised by run
+            self._failure = error
+            self.stop()
+
+
+class ListenerProcess:
+    """A simulated listener in a process of its own, which ends with this one however that ends.
+
+    Parameters
+    ----------
+    config : LiveConfig
+    """
+
+    def __init__(self, config: LiveConfig) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        theirs, self._commands = spawn.Pipe(duplex=False)
+        self.process = spawn.Process(target=_main, args=(config, theirs), name="simulated listener", daemon=True)
+        with clean_birth():
+            self.process.start()
+        theirs.close()  # or nobody would notice that the process has ended
+
+    def attend(self, name: str) -> None:
+        """Attend to a talker from now on, or for ``""`` to nobody.
+
+        Raises
+        ------
+        BrokenPipeError
+            If the process has ended.
+        """
+        self._commands.send_bytes(name.encode())
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End the process, by force after ``timeout`` seconds."""
+        self._commands.close()
+        self.process.join(timeout)
+        if self.process.is_alive():
+            log.warning("the simulated listener did not end within %g s: killed", timeout)
+            self.process.kill()
+            self.process.join()
+
+
+def _main(config: LiveConfig, commands: Connection) -> None:
+    quiet_liblsl()
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    listener = SimulatedListener(config)
+    leave_signals_to_parent()
+    signal.signal(signal.SIGTERM, lambda number, frame: listener.stop())
+
+    def obey() -> None:
+        while True:
+            try:
+                name = commands.recv_bytes().decode()
+            except (EOFError, OSError):  # told to stop, or the starting process has died
+                listener.stop()
+                return
+            try:
+                listener.attend(name)
+            except ValueError as error:
+                log.warning("%s", error)
+
+    threading.Thread(target=obey, name="listener commands", daemon=True).start()
+    listener.run()

@@ -1,0 +1,1 @@
+"""What comes in: LSL and FieldTrip streams, their descriptions, stamps, clocks and gaps."""

@@ -1,0 +1,1 @@
+"""Cross-validated evaluation: splits, folds, scores, metrics and results."""

@@ -1,0 +1,127 @@
+"""Cross-validated evaluation: everything is learned inside the fold, and shown beside chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.evaluation.fold import FoldWork
+from earmark.pipeline.evaluation.results import Evaluation, summarise
+from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.evaluation.splits import Fold, plan
+from earmark.pipeline.evidence import EvidenceConfig
+
+#: Decision windows in seconds.
+WINDOWS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+
+
+def check_alike(runs: Sequence[Run]) -> None:
+    """Refuse runs that cannot be evaluated together.
+
+    Raises
+    ------
+    ValueError
+        Naming the first run that differs, and in what.
+    """
+    if not runs:
+        raise ValueError("there are no runs to evaluate")
+    first = runs[0]
+    if len(first.talker_names) < 2:
+        raise ValueError(f"run {first.name!r} has one talker: there is nothing to decide (see splits.with_imposter)")
+    for run in runs:
+        for what, found, wanted in (
+            ("sfreq", run.sfreq, first.sfreq),
+            ("ch_names", run.ch_names, first.ch_names),
+            ("features", run.features, first.features),
+            ("number of talkers", len(run.talker_names), len(first.talker_names)),
+            ("features per talker", run.talkers.shape[2], first.talkers.shape[2]),
+        ):
+            if found != wanted:
+                raise ValueError(f"run {run.name!r} of subject {run.subject!r}: {what} is {found}, not {wanted}")
+
+
+def prepare(
+    runs: Sequence[Run],
+    make_decoder: Callable[[], Decoder],
+    protocol: str,
+    windows: Sequence[float] = WINDOWS,
+    *,
+    seed: int = 0,
+    n_shifts: int = 20,
+    min_shift: float = 5.0,
+    evidence: EvidenceConfig | None = None,
+) -> tuple[FoldWork, tuple[Fold, ...]]:
+    """Check everything and divide it into pieces of work; parameters and errors are those of :func:`evaluate`."""
+    check_alike(runs)
+    lengths = tuple(sorted({float(window) for window in windows}))
+    if not lengths or lengths[0] * runs[0].sfreq < 2:
+        raise ValueError(f"windows are {list(windows)} s, but each must have two samples or more")
+    if evidence is not None and evidence.n_talkers != len(runs[0].talker_names):
+        raise ValueError(f"evidence is for {evidence.n_talkers} talkers, but runs have {len(runs[0].talker_names)}")
+    work = FoldWork(make_decoder, protocol, lengths, seed, n_shifts, min_shift, evidence)
+    return work, plan(runs, protocol)
+
+
+def evaluate(
+    runs: Sequence[Run],
+    make_decoder: Callable[[], Decoder],
+    protocol: str,
+    windows: Sequence[float] = WINDOWS,
+    *,
+    seed: int = 0,
+    n_shifts: int = 20,
+    min_shift: float = 5.0,
+    evidence: EvidenceConfig | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Cross-validate a decoder, here and now; :mod:`earmark.devices.files.corpus` does the same on many cores.
+
+    In each fold a new decoder is fitted on the training runs; test runs are out of its sight until it is fitted.
+    Each decision is made with the talkers in an order drawn at random. The null is scored in the same way after the
+    talkers were shifted in time, all by the same amount, so that only what links them to the brain is gone.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Of one or many listeners, all with the same channels and rate.
+    make_decoder : callable
+        Returns a new decoder each time.
+    protocol : str
+        A key of :data:`earmark.pipeline.evaluation.splits.PROTOCOLS`.
+    windows : sequence of float
+        Decision windows in seconds; they do not overlap.
+    seed : int
+        Of every random draw.
+    n_shifts : int
+        Shifts of each run for the null.
+    min_shift : float
+        Least shift in seconds; runs shorter than twice that have no null.
+    evidence : EvidenceConfig, optional
+        Adds posteriors, how well they are calibrated, and switch latencies that rest on them. Emissions are fitted
+        inside each fold, on scores that the same protocol gives within the training runs.
+    progress : callable, optional
+        Is told how many folds are done, and of how many.
+
+    Raises
+    ------
+    ValueError
+        If the runs do not go together, or there are too few for the protocol.
+    DecoderMismatch
+        If decoder and runs do not fit.
+    """
+    work, folds = prepare(
+        runs,
+        make_decoder,
+        protocol,
+        windows,
+        seed=seed,
+        n_shifts=n_shifts,
+        min_shift=min_shift,
+        evidence=evidence,
+    )
+    results = []
+    for fold in folds:
+        results.append(work(fold, [runs[i] for i in fold.train], [runs[i] for i in fold.test]))
+        if progress is not None:
+            progress(len(results), len(folds))
+    return summarise(work, runs[0], results)

@@ -1,0 +1,130 @@
+"""One fold of a cross-validation: learn from some runs, judge on others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.evaluation.score_run import Projected, RunResult, judge
+from earmark.pipeline.evaluation.splits import Fold, plan
+from earmark.pipeline.evidence import AttentionFilter, EvidenceConfig
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """What one training led to.
+
+    Attributes
+    ----------
+    train : tuple of (str, str)
+        Subject and name of each run that was learned from.
+    shared_stimuli : tuple of str
+        Audio heard in training and test. A decoder can recognise it; only protocols with ``envelope`` exclude that.
+    window : float
+        Decision window of the decoder in seconds.
+    emissions : Emissions or None
+        What the evidence rests on.
+    runs : tuple of RunResult
+        One for each test run.
+    """
+
+    train: tuple[tuple[str, str], ...]
+    shared_stimuli: tuple[str, ...]
+    window: float
+    emissions: Emissions | None
+    runs: tuple[RunResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldWork:
+    """All that is done alike in every fold. A pure function: the same fold gives the same result, wherever it ran.
+
+    Attributes
+    ----------
+    make_decoder : callable
+        Returns a new decoder each time. To run in another process it must be importable from there.
+    protocol : str
+        A key of :data:`earmark.pipeline.evaluation.splits.PROTOCOLS`.
+    windows : tuple of float
+        Lengths in seconds.
+    seed : int
+        Every random draw comes from this and the place of the run in the list.
+    n_shifts, min_shift : int, float
+        How many shifts make the null, and the least of them in seconds.
+    evidence : EvidenceConfig or None
+        How posteriors are made, if at all.
+    """
+
+    make_decoder: Callable[[], Decoder]
+    protocol: str
+    windows: tuple[float, ...]
+    seed: int
+    n_shifts: int
+    min_shift: float
+    evidence: EvidenceConfig | None
+
+    def __call__(self, fold: Fold, train: Sequence[Run], test: Sequence[Run]) -> FoldResult:
+        """Learn from some runs and judge on others."""
+        # Neither slices nor what came from another process may change how sums are ordered.
+        train, test = [_plain(run) for run in train], [_plain(run) for run in test]
+        emissions = None if self.evidence is None else self.emissions(train)
+        decoder = self.make_decoder().fit(train)
+        results = []
+        for index, run in zip(fold.test, test, strict=True):
+            evidence = None
+            if self.evidence is not None and emissions is not None:
+                evidence = AttentionFilter(self.evidence, emissions)
+            rng = np.random.default_rng([self.seed, index])
+            results.append(judge(decoder, run, self.windows, rng, self.n_shifts, self.min_shift, evidence))
+        heard = {stimulus for run in train for stimulus in run.stimuli}
+        return FoldResult(
+            train=tuple((run.subject, run.name) for run in train),
+            shared_stimuli=tuple(sorted(heard & {stimulus for run in test for stimulus in run.stimuli})),
+            window=decoder.spec.window,
+            emissions=emissions,
+            runs=tuple(results),
+        )
+
+    def emissions(self, train: Sequence[Run]) -> Emissions:
+        """How scores scatter on runs that a decoder did not see: the protocol once more, within the training runs.
+
+        Raises
+        ------
+        ValueError
+            If no evidence is wanted, or there are too few runs or windows.
+        """
+        config = self.evidence
+        if config is None:
+            raise ValueError("emissions are fitted for an evidence configuration, but there is none")
+        try:
+            folds = plan(train, self.protocol)
+        except ValueError as error:
+            raise ValueError(f"evidence is fitted on held-out scores within the training runs, but {error}") from error
+        scores, attended = [], []
+        for fold in folds:
+            decoder = self.make_decoder().fit([train[i] for i in fold.train])
+            for i in fold.test:
+                seen = Projected.of(decoder, train[i])
+                length = round(config.window_s * seen.sfreq)
+                starts, _, _ = seen.grid(length)
+                rng = np.random.default_rng([self.seed, i])
+                scores.append(seen.score(decoder, starts, length, rng)[0])
+                attended.append(seen.attended[starts])
+        pooled = np.concatenate(scores)
+        usable = np.isfinite(pooled).all(axis=1)
+        return Emissions.fit(pooled[usable], np.concatenate(attended)[usable])
+
+
+def _plain(run: Run) -> Run:
+    """Copy arrays, in C order; a decoder that writes to them leaves no traces for the next fold."""
+    return replace(
+        run,
+        neural=np.array(run.neural, order="C"),
+        talkers=np.array(run.talkers, order="C"),
+        attended=np.array(run.attended, order="C"),
+    )

@@ -1,0 +1,314 @@
+"""What an evaluation found, as plain numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.pipeline.evaluation.fold import FoldResult, FoldWork
+from earmark.pipeline.evaluation.metrics import (
+    Mesd,
+    Reliability,
+    auc,
+    chance_limit,
+    expected_accuracy,
+    fisher_z,
+    information_transfer_rate,
+    mesd,
+    reliability,
+)
+from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.evaluation.score_run import RunResult, WindowResult
+
+#: A figure for each decision window in seconds.
+ByWindow = dict[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectResult:
+    """One listener; figures as in :class:`Evaluation`."""
+
+    subject: str
+    r_attended: float
+    r_ignored: float
+    accuracy: ByWindow
+    n_windows: dict[float, int]
+    chance_limit: ByWindow
+    null_accuracy: ByWindow
+    expected_accuracy: ByWindow
+    auc: ByWindow
+    mesd: Mesd
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a cross-validation found. Figures are means over listeners unless it says otherwise; NaN is not measured.
+
+    Attributes
+    ----------
+    protocol : str
+        A key of :data:`earmark.pipeline.evaluation.splits.PROTOCOLS`.
+    seed, n_shifts, min_shift_s : int, int, float
+        Of all random draws, and of the null.
+    sfreq : float
+        Of features, in Hz.
+    features : str
+        What of the talkers was decoded.
+    n_channels, n_talkers, n_runs : int
+        Sizes.
+    windows : tuple of float
+        Decision windows in seconds.
+    r_attended, r_attended_sd, r_ignored, r_ignored_sd : float
+        Mean over listeners and sd (n - 1) of the correlation of the decoded first component with each talker's, over
+        whole test runs.
+    accuracy, accuracy_sd : dict
+        Mean over listeners, and standard deviation (n - 1).
+    n_windows : dict
+        Decisions of all listeners.
+    n_left_out : dict
+        Windows in which attention is not known, and in which it moves.
+    chance_limit : dict
+        What guessing reaches one time in twenty with ``n_windows``.
+    null_accuracy, n_null : dict
+        Accuracy with talkers shifted in time, and decisions behind it, all shifts together.
+    expected_accuracy : dict
+        What the shortest window leads to expect at each.
+    auc : dict
+        Area under the curve of how far the attended talker's score is above the others'.
+    itr : dict
+        Bits per minute at the mean accuracy.
+    mesd_s : float
+        Median over listeners of the minimal expected switch duration; infinite at chance, NaN for more than two
+        talkers.
+    ece : float
+        Expected calibration error of the posterior; NaN without evidence.
+    reliability : Reliability or None
+        The curve behind it; hops of all listeners together.
+    switch_latency_s : float
+        Median over all switches of attention; infinite if fewer than half were followed, NaN if there was none.
+    n_switches, n_followed : int
+        Switches, and those that a lasting right decision followed.
+    subjects : tuple of SubjectResult
+        Each listener.
+    folds : tuple of dict
+        What was learned from what, and what each test run gave.
+    """
+
+    protocol: str
+    seed: int
+    n_shifts: int
+    min_shift_s: float
+    sfreq: float
+    features: str
+    n_channels: int
+    n_talkers: int
+    n_runs: int
+    windows: tuple[float, ...]
+    r_attended: float
+    r_attended_sd: float
+    r_ignored: float
+    r_ignored_sd: float
+    accuracy: ByWindow
+    accuracy_sd: ByWindow
+    n_windows: dict[float, int]
+    n_left_out: dict[float, dict[str, int]]
+    chance_limit: ByWindow
+    null_accuracy: ByWindow
+    n_null: dict[float, int]
+    expected_accuracy: ByWindow
+    auc: ByWindow
+    itr: ByWindow
+    mesd_s: float
+    ece: float
+    reliability: Reliability | None
+    switch_latency_s: float
+    n_switches: int
+    n_followed: int
+    subjects: tuple[SubjectResult, ...]
+    folds: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give everything as plain dicts, lists, strings and numbers that are not rounded.
+
+        Windows become keys as ``"1.0"``. What is not finite becomes None.
+        """
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {repr(key) if isinstance(key, float) else key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def summarise(work: FoldWork, example: Run, results: Sequence[FoldResult]) -> Evaluation:
+    """Add up folds.
+
+    Parameters
+    ----------
+    work : FoldWork
+        What was done in each.
+    example : Run
+        Any of the runs.
+    results : sequence of FoldResult
+        In the order of the plan: sums are made in this order.
+    """
+    windows, n_talkers = work.windows, len(example.talker_names)
+    runs = [run for result in results for run in result.runs]
+    names = sorted({run.subject for run in runs})
+    subjects = tuple(_subject(name, [run for run in runs if run.subject == name], n_talkers) for name in names)
+    every = {w: [run.windows[i] for run in runs] for i, w in enumerate(windows)}
+    n_windows = {w: sum(one.n for one in every[w]) for w in windows}
+    accuracy = {w: _mean(s.accuracy[w] for s in subjects) for w in windows}
+    curve = None
+    if work.evidence is not None:
+        curve = reliability(
+            np.concatenate([run.posterior for run in runs]), np.concatenate([run.posterior_attended for run in runs])
+        )
+    latencies = np.array([latency for run in runs for latency in run.latencies])
+    followed = int(np.isfinite(latencies).sum())
+    return Evaluation(
+        protocol=work.protocol,
+        seed=work.seed,
+        n_shifts=work.n_shifts,
+        min_shift_s=work.min_shift,
+        sfreq=example.sfreq,
+        features=example.features,
+        n_channels=len(example.ch_names),
+        n_talkers=n_talkers,
+        n_runs=len(runs),
+        windows=windows,
+        r_attended=_mean(s.r_attended for s in subjects),
+        r_attended_sd=_sd(s.r_attended for s in subjects),
+        r_ignored=_mean(s.r_ignored for s in subjects),
+        r_ignored_sd=_sd(s.r_ignored for s in subjects),
+        accuracy=accuracy,
+        accuracy_sd={w: _sd(s.accuracy[w] for s in subjects) for w in windows},
+        n_windows=n_windows,
+        n_left_out={
+            w: {"unknown": sum(o.n_unknown for o in every[w]), "switching": sum(o.n_switching for o in every[w])}
+            for w in windows
+        },
+        chance_limit={w: chance_limit(n_windows[w], n_talkers) for w in windows},
+        null_accuracy={w: _mean(s.null_accuracy[w] for s in subjects) for w in windows},
+        n_null={w: sum(one.n_null for one in every[w]) for w in windows},
+        expected_accuracy={w: _mean(s.expected_accuracy[w] for s in subjects) for w in windows},
+        auc={w: _mean(s.auc[w] for s in subjects) for w in windows},
+        itr={w: information_transfer_rate(accuracy[w], w, n_talkers) for w in windows},
+        mesd_s=float(np.median([s.mesd.seconds for s in subjects])),
+        ece=curve.ece if curve else math.nan,
+        reliability=curve,
+        # A switch that was never followed took longer than any that was.
+        switch_latency_s=_median_of_all(latencies),
+        n_switches=len(latencies),
+        n_followed=followed,
+        subjects=subjects,
+        folds=tuple(_fold(result) for result in results),
+    )
+
+
+def _median_of_all(latencies: NDArray[np.float64]) -> float:
+    if not len(latencies):
+        return math.nan
+    low, high = np.sort(np.where(np.isnan(latencies), math.inf, latencies))[
+        [(len(latencies) - 1) // 2, len(latencies) // 2]
+    ]
+    return float((low + high) / 2)
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Over those that were measured."""
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan
+
+
+def _sd(values: Iterable[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.std(known, ddof=1)) if len(known) > 1 else math.nan
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
+
+
+def _subject(name: str, runs: Sequence[RunResult], n_talkers: int) -> SubjectResult:
+    by_window = {one.seconds: [run.windows[i] for run in runs] for i, one in enumerate(runs[0].windows)}
+    n = {w: sum(one.n for one in ones) for w, ones in by_window.items()}
+    accuracy = {w: _share(sum(one.n_right for one in ones), n[w]) for w, ones in by_window.items()}
+    shortest = min(by_window)
+    differences = _differences(by_window[shortest], n_talkers)
+    measured = [w for w in by_window if n[w]]
+    switch = Mesd(math.nan, math.nan, 0)
+    if n_talkers == 2 and measured:
+        switch = mesd(measured, [accuracy[w] for w in measured])
+    return SubjectResult(
+        subject=name,
+        r_attended=_mean(run.r_attended for run in runs),
+        r_ignored=_mean(run.r_ignored for run in runs),
+        accuracy=accuracy,
+        n_windows=n,
+        chance_limit={w: chance_limit(n[w], n_talkers) for w in by_window},
+        null_accuracy={
+            w: _share(sum(one.n_null_right for one in ones), sum(one.n_null for one in ones))
+            for w, ones in by_window.items()
+        },
+        expected_accuracy={w: expected_accuracy(differences, shortest, w, n_talkers) for w in by_window},
+        auc={w: _auc(ones) for w, ones in by_window.items()},
+        mesd=switch,
+    )
+
+
+def _finite(ones: Sequence[WindowResult]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    scores, attended = np.concatenate([one.scores for one in ones]), np.concatenate([one.attended for one in ones])
+    usable = np.isfinite(scores).all(axis=1)
+    return scores[usable], attended[usable]
+
+
+def _auc(ones: Sequence[WindowResult]) -> float:
+    return auc(*_finite(ones))
+
+
+def _differences(ones: Sequence[WindowResult], n_talkers: int) -> NDArray[np.float64]:
+    """Attended less each ignored talker; as Fisher's z if scores are correlations."""
+    scores, attended = _finite(ones)
+    if np.all(np.abs(scores) <= 1):
+        scores = fisher_z(scores)
+    own = scores[np.arange(len(attended)), attended]
+    others = scores[np.arange(n_talkers) != attended[:, None]].reshape(len(attended), n_talkers - 1)
+    difference: NDArray[np.float64] = (own[:, None] - others).ravel()
+    return difference
+
+
+def _fold(result: FoldResult) -> dict[str, Any]:
+    return {
+        "train": [{"subject": subject, "run": run} for subject, run in result.train],
+        "shared_stimuli": list(result.shared_stimuli),
+        "decoder_window_s": result.window,
+        "emissions": None if result.emissions is None else result.emissions.to_dict(),
+        "test": [
+            {
+                "subject": run.subject,
+                "run": run.name,
+                "r_attended": run.r_attended,
+                "r_ignored": run.r_ignored,
+                "n_windows": {one.seconds: one.n for one in run.windows},
+                "n_right": {one.seconds: one.n_right for one in run.windows},
+                "n_null": {one.seconds: one.n_null for one in run.windows},
+                "n_null_right": {one.seconds: one.n_null_right for one in run.windows},
+                "switch_latencies_s": list(run.latencies),
+            }
+            for run in result.runs
+        ],
+    }
