@@ -95,6 +95,27 @@ def test_a_step_of_the_clock_invents_and_drops_nothing(step, late):
     assert newest.time(399) == pytest.approx(step + 0.8, abs=1e-3), "the map is right again at once"
 
 
+@given(
+    jump=st.floats(0.5, 20),
+    passed=st.one_of(st.floats(0.0, 0.45), st.floats(0.55, 1.0)),
+    late=st.floats(0, 0.02),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_jump_of_the_stamps_is_a_gap_only_if_half_of_that_time_has_passed_here(jump, passed, late):
+    """Else the sender's clock was set, and of what passed meanwhile only that much is missing."""
+    continuity = Continuity("x", SFREQ)
+    before, end = chunks(20), 20 * CHUNK / SFREQ
+    items = run(continuity, before)
+    items += run(continuity, chunks(80, start=end, stamp0=jump, arrival0=passed * jump + late))
+    missing = sum(gap.stop - gap.start for gap in gaps(items)) / SFREQ
+    if passed > 0.5:
+        assert missing == pytest.approx(jump, abs=1 / SFREQ)
+        assert continuity.n_steps == 0
+    else:
+        assert missing <= passed * jump + late + 1 / SFREQ
+        assert continuity.n_steps == 1
+
+
 def test_late_chunks_that_come_in_a_burst_are_no_gap():
     continuity = Continuity("x", SFREQ)
     plan = [(stamps, max(arrival, 3.0) if 0.4 < arrival < 3.0 else arrival) for stamps, arrival in chunks(400)]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.signal import butter, iirnotch
+from scipy.signal import butter, iirnotch, sosfreqz
 from streams import assert_close, eeg, hops, join, noise, one_shot, seeg, through
 
 from earmark.pipeline.bandpass import Bandpass, BandpassConfig
@@ -32,6 +32,16 @@ def test_delay_at_the_centre_is_that_of_all_sections():
     # An analogue first-order resonator of bandwidth B, in rad/s, has group delay 2 / B at its centre.
     assert centre_delay(sos, spec) == pytest.approx(2 / (2 * np.pi * 8), rel=0.01)
     assert centre_delay(np.concatenate([sos, sos]), spec) == pytest.approx(2 * centre_delay(sos, spec), rel=1e-6)
+
+
+def test_delays_of_filters_in_a_row_add_up():
+    """By the phase of both filters together, at the centre of the band that is left; and whatever came before."""
+    first, second = Bandpass(BandpassConfig(1.0, 9.0, 2)), Bandpass(BandpassConfig(1.0, 9.0, 1))
+    spec = second.open(first.open(eeg(hop=10, group_delay=0.03)))
+    both = [butter(order, [1, 9], "bandpass", fs=500, output="sos") for order in (2, 1)]
+    centre = np.array([3.0 - 1e-3, 3.0 + 1e-3])
+    low, high = np.unwrap(np.angle(sosfreqz(np.concatenate(both), centre, fs=500)[1]))
+    assert spec.group_delay == pytest.approx(0.03 + (low - high) / (2 * np.pi * 2e-3), rel=1e-3)
 
 
 def test_without_a_band_there_is_no_centre():

@@ -2,21 +2,16 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from functools import lru_cache
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
+from listeners import Ridge, listen
 
 from earmark.app.report.chart_svg import HEIGHT, WIDTH, Axis, Chart
 from earmark.app.report.html import report_html
 from earmark.pipeline.evaluation.evaluate import evaluate
 from earmark.pipeline.evidence import EvidenceConfig
-
-sys.path.append(str(Path(__file__).parents[1] / "pipeline"))
-
-from listeners import Ridge, listen
 
 VOID = {"meta"}
 
