@@ -17,6 +17,7 @@ import numpy as np
 import typer
 
 from earmark.app.console import JsonFile
+from earmark.app.engine.latency_stages import STAGES
 
 #: Channels, sampling rate in Hz.
 SHAPES = ((64, 500.0), (128, 500.0), (256, 1000.0))
@@ -290,7 +291,7 @@ def _engine_facts(now: float, elapsed: float, n_channels: int, sfreq: float, sig
                      "talker": int(p < 0.5), "gains": [3.0, -9.0], "situation": "steered"},
         "decisions": {"n": int(2 * elapsed), "dropped": 0},
         "latency": {"p50": 0.04, "p99": 0.06, "max": 0.09, "budget_s": 0.25},
-        "ledger": [[stage, 0.01, 0.02, 0.03] for stage in ("LSL", "filter", "decode", "steer")],
+        "ledger": [[stage, 0.01, 0.02, 0.03] for stage in STAGES],
     }  # fmt: skip
 
 

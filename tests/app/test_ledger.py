@@ -5,7 +5,7 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.app.ledger import AMONG, MAX_MISSES, N_LATENCIES, Latencies, Ledger
+from earmark.app.engine.ledger import AMONG, MAX_MISSES, N_LATENCIES, Latencies, Ledger
 
 
 def test_three_late_scores_among_a_hundred_are_too_many():

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from earmark.app.engine.latency_stages import STAGES
+
+#: Median, 99th percentile and maximum of each stage, in seconds.
+SPANS = ((0.008, 0.012, 0.02), (0.016, 0.039, 0.049), (0.001, 0.002, 0.003), (0.016, 0.021, 0.03))
 SPAWN = mp.get_context("spawn")
 NAMES = ("Joe", "Ada", "Bartholomew-Maximilian of the Long Name", "Wilhelmina", "Kim", "Lee", "Max", "Eve")
 
@@ -149,9 +153,7 @@ def serve(folder: str, options: dict, out) -> None:
                     "decision": decision, "decisions": {"n": decision["n"], "dropped": 0, "scored_by": "tensorrt_rtx"},
                     "thresholds": {"leave": 0.55, "enter": 0.7},
                     "latency": {"p50": 0.041, "p99": 0.063 + 0.01 * math.sin(now), "max": 0.09, "budget_s": 0.25},
-                    "ledger": [["LSL", 0.008, 0.012, 0.02], ["filter", 0.004, 0.006, 0.009],
-                               ["decode", 0.012, 0.03, 0.04], ["steer", 0.001, 0.002, 0.003],
-                               ["audio", 0.016, 0.021, 0.03]],
+                    "ledger": [[stage, *spans] for stage, spans in zip(STAGES, SPANS, strict=True)],
                     "hop": {"p50": 0.001, "p99": 0.003, "max": 0.01, "late": 0},
                 }
             )  # fmt: skip

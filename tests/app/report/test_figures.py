@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.app.latency_stages import N_WAITING, STAGES, TOTAL
-from earmark.app.ledger import Ledger
+from earmark.app.engine.latency_stages import N_WAITING, STAGES, TOTAL
+from earmark.app.engine.ledger import Ledger
 from earmark.app.report.figures import (
     Cues,
     at_newest_sample,

@@ -1,0 +1,106 @@
+"""The page about a session shows every talker, and says what was not measured."""
+
+import re
+
+import numpy as np
+import pytest
+
+from earmark.app.engine.latency_stages import STAGES, TOTAL
+from earmark.app.report.chart_svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from earmark.app.report.figures import Cues, SessionFigures, in_columns, measure
+from earmark.app.report.page import page_html
+from earmark.devices.files.decoder_folder import Facts
+from earmark.pipeline.stream import Decision
+
+FOUR = ("Joe", "Ada", "Max", "<Eve>")
+
+
+def figures(talkers=FOUR, mode="closed", cues=((0.0, "Joe"), (12.0, "Max")), events=()):
+    n = len(talkers)
+    gains, p = np.linspace(0.0, -12.0, n), np.linspace(0.4, 0.1, n)
+    run = [Decision(0, t, -np.arange(float(n)), p, 0, gains, None, "steered", t) for t in np.arange(0.0, 20.5, 0.5)]
+    given = Cues(np.array([at for at, _ in cues]), np.array([talkers.index(name) for _, name in cues], np.int64))
+    measured = measure(in_columns(run, 0.0, steering=mode != "open"), given, [], end=20.0, window_s=2.0, hop_s=0.5)
+    return SessionFigures(
+        **vars(measured),
+        talkers=talkers,
+        begin=100.0,
+        cues=cues,
+        accuracy="there is no cue",
+        masked={"E1": 0.0},
+        gaps={},
+        rates={},
+        sound={},
+        events=events,
+        n_files=1,
+        whole=True,
+        damage=(),
+        about={"mode": mode, "config": ""},
+    )
+
+
+def page(found):
+    return page_html("run-1", found, Facts(0.8, 0.5, 40, (), 120.0), 2.0)
+
+
+def chart(html, label):
+    return re.search(rf'<svg[^>]*aria-label="{label}">.*?</figure>', html, re.DOTALL)[0]
+
+
+def line(picture, kind):
+    """Points of the only line of a kind in a chart, in pixels."""
+    (points,) = re.findall(rf'<polyline class="{kind}" points="([^"]*)"', picture.split("</svg>")[0])
+    return np.array([[float(v) for v in point.split(",")] for point in points.split()])
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_charts_show_every_talker(n):
+    found = figures(FOUR[:n], cues=((0.0, "Joe"), (12.0, "Ada")))
+    html = page(found)
+    gains, posterior = chart(html, "Gains against time"), chart(html, "Posterior of each talker against time")
+    high = HEIGHT - TOP - BOTTOM
+    for k in range(n):
+        drawn = line(gains, f"talker{k + 1}")
+        assert drawn[:, 1] == pytest.approx(HEIGHT - BOTTOM - (found.gains[0, k] + 12) / 18 * high, abs=0.02)
+        assert drawn[[0, -1], 0].tolist() == [LEFT, WIDTH - RIGHT], "from the first decision to the end"
+        drawn = line(posterior, f"talker{k + 1}")
+        assert drawn[:, 1] == pytest.approx(HEIGHT - BOTTOM - found.probability[0, k] / 1.06 * high, abs=0.02)
+        name = FOUR[k].replace("<", "&lt;").replace(">", "&gt;")
+        for picture in (gains, posterior):
+            assert f'class="talker{k + 1}" points="0,6 32,6"/></svg>{name}<' in picture
+        assert f".talker{k + 1} {{" in html
+    assert f"talker{n + 1}" not in html
+    assert line(posterior, "chance")[:, 1] == pytest.approx(HEIGHT - BOTTOM - 1 / n / 1.06 * high, abs=0.02)
+
+
+def test_cues_stand_above_the_posterior_in_the_colour_of_the_talker():
+    html = page(figures())
+    bands = re.findall(r'<polygon class="(cue\d)" points="([^"]*)"', html)
+    wide = WIDTH - LEFT - RIGHT
+    spans = {}
+    for kind, points in bands:
+        xs = [float(point.split(",")[0]) for point in points.split()]
+        spans[kind] = [(min(xs) - LEFT) / wide * 20, (max(xs) - LEFT) / wide * 20]
+    assert spans["cue1"] == pytest.approx([0, 12], abs=0.01)
+    assert spans["cue3"] == pytest.approx([12, 20], abs=0.01)
+    assert set(spans) == {"cue1", "cue3"}
+
+
+def test_stages_are_named_as_in_the_window():
+    html = page(figures())
+    assert re.findall(r'<th scope="row">([^<]* to [^<]*)</th>', html) == [*STAGES, TOTAL]
+
+
+def test_an_open_loop_has_no_tmr():
+    html = page(figures(mode="open"))
+    assert "Target-to-masker ratio against time" not in html
+    assert "in an open loop decisions set no gains" in html
+    assert "<dt>target-to-masker ratio</dt><dd>not measured<" in html
+    assert "Target-to-masker ratio against time" in page(figures())
+
+
+def test_a_run_without_cues_says_what_is_not_measured():
+    html = page(figures(cues=()))
+    assert "<dt>windows of 2 s right</dt><dd>not measured<" in html
+    assert "no cue said who was to be attended to" in html
+    assert "<dt>switches followed</dt><dd>0 of 0<small>median none<" in html
