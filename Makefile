@@ -9,11 +9,12 @@ READY := $(VENV)/.ready
 
 export PYTHON
 
-.PHONY: help links test tensorrt demo bench clean
+.PHONY: help links test tensorrt dist demo bench clean
 
 help:
 	@echo 'make test        lint, types, import rules, tests'
 	@echo 'make tensorrt    does TensorRT take every network? needs no GPU'
+	@echo 'make dist        build sdist and wheel, install them, run the demo from the wheel'
 	@echo 'make demo        see it work: simulated listener, no hardware'
 	@echo 'make bench       measure speed and latency on this machine'
 	@echo 'make clean       remove the virtual environment and all caches'
@@ -37,11 +38,14 @@ test: $(READY) links
 tensorrt: $(READY) links
 	.ci/tensorrt '$(PYTHON_HERE)'
 
+dist: $(READY)
+	$(PYTHON_HERE) -P .ci/wheel.py
+
 demo: $(READY)
-	$(PYTHON_HERE) -m earmark.app.cli demo
+	$(PYTHON_HERE) -P -m earmark.app.cli demo
 
 bench: $(READY)
-	$(PYTHON_HERE) -m earmark.app.cli bench graph
+	$(PYTHON_HERE) -P -m earmark.app.cli bench graph
 
 clean:
 	rm -rf '$(VENV)' .links build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

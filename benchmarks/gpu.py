@@ -12,6 +12,18 @@ the same on the CPU, which verifies the script. Exit status: 0 all that could be
 
 from __future__ import annotations
 
+import sys
+import types
+from importlib.util import find_spec
+from pathlib import Path
+
+if find_spec("lazy_loader") is None:  # a bare machine: only public names need it
+    sys.modules["lazy_loader"] = types.ModuleType("lazy_loader")
+    sys.modules["lazy_loader"].attach_stub = lambda *_: (None, None, [])  # type: ignore[attr-defined]
+if find_spec("earmark") is None:  # nor is this package installed
+    sys.modules["earmark"] = types.ModuleType("earmark")
+    sys.modules["earmark"].__path__ = [str(Path(__file__).parents[1])]
+
 # One thread: it must be imported before NumPy is.
 import earmark.app  # noqa: F401
 
@@ -20,7 +32,6 @@ import copy
 import json
 import os
 import platform
-import sys
 import tempfile
 import time
 import traceback
@@ -28,8 +39,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -14,7 +14,17 @@ from earmark.pipeline.stream import Item, StreamSpec, WiringError
 
 @dataclass(frozen=True)
 class Step:
-    """A node in its place: its name, and the streams or earlier nodes that feed it."""
+    """A node in its place.
+
+    Attributes
+    ----------
+    name : str
+        Of the node in its graph.
+    node : Node
+        What does the work.
+    inputs : tuple of str
+        The streams or earlier nodes that feed it.
+    """
 
     name: str
     node: Any

@@ -157,7 +157,15 @@ class ClockMap:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Something that happened at an instant, in LSL seconds of this machine."""
+    """Something that happened at an instant, in LSL seconds of this machine.
+
+    Attributes
+    ----------
+    time : float
+        LSL time in seconds.
+    value : str
+        What happened.
+    """
 
     time: float
     value: str

@@ -214,6 +214,16 @@ class Config:
 def load_config(path: Path) -> Config:
     """Read a configuration file.
 
+    Parameters
+    ----------
+    path : Path
+        A session file, in TOML.
+
+    Returns
+    -------
+    Config
+        Checked; its graph is wired, but not open.
+
     Raises
     ------
     ConfigError

@@ -38,6 +38,8 @@ class Comparison:
         LSL time of the first digest that was not met.
     difference, largest : float
         Largest absolute difference to the recorded samples, and largest recorded sample, in the unit of the output.
+    length_differs : bool
+        Whether the replay gave more or fewer samples than were recorded.
     """
 
     n_samples: int = 0
@@ -64,17 +66,24 @@ class Comparison:
 class Replay:
     """A recording, run through its own graph again.
 
-    Parameters
+    Attributes
     ----------
     session : SessionFile
         What to replay.
+    outputs : dict of str to Comparison
+        What became of each output, once :meth:`run` has returned.
+    events : list of (float, dict)
+        LSL time and content of the lines of the journal that are no samples.
+    n_items : int
+        Items that were fed.
+    network : RecordedNetwork or None
+        What answered live, where decisions were a compiled network's.
     """
 
     session: SessionFile
     outputs: dict[str, Comparison] = field(default_factory=dict)
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     n_items: int = 0
-    #: What answered live, where decisions were a compiled network's.
     network: RecordedNetwork | None = None
 
     def run(self, sink: Callable[[str, Item], None] | None = None) -> None:

@@ -100,6 +100,10 @@ def session_figures(path: Path) -> SessionFigures:
     path : Path
         The recording, or the first file of it, with its decoder beside it.
 
+    Returns
+    -------
+    SessionFigures
+
     Raises
     ------
     ConfigError, earmark.devices.files.xdf.XdfError, earmark.pipeline.decoders.decoder.DecoderError, ValueError

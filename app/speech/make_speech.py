@@ -32,7 +32,7 @@ def read_aloud(text: Path, seconds_per_phoneme: float) -> tuple[NDArray[np.float
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "read.wav"
         pace = ["--sentence-silence", "0.15", "--length-scale", str(seconds_per_phoneme)]
-        piper = [sys.executable, "-m", "piper", "-m", str(model_path())]
+        piper = [sys.executable, "-P", "-m", "piper", "-m", str(model_path())]
         subprocess.run([*piper, "-i", str(text), "-f", str(wav), *pace], check=True)
         sound, rate = soundfile.read(wav)
     return sound, int(rate)

@@ -19,6 +19,16 @@ def read_attended(path: Path) -> list[tuple[float, str]]:
     A line each, seconds and name; between them a comma, a semicolon or a tab, and in the latter two a decimal comma
     is as good as a point. Empty lines and a line of column names are passed over.
 
+    Parameters
+    ----------
+    path : Path
+        A text file.
+
+    Returns
+    -------
+    list of (float, str)
+        Seconds since the first sample, and name of the talker.
+
     Raises
     ------
     RunError

@@ -40,7 +40,18 @@ class _Row(NamedTuple):
 
 
 def find_recordings(folder: Path) -> list[Path]:
-    """Recordings of a BIDS data set, or of a folder inside it, sorted."""
+    """Recordings of a BIDS data set, or of a folder inside it, sorted.
+
+    Parameters
+    ----------
+    folder : Path
+        The data set, or a folder inside it.
+
+    Returns
+    -------
+    list of Path
+        Main file of each recording.
+    """
     return sorted(path for path in folder.rglob("sub-*eeg.*") if is_recording(path))
 
 
@@ -55,6 +66,11 @@ def read_bids(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> lis
         How signals are prepared.
     overrides : Overrides
         What the user says of it, whatever the data set says.
+
+    Returns
+    -------
+    list of Run
+        One per trial.
 
     Raises
     ------

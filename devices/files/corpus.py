@@ -216,6 +216,10 @@ def evaluate_corpus(
         Who does the work; by default this process.
     progress : callable
         Is called here, as folds are done.
+
+    Returns
+    -------
+    Evaluation
     """
     work, folds = prepare(
         runs,

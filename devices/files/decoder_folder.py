@@ -174,6 +174,18 @@ def save_decoder(folder: Path, decoder: AnyDecoder, facts: Facts) -> None:
 def load_decoder(folder: Path) -> tuple[AnyDecoder, Facts]:
     """Read a decoder that :func:`save_decoder` wrote.
 
+    Parameters
+    ----------
+    folder : Path
+        The decoder.
+
+    Returns
+    -------
+    decoder : LinearDecoder, CcaDecoder or NetworkDecoder
+        Fitted.
+    facts : Facts
+        How well it decodes, and what it was trained on.
+
     Raises
     ------
     DecoderError

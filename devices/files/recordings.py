@@ -51,6 +51,11 @@ class Segment(NamedTuple):
 class Recording:
     """A recording that can be read piece by piece. Made by :func:`open_recording`.
 
+    Parameters
+    ----------
+    read : callable
+        Returns the samples from the first to before the second number given, shape (n, n_channels).
+
     Attributes
     ----------
     spec : StreamSpec
@@ -202,6 +207,11 @@ def open_recording(path: str | Path, stream: str | None = None, overrides: Overr
         have several; None takes the only one there is.
     overrides : Overrides
         What the user says of it, whatever file and data set say.
+
+    Returns
+    -------
+    Recording
+        Its samples are read when they are asked for.
 
     Raises
     ------

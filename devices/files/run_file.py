@@ -173,6 +173,10 @@ def read_run(path: Path, preset: Preset) -> Run:
     preset : Preset
         See :func:`earmark.pipeline.decoding_graph.decoding_graph`.
 
+    Returns
+    -------
+    Run
+
     Raises
     ------
     RunError

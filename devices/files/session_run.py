@@ -58,6 +58,11 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
     neural, talkers, cues : str
         Names of the streams of electrodes, of envelopes with one channel per talker, and of cues.
 
+    Returns
+    -------
+    list of Run
+        One per trial.
+
     Raises
     ------
     RunError

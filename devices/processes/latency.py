@@ -86,7 +86,7 @@ def _percentiles(times: NDArray[np.float64]) -> Latency:
 @contextmanager
 def busy_core() -> Iterator[None]:
     """Let another process keep a core busy meanwhile; it ends with this one, however this one ends."""
-    burner = subprocess.Popen([sys.executable, "-c", _BURN, str(os.getpid())])
+    burner = subprocess.Popen([sys.executable, "-P", "-c", _BURN, str(os.getpid())])
     try:
         yield
     finally:

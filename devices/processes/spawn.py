@@ -8,9 +8,9 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from earmark.devices.processes.shared_memory import FAMILY, family_environment
+from earmark.devices.processes.shared_memory import family_environment
 
 #: Numeric libraries get one thread each in processes that keep time.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -18,20 +18,40 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NU
 #: Signals that are the parent's to heed.
 _TO_PARENT = [getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGTSTP") if hasattr(signal, name)]
 
-_spawning = threading.Lock()
+_spawning = threading.RLock()
 
 
 @contextlib.contextmanager
 def born_deaf() -> Iterator[None]:
-    """Let a child be born deaf to signals; it has to call :func:`leave_signals_to_parent`."""
+    """Let a child be born deaf to signals, and not import modules from the working folder before it has our path.
+
+    The child has to call :func:`leave_signals_to_parent`.
+    """
     blocked = None
     if hasattr(signal, "pthread_sigmask"):
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_PARENT)
     try:
-        yield
+        with _environment({"PYTHONSAFEPATH": "1"}):
+            yield
     finally:
         if blocked is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the children that are started meanwhile."""
+    with _spawning:
+        before = {key: os.environ.get(key) for key in variables}
+        os.environ.update(variables)
+        try:
+            yield
+        finally:
+            for key, value in before.items():
+                if value is None:
+                    os.environ.pop(key, None)
+                else:
+                    os.environ[key] = value
 
 
 @contextlib.contextmanager
@@ -40,20 +60,13 @@ def clean_birth() -> Iterator[None]:
 
     The child has to call :func:`leave_signals_to_parent`.
     """
-    with _spawning, born_deaf():
-        before = {key: os.environ.get(key) for key in (*_ONE_THREAD, FAMILY)}
+    with _spawning, born_deaf(), _environment(dict.fromkeys(_ONE_THREAD, "1") | family_environment()):
         main = sys.modules["__main__"]
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1") | family_environment())
         sys.modules["__main__"] = types.ModuleType("__main__")  # spawn would run it again in the child
         try:
             yield
         finally:
             sys.modules["__main__"] = main
-            for key, value in before.items():
-                if value is None:
-                    os.environ.pop(key, None)
-                else:
-                    os.environ[key] = value
 
 
 def leave_signals_to_parent() -> None:

@@ -27,7 +27,13 @@ _DRAWN = re.compile(r"-?\d{15,20}")
 
 @dataclass(frozen=True, slots=True)
 class StreamSelector:
-    """Which stream to use: all fields that are not empty must match exactly."""
+    """Which stream to use: all fields that are not empty must match exactly.
+
+    Attributes
+    ----------
+    name, type, source_id, host : str
+        What the stream says of itself, and the name of the computer that sends it.
+    """
 
     name: str = ""
     type: str = ""
@@ -139,6 +145,10 @@ def find_streams(selector: StreamSelector, timeout: float, at_least: int = 0) ->
         Longest wait in seconds.
     at_least : int
         Return as soon as this many are found; 0 waits to the end and returns all there are.
+
+    Returns
+    -------
+    list of pylsl.StreamInfo
 
     Raises
     ------

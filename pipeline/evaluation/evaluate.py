@@ -102,6 +102,10 @@ def evaluate(
     progress : callable, optional
         Is told how many folds are done, and of how many.
 
+    Returns
+    -------
+    Evaluation
+
     Raises
     ------
     ValueError

@@ -93,6 +93,10 @@ def mesd(
     comfort : float
         Lowest comfortable gain of the attended talker, where 0 is all ignored and 1 all attended.
 
+    Returns
+    -------
+    Mesd
+
     References
     ----------
     .. [1] Geirnaert, Francart, Bertrand (2020). An interpretable performance metric for auditory attention decoding
@@ -154,6 +158,11 @@ def information_transfer_rate(accuracy: float, window: float, n_talkers: int = 2
     n_talkers : int
         Number of choices.
 
+    Returns
+    -------
+    float
+        Bits per minute.
+
     References
     ----------
     .. [1] Wolpaw et al. (2000). Brain-computer interface technology: a review of the first international meeting.
@@ -200,6 +209,10 @@ def reliability(posterior: NDArray[np.float64], attended: NDArray[np.int64], n_b
         Index of the attended talker.
     n_bins : int
         Bins of equal width between 0 and 1; with two talkers the lower half stays empty.
+
+    Returns
+    -------
+    Reliability
 
     References
     ----------

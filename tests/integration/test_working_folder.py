@@ -13,7 +13,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 #: What the installer writes for a command.
 SCRIPT = "import sys\nfrom earmark.app.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
 #: Our own top-level names, and those of others that a folder with analysis scripts may well hold.
-NAMES = ("app", "pipeline", "devices", "kernels", "signal", "random", "socket", "numpy", "queue")
+NAMES = ("earmark", "app", "pipeline", "devices", "kernels", "signal", "random", "socket", "numpy", "queue")
 NOBODY = f"nobody-{os.getpid()}"
 
 
@@ -70,6 +70,34 @@ def test_by_the_command(folder, tmp_path):
             assert process.wait(60) == 0
         finally:
             process.kill()
+
+
+#: A notebook's worth: children are started by the parts alone, without the command.
+BY_THE_PARTS = """
+import multiprocessing, runpy, sys
+from earmark.devices.processes.spawn import born_deaf, clean_birth
+if __name__ == "__main__":
+    for birth in (born_deaf, clean_birth):
+        with birth():
+            child = multiprocessing.get_context("spawn").Process(target=runpy.run_path, args=(sys.argv[1],))
+            child.start()
+        child.join()
+        assert child.exitcode == 0
+"""
+CHILD = """
+import os, sys
+assert sys.flags.safe_path
+assert not {"", os.getcwd()} & set(sys.path), sys.path
+"""
+
+
+def test_by_a_script_that_uses_the_parts(folder, tmp_path):
+    script, child = tmp_path / "bin" / "script.py", tmp_path / "bin" / "child.py"
+    script.parent.mkdir()
+    script.write_text(BY_THE_PARTS)
+    child.write_text(CHILD)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    subprocess.run([sys.executable, str(script), str(child)], env=environment, check=True, timeout=120)
 
 
 def test_by_the_window(folder, tmp_path, request):

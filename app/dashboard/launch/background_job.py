@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
 
 class Background(QObject):
-    """Runs ``python -m MODULE ARGUMENTS``.
+    """Runs ``python -P -m MODULE ARGUMENTS``.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Background(QObject):
         self._process.setProcessEnvironment(environment)
         self._process.finished.connect(self._finished)
         self._process.errorOccurred.connect(self._broken)
-        self._process.start(sys.executable, ["-m", module, *arguments])
+        self._process.start(sys.executable, ["-P", "-m", module, *arguments])
         self._process.write(given)
         self._process.closeWriteChannel()
 

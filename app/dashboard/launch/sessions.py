@@ -43,7 +43,7 @@ class Launched:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         with self._log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "earmark.app.cli", *arguments],
+                [sys.executable, "-P", "-m", "earmark.app.cli", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
