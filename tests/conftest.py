@@ -16,3 +16,8 @@ if ROOT.resolve() != FOUND or not LINKS.is_dir():
     raise pytest.UsageError(f"'earmark' is imported from {FOUND}, not by the links of {ROOT}: run .ci/links there")
 # Children, too.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(LINKS), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def pytest_collection_modifyitems(items):
+    """Those that wait for real time come first: the others compute while they wait."""
+    items.sort(key=lambda item: "integration" not in item.path.parts)
