@@ -28,9 +28,9 @@ from earmark.app.commands.sound_devices import devices
 from earmark.app.commands.stream import stream
 from earmark.app.commands.streams import streams
 from earmark.app.commands.train import train
-from earmark.app.console import fail, speak_any_encoding, warn
 from earmark.app.doctor import doctor
-from earmark.app.warned import tell_warnings
+from earmark.app.terminal.console import fail, speak_any_encoding, warn
+from earmark.app.terminal.warned import tell_warnings
 from earmark.devices.processes.limits import raise_open_files
 
 

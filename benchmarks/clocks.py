@@ -45,11 +45,11 @@ from earmark.devices.files.run_file import Talker, read_run, write_run
 from earmark.devices.simulate.listener import PRESETS, Listener
 from earmark.devices.sources.continuity import Continuity
 from earmark.devices.sources.lsl_description import make_info
+from earmark.pipeline.attention.decoding_graph import decoding_graph
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.decoding_graph import decoding_graph
-from earmark.pipeline.envelope import EnvelopeConfig
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.nodes.envelope import EnvelopeConfig
+from earmark.pipeline.run import Run
 from earmark.pipeline.stream import Block, ClockMap, Gap, Item, StreamSpec
 
 SFREQ, PACKET = 250.0, 12

@@ -34,7 +34,7 @@ from earmark.pipeline.decoders.linear import PENALTIES, SHRINKS, LinearDecoder, 
 from earmark.pipeline.decoders.moments import moments, total
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.decoders.ridge import Ridge
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 PRESET = replace(EEG, lag_step=1, separable=0.0)  # as the peers do it: every lag, the covariance as it is
 

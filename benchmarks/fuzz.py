@@ -35,12 +35,12 @@ import numpy as np
 import psutil
 import typer
 
-import earmark.app.console as app_console
+import earmark.app.terminal.console as app_console
 import earmark.devices.simulate.player
 from benchmarks.fuzz_inputs import make_inputs
 from earmark.app.command_line import app
 from earmark.app.replay.player import TapePlayer
-from earmark.app.warned import tell_warnings
+from earmark.app.terminal.warned import tell_warnings
 from earmark.devices.files import xdf
 from earmark.devices.files.sealed import Sealer
 

@@ -26,11 +26,11 @@ import psutil
 from earmark.app.commands.demo import simulated_session
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Protocol, RunPlan
-from earmark.app.console import say
-from earmark.app.environment import environment
+from earmark.app.engine.environment import environment
 from earmark.app.replay.verify import Replay
 from earmark.app.report.read_session import session_figures
 from earmark.app.session.supervisor import Supervisor
+from earmark.app.terminal.console import say
 from earmark.devices.files import xdf
 from earmark.devices.files.session_file import Consumed, SessionFile
 from earmark.devices.sources.lsl_log import quiet_liblsl

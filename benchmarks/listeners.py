@@ -38,10 +38,10 @@ from earmark.devices.simulate.listener import PRESETS, Listener, ListenerConfig
 from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
 from earmark.pipeline.decoders.moments import moments
 from earmark.pipeline.decoders.presets import EEG, IEEG, Preset
-from earmark.pipeline.envelope import EnvelopeConfig, speech_envelope
 from earmark.pipeline.evaluation.metrics import chance_limit
-from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.evaluation.score_run import judge
+from earmark.pipeline.nodes.envelope import EnvelopeConfig, speech_envelope
+from earmark.pipeline.run import Run
 from earmark.pipeline.stream import StreamSpec
 
 VOICES = ("Joe", "Ada")

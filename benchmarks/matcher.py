@@ -48,9 +48,9 @@ from earmark.pipeline.decoders.moments import Moments, moments, total
 from earmark.pipeline.decoders.network_decoder import NetworkDecoder, network_preset
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.decoders.training import TrainingConfig
-from earmark.pipeline.envelope import EnvelopeConfig, speech_envelope
-from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.evaluation.splits import time_halves
+from earmark.pipeline.nodes.envelope import EnvelopeConfig, speech_envelope
+from earmark.pipeline.run import Run
 from earmark.pipeline.stream import StreamSpec
 
 #: Who listens in simulated sessions: answers a little more weakly than the typical listener.

@@ -14,7 +14,7 @@ from earmark.app.engine.events_file import copied_decoders
 from earmark.devices.files.session_writer import Digest, SessionWriter
 from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamDescription, describe_xml, make_info
-from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.graph import Graph
 from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
 

@@ -42,7 +42,7 @@ from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.run_file import read_run
 from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 from earmark.pipeline.stream import StreamSpec
 
 ROOT = Path(__file__).parents[1]

@@ -1,9 +1,5 @@
-from .align import Align
-from .attend import Attend
-from .bandpass import Bandpass
-from .decode import Decode
-from .envelope import Envelope, speech_envelope
-from .epochs import Epochs
+from .attention.attend import Attend
+from .attention.decode import Decode
 from .evaluation.evaluate import evaluate
 from .evaluation.metrics import (
     Mesd,
@@ -16,16 +12,20 @@ from .evaluation.metrics import (
     switch_latencies,
 )
 from .evaluation.results import Evaluation
-from .evaluation.run import Run
 from .graph import Graph, Step
-from .high_gamma import HighGamma
 from .node import Node
-from .notch import Notch
-from .pick import Pick
-from .quality import Quality
-from .reblock import Reblock
-from .reference import Reference
-from .resample import Resample
+from .nodes.align import Align
+from .nodes.bandpass import Bandpass
+from .nodes.envelope import Envelope, speech_envelope
+from .nodes.epochs import Epochs
+from .nodes.high_gamma import HighGamma
+from .nodes.notch import Notch
+from .nodes.pick import Pick
+from .nodes.quality import Quality
+from .nodes.reblock import Reblock
+from .nodes.reference import Reference
+from .nodes.resample import Resample
+from .run import Run
 from .stream import Aligned, Block, ChannelQuality, Decision, Epoch, Gap, Marker, StreamSpec, WiringError
 
 __all__ = [

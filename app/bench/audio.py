@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from earmark.app.console import JsonFile
+from earmark.app.terminal.console import JsonFile
 
 if TYPE_CHECKING:
     from earmark.devices.audio.scene import Prepared
@@ -40,8 +40,8 @@ def audio(
     """
     from rich.table import Table
 
-    from earmark.app.console import console, failures, write_json
-    from earmark.app.environment import environment
+    from earmark.app.engine.environment import environment
+    from earmark.app.terminal.console import console, failures, write_json
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()

@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from earmark.app.console import JsonFile
 from earmark.app.engine.latency_stages import STAGES
+from earmark.app.terminal.console import JsonFile
 
 #: Channels, sampling rate in Hz.
 SHAPES = ((64, 500.0), (128, 500.0), (256, 1000.0))
@@ -40,8 +40,8 @@ def dashboard(
     """
     from rich.table import Table
 
-    from earmark.app.console import console, fail, write_json
-    from earmark.app.environment import environment
+    from earmark.app.engine.environment import environment
+    from earmark.app.terminal.console import console, fail, write_json
     from earmark.devices.sources.lsl_log import quiet_liblsl
     from earmark.kernels.extras import install
 

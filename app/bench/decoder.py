@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from earmark.app.console import JsonFile
+from earmark.app.terminal.console import JsonFile
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,8 +40,8 @@ def decoder(
     from rich.table import Table
 
     from earmark.app.commands.compile import quiet_exporter
-    from earmark.app.console import console, failures, write_json
-    from earmark.app.environment import environment
+    from earmark.app.engine.environment import environment
+    from earmark.app.terminal.console import console, failures, write_json
 
     quiet_exporter()
     found: list[dict[str, Any]] = []

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from earmark.app.console import JsonFile
+from earmark.app.terminal.console import JsonFile
 from earmark.kernels.extras import install
 
 #: Channels, sampling rate in Hz.
@@ -63,8 +63,8 @@ def graph(
     """
     from rich.table import Table
 
-    from earmark.app.console import console, write_json
-    from earmark.app.environment import environment
+    from earmark.app.engine.environment import environment
+    from earmark.app.terminal.console import console, write_json
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
@@ -125,9 +125,9 @@ def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, flo
     """Cost of one hop of a session's graph, and of its filters beside SciPy's on the very same blocks, in turn."""
     from scipy.signal import sosfilt, sosfilt_zi
 
-    from earmark.pipeline.bandpass import Bandpass, BandpassConfig
     from earmark.pipeline.iir import Cascade
-    from earmark.pipeline.notch import Notch, NotchConfig
+    from earmark.pipeline.nodes.bandpass import Bandpass, BandpassConfig
+    from earmark.pipeline.nodes.notch import Notch, NotchConfig
     from earmark.pipeline.stream import Block, ClockMap
 
     n = round(HOP_S * sfreq)

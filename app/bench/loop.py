@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from earmark.app.config.backends import BackendName
-from earmark.app.console import JsonFile
+from earmark.app.terminal.console import JsonFile
 from earmark.app.training.runs import DecoderKind
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from earmark.devices.simulate.listener import ListenerConfig
-    from earmark.pipeline.evaluation.run import Run
+    from earmark.pipeline.run import Run
 
 #: What the loop is measured with.
 SFREQ = 1000.0
@@ -65,8 +65,8 @@ def loop(
     """
     from rich.table import Table
 
-    from earmark.app.console import console, fail, failures, write_json
-    from earmark.app.environment import environment
+    from earmark.app.engine.environment import environment
+    from earmark.app.terminal.console import console, fail, failures, write_json
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
@@ -148,8 +148,8 @@ def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> Listener
     from earmark.devices.files.engine_cache import EngineCache
     from earmark.kernels.runtime import BACKENDS
     from earmark.kernels.runtime.backend import Policy
+    from earmark.pipeline.attention.emissions import Emissions
     from earmark.pipeline.decoders.training import TrainingConfig
-    from earmark.pipeline.emissions import Emissions
 
     scatter = Emissions(0.1, -0.1, 0.05, 0.0, 100.0)
     facts = Facts(float("nan"), 0.5, 0, (), N_RUNS * RUN_S, scatter)
@@ -176,7 +176,7 @@ def _measure(
     from earmark.devices.processes.latency import busy_core
     from earmark.devices.simulate.live import ListenerProcess, LiveConfig
     from earmark.devices.sources.lsl import Outlet
-    from earmark.pipeline.envelope import EnvelopeConfig
+    from earmark.pipeline.nodes.envelope import EnvelopeConfig
     from earmark.pipeline.stream import StreamSpec
 
     name, speech = f"bench-{uuid.uuid4().hex[:8]}", Path(__file__).parents[1] / "speech"

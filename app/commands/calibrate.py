@@ -34,12 +34,12 @@ def calibrate(
 
     must_be_toml(session, session.parent / PROTOCOL)
     from earmark.app.config.session import load_config
-    from earmark.app.console import console, fail, failures, say
-    from earmark.app.keyboard import Keyboard
     from earmark.app.session.states import SessionError
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.session.terminal import Screen, in_window, refusals
-    from earmark.app.signals import heeded, stop_on_signals
+    from earmark.app.terminal.console import console, fail, failures, say
+    from earmark.app.terminal.keyboard import Keyboard
+    from earmark.app.terminal.signals import heeded, stop_on_signals
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()

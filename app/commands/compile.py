@@ -50,7 +50,7 @@ def compile_decoder(
     from rich.table import Table
     from rich.text import Text
 
-    from earmark.app.console import console, fail, failures
+    from earmark.app.terminal.console import console, fail, failures
     from earmark.devices.files.decoder_folder import load_decoder
     from earmark.devices.files.engine_cache import EngineCache
     from earmark.devices.files.recorded_run import RunError
@@ -171,7 +171,7 @@ def made_ready(
 def _progress(n: int) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from earmark.app.console import console
+    from earmark.app.terminal.console import console
 
     columns = (
         SpinnerColumn(),

@@ -23,7 +23,7 @@ def dashboard(
     """
     from importlib.util import find_spec
 
-    from earmark.app.console import fail
+    from earmark.app.terminal.console import fail
     from earmark.kernels.extras import install
 
     if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):

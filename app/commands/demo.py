@@ -80,12 +80,12 @@ def demo(
     from earmark.app.commands.report import report
     from earmark.app.config.modes import Mode
     from earmark.app.config.protocol import Calibration, Protocol, RunPlan
-    from earmark.app.console import console, fail, failures
     from earmark.app.engine.events_file import parts
-    from earmark.app.keyboard import Keyboard
     from earmark.app.replay.verdict import CUT_SHORT
     from earmark.app.session.terminal import KEYS, Screen, in_window, refusals
-    from earmark.app.signals import heeded, stop_on_signals
+    from earmark.app.terminal.console import console, fail, failures
+    from earmark.app.terminal.keyboard import Keyboard
+    from earmark.app.terminal.signals import heeded, stop_on_signals
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
@@ -153,8 +153,8 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
     import os
 
     from earmark.app.config.session import parse_config
-    from earmark.app.console import say
     from earmark.app.session.supervisor import Supervisor
+    from earmark.app.terminal.console import say
     from earmark.devices.audio.scene import AudioError
     from earmark.devices.simulate.listener import PRESETS
     from earmark.devices.simulate.live import ListenerProcess, LiveConfig

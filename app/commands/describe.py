@@ -34,7 +34,7 @@ def describe(
 
     must_be_toml(config)
     from earmark.app.config.session import load_config
-    from earmark.app.console import console, failures
+    from earmark.app.terminal.console import console, failures
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
@@ -78,7 +78,7 @@ def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, S
     from earmark.app.engine.inlets import open_inlet
     from earmark.devices.audio.outlets import ENVELOPES, envelopes
     from earmark.devices.files.recordings import open_recording
-    from earmark.pipeline.envelope import EnvelopeConfig
+    from earmark.pipeline.nodes.envelope import EnvelopeConfig
     from earmark.pipeline.stream import StreamSpec
 
     specs: dict[str, StreamSpec] = {}
@@ -131,7 +131,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
     import pylsl
     from rich.table import Table
 
-    from earmark.app.foreign import plain
+    from earmark.app.terminal.foreign import plain
 
     table = Table(title=f"{elapsed:.0f} s")
     for column in ("stream", "state", "samples", "Hz", "age ms", "gaps", "missing", "skipped", "steps"):

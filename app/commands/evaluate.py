@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earmark.app.commands.stream_options import Bads, Channels, ChType, Sfreq, Unit, overrides
-from earmark.app.console import JsonFile
+from earmark.app.terminal.console import JsonFile
 from earmark.app.training.runs import RUNS_HELP, DecoderKind, PresetName
 from earmark.app.training.study import SUBJECT_HELP
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from earmark.app.training.study import Study
     from earmark.devices.sources.overrides import Overrides
     from earmark.pipeline.evaluation.results import Evaluation
-    from earmark.pipeline.evaluation.run import Run
+    from earmark.pipeline.run import Run
 
 
 class ProtocolName(StrEnum):
@@ -85,17 +85,17 @@ def evaluate(
     named at the end. Leaving one run out takes three runs of a listener; posteriors and switch times by them take
     four. Exit status: 0 done, 1 something does not fit, or nothing can be used.
     """
-    from earmark.app.console import console, fail, write_json
-    from earmark.app.outputs import must_be_writable
     from earmark.app.report.html import report_html
+    from earmark.app.terminal.console import console, fail, write_json
+    from earmark.app.terminal.outputs import must_be_writable
     from earmark.app.training.runs import maker, progress
     from earmark.app.training.study import read_study
     from earmark.devices.files.corpus import evaluate_corpus, executor
     from earmark.devices.files.recorded_run import RunError
+    from earmark.pipeline.attention.evidence import EvidenceConfig
     from earmark.pipeline.decoders.decoder import DecoderError
     from earmark.pipeline.decoders.presets import PRESETS
     from earmark.pipeline.evaluation.splits import TRAINED_ELSEWHERE
-    from earmark.pipeline.evidence import EvidenceConfig
     from earmark.pipeline.stream import WiringError
 
     must_be_writable(json_file, html)
@@ -156,7 +156,7 @@ def _windows(runs: Sequence[Run]) -> tuple[float, ...]:
 
 def _enough(runs: Sequence[Run], protocol: str, window_s: float) -> bool:
     """Whether the protocol can be repeated within every training set, as emissions of the evidence need."""
-    from earmark.pipeline.emissions import MIN_WINDOWS
+    from earmark.pipeline.attention.emissions import MIN_WINDOWS
     from earmark.pipeline.evaluation.splits import few, plan
 
     try:
@@ -192,7 +192,7 @@ def _show(found: Evaluation) -> None:
 
     from rich.table import Table
 
-    from earmark.app.console import console
+    from earmark.app.terminal.console import console
 
     def shown(value: float, digits: int = 1) -> str:
         return "-" if math.isnan(value) else f"{value:.{digits}f}"

@@ -60,8 +60,8 @@ def import_run(
     it. Exit status: 0 written, 1 something does not fit, and nothing was written.
     """
     from earmark.app.commands.import_talkers import read_talkers
-    from earmark.app.console import console, fail
-    from earmark.app.outputs import must_be_writable
+    from earmark.app.terminal.console import console, fail
+    from earmark.app.terminal.outputs import must_be_writable
     from earmark.devices.files.attended_file import read_attended
     from earmark.devices.files.recorded_run import RunError
     from earmark.devices.files.recordings import RecordingError, open_recording

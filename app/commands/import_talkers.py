@@ -47,7 +47,7 @@ def read_talkers(texts: Sequence[str], at: Sequence[str], recording: Recording) 
     RunError
         If one of them cannot be understood, or a file cannot be read.
     """
-    from earmark.app.console import console
+    from earmark.app.terminal.console import console
 
     sources = [_source(text) for text in texts]
     starts = _starts(at, [source.name for source in sources], recording)

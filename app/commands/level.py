@@ -36,7 +36,7 @@ def level(
     volume. Exit status: 0 stored, 1 could not play, or the reading makes no sense.
     """
     from earmark.app.config.sound import SoundConfig, TalkerConfig
-    from earmark.app.console import console, fail, failures
+    from earmark.app.terminal.console import console, fail, failures
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.levels import store_level
 

@@ -152,7 +152,7 @@ def new(
     Exit status: 0 written, 1 the folder is there already or cannot be made.
     """
     from earmark.app.commands.calibrate import PROTOCOL as FILE
-    from earmark.app.console import console, fail
+    from earmark.app.terminal.console import console, fail
 
     try:
         session = write_session(folder)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
-    from earmark.app.keyboard import Keyboard
+    from earmark.app.terminal.keyboard import Keyboard
     from earmark.devices.audio.control_block import Status
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.scene import Prepared
@@ -66,14 +66,14 @@ def play(
         must_be_toml(config)
     from earmark.app.config.session import load_sound
     from earmark.app.config.sound import SHIPPED
-    from earmark.app.console import console, fail, failures, say
-    from earmark.app.keyboard import Keyboard
-    from earmark.app.signals import stop_on_signals
+    from earmark.app.terminal.console import console, fail, failures, say
+    from earmark.app.terminal.keyboard import Keyboard
+    from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.outlets import SoundOutlets
     from earmark.devices.audio.prepare import prepare
     from earmark.devices.sources.lsl_log import quiet_liblsl
-    from earmark.pipeline.envelope import EnvelopeConfig
+    from earmark.pipeline.nodes.envelope import EnvelopeConfig
 
     quiet_liblsl()
     stop = stop_on_signals()
@@ -123,7 +123,7 @@ def _watch(
     """Do what the keys say and show what is heard, until there is a reason to end."""
     from rich.live import Live
 
-    from earmark.app.console import console, say
+    from earmark.app.terminal.console import console, say
 
     desk = Desk(engine)
     display = Display(engine, prepared, desk)

@@ -33,12 +33,12 @@ def record(
     must_be_toml(config)
     from earmark.app.commands.describe import live_table
     from earmark.app.config.session import load_config
-    from earmark.app.console import console, fail, failures, say
     from earmark.app.engine.engine import Engine
+    from earmark.app.engine.environment import environment
     from earmark.app.engine.events_file import copied_decoders
-    from earmark.app.environment import environment
-    from earmark.app.foreign import plain
-    from earmark.app.signals import stop_on_signals
+    from earmark.app.terminal.console import console, fail, failures, say
+    from earmark.app.terminal.foreign import plain
+    from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.files.subjects import whose
     from earmark.devices.processes.recorder import Recorder, RecordingFailed
     from earmark.devices.sources.lsl_log import quiet_liblsl
@@ -109,7 +109,7 @@ def _watch(
     from rich.live import Live
 
     from earmark.app.commands.describe import live_table
-    from earmark.app.console import console, say
+    from earmark.app.terminal.console import console, say
 
     begun = time.monotonic()
     watched = begun

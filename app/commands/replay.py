@@ -35,9 +35,9 @@ def replay(
     import numpy as np
     from rich.table import Table
 
-    from earmark.app.console import console, fail, failures
-    from earmark.app.foreign import plain
-    from earmark.app.outputs import must_be_writable
+    from earmark.app.terminal.console import console, fail, failures
+    from earmark.app.terminal.foreign import plain
+    from earmark.app.terminal.outputs import must_be_writable
 
     if watch:
         if verify or out is not None:
@@ -108,10 +108,10 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
     import contextlib
     import tempfile
 
-    from earmark.app.console import console, failures, say
     from earmark.app.replay.session import ReplaySession
     from earmark.app.session.terminal import in_window, refusals
-    from earmark.app.signals import stop_on_signals
+    from earmark.app.terminal.console import console, failures, say
+    from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()

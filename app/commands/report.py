@@ -18,11 +18,11 @@ def report(
     The report goes into the folder. Everything is computed from the recording, by replaying it. Exit status: 0 written,
     1 something is missing.
     """
-    from earmark.app.console import console, fail, failures
-    from earmark.app.outputs import must_be_writable
     from earmark.app.report.page import page_html, percent
     from earmark.app.report.read_session import session_figures
-    from earmark.app.report.worth import limit_words, run_words
+    from earmark.app.terminal.console import console, fail, failures
+    from earmark.app.terminal.outputs import must_be_writable
+    from earmark.app.training.worth import limit_words, run_words
     from earmark.devices.files.decoder_folder import load_decoder
     from earmark.pipeline.decoders.decoder import DecoderError
 

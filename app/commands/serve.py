@@ -25,10 +25,10 @@ def serve(
 
     must_be_toml(session, session.parent / PROTOCOL)
     from earmark.app.config.session import load_config
-    from earmark.app.console import failures, say
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.session.terminal import in_window, refusals
-    from earmark.app.signals import stop_on_signals
+    from earmark.app.terminal.console import failures, say
+    from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
@@ -58,8 +58,8 @@ def control(
     Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' runs in FOLDER. Talkers go
     by name, or count from 0. Exit status: 0 done, 1 refused, or no session is under way there.
     """
-    from earmark.app.console import console, fail
     from earmark.app.session.channel import ChannelError, Client
+    from earmark.app.terminal.console import console, fail
 
     given = {}
     for argument in arguments or []:

@@ -8,9 +8,9 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from earmark.app.console import console, fail
 from earmark.app.doctor.check import ProbeError, probe
-from earmark.app.foreign import plain
+from earmark.app.terminal.console import console, fail
+from earmark.app.terminal.foreign import plain
 
 #: Exit status where there is no sound device.
 NO_DEVICES = 3

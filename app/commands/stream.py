@@ -40,7 +40,7 @@ def stream(
     says so in its description, and its time stamps advance as they did when it was recorded. Exit status: 0 played to
     the end, 1 could not be played, 2 wrong usage, 130 ended by Ctrl-C.
     """
-    from earmark.app.console import console, fail
+    from earmark.app.terminal.console import console, fail
     from earmark.devices.files.recordings import RecordingError, open_recording
     from earmark.devices.simulate.player import Player
     from earmark.devices.sources.lsl_description import StreamError
@@ -72,7 +72,7 @@ def stream(
 def _play(player: Player, duration: float, wait: bool) -> None:
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from earmark.app.console import console
+    from earmark.app.terminal.console import console
 
     columns = (
         TextColumn("{task.fields[played]} / {task.fields[total_time]}", markup=False),

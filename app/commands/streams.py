@@ -14,8 +14,8 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from earmark.app.console import JsonFile, console, fail, write_json
-from earmark.app.foreign import plain
+from earmark.app.terminal.console import JsonFile, console, fail, write_json
+from earmark.app.terminal.foreign import plain
 from earmark.devices.sources.stamp_clock import FAR_S, other_clock
 
 if TYPE_CHECKING:

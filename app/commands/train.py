@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from earmark.devices.files.decoder_folder import AnyDecoder, Facts
+    from earmark.pipeline.attention.emissions import Emissions
     from earmark.pipeline.decoders.presets import Preset
-    from earmark.pipeline.emissions import Emissions
-    from earmark.pipeline.evaluation.run import Run
+    from earmark.pipeline.run import Run
 
     Maker = Callable[[], AnyDecoder]
 
@@ -52,8 +52,8 @@ def train(
     command goes on after the last epoch. Runs that cannot be used are left out, and named at the end. Exit status: 0
     trained, 1 something does not fit, or nothing can be used.
     """
-    from earmark.app.console import fail
-    from earmark.app.outputs import must_take_files
+    from earmark.app.terminal.console import fail
+    from earmark.app.terminal.outputs import must_take_files
     from earmark.app.training.runs import decoder_preset, maker
     from earmark.app.training.study import read_study
     from earmark.devices.files.recorded_run import RunError
@@ -116,12 +116,12 @@ def train_and_save(
     """
     import math
 
-    from earmark.app.console import console
-    from earmark.app.report.worth import AGAIN, level_words, limit_words, no_better
+    from earmark.app.terminal.console import console
     from earmark.app.training.runs import progress
+    from earmark.app.training.worth import AGAIN, level_words, limit_words, no_better
     from earmark.devices.files.corpus import evaluate_corpus
     from earmark.devices.files.decoder_folder import Facts, fingerprint, save_decoder
-    from earmark.pipeline.emissions import MIN_WINDOWS
+    from earmark.pipeline.attention.emissions import MIN_WINDOWS
     from earmark.pipeline.evaluation.splits import learnable
 
     window, n_talkers = preset.window, len(runs[0].talker_names)
@@ -183,8 +183,8 @@ def held_out_emissions(runs: Sequence[Run], make: Maker, preset: Preset) -> Emis
     ValueError
         If there are too few decisions.
     """
+    from earmark.pipeline.attention.evidence import EvidenceConfig
     from earmark.pipeline.evaluation.fold import FoldWork
-    from earmark.pipeline.evidence import EvidenceConfig
 
     evidence = EvidenceConfig(n_talkers=len(runs[0].talker_names), hop_s=preset.hop, window_s=preset.window)
     return FoldWork(make, "leave-one-run-out", (preset.window,), 0, 0, 5.0, evidence).emissions(runs)

@@ -19,23 +19,23 @@ from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.journal import JOURNAL
 from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.devices.sources.overrides import OverrideError, Overrides
-from earmark.pipeline.align import Align
-from earmark.pipeline.attend import Attend, AttendConfig
-from earmark.pipeline.bandpass import Bandpass
+from earmark.pipeline.attention.attend import Attend, AttendConfig
+from earmark.pipeline.attention.decoding_graph import CONTROL, decoding_graph
+from earmark.pipeline.attention.emissions import N_TALKERS, TALKERS, Emissions
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.decoders.presets import PRESETS
-from earmark.pipeline.decoding_graph import CONTROL, decoding_graph
-from earmark.pipeline.emissions import N_TALKERS, TALKERS, Emissions
-from earmark.pipeline.envelope import Envelope
-from earmark.pipeline.epochs import Epochs
 from earmark.pipeline.graph import Graph, Step
-from earmark.pipeline.high_gamma import HighGamma
-from earmark.pipeline.notch import Notch
-from earmark.pipeline.pick import Pick
-from earmark.pipeline.quality import Quality
-from earmark.pipeline.reblock import Reblock
-from earmark.pipeline.reference import Reference
-from earmark.pipeline.resample import Resample
+from earmark.pipeline.nodes.align import Align
+from earmark.pipeline.nodes.bandpass import Bandpass
+from earmark.pipeline.nodes.envelope import Envelope
+from earmark.pipeline.nodes.epochs import Epochs
+from earmark.pipeline.nodes.high_gamma import HighGamma
+from earmark.pipeline.nodes.notch import Notch
+from earmark.pipeline.nodes.pick import Pick
+from earmark.pipeline.nodes.quality import Quality
+from earmark.pipeline.nodes.reblock import Reblock
+from earmark.pipeline.nodes.reference import Reference
+from earmark.pipeline.nodes.resample import Resample
 from earmark.pipeline.stream import StreamSpec
 
 if typing.TYPE_CHECKING:

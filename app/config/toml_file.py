@@ -52,7 +52,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
 
 def must_be_toml(*paths: Path) -> None:
     """End the command unless these files can be read and are TOML."""
-    from earmark.app.console import fail
+    from earmark.app.terminal.console import fail
 
     for path in paths:
         try:

@@ -22,7 +22,7 @@ from earmark.app.dashboard.frame.window import Window
 from earmark.app.dashboard.launch.process import make_application
 from earmark.app.dashboard.launch.sessions import board_of
 from earmark.app.session.channel import Client
-from earmark.pipeline.gain_control import STALE_S, Situation
+from earmark.pipeline.attention.gain_control import STALE_S, Situation
 
 #: Where pictures go, their size in pixels, seconds of the run before they are taken, and the longest wait, s.
 HERE, SIZE, AFTER_S, PATIENCE_S = Path(__file__).parent, (1280, 720), 45.0, 300.0

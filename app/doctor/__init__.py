@@ -10,9 +10,9 @@ from functools import partial
 from rich.table import Column, Table
 from rich.text import Text
 
-from earmark.app.console import JsonFile, console, fail, write_json
 from earmark.app.doctor import machine, media, network
 from earmark.app.doctor.check import Check, Status
+from earmark.app.terminal.console import JsonFile, console, fail, write_json
 
 log = logging.getLogger(__name__)
 

@@ -93,7 +93,7 @@ def run(pipe: Connection) -> None:
     """
     leave_signals_to_parent()
     from earmark.app.config.session import ConfigError
-    from earmark.app.warned import WARNING, tell_warnings
+    from earmark.app.terminal.warned import WARNING, tell_warnings
     from earmark.devices.audio.scene import AudioError
     from earmark.devices.sources.lsl import Sender
     from earmark.devices.sources.lsl_description import StreamError

@@ -21,9 +21,9 @@ import pylsl
 
 from earmark.app.config.session import Config, ConfigError
 from earmark.app.engine.child import EngineJob
+from earmark.app.engine.environment import environment
 from earmark.app.engine.events_file import copied_decoders, events_file, heard_line
 from earmark.app.engine.process import EngineProcess
-from earmark.app.environment import environment
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.rings import Entry
 from earmark.devices.audio.scene import AudioError
@@ -33,7 +33,7 @@ from earmark.devices.processes.recorder import Recorder, RecordingFailed
 from earmark.devices.processes.shared_memory import discard
 from earmark.devices.sources.lsl import Sender
 from earmark.devices.sources.lsl_description import StreamError
-from earmark.pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
+from earmark.pipeline.attention.gain_control import FALLBACK_RAMP_S, LOST_S
 from earmark.pipeline.stream import WiringError
 
 #: Seconds between looks at the engine, and at the recorder.

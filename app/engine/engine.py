@@ -25,8 +25,8 @@ from earmark.devices.sources.fieldtrip_inlet import FieldTripInlet
 from earmark.devices.sources.lsl import Arrival, Inlet, Outlet, Sender
 from earmark.devices.sources.lsl_description import StreamDescription
 from earmark.devices.sources.lsl_search import Search
-from earmark.pipeline.attend import Attend
-from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.attention.attend import Attend
+from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.graph import Graph
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item, Marker, StreamSpec
 

@@ -20,7 +20,7 @@ from earmark.devices.processes.network_lanes import NetworkLanes
 from earmark.kernels.runtime import BACKENDS
 from earmark.kernels.runtime.backend import TOLERANCE, BackendError, Policy, Precision
 from earmark.kernels.runtime.parity import SLACK, Reference, check
-from earmark.pipeline.attend import Attend
+from earmark.pipeline.attention.attend import Attend
 from earmark.pipeline.decoders.network_decoder import NetworkDecoder
 from earmark.pipeline.graph import Graph
 from earmark.pipeline.stream import StreamSpec

@@ -11,7 +11,7 @@ import pylsl
 
 from earmark.app.engine.engine import Engine
 from earmark.app.engine.ledger import Latencies
-from earmark.pipeline.attend import MAX_BAD
+from earmark.pipeline.attention.attend import MAX_BAD
 from earmark.pipeline.stream import ELECTRODES
 
 if TYPE_CHECKING:

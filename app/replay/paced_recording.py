@@ -13,7 +13,7 @@ import pylsl
 
 from earmark.devices.files.session_file import Consumed, Event, Noted, SessionFile
 from earmark.devices.files.session_run import ATTEND
-from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.stream import Marker
 
 #: A replay that is later than this, in seconds, goes on where it is: it never hurries.

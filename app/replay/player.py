@@ -25,8 +25,8 @@ from earmark.app.session.task import cue_words
 from earmark.devices.files.session_file import Consumed, Event, Noted, SessionFile
 from earmark.devices.files.session_run import CUES
 from earmark.devices.files.xdf import XdfError
+from earmark.pipeline.attention.gain_control import FALLBACK_RAMP_S, LOST_S
 from earmark.pipeline.decoders.decoder import DecoderError
-from earmark.pipeline.gain_control import FALLBACK_RAMP_S, LOST_S
 from earmark.pipeline.graph import Graph
 from earmark.pipeline.stream import Decision, WiringError
 

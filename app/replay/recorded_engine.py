@@ -13,7 +13,7 @@ from earmark.app.engine.ledger import Latencies, Ledger
 from earmark.devices.files.journal import ANSWER
 from earmark.devices.files.session_file import Consumed, Event, Noted
 from earmark.devices.sources.lsl_description import StreamDescription
-from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.stream import Block, ChannelQuality, Decision, Gap, Item, Marker
 
 #: Seconds without samples after which a stream is one of those that the recording says are lost.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from earmark.app.environment import environment
+from earmark.app.engine.environment import environment
 from earmark.app.replay.verify import TOLERANCE, Replay
 from earmark.devices.files.session_file import SessionFile
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from earmark.app.foreign import escaped as escape
+from earmark.app.terminal.foreign import escaped as escape
 
 #: Size in user units; the page scales it.
 WIDTH, HEIGHT = 640, 400

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from earmark.app.engine.latency_stages import STAGES, TOTAL, StageTimer
 from earmark.devices.files.session_run import REORIENT_S
 from earmark.devices.sources.rate import BLIND, LOST, percent, rate_words
+from earmark.pipeline.attention.gain_control import STALE_S, Situation
 from earmark.pipeline.evaluation.metrics import chance_limit, switch_latencies
-from earmark.pipeline.gain_control import STALE_S, Situation
 from earmark.pipeline.stream import Decision
 
 #: Seconds after a cue from which on decisions are expected to be right.
@@ -106,7 +106,7 @@ class Grid:
     newest : array of int, shape (n,)
         Index of the newest scored decision; -1 if there is none.
     fresh : array of bool, shape (n,)
-        Whether that one is at most :data:`earmark.pipeline.gain_control.STALE_S` old.
+        Whether that one is at most :data:`earmark.pipeline.attention.gain_control.STALE_S` old.
     """
 
     times: NDArray[np.float64]

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from earmark.app.foreign import escaped as escape
 from earmark.app.report.chart_svg import Axis, Chart
+from earmark.app.terminal.foreign import escaped as escape
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --faint: #60656c; --rule: #d9dce0; --grid: #e9ebee;

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from earmark.app.config.modes import Mode
 from earmark.app.engine.events_file import ANSWER, NOTE, TRIM
-from earmark.app.foreign import escaped as escape
 from earmark.app.report.chart_svg import Axis, Chart, Points
 from earmark.app.report.figures import SessionFigures, shaky, tmr
 from earmark.app.report.html import STYLE, accuracy_chart, by_window, table
-from earmark.app.report.worth import level_words, limit_words, run_words
+from earmark.app.terminal.foreign import escaped as escape
+from earmark.app.training.worth import level_words, limit_words, run_words
 from earmark.devices.files.decoder_folder import Facts
 
 #: Colours of talkers, as in the window, on light and on dark paper; and dashes of their lines.

@@ -21,7 +21,7 @@ def figures_of(folder: Path) -> dict[str, Any]:
         If it cannot be replayed, or holds no decision.
     """
     from earmark.app.report.read_session import session_figures
-    from earmark.app.report.worth import run_words
+    from earmark.app.training.worth import run_words
     from earmark.devices.files.decoder_folder import load_decoder
 
     recording = folder / "loop.xdf"

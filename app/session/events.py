@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pylsl
 
-from earmark.app.foreign import plain
+from earmark.app.terminal.foreign import plain
 
 #: Newest events that a board shows.
 N_SHOWN = 200

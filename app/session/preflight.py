@@ -15,18 +15,18 @@ import numpy as np
 from earmark.app.config.session import Config, ConfigError, OutputConfig
 from earmark.app.engine.engine import Engine
 from earmark.app.engine.signals import RING_S
-from earmark.app.report.worth import decoder_words
 from earmark.app.session.check import Check
+from earmark.app.training.worth import decoder_words
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.processes.recorder import RING_BYTES
 from earmark.devices.processes.shared_memory import MORE_ROOM, PLACE, free_bytes
 from earmark.devices.sources.lsl_description import StreamDescription, StreamError
 from earmark.devices.sources.rate import LOST, percent
-from earmark.pipeline.attend import MAX_BAD
-from earmark.pipeline.pick import Pick, PickConfig
-from earmark.pipeline.quality import Quality, QualityConfig
-from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.attention.attend import MAX_BAD
+from earmark.pipeline.nodes.pick import Pick, PickConfig
+from earmark.pipeline.nodes.quality import Quality, QualityConfig
+from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import ELECTRODES, StreamSpec, WiringError
 
 #: Seconds of signal that are looked at: what is amiss with a channel shows within four.

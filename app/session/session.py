@@ -15,18 +15,18 @@ from earmark.app.config.session import Config, ConfigError
 from earmark.app.engine.closed_loop import Loop
 from earmark.app.engine.events_file import NOTE, TRIM
 from earmark.app.engine.status import useless
-from earmark.app.report.worth import decoder_words
 from earmark.app.session.check import Check
 from earmark.app.session.preflight import preflight
 from earmark.app.session.sound import SessionSound, Trim
 from earmark.app.session.states import NEXT, SessionError, State
 from earmark.app.session.task import Part
 from earmark.app.session.training import refuse_short
+from earmark.app.training.worth import decoder_words
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.session_run import CUES
 from earmark.devices.sources.lsl import Outlet
-from earmark.pipeline.steering import Steering, SteeringConfig
+from earmark.pipeline.attention.steering import Steering, SteeringConfig
 from earmark.pipeline.stream import StreamSpec
 
 #: Seconds in which gains follow the operator.

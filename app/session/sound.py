@@ -13,7 +13,7 @@ from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.outlets import SoundOutlets
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.scene import AudioError
-from earmark.pipeline.envelope import EnvelopeConfig
+from earmark.pipeline.nodes.envelope import EnvelopeConfig
 
 #: Seconds in which the others join a talker who was announced.
 CUE_RAMP_S = 0.5

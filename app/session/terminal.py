@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import threading
     from pathlib import Path
 
-    from earmark.app.keyboard import Keyboard
     from earmark.app.session.session import Session
     from earmark.app.session.supervisor import Supervisor
+    from earmark.app.terminal.keyboard import Keyboard
 
 #: Seconds between looks.
 LOOK_S = 0.1
@@ -29,9 +29,9 @@ def in_window(folder: Path) -> str:
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn what a session refuses into a message and exit status 1."""
-    from earmark.app.console import fail
     from earmark.app.session.channel import ChannelError
     from earmark.app.session.states import SessionError
+    from earmark.app.terminal.console import fail
 
     try:
         yield
@@ -60,7 +60,7 @@ class Screen:
         from rich.live import Live
         from rich.text import Text
 
-        from earmark.app.console import console
+        from earmark.app.terminal.console import console
 
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while not self._session.wait(0):
@@ -76,7 +76,7 @@ class Screen:
 
     def tell(self) -> None:
         """Print the events so far."""
-        from earmark.app.console import say
+        from earmark.app.terminal.console import say
 
         self._events.tell(say)
 
@@ -86,7 +86,7 @@ class Screen:
 
     def agree(self, question: str, stop: threading.Event) -> bool:
         """Ask for y or n; Enter and the end of the terminal are y."""
-        from earmark.app.console import say
+        from earmark.app.terminal.console import say
 
         say(question)
         while not stop.is_set():
@@ -96,7 +96,7 @@ class Screen:
         return True
 
     def _press(self, key: str) -> None:
-        from earmark.app.console import say
+        from earmark.app.terminal.console import say
 
         question = self._question
         if question != self._asked:

@@ -10,8 +10,8 @@ from earmark.app.config.protocol import Cue, ProtocolError
 from earmark.app.config.session import AttentionConfig
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.session_run import REORIENT_S
+from earmark.pipeline.attention.emissions import MIN_WINDOWS
 from earmark.pipeline.decoders.presets import PRESETS
-from earmark.pipeline.emissions import MIN_WINDOWS
 
 
 class TrainingError(RuntimeError):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earmark.app.console import console
+from earmark.app.terminal.console import console
 from earmark.app.training.runs import DecoderKind
 from earmark.devices.files.checkpoint import read_checkpoint, write_checkpoint
 from earmark.devices.files.decoder_folder import fingerprint, load_decoder
@@ -18,7 +18,7 @@ from earmark.pipeline.decoders.network_decoder import NetworkDecoder
 from earmark.pipeline.decoders.training import TrainingConfig
 
 if TYPE_CHECKING:
-    from earmark.pipeline.evaluation.run import Run
+    from earmark.pipeline.run import Run
 
 
 def settings(

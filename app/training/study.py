@@ -12,7 +12,7 @@ from earmark.devices.sources.overrides import NOTHING, Overrides
 
 if TYPE_CHECKING:
     from earmark.pipeline.decoders.presets import Preset
-    from earmark.pipeline.evaluation.run import Run
+    from earmark.pipeline.run import Run
 
 SUBJECT_HELP = (
     "NAME=PATH: who listened to a recording, or to all below a folder, where neither the recording nor its folder says "
@@ -60,7 +60,7 @@ class Study:
 
     def tell(self) -> None:
         """Say which recordings were left out, and why: the last words of a command."""
-        from earmark.app.console import console
+        from earmark.app.terminal.console import console
 
         if said := self.reasons():
             console.print(said.lstrip(), markup=False, highlight=False)
@@ -195,7 +195,7 @@ def _own_names(found: Sequence[tuple[Path, Run]]) -> list[Run]:
 def _say_what_is_doubtful(runs: Sequence[Run]) -> None:
     import numpy as np
 
-    from earmark.app.console import console
+    from earmark.app.terminal.console import console
 
     listeners = sorted({run.subject for run in runs})
     counts = [f"{name} ({sum(run.subject == name for run in runs)})" for name in listeners]

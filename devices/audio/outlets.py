@@ -13,7 +13,7 @@ from earmark.devices.audio.rings import Entry, PcmReader
 from earmark.devices.audio.scene import Scene
 from earmark.devices.sources.lsl import Outlet
 from earmark.devices.sources.lsl_description import make_info
-from earmark.pipeline.envelope import Envelope, EnvelopeConfig
+from earmark.pipeline.nodes.envelope import Envelope, EnvelopeConfig
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 #: Ending of the name of the stream of envelopes.

@@ -28,7 +28,7 @@ from earmark.devices.files.run_file import Talker, feature_spec
 from earmark.devices.files.speech_file import common_rate, read_speech
 from earmark.devices.sources.overrides import NOTHING, Overrides
 from earmark.pipeline.decoders.presets import Preset
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 
 class _Row(NamedTuple):

@@ -17,13 +17,13 @@ from threadpoolctl import threadpool_limits
 
 from earmark.devices.processes.spawn import born_deaf, leave_signals_to_parent
 from earmark.kernels.extras import install
+from earmark.pipeline.attention.evidence import EvidenceConfig
 from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.evaluation.evaluate import WINDOWS, prepare
 from earmark.pipeline.evaluation.fold import FoldResult, FoldWork
 from earmark.pipeline.evaluation.results import Evaluation, summarise
-from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.evaluation.splits import Fold
-from earmark.pipeline.evidence import EvidenceConfig
+from earmark.pipeline.run import Run
 
 #: Told how many folds are done, and of how many.
 Progress = Callable[[int, int], None]

@@ -20,14 +20,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from earmark.devices.files.regular_file import open_regular
+from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.decoders.cca import CcaDecoder
 from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec
 from earmark.pipeline.decoders.linear import Chosen, LinearDecoder
 from earmark.pipeline.decoders.moments import Moments
 from earmark.pipeline.decoders.presets import Preset
-from earmark.pipeline.emissions import Emissions
 from earmark.pipeline.evaluation.metrics import chance_limit
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 if TYPE_CHECKING:
     from earmark.pipeline.decoders.network_decoder import NetworkDecoder

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from earmark.devices.files.timeline import read_timeline
 from earmark.devices.sources.stamps import STEP_S
+from earmark.pipeline.attention.decoding_graph import NEURAL, decoding_graph
 from earmark.pipeline.decoders.presets import Preset
-from earmark.pipeline.decoding_graph import NEURAL, decoding_graph
-from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.graph import Graph
+from earmark.pipeline.run import Run
 from earmark.pipeline.stream import Aligned, Block, ClockMap, Gap, Item, StreamSpec, WiringError
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def cut(
     source, subject : str
         What errors call the recording, and who listened.
     graph : Graph
-        From :func:`earmark.pipeline.decoding_graph.decoding_graph`, not yet open.
+        From :func:`earmark.pipeline.attention.decoding_graph.decoding_graph`, not yet open.
     specs : mapping of str to StreamSpec
         Of the streams that it is fed.
     items : iterable of (str, Item)

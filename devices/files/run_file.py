@@ -26,7 +26,7 @@ from earmark.devices.files.sealed import Sealer, Soundness, seal_streams, seal_t
 from earmark.devices.files.subjects import whose
 from earmark.devices.sources.lsl_description import DTYPES, StreamDescription, StreamError, describe_xml, make_info
 from earmark.pipeline.decoders.presets import Preset
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 from earmark.pipeline.stream import StreamSpec
 
 log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ def read_run(path: Path, preset: Preset) -> Run:
     path : Path
         Written by :func:`write_run`.
     preset : Preset
-        See :func:`earmark.pipeline.decoding_graph.decoding_graph`.
+        See :func:`earmark.pipeline.attention.decoding_graph.decoding_graph`.
 
     Returns
     -------

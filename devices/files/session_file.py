@@ -25,7 +25,7 @@ from earmark.devices.files.old_sessions import describe_old
 from earmark.devices.files.sealed import Soundness, Stretch, seal_text, stretches
 from earmark.devices.sources.lsl_description import DTYPES, StreamDescription, StreamError, describe_xml
 from earmark.devices.sources.overrides import OverrideError, Overrides
-from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.stream import Block, ClockMap, Gap, Item, Marker
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from earmark.devices.files.recorded_run import RunError, Trial, cut
 from earmark.devices.files.session_file import Consumed, Damaged, SessionFile
 from earmark.devices.files.subjects import whose
+from earmark.pipeline.attention.decoding_graph import decoding_graph
 from earmark.pipeline.decoders.presets import Preset
-from earmark.pipeline.decoding_graph import decoding_graph
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 from earmark.pipeline.stream import Item, Marker
 
 log = logging.getLogger(__name__)

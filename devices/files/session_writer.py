@@ -16,7 +16,7 @@ from earmark.devices.files.journal import JOURNAL
 from earmark.devices.files.sealed import Sealer
 from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamDescription, make_info
-from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.stream import (
     Aligned,
     Block,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.stored_envelope import read_npz, stored_rate
-from earmark.pipeline.envelope import Envelope, EnvelopeConfig, speech_envelope
+from earmark.pipeline.nodes.envelope import Envelope, EnvelopeConfig, speech_envelope
 from earmark.pipeline.stream import StreamSpec, WiringError
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from earmark.pipeline.decoders.decoder import DecoderError, Projections, check_window, correlate
 from earmark.pipeline.decoders.linear import LinearDecoder, leave_one_run_out
 from earmark.pipeline.decoders.moments import Moments, lagged_product, moments
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 #: Below this many windows nothing is said about how scores scatter.
 MIN_WINDOWS = 8

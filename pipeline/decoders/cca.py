@@ -15,7 +15,7 @@ from earmark.pipeline.decoders.linear import PENALTIES, SHRINKS, Chosen, make_sp
 from earmark.pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
 from earmark.pipeline.decoders.presets import IEEG, Preset
 from earmark.pipeline.decoders.ridge import Ridge
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 #: Ridge on the stimulus side, in units of its average variance: neighbouring lags of an envelope are nearly equal.
 STIMULUS_PENALTY = 0.03

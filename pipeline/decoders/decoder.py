@@ -10,8 +10,8 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.node import State
+from earmark.pipeline.run import Run
 
 #: What varies less than this part of its own size is constant.
 FLAT = 1e-24

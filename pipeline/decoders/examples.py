@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 #: Windows in a segment at most: the signal that comes before the first is paid for once.
 MOST_WINDOWS = 4

@@ -13,7 +13,7 @@ from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec, Project
 from earmark.pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
 from earmark.pipeline.decoders.presets import EEG, Preset
 from earmark.pipeline.decoders.ridge import backward
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 #: Penalties tried, in units of the variance of an average lagged channel.
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)

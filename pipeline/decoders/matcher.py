@@ -27,7 +27,7 @@ from earmark.pipeline.decoders.networks import (
 from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.decoders.spatial import SpatialAttention, head_coordinates
 from earmark.pipeline.decoders.training import TrainingConfig, contrastive
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 #: Runs are added up to so many groups, each held out in turn, to choose the penalties of the linear components.
 N_GROUPS = 5

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from earmark.pipeline.decoders.examples import HELD_OUT, Batch, Examples
 from earmark.pipeline.decoders.networks import Listener, MatchNetwork, eager, multiply_adds, n_parameters
 from earmark.pipeline.decoders.presets import EEG, Preset
 from earmark.pipeline.decoders.training import Epoch, Training, TrainingConfig, margins, mixture
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 #: Decision window in seconds: what networks are trained on, too.
 WINDOW_S = 3.0

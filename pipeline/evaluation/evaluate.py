@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from earmark.pipeline.attention.evidence import EvidenceConfig
 from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.evaluation.fold import FoldWork
 from earmark.pipeline.evaluation.results import Evaluation, summarise
-from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.evaluation.splits import Fold, plan
-from earmark.pipeline.evidence import EvidenceConfig
+from earmark.pipeline.run import Run
 
 #: Decision windows in seconds.
 WINDOWS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig
 from earmark.pipeline.decoders.decoder import Decoder
-from earmark.pipeline.emissions import Emissions
-from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.evaluation.score_run import Projected, RunResult, judge
 from earmark.pipeline.evaluation.splits import Fold, plan
-from earmark.pipeline.evidence import AttentionFilter, EvidenceConfig
+from earmark.pipeline.run import Run
 
 
 @dataclass(frozen=True, slots=True)

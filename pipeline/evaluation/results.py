@@ -22,8 +22,8 @@ from earmark.pipeline.evaluation.metrics import (
     mesd,
     reliability,
 )
-from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.evaluation.score_run import RunResult, WindowResult
+from earmark.pipeline.run import Run
 
 #: A figure for each decision window in seconds.
 ByWindow = dict[float, float]

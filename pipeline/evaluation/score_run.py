@@ -9,10 +9,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.pipeline.attention.evidence import AttentionFilter
 from earmark.pipeline.decoders.decoder import Decoder, correlate
 from earmark.pipeline.evaluation.metrics import switch_latencies
-from earmark.pipeline.evaluation.run import Run
-from earmark.pipeline.evidence import AttentionFilter
+from earmark.pipeline.run import Run
 
 #: A shift that makes talkers this similar to what was really heard is no null.
 SIMILAR = 0.5

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 
 def _recording(run: Run) -> str:

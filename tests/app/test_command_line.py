@@ -146,7 +146,7 @@ def test_json_that_cannot_be_written_is_said(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes")
 def test_a_reader_that_goes_away_ends_a_command_that_only_tells():
     script = """if 1:
-        from earmark.app.console import console
+        from earmark.app.terminal.console import console
         for n in range(10**9):
             console.print(n)
     """
@@ -161,7 +161,7 @@ def test_a_reader_that_goes_away_ends_a_command_that_only_tells():
 def test_ctrl_z_does_not_stop_a_session_and_says_so():
     script = """if 1:
         import sys
-        from earmark.app.signals import stop_on_signals
+        from earmark.app.terminal.signals import stop_on_signals
         stop = stop_on_signals()
         print("ready", flush=True)
         stop.wait()
@@ -236,7 +236,7 @@ def test_a_terminal_of_another_encoding_is_no_reason_to_fail(foreign, tmp_path):
     assert done.returncode in (0, 1)
     assert b"Traceback" not in done.stderr
     said = "say('a \\u2026 b \\u2192 c \\u65e5'); console.print('\\u00b7')"
-    script = f"from earmark.app.console import *; speak_any_encoding(); {said}"
+    script = f"from earmark.app.terminal.console import *; speak_any_encoding(); {said}"
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert b"a ... b -> c \\u65e5" in done.stdout

@@ -3,8 +3,8 @@ import re
 import pytest
 
 from earmark.app.config.session import KINDS, ConfigError, load_config, parse_config
-from earmark.pipeline.bandpass import BandpassConfig
-from earmark.pipeline.reference import ReferenceConfig
+from earmark.pipeline.nodes.bandpass import BandpassConfig
+from earmark.pipeline.nodes.reference import ReferenceConfig
 from earmark.pipeline.stream import StreamSpec, WiringError
 
 GOOD = """

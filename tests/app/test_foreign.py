@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
 
-import earmark.app.console
-from earmark.app.foreign import PlainFormatter, escaped, plain
+import earmark.app.terminal.console
 from earmark.app.session.events import SessionEvents
+from earmark.app.terminal.foreign import PlainFormatter, escaped, plain
 
 EVIL = [
     "\x1b[2J",
@@ -42,9 +42,9 @@ def test_what_is_plain_is_printable_and_on_one_line_and_what_was_plain_stays(tex
 def screen(monkeypatch):
     file = io.StringIO()
     for name in ("console", "_errors"):
-        one = earmark.app.console._Safe()
+        one = earmark.app.terminal.console._Safe()
         one.file, one._force_terminal = file, True
-        monkeypatch.setattr(earmark.app.console, name, one)
+        monkeypatch.setattr(earmark.app.terminal.console, name, one)
     return file
 
 
@@ -53,9 +53,9 @@ def test_nothing_shown_by_the_console_is_obeyed(screen, text):
     table = Table(title=text, caption=text)
     table.add_column(text)
     table.add_row(text)
-    earmark.app.console.console.print(table)
-    earmark.app.console.console.print(text)
-    earmark.app.console.say(f"masked: {text}")
+    earmark.app.terminal.console.console.print(table)
+    earmark.app.terminal.console.console.print(text)
+    earmark.app.terminal.console.say(f"masked: {text}")
     shown = screen.getvalue()
     said = shown.splitlines()[-1]
     assert plain(text) in said

@@ -14,9 +14,9 @@ from earmark.app.training.runs import DecoderKind, maker
 from earmark.devices.audio.control_block import MAX_TALKERS
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.simulate.listener import PRESETS, Listener
+from earmark.pipeline.attention.decoding_graph import CONTROL
+from earmark.pipeline.attention.emissions import TALKERS
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.decoding_graph import CONTROL
-from earmark.pipeline.emissions import TALKERS
 from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
 
 NAMES = tuple(f"talker {k}" for k in range(1, 9))

@@ -31,7 +31,7 @@ from earmark.devices.audio.sinks import DeviceSink
 from earmark.devices.simulate.listener import PRESETS as LISTENERS
 from earmark.devices.simulate.listener import Listener
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import StreamSpec, WiringError
 
 SESSION = """

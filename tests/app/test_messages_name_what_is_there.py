@@ -9,7 +9,7 @@ from earmark.app.command_line import app
 from earmark.app.config.protocol import Calibration, CueConfig, RunPlan, TrialConfig
 from earmark.app.config.session import KINDS, AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
 from earmark.app.config.sound import SoundConfig, TalkerConfig
-from earmark.pipeline.attend import AttendConfig
+from earmark.pipeline.attention.attend import AttendConfig
 
 ALL = [text for text in texts() if "var(--" not in text.words]  # no styles of pages
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

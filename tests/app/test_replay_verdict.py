@@ -6,7 +6,7 @@ import pytest
 
 import earmark.app.replay.player
 import earmark.app.replay.verdict
-from earmark.app.environment import environment
+from earmark.app.engine.environment import environment
 from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, judge
 from earmark.app.replay.verify import Comparison, Replay
 

@@ -61,10 +61,10 @@ def test_a_bar_is_told_how_far_it_is(monkeypatch):
 
     from rich.console import Console
 
-    import earmark.app.console
+    import earmark.app.terminal.console
 
     screen = io.StringIO()
-    monkeypatch.setattr(earmark.app.console, "console", Console(file=screen, force_terminal=True, width=80))
+    monkeypatch.setattr(earmark.app.terminal.console, "console", Console(file=screen, force_terminal=True, width=80))
     with progress("Filtering") as told:
         for done in range(1, 101):
             told(done, 100)

@@ -26,7 +26,7 @@ from earmark.app.session.supervisor import Supervisor
 from earmark.app.session.task import Part
 from earmark.app.session.terminal import press, status_line
 from earmark.devices.files.decoder_folder import Facts
-from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.attention.emissions import Emissions
 
 TEXT = """
 [streams.eeg]

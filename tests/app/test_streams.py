@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from earmark.app.commands import streams as module
 from earmark.app.commands.streams import NO_STREAMS, measure, streams
-from earmark.app.foreign import plain
+from earmark.app.terminal.foreign import plain
 from earmark.devices.sources.lsl_log import quiet_liblsl
 
 quiet_liblsl()

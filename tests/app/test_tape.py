@@ -19,7 +19,7 @@ from earmark.devices.files.session_file import Consumed, Noted, SessionFile
 from earmark.devices.files.session_writer import SessionWriter
 from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import describe_xml, make_info
-from earmark.pipeline.decoding_graph import CONTROL
+from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.stream import Block, Decision, Gap, Marker, StreamSpec
 
 SPEC = StreamSpec("amp", 100.0, ("E1", "E2"), ("eeg",) * 2, ("uV",) * 2)

@@ -20,7 +20,7 @@ from earmark.app.training.network import settings
 from earmark.app.training.runs import DecoderKind, PresetName
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.run_file import Talker, write_run
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import numpy as np
 import pylsl
 import pytest
 
-from earmark.app import console
 from earmark.app.engine.child import EngineJob
 from earmark.app.engine.process import EngineProcess
-from earmark.app.warned import WARNING, tell_warnings
+from earmark.app.terminal import console
+from earmark.app.terminal.warned import WARNING, tell_warnings
 from earmark.devices.processes.board import Board
 
 SFREQ, SECONDS = 200, 24

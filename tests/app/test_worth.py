@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from earmark.app.report.worth import limit_words, no_better, run_words
+from earmark.app.training.worth import limit_words, no_better, run_words
 from earmark.devices.files.decoder_folder import Facts
 from earmark.pipeline.evaluation.metrics import chance_limit
 

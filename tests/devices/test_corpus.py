@@ -13,10 +13,10 @@ from typing import Self
 import pytest
 
 from earmark.devices.files.corpus import DaskCluster, InProcess, Processes, evaluate_corpus, executor
+from earmark.pipeline.attention.evidence import EvidenceConfig
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.evaluation.evaluate import evaluate
-from earmark.pipeline.evaluation.run import Run
-from earmark.pipeline.evidence import EvidenceConfig
+from earmark.pipeline.run import Run
 
 sys.path.append(str(Path(__file__).parents[1] / "pipeline"))  # workers find made-up listeners where this test does
 

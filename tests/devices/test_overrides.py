@@ -15,7 +15,7 @@ from earmark.devices.files.session_writer import SessionWriter
 from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamError, describe_xml
 from earmark.devices.sources.overrides import OverrideError, Overrides
-from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import Block, StreamSpec
 
 NAMES = ("Fp1", "Fp2", "T7", "T8", "EKG", "DC1", "DC2", "Trig")

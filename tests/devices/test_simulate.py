@@ -17,7 +17,7 @@ from earmark.devices.simulate.listener import ADAPT_S, ONSET_S, PRESETS, Listene
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.evaluation.evaluate import evaluate
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 ENVELOPE_HZ = 64.0
 SILENT = BackgroundConfig(

@@ -13,8 +13,8 @@ import pytest
 
 from earmark.app.config.session import parse_config
 from earmark.app.engine.engine import Engine
+from earmark.app.engine.environment import environment
 from earmark.app.engine.events_file import copied_decoders
-from earmark.app.environment import environment
 from earmark.app.replay.verify import Replay
 from earmark.devices.files.session_file import Consumed, SessionFile
 from earmark.devices.processes.recorder import Recorder

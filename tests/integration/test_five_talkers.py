@@ -10,7 +10,7 @@ from rig import ENV, replayed
 
 from earmark.devices.simulate.listener import PRESETS
 from earmark.devices.simulate.live import ListenerProcess, LiveConfig
-from earmark.pipeline.gain_control import Situation
+from earmark.pipeline.attention.gain_control import Situation
 from earmark.pipeline.stream import Decision
 
 NAMES = ("Joe", "Ada", "Kim", "Lee", "Max")

@@ -31,11 +31,11 @@ from earmark.devices.audio.sinks import DeviceSink, FileSink
 from earmark.devices.files.decoder_folder import Facts, save_decoder
 from earmark.devices.files.session_file import SessionFile
 from earmark.devices.sources.lsl_search import StreamSelector, find_streams
+from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.attention.gain_control import LOST_S
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.emissions import Emissions
-from earmark.pipeline.envelope import EnvelopeConfig
-from earmark.pipeline.gain_control import LOST_S
+from earmark.pipeline.nodes.envelope import EnvelopeConfig
 from earmark.pipeline.stream import Decision
 
 SESSION = """

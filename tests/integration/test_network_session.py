@@ -29,12 +29,12 @@ from earmark.devices.sources.lsl_description import make_info
 from earmark.kernels.runtime import BACKENDS
 from earmark.kernels.runtime.eager_cpu import _Eager
 from earmark.kernels.runtime.onnx import _Session
+from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.decoders.baselines import EegNetDecoder
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.network_decoder import network_preset
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.decoders.training import TrainingConfig
-from earmark.pipeline.emissions import Emissions
 from earmark.pipeline.stream import Decision, StreamSpec
 
 pytestmark = pytest.mark.skipif(bool(BACKENDS["onnx"].absent()), reason=f"onnx: {BACKENDS['onnx'].absent()}")

@@ -28,10 +28,10 @@ from earmark.devices.files.decoder_folder import Facts, save_decoder
 from earmark.devices.files.session_file import Noted, SessionFile
 from earmark.devices.processes.board import Board
 from earmark.devices.sources.lsl import Outlet
+from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.emissions import Emissions
-from earmark.pipeline.envelope import EnvelopeConfig
+from earmark.pipeline.nodes.envelope import EnvelopeConfig
 from earmark.pipeline.stream import Decision, Marker, StreamSpec
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

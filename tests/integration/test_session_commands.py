@@ -32,7 +32,7 @@ from earmark.devices.processes.board import Board
 from earmark.devices.simulate.listener import PRESETS
 from earmark.devices.simulate.live import ListenerProcess, LiveConfig
 from earmark.devices.sources.lsl import Outlet
-from earmark.pipeline.gain_control import Situation
+from earmark.pipeline.attention.gain_control import Situation
 from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
 
 PROTOCOL = """

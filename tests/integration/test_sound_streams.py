@@ -16,7 +16,7 @@ from earmark.devices.audio.outlets import SoundOutlets
 from earmark.devices.audio.rings import PcmReader
 from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
 from earmark.devices.audio.sinks import NullSink
-from earmark.pipeline.envelope import EnvelopeConfig, speech_envelope
+from earmark.pipeline.nodes.envelope import EnvelopeConfig, speech_envelope
 from earmark.pipeline.stream import Block
 
 

@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from earmark.pipeline.decoders.decoder import DecoderSpec
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 SFREQ = 16.0
 N_CHANNELS = 4

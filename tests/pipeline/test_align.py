@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from streams import bits, eeg
 
 from earmark.kernels.gammatone import erb_spaced
-from earmark.pipeline.align import Align, AlignConfig
-from earmark.pipeline.envelope import Envelope, EnvelopeConfig
 from earmark.pipeline.graph import Graph, Step
-from earmark.pipeline.reblock import Reblock, ReblockConfig
-from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.nodes.align import Align, AlignConfig
+from earmark.pipeline.nodes.envelope import Envelope, EnvelopeConfig
+from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
+from earmark.pipeline.nodes.resample import Resample, ResampleConfig
 from earmark.pipeline.stream import Aligned, Block, ChannelQuality, ClockMap, Gap, Item, Marker, StreamSpec, WiringError
 
 SFREQ = 64.0

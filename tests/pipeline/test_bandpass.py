@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import butter, hilbert
 from streams import assert_close, eeg, hops, join, noise, one_shot, through
 
-from earmark.pipeline.bandpass import Bandpass, BandpassConfig
+from earmark.pipeline.nodes.bandpass import Bandpass, BandpassConfig
 from earmark.pipeline.stream import Gap, WiringError
 
 

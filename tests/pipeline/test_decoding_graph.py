@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from earmark.pipeline.attention.decoding_graph import NEURAL, decoding_graph
 from earmark.pipeline.decoders.presets import EEG, IEEG
-from earmark.pipeline.decoding_graph import NEURAL, decoding_graph
 from earmark.pipeline.stream import Aligned, Block, ClockMap, Gap, StreamSpec, WiringError
 
 SECONDS, GAP = 8, (3.0, 3.5)

@@ -9,7 +9,7 @@ from scipy.signal import butter, hilbert, sosfiltfilt
 from streams import assert_close, bits, cut, eeg, hops, join, through
 
 from earmark.kernels.gammatone import erb_spaced
-from earmark.pipeline.envelope import LIMIT, Envelope, EnvelopeConfig, speech_envelope
+from earmark.pipeline.nodes.envelope import LIMIT, Envelope, EnvelopeConfig, speech_envelope
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Marker, StreamSpec, WiringError
 
 SPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "speech"
@@ -152,7 +152,7 @@ def test_delay_is_as_declared(rate, hz):
 
 
 def test_delay_of_the_default_is_that_of_the_usual_neural_chain():
-    from earmark.pipeline.resample import Resample, ResampleConfig
+    from earmark.pipeline.nodes.resample import Resample, ResampleConfig
 
     neural = Resample(ResampleConfig(sfreq=64.0)).open(eeg(hop=10, lowpass=9.0))
     _, spec = opened(audio(48000))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import MARKERS, eeg, noise
 
-from earmark.pipeline.epochs import MAX_PENDING, Epochs, EpochsConfig
+from earmark.pipeline.nodes.epochs import MAX_PENDING, Epochs, EpochsConfig
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, WiringError
 
 CLOCK = ClockMap(0, 100.0, 0.002)

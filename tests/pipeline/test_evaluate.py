@@ -12,14 +12,14 @@ from listeners import SFREQ, Ridge, listen
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.attention.evidence import EvidenceConfig
 from earmark.pipeline.decoders.decoder import DecoderMismatch, correlate
-from earmark.pipeline.emissions import Emissions
 from earmark.pipeline.evaluation.evaluate import evaluate
 from earmark.pipeline.evaluation.metrics import mesd
-from earmark.pipeline.evaluation.run import Run
 from earmark.pipeline.evaluation.score_run import Projected, judge
 from earmark.pipeline.evaluation.splits import PROTOCOLS, plan, time_halves, with_imposter
-from earmark.pipeline.evidence import EvidenceConfig
+from earmark.pipeline.run import Run
 
 LORO, LOSO, LOPEO, LOSEO = PROTOCOLS
 

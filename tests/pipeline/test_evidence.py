@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from earmark.pipeline.emissions import Emissions
+from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig, MovingAverage
 from earmark.pipeline.evaluation.metrics import reliability, switch_latencies
-from earmark.pipeline.evidence import AttentionFilter, EvidenceConfig, MovingAverage
 
 MODEL = Emissions(0.13, 0.04, 0.3, 0.05, 300)
 SHARP = Emissions(0.5, 0.1, 0.2, -0.1, 300)

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import MARKERS, assert_close, assert_same, bits, cut, eeg, noise, seeg
 
-from earmark.pipeline.bandpass import Bandpass, BandpassConfig
-from earmark.pipeline.epochs import Epochs, EpochsConfig
 from earmark.pipeline.graph import Graph, Step
-from earmark.pipeline.high_gamma import HighGamma, HighGammaConfig
-from earmark.pipeline.notch import Notch, NotchConfig
-from earmark.pipeline.pick import Pick, PickConfig
-from earmark.pipeline.quality import Quality, QualityConfig
-from earmark.pipeline.reblock import Reblock, ReblockConfig
-from earmark.pipeline.reference import Reference, ReferenceConfig
-from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.nodes.bandpass import Bandpass, BandpassConfig
+from earmark.pipeline.nodes.epochs import Epochs, EpochsConfig
+from earmark.pipeline.nodes.high_gamma import HighGamma, HighGammaConfig
+from earmark.pipeline.nodes.notch import Notch, NotchConfig
+from earmark.pipeline.nodes.pick import Pick, PickConfig
+from earmark.pipeline.nodes.quality import Quality, QualityConfig
+from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
+from earmark.pipeline.nodes.reference import Reference, ReferenceConfig
+from earmark.pipeline.nodes.resample import Resample, ResampleConfig
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Epoch, Gap, Item, Marker, StreamSpec, WiringError
 
 

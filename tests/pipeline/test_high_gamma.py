@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import firwin, kaiserord, lfilter
 from streams import assert_close, eeg, hops, join, noise, seeg, through
 
-from earmark.pipeline.high_gamma import HighGamma, HighGammaConfig
+from earmark.pipeline.nodes.high_gamma import HighGamma, HighGammaConfig
 from earmark.pipeline.stream import Block, ClockMap, Gap, WiringError
 
 

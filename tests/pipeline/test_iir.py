@@ -3,10 +3,10 @@ import pytest
 from scipy.signal import butter, iirnotch, sosfreqz
 from streams import assert_close, eeg, hops, join, noise, one_shot, seeg, through
 
-from earmark.pipeline.bandpass import Bandpass, BandpassConfig
-from earmark.pipeline.high_gamma import HighGamma, HighGammaConfig
 from earmark.pipeline.iir import Cascade, Iir, centre_delay
-from earmark.pipeline.notch import Notch, NotchConfig
+from earmark.pipeline.nodes.bandpass import Bandpass, BandpassConfig
+from earmark.pipeline.nodes.high_gamma import HighGamma, HighGammaConfig
+from earmark.pipeline.nodes.notch import Notch, NotchConfig
 
 
 def test_a_cascade_equals_one_shot_scipy():

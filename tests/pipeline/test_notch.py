@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import iirnotch
 from streams import assert_close, eeg, hops, join, noise, one_shot, through
 
-from earmark.pipeline.notch import Notch, NotchConfig
+from earmark.pipeline.nodes.notch import Notch, NotchConfig
 from earmark.pipeline.stream import WiringError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from streams import eeg, through
 
-from earmark.pipeline.pick import Pick, PickConfig
+from earmark.pipeline.nodes.pick import Pick, PickConfig
 from earmark.pipeline.stream import Block, Gap, WiringError
 
 SPEC = eeg(4, ch_types=("eeg", "misc", "eog", "eeg"))

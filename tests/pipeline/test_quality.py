@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from streams import bits, eeg, hops, noise, through
 
-from earmark.pipeline.quality import Quality, QualityConfig
-from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.nodes.quality import Quality, QualityConfig
+from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, WiringError
 
 SFREQ, HOP, WINDOW = 500.0, 10, 250

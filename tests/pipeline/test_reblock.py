@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import cut, eeg, join, noise, through
 
-from earmark.pipeline.reblock import Reblock, ReblockConfig
+from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import Block, ClockMap, Gap, WiringError
 
 

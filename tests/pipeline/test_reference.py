@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import eeg, noise, seeg, through
 
-from earmark.pipeline.reference import Reference, ReferenceConfig, shafts
+from earmark.pipeline.nodes.reference import Reference, ReferenceConfig, shafts
 from earmark.pipeline.stream import Block, ClockMap, Gap, StreamSpec, WiringError
 
 

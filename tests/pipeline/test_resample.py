@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import firwin, kaiserord, upfirdn
 from streams import assert_close, eeg, hops, join, noise, through
 
-from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.nodes.resample import Resample, ResampleConfig
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Marker, WiringError
 
 RATIOS = [(500, 64), (512, 64), (2048, 100), (1000, 64), (64, 128), (128, 64), (96, 64.5)]

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, age, letter, percent
-from earmark.pipeline.gain_control import LOST_S, STALE_S, Situation
+from earmark.pipeline.attention.gain_control import LOST_S, STALE_S, Situation
 
 #: Seconds that it takes a decision to be shown.
 SHOWN_S = 0.25

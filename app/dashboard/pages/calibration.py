@@ -20,7 +20,7 @@ from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import clock, count, letter, percent
 from earmark.app.dashboard.frame.question import Question
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
-from earmark.app.report.worth import AGAIN, limit_words, no_better
+from earmark.app.training.worth import AGAIN, limit_words, no_better
 
 STEPS = ("1  Check", "2  Trials", "3  Decoder", "4  Accept")
 

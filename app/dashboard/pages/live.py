@@ -31,7 +31,7 @@ from earmark.app.dashboard.panels.spectrum import Spectrum
 from earmark.app.dashboard.panels.streams import Streams
 from earmark.app.dashboard.panels.topomap import Topomap
 from earmark.app.dashboard.panels.traces import Traces
-from earmark.app.report.worth import no_better
+from earmark.app.training.worth import no_better
 
 #: Raised when panels change so much that a saved layout makes no sense any more.
 LAYOUT_VERSION = 1

@@ -29,7 +29,7 @@ from earmark.app.dashboard.launch.background_job import Background
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.plot import Plot
 from earmark.app.engine.events_file import ANSWER, NOTE, TRIM
-from earmark.app.report.worth import level_words, limit_words
+from earmark.app.training.worth import level_words, limit_words
 
 #: Lowest gain drawn, dB.
 LOWEST_DB = -12.0

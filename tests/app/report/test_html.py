@@ -10,8 +10,8 @@ from listeners import Ridge, listen
 
 from earmark.app.report.chart_svg import HEIGHT, WIDTH, Axis, Chart
 from earmark.app.report.html import report_html
+from earmark.pipeline.attention.evidence import EvidenceConfig
 from earmark.pipeline.evaluation.evaluate import evaluate
-from earmark.pipeline.evidence import EvidenceConfig
 
 VOID = {"meta"}
 

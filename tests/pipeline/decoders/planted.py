@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 #: Small and quick: 32 Hz, lags up to an eighth of a second, decisions on two seconds.
 SMALL = replace(EEG, sfreq=32.0, tmax=0.125, lag_step=1, window=2.0, context=0.0625, separable=0.0)

@@ -10,8 +10,8 @@ import pytest
 from scipy.signal import butter, sosfilt, sosfilt_zi
 from streams import hops, join, through
 
-from earmark.pipeline.evaluation.run import Run
-from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.nodes.resample import Resample, ResampleConfig
+from earmark.pipeline.run import Run
 from earmark.pipeline.stream import StreamSpec
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from planted import SMALL, planted
 
-from earmark.pipeline.attend import Attend, AttendConfig
+from earmark.pipeline.attention.attend import Attend, AttendConfig
+from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.decoders.linear import LinearDecoder
-from earmark.pipeline.emissions import Emissions
 from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Marker, StreamSpec, WiringError
 
 DECODER = LinearDecoder(SMALL, [1.0], [0.2]).fit([planted(0), planted(1)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from planted import SMALL, planted
 
-from earmark.pipeline.decode import Decode, DecodeConfig
+from earmark.pipeline.attention.decode import Decode, DecodeConfig
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.sliding import Score
 from earmark.pipeline.stream import Aligned, ClockMap, Gap, StreamSpec, WiringError

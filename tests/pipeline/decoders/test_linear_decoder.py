@@ -16,7 +16,7 @@ from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch
 from earmark.pipeline.decoders.linear import LinearDecoder, leave_one_run_out, make_spec
 from earmark.pipeline.decoders.moments import moments
 from earmark.pipeline.decoders.ridge import Ridge
-from earmark.pipeline.evaluation.run import Run
+from earmark.pipeline.run import Run
 
 
 def direct(runs: list[Run], decoder: LinearDecoder, penalty: float) -> np.ndarray:

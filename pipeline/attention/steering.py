@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.pipeline.emissions import N_TALKERS, TALKERS
-from earmark.pipeline.evidence import Posterior
+from earmark.pipeline.attention.emissions import N_TALKERS, TALKERS
+from earmark.pipeline.attention.evidence import Posterior
 from earmark.pipeline.node import State
 
 
@@ -231,7 +231,7 @@ class FiveStateChain:
     Choudhari et al. 2026, Nature Neuroscience, doi:10.1038/s41593-026-02281-5; ladder and gains as in its code,
     naplab/Real-Time-Brain-Controlled-Hearing, edc55d6. There each decision is the sign of the difference of two
     correlations over 4 s, every 0.5 s, median-filtered over three. A
-    :class:`~earmark.pipeline.evidence.MovingAverage` of one hop gives the same sign without the median.
+    :class:`~earmark.pipeline.attention.evidence.MovingAverage` of one hop gives the same sign without the median.
     """
 
     n_talkers = 2

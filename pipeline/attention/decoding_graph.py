@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from earmark.pipeline.align import Align, AlignConfig
-from earmark.pipeline.attend import Attend
-from earmark.pipeline.bandpass import Bandpass, BandpassConfig
+from earmark.pipeline.attention.attend import Attend
 from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.graph import Graph, Step
-from earmark.pipeline.high_gamma import HighGamma, HighGammaConfig
-from earmark.pipeline.pick import Pick, PickConfig
-from earmark.pipeline.quality import Quality, QualityConfig
-from earmark.pipeline.reblock import Reblock, ReblockConfig
-from earmark.pipeline.reference import Reference, ReferenceConfig
-from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.nodes.align import Align, AlignConfig
+from earmark.pipeline.nodes.bandpass import Bandpass, BandpassConfig
+from earmark.pipeline.nodes.high_gamma import HighGamma, HighGammaConfig
+from earmark.pipeline.nodes.pick import Pick, PickConfig
+from earmark.pipeline.nodes.quality import Quality, QualityConfig
+from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
+from earmark.pipeline.nodes.reference import Reference, ReferenceConfig
+from earmark.pipeline.nodes.resample import Resample, ResampleConfig
 
 #: The last neural step: its channels are those of the decoder.
 NEURAL = "neural features"
@@ -51,7 +51,7 @@ def decoding_graph(
     n_features : int
         Features of each talker.
     max_wait_s : float
-        See :class:`earmark.pipeline.align.AlignConfig`.
+        See :class:`earmark.pipeline.nodes.align.AlignConfig`.
     attend : Attend, optional
         Decides, told what to do by a stream called ``control``.
     watched : bool

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.pipeline.emissions import N_TALKERS, TALKERS, Emissions
+from earmark.pipeline.attention.emissions import N_TALKERS, TALKERS, Emissions
 from earmark.pipeline.node import State
 
 

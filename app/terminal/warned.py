@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from earmark.app.foreign import PlainFormatter, plain
+from earmark.app.terminal.foreign import PlainFormatter, plain
 
 #: How an event begins that is a warning of another process.
 WARNING = "warning: "

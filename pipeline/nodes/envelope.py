@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from earmark.kernels.gammatone import ORDER, erb_spaced, gammatone_envelopes, gammatone_poles
 from earmark.pipeline.node import State
-from earmark.pipeline.resample import Resample, ResampleConfig
+from earmark.pipeline.nodes.resample import Resample, ResampleConfig
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSpec, WiringError, wiring_error
 
 #: Envelopes of bands are taken at this rate or above, on the way to the final one. The widest band is 1.1 kHz wide, so

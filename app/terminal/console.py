@@ -17,8 +17,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from earmark.app.foreign import plain
-from earmark.app.warned import WARNING
+from earmark.app.terminal.foreign import plain
+from earmark.app.terminal.warned import WARNING
 
 #: Exit status of a command whose reader went away, as of one that SIGPIPE ended.
 BROKEN_PIPE = 141

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from earmark.app.console import fail
+from earmark.app.terminal.console import fail
 
 
 def must_be_writable(*files: Path | None) -> None:

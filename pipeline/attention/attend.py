@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from earmark.pipeline.decode import Decode, DecodeConfig
+from earmark.pipeline.attention.decode import Decode, DecodeConfig
+from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig, Posterior
+from earmark.pipeline.attention.gain_control import GainControl, Override, Session, Stream
+from earmark.pipeline.attention.steering import Steering, SteeringConfig
 from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.decoders.sliding import Score
-from earmark.pipeline.emissions import Emissions
-from earmark.pipeline.evidence import AttentionFilter, EvidenceConfig, Posterior
-from earmark.pipeline.gain_control import GainControl, Override, Session, Stream
 from earmark.pipeline.node import State, below, within
-from earmark.pipeline.steering import Steering, SteeringConfig
 from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, Marker, StreamSpec, wiring_error
 
 #: More masked channels than this share, and what is left is no basis for decisions.
@@ -24,7 +24,7 @@ MAX_BAD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class AttendConfig:
-    """How evidence adds up and how gains follow: :mod:`earmark.pipeline.evidence`, :mod:`earmark.pipeline.steering`.
+    """How evidence adds up (:mod:`earmark.pipeline.attention.evidence`) and how gains follow it.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ def stop_on_signals() -> threading.Event:
     From here on Ctrl-Z is ignored, since it would stop the sound process, too, and the command goes on where nobody
     reads what it says.
     """
-    from earmark.app.console import console
+    from earmark.app.terminal.console import console
 
     console.goes_on = True
     stop = threading.Event()

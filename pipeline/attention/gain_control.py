@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.pipeline.evidence import Posterior
+from earmark.pipeline.attention.evidence import Posterior
+from earmark.pipeline.attention.steering import Law, check_posterior
 from earmark.pipeline.node import State, below, within
-from earmark.pipeline.steering import Law, check_posterior
 
 #: A posterior older than the first, in seconds, is stale; older than the second, it is worth nothing.
 STALE_S, LOST_S = 1.0, 3.0

@@ -1,0 +1,1 @@
+"""How commands speak with a person: console, keys, signals, warnings, and text of unknown origin."""

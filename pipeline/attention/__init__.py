@@ -1,0 +1,1 @@
+"""From aligned signals to gains: scores, evidence, the posterior, and steering."""
