@@ -15,6 +15,7 @@ from rig import ENV, ROOT
 
 from earmark.app.commands.train import train
 from earmark.app.config.session import parse_config
+from earmark.app.replay.verify import Replay
 from earmark.app.report.read_session import session_figures
 from earmark.app.session.channel import ChannelError, Client, is_served
 from earmark.app.training.runs import DecoderKind, PresetName
@@ -23,6 +24,7 @@ from earmark.devices.audio.rerender import rerender
 from earmark.devices.audio.scene import Applied, Control
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.session_file import Noted, SessionFile
+from earmark.pipeline.stream import Decision
 
 #: As long as it takes a new user.
 SECONDS = 120
@@ -117,10 +119,12 @@ def test_attention_is_decoded_and_gains_follow_the_cues(found):
     assert sum(followed) >= 2
 
 
-def test_every_decision_is_in_the_ledger(found, journal):
-    lines = [entry for entry in journal if "newest" in entry]
+def test_every_decision_is_in_the_ledger(found, recording, journal):
+    lines, decisions = [entry for entry in journal if "newest" in entry], []
+    Replay(SessionFile(recording)).run(lambda _, item: decisions.append(item) if isinstance(item, Decision) else None)
     assert [entry["decision"] for entry in lines] == list(range(1, len(found.times) + 1))
-    for entry in lines:
+    for entry, decision in zip(lines, decisions, strict=True):
+        assert entry["newest"] == (decision.newest_time if entry["scored"] else decision.time)
         assert entry["newest"] <= entry["arrival"] + 0.3
         assert entry["arrival"] <= entry["decided"]
         assert entry["set"] is None or entry["decided"] <= entry["set"]
