@@ -15,6 +15,7 @@ from earmark.devices.files.session_writer import Digest, SessionWriter
 from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamDescription, describe_xml, make_info
 from earmark.pipeline.attention.decoding_graph import CONTROL
+from earmark.pipeline.control import Session, SessionChanged, Tick, TimedControl
 from earmark.pipeline.graph import Graph
 from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
 
@@ -64,7 +65,7 @@ class _Live:
 
     def take(self, arrival: Arrival) -> None:
         self._writer.arrival(arrival)
-        if self._graph is None or not isinstance(arrival.item, Block | ClockMap | Marker):
+        if self._graph is None or not isinstance(arrival.item, Block | ClockMap | Marker | TimedControl):
             return
         for name, item in self._graph.feed(arrival.stream, arrival.item):
             self._digests[name].add(item)
@@ -127,7 +128,7 @@ def write_session(
         writer.begin(put)
         live = _Live(writer, graph)
         if graph is not None:
-            live.take(Arrival(CONTROL, Marker(BEGIN, "session running"), BEGIN))
+            live.take(Arrival(CONTROL, TimedControl(BEGIN, SessionChanged(Session.RUNNING)), BEGIN))
         for name, sfreq in (("eeg", SFREQ), ("speech", SPEECH_HZ)):
             live.take(Arrival(name, ClockMap(0.0, BEGIN, 1 / sfreq), BEGIN))
         for step in range(round(seconds * 8)):
@@ -143,7 +144,7 @@ def write_session(
                 if step % 8 == 7:  # as live, a map is of the next sample
                     live.take(Arrival(name, ClockMap(float(rows.stop), BEGIN + rows.stop / sfreq, 1 / sfreq), now))
             if step % 8 == 7:
-                live.take(Arrival(CONTROL, Marker(now, "tick"), now))
+                live.take(Arrival(CONTROL, TimedControl(now, Tick()), now))
                 live.seal(now)
         for at, name in cues:
             _cue(live, BEGIN + at, name)

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.pipeline.control import TimedControl
+
 #: Channel types that are voltages measured by electrodes.
 ELECTRODES = ("eeg", "seeg", "ecog", "eog")
 
@@ -285,4 +287,4 @@ class Decision:
     newest_time: float = math.nan
 
 
-Item = Block | Gap | ClockMap | Marker | Epoch | ChannelQuality | Aligned | Decision
+Item = Block | Gap | ClockMap | Marker | TimedControl | Epoch | ChannelQuality | Aligned | Decision

@@ -128,6 +128,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     from earmark.devices.processes.board import Board
     from earmark.devices.processes.recorder import SPILL_BYTES
     from earmark.devices.processes.ring import Ring, SpillingWriter
+    from earmark.pipeline.control import parse
 
     config = parse_config(job.text, "the session", Path(job.folder))
     board = Board(job.board)
@@ -163,7 +164,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
         if message is None or message[0] == "end":
             break
         if message[0] == "control":
-            engine.control(message[1])
+            engine.control(parse(message[1]))
         elif message[0] == "note":
             engine.note(message[1])
     engine.stop()

@@ -34,6 +34,7 @@ from earmark.devices.processes.shared_memory import discard
 from earmark.devices.sources.lsl import Sender
 from earmark.devices.sources.lsl_description import StreamError
 from earmark.pipeline.attention.gain_control import FALLBACK_RAMP_S, LOST_S
+from earmark.pipeline.control import Control
 from earmark.pipeline.stream import WiringError
 
 #: Seconds between looks at the engine, and at the recorder.
@@ -95,7 +96,7 @@ class Loop:
         self._spare_at = math.inf
         self._recorder: Recorder | None = None
         #: Last of each kind of control, for an engine that takes over.
-        self._words: dict[str, str] = {}
+        self._controls: dict[type, Control] = {}
         self._unsaid: deque[str] = deque(maxlen=1000)
         self._facts: dict[str, Any] = {}
         self._begun, self._beat, self._beat_at = False, -1, 0.0
@@ -220,20 +221,20 @@ class Loop:
             for entry in self._audio.applied():
                 self._engine.note(heard_line(entry, math.nan))
                 self._told = entry
-            for words in self._words.values():
-                self._engine.control(words)
+            for control in self._controls.values():
+                self._engine.control(control)
             while self._unsaid:
                 self._engine.note({"event": self._unsaid.popleft()})
             self._recorder = recorder
 
     # What is told to the engine
 
-    def tell(self, words: str) -> None:
-        """Tell the graph what the operator wants, in its words; from any thread."""
+    def control(self, control: Control) -> None:
+        """Tell the graph what the operator wants; from any thread."""
         with self._telling:
-            self._words[words.partition(" ")[0]] = words
+            self._controls[type(control)] = control
             if self._engine is not None and self._recorder is not None:
-                self._engine.control(words)
+                self._engine.control(control)
 
     def _say(self, text: str) -> None:
         self._on_event(text)

@@ -27,6 +27,7 @@ from earmark.devices.sources.lsl_description import StreamDescription
 from earmark.devices.sources.lsl_search import Search
 from earmark.pipeline.attention.attend import Attend
 from earmark.pipeline.attention.decoding_graph import CONTROL
+from earmark.pipeline.control import Control, Demote, Late, StreamChanged, Tick, TimedControl
 from earmark.pipeline.graph import Graph
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item, Marker, StreamSpec
 
@@ -54,6 +55,12 @@ def warm_up(graph: Graph, specs: Mapping[str, StreamSpec]) -> None:
                 graph.feed(name, Block(i * n, np.zeros((n, spec.n_channels), np.float32)))
             graph.feed(name, Gap(3 * n, 3 * n))
     graph.open(specs)
+
+
+def _now(control: Control) -> Arrival:
+    """Have the graph consume a control message now."""
+    now = pylsl.local_clock()
+    return Arrival(CONTROL, TimedControl(now, control), now)
 
 
 @dataclass
@@ -137,7 +144,7 @@ class Engine:
         self._digests = {name: Digest() for name in self.graph.outputs}
         self._writer: SessionWriter | None = None
         self._attend = next((step.node for step in self.graph.steps if isinstance(step.node, Attend)), None)
-        self._verdicts: list[str] = []
+        self._verdicts: list[Control] = []
         self._too_slow = False
         self.scored_by = "" if self.network is None else self.network.backend
 
@@ -214,10 +221,9 @@ class Engine:
         if self.network is not None:
             self.network.close()
 
-    def control(self, value: str) -> None:
-        """Tell the node that decides what the operator wants, in its words; from any thread."""
-        now = pylsl.local_clock()
-        self._queue.put(Arrival(CONTROL, Marker(now, value), now))
+    def control(self, control: Control) -> None:
+        """Tell the node that decides what the operator wants; from any thread."""
+        self._queue.put(_now(control))
 
     def note(self, entry: dict[str, Any]) -> None:
         """Have a line written into the journal, in its turn; from any thread."""
@@ -234,7 +240,7 @@ class Engine:
     def _run(self) -> None:
         digest_at = time.monotonic() + DIGEST_EVERY_S
         tick_at = math.inf if self.config.attention is None else 0.0
-        streams = "good"
+        lost = False
         try:
             while True:
                 self.beat += 1
@@ -247,11 +253,9 @@ class Engine:
                     self._take(arrival)
                 self._write_notes()
                 if time.monotonic() > tick_at:
-                    now, tick_at = pylsl.local_clock(), time.monotonic() + TICK_S
-                    found = "good" if all(inlet.status == "live" for inlet in self.inlets.values()) else "lost"
-                    said = "tick" if found == streams else f"stream {found}"
-                    streams = found
-                    self._take(Arrival(CONTROL, Marker(now, said), now))
+                    tick_at, before = time.monotonic() + TICK_S, lost
+                    lost = any(inlet.status != "live" for inlet in self.inlets.values())
+                    self._take(_now(Tick() if lost == before else StreamChanged(lost)))
                 if time.monotonic() > digest_at:
                     self._note_caught_up(pylsl.local_clock())
                     self._write_digests()
@@ -276,7 +280,7 @@ class Engine:
             self.streams[name].skip(item, arrival.time)
             if said := self.streams[name].behind.skip(item, begun, begun - arrival.time):
                 self.on_event(f"{name}: {said}")
-        elif name != CONTROL:
+        elif not isinstance(item, TimedControl):
             self._note(name, item, arrival.time)
         outputs = self.graph.feed(name, item)
         missed = self.network is not None and self._note_answers(self.network)
@@ -285,8 +289,7 @@ class Engine:
         if self.on_item is not None:
             self.on_item(name, item)
         while self._verdicts:  # only now, since a replay feeds whole items, too
-            now = pylsl.local_clock()
-            self._take(Arrival(CONTROL, Marker(now, self._verdicts.pop(0)), now))
+            self._take(_now(self._verdicts.pop(0)))
         if isinstance(item, Block):
             done = pylsl.local_clock()
             self.latency.add(done - arrival.time)
@@ -362,7 +365,7 @@ class Engine:
         elif (scored or missed) and self.ledger.judge(late):
             self._demote()
         if late:
-            self._verdicts.append("late")
+            self._verdicts.append(Late())
             what = f"got no answer of the network by {backend}" if missed else "came"
             self.on_event(f"decision {number} {what} {decided - arrival:.2f} s after its samples: dropped")
         if self._writer is not None:
@@ -374,7 +377,7 @@ class Engine:
         why = f"ALARM: {MAX_MISSES} of {AMONG} decisions were late"
         if self._attend is not None and self._attend.n_left:
             self.ledger.n_demoted += 1
-            self._verdicts.append("demote")
+            self._verdicts.append(Demote())
             self.scored_by = ""
             self.on_event(f"{why}: the fallback decoder takes over")
         elif not self._too_slow:

@@ -13,6 +13,7 @@ from typing import Any
 
 from earmark.app.engine.child import EngineJob, run
 from earmark.devices.processes.spawn import clean_birth
+from earmark.pipeline.control import Control, text
 
 
 class EngineProcess:
@@ -77,9 +78,9 @@ class EngineProcess:
         """Have it work, and hand what is to be recorded to this ring."""
         self._out.put(["begin", ring])
 
-    def control(self, words: str) -> None:
+    def control(self, control: Control) -> None:
         """Tell its graph what the operator wants."""
-        self._out.put(["control", words])
+        self._out.put(["control", text(control)])
 
     def note(self, entry: Mapping[str, Any]) -> None:
         """Have a line written into the journal."""

@@ -13,7 +13,7 @@ import pylsl
 
 from earmark.devices.files.session_file import Consumed, Event, Noted, SessionFile
 from earmark.devices.files.session_run import ATTEND
-from earmark.pipeline.attention.decoding_graph import CONTROL
+from earmark.pipeline.control import TimedControl
 from earmark.pipeline.stream import Marker
 
 #: A replay that is later than this, in seconds, goes on where it is: it never hurries.
@@ -30,7 +30,7 @@ def instant(event: Event) -> float | None:
     """When something was, LSL time; None where the recording does not say that in itself."""
     if isinstance(event, Noted):
         return event.time
-    if isinstance(event, Consumed) and event.stream == CONTROL and isinstance(event.item, Marker):
+    if isinstance(event, Consumed) and isinstance(event.item, TimedControl):
         return event.item.time
     return None
 

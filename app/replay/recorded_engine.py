@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from earmark.app.config.session import Config
 from earmark.app.engine.inlets import StreamStatus
@@ -13,7 +12,19 @@ from earmark.app.engine.ledger import Latencies, Ledger
 from earmark.devices.files.journal import ANSWER
 from earmark.devices.files.session_file import Consumed, Event, Noted
 from earmark.devices.sources.lsl_description import StreamDescription
-from earmark.pipeline.attention.decoding_graph import CONTROL
+from earmark.pipeline.control import (
+    Control,
+    Demote,
+    Favoured,
+    Late,
+    Mute,
+    Override,
+    SessionChanged,
+    StreamChanged,
+    Tick,
+    TimedControl,
+    unknown,
+)
 from earmark.pipeline.stream import Block, ChannelQuality, Decision, Gap, Item, Marker
 
 #: Seconds without samples after which a stream is one of those that the recording says are lost.
@@ -73,7 +84,7 @@ class TapeEngine:
         self.bad: dict[str, dict[str, str]] = {}
         self.decision: Decision | None = None
         #: What the operator had put in the place of decisions.
-        self.override: int | Literal["equal"] | None = None
+        self.override: Favoured = None
         self._lost = False
         #: Instant of the newest event.
         self.at = 0.0
@@ -96,8 +107,8 @@ class TapeEngine:
             self._note(event)
         elif isinstance(event, Consumed) and event.stream in self.streams:
             self.streams[event.stream].take(event.item, at)
-        elif isinstance(event, Consumed) and event.stream == CONTROL and isinstance(event.item, Marker):
-            self._control(event.item.value)
+        elif isinstance(event, Consumed) and isinstance(event.item, TimedControl):
+            self._control(event.item.control)
 
     def give(self, name: str, item: Item) -> None:
         """Take what came out of the graph."""
@@ -129,13 +140,16 @@ class TapeEngine:
         elif entry.get("heard") == "control" and entry["dac"] is not None:
             ledger.heard(entry["decision"], entry["dac"])
 
-    def _control(self, words: str) -> None:
-        what, _, value = words.partition(" ")
-        match what:
-            case "stream":
-                self._lost = value == "lost"
-            case "demote":
+    def _control(self, control: Control) -> None:
+        match control:
+            case StreamChanged(lost):
+                self._lost = lost
+            case Demote():
                 self.ledger.n_demoted += 1
                 self.scored_by = ""
-            case "override":
-                self.override = None if value == "none" else "equal" if value == "equal" else int(value) - 1
+            case Override(talker):
+                self.override = talker
+            case Tick() | SessionChanged() | Mute() | Late():
+                pass
+            case _:
+                raise unknown(control)

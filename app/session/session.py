@@ -27,6 +27,8 @@ from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.session_run import CUES
 from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.attention.steering import Steering, SteeringConfig
+from earmark.pipeline.control import Control, Favoured, Mute, Override, SessionChanged
+from earmark.pipeline.control import Session as ControlSession
 from earmark.pipeline.stream import StreamSpec
 
 #: Seconds in which gains follow the operator.
@@ -94,7 +96,7 @@ class Session:
         self._lock, self._stop = threading.RLock(), threading.Event()
         #: Of the last run; and what the operator put in the place of decisions.
         self.mode = Mode.CLOSED
-        self.overridden: int | Literal["equal"] | None = None
+        self.overridden: Favoured = None
         self._cues: Outlet | None = None
 
     def __enter__(self) -> Session:
@@ -312,21 +314,21 @@ class Session:
         """Stop to steer, cues included: the mix is neutral until :meth:`resume`."""
         self._move(State.PAUSED)
         self._hold(True)
-        self._tell("session paused")
+        self._control(SessionChanged(ControlSession.PAUSED))
         self._act("paused: the mix is neutral")
 
     def resume(self) -> None:
         """Steer again."""
         self._move(State.RUNNING, leave=State.PAUSED)
         self._hold(False)
-        self._tell("session running")
+        self._control(SessionChanged(ControlSession.RUNNING))
         self._act("going on")
 
     def _hold(self, on: bool) -> None:
         if self.part is not None:
             self.part.paused = on
 
-    def override(self, talker: int | Literal["equal"] | None) -> None:
+    def override(self, talker: Favoured) -> None:
         """Favour a talker (counted from 0) or none whatever is decoded; None gives way to decisions again.
 
         Raises
@@ -343,7 +345,7 @@ class Session:
         self.sound.override(None if talker is None else self._favour(talker), RAMP_S)
         who = "decisions again" if talker is None else "all alike" if talker == "equal" else self.talkers[talker]
         self._act(f"operator: {who}")
-        self._tell(f"override {'none' if talker is None else talker + 1 if isinstance(talker, int) else talker}")
+        self._control(Override(talker))
 
     def _favour(self, talker: int | Literal["equal"]) -> list[float]:
         """Gains in dB, by the law that decisions follow."""
@@ -356,7 +358,7 @@ class Session:
         self.sound.mute(on)
         self._act("MUTED" if on else "unmuted")
         if self.state in (State.RUNNING, State.PAUSED):
-            self._tell(f"mute {'on' if on else 'off'}")
+            self._control(Mute(on))
 
     def trim(self, talker: int, db: float | None = None, mute: bool | None = None) -> None:
         """Turn a talker (counted from 0) down by some dB, or off, in every state; None leaves that as it is.
@@ -380,10 +382,10 @@ class Session:
         if self.part is not None and not self.part.wait(0):
             self.part.loop.remember(text)
 
-    def _tell(self, words: str) -> None:
+    def _control(self, control: Control) -> None:
         part = self.part
         if part is not None:
-            part.loop.tell(words)
+            part.loop.control(control)
 
     # A part under way
 
@@ -405,7 +407,7 @@ class Session:
         asked = questions if self._ask else []
         self.part = Part(loop, cues, seconds, asked, self._cues, self._on_event, self._ended, on_cue, gate)
         if self.sound.muted:
-            self._tell("mute on")
+            self._control(Mute(True))
         for talker, trim in enumerate(self.sound.trims):
             if trim != Trim():
                 loop.remember(f"{self._trimmed(talker)}, since before")

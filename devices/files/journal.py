@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.devices.files.xdf import XdfError
+from earmark.pipeline.control import Override, Tick, parse
 
 JOURNAL = "earmark-journal"
 #: Key of the lines in the journal that hold answers of a network, and of what a recording says of who gave them.
@@ -27,10 +28,8 @@ _Number = Annotated[float, Field(ge=-MAX_SECONDS, le=MAX_SECONDS, allow_inf_nan=
 _Names = Annotated[list[str], Field(max_length=MAX_NAMES)]
 #: Name of something that lies beside a recording, and in no other folder.
 _Beside = Annotated[str, Field(pattern=r"^[^/\\\x00]*[^/\\.\x00][^/\\\x00]*$")]
-_CONTROL = (
-    r"^(tick|session (no decoder|calibrating|running|paused)|stream (good|lost)|override (none|equal|[1-8])|"
-    r"mute (on|off)|late|demote)$"
-)
+#: Most talkers that are believed.
+MAX_TALKERS = 8
 
 
 class _Strict(BaseModel):
@@ -71,7 +70,7 @@ class About(_Strict):
     mode: str | None = None
     steered: bool = False
     part: int = 1
-    talkers: Annotated[list[str], Field(max_length=8)] = []
+    talkers: Annotated[list[str], Field(max_length=MAX_TALKERS)] = []
     decoders: Annotated[list[_Copy], Field(max_length=2)] = []
     network: list[_Backend] | None = None
     overrides: dict[str, _Overrides] | None = None
@@ -104,7 +103,12 @@ class _Clock(_Strict):
 
 
 class _Control(_Strict):
-    control: tuple[_Number, Annotated[str, Field(pattern=_CONTROL)]]
+    control: tuple[_Number, str]
+
+    @model_validator(mode="after")
+    def _known(self) -> _Control:
+        parse(self.control[1])
+        return self
 
 
 class _Offset(_Strict):
@@ -200,12 +204,13 @@ def read_line(text: str, n_talkers: int) -> dict[str, Any]:
         if key in entry:
             _checked(model, entry, where)
             break
-    what, _, value = entry["control"][1].partition(" ") if "control" in entry else ("", "", "")
     scores = entry[ANSWER][1] if ANSWER in entry else None
     if scores is not None and n_talkers and len(scores) != n_talkers:
         raise XdfError(f"{where}: {len(scores)} scores of {n_talkers} talkers")
-    if what == "override" and value.isdigit() and n_talkers and int(value) > n_talkers:
-        raise XdfError(f"{where}: there are {n_talkers} talkers")
+    control = parse(entry["control"][1]) if "control" in entry else Tick()
+    most = n_talkers or MAX_TALKERS
+    if isinstance(control, Override) and isinstance(control.talker, int) and control.talker >= most:
+        raise XdfError(f"{where}: there are {most} talkers")
     return entry
 
 

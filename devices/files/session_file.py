@@ -26,6 +26,7 @@ from earmark.devices.files.sealed import Soundness, Stretch, seal_text, stretche
 from earmark.devices.sources.lsl_description import DTYPES, StreamDescription, StreamError, describe_xml
 from earmark.devices.sources.overrides import OverrideError, Overrides
 from earmark.pipeline.attention.decoding_graph import CONTROL
+from earmark.pipeline.control import TimedControl, parse
 from earmark.pipeline.stream import Block, ClockMap, Gap, Item, Marker
 
 
@@ -292,7 +293,7 @@ class SessionFile:
             return [Consumed(name, ClockMap(*entry["clock"]))]
         if "control" in entry:
             at, value = entry["control"]
-            return [Consumed(CONTROL, Marker(at, value))]
+            return [Consumed(CONTROL, TimedControl(at, parse(value)))]
         if "offset" in entry:
             if name not in place.offsets:
                 raise xdf.XdfError(f"a line of the journal is about {name!r}, which is no stream")

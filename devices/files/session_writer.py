@@ -16,7 +16,7 @@ from earmark.devices.files.journal import JOURNAL
 from earmark.devices.files.sealed import Sealer
 from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamDescription, make_info
-from earmark.pipeline.attention.decoding_graph import CONTROL
+from earmark.pipeline.control import TimedControl, text
 from earmark.pipeline.stream import (
     Aligned,
     Block,
@@ -124,8 +124,8 @@ class SessionWriter:
         name, item = arrival.stream, arrival.item
         if isinstance(item, str):
             self.journal(arrival.time, {"event": item})
-        elif name == CONTROL and isinstance(item, Marker):
-            self.journal(arrival.time, {"control": [item.time, item.value]})
+        elif isinstance(item, TimedControl):
+            self.journal(arrival.time, {"control": [item.time, text(item.control)]})
         elif isinstance(item, float):
             self._put(xdf.clock_offset(self._ids[name], arrival.time - item, item))
             for own in self._own:  # already stamped by this machine's clock; readers expect it said

@@ -26,6 +26,7 @@ from earmark.devices.sources.lsl_description import (
 from earmark.devices.sources.lsl_search import LOOK_S, Search, StreamSelector, find_one, successor
 from earmark.devices.sources.overrides import Overrides
 from earmark.devices.sources.rate import RateWatch
+from earmark.pipeline.control import TimedControl
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Arrival:
     ----------
     stream : str
         Name of the stream in the configuration.
-    item : Block, Gap, ClockMap, Marker, float, str or None
+    item : Block, Gap, ClockMap, Marker, TimedControl, float, str or None
         For the graph; a float is a newly measured clock offset in seconds, a string an event in words. None where
         ``values`` are all there is: samples of an irregular stream of numbers.
     time : float
@@ -82,7 +83,7 @@ class Arrival:
     """
 
     stream: str
-    item: Block | Gap | ClockMap | Marker | float | str | None
+    item: Block | Gap | ClockMap | Marker | TimedControl | float | str | None
     time: float
     stamps: NDArray[np.float64] | None = None
     values: list[str] | NDArray[Any] | None = None

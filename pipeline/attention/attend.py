@@ -11,12 +11,28 @@ import numpy as np
 from earmark.pipeline.attention.decode import Decode, DecodeConfig
 from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig, Posterior
-from earmark.pipeline.attention.gain_control import GainControl, Override, Session, Stream
+from earmark.pipeline.attention.gain_control import GainControl, Stream
 from earmark.pipeline.attention.steering import Steering, SteeringConfig
+from earmark.pipeline.control import (
+    ControlError,
+    Demote,
+    Favoured,
+    Late,
+    Mute,
+    Override,
+    Session,
+    SessionChanged,
+    StreamChanged,
+    Tick,
+    TimedControl,
+    parse,
+    text,
+    unknown,
+)
 from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.decoders.sliding import Score
 from earmark.pipeline.node import State, below, within
-from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, Marker, StreamSpec, wiring_error
+from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, StreamSpec, wiring_error
 
 #: More masked channels than this share, and what is left is no basis for decisions.
 MAX_BAD = 0.5
@@ -105,10 +121,8 @@ class _Lane:
 class Attend:
     """Decide who is attended, and what gain each talker shall have. Inputs: aligned signals, control.
 
-    Control is a stream of markers, each stamped with the time at which it is consumed: ``tick``; ``session NAME``;
-    ``stream good`` or ``stream lost``; ``override none``, ``override equal`` or ``override N`` (from 1); ``mute on``
-    and ``mute off``; ``late``, the newest score came too late to be acted on; ``demote``, go on with the next decoder.
-    A decision is given for every score, and whenever the situation or the gains change.
+    Control is a stream of :class:`earmark.pipeline.control.TimedControl`. A decision is given for every score, and
+    whenever the situation or the gains change.
 
     What came too late still counts as evidence, but gains do not follow it: they are held until a score comes in time.
 
@@ -134,6 +148,7 @@ class Attend:
         c = self.config
         opened = [lane.open(spec, c) for lane in self._lanes]
         talkers, n = opened[0], len(opened[0])
+        self._n_talkers = n
         try:
             law = SteeringConfig(n, c.boost_db, c.cut_db, dead_band_db=c.dead_band_db, hold_s=c.hold_s)
         except ValueError as error:
@@ -142,8 +157,8 @@ class Attend:
         self._before = self._control.state()
         self._clock: ClockMap | None = None
         self._sfreq, self._now, self._newest, self._lane = spec.sfreq, -math.inf, -1, 0
-        self._session, self._stream, self._bad = Session.RUNNING, Stream.GOOD, False
-        self._override: Override = None
+        self._session, self._lost, self._bad = Session.RUNNING, False, False
+        self._favoured: Favoured = None
         self._mute = False
         self._said: tuple[object, ...] = ()
         kinds = [f"{what} {name}" for what in ("score", "probability", "gain") for name in talkers]
@@ -161,11 +176,16 @@ class Attend:
         return len(self._lanes) - 1 - self._lane
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Take signals on port 0 and control on port 1."""
+        """Take signals on port 0 and control on port 1.
+
+        Raises
+        ------
+        earmark.pipeline.control.ControlError
+            If a control is not known, or favours a talker who is not there.
+        """
         if port == 1:
-            if isinstance(item, Marker):
-                self._obey(item)
-                yield from self._told(None)
+            self._obey(item)
+            yield from self._told(None)
             return
         if isinstance(item, ClockMap):
             self._clock = item
@@ -197,26 +217,33 @@ class Attend:
         self._control.observe(steer, at)
         yield from self._told(score)
 
-    def _obey(self, marker: Marker) -> None:
-        self._now = max(self._now, marker.time)
-        what, _, value = marker.value.partition(" ")
-        match what:
-            case "session":
-                self._session = Session(value)
-            case "stream":
-                self._stream = Stream(value)
-            case "override":
-                self._override = None if value == "none" else "equal" if value == "equal" else int(value) - 1
-            case "mute":
-                self._mute = value == "on"
-            case "late":
+    def _obey(self, item: Item) -> None:
+        if not isinstance(item, TimedControl):
+            raise unknown(item)
+        match item.control:
+            case Tick():
+                pass
+            case SessionChanged(session):
+                self._session = session
+            case StreamChanged(lost):
+                self._lost = lost
+            case Override(talker):
+                if isinstance(talker, int) and talker >= self._n_talkers:
+                    raise ControlError(f"override favours talker {talker}, but there are {self._n_talkers}, from 0 on")
+                self._favoured = talker
+            case Mute(on):
+                self._mute = on
+            case Late():
                 self._control.restore(self._before)
-            case "demote":
+            case Demote():
                 self._lane = min(self._lane + 1, len(self._lanes) - 1)
+            case _:
+                raise unknown(item.control)
+        self._now = max(self._now, item.time)
 
     def _told(self, score: Score | None) -> Iterator[Decision]:
-        stream = Stream.BAD_CHANNELS if self._bad and self._stream is Stream.GOOD else self._stream
-        target = self._control.target(self._now, self._session, stream, self._override, self._mute)
+        stream = Stream.LOST if self._lost else Stream.BAD_CHANNELS if self._bad else Stream.GOOD
+        target = self._control.target(self._now, self._session, stream, self._favoured, self._mute)
         said = (target.situation, tuple(target.gains))
         if score is None and said == self._said:
             return
@@ -237,12 +264,11 @@ class Attend:
     def state(self) -> State:
         """Everything that later decisions depend on."""
         clock = self._clock
-        flags = [self._stream is Stream.LOST, self._bad, self._mute, clock is not None]
-        override = -2 if self._override is None else -1 if self._override == "equal" else self._override
-        session = list(Session).index(self._session)
+        obeyed = SessionChanged(self._session), StreamChanged(self._lost), Override(self._favoured), Mute(self._mute)
         state: State = {
-            "at": np.array([self._newest, override, session, self._lane], np.int64),
-            "flags": np.array(flags),
+            "at": np.array([self._newest, self._lane], np.int64),
+            "obeyed": np.array([text(control) for control in obeyed]),
+            "flags": np.array([self._bad, clock is not None]),
             "now": np.array(self._now),
             "clock": np.zeros(3) if clock is None else np.array([clock.index0, clock.time0, clock.period]),
             **within("control", self._control.state()),
@@ -254,11 +280,10 @@ class Attend:
 
     def restore(self, state: State) -> None:
         """Put back what :meth:`state` gave; the next change is told whatever was told last."""
-        self._newest, override, session, self._lane = (int(i) for i in state["at"])
-        self._override = None if override == -2 else "equal" if override == -1 else override
-        self._session = list(Session)[session]
-        lost, self._bad, self._mute, known = (bool(flag) for flag in state["flags"])
-        self._stream = Stream.LOST if lost else Stream.GOOD
+        for said in state["obeyed"]:
+            self._obey(TimedControl(-math.inf, parse(str(said))))
+        self._newest, self._lane = (int(i) for i in state["at"])
+        self._bad, known = (bool(flag) for flag in state["flags"])
         self._now = float(state["now"])
         self._clock = ClockMap(*(float(v) for v in state["clock"])) if known else None
         self._said = ()

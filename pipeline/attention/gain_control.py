@@ -5,28 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.pipeline.attention.evidence import Posterior
 from earmark.pipeline.attention.steering import Law, check_posterior
+from earmark.pipeline.control import Favoured, Session
 from earmark.pipeline.node import State, below, within
 
 #: A posterior older than the first, in seconds, is stale; older than the second, it is worth nothing.
 STALE_S, LOST_S = 1.0, 3.0
 #: Seconds to the neutral mix after a loss, and to silence when muted.
 FALLBACK_RAMP_S, MUTE_RAMP_S = 1.0, 0.02
-
-
-class Session(StrEnum):
-    """Where a session stands."""
-
-    NO_DECODER = "no decoder"
-    CALIBRATING = "calibrating"
-    PAUSED = "paused"
-    RUNNING = "running"
 
 
 class Stream(StrEnum):
@@ -53,9 +44,6 @@ class Situation(StrEnum):
     MUTED = "muted"
 
 
-#: The operator's choice: a talker, all equal, or none.
-Override = int | Literal["equal"] | None
-
 _IDLE = {
     Session.NO_DECODER: Situation.NO_DECODER,
     Session.CALIBRATING: Situation.CALIBRATING,
@@ -65,7 +53,7 @@ _IDLE = {
 FALLBACKS = frozenset({Situation.STALE, Situation.STREAM_LOST, Situation.BAD_CHANNELS})
 
 
-def situation(session: Session, age_s: float | None, stream: Stream, override: Override, mute: bool) -> Situation:
+def situation(session: Session, age_s: float | None, stream: Stream, override: Favoured, mute: bool) -> Situation:
     """Say which row of the table holds. Rows further up win.
 
     ===============================================  ==================
@@ -163,7 +151,7 @@ class GainControl:
         now: float,
         session: Session,
         stream: Stream = Stream.GOOD,
-        override: Override = None,
+        override: Favoured = None,
         mute: bool = False,
     ) -> Target:
         """Say what is to be heard.

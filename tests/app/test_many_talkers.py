@@ -16,8 +16,9 @@ from earmark.devices.audio.prepare import prepare
 from earmark.devices.simulate.listener import PRESETS, Listener
 from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.attention.emissions import TALKERS
+from earmark.pipeline.control import Tick, TimedControl
 from earmark.pipeline.decoders.presets import EEG
-from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
+from earmark.pipeline.stream import Block, ClockMap, Decision, StreamSpec
 
 NAMES = tuple(f"talker {k}" for k in range(1, 9))
 CLEAR = dataclasses.replace(PRESETS["easy"], response_uv=12.0, ignored=0.1, wandering=0.0)
@@ -95,6 +96,6 @@ def decided(config, n, attended, seconds=30):
         for name, data, rate in (("eeg", eeg, CLEAR.sfreq), ("speech", np.stack(envelopes, axis=1), sfreq)):
             a, b = round(at * rate), round((at + 1) * rate)
             fed.append((name, Block(a, data[a:b])))
-        fed.append((CONTROL, Marker(at + 1.0, "tick")))
+        fed.append((CONTROL, TimedControl(at + 1.0, Tick())))
     items = [item for name, piece in fed for _, item in graph.feed(name, piece)]
     return [item for item in items if isinstance(item, Decision)]

@@ -27,6 +27,8 @@ from earmark.app.session.task import Part
 from earmark.app.session.terminal import press, status_line
 from earmark.devices.files.decoder_folder import Facts
 from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.control import Mute, Override, SessionChanged
+from earmark.pipeline.control import Session as ControlSession
 
 TEXT = """
 [streams.eeg]
@@ -51,6 +53,7 @@ source = "speech:ada"
 LONG = Calibration(n_trials=4, trial_s=10.0, pause_s=0.0)
 #: What an engine says while all is well.
 GOOD = {"streams": {"eeg": {"status": "live"}}, "bad": {}, "ch_names": ["E1", "E2"]}
+PAUSED, RUNNING = SessionChanged(ControlSession.PAUSED), SessionChanged(ControlSession.RUNNING)
 QUICK = 0.05  # seconds, for parts that have to come to their ends
 
 
@@ -103,8 +106,8 @@ class FakeLoop:
             raise FakeLoop.refuses
         self.path.write_text("recorded")
 
-    def tell(self, words):
-        self.told.append(words)
+    def control(self, control):
+        self.told.append(control)
 
     def remember(self, text):
         self.kept.append(text)
@@ -557,8 +560,9 @@ def test_operators_words_reach_the_graph(rig):
     with pytest.raises(SessionError, match="no talker 3"):
         session.override(2)
     assert FakeLoop.made[0].told == [
-        *("override 2", "override equal", "override none", "session paused", "override 1", "session running"),
-        *("mute on", "mute off"),
+        *(Override(1), Override("equal"), Override(None)),
+        *(PAUSED, Override(0), RUNNING),
+        *(Mute(True), Mute(False)),
     ]
     assert session.sound.audio.said[-2:] == ["mute True", "mute False"]
 
@@ -574,7 +578,7 @@ def test_mute_works_in_every_state_and_lasts(rig):
     one.session.mute()
     session = one.running()
     assert "mute True" in session.sound.audio.said
-    assert FakeLoop.made[0].told == ["mute on"]
+    assert FakeLoop.made[0].told == [Mute(True)]
     for state in State:
         session.state = state
         session.mute(state is State.READY)
@@ -631,8 +635,7 @@ def test_keys_do_what_they_say(rig):
         "paused: the mix is neutral",
         "going on",
     ]
-    told = ["override 2", "mute on", "override equal", "override none", "session paused", "session running"]
-    assert FakeLoop.made[0].told == told
+    assert FakeLoop.made[0].told == [Override(1), Mute(True), Override("equal"), Override(None), PAUSED, RUNNING]
     assert press(session, "q")
     assert session.state is State.REVIEW
     assert "cannot be paused" in press(session, "p")

@@ -20,7 +20,8 @@ from earmark.devices.files.session_writer import SessionWriter
 from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import describe_xml, make_info
 from earmark.pipeline.attention.decoding_graph import CONTROL
-from earmark.pipeline.stream import Block, Decision, Gap, Marker, StreamSpec
+from earmark.pipeline.control import Demote, Override, StreamChanged, Tick, TimedControl
+from earmark.pipeline.stream import Block, Decision, Gap, StreamSpec
 
 SPEC = StreamSpec("amp", 100.0, ("E1", "E2"), ("eeg",) * 2, ("uV",) * 2)
 
@@ -35,7 +36,7 @@ def recorded(path, steps):
         at = 0
         for step in steps:
             if isinstance(step, float):
-                writer.arrival(Arrival(CONTROL, Marker(step, "tick"), step))
+                writer.arrival(Arrival(CONTROL, TimedControl(step, Tick()), step))
             else:
                 block = Block(at, np.full((step, 2), at, np.float32))
                 writer.arrival(Arrival("eeg", block, 0.0, np.arange(step) / 100.0))
@@ -173,15 +174,15 @@ def test_streams_are_counted_and_lost_as_they_were():
     one = engine.streams["eeg"]
     assert (one.n_samples, one.n_gaps, one.n_missing) == (16, 1, 4)
     assert one.effective_sfreq == pytest.approx(10 / 0.2)
-    engine.take(Consumed(CONTROL, Marker(6.0, "stream lost")), 6.0)
+    engine.take(Consumed(CONTROL, TimedControl(6.0, StreamChanged(True))), 6.0)
     assert engine.inlets["eeg"].status == "lost"
-    engine.take(Consumed(CONTROL, Marker(6.5, "stream good")), 6.5)
+    engine.take(Consumed(CONTROL, TimedControl(6.5, StreamChanged(False))), 6.5)
     assert engine.inlets["eeg"].status == "live"
-    for words, wanted in (("override 2", 1), ("override equal", "equal"), ("override none", None)):
-        engine.take(Consumed(CONTROL, Marker(7.0, words)), 7.0)
+    for wanted in (1, "equal", None):
+        engine.take(Consumed(CONTROL, TimedControl(7.0, Override(wanted))), 7.0)
         assert engine.override == wanted
     for backend, n in (("onnx", 0), ("onnx", 0), ("eager_cpu", 1)):
         engine.take(Noted(7.0, {ANSWER: [backend, [0.1, 0.2]]}), 7.0)
         assert (engine.scored_by, engine.ledger.n_demoted) == (backend, n)
-    engine.take(Consumed(CONTROL, Marker(7.0, "demote")), 7.0)
+    engine.take(Consumed(CONTROL, TimedControl(7.0, Demote())), 7.0)
     assert (engine.scored_by, engine.ledger.n_demoted) == ("", 2)

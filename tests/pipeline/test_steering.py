@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.pipeline.attention.evidence import Posterior
-from earmark.pipeline.attention.gain_control import FALLBACKS, GainControl, Session, Situation, Stream, situation
+from earmark.pipeline.attention.gain_control import FALLBACKS, GainControl, Situation, Stream, situation
 from earmark.pipeline.attention.steering import FiveStateChain, FiveStateConfig, Steering, SteeringConfig
+from earmark.pipeline.control import Session
 
 SURE, UNSURE = [0.95, 0.05], [0.5, 0.5]
 

@@ -8,6 +8,7 @@ from planted import SMALL, planted
 
 from earmark.pipeline.attention.attend import Attend, AttendConfig
 from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.control import ControlError, Override, TimedControl, parse
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Marker, StreamSpec, WiringError
 
@@ -39,8 +40,12 @@ def items(run, start=0, stop=None, bad=None):
 
 
 def play(one, found):
-    """Feed items; markers go to control."""
-    return [out for item in found for out in one.process(item, int(isinstance(item, Marker)))]
+    """Feed items, messages to the control port."""
+    return [out for item in found for out in one.process(item, int(isinstance(item, TimedControl)))]
+
+
+def control(time, said):
+    return TimedControl(time, parse(said))
 
 
 def test_follows_attention():
@@ -59,7 +64,7 @@ def test_follows_attention():
 def test_the_newest_sample_has_its_own_time_though_a_later_control_came_before():
     one = node()
     (last, *_), at = play(one, [CLOCK, *items(RUN, stop=512)])[::-1], CLOCK.time(512)
-    (held,) = play(one, [Marker(last.time + 1.5, "tick")])
+    (held,) = play(one, [control(last.time + 1.5, "tick")])
     (after, *_) = play(one, items(RUN, 512, 520))
     assert np.isnan(held.newest_time), "it comes from control alone"
     assert after.newest_time == CLOCK.time(after.newest) < at + 0.25
@@ -79,7 +84,7 @@ def test_what_is_heard_when_nothing_comes():
     steered = play(one, [CLOCK, *items(RUN, stop=512)])[-1]
 
     def tick(after):
-        return play(one, [Marker(steered.time + after, "tick")])
+        return play(one, [control(steered.time + after, "tick")])
 
     assert tick(0.9) == []
     (held,) = tick(1.5)
@@ -108,14 +113,14 @@ def test_what_is_heard_when_nothing_comes():
 def test_the_operator_and_losses_come_first(said, situation, gains):
     one = node()
     before = play(one, [CLOCK, *items(RUN, stop=400)])[-1]
-    (now,) = play(one, [Marker(before.time + 0.1, said)])
+    (now,) = play(one, [control(before.time + 0.1, said)])
     assert now.situation == situation
     np.testing.assert_allclose(now.gains, gains, atol=0.3)
     assert all(later.situation == situation for later in play(one, items(RUN, 400, 600)))
     what, value = said.split()
     undo = {"mute": "off", "override": "none", "session": "running", "stream": "good"}[what]
     assert value != undo
-    play(one, [Marker(before.time + 6.4, f"{what} {undo}")])
+    play(one, [control(before.time + 6.4, f"{what} {undo}")])
     assert play(one, items(RUN, 600, 760))[-1].situation == "steered"
 
 
@@ -131,7 +136,7 @@ def test_a_gap_makes_it_less_sure():
     one = node()
     before = play(one, [CLOCK, *items(RUN, stop=400)])[-1]
     assert before.probability.max() > 0.9
-    (told,) = play(one, [Gap(400, 400 + 32 * 60), Marker(before.time + 1, "override equal")])
+    (told,) = play(one, [Gap(400, 400 + 32 * 60), control(before.time + 1, "override equal")])
     assert told.probability.max() < 0.65
 
 
@@ -140,8 +145,8 @@ def test_nothing_is_decided_before_there_is_a_clock():
 
 
 def test_state_goes_on_where_it_was():
-    script = [CLOCK, *items(RUN, stop=360), Marker(111.2, "override 1"), *items(RUN, 360, 400)]
-    rest = [*items(RUN, 400, 500), Marker(115.6, "override none"), *items(RUN, 500), Marker(140.0, "tick")]
+    script = [CLOCK, *items(RUN, stop=360), control(111.2, "override 1"), *items(RUN, 360, 400)]
+    rest = [*items(RUN, 400, 500), control(115.6, "override none"), *items(RUN, 500), control(140.0, "tick")]
     one, other = node(), node()
     play(one, script)
     other.restore(one.state())
@@ -176,7 +181,7 @@ def test_what_came_too_late_does_not_move_gains_but_counts_as_evidence():
         (found,), (wanted,) = (play(one, items(SWITCHING, at, at + 8)) for one in (told, untold))
         np.testing.assert_array_equal(found.probability, wanted.probability)
         age = found.time - steered.time
-        last = [found, *play(told, [Marker(found.time, "late")])][-1]
+        last = [found, *play(told, [control(found.time, "late")])][-1]
         situation = "steered" if age <= 1 else "held" if age <= 3 else "neutral"
         assert last.situation.startswith(situation)
         np.testing.assert_array_equal(last.gains, [0, 0] if age > 3 else steered.gains)
@@ -194,7 +199,7 @@ def test_demoted_it_goes_on_as_the_next_decoder_would_have_gone_all_along():
     first = [CLOCK, *items(RUN, stop=400), Gap(400, 404), *items(RUN, 404, 548)]
     assert not np.array_equal(play(both, first)[-1].probability, play(alone, first)[-1].probability)
     assert both.n_left == 1
-    play(both, [Marker(0.0, "demote")])
+    play(both, [control(0.0, "demote")])
     assert both.n_left == 0
     rest = items(RUN, 548, 700)
     state = both.state()
@@ -207,5 +212,15 @@ def test_demoted_it_goes_on_as_the_next_decoder_would_have_gone_all_along():
         np.testing.assert_array_equal(found.scores, wanted.scores)
         np.testing.assert_array_equal(found.probability, wanted.probability)
         np.testing.assert_array_equal(found.probability, restored.probability)
-    play(both, [Marker(0.0, "demote")])
+    play(both, [control(0.0, "demote")])
     assert both.n_left == 0, "there is nothing below the last"
+
+
+@pytest.mark.parametrize("item", [Marker(1.0, "tick"), TimedControl(1.0, "tick"), TimedControl(1.0, Override(2))])
+def test_an_unknown_control_is_an_error_and_changes_nothing(item):
+    one = node()
+    before = one.state()
+    with pytest.raises(ControlError, match=r"control is|there are 2"):
+        list(one.process(item, 1))
+    for key, value in one.state().items():
+        np.testing.assert_array_equal(value, before[key])
