@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 import psutil
 
-from earmark.app.commands.demo import simulated_session
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Protocol, RunPlan
 from earmark.app.engine.environment import environment
 from earmark.app.replay.verify import Replay
 from earmark.app.report.read_session import session_figures
+from earmark.app.session.simulated import simulated_session
 from earmark.app.session.supervisor import Supervisor
 from earmark.app.terminal.console import say
 from earmark.devices.files import xdf

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from earmark.app.commands.demo import CALIBRATION, N_TRIALS, SWITCH_S
 from earmark.app.config.protocol import MOST_IN_A_ROW, draw_order
+from earmark.app.session.simulated import CALIBRATION, N_TRIALS, SWITCH_S
 from earmark.devices.files.recorded_run import RecordedRun, Signal, Trial, prepare
 from earmark.devices.files.session_run import REORIENT_S
 from earmark.devices.simulate.listener import PRESETS, Listener, ListenerConfig

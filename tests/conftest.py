@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import earmark.app
 
@@ -16,6 +17,10 @@ if ROOT.resolve() != FOUND or not LINKS.is_dir():
     raise pytest.UsageError(f"'earmark' is imported from {FOUND}, not by the links of {ROOT}: run .ci/links there")
 # Children, too.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(LINKS), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items):

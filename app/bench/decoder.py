@@ -39,9 +39,9 @@ def decoder(
     """
     from rich.table import Table
 
-    from earmark.app.commands.compile import quiet_exporter
     from earmark.app.engine.environment import environment
     from earmark.app.terminal.console import console, failures, write_json
+    from earmark.app.training.exporters import quiet_exporter
 
     quiet_exporter()
     found: list[dict[str, Any]] = []

@@ -133,7 +133,7 @@ def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
 
 
 def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> ListenerConfig:
-    from earmark.app.commands.train import train_and_save
+    from earmark.app.training.fit import train_and_save
     from earmark.app.training.runs import maker
     from earmark.devices.simulate.listener import PRESETS
     from earmark.pipeline.decoders.presets import EEG
@@ -143,7 +143,7 @@ def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> Listener
     if not kind.network:
         train_and_save(runs, maker(kind, EEG), EEG, folder / "decoder")
         return listener
-    from earmark.app.commands.compile import quiet_exporter
+    from earmark.app.training.exporters import quiet_exporter
     from earmark.devices.files.decoder_folder import Facts, load_decoder, save_decoder
     from earmark.devices.files.engine_cache import EngineCache
     from earmark.kernels.runtime import BACKENDS

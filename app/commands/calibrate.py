@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from earmark.app.config.protocol import Protocol
-
-#: Name of the protocol's file, beside that of the session.
-PROTOCOL = "protocol.toml"
-
-OUT_HELP = "Folder for recordings and decoder; that of the session's file if not given."
-HEADLESS_HELP = "No status line, no keys, no questions."
+from earmark.app.commands.options import HEADLESS_HELP, OUT_HELP
 
 
 def calibrate(
@@ -30,9 +23,11 @@ def calibrate(
     Keys: r repeats a trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was made, 1 something is
     wrong, 130 ended early.
     """
-    from earmark.app.config.toml_file import must_be_toml
+    from earmark.app.config.toml_file import PROTOCOL
+    from earmark.app.terminal.inputs import must_be_toml
 
     must_be_toml(session, session.parent / PROTOCOL)
+    from earmark.app.config.protocol import read_protocol
     from earmark.app.config.session import load_config
     from earmark.app.session.states import SessionError
     from earmark.app.session.supervisor import Supervisor
@@ -81,16 +76,3 @@ def calibrate(
         say(
             f"But {session} names another decoder, {config.decoder}: remove 'decoder' from [attention] to use this one."
         )
-
-
-def read_protocol(session: Path) -> Protocol:
-    """Read the protocol beside a session's file.
-
-    Raises
-    ------
-    earmark.app.config.protocol.ProtocolError
-        If it is not there or cannot be used.
-    """
-    from earmark.app.config.protocol import load_protocol
-
-    return load_protocol(session.parent / PROTOCOL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,6 +50,7 @@ def compile_decoder(
     from rich.text import Text
 
     from earmark.app.terminal.console import console, fail, failures
+    from earmark.app.training.exporters import quiet_exporter
     from earmark.devices.files.decoder_folder import load_decoder
     from earmark.devices.files.engine_cache import EngineCache
     from earmark.devices.files.recorded_run import RunError
@@ -183,9 +183,3 @@ def _progress(n: int) -> Iterator[Progress]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         bar.add_task("compiling", total=n)
         yield bar
-
-
-def quiet_exporter() -> None:
-    """Keep to itself what torch's exporters say about libraries that nobody asked for."""
-    for name in ("torch.onnx._internal.exporter._registration", "torch_tensorrt"):
-        logging.getLogger(name).setLevel(logging.ERROR)

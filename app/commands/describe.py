@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from earmark.app.config.session import Config
-    from earmark.app.engine.engine import Engine
-    from earmark.devices.processes.recorder import Recorder
     from earmark.pipeline.graph import Graph
     from earmark.pipeline.stream import StreamSpec
 
@@ -30,7 +28,7 @@ def describe(
     Rates and channels come from --recording, else from sfreq and n_channels in the configuration, else from the
     live stream. Exit status: 0 the graph fits, 1 it does not, or a stream is missing.
     """
-    from earmark.app.config.toml_file import must_be_toml
+    from earmark.app.terminal.inputs import must_be_toml
 
     must_be_toml(config)
     from earmark.app.config.session import load_config
@@ -123,45 +121,4 @@ def graph_table(graph: Graph, settings: Config) -> Table:
         "hop: most samples in a block. Latency so far, summed: wait for the block to fill; pure delay of linear-phase "
         "filters; group delay of recursive filters at the centre of the band."
     )
-    return table
-
-
-def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Table:
-    """What a recording looks like now."""
-    import pylsl
-    from rich.table import Table
-
-    from earmark.app.terminal.foreign import plain
-
-    table = Table(title=f"{elapsed:.0f} s")
-    for column in ("stream", "state", "samples", "Hz", "age ms", "gaps", "missing", "skipped", "steps"):
-        table.add_column(column, justify="left" if column in ("stream", "state") else "right")
-    now = pylsl.local_clock()
-    for name, status in engine.streams.items():
-        inlet = engine.inlets[name]
-        regular = inlet.continuity is not None
-        rate = status.effective_sfreq
-        over = recorder is None  # an age that grows after the end would say nothing
-        age = None if over or status.newest is None else 1e3 * (now - status.newest)
-        table.add_row(
-            name,
-            inlet.status,
-            str(status.n_samples),
-            f"{rate:.2f} of {inlet.description.spec.sfreq:g}" if regular and rate else "-",
-            "-" if age is None else f"{age:.0f}",
-            *(str(n) if regular else "-" for n in (status.n_gaps, status.n_missing, status.n_skipped)),
-            str(inlet.continuity.n_steps) if inlet.continuity else "-",
-        )
-    p50, p99 = engine.latency.percentiles(50, 99)
-    lines = []
-    if p50 is not None and p99 is not None:
-        lines.append(
-            f"arrival to output: p50 {1e3 * p50:.2f}, p99 {1e3 * p99:.2f}, max {1e3 * engine.latency.max:.2f} ms; "
-            f"{engine.n_late} of {engine.latency.n} chunks later than {1e3 * engine.budget_s:g} ms"
-        )
-    for bad in engine.bad.values():
-        lines.append(f"masked: {plain(', '.join(bad)) or 'none'}")
-    if recorder is not None:
-        lines.append(f"file {recorder.bytes_written / 1e6:.1f} MB")
-    table.caption = "\n".join(lines)
     return table

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earmark.app.commands.stream_options import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
 from earmark.app.terminal.console import JsonFile
 from earmark.app.training.runs import RUNS_HELP, DecoderKind, PresetName
 from earmark.app.training.study import SUBJECT_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Self
 
     from earmark.app.training.study import Study
     from earmark.devices.sources.overrides import Overrides
@@ -30,28 +29,6 @@ class ProtocolName(StrEnum):
     LOSO = "leave-one-subject-out"
     LOPEO = "leave-one-paired-envelope-out"
     LOSEO = "leave-one-subject-and-envelope-out"
-
-
-class Trained:
-    """A decoder that has learned already: fitting leaves it as it is."""
-
-    def __init__(self, decoder: Any) -> None:
-        self._decoder = decoder
-        self.spec = decoder.spec
-        self.project_neural, self.project_talkers = decoder.project_neural, decoder.project_talkers
-        self.combine, self.score = decoder.combine, decoder.score
-
-    def fit(self, runs: Sequence[Run]) -> Self:
-        """Learn nothing; only see that the runs fit.
-
-        Raises
-        ------
-        earmark.pipeline.decoders.decoder.DecoderMismatch
-            If they do not.
-        """
-        for run in runs:
-            self.spec.check_run(run)
-        return self
 
 
 def evaluate(
@@ -174,6 +151,7 @@ def _unseen(paths: Sequence[Path], folder: Path, subjects: Sequence[str], words:
     from functools import partial
 
     from earmark.app.training.study import read_study
+    from earmark.app.training.trained import Trained
     from earmark.devices.files.decoder_folder import fingerprint, load_decoder
     from earmark.devices.files.recorded_run import RunError
 

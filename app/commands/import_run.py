@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.app.commands.stream_options import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -60,13 +60,13 @@ def play(
     and unmutes, Esc mutes, q quits. Ctrl-C, SIGTERM and a closed terminal end it too, with a fade. Exit status: 0
     played, 1 could not play or sound was lost for good, 2 wrong usage.
     """
-    from earmark.app.config.toml_file import must_be_toml
+    from earmark.app.terminal.inputs import must_be_toml
 
     if config is not None:
         must_be_toml(config)
     from earmark.app.config.session import load_sound
     from earmark.app.config.sound import SHIPPED
-    from earmark.app.terminal.console import console, fail, failures, say
+    from earmark.app.terminal.console import clock, console, fail, failures, say
     from earmark.app.terminal.keyboard import Keyboard
     from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.audio.engine import AudioEngine
@@ -231,6 +231,8 @@ class Display:
         from rich.table import Column, Table
         from rich.text import Text
 
+        from earmark.app.terminal.console import clock
+
         table = Table(
             "",
             "talker",
@@ -290,12 +292,6 @@ def dbfs(level: float) -> str:
 def azimuth(degrees: float) -> str:
     """Return a direction in words."""
     return f"{abs(degrees):g}° {'left' if degrees < 0 else 'right'}" if degrees else "ahead"
-
-
-def clock(seconds: float) -> str:
-    """Return seconds as minutes and seconds."""
-    minutes, tenths = divmod(round(10 * seconds), 600)
-    return f"{minutes}:{tenths / 10:04.1f}"
 
 
 def _where(status: Status) -> str:

@@ -28,14 +28,14 @@ def record(
     The recording can be replayed bit for bit. Writes DIR/session-DATE-TIME.xdf. Ctrl-C (or SIGTERM) ends the recording
     in good order. Exit status: 0 recorded, 1 could not start or the recording is not whole, 2 wrong usage.
     """
-    from earmark.app.config.toml_file import must_be_toml
+    from earmark.app.terminal.inputs import must_be_toml
 
     must_be_toml(config)
-    from earmark.app.commands.describe import live_table
     from earmark.app.config.session import load_config
     from earmark.app.engine.engine import Engine
     from earmark.app.engine.environment import environment
     from earmark.app.engine.events_file import copied_decoders
+    from earmark.app.engine.live_table import live_table
     from earmark.app.terminal.console import console, fail, failures, say
     from earmark.app.terminal.foreign import plain
     from earmark.app.terminal.signals import stop_on_signals
@@ -108,7 +108,7 @@ def _watch(
     """Show what happens, and keep the recorder alive, until there is a reason to end."""
     from rich.live import Live
 
-    from earmark.app.commands.describe import live_table
+    from earmark.app.engine.live_table import live_table
     from earmark.app.terminal.console import console, say
 
     begun = time.monotonic()

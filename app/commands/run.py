@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from earmark.app.commands.calibrate import HEADLESS_HELP, OUT_HELP, PROTOCOL, read_protocol
+from earmark.app.commands.options import HEADLESS_HELP, OUT_HELP
 from earmark.app.config.modes import Mode
 
 
@@ -29,10 +29,12 @@ def run(
     quits. Ctrl-C, SIGTERM and a closed terminal end the run in good order too. Exit status: 0 recorded, 1 something
     is wrong.
     """
-    from earmark.app.config.toml_file import must_be_toml
+    from earmark.app.config.toml_file import PROTOCOL
+    from earmark.app.terminal.inputs import must_be_toml
 
     must_be_toml(session, session.parent / PROTOCOL)
     from earmark.app.commands.report import report
+    from earmark.app.config.protocol import read_protocol
     from earmark.app.config.session import load_config
     from earmark.app.session.states import State
     from earmark.app.session.supervisor import Supervisor

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from earmark.app.commands.calibrate import OUT_HELP, PROTOCOL, read_protocol
+from earmark.app.commands.options import OUT_HELP
 
 
 def serve(
@@ -21,9 +21,11 @@ def serve(
     It goes on until Ctrl-C or the command 'shutdown'. Sound plays from the first check on. Exit status: 0 ended in good
     order, 1 something is wrong.
     """
-    from earmark.app.config.toml_file import must_be_toml
+    from earmark.app.config.toml_file import PROTOCOL
+    from earmark.app.terminal.inputs import must_be_toml
 
     must_be_toml(session, session.parent / PROTOCOL)
+    from earmark.app.config.protocol import read_protocol
     from earmark.app.config.session import load_config
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.session.terminal import in_window, refusals

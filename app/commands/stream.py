@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.app.commands.stream_options import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
 
 if TYPE_CHECKING:
     from earmark.devices.simulate.player import Player

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from earmark.app.commands.stream_options import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
 from earmark.app.training.runs import RUNS_HELP, DecoderKind, PresetName
 from earmark.app.training.study import SUBJECT_HELP
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from earmark.devices.files.decoder_folder import AnyDecoder, Facts
-    from earmark.pipeline.attention.emissions import Emissions
-    from earmark.pipeline.decoders.presets import Preset
-    from earmark.pipeline.run import Run
-
-    Maker = Callable[[], AnyDecoder]
 
 
 def train(
@@ -54,6 +44,7 @@ def train(
     """
     from earmark.app.terminal.console import fail
     from earmark.app.terminal.outputs import must_take_files
+    from earmark.app.training.fit import train_and_save
     from earmark.app.training.runs import decoder_preset, maker
     from earmark.app.training.study import read_study
     from earmark.devices.files.recorded_run import RunError
@@ -90,101 +81,3 @@ def train(
         study.tell()
     except (RunError, DecoderError, WiringError, ValueError, OSError) as error:
         fail(str(error))
-
-
-def train_and_save(
-    runs: Sequence[Run], make: Maker, preset: Preset, out: Path, *, against: Maker | None = None
-) -> Facts:
-    """Judge a decoder by cross-validation, train it on all runs, save it, and say all that; return it, too.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-    make : callable
-        Makes a new decoder each time.
-    preset : Preset
-        Of the decoder.
-    out : Path
-        Folder to write it to.
-    against : callable, optional
-        Makes the decoder that it is compared with, on the same decisions.
-
-    Raises
-    ------
-    earmark.pipeline.decoders.decoder.DecoderError, ValueError
-        If something does not fit.
-    """
-    import math
-
-    from earmark.app.terminal.console import console
-    from earmark.app.training.runs import progress
-    from earmark.app.training.worth import AGAIN, level_words, limit_words, no_better
-    from earmark.devices.files.corpus import evaluate_corpus
-    from earmark.devices.files.decoder_folder import Facts, fingerprint, save_decoder
-    from earmark.pipeline.attention.emissions import MIN_WINDOWS
-    from earmark.pipeline.evaluation.splits import learnable
-
-    window, n_talkers = preset.window, len(runs[0].talker_names)
-    accuracy, n, emissions = math.nan, 0, None
-    other = None if against is None else math.nan
-    if min(sum(run.subject == one.subject for one in runs) for run in runs) >= 3:
-        with progress("Cross-validating") as told:
-            found = evaluate_corpus(runs, make, "leave-one-run-out", (window,), n_shifts=0, progress=told)
-        accuracy, n = found.accuracy[window], found.n_windows[window]
-        if against is not None:
-            linear = evaluate_corpus(runs, against, "leave-one-run-out", (window,), n_shifts=0)
-            other = linear.accuracy[window]
-        if n >= MIN_WINDOWS:
-            with console.status("Learning how its scores scatter …"):
-                emissions = held_out_emissions(runs, make, preset)
-    with console.status("Training …"):
-        fitted = make().fit(learnable(runs))
-    facts = Facts(
-        accuracy=accuracy,
-        chance_level=1 / n_talkers,
-        n_decisions=n,
-        fingerprints=tuple(fingerprint(run) for run in runs),
-        seconds=sum(run.duration for run in runs),
-        emissions=emissions,
-        linear_accuracy=other,
-    )
-    save_decoder(out, fitted, facts)
-    console.print(
-        f"Trained a decoder ({fitted.kind}) on {len(runs)} run(s), {facts.seconds:.0f} s, "
-        f"{len(fitted.spec.ch_names)} channels; saved to {out}.",
-        markup=False,
-    )
-    if n:
-        console.print(
-            f"Cross-validated (leave one run out): {100 * accuracy:.1f} % of {n} decisions of {window:g} s; "
-            f"{level_words(facts.chance_level)}, {limit_words(facts.chance_limit, 1)}."
-        )
-        if no_better(accuracy, facts.chance_limit):
-            console.print(f"The decoder is NO BETTER THAN GUESSING. {AGAIN}")
-    else:
-        console.print("Accuracy: not measured. That needs three runs or more of each listener.")
-    if other is not None and n:
-        console.print(f"The linear decoder reaches {100 * other:.1f} % on the same decisions.")
-    if facts.experimental:
-        console.print("EXPERIMENTAL: not shown to be better than the linear decoder; prefer that.")
-    if emissions is None:
-        console.print(
-            "It cannot be used live: how its scores scatter is not known, which takes three runs or more, and "
-            f"{MIN_WINDOWS} decisions or more."
-        )
-    return facts
-
-
-def held_out_emissions(runs: Sequence[Run], make: Maker, preset: Preset) -> Emissions:
-    """How scores scatter on runs that a decoder did not see: what live decisions rest on.
-
-    Raises
-    ------
-    ValueError
-        If there are too few decisions.
-    """
-    from earmark.pipeline.attention.evidence import EvidenceConfig
-    from earmark.pipeline.evaluation.fold import FoldWork
-
-    evidence = EvidenceConfig(n_talkers=len(runs[0].talker_names), hop_s=preset.hop, window_s=preset.window)
-    return FoldWork(make, "leave-one-run-out", (preset.window,), 0, 0, 5.0, evidence).emissions(runs)

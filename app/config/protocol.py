@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from earmark.app.config.toml_file import ConfigError, parse, read_text
+from earmark.app.config.toml_file import PROTOCOL, ConfigError, parse, read_text
 from earmark.app.config.validation import explain
 
 #: A cue: seconds from the beginning, and who is to be attended from then on; ``""`` is nobody.
@@ -239,3 +239,14 @@ def parse_protocol(text: str, where: str) -> Protocol:
         raise ProtocolError(str(error)) from None
     except ValidationError as error:
         raise ProtocolError("\n".join(f"{where}: {explain(one, Protocol)}" for one in error.errors())) from None
+
+
+def read_protocol(session: Path) -> Protocol:
+    """Read the protocol beside a session's file.
+
+    Raises
+    ------
+    ProtocolError
+        If it is not there or cannot be used.
+    """
+    return load_protocol(session.parent / PROTOCOL)

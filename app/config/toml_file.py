@@ -8,6 +8,9 @@ from typing import Any
 
 from earmark.devices.files import regular_file
 
+#: Name of the protocol's file, beside that of the session.
+PROTOCOL = "protocol.toml"
+
 
 class ConfigError(ValueError):
     """The configuration cannot be used; the message says where, what was found and what was wanted."""
@@ -48,14 +51,3 @@ def parse(text: str, where: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{where} is not valid TOML: {error}") from None
-
-
-def must_be_toml(*paths: Path) -> None:
-    """End the command unless these files can be read and are TOML."""
-    from earmark.app.terminal.console import fail
-
-    for path in paths:
-        try:
-            parse(read_text(path), str(path))
-        except ConfigError as error:
-            fail(str(error))

@@ -29,8 +29,8 @@ HERE, SIZE, AFTER_S, PATIENCE_S = Path(__file__).parent, (1280, 720), 45.0, 300.
 
 
 def _session(folder: Path) -> None:
-    from earmark.app.commands.demo import simulated_session
     from earmark.app.config.protocol import Calibration, Protocol, RunPlan
+    from earmark.app.session.simulated import simulated_session
 
     calibration = Calibration(n_trials=6, trial_s=12.0, pause_s=0.0)
     protocol = Protocol(calibration=calibration, run=RunPlan(seconds=300.0, switch_every_s=20.0))

@@ -167,8 +167,8 @@ def _check(path: Path, read: _Read, talkers: Sequence[str]) -> None:
 
 def _accuracy(files: Sequence[Path], decoder: Any, about: Mapping[str, Any]) -> dict[str, Any] | str:
     """Accuracy by decision window of the decoder as it was, on signals it had not seen; a null beside it."""
-    from earmark.app.commands.evaluate import Trained
     from earmark.app.config.session import parse_config
+    from earmark.app.training.trained import Trained
 
     attention = parse_config(about["config"], "the recording").attention
     assert attention is not None

@@ -147,7 +147,7 @@ def status_line(session: Session) -> str:
     import numpy as np
     import pylsl
 
-    from earmark.app.commands.play import clock
+    from earmark.app.terminal.console import clock
 
     part, audio = session.part, session.sound.audio
     if part is None or audio is None:

@@ -46,7 +46,7 @@ def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Pat
     TrainingError
         If no decoder can be made of them.
     """
-    from earmark.app.commands.train import train_and_save
+    from earmark.app.training.fit import train_and_save
     from earmark.app.training.runs import DecoderKind, maker
     from earmark.devices.files.recorded_run import RunError
     from earmark.devices.files.session_run import read_session_runs

@@ -97,6 +97,12 @@ def say(text: str) -> None:
     console.print(f"{datetime.now():%H:%M:%S} {plain(text)}", markup=False, highlight=False)
 
 
+def clock(seconds: float) -> str:
+    """Return seconds as minutes and seconds."""
+    minutes, tenths = divmod(round(10 * seconds), 600)
+    return f"{minutes}:{tenths / 10:04.1f}"
+
+
 def _where_json(path: Path | None) -> Path | None:
     console.stderr = path == Path("-")  # what is for people leaves standard output to what is for programs
     return path

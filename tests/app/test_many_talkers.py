@@ -7,9 +7,9 @@ import pytest
 import soundfile
 
 from earmark.app.bench.loop import simulated_runs
-from earmark.app.commands.train import train_and_save
 from earmark.app.config.protocol import Calibration, RunPlan
 from earmark.app.config.session import ConfigError, parse_config
+from earmark.app.training.fit import train_and_save
 from earmark.app.training.runs import DecoderKind, maker
 from earmark.devices.audio.control_block import MAX_TALKERS
 from earmark.devices.audio.prepare import prepare

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from earmark.app.bench.loop import simulated_runs
 from earmark.app.command_line import app
-from earmark.app.commands.train import train_and_save
 from earmark.app.config.protocol import Calibration, ProtocolError, load_protocol
 from earmark.app.config.session import ConfigError, load_config, parse_config
 from earmark.app.config.sound import SoundConfig, TalkerConfig
@@ -23,6 +22,7 @@ from earmark.app.session.channel import ChannelError, Server
 from earmark.app.session.session import Session
 from earmark.app.session.states import SessionError
 from earmark.app.session.training import refuse_short
+from earmark.app.training.fit import train_and_save
 from earmark.app.training.runs import DecoderKind, maker
 from earmark.devices.audio import sinks
 from earmark.devices.audio.prepare import prepare

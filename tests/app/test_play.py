@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from earmark.app.commands.play import Desk, Display, azimuth, clock, dbfs, ended, meter, play
+from earmark.app.commands.play import Desk, Display, azimuth, dbfs, ended, meter, play
+from earmark.app.terminal.console import clock
 from earmark.app.terminal.keyboard import Keyboard, split_keys
 from earmark.devices.audio.scene import Prepared, Scene, Talker
 from earmark.pipeline.stream import ClockMap

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.app.commands.new import PROTOCOL
 from earmark.app.config.protocol import (
     Calibration,
     Protocol,
@@ -17,6 +16,7 @@ from earmark.app.config.protocol import (
     load_protocol,
     parse_protocol,
 )
+from earmark.app.session.templates import PROTOCOL
 
 TALKERS = st.integers(2, 5).map(lambda n: [f"t{i}" for i in range(n)])
 SEEDS = st.integers(0, 2**32)

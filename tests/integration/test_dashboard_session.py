@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 SERVE = """
 import sys
 from pathlib import Path
-from earmark.app.commands.demo import simulated_session
+from earmark.app.session.simulated import simulated_session
 from earmark.app.config.protocol import Calibration, Protocol, RunPlan
 protocol = Protocol(calibration=Calibration(n_trials=4, trial_s=15.0, pause_s=0.0), run=RunPlan(seconds=600.0))
 with simulated_session(Path(sys.argv[1]), "null", protocol, "easy") as supervisor:

@@ -48,7 +48,7 @@ def checked(place):
 
 
 def new_session(place):
-    from earmark.app.commands.new import write_session
+    from earmark.app.session.templates import write_session
 
     path = write_session(place)
     text = path.read_text().replace('type = "EEG"', f'source_id = "{NOBODY}"').replace('"default"', '"null"')

@@ -82,7 +82,7 @@ class Begin(QObject):
 
     def with_stream(self, stream: dict[str, Any], folder: Path) -> None:
         """Write the files of a session with a certain stream, and begin it."""
-        from earmark.app.commands.new import NewError, write_session
+        from earmark.app.session.templates import NewError, write_session
 
         try:
             session = write_session(folder)

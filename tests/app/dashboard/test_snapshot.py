@@ -136,7 +136,7 @@ def test_letters_stand_apart(ends, distance):
 def test_the_stream_that_was_chosen_is_the_amplifier():
     import tomllib
 
-    from earmark.app.commands.new import SESSION
+    from earmark.app.session.templates import SESSION
 
     text = SESSION.format(name="x", file="session.toml")
     for key, value in (("source_id", 'a"b\\c'), ("name", "[streams.eeg]")):

@@ -1,4 +1,4 @@
-"""Options of every command that reads a raw recording: what the user says of it, as in ``[streams]`` of a session."""
+"""Options that several commands have: of sessions, and of raw recordings, as in ``[streams]`` of a session."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 
 from earmark.devices.sources.overrides import Overrides
+
+OUT_HELP = "Folder for recordings and decoder; that of the session's file if not given."
+HEADLESS_HELP = "No status line, no keys, no questions."
 
 Unit = Annotated[
     str,

@@ -1,0 +1,114 @@
+"""A session with a simulated listener, who hears what it plays and obeys its cues."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from earmark.app.config.protocol import Protocol
+    from earmark.app.session.supervisor import Supervisor
+
+#: Everything happens on this machine. Names of streams begin with a word that no other demonstration uses.
+SESSION = """\
+[streams.eeg]
+source_id = "{prefix}-eeg"
+
+[streams.speech]
+name = "{prefix}-envelopes"
+ch_type = "misc"
+
+[streams.cues]
+name = "{prefix}-cues"
+type = "Markers"
+
+[attention]
+
+[engine]
+resolve_s = 60.0
+
+[sound]
+device = "{device}"
+publish = "{prefix}"
+
+[[sound.talkers]]
+name = "Joe"
+source = "speech:joe"
+azimuth = -30.0
+loop = true
+
+[[sound.talkers]]
+name = "Ada"
+source = "speech:ada"
+azimuth = 30.0
+loop = true
+"""
+#: Share of the time that calibration takes, and its number of trials.
+CALIBRATION, N_TRIALS = 0.5, 6
+#: Seconds between switches of attention while the loop is closed.
+SWITCH_S = 20.0
+
+
+class ListenerName(StrEnum):
+    """Presets of ``earmark.devices.simulate.listener``."""
+
+    EASY = "easy"
+    TYPICAL = "typical"
+    HARD = "hard"
+
+
+@contextlib.contextmanager
+def simulated_session(folder: Path, device: str, protocol: Protocol, listener: str) -> Iterator[Supervisor]:
+    """A session, playing, with somebody simulated who hears the envelopes and obeys the cues.
+
+    Parameters
+    ----------
+    folder : Path
+        For all that is made.
+    device : str
+        Where sound goes. If it is empty: to the default device if there is one, else into a file at the pace of one.
+    protocol : Protocol
+    listener : str
+        Preset of :mod:`earmark.devices.simulate.listener`.
+    """
+    import os
+
+    from earmark.app.config.session import parse_config
+    from earmark.app.session.supervisor import Supervisor
+    from earmark.app.terminal.console import say
+    from earmark.devices.audio.scene import AudioError
+    from earmark.devices.simulate.listener import PRESETS
+    from earmark.devices.simulate.live import ListenerProcess, LiveConfig
+
+    prefix = f"earmark-demo-{os.getpid()}"
+    streams = LiveConfig(
+        ("Joe", "Ada"),
+        f"{prefix}-envelopes",
+        f"{prefix}-cues",
+        source_id=f"{prefix}-eeg",
+        listener=PRESETS[listener],
+        delivery_s=0.12,
+    )
+
+    def supervise(place: str) -> Supervisor:
+        config = parse_config(SESSION.format(prefix=prefix, device=place), "the demonstration", folder)
+        return Supervisor(config, folder, protocol, "demo")
+
+    with contextlib.ExitStack() as stack:
+        supervisor = stack.enter_context(supervise(device or "default"))
+        try:
+            supervisor.session.play()
+        except AudioError as error:
+            if device:
+                raise
+            say(f"{error}. So what would be heard is written to {folder / 'sound.wav'}.")
+            stack.close()
+            supervisor = stack.enter_context(supervise("file:sound.wav"))
+            supervisor.session.play()
+        person = ListenerProcess(streams)
+        stack.callback(person.stop)
+        supervisor.attend = person.attend
+        yield supervisor
