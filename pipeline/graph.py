@@ -5,10 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from earmark.pipeline.iir import Cascade, Iir
-from earmark.pipeline.node import State
+from earmark.pipeline.node import Node, State
 from earmark.pipeline.stream import Item, StreamSpec, WiringError
 
 
@@ -27,7 +26,7 @@ class Step:
     """
 
     name: str
-    node: Any
+    node: Node
     inputs: tuple[str, ...]
 
 
@@ -81,7 +80,7 @@ class Graph:
                         f"node {step.name!r}: input is {name!r}, but must be a stream or an earlier node"
                         f"{_nearest(name, specs)}"
                     )
-            wanted = getattr(step.node, "n_inputs", 1)
+            wanted = step.node.n_inputs
             if len(step.inputs) != wanted:
                 raise WiringError(f"node {step.name!r}: inputs are {list(step.inputs)}, but must be {wanted} in number")
             try:
@@ -100,7 +99,7 @@ class Graph:
         return {name: specs[name] for name in self.outputs}
 
     def _wire(self, sources: Mapping[str, StreamSpec]) -> None:
-        runners: dict[str, Any] = {step.name: step.node for step in self.steps}
+        runners: dict[str, Node | Cascade] = {step.name: step.node for step in self.steps}
         listeners: dict[str, list[tuple[str, int]]] = {name: [] for name in self.specs}
         for step in self.steps:
             for port, name in enumerate(step.inputs):
@@ -119,8 +118,8 @@ class Graph:
         for name, chain in fused.items():
             if len(chain) > 1:
                 head = next(s for s in self.steps if s.node is chain[0]).inputs[0]
-                runners[name] = Cascade(chain)
-                runners[name].open(self.specs[head])
+                runners[name] = cascade = Cascade(chain)
+                cascade.open(self.specs[head])
         self._runners = runners
         self._edges = {
             name: [(listener, runners[listener], port) for listener, port in found] for name, found in listeners.items()
@@ -161,7 +160,7 @@ class Graph:
         if name in self.outputs:
             found.append((name, item))
         for listener, node, port in self._edges[name]:
-            for out in node.process(item, port) if port else node.process(item):
+            for out in node.process(item, port):
                 self._pass(listener, out, found)
 
     def state(self) -> dict[str, State]:

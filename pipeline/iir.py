@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class Cascade:
         self._settled = False
         return out.evolve(group_delay=spec.group_delay + centre_delay(sos, out))
 
-    def process(self, item: Item) -> Iterator[Item]:
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Filter blocks; forget the past at a gap."""
         if isinstance(item, Block):
             if not self._settled:
@@ -77,6 +77,10 @@ class Cascade:
 
 class Iir(Cascade):
     """A recursive filter as a node: a cascade of itself."""
+
+    Config: Any
+    config: Any
+    n_inputs = 1
 
     def __init__(self) -> None:
         super().__init__([self])

@@ -29,9 +29,6 @@ def calibrate(
     must_be_toml(session, session.parent / PROTOCOL)
     from earmark.app.config.protocol import read_protocol
     from earmark.app.config.session import load_config
-    from earmark.app.session.states import SessionError
-    from earmark.app.session.supervisor import Supervisor
-    from earmark.app.session.terminal import Screen, in_window, refusals
     from earmark.app.terminal.console import console, fail, failures, say
     from earmark.app.terminal.keyboard import Keyboard
     from earmark.app.terminal.signals import heeded, stop_on_signals
@@ -41,35 +38,39 @@ def calibrate(
     folder, stop = out or session.parent, stop_on_signals()
     keyboard = Keyboard(stop)
     keyboard.there = keyboard.there and not headless
-    with failures(), refusals():
+    with failures():  # before what takes seconds to import
         config = load_config(session)
         protocol = read_protocol(session)
         plan = protocol.calibration
-        with Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
-            rig, screen = supervisor.session, Screen(supervisor, keyboard)
-            cues = plan.cues(rig.talkers)
-            n = sum(bool(name) for _, name in cues)
-            say(in_window(folder))
-            say(f"{n} trials, {cues[-1][0]:.0f} s in all. Looking at everything first …")
-            try:
-                with heeded(stop, rig.stop):
-                    rig.calibrate(plan)
-            except SessionError:
-                if stop.is_set():  # whatever was wrong then
-                    fail("ended before anything was recorded", 130)
-                raise
-            finally:
-                screen.tell()
-            screen.follow(stop, line=not headless)
-            if rig.failure:
-                fail(rig.failure)
-            if not rig.complete:
-                fail(f"ended early; what was recorded is in {folder}", 130)
-            console.print("\nTraining a decoder on the calibration …", style="bold")
-            rig.train()
-            if keyboard.there and not screen.agree("Keep this decoder? [Y/n]", stop):
-                rig.refuse()
-                fail("the decoder was thrown away, its recording was kept; 'earmark calibrate' begins anew")
+    from earmark.app.session.states import SessionError
+    from earmark.app.session.supervisor import Supervisor
+    from earmark.app.session.terminal import Screen, in_window, refusals
+
+    with failures(), refusals(), Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
+        rig, screen = supervisor.session, Screen(supervisor, keyboard)
+        cues = plan.cues(rig.talkers)
+        n = sum(bool(name) for _, name in cues)
+        say(in_window(folder))
+        say(f"{n} trials, {cues[-1][0]:.0f} s in all. Looking at everything first …")
+        try:
+            with heeded(stop, rig.stop):
+                rig.calibrate(plan)
+        except SessionError:
+            if stop.is_set():  # whatever was wrong then
+                fail("ended before anything was recorded", 130)
+            raise
+        finally:
+            screen.tell()
+        screen.follow(stop, line=not headless)
+        if rig.failure:
+            fail(rig.failure)
+        if not rig.complete:
+            fail(f"ended early; what was recorded is in {folder}", 130)
+        console.print("\nTraining a decoder on the calibration …", style="bold")
+        rig.train()
+        if keyboard.there and not screen.agree("Keep this decoder? [Y/n]", stop):
+            rig.refuse()
+            fail("the decoder was thrown away, its recording was kept; 'earmark calibrate' begins anew")
     where = f" --out {shlex.quote(str(folder))}" if out else ""
     console.print(f"Next: earmark run {shlex.quote(str(session))}{where}", markup=False, highlight=False)
     if config.decoder is not None and config.decoder.resolve() != rig.trained.resolve():

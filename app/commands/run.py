@@ -33,12 +33,8 @@ def run(
     from earmark.app.terminal.inputs import must_be_toml
 
     must_be_toml(session, session.parent / PROTOCOL)
-    from earmark.app.commands.report import report
     from earmark.app.config.protocol import read_protocol
     from earmark.app.config.session import load_config
-    from earmark.app.session.states import State
-    from earmark.app.session.supervisor import Supervisor
-    from earmark.app.session.terminal import KEYS, Screen, in_window, refusals
     from earmark.app.terminal.console import fail, failures, say
     from earmark.app.terminal.keyboard import Keyboard
     from earmark.app.terminal.signals import heeded, stop_on_signals
@@ -48,10 +44,16 @@ def run(
     folder, stop = out or session.parent, stop_on_signals()
     keyboard = Keyboard(stop)
     keyboard.there = keyboard.there and not headless
-    with failures(), refusals():
+    with failures():  # before what takes seconds to import
         config = load_config(session)
         protocol = read_protocol(session)
         plan = protocol.run
+    from earmark.app.commands.report import report
+    from earmark.app.session.states import State
+    from earmark.app.session.supervisor import Supervisor
+    from earmark.app.session.terminal import KEYS, Screen, in_window, refusals
+
+    with failures(), refusals():
         with Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
             rig, screen = supervisor.session, Screen(supervisor, keyboard)
             if not rig.decoder.is_dir():

@@ -15,46 +15,19 @@ from earmark.app.config.sound import SoundConfig
 from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - for whoever reads configurations
 from earmark.app.config.toml_file import parse, read_text
 from earmark.app.config.validation import explain, nearest
-from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.journal import JOURNAL
 from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.devices.sources.overrides import OverrideError, Overrides
-from earmark.pipeline.attention.attend import Attend, AttendConfig
-from earmark.pipeline.attention.decoding_graph import CONTROL, decoding_graph
+from earmark.pipeline.attention.attend import AttendConfig
 from earmark.pipeline.attention.emissions import N_TALKERS, TALKERS, Emissions
 from earmark.pipeline.decoders.decoder import DecoderError
-from earmark.pipeline.decoders.presets import PRESETS
-from earmark.pipeline.graph import Graph, Step
-from earmark.pipeline.nodes.align import Align
-from earmark.pipeline.nodes.bandpass import Bandpass
-from earmark.pipeline.nodes.envelope import Envelope
-from earmark.pipeline.nodes.epochs import Epochs
-from earmark.pipeline.nodes.high_gamma import HighGamma
-from earmark.pipeline.nodes.notch import Notch
-from earmark.pipeline.nodes.pick import Pick
-from earmark.pipeline.nodes.quality import Quality
-from earmark.pipeline.nodes.reblock import Reblock
-from earmark.pipeline.nodes.reference import Reference
-from earmark.pipeline.nodes.resample import Resample
+from earmark.pipeline.node import NODES
+from earmark.pipeline.registry import Registry, RegistryError
 from earmark.pipeline.stream import StreamSpec
 
 if typing.TYPE_CHECKING:
     from earmark.devices.files.decoder_folder import AnyDecoder
-
-#: Every kind of node, by the name it has in the configuration.
-KINDS: dict[str, Any] = {
-    "pick": Pick,
-    "reblock": Reblock,
-    "quality": Quality,
-    "notch": Notch,
-    "bandpass": Bandpass,
-    "reference": Reference,
-    "resample": Resample,
-    "high_gamma": HighGamma,
-    "epochs": Epochs,
-    "envelope": Envelope,
-    "align": Align,
-}
+    from earmark.pipeline.graph import Graph
 
 
 class _Strict(BaseModel):
@@ -187,6 +160,8 @@ class Config:
 
     def sources(self, specs: Mapping[str, StreamSpec]) -> dict[str, StreamSpec]:
         """Everything that the graph is fed: the streams, and control if there is attention to be decoded."""
+        from earmark.pipeline.attention.decoding_graph import CONTROL
+
         return {
             **specs,
             **({CONTROL: StreamSpec(CONTROL, 0.0, (CONTROL,), ("misc",), ("",))} if self.attention else {}),
@@ -202,7 +177,9 @@ class Config:
         """
         if self.attention is not None:
             return _attention_graph(self.attention, self.decoders if decoders is None else decoders)
-        steps = [Step(name, KINDS[kind](settings), inputs) for name, kind, settings, inputs in self.steps]
+        from earmark.pipeline.graph import Graph, Step  # filters are compiled, which takes a second to import
+
+        steps = [Step(name, NODES.get(kind)(settings), inputs) for name, kind, settings, inputs in self.steps]
         return Graph(steps, [output.node for output in self.outputs])
 
     def block_outputs(self) -> list[str]:
@@ -310,6 +287,10 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
 
 
 def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Graph:
+    from earmark.pipeline.attention.attend import Attend
+    from earmark.pipeline.attention.decoding_graph import decoding_graph
+    from earmark.pipeline.decoders.presets import PRESETS
+
     streams = attention.neural, [attention.talkers]
     if not folders:
         return decoding_graph(PRESETS[attention.preset], *streams, 1, attention.max_wait_s, watched=True)
@@ -327,6 +308,8 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
 
 
 def _live_decoder(folder: Path, key: str) -> tuple[AnyDecoder, Emissions]:
+    from earmark.devices.files.decoder_folder import load_decoder
+
     try:
         decoder, facts = load_decoder(folder)
     except DecoderError as error:
@@ -346,29 +329,46 @@ def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...
     for number, table in enumerate(file.nodes, 1):
         place = f"{where}: [[nodes]] number {number}"
         node = _validate(_Node, {k: v for k, v in table.items() if k in own}, place)
-        if node.type not in KINDS:
-            raise ConfigError(
-                f"{place}: type is {node.type!r}, but must be one of {', '.join(KINDS)}{nearest(node.type, KINDS)}"
-            )
         if node.input and node.inputs:
             raise ConfigError(f"{place}: has both 'input' and 'inputs', but must have one of them")
-        settings_class = KINDS[node.type].Config
-        model = _model(settings_class)
         settings = {k: v for k, v in table.items() if k not in own}
-        checked = _validate(model, settings, f"{place} ({node.type})", also=own)
-        values = {field: getattr(checked, field) for field in model.model_fields}
+        made = _settings(NODES, node.type, settings, place, own)
         inputs = tuple(node.inputs) or (node.input or before,)
         name = node.name or node.type
-        steps.append((name, node.type, settings_class(**values), inputs))
+        steps.append((name, node.type, made, inputs))
         before = name
     return tuple(steps)
+
+
+def _settings(registry: Registry[Any], name: str, raw: dict[str, Any], place: str, also: set[str]) -> Any:
+    """Settings of a part by its name, as its ``Config`` has them; ``also`` are keys that are not its own."""
+    try:
+        settings_class = registry.get(name).Config
+    except RegistryError as error:
+        raise ConfigError(f"{place}: type: {error}") from None
+    try:
+        model = _model(settings_class)
+    except (NameError, TypeError) as error:
+        check = f"check_{registry.what} of earmark.testing says more"
+        raise ConfigError(f"{place} ({name}): its Config is no dataclass of plain settings: {error}; {check}") from None
+    checked = _validate(model, raw, f"{place} ({name})", also=also)
+    try:
+        return settings_class(**{field: getattr(checked, field) for field in model.model_fields})
+    except ValueError as error:
+        raise ConfigError(f"{place} ({name}): {error}") from None
 
 
 def _model(settings_class: Any) -> type[_Strict]:
     """A validator of the same fields as a node's frozen configuration."""
     hints = typing.get_type_hints(settings_class)
-    fields: dict[str, Any] = {f.name: (hints[f.name], f.default) for f in dataclasses.fields(settings_class)}
+    fields: dict[str, Any] = {f.name: (hints[f.name], _default(f)) for f in dataclasses.fields(settings_class)}
     return create_model(settings_class.__name__, __base__=_Strict, **fields)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return Field(default_factory=field.default_factory)
+    return ... if field.default is dataclasses.MISSING else field.default
 
 
 _M = typing.TypeVar("_M", bound=BaseModel)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from earmark.pipeline.attention.attend import Attend
 from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.graph import Graph, Step
+from earmark.pipeline.node import Node
 from earmark.pipeline.nodes.align import Align, AlignConfig
 from earmark.pipeline.nodes.bandpass import Bandpass, BandpassConfig
 from earmark.pipeline.nodes.high_gamma import HighGamma, HighGammaConfig
@@ -69,7 +69,8 @@ def decoding_graph(
     def resample() -> Resample:
         return Resample(ResampleConfig(preset.sfreq, preset.high_hz))
 
-    nodes: list[tuple[str, Any]]
+    nodes: list[tuple[str, Node]]
+    speech: list[Callable[[], Bandpass | Resample]]
     if preset.name == "ieeg":
         types: tuple[str, ...] = ("seeg", "ecog")
         # Recursive filters differ a little with the rate at which they run: both sides have theirs at the same one.
@@ -92,7 +93,9 @@ def decoding_graph(
         before = name
     for k, talker in enumerate(talkers):
         before = talker
-        for name, node in (("reblock", Reblock(ReblockConfig())), *((make.__name__, make()) for make in speech)):
+        chain: list[tuple[str, Node]] = [("reblock", Reblock(ReblockConfig()))]
+        chain += [(make.__name__, make()) for make in speech]
+        for name, node in chain:
             steps.append(Step(f"{name} {k}", node, (before,)))
             before = f"{name} {k}"
     last = tuple(f"{speech[-1].__name__} {k}" for k in range(len(talkers)))

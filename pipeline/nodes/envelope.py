@@ -70,6 +70,7 @@ class Envelope:
     """
 
     Config = EnvelopeConfig
+    n_inputs = 1
 
     def __init__(self, config: EnvelopeConfig) -> None:
         self.config = config
@@ -130,7 +131,7 @@ class Envelope:
         wanted = f"a ratio of integers below 10000 of the audio's {spec.sfreq:g} Hz, or of a whole part of it"
         raise wiring_error("envelope", "sfreq", c.sfreq, wanted)
 
-    def process(self, item: Item) -> Iterator[Item]:
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Give envelopes of blocks; forget the past at a gap; move clock maps, gaps and verdicts to the new grid."""
         if isinstance(item, Block):
             envelopes = self._block(item)

@@ -48,6 +48,7 @@ class HighGamma:
     """
 
     Config = HighGammaConfig
+    n_inputs = 1
 
     def __init__(self, config: HighGammaConfig) -> None:
         self.config = config
@@ -90,7 +91,7 @@ class HighGamma:
             delay=spec.delay + self._delay_samples / spec.sfreq, highpass=0.0, lowpass=c.high_hz - c.low_hz
         )
 
-    def process(self, item: Item) -> Iterator[Item]:
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Give the envelope of blocks; set clock maps back by the delay."""
         if isinstance(item, Block):
             if not self._settled:

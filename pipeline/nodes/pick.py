@@ -32,6 +32,7 @@ class Pick:
     """Keep some channels."""
 
     Config = PickConfig
+    n_inputs = 1
 
     def __init__(self, config: PickConfig) -> None:
         self.config = config
@@ -54,7 +55,7 @@ class Pick:
             raise wiring_error("pick", "types", list(self.config.types), f"{there}; {hint}")
         return spec.pick(self._indices)
 
-    def process(self, item: Item) -> Iterator[Item]:
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Keep the channels of blocks; pass everything else."""
         if isinstance(item, Block):
             bad = None if item.bad is None else item.bad[self._indices]

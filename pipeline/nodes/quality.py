@@ -102,6 +102,7 @@ class Quality:
     """
 
     Config = QualityConfig
+    n_inputs = 1
 
     def __init__(self, config: QualityConfig) -> None:
         self.config = config
@@ -158,7 +159,7 @@ class Quality:
         if not 0 <= c.min_correlation < 1:
             raise wiring_error("quality", "min_correlation", c.min_correlation, "at least 0 and below 1")
 
-    def process(self, item: Item) -> Iterator[Item]:
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Mask blocks; after the last one of each window give the verdict."""
         if isinstance(item, Block):
             bad = self._masked if item.bad is None else self._masked | item.bad

@@ -43,6 +43,7 @@ class Reblock:
     """
 
     Config = ReblockConfig
+    n_inputs = 1
 
     def __init__(self, config: ReblockConfig) -> None:
         self.config = config
@@ -83,7 +84,7 @@ class Reblock:
         self._bridge: Gap | None = None  # a short gap that waits for the samples after it
         return spec.evolve(units=tuple(units), hop=hop, wait=spec.wait + (hop - 1) / spec.sfreq)
 
-    def process(self, item: Item) -> Iterator[Item]:
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Collect samples; give a block whenever one is full."""
         if isinstance(item, Gap):
             if item.short and self._begun and self._bridge is None:

@@ -55,6 +55,7 @@ class Reference:
     """
 
     Config = ReferenceConfig
+    n_inputs = 1
 
     def __init__(self, config: ReferenceConfig) -> None:
         self.config = config
@@ -133,7 +134,7 @@ class Reference:
                 "reference", key, missing or "empty", f"channels of {spec.name!r}: {', '.join(spec.ch_names)}"
             )
 
-    def process(self, item: Item) -> Iterator[Item]:
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Re-reference blocks; pass everything else."""
         if isinstance(item, Block):
             item = self._mean(item) if self.config.kind in ("average", "channels") else self._neighbours(item)

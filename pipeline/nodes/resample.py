@@ -44,6 +44,7 @@ class Resample:
     """
 
     Config = ResampleConfig
+    n_inputs = 1
 
     def __init__(self, config: ResampleConfig) -> None:
         self.config = config
@@ -97,7 +98,7 @@ class Resample:
             lowpass=spec.lowpass if ratio == 1 else min(spec.lowpass or np.inf, passband),
         )
 
-    def process(self, item: Item) -> Iterator[Item]:
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Resample blocks; move gaps, clock maps and verdicts on quality to the new grid."""
         if isinstance(item, Block):
             yield from self._block(item)

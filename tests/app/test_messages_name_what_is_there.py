@@ -7,9 +7,10 @@ from typer.main import get_command
 
 from earmark.app.command_line import app
 from earmark.app.config.protocol import Calibration, CueConfig, RunPlan, TrialConfig
-from earmark.app.config.session import KINDS, AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
+from earmark.app.config.session import AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
 from earmark.app.config.sound import SoundConfig, TalkerConfig
 from earmark.pipeline.attention.attend import AttendConfig
+from earmark.pipeline.node import NODES
 
 ALL = [text for text in texts() if "var(--" not in text.words]  # no styles of pages
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -61,7 +62,9 @@ TABLES = {
     "engine": keys(EngineConfig),
     "sound": keys(SoundConfig),
     "sound.talkers": keys(TalkerConfig),
-    "nodes": {"type", "name", "input", "inputs"}.union(*(keys(_model(kind.Config)) for kind in KINDS.values())),
+    "nodes": {"type", "name", "input", "inputs"}.union(
+        *(keys(_model(kind.Config)) for kind in map(NODES.get, NODES.built_in))
+    ),
     "outputs": keys(OutputConfig),
     "calibration": keys(Calibration),
     "calibration.trials": keys(TrialConfig),

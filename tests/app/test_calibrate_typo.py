@@ -1,0 +1,26 @@
+"""A typo in a session is answered before anything that takes long is imported."""
+
+import subprocess
+import sys
+
+import pytest
+
+from earmark.app.commands.new import write_session
+
+#: What takes a second or more to import, together: filters, linear algebra, networks, sound, the supervisor.
+HEAVY = {"scipy", "numba", "torch", "mne", "earmark.app.session.supervisor", "earmark.pipeline.graph"}
+
+
+@pytest.mark.parametrize("command", ["calibrate", "run"])
+def test_a_typo_is_named_without_importing_nodes(tmp_path, command):
+    session = write_session(tmp_path / "s")
+    session.write_text(session.read_text().replace("\npreset =", "\nprset ="))
+    program = (
+        "import sys; from earmark.app.command_line import app\n"
+        f"try: app([{command!r}, {str(session)!r}])\n"
+        f"finally: print(sorted({HEAVY} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
+    assert "unknown key 'prset': did you mean 'preset'" in done.stderr
+    assert done.returncode == 1
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,49 @@
+"""Packages of others, installed for the length of a test: a module and what pip writes about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+LAB = Path(__file__).parent
+#: What the package of the laboratory offers.
+OFFERS = {"earmark.nodes": {"drift": "lab_parts:Drift"}}
+
+
+@contextmanager
+def installed(
+    site: Path,
+    offers: Mapping[str, Mapping[str, str]] = OFFERS,
+    package: str = "lab-parts",
+    version: str = "1.2",
+    code: str | None = None,
+) -> Iterator[Path]:
+    """Install a package into a folder that is searched for modules, here and in children, until the end.
+
+    ``code`` is that of its one module; that of the laboratory beside this file if not given.
+    """
+    module = package.replace("-", "_")
+    about = site / f"{module}-{version}.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {to}\n" for name, to in all_of.items()) for group, all_of in offers.items()
+    ]
+    (about / "entry_points.txt").write_text("\n".join(lines))
+    if code is None:
+        shutil.copy(LAB / "lab_parts.py", site / "lab_parts.py")
+    else:
+        (site / f"{module}.py").write_text(code)
+    before, path = os.environ.get("PYTHONPATH", ""), list(sys.path)
+    sys.path.insert(0, str(site))
+    os.environ["PYTHONPATH"] = f"{before}{os.pathsep}{site}"
+    try:
+        yield site
+    finally:
+        sys.path[:] = path
+        os.environ["PYTHONPATH"] = before
+        sys.modules.pop(module, None)

@@ -1,0 +1,90 @@
+"""Parts by name: ours and those of other packages."""
+
+import subprocess
+import sys
+
+import pytest
+from installing import installed
+
+from earmark.pipeline.node import NODES, Node
+from earmark.pipeline.registry import Registry, RegistryError
+
+
+def test_every_node_of_ours_is_one():
+    for name in NODES.built_in:
+        made = NODES.get(name)
+        assert isinstance(made(made.Config()), Node), name
+
+
+def test_names_are_known_without_importing_what_they_stand_for():
+    """In a fresh interpreter: one that has imported everything proves nothing."""
+    program = (
+        "import sys; from earmark.pipeline.node import NODES; NODES.part('bandpass'); assert len(NODES.names()) > 10; "
+        "heavy = {'scipy', 'numba', 'earmark.pipeline.nodes.bandpass'}; assert not heavy & set(sys.modules); "
+        "NODES.get('pick'); assert not heavy & set(sys.modules); "
+        "NODES.get('bandpass'); assert heavy <= set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_package_adds_its_own(tmp_path):
+    assert "drift" not in NODES.names()
+    with installed(tmp_path):
+        part = NODES.part("drift")
+        assert (part.package, part.version, part.requirement) == ("lab-parts", "1.2", "lab-parts==1.2")
+        assert NODES.get("drift").__name__ == "Drift"
+        assert NODES.names()[: len(NODES.built_in)] == NODES.built_in
+    with pytest.raises(RegistryError, match="there is no node 'drift', only pick, "):
+        NODES.get("drift")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_of_anybody(tmp_path):
+    with installed(tmp_path):
+        for wrong, near in (("drfit", "drift"), ("bandpas", "bandpass")):
+            with pytest.raises(RegistryError, match=f"there is no node '{wrong}', only .*: did you mean '{near}'"):
+                NODES.part(wrong)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import nothing_of_this_name", "No module named 'nothing_of_this_name'"),
+        ("raise RuntimeError('needs a licence')", "RuntimeError: needs a licence"),
+        ("x = 1", "AttributeError: .*has no attribute 'Node'"),
+    ],
+)
+def test_what_cannot_be_imported_says_whose_it_is_and_why(tmp_path, code, words):
+    with installed(tmp_path, {"earmark.nodes": {"theirs": "odd_lab:Node"}}, "odd-lab", "0.3", code):
+        NODES.part("theirs")
+        message = f"the node 'theirs' of package odd-lab 0.3 cannot be loaded from odd_lab:Node: .*{words}"
+        with pytest.raises(RegistryError, match=message):
+            NODES.get("theirs")
+
+
+def test_what_is_no_node_is_refused(tmp_path):
+    offers = {"earmark.nodes": {"theirs": "odd_lab:Node"}}
+    words = r"odd-lab is offered as node 'theirs', but has no Config nor open .*check_node"
+    with installed(tmp_path, offers, "odd-lab", "0.3", "class Node: pass"), pytest.raises(RegistryError, match=words):
+        NODES.get("theirs")
+
+
+def test_two_parts_of_one_name_are_refused_and_the_others_work(tmp_path):
+    offers = {"earmark.nodes": {"notch": "a_lab:Notch", "mine": "a_lab:Mine"}}
+    with installed(tmp_path / "a", offers, "a-lab", "1", "class Mine: pass"):
+        with pytest.raises(RegistryError, match=r"more than one node is called 'notch': Earmark .* and a-lab"):
+            NODES.part("notch")
+        assert NODES.part("mine").package == "a-lab"
+        assert NODES.get("pick")
+        others = {"earmark.nodes": {"mine": "b_lab:Mine"}}
+        words = r"called 'mine': b-lab .* and a-lab .*Uninstall all but one"
+        with (
+            installed(tmp_path / "b", others, "b-lab", "1", "class Mine: pass"),
+            pytest.raises(RegistryError, match=words),
+        ):
+            NODES.part("mine")
+
+
+def test_members_are_those_of_this_registry(tmp_path):
+    spaces = Registry[object]("space", "earmark.spaces", {"here": "earmark.pipeline.registry:Registry"}, ("parts",))
+    assert spaces.get("here") is Registry
