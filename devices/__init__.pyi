@@ -3,7 +3,8 @@ from .files.bids import find_recordings, read_bids
 from .files.corpus import DaskCluster, InProcess, Processes, evaluate_corpus
 from .files.decoder_folder import load_decoder, save_decoder
 from .files.recorded_run import RunError
-from .files.recordings import Recording, RecordingError, open_recording
+from .files.recording import Recording, RecordingError
+from .files.recordings import open_recording
 from .files.run_file import Talker, read_run, write_run
 from .files.session_file import SessionFile
 from .files.session_run import read_session_runs

@@ -12,7 +12,7 @@ from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, ov
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from earmark.devices.files.recordings import Recording
+    from earmark.devices.files.recording import Recording
     from earmark.devices.files.run_file import Talker
 
 
@@ -64,7 +64,8 @@ def import_run(
     from earmark.app.terminal.outputs import must_be_writable
     from earmark.devices.files.attended_file import read_attended
     from earmark.devices.files.recorded_run import RunError
-    from earmark.devices.files.recordings import RecordingError, open_recording
+    from earmark.devices.files.recording import RecordingError
+    from earmark.devices.files.recordings import open_recording
     from earmark.devices.sources.lsl_log import quiet_liblsl
     from earmark.devices.sources.overrides import OverrideError
 

@@ -16,7 +16,7 @@ from earmark.devices.files.speech_file import common_rate, read_speech
 from earmark.devices.sources.overrides import nearest
 
 if TYPE_CHECKING:
-    from earmark.devices.files.recordings import Recording
+    from earmark.devices.files.recording import Recording
 
 log = logging.getLogger(__name__)
 

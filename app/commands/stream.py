@@ -41,7 +41,8 @@ def stream(
     the end, 1 could not be played, 2 wrong usage, 130 ended by Ctrl-C.
     """
     from earmark.app.terminal.console import console, fail
-    from earmark.devices.files.recordings import RecordingError, open_recording
+    from earmark.devices.files.recording import RecordingError
+    from earmark.devices.files.recordings import open_recording
     from earmark.devices.simulate.player import Player
     from earmark.devices.sources.lsl_description import StreamError
     from earmark.devices.sources.lsl_log import quiet_liblsl

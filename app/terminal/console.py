@@ -140,7 +140,7 @@ def failures() -> Iterator[None]:
     """Turn the errors that a person can do something about into a message and exit status 1."""
     from earmark.app.config.session import ConfigError
     from earmark.devices.audio.scene import AudioError
-    from earmark.devices.files.recordings import RecordingError
+    from earmark.devices.files.recording import RecordingError
     from earmark.devices.files.xdf import XdfError
     from earmark.devices.processes.limits import LimitError
     from earmark.devices.processes.recorder import RecordingFailed

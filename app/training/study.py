@@ -93,7 +93,7 @@ def read_study(
     from earmark.devices.files.bids_sidecars import is_recording
     from earmark.devices.files.decoder_folder import fingerprint
     from earmark.devices.files.recorded_run import RunError
-    from earmark.devices.files.recordings import RecordingError
+    from earmark.devices.files.recording import RecordingError
     from earmark.devices.files.xdf import XdfError
     from earmark.devices.sources.lsl_description import StreamError
     from earmark.pipeline.stream import WiringError

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from earmark.devices.files.bids_sidecars import ROOT_FILE, UNREADABLE, bids_root, inherited, is_recording, table
 from earmark.devices.files.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
-from earmark.devices.files.recordings import Recording, open_recording
+from earmark.devices.files.recording import Recording
+from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.run_file import Talker, feature_spec
 from earmark.devices.files.speech_file import common_rate, read_speech
 from earmark.devices.sources.overrides import NOTHING, Overrides
@@ -76,7 +77,7 @@ def read_bids(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> lis
     ------
     RunError
         If the data set lacks what decoding needs, or the preset does not fit.
-    earmark.devices.files.recordings.RecordingError
+    earmark.devices.files.recording.RecordingError
         If the recording cannot be read.
     """
     root = bids_root(path)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.devices.files.recordings import SUFFIXES, Recording, RecordingError
+from earmark.devices.files.recording import SUFFIXES, Recording, RecordingError
 from earmark.devices.files.regular_file import read_text
 from earmark.devices.files.triggers import untold
 from earmark.pipeline.stream import ELECTRODES

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.files.channel_labels import is_place, kind_by_label
-from earmark.devices.files.recordings import Recording, RecordingError, Segment, in_words, time_at
+from earmark.devices.files.recording import Recording, RecordingError, Segment, in_words, time_at
 from earmark.devices.files.regular_file import MAX_TEXT, open_regular
 from earmark.devices.files.triggers import codes, markers_of, untold
 from earmark.devices.sources.lsl_description import unique_names

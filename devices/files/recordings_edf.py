@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.files.channel_labels import is_place, kind_by_label, split_label
-from earmark.devices.files.recordings import Recording, RecordingError, Segment, in_words, segments_of, time_at
+from earmark.devices.files.recording import Recording, RecordingError, Segment, in_words, segments_of, time_at
 from earmark.devices.files.timeline import Timeline, even_timeline, read_timeline
 from earmark.devices.files.triggers import codes, markers_of, untold
 from earmark.devices.sources.lsl_description import unique_names

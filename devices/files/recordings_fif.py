@@ -11,14 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.devices.files.recordings import (
-    Recording,
-    RecordingError,
-    Segment,
-    in_words,
-    time_at,
-    warnings_logged,
-)
+from earmark.devices.files.recording import Recording, RecordingError, Segment, in_words, time_at, warnings_logged
 from earmark.devices.files.triggers import codes, markers_of, untold
 from earmark.pipeline.stream import ELECTRODES, StreamSpec
 

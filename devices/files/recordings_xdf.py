@@ -16,14 +16,7 @@ from numpy.typing import NDArray
 
 from earmark.devices.files import xdf
 from earmark.devices.files.journal import OVERRIDES, read_about
-from earmark.devices.files.recordings import (
-    Recording,
-    RecordingError,
-    Segment,
-    in_words,
-    segments_of,
-    warnings_logged,
-)
+from earmark.devices.files.recording import Recording, RecordingError, Segment, in_words, segments_of, warnings_logged
 from earmark.devices.files.sealed import undamaged
 from earmark.devices.files.timeline import Timeline, read_timeline
 from earmark.devices.files.xdf import XdfError

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from earmark.devices.files import xdf
 from earmark.devices.files.recorded_run import RecordedRun, RunError, Signal, Trial, prepare
-from earmark.devices.files.recordings import Recording
+from earmark.devices.files.recording import Recording
 from earmark.devices.files.sealed import Sealer, Soundness, seal_streams, seal_text, stretches
 from earmark.devices.files.subjects import whose
 from earmark.devices.sources.lsl_description import DTYPES, StreamDescription, StreamError, describe_xml, make_info

@@ -14,7 +14,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from earmark.devices.files.recordings import Recording
+from earmark.devices.files.recording import Recording
 from earmark.devices.sources.lsl_description import StreamError, make_info
 from earmark.pipeline.stream import StreamSpec
 

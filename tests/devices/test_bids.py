@@ -11,7 +11,8 @@ import soundfile
 from earmark.devices.files.bids import find_recordings, read_bids
 from earmark.devices.files.bids_sidecars import bids_root, is_recording
 from earmark.devices.files.recorded_run import RunError
-from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.recording import RecordingError
+from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.run_file import Talker, read_run, write_run
 from earmark.pipeline.decoders.presets import EEG, IEEG
 

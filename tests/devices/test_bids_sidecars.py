@@ -9,7 +9,8 @@ import pytest
 
 from earmark.devices.files.bids import read_bids
 from earmark.devices.files.bids_sidecars import inherited
-from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.recording import RecordingError
+from earmark.devices.files.recordings import open_recording
 from earmark.pipeline.decoders.presets import EEG
 
 RNG = np.random.default_rng(5)

@@ -14,7 +14,8 @@ import earmark.devices.files.session_writer
 from benchmarks.fuzz_inputs import labrecorder
 from benchmarks.sessions import SFREQ, SPEECH_HZ, write_session
 from earmark.devices.files import xdf
-from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.recording import RecordingError
+from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.sealed import Sealer
 from earmark.devices.files.session_file import Consumed, Damaged, SessionFile
 from earmark.devices.files.session_run import CUES, read_cues, read_session_runs

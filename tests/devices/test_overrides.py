@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.devices.files.journal import OVERRIDES
-from earmark.devices.files.recordings import Recording, Segment, open_recording
+from earmark.devices.files.recording import Recording, Segment
+from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.session_file import Consumed, SessionFile
 from earmark.devices.files.session_writer import SessionWriter
 from earmark.devices.sources.lsl import Arrival

@@ -17,7 +17,8 @@ import numpy as np
 import pylsl
 import pytest
 
-from earmark.devices.files.recordings import Recording, RecordingError, Segment, open_recording
+from earmark.devices.files.recording import Recording, RecordingError, Segment
+from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.timeline import read_timeline
 from earmark.devices.simulate.player import Player
 from earmark.devices.sources.lsl_description import StreamError, describe_xml

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earmark.devices.files.recordings import RecordingError, Segment, open_recording
+from earmark.devices.files.recording import RecordingError, Segment
+from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.session_writer import SessionWriter
 from earmark.devices.simulate.recording import generate_recording
 from earmark.devices.sources.lsl import Arrival

@@ -9,7 +9,8 @@ import numpy as np
 import pybv
 import pytest
 
-from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.recording import RecordingError
+from earmark.devices.files.recordings import open_recording
 
 LABELS = ("Fp1", "Fp2", "C3", "C4")
 NEW = "Mk1=New Segment,,1,1,0,20240601120000000000"

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.devices.files.channel_labels import is_place, kind_by_label, split_label
-from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.recording import RecordingError
+from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.triggers import codes
 
 RNG = np.random.default_rng(3)

@@ -17,7 +17,8 @@ from earmark.devices.audio.scene import AudioError, Talker
 from earmark.devices.files.attended_file import read_attended
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.recorded_run import RunError
-from earmark.devices.files.recordings import RecordingError, open_recording
+from earmark.devices.files.recording import RecordingError
+from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.regular_file import open_regular
 from earmark.devices.files.session_file import SessionFile
 from earmark.devices.files.speech_file import read_speech

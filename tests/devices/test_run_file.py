@@ -8,7 +8,8 @@ from planted import accuracy
 
 from earmark.devices.files import xdf
 from earmark.devices.files.recorded_run import RunError
-from earmark.devices.files.recordings import Recording, Segment, open_recording
+from earmark.devices.files.recording import Recording, Segment
+from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.run_file import Talker, read_run, write_run
 from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.decoders.linear import LinearDecoder
