@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
+import shlex
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +34,7 @@ from earmark.app.commands.streams import streams
 from earmark.app.commands.train import train
 from earmark.app.doctor import doctor
 from earmark.app.terminal.console import fail, speak_any_encoding, warn
+from earmark.app.terminal.log import SAID, ask_for_log
 from earmark.app.terminal.warned import tell_warnings
 from earmark.devices.processes.limits import raise_open_files
 
@@ -47,7 +52,6 @@ app = typer.Typer(
     name="earmark",
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # brackets, colons and asterisks in help mean themselves
 )
@@ -81,10 +85,14 @@ app.add_typer(bench, name="bench")
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"earmark {version('earmark')}")
+        typer.echo(f"earmark {_number()}")
         raise typer.Exit
+
+
+def _number() -> str:
+    from importlib.metadata import version
+
+    return version("earmark")
 
 
 @app.callback()
@@ -92,8 +100,20 @@ def _earmark(
     version: Annotated[
         bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the program logs, on stderr.")] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option("--log-file", metavar="FILE", help="Append what it logs and says to a file, with time and place."),
+    ] = None,
 ) -> None:
     """Real-time brain-steered listening. Research use only."""
+    try:
+        ask_for_log(verbose, log_file)
+    except OSError as error:
+        fail(f"{log_file} cannot be written: {error.strerror}")
+    if verbose or log_file:
+        system = f"Python {platform.python_version()}, {platform.platform()}"
+        SAID.info("earmark %s, %s: %s", _number(), system, shlex.join(sys.argv[1:]))
 
 
 def start() -> None:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from earmark.app.terminal.foreign import plain
+from earmark.app.terminal.log import SAID
 from earmark.app.terminal.warned import WARNING
 
 #: Exit status of a command whose reader went away, as of one that SIGPIPE ended.
@@ -74,6 +75,7 @@ def fail(text: str, status: int = 1) -> NoReturn:
     """Say what is wrong on stderr and end the command."""
     _errors.print("error:", style="bold red", end=" ")
     _errors.print(text, markup=False, highlight=False)
+    SAID.info("error: %s", text)
     raise typer.Exit(status)
 
 
@@ -95,6 +97,7 @@ def say(text: str) -> None:
         warn(text.removeprefix(WARNING))
         return
     console.print(f"{datetime.now():%H:%M:%S} {plain(text)}", markup=False, highlight=False)
+    SAID.info("%s", text)
 
 
 def clock(seconds: float) -> str:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from earmark.app.terminal.foreign import PlainFormatter, plain
+from earmark.app.terminal.log import log_as_asked
 
 #: How an event begins that is a warning of another process.
 WARNING = "warning: "
@@ -29,3 +30,4 @@ def tell_warnings(tell: Callable[[str], None]) -> None:
     errors.setLevel(logging.ERROR)
     errors.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[errors, _Handler(tell)], force=True)
+    log_as_asked()
