@@ -1,7 +1,7 @@
 # Each target does all set-up itself; the second time that takes no time.
 
 # Extras of pyproject.toml that work on the code and its tests needs.
-EXTRAS := test,bench,corpus,desktop,onnx
+EXTRAS := test,docs,bench,corpus,desktop,onnx
 VENV := .venv
 # Always as modules: the scripts beside it name their interpreter by its absolute path.
 PYTHON_HERE := $(VENV)/bin/python
@@ -9,10 +9,11 @@ READY := $(VENV)/.ready
 
 export PYTHON
 
-.PHONY: help links test tensorrt dist demo bench clean
+.PHONY: help links test docs tensorrt dist demo bench clean
 
 help:
 	@echo 'make test        lint, types, import rules, tests'
+	@echo 'make docs        build the documentation: build/docs/index.html'
 	@echo 'make tensorrt    does TensorRT take every network? needs no GPU'
 	@echo 'make dist        build sdist and wheel, install them, run the demo from the wheel'
 	@echo 'make demo        see it work: simulated listener, no hardware'
@@ -35,6 +36,10 @@ test: $(READY) links
 	PYTHONPATH=.links $(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PYTHON_HERE) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
+# Warnings are errors, links that lead nowhere among them.
+docs: $(READY) links
+	PYTHONPATH=.links $(PYTHON_HERE) -P -m sphinx --fail-on-warning --keep-going --quiet -b html -d build/docs-cache docs build/docs
+
 tensorrt: $(READY) links
 	.ci/tensorrt '$(PYTHON_HERE)'
 
@@ -48,5 +53,5 @@ bench: $(READY)
 	$(PYTHON_HERE) -P -m earmark.app.cli bench graph
 
 clean:
-	rm -rf '$(VENV)' .links build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf '$(VENV)' .links build dist docs/reference *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

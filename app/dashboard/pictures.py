@@ -1,4 +1,4 @@
-"""Pictures of the live page for the README, taken of the demonstration: ``python -m earmark.app.dashboard.pictures``.
+"""Pictures of the live page, for the documentation: ``python -m earmark.app.dashboard.pictures``.
 
 A simulated listener is calibrated with, and then steers; nothing that is seen is made up otherwise. Takes some minutes.
 """
@@ -25,7 +25,8 @@ from earmark.app.session.channel import Client
 from earmark.pipeline.attention.gain_control import STALE_S, Situation
 
 #: Where pictures go, their size in pixels, seconds of the run before they are taken, and the longest wait, s.
-HERE, SIZE, AFTER_S, PATIENCE_S = Path(__file__).parent, (1280, 720), 45.0, 300.0
+FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+SIZE, AFTER_S, PATIENCE_S = (1280, 720), 45.0, 300.0
 
 
 def _session(folder: Path) -> None:
@@ -61,7 +62,7 @@ def main() -> None:
                 theme.apply(app, colours)
                 _until(app, _later(2.0))
                 _until(app, lambda: _worth_seeing(window.now))
-                window.grab().toImage().save(str(HERE / f"live-{name}.png"), quality=0)  # smallest
+                window.grab().toImage().save(str(FOLDER / f"live-{name}.png"), quality=0)  # smallest
         finally:
             window.close_now()
             client.send("stop")

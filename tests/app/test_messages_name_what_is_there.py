@@ -2,7 +2,8 @@
 
 import tomllib
 
-from messages import COMMAND, EXTRA, KEY_IN_TABLE, OPTION, ROOT, SET, TABLE, texts
+import pytest
+from messages import COMMAND, DOCUMENTS, EXTRA, KEY_IN_TABLE, OPTION, ROOT, SET, TABLE, texts
 from typer.main import get_command
 
 from earmark.app.command_line import app
@@ -121,10 +122,9 @@ def test_extras_are_there():
     assert "earmark[" not in source, "not on an index, so it cannot be installed by name"
 
 
-def test_documents_name_what_is_there():
-    for name in ("README.md", "CONTRIBUTING.md"):
-        words = (ROOT / name).read_text()
-        for found in COMMAND.finditer(words):
-            assert found[1] in COMMANDS, (name, found[0])
-        ours = [one for one in OPTION.findall(words) if one not in OTHERS]
-        assert set(ours) <= OPTIONS, (name, set(ours) - OPTIONS)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_documents_name_what_is_there(path):
+    words = path.read_text(encoding="utf-8")
+    for found in COMMAND.finditer(words):
+        assert found[1] in COMMANDS, found[0]
+    assert set(OPTION.findall(words)) <= OPTIONS | set(OTHERS)

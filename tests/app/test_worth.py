@@ -2,16 +2,15 @@
 
 import math
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from messages import DOCUMENTS, ROOT
 
 from earmark.app.training.worth import limit_words, no_better, run_words
 from earmark.devices.files.decoder_folder import Facts
 from earmark.pipeline.evaluation.metrics import chance_limit
 
-ROOT = Path(__file__).parents[2]
 GOOD, BAD = Facts(0.75, 0.5, 24, (), 60.0), Facts(0.44, 0.5, 18, (), 60.0)
 
 
@@ -54,7 +53,7 @@ def test_what_a_run_amounts_to(found, facts, words):
 def test_one_word_each_for_what_guessing_reaches():
     """Chance level is what it reaches on average, chance limit one time in twenty; nothing else is said of either."""
     loose = re.compile(r"guessing (reaches|gives) [\d{]|1 in 20|threshold that guessing|[\"'(;,] ?chance \{")
-    places = [ROOT / "README.md", *ROOT.glob("app/**/*.py")]
+    places = [*DOCUMENTS, *ROOT.glob("app/**/*.py")]
     found = [f"{path.name}: {line.strip()}" for path in places for line in path.read_text().splitlines()
              if loose.search(line)]  # fmt: skip
     assert found == []

@@ -1,4 +1,4 @@
-"""What the listener hears when something breaks: the README's table, each row with real processes while sound plays.
+"""What the listener hears when something breaks: the table in docs/faults.md, with real processes while sound plays.
 
 The sound goes into a file at the pace of a device, and has to be, sample by sample, what the log of gains says: so no
 fault made it stutter.

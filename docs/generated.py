@@ -1,0 +1,278 @@
+"""Pages of the reference that are made from the code: commands, settings, nodes, public names.
+
+``conf.py`` has them written into ``docs/reference`` when Sphinx begins. Nothing is written down twice: a command's page
+comes from its typer function, a table of settings from its pydantic model, or its dataclass with the docstring.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from numpydoc.docscrape import NumpyDocString
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from typer.main import get_command
+
+from earmark.app.command_line import app
+from earmark.app.config import protocol, session, sound
+
+#: Packages with public names, and what each is for.
+PACKAGES = {
+    "earmark.app": "Configurations, replay of recorded runs, figures of a session.",
+    "earmark.devices": "LSL and other sources, recordings, decoder folders, the simulated listener.",
+    "earmark.pipeline": "The streaming graph and every computation in it. No clock, thread, file or socket.",
+    "earmark.kernels": "Numeric hot loops: arrays in, arrays out.",
+}
+NOTE = "*This page is generated from the code.*\n\n"
+
+
+def write(folder: Path) -> None:
+    """Write all generated pages; those that did not change keep their time, so that Sphinx does not read them again."""
+    folder.mkdir(exist_ok=True)
+    pages = {
+        "commands.md": commands_page(),
+        "session-toml.md": session_page(),
+        "protocol-toml.md": protocol_page(),
+        "nodes.md": nodes_page(),
+        **{f"{package}.md": api_page(package, words) for package, words in PACKAGES.items()},
+    }
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+    for path in set(folder.glob("*.md")) - {folder / name for name in pages}:
+        path.unlink()
+
+
+# Commands ------------------------------------------------------------------------------------------------------------
+
+
+def commands_page() -> str:
+    """Every command: usage, help, arguments, options."""
+    top = get_command(app)
+    text = ["# Commands\n", NOTE]
+    text.append("| command | does |\n|---|---|")
+    every = list(_commands(top, "earmark"))
+    for name, command in every:
+        text.append(f"| [`{name}`](#{_anchor(name)}) | {_cell(_first(command.help or ''))} |")
+    text += ["", "## Options of earmark itself", "", "They stand before the name of the command.", ""]
+    text.append(_parameters(top, "earmark"))
+    for name, command in every:
+        text += ["", f"## {name}", "", _command(name, command)]
+    return "\n".join(text) + "\n"
+
+
+def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Commands of typer's own kind, whichever click it is built on."""
+    for name, command in group.commands.items():
+        if command.hidden:
+            continue
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}", command
+
+
+def _command(name: str, command: Any) -> str:
+    arguments = [one for one in command.params if one.param_type_name == "argument"]
+    usage = " ".join([name, "[OPTIONS]", *(_usage(one) for one in arguments)])
+    words = re.sub(r"\s*\bExit status:", "\n\n**Exit status:**", inspect.cleandoc(command.help or ""))
+    return f"```\n{usage}\n```\n\n{_text(words)}\n\n{_parameters(command, name)}"
+
+
+def _usage(argument: Any) -> str:
+    name = (argument.metavar or argument.name).upper() + ("..." if argument.nargs != 1 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def _parameters(command: Any, name: str) -> str:
+    context = command.context_class(command, info_name=name)
+    rows = ["| argument or option | meaning |", "|---|---|"]
+    for one in command.get_params(context):
+        record = one.get_help_record(context)
+        if not one.hidden and record is not None:
+            rows.append(f"| `{record[0].replace('|', chr(92) + '|')}` | {_cell(_text(record[1]))} |")
+    return "\n".join(rows)
+
+
+def _anchor(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+# Settings ------------------------------------------------------------------------------------------------------------
+
+
+def session_page() -> str:
+    """Every table and key of ``session.toml``."""
+    node = session._Node
+    return "\n".join([
+        "# session.toml\n", NOTE,
+        "What a session takes in, computes and plays. An unknown key is refused, with the nearest one that is known. "
+        "Relative paths begin in the folder of the file.\n",
+        "## [streams.NAME]\n", _model(session.StreamConfig),
+        "\n## [attention]\n", "With this table the nodes are those that the decoder was trained with, and there is no "
+        "`[[nodes]]`.\n", _model(session.AttentionConfig, leave=("settings",)),
+        "\nHow evidence adds up and how gains follow, in the same table:\n", _dataclass(session.AttendConfig),
+        "\n## [sound]\n", _model(sound.SoundConfig, leave=("talkers",)),
+        "\n## [[sound.talkers]]\n", _model(sound.TalkerConfig),
+        "\n## [[nodes]]\n",
+        "Each node takes the output of the node before it, unless `input` or `inputs` says otherwise. These keys are "
+        "common to all; the others are in [Nodes](nodes.md).\n",
+        _model(node, words={
+            "type": "which node: one of " + ", ".join(f"[`{kind}`](nodes.md#{kind})" for kind in session.KINDS),
+            "name": "name of its own; the type, if nothing is said",
+            "input": "stream or node that it takes; the node before it, if nothing is said",
+            "inputs": "the same, for a node that takes several",
+        }),
+        "\n## [[outputs]]\n", "What leaves the graph: the last node, if nothing is said.\n",
+        _model(session.OutputConfig, words={"node": "name of a node"}),
+        "\n## [engine]\n", _model(session.EngineConfig),
+    ]) + "\n"  # fmt: skip
+
+
+def protocol_page() -> str:
+    """Every table and key of ``protocol.toml``."""
+    return "\n".join([
+        "# protocol.toml\n", NOTE, "What happens in a session, and when. It lies beside `session.toml`.\n",
+        "## [calibration]\n", _model(protocol.Calibration, leave=("trials",)),
+        "\n## [[calibration.trials]]\n",
+        "Each trial written out, instead of `n_trials`, `trial_s`, `pause_s`, `order` and `seed`.\n",
+        _model(protocol.TrialConfig),
+        "\n## [run]\n", _model(protocol.RunPlan, leave=("cues_at",)),
+        "\n## [[run.cues]]\n", "Each cue written out, instead of `switch_every_s` and `seed`.\n",
+        _model(protocol.CueConfig),
+    ]) + "\n"  # fmt: skip
+
+
+def nodes_page() -> str:
+    """Every kind of node, with its settings."""
+    text = ["# Nodes\n", NOTE, "Kinds of `[[nodes]]` in [session.toml](session-toml.md#nodes). All are causal.\n"]
+    for kind, cls in session.KINDS.items():
+        text += [f"## {kind}\n", f"`{cls.__module__}.{cls.__qualname__}`\n", _docstring(cls)]
+        text += ["", _dataclass(cls.Config), ""]
+    return "\n".join(text)
+
+
+def _model(model: type[BaseModel], leave: tuple[str, ...] = (), words: Mapping[str, str] | None = None) -> str:
+    rows = []
+    for name, field in model.model_fields.items():
+        if name in leave:
+            continue
+        limits = [_limit(one) for one in field.metadata]
+        default = None if field.default is PydanticUndefined else field.default
+        required = field.is_required()
+        meaning = field.description or (words or {}).get(name, "")
+        if model is session.StreamConfig and not meaning:
+            meaning = {"name": "name of the LSL stream", "type": "its type", "source_id": "its identity"}[name]
+        rows.append(_row(field.alias or name, field.annotation, default, required, meaning, [x for x in limits if x]))
+    return _table(rows)
+
+
+def _dataclass(cls: Any) -> str:
+    hints = typing.get_type_hints(cls)
+    meanings = {
+        name: " ".join(words)
+        for names, _, words in NumpyDocString(inspect.getdoc(cls) or "")["Attributes"]
+        for name in names.split(", ")
+    }
+    rows = []
+    for field in dataclasses.fields(cls):
+        required = field.default is dataclasses.MISSING
+        default = None if required else field.default
+        rows.append(_row(field.name, hints[field.name], default, required, meanings.get(field.name, ""), []))
+    return _table(rows) if rows else "No settings."
+
+
+def _row(name: str, hint: Any, default: Any, required: bool, meaning: str, limits: list[str]) -> str:
+    if not meaning:
+        raise ValueError(f"setting {name} has no description: give its field one, or its docstring")
+    shown = "must be given" if required else _value(default)
+    within = f" ({', '.join(limits)})" if limits else ""
+    return f"| `{name}` | {_type(hint)} | {shown} | {_cell(_text(meaning))}{within} |"
+
+
+def _table(rows: list[str]) -> str:
+    return "\n".join(["| key | type | if not given | meaning |", "|---|---|---|---|", *rows])
+
+
+def _limit(one: Any) -> str:
+    words = {"gt": "above {:g}", "ge": "at least {:g}", "lt": "below {:g}", "le": "at most {:g}"}
+    return ", ".join(said.format(getattr(one, key)) for key, said in words.items() if hasattr(one, key))
+
+
+def _type(hint: Any) -> str:
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _type(inside[0])
+    if origin is typing.Literal:
+        return ", ".join(f"`{one}`" for one in inside)
+    if origin in (list, tuple):
+        return f"list of {_type(inside[0])}"
+    if inside:
+        return " or ".join(_type(one) for one in inside if one is not type(None))
+    if isinstance(hint, type) and hasattr(hint, "__members__"):
+        return ", ".join(f"`{one.value}`" for one in hint)
+    return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(hint, str(hint))
+
+
+def _value(value: Any) -> str:
+    if value is None or value in ("", (), []):
+        return "–"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple | list):
+        return f"`[{', '.join(_value(one).strip('`') for one in value)}]`"
+    value = getattr(value, "value", value)
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+# Public names --------------------------------------------------------------------------------------------------------
+
+
+def api_page(package: str, words: str) -> str:
+    """Every public name of a package, by its docstring."""
+    module = importlib.import_module(package)
+    text = [f"# {package}\n", NOTE, words + "\n", "```{eval-rst}"]
+    for name in module.__all__:
+        kind = "autoclass" if inspect.isclass(one := getattr(module, name)) else "autofunction"
+        text.append(f".. {kind}:: {package}.{name}")
+        if kind == "autoclass" and not issubclass(one, Exception):
+            text.append("   :members:")
+        text.append("")
+    return "\n".join([*text, "```"]) + "\n"
+
+
+# Text ----------------------------------------------------------------------------------------------------------------
+
+
+def _docstring(cls: type) -> str:
+    """Docstring up to its sections, and its references."""
+    text = inspect.getdoc(cls) or ""
+    body, _, rest = text.partition("\n\nReferences\n----------\n")
+    body = re.split(r"\n\n(?:Parameters|Attributes|Raises|Notes)\n-{5,}", body)[0]
+    rest = re.sub(r"\.\. (\[\d+\]) ", r"\1 ", inspect.cleandoc(rest))
+    return _text(body) + (f"\n\nReference: {_text(' '.join(rest.split()))}" if rest else "")
+
+
+def _text(text: str) -> str:
+    """Text of a docstring or a help as Markdown."""
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text)
+    text = re.sub(r"``([^`]+)``", r"`\1`", text)
+    text = re.sub(r"\[(\d+)\]_", r"[\1]", text)
+    text = re.sub(r"(?<![\w`'])(--[a-z][\w-]+)(?![\w`'])", r"`\1`", text)
+    return text.replace("<", "&lt;")
+
+
+def _first(text: str) -> str:
+    return _text(text.split("\n\n", maxsplit=1)[0])
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", "\\|")

@@ -1,0 +1,83 @@
+"""README and documentation: links lead somewhere, settings are valid, names can be imported, commands can be run."""
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from earmark.app.config.protocol import parse_protocol
+from earmark.app.config.session import parse_config
+from earmark.app.config.toml_file import ConfigError
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "reference"),
+]
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)|```\{image\} (\S+)")
+TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
+NAME = re.compile(r"`(earmark\.(?:app|devices|kernels|pipeline|testing)(?:\.\w+)*)`")
+PROGRAM = re.compile(r"python -m (benchmarks|earmark)\.([\w.]+)")
+
+every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+@every_document
+def test_links_lead_to_files(path):
+    for found in LINK.finditer(path.read_text(encoding="utf-8")):
+        target = found[1] or found[2]
+        generated = "reference/" in target
+        assert "://" in target or generated or (path.parent / target).exists(), target
+
+
+@every_document
+def test_settings_are_valid(path):
+    for text in TOML.findall(path.read_text(encoding="utf-8")):
+        tables = set(tomllib.loads(text))
+        if tables <= {"calibration", "run"}:
+            parse_protocol(text, path.name)
+        elif "streams" in tables and tables & {"nodes", "attention"}:
+            parse_config(text, path.name)
+        else:
+            parse_config(complete(text, tables), path.name)
+
+
+def complete(text, tables):
+    """A whole session around a part of one."""
+    if "streams" not in tables:
+        text += '\n[streams.eeg]\ntype = "EEG"\n[streams.speech]\nname = "x"\n'
+    if not tables & {"nodes", "attention"}:
+        text += '\n[[nodes]]\ntype = "pick"\n'
+    if text.count("[[sound.talkers]]") == 1:
+        text += '\n[[sound.talkers]]\nname = "another"\nsource = "speech:ada"\n'
+    return text
+
+
+def test_invalid_settings_would_be_found():
+    with pytest.raises(ConfigError, match="did you mean"):
+        parse_config(
+            complete('[sound]\ndevcie = "default"\n[[sound.talkers]]\nname = "x"\nsource = "y"\n', {"sound"}), "x"
+        )
+
+
+@every_document
+def test_names_can_be_imported(path):
+    for name in NAME.findall(path.read_text(encoding="utf-8")):
+        parts = name.split(".")
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            assert hasattr(importlib.import_module(".".join(parts[:-1])), parts[-1]), name
+
+
+@every_document
+def test_programs_are_there(path):
+    for package, name in PROGRAM.findall(path.read_text(encoding="utf-8")):
+        folder = ROOT / "benchmarks" if package == "benchmarks" else ROOT
+        assert folder.joinpath(*name.rstrip(".").split(".")).with_suffix(".py").exists(), name
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1200
