@@ -36,14 +36,26 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class SessionChanged:
-    """The session stands elsewhere now."""
+    """The session stands elsewhere now.
+
+    Attributes
+    ----------
+    session : Session
+        Where.
+    """
 
     session: Session
 
 
 @dataclass(frozen=True, slots=True)
 class StreamChanged:
-    """A stream was lost, or all of them are there again."""
+    """A stream was lost, or all of them are there again.
+
+    Attributes
+    ----------
+    lost : bool
+        Whether one was lost.
+    """
 
     lost: bool
 
@@ -51,6 +63,11 @@ class StreamChanged:
 @dataclass(frozen=True, slots=True)
 class Override:
     """The operator favours a talker, all alike, or (None) follows decisions again.
+
+    Attributes
+    ----------
+    talker : int, 'equal' or None
+        Counted from 0.
 
     Raises
     ------
@@ -69,7 +86,13 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Mute:
-    """Silence everything, or stop doing so."""
+    """Silence everything, or stop doing so.
+
+    Attributes
+    ----------
+    on : bool
+        Whether to silence it.
+    """
 
     on: bool
 
@@ -89,7 +112,15 @@ Control = Tick | SessionChanged | StreamChanged | Override | Mute | Late | Demot
 
 @dataclass(frozen=True, slots=True)
 class TimedControl:
-    """A message of the control stream, stamped with the LSL time at which the graph consumes it, in seconds."""
+    """A message of the control stream.
+
+    Attributes
+    ----------
+    time : float
+        LSL time in seconds at which the graph consumes it.
+    control : Control
+        The message.
+    """
 
     time: float
     control: Control

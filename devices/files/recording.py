@@ -45,8 +45,9 @@ class Segment(NamedTuple):
 
 
 class Recording:
-    """A recording that can be read piece by piece. Made by
-    :func:`earmark.devices.files.recordings.open_recording`.
+    """A recording that can be read piece by piece.
+
+    Made by :func:`earmark.devices.files.recordings.open_recording`.
 
     Parameters
     ----------

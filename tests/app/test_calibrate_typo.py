@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from earmark.app.commands.new import write_session
+from earmark.app.session.templates import write_session
 
 #: What takes a second or more to import, together: filters, linear algebra, networks, sound, the supervisor.
 HEAVY = {"scipy", "numba", "torch", "mne", "earmark.app.session.supervisor", "earmark.pipeline.graph"}
