@@ -61,14 +61,14 @@ MISTAKES = (
         "devices/sources/continuity.py",
         "min(self._lags, default=lag) - off / 2",
         "min(self._lags, default=lag) - 2 * off",
-        "tests/devices/test_continuity.py",
+        "tests/devices/sources/test_continuity.py",
     ),
     Mistake(
         "nearly all of a gap must have passed here",
         "devices/sources/continuity.py",
         "min(self._lags, default=lag) - off / 2",
         "min(self._lags, default=lag) - off / 20",
-        "tests/devices/test_continuity.py",
+        "tests/devices/sources/test_continuity.py",
     ),
     Mistake(
         "delays of filters in a row do not add up",
@@ -82,7 +82,7 @@ MISTAKES = (
         "app/engine/ledger.py",
         "            self._misses.clear()\n",
         "            pass\n",
-        "tests/app/test_ledger.py",
+        "tests/app/engine/test_ledger.py",
     ),
 )
 

@@ -24,7 +24,7 @@ from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import describe_xml, make_info
 from earmark.pipeline.stream import Block, ClockMap, Marker, StreamSpec
 
-COCKTAIL = Path(__file__).parents[2].parent / "shared" / "data" / "cocktail"
+COCKTAIL = Path(__file__).parents[3].parent / "shared" / "data" / "cocktail"
 RNG = np.random.default_rng(7)
 
 

@@ -18,7 +18,7 @@ from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.evaluation.evaluate import evaluate
 from earmark.pipeline.run import Run
 
-sys.path.append(str(Path(__file__).parents[1] / "pipeline"))  # workers find made-up listeners where this test does
+sys.path.append(str(Path(__file__).parents[2] / "pipeline"))  # workers find made-up listeners where this test does
 
 from listeners import Ridge, listen
 
@@ -129,7 +129,7 @@ def test_who_does_the_work():
 
 def test_one_real_listener_at_a_cocktail_party():
     """A plain ridge, not causal, reaches r = 0.108 with the attended and 0.049 with the other talker."""
-    sys.path.append(str(Path(__file__).parents[1] / "pipeline" / "decoders"))
+    sys.path.append(str(Path(__file__).parents[2] / "pipeline" / "decoders"))
     from real_data import cocktail
 
     found = evaluate_corpus(cocktail(), LinearDecoder, "leave-one-paired-envelope-out", [1, 5, 10])

@@ -16,7 +16,7 @@ from earmark.pipeline.evaluation.metrics import reliability, switch_latencies
 
 MODEL = Emissions(0.13, 0.04, 0.3, 0.05, 300)
 SHARP = Emissions(0.5, 0.1, 0.2, -0.1, 300)
-SCORES = Path(__file__).parents[2].parent / "shared" / "data" / "scores" / "kul_linear_sub01-08.npz"
+SCORES = Path(__file__).parents[3].parent / "shared" / "data" / "scores" / "kul_linear_sub01-08.npz"
 
 
 def drawn(seed, n, n_talkers, model=SHARP, attended=None):

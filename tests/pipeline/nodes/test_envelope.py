@@ -12,7 +12,7 @@ from earmark.kernels.gammatone import erb_spaced
 from earmark.pipeline.nodes.envelope import LIMIT, Envelope, EnvelopeConfig, speech_envelope
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Marker, StreamSpec, WiringError
 
-SPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "speech"
+SPEECH = Path(__file__).parents[3].parent / "shared" / "data" / "speech"
 RATES = [8000, 16000, 22050, 44100, 48000]
 
 

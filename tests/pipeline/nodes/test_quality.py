@@ -9,7 +9,7 @@ from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, WiringError
 
 SFREQ, HOP, WINDOW = 500.0, 10, 250
-COCKTAIL = Path(__file__).parents[2].parent / "shared" / "data" / "cocktail" / "sub-01_task-cocktail_run-01_raw.fif"
+COCKTAIL = Path(__file__).parents[3].parent / "shared" / "data" / "cocktail" / "sub-01_task-cocktail_run-01_raw.fif"
 
 
 def opened(spec, **config):

@@ -18,7 +18,7 @@ from earmark.devices.processes.recorder import Recorder, RecordingFailed
 from earmark.devices.processes.ring import Ring
 from earmark.devices.processes.shared_memory import PLACE, Segment, remove_orphans
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT / ".links")}
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="shared memory is a folder on Linux alone")
 

@@ -26,7 +26,7 @@ from earmark.pipeline.stream import StreamSpec
 
 RNG = np.random.default_rng(11)
 PATIENCE_S = 20
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def unique() -> str:

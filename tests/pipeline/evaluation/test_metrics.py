@@ -20,7 +20,7 @@ from earmark.pipeline.evaluation.metrics import (
     switch_latencies,
 )
 
-SCORES = Path(__file__).parents[2].parent / "shared" / "data" / "scores" / "kul_linear_sub01-08.npz"
+SCORES = Path(__file__).parents[3].parent / "shared" / "data" / "scores" / "kul_linear_sub01-08.npz"
 
 
 # Threshold
