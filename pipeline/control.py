@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from earmark.kernels.errors import EarmarkError
+
 #: Whom the operator favours whatever is decoded: a talker counted from 0, all alike, or nobody (follow decisions).
 Favoured = int | Literal["equal"] | None
 
 
-class ControlError(ValueError):
-    """A control message, or the text of one, that this version does not know."""
+class ControlError(EarmarkError, ValueError):
+    """Raised when a control message, or the text of one, is not known to this version."""
 
 
 class Session(StrEnum):

@@ -15,11 +15,13 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
+from earmark.kernels.errors import EarmarkError
+
 T = TypeVar("T")
 
 
-class RegistryError(ValueError):
-    """There is no part of that name, or it cannot be used; the message says why and what to do."""
+class RegistryError(EarmarkError, ValueError):
+    """Raised when there is no part of the name asked for, or it cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.kernels.errors import EarmarkError
+
+
+class EvaluationError(EarmarkError, ValueError):
+    """Raised when the runs that there are do not allow the training or evaluation asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.control import TimedControl
 
 #: Channel types that are voltages measured by electrodes.
 ELECTRODES = ("eeg", "seeg", "ecog", "eog")
 
 
-class WiringError(ValueError):
-    """Two nodes do not fit together, or a node does not fit the stream it is given."""
+class WiringError(EarmarkError, ValueError):
+    """Raised when two nodes do not fit together, or a node does not fit the stream it is given."""
 
 
 def wiring_error(node: str, key: str, found: object, wanted: str) -> WiringError:

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,12 +40,12 @@ def dashboard(
     from rich.table import Table
 
     from earmark.app.engine.environment import environment
-    from earmark.app.terminal.console import console, fail, write_json
+    from earmark.app.terminal.console import console, failures, write_json
     from earmark.devices.sources.lsl_log import quiet_liblsl
-    from earmark.kernels.extras import install
+    from earmark.kernels.extras import require
 
-    if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):
-        fail(f"the window needs more packages: {install('desktop')}")
+    with failures():
+        require("desktop", "the window needs more packages")
     quiet_liblsl()
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -44,9 +44,9 @@ def calibrate(
         plan = protocol.calibration
     from earmark.app.session.states import SessionError
     from earmark.app.session.supervisor import Supervisor
-    from earmark.app.session.terminal import Screen, in_window, refusals
+    from earmark.app.session.terminal import Screen, in_window
 
-    with failures(), refusals(), Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
+    with failures(), Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
         rig, screen = supervisor.session, Screen(supervisor, keyboard)
         cues = plan.cues(rig.talkers)
         n = sum(bool(name) for _, name in cues)

@@ -53,7 +53,6 @@ def compile_decoder(
     from earmark.app.training.exporters import quiet_exporter
     from earmark.devices.files.decoder_folder import load_decoder
     from earmark.devices.files.engine_cache import EngineCache
-    from earmark.devices.files.recorded_run import RunError
     from earmark.kernels.runtime import BACKENDS
     from earmark.kernels.runtime.backend import Policy
 
@@ -67,10 +66,7 @@ def compile_decoder(
             )
             return
         module, example = loaded.network(talkers)
-        try:
-            real = real_windows(run, loaded, example) if run else [[x.numpy() for x in example]]
-        except RunError as error:
-            fail(str(error))
+        real = real_windows(run, loaded, example) if run else [[x.numpy() for x in example]]
         cache, policy = EngineCache(), Policy(precision.value)
         wanted = [name.value for name in dict.fromkeys(backend or ())] or [
             name for name, one in BACKENDS.items() if not one.absent() and policy.precision in one.precisions

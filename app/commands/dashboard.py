@@ -21,13 +21,11 @@ def dashboard(
     It may be closed and opened at any time: sound, decisions and recording go on without it. Exit status: 0 closed,
     1 it cannot be opened.
     """
-    from importlib.util import find_spec
+    from earmark.app.terminal.console import fail, failures
+    from earmark.kernels.extras import require
 
-    from earmark.app.terminal.console import fail
-    from earmark.kernels.extras import install
-
-    if any(find_spec(package) is None for package in ("PySide6", "pyqtgraph", "psutil")):
-        fail(f"the window needs more packages: {install('desktop')}")
+    with failures():
+        require("desktop", "the window needs more packages")
     if theme not in ("", "light", "dark"):
         fail(f"--theme is {theme!r}, but must be light or dark")
     if folder is not None and not folder.is_dir():
@@ -35,10 +33,8 @@ def dashboard(
     shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
     if sys.platform.startswith("linux") and not shown:
         fail("there is no screen here: DISPLAY is not set. Over ssh, 'ssh -X' sets it; 'earmark control' needs none")
-    from earmark.app.dashboard.launch.process import BrokenQt, show
+    from earmark.app.dashboard.launch.process import show
 
-    try:
+    with failures():
         status = show(folder, theme)
-    except BrokenQt as error:
-        fail(str(error))
     raise typer.Exit(status)

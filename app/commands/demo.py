@@ -30,7 +30,7 @@ def demo(
     from earmark.app.config.protocol import Calibration, Protocol, RunPlan
     from earmark.app.engine.events_file import parts
     from earmark.app.replay.verdict import CUT_SHORT
-    from earmark.app.session.terminal import KEYS, Screen, in_window, refusals
+    from earmark.app.session.terminal import KEYS, Screen, in_window
     from earmark.app.terminal.console import console, fail, failures
     from earmark.app.terminal.keyboard import Keyboard
     from earmark.app.terminal.signals import heeded, stop_on_signals
@@ -48,7 +48,7 @@ def demo(
         run=RunPlan(seconds=length, switch_every_s=SWITCH_S),
     )
     place: Path | None = None
-    with failures(), refusals():
+    with failures():
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.glob("calibration-*.xdf")) or (folder / "decoder").exists():
             fail(f"{folder} holds a demonstration already: choose another folder by --out")

@@ -63,20 +63,17 @@ def evaluate(
     four. Exit status: 0 done, 1 something does not fit, or nothing can be used.
     """
     from earmark.app.report.html import report_html
-    from earmark.app.terminal.console import console, fail, write_json
+    from earmark.app.terminal.console import console, fail, failures, write_json
     from earmark.app.terminal.outputs import must_be_writable
     from earmark.app.training.runs import maker, progress
     from earmark.app.training.study import read_study
     from earmark.devices.files.corpus import evaluate_corpus, executor
-    from earmark.devices.files.recorded_run import RunError
     from earmark.pipeline.attention.evidence import EvidenceConfig
-    from earmark.pipeline.decoders.decoder import DecoderError
     from earmark.pipeline.decoders.presets import PRESETS
     from earmark.pipeline.evaluation.splits import TRAINED_ELSEWHERE
-    from earmark.pipeline.stream import WiringError
 
     must_be_writable(json_file, html)
-    try:
+    with failures():
         words = overrides(unit, ch_type, channels, bads, sfreq)
         if decoder is None:
             chosen = PRESETS[preset.value]
@@ -101,8 +98,6 @@ def evaluate(
                 by=executor(workers, scheduler),
                 progress=told,
             )
-    except (RunError, DecoderError, WiringError, ValueError, ImportError, OSError) as error:
-        fail(str(error))
     _show(found)
     if fast and evidence is None:
         console.print(
@@ -135,6 +130,7 @@ def _enough(runs: Sequence[Run], protocol: str, window_s: float) -> bool:
     """Whether the protocol can be repeated within every training set, as emissions of the evidence need."""
     from earmark.pipeline.attention.emissions import MIN_WINDOWS
     from earmark.pipeline.evaluation.splits import few, plan
+    from earmark.pipeline.run import EvaluationError
 
     try:
         for fold in plan(runs, protocol):
@@ -142,7 +138,7 @@ def _enough(runs: Sequence[Run], protocol: str, window_s: float) -> bool:
             known = [int((run.attended >= 0).sum() / (run.sfreq * window_s)) for run in train]
             if few(train, protocol) or sum(known) < 2 * MIN_WINDOWS:
                 return False
-    except ValueError:
+    except EvaluationError:
         return False
     return True
 

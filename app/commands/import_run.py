@@ -60,21 +60,19 @@ def import_run(
     it. Exit status: 0 written, 1 something does not fit, and nothing was written.
     """
     from earmark.app.commands.import_talkers import read_talkers
-    from earmark.app.terminal.console import console, fail
+    from earmark.app.terminal.console import console, fail, failures
     from earmark.app.terminal.outputs import must_be_writable
     from earmark.devices.files.attended_file import read_attended
     from earmark.devices.files.recorded_run import RunError
-    from earmark.devices.files.recording import RecordingError
     from earmark.devices.files.recordings import open_recording
     from earmark.devices.sources.lsl_log import quiet_liblsl
-    from earmark.devices.sources.overrides import OverrideError
 
     quiet_liblsl()
     if out.exists():
         fail(f"{out} exists already, and runs are never overwritten")
     must_be_writable(out)
     listener, stated = _listener(eeg, subject)
-    try:
+    with failures():
         recording = open_recording(eeg, stream, overrides(unit, ch_type, channels, bads, sfreq))
         talkers = read_talkers(talker, at or (), recording)
         events = ([(0.0, attended)] if attended else []) + (read_attended(attended_events) if attended_events else [])
@@ -82,8 +80,6 @@ def import_run(
             raise RunError("nobody is said to be attended: give --attended, --attended-events, or both")
         with console.status("Checking that it can be used …"):
             _write(out, recording, talkers, events, listener)
-    except (OverrideError, RecordingError, RunError) as error:
-        fail(str(error))
     heard = [f"{t.name} {len(t.envelope) / t.sfreq:.1f} s" + (f" from {t.start:.3f} s" if at else "") for t in talkers]
     console.print(
         f"Wrote {out}: {recording.spec.n_channels} channels, {recording.duration:.1f} s; {'; '.join(heard)}; "

@@ -19,13 +19,11 @@ def new(
     Exit status: 0 written, 1 the folder is there already or cannot be made.
     """
     from earmark.app.config.toml_file import PROTOCOL
-    from earmark.app.session.templates import NewError, write_session
-    from earmark.app.terminal.console import console, fail
+    from earmark.app.session.templates import write_session
+    from earmark.app.terminal.console import console, failures
 
-    try:
+    with failures():
         session = write_session(folder)
-    except NewError as error:
-        fail(str(error))
     file = shlex.quote(str(session))
     console.print(
         f"Wrote {session} and {folder / PROTOCOL}. Next:\n"

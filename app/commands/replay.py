@@ -109,13 +109,13 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
     import tempfile
 
     from earmark.app.replay.session import ReplaySession
-    from earmark.app.session.terminal import in_window, refusals
+    from earmark.app.session.terminal import in_window
     from earmark.app.terminal.console import console, failures, say
     from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
-    with contextlib.ExitStack() as stack, failures(), refusals():
+    with contextlib.ExitStack() as stack, failures():
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="earmark-replay-")))
         place.mkdir(parents=True, exist_ok=True)
         with console.status(f"Reading {recording} …"):

@@ -24,7 +24,6 @@ def report(
     from earmark.app.terminal.outputs import must_be_writable
     from earmark.app.training.worth import limit_words, run_words
     from earmark.devices.files.decoder_folder import load_decoder
-    from earmark.pipeline.decoders.decoder import DecoderError
 
     recording = folder / "loop.xdf"
     with failures():
@@ -39,12 +38,9 @@ def report(
         if not recording.with_suffix(".decoder").is_dir():
             fail(f"{recording} was recorded with a decoder: copy the folder loop.decoder beside it")
         must_be_writable(folder / PAGE)
-        try:
-            decoder, facts = load_decoder(recording.with_suffix(".decoder"))
-            with console.status("Judging the session …"):
-                found = session_figures(recording)
-        except (DecoderError, ValueError) as error:
-            fail(str(error))
+        decoder, facts = load_decoder(recording.with_suffix(".decoder"))
+        with console.status("Judging the session …"):
+            found = session_figures(recording)
         page = folder / PAGE
         page.write_text(page_html(folder.name, found, facts, decoder.spec.window), encoding="utf-8")
     console.print("", *run_words(found, facts), sep="\n", markup=False, highlight=False)

@@ -51,9 +51,9 @@ def run(
     from earmark.app.commands.report import report
     from earmark.app.session.states import State
     from earmark.app.session.supervisor import Supervisor
-    from earmark.app.session.terminal import KEYS, Screen, in_window, refusals
+    from earmark.app.session.terminal import KEYS, Screen, in_window
 
-    with failures(), refusals():
+    with failures():
         with Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
             rig, screen = supervisor.session, Screen(supervisor, keyboard)
             if not rig.decoder.is_dir():

@@ -28,14 +28,14 @@ def serve(
     from earmark.app.config.protocol import read_protocol
     from earmark.app.config.session import load_config
     from earmark.app.session.supervisor import Supervisor
-    from earmark.app.session.terminal import in_window, refusals
+    from earmark.app.session.terminal import in_window
     from earmark.app.terminal.console import failures, say
     from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
     folder, stop = out or session.parent, stop_on_signals()
-    with failures(), refusals():
+    with failures():
         config, protocol = load_config(session), read_protocol(session)
         with Supervisor(config, folder, protocol, ask=True) as supervisor:
             say(f"Ready. In another terminal: earmark control {shlex.quote(str(folder))} check")
@@ -60,8 +60,8 @@ def control(
     Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' runs in FOLDER. Talkers go
     by name, or count from 0. Exit status: 0 done, 1 refused, or no session is under way there.
     """
-    from earmark.app.session.channel import ChannelError, Client
-    from earmark.app.terminal.console import console, fail
+    from earmark.app.session.channel import Client
+    from earmark.app.terminal.console import console, fail, failures
 
     given = {}
     for argument in arguments or []:
@@ -69,11 +69,9 @@ def control(
         if not equals:
             fail(f"{argument!r} must be NAME=VALUE, as talker=0")
         given[name] = value
-    try:
+    with failures():
         client = Client(folder)
         answer = client.say(command, given)
-    except ChannelError as error:
-        fail(str(error))
     client.close()
     if command == "check":
         from earmark.app.session.check import Check

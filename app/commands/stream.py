@@ -40,31 +40,32 @@ def stream(
     says so in its description, and its time stamps advance as they did when it was recorded. Exit status: 0 played to
     the end, 1 could not be played, 2 wrong usage, 130 ended by Ctrl-C.
     """
-    from earmark.app.terminal.console import console, fail
-    from earmark.devices.files.recording import RecordingError
+    from earmark.app.terminal.console import console, fail, failures
     from earmark.devices.files.recordings import open_recording
     from earmark.devices.simulate.player import Player
-    from earmark.devices.sources.lsl_description import StreamError
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
+    if not (math.isfinite(speed) and speed > 0):
+        fail(f"speed is {speed}, but must be a positive number")
     try:
-        recording = open_recording(file, stream, overrides(unit, ch_type, channels, bads, sfreq))
-        patience = math.inf if wait else None
-        with Player(recording, speed, name=name, source_id=source_id, wait_for_consumer_s=patience) as player:
-            spec = recording.spec
-            n_gaps = recording.n_gaps
-            beside = f"; {len(recording.annotations)} markers as {player.marker_name!r}" if player.marker_name else ""
-            console.print(
-                f"Publishing {player.name!r} (type {player.type}, source_id {player.source_id!r}): "
-                f"{spec.n_channels} channels at {spec.sfreq:g} Hz, {_clock(recording.duration)}"
-                f"{f' with {n_gaps} gap(s)' if n_gaps else ''}, speed {speed:g}{beside}. Ctrl-C ends.",
-                markup=False,
-                highlight=False,
-            )
-            _play(player, recording.duration, wait)
-    except (RecordingError, StreamError, ValueError) as error:
-        fail(str(error))
+        with failures():
+            recording = open_recording(file, stream, overrides(unit, ch_type, channels, bads, sfreq))
+            patience = math.inf if wait else None
+            with Player(recording, speed, name=name, source_id=source_id, wait_for_consumer_s=patience) as player:
+                spec = recording.spec
+                n_gaps = recording.n_gaps
+                beside = (
+                    f"; {len(recording.annotations)} markers as {player.marker_name!r}" if player.marker_name else ""
+                )
+                console.print(
+                    f"Publishing {player.name!r} (type {player.type}, source_id {player.source_id!r}): "
+                    f"{spec.n_channels} channels at {spec.sfreq:g} Hz, {_clock(recording.duration)}"
+                    f"{f' with {n_gaps} gap(s)' if n_gaps else ''}, speed {speed:g}{beside}. Ctrl-C ends.",
+                    markup=False,
+                    highlight=False,
+                )
+                _play(player, recording.duration, wait)
     except KeyboardInterrupt:
         console.print("Ended by Ctrl-C.")
         raise typer.Exit(130) from None

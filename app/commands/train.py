@@ -42,16 +42,14 @@ def train(
     command goes on after the last epoch. Runs that cannot be used are left out, and named at the end. Exit status: 0
     trained, 1 something does not fit, or nothing can be used.
     """
-    from earmark.app.terminal.console import fail
+    from earmark.app.terminal.console import fail, failures
     from earmark.app.terminal.outputs import must_take_files
     from earmark.app.training.fit import train_and_save
     from earmark.app.training.runs import decoder_preset, maker
     from earmark.app.training.study import read_study
     from earmark.devices.files.recorded_run import RunError
-    from earmark.pipeline.decoders.decoder import DecoderError
     from earmark.pipeline.decoders.presets import PRESETS
     from earmark.pipeline.evaluation.splits import LEAST
-    from earmark.pipeline.stream import WiringError
 
     chosen = PRESETS[preset.value]
     if not decoder.network and (base is not None or any_cap or device != "cpu"):
@@ -59,7 +57,7 @@ def train(
     if out.exists():
         fail(f"{out} is there already: move it away, or choose another folder by --out")
     must_take_files(out)
-    try:
+    with failures():
         study = read_study(runs, chosen, subject or (), overrides(unit, ch_type, channels, bads, sfreq))
         loaded = study.runs
         if decoder.network and len(loaded) < LEAST:
@@ -79,5 +77,3 @@ def train(
         train_and_save(loaded, resumable, longer, out, against=maker(DecoderKind.LINEAR, longer))
         resumable.clear()
         study.tell()
-    except (RunError, DecoderError, WiringError, ValueError, OSError) as error:
-        fail(str(error))

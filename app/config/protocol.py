@@ -23,7 +23,7 @@ MOST_IN_A_ROW = 2
 
 
 class ProtocolError(ConfigError):
-    """The protocol cannot be used; the message says where, what was found and what was wanted."""
+    """Raised when a protocol cannot be used; says where, what was found and what was wanted."""
 
 
 class _Strict(BaseModel):

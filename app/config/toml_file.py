@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from earmark.devices.files import regular_file
+from earmark.kernels.errors import EarmarkError
 
 #: Name of the protocol's file, beside that of the session.
 PROTOCOL = "protocol.toml"
 
 
-class ConfigError(ValueError):
-    """The configuration cannot be used; the message says where, what was found and what was wanted."""
+class ConfigError(EarmarkError, ValueError):
+    """Raised when a configuration cannot be used; says where, what was found and what was wanted."""
 
 
 def read_text(path: Path) -> str:

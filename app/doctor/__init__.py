@@ -13,6 +13,7 @@ from rich.text import Text
 from earmark.app.doctor import machine, media, network
 from earmark.app.doctor.check import Check, Status
 from earmark.app.terminal.console import JsonFile, console, fail, write_json
+from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def run_check(name: str, check: Callable[[], Check]) -> Check:
     """Do one check; one that breaks is itself a finding, and the others go on."""
     try:
         return check()
-    except (OSError, RuntimeError, ValueError, ImportError, LookupError) as error:
+    except (EarmarkError, OSError, RuntimeError, ValueError, ImportError, LookupError) as error:
         log.debug("check %r broke", name, exc_info=True)
         fix = "this check met what it was not made for: please report it"
         return Check(name, "fail", f"{type(error).__name__}: {error}", fix)

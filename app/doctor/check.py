@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from earmark.kernels.errors import EarmarkError
+
 log = logging.getLogger(__name__)
 
 Status = Literal["ok", "warn", "fail", "absent"]
@@ -41,8 +43,8 @@ class Check:
     fix: str = ""
 
 
-class ProbeError(RuntimeError):
-    """A question put to a child process got no answer."""
+class ProbeError(EarmarkError):
+    """Raised when a child process that looks at a library or device gives no answer."""
 
 
 def run_tool(*command: str, timeout: float = 3.0) -> str | None:

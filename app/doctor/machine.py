@@ -12,12 +12,11 @@ import time
 from pathlib import Path
 
 from earmark.app.doctor.check import Check, run_tool
-from earmark.devices.audio.scene import AudioError
 from earmark.devices.processes.limits import address_space as limited_address_space
 from earmark.devices.processes.limits import open_files as files
 from earmark.devices.processes.limits import raise_open_files, too_few_files, too_little_address_space
 from earmark.devices.processes.recorder import RING_BYTES
-from earmark.devices.processes.shared_memory import MORE_ROOM, PLACE, Segment, free_bytes
+from earmark.devices.processes.shared_memory import MORE_ROOM, PLACE, Segment, SharedMemoryError, free_bytes
 
 DISTRIBUTION = "earmark"
 MIB = 2**20
@@ -137,7 +136,7 @@ def shared_memory() -> Check:
     name = "shared memory"
     try:
         Segment(None, MIB).close()
-    except AudioError as error:
+    except SharedMemoryError as error:
         found, _, fix = str(error).partition("; ")
         return Check(name, "fail", found, fix)
     free = free_bytes()

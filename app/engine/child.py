@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.devices.processes.spawn import leave_signals_to_parent
+from earmark.kernels.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.app.engine.engine import Engine
@@ -92,13 +93,9 @@ def run(pipe: Connection) -> None:
     over from losing samples meanwhile.
     """
     leave_signals_to_parent()
-    from earmark.app.config.session import ConfigError
     from earmark.app.terminal.warned import WARNING, tell_warnings
-    from earmark.devices.audio.scene import AudioError
     from earmark.devices.sources.lsl import Sender
-    from earmark.devices.sources.lsl_description import StreamError
     from earmark.devices.sources.lsl_log import quiet_liblsl
-    from earmark.pipeline.stream import WiringError
 
     quiet_liblsl()
     message = _hear(pipe)
@@ -110,8 +107,8 @@ def run(pipe: Connection) -> None:
     tell_warnings(lambda text: speaker.say("event", WARNING + text))
     try:
         speaker.say("ended", _work(job, pipe, speaker))
-    except (AudioError, ConfigError, StreamError, WiringError) as error:
-        speaker.say("refused", type(error).__name__, str(error))
+    except EarmarkError as error:
+        speaker.say("refused", error.kind(), str(error))
     except Exception as error:
         log.exception("the engine failed")
         speaker.say("ended", f"the engine failed: {error!r}")

@@ -19,23 +19,21 @@ from typing import Any
 
 import pylsl
 
-from earmark.app.config.session import Config, ConfigError
+from earmark.app.config.session import Config
 from earmark.app.engine.child import EngineJob
 from earmark.app.engine.environment import environment
 from earmark.app.engine.events_file import copied_decoders, events_file, heard_line
 from earmark.app.engine.process import EngineProcess
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.rings import Entry
-from earmark.devices.audio.scene import AudioError
 from earmark.devices.files.subjects import whose
 from earmark.devices.processes.board import Board
 from earmark.devices.processes.recorder import Recorder, RecordingFailed
 from earmark.devices.processes.shared_memory import discard
 from earmark.devices.sources.lsl import Sender
-from earmark.devices.sources.lsl_description import StreamError
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.gain_control import FALLBACK_RAMP_S, LOST_S
 from earmark.pipeline.control import Control
-from earmark.pipeline.stream import WiringError
 
 #: Seconds between looks at the engine, and at the recorder.
 LOOK_S, WATCH_S = 0.05, 0.25
@@ -49,11 +47,6 @@ SPARE_S = 5.0
 AGAIN_S = 2.0
 #: Seconds in which an engine finishes what it has begun.
 END_S = 30.0
-
-_REFUSALS: dict[str, type[Exception]] = {
-    kind.__name__: kind for kind in (AudioError, ConfigError, StreamError, WiringError)
-}
-
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +104,8 @@ class Loop:
         self._again_at = 0.0
         #: Since when nothing is recorded, and why a file could not be made.
         self._unrecorded_since, self._cannot = 0.0, ""
-        self._refused = ""
+        #: What keeps the engine from working, as it said.
+        self._refused: EarmarkError | None = None
         self._telling = threading.Lock()
         self._told: Entry | None = None
         self._stop = threading.Event()
@@ -131,8 +125,8 @@ class Loop:
 
         Raises
         ------
-        StreamError, ConfigError, WiringError, AudioError, RecordingFailed
-            If something is missing or does not fit.
+        EarmarkError
+            If something is missing or does not fit, of the class that the engine raised.
         """
         self._describe()
         self._board = Board()
@@ -140,9 +134,10 @@ class Loop:
         try:
             self._spawn()
             while not self._hear():
-                if self._refused or not self._alive() or self._overdue():
-                    kind, _, words = self._refused.partition(" ")
-                    raise _REFUSALS.get(kind, RecordingFailed)(words or self._last_words())
+                if self._refused is not None or not self._alive() or self._overdue():
+                    if self._refused is not None and str(self._refused):
+                        raise self._refused
+                    raise RecordingFailed(self._last_words())
                 time.sleep(LOOK_S)
         except BaseException:
             self._audio.unlisten(self._applied)
@@ -169,7 +164,7 @@ class Loop:
         about = json.dumps({**self._about, "part": len(self.files) + 1})
         folder = str(self._config.folder.resolve())
         job = EngineJob(self._config.text, folder, about, gains, self._board.name, self._last_senders())
-        self._refused = ""
+        self._refused = None
         engine, self._spare = self._spare, None
         if engine is None or not engine.alive:
             if engine is not None:
@@ -193,9 +188,9 @@ class Loop:
                 case ["event", words]:
                     self._say(words)
                 case ["refused", kind, words]:
-                    self._refused = f"{kind} {words}"
+                    self._refused = EarmarkError.of_kind(kind, words)
                 case ["ended", failure]:
-                    self._refused = f"_ {failure}"
+                    self._refused = RecordingFailed(failure)
                 case ["senders", xml]:
                     self._senders, self._senders_at = json.loads(xml), pylsl.local_clock()
                 case ["connected", headers]:
@@ -336,7 +331,7 @@ class Loop:
             return
         if self._engine is None:
             self._try_again(now)
-        elif not self._alive() or self._refused or (self._headers is None and self._overdue()):
+        elif not self._alive() or self._refused is not None or (self._headers is None and self._overdue()):
             why = self._last_words()
             self._drop()
             self._alarm(f"ALARM: no new engine yet: {why}")
@@ -354,7 +349,7 @@ class Loop:
         return time.monotonic() - self._born_at > START_S + self._config.engine.resolve_s
 
     def _last_words(self) -> str:
-        words = self._refused.partition(" ")[2]
+        words = "" if self._refused is None else str(self._refused)
         code = None if self._engine is None else self._engine.exit_code
         return words or ("the engine does not answer" if self._alive() else f"the engine died (exit code {code})")
 
@@ -453,7 +448,7 @@ class Loop:
             match self._engine.hear(LOOK_S):
                 case ["event", words]:
                     self._say(words)
-                case ["ended", failure]:
+                case ["ended", failure] | ["refused", _, failure]:
                     return str(failure)
                 case None if not alive:
                     return self._last_words()

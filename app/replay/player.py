@@ -24,16 +24,12 @@ from earmark.app.session.sound import Trim
 from earmark.app.session.task import cue_words
 from earmark.devices.files.session_file import Consumed, Event, Noted, SessionFile
 from earmark.devices.files.session_run import CUES
-from earmark.devices.files.xdf import XdfError
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.gain_control import FALLBACK_RAMP_S, LOST_S
-from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.graph import Graph
-from earmark.pipeline.stream import Decision, WiringError
+from earmark.pipeline.stream import Decision
 
 log = logging.getLogger(__name__)
-
-#: What keeps a recording from being replayed.
-ERRORS = (ConfigError, DecoderError, WiringError, XdfError, OSError)
 
 
 class PacedReplay(Replay):
@@ -60,7 +56,7 @@ class TapePlayer:
 
     Raises
     ------
-    ConfigError, earmark.devices.files.xdf.XdfError, OSError
+    EarmarkError, OSError
         If it is no recording of a run.
     """
 
@@ -93,7 +89,8 @@ class TapePlayer:
         #: Status of a command that ends now; why it is not 0; whether all of it was replayed, and whether it is over.
         self.status, self.failure = 0, ""
         self.complete = self.over = False
-        self._ready, self._refused = threading.Event(), Exception()
+        self._ready = threading.Event()
+        self._refused: Exception = EarmarkError()
         self._thread = threading.Thread(target=self._work, name="replay", daemon=True)
         self._say(f"Replay of {self.path}; nothing is recorded")
         for path, one in self._parts:
@@ -107,7 +104,7 @@ class TapePlayer:
 
         Raises
         ------
-        ConfigError, DecoderError, WiringError, XdfError, OSError
+        EarmarkError, OSError
             If the graph cannot be made.
         """
         self._thread.start()
@@ -168,21 +165,21 @@ class TapePlayer:
                 if number + 1 < len(self._parts):
                     self._without_engine(found.end + LOST_S, self._parts[number + 1][1].begin)
             self.complete = True
-        except ERRORS as error:
-            self._fail(error)
+        except (EarmarkError, OSError) as error:
+            self._fail(error, str(error))
         except Exception as error:
             log.exception("the replay failed")
-            self._fail(ConfigError(f"the replay failed: {error!r}"))
+            self._fail(error, f"the replay failed: {error!r}")
         finally:
             self.clock.hold()
             self.over = True
             self._ready.set()
             self.sound.stop()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, words: str) -> None:
         if self._ready.is_set():
-            self.status, self.failure = DIFFERENT, str(error)
-            self._say(f"ALARM: {error}")
+            self.status, self.failure = DIFFERENT, words
+            self._say(f"ALARM: {words}")
         else:
             self._refused = error
 

@@ -33,8 +33,7 @@ class ReplaySession:
 
     Raises
     ------
-    ConfigError, DecoderError, WiringError, AudioError, OSError, earmark.devices.files.xdf.XdfError,
-    earmark.app.session.channel.ChannelError
+    EarmarkError, OSError
         If it cannot be replayed, or another session is reached there.
     """
 

@@ -12,8 +12,9 @@ from earmark.app.engine.child import RAMP_S
 from earmark.app.session.sound import Trim
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.prepare import prepare
-from earmark.devices.audio.scene import LIVE, AudioError, Prepared
+from earmark.devices.audio.scene import LIVE, Prepared
 from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.stream import Decision
 
 #: Without such words, an error about sound does not say what became of it.
@@ -90,7 +91,7 @@ class TapeSound:
             return
         try:
             prepared = self._prepared(self._config)
-        except AudioError as error:
+        except EarmarkError as error:
             self._on_event(f"{error}. So {SILENT}")
             return
         for sink in self._sinks(self._config):
@@ -99,7 +100,7 @@ class TapeSound:
                 audio = AudioEngine(prepared, sink, self._on_event)
                 audio.mute(True)
                 audio.start()
-            except AudioError as error:
+            except EarmarkError as error:
                 if audio is not None:
                     audio.stop()
                 self._on_event(f"{error}")
@@ -117,7 +118,7 @@ class TapeSound:
         for folder in self._folders[:-1]:
             try:
                 return prepare(config.scene(folder))
-            except AudioError:  # the last folder's error is told
+            except EarmarkError:  # the last folder's error is told
                 continue
         return prepare(config.scene(self._folders[-1]))
 

@@ -27,6 +27,7 @@ from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.session_file import LONGEST_S, Consumed, Noted, SessionFile
 from earmark.devices.files.session_run import CUES, read_cues, read_session_runs
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.evaluation.evaluate import WINDOWS
 from earmark.pipeline.evaluation.splits import TRAINED_ELSEWHERE
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item
@@ -106,7 +107,7 @@ def session_figures(path: Path) -> SessionFigures:
 
     Raises
     ------
-    ConfigError, earmark.devices.files.xdf.XdfError, earmark.pipeline.decoders.decoder.DecoderError, ValueError
+    EarmarkError
         If it cannot be replayed, or holds no decision.
     """
     files, read = parts(path), _Read()
@@ -126,7 +127,7 @@ def session_figures(path: Path) -> SessionFigures:
     decisions = in_columns(read.decisions, begin, steering=about.get("mode") != Mode.OPEN)
     end = max(read.last - begin, float(decisions.times[-1]))
     if not max([end, *cues.times]) - min([0.0, *cues.times]) <= LONGEST_S:
-        raise ValueError(f"{path}: its times lie more than {LONGEST_S / 86400:g} days apart")
+        raise RunError(f"{path}: its times lie more than {LONGEST_S / 86400:g} days apart")
     lines = read.lines()
     measured = measure(decisions, cues, lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop)
     said = read.said()
@@ -158,11 +159,11 @@ def session_figures(path: Path) -> SessionFigures:
 def _check(path: Path, read: _Read, talkers: Sequence[str]) -> None:
     """Refuse a recording that cannot be judged."""
     if not read.decisions:
-        raise ValueError(f"{path} holds no decision")
+        raise RunError(f"{path} holds no decision")
     if len(talkers) != len(read.decisions[0].scores):
-        raise ValueError(f"{path} names {len(talkers)} talkers, but decides between {len(read.decisions[0].scores)}")
+        raise RunError(f"{path} names {len(talkers)} talkers, but decides between {len(read.decisions[0].scores)}")
     if unknown := sorted({name for _, name in read.cues} - {*talkers, ""}):
-        raise ValueError(f"{path}: a cue names {unknown[0]!r}, but the talkers are {', '.join(talkers)}")
+        raise RunError(f"{path}: a cue names {unknown[0]!r}, but the talkers are {', '.join(talkers)}")
 
 
 def _accuracy(files: Sequence[Path], decoder: Any, about: Mapping[str, Any]) -> dict[str, Any] | str:
@@ -181,5 +182,5 @@ def _accuracy(files: Sequence[Path], decoder: Any, about: Mapping[str, Any]) -> 
         longest = max(run.duration for run in runs)
         windows = tuple(window for window in WINDOWS if window <= longest / 2)
         return evaluate_corpus(runs, partial(Trained, decoder), TRAINED_ELSEWHERE, windows).to_json()
-    except (RunError, ValueError) as error:
+    except EarmarkError as error:
         return str(error)

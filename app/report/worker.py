@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from earmark.kernels.errors import EarmarkError
+
 
 def figures_of(folder: Path) -> dict[str, Any]:
     """Replay a run and judge it against its cues, as ``earmark report`` does.
@@ -70,11 +72,7 @@ def _known(value: float) -> float | None:
 
 
 if __name__ == "__main__":
-    from earmark.app.config.session import ConfigError
-    from earmark.devices.files.xdf import XdfError
-    from earmark.pipeline.decoders.decoder import DecoderError
-
     try:
         json.dump(figures_of(Path(sys.argv[1])), sys.stdout)
-    except (OSError, ValueError, ConfigError, XdfError, DecoderError) as error:
+    except (EarmarkError, OSError) as error:
         sys.exit(f"error: {error}")

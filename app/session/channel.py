@@ -23,6 +23,7 @@ from typing import Any
 
 from earmark.devices.processes.lock import Held, Lock, is_held
 from earmark.devices.processes.shared_memory import remove_orphans
+from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,12 @@ PROOF_S, LOOK_S, WORKING_S = 2.0, 0.2, 1.0
 SILENT_S = 5.0
 
 
-class ChannelError(RuntimeError):
-    """A request could not be made, or was refused; the message says why."""
+class ChannelError(EarmarkError):
+    """Raised when a request to a session cannot be made or answered."""
 
 
-class Refused(Exception):
-    """Raised by whoever handles requests: this one cannot be granted, and why."""
+class Refused(ChannelError):
+    """Raised when a session refuses a request."""
 
 
 class Said(str):
@@ -58,7 +59,8 @@ class Server:
     folder : Path
         Where to say how it is reached.
     handle : callable
-        Given the name of a command and its arguments by name; returns what JSON can hold, or raises :class:`Refused`.
+        Given the name of a command and its arguments by name; returns what JSON can hold. An :class:`EarmarkError` or
+        ``OSError`` that it raises is the answer, in its words.
     about : mapping
         What else the file shall hold.
 
@@ -177,8 +179,10 @@ class Server:
             return {"error": "a request is an object with 'do', a text, and 'with', an object"}
         try:
             return {"result": self._handle(command, arguments)}
-        except Refused as refusal:
-            return {"error": str(refusal)}
+        except EarmarkError as error:
+            return {"error": str(error), "kind": error.kind()}
+        except OSError as error:
+            return {"error": str(error)}
         except Exception as error:
             log.exception("command %r failed", command)
             return {"error": f"{command} failed: {error!r}"}
@@ -241,7 +245,9 @@ class Client:
         Raises
         ------
         ChannelError
-            If it is refused, or the session ended meanwhile or does not answer.
+            If the session ended meanwhile or does not answer.
+        EarmarkError
+            If it is refused: what the session raised.
         """
         return self._ask({"do": command, "with": arguments})
 
@@ -261,7 +267,7 @@ class Client:
         except (EOFError, OSError):
             raise ChannelError("the session has ended") from None
         if "error" in answer:
-            raise ChannelError(answer["error"])
+            raise EarmarkError.of_kind(answer.get("kind", ""), answer["error"], ChannelError)
         return answer["result"]
 
     def close(self) -> None:

@@ -21,8 +21,9 @@ from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.processes.recorder import RING_BYTES
 from earmark.devices.processes.shared_memory import MORE_ROOM, PLACE, free_bytes
-from earmark.devices.sources.lsl_description import StreamDescription, StreamError
+from earmark.devices.sources.lsl_description import StreamDescription
 from earmark.devices.sources.rate import LOST, percent
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.attend import MAX_BAD
 from earmark.pipeline.nodes.pick import Pick, PickConfig
 from earmark.pipeline.nodes.quality import Quality, QualityConfig
@@ -62,7 +63,7 @@ def preflight(
     peaks = np.zeros(len(audio.scene.talkers))
     try:
         engine.connect(stop)
-    except (StreamError, ConfigError, WiringError) as error:
+    except EarmarkError as error:
         return [Check("streams", False, str(error))]
     engine.start()
     end = time.monotonic() + LOOK_S

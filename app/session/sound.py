@@ -81,6 +81,9 @@ class SessionSound:
                 outlets.stop()
                 hint = "" if "earmark devices" in str(error) else " 'earmark devices' lists what there is."
                 raise AudioError(f"{error}.{hint} It is named by 'device' in [sound]") from None
+            except BaseException:
+                outlets.stop()
+                raise
             self.audio, self._outlets = audio, outlets
             audio.mute(self.muted)  # and all else that was said before it was there
             audio.master(self.master_db)

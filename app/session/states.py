@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from earmark.kernels.errors import EarmarkError
+
 
 class State(StrEnum):
     """Where a session stands."""
@@ -31,5 +33,5 @@ NEXT: dict[State, frozenset[State]] = {
 }
 
 
-class SessionError(RuntimeError):
-    """The session cannot do this, or not now; the message says what it can."""
+class SessionError(EarmarkError):
+    """Raised when a session cannot do what is asked for, or not now."""

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,20 +17,16 @@ from pydantic import Field
 
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Protocol
-from earmark.app.config.session import Config, ConfigError
+from earmark.app.config.session import Config
 from earmark.app.session.channel import Refused, Server
 from earmark.app.session.events import SessionEvents
 from earmark.app.session.requests import carry_out, offered
 from earmark.app.session.session import Session
 from earmark.app.session.sound import on_board
-from earmark.app.session.states import SessionError, State
+from earmark.app.session.states import State
 from earmark.devices.audio.render import TRIM_DB
-from earmark.devices.audio.scene import AudioError
 from earmark.devices.processes.board import Board
 from earmark.devices.processes.limits import check_limits
-from earmark.devices.processes.recorder import RecordingFailed
-from earmark.devices.sources.lsl_description import StreamError
-from earmark.pipeline.stream import WiringError
 
 #: Seconds between updates of the board, and between looks at the disk.
 BOARD_S, DISK_S = 0.1, 2.0
@@ -84,7 +81,9 @@ class Supervisor:
         self._beat, self._stop = 0, threading.Event()
         self._board = Board()
         try:
-            self._server = Server(folder, self._handle, {"board": self._board.name, "pid": os.getpid(), "kind": kind})
+            self._server = Server(
+                folder, partial(carry_out, self), {"board": self._board.name, "pid": os.getpid(), "kind": kind}
+            )
         except BaseException:
             self._board.close()
             raise
@@ -176,21 +175,6 @@ class Supervisor:
 
     # The channel
 
-    def _handle(self, command: str, arguments: dict[str, Any]) -> Any:
-        """Do what somebody asks for.
-
-        Raises
-        ------
-        Refused
-            If it cannot be done, or not now.
-        """
-        try:
-            return carry_out(self, command, arguments)
-        except (
-            SessionError, ConfigError, AudioError, StreamError, WiringError, RecordingFailed, OSError, ValueError
-        ) as error:  # fmt: skip
-            raise Refused(str(error)) from None
-
     def do_state(self) -> dict[str, Any]:
         """Return what the board shows."""
         return self._facts()
@@ -222,6 +206,8 @@ class Supervisor:
 
     def do_run(self, mode: str = "closed", seconds: float | None = None) -> str:
         """Begin to decode; return the folder."""
+        if mode not in list(Mode):
+            raise Refused(f"there is no mode {mode!r}, but {', '.join(Mode)}")
         return str(self.session.run(Mode(mode), self.protocol.run, seconds))
 
     def do_pause(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from earmark.kernels.errors import EarmarkError
+
 #: Whatever is in no name of an LSL stream, since it makes trouble somewhere.
 _OTHERS = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -96,8 +98,8 @@ questions = ["How hard was it to follow? 1-7"]
 """
 
 
-class NewError(RuntimeError):
-    """A session's files cannot be written; the message says why."""
+class NewError(EarmarkError):
+    """Raised when the files of a new session cannot be written."""
 
 
 def write_session(folder: Path) -> Path:

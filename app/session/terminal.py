@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,19 +22,6 @@ KEYS = "1-8 favour a talker · 0 all alike · d decode again · p pause or go on
 def in_window(folder: Path) -> str:
     """Say how a session of a folder is seen in the window."""
     return f"To see it in the window, in another terminal: earmark dashboard {shlex.quote(str(folder))}"
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what a session refuses into a message and exit status 1."""
-    from earmark.app.session.channel import ChannelError
-    from earmark.app.session.states import SessionError
-    from earmark.app.terminal.console import fail
-
-    try:
-        yield
-    except (SessionError, ChannelError) as error:
-        fail(str(error))
 
 
 class Screen:

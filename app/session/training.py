@@ -10,12 +10,13 @@ from earmark.app.config.protocol import Cue, ProtocolError
 from earmark.app.config.session import AttentionConfig
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.session_run import REORIENT_S
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.emissions import MIN_WINDOWS
 from earmark.pipeline.decoders.presets import PRESETS
 
 
-class TrainingError(RuntimeError):
-    """No decoder can be made of a calibration; the message says why."""
+class TrainingError(EarmarkError):
+    """Raised when no decoder can be trained on a calibration."""
 
 
 def refuse_short(cues: Sequence[Cue], attention: AttentionConfig) -> None:
@@ -48,16 +49,14 @@ def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Pat
     """
     from earmark.app.training.fit import train_and_save
     from earmark.app.training.runs import DecoderKind, maker
-    from earmark.devices.files.recorded_run import RunError
     from earmark.devices.files.session_run import read_session_runs
-    from earmark.pipeline.decoders.decoder import DecoderError
 
     preset = PRESETS[attention.preset]
     names = attention.neural, attention.talkers, cues
     try:
         runs = [run for file in files for run in read_session_runs(file, preset, *names)]
         facts = train_and_save(runs, maker(DecoderKind.LINEAR, preset), preset, out)
-    except (RunError, DecoderError, ValueError) as error:
+    except EarmarkError as error:
         raise TrainingError(f"no decoder could be made of {files[0]}: {error}") from error
     if facts.emissions is None:
         shutil.rmtree(out)

@@ -20,6 +20,7 @@ from rich.text import Text
 from earmark.app.terminal.foreign import plain
 from earmark.app.terminal.log import SAID
 from earmark.app.terminal.warned import WARNING
+from earmark.kernels.errors import EarmarkError
 
 #: Exit status of a command whose reader went away, as of one that SIGPIPE ended.
 BROKEN_PIPE = 141
@@ -140,30 +141,10 @@ def write_json(path: Path | None, value: Any) -> None:
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """Turn the errors that a person can do something about into a message and exit status 1."""
-    from earmark.app.config.session import ConfigError
-    from earmark.devices.audio.scene import AudioError
-    from earmark.devices.files.recording import RecordingError
-    from earmark.devices.files.xdf import XdfError
-    from earmark.devices.processes.limits import LimitError
-    from earmark.devices.processes.recorder import RecordingFailed
-    from earmark.devices.sources.lsl_description import StreamError
-    from earmark.pipeline.decoders.decoder import DecoderError
-    from earmark.pipeline.stream import WiringError
-
+    """Turn the errors that a person can do something about into a message and the exit status that goes with it."""
     try:
         yield
-    except (
-        AudioError,
-        ConfigError,
-        DecoderError,
-        LimitError,
-        StreamError,
-        RecordingFailed,
-        RecordingError,
-        WiringError,
-        XdfError,
-    ) as error:
-        fail(str(error))
+    except EarmarkError as error:
+        fail(str(error), error.exit_status)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))

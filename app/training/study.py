@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from earmark.app.training.runs import find_runs, progress
 from earmark.devices.sources.overrides import NOTHING, Overrides
+from earmark.kernels.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.pipeline.decoders.presets import Preset
@@ -40,15 +41,16 @@ class Study:
 
         Raises
         ------
-        ValueError
+        EvaluationError
             If nothing is left; it says what is wanted and what there is.
         """
         from earmark.pipeline.evaluation.splits import few
+        from earmark.pipeline.run import EvaluationError
 
         try:
             drop = set(few(self.runs, protocol))
-        except ValueError as error:
-            raise ValueError(f"{error}{self.reasons()}") from None
+        except EvaluationError as error:
+            raise EvaluationError(f"{error}{self.reasons()}") from None
         why = f"{protocol} leaves too few runs to learn from, since there are too few of that listener or of others"
         self.left_out += [(f"{self.runs[i].name} of {self.runs[i].subject}", why) for i in sorted(drop)]
         self.runs = [run for i, run in enumerate(self.runs) if i not in drop]
@@ -89,14 +91,9 @@ def read_study(
     earmark.devices.files.recorded_run.RunError
         If a path is not there, nothing can be used, or something is said of raw recordings and there is none.
     """
-    from earmark.app.config.session import ConfigError
     from earmark.devices.files.bids_sidecars import is_recording
     from earmark.devices.files.decoder_folder import fingerprint
     from earmark.devices.files.recorded_run import RunError
-    from earmark.devices.files.recording import RecordingError
-    from earmark.devices.files.xdf import XdfError
-    from earmark.devices.sources.lsl_description import StreamError
-    from earmark.pipeline.stream import WiringError
 
     said = _said(subjects)
     files = find_runs(paths)
@@ -109,7 +106,7 @@ def read_study(
         for done, path in enumerate(files, 1):
             try:
                 runs = read_recording(path, preset, overrides)
-            except (ConfigError, RecordingError, RunError, StreamError, WiringError, XdfError) as error:
+            except EarmarkError as error:
                 left_out.append((str(path), str(error)))
             except OSError as error:
                 left_out.append((str(path), f"cannot be read: {error.strerror or error}"))

@@ -21,6 +21,7 @@ from earmark.devices.audio.shared import PreparedAt, SharedPrepared
 from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink, other_outputs
 from earmark.devices.audio.sources import LiveSource
 from earmark.devices.processes.spawn import leave_signals_to_parent
+from earmark.kernels.errors import EarmarkError
 
 #: Seconds that an orphan has to fade out before it ends anyway.
 ORPHAN_S = 1.0
@@ -61,9 +62,9 @@ def run(job: Job, pipe: Connection) -> None:
     """Play a scene until told to stop, the parent is dead, or the device is; the process ends here."""
     leave_signals_to_parent()
 
-    def say(event: str, text: str) -> None:
+    def say(event: str, text: str, kind: str = "") -> None:
         try:
-            pipe.send_bytes(json.dumps([event, text]).encode())
+            pipe.send_bytes(json.dumps([event, text, kind]).encode())
         except OSError:
             print(f"audio process: {text}", file=sys.stderr)  # noqa: T201 - the parent is gone
 
@@ -77,8 +78,8 @@ def run(job: Job, pipe: Connection) -> None:
         _play(job, play, say)
         say("ended", "")
         code = 0
-    except AudioError as error:
-        say("failed", str(error))
+    except EarmarkError as error:
+        say("failed", str(error), error.kind())
         code = 1
     except Exception as error:  # noqa: BLE001 - told to the parent, and shown
         say("failed", f"the audio process failed: {error!r}")

@@ -23,6 +23,7 @@ from earmark.devices.audio.rings import PCM_S, AppliedLog, Entry, LiveRing, PcmR
 from earmark.devices.audio.scene import Applied, AudioError, Prepared, Scene
 from earmark.devices.audio.shared import SharedPrepared
 from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink
+from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class AudioEngine:
 
     Raises
     ------
-    AudioError
+    AudioError, SharedMemoryError
         If files, memory or device are not as they must be; names the fix.
     """
 
@@ -189,7 +190,7 @@ class AudioEngine:
             self._take_entries()
             try:
                 self._spawn(sink, START_S, self._resume())
-            except AudioError:
+            except EarmarkError:
                 self._spawn(self._sink, START_S, self._resume(), others=True, nowhere=True)
                 raise
             self._sink = sink
@@ -344,10 +345,10 @@ class AudioEngine:
         try:
             try:
                 self._spawn(self._sink, RESTART_S, self._resume(), others=True)
-            except AudioError as error:
+            except EarmarkError as error:
                 self._say(str(error))
                 self._spawn(self._sink, RESTART_S, self._resume(), others=True, nowhere=True)
-        except (AudioError, OSError) as error:
+        except (EarmarkError, OSError) as error:
             self._process = None
             self._fail(f"{reason}; {error}")
             return

@@ -10,6 +10,7 @@ from multiprocessing.connection import wait
 from earmark.devices.audio.child import Job, run
 from earmark.devices.audio.scene import AudioError
 from earmark.devices.processes.spawn import clean_birth
+from earmark.kernels.errors import EarmarkError
 
 #: Seconds to fade out and close before a process is killed: closing hangs when a JACK server has died.
 STOP_S = 1.5
@@ -52,12 +53,13 @@ class AudioProcess:
         Raises
         ------
         AudioError
-            If it cannot play; it is then dead.
+            If it cannot play; it is then dead. What else keeps it from playing is raised as it was raised there.
         """
         end = time.monotonic() + patience_s
         problems: list[str] = []
+        kind = ""
         while wait([self._pipe], max(0.0, end - time.monotonic())):
-            event, text = self._hear()
+            event, text, kind = self._hear()
             if event == "open":
                 return text, problems
             problems.append(text)
@@ -66,22 +68,22 @@ class AudioProcess:
         else:
             problems.append(f"{self._sink} did not begin to play within {patience_s:g} s")
         self.kill()
-        raise AudioError("; ".join(problems))
+        raise EarmarkError.of_kind(kind, "; ".join(problems), AudioError)
 
     def last_words(self) -> str:
         """Return why it ended; nothing if it came to the end of what it was to play."""
-        event, text = self._hear() if self._pipe.poll() else ("", "")
+        event, text, _ = self._hear() if self._pipe.poll() else ("", "", "")
         if event in ("failed", "ended"):
             return text
         return f"the audio process died (exit code {self._process.exitcode})"
 
-    def _hear(self) -> tuple[str, str]:
+    def _hear(self) -> tuple[str, str, str]:
         try:
-            event, text = json.loads(self._pipe.recv_bytes())
+            event, text, kind = json.loads(self._pipe.recv_bytes())
         except EOFError:
             self._process.join(1)
-            return "died", f"the audio process died (exit code {self._process.exitcode})"
-        return event, text
+            return "died", f"the audio process died (exit code {self._process.exitcode})", ""
+        return event, text, kind
 
     def end(self) -> None:
         """Wait for it to end, having been told so; kill it, if it does not."""

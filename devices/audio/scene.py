@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.kernels.errors import EarmarkError
+
 #: Ways to place talkers: measured head-related impulse responses, delay and level differences, left and right only.
 SPACES = ("hrtf", "itd_ild", "left_right")
 #: How sources begin that are no files: a channel of the sound input, an LSL stream.
@@ -15,8 +17,8 @@ LIVE = ("input:", "lsl:")
 HARD_CEILING_DBFS = -1.0
 
 
-class AudioError(RuntimeError):
-    """Sound cannot be made as asked; the message names what, where and the fix."""
+class AudioError(EarmarkError):
+    """Raised when sound cannot be made or played as asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from typing import Protocol
 from threadpoolctl import threadpool_limits
 
 from earmark.devices.processes.spawn import born_deaf, leave_signals_to_parent
-from earmark.kernels.extras import install
+from earmark.kernels.errors import EarmarkError
+from earmark.kernels.extras import require
 from earmark.pipeline.attention.evidence import EvidenceConfig
 from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.evaluation.evaluate import WINDOWS, prepare
@@ -27,6 +28,10 @@ from earmark.pipeline.run import Run
 
 #: Told how many folds are done, and of how many.
 Progress = Callable[[int, int], None]
+
+
+class ClusterError(EarmarkError, ValueError):
+    """Raised when the workers asked for cannot be had."""
 
 
 class Executor(Protocol):
@@ -83,7 +88,7 @@ class Processes:
 
     def __post_init__(self) -> None:
         if self.workers < 1:
-            raise ValueError(f"{self.workers} workers: at least one is needed")
+            raise ClusterError(f"{self.workers} workers: at least one is needed")
 
     def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
         """Do all folds."""
@@ -137,16 +142,15 @@ class DaskCluster:
 
         Raises
         ------
-        ImportError
+        MissingExtra
             If ``dask.distributed`` is not installed.
         OSError
             If nothing answers at the address.
         """
-        try:
-            from distributed import Client
-            from distributed import as_completed as as_done
-        except ImportError as error:
-            raise ImportError(f"a cluster needs dask.distributed: {install('corpus')}") from error
+        require("corpus", "a cluster needs dask.distributed")
+        from distributed import Client
+        from distributed import as_completed as as_done
+
         with Client(self.scheduler, timeout=self.timeout, set_as_default=False) as client:
             # Each run goes to a worker once, and from there to where a fold needs it.
             held = client.scatter(list(runs), hash=False)
@@ -179,12 +183,12 @@ def executor(workers: int = 1, scheduler: str | None = None) -> Executor:
 
     Raises
     ------
-    ValueError
+    ClusterError
         If both are asked for, or there are no workers.
     """
     if scheduler is not None:
         if workers != 1:
-            raise ValueError("a cluster has workers of its own: give either workers or a scheduler")
+            raise ClusterError("a cluster has workers of its own: give either workers or a scheduler")
         return DaskCluster(scheduler)
     return InProcess() if workers == 1 else Processes(workers)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from earmark.kernels.errors import EarmarkError
 from earmark.kernels.runtime.backend import BackendError
 from earmark.kernels.runtime.fingerprint import fingerprint
 
@@ -28,8 +29,8 @@ MAGIC = b"earmark engine 1\n"
 MAX_BYTES = 1 << 32
 
 
-class CacheError(OSError):
-    """The folder of the cache cannot be used; the message says why and what to do."""
+class CacheError(EarmarkError):
+    """Raised when the folder of compiled networks cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

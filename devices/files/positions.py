@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from earmark.pipeline.decoders.decoder import DecoderError
+
 #: Montages that are looked through, in this order: the ten-five system, by its name in newer versions of MNE and in
 #: older ones, then caps with names of their own.
 MONTAGES = ("colin27_1005", "standard_1005", "biosemi128", "biosemi256", "GSN-HydroCel-128", "GSN-HydroCel-256")
@@ -18,7 +20,7 @@ def electrode_positions(ch_names: Sequence[str]) -> dict[str, tuple[float, float
 
     Raises
     ------
-    ValueError
+    DecoderError
         If none does, naming what the first lacks.
     """
     from mne.channels import get_builtin_montages, make_standard_montage
@@ -33,4 +35,6 @@ def electrode_positions(ch_names: Sequence[str]) -> dict[str, tuple[float, float
         if not lacking:
             return {name: (float(x), float(y), float(z)) for name in ch_names for x, y, z in [places[name]]}
         missing = missing or lacking
-    raise ValueError(f"no standard montage has all of these electrodes; the ten-five system lacks {', '.join(missing)}")
+    raise DecoderError(
+        f"no standard montage has all of these electrodes; the ten-five system lacks {', '.join(missing)}"
+    )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from earmark.devices.files.timeline import read_timeline
 from earmark.devices.sources.stamps import STEP_S
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.decoding_graph import NEURAL, decoding_graph
 from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.graph import Graph
@@ -27,8 +28,8 @@ MAX_NUMBERS = 1 << 29
 PIECE_S = 0.5
 
 
-class RunError(ValueError):
-    """A file is not a run, or not one that can be used as it is asked for."""
+class RunError(EarmarkError, ValueError):
+    """Raised when a file is no run, or none that can be used as asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from earmark.devices.files.timeline import Timeline, even_timeline
 from earmark.devices.sources.overrides import NOTHING, OverrideError, Overrides, few
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.stream import ELECTRODES, StreamSpec
 from earmark.pipeline.units import microvolts
 
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".fif", ".edf", ".bdf", ".vhdr", ".xdf")
 
 
-class RecordingError(ValueError):
-    """A recording is missing, broken, ambiguous or of an unknown kind."""
+class RecordingError(EarmarkError, ValueError):
+    """Raised when a recording is missing, damaged, ambiguous or of an unknown format."""
 
 
 class Segment(NamedTuple):

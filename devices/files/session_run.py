@@ -83,7 +83,7 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
         raise RunError(f"{path}: a cue names {sorted(unknown)[0]!r}, but the talkers are {', '.join(names)}")
     trials = []
     ends = [*(time for time, _ in found[1:]), float("inf")]
-    for number, ((start, name), stop) in enumerate(zip(found, ends, strict=True), 1):
+    for number, ((start, name), stop) in enumerate(zip(found, ends, strict=False), 1):
         if name:
             # Speech goes on from trial to trial: no two of them hear the same part of it.
             stimuli = tuple(f"{path.stem}-{number}-{talker}" for talker in names)

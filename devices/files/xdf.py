@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.files.regular_file import open_regular
+from earmark.kernels.errors import EarmarkError
 
 MAGIC = b"XDF:"
 #: Tag that no file has: what cannot be read.
@@ -29,8 +30,8 @@ BOUNDARY_MARK = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 MAX_CHUNK = 1 << 30
 
 
-class XdfError(ValueError):
-    """A file is not XDF, or not as the specification has it."""
+class XdfError(EarmarkError, ValueError):
+    """Raised when a file is not XDF, or does not follow its specification."""
 
 
 def _varlen(n: int) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from earmark.kernels.errors import EarmarkError
+
 if sys.platform != "win32":
     import resource
 
@@ -18,8 +20,8 @@ ADDRESS_SPACE = 3 * 2**30
 _MORE_FILES = "ulimit -n 1024, before it starts"
 
 
-class LimitError(RuntimeError):
-    """This machine permits too little; the message says of what, and how more is had."""
+class LimitError(EarmarkError):
+    """Raised when the system permits too few open files or too little address space."""
 
 
 def raise_open_files() -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from earmark.kernels.errors import EarmarkError
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -17,8 +19,8 @@ else:
 _TRY_S, _AGAIN_S = 0.25, 0.01
 
 
-class Held(Exception):
-    """A process that lives holds the lock."""
+class Held(EarmarkError):
+    """Raised when a process that runs holds the lock."""
 
 
 class Lock:
@@ -49,7 +51,7 @@ class Lock:
                 raise
             os.close(self._file)
             if time.monotonic() > deadline:
-                raise Held(str(path))
+                raise Held(f"{path} is held by a process that runs")
             time.sleep(_AGAIN_S)
 
     def _is_mine(self) -> bool:

@@ -21,9 +21,10 @@ from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
-from earmark.devices.audio.scene import AudioError
 from earmark.devices.processes.ring import Ring, SpillingWriter
+from earmark.devices.processes.shared_memory import SharedMemoryError
 from earmark.devices.processes.spawn import clean_birth, leave_signals_to_parent
+from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ LOOK_S, SYNC_S, RETRY_S = 0.02, 1.0, 0.5
 DEAD_S, AGAIN_S = 10.0, 0.5
 
 
-class RecordingFailed(RuntimeError):
-    """The recording cannot be made, or is not whole."""
+class RecordingFailed(EarmarkError):
+    """Raised when a recording cannot be made, or is not whole."""
 
 
 class _Passed:
@@ -160,7 +161,7 @@ class Recorder:
         self.path = path
         try:
             self._ring = Ring(capacity=ring_bytes)
-        except AudioError as error:
+        except SharedMemoryError as error:
             raise RecordingFailed(f"cannot record to {path}: {error}") from None
         try:
             self._file = _create(path, headers)

@@ -29,7 +29,7 @@ class Ring:
 
     Raises
     ------
-    earmark.devices.audio.scene.AudioError
+    earmark.devices.processes.shared_memory.SharedMemoryError
         If there is no room for a new segment, or none of that name.
     """
 

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.devices.audio.scene import AudioError
 from earmark.devices.processes.lock import Held, Lock, is_held
+from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,10 @@ FAMILY = "EARMARK_FAMILY"
 _LOOKING_S = 1.0
 
 _attaching = threading.Lock()
+
+
+class SharedMemoryError(EarmarkError):
+    """Raised when there is no room for shared memory, or none of the name asked for."""
 
 
 class _Shared(shared_memory.SharedMemory):
@@ -61,7 +65,7 @@ class Segment:
 
     Raises
     ------
-    AudioError
+    SharedMemoryError
         If there is no room for a new one, or none of that name.
     """
 
@@ -70,9 +74,11 @@ class Segment:
         try:
             self._shm = _make(size) if name is None else attach(name)
         except FileNotFoundError:
-            raise AudioError(f"shared memory {name!r} is gone: the process that made it has ended") from None
+            raise SharedMemoryError(
+                f"there is no shared memory {name!r}: the process that made it has ended, or made none of that name"
+            ) from None
         except OSError as error:
-            raise AudioError(cannot_make(size, error)) from None
+            raise SharedMemoryError(cannot_make(size, error)) from None
         # What is interrupted between making it and keeping it leaves nothing behind either.
         self._forgotten = weakref.finalize(self, _unlink, self._shm) if made else None
 

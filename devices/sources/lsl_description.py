@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from earmark.devices.sources.marker_values import marker_text
 from earmark.devices.sources.overrides import NOTHING, Applied, OverrideError, Overrides
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.stream import ELECTRODES, StreamSpec
 from earmark.pipeline.units import microvolts, stated_unit
 
@@ -43,8 +44,8 @@ _NO_ELECTRODES = (
 )
 
 
-class StreamError(RuntimeError):
-    """A stream is missing, ambiguous, or not what it should be."""
+class StreamError(EarmarkError):
+    """Raised when a live stream is missing, ambiguous, or not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)

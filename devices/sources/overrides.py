@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.stream import ELECTRODES, StreamSpec
 from earmark.pipeline.units import has_factor, microvolts, stated_unit
 
@@ -31,8 +32,8 @@ MAX_CORRECTION = 0.1
 _NAMED = 5
 
 
-class OverrideError(ValueError):
-    """What the user says does not fit the stream; the message names both."""
+class OverrideError(EarmarkError, ValueError):
+    """Raised when what the user says of a stream does not fit it."""
 
 
 @dataclass(frozen=True, slots=True)

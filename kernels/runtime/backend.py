@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from earmark.kernels.errors import EarmarkError
+
 #: How numbers are held: ``float32`` in full; ``tf32`` rounds factors of products to 10 bits on tensor cores;
 #: ``float16`` does so for products with weights and keeps everything else in float32.
 Precision = Literal["float32", "tf32", "float16"]
@@ -24,8 +26,8 @@ Arrays = Sequence[NDArray[np.float32]]
 Tensors = tuple[torch.Tensor, ...]
 
 
-class BackendError(RuntimeError):
-    """A backend cannot be used for this network or on this machine; the message names it, says why and what to do."""
+class BackendError(EarmarkError):
+    """Raised when a backend cannot be used for this network or on this machine."""
 
 
 @dataclass(frozen=True, slots=True)

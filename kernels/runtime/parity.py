@@ -35,7 +35,7 @@ Decide = Callable[[Arrays], int]
 
 
 class ParityError(BackendError):
-    """A backend gives other answers than the network does; the message says on which window and by how much."""
+    """Raised when a backend does not compute what the network does; says on which window and by how much."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.kernels.errors import EarmarkError
+
 #: How many talkers there can be, and in words.
 TALKERS = range(2, 9)
 N_TALKERS = f"{TALKERS[0]} to {TALKERS[-1]}"
@@ -25,6 +27,10 @@ FITTED = 4
 LEAST_CORRELATION = -0.9
 #: Median absolute deviation of a Gaussian of standard deviation 1, inverted.
 MAD_TO_SD = 1.4826
+
+
+class EmissionsError(EarmarkError, ValueError):
+    """Raised when scores do not allow an emission model to be fitted, or numbers are not those of one."""
 
 
 def fisher_scores(scores: NDArray[np.float64], shape: str, ndim: int) -> NDArray[np.float64]:
@@ -68,15 +74,15 @@ class Emissions:
     def __post_init__(self) -> None:
         for field in fields(self):
             if not math.isfinite(getattr(self, field.name)):
-                raise ValueError(f"emissions: {field.name} is {getattr(self, field.name)}, but must be finite")
+                raise EmissionsError(f"emissions: {field.name} is {getattr(self, field.name)}, but must be finite")
         if self.attended_mean < self.ignored_mean:
-            raise ValueError("emissions: attended_mean is below ignored_mean: evidence would point the wrong way")
+            raise EmissionsError("emissions: attended_mean is below ignored_mean: evidence would point the wrong way")
         if self.sd <= 0:
-            raise ValueError(f"emissions: sd is {self.sd}, but must be positive")
+            raise EmissionsError(f"emissions: sd is {self.sd}, but must be positive")
         if not -1 / 3 < self.correlation < 1:
-            raise ValueError(f"emissions: correlation is {self.correlation}, but must be between -1/3 and 1")
+            raise EmissionsError(f"emissions: correlation is {self.correlation}, but must be between -1/3 and 1")
         if self.n_windows <= 0:
-            raise ValueError(f"emissions: n_windows is {self.n_windows}, but must be positive")
+            raise EmissionsError(f"emissions: n_windows is {self.n_windows}, but must be positive")
 
     @classmethod
     def fit(cls, scores: NDArray[np.float64], attended: NDArray[np.int64], prior: Emissions | None = None) -> Self:
@@ -106,11 +112,13 @@ class Emissions:
         n, n_talkers = z.shape
         who = np.asarray(attended)
         if who.shape != (n,) or not np.issubdtype(who.dtype, np.integer):
-            raise ValueError(f"attended is {who.dtype} of shape {who.shape}, but must be integers of shape ({n},)")
+            raise EmissionsError(f"attended is {who.dtype} of shape {who.shape}, but must be integers of shape ({n},)")
         if n < MIN_WINDOWS:
-            raise ValueError(f"{n} windows are too few for an emission model: at least {MIN_WINDOWS} are wanted")
+            raise EmissionsError(f"{n} windows are too few for an emission model: at least {MIN_WINDOWS} are wanted")
         if who.min() < 0 or who.max() >= n_talkers:
-            raise ValueError(f"attended goes from {who.min()} to {who.max()}, but talkers from 0 to {n_talkers - 1}")
+            raise EmissionsError(
+                f"attended goes from {who.min()} to {who.max()}, but talkers from 0 to {n_talkers - 1}"
+            )
         is_attended = who[:, None] == np.arange(n_talkers)
         centre = np.where(is_attended, np.median(z[is_attended]), np.median(z[~is_attended]))
         reach = MAX_SD * MAD_TO_SD * np.median(np.abs(z - centre))
@@ -120,7 +128,7 @@ class Emissions:
         covariance = rest.T @ rest / n
         variance = float(np.trace(covariance)) / n_talkers
         if not variance > 0:
-            raise ValueError("scores do not vary: there is nothing to fit an emission model on")
+            raise EmissionsError("scores do not vary: there is nothing to fit an emission model on")
         between = (float(covariance.sum()) / n_talkers - variance) / (n_talkers - 1)
         own = (*means, variance, between / variance)
         if prior is None:
@@ -154,7 +162,7 @@ class Emissions:
             If there are fewer than two listeners.
         """
         if len(listeners) < 2:
-            raise ValueError(f"a prior is pooled from at least two listeners, not {len(listeners)}")
+            raise EmissionsError(f"a prior is pooled from at least two listeners, not {len(listeners)}")
         variance = float(np.mean([one.sd**2 for one in listeners]))
         correlation = float(np.mean([one.correlation for one in listeners]))
         within = 2 * variance * (1 - correlation)
@@ -239,5 +247,5 @@ class Emissions:
         wanted = {field.name for field in fields(cls)}
         if set(values) != wanted:
             missing, unknown = sorted(wanted - set(values)), sorted(set(values) - wanted)
-            raise ValueError(f"emissions: keys missing {missing}, keys unknown {unknown}")
+            raise EmissionsError(f"emissions: keys missing {missing}, keys unknown {unknown}")
         return cls(**{key: float(value) for key, value in values.items()})

@@ -10,6 +10,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.node import State
 from earmark.pipeline.run import Run
 
@@ -17,12 +18,12 @@ from earmark.pipeline.run import Run
 FLAT = 1e-24
 
 
-class DecoderError(ValueError):
-    """A decoder cannot be made, saved, loaded or used; the message says why and what to do."""
+class DecoderError(EarmarkError, ValueError):
+    """Raised when a decoder cannot be made, saved, loaded or used."""
 
 
 class DecoderMismatch(DecoderError):
-    """A decoder does not fit what it is given; the message lists every difference."""
+    """Raised when a decoder does not fit what it is given; lists every difference."""
 
 
 @dataclass(frozen=True, slots=True)

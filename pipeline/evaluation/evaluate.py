@@ -9,7 +9,7 @@ from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.evaluation.fold import FoldWork
 from earmark.pipeline.evaluation.results import Evaluation, summarise
 from earmark.pipeline.evaluation.splits import Fold, plan
-from earmark.pipeline.run import Run
+from earmark.pipeline.run import EvaluationError, Run
 
 #: Decision windows in seconds.
 WINDOWS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
@@ -20,14 +20,16 @@ def check_alike(runs: Sequence[Run]) -> None:
 
     Raises
     ------
-    ValueError
+    EvaluationError
         Naming the first run that differs, and in what.
     """
     if not runs:
-        raise ValueError("there are no runs to evaluate")
+        raise EvaluationError("there are no runs to evaluate")
     first = runs[0]
     if len(first.talker_names) < 2:
-        raise ValueError(f"run {first.name!r} has one talker: there is nothing to decide (see splits.with_imposter)")
+        raise EvaluationError(
+            f"run {first.name!r} has one talker: there is nothing to decide (see splits.with_imposter)"
+        )
     for run in runs:
         for what, found, wanted in (
             ("sfreq", run.sfreq, first.sfreq),
@@ -37,7 +39,7 @@ def check_alike(runs: Sequence[Run]) -> None:
             ("features per talker", run.talkers.shape[2], first.talkers.shape[2]),
         ):
             if found != wanted:
-                raise ValueError(f"run {run.name!r} of subject {run.subject!r}: {what} is {found}, not {wanted}")
+                raise EvaluationError(f"run {run.name!r} of subject {run.subject!r}: {what} is {found}, not {wanted}")
 
 
 def prepare(
@@ -55,9 +57,11 @@ def prepare(
     check_alike(runs)
     lengths = tuple(sorted({float(window) for window in windows}))
     if not lengths or lengths[0] * runs[0].sfreq < 2:
-        raise ValueError(f"windows are {list(windows)} s, but each must have two samples or more")
+        raise EvaluationError(f"windows are {list(windows)} s, but each must have two samples or more")
     if evidence is not None and evidence.n_talkers != len(runs[0].talker_names):
-        raise ValueError(f"evidence is for {evidence.n_talkers} talkers, but runs have {len(runs[0].talker_names)}")
+        raise EvaluationError(
+            f"evidence is for {evidence.n_talkers} talkers, but runs have {len(runs[0].talker_names)}"
+        )
     work = FoldWork(make_decoder, protocol, lengths, seed, n_shifts, min_shift, evidence)
     return work, plan(runs, protocol)
 
@@ -108,7 +112,7 @@ def evaluate(
 
     Raises
     ------
-    ValueError
+    EvaluationError
         If the runs do not go together, or there are too few for the protocol.
     DecoderMismatch
         If decoder and runs do not fit.

@@ -12,7 +12,7 @@ from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig
 from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.evaluation.score_run import Projected, RunResult, judge
 from earmark.pipeline.evaluation.splits import Fold, plan
-from earmark.pipeline.run import Run
+from earmark.pipeline.run import EvaluationError, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,10 @@ class FoldWork:
             raise ValueError("emissions are fitted for an evidence configuration, but there is none")
         try:
             folds = plan(train, self.protocol)
-        except ValueError as error:
-            raise ValueError(f"evidence is fitted on held-out scores within the training runs, but {error}") from error
+        except EvaluationError as error:
+            raise EvaluationError(
+                f"evidence is fitted on held-out scores within the training runs, but {error}"
+            ) from error
         scores, attended = [], []
         for fold in folds:
             decoder = self.make_decoder().fit([train[i] for i in fold.train])

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from earmark.pipeline.run import Run
+from earmark.pipeline.run import EvaluationError, Run
 
 
 def _recording(run: Run) -> str:
@@ -74,7 +74,7 @@ def learnable(runs: Sequence[Run]) -> list[Run]:
 
     Raises
     ------
-    ValueError
+    EvaluationError
         If there is a single run, and it is too short.
     """
     if len(runs) >= LEAST:
@@ -82,7 +82,7 @@ def learnable(runs: Sequence[Run]) -> list[Run]:
     (run,) = runs
     known = np.flatnonzero(run.attended >= 0)
     if len(known) < PIECES * PIECE_S * run.sfreq:
-        raise ValueError(
+        raise EvaluationError(
             f"training needs {LEAST} runs or more, or one in which attention is known for {PIECES * PIECE_S:g} s; "
             f"there is {run.name} of {run.subject}, with {len(known) / run.sfreq:.1f} s"
         )
@@ -100,7 +100,7 @@ def few(runs: Sequence[Run], protocol: str) -> list[int]:
 
     Raises
     ------
-    ValueError
+    EvaluationError
         If none can be judged; it says what is wanted and what there is.
     """
     if protocol == TRAINED_ELSEWHERE:
@@ -114,7 +114,7 @@ def few(runs: Sequence[Run], protocol: str) -> list[int]:
     if not left:
         names = sorted({run.subject for run in runs})
         counts = ", ".join(f"{name} {sum(run.subject == name for run in runs)}" for name in names)
-        raise ValueError(
+        raise EvaluationError(
             f"{protocol} needs {_WANTED[protocol]}: one is left out, and a decoder learns from {LEAST} or more. "
             f"Runs that there are: {counts or 'none'}"
         )
@@ -135,7 +135,7 @@ def plan(runs: Sequence[Run], protocol: str) -> tuple[Fold, ...]:
 
     Raises
     ------
-    ValueError
+    EvaluationError
         For an unknown protocol, runs of the same name, or a run without any to learn from.
 
     References
@@ -143,11 +143,11 @@ def plan(runs: Sequence[Run], protocol: str) -> tuple[Fold, ...]:
     .. [1] arXiv:2605.25605: an envelope that was attended in training can be recognised in the test.
     """
     if protocol not in (*PROTOCOLS, TRAINED_ELSEWHERE):
-        raise ValueError(f"unknown protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
+        raise EvaluationError(f"unknown protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
     names = [(run.subject, run.name) for run in runs]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"two runs of subject {twice[0]!r} are called {twice[1]!r}")
+        raise EvaluationError(f"two runs of subject {twice[0]!r} are called {twice[1]!r}")
     if protocol == TRAINED_ELSEWHERE:
         return tuple(Fold((), (i,)) for i in range(len(runs)))
     may = PROTOCOLS[protocol]
@@ -155,7 +155,7 @@ def plan(runs: Sequence[Run], protocol: str) -> tuple[Fold, ...]:
     for i, run in enumerate(runs):
         train = tuple(j for j, other in enumerate(runs) if j != i and may(run, other))
         if not train:
-            raise ValueError(f"{protocol}: no run is left to train for {run.name!r} of subject {run.subject!r}")
+            raise EvaluationError(f"{protocol}: no run is left to train for {run.name!r} of subject {run.subject!r}")
         folds.setdefault(train, []).append(i)
     return tuple(Fold(train, tuple(test)) for train, test in folds.items())
 
@@ -192,14 +192,16 @@ def with_imposter(run: Run, rng: np.random.Generator, min_shift: float = 1.0, gu
 
     Raises
     ------
-    ValueError
+    EvaluationError
         If there is not one talker, or the run is too short.
     """
     n, least, edge = len(run.neural), round(min_shift * run.sfreq), round(guard * run.sfreq)
     if len(run.talker_names) != 1:
-        raise ValueError(f"run {run.name!r} has {len(run.talker_names)} talkers, but must have one")
+        raise EvaluationError(f"run {run.name!r} has {len(run.talker_names)} talkers, but must have one")
     if n < 2 * least + 1 or n <= 4 * edge:
-        raise ValueError(f"run {run.name!r}: {run.duration:g} s are too short for an imposter {min_shift:g} s away")
+        raise EvaluationError(
+            f"run {run.name!r}: {run.duration:g} s are too short for an imposter {min_shift:g} s away"
+        )
     shift = int(rng.integers(least, n - least + 1))
     attended = run.attended.copy()
     attended[:edge] = attended[n - edge :] = -1

@@ -24,7 +24,7 @@ class Sender(Protocol):
 
         Raises
         ------
-        earmark.app.session.channel.ChannelError
+        earmark.kernels.errors.EarmarkError
             If it was refused, or nobody is there.
         """
 

@@ -12,8 +12,8 @@ import pylsl
 
 from earmark.app.dashboard.data.snapshot import Snapshot, snapshot
 from earmark.devices.audio.control_block import Seqlock, Status
-from earmark.devices.audio.scene import AudioError
 from earmark.devices.processes.board import Board
+from earmark.devices.processes.shared_memory import SharedMemoryError
 from earmark.devices.processes.signal_ring import SignalReader
 
 #: Seconds between tries to attach to what is not there, and seconds of the past to begin a signal with.
@@ -41,7 +41,7 @@ class _Attached:
             self._tried = time.monotonic()
             try:
                 self.it = self._attach(name)
-            except AudioError:  # gone; the next look may find another name
+            except SharedMemoryError:  # gone; the next look may find another name
                 self.it = None
         return self.it
 

@@ -43,7 +43,8 @@ from earmark.app.dashboard.pages.setup import Setup
 from earmark.app.dashboard.pages.start import Start
 from earmark.app.dashboard.panels.events import EventsModel
 from earmark.app.dashboard.panels.panel import View
-from earmark.app.session.channel import ChannelError, Client, has_died
+from earmark.app.session.channel import Client, has_died
+from earmark.kernels.errors import EarmarkError
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ class Window(QMainWindow):
             self.review.follow(folder)
         self.setWindowTitle(f"{folder.name} – Earmark")
         self.source = Source(lambda: board_of(folder), lambda: has_died(folder))
-        self.link = Link(lambda: Client(folder), ChannelError, self)
+        self.link = Link(lambda: Client(folder), EarmarkError, self)
         self.link.refused.connect(self._refused)
         self.link.answered.connect(self._answered)
         logger.info("showing %s", folder)

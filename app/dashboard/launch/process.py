@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.window import Window
 from earmark.devices.sources.lsl_log import quiet_liblsl
+from earmark.kernels.errors import EarmarkError
 
 #: Steps by which the window gives way to engine and sound.
 NICE = 5
@@ -22,8 +23,8 @@ NICE = 5
 LETTERS = 13
 
 
-class BrokenQt(RuntimeError):
-    """This Qt would end the process sooner or later; the message says what to install."""
+class BrokenQt(EarmarkError):
+    """Raised when the installed Qt would crash the process sooner or later."""
 
 
 def check_qt() -> None:

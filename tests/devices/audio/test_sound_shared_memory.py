@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from earmark.devices.audio.control_block import LAYOUTS, Gains, Operator, Seqlock, Status, padded
 from earmark.devices.audio.rings import AppliedLog, LiveRing, PcmReader, PcmRing
-from earmark.devices.audio.scene import Applied, AudioError, Control, Prepared, Scene, Talker
+from earmark.devices.audio.scene import Applied, Control, Prepared, Scene, Talker
 from earmark.devices.audio.shared import SharedPrepared
-from earmark.devices.processes.shared_memory import Segment
+from earmark.devices.processes.shared_memory import Segment, SharedMemoryError
 from earmark.pipeline.stream import Block, Gap
 
 SPAWN = mp.get_context("spawn")
@@ -118,9 +118,9 @@ def test_a_record_comes_back_as_it_was(kind):
 
 
 def test_what_cannot_be_had_is_said():
-    with pytest.raises(AudioError, match=r"9,\d\d\d,.* bytes of shared memory are needed, but [\d,]+ are free"):
+    with pytest.raises(SharedMemoryError, match=r"9,\d\d\d,.* bytes of shared memory are needed, but [\d,]+ are free"):
         Segment(None, 9_500_000_000_000)
-    with pytest.raises(AudioError, match="is gone"):
+    with pytest.raises(SharedMemoryError, match=r"there is no shared memory '.*': the process that made it has ended"):
         Segment("no-such-segment")
     segment = Segment(None, 100)
     assert os.path.exists(f"/dev/shm/{segment.name}")

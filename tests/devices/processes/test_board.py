@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rig import ENV
 
-from earmark.devices.audio.scene import AudioError
 from earmark.devices.processes.board import Board
+from earmark.devices.processes.shared_memory import SharedMemoryError
 
 WRITER = """
 import sys
@@ -101,5 +101,5 @@ b.close()
 
 
 def test_one_that_is_gone_is_named():
-    with pytest.raises(AudioError, match="is gone"):
+    with pytest.raises(SharedMemoryError, match=r"there is no shared memory '.*': the process that made it has ended"):
         Board("earmark-no-such-board")
