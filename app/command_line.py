@@ -34,6 +34,7 @@ from earmark.app.commands.streams import streams
 from earmark.app.commands.train import train
 from earmark.app.doctor import doctor
 from earmark.app.terminal.console import fail, speak_any_encoding, warn
+from earmark.app.terminal.exit_status import ExitStatus
 from earmark.app.terminal.log import SAID, ask_for_log
 from earmark.app.terminal.warned import tell_warnings
 from earmark.devices.processes.limits import raise_open_files
@@ -45,7 +46,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            fail("ended by Ctrl-C", 130)
+            fail("ended by Ctrl-C", ExitStatus.INTERRUPTED)
 
 
 app = typer.Typer(

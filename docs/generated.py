@@ -22,6 +22,8 @@ from typer.main import get_command
 
 from earmark.app.command_line import app
 from earmark.app.config import protocol, session, sound
+from earmark.app.terminal.exit_status import ExitStatus
+from earmark.kernels.errors import EarmarkError
 
 #: Packages with public names, and what each is for.
 PACKAGES = {
@@ -62,11 +64,21 @@ def commands_page() -> str:
     every = list(_commands(top, "earmark"))
     for name, command in every:
         text.append(f"| [`{name}`](#{_anchor(name)}) | {_cell(_first(command.help or ''))} |")
+    text += ["", "## Exit statuses", "", "Each command says below which of them it has.", "", _exit_statuses()]
     text += ["", "## Options of earmark itself", "", "They stand before the name of the command.", ""]
     text.append(_parameters(top, "earmark"))
     for name, command in every:
         text += ["", f"## {name}", "", _command(name, command)]
     return "\n".join(text) + "\n"
+
+
+def _exit_statuses() -> str:
+    """A row for each, with the errors that end a command with it."""
+    rows = ["| status | meaning | errors |", "|---|---|---|"]
+    for status in ExitStatus:
+        errors = sorted(one.__name__ for one in EarmarkError.tree() if one.exit_status == status)
+        rows.append(f"| {status.value} | {_cell(status.meaning)} | {', '.join(f'`{name}`' for name in errors)} |")
+    return "\n".join(rows)
 
 
 def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from earmark.app.commands.options import HEADLESS_HELP, OUT_HELP
+from earmark.app.terminal.exit_status import ExitStatus
 
 
 def calibrate(
@@ -57,7 +58,7 @@ def calibrate(
                 rig.calibrate(plan)
         except SessionError:
             if stop.is_set():  # whatever was wrong then
-                fail("ended before anything was recorded", 130)
+                fail("ended before anything was recorded", ExitStatus.INTERRUPTED)
             raise
         finally:
             screen.tell()
@@ -65,7 +66,7 @@ def calibrate(
         if rig.failure:
             fail(rig.failure)
         if not rig.complete:
-            fail(f"ended early; what was recorded is in {folder}", 130)
+            fail(f"ended early; what was recorded is in {folder}", ExitStatus.INTERRUPTED)
         console.print("\nTraining a decoder on the calibration …", style="bold")
         rig.train()
         if keyboard.there and not screen.agree("Keep this decoder? [Y/n]", stop):

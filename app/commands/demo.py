@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from earmark.app.session.simulated import CALIBRATION, N_TRIALS, SWITCH_S, ListenerName, simulated_session
+from earmark.app.terminal.exit_status import ExitStatus
 
 
 def demo(
@@ -69,7 +70,10 @@ def demo(
                 place = rig.run(Mode.CLOSED, protocol.run)
                 screen.follow(stop, line=not headless)
         if place is None:
-            fail(rig.failure or f"ended before the loop was closed; what was recorded is in {folder}", 130)
+            fail(
+                rig.failure or f"ended before the loop was closed; what was recorded is in {folder}",
+                ExitStatus.INTERRUPTED,
+            )
         report(place)
         console.print("\nReplaying the recording, to see whether it gives the same decisions …", style="bold")
         for file in (files := parts(place / "loop.xdf")):
@@ -81,4 +85,4 @@ def demo(
         if rig.failure:
             fail(rig.failure)
         if not rig.complete:
-            fail(f"ended early; what was recorded is in {folder}", 130)
+            fail(f"ended early; what was recorded is in {folder}", ExitStatus.INTERRUPTED)

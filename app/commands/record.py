@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from earmark.app.terminal.exit_status import ExitStatus
+
 if TYPE_CHECKING:
     from earmark.app.engine.engine import Engine
     from earmark.devices.processes.recorder import Recorder
@@ -52,7 +54,7 @@ def record(
         try:
             engine.connect()
         except KeyboardInterrupt:
-            fail("ended before anything was recorded", 130)
+            fail("ended before anything was recorded", ExitStatus.INTERRUPTED)
         stop = stop_on_signals()
         for name, description in engine.descriptions.items():
             spec = description.spec

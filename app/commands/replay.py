@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from earmark.app.terminal.exit_status import ExitStatus
+
 if TYPE_CHECKING:
     from earmark.app.engine.live_network import RecordedNetwork
     from earmark.pipeline.stream import Item
@@ -41,11 +43,11 @@ def replay(
 
     if watch:
         if verify or out is not None:
-            fail("--watch goes without --verify, which it always does, and without --out", 2)
+            fail("--watch goes without --verify, which it always does, and without --out", ExitStatus.USAGE)
         watch_replay(session, folder)
         return
     if folder is not None:
-        fail("--folder goes with --watch", 2)
+        fail("--folder goes with --watch", ExitStatus.USAGE)
     from earmark.app.replay.verdict import DIFFERENT, judge
     from earmark.app.replay.verify import Replay
     from earmark.devices.files.session_file import SessionFile

@@ -10,6 +10,7 @@ import typer
 
 from earmark.app.commands.options import HEADLESS_HELP, OUT_HELP
 from earmark.app.config.modes import Mode
+from earmark.app.terminal.exit_status import ExitStatus
 
 
 def run(
@@ -68,7 +69,7 @@ def run(
             finally:
                 screen.tell()
             if stop.is_set():
-                fail("ended before anything was recorded", 130)
+                fail("ended before anything was recorded", ExitStatus.INTERRUPTED)
             if rig.state is not State.READY:
                 fail("fix what is marked WRONG above first")
             place = rig.run(mode, plan, seconds or None)

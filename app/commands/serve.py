@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from earmark.app.commands.options import OUT_HELP
+from earmark.app.terminal.exit_status import ExitStatus
 
 
 def serve(
@@ -80,6 +81,6 @@ def control(
         for check in checks:
             console.print(str(check), markup=False, highlight=False)
         if not all(check.ok for check in checks):
-            raise typer.Exit(1)
+            raise typer.Exit(ExitStatus.FAILED)
     elif answer is not None:
         console.print_json(json.dumps(answer))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.terminal.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from earmark.devices.simulate.player import Player
@@ -68,7 +69,7 @@ def stream(
                 _play(player, recording.duration, wait)
     except KeyboardInterrupt:
         console.print("Ended by Ctrl-C.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
 
 
 def _play(player: Player, duration: float, wait: bool) -> None:

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from earmark.app.terminal.console import JsonFile, console, fail, write_json
+from earmark.app.terminal.exit_status import ExitStatus
 from earmark.app.terminal.foreign import plain
 from earmark.devices.sources.stamp_clock import FAR_S, other_clock
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pylsl
 
 #: Exit status where no stream was found.
-NO_STREAMS = 3
+NO_STREAMS = ExitStatus.NO_MATCH
 #: Longest wait for a stream to open, and for its clock to answer.
 TIMEOUT = 3.0
 #: Seconds after which Ctrl-C is heeded at the latest.

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from earmark.app.engine.environment import environment
 from earmark.app.replay.verify import TOLERANCE, Replay
+from earmark.app.terminal.exit_status import ExitStatus
 from earmark.devices.files.session_file import SessionFile
 
 #: Exit status where something differs, and where all is identical, but the recording ends before it should.
-DIFFERENT, CUT_SHORT = 3, 4
+DIFFERENT, CUT_SHORT = ExitStatus.NO_MATCH, ExitStatus.CUT_SHORT
 
 
 @dataclass(frozen=True)

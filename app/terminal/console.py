@@ -17,14 +17,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from earmark.app.terminal.exit_status import ExitStatus
 from earmark.app.terminal.foreign import plain
 from earmark.app.terminal.log import SAID
 from earmark.app.terminal.warned import WARNING
 from earmark.kernels.errors import EarmarkError
-
-#: Exit status of a command whose reader went away, as of one that SIGPIPE ended.
-BROKEN_PIPE = 141
-
 
 #: What stands for characters that the terminal's encoding lacks; others are written as numbers.
 _PLAIN = {"…": "...", "→": "->", "←": "<-", "·": "|", "▏": "|", "█": "#", "▸": ">", "°": " deg", "∞": "inf", "–": "-"}
@@ -50,7 +47,7 @@ class _Console(_Safe):
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
         if not self.goes_on:
-            raise SystemExit(BROKEN_PIPE)
+            raise SystemExit(ExitStatus.BROKEN_PIPE)
 
 
 console = _Console()
@@ -72,7 +69,7 @@ def _in_plain(error: UnicodeError) -> tuple[str | bytes, int]:
     return "".join(_PLAIN.get(c, c.encode("ascii", "backslashreplace").decode()) for c in found), error.end
 
 
-def fail(text: str, status: int = 1) -> NoReturn:
+def fail(text: str, status: int = ExitStatus.FAILED) -> NoReturn:
     """Say what is wrong on stderr and end the command."""
     _errors.print("error:", style="bold red", end=" ")
     _errors.print(text, markup=False, highlight=False)

@@ -23,8 +23,9 @@ from earmark.devices.files import xdf
 from earmark.devices.files.journal import JOURNAL, OVERRIDES, read_about, read_line
 from earmark.devices.files.old_sessions import describe_old
 from earmark.devices.files.sealed import Soundness, Stretch, seal_text, stretches
-from earmark.devices.sources.lsl_description import DTYPES, StreamDescription, StreamError, describe_xml
-from earmark.devices.sources.overrides import OverrideError, Overrides
+from earmark.devices.sources.lsl_description import DTYPES, StreamDescription, describe_xml
+from earmark.devices.sources.overrides import Overrides
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.control import TimedControl, parse
 from earmark.pipeline.stream import Block, ClockMap, Gap, Item, Marker
@@ -156,7 +157,7 @@ class SessionFile:
                 for number, name in self._names.items()
                 if name in self.about["outputs"]
             }
-        except (ET.ParseError, KeyError, OverrideError, xdf.XdfError, StreamError) as error:
+        except (EarmarkError, ET.ParseError, KeyError) as error:
             what = f"stream {error} has none" if isinstance(error, KeyError) else str(error)
             raise xdf.XdfError(f"{path}: a header is damaged: {what}") from None
 
