@@ -18,6 +18,8 @@ from PySide6.QtWidgets import QMessageBox
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).parents[2]
+#: How long anything is waited for: on a busy machine processes take their time to be born.
+PATIENCE_MS = 240_000
 
 SERVE = """
 import sys
@@ -44,7 +46,7 @@ def folder(tmp_path):
     log = (tmp_path / "session.log").open("wb")
     arguments = [sys.executable, "-c", SERVE, str(place)]
     process = subprocess.Popen(arguments, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_MS / 1000
     while not (place / ".earmark-session.json").exists():
         assert time.monotonic() < end, (tmp_path / "session.log").read_text()
         time.sleep(0.1)
@@ -80,8 +82,8 @@ def loudness(shown):
 
 @pytest.mark.timeout(900)
 def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path):
-    def until(condition, seconds=60):
-        qtbot.waitUntil(condition, timeout=1000 * seconds)
+    def until(condition):
+        qtbot.waitUntil(condition, timeout=PATIENCE_MS)
 
     # Checks
     shown.go("setup")
@@ -126,15 +128,14 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
 
     # A decoder
     shown.go("calibrate")
-    until(shown.calibration.accept.isEnabled, 120)
+    until(shown.calibration.accept.isEnabled)
     shown.calibration.accept.click()
     seen = []
     until(
         lambda: (
             seen.append((shown.now.state, [s.text()[0] for s in shown.calibration._steps]))
             or shown.now.state == "ready"
-        ),
-        120,
+        )
     )
     assert "training" in {state for state, _ in seen}
     assert ["✓", "▶", "3", "4"] not in [steps for _, steps in seen], "never a step back"
@@ -149,8 +150,8 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(lambda: "of 250 ms" in shown.bottom.latency.said and "–" not in shown.bottom.latency.said)
     for talker in (1, 0):
         shown.live.meters._choose(talker)
-        until(lambda talker=talker: shown.top.verdict.talker == talker, 120)
-        until(lambda talker=talker: shown.now.sound.gains_db[talker] > shown.now.sound.gains_db[1 - talker] + 3, 60)
+        until(lambda talker=talker: shown.top.verdict.talker == talker)
+        until(lambda talker=talker: shown.now.sound.gains_db[talker] > shown.now.sound.gains_db[1 - talker] + 3)
     assert shown.lost == 0
 
     # Whatever is decoded
@@ -193,7 +194,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(shown.live.controls.result.isVisible)
     shown.live.controls.result.click()
     assert shown.pages.currentWidget() is shown.review
-    until(lambda: shown.review._found is not None, 180)
+    until(lambda: shown.review._found is not None)
     assert shown.review._found["talkers"] == ["Joe", "Ada"]
     shown.review.save(tmp_path / "figures.json")
     assert (tmp_path / "figures.json").stat().st_size > 1000
@@ -208,7 +209,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(shown.live.controls.run.isEnabled)
     shown.actions_by_key["run"].trigger()
     until(lambda: shown.now.state == "checking")
-    until(lambda: shown.now.state == "running", 120)
+    until(lambda: shown.now.state == "running")
     shown.link.send("stop")
     until(lambda: shown.now.state == "review")
     shown.go("review")
@@ -218,6 +219,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     assert shown.close(), "nothing is recorded: nothing is asked"
 
 
+@pytest.mark.timeout(900)
 def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp_path, monkeypatch):
     from PySide6.QtCore import QSettings
 
@@ -229,15 +231,16 @@ def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp
     one.show()
     one.start.buttons["demo"].click()
     assert not one.start.buttons["demo"].isEnabled(), "once is enough"
-    qtbot.waitUntil(lambda: one.now.session_live and one.now.kind == "demo", timeout=60_000)
+    qtbot.waitUntil(lambda: one.now.session_live and one.now.kind == "demo", timeout=PATIENCE_MS)
     assert one.pages.currentWidget() is one.live
     launched = one.begin.launched
     one.now = type(one.now)()  # as before anything is recorded: then closing is the end of what nobody else knows of
     one.timer.stop()
     assert one.close()
-    qtbot.waitUntil(lambda: launched.status is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)
 
 
+@pytest.mark.timeout(900)
 def test_a_stream_that_was_chosen_becomes_a_session(qtbot, qapp, tmp_path):
     import tomllib
 
@@ -256,7 +259,7 @@ def test_a_stream_that_was_chosen_becomes_a_session(qtbot, qapp, tmp_path):
         "source_id": "no-such-amplifier",
     }
     one.begin.with_stream(stream, tmp_path / "alice")
-    qtbot.waitUntil(lambda: one.now.session_live, timeout=60_000)
+    qtbot.waitUntil(lambda: one.now.session_live, timeout=PATIENCE_MS)
     assert (one.now.kind, one.now.state) == ("live", "idle")
     found = tomllib.loads((tmp_path / "alice" / "session.toml").read_text())
     assert found["streams"]["eeg"]["source_id"] == "no-such-amplifier"
@@ -264,4 +267,4 @@ def test_a_stream_that_was_chosen_becomes_a_session(qtbot, qapp, tmp_path):
     assert "is there already" in one.start.words.said
     launched = one.begin.launched
     assert one.close()
-    qtbot.waitUntil(lambda: launched.status is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)

@@ -124,7 +124,7 @@ def test_a_sender_of_others_is_recorded_as_what_it_is(which, source_id, tmp_path
     ],
 )
 def test_what_a_sender_does_not_say_is_asked_for_at_once(which, name, words, source_id, tmp_path):
-    text = SESSION.format(which=named(name, source_id), said="", more="") + "\n[engine]\nresolve_s = 20\n"
+    text = SESSION.format(which=named(name, source_id), said="", more="") + "\n[engine]\nresolve_s = 120\n"
     with foreign(which, source_id):
         engine = Engine(parse_config(text, "test", tmp_path))
         with pytest.raises((StreamError, WiringError), match=words):

@@ -179,7 +179,7 @@ def on_a_terminal(command):
         with contextlib.suppress(OSError):  # how a terminal says that nobody holds its other end
             while piece := os.read(here, 4096):
                 said += piece
-        assert process.wait(60) == 0, said
+        assert process.wait(60) == 0, said.decode()
     finally:
         process.kill()
         process.wait()
@@ -215,7 +215,7 @@ def test_a_closed_terminal_ends_a_run_in_good_order_with_a_report(calibrated):
         while time.monotonic() < end:
             said += os.read(here, 4096)
         os.close(here)
-        assert process.wait(60) == 0, said
+        assert process.wait(60) == 0, said.decode()
     finally:
         process.kill()
         process.wait()
