@@ -227,7 +227,7 @@ def triton_kernels() -> list[dict[str, Any]]:
     """Triton's kernels against formulas in NumPy, and how long both take, copies to the GPU and back included."""
     if no_cuda() or find_spec("triton") is None:
         return []
-    from earmark.kernels import triton_kernels as gpu  # noqa: PLC0415 - needs Triton
+    from benchmarks import triton_kernels as gpu  # noqa: PLC0415 - needs Triton
 
     rng, found = np.random.default_rng(0), []
     for n_channels in (64, 256):

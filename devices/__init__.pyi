@@ -11,6 +11,7 @@ from .files.session_run import read_session_runs
 from .files.speech_file import read_speech
 from .files.xdf import XdfError
 from .simulate.listener import Listener, ListenerConfig
+from .simulate.recording import generate_recording
 from .sources.fieldtrip import FieldTripSource
 from .sources.lsl import Inlet, Outlet
 from .sources.lsl_description import StreamDescription, StreamError
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate_corpus",
     "find_recordings",
     "find_streams",
+    "generate_recording",
     "load_decoder",
     "open_recording",
     "read_attended",

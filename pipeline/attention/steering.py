@@ -230,8 +230,8 @@ class FiveStateChain:
     ----------
     Choudhari et al. 2026, Nature Neuroscience, doi:10.1038/s41593-026-02281-5; ladder and gains as in its code,
     naplab/Real-Time-Brain-Controlled-Hearing, edc55d6. There each decision is the sign of the difference of two
-    correlations over 4 s, every 0.5 s, median-filtered over three. A
-    :class:`~earmark.pipeline.attention.evidence.MovingAverage` of one hop gives the same sign without the median.
+    correlations over 4 s, every 0.5 s, median-filtered over three. The
+    mean of the scores of one hop gives the same sign without the median.
     """
 
     n_talkers = 2

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from rerender import rerender
 
-from earmark.devices.audio.rerender import rerender
 from earmark.devices.audio.scene import Prepared, Scene, Talker
 from earmark.devices.processes.latency import busy_core
 

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import soundfile
+from rerender import rerender
 from rig import ENV, ROOT
 
 from earmark.app.commands.train import train
@@ -20,7 +21,6 @@ from earmark.app.report.read_session import session_figures
 from earmark.app.session.channel import ChannelError, Client, is_served
 from earmark.app.training.runs import DecoderKind, PresetName
 from earmark.devices.audio.prepare import prepare
-from earmark.devices.audio.rerender import rerender
 from earmark.devices.audio.scene import Applied, Control
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.session_file import Noted, SessionFile

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moving_average import MovingAverage
 from scipy.stats import multivariate_normal
 
 from earmark.pipeline.attention.emissions import Emissions
-from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig, MovingAverage
+from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig
 from earmark.pipeline.evaluation.metrics import reliability, switch_latencies
 
 MODEL = Emissions(0.13, 0.04, 0.3, 0.05, 300)

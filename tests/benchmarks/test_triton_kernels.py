@@ -32,7 +32,7 @@ def interpreted():
 with pytest.MonkeyPatch.context() as defining:
     if DEVICE == "cpu":
         defining.setenv("TRITON_INTERPRET", "1")
-    gpu = importlib.import_module("earmark.kernels.triton_kernels")
+    gpu = importlib.import_module("benchmarks.triton_kernels")
 
 
 def there(array, dtype):
