@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from earmark.app.config.for_a_run import DECODER, deciding, free, with_attention
+from earmark.app.config.changes import DECODER, deciding, free, with_attention
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Cue, RunPlan
 from earmark.app.config.session import Config, ConfigError

@@ -13,7 +13,7 @@ import pytest
 import earmark.app.session.session
 import earmark.app.session.sound
 import earmark.app.session.task
-from earmark.app.config.for_a_run import with_attention
+from earmark.app.config.changes import with_attention
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Protocol, ProtocolError, RunPlan
 from earmark.app.config.session import ConfigError, parse_config
@@ -179,7 +179,7 @@ def trained_quietly(monkeypatch, error=None, facts=WORTH):
         out.mkdir()
         return facts
 
-    monkeypatch.setattr("earmark.app.commands.train.train_and_save", train_and_save)
+    monkeypatch.setattr("earmark.app.training.fit.train_and_save", train_and_save)
     monkeypatch.setattr("earmark.devices.files.session_run.read_session_runs", lambda *about: [])
 
 
@@ -834,6 +834,9 @@ def test_attention_is_changed_in_the_text_and_nowhere_else():
     again = with_attention(changed, {"decoder": None})
     assert "decoder" not in tomllib.loads(again.text)["attention"]
     assert again.attention.settings.sham
-    with pytest.raises(ConfigError, match="a table of its own"):
-        with_attention(parse_config(TEXT.replace("[attention]\nboost_db = 2.0", "").replace(
-            "[streams.eeg]", "attention = {boost_db = 2.0}\n[streams.eeg]"), "x"), {"sham": True})  # fmt: skip
+    inline = TEXT.replace("[attention]\nboost_db = 2.0", "").replace(
+        "[streams.eeg]", "attention = {boost_db = 2.0} # mine\n[streams.eeg]"
+    )
+    changed = with_attention(parse_config(inline, "x"), {"sham": True})
+    assert changed.attention.settings.sham
+    assert (changed.attention.settings.boost_db, "# mine" in changed.text) == (2.0, True)

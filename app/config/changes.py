@@ -1,12 +1,12 @@
-"""What a session calibrates and runs by: its configuration with other settings of attention, and names of files."""
+"""The configuration of a session, changed for a calibration or a run; and names of its files."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
-import tomllib
+from collections.abc import MutableMapping
 from pathlib import Path
+
+import tomlkit
 
 from earmark.app.config.session import Config, ConfigError, parse_config
 
@@ -43,30 +43,18 @@ def free(folder: Path, pattern: str) -> Path:
 
 
 def with_attention(config: Config, changes: dict[str, str | bool | None]) -> Config:
-    """Change keys of [attention], also in the text that goes into the recording; None leaves a key out.
+    """Change keys of ``[attention]``, also in the text that goes into the recording; None removes a key.
 
     Raises
     ------
     ConfigError
-        If the table is written in a way in which that cannot be done.
+        If a value cannot be used.
     """
-    wanted = tomllib.loads(config.text)
-    table = {key: value for key, value in wanted["attention"].items() if key not in changes}
-    wanted["attention"] = table | {key: value for key, value in changes.items() if value is not None}
-    lines, inside = [], False
-    for line in config.text.splitlines():
-        if header := re.match(r"\s*\[", line):
-            inside = re.match(r"\s*\[\s*attention\s*\]", line) is not None
-        if inside and re.match(rf"\s*({'|'.join(changes)})\s*=", line):
-            continue
-        lines.append(line)
-        if inside and header:
-            lines += [f"{key} = {json.dumps(value)}" for key, value in changes.items() if value is not None]
-    text = "\n".join(lines) + "\n"
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        found = {}
-    if found != wanted:
-        raise ConfigError(f"[attention] must be a table of its own, with {' and '.join(changes)} in a line each")
-    return parse_config(text, "the session", config.folder)
+    document = tomlkit.parse(config.text)
+    table = document["attention"]
+    assert isinstance(table, MutableMapping)  # a Config has been checked
+    for key, value in changes.items():
+        table.pop(key, None)
+        if value is not None:
+            table[key] = value
+    return parse_config(tomlkit.dumps(document), "the session", config.folder)
