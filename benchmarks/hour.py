@@ -46,11 +46,11 @@ MOST_DRIFT_S = 1e-3
 def processes(supervisor: Supervisor) -> dict[str, psutil.Process]:
     """The processes of a session by what they do."""
     session = supervisor.session
-    names = session.part.loop.names if session.part else {}
+    loop = session.part.loop if session.part else None
     found = {
         "supervisor": os.getpid(),
-        "engine": names.get("engine", {}).get("pid"),
-        "recorder": names.get("recording", {}).get("pid"),
+        "engine": loop.engine_process.pid if loop else None,
+        "recorder": loop.recording.pid if loop else None,
         "audio": session.sound.audio.status().pid if session.sound.audio else None,
     }
     return {name: psutil.Process(pid) for name, pid in found.items() if pid}
@@ -75,7 +75,8 @@ def follow(supervisor: Supervisor) -> dict[str, list[tuple[float, int, int]]]:
                 seen[name].append((memory, process.num_fds(), process.num_threads()))
             except psutil.NoSuchProcess:
                 continue
-        supervisor.events.tell(say)
+        for text in supervisor.events.poll():
+            say(text)
     return seen
 
 
@@ -157,7 +158,7 @@ def main() -> int:
         complete, failure = session.complete, session.failure
         assert session.part is not None
         assert session.sound.audio is not None
-        names = session.part.loop.names
+        loop = session.part.loop
         segments = [one for one in dataclasses.astuple(session.sound.audio.names) if isinstance(one, str)]
     left = [name for name in segments if (Path("/dev/shm") / name).exists()]
     recording = place / "loop.xdf"
@@ -187,7 +188,7 @@ def main() -> int:
             if len(values)
         },
         "sound": judged.sound,
-        "restarts": {"engine": names["engine"]["restarts"], "recorder": names["recording"]["restarts"]},
+        "restarts": {"engine": loop.engine_process.restarts, "recorder": loop.recording.restarts},
         "growth from the first to the last quarter": grown,
         "clocks": clocks,
         "replay identical": all(one.identical for one in replay.outputs.values()),

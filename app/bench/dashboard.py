@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import multiprocessing as mp
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,7 +13,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from earmark.app.engine.latency_stages import STAGES
 from earmark.app.terminal.console import JsonFile
 
 #: Channels, sampling rate in Hz.
@@ -24,7 +21,6 @@ SHAPES = ((64, 500.0), (128, 500.0), (256, 1000.0))
 SIZE, SWEEP_S, FPS = (1600, 900), 10.0, 30
 #: Frames before those that are measured.
 WARM = 20
-TALKERS = ("Joe", "Ada")
 
 
 def dashboard(
@@ -84,15 +80,6 @@ def _ask(target: Callable[..., None], *args: Any) -> Any:
         process.kill()
 
 
-def _signal(n_channels: int, sfreq: float) -> np.ndarray:
-    """Twenty seconds that begin where they end."""
-    rng, n = np.random.default_rng(0), round(2 * SWEEP_S * sfreq)
-    walk = np.cumsum(rng.standard_normal((n, n_channels)), axis=0)
-    walk -= np.linspace(0, 1, n)[:, None] * walk[-1]
-    alpha = 15 * np.sin(2 * np.pi * 10 * np.arange(n) / sfreq)[:, None]
-    return np.asarray(walk + 5 * rng.standard_normal(walk.shape) + alpha, np.float32)
-
-
 # Traces
 
 
@@ -133,10 +120,11 @@ def _application() -> Any:
 
 
 def _sweep(n_channels: int, sfreq: float, seconds: float, out: Any) -> None:
+    from earmark.app.bench.published_session import moving_signal
     from earmark.app.dashboard.panels.sweep import Sweep
     from earmark.devices.processes.signal_ring import Samples
 
-    app, data = _application(), _signal(n_channels, sfreq)
+    app, data = _application(), moving_signal(n_channels, sfreq)
     view, n = Sweep(), round(sfreq / FPS)
     view.resize(*SIZE)
     view.set_signal(sfreq, tuple(f"E{i + 1}" for i in range(n_channels)))
@@ -152,7 +140,9 @@ def _sweep(n_channels: int, sfreq: float, seconds: float, out: Any) -> None:
 def _naive(n_channels: int, sfreq: float, seconds: float, out: Any) -> None:
     import pyqtgraph as pg
 
-    app, data = _application(), _signal(n_channels, sfreq)
+    from earmark.app.bench.published_session import moving_signal
+
+    app, data = _application(), moving_signal(n_channels, sfreq)
     view, n, n_window = pg.PlotWidget(), round(sfreq / FPS), round(SWEEP_S * sfreq)
     view.resize(*SIZE)
     view.setMouseEnabled(False, False)
@@ -176,7 +166,9 @@ def _naive(n_channels: int, sfreq: float, seconds: float, out: Any) -> None:
 
 def window(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
     """The window as it opens, on a session that another process makes up at the rates of a real one."""
-    with _session(n_channels, sfreq) as folder:
+    from earmark.app.bench.published_session import session_to_show
+
+    with session_to_show(n_channels, sfreq) as folder:
         found: dict[str, Any] = _ask(_look, str(folder), seconds)
     return found
 
@@ -214,96 +206,17 @@ def _look(folder: str, seconds: float, out: Any) -> None:
     app.exec()
 
 
-@contextmanager
-def _session(n_channels: int, sfreq: float) -> Iterator[Path]:
-    context = mp.get_context("spawn")
-    stop, up = context.Event(), context.Event()
-    with tempfile.TemporaryDirectory(prefix="earmark-bench-") as folder:
-        process = context.Process(target=_publish, args=(folder, n_channels, sfreq, up, stop), daemon=True)
-        process.start()
-        try:
-            if not up.wait(60):
-                raise RuntimeError("the session did not come up")
-            yield Path(folder)
-        finally:
-            stop.set()
-            process.join(10)
-            process.kill()
-
-
-def _publish(folder: str, n_channels: int, sfreq: float, up: Any, stop: Any) -> None:
-    """Write boards ten times a second, signal and sound fifty times, as engine and audio process do."""
-    import pylsl
-
-    from earmark.app.session.channel import Server
-    from earmark.devices.audio.control_block import LAYOUTS, Seqlock, Status
-    from earmark.devices.processes.board import Board
-    from earmark.devices.processes.signal_ring import SignalRing
-
-    data, hop = _signal(n_channels, sfreq), round(sfreq / 50)
-    ring = SignalRing(n_channels=n_channels, n_samples=round(30 * sfreq), sfreq=sfreq)
-    session, engine, status = Board(), Board(), Seqlock(Status)
-    server = Server(Path(folder), lambda command, arguments: None, {"board": session.name})
-    begun, k = pylsl.local_clock(), 0
-    while not stop.is_set():
-        now = pylsl.local_clock()
-        at = k * hop % (len(data) - hop)
-        ring.write(data[at : at + hop])
-        record = np.zeros((), LAYOUTS[Status])
-        record["heartbeat"], record["state"] = k + 1, 1
-        record["peak"][:2] = record["out_peak"] = 0.2 + 0.1 * math.sin(5 * now)
-        status.write(record)
-        if k % 5 == 0:
-            engine.write(_engine_facts(now, now - begun, n_channels, sfreq, ring.name))
-            session.write(_session_facts(now, now - begun, folder, engine.name, status.name))
-        up.set()
-        k += 1
-        time.sleep(max(0.0, begun + k * hop / sfreq - pylsl.local_clock()))
-    server.close()
-    for end in (ring, session, engine, status):
-        end.close()
-
-
-def _session_facts(now: float, elapsed: float, folder: str, engine: str, status: str) -> dict[str, Any]:
-    return {
-        "time": now, "kind": "demo", "state": "running", "mode": "closed", "out": folder, "talkers": TALKERS,
-        "elapsed": elapsed, "seconds": 300.0, "attend": TALKERS[int(elapsed / 20) % 2], "next_cue_s": 20 - elapsed % 20,
-        "events": [[i, now - elapsed + i, "Cue: attend to Joe."] for i in range(min(200, int(elapsed)))],
-        "recording": {"path": "loop.xdf", "bytes": 1e6 * elapsed, "free_bytes": 4e10, "bytes_per_s": 1e6},
-        "engine": {"alive": True, "restarts": 0, "board": engine},
-        "audio": {"status": status, "playing": "nowhere", "failure": "", "restarts": 0},
-    }  # fmt: skip
-
-
-def _engine_facts(now: float, elapsed: float, n_channels: int, sfreq: float, signals: str) -> dict[str, Any]:
-    names = [f"E{i + 1}" for i in range(n_channels)]
-    angle, radius = np.arange(n_channels) * 2.4, 0.09 * np.sqrt(np.arange(n_channels) / n_channels)
-    height = np.sqrt(0.095**2 - radius**2)
-    p = 0.5 + 0.4 * math.sin(elapsed / 5)
-    return {
-        "time": now, "neural": "eeg", "signals": signals, "ch_names": names, "bad": {"E3": "flat"},
-        "positions": np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1),
-        "streams": {
-            "eeg": {"nominal": sfreq, "effective": sfreq, "n_channels": n_channels, "age_s": 0.01, "status": "live"}
-        },
-        "decision": {"n": int(2 * elapsed), "time": now, "probability": [p, 1 - p], "scores": [0.1 * p, 0.1 - 0.1 * p],
-                     "talker": int(p < 0.5), "gains": [3.0, -9.0], "situation": "steered"},
-        "decisions": {"n": int(2 * elapsed), "dropped": 0},
-        "latency": {"p50": 0.04, "p99": 0.06, "max": 0.09, "budget_s": 0.25},
-        "ledger": [[stage, 0.01, 0.02, 0.03] for stage in STAGES],
-    }  # fmt: skip
-
-
 # Beside the engine
 
 
 def beside_engine(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
     """Latency of an engine on a live stream, without and with the window beside it, each twice and in turn."""
     from earmark.app.bench.graph import live
+    from earmark.app.bench.published_session import session_to_show
 
     key = "arrival to output p99 (ms)"
     said: dict[bool, list[float]] = {False: [], True: []}
-    with _session(n_channels, sfreq) as folder:
+    with session_to_show(n_channels, sfreq) as folder:
         for there in (False, True, True, False):
             with _open_window(folder) if there else nullcontext():
                 said[there].append(live(n_channels, sfreq, seconds)[key])

@@ -61,7 +61,7 @@ def calibrate(
                 fail("ended before anything was recorded", ExitStatus.INTERRUPTED)
             raise
         finally:
-            screen.tell()
+            screen.print_events()
         screen.follow(stop, line=not headless)
         if rig.failure:
             fail(rig.failure)

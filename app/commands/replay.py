@@ -125,9 +125,11 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
         stop = stop_on_signals()
         say(in_window(place))
         while not stop.wait(0.1) and not session.ended.is_set():
-            session.events.tell(say)
+            for text in session.events.poll():
+                say(text)
         session.player.stop()
-        session.events.tell(say)
+        for text in session.events.poll():
+            say(text)
     if session.player.status:
         raise typer.Exit(session.player.status)
 

@@ -50,9 +50,9 @@ def run(
         protocol = read_protocol(session)
         plan = protocol.run
     from earmark.app.commands.report import report
-    from earmark.app.session.states import State
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.session.terminal import KEYS, Screen, in_window
+    from earmark.app.status import State
 
     with failures():
         with Supervisor(config, folder, protocol, ask=keyboard.there) as supervisor, keyboard:
@@ -67,7 +67,7 @@ def run(
                 with heeded(stop, rig.stop):
                     rig.check(seconds or plan.seconds)
             finally:
-                screen.tell()
+                screen.print_events()
             if stop.is_set():
                 fail("ended before anything was recorded", ExitStatus.INTERRUPTED)
             if rig.state is not State.READY:
@@ -77,7 +77,8 @@ def run(
             if keyboard.there:
                 say(KEYS)
             screen.follow(stop, line=not headless)
-            n_decisions = rig.part.loop.facts.get("decisions", {}).get("n", 0) if rig.part else 0
+            engine = rig.part.loop.engine_status if rig.part else None
+            n_decisions = 0 if engine is None else engine.decisions.n
         if rig.failure:
             fail(f"{rig.failure}. What was recorded until then is in {place}")
         if not n_decisions:

@@ -42,8 +42,10 @@ def serve(
             say(f"Ready. In another terminal: earmark control {shlex.quote(str(folder))} check")
             say(in_window(folder))
             while not stop.wait(0.1) and not supervisor.ended.is_set():
-                supervisor.events.tell(say)
-        supervisor.events.tell(say)
+                for text in supervisor.events.poll():
+                    say(text)
+        for text in supervisor.events.poll():
+            say(text)
 
 
 def control(
@@ -75,7 +77,7 @@ def control(
         answer = client.say(command, given)
     client.close()
     if command == "check":
-        from earmark.app.session.check import Check
+        from earmark.app.status import Check
 
         checks = [Check(*one) for one in answer]
         for check in checks:

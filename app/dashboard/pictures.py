@@ -79,7 +79,7 @@ def _worth_seeing(now: Snapshot) -> bool:
     in_run = recording.path.endswith("loop.xdf") and now.elapsed > AFTER_S
     steered = one.situation == Situation.STEERED and now.time - one.time < STALE_S
     right = one.talker >= 0 and now.talkers[one.talker] == now.attend
-    return in_run and steered and right and now.engine_live and bool(now.ledger)
+    return in_run and steered and right and now.engine_live and bool(now.stages)
 
 
 def _later(seconds: float) -> Callable[[], bool]:

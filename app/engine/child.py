@@ -19,8 +19,8 @@ from earmark.kernels.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.app.engine.engine import Engine
-    from earmark.app.engine.status import EngineFacts
-    from earmark.devices.processes.board import Board
+    from earmark.app.engine.status import EngineMonitor
+    from earmark.app.status import EngineStatus, StatusBoard
     from earmark.devices.sources.lsl import Sender
     from earmark.pipeline.stream import Decision
 
@@ -121,14 +121,14 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     from earmark.app.config.session import parse_config
     from earmark.app.engine.engine import Engine
     from earmark.app.engine.signals import EngineSignals
-    from earmark.app.engine.status import EngineFacts
-    from earmark.devices.processes.board import Board
+    from earmark.app.engine.status import EngineMonitor
+    from earmark.app.status import EngineStatus, StatusBoard
     from earmark.devices.processes.recorder import SPILL_BYTES
     from earmark.devices.processes.ring import Ring, SpillingWriter
     from earmark.pipeline.control import parse
 
     config = parse_config(job.text, "the session", Path(job.folder))
-    board = Board(job.board)
+    board = StatusBoard(EngineStatus, job.board)
     set_gains = _gain_setter(job.gains) if job.gains else None
     engine = Engine(config, on_event=lambda text: speaker.say("event", text), on_decision=set_gains, before=job.senders)
     engine.connect()
@@ -148,10 +148,10 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     writer.begin(out.put)
     speaker.say("event", _ask_for_real_time())
     engine.start(writer)
-    facts, told = EngineFacts(engine, signals.ring), threading.Event()
-    board.write(facts.now())
-    teller = threading.Thread(target=_tell, args=(facts, board, told), name="board", daemon=True)
-    teller.start()
+    monitor, stop = EngineMonitor(engine, signals.ring), threading.Event()
+    board.publish(monitor.status())
+    publisher = threading.Thread(target=_publish, args=(monitor, board, stop), name="board", daemon=True)
+    publisher.start()
     speaker.say("begun")
     while engine.failure is None:
         senders = _tell_senders(engine, senders, speaker)
@@ -165,8 +165,8 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
         elif message[0] == "note":
             engine.note(message[1])
     engine.stop()
-    told.set()
-    teller.join()
+    stop.set()
+    publisher.join()
     board.close()
     signals.close()
     end = time.monotonic() + FLUSH_S
@@ -226,6 +226,6 @@ def _ask_for_real_time() -> str:
     return "engine: real-time priority"
 
 
-def _tell(facts: EngineFacts, board: Board, stop: threading.Event) -> None:
+def _publish(monitor: EngineMonitor, board: StatusBoard[EngineStatus], stop: threading.Event) -> None:
     while not stop.wait(BOARD_S):
-        board.write(facts.now())
+        board.publish(monitor.status())

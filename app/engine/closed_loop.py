@@ -24,10 +24,10 @@ from earmark.app.engine.child import EngineJob
 from earmark.app.engine.environment import environment
 from earmark.app.engine.events_file import copied_decoders, events_file, heard_line
 from earmark.app.engine.process import EngineProcess
+from earmark.app.status import EngineProcessStatus, EngineStatus, RecordingStatus, StatusBoard, StatusError
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.rings import Entry
 from earmark.devices.files.subjects import whose
-from earmark.devices.processes.board import Board
 from earmark.devices.processes.recorder import Recorder, RecordingFailed
 from earmark.devices.processes.shared_memory import discard
 from earmark.devices.sources.lsl import Sender
@@ -83,7 +83,7 @@ class Loop:
         self._config, self._audio, self._steer = config, audio, steer
         self._on_event = on_event
         self._n_talkers = len(audio.scene.talkers)
-        self._board: Board | None = None
+        self._board: StatusBoard[EngineStatus] | None = None
         self._engine: EngineProcess | None = None
         self._spare: EngineProcess | None = None
         self._spare_at = math.inf
@@ -91,7 +91,8 @@ class Loop:
         #: Last of each kind of control, for an engine that takes over.
         self._controls: dict[type, Control] = {}
         self._unsaid: deque[str] = deque(maxlen=1000)
-        self._facts: dict[str, Any] = {}
+        self._engine_status: EngineStatus | None = None
+        self._unreadable = ""
         self._begun, self._beat, self._beat_at = False, -1, 0.0
         self._born_at = self._lost_at = 0.0
         self._neutral = False
@@ -129,7 +130,7 @@ class Loop:
             If something is missing or does not fit, of the class that the engine raised.
         """
         self._describe()
-        self._board = Board()
+        self._board = StatusBoard(EngineStatus)
         self._audio.listen(self._applied)  # first: an engine is told all that was played before it began
         try:
             self._spawn()
@@ -175,10 +176,11 @@ class Loop:
 
     def _last_senders(self) -> dict[str, Sender]:
         """Where the streams came from, and when each was last heard of."""
-        facts, found = self.facts, {}
+        status, found = self.engine_status, {}
         for name, xml in self._senders.items():
-            age = facts.get("streams", {}).get(name, {}).get("age_s")
-            found[name] = Sender(xml, self._senders_at if age is None else facts["time"] - age)
+            stream = None if status is None else status.stream(name)
+            heard = math.nan if status is None or stream is None else status.time - stream.age_s
+            found[name] = Sender(xml, self._senders_at if math.isnan(heard) else heard)
         return found
 
     def _hear(self) -> bool:
@@ -265,29 +267,45 @@ class Loop:
     # What is known
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What the engine says of itself, see :class:`earmark.app.engine.status.EngineFacts`; must not be changed."""
-        return self._facts if self._board is None else self._board.read()
+    def engine_status(self) -> EngineStatus | None:
+        """What the engine last said of itself; None before it said anything."""
+        self._read_status()
+        return self._engine_status
+
+    def _read_status(self) -> None:
+        board = self._board
+        if board is None:
+            return
+        try:
+            self._engine_status = board.read()
+        except StatusError as error:  # its beat stands still, so that it is replaced as one that hangs
+            if str(error) != self._unreadable:
+                self._unreadable = str(error)
+                log.error("the engine: %s", error)
 
     @property
-    def names(self) -> dict[str, Any]:
-        """Engine and recording, for those who look on."""
-        engine, recorder, board = self._engine, self._recorder, self._board
-        return {
-            "engine": {
-                "alive": engine is not None and not self._lost_at,
-                "pid": None if engine is None else engine.pid,
-                "restarts": self.restarts,
-                "board": "" if board is None else board.name,
-            },
-            "recording": {
-                "path": str(self.files[-1]) if self.files else "",
-                "pid": None if recorder is None else recorder.pid,
-                "bytes": 0 if recorder is None else recorder.bytes_written,
-                "waiting": 0 if recorder is None else recorder.waiting,
-                "restarts": self.recorder_restarts,
-            },
-        }
+    def engine_process(self) -> EngineProcessStatus:
+        """The process of the engine."""
+        engine, board = self._engine, self._board
+        return EngineProcessStatus(
+            alive=engine is not None and not self._lost_at,
+            pid=None if engine is None else engine.pid,
+            restarts=self.restarts,
+            board="" if board is None else board.name,
+        )
+
+    @property
+    def recording(self) -> RecordingStatus:
+        """The newest file, and the process that writes it."""
+        recorder = self._recorder
+        return RecordingStatus(
+            path=str(self.files[-1]) if self.files else "",
+            pid=None if recorder is None else recorder.pid,
+            bytes=0 if recorder is None else recorder.bytes_written,
+            waiting=0 if recorder is None else recorder.waiting,
+            restarts=self.recorder_restarts,
+            alarm="" if recorder is None else recorder.alarm,
+        )
 
     # Watching
 
@@ -318,7 +336,8 @@ class Loop:
     def _look(self, now: float) -> None:
         alive = self._alive()  # before, since its last words come before its end
         if self._hear():
-            beat = self.facts.get("beat", 0)
+            status = self.engine_status
+            beat = 0 if status is None else status.beat
             if beat != self._beat:
                 self._beat, self._beat_at, self._neutral = beat, now, False
             if not alive:
@@ -380,7 +399,8 @@ class Loop:
             recorder, self._recorder = self._recorder, None
         if engine is not None:
             engine.kill()
-            discard(str(self.facts.get("signals", "")))
+            status = self.engine_status
+            discard("" if status is None else status.signals)
         if recorder is not None:
             self._unrecorded_since = time.monotonic()
             finish = threading.Thread(target=self._finish, args=(recorder,), name="end of a recording")
@@ -422,7 +442,7 @@ class Loop:
         elif self._unrecorded_since:
             since = time.monotonic() - self._unrecorded_since
             self.lacking = f"the last {since:.0f} s are in no recording: {self._cannot or self._last_words()}"
-        self._facts = dict(self.facts)
+        self._read_status()
         self._drop()
         if self._steer:
             self._audio.set_gains([0.0] * self._n_talkers, FALLBACK_RAMP_S)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pylsl
 
 from earmark.app.engine.engine import Engine
 from earmark.app.engine.ledger import Latencies
+from earmark.app.status import DecisionCounts, DecisionStatus, EngineStatus, InletStatus, Span
 from earmark.pipeline.attention.attend import MAX_BAD
 from earmark.pipeline.stream import ELECTRODES
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 FIGURES_S = 0.5
 
 
-class EngineFacts:
-    """Numbers of a running engine, as an object for :class:`earmark.devices.processes.board.Board`.
+class EngineMonitor:
+    """Reads what is known of a running engine, as a status for :class:`earmark.app.status.StatusBoard`.
 
     Parameters
     ----------
@@ -37,109 +39,106 @@ class EngineFacts:
     def __init__(
         self, engine: Engine | TapeEngine, signals: str, clock: Callable[[], float] = pylsl.local_clock
     ) -> None:
-        self._engine, self._clock = engine, clock
-        self._figures: dict[str, Any] = {}
-        self._figures_at = 0.0
+        self._engine, self._signals, self._clock = engine, signals, clock
         attention = engine.config.attention
-        name = attention.neural if attention else next(iter(engine.descriptions))
-        spec = engine.descriptions[name].spec
+        self._neural = attention.neural if attention else next(iter(engine.descriptions))
+        spec = engine.descriptions[self._neural].spec
         rows = [i for i, kind in enumerate(spec.ch_types) if kind in ELECTRODES]
         places = spec.positions
-        self._channels: dict[str, Any] = {
-            "neural": name,
-            "signals": signals,
-            "ch_names": [spec.ch_names[i] for i in rows],
-            "positions": [None if places is None else _place(places[i]) for i in rows],
-        }
-        if attention is not None:
-            self._channels["thresholds"] = {"leave": attention.settings.leave, "enter": attention.settings.enter}
+        self._ch_names = tuple(spec.ch_names[i] for i in rows)
+        self._positions = tuple(None if places is None else _place(places[i]) for i in rows)
+        self._thresholds = None if attention is None else (attention.settings.leave, attention.settings.enter)
+        self._deadline = math.nan if attention is None else attention.deadline_s
+        self._measure()
 
-    def now(self) -> dict[str, Any]:
-        """Everything, with the LSL time of now. Seconds, Hz and dB throughout."""
+    def _measure(self) -> None:
+        """Take the percentiles, which cost more than all the rest."""
+        engine = self._engine
+        self._measured_at = time.monotonic()
+        self._latency = _span("latency", engine.ledger.latency, self._deadline)
+        self._hop = _span("hop", engine.latency, math.nan if engine.budget_s is None else engine.budget_s)
+        self._stages = tuple(_span(name, one) for name, one in engine.ledger.stages.items())
+
+    def status(self) -> EngineStatus:
+        """Return what is known now."""
         engine, ledger, now = self._engine, self._engine.ledger, self._clock()
-        if time.monotonic() - self._figures_at > FIGURES_S:
-            self._figures_at = time.monotonic()
-            self._figures = {
-                "latency": {**_figures(engine.ledger.latency), "budget_s": self._deadline},
-                "hop": {**_figures(engine.latency), "late": engine.n_late, "budget_s": engine.budget_s},
-                "ledger": [[name, *_figures(one).values()] for name, one in engine.ledger.stages.items()],
-            }
-        return {
-            "time": now,
-            "beat": engine.beat,
-            "streams": {name: self._stream(name, now) for name in engine.streams},
-            **self._channels,
-            "bad": {name: why for bad in list(engine.bad.values()) for name, why in bad.items()},
-            "decision": self._decision(),
-            "decisions": {
-                "n": ledger.n,
-                "dropped": ledger.n_dropped,
-                "demoted": ledger.n_demoted,
-                "scored_by": engine.scored_by,
-            },
-            **self._figures,
-        }
+        if time.monotonic() - self._measured_at > FIGURES_S:
+            self._measure()
+        return EngineStatus(
+            time=now,
+            beat=engine.beat,
+            neural=self._neural,
+            signals=self._signals,
+            ch_names=self._ch_names,
+            positions=self._positions,
+            thresholds=self._thresholds,
+            streams=tuple(self._stream(name, now) for name in engine.streams),
+            bad={name: why for bad in list(engine.bad.values()) for name, why in bad.items()},
+            decision=self._decision(),
+            decisions=DecisionCounts(ledger.n, ledger.n_dropped, ledger.n_demoted, engine.scored_by),
+            latency=self._latency,
+            hop=self._hop,
+            n_late=int(engine.n_late),
+            stages=self._stages,
+        )
 
-    @property
-    def _deadline(self) -> float | None:
-        attention = self._engine.config.attention
-        return None if attention is None else attention.deadline_s
+    def _stream(self, name: str, now: float) -> InletStatus:
+        counts, inlet = self._engine.streams[name], self._engine.inlets[name]
+        spec, effective = inlet.description.spec, counts.effective_sfreq
+        return InletStatus(
+            name=name,
+            lsl_name=spec.name,
+            host=inlet.description.host,
+            status=inlet.status,
+            nominal=spec.sfreq,
+            effective=math.nan if effective is None else effective,
+            n_channels=spec.n_channels,
+            age_s=now - counts.last_arrival if counts.last_arrival else math.nan,
+            n_samples=int(counts.n_samples),
+            n_gaps=int(counts.n_gaps),
+            n_missing=int(counts.n_missing),
+            n_skipped=int(counts.n_skipped),
+        )
 
-    def _stream(self, name: str, now: float) -> dict[str, Any]:
-        status, inlet = self._engine.streams[name], self._engine.inlets[name]
-        spec = inlet.description.spec
-        return {
-            "name": spec.name,
-            "host": inlet.description.host,
-            "status": inlet.status,
-            "nominal": spec.sfreq,
-            "effective": status.effective_sfreq,
-            "n_channels": spec.n_channels,
-            "age_s": now - status.last_arrival if status.last_arrival else None,
-            "n_samples": status.n_samples,
-            "n_gaps": status.n_gaps,
-            "n_missing": status.n_missing,
-            "n_skipped": status.n_skipped,
-        }
-
-    def _decision(self) -> dict[str, Any] | None:
+    def _decision(self) -> DecisionStatus | None:
         decision = self._engine.decision
         if decision is None:
             return None
-        return {
-            "n": self._engine.ledger.n,
-            "time": decision.time,
-            "probability": decision.probability,
-            "scores": decision.scores,
-            "talker": decision.talker,
-            "gains": [float(gain) if np.isfinite(gain) else -120.0 for gain in decision.gains],
-            "situation": decision.situation,
-        }
+        return DecisionStatus(
+            n=self._engine.ledger.n,
+            time=decision.time,
+            probability=tuple(map(float, decision.probability)),
+            scores=tuple(map(float, decision.scores)),
+            talker=int(decision.talker),
+            gains=tuple(map(float, decision.gains)),
+            situation=str(decision.situation),
+        )
 
 
-def _place(xyz: Any) -> list[float] | None:
-    return [float(value) for value in xyz] if np.isfinite(xyz).all() else None
+def _place(xyz: Any) -> tuple[float, float, float] | None:
+    x, y, z = map(float, xyz)
+    return (x, y, z) if np.isfinite(xyz).all() else None
 
 
-def _figures(latencies: Latencies) -> dict[str, float | None]:
-    p50, p99 = latencies.percentiles(50, 99)
-    return {"p50": p50, "p99": p99, "max": latencies.max if latencies.n else None}
+def _span(name: str, latencies: Latencies, budget: float = math.nan) -> Span:
+    p50, p99 = (math.nan if one is None else one for one in latencies.percentiles(50, 99))
+    return Span(name, p50, p99, latencies.max if latencies.n else math.nan, budget)
 
 
-def useless(facts: Mapping[str, Any], neural: str) -> str:
-    """Say why nothing can be decoded from the electrodes now, or nothing.
+def why_useless(status: EngineStatus | None, neural: str) -> str:
+    """Say why nothing can be decoded from the electrodes now; empty if it can.
 
     Parameters
     ----------
-    facts : mapping
-        What :meth:`EngineFacts.now` gave; empty if there is no engine.
+    status : EngineStatus or None
+        Of the engine, if there is one.
     neural : str
         Stream of the electrodes.
     """
-    stream = facts.get("streams", {}).get(neural)
-    if stream is None:
+    stream = None if status is None else status.stream(neural)
+    if status is None or stream is None:
         return "there is no engine yet"
-    if stream["status"] != "live":
-        return f"the stream of electrodes is {stream['status']}"
-    n_bad, n = len(facts["bad"]), len(facts["ch_names"])
+    if stream.status != "live":
+        return f"the stream of electrodes is {stream.status}"
+    n_bad, n = len(status.bad), len(status.ch_names)
     return f"{n_bad} of {n} channels are not to be trusted" if n_bad > MAX_BAD * n else ""

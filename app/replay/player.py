@@ -11,17 +11,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from earmark.app.config.modes import Mode
 from earmark.app.config.session import Config, ConfigError, parse_config
 from earmark.app.engine.events_file import parts, read_events
 from earmark.app.engine.signals import EngineSignals
-from earmark.app.engine.status import EngineFacts
+from earmark.app.engine.status import EngineMonitor
 from earmark.app.replay.paced_recording import Survey, Tape, TapeClock, survey
 from earmark.app.replay.recorded_engine import TapeEngine
 from earmark.app.replay.sound import TapeSound
 from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, changed, judge
 from earmark.app.replay.verify import Replay
-from earmark.app.session.sound import Trim
 from earmark.app.session.task import cue_words
+from earmark.app.status import Trim
 from earmark.devices.files.session_file import Consumed, Event, Noted, SessionFile
 from earmark.devices.files.session_run import CUES
 from earmark.kernels.errors import EarmarkError
@@ -66,9 +67,10 @@ class TapePlayer:
         if not self.path.is_file():
             raise ConfigError(f"{self.path}: no such file; name a recorded run, as DIR/run-1")
         files = [SessionFile(path) for path in parts(self.path)]
-        #: What the recording says of itself, its configuration, and the names of the talkers.
+        #: What the recording says of itself, its configuration, the names of the talkers, and what decisions did.
         self.about, self.config = files[0].about, _decoding(files[0])
         self.talkers = [str(name) for name in self.about.get("talkers", [])]
+        self.mode = _mode(files[0])
         found = [survey(file, CUES) for file in files]
         self._parts = [(file.path, one) for file, one in zip(files, found, strict=True) if not math.isnan(one.begin)]
         if not self._parts:
@@ -82,7 +84,7 @@ class TapePlayer:
         self.sound = TapeSound(self.config.sound, (home, home.parent), heard, self._say)
         self._to_tell, self._telling = deque(_events(self.path, found)), threading.Lock()
         #: Of the engine that is replayed now: what it says of itself, and what the operator told it; None without one.
-        self.facts: EngineFacts | None = None
+        self.monitor: EngineMonitor | None = None
         self.engine: TapeEngine | None = None
         #: How many engines were replaced so far.
         self.replaced = 0
@@ -131,11 +133,11 @@ class TapePlayer:
             self._thread.join()
         self.sound.stop()
 
-    def tell(self) -> None:
-        """Tell what was said until now; to be called now and then."""
-        self._tell(self.clock.now)
+    def log_events(self) -> None:
+        """Log the events of the recording until now; to be called now and then."""
+        self._log_events(self.clock.now)
 
-    def _tell(self, until: float) -> None:
+    def _log_events(self, until: float) -> None:
         with self._telling:
             while self._to_tell and self._to_tell[0][0] <= until:
                 at, words = self._to_tell.popleft()
@@ -195,7 +197,7 @@ class TapePlayer:
         neural = config.attention.neural
         engine = TapeEngine(config, tape.streams, self.sound.follow if self.about.get("steered") else _unheard)
         signals = EngineSignals(neural, tape.streams[neural].spec)
-        facts = EngineFacts(engine, signals.ring, lambda: max(self.clock.now, engine.at))
+        monitor = EngineMonitor(engine, signals.ring, lambda: max(self.clock.now, engine.at))
         differ = _differing(run)
 
         def passed(event: Event, at: float) -> None:
@@ -204,7 +206,7 @@ class TapePlayer:
                 self.sound.trim([Trim(*one) for one in zip(event.entry["trims_db"], event.entry["mutes"], strict=True)])
             elif isinstance(event, Consumed):
                 signals.take(event.stream, event.item)
-            self.engine, self.facts = engine, facts
+            self.engine, self.monitor = engine, monitor
             for words in next(differ):
                 self._say(f"{words}, from {at - self.begin:.1f} s on")
 
@@ -212,10 +214,10 @@ class TapePlayer:
         try:
             run.run(engine.give)
         finally:
-            self.engine = self.facts = None
+            self.engine = self.monitor = None
             signals.close()
         stopped, last = self.clock.stop.is_set(), path == self._parts[-1][0]
-        self._tell(math.inf if last and not stopped else self.clock.now)
+        self._log_events(math.inf if last and not stopped else self.clock.now)
         verdict = judge(run, stopped)
         alarm = verdict.status == DIFFERENT
         if alarm or (verdict.status == CUT_SHORT and last and not self.status):
@@ -243,6 +245,19 @@ def _decoding(file: SessionFile) -> Config:
     if config.decoder is None:
         raise ConfigError(f"{file.path} is no run, but a calibration, in which nothing was decided: choose a run")
     return config
+
+
+def _mode(file: SessionFile) -> Mode:
+    """Mode of a recorded run; the first recordings, all of closed loops, do not say it."""
+    said = file.about.get("mode", Mode.CLOSED.value)
+    try:
+        return Mode(said)
+    except ValueError:
+        known = ", ".join(Mode)
+        raise ConfigError(
+            f"{file.path} was recorded in mode {said!r}, but this version of Earmark knows {known}: replay it with the "
+            "version that recorded it"
+        ) from None
 
 
 def _unheard(decision: Decision, number: int) -> None:

@@ -51,7 +51,7 @@ class TapeStream(StreamStatus):
 
 
 class TapeEngine:
-    """Offers what :class:`earmark.app.engine.status.EngineFacts` reads of an engine; times are those of the recording.
+    """What :class:`earmark.app.engine.status.EngineMonitor` reads of an engine; times are those of the recording.
 
     Latencies are what the journal says they were: how quickly the replay computes is nobody's business.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +16,16 @@ from earmark.app.replay.player import TapePlayer
 from earmark.app.session.channel import Refused, Server
 from earmark.app.session.events import SessionEvents
 from earmark.app.session.requests import carry_out, offered
-from earmark.app.session.sound import on_board
-from earmark.devices.processes.board import Board
+from earmark.app.session.sound import sound_status
+from earmark.app.status import (
+    EngineProcessStatus,
+    EngineStatus,
+    SessionStatus,
+    State,
+    StatusBoard,
+    TaskStatus,
+    to_json,
+)
 
 #: Seconds between updates of the boards.
 BOARD_S = 0.1
@@ -43,7 +53,7 @@ class ReplaySession:
         self.ended = threading.Event()
         self.player = TapePlayer(recording, self.events.add)
         self._beat, self._closing = 0, threading.Event()
-        self._session, self._engine = Board(), Board()
+        self._session, self._engine = StatusBoard(SessionStatus), StatusBoard(EngineStatus)
         self._thread = threading.Thread(target=self._show, name="board", daemon=True)
         try:
             self.player.start()
@@ -78,47 +88,60 @@ class ReplaySession:
     def _show(self) -> None:
         while not self._closing.wait(BOARD_S):
             self._beat += 1
-            self.player.tell()
-            facts = self.player.facts
-            if facts is not None:
-                self._engine.write(_now(facts.now()))
-            self._session.write(self._facts())
+            self.player.log_events()
+            monitor = self.player.monitor
+            if monitor is not None:
+                self._engine.publish(_as_of_now(monitor.status()))
+            self._session.publish(self.status())
 
-    def _facts(self) -> dict[str, Any]:
+    def status(self) -> SessionStatus:
+        """Return what the replay is now."""
+        player, engine = self.player, self.player.engine
+        return SessionStatus(
+            time=pylsl.local_clock(),
+            beat=self._beat,
+            kind="replay",
+            state=State.REVIEW if player.over else State.PAUSED if player.clock.held else State.RUNNING,
+            mode=player.mode,
+            out=str(player.path.resolve().parent.parent),
+            talkers=tuple(player.talkers),
+            muted=player.sound.muted,
+            override=None if engine is None else engine.override,
+            trims=tuple(player.sound.trims),
+            decoder=False,
+            trained=False,
+            decoder_summary=None,
+            checks=(),
+            commands=tuple(offered(self)),
+            events=self.events.newest(),
+            engine=EngineProcessStatus(
+                alive=engine is not None,
+                pid=os.getpid(),
+                restarts=player.replaced,
+                board="" if player.over else self._engine.name,
+            ),
+            task=self._task(),
+            recording=None,
+            sound=sound_status(player.sound.audio),
+        )
+
+    def _task(self) -> TaskStatus:
         player = self.player
-        audio, engine = player.sound.audio, player.engine
         attend, next_cue_s, block = player.cue
-        found: dict[str, Any] = {
-            "time": pylsl.local_clock(),
-            "beat": self._beat,
-            "kind": "replay",
-            "state": "review" if player.over else "paused" if player.clock.held else "running",
-            "mode": player.about.get("mode", "closed"),
-            "out": str(player.path.resolve().parent.parent),
-            "talkers": player.talkers,
-            "muted": player.sound.muted,
-            "trims": [one._asdict() for one in player.sound.trims],
-            "override": None if engine is None else engine.override,
-            "commands": list(offered(self)),
-            "events": self.events.newest(),
-            "elapsed": min(player.clock.now, player.end) - player.begin,
-            "seconds": player.end - player.begin,
-            "attend": attend,
-            "next_cue_s": next_cue_s,
-            "block": block,
-            "n_blocks": sum(bool(name) for _, name in player.cues),
-            "complete": player.complete,
-            "failure": player.failure,
-            "engine": {
-                "alive": engine is not None,
-                "pid": os.getpid(),
-                "restarts": player.replaced,
-                "board": "" if player.over else self._engine.name,
-            },
-        }
-        if audio is not None:
-            found["audio"] = on_board(audio)
-        return found
+        return TaskStatus(
+            elapsed=min(player.clock.now, player.end) - player.begin,
+            seconds=player.end - player.begin,
+            attend=attend,
+            next_cue_s=math.nan if next_cue_s is None else next_cue_s,
+            block=block,
+            n_blocks=sum(bool(name) for _, name in player.cues),
+            waiting="",
+            question="",
+            complete=player.complete,
+            failure=player.failure,
+            recording_now=not player.over,
+            ending=False,
+        )
 
     # The channel
 
@@ -142,8 +165,8 @@ class ReplaySession:
             raise Refused("the replay is not paused" if paused else "the replay is paused already")
 
     def do_state(self) -> dict[str, Any]:
-        """Return what the board shows."""
-        return self._facts()
+        """Return what the board shows, as JSON."""
+        return to_json(self.status())
 
     def do_pause(self) -> None:
         """Hold everything, in silence."""
@@ -175,10 +198,9 @@ class ReplaySession:
         self.ended.set()
 
 
-def _now(facts: dict[str, Any]) -> dict[str, Any]:
-    """What was said at an instant of the recording, as if it were said now; ages are differences, and stay."""
-    behind = pylsl.local_clock() - facts["time"]
-    facts["time"] += behind
-    if facts["decision"] is not None:
-        facts["decision"]["time"] += behind
-    return facts
+def _as_of_now(status: EngineStatus) -> EngineStatus:
+    """Return what was said at an instant of the recording as if it were said now; ages are differences, and stay."""
+    now, decision = pylsl.local_clock(), status.decision
+    if decision is not None:
+        decision = replace(decision, time=decision.time + now - status.time)
+    return replace(status, time=now, decision=decision)

@@ -9,7 +9,7 @@ from typing import Any
 
 from earmark.app.config.sound import SoundConfig
 from earmark.app.engine.child import RAMP_S
-from earmark.app.session.sound import Trim
+from earmark.app.status import Trim
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.scene import LIVE, Prepared

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pylsl
 
+from earmark.app.status import Event
 from earmark.app.terminal.foreign import plain
 
 #: Newest events that a board shows.
@@ -18,8 +19,8 @@ class SessionEvents:
     """A numbered list that any thread may add to without waiting."""
 
     def __init__(self) -> None:
-        self._untold: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the sound
-        self._newest: deque[tuple[int, float, str]] = deque(maxlen=N_SHOWN)
+        self._unprinted: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the sound
+        self._newest: deque[Event] = deque(maxlen=N_SHOWN)
         self._n, self._lock = 0, threading.Lock()
 
     def add(self, text: str, at: float | None = None) -> None:
@@ -27,15 +28,15 @@ class SessionEvents:
         text = plain(text)
         with self._lock:
             self._n += 1
-            self._newest.append((self._n, pylsl.local_clock() if at is None else at, text))
-        self._untold.append(text)
+            self._newest.append(Event(self._n, pylsl.local_clock() if at is None else at, text))
+        self._unprinted.append(text)
 
-    def tell(self, say: Callable[[str], None]) -> None:
-        """Say what was not said before."""
-        while self._untold:
-            say(self._untold.popleft())
+    def poll(self) -> Iterator[str]:
+        """Yield the words of every event that was not polled before."""
+        while self._unprinted:
+            yield self._unprinted.popleft()
 
-    def newest(self) -> list[tuple[int, float, str]]:
-        """Number (from 1), LSL time and words of each."""
+    def newest(self) -> tuple[Event, ...]:
+        """Return the newest events, in order."""
         with self._lock:
-            return list(self._newest)
+            return tuple(self._newest)

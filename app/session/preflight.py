@@ -15,7 +15,7 @@ import numpy as np
 from earmark.app.config.session import Config, ConfigError, OutputConfig
 from earmark.app.engine.engine import Engine
 from earmark.app.engine.signals import RING_S
-from earmark.app.session.check import Check
+from earmark.app.status import Check
 from earmark.app.training.worth import decoder_words
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.files.decoder_folder import load_decoder

@@ -14,13 +14,13 @@ from earmark.app.config.protocol import Calibration, Cue, RunPlan
 from earmark.app.config.session import Config, ConfigError
 from earmark.app.engine.closed_loop import Loop
 from earmark.app.engine.events_file import NOTE, TRIM
-from earmark.app.engine.status import useless
-from earmark.app.session.check import Check
+from earmark.app.engine.status import why_useless
 from earmark.app.session.preflight import preflight
-from earmark.app.session.sound import SessionSound, Trim
-from earmark.app.session.states import NEXT, SessionError, State
+from earmark.app.session.sound import SessionSound
+from earmark.app.session.states import NEXT, SessionError
 from earmark.app.session.task import Part
 from earmark.app.session.training import refuse_short
+from earmark.app.status import Check, State, Trim
 from earmark.app.training.worth import decoder_words
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.files.decoder_folder import Facts
@@ -238,7 +238,7 @@ class Session:
             return "the sound is muted"
         if muted := [name for name, trim in zip(self.talkers, self.sound.trims, strict=True) if trim.mute]:
             return f"the operator muted {', '.join(muted)}"
-        return useless(self.part.loop.facts if self.part else {}, self._attention.neural)
+        return why_useless(self.part.loop.engine_status if self.part else None, self._attention.neural)
 
     def train(self) -> Facts:
         """Make a decoder of what was recorded, judged by cross-validation; ready if that succeeds, else idle.

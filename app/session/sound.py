@@ -6,9 +6,9 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from earmark.app.config.sound import SoundConfig
+from earmark.app.status import SoundStatus, Trim
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.outlets import SoundOutlets
 from earmark.devices.audio.prepare import prepare
@@ -19,22 +19,17 @@ from earmark.pipeline.nodes.envelope import EnvelopeConfig
 CUE_RAMP_S = 0.5
 
 
-class Trim(NamedTuple):
-    """What the operator does to one talker, on top of whatever steering does: a gain in dB, -40 to 0, and silence."""
-
-    db: float = 0.0
-    mute: bool = False
-
-
-def on_board(audio: AudioEngine) -> dict[str, Any]:
-    """Where others look at the sound, and how it is."""
-    return {
-        "status": audio.names.status,
-        "pcm": audio.names.pcm,
-        "playing": audio.playing,
-        "failure": audio.failure,
-        "restarts": audio.restarts,
-    }
+def sound_status(audio: AudioEngine | None) -> SoundStatus | None:
+    """Return what is published of the sound; None while nothing is played."""
+    if audio is None:
+        return None
+    return SoundStatus(
+        status=audio.names.status,
+        pcm=audio.names.pcm,
+        playing=audio.playing,
+        failure=audio.failure,
+        restarts=audio.restarts,
+    )
 
 
 class SessionSound:

@@ -1,24 +1,9 @@
-"""The states of a session, and what may come after what."""
+"""Which state of a session may come after which."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from earmark.app.status import State
 from earmark.kernels.errors import EarmarkError
-
-
-class State(StrEnum):
-    """Where a session stands."""
-
-    IDLE = "idle"
-    CHECKING = "checking"
-    CALIBRATING = "calibrating"
-    TRAINING = "training"
-    READY = "ready"
-    RUNNING = "running"
-    PAUSED = "paused"
-    REVIEW = "review"
-
 
 #: What may come after what. Ready means that there is a decoder and that it fits.
 NEXT: dict[State, frozenset[State]] = {

@@ -8,9 +8,10 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pylsl
 from pydantic import Field
@@ -18,14 +19,15 @@ from pydantic import Field
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Protocol
 from earmark.app.config.session import Config
+from earmark.app.engine.closed_loop import Loop
 from earmark.app.session.channel import Refused, Server
 from earmark.app.session.events import SessionEvents
 from earmark.app.session.requests import carry_out, offered
 from earmark.app.session.session import Session
-from earmark.app.session.sound import on_board
-from earmark.app.session.states import State
+from earmark.app.session.sound import sound_status
+from earmark.app.status import DecoderSummary, RecordingStatus, SessionStatus, State, StatusBoard, to_json
 from earmark.devices.audio.render import TRIM_DB
-from earmark.devices.processes.board import Board
+from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.processes.limits import check_limits
 
 #: Seconds between updates of the board, and between looks at the disk.
@@ -47,8 +49,8 @@ class Supervisor:
         For everything that is made; one session at a time.
     protocol : Protocol
         What calibrations and runs are like.
-    kind : str
-        What is shown to whoever looks: ``live`` or ``demo``.
+    kind : {'live', 'demo'}
+        Whether the listener is real, or simulated.
     ask : bool
         Whether somebody is there to answer questions.
     attend : callable, optional
@@ -65,21 +67,23 @@ class Supervisor:
         config: Config,
         folder: Path,
         protocol: Protocol,
-        kind: str = "live",
+        kind: Literal["live", "demo"] = "live",
         ask: bool = False,
         attend: Callable[[str], None] | None = None,
     ) -> None:
         check_limits()
         self.events = SessionEvents()
         self.session = Session(config, folder, self.events.add, ask=ask)
-        self.protocol, self._kind, self.attend = protocol, kind, attend
+        self.protocol, self.attend = protocol, attend
+        self._kind: Literal["live", "demo"] = kind
         folder.mkdir(parents=True, exist_ok=True)
         #: Set when somebody asked for the end of it all.
         self.ended = threading.Event()
-        self._disk: dict[str, Any] = {}
-        self._disk_at = 0.0
+        #: The recording when the disk was last looked at, and when that was.
+        self._disk: RecordingStatus | None = None
+        self._disk_at = -math.inf
         self._beat, self._stop = 0, threading.Event()
-        self._board = Board()
+        self._board = StatusBoard(SessionStatus)
         try:
             self._server = Server(
                 folder, partial(carry_out, self), {"board": self._board.name, "pid": os.getpid(), "kind": kind}
@@ -109,84 +113,60 @@ class Supervisor:
     def _show(self) -> None:
         while not self._stop.wait(BOARD_S):
             self._beat += 1
-            self._board.write(self._facts())
+            self._board.publish(self.status())
 
-    def _facts(self) -> dict[str, Any]:
-        session = self.session
-        part, audio, facts = session.part, session.sound.audio, session.facts
-        found: dict[str, Any] = {
-            "time": pylsl.local_clock(),
-            "beat": self._beat,
-            "kind": self._kind,
-            "state": session.state.value,
-            "mode": session.mode.value,
-            "out": str(session.out),
-            "talkers": session.talkers,
-            "muted": session.sound.muted,
-            "override": session.overridden,
-            "trims": [one._asdict() for one in session.sound.trims],
-            "decoder": session.decoder.is_dir(),
-            "trained": session.trained.exists(),
-            "checks": self._checks,
-            "commands": list(offered(self)),
-            "events": self.events.newest(),
-        }
-        if part is not None:
-            under_way = not part.wait(0)
-            found |= {
-                "elapsed": part.elapsed,
-                "seconds": part.seconds,
-                "attend": part.attend,
-                "next_cue_s": part.cues[0][0] - part.elapsed if part.cues else None,
-                "block": part.block,
-                "n_blocks": part.n_blocks,
-                "waiting": part.waiting,
-                "question": part.question,
-                "complete": part.complete,
-                "failure": part.failure,
-                "recording_now": under_way,
-                "ending": under_way and part.ending,
-                **part.loop.names,
-            }
-            found["recording"] |= self._room(part.loop.path.parent, found["recording"]["bytes"])
-        if facts is not None:
-            found["accuracy"] = {
-                "accuracy": facts.accuracy,
-                "chance_level": facts.chance_level,
-                "chance_limit": None if math.isnan(facts.chance_limit) else facts.chance_limit,
-                "n": facts.n_decisions,
-                "seconds": facts.seconds,
-            }
-        if audio is not None:
-            found["audio"] = on_board(audio)
-        return found
+    def status(self) -> SessionStatus:
+        """Return what the session is now."""
+        session, decoder = self.session, self.session.facts
+        part = session.part
+        return SessionStatus(
+            time=pylsl.local_clock(),
+            beat=self._beat,
+            kind=self._kind,
+            state=session.state,
+            mode=session.mode,
+            out=str(session.out),
+            talkers=tuple(session.talkers),
+            muted=session.sound.muted,
+            override=session.overridden,
+            trims=tuple(session.sound.trims),
+            decoder=session.decoder.is_dir(),
+            trained=session.trained.exists(),
+            decoder_summary=None if decoder is None else _summary(decoder),
+            checks=tuple(session.checks),
+            commands=tuple(offered(self)),
+            events=self.events.newest(),
+            engine=None if part is None else part.loop.engine_process,
+            task=None if part is None else part.status(),
+            recording=None if part is None else self._recording(part.loop),
+            sound=sound_status(session.sound.audio),
+        )
 
-    def _room(self, folder: Path, n_bytes: int) -> dict[str, Any]:
-        """How quickly the recording grows, and how much of the disk is left."""
-        now = time.monotonic()
+    def _recording(self, loop: Loop) -> RecordingStatus:
+        """Return the recording, how quickly it grows, and how much of the disk is left."""
+        recording, now = loop.recording, time.monotonic()
         if now - self._disk_at > DISK_S:
-            rate = max(0.0, n_bytes - self._disk.get("n_bytes", n_bytes)) / (now - self._disk_at)
+            before = recording.bytes if self._disk is None else self._disk.bytes
+            rate = max(0, recording.bytes - before) / (now - self._disk_at)
             try:
-                free = shutil.disk_usage(folder).free
-            except OSError:  # the folder was taken away, of which the recorder speaks
-                free = None
-            self._disk, self._disk_at = {"n_bytes": n_bytes, "bytes_per_s": rate, "free_bytes": free}, now
-        return self._disk
+                free = float(shutil.disk_usage(loop.path.parent).free)
+            except OSError:  # the folder was taken away, which the recorder reports
+                free = math.nan
+            self._disk, self._disk_at = replace(recording, bytes_per_s=rate, free_bytes=free), now
+        disk = self._disk
+        assert disk is not None
+        return replace(recording, bytes_per_s=disk.bytes_per_s, free_bytes=disk.free_bytes)
 
     # The channel
 
     def do_state(self) -> dict[str, Any]:
-        """Return what the board shows."""
-        return self._facts()
-
-    @property
-    def _checks(self) -> list[list[Any]]:
-        return [[one.what, one.ok, one.words, one.due] for one in self.session.checks]
+        """Return what the board shows, as JSON."""
+        return to_json(self.status())
 
     def do_check(self) -> list[list[Any]]:
         """Look at everything; return what was looked at, whether it is well, words, and whether it is only to do."""
         self.session.check(self.protocol.run.seconds)
-        return self._checks
+        return [[one.what, one.ok, one.words, one.due] for one in self.session.checks]
 
     def do_calibrate(self) -> None:
         """Begin the trials of the protocol."""
@@ -288,3 +268,13 @@ class Supervisor:
     def do_shutdown(self) -> None:
         """End the session."""
         self.ended.set()
+
+
+def _summary(facts: Facts) -> DecoderSummary:
+    return DecoderSummary(
+        accuracy=float(facts.accuracy),
+        chance_level=float(facts.chance_level),
+        chance_limit=float(facts.chance_limit),
+        n=facts.n_decisions,
+        seconds=float(facts.seconds),
+    )

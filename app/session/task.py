@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -13,6 +14,7 @@ import pylsl
 from earmark.app.config.protocol import Cue
 from earmark.app.engine.closed_loop import Loop
 from earmark.app.engine.events_file import ANSWER, NOTE
+from earmark.app.status import TaskStatus
 from earmark.devices.files.session_run import ATTEND, DISCARD
 from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.stream import Marker
@@ -135,6 +137,24 @@ class Part:
             return False
         self._redo.set()
         return True
+
+    def status(self) -> TaskStatus:
+        """Return how far it is."""
+        under_way = not self.wait(0)
+        return TaskStatus(
+            elapsed=self.elapsed,
+            seconds=self.seconds,
+            attend=self.attend,
+            next_cue_s=next((at - self.elapsed for at, _ in self.cues[:1]), math.nan),
+            block=self.block,
+            n_blocks=self.n_blocks,
+            waiting=self.waiting,
+            question=self.question,
+            complete=self.complete,
+            failure=self.failure,
+            recording_now=under_way,
+            ending=under_way and self.ending,
+        )
 
     def _work(self) -> None:
         wrong, whole = "", False

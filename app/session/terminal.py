@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from earmark.app.session.session import Session
     from earmark.app.session.supervisor import Supervisor
+    from earmark.app.status import EngineStatus, SessionStatus
     from earmark.app.terminal.keyboard import Keyboard
+    from earmark.devices.audio.control_block import Status
 
 #: Seconds between looks.
 LOOK_S = 0.1
@@ -36,7 +38,7 @@ class Screen:
     """
 
     def __init__(self, supervisor: Supervisor, keyboard: Keyboard) -> None:
-        self._session, self._events, self._ended = supervisor.session, supervisor.events, supervisor.ended
+        self._supervisor, self._session, self._ended = supervisor, supervisor.session, supervisor.ended
         self._keyboard = keyboard
         self._asked, self._typed = "", ""
 
@@ -53,17 +55,23 @@ class Screen:
                     self._session.stop()
                 for key in self._keyboard.wait(LOOK_S):
                     self._press(key)
-                self.tell()
+                self.print_events()
                 if line and console.is_terminal:
                     asked = f"{self._question} {self._typed}▏" if self._question else ""
-                    live.update(Text(asked or status_line(self._session), overflow="fold", no_wrap=False), refresh=True)
-        self.tell()
+                    live.update(Text(asked or self._line(), overflow="fold", no_wrap=False), refresh=True)
+        self.print_events()
 
-    def tell(self) -> None:
+    def _line(self) -> str:
+        part, audio = self._session.part, self._session.sound.audio
+        engine = None if part is None else part.loop.engine_status
+        return status_line(self._supervisor.status(), engine, None if audio is None else audio.status())
+
+    def print_events(self) -> None:
         """Print the events so far."""
         from earmark.app.terminal.console import say
 
-        self._events.tell(say)
+        for text in self._supervisor.events.poll():
+            say(text)
 
     @property
     def _question(self) -> str:
@@ -103,7 +111,8 @@ class Screen:
 
 def press(session: Session, key: str) -> str:
     """Do what a key says; return that in words, or nothing if the key has no meaning."""
-    from earmark.app.session.states import SessionError, State
+    from earmark.app.session.states import SessionError
+    from earmark.app.status import State
 
     try:
         match key:
@@ -127,37 +136,43 @@ def press(session: Session, key: str) -> str:
     return ""
 
 
-def status_line(session: Session) -> str:
-    """Say what is now: time, cue, posterior, gains, age of the newest decision, misses."""
+def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Status | None) -> str:
+    """Say what is now: time, cue, posterior, gains, age of the newest decision, misses.
+
+    Parameters
+    ----------
+    session : SessionStatus
+    engine : EngineStatus or None
+        Of the engine, if it has said anything.
+    sound : Status or None
+        Of the audio process, while there is one.
+    """
     import numpy as np
-    import pylsl
 
     from earmark.app.terminal.console import clock
 
-    part, audio = session.part, session.sound.audio
-    if part is None or audio is None:
+    task = session.task
+    if task is None or sound is None:
         return str(session.state)
-    facts, status = part.loop.facts, audio.status()
-    said = [f"{session.state} {clock(part.elapsed)} of {clock(part.seconds)}"]
-    if part.cues or part.attend:
-        said.append(f"cue {part.attend or 'rest'}")
-    if part.cues:
-        said.append(f"{part.cues[0][0] - part.elapsed:.0f} s left")
-    if part.ending:
+    said = [f"{session.state} {clock(task.elapsed)} of {clock(task.seconds)}"]
+    if np.isfinite(task.next_cue_s) or task.attend:
+        said.append(f"cue {task.attend or 'rest'}")
+    if np.isfinite(task.next_cue_s):
+        said.append(f"{task.next_cue_s:.0f} s left")
+    if task.ending:
         said.append("ending: the recording is completed")
-    elif not part.loop.names["engine"]["alive"]:
+    elif session.engine is None or not session.engine.alive:
         said.append("NO ENGINE: gains hold, then go to neutral")
-    elif decision := facts.get("decision"):
-        share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision["probability"], strict=True)]
-        said += [", ".join(share), f"{decision['situation']}, {pylsl.local_clock() - decision['time']:.1f} s old"]
-    gains = [f"{gain:+.1f}" if np.isfinite(gain) else "-∞" for gain in status.gains_db[: len(session.talkers)]]
+    elif engine is not None and (decision := engine.decision) is not None:
+        share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision.probability, strict=True)]
+        said += [", ".join(share), f"{decision.situation}, {session.time - decision.time:.1f} s old"]
+    gains = [f"{gain:+.1f}" if np.isfinite(gain) else "-∞" for gain in sound.gains_db[: len(session.talkers)]]
     said.append(f"gains {' '.join(gains)} dB")
-    counts = facts.get("decisions", {"n": 0, "dropped": 0})
-    if counts["n"]:
-        said.append(f"{counts['dropped']} of {counts['n']} decisions late")
-    said.append(f"{status.xruns} xruns")
-    if bad := facts.get("bad"):
-        said.append(f"{len(bad)} channels masked")
-    if session.sound.muted:
+    if engine is not None and engine.decisions.n:
+        said.append(f"{engine.decisions.dropped} of {engine.decisions.n} decisions late")
+    said.append(f"{sound.xruns} xruns")
+    if engine is not None and engine.bad:
+        said.append(f"{len(engine.bad)} channels masked")
+    if session.muted:
         said.append("MUTED")
     return " · ".join(said)

@@ -1,12 +1,8 @@
-"""A board: what a process says of itself, as one object in shared memory that others read and nobody waits for."""
+"""A board: one text in shared memory that a process replaces now and then, and others read without waiting."""
 
 from __future__ import annotations
 
-import json
-import math
 import zlib
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -19,15 +15,16 @@ ROOM = 1 << 18
 
 
 class Board:
-    """One JSON object with one writer and any number of readers.
+    """One text with one writer and any number of readers, who see it whole or not at all.
 
-    As in :class:`earmark.devices.audio.control_block.Seqlock`, a sequence number is odd while the object is written,
-    and a checksum finds what was torn.
+    As in :class:`earmark.devices.audio.control_block.Seqlock`, a sequence number is odd while the text is written, and
+    a checksum finds a torn one. What the text means is up to those who use the board, as
+    :class:`earmark.app.status.StatusBoard` does.
 
     Parameters
     ----------
     name : str or None
-        Segment to attach to; None makes a new one, whose object is empty.
+        Segment to attach to; None makes a new one, whose text is empty.
     room : int
         Bytes of text that a new one has room for.
 
@@ -43,22 +40,21 @@ class Board:
         if name is None:
             self._head[3] = room
         self._text = self._segment.array(int(self._head[3]), np.uint8, _HEADER)
-        self._seen, self._value = 0, dict[str, Any]()
+        self._seen, self._value = 0, b""
 
     @property
     def name(self) -> str:
         """By which others attach."""
         return self._segment.name
 
-    def write(self, value: Mapping[str, Any]) -> None:
-        """Replace the object; to be called by one thread of one process. What is not finite becomes null.
+    def write(self, text: bytes) -> None:
+        """Replace the text; to be called by one thread of one process.
 
         Raises
         ------
         ValueError
             If it is larger than the board.
         """
-        text = json.dumps(_finite(value), allow_nan=False).encode()
         if len(text) > len(self._text):
             raise ValueError(f"{len(text):,} bytes do not fit on a board of {len(self._text):,}: make it larger")
         self._head[0] = (int(self._head[0]) + 1) | 1  # a writer before us may have died in here
@@ -66,15 +62,15 @@ class Board:
         self._text[: len(text)] = np.frombuffer(text, np.uint8)
         self._head[0] += 1
 
-    def read(self) -> dict[str, Any]:
-        """Return the newest object that could be read whole; it must not be changed."""
+    def read(self) -> bytes:
+        """Return the newest text that could be read whole: the same object as before if there is no newer one."""
         number = int(self._head[0])
         if number == self._seen or number % 2:
             return self._value
         length, check = int(self._head[1]), int(self._head[2])
         text = self._text[:length].tobytes()
         if int(self._head[0]) == number and zlib.crc32(text) == check:
-            self._seen, self._value = number, json.loads(text)
+            self._seen, self._value = number, text
         return self._value
 
     def close(self) -> None:
@@ -82,16 +78,3 @@ class Board:
         self.read()
         self._head, self._text = np.array([self._seen, 0, 0, 0]), np.zeros(0, np.uint8)  # for a thread that just looks
         self._segment.close()
-
-
-def _finite(value: Any) -> Any:
-    """JSON has neither NaN nor infinity."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _finite(value.tolist())
-    return value

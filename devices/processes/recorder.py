@@ -244,6 +244,11 @@ class Recorder:
         return self._ring.waiting
 
     @property
+    def alarm(self) -> str:
+        """Everything that was wrong at the last :meth:`watch`, in words; empty while all is well."""
+        return "; ".join(sorted(self._alarms))
+
+    @property
     def unwritten(self) -> int:
         """Bytes in shared memory that are not written yet: those that outlive who hands them over."""
         return self._ring.written - self._ring.read

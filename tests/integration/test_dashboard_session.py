@@ -139,7 +139,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     )
     assert "training" in {state for state, _ in seen}
     assert ["✓", "▶", "3", "4"] not in [steps for _, steps in seen], "never a step back"
-    assert shown.now.accuracy.n > 0
+    assert shown.now.decoder_summary.n > 0
     until(lambda: shown.calibration._facts.count() > 0)
 
     # The loop, free: the listener attends to whom is clicked, and the sound follows

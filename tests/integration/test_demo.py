@@ -59,11 +59,11 @@ def meddle(folder, process):
     while (state := client.send("state"))["state"] != "running":
         if state["state"] == "calibrating":  # as somebody who cannot wait; it may have ended since
             with pytest.raises(ChannelError, match=r"obey the cues|no run is under way") as refused:
-                client.send("attend", talker="Ada" if state.get("attend") == "Joe" else "Joe")
+                client.send("attend", talker="Ada" if (state["task"] or {}).get("attend") == "Joe" else "Joe")
             refusals.append(str(refused.value))
         time.sleep(0.2)
     assert any("obey the cues" in words for words in refusals)
-    while not client.send("state")["recording_now"]:
+    while not client.send("state")["task"]["recording_now"]:
         time.sleep(0.2)
     time.sleep(3)
     client.send("note", text="a <b>cough</b>")

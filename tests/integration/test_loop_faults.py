@@ -6,6 +6,7 @@ fault made it stutter.
 
 import contextlib
 import itertools
+import math
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from sound_servers import jack
 from earmark.app.config.session import parse_config
 from earmark.app.engine.closed_loop import Loop
 from earmark.app.replay.verify import Replay
+from earmark.app.status import DecisionStatus
 from earmark.devices.audio.control_block import PLAYING
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.outlets import SoundOutlets
@@ -94,10 +96,16 @@ class Rig:
 
     @property
     def engine_pid(self):
-        return self.loop.names["engine"]["pid"]
+        return self.loop.engine_process.pid
 
     def decision(self):
-        return self.loop.facts.get("decision") or {"situation": "", "n": 0}
+        status = self.loop.engine_status
+        return (status and status.decision) or DecisionStatus(0, math.nan, (), (), -1, (), "")
+
+    @property
+    def beat(self):
+        status = self.loop.engine_status
+        return 0 if status is None else status.beat
 
     def wait_for(self, condition, seconds=40.0):
         end = time.monotonic() + seconds
@@ -108,8 +116,8 @@ class Rig:
 
     def wait_until_steered(self):
         """Gains that no neutral mix has, from a decision that is new."""
-        n = self.decision()["n"]
-        self.wait_for(lambda: self.decision()["n"] > n + 1 and self.decision()["situation"] == STEERED)
+        n = self.decision().n
+        self.wait_for(lambda: self.decision().n > n + 1 and self.decision().situation == STEERED)
         self.wait_for(lambda: abs(self.gains[0] - self.gains[1]) > 1.0)
 
     def wait_until_neutral(self):
@@ -190,7 +198,7 @@ def test_sender_killed_and_back(about, source_id):
         with closed_loop(*about) as rig:
             rig.wait_until_steered()
             first.kill()
-            rig.wait_for(lambda: "stream lost" in rig.decision()["situation"])
+            rig.wait_for(lambda: "stream lost" in rig.decision().situation)
             rig.wait_until_neutral()
             stack.enter_context(sender("plain", source_id))
             rig.wait_until_steered()
@@ -247,12 +255,12 @@ def test_the_spare_engine_takes_over_and_another_spare_is_there(about, source_id
 def test_nobody_obeys_a_signal_to_end_or_to_pause_that_is_not_from_the_supervisor(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
-        pids = rig.engine_pid, rig.loop.names["recording"]["pid"], rig.audio.status().pid
+        pids = rig.engine_pid, rig.loop.recording.pid, rig.audio.status().pid
         for pid in pids:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTSTP):
                 os.kill(pid, number)
         rig.wait_until_steered()
-        assert pids == (rig.engine_pid, rig.loop.names["recording"]["pid"], rig.audio.status().pid)
+        assert pids == (rig.engine_pid, rig.loop.recording.pid, rig.audio.status().pid)
     rig.check_sound()
     assert not rig.said("ALARM")
     _, gaps = check_tiling(consumed(rig.loop.path))
@@ -268,7 +276,7 @@ def test_an_engine_comes_back_to_the_sender_that_it_had_though_a_twin_of_it_is_t
                 assert time.monotonic() < end
             pid = rig.engine_pid
             os.kill(pid, signal.SIGKILL)
-            rig.wait_for(lambda: rig.engine_pid not in (pid, None) and rig.loop.facts.get("beat"))
+            rig.wait_for(lambda: rig.engine_pid not in (pid, None) and rig.beat)
             rig.wait_until_steered()
     assert rig.loop.restarts == 1
     assert not rig.said("more than one LSL stream")
@@ -278,13 +286,13 @@ def test_recorder_killed_is_replaced_and_nothing_is_missing(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
         for _ in range(2):
-            pid = rig.loop.names["recording"]["pid"]
+            pid = rig.loop.recording.pid
             os.kill(pid, signal.SIGKILL)
-            rig.wait_for(lambda gone=pid: rig.loop.names["recording"]["pid"] != gone)
+            rig.wait_for(lambda gone=pid: rig.loop.recording.pid != gone)
         rig.wait_until_steered()
     rig.check_sound()
     assert rig.said("ALARM: the recorder died and was replaced")
-    assert rig.loop.names["recording"]["restarts"] == 2
+    assert rig.loop.recording.restarts == 2
     _, gaps = check_tiling(consumed(rig.loop.path))
     assert not gaps
     file = SessionFile(rig.loop.path)
@@ -314,11 +322,11 @@ def slow(tmp_path, monkeypatch):
 def test_decoder_too_slow_is_left_out_gains_hold_and_then_go_to_neutral(about, source_id, slow):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_for(lambda: rig.said("there is no quicker decoder"))
-        rig.wait_for(lambda: rig.decision()["situation"].startswith(("waiting", "neutral")))
+        rig.wait_for(lambda: rig.decision().situation.startswith(("waiting", "neutral")))
         time.sleep(1.0)
         assert np.abs(rig.gains).max() < 0.01
-        counts = rig.loop.facts["decisions"]
-        assert counts["dropped"] >= 3
+        counts = rig.loop.engine_status.decisions
+        assert counts.dropped >= 3
         rig.audio.override([3.0, -9.0])  # what the operator wants does not wait for the decoder
         rig.wait_for(lambda: np.allclose(rig.gains, [3.0, -9.0]))
     rig.check_sound()
@@ -335,16 +343,17 @@ def test_decoder_too_slow_gives_way_to_its_fallback(about, source_id, slow, tmp_
     with sender("plain", source_id), closed_loop(*about, more='fallback = "quick"') as rig:
         rig.wait_for(lambda: rig.said("the fallback decoder takes over"))
         rig.wait_until_steered()
-        dropped = rig.loop.facts["decisions"]["dropped"]
+        dropped = rig.loop.engine_status.decisions.dropped
         rig.wait_until_steered()
-        assert rig.loop.facts["decisions"] == rig.loop.facts["decisions"] | {"dropped": dropped, "demoted": 1}
+        counts = rig.loop.engine_status.decisions
+        assert (counts.dropped, counts.demoted) == (dropped, 1)
     rig.check_sound()
     assert STEERED in [one.situation for one in decisions(rig.loop.path)]
 
 
 def test_burst_of_nan_on_all_channels_is_masked_and_the_mix_neutral_until_it_is_over(about, source_id):
     with sender("nan-burst", source_id), closed_loop(*about) as rig:
-        rig.wait_for(lambda: "bad channels" in rig.decision()["situation"])
+        rig.wait_for(lambda: "bad channels" in rig.decision().situation)
         rig.wait_until_neutral()
         rig.wait_until_steered()
     rig.check_sound()
@@ -388,7 +397,9 @@ def test_disk_full_raises_an_alarm_steering_goes_on_and_nothing_is_lost_once_the
                     file.flush()
             rig.wait_for(lambda: rig.said("No space left"))
             rig.wait_until_steered()
+            assert "No space left" in rig.loop.recording.alarm
             ballast.unlink()
+            rig.wait_for(lambda: not rig.loop.recording.alarm)
             time.sleep(1.0)
         rig.check_sound()
         _, gaps = check_tiling(consumed(rig.loop.path))
@@ -452,7 +463,7 @@ def test_an_engine_that_keeps_dying_is_given_a_rest_and_sound_goes_on(about, sou
     monkeypatch.setattr("earmark.app.engine.closed_loop.MAX_RESTARTS", 2)
     with sender("plain", source_id), closed_loop(*about) as rig:
         for _ in range(3):
-            rig.wait_for(lambda: rig.loop.names["engine"]["alive"] and rig.loop.facts.get("beat", 0))
+            rig.wait_for(lambda: rig.loop.engine_process.alive and rig.beat)
             pid = rig.engine_pid
             os.kill(pid, signal.SIGKILL)
             rig.wait_for(lambda gone=pid: rig.engine_pid != gone)
@@ -470,7 +481,7 @@ def test_a_recording_deleted_under_way_raises_an_alarm_and_is_whole_again(about,
         rig.loop.path.unlink()
         rig.wait_for(lambda: rig.said("was deleted, renamed or replaced while it was recorded"))
         rig.wait_until_steered()
-        os.kill(rig.loop.names["recording"]["pid"], signal.SIGKILL)
+        os.kill(rig.loop.recording.pid, signal.SIGKILL)
         rig.wait_until_steered()
     rig.check_sound()
     _, gaps = check_tiling(consumed(rig.loop.path))
@@ -503,8 +514,8 @@ def test_sound_device_gone_the_loop_goes_on_without_and_says_so(about, source_id
 
 def test_nobody_is_left_when_the_loop_has_ended(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
-        pids = rig.engine_pid, rig.loop.names["recording"]["pid"], rig.audio.status().pid
-        board = rig.loop.names["engine"]["board"]
+        pids = rig.engine_pid, rig.loop.recording.pid, rig.audio.status().pid
+        board = rig.loop.engine_process.board
         assert all(map(running, pids))
         assert os.path.exists(f"/dev/shm/{board}")
     assert not any(map(running, pids))

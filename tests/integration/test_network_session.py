@@ -118,8 +118,8 @@ def speech(source_id):
 def test_answers_steer_are_recorded_and_replayed(tmp_path, source_id, folders, compiled):
     with sender("plain", source_id), closed_loop(tmp_path, source_id, folders / "network", more=BOTH) as rig:
         rig.wait_until_steered()
-        counts = rig.loop.facts["decisions"]
-        assert counts["scored_by"] == "onnx"
+        counts = rig.loop.engine_status.decisions
+        assert counts.scored_by == "onnx"
         assert rig.said("network: onnx on CPU, float32, within")
     rig.check_sound()
     run = Replay(SessionFile(rig.loop.path))
@@ -135,11 +135,11 @@ def test_answers_steer_are_recorded_and_replayed(tmp_path, source_id, folders, c
     (tmp_path / "watched").mkdir()
     networks = set()
     with ReplaySession(rig.loop.path, tmp_path / "watched") as session:
-        while (state := session.do_state())["state"] != "review":
-            if (facts := session.player.facts) is not None:
-                networks.add(facts.now()["decisions"]["scored_by"])
+        while (state := session.status()).state != "review":
+            if (monitor := session.player.monitor) is not None:
+                networks.add(monitor.status().decisions.scored_by)
             time.sleep(0.05)
-        assert state["events"][-1][2].endswith("identical: the replay gave the live output, bit for bit")
+        assert state.events[-1].text.endswith("identical: the replay gave the live output, bit for bit")
     assert networks - {""} == {"onnx"}
 
 

@@ -19,6 +19,7 @@ from earmark.app.engine.closed_loop import Loop
 from earmark.app.replay.session import ReplaySession
 from earmark.app.replay.sound import Whereabouts
 from earmark.app.session.channel import ADDRESS, ChannelError, Client, is_served
+from earmark.app.status import EngineStatus, SessionStatus, StatusBoard, Trim
 from earmark.devices.audio.control_block import Seqlock, Status
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.outlets import SoundOutlets
@@ -26,7 +27,6 @@ from earmark.devices.audio.prepare import prepare
 from earmark.devices.files import xdf
 from earmark.devices.files.decoder_folder import Facts, save_decoder
 from earmark.devices.files.session_file import Noted, SessionFile
-from earmark.devices.processes.board import Board
 from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.decoders.linear import LinearDecoder
@@ -96,7 +96,7 @@ def run(tmp_path_factory):
         loop.start()
         cues.push(Marker(pylsl.local_clock(), "attend:Joe"))
         begun, told = time.monotonic(), False
-        while time.monotonic() < begun + SECONDS or loop.facts.get("decision", {}).get("situation") != "steered":
+        while time.monotonic() < begun + SECONDS or not steered(loop.engine_status):
             assert time.monotonic() < begun + 60, events
             if not told and time.monotonic() > begun + SECONDS / 2:
                 cues.push(Marker(pylsl.local_clock(), "attend:Ada"))
@@ -108,6 +108,10 @@ def run(tmp_path_factory):
     audio.stop()
     outlets.stop()
     return home / "run-1"
+
+
+def steered(engine):
+    return engine is not None and engine.decision is not None and engine.decision.situation == "steered"
 
 
 def copied(run, tmp_path):
@@ -124,7 +128,7 @@ def wait_for(condition, seconds=60.0):
 
 
 def said(session):
-    return [words for _, _, words in session.do_state()["events"]]
+    return [event.text for event in session.status().events]
 
 
 class Watched:
@@ -145,10 +149,10 @@ class Watched:
         wait_for(lambda: is_served(folder) or self.process.poll() is not None)
         assert self.process.poll() is None, self.process.stdout.read()
         self.client = Client(folder)
-        self.board = Board(json.loads((folder / ADDRESS).read_text())["board"])
+        self.board = StatusBoard(SessionStatus, json.loads((folder / ADDRESS).read_text())["board"])
 
     def engine(self):
-        return wait_for(lambda: self.board.read().get("engine"))["board"]
+        return wait_for(self.board.read).engine.board
 
     def __enter__(self):
         return self
@@ -165,25 +169,25 @@ def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
     recorded = [item for item in replayed(run / "loop.xdf")["attend"] if isinstance(item, Decision)]
     found, gains, cued, trims = {}, [], set(), []
     with Watched(run, tmp_path / "watched") as watched:
-        engine = Board(watched.engine())
-        status = Seqlock(Status, wait_for(lambda: watched.board.read().get("audio"))["status"])
-        while (state := watched.board.read()).get("state") != "review":
+        engine = StatusBoard(EngineStatus, watched.engine())
+        status = Seqlock(Status, wait_for(lambda: watched.board.read().sound).status)
+        while (state := watched.board.read()).state != "review":
             assert watched.process.poll() is None
-            cued.add(state.get("attend"))
-            if state.get("trims") and state["trims"] not in trims:
-                trims.append(state["trims"])
-            facts = engine.read()
-            if facts and (decision := facts["decision"]):
-                found[decision["n"]] = decision
-                gains.append((decision["gains"], list(status.read().gains_db[:2])))
-                assert facts["neural"] == "eeg"
-                assert {one["status"] for one in facts["streams"].values()} == {"live"}
-                latency = facts["latency"]["p50"]
+            cued.add(state.task.attend)
+            if state.trims and state.trims not in trims:
+                trims.append(state.trims)
+            seen = engine.read()
+            if seen and (decision := seen.decision):
+                found[decision.n] = decision
+                gains.append((decision.gains, list(status.read().gains_db[:2])))
+                assert seen.neural == "eeg"
+                assert {one.status for one in seen.streams} == {"live"}
+                latency = seen.latency.p50
             time.sleep(0.02)
-        assert state["kind"] == "replay"
-        assert state["complete"]
-        assert not state["failure"]
-        words = [text for _, _, text in state["events"]]
+        assert state.kind == "replay"
+        assert state.task.complete
+        assert not state.task.failure
+        words = [event.text for event in state.events]
         status.close()
         engine.close()
         watched.client.send("shutdown")
@@ -192,15 +196,14 @@ def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
     assert len(found) > len(recorded) / 2 > 5
     for number, decision in found.items():
         then = recorded[number - 1]
-        assert decision["probability"] == list(then.probability)
-        assert decision["gains"] == list(then.gains)
-        assert decision["talker"] == then.talker
-        assert decision["situation"] == then.situation
-        np.testing.assert_array_equal(np.array(decision["scores"], float), then.scores)
+        assert decision.probability == tuple(then.probability)
+        assert decision.gains == tuple(then.gains)
+        assert decision.talker == then.talker
+        assert decision.situation == then.situation
+        np.testing.assert_array_equal(decision.scores, then.scores)
     assert any(np.allclose(asked, heard, atol=0.01) and heard[0] != heard[1] for asked, heard in gains), "followed"
     assert {"Joe", "Ada"} <= cued
-    untouched, turned_down = [{"db": 0.0, "mute": False}] * 2, [{"db": -4.0, "mute": False}, {"db": 0.0, "mute": True}]
-    assert trims == [untouched, turned_down], "what the operator did then"
+    assert trims == [(Trim(), Trim()), (Trim(-4.0), Trim(mute=True))], "what the operator did then"
     turned = [(asked[0] - 4, heard[0]) for asked, heard in gains if heard[1] == -np.inf]
     assert gains[-1][1][1] == -np.inf
     assert any(abs(heard - wanted) < 0.01 for wanted, heard in turned), "on top of what is asked for"
@@ -234,18 +237,18 @@ def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_pat
     with ReplaySession(run / "loop.xdf", tmp_path) as session:
         client, together = Client(tmp_path), in_step(session)
         assert client.about["kind"] == "replay"
-        wait_for(lambda: session.do_state()["elapsed"] > 3.5)
+        wait_for(lambda: session.status().task.elapsed > 3.5)
         assert max(session.player.sound.audio.status().out_peak) > 0.001, "heard"
         wait_for(together)
         client.send("pause")
         engine = session.player.engine
         wait_for(lambda: max(session.player.sound.audio.status().out_peak) < 1e-4)
-        before = client.send("state"), engine.ledger.n, engine.beat, session.player.facts.now()
+        before = client.send("state"), engine.ledger.n, engine.beat, session.player.monitor.status()
         time.sleep(1.5)
-        after = client.send("state"), engine.ledger.n, engine.beat, session.player.facts.now()
+        after = client.send("state"), engine.ledger.n, engine.beat, session.player.monitor.status()
         assert before[1:3] == after[1:3]
-        assert before[0]["elapsed"] == after[0]["elapsed"]
-        assert before[3]["streams"] == after[3]["streams"], "ages, too"
+        assert before[0]["task"]["elapsed"] == after[0]["task"]["elapsed"]
+        assert repr(before[3].streams) == repr(after[3].streams), "ages, too"
         assert after[0]["state"] == "paused"
         with pytest.raises(ChannelError, match="paused already"):
             client.send("pause")
@@ -256,7 +259,7 @@ def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_pat
             client.send("master", db=6.0)
         client.send("mute")
         client.send("resume")
-        wait_for(lambda: session.do_state()["elapsed"] > before[0]["elapsed"] + 0.5)
+        wait_for(lambda: session.status().task.elapsed > before[0]["task"]["elapsed"] + 0.5)
         assert client.send("state")["muted"]
         assert max(session.player.sound.audio.status().out_peak) < 1e-4, "muted is muted"
         client.send("mute", on=False)
@@ -292,9 +295,9 @@ def test_what_differs_raises_an_alarm_at_once(run, tmp_path):
     with ReplaySession(place, tmp_path / "copy") as session:
         assert any(words.startswith("ALARM: loop.xdf is damaged: bytes ") for words in said(session))
         wait_for(lambda: any("is not bit for bit what ran live, from" in words for words in said(session)))
-        wait_for(lambda: session.do_state()["state"] == "review")
+        wait_for(lambda: session.status().state == "review")
         assert said(session)[-1].startswith("ALARM: Replay of loop.xdf: the recording is damaged"), "after the first"
-        assert "damaged" in session.do_state()["failure"]
+        assert "damaged" in session.status().task.failure
         assert session.player.status == 3
 
 
@@ -304,7 +307,7 @@ def test_what_was_cut_short_is_replayed_as_far_as_it_goes(run, tmp_path):
     (place / "loop.xdf").write_bytes(data[: len(data) // 3])
     with ReplaySession(place, tmp_path / "copy") as session:
         assert any("was cut short: the replay ends where it does" in words for words in said(session))
-        wait_for(lambda: session.do_state()["state"] == "review")
+        wait_for(lambda: session.status().state == "review")
         assert said(session)[-1].endswith("identical as far as it goes, bit for bit: the recording was cut short")
         assert session.player.status == 4
 
@@ -371,7 +374,7 @@ def test_without_sound_it_goes_on_and_says_so(run, tmp_path, monkeypatch, change
     with ReplaySession(run, tmp_path) as session:
         assert any(words in one for one in said(session)), said(session)
         wait_for(lambda: session.player.engine is not None and session.player.engine.decision is not None)
-        assert session.do_state()["state"] == "running"
+        assert session.status().state == "running"
 
 
 def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbot, qapp, monkeypatch):

@@ -26,9 +26,9 @@ from sound_scenes import running, wait_until
 
 from earmark.app.engine.events_file import read_events
 from earmark.app.session.channel import ADDRESS, ChannelError, Client, is_served
+from earmark.app.status import SessionStatus, StatusBoard
 from earmark.devices.audio.control_block import Seqlock, Status
 from earmark.devices.files.session_file import Consumed, SessionFile
-from earmark.devices.processes.board import Board
 from earmark.devices.simulate.listener import PRESETS
 from earmark.devices.simulate.live import ListenerProcess, LiveConfig
 from earmark.devices.sources.lsl import Outlet
@@ -323,7 +323,7 @@ class Serving:
 
 def loud(folder, state):
     """Gains that the listener hears, dB."""
-    status = Seqlock(Status, state["audio"]["status"])
+    status = Seqlock(Status, state["sound"]["status"])
     found = [round(float(gain), 1) for gain in status.read().gains_db[:2]]
     status.close()
     return found
@@ -346,7 +346,7 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         client.send("trim", talker="Ada", mute=False)
         assert all(ok for _, ok, *_ in client.send("check"))
         place = client.send("run", mode="closed", seconds=600.0)
-        serving.wait_for(lambda state: state["engine"]["alive"] and state["attend"] == "Ada")
+        serving.wait_for(lambda state: state["task"] and state["engine"]["alive"] and state["task"]["attend"] == "Ada")
         for wrong in ({"talker": 2}, {"talker": "Bob"}):
             with pytest.raises(ChannelError, match=r"there is no talker .*, but 0 or Joe, 1 or Ada"):
                 client.send("override", **wrong)
@@ -373,15 +373,15 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         assert (state["state"], state["override"]) == ("paused", None)
         client.send("resume")
         client.send("mute")
-        board = Board(json.loads((folder / ADDRESS).read_text())["board"])
+        board = StatusBoard(SessionStatus, json.loads((folder / ADDRESS).read_text())["board"])
         end = time.monotonic() + 10
-        while not (board.read().get("muted") and board.read()["recording"]["bytes"] > 100_000):
+        while not ((status := board.read()) and status.muted and status.recording.bytes > 100_000):
             assert time.monotonic() < end
             time.sleep(0.05)
         board.close()
         client.send("stop")
         state = serving.wait_for(lambda state: state["state"] == "review")
-        assert state["failure"] == ""
+        assert state["task"]["failure"] == ""
         client.send("trim", talker="Ada", mute=True)
         done = earmark("control", folder, "run", "seconds=600")
         assert done.returncode == 1, "what is wrong is said, and nothing begins"
@@ -416,11 +416,11 @@ def test_a_supervisor_killed_takes_all_its_processes_and_its_memory_along(calibr
     with Serving(path) as serving:
         assert all(ok for _, ok, *_ in serving.client.send("check"))
         place = serving.client.send("run", mode="closed", seconds=600.0)
-        state = serving.wait_for(lambda state: state["recording"]["bytes"] > 200_000)
+        state = serving.wait_for(lambda state: state["recording"] and state["recording"]["bytes"] > 200_000)
         about = json.loads((serving.folder / ADDRESS).read_text())
-        audio = Seqlock(Status, state["audio"]["status"])
+        audio = Seqlock(Status, state["sound"]["status"])
         pids = [state["engine"]["pid"], state["recording"]["pid"], audio.read().pid]
-        names = [about["board"], state["engine"]["board"], state["audio"]["status"], state["audio"]["pcm"]]
+        names = [about["board"], state["engine"]["board"], state["sound"]["status"], state["sound"]["pcm"]]
         audio.close()
         assert set(names) <= set(os.listdir("/dev/shm")) - before
         serving.process.kill()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from earmark.app.dashboard.data.snapshot import Decision, Snapshot
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.status import DecisionStatus
 
 #: Seconds that are kept.
 SPAN_S = 60.0
@@ -26,13 +27,13 @@ class History:
 
     def __init__(self) -> None:
         #: Decisions.
-        self.decisions: deque[Decision] = deque()
+        self.decisions: deque[DecisionStatus] = deque()
         #: (time, name) of cues.
         self.cues: deque[tuple[float, str]] = deque()
         #: 99th percentile of the latency, s.
         self.p99: deque[Moment] = deque()
 
-    def look(self, now: Snapshot) -> None:
+    def refresh(self, now: Snapshot) -> None:
         """Take what is new."""
         one = now.decision
         if one is not None and (not self.decisions or self.decisions[-1].n != one.n):

@@ -1,76 +1,29 @@
-"""What the window knows at one moment, as plain data; the only module here that knows how others publish it."""
+"""What the window knows at one moment, as plain data, put together from the records that others publish."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
 
-if TYPE_CHECKING:
-    from earmark.devices.audio.control_block import Status
+from earmark.app.status import (
+    Check,
+    DecisionStatus,
+    DecoderSummary,
+    EngineStatus,
+    Event,
+    InletStatus,
+    RecordingStatus,
+    SessionStatus,
+    SoundStatus,
+    Span,
+    Trim,
+)
+from earmark.devices.audio.control_block import Status
 
 NAN = math.nan
 #: Seconds without anything new after which nothing is known any more.
 SILENT_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """An LSL stream as the engine receives it: rates in Hz, age of its newest sample in s."""
-
-    name: str
-    nominal: float
-    effective: float
-    n_channels: int
-    age_s: float
-    n_samples: int
-    n_gaps: int
-    n_missing: int
-    n_skipped: int
-    status: str
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The newest decision: LSL time, probability, score and target gain (dB) per talker; ``talker`` -1 is undecided."""
-
-    n: int
-    time: float
-    probability: tuple[float, ...]
-    scores: tuple[float, ...]
-    talker: int
-    gains: tuple[float, ...]
-    situation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """How long something takes, in s."""
-
-    name: str
-    p50: float
-    p99: float
-    max: float
-    budget: float = NAN
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """The file that grows, and the disk it is on."""
-
-    path: str
-    bytes: float
-    alarm: str
-    restarts: int
-    free_bytes: float
-    bytes_per_s: float
-
-    @property
-    def hours_left(self) -> float:
-        """Until the disk is full; NaN while nothing grows."""
-        return self.free_bytes / self.bytes_per_s / 3600 if self.bytes_per_s > 0 else NAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,54 +45,13 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
-class Trim:
-    """What the operator does to one talker on top of steering: dB, at most 0, and silence."""
-
-    db: float = 0.0
-    mute: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """What the decoder of the last calibration is worth: shares, decisions they rest on, seconds of training.
-
-    ``limit`` is the chance limit, NaN where there are too few decisions for one.
-    """
-
-    accuracy: float
-    level: float
-    limit: float
-    n: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened, at an LSL time."""
-
-    id: int
-    time: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at before a session."""
-
-    what: str
-    ok: bool
-    words: str
-    #: Whether nothing is wrong: this is only still to be done.
-    due: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything; what is not known is empty, NaN or -1.
 
     ``session_age`` and ``engine_age`` are seconds since supervisor and engine last said anything, infinite if they
     never did; ``time`` is the LSL time of the look. ``died`` says that the session did not end in good order: its
-    process is gone, and of the past only what cannot change is still known.
+    process is gone, and of the past only what cannot change is still known. ``refused`` says why a status cannot be
+    read, such as one of another version of Earmark.
     """
 
     time: float = NAN
@@ -168,28 +80,29 @@ class Snapshot:
     waiting: str = ""
     decoder: bool = False
     trained: bool = False
-    accuracy: Accuracy | None = None
-    recording: Recording | None = None
+    decoder_summary: DecoderSummary | None = None
+    recording: RecordingStatus | None = None
     sound: Sound = field(default_factory=Sound)
     events: tuple[Event, ...] = ()
     checks: tuple[Check, ...] = ()
     engine_alive: bool = True
     engine_restarts: int = -1
-    streams: tuple[Stream, ...] = ()
+    streams: tuple[InletStatus, ...] = ()
     neural: str = ""
     ch_names: tuple[str, ...] = ()
     positions: tuple[tuple[float, float, float] | None, ...] = ()
     bad: Mapping[str, str] = field(default_factory=dict)
-    decision: Decision | None = None
+    decision: DecisionStatus | None = None
     n_decisions: int = -1
     n_dropped: int = -1
     scored_by: str = ""
     latency: Span | None = None
-    ledger: tuple[Span, ...] = ()
+    stages: tuple[Span, ...] = ()
     hop: Span | None = None
     n_late: int = -1
     thresholds: tuple[float, float] = (NAN, NAN)
     died: bool = False
+    refused: str = ""
 
     @property
     def session_live(self) -> bool:
@@ -227,7 +140,12 @@ class Snapshot:
 
 
 def snapshot(
-    now: float, session: Mapping[str, Any], engine: Mapping[str, Any], sound: Any, sound_live: bool
+    now: float,
+    session: SessionStatus | None,
+    engine: EngineStatus | None,
+    sound: Status | None,
+    sound_live: bool,
+    refused: str = "",
 ) -> Snapshot:
     """Put together what supervisor, engine and audio process say.
 
@@ -235,171 +153,95 @@ def snapshot(
     ----------
     now : float
         LSL time.
-    session, engine : mapping
-        Objects of the two boards; keys that are missing are not known.
+    session : SessionStatus or None
+        Of the supervisor, or of a replay.
+    engine : EngineStatus or None
+        Of the engine.
     sound : Status or None
         Of the audio process.
     sound_live : bool
         Whether it still counts buffers.
+    refused : str
+        Why one of them cannot be read.
     """
-    talkers = tuple(_text(name) for name in _list(session.get("talkers")))
-    recording, decided = _table(session.get("recording")), _table(engine.get("decision"))
-    decisions, hop, latency = (_table(engine.get(key)) for key in ("decisions", "hop", "latency"))
-    facts = _table(session.get("accuracy"))
-    thresholds = _table(engine.get("thresholds"))
-    override = session.get("override")
-    return Snapshot(
-        time=now,
-        session_age=_age(now, session),
-        engine_age=_age(now, engine),
-        kind=_text(session.get("kind")),
-        commands=frozenset(_text(name) for name in _list(session.get("commands"))),
-        state=_text(session.get("state")),
-        mode=_text(session.get("mode")),
-        out=_text(session.get("out")),
-        attend=_text(session.get("attend")),
-        question=_text(session.get("question")),
-        failure=_text(session.get("failure")),
-        elapsed=_number(session.get("elapsed")),
-        seconds=_number(session.get("seconds")),
-        next_cue_s=_number(session.get("next_cue_s")),
-        block=_count(session.get("block")),
-        n_blocks=_count(session.get("n_blocks")),
-        muted=session.get("muted") is True,
-        complete=session.get("complete") is True,
-        ending=session.get("ending") is True,
-        grows=session.get("recording_now") is not False,
-        talkers=talkers,
-        override=override if override is None or isinstance(override, int) else _text(override),
-        trims=tuple(_trim(_table(one)) for one in _list(session.get("trims"))),
-        waiting=_text(session.get("waiting") or ""),
-        decoder=session.get("decoder") is True,
-        trained=session.get("trained") is True,
-        accuracy=_accuracy(facts) if facts else None,
-        recording=_recording(recording) if recording else None,
-        sound=_sound(_table(session.get("audio")), sound, sound_live, len(talkers)),
-        events=tuple(Event(_count(i), _number(at), _text(text)) for i, at, text in _list(session.get("events"))),
-        checks=tuple(
-            Check(_text(a), ok is True, _text(words), due == [True])
-            for a, ok, words, *due in _list(session.get("checks"))
-        ),
-        engine_alive=_table(session.get("engine")).get("alive") is not False,
-        engine_restarts=_count(_table(session.get("engine")).get("restarts")),
-        streams=tuple(_stream(_text(name), _table(one)) for name, one in _table(engine.get("streams")).items()),
-        neural=_text(engine.get("neural")),
-        ch_names=tuple(_text(name) for name in _list(engine.get("ch_names"))),
-        positions=tuple(_position(one) for one in _list(engine.get("positions"))),
-        bad={_text(key): _text(value) for key, value in _table(engine.get("bad")).items()},
-        decision=_decision(decided) if decided else None,
-        n_decisions=_count(decisions.get("n")),
-        n_dropped=_count(decisions.get("dropped")),
-        scored_by=_text(decisions.get("scored_by")),
-        latency=_span("latency", latency) if latency else None,
-        ledger=tuple(
-            Span(_text(name), _number(p50), _number(p99), _number(most))
-            for name, p50, p99, most in _list(engine.get("ledger"))
-        ),
-        hop=_span("hop", hop) if hop else None,
-        n_late=_count(hop.get("late")),
-        thresholds=(_number(thresholds.get("leave")), _number(thresholds.get("enter"))),
+    known = Snapshot(time=now, refused=refused)
+    if session is not None:
+        known = _with_session(known, session, _sound(session, sound, sound_live))
+    return known if engine is None else _with_engine(known, engine)
+
+
+def _with_session(known: Snapshot, session: SessionStatus, sound: Sound) -> Snapshot:
+    engine, task = session.engine, session.task
+    known = replace(
+        known,
+        session_age=max(0.0, known.time - session.time),
+        kind=session.kind,
+        commands=frozenset(session.commands),
+        state=session.state,
+        mode=session.mode,
+        out=session.out,
+        muted=session.muted,
+        talkers=session.talkers,
+        override=session.override,
+        trims=session.trims,
+        decoder=session.decoder,
+        trained=session.trained,
+        decoder_summary=session.decoder_summary,
+        recording=session.recording,
+        sound=sound,
+        events=session.events,
+        checks=session.checks,
+    )
+    if engine is not None:
+        known = replace(known, engine_alive=engine.alive, engine_restarts=engine.restarts)
+    if task is None:
+        return known
+    return replace(
+        known,
+        elapsed=task.elapsed,
+        seconds=task.seconds,
+        attend=task.attend,
+        next_cue_s=task.next_cue_s,
+        block=task.block,
+        n_blocks=task.n_blocks,
+        waiting=task.waiting,
+        question=task.question,
+        complete=task.complete,
+        failure=task.failure,
+        ending=task.ending,
+        grows=task.recording_now,
     )
 
 
-def _age(now: float, board: Mapping[str, Any]) -> float:
-    time = _number(board.get("time"))
-    return math.inf if math.isnan(time) else max(0.0, now - time)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else NAN
-
-
-def _count(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) else -1
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _numbers(value: object) -> tuple[float, ...]:
-    return tuple(_number(one) for one in _list(value))
-
-
-def _position(value: object) -> tuple[float, float, float] | None:
-    found = _numbers(value)
-    return (found[0], found[1], found[2]) if len(found) == 3 and all(map(math.isfinite, found)) else None
-
-
-def _stream(name: str, one: Mapping[str, Any]) -> Stream:
-    return Stream(
-        name,
-        _number(one.get("nominal")),
-        _number(one.get("effective")),
-        _count(one.get("n_channels")),
-        _number(one.get("age_s")),
-        _count(one.get("n_samples")),
-        _count(one.get("n_gaps")),
-        _count(one.get("n_missing")),
-        _count(one.get("n_skipped")),
-        _text(one.get("status")),
-        _text(one.get("host")),
+def _with_engine(known: Snapshot, engine: EngineStatus) -> Snapshot:
+    return replace(
+        known,
+        engine_age=max(0.0, known.time - engine.time),
+        streams=engine.streams,
+        neural=engine.neural,
+        ch_names=engine.ch_names,
+        positions=engine.positions,
+        bad=engine.bad,
+        decision=engine.decision,
+        n_decisions=engine.decisions.n,
+        n_dropped=engine.decisions.dropped,
+        scored_by=engine.decisions.scored_by,
+        latency=engine.latency,
+        stages=engine.stages,
+        hop=engine.hop,
+        n_late=engine.n_late,
+        thresholds=engine.thresholds or (NAN, NAN),
     )
 
 
-def _decision(one: Mapping[str, Any]) -> Decision:
-    talker = one.get("talker")
-    return Decision(
-        _count(one.get("n")),
-        _number(one.get("time")),
-        _numbers(one.get("probability")),
-        _numbers(one.get("scores")),
-        talker if isinstance(talker, int) else -1,
-        _numbers(one.get("gains")),
-        _text(one.get("situation")),
-    )
-
-
-def _span(name: str, one: Mapping[str, Any]) -> Span:
-    return Span(name, *(_number(one.get(key)) for key in ("p50", "p99", "max", "budget_s")))
-
-
-def _recording(one: Mapping[str, Any]) -> Recording:
-    return Recording(
-        _text(one.get("path")),
-        _number(one.get("bytes")),
-        _text(one.get("alarm")),
-        _count(one.get("restarts")),
-        _number(one.get("free_bytes")),
-        _number(one.get("bytes_per_s")),
-    )
-
-
-def _trim(one: Mapping[str, Any]) -> Trim:
-    db = _number(one.get("db"))
-    return Trim(db if math.isfinite(db) else 0.0, one.get("mute") is True)
-
-
-def _accuracy(one: Mapping[str, Any]) -> Accuracy:
-    accuracy, level, limit = (_number(one.get(key)) for key in ("accuracy", "chance_level", "chance_limit"))
-    return Accuracy(accuracy, level, limit, _count(one.get("n")), _number(one.get("seconds")))
-
-
-def _sound(one: Mapping[str, Any], status: Status | None, live: bool, n_talkers: int) -> Sound:
-    words = (_text(one.get("playing")), _text(one.get("failure")), max(0, _count(one.get("restarts"))))
+def _sound(session: SessionStatus, status: Status | None, live: bool) -> Sound:
+    said = session.sound or SoundStatus(status="", pcm="", playing="", failure="", restarts=0)
+    sound = Sound(playing=said.playing, failure=said.failure, restarts=said.restarts)
     if status is None:
-        return Sound(*words)
-    n = n_talkers or len(status.peak)
-    return Sound(
-        *words,
+        return sound
+    n = len(session.talkers) or len(status.peak)
+    return replace(
+        sound,
         live=live,
         peak=tuple(status.peak[:n]),
         out_peak=tuple(status.out_peak),

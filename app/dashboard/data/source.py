@@ -5,34 +5,39 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
 import pylsl
 
 from earmark.app.dashboard.data.snapshot import Snapshot, snapshot
+from earmark.app.status import EngineStatus, S, SessionStatus, StatusBoard, StatusError
 from earmark.devices.audio.control_block import Seqlock, Status
-from earmark.devices.processes.board import Board
 from earmark.devices.processes.shared_memory import SharedMemoryError
 from earmark.devices.processes.signal_ring import SignalReader
 
 #: Seconds between tries to attach to what is not there, and seconds of the past to begin a signal with.
 RETRY_S, PAST_S = 1.0, 30.0
-#: What is still known of a session that died.
-LASTING = ("kind", "out", "talkers", "events")
 #: Seconds without a new buffer after which there is no sound.
 BUFFER_S = 0.5
 
 
-class _Attached:
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=_Closable)
+
+
+class _Attached(Generic[T]):
     """One thing in shared memory, which may go and come back under another name."""
 
-    def __init__(self, attach: Callable[[str], Any]) -> None:
+    def __init__(self, attach: Callable[[str], T]) -> None:
         self._attach = attach
-        self.name, self.it = "", None
+        self.name = ""
+        self.it: T | None = None
         self._tried = -math.inf
 
-    def follow(self, name: str) -> Any:
+    def follow(self, name: str) -> T | None:
         """Return it, attached under this name; None if it is not there."""
         if name != self.name:
             self.close()
@@ -65,50 +70,61 @@ class Source:
     def __init__(self, find: Callable[[], str], died: Callable[[], bool] = lambda: False) -> None:
         self._find, self._died, self._dead = find, died, False
         self._name, self._asked = "", -math.inf
-        self._session, self._engine = _Attached(Board), _Attached(Board)
+        self._session = _Attached(lambda name: StatusBoard(SessionStatus, name))
+        self._engine = _Attached(lambda name: StatusBoard(EngineStatus, name))
         self._status = _Attached(lambda name: Seqlock(Status, name))
         self._signal = _Attached(lambda name: SignalReader(name, PAST_S))
         self._beat, self._beaten = -1, -math.inf
-        self._signals, self._kept = "", dict[str, Any]()
+        self._signals, self._refused = "", ""
+        #: What was last heard of a session, while it was there.
+        self._kept: SessionStatus | None = None
 
     def read(self) -> Snapshot:
         """Look at everything."""
-        now = pylsl.local_clock()
-        session = self._board(self._session, self._name)
-        time_said = session.get("time")
-        silent = not isinstance(time_said, int | float) or now - time_said > RETRY_S
-        if not silent:
-            self._dead, self._kept = False, {key: session.get(key) for key in LASTING}
+        now, self._refused = pylsl.local_clock(), ""
+        session = self._read(self._session, self._name)
+        if session is not None and now - session.time <= RETRY_S:
+            self._dead, self._kept = False, session
         elif time.monotonic() - self._asked > RETRY_S:
             self._asked = time.monotonic()
             name, self._dead = self._find(), self._died()
             if name != self._name:  # another session, or none any more
-                self._name = name
-                session = self._board(self._session, name)
+                self._name, self._refused = name, ""
+                session = self._read(self._session, name)
         if self._dead:
             self._signals = ""
-            return replace(snapshot(now, self._kept, {}, None, False), died=True)
-        about, sound = (session.get(key) or {} for key in ("engine", "audio"))
-        engine = self._board(self._engine, str(about.get("board") or ""))
-        self._signals = str(engine.get("signals") or "")
-        status = self._status.follow(str(sound.get("status") or ""))
-        value = status.read() if status is not None else None
+            return _of_one_that_died(now, self._kept)
+        board = "" if session is None or session.engine is None else session.engine.board
+        engine = self._read(self._engine, board)
+        self._signals = "" if engine is None else engine.signals
+        status = self._status.follow("" if session is None or session.sound is None else session.sound.status)
+        value = None if status is None else status.read()
         if value is not None and value.heartbeat != self._beat:
             self._beat, self._beaten = value.heartbeat, time.monotonic()
         live = value is not None and time.monotonic() - self._beaten < BUFFER_S
-        return snapshot(now, session, engine, value, live)
+        return snapshot(now, session, engine, value, live, self._refused)
 
     @property
     def signal(self) -> SignalReader | None:
         """The signal, from some seconds ago on; another one after the engine has started anew."""
-        reader: SignalReader | None = self._signal.follow(self._signals)
-        return reader
+        return self._signal.follow(self._signals)
 
-    def _board(self, attached: _Attached, name: str) -> dict[str, Any]:
+    def _read(self, attached: _Attached[StatusBoard[S]], name: str) -> S | None:
         board = attached.follow(name)
-        return {} if board is None else board.read()
+        try:
+            return None if board is None else board.read()
+        except StatusError as error:
+            self._refused = str(error)
+            return None
 
     def close(self) -> None:
         """Let go of everything."""
         for one in (self._session, self._engine, self._status, self._signal):
             one.close()
+
+
+def _of_one_that_died(now: float, last: SessionStatus | None) -> Snapshot:
+    """Return what cannot have changed since a session last said anything."""
+    if last is None:
+        return Snapshot(time=now, died=True)
+    return Snapshot(time=now, died=True, kind=last.kind, out=last.out, talkers=last.talkers, events=last.events)

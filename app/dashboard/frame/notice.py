@@ -64,6 +64,11 @@ class Notice(Reading):
     def look(self, now: Snapshot, folder: Path | None) -> bool:
         """Say how the session came to its end; return whether that is new."""
         self._paint()  # in the colours that are in force now
+        if now.refused:
+            new, self._end = now.refused != self._end, now.refused
+            if now.refused != self.said:
+                self.tell(now.refused, bad=True)
+            return new
         if now.session_live or folder is None:
             if self._end:
                 self.tell("A session is there")

@@ -8,11 +8,12 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from earmark.app.dashboard.data.snapshot import Snapshot, Trim
+from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import clock, decibels, letter
 from earmark.app.dashboard.frame.verdict_text import Verdict
 from earmark.app.dashboard.panels.panel import Reading
+from earmark.app.status import Trim
 
 #: Range of the gain bars, dB.
 GAIN_DB = (-12.0, 6.0)

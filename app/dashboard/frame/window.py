@@ -242,7 +242,7 @@ class Window(QMainWindow):
         if self.source is not None:
             if self.frames % 2:
                 self.now = self.source.read()
-                self.history.look(self.now)
+                self.history.refresh(self.now)
             reader = self.source.signal
         now = self.now
         if reader is not None:

@@ -84,7 +84,7 @@ class Calibration(Panel):
             if command:
                 button.clicked.connect(lambda _=False, command=command: self._ask(command))
         self.keep.clicked.connect(lambda: self.going.emit("live"))
-        self._drawn: object = None
+        self._drawn = repr(None)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -126,8 +126,9 @@ class Calibration(Panel):
         self.stop.setEnabled(calibrating and not now.complete)
         self.accept.setEnabled(calibrating and now.complete)
         self.keep.setEnabled(live and state in ("idle", "ready", "review") and now.decoder)
-        self.refuse.setEnabled(live and state == "ready" and now.accuracy is not None)
-        bad = now.accuracy is not None and no_better(now.accuracy.accuracy, now.accuracy.limit)
+        self.refuse.setEnabled(live and state == "ready" and now.decoder_summary is not None)
+        summary = now.decoder_summary
+        bad = summary is not None and no_better(summary.accuracy, summary.chance_limit)
         for button in (self.begin, self.accept, self.refuse if bad else self.keep):
             theme.mark(button, button.isEnabled())
         theme.mark(self.keep if bad else self.refuse, False)
@@ -136,10 +137,9 @@ class Calibration(Panel):
         self._look_steps(step)
         self._look_trial(now, calibrating)
         self.question.look(now)
-        facts = now.accuracy
-        if facts != self._drawn:
-            self._drawn = facts
-            self._look_facts(now)
+        if repr(summary) != self._drawn:  # as words, since NaN is not equal to itself
+            self._drawn = repr(summary)
+            self._show_decoder(now)
 
     def _where(self, now: Snapshot) -> tuple[int, str]:
         """Step, -1 for none of them, and advice."""
@@ -160,7 +160,7 @@ class Calibration(Panel):
                 return 1, "The listener attends to whom the cue names. Everything is recorded."
             case "training":
                 return 2, "The decoder is trained, and cross-validated: that takes from seconds to a minute."
-            case "ready" if now.accuracy is not None:
+            case "ready" if now.decoder_summary is not None:
                 return 3, "There is a decoder. Each trial was tested with a decoder that had not seen it."
             case "idle" | "ready" | "review" if now.trained:
                 return 3, "There is a decoder: it is never overwritten. To calibrate again choose another folder."
@@ -211,23 +211,21 @@ class Calibration(Panel):
         n = len(now.ch_names)
         self._channels.say(f"{n - len(now.bad)} of {n} channels good" if n else "")
 
-    def _look_facts(self, now: Snapshot) -> None:
+    def _show_decoder(self, now: Snapshot) -> None:
         while (item := self._facts.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
-        one = now.accuracy
+        one = now.decoder_summary
         if one is None:
             return
-        bad = no_better(one.accuracy, one.limit)
+        limit = limit_words(one.chance_limit).removeprefix("chance limit ")
+        bad = no_better(one.accuracy, one.chance_limit)
         decisions = f"{percent(one.accuracy)} of {count(one.n)} decisions were right, cross-validated"
         rows = (
             ("accuracy", decisions),
             ("beside guessing", f"NO BETTER THAN GUESSING. {AGAIN}" if bad else "better than guessing"),
-            ("chance level", f"{percent(one.level)}: what guessing reaches on average"),
-            (
-                "chance limit",
-                f"{limit_words(one.limit).removeprefix('chance limit ')}: guessing reaches it one time in twenty",
-            ),
+            ("chance level", f"{percent(one.chance_level)}: what guessing reaches on average"),
+            ("chance limit", f"{limit}: guessing reaches it one time in twenty"),
             ("trained on", f"{clock(one.seconds)} min"),
         )
         for row, (key, words) in enumerate(rows):

@@ -129,8 +129,9 @@ class Controls(QWidget):
 
     def _between(self, now: Snapshot) -> str:
         """Say what can be done while nothing is under way."""
-        worth = now.accuracy
-        if worth is not None and no_better(worth.accuracy, worth.limit) and now.state in ("ready", "review", "idle"):
+        worth = now.decoder_summary
+        bad = worth is not None and no_better(worth.accuracy, worth.chance_limit)
+        if bad and now.state in ("ready", "review", "idle"):
             return "The decoder is no better than guessing: calibrate again (Ctrl+3)"
         match now.state:
             case "ready":

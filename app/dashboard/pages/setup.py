@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from earmark.app.dashboard.data.snapshot import Check
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.streams import Streams
+from earmark.app.status import Check
 
 
 class Setup(Panel):

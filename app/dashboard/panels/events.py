@@ -13,9 +13,9 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from earmark.app.dashboard.data.snapshot import Event
 from earmark.app.dashboard.frame.format import clock
 from earmark.app.dashboard.panels.panel import Panel, View
+from earmark.app.status import Event
 
 Index = QModelIndex | QPersistentModelIndex
 #: Events that are kept.

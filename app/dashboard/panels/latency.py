@@ -35,7 +35,7 @@ class _Ledger(QWidget):
         font = QFont(self.font())
         font.setPixelSize(11)
         painter.setFont(font)
-        if not now.ledger and now.latency is None:
+        if not now.stages and now.latency is None:
             painter.setPen(QColor(look.faint))
             painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), "No decision was timed yet")
             return
@@ -45,7 +45,7 @@ class _Ledger(QWidget):
 
     def _bar(self, painter: QPainter, look: theme.Theme, now: Snapshot) -> float:
         """All medians after one another, on the scale of the budget."""
-        medians = [max(0.0, stage.p50) if math.isfinite(stage.p50) else 0.0 for stage in now.ledger]
+        medians = [max(0.0, stage.p50) if math.isfinite(stage.p50) else 0.0 for stage in now.stages]
         budget = now.latency.budget if now.latency is not None else math.nan
         whole = max(sum(medians), 1e-4) * 1.05
         x, width = 4.0, self.width() - 8.0
@@ -77,7 +77,7 @@ class _Ledger(QWidget):
             rows.append((words, figures, look.bad if late else look.text))
         rows += [
             (f"{k + 1} {stage.name}", tuple(map(milliseconds, (stage.p50, stage.p99, stage.max))), look.talkers[k % 8])
-            for k, stage in enumerate(now.ledger)
+            for k, stage in enumerate(now.stages)
         ]
         if now.scored_by:
             rows.append((f"scores: {now.scored_by}", ("", "", ""), look.faint))
@@ -139,6 +139,6 @@ class Latency(Panel):
 
     def look(self, view: View) -> None:
         self._ledger.view = view
-        stages = "; ".join(f"{one.name} {milliseconds(one.p50)} ms" for one in view.now.ledger)
+        stages = "; ".join(f"{one.name} {milliseconds(one.p50)} ms" for one in view.now.stages)
         self._ledger.setAccessibleDescription(stages)
         self._ledger.update()

@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from earmark.app.dashboard.data.snapshot import Trim
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, decibels, letter, level
 from earmark.app.dashboard.frame.keys import KEYS
 from earmark.app.dashboard.panels.level_meter import LevelMeter
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.trim_box import TrimBox
+from earmark.app.status import Trim
 
 #: Range of the gain of everything, dB.
 MASTER_DB = (-40, 0)

@@ -6,10 +6,10 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QPushButton, QTableView, QVBoxLayout
 
-from earmark.app.dashboard.data.snapshot import Stream
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import age, count, rate
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.status import InletStatus
 
 Index = QModelIndex | QPersistentModelIndex
 HEADS = ("stream", "status", "ch", "nominal Hz", "effective Hz", "age", "gaps", "missing", "skipped", "host")
@@ -20,7 +20,7 @@ WIDTHS = (0, 62, 40, 84, 88, 56, 44, 62, 62, 90)
 class _Model(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
-        self.streams: tuple[Stream, ...] = ()
+        self.streams: tuple[InletStatus, ...] = ()
         self.bad = QColor()
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - as Qt declares it

@@ -8,11 +8,12 @@ import time
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from earmark.app.dashboard.data.snapshot import SILENT_S, Event, Snapshot
+from earmark.app.dashboard.data.snapshot import SILENT_S, Snapshot
 from earmark.app.dashboard.frame.format import age
 from earmark.app.dashboard.panels.display_filter import BANDS
 from earmark.app.dashboard.panels.panel import Reading
 from earmark.app.dashboard.panels.sweep import SCALE, SCALES, SECONDS, Sweep
+from earmark.app.status import Event
 from earmark.devices.processes.signal_ring import Samples, SignalReader
 
 #: Seconds of a sweep, and channels on a page, to choose from; 0 is all.

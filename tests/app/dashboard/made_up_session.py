@@ -24,8 +24,8 @@ def serve(folder: str, options: dict, out) -> None:
     import pylsl
 
     from earmark.app.session.channel import Refused, Server
+    from earmark.app.status import EngineStatus, SessionStatus, StatusBoard, TaskStatus, adapter
     from earmark.devices.audio.control_block import LAYOUTS, Seqlock, Status
-    from earmark.devices.processes.board import Board
     from earmark.devices.processes.signal_ring import SignalRing
 
     n, sfreq = options["channels"], options["sfreq"]
@@ -34,7 +34,8 @@ def serve(folder: str, options: dict, out) -> None:
     if long:
         talkers = [f"{name} with a name that is far too long" for name in talkers]
     ring = SignalRing(n_channels=n, n_samples=round(30 * sfreq), sfreq=sfreq)
-    session_board, engine_board, status = Board(), Board(), Seqlock(Status)
+    session_board, engine_board = StatusBoard(SessionStatus), StatusBoard(EngineStatus)
+    status = Seqlock(Status)
     ch_names = options.get("ch_names") or [f"{'Electrode-' if long else 'E'}{i + 1}" for i in range(n)]
     angle = np.linspace(0, 2 * np.pi * 5, n)
     radius = 0.095 * np.linspace(0.1, 1, n)
@@ -44,17 +45,18 @@ def serve(folder: str, options: dict, out) -> None:
     state = {
         "kind": options.get("kind", "demo"), "state": options.get("state", "running"), "mode": "closed",
         "muted": False, "override": None, "attend": talkers[0], "question": "", "failure": "", "complete": False,
-        "accuracy": None, "checks": [], "out": folder, "talkers": talkers,
-        "trims": [{"db": 0.0, "mute": False} for _ in talkers],
+        "decoder_summary": None, "checks": [], "out": folder, "talkers": talkers, "waiting": "", "ending": False,
+        "trims": [{"db": 0.0, "mute": False} for _ in talkers], "commands": [], "decoder": False, "trained": False,
+        "recording_now": True, "silent": False, "no_engine": False, "engine_dead": False,
     } | options.get("more", {})  # fmt: skip
-    events, heard = [[1, pylsl.local_clock(), "Cue: attend to Joe."]], []
+    events, heard = [{"id": 1, "time": pylsl.local_clock(), "text": "Cue: attend to Joe."}], []
     stop = []
 
     def handle(command: str, arguments: dict):
         heard.append([command, arguments])
         if command not in ("heard", "set"):
             said = f"{command} {json.dumps(arguments)}"
-            events.append([len(events) + 1, pylsl.local_clock(), said])
+            events.append({"id": len(events) + 1, "time": pylsl.local_clock(), "text": said})
         match command:
             case "mute":
                 state["muted"] = arguments["on"]
@@ -82,6 +84,14 @@ def serve(folder: str, options: dict, out) -> None:
                 time.sleep(arguments["seconds"])
         return {}
 
+    def publish(board: StatusBoard, value: dict) -> None:
+        """As a record, so that a test that asks for what there is not fails."""
+        kind = SessionStatus if board is session_board else EngineStatus
+        board.publish(adapter(kind).validate_json(json.dumps(value)))
+
+    def span(name: str, p50: float, p99: float, most: float, budget: float = math.nan) -> dict:
+        return {"name": name, "p50": p50, "p99": p99, "max": most, "budget": budget}
+
     server = Server(Path(folder), handle, {"board": session_board.name, "pid": os.getpid()})
     rng, begun = np.random.default_rng(0), pylsl.local_clock()
     noise = np.cumsum(rng.standard_normal((round(sfreq * 8), n)), 0)
@@ -93,7 +103,7 @@ def serve(folder: str, options: dict, out) -> None:
     out.send("up")
     while not stop:
         now = pylsl.local_clock()
-        if not options.get("silent") and not state.get("silent"):
+        if not options.get("silent") and not state["silent"]:
             due = int((now - begun) * sfreq) + round(20 * sfreq) - at  # twenty seconds of the past
             while due > 0:
                 k = at % len(signal)
@@ -126,36 +136,45 @@ def serve(folder: str, options: dict, out) -> None:
         status.write(record)
         if now - slow_at > 0.1:
             slow_at = now
-            session_board.write(
+            now_is = {key: value for key, value in state.items() if key not in ("silent", "no_engine", "engine_dead")}
+            task = {key: now_is.pop(key) for key in [*now_is] if key in TaskStatus.__slots__}
+            publish(
+                session_board,
                 {
-                    "time": now, "beat": beat, **state, "elapsed": now - begun, "seconds": 300.0, "next_cue_s": 12.4,
-                    "block": 2, "n_blocks": 6, "events": events[-200:],
-                    "recording": {"path": f"{folder}/run-1/loop.xdf", "bytes": out_bytes, "alarm": "", "restarts": 0,
-                                  "free_bytes": 41.2e9, "bytes_per_s": 1.1e6},
-                    "engine": {"alive": not state.get("no_engine"), "restarts": 0, "board": engine_board.name},
-                    "audio": {"status": status.name, "playing": "Built-in Audio Analog Stereo", "failure": "",
-                              "restarts": 0},
-                }
+                    "time": now, "beat": beat, **now_is, "events": events[-200:],
+                    "task": {"elapsed": now - begun, "seconds": 300.0, "next_cue_s": 12.4, "block": 2, "n_blocks": 6}
+                            | task,
+                    "recording": {"path": f"{folder}/run-1/loop.xdf", "pid": None, "bytes": out_bytes, "waiting": 0,
+                                  "alarm": "", "restarts": 0, "free_bytes": 41.2e9, "bytes_per_s": 1.1e6},
+                    "engine": {"alive": not state["no_engine"], "pid": None, "restarts": 0,
+                               "board": engine_board.name},
+                    "sound": {"status": status.name, "pcm": "", "playing": "Built-in Audio Analog Stereo",
+                              "failure": "", "restarts": 0},
+                },
             )  # fmt: skip
             stream = {"n_gaps": 0, "n_missing": 0, "n_skipped": 0, "status": "live", "host": "eeg-laptop",
-                      "n_samples": at}  # fmt: skip
-            engine_board.write(
+                      "lsl_name": "", "n_samples": at}  # fmt: skip
+            publish(
+                engine_board,
                 {
-                    "time": now if not state.get("engine_dead") else begun, "beat": beat, "neural": "eeg",
+                    "time": now if not state["engine_dead"] else begun, "beat": beat, "neural": "eeg",
                     "signals": ring.name,
-                    "streams": {
-                        "eeg": stream | {"nominal": sfreq, "effective": sfreq - 0.2, "n_channels": n, "age_s": 0.012},
-                        "speech": stream | {"nominal": 64.0, "effective": 64.0, "n_channels": 2, "age_s": 0.03},
-                        "cues": stream | {"nominal": 0.0, "effective": None, "n_channels": 1, "age_s": None},
-                    },
+                    "streams": [
+                        stream | {"name": "eeg", "nominal": sfreq, "effective": sfreq - 0.2, "n_channels": n,
+                                  "age_s": 0.012},
+                        stream | {"name": "speech", "nominal": 64.0, "effective": 64.0, "n_channels": 2, "age_s": 0.03},
+                        stream | {"name": "cues", "nominal": 0.0, "effective": math.nan, "n_channels": 1,
+                                  "age_s": math.nan},
+                    ],
                     "ch_names": ch_names, "positions": positions,
                     "bad": {ch_names[2]: "flat", ch_names[min(5, n - 1)]: "line"},
-                    "decision": decision, "decisions": {"n": decision["n"], "dropped": 0, "scored_by": "tensorrt_rtx"},
-                    "thresholds": {"leave": 0.55, "enter": 0.7},
-                    "latency": {"p50": 0.041, "p99": 0.063 + 0.01 * math.sin(now), "max": 0.09, "budget_s": 0.25},
-                    "ledger": [[stage, *spans] for stage, spans in zip(STAGES, SPANS, strict=True)],
-                    "hop": {"p50": 0.001, "p99": 0.003, "max": 0.01, "late": 0},
-                }
+                    "decision": decision,
+                    "decisions": {"n": decision["n"], "dropped": 0, "demoted": 0, "scored_by": "tensorrt_rtx"},
+                    "thresholds": [0.55, 0.7],
+                    "latency": span("latency", 0.041, 0.063 + 0.01 * math.sin(now), 0.09, 0.25),
+                    "stages": [span(stage, *spans) for stage, spans in zip(STAGES, SPANS, strict=True)],
+                    "hop": span("hop", 0.001, 0.003, 0.01), "n_late": 0,
+                },
             )  # fmt: skip
         time.sleep(0.02)
     server.close()

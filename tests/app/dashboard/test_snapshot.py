@@ -1,20 +1,23 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from made_up_status import DECISION, engine_status, session_status
 
 from earmark.app.dashboard.data.history import SPAN_S, History
-from earmark.app.dashboard.data.snapshot import Snapshot, Trim, snapshot
+from earmark.app.dashboard.data.snapshot import snapshot
 from earmark.app.dashboard.frame import format as figures
 from earmark.app.dashboard.launch.launcher import name_stream
 from earmark.app.dashboard.launch.sessions import board_of
 from earmark.app.dashboard.panels.attention import apart
+from earmark.app.status import DecisionCounts, EngineStatus, SessionStatus, State, TaskStatus, Trim
 
 
 def test_nothing_is_known_of_empty_boards():
-    now = snapshot(5.0, {}, {}, None, False)
+    now = snapshot(5.0, None, None, None, False)
     assert not now.session_live
     assert not now.engine_live
     assert not now.under_way
@@ -24,54 +27,23 @@ def test_nothing_is_known_of_empty_boards():
     assert math.isinf(now.session_age)
 
 
-KEYS = [
-    "time",
-    "kind",
-    "state",
-    "mode",
-    "talkers",
-    "events",
-    "checks",
-    "recording",
-    "audio",
-    "engine",
-    "override",
-    "trims",
-    "accuracy",
-    "streams",
-    "positions",
-    "bad",
-    "decision",
-    "decisions",
-    "latency",
-    "ledger",
-    "hop",
-    "ch_names",
-    "thresholds",
-    "elapsed",
-    "muted",
-]
-keys = st.sampled_from(KEYS)
-leaves = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(), st.text(max_size=5))
-values = st.recursive(leaves, lambda inner: st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=5)
-
-
-@given(st.dictionaries(keys, values), st.dictionaries(keys, values))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_what_makes_no_sense_is_not_known(session, engine):
-    assert isinstance(snapshot(1.0, session, engine, None, False), Snapshot)
+def test_session_without_task_engine_or_sound_is_not_under_way():
+    said = session_status(state=State.IDLE, engine=None, task=None, sound=None)
+    now = snapshot(10.0, said, None, None, False)
+    assert (now.state, now.talkers, now.engine_alive, now.engine_restarts) == ("idle", ("Joe", "Ada"), True, -1)
+    assert (now.block, now.question, now.under_way) == (-1, "", False)
+    assert math.isnan(now.elapsed)
 
 
 def test_ages_and_figures_come_through():
-    session = {"time": 9.5, "state": "running", "recording_now": False, "override": 1, "talkers": ["a", "b"]}
-    session["trims"] = [{"db": -6.5, "mute": False}, {"db": None, "mute": True}]
-    engine = {
-        "time": 8.0,
-        "decision": {"n": 3, "time": 8.0, "probability": [0.2, None], "talker": 1, "gains": [-120.0, 3.0]},
-        "decisions": {"n": 3, "dropped": 1, "scored_by": "onnx"},
-        "ledger": [["filter", 0.001, 0.002, None]],
-    }
+    session = session_status(time=9.5, recording_now=False, override=1, trims=(Trim(-6.5, False), Trim(0.0, True)))
+    engine = engine_status(
+        time=8.0,
+        decision=replace(DECISION, probability=(0.2, math.nan), gains=(-math.inf, 3.0)),
+        decisions=DecisionCounts(3, 1, 0, "onnx"),
+    )
     now = snapshot(10.0, session, engine, None, False)
+    assert (now.session_age, now.engine_age) == (0.5, 2.0)
     assert now.session_live
     assert not now.engine_live
     assert now.under_way
@@ -80,20 +52,38 @@ def test_ages_and_figures_come_through():
     assert (now.n_decisions, now.n_dropped, now.scored_by) == (3, 1, "onnx")
     assert now.decision.probability[0] == 0.2
     assert math.isnan(now.decision.probability[1])
-    assert math.isnan(now.ledger[0].max)
     assert figures.decibels(now.decision.gains[0]) == "-∞"
+
+
+SAME = {
+    SessionStatus: ("time", "beat", "engine", "task", "sound"),
+    TaskStatus: ("recording_now",),
+    EngineStatus: ("time", "beat", "signals", "decisions"),
+}
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_every_field_is_shown_under_its_own_name(kind):
+    """Every field of a status is in the snapshot, but for those that are shown in another way."""
+    session, engine = session_status(question="how?", attend="Ada"), engine_status(bad={"E1": "flat"})
+    now = snapshot(10.0, session, engine, None, False)
+    record = {SessionStatus: session, TaskStatus: session.task, EngineStatus: engine}[kind]
+    for key in set(kind.__slots__) - set(SAME[kind]):
+        wanted = getattr(record, key)
+        assert getattr(now, key) == (frozenset(wanted) if key == "commands" else wanted), key
 
 
 def test_history_keeps_a_minute_and_begins_anew_with_another_run():
     history = History()
     for n in range(300):
-        board = {"decision": {"n": n, "time": n / 2, "probability": [0.5, 0.5]}}
-        session = {"time": n / 2, "state": "running", "attend": "ab"[n // 40 % 2]}
-        history.look(snapshot(n / 2, session, board, None, False))
-        history.look(snapshot(n / 2, session, board, None, False))
+        engine = engine_status(decision=replace(DECISION, n=n, time=n / 2))
+        session = session_status(time=n / 2, attend="ab"[n // 40 % 2])
+        history.refresh(snapshot(n / 2, session, engine, None, False))
+        history.refresh(snapshot(n / 2, session, engine, None, False))
     assert [one.n for one in history.decisions] == list(range(300 - round(2 * SPAN_S) - 1, 300))
     assert len(history.cues) <= SPAN_S / 20 + 2
-    history.look(snapshot(150.0, {}, {"decision": {"n": 0, "time": 150.0}}, None, False))
+    engine = engine_status(decision=replace(DECISION, n=0, time=150.0))
+    history.refresh(snapshot(150.0, None, engine, None, False))
     assert [one.n for one in history.decisions] == [0]
 
 

@@ -376,7 +376,10 @@ def test_the_log_speaks_of_answers_as_people_do(caplog, qtbot):
 
 
 def test_setup_and_calibration_follow_the_session(qtbot, session, window):
-    checks = [["streams", True, "64 channels"], ["electrodes", False, "Cz is flat: look at the gel"]]
+    checks = [
+        {"what": "streams", "ok": True, "words": "64 channels"},
+        {"what": "electrodes", "ok": False, "words": "Cz is flat: look at the gel"},
+    ]
     one = session(state="idle", more={"checks": checks})
     shown = window(one.folder)
     shown.go("setup")
@@ -413,8 +416,8 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     assert [step.text()[0] for step in page._steps] == ["✓", "✓", "▶", "4"], "never a step back"
     buttons = (page.begin, page.redo, page.stop, page.accept, page.keep, page.refuse)
     assert not any(button.isEnabled() for button in buttons)
-    facts = {"chance_level": 0.5, "chance_limit": 0.595, "n": 84, "seconds": 360.0}
-    one.ask("set", state="ready", trained=True, decoder=True, accuracy=facts | {"accuracy": 0.71})
+    worth = {"chance_level": 0.5, "chance_limit": 0.595, "n": 84, "seconds": 360.0}
+    one.ask("set", state="ready", trained=True, decoder=True, decoder_summary=worth | {"accuracy": 0.71})
     qtbot.waitUntil(page.refuse.isEnabled, timeout=5000)
     texts = [page._facts.itemAt(i).widget().text() for i in range(page._facts.count())]
     assert "71 % of 84 decisions were right, cross-validated" in texts
@@ -422,7 +425,7 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     assert texts[texts.index("chance level") + 1].startswith("50 %:")
     assert texts[texts.index("chance limit") + 1].startswith("60 % (p = 0.05)")
     assert not page.begin.isEnabled(), "a decoder is never overwritten"
-    one.ask("set", accuracy=facts | {"accuracy": 0.58})
+    one.ask("set", decoder_summary=worth | {"accuracy": 0.58})
     qtbot.waitUntil(lambda: "NO BETTER THAN GUESSING" in page._facts.itemAt(3).widget().text(), timeout=5000)
     page.keep.click()
     assert shown.pages.currentWidget() is shown.live
@@ -594,7 +597,10 @@ def test_the_menus_show_keys_and_no_signs(qtbot, window):
 
 
 def test_what_is_only_not_done_yet_is_no_fault(qtbot, session, window):
-    checks = [["streams", True, "64 channels", False], ["decoder", False, "none yet", True]]
+    checks = [
+        {"what": "streams", "ok": True, "words": "64 channels"},
+        {"what": "decoder", "ok": False, "words": "none yet", "due": True},
+    ]
     one = session(state="idle", more={"checks": checks})
     shown = window(one.folder)
     shown.go("setup")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from made_up_status import INLET, engine_status, session_status
 
 import earmark.app.session.session
 import earmark.app.session.sound
@@ -17,14 +18,14 @@ from earmark.app.config.changes import with_attention
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Protocol, ProtocolError, RunPlan
 from earmark.app.config.session import ConfigError, parse_config
-from earmark.app.engine.status import useless
+from earmark.app.engine.status import why_useless
 from earmark.app.session.channel import Refused
-from earmark.app.session.check import Check
 from earmark.app.session.session import Session
-from earmark.app.session.states import NEXT, SessionError, State
+from earmark.app.session.states import NEXT, SessionError
 from earmark.app.session.supervisor import Supervisor
 from earmark.app.session.task import Part
 from earmark.app.session.terminal import press, status_line
+from earmark.app.status import Check, State, Trim
 from earmark.devices.files.decoder_folder import Facts
 from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.control import Mute, Override, SessionChanged
@@ -52,7 +53,7 @@ source = "speech:ada"
 """
 LONG = Calibration(n_trials=4, trial_s=10.0, pause_s=0.0)
 #: What an engine says while all is well.
-GOOD = {"streams": {"eeg": {"status": "live"}}, "bad": {}, "ch_names": ["E1", "E2"]}
+GOOD = engine_status()
 PAUSED, RUNNING = SessionChanged(ControlSession.PAUSED), SessionChanged(ControlSession.RUNNING)
 QUICK = 0.05  # seconds, for parts that have to come to their ends
 
@@ -98,7 +99,7 @@ class FakeLoop:
 
     def __init__(self, config, audio, path, on_event, steer, about):
         self.config, self.path, self.steer, self.about = config, path, steer, about
-        self.files, self.failure, self.told, self.facts, self.stopped, self.kept = [path], "", [], GOOD, 0, []
+        self.files, self.failure, self.told, self.engine_status, self.stopped, self.kept = [path], "", [], GOOD, 0, []
         FakeLoop.made.append(self)
 
     def start(self):
@@ -462,18 +463,20 @@ def test_the_end_of_a_part_is_no_fault(rig, monkeypatch):
         return ""
 
     monkeypatch.setattr(FakeLoop, "stop", stop)
-    monkeypatch.setattr(FakeLoop, "names", {"engine": {"alive": False}}, raising=False)
     session = rig().running()
-    audio = session.sound.audio
-    audio.status = lambda: types.SimpleNamespace(gains_db=[0.0, 0.0], xruns=0)
+
+    def line():
+        sound = types.SimpleNamespace(gains_db=[0.0, 0.0], xruns=0)
+        return status_line(session_status(task=session.part.status(), alive=False), GOOD, sound)
+
     try:
-        assert "NO ENGINE" in status_line(session), "before, it is"
+        assert "NO ENGINE" in line(), "before, it is"
         session._stop.set()
         session.part._stop.set()
         assert said.wait(10)
         assert session.part.ending
-        assert "NO ENGINE" not in status_line(session)
-        assert "the recording is completed" in status_line(session)
+        assert "NO ENGINE" not in line()
+        assert "the recording is completed" in line()
     finally:
         ended.set()
     assert session.wait(10)
@@ -605,7 +608,7 @@ def test_trims_come_on_top_in_every_state_last_and_are_kept_in_the_recording(rig
     assert loop.kept[1:5] == ["trim: a muted", "trim: a muted", "trim: a -3.5 dB", "trim: a 0 dB"]
     assert loop.told == [], "steering and decoding know nothing of it"
     session.override(1)
-    assert session.sound.trims == [(0.0, False), (-6.0, False)]
+    assert session.sound.trims == [Trim(), Trim(-6.0)]
     before = len(loop.kept)
     session.trim(1, -6.0)
     assert len(loop.kept) == before, "nothing new is no event"
@@ -767,15 +770,15 @@ def test_trials_wait_for_signals_and_those_spoilt_are_repeated(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"streams": {}}, "no engine"),
-        ({"streams": {"eeg": {"status": "lost"}}}, "is lost"),
+        ({"streams": ()}, "no engine"),
+        ({"streams": (dataclasses.replace(INLET, status="lost"),)}, "is lost"),
         ({"bad": {"E1": "flat", "E2": ""}}, "2 of 2 channels"),
         ({"bad": {"E1": "flat"}}, ""),
         ({}, ""),
     ],
 )
 def test_signals_are_useless_when(change, words):
-    found = useless(GOOD | change, "eeg")
+    found = why_useless(engine_status(**change), "eeg")
     assert words in found
     assert bool(found) == bool(words)
 

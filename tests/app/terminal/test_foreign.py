@@ -69,9 +69,8 @@ def test_nothing_shown_by_the_console_is_obeyed(screen, text):
 def test_events_and_log_lines_are_one_line_each(text):
     events = SessionEvents()
     events.add(f"masked channels: {text}")
-    told = []
-    events.tell(told.append)
+    told = [*events.poll()]
     record = logging.LogRecord("earmark.devices.sources.lsl", logging.WARNING, "x.py", 1, "channel %s", (text,), None)
-    for line in (*told, events.newest()[0][2], PlainFormatter("%(levelname)s %(message)s").format(record)):
+    for line in (*told, events.newest()[0].text, PlainFormatter("%(levelname)s %(message)s").format(record)):
         assert plain(text) in line
         assert line.isprintable()

@@ -14,9 +14,9 @@ import pytest
 
 from earmark.app.engine.child import EngineJob
 from earmark.app.engine.process import EngineProcess
+from earmark.app.status import EngineStatus, StatusBoard
 from earmark.app.terminal import console
 from earmark.app.terminal.warned import WARNING, tell_warnings
-from earmark.devices.processes.board import Board
 
 SFREQ, SECONDS = 200, 24
 
@@ -128,7 +128,7 @@ def test_warnings_of_an_engine_are_events_of_its_session(tmp_path):
     channel.append_child_value("unit", "uV")
     outlet = pylsl.StreamOutlet(info)
     text = f'[streams.eeg]\nsource_id = "{source_id}"\n[[nodes]]\ntype = "reblock"\ninput = "eeg"\n'
-    board = Board()
+    board = StatusBoard(EngineStatus)
     engine = EngineProcess()
     engine.work(EngineJob(text, str(tmp_path), "{}", "", board.name, {}))
     try:

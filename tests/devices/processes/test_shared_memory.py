@@ -78,12 +78,12 @@ def test_no_file_is_left_where_there_is_no_memory_to_record_through(tmp_path, mo
 def test_what_was_last_there_can_be_read_after_the_end():
     ring, board = Ring(capacity=100), Board()
     ring.put(b"abc")
-    board.write({"n": 1})
+    board.write(b"1")
     reader = Board(board.name)
     for one in (ring, board, reader):
         one.close()
     assert (ring.written, ring.waiting) == (3, 3)
-    assert reader.read() == board.read() == {"n": 1}
+    assert reader.read() == board.read() == b"1"
 
 
 @pytest.mark.parametrize("make", [Board, lambda name=None: Seqlock(Gains, name)])
@@ -102,7 +102,7 @@ def test_who_looks_while_another_thread_lets_go_sees_what_was_last_there(make):
         thread = threading.Thread(target=look)
         thread.start()
         for number in range(20):
-            writer.write({"n": number} if isinstance(writer, Board) else Gains([float(number)] * 8))
+            writer.write(b"%d" % number if isinstance(writer, Board) else Gains([float(number)] * 8))
         reader.close()
         done.set()
         thread.join()
