@@ -27,7 +27,7 @@ from earmark.app.session.task import Part
 from earmark.app.session.terminal import press, status_line
 from earmark.app.status import Check, State, Trim
 from earmark.devices.files.decoder_folder import Facts
-from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.attention.emissions import Emissions, EmissionsError
 from earmark.pipeline.control import Mute, Override, SessionChanged
 from earmark.pipeline.control import Session as ControlSession
 
@@ -500,7 +500,7 @@ def test_the_demos_listener_is_told_whom_to_attend_to_in_a_run_only(rig, tmp_pat
 
 def test_training_that_fails_says_why(rig, monkeypatch):
     one = rig()
-    trained_quietly(monkeypatch, ValueError("scores are all alike"))
+    trained_quietly(monkeypatch, EmissionsError("scores are all alike"))
     one.calibrating()
     with pytest.raises(SessionError, match="scores are all alike"):
         one.session.train()
