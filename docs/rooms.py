@@ -4,8 +4,8 @@ Use::
 
     python docs/rooms.py [--modules]
 
-A room is a folder of a layer (``app/engine``), or the files that lie beside its folders. Imports are those that run
-when a module is loaded or a function is called; those for type checking alone do not count.
+A room is a folder of a layer (``app/engine``), or a file that lies beside its folders (``app/status``). Imports count
+that run when a module is loaded or a function is called; those for type checking alone do not.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ import grimp
 LAYERS = ("app", "devices", "pipeline", "kernels")
 
 
-def room(module: str, packages: set[str]) -> str:
-    """Return the room of a module: its folders, two at most."""
-    names = module.split(".")
-    folders = names[1:] if module in packages else names[1:-1]
-    return "/".join(folders[:2])
+def room(module: str) -> str:
+    """Return the room of a module: the folder of its layer in which it lies, or its own name."""
+    return "/".join(module.split(".")[1:3])
 
 
 def components(arrows: dict[str, set[str]]) -> list[set[str]]:
@@ -70,8 +68,7 @@ def main() -> None:
     parser.add_argument("--modules", action="store_true", help="list the arrows between rooms by their modules")
     given = parser.parse_args()
     graph = grimp.build_graph(*(f"earmark.{layer}" for layer in LAYERS), exclude_type_checking_imports=True)
-    packages = {module.rpartition(".")[0] for module in graph.modules}
-    rooms = {module: room(module, packages) for module in sorted(graph.modules)}
+    rooms = {module: room(module) for module in sorted(graph.modules)}
     modules = {module: graph.find_modules_directly_imported_by(module) for module in rooms}
     between = Counter((rooms[module], rooms[other]) for module, others in modules.items() for other in others)
     size = Counter(rooms.values())
