@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from earmark.app.bench.published_session import _engine_status, _session_status
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Protocol
 from earmark.app.config.session import ConfigError, parse_config
@@ -231,3 +232,11 @@ def test_a_recording_of_a_mode_that_is_not_known_is_refused():
     file.about["mode"] = "dreamt"
     with pytest.raises(ConfigError, match="recorded in mode 'dreamt', but this version of Earmark knows open, closed"):
         _mode(file)
+
+
+def test_the_session_that_the_bench_of_the_window_shows():
+    for elapsed in (0.0, 250.5):
+        session = over_a_board(_session_status(3.0, elapsed, "folder", "board", "levels"))
+        assert (session.kind, session.engine.board, session.sound.status) == ("demo", "board", "levels")
+        shown = over_a_board(_engine_status(3.0, elapsed, 4, 500.0, "ring"))
+        assert (len(shown.ch_names), len(shown.positions), shown.signals) == (4, 4, "ring")
