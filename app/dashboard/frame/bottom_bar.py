@@ -63,10 +63,10 @@ class BottomBar(QFrame):
         self._levels: dict[Reading, tuple[str, str]] = {}
         self._bytes, self._grown = math.nan, math.nan
 
-    def look(self, now: Snapshot) -> None:
+    def refresh(self, now: Snapshot) -> None:
         """Show what is now."""
-        self._look_stream(now)
-        self._look_latency(now)
+        self._refresh_stream(now)
+        self._refresh_latency(now)
         gaps = sum(max(0, one.n_gaps) for one in now.streams) if now.streams else -1
         level = WARN if gaps > 0 or now.n_dropped > 0 else OK
         self._say(self.losses, f"gaps {count(gaps)} · late {count(now.n_dropped)}", level)
@@ -77,9 +77,9 @@ class BottomBar(QFrame):
             self._say(self.sound, "no sound" if not sound.playing else "NO DATA", BAD if sound.playing else OK)
         else:
             self._say(self.sound, f"xruns {count(sound.xruns)}", WARN if sound.xruns > 0 else OK)
-        self._look_recording(now)
+        self._refresh_recording(now)
 
-    def _look_stream(self, now: Snapshot) -> None:
+    def _refresh_stream(self, now: Snapshot) -> None:
         neural = next((one for one in now.streams if one.name == now.neural), None)
         if neural is None or not (now.engine_live or now.recording_now):
             self._say(self.stream, "no stream", OK)
@@ -97,7 +97,7 @@ class BottomBar(QFrame):
         slow = settled and abs(neural.effective - neural.nominal) > SLOW * neural.nominal
         self._say(self.rates, f"{rate(neural.effective)}/{rate(neural.nominal)} Hz", WARN if slow else OK)
 
-    def _look_latency(self, now: Snapshot) -> None:
+    def _refresh_latency(self, now: Snapshot) -> None:
         one = now.latency
         if one is None or not (now.engine_live or now.recording_now):
             self._say(self.latency, f"lat {UNKNOWN}", OK)
@@ -106,7 +106,7 @@ class BottomBar(QFrame):
         late = math.isfinite(one.budget) and one.p99 > one.budget
         self._say(self.latency, f"lat {milliseconds(one.p50)}/{milliseconds(one.p99)}{budget} ms", WARN if late else OK)
 
-    def _look_recording(self, now: Snapshot) -> None:
+    def _refresh_recording(self, now: Snapshot) -> None:
         one = now.recording
         if one is None or not now.recording_now:
             self._say(self.record, "not recording", OK)

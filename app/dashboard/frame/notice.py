@@ -61,7 +61,7 @@ class Notice(Reading):
         """Whether what is said has to stay."""
         return time.monotonic() < self._hold_until
 
-    def look(self, now: Snapshot, folder: Path | None) -> bool:
+    def refresh(self, now: Snapshot, folder: Path | None) -> bool:
         """Say how the session came to its end; return whether that is new."""
         self._paint()  # in the colours that are in force now
         if now.refused:

@@ -52,7 +52,7 @@ class Question(QFrame):
             self.asked.emit("answer", {"text": text})
             self.answer.clear()
 
-    def look(self, now: Snapshot) -> None:
+    def refresh(self, now: Snapshot) -> None:
         """Show what is asked now."""
         question = now.question if now.session_live else ""
         if question != self.words.said:

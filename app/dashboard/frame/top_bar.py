@@ -161,7 +161,7 @@ class TopBar(QFrame):
         layout.addWidget(self.unmute)
         self._painted: object = None
 
-    def look(self, now: Snapshot, mute_failed: str) -> None:
+    def refresh(self, now: Snapshot, mute_failed: str) -> None:
         """Show what is now; ``mute_failed`` says why a mute was not confirmed."""
         if now.talkers != self._talkers:
             self._talkers = now.talkers
@@ -180,14 +180,14 @@ class TopBar(QFrame):
         timed = math.isfinite(now.elapsed) and now.recording_now
         timing = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}" if timed else ""
         self.progress.say("WAITS FOR AN ANSWER" if now.question and now.session_live else timing)
-        self.verdict.look(now)
+        self.verdict.refresh(now)
         for k, bar in enumerate(self._gains):
             live = now.sound.live and k < len(now.sound.gains_db)
             trimmed = k < len(now.trims) and now.trims[k] != Trim()
             bar.show_gain(now.sound.gains_db[k] if live else math.nan, trimmed)
-        self._look_mute(now.muted, mute_failed)
+        self._refresh_mute(now.muted, mute_failed)
 
-    def _look_mute(self, muted: bool, failed: str) -> None:
+    def _refresh_mute(self, muted: bool, failed: str) -> None:
         look = theme.of(self)
         painted = (muted, bool(failed), look.name)
         if painted == self._painted:

@@ -76,7 +76,7 @@ class Verdict(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(140, 44)
 
-    def look(self, now: Snapshot) -> None:
+    def refresh(self, now: Snapshot) -> None:
         """Show what is now."""
         main, small, talker = verdict(now)
         if (main, small, talker) != (self.main, self.small, self.talker):

@@ -264,7 +264,7 @@ class Window(QMainWindow):
             self.live.traces.mark(fresh, now, reader)
             if not self.notice.held:
                 self.say(new[-1].text)
-        if self.notice.look(now, self.folder):
+        if self.notice.refresh(now, self.folder):
             self.history = History()
         if now.out and now.session_live:
             self.review.follow(Path(now.out))
@@ -272,13 +272,13 @@ class Window(QMainWindow):
         for k in range(N_SHOWN, N_TALKERS):
             for kind in ("solo", "mute", "trim"):
                 self.actions_by_key[f"{kind}{k + 1}"].setVisible(k < len(now.talkers))
-        self.top.look(now, self._mute_failed)
-        self.bottom.look(now)
+        self.top.refresh(now, self._mute_failed)
+        self.bottom.refresh(now)
         if self.participant.isVisible():
-            self.participant.look(now)
+            self.participant.refresh(now)
         page = self.pages.currentWidget()
         if isinstance(page, Live | Setup | Calibration | Review):
-            page.look(View(now, self.history, self.recent))
+            page.refresh(View(now, self.history, self.recent))
 
     # Pages, colours, windows
 
@@ -317,7 +317,7 @@ class Window(QMainWindow):
 
     def _open_participant(self, name: str) -> None:
         self.settings.setValue("participant/screen", name)
-        self.participant.look(self.now)
+        self.participant.refresh(self.now)
         self.participant.open_on(name, self.screen())
 
     def toggle_participant(self) -> None:

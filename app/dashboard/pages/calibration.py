@@ -116,7 +116,7 @@ class Calibration(Panel):
     def _ask(self, command: str) -> None:
         self.asked.emit(command, {})
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         now = view.now
         live, state = now.session_live, now.state
         calibrating = live and state == "calibrating"
@@ -134,9 +134,9 @@ class Calibration(Panel):
         theme.mark(self.keep if bad else self.refuse, False)
         step, advice = self._where(now)
         self._advice.setText(advice)
-        self._look_steps(step)
-        self._look_trial(now, calibrating)
-        self.question.look(now)
+        self._refresh_steps(step)
+        self._refresh_trial(now, calibrating)
+        self.question.refresh(now)
         if repr(summary) != self._drawn:  # as words, since NaN is not equal to itself
             self._drawn = repr(summary)
             self._show_decoder(now)
@@ -168,7 +168,7 @@ class Calibration(Panel):
                 return -1, "A run is under way: calibrate before or after it."
         return 0, "Trials with cues, from which a decoder of this listener is made. Everything is checked first."
 
-    def _look_steps(self, now: int) -> None:
+    def _refresh_steps(self, now: int) -> None:
         look = theme.of(self)
         for k, label in enumerate(self._steps):
             here = k == now
@@ -178,7 +178,7 @@ class Calibration(Panel):
                 label.setText(words)
                 label.setStyleSheet(style)
 
-    def _look_trial(self, now: Snapshot, calibrating: bool) -> None:
+    def _refresh_trial(self, now: Snapshot, calibrating: bool) -> None:
         look = theme.of(self)
         colour = look.text
         if calibrating and now.attend in now.talkers:

@@ -98,10 +98,10 @@ class Controls(QWidget):
         seconds = self.seconds.value()
         self.asked.emit("run", {"mode": self.mode.currentData(), "seconds": seconds or None})
 
-    def look(self, now: Snapshot) -> None:
+    def refresh(self, now: Snapshot) -> None:
         """Enable what is possible now."""
         live = now.session_live
-        self.question.look(now)
+        self.question.refresh(now)
         self._cue.setVisible(not self.question.isVisibleTo(self))  # it is in its place
         running = live and now.state in ("running", "paused")
         again = now.state in ("idle", "review") and now.decoder  # is checked first
@@ -231,13 +231,13 @@ class Live(QWidget):
     def _show(self, key: str, on: bool) -> None:
         (self._seen.add if on else self._seen.discard)(key)
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         """Show what is now in every panel that is visible and due."""
-        self.controls.look(view.now)
+        self.controls.refresh(view.now)
         for panel in self.panels:
             if panel.key in self._seen and view.now.time >= self._due.get(panel.key, 0.0):
                 self._due[panel.key] = view.now.time + 1 / panel.hz - 0.005
-                panel.look(view)
+                panel.refresh(view)
 
     # Layout
 

@@ -38,7 +38,7 @@ class Participant(QWidget):
             self.resize(size)
             self.show()
 
-    def look(self, now: Snapshot) -> None:
+    def refresh(self, now: Snapshot) -> None:
         """Show the cue."""
         words, small = "", ""
         if now.session_live and now.state in ("calibrating", "running"):

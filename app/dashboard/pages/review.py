@@ -56,7 +56,7 @@ class Review(Panel):
         self._runs = QComboBox()
         self._runs.setAccessibleName("Run")
         self._runs.setMinimumContentsLength(14)
-        self._runs.currentIndexChanged.connect(self._look_run)
+        self._runs.currentIndexChanged.connect(self._refresh_run)
         self.judge, self.report = QPushButton("&Score this run"), QPushButton("&Report page")
         self.export, self.folder = QPushButton("&Export figures …"), QPushButton("Open &folder")
         for button, words, do in (
@@ -159,7 +159,7 @@ class Review(Panel):
         if self._of != self._run or self._found is None:
             self._judge()
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         now = view.now
         runs = self._list_runs()
         self._at_stake = now.session_live and now.at_stake
@@ -177,7 +177,7 @@ class Review(Panel):
                 why = ASKED if now.question else BUSY
             self._said.say(why)
 
-    def _look_run(self) -> None:
+    def _refresh_run(self) -> None:
         """Show no figures of another run than the chosen one."""
         if self._found is not None and self._runs.currentData() != str(self._of):
             self._forget()
@@ -200,7 +200,7 @@ class Review(Panel):
                 for path in runs:
                     self._runs.addItem(path.name, str(path))
                 self._runs.setCurrentIndex(runs.index(wanted) if wanted in runs else len(runs) - 1)
-            self._look_run()
+            self._refresh_run()
         return bool(runs)
 
     @property
@@ -234,7 +234,7 @@ class Review(Panel):
         self._said.say("")
         self.show_figures(self._found)
         self._figures.show()
-        self._look_run()
+        self._refresh_run()
 
     def _report(self) -> None:
         run = self._run

@@ -74,9 +74,9 @@ class Setup(Panel):
         layout.addLayout(buttons)
         self._shown: object = None
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         now = view.now
-        self.streams.look(view)
+        self.streams.refresh(view)
         where = f"Recordings go to {now.out}" if now.out else "No session yet: begin on the start page (Ctrl+0)"
         self._where.say("A replay: nothing is recorded" if now.kind == "replay" else where)
         live = now.session_live

@@ -88,7 +88,7 @@ class Attention(Panel):
         self._even.setPen(pg.mkPen(faint, style=Qt.PenStyle.DotLine))
         self._switches.setPen(pg.mkPen(look.event, style=Qt.PenStyle.DashLine))
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         now, talkers = view.now, view.now.talkers
         ticks = (0, 0.25, 0.5, 0.75, 1) if self.height() > ROOMY else (0, 0.5, 1)
         self._plot.getPlotItem().getAxis("left").setTicks([[(y, f"{y:g}") for y in ticks]])

@@ -109,7 +109,7 @@ class Events(Panel):
             self.note.clear()
             self.note.clearFocus()
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         on = view.now.session_live and view.now.can("note")
         self.note.setEnabled(on)
         self._keep.setEnabled(on)

@@ -61,7 +61,7 @@ class Evidence(Panel):
             self._now.addWidget(reading, 1)
             self._readings.append(reading)
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         talkers = view.now.talkers
         self._prepare(talkers, theme.of(self))
         made = list(view.history.decisions)

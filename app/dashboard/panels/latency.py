@@ -137,7 +137,7 @@ class Latency(Panel):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._ledger)
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         self._ledger.view = view
         stages = "; ".join(f"{one.name} {milliseconds(one.p50)} ms" for one in view.now.stages)
         self._ledger.setAccessibleDescription(stages)

@@ -48,7 +48,7 @@ class Log(Panel):
         self._logger.setLevel(logging.INFO)
         self._logger.addHandler(self._handler)
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         """Nothing: lines come by themselves."""
 
     def end(self) -> None:

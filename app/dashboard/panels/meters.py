@@ -103,7 +103,7 @@ class TalkerStrip(QFrame):
             layout.addWidget(self.trim, 1, 2, 1, 2)
             layout.setColumnStretch(0, 1)
 
-    def look(self, view: View, can_favour: bool) -> None:
+    def refresh(self, view: View, can_favour: bool) -> None:
         """Show what is now."""
         now, k = view.now, self._number
         colour = theme.of(self).talkers[k]
@@ -121,7 +121,7 @@ class TalkerStrip(QFrame):
         trim = now.trims[k] if k < len(now.trims) else Trim()
         gain = decibels(now.sound.gains_db[k]) if now.sound.live and k < len(now.sound.gains_db) else UNKNOWN
         self.gain.say("muted" if trim.mute else f"{self._gain_words}{gain} dB")
-        self.trim.look(trim.db)
+        self.trim.refresh(trim.db)
         for control in (self.trim, self.mute):
             control.setEnabled(now.session_live and k < len(now.trims) and now.can("trim"))
         self.mute.setChecked(trim.mute)
@@ -237,7 +237,7 @@ class Meters(Panel):
         if self._clickable:
             self.asked.emit("attend", {"talker": talker})
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         now = view.now
         if now.talkers != self._talkers:
             self._talkers = now.talkers
@@ -255,7 +255,7 @@ class Meters(Panel):
             now.state in ("running", "paused") and now.mode != "open" and now.session_live and now.can("override")
         )
         for strip in self._strips:
-            strip.look(view, steering)
+            strip.refresh(view, steering)
         self._hint.say("Click a talker: the listener follows" if self._clickable else "")
         for button, on in ((self.equal, now.override == "equal"), (self.decode, now.override is None and steering)):
             button.setEnabled(steering)

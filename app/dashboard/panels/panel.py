@@ -36,7 +36,7 @@ class Panel(QWidget):
     #: Words above it, key in the saved layout, and how often a second it is shown anew.
     title, key, hz = "", "", 10.0
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         """Show what is now; called while the panel is visible only."""
         raise NotImplementedError
 

@@ -102,7 +102,7 @@ class ChannelQuality(Panel):
         layout.addWidget(self._words)
         layout.addWidget(self._grid, 1)
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         now, grid = view.now, self._grid
         data = view.recent.last(1.0)
         grid.names, grid.bad = now.ch_names, dict(now.bad)

@@ -49,7 +49,7 @@ class Spectrum(Panel):
         """Show a channel."""
         self._channel.setCurrentText(name)
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         now, style = view.now, theme.of(self)
         if now.ch_names != self._names:
             self._names = now.ch_names

@@ -96,7 +96,7 @@ class Streams(Panel):
         layout.addWidget(self._table, 1)
         layout.addLayout(foot)
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         model, streams = self._model, view.now.streams
         model.bad = QColor(theme.of(self).bad)
         if len(streams) != len(model.streams):

@@ -100,7 +100,7 @@ class Topomap(Panel):
         self._picks: list[int] = []
         self._work: Background | None = None
 
-    def look(self, view: View) -> None:
+    def refresh(self, view: View) -> None:
         now, head = view.now, self._head
         picks = [
             i

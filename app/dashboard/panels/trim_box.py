@@ -41,7 +41,7 @@ class TrimBox(Number):
         self._hold_until = time.monotonic() + HOLD_S
         self._timer.start()
 
-    def look(self, db: float) -> None:
+    def refresh(self, db: float) -> None:
         """Show what the session says, unless somebody is just changing it."""
         if round(db, 1) != self.value() and time.monotonic() > self._hold_until:
             self.blockSignals(True)

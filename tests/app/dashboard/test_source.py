@@ -88,9 +88,9 @@ def test_of_a_session_that_died_what_cannot_change_is_known(boards):
 def test_the_window_says_why_a_session_is_refused(qtbot, theme, tmp_path):
     notice = Notice()
     qtbot.addWidget(notice)
-    assert notice.look(Snapshot(refused="this session was started by another version"), tmp_path)
+    assert notice.refresh(Snapshot(refused="this session was started by another version"), tmp_path)
     assert notice.said == "this session was started by another version"
     assert notice.held, "long enough to be read"
-    assert not notice.look(Snapshot(refused="this session was started by another version"), tmp_path), "said once"
-    notice.look(Snapshot(session_age=0.0), tmp_path)
+    assert not notice.refresh(Snapshot(refused="this session was started by another version"), tmp_path), "said once"
+    notice.refresh(Snapshot(session_age=0.0), tmp_path)
     assert notice.said == "A session is there"
