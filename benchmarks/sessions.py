@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.app.config.session import parse_config
 from earmark.app.engine.events_file import copied_decoders
+from earmark.devices.files.journal import About, DecisionLine, DigestLine, EventLine
 from earmark.devices.files.session_writer import Digest, SessionWriter
 from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamDescription, describe_xml, make_info
@@ -72,14 +73,15 @@ class _Live:
             self._writer.output(name, item)
             if isinstance(item, Decision):
                 self._n += 1
-                times = {key: item.time for key in ("newest", "arrival", "decided", "set")}
                 scored = bool(np.isfinite(item.scores).all())
-                self._writer.journal(item.time, {"decision": self._n, **times, "scored": scored})
+                self._writer.journal(
+                    item.time, DecisionLine(self._n, item.time, item.time, item.time, item.time, scored)
+                )
 
     def seal(self, now: float) -> None:
         for name, digest in self._digests.items():
-            self._writer.journal(now, {"output": name, "items": digest.n_items, "digest": digest.hexdigest()})
-        self._writer.journal(now, {"event": f"it is {now:g} s"})
+            self._writer.journal(now, DigestLine(name, digest.n_items, digest.hexdigest()))
+        self._writer.journal(now, EventLine(f"it is {now:g} s"))
         self._writer.boundary()
         self._writer.seal(now)
 
@@ -90,7 +92,7 @@ def write_session(
     seed: int = 0,
     n_channels: int = 4,
     end: bool = True,
-    about: Mapping[str, Any] | None = None,
+    about: About | None = None,
     decoder: Path | None = None,
 ) -> Path:
     """Write a calibration, or with a decoder a run: a second of rest, then so many seconds for each talker.
@@ -98,13 +100,14 @@ def write_session(
     Chunks are of 0.125 s, seals come every second.
     """
     streams = descriptions(n_channels)
-    said: dict[str, Any] = {"config": CONFIG, "talkers": list(TALKERS), **(about or {})}
+    said = replace(about or About(""), config=CONFIG, talkers=TALKERS)
     path.parent.mkdir(parents=True, exist_ok=True)
     graph, outputs = None, {}
     if decoder is not None:
         text = f'{CONFIG}decoder = "decoder"\n'
         config = parse_config(text, "made here", decoder.parent)
-        said |= {"config": text, "decoders": copied_decoders([decoder], path), "mode": "closed", "steered": True}
+        copies = copied_decoders([decoder], path)
+        said = replace(said, config=text, decoders=copies, mode="closed", steered=True)
         graph = config.graph([decoder])
         graph.open(config.sources({name: one.spec for name, one in streams.items()}))
         outputs = {name: graph.specs[name] for name in config.block_outputs()}

@@ -337,6 +337,7 @@ def memory(n_channels: int = 64, sfreq: float = 1000.0) -> dict[str, Any]:
 def _hour(n_channels: int, sfreq: float, out: Any) -> None:
     import psutil
 
+    from earmark.devices.files.journal import About
     from earmark.devices.files.session_writer import Digest, SessionWriter
     from earmark.devices.sources.lsl import Arrival
     from earmark.devices.sources.lsl_description import describe_xml, make_info
@@ -344,7 +345,7 @@ def _hour(n_channels: int, sfreq: float, out: Any) -> None:
 
     graph = _open(n_channels, sfreq)
     description = describe_xml(make_info(graph.specs["eeg"], "EEG", "bench").as_xml())
-    writer = SessionWriter({"eeg": description}, {}, {})
+    writer = SessionWriter({"eeg": description}, {}, About(""))
     digest, n = Digest(), round(HOP_S * sfreq)
     data = _signal(n_channels, n * 50)
     rss = []

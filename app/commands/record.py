@@ -6,9 +6,10 @@ import shlex
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,6 +42,7 @@ def record(
     from earmark.app.terminal.console import console, fail, failures, say
     from earmark.app.terminal.foreign import plain
     from earmark.app.terminal.signals import stop_on_signals
+    from earmark.devices.files.journal import About
     from earmark.devices.files.subjects import whose
     from earmark.devices.processes.recorder import Recorder, RecordingFailed
     from earmark.devices.sources.lsl_log import quiet_liblsl
@@ -64,14 +66,10 @@ def record(
                 markup=False,
             )
         path = out / f"session-{datetime.now():%Y%m%d-%H%M%S}.xdf"
-        about: dict[str, Any] = {
-            "config": settings.text,
-            "environment": environment(),
-            "subject": whose(path)[0],
-        }
+        about = About(settings.text, environment=environment(), subject=whose(path)[0])
         try:
             out.mkdir(parents=True, exist_ok=True)
-            about["decoders"] = copied_decoders(settings.decoders, path)
+            about = replace(about, decoders=copied_decoders(settings.decoders, path))
         except OSError as error:
             engine.close()
             fail(f"cannot write into {out}: {error.strerror}")

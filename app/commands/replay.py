@@ -50,6 +50,7 @@ def replay(
         fail("--folder goes with --watch", ExitStatus.USAGE)
     from earmark.app.replay.verdict import DIFFERENT, judge
     from earmark.app.replay.verify import Replay
+    from earmark.devices.files.journal import EventLine, MaskedLine
     from earmark.devices.files.session_file import SessionFile
 
     must_be_writable(out)
@@ -78,11 +79,13 @@ def replay(
     console.print(table)
     if run.network is not None:
         console.print(network_line(run.network), markup=False, highlight=False)
-    for _, entry in run.events:
-        if not {"event", "masked"} & set(entry):
-            continue
-        masked = f"masked channels: {', '.join(entry.get('masked', [])) or 'none'}"
-        console.print(f"  {plain(entry.get('event') or masked)}", markup=False, highlight=False)
+    for _, noted in run.events:
+        match noted:
+            case EventLine(words):
+                console.print(f"  {plain(words)}", markup=False, highlight=False)
+            case MaskedLine(masked):
+                words = f"masked channels: {', '.join(masked) or 'none'}"
+                console.print(f"  {plain(words)}", markup=False, highlight=False)
     for words in file.damage:
         console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")
     if out is not None:
@@ -95,12 +98,12 @@ def replay(
         return
     verdict = judge(run)
     if verdict.status == DIFFERENT:
-        for line in verdict.details:
-            console.print(line, markup=False, style="bold red")
+        for words in verdict.details:
+            console.print(words, markup=False, style="bold red")
         fail(verdict.words, DIFFERENT)
     console.print(verdict.words, markup=False, style="yellow" if verdict.status or verdict.details else "green")
-    for line in verdict.details:
-        console.print(f"  {line}", markup=False)
+    for words in verdict.details:
+        console.print(f"  {words}", markup=False)
     if verdict.status:
         raise typer.Exit(verdict.status)
 

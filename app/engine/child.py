@@ -45,7 +45,7 @@ class EngineJob:
     text, folder : str
         Configuration, and where relative paths in it begin.
     about : str
-        JSON: what the recording shall say of itself.
+        What the recording shall say of itself, as :func:`earmark.devices.files.journal.about_text` gives it.
     gains : str
         Shared memory for gains; empty to set none.
     board : str
@@ -123,6 +123,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     from earmark.app.engine.signals import EngineSignals
     from earmark.app.engine.status import EngineMonitor
     from earmark.app.status import EngineStatus, StatusBoard
+    from earmark.devices.files.journal import read_about, read_line
     from earmark.devices.processes.recorder import SPILL_BYTES
     from earmark.devices.processes.ring import Ring, SpillingWriter
     from earmark.pipeline.control import parse
@@ -136,7 +137,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     name = config.attention.neural if config.attention else next(iter(engine.descriptions))
     signals = EngineSignals(name, engine.descriptions[name].spec)
     engine.on_item = signals.take
-    writer = engine.writer(json.loads(job.about))
+    writer = engine.writer(read_about(job.about))
     speaker.say("connected", base64.b64encode(writer.headers).decode())
     message = _hear(pipe)
     if message is None or message[0] != "begin":
@@ -163,7 +164,7 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
         if message[0] == "control":
             engine.control(parse(message[1]))
         elif message[0] == "note":
-            engine.note(message[1])
+            engine.note(read_line(message[1]))
     engine.stop()
     stop.set()
     publisher.join()

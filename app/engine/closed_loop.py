@@ -12,10 +12,9 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import pylsl
 
@@ -27,6 +26,7 @@ from earmark.app.engine.process import EngineProcess
 from earmark.app.status import EngineProcessStatus, EngineStatus, RecordingStatus, StatusBoard, StatusError
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.rings import Entry
+from earmark.devices.files.journal import About, EventLine, SoundCounters, SoundLine, about_text
 from earmark.devices.files.subjects import whose
 from earmark.devices.processes.recorder import Recorder, RecordingFailed
 from earmark.devices.processes.shared_memory import discard
@@ -66,8 +66,8 @@ class Loop:
         Told in words about everything out of the ordinary; it must not wait.
     steer : bool
         Whether decisions become gains, or are only recorded.
-    about : mapping
-        What else the recording shall say of itself.
+    about : About
+        What else the recording shall say of itself: mode and protocol.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Loop:
         path: Path,
         on_event: Callable[[str], None],
         steer: bool = True,
-        about: Mapping[str, Any] = MappingProxyType({}),
+        about: About = About(""),  # noqa: B008 - frozen
     ) -> None:
         self.path, self._about = path, about
         self._config, self._audio, self._steer = config, audio, steer
@@ -149,20 +149,20 @@ class Loop:
 
     def _describe(self) -> None:
         """Say what the recording is, and put the decoders beside it."""
-        self._about = {
-            **self._about,
-            "config": self._config.text,
-            "environment": environment(),
-            "subject": whose(self.path)[0],
-            "talkers": [talker.name for talker in self._audio.scene.talkers],
-            "steered": self._steer,
-            "decoders": copied_decoders(self._config.decoders, self.path),
-        }
+        self._about = replace(
+            self._about,
+            config=self._config.text,
+            environment=environment(),
+            subject=whose(self.path)[0],
+            talkers=tuple(talker.name for talker in self._audio.scene.talkers),
+            steered=self._steer,
+            decoders=copied_decoders(self._config.decoders, self.path),
+        )
 
     def _spawn(self) -> None:
         assert self._board is not None
         gains = self._audio.names.gains if self._steer else ""
-        about = json.dumps({**self._about, "part": len(self.files) + 1})
+        about = about_text(replace(self._about, part=len(self.files) + 1))
         folder = str(self._config.folder.resolve())
         job = EngineJob(self._config.text, folder, about, gains, self._board.name, self._last_senders())
         self._refused = None
@@ -221,7 +221,7 @@ class Loop:
             for control in self._controls.values():
                 self._engine.control(control)
             while self._unsaid:
-                self._engine.note({"event": self._unsaid.popleft()})
+                self._engine.note(EventLine(self._unsaid.popleft()))
             self._recorder = recorder
 
     # What is told to the engine
@@ -250,7 +250,7 @@ class Loop:
         self._write(text)
         with self._telling:
             if self._engine is not None and self._recorder is not None:
-                self._engine.note({"event": text})
+                self._engine.note(EventLine(text))
             else:
                 self._unsaid.append(text)
 
@@ -432,11 +432,18 @@ class Loop:
             return self.failure
         self._audio.unlisten(self._applied)
         status = self._audio.status()
-        counters = {
-            key: int(getattr(status, key)) for key in ("xruns", "late", "missed", "lost", "refused", "repaired")
-        }
         if self._engine is not None and self._begun:
-            self._engine.note({"sound": {"went to": self._audio.playing, **counters, "replaced": self._audio.restarts}})
+            counters = SoundCounters(
+                self._audio.playing,
+                xruns=int(status.xruns),
+                late=int(status.late),
+                missed=int(status.missed),
+                lost=int(status.lost),
+                refused=int(status.refused),
+                repaired=int(status.repaired),
+                replaced=self._audio.restarts,
+            )
+            self._engine.note(SoundLine(counters))
             self._engine.end()
             self.failure = self._farewell() or self.failure
         elif self._unrecorded_since:

@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pylsl
@@ -19,7 +19,7 @@ import pylsl
 from earmark.app.config.session import Config
 from earmark.app.engine.inlets import StreamStatus, check_expected, open_inlet
 from earmark.app.engine.ledger import AMONG, MAX_MISSES, Latencies, Ledger
-from earmark.devices.files.journal import ANSWER, ANSWERED_BY, OVERRIDES
+from earmark.devices.files.journal import About, AnswerLine, DecisionLine, DigestLine, HeardLine, Line, MaskedLine
 from earmark.devices.files.session_writer import Digest, SessionWriter
 from earmark.devices.sources.fieldtrip_inlet import FieldTripInlet
 from earmark.devices.sources.lsl import Arrival, Inlet, Outlet, Sender
@@ -115,7 +115,7 @@ class Engine:
             If a stream is missing or not as wanted, or the graph does not fit.
         """
         self._queue: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
-        self._notes: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
+        self._notes: queue.SimpleQueue[tuple[float, Line]] = queue.SimpleQueue()
         self.inlets: dict[str, Inlet | FieldTripInlet] = {}
         self._outlets: dict[str, Outlet] = {}
         self._stop = threading.Event()
@@ -157,8 +157,8 @@ class Engine:
 
         self.network = LiveNetwork(self.config, *network_of(self.config, self.graph, specs))
         for one in self.network.about:
-            error = f"within {one['error']:.1g} of float64"
-            self.on_event(f"network: {one['backend']} on {one['device']}, {one['precision']}, {error}")
+            error = f"within {one.error:.1g} of float64"
+            self.on_event(f"network: {one.backend} on {one.device}, {one.precision}, {error}")
 
     @property
     def descriptions(self) -> dict[str, StreamDescription]:
@@ -181,11 +181,11 @@ class Engine:
         keep = self.config.block_outputs()
         return {o.node: self.outputs[o.node] for o in self.config.outputs if o.record and o.node in keep}
 
-    def writer(self, about: Mapping[str, Any]) -> SessionWriter:
+    def writer(self, about: About) -> SessionWriter:
         """What turns this session into a recording, which says ``about`` of itself, and who answered."""
-        answered = {} if self.network is None else {ANSWERED_BY: self.network.about}
-        overrides = {name: stream.overrides.to_json() for name, stream in self.config.streams.items()}
-        about = {**about, OVERRIDES: overrides, **answered}
+        answered = None if self.network is None else tuple(self.network.about)
+        overrides = {name: stream.overrides for name, stream in self.config.streams.items()}
+        about = replace(about, overrides=overrides, network=answered)
         return SessionWriter(self.descriptions, self.recorded_outputs(), about)
 
     def start(self, writer: SessionWriter | None = None) -> None:
@@ -225,9 +225,9 @@ class Engine:
         """Tell the node that decides what the operator wants; from any thread."""
         self._queue.put(_now(control))
 
-    def note(self, entry: dict[str, Any]) -> None:
+    def note(self, line: Line) -> None:
         """Have a line written into the journal, in its turn; from any thread."""
-        self._notes.put((pylsl.local_clock(), entry))
+        self._notes.put((pylsl.local_clock(), line))
 
     def _hand_over(self, arrival: Arrival) -> None:
         # Should the graph hang, receiving is held up: what LSL's own buffer cannot keep comes out as a gap.
@@ -320,14 +320,15 @@ class Engine:
     def _note_answers(self, network: LiveNetwork) -> bool:
         """Keep what the network said, before what came of it; return whether an answer was missing."""
         missed = False
-        for backend, scores in network.take():
+        for answer in network.take():
+            backend = answer.backend
             if backend != self.scored_by:
                 self.ledger.n_demoted += 1
                 self.on_event(f"ALARM: the network by {self.scored_by} was late too often: {backend} takes over")
                 self.scored_by = backend
             if self._writer is not None:
-                self._writer.journal(pylsl.local_clock(), {ANSWER: [backend, scores]})
-            missed |= scores is None
+                self._writer.journal(pylsl.local_clock(), AnswerLine(answer))
+            missed |= answer.scores is None
         return missed
 
     def _give(self, name: str, item: Item, arrival: float, missed: bool) -> None:
@@ -369,8 +370,8 @@ class Engine:
             what = f"got no answer of the network by {backend}" if missed else "came"
             self.on_event(f"decision {number} {what} {decided - arrival:.2f} s after its samples: dropped")
         if self._writer is not None:
-            times = {"decision": number, "newest": newest, "arrival": arrival, "decided": decided}
-            self._writer.journal(done, {**times, "set": None if late else done, "scored": scored})
+            set_at = None if late else done
+            self._writer.journal(done, DecisionLine(number, newest, arrival, decided, set_at, scored))
 
     def _demote(self) -> None:
         """Have the next decoder take over from one that is too slow, between two hops."""
@@ -396,21 +397,20 @@ class Engine:
             more = f" and {len(why) - MAX_NAMED} more" if len(why) > MAX_NAMED else ""
             self.on_event(f"masked channels: {', '.join(said) or 'none'}{more}")
             if self._writer is not None:
-                self._writer.journal(pylsl.local_clock(), {"masked": list(why), "by": output})
+                self._writer.journal(pylsl.local_clock(), MaskedLine(tuple(why), output))
 
     def _write_notes(self) -> None:
         while not self._notes.empty():
-            at, entry = self._notes.get()
-            if entry.get("heard") == "control" and entry["dac"] is not None:
-                self.ledger.heard(entry["decision"], entry["dac"])
+            at, line = self._notes.get()
+            if isinstance(line, HeardLine) and line.heard_at is not None:
+                self.ledger.heard(line.decision, line.heard_at)
             if self._writer is not None:
-                self._writer.journal(at, entry)
+                self._writer.journal(at, line)
 
     def _write_digests(self) -> None:
         if self._writer is not None:
             now = pylsl.local_clock()
             for name, digest in self._digests.items():
-                entry: dict[str, Any] = {"output": name, "items": digest.n_items, "digest": digest.hexdigest()}
-                self._writer.journal(now, entry)
+                self._writer.journal(now, DigestLine(name, digest.n_items, digest.hexdigest()))
             self._writer.boundary()
             self._writer.seal(now)

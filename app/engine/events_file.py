@@ -7,21 +7,21 @@ import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from earmark.devices.audio.rings import Entry
 from earmark.devices.files.decoder_folder import folder_fingerprint
+from earmark.devices.files.journal import DecoderCopy, HeardLine
 from earmark.devices.files.regular_file import open_regular
 
 
-def copied_decoders(folders: Sequence[Path], recording: Path) -> list[dict[str, str]]:
+def copied_decoders(folders: Sequence[Path], recording: Path) -> tuple[DecoderCopy, ...]:
     """Copy decoders beside a recording, so that it can be replayed; return what it shall say of them."""
     copies = []
     for number, folder in enumerate(folders):
         copy = recording.with_suffix(".fallback" if number else ".decoder")
         shutil.copytree(folder, copy)
-        copies.append({"folder": copy.name, "sha256": folder_fingerprint(copy)})
-    return copies
+        copies.append(DecoderCopy(copy.name, folder_fingerprint(copy)))
+    return tuple(copies)
 
 
 #: What an event begins with that is about the operator's trim of a talker.
@@ -72,22 +72,22 @@ def parts(path: Path) -> list[Path]:
     return found
 
 
-def heard_line(entry: Entry, lsl_time: float) -> dict[str, Any]:
+def heard_line(entry: Entry, lsl_time: float) -> HeardLine:
     """A line for the journal about what was played from a frame on."""
     applied, control = entry.applied, entry.applied.control
-    return {
-        "heard": applied.kind,
-        "frame": applied.frame,
-        "dac": None if math.isnan(lsl_time) else lsl_time,
-        "decision": entry.decision,
-        "gains_db": control.gains_db,
-        "ramp_s": control.ramp_s,
-        "master_db": control.master_db,
-        "mute": control.mute,
-        "azimuths": control.azimuths,
-        "seek_id": control.seek_id,
-        "seek_s": [None if math.isnan(second) else second for second in control.seek_s],
-        "trims_db": control.trims_db,
-        "mutes": control.mutes,
-        "positions": applied.positions,
-    }
+    return HeardLine(
+        heard=applied.kind,
+        frame=applied.frame,
+        dac=None if math.isnan(lsl_time) else lsl_time,
+        decision=entry.decision,
+        gains_db=control.gains_db,
+        ramp_s=control.ramp_s,
+        master_db=control.master_db,
+        mute=control.mute,
+        azimuths=control.azimuths,
+        seek_id=control.seek_id,
+        seek_s=tuple(None if math.isnan(second) else second for second in control.seek_s),
+        positions=applied.positions,
+        trims_db=control.trims_db,
+        mutes=control.mutes,
+    )

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ from torch import Tensor
 
 from earmark.app.config.session import Config, ConfigError
 from earmark.devices.files.engine_cache import CacheError, EngineCache
+from earmark.devices.files.journal import NetworkBackend, Scores
 from earmark.devices.processes.network_lanes import NetworkLanes
 from earmark.kernels.runtime import BACKENDS
-from earmark.kernels.runtime.backend import TOLERANCE, BackendError, Policy, Precision
+from earmark.kernels.runtime.backend import TOLERANCE, BackendError, Policy
 from earmark.kernels.runtime.parity import SLACK, Reference, check
 from earmark.pipeline.attention.attend import Attend
 from earmark.pipeline.decoders.network_decoder import NetworkDecoder
@@ -115,7 +116,7 @@ class LiveNetwork:
 
     Attributes
     ----------
-    about : list of dict
+    about : list of NetworkBackend
         For the recording: what answers, and how far it was from the network in float64.
     backend : str
         In charge.
@@ -129,25 +130,20 @@ class LiveNetwork:
     def __init__(self, config: Config, decoder: NetworkDecoder, n_talkers: int) -> None:
         ready = _compiled(config, decoder, n_talkers)
         module, example = decoder.network(n_talkers)
-        self.about: list[dict[str, Any]] = []
+        self.about: list[NetworkBackend] = []
         for name, prepared in ready.items():
             with _refusing():
                 parity = check(prepared.network, module, [[one.numpy() for one in example]])
             info = prepared.network.info()
             self.about.append(
-                {
-                    "backend": name,
-                    "device": info.device,
-                    "precision": info.precision,
-                    "versions": dict(info.versions),
-                    "engine": prepared.key,
-                    "error": parity.error,
-                }
+                NetworkBackend(
+                    name, info.device, info.precision, dict(info.versions), prepared.key, float(parity.error)
+                )
             )
         networks = {name: prepared.network for name, prepared in ready.items()}
         self._lanes = NetworkLanes(networks, _attention(config).deadline_s, time.monotonic)
         self.backend = next(iter(networks))
-        self._answers: list[tuple[str, list[float] | None]] = []
+        self._answers: list[Scores] = []
         self._n_talkers = n_talkers
         decoder.use(self, n_talkers)
 
@@ -156,13 +152,13 @@ class LiveNetwork:
         answer = self._lanes.ask([neural.numpy(), talkers.numpy()])
         self.backend = answer.backend
         if not answer.fresh or answer.outputs is None:
-            self._answers.append((answer.backend, None))
+            self._answers.append(Scores(answer.backend, None))
             return torch.full((self._n_talkers,), torch.nan)
         scores = answer.outputs[-1]
-        self._answers.append((answer.backend, scores.tolist()))
+        self._answers.append(Scores(answer.backend, tuple(scores.tolist())))
         return torch.from_numpy(scores)
 
-    def take(self) -> list[tuple[str, list[float] | None]]:
+    def take(self) -> list[Scores]:
         """Backend and scores of every window since the last call; None where no answer came in time."""
         taken, self._answers = self._answers, []
         return taken
@@ -185,9 +181,9 @@ class RecordedNetwork:
     decoder : NetworkDecoder
         From now on it scores windows by this.
     n_talkers : int
-    answers : iterable of (str, list of float or None)
+    answers : iterable of Scores
         As :meth:`LiveNetwork.take` gave them, in order.
-    about : sequence of dict
+    about : iterable of NetworkBackend
         As :attr:`LiveNetwork.about`.
 
     Attributes
@@ -202,13 +198,13 @@ class RecordedNetwork:
         self,
         decoder: NetworkDecoder,
         n_talkers: int,
-        answers: Iterable[tuple[str, list[float] | None]],
-        about: Iterable[Mapping[str, Any]],
+        answers: Iterable[Scores],
+        about: Iterable[NetworkBackend],
     ) -> None:
         self._module, self._n_talkers = decoder.net, n_talkers
         self._answers = deque(answers)
-        self.backends = [f"{one['backend']} ({one['device']}, {one['precision']})" for one in about]
-        self._allowed = max(TOLERANCE[cast("Precision", one["precision"])] for one in about)
+        self.backends = [f"{one.backend} ({one.device}, {one.precision})" for one in about]
+        self._allowed = max(TOLERANCE[one.precision] for one in about)
         self._reference = Reference(decoder.net)
         self.n_answers = self.n_missed = self.n_wrong = 0
         self.difference = self.largest = 0.0
@@ -216,7 +212,7 @@ class RecordedNetwork:
 
     def __call__(self, neural: Tensor, talkers: Tensor) -> Tensor:
         """Scores, shape (n_talkers,), as live; beyond the end of a recording that was cut short, of the network."""
-        said = self._answers.popleft()[1] if self._answers else self._module(neural, talkers).tolist()
+        said = self._answers.popleft().scores if self._answers else self._module(neural, talkers).tolist()
         if said is None:
             self.n_missed += 1
             return torch.full((self._n_talkers,), torch.nan)

@@ -8,10 +8,10 @@ import json
 import multiprocessing as mp
 import queue
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 from earmark.app.engine.child import EngineJob, run
+from earmark.devices.files.journal import Line, line_text
 from earmark.devices.processes.spawn import clean_birth
 from earmark.pipeline.control import Control, text
 
@@ -82,9 +82,9 @@ class EngineProcess:
         """Tell its graph what the operator wants."""
         self._out.put(["control", text(control)])
 
-    def note(self, entry: Mapping[str, Any]) -> None:
+    def note(self, line: Line) -> None:
         """Have a line written into the journal."""
-        self._out.put(["note", dict(entry)])
+        self._out.put(["note", line_text(line)])
 
     def end(self) -> None:
         """Have it finish in good order; it then says ``ended``."""

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pylsl
 
+from earmark.devices.files.journal import EventLine, HeardLine
 from earmark.devices.files.session_file import Consumed, Event, Noted, SessionFile
 from earmark.devices.files.session_run import ATTEND
 from earmark.pipeline.control import TimedControl
@@ -47,8 +47,8 @@ class Survey:
         When who was to be attended, ``""`` for nobody.
     said : list of (float, str)
         Events of the journal.
-    heard : list of dict
-        Lines about what was played, see :func:`earmark.app.engine.events_file.heard_line`.
+    heard : list of HeardLine
+        Lines about what was played.
     damage : list of str
         What is wrong with the file.
     whole : bool
@@ -59,7 +59,7 @@ class Survey:
     end: float = math.nan
     cues: list[tuple[float, str]] = field(default_factory=list)
     said: list[tuple[float, str]] = field(default_factory=list)
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    heard: list[HeardLine] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     whole: bool = False
 
@@ -79,10 +79,11 @@ def survey(file: SessionFile, cues: str) -> Survey:
             found.begin = at if math.isnan(found.begin) else found.begin
             found.end = at if math.isnan(found.end) else max(found.end, at)
         if isinstance(event, Noted):
-            if "event" in event.entry:
-                found.said.append((event.time, str(event.entry["event"])))
-            elif "heard" in event.entry:
-                found.heard.append(event.entry)
+            match event.line:
+                case EventLine(words):
+                    found.said.append((event.time, words))
+                case HeardLine() as line:
+                    found.heard.append(line)
         elif isinstance(event, Consumed) and event.stream == cues and isinstance(event.item, Marker):
             what, said, name = event.item.value.partition(ATTEND)
             found.cues += [(event.item.time, name)] if said and not what else []

@@ -23,6 +23,7 @@ from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, changed, judge
 from earmark.app.replay.verify import Replay
 from earmark.app.session.task import cue_words
 from earmark.app.status import Trim
+from earmark.devices.files.journal import HeardLine
 from earmark.devices.files.session_file import Consumed, Event, Noted, SessionFile
 from earmark.devices.files.session_run import CUES
 from earmark.kernels.errors import EarmarkError
@@ -69,7 +70,7 @@ class TapePlayer:
         files = [SessionFile(path) for path in parts(self.path)]
         #: What the recording says of itself, its configuration, the names of the talkers, and what decisions did.
         self.about, self.config = files[0].about, _decoding(files[0])
-        self.talkers = [str(name) for name in self.about.get("talkers", [])]
+        self.talkers = list(self.about.talkers)
         self.mode = _mode(files[0])
         found = [survey(file, CUES) for file in files]
         self._parts = [(file.path, one) for file, one in zip(files, found, strict=True) if not math.isnan(one.begin)]
@@ -195,15 +196,16 @@ class TapePlayer:
         config, run = _decoding(tape), PacedReplay(tape)
         assert config.attention is not None
         neural = config.attention.neural
-        engine = TapeEngine(config, tape.streams, self.sound.follow if self.about.get("steered") else _unheard)
+        engine = TapeEngine(config, tape.streams, self.sound.follow if self.about.steered else _unheard)
         signals = EngineSignals(neural, tape.streams[neural].spec)
         monitor = EngineMonitor(engine, signals.ring, lambda: max(self.clock.now, engine.at))
         differ = _differing(run)
 
         def passed(event: Event, at: float) -> None:
             engine.take(event, at)
-            if isinstance(event, Noted) and "trims_db" in event.entry:
-                self.sound.trim([Trim(*one) for one in zip(event.entry["trims_db"], event.entry["mutes"], strict=True)])
+            if isinstance(event, Noted) and isinstance(event.line, HeardLine) and event.line.trims_db:
+                trims = zip(event.line.trims_db, event.line.mutes, strict=True)
+                self.sound.trim([Trim(*one) for one in trims])
             elif isinstance(event, Consumed):
                 signals.take(event.stream, event.item)
             self.engine, self.monitor = engine, monitor
@@ -239,7 +241,7 @@ class TapePlayer:
 
 def _decoding(file: SessionFile) -> Config:
     """Configuration of a recording, in which there is something decided."""
-    config = parse_config(file.about["config"], f"configuration in {file.path}")
+    config = parse_config(file.about.config, f"configuration in {file.path}")
     if config.attention is None:
         raise ConfigError(f"{file.path} has no [attention], so nothing was decided: 'earmark replay' alone replays it")
     if config.decoder is None:
@@ -249,7 +251,7 @@ def _decoding(file: SessionFile) -> Config:
 
 def _mode(file: SessionFile) -> Mode:
     """Mode of a recorded run; the first recordings, all of closed loops, do not say it."""
-    said = file.about.get("mode", Mode.CLOSED.value)
+    said = file.about.mode or Mode.CLOSED.value
     try:
         return Mode(said)
     except ValueError:

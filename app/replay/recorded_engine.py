@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from earmark.app.config.session import Config
 from earmark.app.engine.inlets import StreamStatus
 from earmark.app.engine.ledger import Latencies, Ledger
-from earmark.devices.files.journal import ANSWER
+from earmark.devices.files.journal import AnswerLine, DecisionLine, HeardLine
 from earmark.devices.files.session_file import Consumed, Event, Noted
 from earmark.devices.sources.lsl_description import StreamDescription
 from earmark.pipeline.control import (
@@ -120,25 +120,28 @@ class TapeEngine:
             self._made.append(item)
 
     def _note(self, note: Noted) -> None:
-        entry, ledger = note.entry, self.ledger
-        if "newest" in entry:
-            number, scored, done = ledger.count(), entry["scored"], entry["set"]
-            decision = self._made.popleft() if self._made else None
-            if decision is not None and done is not None:
-                self.decision = decision
-                self._on_decision(decision, number)
-            if scored and done is not None:
-                # Older recordings noted the time from which the decision held, which may be later than the sample's.
-                newest = entry["newest"] if decision is None else decision.newest_time
-                ledger.time(newest, entry["arrival"], entry["decided"], done)
-            if scored or done is None:
-                ledger.judge(done is None)
-        elif ANSWER in entry:
-            backend = str(entry[ANSWER][0])
-            ledger.n_demoted += self.scored_by not in ("", backend)
-            self.scored_by = backend
-        elif entry.get("heard") == "control" and entry["dac"] is not None:
-            ledger.heard(entry["decision"], entry["dac"])
+        ledger = self.ledger
+        match note.line:
+            case DecisionLine() as line:
+                self._decided(line)
+            case AnswerLine((backend, _)):
+                ledger.n_demoted += self.scored_by not in ("", backend)
+                self.scored_by = backend
+            case HeardLine() as line if line.heard_at is not None:
+                ledger.heard(line.decision, line.heard_at)
+
+    def _decided(self, line: DecisionLine) -> None:
+        number, ledger = self.ledger.count(), self.ledger
+        decision = self._made.popleft() if self._made else None
+        if decision is not None and line.set_at is not None:
+            self.decision = decision
+            self._on_decision(decision, number)
+        if line.scored and line.set_at is not None:
+            # Older recordings noted the time from which the decision held, which may be later than the sample's.
+            newest = line.newest if decision is None else decision.newest_time
+            ledger.time(newest, line.arrival, line.decided, line.set_at)
+        if line.scored or line.set_at is None:
+            ledger.judge(line.set_at is None)
 
     def _control(self, control: Control) -> None:
         match control:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from earmark.app.config.sound import SoundConfig
 from earmark.app.engine.child import RAMP_S
@@ -14,6 +13,7 @@ from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.scene import LIVE, Prepared
 from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink
+from earmark.devices.files.journal import HeardLine
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.stream import Decision
 
@@ -26,17 +26,17 @@ class Whereabouts:
 
     Parameters
     ----------
-    heard : sequence of dict
-        Lines of the journal, see :func:`earmark.app.engine.events_file.heard_line`.
+    heard : sequence of HeardLine
+        Lines of the journal.
     sfreq : float
         Frames per second.
     """
 
-    def __init__(self, heard: Sequence[dict[str, Any]], sfreq: float) -> None:
+    def __init__(self, heard: Sequence[HeardLine], sfreq: float) -> None:
         self._sfreq = sfreq
         # Every engine is told all of it from the beginning: what began at the same frame is the same.
-        self._starts = sorted({one["frame"]: one["positions"] for one in heard if one["heard"] == "start"}.items())
-        timed = {one["frame"]: one["dac"] for one in heard if one["dac"] is not None}
+        self._starts = sorted({one.frame: one.positions for one in heard if one.heard == "start"}.items())
+        timed = {one.frame: one.dac for one in heard if one.dac is not None}
         self._timed = sorted(timed.items())
 
     def at(self, instant: float) -> list[float] | None:
@@ -58,7 +58,7 @@ class TapeSound:
         Of the recording.
     folders : sequence of Path
         Where relative paths may begin.
-    heard : sequence of dict
+    heard : sequence of HeardLine
         As for :class:`Whereabouts`.
     on_event : callable
         Told in words whatever a person should know.
@@ -68,7 +68,7 @@ class TapeSound:
         self,
         config: SoundConfig | None,
         folders: Sequence[Path],
-        heard: Sequence[dict[str, Any]],
+        heard: Sequence[HeardLine],
         on_event: Callable[[str], None],
     ) -> None:
         self._config, self._folders, self._on_event = config, folders, on_event

@@ -34,7 +34,7 @@ class Verdict:
 
 def changed(file: SessionFile) -> tuple[str, ...]:
     """What of machine and libraries is not as it was when a recording was made."""
-    then, now = file.about.get("environment", {}), environment()
+    then, now = file.about.environment, environment()
     return tuple(f"{k}: {then.get(k)} then, {now[k]} now" for k in now if then.get(k) != now[k])
 
 

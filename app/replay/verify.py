@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from earmark.app.config.session import Config, ConfigError, parse_config
 from earmark.devices.files.decoder_folder import folder_fingerprint
-from earmark.devices.files.journal import ANSWER, ANSWERED_BY
+from earmark.devices.files.journal import AnswerLine, DecoderCopy, DigestLine, Line
 from earmark.devices.files.session_file import Consumed, Noted, Produced, SessionFile
 from earmark.devices.files.session_writer import Digest, decision_row
 from earmark.pipeline.graph import Graph
@@ -82,7 +82,7 @@ class Replay:
 
     session: SessionFile
     outputs: dict[str, Comparison] = field(default_factory=dict)
-    events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    events: list[tuple[float, Line]] = field(default_factory=list)
     n_items: int = 0
     network: RecordedNetwork | None = None
 
@@ -97,7 +97,7 @@ class Replay:
         graph = self.graph()
         digests = {name: Digest() for name in graph.outputs}
         self.outputs = {name: Comparison() for name in graph.outputs}
-        given: dict[str, list[np.ndarray]] = {name: [] for name in self.session.about["outputs"]}
+        given: dict[str, list[np.ndarray]] = {name: [] for name in self.session.about.outputs}
         for event in self.session:
             if isinstance(event, Consumed):
                 self.n_items += 1
@@ -121,34 +121,34 @@ class Replay:
         What a compiled network answered is an input like any other: no other machine need give the last bit of it.
         """
         about = self.session.about
-        config = parse_config(about["config"], f"configuration in {self.session.path}")
+        config = parse_config(about.config, f"configuration in {self.session.path}")
         self._check_talkers(config)
-        graph = config.graph([self._decoder(one) for one in about.get("decoders", [])])
+        graph = config.graph([self._decoder(one) for one in about.decoders])
         specs = config.sources({name: d.spec for name, d in self.session.streams.items()})
-        if ANSWERED_BY in about:
+        if about.network is not None:
             from earmark.app.engine.live_network import RecordedNetwork, network_of  # torch takes seconds to import
 
-            noted = (event.entry for event in SessionFile(self.session.path) if isinstance(event, Noted))
-            answers = [tuple(entry[ANSWER]) for entry in noted if ANSWER in entry]
+            noted = (event.line for event in SessionFile(self.session.path) if isinstance(event, Noted))
+            answers = [line.answer for line in noted if isinstance(line, AnswerLine)]
             network = network_of(config, graph, specs)
-            self.network = RecordedNetwork(*network, answers, about[ANSWERED_BY])
+            self.network = RecordedNetwork(*network, answers, about.network)
         graph.open(specs)
         return graph
 
     def _check_talkers(self, config: Config) -> None:
         """Refuse a recording in which there are not as many talkers as it names."""
-        names, stream = self.session.about["talkers"], "" if config.attention is None else config.attention.talkers
+        names, stream = self.session.about.talkers, "" if config.attention is None else config.attention.talkers
         if stream in self.session.streams and names:
             there = self.session.streams[stream].spec.n_channels
             if len(names) != there:
                 raise ConfigError(f"{self.session.path} names {len(names)} talkers, but holds envelopes of {there}")
 
-    def _decoder(self, copy: dict[str, str]) -> Path:
+    def _decoder(self, copy: DecoderCopy) -> Path:
         """Folder of a decoder beside the recording, after a look at whether it is the right one."""
-        path, beside = self.session.path, self.session.path.parent / copy["folder"]
+        path, beside = self.session.path, self.session.path.parent / copy.folder
         if not beside.is_dir():
             raise ConfigError(f"{path} was recorded with a decoder: copy the folder {beside.name} beside it")
-        if folder_fingerprint(beside) != copy["sha256"]:
+        if folder_fingerprint(beside) != copy.sha256:
             raise ConfigError(f"{beside} is not the decoder that {path} was recorded with")
         return beside
 
@@ -165,12 +165,12 @@ class Replay:
         found.largest = max(found.largest, float(np.max(np.abs(finite), initial=0.0)))
 
     def _note(self, note: Noted, digests: dict[str, Digest]) -> None:
-        entry = note.entry
-        if "digest" in entry and entry.get("output") in digests:
-            found, digest = self.outputs[entry["output"]], digests[entry["output"]]
+        line = note.line
+        if isinstance(line, DigestLine) and line.output in digests:
+            found, digest = self.outputs[line.output], digests[line.output]
             found.n_digests += 1
-            if (entry.get("items"), entry["digest"]) != (digest.n_items, digest.hexdigest()):
+            if (line.items, line.digest) != (digest.n_items, digest.hexdigest()):
                 found.n_wrong += 1
                 found.first_wrong = note.time if found.first_wrong is None else found.first_wrong
-        elif ANSWER not in entry:
-            self.events.append((note.time, entry))
+        elif not isinstance(line, AnswerLine):
+            self.events.append((note.time, line))

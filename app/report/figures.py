@@ -8,13 +8,14 @@ times.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.app.engine.latency_stages import STAGES, TOTAL, StageTimer
+from earmark.devices.files.journal import About, DecisionLine, HeardLine, Line, SoundLine
 from earmark.devices.files.session_run import REORIENT_S
 from earmark.devices.sources.rate import BLIND, LOST, percent, rate_words
 from earmark.pipeline.attention.gain_control import STALE_S, Situation
@@ -31,7 +32,7 @@ SILENCE_DB = -60.0
 SETTLED = 10
 
 #: What engines noted beside signals, in order: the lines of the journal, one sequence per engine.
-Journals = Sequence[Sequence[Mapping[str, Any]]]
+Journals = Sequence[Sequence[Line]]
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class SessionFigures(Measured):
         Files of the recording: more than one, if engines had to be replaced. Whether the last one came to its end.
     damage : tuple of str
         What of the files is damaged, and was left out.
-    about : dict
+    about : About
         Configuration, environment and whatever else the recording says of itself.
     """
 
@@ -213,7 +214,7 @@ class SessionFigures(Measured):
     n_files: int
     whole: bool
     damage: tuple[str, ...]
-    about: dict[str, Any]
+    about: About
 
 
 def measure(
@@ -227,7 +228,7 @@ def measure(
         At least one.
     cues : Cues
         Perhaps none.
-    journals : sequence of sequences of mappings
+    journals : sequence of sequences of Line
         Lines of the journal, by engine.
     end : float
         When the recording ends.
@@ -355,17 +356,19 @@ def latencies_of_switches(decisions: Decisions, cues: Cues, hop_s: float) -> NDA
     return np.asarray(found[1:][whom[1:] != whom[:-1]])
 
 
-def at_newest_sample(lines: Sequence[Mapping[str, Any]], decisions: Sequence[Decision]) -> list[Mapping[str, Any]]:
+def at_newest_sample(lines: Sequence[Line], decisions: Sequence[Decision]) -> list[Line]:
     """Lines of the journal of one engine, with the time of the newest sample of each decision where they say another.
 
     Older recordings noted the time from which a decision held. That is the time of the newest control where this is
     later, so that the first stage of latency seemed shorter than it was.
     """
-    found: list[Mapping[str, Any]] = []
+    found: list[Line] = []
     for line in lines:
-        number = line["decision"] if "newest" in line and line["scored"] else 0
-        known = 0 < number <= len(decisions) and decisions[number - 1].time == line["newest"]
-        found.append({**line, "newest": decisions[number - 1].newest_time} if known else line)
+        if isinstance(line, DecisionLine) and line.scored and 0 < line.decision <= len(decisions):
+            decision = decisions[line.decision - 1]
+            found.append(replace(line, newest=decision.newest_time) if decision.time == line.newest else line)
+        else:
+            found.append(line)
     return found
 
 
@@ -378,12 +381,12 @@ def stage_latencies(journals: Journals) -> dict[str, NDArray[np.float64]]:
     for lines in journals:
         timer = StageTimer()
         for line in lines:
-            if "newest" in line and line["scored"] and line["set"] is not None:
-                times = (line["newest"], line["arrival"], line["decided"], line["set"])
-                for name, seconds in timer.decided(line["decision"], *times).items():
+            if isinstance(line, DecisionLine) and line.scored and line.set_at is not None:
+                times = (line.newest, line.arrival, line.decided, line.set_at)
+                for name, seconds in timer.decided(line.decision, *times).items():
                     found[name].append(seconds)
-            elif line.get("heard") == "control" and line["dac"] is not None:
-                last = timer.heard(line["decision"], line["dac"])
+            elif isinstance(line, HeardLine) and line.heard_at is not None:
+                last = timer.heard(line.decision, line.heard_at)
                 if last is not None:
                     found[STAGES[-1]].append(last)
     return {name: np.array(values) for name, values in found.items()}
@@ -391,7 +394,7 @@ def stage_latencies(journals: Journals) -> dict[str, NDArray[np.float64]]:
 
 def count_dropped(journals: Journals) -> int:
     """How many decisions came too late to set gains."""
-    return sum("newest" in line and line["set"] is None for lines in journals for line in lines)
+    return sum(isinstance(line, DecisionLine) and line.set_at is None for lines in journals for line in lines)
 
 
 def sound_counters(journals: Journals) -> dict[str, Any]:
@@ -399,7 +402,7 @@ def sound_counters(journals: Journals) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for lines in journals:
         for line in lines:
-            found |= line.get("sound", {})
+            found |= line.sound.named() if isinstance(line, SoundLine) else {}
     return found
 
 

@@ -16,6 +16,7 @@ from earmark.app.report.html import STYLE, accuracy_chart, by_window, table
 from earmark.app.terminal.foreign import escaped as escape
 from earmark.app.training.worth import level_words, limit_words, run_words
 from earmark.devices.files.decoder_folder import Facts
+from earmark.devices.files.journal import about_text
 
 #: Colours of talkers, as in the window, on light and on dark paper; and dashes of their lines.
 LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b0588a", "#3c8dbc", "#b07d00", "#333333", "#8a8500")
@@ -75,7 +76,7 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> 
         f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in boxes
     )
     events = "".join(f"<li>{time:.1f} s: {escape(text)}</li>" for time, text in found.events) or "<li>None.</li>"
-    about = {key: value for key, value in found.about.items() if key != "config"}
+    about = {key: value for key, value in json.loads(about_text(found.about)).items() if key != "config"}
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -112,7 +113,7 @@ arrival there lie the delay of the amplifier, the filters, and the lags of the d
 {_operator(found)}<h2>Events and warnings</h2>
 <ul>{events}</ul>
 <details><summary>Configuration and versions</summary>
-<pre>{escape(str(found.about.get("config", "")))}</pre>
+<pre>{escape(found.about.config)}</pre>
 <pre>{escape(json.dumps(about, indent=1))}</pre>
 </details>
 </body>
@@ -134,7 +135,7 @@ def _mode(found: SessionFigures) -> str:
         "closed": "Closed loop: decisions set gains. ",
         "sham": "SHAM: gains favoured the talker who was not decided for. ",
     }
-    return words.get(found.about.get("mode", ""), "")
+    return words.get(found.about.mode, "")
 
 
 def _time_axis(found: SessionFigures) -> tuple[float, list[float]]:
@@ -228,7 +229,7 @@ def _trims(found: SessionFigures) -> str:
 
 def _tmr(found: SessionFigures) -> str:
     known = found.cued >= 0
-    if found.about.get("mode") == Mode.OPEN:
+    if found.about.mode == Mode.OPEN:
         return "<p>Not measured: in an open loop decisions set no gains.</p>"
     if not known.any():
         return "<p>Not measured: no cue said who was to be attended to.</p>"

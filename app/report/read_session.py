@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from earmark.app.report.figures import (
 )
 from earmark.devices.files.corpus import evaluate_corpus
 from earmark.devices.files.decoder_folder import load_decoder
+from earmark.devices.files.journal import About, EventLine, Line
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.session_file import LONGEST_S, Consumed, Noted, SessionFile
 from earmark.devices.files.session_run import CUES, read_cues, read_session_runs
@@ -39,7 +40,7 @@ class _Read:
 
     cues: list[tuple[float, str]] = field(default_factory=list)
     #: By file, each by one engine.
-    journals: list[list[tuple[float, dict[str, Any]]]] = field(default_factory=list)
+    journals: list[list[tuple[float, Line]]] = field(default_factory=list)
     decided: list[list[Decision]] = field(default_factory=list)
     gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
     n_samples: dict[str, int] = field(default_factory=dict)
@@ -83,14 +84,14 @@ class _Read:
         """Of all engines."""
         return [one for decided in self.decided for one in decided]
 
-    def lines(self) -> list[list[Mapping[str, Any]]]:
+    def lines(self) -> list[list[Line]]:
         """Lines of the journal, by engine."""
         both = zip(self.journals, self.decided, strict=True)
         return [at_newest_sample([line for _, line in journal], decided) for journal, decided in both]
 
     def said(self) -> list[tuple[float, str]]:
         """What was said during the session, as far as the recording itself holds it."""
-        return [(at, str(line["event"])) for journal in self.journals for at, line in journal if "event" in line]
+        return [(at, line.event) for journal in self.journals for at, line in journal if isinstance(line, EventLine)]
 
 
 def session_figures(path: Path) -> SessionFigures:
@@ -115,7 +116,7 @@ def session_figures(path: Path) -> SessionFigures:
         read.add(SessionFile(file))
     about = SessionFile(path).about
     decoder, _ = load_decoder(path.with_suffix(".decoder"))
-    talkers = tuple(about["talkers"])
+    talkers = about.talkers
     _check(path, read, talkers)
     begin = min(one.time for one in read.decisions)
     given = sorted(read.cues, key=lambda cue: cue[0])
@@ -124,7 +125,7 @@ def session_figures(path: Path) -> SessionFigures:
         np.array([talkers.index(name) if name else -1 for _, name in given], np.int64),
     )
     # In an open loop gains were only asked for: they followed nothing.
-    decisions = in_columns(read.decisions, begin, steering=about.get("mode") != Mode.OPEN)
+    decisions = in_columns(read.decisions, begin, steering=about.mode != Mode.OPEN)
     end = max(read.last - begin, float(decisions.times[-1]))
     if not max([end, *cues.times]) - min([0.0, *cues.times]) <= LONGEST_S:
         raise RunError(f"{path}: its times lie more than {LONGEST_S / 86400:g} days apart")
@@ -166,12 +167,12 @@ def _check(path: Path, read: _Read, talkers: Sequence[str]) -> None:
         raise RunError(f"{path}: a cue names {unknown[0]!r}, but the talkers are {', '.join(talkers)}")
 
 
-def _accuracy(files: Sequence[Path], decoder: Any, about: Mapping[str, Any]) -> dict[str, Any] | str:
+def _accuracy(files: Sequence[Path], decoder: Any, about: About) -> dict[str, Any] | str:
     """Accuracy by decision window of the decoder as it was, on signals it had not seen; a null beside it."""
     from earmark.app.config.session import parse_config
     from earmark.app.training.trained import Trained
 
-    attention = parse_config(about["config"], "the recording").attention
+    attention = parse_config(about.config, "the recording").attention
     assert attention is not None
     try:
         runs = [

@@ -31,7 +31,7 @@ def figures_of(folder: Path) -> dict[str, Any]:
     found = session_figures(recording)
     return {
         "talkers": list(found.talkers),
-        "mode": str(found.about.get("mode", "")),
+        "mode": found.about.mode,
         "window_s": decoder.spec.window,
         "times": found.times.tolist(),
         "probability": found.probability.tolist(),

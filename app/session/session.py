@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from earmark.app.config.changes import DECODER, deciding, free, with_attention
 from earmark.app.config.modes import Mode
@@ -24,6 +24,7 @@ from earmark.app.status import Check, State, Trim
 from earmark.app.training.worth import decoder_words
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.files.decoder_folder import Facts
+from earmark.devices.files.journal import About
 from earmark.devices.files.session_run import CUES
 from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.attention.steering import Steering, SteeringConfig
@@ -215,7 +216,7 @@ class Session:
             raise SessionError("\n".join(wrong))
         self._move(State.CALIBRATING)
         path = free(self.out, "calibration-{}.xdf")
-        about = {"mode": "calibration", "protocol": plan.model_dump(by_alias=True)}
+        about = About(self.config.text, mode="calibration", protocol=plan.model_dump(mode="json", by_alias=True))
         try:
             self._begin(
                 with_attention(self.config, {DECODER: None}),
@@ -300,7 +301,7 @@ class Session:
         self._move(State.RUNNING, leave=State.READY)
         self._stop.clear()
         self.mode = mode
-        about = {"mode": mode.value, "protocol": plan.model_dump(by_alias=True)}
+        about = About(config.text, mode=mode.value, protocol=plan.model_dump(mode="json", by_alias=True))
         try:
             folder = free(self.out, "run-{}")
             folder.mkdir()
@@ -394,7 +395,7 @@ class Session:
         config: Config,
         path: Path,
         steer: bool,
-        about: dict[str, Any],
+        about: About,
         cues: list[Cue],
         seconds: float,
         questions: list[str],

@@ -223,8 +223,9 @@ class Playback:
             self._read = now
             self._control = compose(gains, operator, self._n)
             self._set("decision", gains.decision)
-            kind, positions = ("start", self._renderer.positions) if first else ("control", ())
-            self._applied.put(Applied(self._renderer.frame, self._control, kind, positions), gains.decision)
+            positions = self._renderer.positions if first else ()
+            applied = Applied(self._renderer.frame, self._control, "start" if first else "control", positions)
+            self._applied.put(applied, gains.decision)
         if (self.stopping or operator.stop) and not self._stopped:
             self._stopped = True
             self._renderer.stop()

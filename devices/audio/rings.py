@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.audio.control_block import MAX_TALKERS, padded
-from earmark.devices.audio.scene import Applied, Control
+from earmark.devices.audio.scene import Applied, Control, Kind
 from earmark.devices.processes.shared_memory import Segment
 from earmark.pipeline.stream import Block, Gap
 
@@ -130,7 +130,7 @@ class Entry(NamedTuple):
     decision: int
 
 
-_KINDS = ("start", "control", "stop")
+_KINDS: tuple[Kind, ...] = ("start", "control", "stop")
 _ENTRY = np.dtype(
     [
         ("frame", "i8"),

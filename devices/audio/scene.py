@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ SPACES = ("hrtf", "itd_ild", "left_right")
 LIVE = ("input:", "lsl:")
 #: dBFS that no output sample passes, whatever the configuration says; it can only be lowered.
 HARD_CEILING_DBFS = -1.0
+#: What may happen to the sound at a frame, see :class:`Applied`.
+Kind = Literal["start", "control", "stop", "lost"]
 
 
 class AudioError(EarmarkError):
@@ -183,7 +186,7 @@ class Applied:
 
     frame: int
     control: Control
-    kind: str = "control"
+    kind: Kind = "control"
     positions: tuple[int, ...] = ()
 
 

@@ -1,222 +1,459 @@
-"""What a recorded session says of itself and in its journal, checked before anything is done with it.
+"""The journal of a recorded session: every kind of line as a type, and what the recording says of itself.
 
-A recording may come from anybody. Here, and nowhere else, its words become values of known kinds and within bounds;
-whoever reads :class:`earmark.devices.files.session_file.SessionFile` may rely on them.
+A line is one JSON object, told from others by one of its keys. :func:`line_text` writes lines and :func:`read_line`
+reads them; no other module knows their keys. A recording may come from anybody: here, and nowhere else, its words
+become values of known types and within bounds, and whoever reads
+:class:`earmark.devices.files.session_file.SessionFile` may rely on them.
+
+Seals are the only other lines; see :mod:`earmark.devices.files.sealed`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from earmark.devices.files.xdf import XdfError
-from earmark.pipeline.control import Override, Tick, parse
+from earmark.devices.sources.overrides import Overrides
+from earmark.pipeline.control import Control, Override, parse, text
 
+#: Name of the stream of text that holds the journal.
 JOURNAL = "earmark-journal"
-#: Key of the lines in the journal that hold answers of a network, and of what a recording says of who gave them.
-ANSWER, ANSWERED_BY = "answer", "network"
-#: Key of what the user said of the streams, by name in the configuration.
-OVERRIDES = "overrides"
-#: Bounds of what is believed: samples of a stream, seconds, names of something.
-MAX_INDEX, MAX_SECONDS, MAX_NAMES = 2**52, 1e12, 1000
+#: Version of the format that is written; recordings made before there were versions are of version 0.
+#: It goes up with every change that makes what is written mean something else to :func:`read_line`, to
+#: :func:`read_about` or to :func:`earmark.pipeline.control.parse`; all versions down to 0 stay readable.
+FORMAT = 1
+#: Bounds of what is believed: samples of a stream, seconds, names of something, talkers.
+MAX_INDEX, MAX_SECONDS, MAX_NAMES, MAX_TALKERS = 2**52, 1e12, 1000, 8
 
 _Index = Annotated[int, Field(ge=0, le=MAX_INDEX)]
 _Number = Annotated[float, Field(ge=-MAX_SECONDS, le=MAX_SECONDS, allow_inf_nan=False)]
-_Names = Annotated[list[str], Field(max_length=MAX_NAMES)]
+_Period = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+_Names = Annotated[tuple[str, ...], Field(max_length=MAX_NAMES)]
 #: Name of something that lies beside a recording, and in no other folder.
 _Beside = Annotated[str, Field(pattern=r"^[^/\\\x00]*[^/\\.\x00][^/\\\x00]*$")]
-#: Most talkers that are believed.
-MAX_TALKERS = 8
+_Control = Annotated[Control, PlainValidator(parse), PlainSerializer(text)]
+_STRICT = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
+class NewerFormatError(XdfError):
+    """A recording was made by a version of Earmark that this one is too old to read."""
 
 
-class _Copy(_Strict):
-    folder: _Beside
-    sha256: str
+class Span(NamedTuple):
+    """Samples of a stream, from an index to the one after the last."""
+
+    start: _Index
+    stop: _Index
 
 
-class _Backend(_Strict):
+class Clock(NamedTuple):
+    """As :class:`earmark.pipeline.stream.ClockMap`."""
+
+    index0: _Number
+    time0: _Number
+    period: _Period
+
+
+class Timed(NamedTuple):
+    """A control message, and the LSL time at which the graph consumed it, in seconds."""
+
+    time: _Number
+    control: _Control
+
+
+class Scores(NamedTuple):
+    """What a backend made of a window; None if it gave no answer in time."""
+
     backend: str
-    device: str
-    precision: Literal["float32", "tf32", "float16"]
+    scores: tuple[float, ...] | None
 
 
-class _Overrides(BaseModel):
-    """The words of :class:`earmark.devices.sources.overrides.Overrides`."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-    unit: str = ""
-    ch_type: str = ""
-    channels: _Names = []
-    bads: _Names = []
-    sfreq: _Number | None = None
+# Lines about what the graph consumed, in this order.
 
 
-class About(_Strict):
-    """What is in the header of the journal; other keys are left as they are."""
+@dataclass(frozen=True, slots=True)
+class GapLine:
+    """Samples of a stream are missing; ``short`` as in :class:`earmark.pipeline.stream.Gap`."""
 
-    config: str
-    streams: _Names
-    outputs: _Names
-    units: dict[str, str] = {}
-    environment: dict[str, Any] = {}
-    subject: str = ""
-    mode: str | None = None
-    steered: bool = False
-    part: int = 1
-    talkers: Annotated[list[str], Field(max_length=MAX_TALKERS)] = []
-    decoders: Annotated[list[_Copy], Field(max_length=2)] = []
-    network: list[_Backend] | None = None
-    overrides: dict[str, _Overrides] | None = None
-
-    @model_validator(mode="after")
-    def _distinct(self) -> About:
-        names = [*self.streams, *self.outputs, JOURNAL]
-        if len(set(names)) < len(names):
-            raise ValueError("streams and outputs have names in common")
-        return self
-
-
-class _Span(_Strict):
+    __pydantic_config__: ClassVar = _STRICT
     stream: str
-    gap: tuple[_Index, _Index] | None = None
-    skip: tuple[_Index, _Index] | None = None
+    gap: Span
     short: bool = False
 
-    @model_validator(mode="after")
-    def _forward(self) -> _Span:
-        start, stop = self.gap or self.skip or (0, 0)
-        if start > stop:
-            raise ValueError("it ends before it begins")
-        return self
+    def __post_init__(self) -> None:
+        _forward(self.gap)
 
 
-class _Clock(_Strict):
+@dataclass(frozen=True, slots=True)
+class SkipLine:
+    """The samples recorded next came so late that the graph was given a gap in their place."""
+
+    __pydantic_config__: ClassVar = _STRICT
     stream: str
-    clock: tuple[_Number, _Number, Annotated[float, Field(gt=0, le=1e6)]]
+    skip: Span
+
+    def __post_init__(self) -> None:
+        _forward(self.skip)
 
 
-class _Control(_Strict):
-    control: tuple[_Number, str]
+@dataclass(frozen=True, slots=True)
+class ClockLine:
+    """When samples of a stream happen, from here on."""
 
-    @model_validator(mode="after")
-    def _known(self) -> _Control:
-        parse(self.control[1])
-        return self
+    __pydantic_config__: ClassVar = _STRICT
+    stream: str
+    clock: Clock
 
 
-class _Offset(_Strict):
+@dataclass(frozen=True, slots=True)
+class OffsetLine:
+    """Seconds to add to the stamps of an irregular stream, from here on."""
+
+    __pydantic_config__: ClassVar = _STRICT
     stream: str
     offset: _Number
 
 
-class _Digest(_Strict):
+@dataclass(frozen=True, slots=True)
+class ControlLine:
+    """A control message was consumed."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    control: Timed
+
+
+# Lines about what came out, and what happened.
+
+
+@dataclass(frozen=True, slots=True)
+class DigestLine:
+    """Fingerprint of all items that an output of the graph gave so far, and how many these are."""
+
+    __pydantic_config__: ClassVar = _STRICT
     output: str
     items: _Index
     digest: str
 
 
-class _Event(_Strict):
-    event: str
+@dataclass(frozen=True, slots=True)
+class AnswerLine:
+    """What a compiled network answered about a window."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    answer: Scores
 
 
-class _Masked(_Strict):
-    masked: list[str]
+@dataclass(frozen=True, slots=True)
+class DecisionLine:
+    """The ledger: how one decision kept time. All times are LSL times in seconds.
 
+    Attributes
+    ----------
+    decision : int
+        Its number, from 1 in each engine.
+    newest : float
+        Of the newest sample of its window, or since when it holds where it comes from control alone.
+    arrival, decided : float
+        When the item that led to it came, and when the graph had decided.
+    set_at : float or None
+        When its gains were set; None if it came too late. Written as ``set``.
+    scored : bool
+        Whether it comes from a score.
+    """
 
-class _Ledger(_Strict):
+    __pydantic_config__: ClassVar = _STRICT
     decision: int
     newest: _Number
     arrival: _Number
     decided: _Number
-    set: _Number | None
+    set_at: Annotated[_Number | None, Field(alias="set")]
     scored: bool
 
 
-class _Heard(_Strict):
-    heard: str
+@dataclass(frozen=True, slots=True)
+class HeardLine:
+    """What was played from a frame on; see :class:`earmark.devices.audio.scene.Control`.
+
+    Attributes
+    ----------
+    heard : str
+        As ``kind`` of :class:`earmark.devices.audio.scene.Applied`.
+    frame : int
+        The first frame.
+    dac : float or None
+        LSL time at which it left the converter, in seconds; None if that is not known.
+    decision : int
+        Whose gains were in force; -1 for nobody's.
+    trims_db, mutes : tuple
+        What the operator did to each talker; empty in recordings made before that was possible.
+    positions : tuple of int
+        Frame of each talker's file, where the sound started.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+    heard: Literal["start", "control", "stop", "lost"]
     frame: int
     dac: _Number | None
     decision: int
-    positions: list[int]
+    gains_db: tuple[float, ...]
+    ramp_s: float
+    master_db: float
+    mute: bool
+    azimuths: tuple[float, ...]
+    seek_id: int
+    seek_s: tuple[float | None, ...]
+    positions: tuple[int, ...]
+    trims_db: tuple[float, ...] = ()
+    mutes: tuple[bool, ...] = ()
+
+    @property
+    def heard_at(self) -> float | None:
+        """LSL time of the first sound with the gains of :attr:`decision`, if this line is about that."""
+        return self.dac if self.heard == "control" else None
 
 
-class _Sound(_Strict):
-    sound: dict[str, Any]
+@dataclass(frozen=True, slots=True)
+class SoundCounters:
+    """Where the sound went, and counters of the audio process at the end of a recording."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    went_to: Annotated[str, Field(alias="went to")]
+    xruns: int
+    late: int
+    missed: int
+    lost: int
+    refused: int
+    repaired: int
+    replaced: int
+
+    def named(self) -> dict[str, str | int]:
+        """All of it, by names for people."""
+        return {key.replace("_", " "): value for key, value in asdict(self).items()}
 
 
-class _Answer(_Strict):
-    answer: tuple[str, list[float] | None]
+@dataclass(frozen=True, slots=True)
+class SoundLine:
+    """How the sound fared."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    sound: SoundCounters
 
 
-#: By the key that tells what a line is about; others are left as they are.
-_LINES: dict[str, type[_Strict]] = {
-    "gap": _Span,
-    "skip": _Span,
-    "clock": _Clock,
-    "control": _Control,
-    "offset": _Offset,
-    "digest": _Digest,
-    "event": _Event,
-    "masked": _Masked,
-    "newest": _Ledger,
-    "heard": _Heard,
-    "sound": _Sound,
-    ANSWER: _Answer,
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """Something happened, or somebody said something, in words."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedLine:
+    """Which channels are masked from here on, by which output of the graph."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    masked: tuple[str, ...]
+    by: str = ""
+
+
+Line = (
+    GapLine
+    | SkipLine
+    | ClockLine
+    | OffsetLine
+    | ControlLine
+    | DigestLine
+    | AnswerLine
+    | DecisionLine
+    | HeardLine
+    | SoundLine
+    | EventLine
+    | MaskedLine
+)
+
+#: The key that tells what a line is about.
+_KEYS: dict[str, type[Line]] = {
+    "gap": GapLine,
+    "skip": SkipLine,
+    "clock": ClockLine,
+    "offset": OffsetLine,
+    "control": ControlLine,
+    "digest": DigestLine,
+    "answer": AnswerLine,
+    "newest": DecisionLine,
+    "heard": HeardLine,
+    "sound": SoundLine,
+    "event": EventLine,
+    "masked": MaskedLine,
 }
+_KINDS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in _KEYS.values()}
 
 
-def read_about(text: str) -> dict[str, Any]:
-    """Check what a recording says of itself.
-
-    Returns
-    -------
-    about : dict
-        With at least the keys of :class:`About`, apart from those about which nothing was said and nothing assumed.
-
-    Raises
-    ------
-    XdfError
-        If it is not what a recording of this program says.
-    """
-    raw = _json(text, "its description")
-    found = _checked(About, raw, "its description").model_dump(exclude_none=True)
-    return {**raw, **found, **({OVERRIDES: raw[OVERRIDES]} if OVERRIDES in found else {})}
+def line_text(line: Line) -> str:
+    """Return the text of a line."""
+    return _KINDS[type(line)].dump_json(line, by_alias=True, exclude_defaults=True).decode()
 
 
-def read_line(text: str, n_talkers: int) -> dict[str, Any]:
-    """Check a line of the journal of a recording with so many talkers (0 if it does not say how many).
+def read_line(said: str, n_talkers: int = 0) -> Line:
+    """Read a line of the journal of a recording with so many talkers (0 if it does not say how many).
 
     Raises
     ------
     XdfError
         If it is not what this program writes.
     """
-    where = f"line {text[:200]!r} of the journal"
-    entry = _json(text, where)
-    for key, model in _LINES.items():
-        if key in entry:
-            _checked(model, entry, where)
-            break
-    scores = entry[ANSWER][1] if ANSWER in entry else None
-    if scores is not None and n_talkers and len(scores) != n_talkers:
-        raise XdfError(f"{where}: {len(scores)} scores of {n_talkers} talkers")
-    control = parse(entry["control"][1]) if "control" in entry else Tick()
-    most = n_talkers or MAX_TALKERS
-    if isinstance(control, Override) and isinstance(control.talker, int) and control.talker >= most:
-        raise XdfError(f"{where}: there are {most} talkers")
-    return entry
+    where = f"line {said[:200]!r} of the journal"
+    raw = _json(said, where)
+    kind = next((kind for key, kind in _KEYS.items() if key in raw), None)
+    if kind is None:
+        raise XdfError(f"{where} is damaged: it is of no kind that there is")
+    line: Line = _checked(_KINDS[kind], said, where)
+    if isinstance(line, AnswerLine) and line.answer.scores is not None and n_talkers:
+        n = len(line.answer.scores)
+        if n != n_talkers:
+            raise XdfError(f"{where}: {n} scores of {n_talkers} talkers")
+    if isinstance(line, ControlLine) and isinstance(line.control.control, Override):
+        talker, most = line.control.control.talker, n_talkers or MAX_TALKERS
+        if isinstance(talker, int) and talker >= most:
+            raise XdfError(f"{where}: there are {most} talkers")
+    return line
 
 
-def _json(text: str, where: str) -> dict[str, Any]:
+# What a recording says of itself.
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderCopy:
+    """A copy of a decoder, in a folder beside the recording."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    folder: _Beside
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkBackend:
+    """What scored windows live, and how far it was from the network in float64."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    backend: str
+    device: str
+    precision: Literal["float32", "tf32", "float16"]
+    versions: dict[str, str] = field(default_factory=dict)
+    engine: str = ""
+    error: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The header of the journal.
+
+    Attributes
+    ----------
+    config : str
+        The configuration, TOML.
+    streams, outputs : tuple of str
+        Names of the streams that came in, and of the outputs that are kept sample by sample, in the order of the file.
+    environment : dict
+        What a bit-exact replay depends on: versions, processor.
+    subject, mode : str
+        Whose session it is; ``calibration``, ``closed``, ``open`` or ``sham``.
+    protocol : dict
+        Of a calibration or run.
+    steered : bool
+        Whether decisions became gains.
+    part : int
+        Which engine of a session made it, from 1.
+    talkers : tuple of str
+        Their names.
+    decoders : tuple of DecoderCopy
+        The one that decides and its fallback.
+    network : tuple of NetworkBackend or None
+        What scored windows, if it was a compiled network.
+    overrides : dict of str to Overrides, or None
+        What the user said of each stream; None in recordings made before that was kept, whose ``units`` it was then.
+    format : int
+        See :data:`FORMAT`.
+    written_by : str
+        The program and its version.
+    """
+
+    __pydantic_config__: ClassVar = {**_STRICT, "extra": "ignore"}
+    config: str
+    streams: _Names = ()
+    outputs: _Names = ()
+    units: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    subject: str = ""
+    mode: str = ""
+    protocol: dict[str, Any] = field(default_factory=dict)
+    steered: bool = False
+    part: int = 1
+    talkers: Annotated[tuple[str, ...], Field(max_length=MAX_TALKERS)] = ()
+    decoders: Annotated[tuple[DecoderCopy, ...], Field(max_length=2)] = ()
+    network: tuple[NetworkBackend, ...] | None = None
+    overrides: dict[str, Overrides] | None = None
+    format: Annotated[int, Field(ge=0)] = 0
+    written_by: str = ""
+
+    def __post_init__(self) -> None:
+        names = [*self.streams, *self.outputs, JOURNAL]
+        if len(set(names)) < len(names):
+            raise ValueError("streams and outputs have names in common")
+
+
+_ABOUT = TypeAdapter(About)
+
+
+def about_text(about: About) -> str:
+    """Return what a recording says of itself as text."""
+    return _ABOUT.dump_json(about, exclude_defaults=True).decode()
+
+
+def this_program() -> str:
+    """Name of this program, and its version."""
+    return f"earmark {version('earmark')}"
+
+
+def read_about(said: str) -> About:
+    """Read what a recording says of itself.
+
+    Raises
+    ------
+    NewerFormatError
+        If this version of the program is too old to read the recording.
+    XdfError
+        If it is not what a recording of this program says.
+    """
+    where = "its description"
+    raw = _json(said, where)
+    found = raw.get("format", 0)
+    if isinstance(found, int) and found > FORMAT:
+        who = raw.get("written_by")
+        raise NewerFormatError(
+            f"it was recorded by {who if isinstance(who, str) and who else 'a newer Earmark'} in format {found}, but "
+            f"{this_program()} reads formats up to {FORMAT}: upgrade with 'pip install --upgrade earmark'"
+        )
+    return _checked(_ABOUT, said, where)
+
+
+_Read = TypeVar("_Read")
+
+
+def _forward(span: Span) -> None:
+    if span.start > span.stop:
+        raise ValueError("it ends before it begins")
+
+
+def _json(said: str, where: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        found = json.loads(said)
     except (ValueError, RecursionError) as error:
         raise XdfError(f"{where} is damaged: {error}") from None
     if not isinstance(found, dict):
@@ -224,10 +461,9 @@ def _json(text: str, where: str) -> dict[str, Any]:
     return found
 
 
-def _checked(model: type[_Strict], raw: Mapping[str, Any], where: str) -> Any:
-    # JSON knows no tuples, and strict models take nothing else for one.
+def _checked(kind: TypeAdapter[_Read], said: str, where: str) -> _Read:
     try:
-        return model.model_validate_json(json.dumps(raw))
+        return kind.validate_json(said)
     except ValidationError as error:
         raise XdfError(f"{where} is damaged: {'; '.join(_reasons(error))}") from None
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.files import xdf
-from earmark.devices.files.journal import OVERRIDES, read_about
+from earmark.devices.files.journal import NewerFormatError, read_about
 from earmark.devices.files.recording import Recording, RecordingError, Segment, in_words, segments_of, warnings_logged
 from earmark.devices.files.sealed import undamaged
 from earmark.devices.files.timeline import Timeline, read_timeline
 from earmark.devices.files.xdf import XdfError
 from earmark.devices.sources.lsl_description import StreamDescription, describe_xml
-from earmark.devices.sources.overrides import MAX_CORRECTION, NOTHING, OverrideError, Overrides
+from earmark.devices.sources.overrides import MAX_CORRECTION, NOTHING, Overrides
 
 log = logging.getLogger(__name__)
 
@@ -171,9 +171,10 @@ def _recorded_words(streams: list[dict[str, Any]], path: Path) -> dict[int, Over
         if _is_own(stream) and _field(stream, "type") == "Journal":
             try:
                 about = read_about(stream["info"]["desc"][0]["earmark"][0])
-                words = about.get(OVERRIDES, {})
-                return {n: Overrides.from_json(words.get(name, {})) for n, name in enumerate(about["streams"], 1)}
-            except (XdfError, OverrideError, KeyError, TypeError, IndexError) as error:
+                return {n: (about.overrides or {}).get(name, NOTHING) for n, name in enumerate(about.streams, 1)}
+            except NewerFormatError as error:
+                raise RecordingError(f"{path}: {error}") from None
+            except (XdfError, KeyError, TypeError, IndexError) as error:
                 log.warning("%s: what was said of its streams cannot be read: %s", path.name, error)
     return {}
 

@@ -14,20 +14,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.files import xdf
-from earmark.devices.files.journal import JOURNAL, OVERRIDES, read_about, read_line
+from earmark.devices.files.journal import (
+    JOURNAL,
+    About,
+    ClockLine,
+    ControlLine,
+    GapLine,
+    Line,
+    NewerFormatError,
+    OffsetLine,
+    SkipLine,
+    read_about,
+    read_line,
+)
 from earmark.devices.files.old_sessions import describe_old
 from earmark.devices.files.sealed import Soundness, Stretch, seal_text, stretches
 from earmark.devices.sources.lsl_description import DTYPES, StreamDescription, describe_xml
-from earmark.devices.sources.overrides import Overrides
+from earmark.devices.sources.overrides import NOTHING
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.decoding_graph import CONTROL
-from earmark.pipeline.control import TimedControl, parse
+from earmark.pipeline.control import TimedControl
 from earmark.pipeline.stream import Block, ClockMap, Gap, Item, Marker
 
 
@@ -49,10 +60,10 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A line of the journal about anything else, as :func:`earmark.devices.files.journal.read_line` lets it pass."""
+    """A line of the journal about anything else, and the LSL time at which it was written."""
 
     time: float
-    entry: dict[str, Any]
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,8 @@ class SessionFile:
     ------
     earmark.devices.files.xdf.XdfError
         If the file is not such a recording, or its headers are damaged.
+    earmark.devices.files.journal.NewerFormatError
+        If it was made by a version of the program that this one is too old to read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -140,23 +153,25 @@ class SessionFile:
         self._journal_id = found[-1]  # ours comes after what came in, whatever that calls itself
         try:
             text = ET.fromstring(headers[self._journal_id]).findtext("desc/earmark")  # noqa: S314 - expat is bounded
-            self.about: dict[str, Any] = read_about(text or "")
-            names = [*self.about["streams"], JOURNAL, *self.about["outputs"]]
+            self.about: About = read_about(text or "")
+            names = [*self.about.streams, JOURNAL, *self.about.outputs]
             self._names = dict(enumerate(names, 1))
-            words, units = self.about.get(OVERRIDES), self.about["units"]
+            words, units = self.about.overrides, self.about.units
             #: What came in, by name in the configuration.
             self.streams: dict[str, StreamDescription] = {
                 name: describe_old(headers[number], units.get(name, ""))
                 if words is None
-                else describe_xml(headers[number]).overridden(Overrides.from_json(words.get(name, {})))
+                else describe_xml(headers[number]).overridden(words.get(name, NOTHING))
                 for number, name in self._names.items()
-                if name in self.about["streams"]
+                if name in self.about.streams
             }
             self._outputs = {
                 number: describe_xml(headers[number])
                 for number, name in self._names.items()
-                if name in self.about["outputs"]
+                if name in self.about.outputs
             }
+        except NewerFormatError as error:
+            raise NewerFormatError(f"{path}: {error}") from None
         except (EarmarkError, ET.ParseError, KeyError) as error:
             what = f"stream {error} has none" if isinstance(error, KeyError) else str(error)
             raise xdf.XdfError(f"{path}: a header is damaged: {what}") from None
@@ -258,53 +273,56 @@ class SessionFile:
             if chunk.tag == xdf.SAMPLES and name in self.streams:
                 counts[name] += xdf.count_samples(chunk.content)
             elif chunk.tag == xdf.SAMPLES and chunk.stream_id == self._journal_id:
-                entry = self._line(chunk.content)[1]
-                index = entry["clock"][0] if "clock" in entry else (entry.get("gap") or entry.get("skip") or [None])[0]
-                name = entry.get("stream", "")
-                if index is not None and index == int(index) and name in counts:
-                    found.setdefault(name, int(index) - counts[name])
+                match self._line(chunk.content)[1]:
+                    case GapLine(name, (index, _)) | SkipLine(name, (index, _)) | ClockLine(name, (index, _, _)):
+                        if index == int(index) and name in counts:
+                            found.setdefault(name, int(index) - counts[name])
         return {name: index for name, index in found.items() if index >= 0}
 
-    def _line(self, content: bytes) -> tuple[float, dict[str, Any]]:
-        time, (line,) = xdf.parse_text(content, 1)
-        return time, read_line(line, len(self.about["talkers"]))
+    def _line(self, content: bytes) -> tuple[float, Line]:
+        time, (said,) = xdf.parse_text(content, 1)
+        return time, read_line(said, len(self.about.talkers))
 
     def _entry(self, content: bytes, place: _Place) -> list[Event]:
-        time, entry = self._line(content)
+        time, line = self._line(content)
         if not math.isfinite(time):
             raise xdf.XdfError(f"a line of the journal was written at {time} s")
         place.time = time
-        name, regular = entry.get("stream", ""), entry.get("stream") in place.following
-        if {"gap", "clock", "skip"} & set(entry) and not regular:
-            raise xdf.XdfError(f"a line of the journal is about {name!r}, which is no stream of samples")
-        if "clock" in entry and not 0.01 < entry["clock"][2] * self.streams[name].spec.sfreq < 100:
-            raise xdf.XdfError(f"a sample of {name!r} every {entry['clock'][2]:g} s is not its rate")
-        if "gap" in entry:
-            start, stop = entry["gap"]
-            gap = Gap(start, stop, entry.get("short", False))
-            if gap.stop - gap.start > LONGEST_S * self.streams[name].spec.sfreq:
-                raise xdf.XdfError(f"{gap.stop - gap.start} samples of {name!r} missing are more than can be believed")
-            if name in place.unknown:
+        match line:
+            case GapLine(name, (start, stop), short):
+                return self._gap(Gap(start, stop, short), name, place)
+            case ClockLine(name, clock):
+                if not 0.01 < clock.period * self._sfreq(name, place) < 100:
+                    raise xdf.XdfError(f"a sample of {name!r} every {clock.period:g} s is not its rate")
+                return [Consumed(name, ClockMap(*clock))]
+            case SkipLine(name, (start, stop)):
+                self._sfreq(name, place)
+                if name not in place.unknown:
+                    place.skips[name] = Gap(start, stop)
                 return []
-            if gap.start != place.following[name]:
-                raise xdf.XdfError(f"samples of {name!r} are missing from {gap.start} on, but {place.following[name]}")
-            place.following[name] = gap.stop
-            return [Consumed(name, gap)]
-        if "clock" in entry:
-            return [Consumed(name, ClockMap(*entry["clock"]))]
-        if "control" in entry:
-            at, value = entry["control"]
-            return [Consumed(CONTROL, TimedControl(at, parse(value)))]
-        if "offset" in entry:
-            if name not in place.offsets:
-                raise xdf.XdfError(f"a line of the journal is about {name!r}, which is no stream")
-            place.offsets[name] = entry["offset"]
+            case OffsetLine(name, offset):
+                if name not in place.offsets:
+                    raise xdf.XdfError(f"a line of the journal is about {name!r}, which is no stream")
+                place.offsets[name] = offset
+                return []
+            case ControlLine(timed):
+                return [Consumed(CONTROL, TimedControl(*timed))]
+        return [Noted(time, line)]
+
+    def _sfreq(self, name: str, place: _Place) -> float:
+        if name not in place.following:
+            raise xdf.XdfError(f"a line of the journal is about {name!r}, which is no stream of samples")
+        return self.streams[name].spec.sfreq
+
+    def _gap(self, gap: Gap, name: str, place: _Place) -> list[Event]:
+        if gap.stop - gap.start > LONGEST_S * self._sfreq(name, place):
+            raise xdf.XdfError(f"{gap.stop - gap.start} samples of {name!r} missing are more than can be believed")
+        if name in place.unknown:
             return []
-        if "skip" in entry:
-            if name not in place.unknown:
-                place.skips[name] = Gap(*entry["skip"])
-            return []
-        return [Noted(time, entry)]
+        if gap.start != place.following[name]:
+            raise xdf.XdfError(f"samples of {name!r} are missing from {gap.start} on, but {place.following[name]}")
+        place.following[name] = gap.stop
+        return [Consumed(name, gap)]
 
 
 def _cut(path: Path, end: int, size: int) -> str:
@@ -340,9 +358,11 @@ def _irregular(content: bytes, description: StreamDescription) -> tuple[float, s
 
 
 def is_session(path: Path) -> bool:
-    """Whether a file is a recorded session, damaged or not."""
+    """Whether a file is a recorded session, damaged or not, or of a newer version."""
     try:
         SessionFile(path)
+    except NewerFormatError:
+        return True
     except (xdf.XdfError, OSError):
         return False
     return True

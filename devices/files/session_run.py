@@ -70,7 +70,7 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
     """
     session = SessionFile(path)
     there, called = whose(path)
-    subject = session.about["subject"] or there
+    subject = session.about.subject or there
     for name in (neural, talkers, cues):
         if name not in session.streams:
             raise RunError(f"{path} has no stream {name!r}, but {', '.join(session.streams)}")

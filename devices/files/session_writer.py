@@ -6,17 +6,35 @@ import hashlib
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.files import xdf
-from earmark.devices.files.journal import JOURNAL
+from earmark.devices.files.journal import (
+    FORMAT,
+    JOURNAL,
+    About,
+    Clock,
+    ClockLine,
+    ControlLine,
+    EventLine,
+    GapLine,
+    Line,
+    OffsetLine,
+    SkipLine,
+    Span,
+    Timed,
+    about_text,
+    line_text,
+    this_program,
+)
 from earmark.devices.files.sealed import Sealer
 from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamDescription, make_info
-from earmark.pipeline.control import TimedControl, text
+from earmark.pipeline.control import TimedControl
 from earmark.pipeline.stream import (
     Aligned,
     Block,
@@ -79,15 +97,15 @@ class SessionWriter:
         Streams that come in, by their name in the configuration.
     outputs : mapping of str to StreamSpec
         Outputs of the graph to be kept, by node.
-    about : mapping
-        Whatever shall be stored with the session: configuration, versions.
+    about : About
+        What the recording shall say of itself; streams, outputs, format and program are filled in.
     """
 
     def __init__(
         self,
         streams: Mapping[str, StreamDescription],
         outputs: Mapping[str, StreamSpec],
-        about: Mapping[str, Any],
+        about: About,
     ) -> None:
         names = [*streams, JOURNAL, *outputs]
         self._ids = {name: number for number, name in enumerate(names, 1)}
@@ -98,7 +116,7 @@ class SessionWriter:
         self._last = dict.fromkeys(names, 0.0)
         self._clocks: dict[str, ClockMap] = {}
         self._hand_over: Callable[[bytes], None] = lambda chunk: None
-        about = {**about, "streams": list(streams), "outputs": list(outputs)}
+        about = replace(about, streams=tuple(streams), outputs=tuple(outputs), format=FORMAT, written_by=this_program())
         self.headers = xdf.file_header()
         for name, description in streams.items():
             self.headers += xdf.stream_header(self._ids[name], description.xml)
@@ -123,24 +141,23 @@ class SessionWriter:
         """Keep what an inlet delivered; ``skipped`` if the graph was spared it, as a gap."""
         name, item = arrival.stream, arrival.item
         if isinstance(item, str):
-            self.journal(arrival.time, {"event": item})
+            self.journal(arrival.time, EventLine(item))
         elif isinstance(item, TimedControl):
-            self.journal(arrival.time, {"control": [item.time, text(item.control)]})
+            self.journal(arrival.time, ControlLine(Timed(item.time, item.control)))
         elif isinstance(item, float):
             self._put(xdf.clock_offset(self._ids[name], arrival.time - item, item))
             for own in self._own:  # already stamped by this machine's clock; readers expect it said
                 self._put(xdf.clock_offset(own, arrival.time, 0.0))
             if name in self._irregular:
-                self.journal(arrival.time, {"stream": name, "offset": item})
+                self.journal(arrival.time, OffsetLine(name, item))
         elif isinstance(item, Gap):
-            short = {"short": True} if item.short else {}
-            self.journal(arrival.time, {"stream": name, "gap": [item.start, item.stop], **short})
+            self.journal(arrival.time, GapLine(name, Span(item.start, item.stop), item.short))
             self._reached[name] = item.stop
         elif isinstance(item, ClockMap):
-            self.journal(arrival.time, {"stream": name, "clock": [item.index0, item.time0, item.period]})
+            self.journal(arrival.time, ClockLine(name, Clock(item.index0, item.time0, item.period)))
         elif isinstance(item, Block) and arrival.stamps is not None:
             if skipped:
-                self.journal(arrival.time, {"stream": name, "skip": [item.start, item.stop]})
+                self.journal(arrival.time, SkipLine(name, Span(item.start, item.stop)))
             self._samples(name, arrival.stamps, item.data if arrival.values is None else np.asarray(arrival.values))
             self._reached[name] = item.stop
         elif isinstance(item, Marker) and arrival.stamps is not None:
@@ -163,14 +180,17 @@ class SessionWriter:
         elif isinstance(item, Decision):
             self._samples(name, np.array([item.time]), decision_row(item))
 
-    def journal(self, time: float, entry: Mapping[str, Any]) -> None:
+    def journal(self, time: float, line: Line) -> None:
         """Write a line into the journal."""
-        self._put(xdf.text_sample(self._ids[JOURNAL], time, [json.dumps(entry)]))
+        self._write(time, line_text(line))
+
+    def _write(self, time: float, said: str) -> None:
+        self._put(xdf.text_sample(self._ids[JOURNAL], time, [said]))
         self._counted(JOURNAL, np.array([time]))
 
     def seal(self, time: float) -> None:
         """Write the fingerprints of what was written so far, by which a reader finds any damage before it."""
-        self.journal(time, self._sealer.seal(self._sealed))
+        self._write(time, json.dumps(self._sealer.seal(self._sealed)))
         self._sealer.begin()
         self._sealed = dict(self._reached)
 
@@ -201,7 +221,7 @@ def decision_row(decision: Decision) -> NDArray[np.float64]:
     return np.concatenate([decision.scores, decision.probability, decision.gains])[None]
 
 
-def _journal_xml(about: Mapping[str, Any]) -> str:
+def _journal_xml(about: About) -> str:
     info = ET.Element("info")
     fields = {
         "name": JOURNAL,
@@ -215,5 +235,5 @@ def _journal_xml(about: Mapping[str, Any]) -> str:
     }
     for key, value in fields.items():
         ET.SubElement(info, key).text = value
-    ET.SubElement(ET.SubElement(info, "desc"), "earmark").text = json.dumps(about)
+    ET.SubElement(ET.SubElement(info, "desc"), "earmark").text = about_text(about)
     return ET.tostring(info, encoding="unicode", xml_declaration=True)

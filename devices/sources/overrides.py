@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,8 @@ class Overrides:
         If the unit is no voltage, the type unknown, or the rate no rate.
     """
 
+    #: How recordings, which keep this, are read.
+    __pydantic_config__: ClassVar = {"strict": True, "extra": "forbid"}
     unit: str = ""
     ch_type: str = ""
     channels: tuple[str, ...] = ()

@@ -32,6 +32,7 @@ from earmark.app.status import (
     to_json,
     to_text,
 )
+from earmark.devices.files.journal import About
 from earmark.devices.sources.lsl_description import describe_xml, make_info
 from earmark.pipeline.stream import Decision, StreamSpec
 
@@ -225,11 +226,11 @@ def test_what_was_said_then_is_said_now_at_the_same_age():
 
 
 def test_a_recording_of_a_mode_that_is_not_known_is_refused():
-    file = types.SimpleNamespace(path="loop.xdf", about={})
+    file = types.SimpleNamespace(path="loop.xdf", about=About(""))
     assert _mode(file) is Mode.CLOSED
-    file.about["mode"] = "open"
+    file.about = About("", mode="open")
     assert _mode(file) is Mode.OPEN
-    file.about["mode"] = "dreamt"
+    file.about = About("", mode="dreamt")
     with pytest.raises(ConfigError, match="recorded in mode 'dreamt', but this version of Earmark knows open, closed"):
         _mode(file)
 

@@ -16,6 +16,7 @@ from earmark.app.engine.engine import Engine
 from earmark.app.engine.environment import environment
 from earmark.app.engine.events_file import copied_decoders
 from earmark.app.replay.verify import Replay
+from earmark.devices.files.journal import About
 from earmark.devices.files.session_file import Consumed, SessionFile
 from earmark.devices.processes.recorder import Recorder
 from earmark.pipeline.stream import Block, Gap, Marker
@@ -79,7 +80,7 @@ class Rig:
         self.engine.connect()
         self.path = folder / "session.xdf"
         decoders = copied_decoders(config.decoders, self.path)
-        self.writer = self.engine.writer({"config": config.text, "environment": environment(), "decoders": decoders})
+        self.writer = self.engine.writer(About(config.text, environment=environment(), decoders=decoders))
         self.recorder = Recorder(self.path, self.writer.headers)
         self.writer.begin(self.recorder.put)
         self.engine.start(self.writer)

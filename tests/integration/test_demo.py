@@ -23,6 +23,7 @@ from earmark.app.training.runs import DecoderKind, PresetName
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.scene import Applied, Control
 from earmark.devices.files.decoder_folder import load_decoder
+from earmark.devices.files.journal import DecisionLine, HeardLine
 from earmark.devices.files.session_file import Noted, SessionFile
 from earmark.pipeline.stream import Decision
 
@@ -89,7 +90,7 @@ def found(recording):
 @pytest.fixture(scope="module")
 def journal(recording):
     """Every line about decisions and sound."""
-    return [event.entry for event in SessionFile(recording) if isinstance(event, Noted)]
+    return [event.line for event in SessionFile(recording) if isinstance(event, Noted)]
 
 
 def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording):
@@ -123,47 +124,47 @@ def test_attention_is_decoded_and_gains_follow_the_cues(found):
 
 
 def test_every_decision_is_in_the_ledger(found, recording, journal):
-    lines, decisions = [entry for entry in journal if "newest" in entry], []
+    lines, decisions = [line for line in journal if isinstance(line, DecisionLine)], []
     Replay(SessionFile(recording)).run(lambda _, item: decisions.append(item) if isinstance(item, Decision) else None)
-    assert [entry["decision"] for entry in lines] == list(range(1, len(found.times) + 1))
-    for entry, decision in zip(lines, decisions, strict=True):
-        assert entry["newest"] == (decision.newest_time if entry["scored"] else decision.time)
-        assert entry["newest"] <= entry["arrival"] + 0.3
-        assert entry["arrival"] <= entry["decided"]
-        assert entry["set"] is None or entry["decided"] <= entry["set"]
+    assert [line.decision for line in lines] == list(range(1, len(found.times) + 1))
+    for line, decision in zip(lines, decisions, strict=True):
+        assert line.newest == (decision.newest_time if line.scored else decision.time)
+        assert line.newest <= line.arrival + 0.3
+        assert line.arrival <= line.decided
+        assert line.set_at is None or line.decided <= line.set_at
     changed = np.count_nonzero(np.any(np.diff(found.gains, axis=0) != 0, axis=1))
-    heard = {entry["decision"] for entry in journal if entry.get("heard") == "control"}
-    assert len(heard & {entry["decision"] for entry in lines}) >= 0.9 * changed > 0
+    heard = {line.decision for line in journal if isinstance(line, HeardLine) and line.heard == "control"}
+    assert len(heard & {line.decision for line in lines}) >= 0.9 * changed > 0
 
 
 def test_what_was_played_is_what_the_recording_says(demonstration, recording, journal):
     folder, _ = demonstration
     applied = [
         Applied(
-            entry["frame"],
+            line.frame,
             Control(
-                tuple(entry["gains_db"]),
-                entry["ramp_s"],
-                entry["master_db"],
-                entry["mute"],
-                tuple(entry["azimuths"]),
-                entry["seek_id"],
-                tuple(math.nan if second is None else second for second in entry["seek_s"]),
-                tuple(entry["trims_db"]),
-                tuple(entry["mutes"]),
+                line.gains_db,
+                line.ramp_s,
+                line.master_db,
+                line.mute,
+                line.azimuths,
+                line.seek_id,
+                tuple(math.nan if second is None else second for second in line.seek_s),
+                line.trims_db,
+                line.mutes,
             ),
-            entry["heard"],
-            tuple(entry["positions"]),
+            line.heard,
+            line.positions,
         )
-        for entry in journal
-        if "heard" in entry
+        for line in journal
+        if isinstance(line, HeardLine)
     ]
     assert len(applied) > 3
     trims = [(one.control.trims_db, one.control.mutes) for one in applied]
     for wanted in (((0.0, 0.0), (False, False)), ((0.0, -4.0), (False, False)), ((0.0, -4.0), (True, False))):
         assert wanted in trims
     played, _ = soundfile.read(folder / "sound.wav")
-    config = parse_config(SessionFile(recording).about["config"], "test", folder)
+    config = parse_config(SessionFile(recording).about.config, "test", folder)
     n = applied[-1].frame
     assert n > 60 * 48_000
     wanted = rerender(prepare(config.sound.scene(folder)), applied, n)

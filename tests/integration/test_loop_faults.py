@@ -31,7 +31,8 @@ from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.outlets import SoundOutlets
 from earmark.devices.audio.sinks import DeviceSink, FileSink
 from earmark.devices.files.decoder_folder import Facts, save_decoder
-from earmark.devices.files.session_file import SessionFile
+from earmark.devices.files.journal import EventLine, HeardLine
+from earmark.devices.files.session_file import Noted, SessionFile
 from earmark.devices.sources.lsl_search import StreamSelector, find_streams
 from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.attention.gain_control import LOST_S
@@ -184,8 +185,8 @@ def test_the_recording_holds_every_control_of_the_sound_from_its_very_start(abou
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
     rig.check_sound()
-    entries = [event.entry for event in SessionFile(rig.loop.path) if "heard" in getattr(event, "entry", ())]
-    noted = [(entry["frame"], tuple(entry["trims_db"])) for entry in entries]
+    lines = [event.line for event in SessionFile(rig.loop.path) if isinstance(event, Noted)]
+    noted = [(line.frame, line.trims_db) for line in lines if isinstance(line, HeardLine)]
     applied = [(entry.applied.frame, entry.applied.control.trims_db) for entry in rig.audio.applied()]
     assert noted == applied[: len(noted)]
     assert len(noted) > 100
@@ -229,8 +230,10 @@ def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(
     assert [path.name for path in rig.loop.files] == ["loop.xdf", "loop-2.xdf"]
     assert decisions(rig.loop.files[0])[-1].situation == STEERED
     later = decisions(rig.loop.files[1])
-    noted = [event.entry["event"] for event in SessionFile(rig.loop.files[1]) if "event" in getattr(event, "entry", ())]
-    assert any(words in event for event in noted), "the next recording tells what happened"
+    lines = [event.line for event in SessionFile(rig.loop.files[1]) if isinstance(event, Noted)]
+    assert any(isinstance(line, EventLine) and words in line.event for line in lines), (
+        "the next recording tells what happened"
+    )
     assert later[0].situation.startswith("waiting")
     assert STEERED in [one.situation for one in later]
 

@@ -24,6 +24,7 @@ from earmark.app.replay.session import ReplaySession
 from earmark.app.replay.verify import Replay
 from earmark.app.session.preflight import _decoder as look_at
 from earmark.devices.files.decoder_folder import Facts, load_decoder, save_decoder
+from earmark.devices.files.journal import NetworkBackend, Scores
 from earmark.devices.files.session_file import SessionFile
 from earmark.devices.sources.lsl_description import make_info
 from earmark.kernels.runtime import BACKENDS
@@ -232,8 +233,8 @@ def test_answers_of_another_network_are_found_out(folders):
     with torch.no_grad():
         right = [module(*window).tolist() for window in windows]
     masked = [torch.zeros_like(windows[0][0]), windows[0][1]]  # only rounding decides
-    given = [("onnx", right[0]), ("onnx", None), ("onnx", right[2]), ("onnx", [1e-9, -1e-9]), ("onnx", right[1])]
-    about = [{"backend": "onnx", "device": "CPU", "precision": "float32"}]
+    given = [Scores("onnx", one) for one in (right[0], None, right[2], [1e-9, -1e-9], right[1])]
+    about = [NetworkBackend("onnx", "CPU", "float32")]
     network = RecordedNetwork(decoder, 2, given, about)
     asked = [windows[0], windows[1], windows[2], masked, windows[3], windows[1]]
     with torch.no_grad():
@@ -244,4 +245,4 @@ def test_answers_of_another_network_are_found_out(folders):
     assert scores[5] == right[1], "beyond its end the network itself is asked"
     assert (network.n_answers, network.n_missed, network.n_wrong) == (5, 1, 1)
     with pytest.raises(ConfigError, match="1 scores for 2 talkers"):
-        RecordedNetwork(decoder, 2, [("onnx", [0.5])], about)(*windows[0])
+        RecordedNetwork(decoder, 2, [Scores("onnx", (0.5,))], about)(*windows[0])

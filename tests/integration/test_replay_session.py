@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pylsl
@@ -26,6 +27,7 @@ from earmark.devices.audio.outlets import SoundOutlets
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.files import xdf
 from earmark.devices.files.decoder_folder import Facts, save_decoder
+from earmark.devices.files.journal import About, HeardLine
 from earmark.devices.files.session_file import Noted, SessionFile
 from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.attention.emissions import Emissions
@@ -92,7 +94,7 @@ def run(tmp_path_factory):
     outlets = SoundOutlets(audio, name, EnvelopeConfig())
     with sender("plain", name):
         audio.start()
-        loop = Loop(config, audio, home / "run-1" / "loop.xdf", events.append, about={"mode": "closed"})
+        loop = Loop(config, audio, home / "run-1" / "loop.xdf", events.append, about=About("", mode="closed"))
         loop.start()
         cues.push(Marker(pylsl.local_clock(), "attend:Joe"))
         begun, told = time.monotonic(), False
@@ -221,7 +223,7 @@ def in_step(session):
     """A function that says whether the first talker is where it was then, whatever came before."""
     player, sfreq = session.player, session.player.config.sound.sfreq
     length = len(prepare(player.config.sound.scene(ROOT)).pcm[0]) / sfreq
-    heard = [e.entry for e in SessionFile(player.path) if isinstance(e, Noted) and "heard" in e.entry]
+    heard = [e.line for e in SessionFile(player.path) if isinstance(e, Noted) and isinstance(e.line, HeardLine)]
     where = Whereabouts(heard, sfreq)
 
     def look():
@@ -347,7 +349,7 @@ def test_what_decided_nothing_is_refused_in_words(run, tmp_path, monkeypatch, co
 
     def another(self, path):
         told(self, path)
-        self.about["config"] = config
+        self.about = replace(self.about, config=config)
 
     monkeypatch.setattr(SessionFile, "__init__", another)
     with pytest.raises(ConfigError, match=words):
@@ -368,7 +370,7 @@ def test_without_sound_it_goes_on_and_says_so(run, tmp_path, monkeypatch, change
 
     def changed(self, path):
         about(self, path)
-        self.about["config"] = self.about["config"].replace(*change)
+        self.about = replace(self.about, config=self.about.config.replace(*change))
 
     monkeypatch.setattr(SessionFile, "__init__", changed)
     with ReplaySession(run, tmp_path) as session:

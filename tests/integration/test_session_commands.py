@@ -109,8 +109,8 @@ def test_a_calibration_gives_a_decoder_with_its_accuracy(calibrated):
     assert f"earmark run {path}" in said
     assert "WRONG" not in said
     about = SessionFile(path.parent / "calibration-1.xdf").about
-    assert (about["mode"], about["subject"]) == ("calibration", path.parent.name)
-    assert about["protocol"]["seed"] == 3
+    assert (about.mode, about.subject) == ("calibration", path.parent.name)
+    assert about.protocol["seed"] == 3
 
 
 def test_a_decoder_is_not_overwritten(calibrated):
@@ -158,7 +158,7 @@ def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_whole_recording(calib
     recording = page.with_name("loop.xdf")
     file = SessionFile(recording)
     found = steered(recording)
-    assert file.about["mode"] == "sham"
+    assert file.about.mode == "sham"
     list(file)
     assert file.whole
     assert found

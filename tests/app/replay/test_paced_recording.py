@@ -6,15 +6,16 @@ import time
 import numpy as np
 import pylsl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from journal_lines import heard
 
 import earmark.app.replay.paced_recording
 from earmark.app.replay.paced_recording import Tape, TapeClock, instant
 from earmark.app.replay.recorded_engine import TapeEngine
 from earmark.app.replay.sound import Whereabouts
 from earmark.devices.files import xdf
-from earmark.devices.files.journal import ANSWER
+from earmark.devices.files.journal import About, AnswerLine, DecisionLine, Scores
 from earmark.devices.files.session_file import Consumed, Noted, SessionFile
 from earmark.devices.files.session_writer import SessionWriter
 from earmark.devices.sources.lsl import Arrival
@@ -29,7 +30,7 @@ SPEC = StreamSpec("amp", 100.0, ("E1", "E2"), ("eeg",) * 2, ("uV",) * 2)
 def recorded(path, steps):
     """A recording of ``steps``: a float is a tick at that time, a number of samples a block."""
     stream = describe_xml(make_info(SPEC, "EEG", "x", "float32").as_xml())
-    writer = SessionWriter({"eeg": stream}, {}, {"config": ""})
+    writer = SessionWriter({"eeg": stream}, {}, About(""))
     with path.open("wb") as file:
         file.write(xdf.MAGIC + writer.headers.removeprefix(xdf.MAGIC))
         writer.begin(file.write)
@@ -57,6 +58,7 @@ class Hasty(TapeClock):
         return True
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.floats(100.0, 200.0), st.integers(1, 5)), min_size=1, max_size=30))
 def test_everything_comes_in_its_order_and_when_it_is_due(tmp_path_factory, steps):
     path = recorded(tmp_path_factory.mktemp("tape") / "x.xdf", steps)
@@ -120,9 +122,9 @@ def test_who_falls_behind_goes_on_there_and_what_is_empty_is_left_out(monkeypatc
 
 
 def test_talkers_are_where_they_were():
-    start = {"heard": "start", "frame": 0, "dac": None, "positions": [0, 480]}
-    first = {"heard": "control", "frame": 4800, "dac": 100.0, "positions": []}
-    again = {"heard": "start", "frame": 96_000, "dac": 103.0, "positions": [10, 20]}
+    start = heard("start", positions=(0, 480))
+    first = heard(frame=4800, dac=100.0)
+    again = heard("start", frame=96_000, dac=103.0, positions=(10, 20))
     where = Whereabouts([start, first, start, again], 48_000)
     assert where.at(100.0) == pytest.approx([0.1, 0.11])
     assert where.at(101.0) == pytest.approx([1.1, 1.11])
@@ -147,7 +149,7 @@ class Recorded:
     def decide(self, at, done, scored=True):
         p, scores = np.array([0.6, 0.4]), np.zeros(2) if scored else np.full(2, np.nan)
         self.engine.give("attend", Decision(0, at, scores, p, 0, np.zeros(2), None, "steered", at - 0.1))
-        line = {"decision": 1, "newest": at, "arrival": at, "decided": at + 0.01, "set": done, "scored": scored}
+        line = DecisionLine(1, at, at, at + 0.01, done, scored)
         self.engine.take(Noted(at + 0.02, line), at + 0.02)
 
 
@@ -182,7 +184,7 @@ def test_streams_are_counted_and_lost_as_they_were():
         engine.take(Consumed(CONTROL, TimedControl(7.0, Override(wanted))), 7.0)
         assert engine.override == wanted
     for backend, n in (("onnx", 0), ("onnx", 0), ("eager_cpu", 1)):
-        engine.take(Noted(7.0, {ANSWER: [backend, [0.1, 0.2]]}), 7.0)
+        engine.take(Noted(7.0, AnswerLine(Scores(backend, (0.1, 0.2)))), 7.0)
         assert (engine.scored_by, engine.ledger.n_demoted) == (backend, n)
     engine.take(Consumed(CONTROL, TimedControl(7.0, Demote())), 7.0)
     assert (engine.scored_by, engine.ledger.n_demoted) == ("", 2)

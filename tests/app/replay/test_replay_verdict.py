@@ -9,13 +9,14 @@ import earmark.app.replay.verdict
 from earmark.app.engine.environment import environment
 from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, judge
 from earmark.app.replay.verify import Comparison, Replay
+from earmark.devices.files.journal import About
 
 GOOD = {"n_samples": 10, "n_compared": 10, "n_digests": 3, "largest": 1.0}
 WRONG = GOOD | {"n_wrong": 1, "first_wrong": 12.5}
 
 
 def replay(*found, damage=(), whole=True, then=None):
-    about = {"environment": environment() if then is None else then}
+    about = About("", environment=environment() if then is None else then)
     file = SimpleNamespace(damage=list(damage), whole=whole, about=about, unsealed=0, cut="")
     return Replay(file, {f"out{k}": Comparison(**one) for k, one in enumerate(found)})
 

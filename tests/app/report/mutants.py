@@ -44,7 +44,7 @@ MISTAKES = (
     Mistake("TMR of the first talker", FIGURES, "loud[rows, talker] - others", "loud[:, 0] - others"),
     Mistake("the target masks itself", FIGURES, "others[rows, talker] = -np.inf", "others[rows, talker] += 0.0"),
     Mistake("TMR while not steered", FIGURES, " & decisions.steered[grid.newest]", ""),
-    Mistake("dropped decisions are not counted", FIGURES, 'line["set"] is None for', 'line["set"] == 0 for'),
+    Mistake("dropped decisions are not counted", FIGURES, "line.set_at is None for", "line.set_at == 0 for"),
     Mistake("the first cue is a switch", FIGURES, "found[1:][whom[1:] != whom[:-1]]", "found"),
     Mistake("a repeated cue is a switch", FIGURES, "found[1:][whom[1:] != whom[:-1]]", "found[1:]"),
     Mistake(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from journal_lines import heard as heard_line
 
 from earmark.app.engine.latency_stages import N_WAITING, STAGES, TOTAL
 from earmark.app.engine.ledger import Ledger
@@ -32,6 +33,7 @@ from earmark.app.report.figures import (
     steady_tmr,
     tmr,
 )
+from earmark.devices.files.journal import DecisionLine, EventLine, HeardLine, SoundCounters, SoundLine
 from earmark.pipeline.stream import Decision
 
 NOBODY = -1
@@ -304,19 +306,18 @@ def test_decisions_from_control_alone_follow_no_switch():
 
 
 def line(number, newest, arrival, decided, done, scored=True):
-    times = {"decision": number, "newest": newest, "arrival": arrival, "decided": decided}
-    return {**times, "set": done, "scored": scored}
+    return DecisionLine(number, newest, arrival, decided, done, scored)
 
 
 def heard(number, dac, kind="control"):
-    return {"heard": kind, "decision": number, "dac": dac}
+    return heard_line(kind, decision=number, dac=dac)
 
 
 JOURNAL = [
     heard(0, 0.5, "start"),
     line(1, 1.000, 1.050, 1.060, 1.065),
     heard(1, 1.085),
-    {"event": "something else"},
+    EventLine("something else"),
     line(2, 2.000, 2.100, 2.400, None),  # late: dropped
     heard(2, 2.5),
     line(3, 2.500, 2.500, 2.500, 2.500, scored=False),  # from control alone
@@ -355,12 +356,12 @@ def test_stages_follow_one_another_and_the_total_is_two_of_them():
 def test_window_and_report_measure_the_same():
     ledger = Ledger()
     for one in JOURNAL:
-        if "newest" in one:
+        if isinstance(one, DecisionLine):
             ledger.count()
-            if one["scored"] and one["set"] is not None:
-                ledger.time(one["newest"], one["arrival"], one["decided"], one["set"])
-        elif one.get("heard") == "control" and one["dac"] is not None:
-            ledger.heard(one["decision"], one["dac"])
+            if one.scored and one.set_at is not None:
+                ledger.time(one.newest, one.arrival, one.decided, one.set_at)
+        elif isinstance(one, HeardLine) and one.heard == "control" and one.dac is not None:
+            ledger.heard(one.decision, one.dac)
     report = stage_latencies([JOURNAL])
     for name, kept in {**ledger.stages, TOTAL: ledger.latency}.items():
         assert kept.n == len(report[name]) == 2
@@ -401,14 +402,16 @@ def test_older_journals_noted_when_a_decision_held_and_get_the_time_of_its_newes
         heard(3, 3.4),
     ]
     found = at_newest_sample(lines, decisions)
-    assert [one["newest"] for one in found[:4]] == [0.8, 2.0, 2.9, 4.0]
+    assert [one.newest for one in found[:4]] == [0.8, 2.0, 2.9, 4.0]
     assert found[4] == lines[4]
-    assert lines[0]["newest"] == 1.0, "what was read is left as it is"
+    assert lines[0].newest == 1.0, "what was read is left as it is"
 
 
 def test_counters_of_sound_are_those_noted_last():
-    journals = [[{"sound": {"xruns": 1, "late": 0}}, {"event": "x"}], [{"sound": {"xruns": 3}}]]
-    assert sound_counters(journals) == {"xruns": 3, "late": 0}
+    first, last = SoundCounters("null", 1, 0, 0, 0, 0, 0, 0), SoundCounters("card", 3, 0, 0, 0, 0, 0, 1)
+    found = sound_counters([[SoundLine(first), EventLine("x")], [SoundLine(last)], []])
+    assert (found["went to"], found["xruns"], found["replaced"]) == ("card", 3, 1)
+    assert sound_counters([[EventLine("x")]]) == {}
 
 
 def test_the_worst_electrodes_come_first():

@@ -10,6 +10,7 @@ from earmark.app.report.chart_svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from earmark.app.report.figures import Cues, SessionFigures, in_columns, measure
 from earmark.app.report.page import page_html
 from earmark.devices.files.decoder_folder import Facts
+from earmark.devices.files.journal import About
 from earmark.pipeline.stream import Decision
 
 FOUR = ("Joe", "Ada", "Max", "<Eve>")
@@ -35,7 +36,7 @@ def figures(talkers=FOUR, mode="closed", cues=((0.0, "Joe"), (12.0, "Max")), eve
         n_files=1,
         whole=True,
         damage=(),
-        about={"mode": mode, "config": ""},
+        about=About("", mode=mode),
     )
 
 

@@ -10,6 +10,7 @@ from earmark.app.commands.train import train
 from earmark.app.engine.latency_stages import STAGES, TOTAL
 from earmark.app.report.read_session import _Read, session_figures
 from earmark.app.report.worker import figures_of
+from earmark.devices.files.journal import DecisionLine
 from earmark.pipeline.stream import Decision
 
 
@@ -63,9 +64,9 @@ def test_stages_of_older_recordings_begin_at_the_newest_sample():
     for newest in (0.9, 5.7):
         held = newest + 0.1
         read.decided.append([Decision(0, held, scores, scores, 0, scores, None, "steered", newest)])
-        line = {"decision": 1, "newest": held, "arrival": held, "decided": held, "set": held, "scored": True}
+        line = DecisionLine(1, held, held, held, held, scored=True)
         read.journals.append([(held, line)])
-    assert [[line["newest"] for line in lines] for lines in read.lines()] == [[0.9], [5.7]]
+    assert [[line.newest for line in lines] for lines in read.lines()] == [[0.9], [5.7]]
 
 
 def test_the_worker_gives_the_same_figures_as_json(run):

@@ -540,7 +540,7 @@ def test_modes_are_what_the_recording_says(rig):
         one.session.run(mode, RunPlan(), 600.0)
         one.session.stop()
     loops = dict(zip(Mode, FakeLoop.made, strict=True))
-    assert [loop.about["mode"] for loop in FakeLoop.made] == ["open", "closed", "sham"]
+    assert [loop.about.mode for loop in FakeLoop.made] == ["open", "closed", "sham"]
     assert [loop.steer for loop in loops.values()] == [False, True, True]
     assert [loop.config.attention.settings.sham for loop in loops.values()] == [False, False, True]
     for loop in FakeLoop.made:

@@ -18,6 +18,7 @@ from benchmarks.sessions import write_session
 from earmark.app.commands.evaluate import ProtocolName, evaluate
 from earmark.app.commands.train import train
 from earmark.app.training.study import read_study
+from earmark.devices.files.journal import About
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.subjects import whose
 from earmark.pipeline.decoders.linear import LinearDecoder
@@ -66,7 +67,7 @@ def test_a_listeners_runs_are_one_listeners(study, tmp_path, capsys):
 
 
 def test_what_a_recording_or_a_person_says_of_the_listener_goes_before_folders(study, tmp_path):
-    one = write_session(tmp_path / "moved" / "run-1" / "loop.xdf", seed=9, about={"subject": "carol"})
+    one = write_session(tmp_path / "moved" / "run-1" / "loop.xdf", seed=9, about=About("", subject="carol"))
     assert {run.subject for run in read_study([one], EEG).runs} == {"carol"}
     said = read_study([study, one], EEG, [f"ann={study / 'alice'}", f"bo={study}", f"ann={one}"]).runs
     assert {(run.subject, run.name.partition(" ")[0]) for run in said} == {

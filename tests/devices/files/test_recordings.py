@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from earmark.devices.files.journal import About
 from earmark.devices.files.recording import RecordingError, Segment
 from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.session_writer import SessionWriter
@@ -337,7 +338,7 @@ def test_what_a_session_adds_is_no_marker_and_no_recording(tmp_path):
     about = describe_xml(make_info(spec, "Other", "amp").as_xml())
     marks = describe_xml(make_info(StreamSpec("m", 0.0, ("m",), ("misc",), ("",)), "Markers", "m", "string").as_xml())
     output = spec.evolve(name="bandpass")
-    writer = SessionWriter({"amp": about, "m": marks}, {"bandpass": output}, {})
+    writer = SessionWriter({"amp": about, "m": marks}, {"bandpass": output}, About(""))
     chunks = [writer.headers]
     writer.begin(chunks.append)
     block = Block(0, np.ones((200, 1), np.float32))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.devices.files.journal import OVERRIDES
+from earmark.devices.files.journal import About
 from earmark.devices.files.recording import Recording, Segment
 from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.session_file import Consumed, SessionFile
@@ -241,7 +241,7 @@ def test_a_recording_of_a_session_is_read_as_the_user_said_when_it_was_made(tmp_
     sent = described("ExG", [(f"E{i}", "ExG", None) for i in range(4)], 4, 0.0, "int16")
     words = Overrides(unit="0.5 uV", ch_type="eeg", channels=("!E3",), bads=("E1",), sfreq=250.0)
     stream = sent.overridden(words)
-    writer = SessionWriter({"eeg": stream}, {}, {"config": "", OVERRIDES: {"eeg": words.to_json()}})
+    writer = SessionWriter({"eeg": stream}, {}, About("", overrides={"eeg": words}))
     data = np.random.default_rng(0).integers(-1000, 1000, (1000, 4), np.int16)
     path = tmp_path / "session.xdf"
     with path.open("wb") as file:
