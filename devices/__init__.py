@@ -1,6 +1,6 @@
-"""Everything that touches the outside: LSL, recordings, XDF, shared memory, clocks."""
+"""All contact with the outside world: LSL, recordings, XDF, sound, shared memory, clocks."""
 
 import lazy_loader
 
-# What is public, by name: in __init__.pyi. A name is imported when it is first used.
+# Public names are listed in __init__.pyi and imported on first use.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,1 @@
-"""Live sound: talkers, gains, space and a limiter, in a process of their own."""
+"""Live sound in a process of its own: talkers, gains, virtual positions and a limiter."""

@@ -1,1 +1,1 @@
-"""What is kept: recordings, runs, sessions, decoders, and what is read from other people's files."""
+"""Read and write files: recordings, runs, sessions, decoders, and formats of other software."""

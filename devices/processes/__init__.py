@@ -1,1 +1,1 @@
-"""What lives beside us: child processes, shared memory and what limits them."""
+"""Child processes, shared memory between processes, and system resource limits."""

@@ -1,1 +1,1 @@
-"""What is made up: a simulated listener, and recordings played out as live streams."""
+"""Simulation: a simulated listener, and recordings played back as live streams."""

@@ -1,1 +1,1 @@
-"""What comes in: LSL and FieldTrip streams, their descriptions, stamps, clocks and gaps."""
+"""Input streams from LSL and FieldTrip: their descriptions, time stamps, clocks and gaps."""

@@ -1,4 +1,4 @@
-"""From the stamps of a stream to sample indices, gaps and a clock map."""
+"""Turn the time stamps of a stream into sample indices, gaps and a clock map."""
 
 from __future__ import annotations
 
@@ -25,60 +25,60 @@ from earmark.devices.sources.stamps import (
 )
 from earmark.pipeline.stream import Block, ClockMap, Gap
 
-#: Seconds of stream for which a jump of the stamps must last before it is believed, and the longest that may take.
+#: Seconds of stream that a jump of the stamps must last before it is accepted, and the maximum of that duration.
 SETTLE_S, LONGEST_S = 0.1, 1.0
-#: A jump is looked at from this many times the scatter of the stamps on, and at least this share of a period.
+#: A jump is examined if it exceeds this many times the scatter of the stamps, and this share of a period.
 MANY, LEAST = 6.0, 0.75
-#: A loss is a whole number of periods, give or take this share of one (or the scatter, if that is more).
+#: A loss is a whole number of periods, within this share of a period (or within the scatter, if that is larger).
 WHOLE = 0.25
-#: Stamps made anew by which the scatter is judged (the worst quarter is left out); of a few the worst counts. Half a
-#: second without any counts as so many that were exact.
+#: Number of independent stamps from which the scatter is estimated (the worst quarter is left out); with fewer than the
+#: second number, the worst one counts. Half a second without independent stamps counts as this many exact ones.
 N_SCATTER, FEW, CALM = 32, 8, 4
-#: Chunks whose way here tells what is usual.
+#: Number of newest chunks whose transmission delay is remembered.
 N_LAGS = 64
-#: Seconds of stream that are looked at before the first sample is placed.
+#: Seconds of stream that are examined before the first sample is placed.
 BEGIN_S = 0.5
-#: Seconds of stream that enter the fit at once.
+#: Seconds of stream that enter the fit as one point.
 PIECE_S = 0.05
-#: Scatter in seconds from which on the clock fit has its longest memory, and its shortest memory in seconds.
+#: Scatter in seconds at which the clock fit has its maximum memory, and its minimum memory in seconds.
 JITTERY_S, SHORTEST_S = 1.5e-3, 4.0
-#: Seconds for which all stamps may be off to one side.
+#: Time constant in seconds with which a lasting offset of all stamps is followed.
 DRAG_S = 2.0
 #: Seconds of stream between updates of the clock map.
 UPDATE_S = 1.0
 
-#: An item for the graph, or an event in words, and the stamps of its samples as they came.
+#: An item for the graph, or a message about an event, and the original stamps of its samples.
 Placed = tuple[Block | Gap | ClockMap | str, NDArray[np.float64]]
 
 
 class Continuity:
-    """Decide which samples are missing, and when samples happened.
+    """Decide which samples are missing, and when each sample was taken.
 
-    A regular stream is a line: stamp against index. Stamps scatter around it; a fit with exponential forgetting
-    follows it, and tells the graph by a clock map every second. Its memory is the shorter, the less the stamps
-    scatter. The nominal rate is only where the fit begins.
+    The stamps of a regular stream lie on a line against the sample index, and scatter around it. A fit with
+    exponential forgetting follows the line and informs the graph by a clock map every second. The less the stamps
+    scatter, the shorter is the memory of the fit. The nominal rate is only its starting point.
 
-    The first half second is held back until it is known how exact the stamps are.
-    A jump of the stamps counts if it is most of a period or more and many times their scatter, and if it lasts: the
-    samples after it are held back until a tenth of a second of them has come, or three of the sender's chunks if
-    these are longer. Stamps that come back sooner were late or broken, and their samples are placed by count. Of a
-    jump that lasts, whole periods below a tenth of a second are samples that were lost. A longer one is a gap if at
-    least half of that time has passed here, too, else a step of the sender's clock: then the line moves and no sample
-    is invented. In a recording no arrival is known, and every jump forward is a gap, up to ``until``.
-    Samples that merely come late, early or in bursts change nothing.
+    The first half second is held back until the accuracy of the stamps is known.
+    A jump of the stamps counts if it is most of a period or more, exceeds many times their scatter, and lasts: the
+    samples after it are held back until a tenth of a second of them has arrived, or three of the sender's chunks if
+    these are longer. Stamps that return sooner were late or broken, and their samples are placed by count. Of a
+    lasting jump, whole periods below a tenth of a second are lost samples. A longer jump is a gap if at least half of
+    that time has passed on this machine too; otherwise it is a step of the sender's clock: the line moves and no
+    sample is invented. In a recording arrival times are unknown, and every jump forward is a gap, up to ``until``.
+    Samples that merely arrive late, early or in bursts change nothing.
 
     Parameters
     ----------
     name : str
-        Name of the stream, for events.
+        Stream name, for messages.
     sfreq : float
         Nominal rate in Hz.
     speed : float
-        How many times faster than real time the samples arrive (recordings played out).
+        How many times faster than real time the samples arrive (for recordings that are played back).
     fit : ClockFit, optional
-        The line.
+        The clock fit to use.
     until : float
-        Latest instant, on the clock of the stamps, to which time can have passed.
+        Latest possible time of a sample, on the clock of the stamps; a later jump cannot be a gap.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Continuity:
         #: Index of the next sample.
         self.index = 0
         self.n_gaps = 0
-        #: From which sample on the clock of the stamps was set, and by how many seconds.
+        #: Steps of the clock of the stamps: index of the first sample after each, and its size in seconds.
         self.steps: list[tuple[int, float]] = []
         self.rate = RateWatch(name, sfreq)
         self._fit = fit or ClockFit(sfreq)
@@ -97,52 +97,52 @@ class Continuity:
         self._arrival: float | None = None
         self._told = self._looked = 0
         self._steps: NDArray[np.float64] = np.zeros(0)
-        #: Seconds by which stamps may be off, and how much they scatter; by the newest chunks, and what these were
-        #: off by on average.
+        #: Tolerance and scatter of the stamps in seconds; average offset of the newest chunks' stamps from the line;
+        #: slow average of that offset.
         self._tolerance = max(STEP_S, 1.5 * self._period)
         self._scatter = 0.0
         self._strays: deque[float] = deque(maxlen=N_SCATTER)
         self._bias = self._drag = 0.0
-        #: What the next stamp should be; samples since a stamp that was not counted on from the one before, and how
-        #: many there were between the last such ones.
+        #: Expected next stamp; samples since the last independent stamp (one that was not derived by counting from the
+        #: previous one), and numbers of samples between the last independent stamps.
         self._next, self._since = 0.0, 0
         self._pushes: deque[int] = deque(maxlen=8)
         self._held: Rows | None = None
         self._n_chunks = 0
-        #: How much later than stamped the newest chunks came.
+        #: Delays in seconds of the newest chunks, from stamp to arrival.
         self._lags: deque[float] = deque(maxlen=N_LAGS)
 
     @property
     def n_steps(self) -> int:
-        """How often the clock of the stamps was set."""
+        """Number of steps of the clock of the stamps."""
         return len(self.steps)
 
     @property
     def n_held(self) -> int:
-        """Samples that are held back until it is clear where they belong."""
+        """Number of samples that are held back until their position is decided."""
         return 0 if self._held is None else len(self._held.data)
 
     def add(
         self, data: NDArray[Any], stamps: NDArray[np.float64], arrival: float | None, offset: float = 0.0
     ) -> list[Placed]:
-        """Place one chunk.
+        """Place one chunk of samples.
 
         Parameters
         ----------
         data : array, shape (n_samples, n_channels)
-            Samples as they came.
+            Samples as received.
         stamps : array, shape (n_samples,)
-            Their stamps as they came, in seconds.
+            Their original stamps, in seconds.
         arrival : float or None
-            When they came, in LSL seconds; None if nobody knows.
+            LSL time of their arrival in seconds; None if unknown.
         offset : float
-            What brings the stamps to the LSL seconds of this machine.
+            Seconds to add to the stamps to get LSL time of this machine.
 
         Returns
         -------
         placed : list of (Block, Gap, ClockMap or str, array)
-            For the graph, each with the stamps of its samples as they came; a string is an event in words. Samples
-            that are held back come with a later chunk or with :meth:`flush`.
+            Items for the graph, each with the original stamps of its samples; a string is a message about an event.
+            Samples that are held back are returned with a later chunk or by :meth:`flush`.
         """
         n = len(data)
         pause = 0.0
@@ -151,7 +151,7 @@ class Continuity:
             lag = arrival * self._speed - float(stamps[-1]) - offset
             pause = 0.0 if self._arrival is None else (arrival - self._arrival) * self._speed - n * self._period
         self._arrival = arrival
-        if self._fit.known and self._held is None:  # the usual case, cheaply: all stamps on one line, near ours
+        if self._fit.known and self._held is None:  # the usual case, kept cheap: all stamps on one line, near the fit
             off = (stamps - self._ramp(n)).tolist()
             low, high, mean = min(off), max(off), sum(off) / n
             expected = self._fit.time(self.index) + self._bias - offset
@@ -173,7 +173,7 @@ class Continuity:
         return self._place(last=False)
 
     def flush(self) -> list[Placed]:
-        """Place what is held back by what is known now: nothing comes for the time being."""
+        """Place the samples held back, with what is known now: no more arrive for the time being."""
         return [] if self._held is None else self._place(last=True)
 
     def _ramp(self, n: int) -> NDArray[np.float64]:
@@ -182,15 +182,15 @@ class Continuity:
         return self._steps[:n]
 
     def _learn(self, off: list[float], offset: float, mean: float, n: int) -> None:
-        """Take in a chunk: by how much its stamps were off on average, and how often they were made anew.
+        """Update offset, independent stamps and scatter from one chunk.
 
-        ``off`` says what the first stamp should have been, then, without ``offset``, each stamp less what follows by
-        the nominal rate from the first one. A stamp that comes too soon after the one before tells how late that was:
-        what is late comes back, what is lost does not.
+        ``off`` holds the expected first stamp, then each stamp (without ``offset``) minus its nominal distance from the
+        first one. A stamp that comes too soon after the previous one shows by how much that one was late:
+        delays are made up for, losses are not.
         """
         self._bias += 0.25 * mean
         self._drag += min(1.0, n * self._period / DRAG_S) * (self._bias - self._drag)
-        if abs(self._drag) > max(self._scatter, STAMPED * self._period):  # the line lags behind
+        if abs(self._drag) > max(self._scatter, STAMPED * self._period):  # the line lags behind the stamps
             self._fit.shift(self._drag)
             self._bias, self._drag = self._bias - self._drag, 0.0
         self._since += n
@@ -212,12 +212,12 @@ class Continuity:
             self._pushes.clear()
             if self._scatter or len(self._strays) < FEW:
                 self._judge(*[0.0] * CALM)
-                if not self._scatter:  # what made the line stray is over
+                if not self._scatter:  # the cause of the offset is over
                     self._fit.shift(self._bias)
                     self._bias = self._drag = 0.0
 
     def _judge(self, *strays: float) -> None:
-        """Take in by how much stamps were late or broken; say how much they scatter, and what follows from it."""
+        """Add deviations of late or broken stamps; update scatter, tolerance and memory of the fit."""
         self._strays.extend(strays)
         known = sorted(self._strays)
         self._scatter = known[-1 if len(known) < FEW else len(known) * 3 // 4]
@@ -225,13 +225,13 @@ class Continuity:
         self._fit.memory_s = min(MEMORY_S, max(SHORTEST_S, MEMORY_S * (self._scatter / JITTERY_S) ** 2))
 
     def _begin(self, stamps: NDArray[np.float64]) -> None:
-        """Judge the first stamps: unless they are exact, and only whole periods of them are missing, they scatter."""
+        """Examine the first stamps: they scatter unless they are exact, with at most whole periods missing."""
         moves = np.diff(stamps) - self._period
         anew, early, far = np.abs(moves) > STAMPED * self._period, moves < 0, np.abs(moves) > STEP_S
         lost = whole_periods(moves / self._period)
         late = anew & ~lost & ~far
         if not (far & early).any() or not ((far & ~early).any() or late.any()):
-            anew &= ~far  # a gap or a step of the clock, since it does not come back
+            anew &= ~far  # a gap or a step of the clock, since the stamps do not return
         anew &= np.abs(moves) <= LONGEST_S
         jumps = far & ~anew
         if (anew & early).any() or late.any():
@@ -252,14 +252,14 @@ class Continuity:
         self.rate.count(len(data))
         if self.index - self._told >= UPDATE_S * self._sfreq:
             found.append((self._map(), raw[:0]))
-        if self.index - self._looked >= UPDATE_S * self._sfreq:  # however often the map is told
+        if self.index - self._looked >= UPDATE_S * self._sfreq:  # independent of how often the map is sent
             self._looked = self.index
             blind = self._tolerance > 1.5 * self._period
             found += [(words, raw[:0]) for words in self.rate.look(self.index, self._fit.slope, self._scatter, blind)]
         return found
 
     def _place(self, last: bool) -> list[Placed]:
-        """Place held samples as far as it is clear where they belong; all of them if they are the last."""
+        """Place held samples whose position is decided; all of them if ``last``."""
         rows, self._held = self._held, None
         assert rows is not None
         found: list[Placed] = []
@@ -287,11 +287,11 @@ class Continuity:
             window = self._window()
             aside = np.sign(off) != np.sign(off[0])
             back = int(np.argmax(~astray | aside)) if (~astray | aside).any() else 0
-            if jumped == done:  # it makes no sense
+            if jumped == done:  # the jump was handled and the stamps still do not fit
                 back = 1
             elif not back and last and total - done < window and self._blind and abs(off[0]) <= STEP_S:
-                back = total - done  # too few to tell a loss from a late chunk
-            if back:  # late or broken stamps, no more: these samples follow those before them
+                back = total - done  # too few samples to tell a loss from a late chunk
+            if back:  # merely late or broken stamps: these samples follow those before them
                 if abs(off[0]) < LONGEST_S:
                     self._judge(abs(float(off[0])))
                 found += self._take_rows(rows, done, done + back)
@@ -312,7 +312,7 @@ class Continuity:
         return found
 
     def _take_rows(self, rows: Rows, start: int, stop: int) -> list[Placed]:
-        """Hand on samples in the chunks in which they came."""
+        """Return samples in the chunks in which they arrived."""
         edges = (start + 1 + np.flatnonzero(np.diff(rows.came[start:stop, 2]))).tolist()
         pairs = pairwise([start, *edges, stop])
         return [placed for a, b in pairs for placed in self._take(rows.data[a:b], rows.raw[a:b])]
@@ -331,19 +331,19 @@ class Continuity:
 
     @property
     def _blind(self) -> bool:
-        """Whether stamps scatter so much that one alone tells nothing."""
+        """Whether the stamps scatter so much that a single one is not evidence."""
         return self._scatter > 2 * STAMPED * self._period
 
     def _window(self) -> int:
-        """For how many samples a jump has to last."""
+        """Number of samples that a jump must last."""
         push = sorted(self._pushes)[len(self._pushes) // 2] if self._pushes else 0
         n = max(math.ceil(SETTLE_S * self._sfreq), 3 * push)
         return max(3, min(n, math.ceil(LONGEST_S * self._sfreq)))
 
     def _jump(self, off: float, stamp: float, pause: float, lag: float) -> list[Block | Gap | ClockMap | str]:
-        """What a lasting jump of the stamps by ``off`` seconds means, at a sample with this stamp.
+        """Interpret a lasting jump of the stamps by ``off`` seconds, at a sample with this stamp.
 
-        Its chunk came after a ``pause`` longer than it lasts, and ``lag`` later than stamped.
+        ``pause`` is the time before its chunk beyond the chunk's duration, ``lag`` the delay from stamp to arrival.
         """
         period = self._fit.slope
         whole = abs(off / period - round(off / period)) * period <= max(WHOLE * period, 3 * self._scatter)
@@ -351,8 +351,8 @@ class Continuity:
             missing = off if whole else 0.0
         elif off > 0 and stamp <= self._until and lag > min(self._lags, default=lag) - off / 2:
             missing = off
-        elif pause > max(self._tolerance, STEP_S):  # chunks come late by less, and nothing is missing
-            missing = pause  # the sender came back with another clock: only the pause tells
+        elif pause > max(self._tolerance, STEP_S):  # chunks may be late by less with nothing missing
+            missing = pause  # the sender returned with another clock: only the pause shows how much is missing
         else:
             missing = 0.0
         n = round(missing / period)
@@ -371,7 +371,7 @@ class Continuity:
             self._lags.clear()
             if n < 1 and abs(step) <= STEP_S:
                 self._judge(abs(step))
-            self._told = -1  # the new line is to be told
+            self._told = -1  # send the new line
         self._next = stamp
         return found
 

@@ -1,4 +1,4 @@
-"""What LSL streams say of themselves."""
+"""Read and write the descriptions of LSL streams."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ DTYPES = {
     "int64": "<i8",
     "string": None,
 }
-#: More channels, or numbers per second, than any amplifier sends: refused before memory is taken for them.
+#: Maximum numbers of channels, and of values per second: no amplifier exceeds them, and larger ones are refused before
+#: memory is allocated.
 MAX_CHANNELS, MAX_RATE = 100_000, 100e6
-#: Characters of a description beyond which it describes nothing: as XML, elements within elements grow by the square.
+#: Maximum characters of a description: the cost of nested XML elements grows with the square of their number.
 MAX_XML = 16 << 20
-#: Words for channels that are no electrodes of the kinds above, whatever else they are.
+#: Words for channel types that are not electrodes of the kinds above.
 _NO_ELECTRODES = (
     *("misc", "aux", "auxiliary", "stim", "trig", "trigger", "triggers", "marker", "markers", "event", "events"),
     *("status", "digital", "counter", "packet", "battery", "time", "timestamp", "annotations", "audio", "envelope"),
@@ -45,31 +46,31 @@ _NO_ELECTRODES = (
 
 
 class StreamError(EarmarkError):
-    """Raised when a live stream is missing, ambiguous, or not what it should be."""
+    """Raised when a live stream is missing, ambiguous, or not what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamDescription:
-    """A stream as it describes itself.
+    """Description of a stream.
 
     Attributes
     ----------
     spec : StreamSpec
-        Channels, rate, units, positions, after the user's word if there was any.
+        Channels, rate, units, positions, with the user's corrections applied.
     sent : StreamSpec
-        The same as the stream itself has it.
+        The same as declared by the stream.
     type, source_id, uid, host : str
-        Content type, the sender's lasting identity, that of this very outlet, and where it runs.
+        Content type, the sender's lasting identity, the identity of this outlet, and the name of its computer.
     format : str
-        Number format of the samples, a key of ``DTYPES``; of text the rate is 0, whatever it says.
+        Number format of the samples, a key of ``DTYPES``; the rate of text is 0, whatever is declared.
     speed : float
-        How many times faster than real time a played-out recording comes; 1 for anything live.
+        How many times faster than real time a recording is played back; 1 for live streams.
     xml : str
-        The whole description, as LSL carries and XDF stores it.
+        The whole description, as carried by LSL and stored in XDF.
     untyped : tuple of int
-        Channels whose type it does not say, or by a word that is not known.
+        Channels whose type is not declared or not known.
     applied : Applied or None
-        What became of the user's word.
+        Result of applying the user's corrections; None without corrections.
     """
 
     spec: StreamSpec
@@ -85,12 +86,12 @@ class StreamDescription:
     applied: Applied | None = None
 
     def overridden(self, overrides: Overrides) -> StreamDescription:
-        """Return the same stream after the user's word.
+        """Return the same stream with the user's corrections applied.
 
         Raises
         ------
         StreamError
-            If that does not fit.
+            If they do not fit the stream.
         """
         if overrides == NOTHING:
             return self
@@ -103,18 +104,18 @@ class StreamDescription:
         return replace(self, spec=applied.spec, applied=applied)
 
     def take(self, data: NDArray[Any]) -> NDArray[Any]:
-        """Return samples as the spec has them, shape (n_samples, n_channels), of samples as they are sent."""
+        """Convert samples as sent to samples as in ``spec``, shape (n_samples, n_channels)."""
         return data if self.applied is None else self.applied.take(data)
 
     def marker(self, values: Iterable[Any]) -> str:
-        """Text of a sample of an irregular stream."""
+        """Return the marker text of one sample of an irregular stream."""
         if self.type.lower() == "annotations" and self.format != "string":
-            # MNE-LSL's player: a column for each description, all 0 but the one that it is about.
+            # MNE-LSL's player: one column per description, all 0 except the one of the marker.
             return " ".join(name for name, value in zip(self.sent.ch_names, values, strict=True) if value)
         return marker_text(values)
 
     def differences(self, other: StreamDescription) -> list[str]:
-        """In words, what of ``other`` would not fit where this stream is expected."""
+        """Say in words how ``other`` differs where this stream is expected."""
         mine, its = self.sent, other.sent
         found = []
         if mine.n_channels != its.n_channels:
@@ -136,7 +137,7 @@ class StreamDescription:
 def describe_xml(xml: str) -> StreamDescription:
     """Read a stream's own description.
 
-    A description of some channels only counts for the first ones; the others are of type ``misc``.
+    A description of only some channels applies to the first ones; the others have type ``misc``.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ def describe_xml(xml: str) -> StreamDescription:
 
     Raises
     ------
-    StreamError
+    If it is not the description of a stream.
         If it is not the description of a stream.
     """
     info, n_channels, sfreq, fmt = _parse(xml)
@@ -184,7 +185,7 @@ def describe_xml(xml: str) -> StreamDescription:
 
 
 def _parse(xml: str) -> tuple[ET.Element, int, float, str]:
-    """Element, number of channels, rate and format of a stream."""
+    """Return element, number of channels, rate and format of a stream."""
     if len(xml) > MAX_XML:
         raise StreamError(f"a description of {len(xml)} characters is not that of a stream: {MAX_XML} at most")
     try:
@@ -206,21 +207,21 @@ def _text(channel: ET.Element, tag: str) -> str:
 
 def _unit(channel: ET.Element, kind: str, fmt: str) -> str:
     said, step = _text(channel, "unit"), _number(channel.findtext("scaling_factor"))
-    if fmt.startswith("int") and step and step != 1 and microvolts(said):  # raw counts, as the BrainAmp connector sends
+    if fmt.startswith("int") and step and step != 1 and microvolts(said):  # raw counts: BrainAmp connector
         return f"{step:g} {said}"
-    # MNE-LSL writes the power of ten of volts. Its 0 means no unit, too, except where it tells what MNE has: volts.
+    # MNE-LSL writes the power of ten of volts. 0 means "no unit" too, unless the types show MNE channels: then volts.
     return "V" if said == "0" and kind in ELECTRODES and channel.find("coil_type") is not None else stated_unit(said)
 
 
 def make_info(
     spec: StreamSpec, kind: str, source_id: str, fmt: str = "float32", *, speed: float = 1.0
 ) -> pylsl.StreamInfo:
-    """Describe a stream to LSL, in the terms of the XDF specification, so that :func:`describe_xml` gives it back.
+    """Describe a stream for LSL, in the terms of the XDF specification; :func:`describe_xml` reads it back.
 
     Parameters
     ----------
     spec : StreamSpec
-        Name, rate, channels, units, positions (written in millimetres, as the specification has it).
+        Name, rate, channels, units, positions (written in millimetres, as specified).
     kind : str
         Content type: ``EEG``, ``Markers``, ...
     source_id : str
@@ -228,7 +229,7 @@ def make_info(
     fmt : str
         A key of ``DTYPES``.
     speed : float
-        How many times faster than real time the stream will come.
+        How many times faster than real time the stream is sent.
     """
     info = pylsl.StreamInfo(spec.name, kind, spec.n_channels, spec.sfreq, fmt, source_id)
     desc = info.desc()
@@ -249,7 +250,7 @@ def make_info(
 
 
 def _channel_type(text: str) -> str:
-    """Type of a channel by the word for it; "" for a word that is not known."""
+    """Return the channel type for a word; an empty string for an unknown word."""
     text = text.strip().lower()
     if text in _NO_ELECTRODES:
         return "misc"
@@ -257,7 +258,7 @@ def _channel_type(text: str) -> str:
 
 
 def unique_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """Tell channels of the same name apart by a number, as MNE does."""
+    """Make channel names unique by appending a number to repeated ones, as MNE does."""
     total, seen, names = Counter(labels), Counter[str](), []
     for label in labels:
         names.append(f"{label}-{seen[label]}" if total[label] > 1 else label)
@@ -285,5 +286,5 @@ def _positions(channels: Sequence[ET.Element]) -> tuple[tuple[float, float, floa
     known = [abs(v) for row in rows for v in row if math.isfinite(v)]
     if not known:
         return None
-    scale = 1e-3 if max(known) > 1 else 1.0  # the specification says mm; senders that write metres exist
+    scale = 1e-3 if max(known) > 1 else 1.0  # the specification says mm, but some senders write metres
     return tuple((x * scale, y * scale, z * scale) for x, y, z in rows)

@@ -1,4 +1,4 @@
-"""Finding LSL streams, telling them apart, and knowing again the one that was lost."""
+"""Find LSL streams, tell them apart, and find a lost stream again."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import pylsl
 from earmark.devices.processes.limits import files_are_used_up
 from earmark.devices.sources.lsl_description import StreamDescription, StreamError
 
-#: Seconds between looks at what has answered: how soon Ctrl-C is obeyed.
+#: Polling interval in seconds: how soon Ctrl-C is obeyed.
 LOOK_S = 0.02
-#: Seconds from the start of a search in which every stream there is has had the chance to answer: liblsl asks known
-#: peers, and the ports of this machine, half a second after it has asked by multicast.
+#: Seconds from the start of a search after which every stream has had the chance to answer: liblsl queries known peers,
+#: and the ports of this machine, half a second after its multicast query.
 SETTLE_S = 0.7
-#: Seconds that a stream which no longer answers is still listed.
+#: Seconds for which a stream that no longer answers is still listed.
 FORGET_S = 3.0
-#: What pylsl makes up where a sender names no source_id: a hash, another one in every process.
+#: What pylsl generates where a sender sets no source_id: a hash that differs in every process.
 _DRAWN = re.compile(r"-?\d{15,20}")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamSelector:
-    """Which stream to use: all fields that are not empty must match exactly.
+    """Criteria for a stream: every field that is not empty must match exactly.
 
     Attributes
     ----------
     name, type, source_id, host : str
-        What the stream says of itself, and the name of the computer that sends it.
+        Values declared by the stream, and the name of the computer that sends it.
     """
 
     name: str = ""
@@ -50,13 +50,13 @@ class StreamSelector:
         Raises
         ------
         StreamError
-            If a value cannot be written in it.
+            If a value cannot be written in that language.
         """
         lsl = {"host": "hostname"}
         return " and ".join(f"{lsl.get(key, key)}={_quote(value)}" for key, value in self._fields())
 
     def fits(self, info: pylsl.StreamInfo) -> bool:
-        """Whether a stream is one of those meant."""
+        """Whether a stream matches."""
         said = {"name": info.name(), "type": info.type(), "source_id": info.source_id(), "host": info.hostname()}
         return all(said[key] == value for key, value in self._fields())
 
@@ -65,7 +65,7 @@ class StreamSelector:
 
 
 def _quote(value: str) -> str:
-    # XPath 1.0 knows no escape: a value with both kinds of quote cannot be asked for.
+    # XPath 1.0 has no escape: a value with both kinds of quote cannot be written.
     if "'" not in value:
         return f"'{value}'"
     if '"' not in value:
@@ -74,17 +74,17 @@ def _quote(value: str) -> str:
 
 
 class Search:
-    """One continuous search, on a thread of liblsl, from when it is made until it is closed.
+    """One continuous search on a thread of liblsl, from construction until it is closed.
 
-    A search in pieces would start anew with each: liblsl asks in several waves, and what answers a later one would
-    never be found.
+    Repeated short searches would each start anew: liblsl queries in several waves, and streams that answer a later one
+    would never be found.
 
     Parameters
     ----------
     selector : StreamSelector
-        Which streams; an empty one finds all.
+        Which streams to find; an empty selector finds all.
     stop : threading.Event, optional
-        Once set, nobody waits for anything any longer.
+        Once set, all waits end.
 
     Raises
     ------
@@ -112,20 +112,20 @@ class Search:
 
     @property
     def given_up(self) -> bool:
-        """Whether nobody is to wait any longer."""
+        """Whether all waits must end."""
         return self._stop.is_set()
 
     @property
     def settled(self) -> bool:
-        """Whether every stream there is has had the chance to answer."""
+        """Whether every stream has had the chance to answer."""
         return time.monotonic() - self._begun > SETTLE_S
 
     def found(self) -> list[pylsl.StreamInfo]:
-        """Return the streams that answer now."""
-        return [info for info in self._resolver.results() if self._selector.fits(info)]  # some answer any question
+        """Return the streams that answer now and match."""
+        return [info for info in self._resolver.results() if self._selector.fits(info)]  # some streams answer any query
 
     def wait(self, timeout: float, at_least: int = 0) -> list[pylsl.StreamInfo]:
-        """Return what is found within ``timeout`` seconds, or as soon as ``at_least`` streams are, if that is not 0."""
+        """Return the streams found within ``timeout`` seconds, or as soon as there are ``at_least`` (if not 0)."""
         end = time.monotonic() + timeout
         while True:
             found = self.found()
@@ -135,16 +135,16 @@ class Search:
 
 
 def find_streams(selector: StreamSelector, timeout: float, at_least: int = 0) -> list[pylsl.StreamInfo]:
-    """Look for streams on the network.
+    """Search for streams on the network.
 
     Parameters
     ----------
     selector : StreamSelector
-        Which streams; an empty one finds all.
+        Which streams to find; an empty selector finds all.
     timeout : float
-        Longest wait in seconds.
+        Maximum wait in seconds.
     at_least : int
-        Return as soon as this many are found; 0 waits to the end and returns all there are.
+        Return as soon as this many are found; 0 waits for the whole time and returns all.
 
     Returns
     -------
@@ -162,27 +162,27 @@ def find_streams(selector: StreamSelector, timeout: float, at_least: int = 0) ->
 def find_one(
     selector: StreamSelector, timeout: float, search: Search | None = None, table: str = ""
 ) -> pylsl.StreamInfo:
-    """Find the one stream that is meant.
+    """Find exactly one stream.
 
     Parameters
     ----------
     selector : StreamSelector
-        Which stream.
+        Which stream to find.
     timeout : float
-        Longest wait in seconds.
+        Maximum wait in seconds.
     search : Search, optional
-        A search for it that is under way already.
+        A search for it that is already running.
     table : str
-        Where the user can say more of it, for messages; empty if nowhere.
+        Where the user can specify the stream further, for messages; empty if nowhere.
 
     Raises
     ------
     StreamError
-        If there is none within ``timeout`` seconds, or more than one.
+        If none is found within ``timeout`` seconds, or more than one.
     """
     with search or Search(selector) as looking:
         found = looking.wait(timeout, at_least=1)
-        while found and not (looking.settled or looking.given_up):  # one has answered; give a second the chance to
+        while found and not (looking.settled or looking.given_up):  # one has answered: give a second one the chance to
             time.sleep(LOOK_S)
             found = looking.found() or found
         if not found and looking.given_up:
@@ -203,7 +203,7 @@ def _named(info: pylsl.StreamInfo) -> str:
 
 
 def _told_apart(found: Sequence[pylsl.StreamInfo], table: str) -> str:
-    """How streams differ, and what to do so that one of them is found."""
+    """Say how streams differ, and how to select one of them."""
     values = {
         "host": [i.hostname() for i in found],
         "source_id": ["" if _DRAWN.fullmatch(i.source_id()) else i.source_id() for i in found],
@@ -228,27 +228,27 @@ def _told_apart(found: Sequence[pylsl.StreamInfo], table: str) -> str:
 def successor(
     lost: StreamDescription, found: Sequence[pylsl.StreamInfo], refused: Collection[str] = (), paused: bool = False
 ) -> tuple[pylsl.StreamInfo | None, str]:
-    """Which stream is the one that was lost, come back.
+    """Find the stream that replaces a lost one.
 
-    It has the same name and type, on the same host, and the same source_id. If none has the same, it may be one of
-    another source_id, or of none, as senders have that name no lasting one, where everything else agrees.
+    It has the same name, type and host, and the same source_id. If none has the same source_id, a stream with another
+    one, or with none, is accepted if everything else agrees: some senders set no lasting identity.
 
     Parameters
     ----------
     lost : StreamDescription
-        The stream as it was.
+        Description of the lost stream.
     found : sequence of StreamInfo
         Streams that answer.
     refused : collection of str
-        Their uids, where they were looked at already and do not fit.
+        Uids of streams that were examined already and do not fit.
     paused : bool
-        Whether the old one is still connected, though nothing comes.
+        Whether the old stream is still connected but sends nothing.
 
     Returns
     -------
     info : StreamInfo or None
     why : str
-        Why it is none of those that were found, if any has the name; in words.
+        Why none of the streams with that name was accepted; empty if there is none.
     """
     old = [i for i in found if i.uid() == lost.uid]
     if old and not paused:
@@ -261,7 +261,7 @@ def successor(
         return None, f"a stream of that name is on host {hosts}, but this one was on {lost.host!r}: not taken"
     same = [i for i in there if i.source_id() == lost.source_id and lost.source_id]
     if old and not same:
-        return None, ""  # it is there and pauses
+        return None, ""  # it is still there and pauses
     chosen = [i for i in same or there if i.uid() not in refused]
     if len(chosen) > 1:
         ids = ", ".join(repr(i.source_id()) for i in chosen)

@@ -1,4 +1,4 @@
-"""The text of a marker: the same whether it comes live or from a file, as text or as numbers, in one column or more."""
+"""Convert marker values to text, in the same way for live streams and files, for text and numbers, for any columns."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 
 import numpy as np
 
-#: Beyond it a float is no count of anything, and its digits would fill a line.
+#: Larger floats are not counts, and their digits would fill a line.
 _LARGEST_INTEGER = 2.0**63
 
 
 def marker_text(values: Iterable[Any]) -> str:
-    """Return the text of a sample of a marker stream, its columns separated by a space.
+    """Return the text of one sample of a marker stream, its columns separated by spaces.
 
     Parameters
     ----------
     values : iterable of str, bytes or number
-        One for each channel, as it comes from an inlet or a file. Integers, in whatever format they are sent, are
-        written with all their digits, other numbers with the fewest digits that tell them apart in their own format.
+        One per channel, as received from an inlet or read from a file. Integers of any format are written with all
+        their digits, other numbers with the fewest digits that identify them in their own format.
     """
     return " ".join(_text(value) for value in values)
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")  # senders are free to send any bytes
+        return value.decode("utf-8", "replace")  # senders may send any bytes
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int | np.integer):

@@ -1,6 +1,6 @@
-"""What the user says of a stream: it fills in what the stream does not say, and corrects what it says wrong.
+"""Corrections of a stream's metadata by the user: they supply what the stream does not state and replace what is wrong.
 
-The same words stand in ``[streams.NAME]`` of a session and are options of the commands that read recordings.
+The same settings are keys of ``[streams.NAME]`` in a session and options of the commands that read recordings.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ from earmark.pipeline.units import has_factor, microvolts, stated_unit
 
 log = logging.getLogger(__name__)
 
-#: Types that the user can give.
+#: Channel types that the user can give.
 TYPES = (*ELECTRODES, "misc")
-#: Types that ``ch_type`` takes the place of where they are stated: an amplifier calls everything EEG.
+#: Stated types that ``ch_type`` replaces: amplifiers often declare everything as EEG.
 _REPLACED = ("eeg", "seeg", "ecog")
-#: A rate that differs by more than this part of the stated one is no correction, but another set-up.
+#: A rate that differs from the stated one by more than this share is not a correction, but another set-up.
 MAX_CORRECTION = 0.1
-#: Channels that a message names.
+#: Maximum number of channels that a message names.
 _NAMED = 5
 
 
 class OverrideError(EarmarkError, ValueError):
-    """Raised when what the user says of a stream does not fit it."""
+    """Raised when a correction by the user does not fit the stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the user says of a stream.
+    """Corrections of a stream's metadata by the user.
 
     Attributes
     ----------
     unit : str
-        Of electrodes whose unit is not stated, or stated as something that is no voltage. A number before it is what
-        one step of the numbers is worth (``0.0488 uV``), and holds whatever is stated.
+        Unit of electrodes whose unit is not stated, or is stated as something other than a voltage. With a number
+        before it (``0.0488 uV``), it is the size of one step of the data and replaces any stated unit.
     ch_type : str
-        Of channels whose type is not stated, or by a word that is not known, and of all that are stated to be EEG,
-        SEEG or ECoG. Others (EOG, triggers, ...) keep theirs.
+        Type of channels whose type is not stated or not known, and of all channels stated as EEG, SEEG or ECoG. Other
+        channels (EOG, triggers, ...) keep their type.
     channels : tuple of str
-        Names or patterns (``*``, ``?``, ``[...]``) of the channels to keep; one with ``!`` before it is left out.
+        Names or patterns (``*``, ``?``, ``[...]``) of the channels to keep; with ``!`` before it, to leave out.
     bads : tuple of str
-        Names or patterns of channels that are not to be trusted. Their samples are not numbers from here on, so they
-        are masked for as long as the stream lasts.
+        Names or patterns of bad channels. Their samples are replaced by NaN, so that they stay masked for the whole
+        stream.
     sfreq : float or None
-        Rate in Hz: where none is stated, or in the place of one that is wrong by at most 10 %.
+        Rate in Hz if none is stated, or in place of a stated rate that is wrong by at most 10 %.
 
     Raises
     ------
     OverrideError
-        If the unit is no voltage, the type unknown, or the rate no rate.
+        If the unit is not a voltage, the type is unknown, or the rate is not a positive number.
     """
 
     #: How recordings, which keep this, are read.
@@ -81,32 +81,32 @@ class Overrides:
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_json` gave."""
+        """Read the result of :meth:`to_json`."""
         values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in said.items()}
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that is said, for a recording."""
+        """Return all settings, for a recording."""
         return {key: value for key, value in asdict(self).items() if value}
 
     def over(self, before: Overrides) -> Overrides:
-        """Return all that was said: this, and of what it leaves open what was said before."""
+        """Return these corrections, completed by those of ``before`` where these are not set."""
         return Overrides(**{key.name: getattr(self, key.name) or getattr(before, key.name) for key in fields(self)})
 
     def apply(self, spec: StreamSpec, untyped: Collection[int] = ()) -> Applied:
-        """Say what a stream is, now that the user has spoken.
+        """Apply the corrections to a stream's metadata.
 
         Parameters
         ----------
         spec : StreamSpec
-            What the stream says of itself.
+            Metadata stated by the stream.
         untyped : collection of int
-            Channels whose type it does not say, or by a word that is not known.
+            Channels whose type is not stated or not known.
 
         Raises
         ------
         OverrideError
-            If a channel is not there, none is left, or a stated unit or rate is contradicted.
+            If a named channel does not exist, no channel is left, or a stated unit or rate is contradicted.
         """
         said: list[str] = []
         kinds = self._types(spec, untyped)
@@ -165,18 +165,18 @@ NOTHING = Overrides()
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A stream after the user's word.
+    """Metadata of a stream after the user's corrections.
 
     Attributes
     ----------
     spec : StreamSpec
-        What it is.
+        Corrected metadata.
     indices : list of int or None
-        Which of its channels are kept; None if all are.
+        Indices of the channels that are kept; None for all.
     bad : array of bool, shape (n_channels,), or None
-        Those of them that are bad; None if none is.
+        Which of the kept channels are bad; None if none is.
     said : tuple of str
-        What is stated, and does not hold, in words.
+        Messages about stated values that were replaced.
     """
 
     spec: StreamSpec
@@ -186,21 +186,21 @@ class Applied:
 
     @property
     def as_sent(self) -> bool:
-        """Whether samples stay as they are."""
+        """Whether samples are passed on unchanged."""
         return self.indices is None and self.bad is None
 
     def take(self, data: NDArray[Any]) -> NDArray[Any]:
-        """Return samples of the channels that are kept, shape (n_samples, n_channels), NaN where they are bad."""
+        """Return the samples of the kept channels, shape (n_samples, n_channels), NaN in bad channels."""
         if self.indices is not None:
             data = np.take(data, self.indices, axis=1)
         if self.bad is not None:
-            # Whatever numbers they are, those of good channels keep every bit.
+            # The result type holds every value of good channels exactly.
             data = data.astype(np.result_type(data.dtype, np.float32))
             data[:, self.bad] = np.nan
         return data
 
     def warn(self, name: str) -> None:
-        """Log what is stated and does not hold."""
+        """Log a warning for each stated value that was replaced."""
         for words in self.said:
             log.warning("%s: %s", name, words)
 
@@ -214,7 +214,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _choice(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Indices of the channels that are kept, in the order of the stream."""
+    """Return the indices of the kept channels, in stream order."""
     wanted = [p for p in patterns if not p.startswith("!") or p in names]
     kept = {name for p in wanted for name in _matches("channels", p, names)} if wanted else set(names)
     kept -= {name for p in patterns if p not in wanted for name in _matches("channels", p[1:], names)}
@@ -229,11 +229,11 @@ def _matches(key: str, pattern: str, names: Sequence[str]) -> list[str]:
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """Which name may have been meant, for a message; or all that there are."""
+    """Return for a message: the most similar name, or a list of all names."""
     close = [one for one in names if one.casefold() == name.casefold()] or difflib.get_close_matches(name, names, n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are {few(names) or 'none'}"
 
 
 def few(names: Sequence[str], n: int = 40) -> str:
-    """Names for a message, and how many there are beyond ``n``."""
+    """Return for a message: the first ``n`` names, and the number of the others."""
     return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")

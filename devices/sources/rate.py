@@ -1,38 +1,39 @@
-"""The rate at which samples really come, and what to say of it."""
+"""Compare the measured sample rate with the nominal one, and report lost samples."""
 
 from __future__ import annotations
 
 from collections import deque
 from statistics import median
 
-#: Relative difference between real and nominal rate from which on it is said: crystals stray by a tenth of it.
+#: Relative difference between measured and nominal rate that is reported: crystals deviate by a tenth of it.
 SAID = 2e-4
-#: From here on a rate is wrong: filters are designed at the nominal one, and a notch 1 % off its line misses it.
+#: Relative difference at which a rate is wrong: filters are designed for the nominal rate, and a notch that is 1 %
+#: off misses the mains frequency.
 WRONG = 0.01
-#: Share of samples that may be missing before it is said every minute, and that minute in seconds of stream.
+#: Share of missing samples that is reported every minute, and that interval in seconds of stream.
 LOST, EVERY_S = 0.005, 60.0
-#: Gaps that follow one another at one distance, at most this in seconds, may be none: so many, and this share of them.
+#: Gaps at regular distances of at most this many seconds may be artefacts: minimum number, and share at equal distance.
 N_REGULAR, REGULAR, REGULAR_S = 20, 0.9, 0.5
-#: Least seconds of stream before a rate is known, and before one that is nearly right is said.
+#: Minimum seconds of stream before a rate is known, and before a small deviation is reported.
 LEAST_S, SURE_S = 3.0, 20.0
-#: How it is said that stamps do not show where a sample is missing.
+#: Part of messages where stamps do not show where a sample is missing.
 BLIND = "and where cannot be told"
 
 
 def percent(share: float) -> str:
-    """A share in percent, with two digits that count."""
+    """Format a share in percent, with two significant digits."""
     return f"{100 * share:.2g} %"
 
 
 def rate_words(real: float, nominal: float, blind: bool) -> str:
-    """Say at which rate samples come, or nothing if it is the nominal one.
+    """Describe the measured rate; return an empty string if it equals the nominal one.
 
     Parameters
     ----------
     real, nominal : float
-        In Hz; samples known to be missing count as come.
+        In Hz; samples known to be missing are included.
     blind : bool
-        Whether stamps scatter too much to show where a sample is missing.
+        Whether the stamps scatter too much to show where a sample is missing.
     """
     off = real / nominal - 1
     if abs(off) <= SAID:
@@ -47,12 +48,12 @@ def rate_words(real: float, nominal: float, blind: bool) -> str:
 
 
 class RateWatch:
-    """Says once that the real rate is not the nominal one, and once a minute that samples are missing.
+    """Report once that the measured rate differs from the nominal one, and once a minute that samples are missing.
 
     Parameters
     ----------
     name : str
-        Of the stream.
+        Stream name.
     sfreq : float
         Nominal rate in Hz.
     """
@@ -61,22 +62,22 @@ class RateWatch:
         self._name, self._sfreq = name, sfreq
         self._said, self._at = 0.0, 0.0
         self._n_come = self._n_lost = self._n_gaps = 0
-        #: Samples that came before each of the newest gaps, and that were missing in it; those since the last one.
+        #: Samples received before each of the newest gaps, and missing in it; samples received since the last gap.
         self._runs: deque[tuple[int, int]] = deque(maxlen=4 * N_REGULAR)
         self._since, self._regular_said = 0, False
-        #: Samples per second by the stamps, those known to be missing included; None while it is not known well enough
+        #: Samples per second according to the stamps, known missing ones included; None until it is known well enough
         #: to be compared with the nominal rate.
         self.real: float | None = None
         #: Whether stamps scatter too much to show where a sample is missing.
         self.blind = False
 
     def count(self, n: int) -> None:
-        """Samples came."""
+        """Count received samples."""
         self._n_come += n
         self._since += n
 
     def lose(self, n: int) -> None:
-        """Samples are missing."""
+        """Count missing samples."""
         self._n_lost += n
         self._n_gaps += 1
         self._runs.append((self._since, n))
@@ -84,9 +85,9 @@ class RateWatch:
 
     @property
     def regular(self) -> float | None:
-        """The rate if what looks like losses at regular intervals is none; None if it does not look so.
+        """The rate in Hz if regular losses are really a lower sample rate; None if losses are not regular.
 
-        A sender whose rate is lower than it says, and that stamps its chunks, leaves a gap after each of them.
+        A sender that stamps its chunks, and whose true rate is lower than declared, leaves a gap after each chunk.
         """
         runs = [run for run, _ in self._runs]
         if len(runs) < N_REGULAR:
@@ -98,7 +99,7 @@ class RateWatch:
 
     @property
     def regular_words(self) -> str:
-        """What there is to say of losses at regular intervals; empty if there are none."""
+        """Describe losses at regular intervals; empty if there are none."""
         regular = self.regular
         if regular is None:
             return ""
@@ -110,33 +111,33 @@ class RateWatch:
 
     @property
     def words(self) -> str:
-        """What there is to say of the rate; empty if nothing."""
+        """Describe problems of the rate; empty if there are none."""
         real = "" if self.real is None else rate_words(self.real, self._sfreq, self.blind)
         return "; ".join(words for words in (self.regular_words, real) if words)
 
     @property
     def wrong(self) -> bool:
-        """Whether filters made for the nominal rate do something else."""
+        """Whether the rate is so wrong that filters designed for the nominal rate miss their frequencies."""
         return self.likely is not None and abs(self.likely / self._sfreq - 1) > WRONG
 
     @property
     def likely(self) -> float | None:
-        """The rate that ``sfreq`` should say, as far as it is known."""
+        """The best value for ``sfreq``, in Hz; None while it is not known."""
         return self.real if self.regular is None else self.regular
 
     def look(self, index: int, slope: float, scatter: float, blind: bool) -> list[str]:
-        """Return what is to be said now, in words.
+        """Return the messages that are due now.
 
         Parameters
         ----------
         index : int
-            Samples of the stream so far, those missing included.
+            Samples of the stream so far, missing ones included.
         slope : float
-            Seconds from one sample to the next, by the stamps.
+            Seconds per sample, according to the stamps.
         scatter : float
-            Of the stamps, in seconds.
+            Scatter of the stamps, in seconds.
         blind : bool
-            Whether it is too much to show where a sample is missing.
+            Whether the stamps scatter too much to show where a sample is missing.
         """
         seconds = index / self._sfreq
         off = 1 / (slope * self._sfreq) - 1 if slope > 0 else -1.0

@@ -1,6 +1,6 @@
-"""Our filtered stream as a client of MNE-realtime, so that its RtEpochs works on it.
+"""Offer our filtered stream to MNE-realtime as a client, so that its RtEpochs can be used.
 
-MNE-realtime is no longer developed, so as little as possible rests on it, and it is imported when first used.
+MNE-realtime is no longer developed, so as little as possible depends on it, and it is imported on first use.
 """
 
 from __future__ import annotations
@@ -23,56 +23,56 @@ from earmark.pipeline.units import microvolts
 
 log = logging.getLogger(__name__)
 
-#: Name of the channel that carries event codes: where RtEpochs looks if not told otherwise.
+#: Name of the channel with event codes: the default of RtEpochs.
 STIM = "STI 014"
-#: Markers that may wait for their samples; more at a time are refused, not piled up.
+#: Maximum number of markers that wait for their samples; further ones are refused.
 MAX_PENDING = 1024
 
 Callback = Callable[[NDArray[np.float64]], None]
 
 
 class RealtimeClient:
-    """A stream of blocks and markers, handed to MNE-realtime.
+    """A stream of blocks and markers for MNE-realtime.
 
-    Samples are handed on by a thread, from the first block pushed after :meth:`start_receive_thread` on, in buffers of
-    equal size: RtEpochs misplaces events if sizes change. Electrode channels come in volts, others as they are, and
+    A thread delivers samples, beginning with the first block pushed after :meth:`start_receive_thread`, in buffers of
+    equal size: RtEpochs misplaces events if sizes change. Electrode channels are in volts, others unchanged, and
     ``STI 014`` holds the code of a marker for one sample (leave RtEpochs' ``min_duration`` at 0).
 
-    RtEpochs counts samples from the first it is handed: add :attr:`first_index` to its events. That holds for an
-    RtEpochs that was there from the start; give each a client of its own.
+    RtEpochs counts samples from the first one delivered: add :attr:`first_index` to its events. That holds for an
+    RtEpochs that existed from the start; give each one a client of its own.
 
-    Missing samples are handed on as NaN, so that the count stays right: an epoch that overlaps a gap holds NaN, and
-    one made by :func:`rt_epochs` is dropped. Samples that nobody fetched in time (``dropped_samples``) are missing,
+    Missing samples are delivered as NaN, so that the count stays right: an epoch that overlaps a gap contains NaN, and
+    :func:`rt_epochs` drops it. Samples dropped because the receiver was too slow (``dropped_samples``) are missing,
     too.
 
-    A marker is lost, which is logged and counted (``lost_markers``), if its sample has been handed on already, is the
-    same as that of another or next to it, or if too many wait. RtEpochs itself finds no event at the very first
-    sample, and drops those with too little before them.
+    A marker is lost, which is logged and counted (``lost_markers``), if its sample was delivered already, is the same
+    as that of another marker or next to it, or if too many wait. RtEpochs itself finds no event at the very first
+    sample, and drops events with too few samples before them.
 
     Parameters
     ----------
     spec : StreamSpec
         The stream.
     event_id : mapping of str to int
-        Code, above 0, of every marker value to carry. Markers of other values are left out.
+        Code, above 0, of every marker value to deliver. Markers with other values are left out.
     buffer_size : int
-        Samples handed on at a time.
+        Samples per delivered buffer.
     late_s : float
-        How much later than its sample a marker may come: samples are held back for as long.
+        Maximum delay of a marker after its sample: samples are held back for this long.
     backlog_s : float
-        Most seconds of samples held besides for a receiver that is slow; beyond, the oldest are dropped.
+        Maximum seconds of further samples that are held for a slow receiver; beyond, the oldest are dropped.
 
     Attributes
     ----------
     info : mne.Info
-        Channels, with their positions if known, and ``STI 014``.
+        Channels, with positions if known, and ``STI 014``.
     verbose : str
-        Verbosity of RtEpochs: without, it writes to standard output.
+        Verbosity of RtEpochs: if not set, it writes to standard output.
 
     Raises
     ------
     WiringError
-        If the stream cannot be what is asked for.
+        If the stream or a setting cannot be used.
     """
 
     verbose = "WARNING"
@@ -110,30 +110,30 @@ class RealtimeClient:
         self._n_held = 0
         self._dropping = False
         self._pending: list[tuple[int, int]] = []  # index and code, in order
-        self._last_marker = -2  # index of the newest marker handed on
+        self._last_marker = -2  # index of the newest marker delivered
         self._first: int | None = None
-        self._next = 0  # index of the next sample to hand on
+        self._next = 0  # index of the next sample to deliver
 
     @property
     def first_index(self) -> int | None:
-        """Index of the first sample handed on, or None if none was yet."""
+        """Index of the first sample delivered; None before that."""
         return self._first
 
     def push(self, item: Block | Gap, markers: Sequence[tuple[int, str]] = ()) -> None:
-        """Hand in a block or gap, and markers; never waits, and does nothing while nobody receives.
+        """Add a block or gap, and markers; never waits, and does nothing while nothing receives.
 
         Parameters
         ----------
         item : Block or Gap
-            What follows in the stream. Gaps may be left out: indices tell.
+            The next item of the stream. Gaps may be left out: they follow from the indices.
         markers : sequence of (int, str)
-            Sample index and value of markers, which need not lie in ``item``. A marker may come before its samples,
-            and as long as those are not handed on, after.
+            Sample index and value of each marker. A marker may come before its samples, or after them as long as they
+            have not been delivered.
 
         Raises
         ------
         ValueError
-            If the block has other channels, or the item does not come after those before.
+            If the block has other channels, or the item precedes earlier ones.
         """
         data = item.data if isinstance(item, Block) else None
         if data is not None and (data.ndim != 2 or data.shape[1] != len(self._factor)):
@@ -181,26 +181,26 @@ class RealtimeClient:
         self.lost_markers += n
         log.warning("realtime client: marker lost, %s", words)
 
-    # What RtEpochs asks of a client
+    # Interface that RtEpochs expects of a client
 
     def get_measurement_info(self) -> Any:
         """Return the :class:`mne.Info` of the buffers."""
         return self.info
 
     def register_receive_callback(self, callback: Callback) -> None:
-        """Have ``callback`` called with every buffer, shape (n_channels + 1, buffer_size)."""
+        """Call ``callback`` with every buffer, shape (n_channels + 1, buffer_size)."""
         with self._changed:
             if callback not in self._callbacks:
                 self._callbacks.append(callback)
 
     def unregister_receive_callback(self, callback: Callback) -> None:
-        """Have ``callback`` no longer called."""
+        """No longer call ``callback``."""
         with self._changed:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
 
     def start_receive_thread(self, nchan: int) -> None:
-        """Begin to hand on what is pushed from now on; ``nchan`` counts ``STI 014``, too.
+        """Start to deliver blocks pushed from now on; ``nchan`` includes ``STI 014``.
 
         Raises
         ------
@@ -216,12 +216,12 @@ class RealtimeClient:
                 self._thread.start()
 
     def stop_receive_thread(self, stop_measurement: bool = False) -> None:
-        """Stop handing on; what is not handed on by then is discarded. There is no measurement to stop.
+        """Stop the delivery; undelivered samples are discarded. ``stop_measurement`` has no effect.
 
         Raises
         ------
         StreamError
-            If the thread had ended before because a receiver failed.
+            If the thread had already ended because a receiver failed.
         """
         with self._changed:
             thread, self._stopping = self._thread, True
@@ -235,7 +235,7 @@ class RealtimeClient:
         if failure is not None:
             raise StreamError(f"realtime client: a receiver failed: {failure!r}") from failure
 
-    # Handing on, on the thread
+    # Delivery, on the thread
 
     def _run(self) -> None:
         buffer = np.zeros((len(self._factor) + 1, self.buffer_size))
@@ -247,7 +247,7 @@ class RealtimeClient:
                     with self._changed:
                         self._first = self._next = start
                 missing = start - self._next - filled
-                done = -missing  # below zero: that many to be filled with NaN
+                done = -missing  # negative: number of samples to fill with NaN
                 while done < len(data) and not self._stopping:
                     n = min(self.buffer_size - filled, -done if done < 0 else len(data) - done)
                     buffer[:-1, filled : filled + n] = np.nan if done < 0 else data[done : done + n].T
@@ -295,7 +295,7 @@ class RealtimeClient:
 
 
 def _factor(spec: StreamSpec, i: int) -> float:
-    """Volts per unit of a channel; 1 for those that are no electrode."""
+    """Return volts per unit of a channel; 1 for channels that are not electrodes."""
     if spec.ch_types[i] not in ELECTRODES:
         return 1.0
     factor = microvolts(spec.units[i])
@@ -310,7 +310,7 @@ def _info(spec: StreamSpec) -> Any:
 
     if STIM in spec.ch_names:
         found = f"{STIM!r} of {spec.name!r}"
-        raise wiring_error("realtime client", "channel", found, "picked away: that name is used for the event codes")
+        raise wiring_error("realtime client", "channel", found, "left out or renamed: event codes use that name")
     info = mne.create_info([*spec.ch_names, STIM], spec.sfreq, [*spec.ch_types, "stim"], verbose="ERROR")
     if spec.positions is not None:
         known = {
@@ -327,18 +327,18 @@ def _info(spec: StreamSpec) -> Any:
 def rt_epochs(client: RealtimeClient, event_id: Mapping[str, int], tmin: float, tmax: float, **options: Any) -> Any:
     """Make an RtEpochs that drops epochs with missing samples (``GAP`` in its drop log) and whose ``get_data`` works.
 
-    That of MNE-realtime 0.3 fails with MNE 1.13, and knows no gaps.
+    ``get_data`` of MNE-realtime 0.3 fails with MNE 1.13, and its RtEpochs does not handle gaps.
 
     Parameters
     ----------
     client : RealtimeClient
-        Where its samples come from.
+        Client that delivers the samples.
     event_id : mapping of str to int
         Names and codes of the events to use.
     tmin, tmax : float
-        First and last instant in seconds from the event. RtEpochs gets windows wrong that end before the event.
+        Start and end of the epoch in seconds from the event. RtEpochs is wrong for windows that end before the event.
     **options
-        For ``mne_realtime.RtEpochs``.
+        Passed on to ``mne_realtime.RtEpochs``.
 
     Returns
     -------
@@ -356,7 +356,7 @@ def _epochs_class() -> Any:
                 return False, ("GAP",)
             return super()._is_good_epoch(data, verbose=verbose)
 
-        # MNE hands its own _get_data more arguments from version to version, which this one does not know.
+        # MNE passes more arguments to its own _get_data in each version; the signature of MNE-realtime lacks them.
         def _get_data(
             self, out: bool = True, picks: Any = None, item: Any = None, *, exclude: Any = (), **options: Any
         ) -> Any:

@@ -1,24 +1,25 @@
-"""Whether time stamps are of LSL's clock."""
+"""Check that time stamps come from LSL's clock."""
 
 from __future__ import annotations
 
 import time
 
-#: Seconds by which a stamp may differ from its arrival: no sender holds samples back for longer.
+#: Maximum difference in seconds between a stamp and its arrival: no sender holds samples back for longer.
 FAR_S = 5.0
-#: Seconds by which what looks like Unix time may differ from it: clocks are set wrong, and by time zones.
+#: Maximum difference in seconds between a stamp and Unix time for the stamp to count as Unix time: system clocks may be
+#: wrong, also by a time zone.
 _UNIX_S = 2 * 86400.0
 
 
 def other_clock(stamp: float, arrival: float) -> str:
-    """Say that stamps are not of LSL's clock, and what to do about it; nothing if they are.
+    """Return a message if stamps do not come from LSL's clock, with the fix; an empty string if they do.
 
     Parameters
     ----------
     stamp : float
-        Of a sample, after the clock offset to its sender, in seconds.
+        Stamp of a sample in seconds, corrected for the clock offset of its sender.
     arrival : float
-        LSL time at which the sample came.
+        LSL time at which the sample arrived.
     """
     ahead = stamp - arrival
     if not abs(ahead) > FAR_S:  # which is also true for NaN

@@ -1,4 +1,4 @@
-"""Stamps as they come from senders: equal ones, broken ones, and samples that wait until it is clear what they say."""
+"""Repair time stamps: missing, broken and equal ones; and hold samples whose position is not yet decided."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Stamps beyond this are none.
+#: Stamps beyond this value are invalid.
 ABSURD_S = 1e11
-#: Share of the first stamps that may be broken.
+#: Maximum share of the first stamps that may be broken.
 BROKEN = 0.2
-#: Stamps that are off by more than this share of a period were not counted on from the one before.
+#: A stamp that deviates by more than this share of a period was not derived by counting from the previous one.
 STAMPED = 0.05
-#: Jumps of the stamps beyond this many seconds may be a step of the sender's clock; below, whole periods are a loss.
+#: A jump beyond this many seconds may be a step of the sender's clock; a shorter one of whole periods is a loss.
 STEP_S = 0.1
 
 
 class Rows:
-    """Samples that wait to be placed: as they came, with their stamps as they came and brought to this machine's clock.
+    """Samples that wait for their position: data, original stamps, and stamps in the time of this machine.
 
-    ``came`` says of each how much longer than it lasts its chunk was waited for, how much later than stamped that came,
-    and a number of the chunk, shape (n_samples, 3).
+    ``came`` has shape (n_samples, 3). It holds for each sample the pause before its chunk beyond the chunk's
+    duration, the delay of the chunk's arrival after its stamp, and a chunk number.
     """
 
     def __init__(
@@ -30,36 +30,36 @@ class Rows:
         self.data, self.raw, self.stamps, self.came = data, raw, stamps, came
 
     def followed_by(self, other: Rows) -> Rows:
-        """Return these samples and those after them."""
+        """Return these samples followed by ``other``."""
         mine, its = (self.data, self.raw, self.stamps, self.came), (other.data, other.raw, other.stamps, other.came)
         return Rows(*(np.concatenate(pair) for pair in zip(mine, its, strict=True)))
 
     def after(self, n: int) -> Rows:
-        """Return all but the first samples."""
+        """Return all samples except the first ``n``."""
         return Rows(self.data[n:], self.raw[n:], self.stamps[n:], self.came[n:])
 
     def wait_less(self, start: int, seconds: float) -> None:
-        """A gap accounts for a pause: what follows in the same chunk has that much less of it."""
+        """Subtract ``seconds`` of a gap from the pause before the chunk at row ``start``: the gap explains them."""
         pauses = self.came[start:, 0]
         pauses[pauses == pauses[0]] -= seconds
 
 
 def level(off: NDArray[np.float64], tolerance: float) -> float:
-    """How far stamps have jumped for good: what lies nearest to the old line, without its scatter."""
+    """Return the size of a lasting jump of the stamps: the median of the stamps nearest to the old line."""
     nearest = np.abs(off).min()
     return float(np.median(off[np.abs(off) <= nearest + tolerance]))
 
 
 def whole_periods(periods: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of these are whole numbers from 1 on, give or take what a wrong nominal rate makes of them."""
+    """Tell which values are whole numbers of periods, at least 1, within the tolerance for a wrong nominal rate."""
     off = np.abs(periods - np.round(periods))
     return np.asarray((periods > 1 / 2) & (off <= 2 * STAMPED + 0.01 * np.abs(periods)))
 
 
 def filled(stamps: NDArray[np.float64], period: float, before: float | None, otherwise: float) -> NDArray[np.float64]:
-    """Put what the stamps around them suggest in the place of stamps that are none."""
+    """Replace invalid stamps by values extrapolated from the valid stamps before them."""
     sane, rows = np.abs(stamps) < ABSURD_S, np.arange(len(stamps))
-    if before is None:  # as the first good one says
+    if before is None:  # extrapolate back from the first valid stamp
         first = int(np.argmax(sane))
         before = float(stamps[first]) - first * period if sane.any() else otherwise
     newest = np.maximum.accumulate(np.where(sane, rows, -1))
@@ -68,7 +68,7 @@ def filled(stamps: NDArray[np.float64], period: float, before: float | None, oth
 
 
 def unbroken(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:
-    """Take out what few stamps are nowhere near the others, if those before and after them are."""
+    """Replace a few stamps that lie far from the others, if the first and the last stamp do not."""
     off = stamps - np.arange(len(stamps)) * period
     broken = np.abs(off - np.median(off)) > STEP_S
     if broken[0] or broken[-1] or not 0 < np.count_nonzero(broken) < BROKEN * len(stamps):
@@ -77,7 +77,7 @@ def unbroken(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:
 
 
 def spread_equal(stamps: NDArray[np.float64], period: float) -> NDArray[np.float64]:
-    """Spread runs of equal stamps, which some senders give to a whole chunk: LSL stamps its last sample."""
+    """Spread runs of equal stamps: some senders give a whole chunk the stamp of its last sample, as LSL does."""
     same = np.diff(stamps) == 0
     if not same.any():
         return stamps
