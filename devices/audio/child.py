@@ -1,4 +1,4 @@
-"""The audio process: owns the sound device and everything up to it. Imports NumPy and sounddevice, nothing else."""
+"""The audio process: owns the sound device and renders for it. Imports only NumPy and sounddevice."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from earmark.devices.audio.sources import LiveSource
 from earmark.devices.processes.spawn import leave_signals_to_parent
 from earmark.kernels.errors import EarmarkError
 
-#: Seconds that an orphan has to fade out before it ends anyway.
+#: Seconds that a process whose parent died has to fade out before it exits.
 ORPHAN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What an audio process is started with.
+    """Arguments of an audio process.
 
     Attributes
     ----------
     prepared : PreparedAt
-        The scene.
+        The prepared scene.
     names : Names
-        Shared memory.
+        Names of the shared memory segments.
     sink : Sink
-        Where the sound is to go.
+        Sound output.
     offset : float
-        LSL time less ``time.monotonic()``, s.
+        LSL time minus ``time.monotonic()``, s.
     resume : Resume or None
-        Where to go on.
+        Where to resume; None to start from the beginning.
     others : bool
-        Try other devices if this one cannot be opened.
+        Whether to try other devices if this one cannot be opened.
     nowhere : bool
-        Go on without sound if none can be opened.
+        Whether to run without sound if no device can be opened.
     """
 
     prepared: PreparedAt
@@ -59,7 +59,7 @@ class Job:
 
 
 def run(job: Job, pipe: Connection) -> None:
-    """Play a scene until told to stop, the parent is dead, or the device is; the process ends here."""
+    """Play a scene until asked to stop, or until the parent or the device is gone; then exit the process."""
     leave_signals_to_parent()
 
     def say(event: str, text: str, kind: str = "") -> None:
@@ -87,7 +87,7 @@ def run(job: Job, pipe: Connection) -> None:
         sys.excepthook(*sys.exc_info())
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # not by way of PortAudio's own end, which hangs when a JACK server has died
+    os._exit(code)  # skips PortAudio's termination, which hangs when a JACK server has died
 
 
 def _playback(job: Job, prepared: Prepared) -> Playback:

@@ -1,4 +1,4 @@
-"""What the audio process and the others tell each other: records in shared memory that nobody ever waits for."""
+"""Records in shared memory between the audio process and the others; no reader or writer ever waits."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from earmark.devices.processes.shared_memory import Segment
 from earmark.pipeline.stream import ClockMap
 
-#: Most talkers of a scene; every record has room for so many.
+#: Maximum number of talkers in a scene; every record has room for as many.
 MAX_TALKERS = 8
-#: What the audio process is doing.
+#: States of the audio process.
 STARTING, PLAYING, STOPPING, ENDED = range(4)
 
 
 class Gains(NamedTuple):
-    """What steering asks for; written by one process only.
+    """Gains set by steering; written by one process only.
 
     Attributes
     ----------
     gains_db : sequence of float
-        One per talker.
+        Target gain per talker, dB.
     ramp_s : float
-        How long a change takes, s.
+        Duration of a change, s.
     decision : int
-        Number of the decision that led to them, for the ledger.
+        Number of the decision that led to them; the ledger uses it.
     stamp : float
         LSL time at which they were set.
     """
@@ -39,32 +39,32 @@ class Gains(NamedTuple):
 
 
 class Operator(NamedTuple):
-    """What the person at the screen asks for, which goes before steering; written by the supervisor only.
+    """Settings of the operator, which take precedence over steering; written by the supervisor only.
 
     Attributes
     ----------
     azimuths : sequence of float
-        Degrees to the right, one per talker.
+        Position per talker, degrees to the right.
     master_db : float
-        Gain of everything, dB.
+        Master gain, dB.
     mute : bool
-        Silence.
+        Whether everything is silent.
     override : bool
-        Whether ``override_db`` is in force instead of steering's gains.
+        Whether ``override_db`` is used instead of steering's gains.
     override_db : sequence of float
         Gain per talker, dB.
     ramp_s : float
-        How long a change to, within or from an override takes, s.
+        Duration of a gain change to, within or from an override, s.
     seek_id : int
-        A change of it makes file talkers jump to ``seek_s``.
+        A new value makes file talkers jump to ``seek_s``.
     seek_s : sequence of float
-        Where to, per talker, s; NaN stays.
+        Target position of the jump per talker, s; NaN for no jump.
     stop : bool
-        Fade out and end.
+        Whether to fade out and end.
     trims_db : sequence of float
-        Gain per talker, dB, on top of whatever steering or an override asks for; at most 0.
+        Trim per talker, dB, added to the gain of steering or override; at most 0.
     mutes : sequence of bool
-        Talkers to be silent.
+        Which talkers are muted.
     """
 
     azimuths: Any
@@ -81,53 +81,53 @@ class Operator(NamedTuple):
 
 
 class Status(NamedTuple):
-    """What the audio process says of itself, once per buffer.
+    """Status of the audio process, updated once per buffer.
 
     Attributes
     ----------
     heartbeat : int
-        Counts buffers.
+        Number of buffers so far.
     state : int
         ``STARTING``, ``PLAYING``, ``STOPPING`` or ``ENDED``.
     pid : int
-        Process.
+        Process id.
     first_frame, frames : int
-        Frame with which this process began; next frame.
+        First frame of this process; next frame.
     clock_frame, clock_time, clock_period : float
-        Frame ``clock_frame`` sounds at LSL time ``clock_time``, each further one ``clock_period`` s later.
+        Frame ``clock_frame`` is heard at LSL time ``clock_time``, each further one ``clock_period`` s later.
     clock_since : int
-        First frame for which this holds; before it, time was lost.
+        First frame for which this holds; time was lost before it.
     xruns, late, missed : int
-        Buffers before which the driver reports a gap; that were rendered too late; for which there was time but no
-        buffer.
+        Buffers that the driver reports a gap before; that were rendered too late; and that were skipped although there
+        was time for them.
     torn : int
-        Reads of a control in the midst of its being written: the one before it was used again.
+        Reads of a control while it was being written: the previous one was used again.
     lost : int
-        Entries of the log of applied controls for which there was no room.
+        Entries of the log of applied controls that were lost because it was full.
     refused, repaired : int
-        Values of controls, and samples, that made no sense.
+        Number of invalid control values, and of invalid samples.
     decision : int
         The decision whose gains are in force.
     peak, rms : array, shape (8,)
-        Level per talker after its gain; peaks fall by 20 dB/s, RMS is over 0.3 s.
+        Level per talker after its gain; peaks fall by 20 dB/s, RMS is averaged over 0.3 s.
     out_peak, out_rms : array, shape (2,)
-        The same of both channels.
+        The same for both output channels.
     gains_db : array, shape (8,)
-        Gain per talker as applied, the operator's trim included, dB; minus infinity for who is muted.
+        Applied gain per talker, dB, the operator's trim included; minus infinity for muted talkers.
     master_db, limiter_db : float
-        Gain of everything; reduction by the limiter, falling slowly. dB.
+        Master gain; gain reduction by the limiter, which falls slowly. dB.
     positions : array, shape (8,)
-        Frame of its file that each talker reads next.
+        Next frame of its file to be read, per talker.
     dry, missing : array, shape (8,)
-        How often a live talker ran dry, and for how many frames in all.
+        Number of underruns of each live talker, and of frames missing in them.
     latency_s : float
-        From the callback to the ear, as the driver says, s.
+        Latency from callback to ear as reported by the driver, s.
     cost_s : float
-        How long the last buffer took to render, s.
+        Time to render the last buffer, s.
     fifo : bool
         Whether the callback has real-time priority.
     sink : bytes
-        Where the sound goes, UTF-8.
+        Name of the sound output, UTF-8.
     """
 
     heartbeat: int
@@ -164,11 +164,11 @@ class Status(NamedTuple):
 
     @property
     def clock(self) -> ClockMap:
-        """Frame to LSL time."""
+        """The clock map from frames to LSL time."""
         return ClockMap(self.clock_frame, self.clock_time, self.clock_period)
 
 
-#: How each kind of record lies in memory.
+#: Memory layout of each kind of record.
 LAYOUTS: dict[type, np.dtype[Any]] = {
     Gains: np.dtype([("gains_db", "f8", MAX_TALKERS), ("ramp_s", "f8"), ("decision", "i8"), ("stamp", "f8")]),
     Operator: np.dtype(
@@ -202,22 +202,22 @@ _T = TypeVar("_T", bound=Gains | Operator | Status)
 
 
 def padded(values: Any, fill: float = 0.0) -> tuple[float, ...]:
-    """Return values for some talkers as values for all there is room for."""
+    """Pad values of some talkers to the maximum number of talkers."""
     return (*values, *[fill] * (MAX_TALKERS - len(values)))
 
 
 class Seqlock(Generic[_T]):
-    """A record with one writer and any number of readers, none of whom waits.
+    """A record with one writer and any number of readers, none of which waits.
 
-    A sequence number is odd while the record is written, and a checksum tells a reader on machines whose processors
-    see writes in another order.
+    The sequence number is odd while the record is written. A checksum protects readers on machines whose processors
+    reorder writes.
 
     Parameters
     ----------
     kind : type
         Kind of record, a key of :data:`LAYOUTS`.
     name : str or None
-        Segment to attach to; None makes a new one, in which everything is 0.
+        Segment to attach to; None creates one, filled with zeros.
     """
 
     def __init__(self, kind: type[_T], name: str | None = None) -> None:
@@ -225,20 +225,20 @@ class Seqlock(Generic[_T]):
         self._segment = Segment(name, 16 + self._layout.itemsize)
         self._head = self._segment.array(2, np.int64)  # sequence number, checksum
         self._bytes = self._segment.array(self._layout.itemsize, np.uint8, 16)
-        #: Number of the record that was last read whole.
+        #: Sequence number of the last record that was read completely.
         self.seen = 0
-        #: Reads during which the record was being written.
+        #: Number of reads during a write.
         self.torn = 0
-        #: The record that was last read whole.
+        #: The last record that was read completely.
         self.value = self._unpack(bytes(self._layout.itemsize))
 
     @property
     def name(self) -> str:
-        """By which others attach."""
+        """Name by which other processes attach."""
         return self._segment.name
 
     def write(self, value: _T | NDArray[Any]) -> None:
-        """Replace the record; an array is one of the same layout."""
+        """Replace the record; an array must have the same layout."""
         record = value if isinstance(value, np.ndarray) else np.array(tuple(value), self._layout)
         self._begin()
         self._head[1] = zlib.crc32(record.tobytes())
@@ -246,10 +246,10 @@ class Seqlock(Generic[_T]):
         self._head[0] += 1
 
     def _begin(self) -> None:
-        self._head[0] = (int(self._head[0]) + 1) | 1  # a writer before us may have died in here
+        self._head[0] = (int(self._head[0]) + 1) | 1  # a previous writer may have died here
 
     def read(self) -> _T:
-        """Return the record; the one read before, if this one is being written."""
+        """Return the record, or the previous one if it is being written."""
         number = int(self._head[0])
         if number == self.seen:
             return self.value
@@ -266,7 +266,7 @@ class Seqlock(Generic[_T]):
         return self._kind(*record.item())
 
     def close(self) -> None:
-        """Let go of the segment, and go on reading what was last there; who made it removes it."""
+        """Detach from the segment, and keep the last record readable; its creator removes the segment."""
         self.read()
-        self._head, self._bytes = np.array([self.seen, 0]), np.zeros(0, np.uint8)  # for a thread that just looks
+        self._head, self._bytes = np.array([self.seen, 0]), np.zeros(0, np.uint8)  # for a thread that still reads
         self._segment.close()

@@ -1,4 +1,4 @@
-"""When frames sound: a line through what the sound card's driver says, buffer by buffer."""
+"""Estimate when frames are heard: a line through the times that the sound driver reports per buffer."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import numpy as np
 from earmark.devices.sources.clock_fit import ClockFit
 from earmark.pipeline.stream import ClockMap
 
-#: Seconds of buffers that are judged together, and the least number of buffers.
+#: Seconds of buffers that are evaluated together, and the minimum number of buffers.
 WINDOW_S, WINDOW_BUFFERS = 0.1, 5
-#: Seconds by which a whole window must be off for time to have been lost, not just said late.
+#: Seconds by which a whole window must be late to count as lost time, not as late reports.
 STEP_S = 0.75e-3
 
 
 class DacClock:
-    """Fits LSL time against frame, from one process's first buffer on.
+    """Fit LSL time against frame, from the first buffer of a process on.
 
-    A callback that is held up says its time late, never early; so the median of a tenth of a second enters a fit with
-    a memory of a minute. Where a driver skips buffers, all that follows sounds later: once even the earliest of a
-    window does, the line is moved, and what it knows of the card's rate is kept.
+    A delayed callback reports its time late, never early; so the median of a tenth of a second enters a fit with a
+    memory of a minute. Where a driver skips buffers, everything after them is heard later: once even the earliest
+    report of a window is late, the line is shifted, and its estimate of the card's rate is kept.
 
     Parameters
     ----------
@@ -33,16 +33,16 @@ class DacClock:
         n = max(WINDOW_BUFFERS, round(WINDOW_S * sfreq / block))
         self._frames, self._off = np.zeros(n, np.int64), np.zeros(n)
         self._n, self._first_window = 0, True
-        #: Seconds by which the line was moved, all in all.
+        #: Total seconds by which the line was shifted.
         self.lost_s = 0.0
-        #: Frame from which on the line holds.
+        #: First frame for which the line holds.
         self.since = 0
-        #: Seconds by which the last buffer was asked for later than the one before it, as the line has it.
+        #: Delay in seconds of the last buffer's report relative to that of the one before, by the line.
         self.held_up_s = 0.0
         self._last_off = 0.0
 
     def add(self, frame: int, n_frames: int, stamp: float) -> None:
-        """Take in that a buffer of ``n_frames`` begins to sound at ``stamp``."""
+        """Add the report that a buffer of ``n_frames`` begins to sound at ``stamp``."""
         if not self._fit.known:
             self._fit.anchor(frame, stamp)
             self.since = frame
@@ -75,9 +75,9 @@ class DacClock:
         return self._fit.slope
 
     def time(self, frame: float) -> float:
-        """LSL time at which a frame sounds."""
+        """Return the LSL time at which a frame is heard."""
         return self._fit.time(frame) + self.lost_s
 
     def map(self, frame: int) -> ClockMap:
-        """Return the line, anchored at ``frame``."""
+        """Return the line as a clock map, anchored at ``frame``."""
         return ClockMap(float(frame), self.time(frame), self.period)

@@ -1,4 +1,4 @@
-"""Talkers from LSL: audio streams brought to the scene's rate and to the sound card's clock."""
+"""Talkers from LSL: resample audio streams to the scene's rate and follow the sound card's clock."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from earmark.pipeline.stream import Block
 
 log = logging.getLogger(__name__)
 
-#: How long to look for a stream, and least sound worth waking up for, s.
+#: Seconds to search for a stream; minimum sound to wake up for, s.
 FIND_S, HOP_S = 10.0, 0.01
-#: What is dropped or repeated at a time, and along what crossfade, s.
+#: Duration of a cut (dropped or repeated samples), and of its crossfade, s.
 CUT_S, FADE_S = 0.004, 0.004
-#: Seconds over which the fill is averaged before anything is cut, and how far off it may be.
+#: Seconds over which the fill level is averaged before a cut, and its tolerance.
 JUDGE_S, OFF_S = 0.5, 0.012
 
 
 class Drift:
-    """Keeps a ring near its target by leaving out or repeating 4 ms now and then, crossfaded.
+    """Keep the fill of a ring near its target by dropping or repeating 4 ms now and then, with a crossfade.
 
-    Two clocks part by some 50 ppm: a cut every minute or two. The most that can be made good is 8 in 1000.
+    Two clocks differ by some 50 ppm: a cut every minute or two. The maximum that can be corrected is 8 in 1000.
 
     Parameters
     ----------
     ring : LiveRing
-        Where samples go.
+        Ring to write to.
     sfreq : float
         Frames per second.
     """
@@ -49,17 +49,17 @@ class Drift:
         self._judge = round(JUDGE_S * sfreq)
         self._kept = np.zeros(0, np.float32)
         self._sum = self._n = 0
-        #: Cuts so far: stretches left out, and repeated; samples lost because the ring was full.
+        #: Number of cuts that dropped and that repeated samples; samples lost because the ring was full.
         self.n_dropped = self.n_repeated = self.n_lost = 0
 
     def push(self, samples: NDArray[np.float32]) -> None:
-        """Hand over what has arrived."""
+        """Add samples that arrived."""
         self._sum += self._ring.waiting * len(samples)
         self._n += len(samples)
         samples = np.concatenate([self._kept, samples])
         self._kept = samples[:0]
         if self._n >= self._judge:
-            if len(samples) < self._cut + len(self._rise):  # not enough to cut in yet
+            if len(samples) < self._cut + len(self._rise):  # too few samples for a cut
                 self._kept = samples
                 return
             off = self._sum / self._n - self._ring.target
@@ -73,31 +73,31 @@ class Drift:
         self.n_lost += len(samples) - self._ring.write(samples)
 
     def _joined(self, samples: NDArray[np.float32], skip: int) -> NDArray[np.float32]:
-        """Leave out ``skip`` samples, fading from before to after them."""
+        """Drop ``skip`` samples, with a crossfade from before to after them."""
         n = len(self._rise)
         into = samples[skip : skip + n] * self._rise + samples[:n] * (1 - self._rise)
         return np.concatenate([into, samples[skip + n :]])
 
     def _repeated(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Play the first samples twice, fading from their end to their beginning."""
+        """Repeat the first samples, with a crossfade from their end to their beginning."""
         cut, n = self._cut, len(self._rise)
         again = samples[:n] * self._rise + samples[cut : cut + n] * (1 - self._rise)
         return np.concatenate([samples[:cut], again, samples[n:]])
 
 
 class LslFeed:
-    """Receives the first channel of an LSL stream into a ring.
+    """Receive the first channel of an LSL stream into a ring.
 
     Parameters
     ----------
     name : str
-        Name of the stream.
+        Stream name.
     sfreq : float
-        The scene's rate, Hz; a stream of another one is resampled.
+        The scene's rate, Hz; streams with another rate are resampled.
     ring : LiveRing
-        Where it goes.
+        Ring to write to.
     on_event : callable
-        Told in words when the stream is lost and found.
+        Called with a message when the stream is lost or found.
 
     Raises
     ------
@@ -117,15 +117,15 @@ class LslFeed:
             raise AudioError(f"talker from lsl:{name}: its rate is {rate:g} Hz, but sound has 8000 to 192000 Hz")
         self._hop = round(HOP_S * rate)
         self._resample = None if rate == sfreq else soxr.ResampleStream(rate, sfreq, 1, dtype="float32", quality="HQ")
-        #: What was done against drift.
+        #: Correction of clock drift, with its counters.
         self.drift = Drift(ring, sfreq)
 
     def start(self) -> None:
-        """Begin to receive."""
+        """Start to receive."""
         self._inlet.start((self._hop,))
 
     def stop(self) -> None:
-        """Receive no more."""
+        """Stop receiving."""
         self._inlet.stop()
 
     def _take(self, arrival: Arrival) -> None:

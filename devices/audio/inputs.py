@@ -1,4 +1,4 @@
-"""Live talkers: what the sound input hears, and audio streams on LSL."""
+"""Live talkers from the sound input and from LSL audio streams."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from earmark.devices.audio.scene import AudioError, Scene
 
 
 class Microphone:
-    """What the sound input heard while the last buffer was played, channel by channel.
+    """Samples of the sound input during the last buffer, by channel.
 
     Parameters
     ----------
     scene : Scene
-        Its talkers from ``input:N`` are served.
+        Scene whose talkers from ``input:N`` are served.
     """
 
     def __init__(self, scene: Scene) -> None:
         channels = [_channel(talker.source) for talker in scene.talkers if talker.source.startswith("input:")]
-        #: Channels that the input must have; 0 if nobody needs it.
+        #: Number of channels that the input must have; 0 if it is not used.
         self.n_channels = max(channels, default=0)
         self._heard = np.zeros((0, self.n_channels), np.float32)
         self._at = dict.fromkeys(channels, 0)
 
     def hear(self, frames: NDArray[np.float32]) -> None:
-        """Take in the input's newest buffer, shape (n_frames, n_channels)."""
+        """Store the newest input buffer, shape (n_frames, n_channels)."""
         self._heard = frames
         for channel in self._at:
             self._at[channel] = 0
 
     def channel(self, source: str) -> Callable[[int], NDArray[np.float32]]:
-        """Return the function that gives the next samples of a talker."""
+        """Return the function that delivers the next samples of a talker."""
         channel = _channel(source)
 
         def pull(n: int) -> NDArray[np.float32]:

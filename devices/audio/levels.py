@@ -1,4 +1,4 @@
-"""How loud a sound output is: what a sound level meter read, kept per device."""
+"""Calibrated levels of sound outputs, as read from a sound level meter and stored per device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from earmark.devices.audio.scene import AudioError
 
 
 def levels_file() -> Path:
-    """Where levels are kept: in the user's own configuration folder."""
+    """Return the file of levels, in the user's configuration folder."""
     if sys.platform == "win32":
         base = os.environ.get("APPDATA") or str(Path.home() / "AppData" / "Roaming")
     else:
@@ -23,7 +23,7 @@ def levels_file() -> Path:
 
 
 def read_levels() -> dict[str, float]:
-    """Level of a full-scale square wave by device, dB SPL; empty if none was measured.
+    """Return the level of a full-scale square wave by device, dB SPL; empty if none was measured.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def read_levels() -> dict[str, float]:
 
 
 def store_level(device: str, full_scale_spl: float) -> Path:
-    """Keep the level of a device; return where.
+    """Store the level of a device; return the file.
 
     Raises
     ------
@@ -64,9 +64,9 @@ def store_level(device: str, full_scale_spl: float) -> Path:
 
 
 def cap_dbfs(device: str, max_spl: float) -> float:
-    """Level cap in dBFS at which a device cannot be louder than ``max_spl``.
+    """Return the cap in dBFS at which a device cannot be louder than ``max_spl``.
 
-    Nothing whose samples stay below a cap has a higher RMS than that, so whatever is played, its level stays below.
+    A signal whose samples stay below a cap cannot have a higher RMS, so its level stays below ``max_spl``.
 
     Raises
     ------

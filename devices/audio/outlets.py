@@ -1,4 +1,4 @@
-"""What is played, for everybody on LSL: gains as applied, markers, and the envelopes of the talkers."""
+"""Publish the sound output on LSL: applied gains, markers, and envelopes of the talkers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.nodes.envelope import Envelope, EnvelopeConfig
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
-#: Ending of the name of the stream of envelopes.
+#: Suffix of the name of the envelope stream.
 ENVELOPES = "-envelopes"
-#: Seconds of sound per step of the envelope; between samples of gain, between updates of the envelope's clock.
+#: Seconds of sound per envelope sample; seconds between gain samples, and between updates of the envelope's clock.
 HOP_S, GAIN_S, CLOCK_S = 0.01, 0.05, 1.0
 
 
 class GainOutlet:
-    """Gains at the instants at which they are heard, 20 times a second: one channel per talker, master, limiter.
+    """Gains at the times at which they are heard, 20 times a second: one channel per talker, master, limiter.
 
     Parameters
     ----------
     engine : AudioEngine
-        Whose.
+        Engine whose gains are sent.
     name, source_id : str
-        Of the stream.
+        Stream name and identity.
     """
 
     def __init__(self, engine: AudioEngine, name: str, source_id: str) -> None:
@@ -41,7 +41,7 @@ class GainOutlet:
         self._outlet = pylsl.StreamOutlet(make_info(spec, "Gain", source_id, "float32"))
 
     def push(self, status: Status) -> None:
-        """Send what a status says, unless it was sent."""
+        """Send the gains of a status, unless they were sent already."""
         if status.frames == self._frames or not status.heartbeat:
             return
         self._frames = status.frames
@@ -50,14 +50,14 @@ class GainOutlet:
 
 
 class MarkerOutlet:
-    """Says ``start``, ``stop``, ``lost``, ``restart``, ``seek``, ``mute``, ``unmute`` when they are heard.
+    """Send ``start``, ``stop``, ``lost``, ``restart``, ``seek``, ``mute``, ``unmute`` when they are heard.
 
     Parameters
     ----------
     engine : AudioEngine
-        Whose.
+        Engine whose events are sent.
     name, source_id : str
-        Of the stream.
+        Stream name and identity.
     """
 
     def __init__(self, engine: AudioEngine, name: str, source_id: str) -> None:
@@ -68,7 +68,7 @@ class MarkerOutlet:
         engine.listen(self._heard)
 
     def _heard(self, entry: Entry, lsl_time: float) -> None:
-        """Send what is new in an entry of the log."""
+        """Send what changed in an entry of the log."""
         now, before = entry.applied, self._last.applied if self._last is not None else None
         self._last = entry
         said = []
@@ -86,7 +86,7 @@ class MarkerOutlet:
             self._outlet.push(Marker(lsl_time, text))
 
     def push(self, status: Status) -> None:
-        """Send the name of the sink, where it is another one."""
+        """Send the name of the sound output, if it changed."""
         if status.heartbeat and status.sink != self._sink:
             self._sink = status.sink
             self._outlet.push(
@@ -95,7 +95,7 @@ class MarkerOutlet:
 
 
 def envelopes(scene: Scene, name: str, config: EnvelopeConfig) -> tuple[Envelope, StreamSpec]:
-    """Return what takes the envelopes of a scene's talkers, opened, and the stream ``name`` that it makes."""
+    """Return an opened envelope node for a scene's talkers, and the spec of the stream ``name`` that it makes."""
     names, n = tuple(talker.name for talker in scene.talkers), len(scene.talkers)
     node = Envelope(config)
     spec = StreamSpec(name, scene.sfreq, names, ("misc",) * n, ("",) * n, hop=round(HOP_S * scene.sfreq))
@@ -103,16 +103,16 @@ def envelopes(scene: Scene, name: str, config: EnvelopeConfig) -> tuple[Envelope
 
 
 class EnvelopeOutlet:
-    """Envelopes of the talkers as they are played, before gain.
+    """Envelopes of the talkers as played, before gain.
 
     Parameters
     ----------
     engine : AudioEngine
-        Whose.
+        Engine whose talkers are used.
     name, source_id : str
-        Of the stream.
+        Stream name and identity.
     config : EnvelopeConfig
-        How envelopes are taken.
+        Settings of the envelopes.
     """
 
     def __init__(self, engine: AudioEngine, name: str, source_id: str, config: EnvelopeConfig) -> None:
@@ -124,7 +124,7 @@ class EnvelopeOutlet:
         self._every = CLOCK_S * scene.sfreq
 
     def push(self, status: Status) -> None:
-        """Send the envelopes of all that was played since the last call."""
+        """Send the envelopes of everything played since the last call."""
         if not status.heartbeat:
             return
         if status.clock_since != self._since or status.frames - self._clock_frame > self._every:
@@ -142,23 +142,23 @@ class EnvelopeOutlet:
                 self._outlet.push(out)
 
     def close(self) -> None:
-        """Let go of the talkers' samples."""
+        """Detach from the talkers' samples."""
         self._reader.close()
 
 
 class SoundOutlets:
-    """Publishes gains, markers and, if wanted, envelopes, from a thread of its own.
+    """Publish gains, markers and, if requested, envelopes, from a thread of its own.
 
-    To be made before the engine starts, so that nothing is missed, and stopped after it.
+    Make it before the engine starts, so that nothing is missed, and stop it after the engine.
 
     Parameters
     ----------
     engine : AudioEngine
-        Whose.
+        Engine to publish.
     name : str
-        What the streams' names and identities begin with.
+        Prefix of the streams' names and identities.
     envelope : EnvelopeConfig or None
-        How envelopes are taken; None publishes none.
+        Settings of the envelopes; None publishes none.
     """
 
     def __init__(

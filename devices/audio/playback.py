@@ -1,4 +1,4 @@
-"""What every sink calls for its next buffer: control in, sound out, and word of what was played."""
+"""Render the next buffer for a sink: read the controls, render, and log what was played."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from earmark.devices.audio.scene import Applied, Control, Prepared
 from earmark.devices.audio.sources import LiveSource
 from earmark.pipeline.stream import ClockMap
 
-#: How quickly the peaks that are shown fall, and over how long levels are averaged.
+#: Fall rate of the displayed peaks, and averaging time of levels.
 PEAK_FALL_DB_S, RMS_S = 20.0, 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Segments by which other processes take part: they attach, and never unlink.
+    """Names of shared memory segments: other processes attach to them, and never unlink them.
 
     Attributes
     ----------
     gains : str
-        ``Seqlock(Gains, name)``; whoever steers writes it, and nobody else.
+        ``Seqlock(Gains, name)``; written by steering only.
     operator : str
-        ``Seqlock(Operator, name)``; the supervisor writes it.
+        ``Seqlock(Operator, name)``; written by the supervisor.
     status : str
-        ``Seqlock(Status, name)``; the audio process writes it.
+        ``Seqlock(Status, name)``; written by the audio process.
     applied : str
-        ``AppliedLog``; the parent reads it.
+        ``AppliedLog``; read by the parent.
     pcm : str
         ``PcmReader(name, hop)``: talkers' samples before gain.
     live : tuple of str
-        ``LiveRing`` per talker that comes from LSL; empty for others.
+        ``LiveRing`` per talker from LSL; empty for others.
     """
 
     gains: str
@@ -63,16 +63,16 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where a process that replaces another goes on.
+    """State from which a replacement process resumes.
 
     Attributes
     ----------
     frame : int
-        Next frame of the output.
+        Next output frame.
     positions : tuple of int
-        Frame of its file that each talker reads next.
+        Next frame of its file to be read, per talker.
     clock : ClockMap or None
-        When frames would have sounded, had the other not died; None does not count the time in between.
+        Clock map of the previous process; None ignores the time in between.
     """
 
     frame: int
@@ -81,7 +81,7 @@ class Resume:
 
 
 def compose(gains: Gains, operator: Operator, n_talkers: int) -> Control:
-    """Make one control of what steering and the operator ask for: the operator goes first, and trims are on top."""
+    """Combine steering and operator into one control: the operator takes precedence, and trims are added."""
     wanted = operator.override_db if operator.override else gains.gains_db
     return Control(
         gains_db=tuple(float(gain) for gain in wanted[:n_talkers]),
@@ -97,9 +97,9 @@ def compose(gains: Gains, operator: Operator, n_talkers: int) -> Control:
 
 
 class Playback:
-    """A scene under the control of others, one buffer after the other.
+    """A scene rendered buffer by buffer, controlled by other processes.
 
-    Nothing in :meth:`buffer` waits, logs or raises.
+    :meth:`buffer` never waits, logs or raises.
 
     Parameters
     ----------
@@ -108,9 +108,9 @@ class Playback:
     live : mapping from int to LiveSource
         Sources of live talkers, by index.
     microphone : Microphone
-        Whom the sink tells what the sound input heard.
+        Microphone that receives the sound input from the sink.
     resume : Resume or None
-        Where to go on; None begins at the beginning.
+        Where to resume; None starts from the beginning.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Playback:
         self._begun = self._stopped = False
         self._record: NDArray[Any] = np.zeros((), LAYOUTS[Status])
         self._say: dict[str, NDArray[Any]] = {key: self._record[key] for key in LAYOUTS[Status].names or ()}
-        #: Set to fade out and end; anybody may.
+        #: Set to fade out and end; any thread may.
         self.stopping = False
         self._renderer.warm_up()
         for key, value in (("pid", os.getpid()), ("decision", -1), ("positions", (*self._renderer.positions,))):
@@ -152,12 +152,12 @@ class Playback:
 
     @property
     def finished(self) -> bool:
-        """Whether it has faded out."""
+        """Whether the fade-out has ended."""
         return self._stopped and self._renderer.finished
 
     @property
     def resumed(self) -> bool:
-        """Whether it goes on where another process ended."""
+        """Whether this continues another process."""
         return self._resume is not None
 
     @property
@@ -166,12 +166,12 @@ class Playback:
         return self._renderer.frame
 
     def describe(self, sink: str, latency_s: float) -> None:
-        """Say where the sound goes, before the first buffer."""
+        """Store the name and latency of the sound output, before the first buffer."""
         self._set("sink", sink.encode()[:128])
         self._set("latency_s", latency_s)
 
     def real_time(self) -> None:
-        """Ask for real-time priority for the calling thread, and say whether it was granted."""
+        """Request real-time priority for the calling thread, and record whether it was granted."""
         try:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
         except (OSError, AttributeError):  # not permitted; not Linux
@@ -184,11 +184,11 @@ class Playback:
         Parameters
         ----------
         n_frames : int
-            How many frames.
+            Number of frames.
         time_at_ear : float
-            LSL time at which the first of them will sound, as far as the driver knows.
+            Estimated LSL time at which the first frame is heard, from the driver.
         underflow : bool
-            Whether the driver says that it had nothing to play before this.
+            Whether the driver reports an underrun before this buffer.
 
         Returns
         -------
@@ -215,7 +215,7 @@ class Playback:
         self._pcm.begin(self._renderer.frame)
 
     def _look(self) -> None:
-        """Read the controls, and log what is new."""
+        """Read the controls, and log changes."""
         gains, operator = self._gains.read(), self._operator.read()
         now = (self._gains.seen, self._operator.seen)
         first = self._read == (-1, -1)

@@ -1,4 +1,4 @@
-"""A scene made ready: files read, resampled and brought to one loudness, impulse responses loaded."""
+"""Prepare a scene: read files, resample, match loudness, and load impulse responses."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
 from earmark.devices.audio.space import speech_gain
 from earmark.devices.files.regular_file import must_be_regular
 
-#: Rates, and frames of a file, beyond which nothing is sound: refused before memory is taken.
+#: Limits of sample rate and of frames per file: larger files are refused before memory is allocated.
 MIN_HZ, MAX_HZ, MAX_FRAMES = 1_000, 1_000_000, 1 << 29
 #: Fade at the end of a file that does not loop, s.
 END_S = 0.005
-#: Shortest file whose loudness is defined, s: one gating block of BS.1770.
+#: Minimum duration for which loudness is defined, s: one gating block of BS.1770.
 LOUDNESS_S = 0.4
 
 
 def prepare(scene: Scene) -> Prepared:
-    """Do everything that takes time or libraries.
+    """Do everything that takes time or needs libraries.
 
     Raises
     ------
@@ -61,14 +61,14 @@ def _pcm(talker: Talker, scene: Scene) -> NDArray[np.float32]:
         if loud is None:
             raise _error(talker, "is silent, so there is no loudness to match; use another file")
         x = loud
-    if not talker.loop:  # a file may end in mid-word
+    if not talker.loop:  # a file may end in the middle of a word
         n_end = min(len(x), round(END_S * scene.sfreq))
         x[-n_end:] *= raised_cosine(n_end)[-2::-1]
     return np.ascontiguousarray(x, np.float32)
 
 
 def _read(talker: Talker) -> tuple[NDArray[np.float64], float]:
-    """Return the one channel of a file, or the one named after ``#``, and its rate."""
+    """Return the only channel of a file, or the one given after ``#``, and its rate."""
     path, channel = Path(talker.source), None
     if (found := re.fullmatch(r"(.+)#(\d+)", talker.source)) and not path.exists():
         path, channel = Path(found[1]), int(found[2])
@@ -102,11 +102,11 @@ def _read(talker: Talker) -> tuple[NDArray[np.float64], float]:
 
 
 def _matched(x: NDArray[np.float64], sfreq: float, lufs: float) -> NDArray[np.float64] | None:
-    """Return samples brought to an integrated loudness (ITU-R BS.1770-4); None if they have none."""
+    """Return samples at an integrated loudness (ITU-R BS.1770-4); None if it is undefined for them."""
     peak = np.abs(x).max()
     if not peak > 0:
         return None
-    x = x / peak  # far above the absolute gate at -70 LUFS, so that it does not matter how quiet the file is
+    x = x / peak  # far above the absolute gate at -70 LUFS, so that quiet files work too
     loudness = pyloudnorm.Meter(sfreq).integrated_loudness(x)
     return x * 10 ** ((lufs - loudness) / 20) if np.isfinite(loudness) else None
 
@@ -114,8 +114,8 @@ def _matched(x: NDArray[np.float64], sfreq: float, lufs: float) -> NDArray[np.fl
 def kemar(sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the frontal horizontal plane of the MIT KEMAR responses that slab ships.
 
-    They are kept whole: the first sound comes after 0.7 ms, and the half that could be cut off holds -26 dB. Straight
-    ahead, the gain between 0.5 and 4 kHz is 1.
+    They are used at full length: the first sound arrives after 0.7 ms, and the half that could be cut holds -26 dB.
+    Straight ahead, the gain between 0.5 and 4 kHz is 1.
 
     Returns
     -------

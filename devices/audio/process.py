@@ -1,4 +1,4 @@
-"""An audio process, as its parent sees it: born clean, waited for, ended."""
+"""Start, await and end an audio process, on the side of its parent."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from earmark.devices.audio.scene import AudioError
 from earmark.devices.processes.spawn import clean_birth
 from earmark.kernels.errors import EarmarkError
 
-#: Seconds to fade out and close before a process is killed: closing hangs when a JACK server has died.
+#: Seconds for fade-out and close before a process is killed: closing hangs when a JACK server has died.
 STOP_S = 1.5
 
 
 class AudioProcess:
-    """Starts a process.
+    """Start an audio process.
 
     Parameters
     ----------
     job : Job
-        What it is to do.
+        Its arguments.
     """
 
     def __init__(self, job: Job) -> None:
@@ -37,7 +37,7 @@ class AudioProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the process runs."""
         return self._process.is_alive()
 
     def wait_until_playing(self, patience_s: float) -> tuple[str, list[str]]:
@@ -46,14 +46,14 @@ class AudioProcess:
         Returns
         -------
         sink : str
-            Where it plays.
+            Sound output that it plays on.
         problems : list of str
-            Why it does not play where it was to.
+            Why it does not play on the requested one.
 
         Raises
         ------
         AudioError
-            If it cannot play; it is then dead. What else keeps it from playing is raised as it was raised there.
+            If it cannot play; the process has then ended. Other errors of its start are raised as they are.
         """
         end = time.monotonic() + patience_s
         problems: list[str] = []
@@ -71,7 +71,7 @@ class AudioProcess:
         raise EarmarkError.of_kind(kind, "; ".join(problems), AudioError)
 
     def last_words(self) -> str:
-        """Return why it ended; nothing if it came to the end of what it was to play."""
+        """Return why it ended; an empty string if it reached its normal end."""
         event, text, _ = self._hear() if self._pipe.poll() else ("", "", "")
         if event in ("failed", "ended"):
             return text
@@ -86,12 +86,12 @@ class AudioProcess:
         return event, text, kind
 
     def end(self) -> None:
-        """Wait for it to end, having been told so; kill it, if it does not."""
+        """Wait for the process to end after a stop request; kill it if it does not."""
         self._process.join(STOP_S)
         self.kill()
 
     def kill(self) -> None:
-        """Kill it, whatever it is doing."""
+        """Kill the process at once."""
         self._process.kill()
         self._process.join()
         self._pipe.close()

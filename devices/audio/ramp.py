@@ -1,4 +1,4 @@
-"""Changes of gain that cannot be heard as clicks: per-talker ramps in dB, and switches between sound and silence."""
+"""Click-free changes of gain: per-talker ramps in dB, and switches between sound and silence."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NEPER = math.log(10) / 20
-#: Length of the window that rounds off every ramp, s; no change of gain is quicker.
+#: Length of the window that smooths every ramp, s; no gain change is shorter.
 ROUNDING_S = 0.02
-#: Longest ramp, s.
+#: Maximum duration of a ramp, s.
 MAX_RAMP_S = 60.0
 
 
 def rounding_taps(sfreq: float) -> NDArray[np.float64]:
-    """Return the Hann window that rounds off ramps, shape (n_taps,), with sum 1."""
+    """Return the Hann window that smooths ramps, shape (n_taps,), with sum 1."""
     taps = np.hanning(max(3, round(ROUNDING_S * sfreq)) + 2)[1:-1]
     return np.asarray(taps / taps.sum())
 
 
 @dataclass(frozen=True, slots=True)
 class _Knot:
-    """A corner of the trajectory: where it is, and how steep the line is that leads there."""
+    """A corner of the trajectory: its position, and the slope of the line that leads to it."""
 
     frame: int
     value: float
@@ -31,37 +31,37 @@ class _Knot:
 
 
 class GainRamps:
-    """Gains that follow their targets in straight lines of dB with rounded corners.
+    """Gains that approach their targets along straight lines in dB with smoothed corners.
 
-    The trajectory of a gain is a straight line from where it is to its target, begun anew at each retarget, and then
-    convolved with a Hann window of 20 ms. So the slope never jumps, wherever a retarget falls and however long the
-    ramps are; the gain is monotone from rest to a target; and it never leaves the range of its targets, because the
-    window is positive. Restarted raised cosines would jump in slope (a click), and polynomials that carry the slope
-    on overshoot. The convolution has a closed form, so gains do not depend on how time is cut into blocks.
+    A gain follows a straight line from its current value to its target, which starts anew at each retarget; the result
+    is convolved with a Hann window of 20 ms. The slope therefore never jumps, wherever a retarget falls and however
+    long ramps are; the gain is monotone from rest to a target; and it never leaves the range of its targets, because
+    the window is positive. Restarted raised cosines would jump in slope (a click), and polynomials that continue the
+    slope overshoot. The convolution has a closed form, so gains do not depend on how time is cut into blocks.
 
     Parameters
     ----------
     sfreq : float
         Frames per second.
     start_db : array, shape (n_gains,)
-        Where the gains rest at first, dB.
+        Initial gains, dB.
     """
 
     def __init__(self, sfreq: float, start_db: NDArray[np.float64]) -> None:
         taps = rounding_taps(sfreq)
         self._sfreq, self._n_taps = sfreq, len(taps)
         self._centre = float(taps @ np.arange(len(taps)))
-        #: What the window makes of a ramp of slope 1 that begins at age 0; straight from ``n_taps`` on.
+        #: The window's response to a ramp of slope 1 that begins at age 0; straight from ``n_taps`` on.
         self._corner = np.concatenate([[0.0], np.cumsum(np.cumsum(taps))])
         self._frame = 0
         self._knots = [[_Knot(0, float(value), 0.0)] for value in start_db]
         #: Targets, dB.
         self.targets_db = np.array(start_db, float)
-        #: Gains at the last frame returned, dB.
+        #: Gains at the last returned frame, dB.
         self.gains_db = self.targets_db.copy()
 
     def retarget(self, index: int, target_db: float, ramp_s: float) -> None:
-        """Send one gain to a finite target, beginning with the next frame; nothing happens if it is the same."""
+        """Set a finite target of one gain, starting with the next frame; an unchanged target has no effect."""
         if target_db == self.targets_db[index]:
             return
         self.targets_db[index] = target_db
@@ -70,7 +70,7 @@ class GainRamps:
         if knots[-1].frame > frame:
             end = knots.pop()
             value, slope = end.value - end.slope_in * (end.frame - frame), end.slope_in
-        if knots and knots[-1].frame == frame:  # the second retarget at one frame
+        if knots and knots[-1].frame == frame:  # a second retarget at the same frame
             slope = knots.pop().slope_in
         n_line = max(1, round(min(ramp_s, MAX_RAMP_S) * self._sfreq) - self._n_taps + 1)
         knots.append(_Knot(frame, value, slope))
@@ -81,7 +81,7 @@ class GainRamps:
         out = np.empty((len(self._knots), n_frames))
         if not n_frames:
             return out
-        past = self._frame - self._n_taps  # corners from here back are straight again
+        past = self._frame - self._n_taps  # corners before this frame are no longer smoothed
         for index, knots in enumerate(self._knots):
             while len(knots) > 1 and knots[1].frame <= past:
                 del knots[0]
@@ -101,7 +101,7 @@ class GainRamps:
         gain = first.value + first.slope_in * (age - self._centre)
         for index, knot in enumerate(knots):
             bend = (knots[index + 1].slope_in if index + 1 < len(knots) else 0.0) - knot.slope_in
-            begin = max(knot.frame - self._frame, 0)  # of the corner, and where it has become straight
+            begin = max(knot.frame - self._frame, 0)  # start of the corner, and where it is straight again
             straight = min(max(knot.frame - self._frame + self._n_taps, 0), n_frames)
             at = self._frame - knot.frame
             if begin < straight:
@@ -112,26 +112,26 @@ class GainRamps:
 
 
 class Switch:
-    """A factor that goes between 0 and 1 along a raised cosine, and back on the same way if it is turned midway.
+    """A factor that moves between 0 and 1 along a raised cosine, and returns on the same path if turned midway.
 
     Parameters
     ----------
     n_frames : int
-        How long the way is.
+        Number of frames from one end to the other.
     on : bool
-        At which end it begins.
+        Initial state.
     """
 
     def __init__(self, n_frames: int, on: bool) -> None:
         self._table = raised_cosine(n_frames)
-        #: How far it is from 0, in frames.
+        #: Distance from 0, in frames.
         self.at = n_frames if on else 0
-        #: Where it is heading.
+        #: Target state.
         self.on = on
 
     @property
     def settled(self) -> bool:
-        """Whether it has arrived."""
+        """Whether the target is reached."""
         return self.at == (len(self._table) - 1 if self.on else 0)
 
     def apply(self, x: NDArray[np.float64]) -> None:

@@ -1,4 +1,4 @@
-"""From talkers' samples to two ears, block by block: what the sound card's callback runs."""
+"""Render the talkers' samples to two ears, block by block, inside the sound card's callback."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from earmark.devices.audio.scene import AudioError, Control, Prepared, Scene, Ta
 from earmark.devices.audio.sources import PcmSource, Source
 from earmark.devices.audio.space import Space
 
-#: Largest magnitude of a talker's sample, full scale being 1; what is beyond is broken, not loud, and
-#: becomes silence.
+#: Maximum magnitude of a talker's sample, full scale being 1; larger values are errors, not loud sound, and
+#: become silence.
 LOUDEST = 64.0
-#: Beyond what any sum of talkers reaches.
+#: Larger than any sum of talkers.
 _UNHEARD_OF = 1e9
-#: Range of the gain of everything, dB.
+#: Range of the master gain, dB.
 MASTER_DB = (-60.0, 0.0)
-#: Lengths of the fades at start, stop and mute, s.
+#: Durations of the fades at start, stop and mute, s.
 START_S, STOP_S, MUTE_S = 0.2, 0.1, 0.008
-#: Range of the operator's trim of a talker, dB, and how long a change of it takes, s.
+#: Range of the operator's trim of a talker, dB, and the duration of its changes, s.
 TRIM_DB, TRIM_S = (-40.0, 0.0), 0.05
 
 
 class Targets:
-    """What the renderer was last told that makes sense.
+    """The last valid value of every control.
 
-    Each value of a control is taken over, clipped to its range, or, where it is no finite number, there are too
-    few or too many, or it is no number at all, left as it was and counted. Minus infinity is the lowest there is, as
-    steering means it for who is to fall silent; where there are no values at all, nothing was asked.
+    Each valid value is clipped to its range and taken over. A value that is not a finite number, or a list of the
+    wrong length, is counted and leaves the control unchanged. Minus infinity is the lowest gain, which steering uses
+    for silent talkers; an empty list asks for nothing.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -43,11 +43,11 @@ class Targets:
         self.seek_s = np.full(n, np.nan)
         self.ramp_s, self.master_db, self.mute, self.seek_id = 0.1, 0.0, False, 0
         self.trims_db, self.mutes = np.zeros(n), np.zeros(n, bool)
-        #: Values refused.
+        #: Number of invalid values.
         self.n_refused = 0
 
     def take(self, control: Control) -> bool:
-        """Take over what makes sense; return whether the talkers are to jump to :attr:`seek_s` (NaN: stay)."""
+        """Take over valid values; return whether talkers are to jump to :attr:`seek_s` (NaN: no jump)."""
         with np.errstate(invalid="ignore"):
             self._take_all(self.gains_db, control.gains_db, *self._gain_range)
             self._take_all(self.azimuths, control.azimuths, -90.0, 90.0)
@@ -105,11 +105,11 @@ def _live(live: Mapping[int, Source] | None, talker: Talker, index: int) -> Sour
 
 
 class Renderer:
-    """Renders a scene.
+    """Render a scene.
 
-    Sources, gains, trims, space, sum, master gain, limiter, and then the switches for mute, start and stop, which
-    therefore act at once. The output does not depend on how it is cut into blocks, as long as controls change at the
-    same frames. Nothing in :meth:`render` reads a clock, waits, logs or raises.
+    The order is sources, gains, trims, space, sum, master gain, limiter, and last the switches for mute, start and
+    stop, which therefore act at once. The output does not depend on how it is cut into blocks, as long as controls
+    change at the same frames. :meth:`render` never reads a clock, waits, logs or raises.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Renderer:
     live : mapping from int to Source
         Sources of the talkers that have no samples in ``prepared``, by index.
     frame : int
-        Frame of the output to begin with.
+        First output frame.
     positions : sequence of int, or None
         Frame of its file at which each talker begins; None for the scene's ``start_s``.
     """
@@ -150,46 +150,46 @@ class Renderer:
         self._last: Control | None = None
         self._begun = False
         self._heard = np.zeros((n, scene.block), np.float32)
-        #: Frames by which the limiter's look-ahead makes the output late.
+        #: Delay of the output in frames, from the limiter's look-ahead.
         self.delay = self._limiter.delay
-        #: Next frame of the output.
+        #: Next output frame.
         self.frame = frame
-        #: Talkers' samples of the last call before any gain, shape (n_talkers, n_frames), float32; overwritten by the
-        #: next call.
+        #: Talkers' samples of the last call before gain, shape (n_talkers, n_frames), float32; overwritten by the next
+        #: call.
         self.pcm = self._heard[:, :0]
-        #: Gains at the last frame, trims included, dB, shape (n_talkers,), minus infinity for who is muted; that of
-        #: everything.
+        #: Gains at the last frame in dB, trims included, shape (n_talkers,), minus infinity for muted talkers; and the
+        #: master gain.
         self.gains_db, self.master_db = self._targets.gains_db.copy(), 0.0
-        #: Levels in the last call, full scale being 1: of talkers after their gain, shape (n_talkers,); of both
-        #: channels, shape (2,).
+        #: Levels in the last call, full scale being 1: of talkers after gain, shape (n_talkers,); of both channels,
+        #: shape (2,).
         self.peak, self.rms = np.zeros(n), np.zeros(n)
         self.out_peak, self.out_rms = np.zeros(2), np.zeros(2)
-        #: Deepest reduction by the limiter in the last call, dB.
+        #: Maximum reduction by the limiter in the last call, dB.
         self.limiter_db = 0.0
-        #: Samples silenced because they were no numbers or absurdly large, since the beginning.
+        #: Number of samples silenced so far because they were not finite or too large.
         self.n_repaired = 0
 
     @property
     def positions(self) -> tuple[int, ...]:
-        """Frame of its file that each talker reads next."""
+        """Next frame of its file to be read, per talker."""
         return tuple(source.position for source in self._sources)
 
     @property
     def n_refused(self) -> int:
-        """Values of controls that were refused, counted in each call with a new control."""
+        """Number of invalid control values, counted once per new control."""
         return self._targets.n_refused
 
     @property
     def finished(self) -> bool:
-        """Whether the fade-out has ended; from then on there is silence."""
+        """Whether the fade-out has ended; the output is silent from then on."""
         return self._stop.settled and not self._stop.on
 
     def stop(self) -> None:
-        """Fade out, beginning with the next frame."""
+        """Fade out, starting with the next frame."""
         self._stop.on = False
 
     def warm_up(self) -> None:
-        """Run everything once, on a twin with other sources: code and tables are then in memory, and nothing moved."""
+        """Run everything once on a copy with other sources, to load code and tables; the state does not change."""
         scene = self._prepared.scene
         noise = np.random.default_rng(0).standard_normal(4 * scene.block).astype(np.float32)
         twin = Renderer(replace(self._prepared, pcm=(noise,) * len(scene.talkers)))
@@ -198,7 +198,7 @@ class Renderer:
             twin.render(scene.block, Control((-6.0 * k,) * n, azimuths=(10.0 * k,) * n, seek_id=k, seek_s=(0.0,) * n))
 
     def render(self, n_frames: int, control: Control) -> NDArray[np.float32]:
-        """Render the next frames under a control that is in force from the first of them on.
+        """Render the next frames under one control, which is in force from the first of them.
 
         Returns
         -------
@@ -227,7 +227,7 @@ class Renderer:
     def _obey(self, control: Control) -> None:
         targets = self._targets
         jump = targets.take(control)
-        if not self._begun:  # nothing was heard yet, so there is nothing to come from
+        if not self._begun:  # nothing was heard yet, so there is no previous state to fade from
             self._begun = True
             sfreq = self._prepared.scene.sfreq
             self._ramps = GainRamps(sfreq, np.concatenate([targets.gains_db, targets.trims_db, [targets.master_db]]))
@@ -248,7 +248,7 @@ class Renderer:
                     source.seek(round(seek_s * self._prepared.scene.sfreq))
 
     def _piece(self, heard: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Render at most a block; return shape (2, n_frames)."""
+        """Render at most one block; return shape (2, n_frames)."""
         n = heard.shape[1]
         for row, source in zip(heard, self._sources, strict=True):
             row[:] = source.read(n)
@@ -269,7 +269,7 @@ class Renderer:
         return out
 
     def _repair(self, x: NDArray, loudest: float) -> None:
-        """Silence samples that are no numbers or absurdly large, and count them."""
+        """Silence samples that are not finite or too large, and count them."""
         if np.abs(x).max(initial=0) <= loudest:
             return
         broken = ~(np.abs(x) <= loudest)

@@ -1,4 +1,4 @@
-"""Streams through shared memory: what talkers said, what was applied when, and live talkers on their way in."""
+"""Rings in shared memory: talkers' samples, the log of applied controls, and live talkers on their way in."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from earmark.devices.audio.scene import Applied, Control, Kind
 from earmark.devices.processes.shared_memory import Segment
 from earmark.pipeline.stream import Block, Gap
 
-#: Seconds that the ring of talkers' samples holds: a reader that is later than this loses some.
+#: Seconds of talkers' samples that the ring holds: a later reader loses some.
 PCM_S = 10.0
-#: Seconds of a live talker that wait when all is well, and that there is room for.
+#: Normal fill of a live talker's ring, and its capacity, in seconds.
 LIVE_TARGET_S, LIVE_S = 0.06, 1.0
-#: Entries that the log of applied controls holds, unread.
+#: Capacity of the log of applied controls, in unread entries.
 LOG_ROOM = 4096
 #: Bytes before the data of a ring: 8 numbers of 64 bits.
 _HEADER = 64
 
 
 class PcmRing:
-    """Talkers' samples before any gain, as they are played: one writer, who overwrites the oldest.
+    """Talkers' samples before gain, as played: one writer, which overwrites the oldest.
 
     Parameters
     ----------
     n_talkers : int
-        Channels.
+        Number of channels.
     n_frames : int
-        Frames that it holds.
+        Capacity in frames.
     name : str or None
-        Segment to attach to; None makes a new one.
+        Segment to attach to; None creates one.
     """
 
     _START, _WRITING, _WRITTEN, _CHANNELS, _FRAMES = range(5)
@@ -47,23 +47,23 @@ class PcmRing:
 
     @property
     def name(self) -> str:
-        """By which readers attach."""
+        """Name by which readers attach."""
         return self._segment.name
 
     @property
     def written(self) -> int:
-        """Frame after the last one written."""
+        """Index after the last frame written."""
         return int(self._head[self._WRITTEN])
 
     def begin(self, frame: int) -> None:
-        """Go on at ``frame``, leaving out those before it."""
+        """Continue at ``frame``, skipping the frames before it."""
         self._head[self._START] = frame
         self._head[self._WRITING] = self._head[self._WRITTEN] = frame
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Append samples, shape (n_talkers, n_frames), at most as many as the ring holds."""
         first, n = self.written, samples.shape[1]
-        self._head[self._WRITING] = first + n  # readers must know what is no longer there before it goes
+        self._head[self._WRITING] = first + n  # readers must know what is about to be overwritten
         at = first % self.n_frames
         split = min(n, self.n_frames - at)
         self._data[at : at + split] = samples[:, :split].T
@@ -75,35 +75,35 @@ class PcmRing:
         return max(int(self._head[self._START]), int(self._head[self._WRITING]) - self.n_frames)
 
     def copy(self, first: int, n: int) -> NDArray[np.float32]:
-        """Return frames, shape (n, n_talkers), right only if ``first`` is not older than :meth:`oldest` afterwards."""
+        """Return frames, shape (n, n_talkers); valid only if ``first`` is not older than :meth:`oldest` afterwards."""
         at = first % self.n_frames
         split = min(n, self.n_frames - at)
         return np.concatenate([self._data[at : at + split], self._data[: n - split]])
 
     def close(self) -> None:
-        """Let go of the segment; who made it removes it."""
+        """Detach from the segment; its creator removes it."""
         del self._head, self._data
         self._segment.close()
 
 
 class PcmReader:
-    """Reads talkers' samples in whole hops, beginning with what is said now.
+    """Read talkers' samples in whole hops, starting with the newest.
 
     Parameters
     ----------
     name : str
-        Of the ring.
+        Name of the ring.
     hop : int
         Frames per block.
     """
 
     def __init__(self, name: str, hop: int) -> None:
         self._ring, self._hop = PcmRing(name=name), hop
-        #: Frame that is read next.
+        #: Next frame to read.
         self.cursor = self._ring.written
 
     def read(self) -> Block | Gap | None:
-        """Return the next hop; a gap, where frames were not played or are overwritten; None if nothing is there."""
+        """Return the next hop; a gap where frames were not played or are overwritten; None if none is complete."""
         oldest = self._ring.oldest()
         if self.cursor >= oldest:
             if self._ring.written - self.cursor < self._hop:
@@ -113,18 +113,18 @@ class PcmReader:
             if self.cursor >= oldest:
                 self.cursor += self._hop
                 return Block(self.cursor - self._hop, samples)
-        # To the middle of what there is: at the oldest frame, the writer would be upon us again. After a restart, all.
+        # Go to the middle of what is left: at the oldest frame, the writer would catch up. After a restart, read all.
         gap = Gap(self.cursor, max(oldest, self._ring.written - self._ring.n_frames // 2))
         self.cursor = gap.stop
         return gap
 
     def close(self) -> None:
-        """Let go of the ring."""
+        """Detach from the ring."""
         self._ring.close()
 
 
 class Entry(NamedTuple):
-    """A line of the log of what was applied: a control, and the decision whose gains were in force."""
+    """An entry of the log of applied controls: a control, and the decision whose gains were in force."""
 
     applied: Applied
     decision: int
@@ -151,16 +151,16 @@ _ENTRY = np.dtype(
 
 
 class AppliedLog:
-    """From the audio process to its parent: exactly what was in force from which frame on.
+    """Log from the audio process to its parent of the control that was in force from each frame on.
 
     Parameters
     ----------
     n_talkers : int
-        Talkers of the scene.
+        Number of talkers in the scene.
     name : str or None
-        Segment to attach to; None makes a new one.
+        Segment to attach to; None creates one.
     room : int
-        Entries that may wait unread.
+        Maximum number of unread entries.
     """
 
     _WRITTEN, _READ, _LOST, _ROOM = range(4)
@@ -176,12 +176,12 @@ class AppliedLog:
 
     @property
     def name(self) -> str:
-        """By which the writer attaches."""
+        """Name by which the writer attaches."""
         return self._segment.name
 
     @property
     def lost(self) -> int:
-        """Entries for which there was no room."""
+        """Number of entries lost because the log was full."""
         return int(self._head[self._LOST])
 
     def put(self, applied: Applied, decision: int) -> None:
@@ -236,22 +236,22 @@ class AppliedLog:
         return Entry(Applied(frame, control, _KINDS[kind], places), decision)
 
     def close(self) -> None:
-        """Let go of the segment; who made it removes it."""
+        """Detach from the segment; its creator removes it."""
         del self._head, self._data
         self._segment.close()
 
 
 class LiveRing:
-    """One live talker on its way to the audio process: one writer, one reader, nothing overwritten unread.
+    """A live talker on its way to the audio process: one writer, one reader; unread samples are never overwritten.
 
     Parameters
     ----------
     n_frames : int
-        Frames that it holds.
+        Capacity in frames.
     target : int
-        Frames that wait, when all is well: what the reader lets gather before it begins.
+        Normal fill in frames: the reader waits for it before it begins.
     name : str or None
-        Segment to attach to; None makes a new one.
+        Segment to attach to; None creates one.
     """
 
     _WRITTEN, _READ, _FRAMES, _TARGET = range(4)
@@ -267,21 +267,21 @@ class LiveRing:
 
     @property
     def name(self) -> str:
-        """By which the reader attaches."""
+        """Name by which the reader attaches."""
         return self._segment.name
 
     @classmethod
     def of(cls, sfreq: float) -> LiveRing:
-        """Make one for a scene's rate."""
+        """Create a ring for a scene's rate."""
         return cls(round(LIVE_S * sfreq), round(LIVE_TARGET_S * sfreq))
 
     @property
     def waiting(self) -> int:
-        """Frames written but not read."""
+        """Number of frames written but not read."""
         return int(self._head[self._WRITTEN]) - int(self._head[self._READ])
 
     def write(self, samples: NDArray[np.float32]) -> int:
-        """Append as many samples as there is room for; return how many that was."""
+        """Append as many samples as fit; return how many that was."""
         written = int(self._head[self._WRITTEN])
         n = min(len(samples), self.n_frames - self.waiting)
         at = written % self.n_frames
@@ -292,7 +292,7 @@ class LiveRing:
         return n
 
     def pull(self, n: int) -> NDArray[np.float32]:
-        """Return up to ``n`` samples; none while it fills up to its target, at first and after it ran dry."""
+        """Return up to ``n`` samples; none while the ring fills up to its target, at first and after an underrun."""
         self._flowing = self._flowing or self.waiting >= self.target
         if not self._flowing:
             return np.zeros(0, np.float32)
@@ -306,10 +306,10 @@ class LiveRing:
         return samples
 
     def skip_to_newest(self) -> None:
-        """Leave out what waits beyond the target, as a reader that replaces a dead one does."""
+        """Skip what exceeds the target, when a reader replaces a dead one."""
         self._head[self._READ] += max(0, self.waiting - self.target)
 
     def close(self) -> None:
-        """Let go of the segment; who made it removes it."""
+        """Detach from the segment; its creator removes it."""
         del self._head, self._data
         self._segment.close()

@@ -1,4 +1,4 @@
-"""What is to be heard: talkers, where they stand, and what the listener's ears may be given."""
+"""Definition of a scene: talkers, their positions, and limits of the output level."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from numpy.typing import NDArray
 
 from earmark.kernels.errors import EarmarkError
 
-#: Ways to place talkers: measured head-related impulse responses, delay and level differences, left and right only.
+#: Spatialisation: measured head-related impulse responses, time and level differences, or left and right only.
 SPACES = ("hrtf", "itd_ild", "left_right")
-#: How sources begin that are no files: a channel of the sound input, an LSL stream.
+#: Prefixes of sources that are not files: a channel of the sound input, an LSL stream.
 LIVE = ("input:", "lsl:")
-#: dBFS that no output sample passes, whatever the configuration says; it can only be lowered.
+#: Maximum level of any output sample in dBFS, whatever the configuration; it can only be lowered.
 HARD_CEILING_DBFS = -1.0
 #: What may happen to the sound at a frame, see :class:`Applied`.
 Kind = Literal["start", "control", "stop", "lost"]
 
 
 class AudioError(EarmarkError):
-    """Raised when sound cannot be made or played as asked for."""
+    """Raised when sound cannot be made or played as requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Talker:
-    """One voice.
+    """One talker.
 
     Attributes
     ----------
     name : str
-        As it is called on screen.
+        Name on screen.
     source : str
         A sound file's path, with ``#2`` after it for its second channel; ``input:N`` for channel N (from 1) of the
         sound input, or ``lsl:NAME`` for the first channel of an LSL audio stream.
     azimuth : float
         Degrees to the right of straight ahead, -90 to 90.
     loop : bool
-        Whether a file begins anew at its end; otherwise silence follows.
+        Whether a file repeats at its end; otherwise silence follows.
     start_s : float
-        Where in a file to begin, s.
+        Start position in a file, s.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Talker:
 
     @property
     def is_live(self) -> bool:
-        """Whether the source is no file."""
+        """Whether the source is not a file."""
         return self.source.startswith(LIVE)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All talkers, and how they become two channels.
+    """All talkers, and how they are mixed to two channels.
 
     Attributes
     ----------
@@ -70,18 +70,17 @@ class Scene:
     space : str
         One of :data:`SPACES`.
     loudness_lufs : float or None
-        Loudness that every file talker is brought to (ITU-R BS.1770), LUFS; None leaves them as they are.
+        Integrated loudness of every file talker (ITU-R BS.1770), LUFS; None leaves files unchanged.
     ceiling_dbfs : float
-        Level cap, dBFS, -60 or more; at most :data:`HARD_CEILING_DBFS`.
+        Maximum level of the output, dBFS, -60 or more; at most :data:`HARD_CEILING_DBFS`.
     min_gain_db, max_gain_db : float
-        Bounds of a talker's gain, dB; whatever is asked for beyond them is clipped to them.
-        At least -120 and at most 24.
+        Bounds of a talker's gain, dB, to which requested gains are clipped. At least -120 and at most 24.
     lookahead_s : float
-        How far the limiter looks ahead, s; also the delay it adds.
+        Look-ahead of the limiter, s; it delays the output by as much.
     release_s : float
-        Time constant with which the limiter lets go, s.
+        Release time constant of the limiter, s.
     extra_latency_s : float
-        How much later than the driver of the sound output says a frame is heard, s; at most 2.
+        Latency in addition to what the driver of the sound output reports, s; at most 2.
     """
 
     talkers: tuple[Talker, ...]
@@ -97,7 +96,7 @@ class Scene:
     extra_latency_s: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be rendered, naming key, value and what is wanted."""
+        """Refuse invalid settings, naming key, value and what is needed."""
         lufs = self.loudness_lufs
         checks = (
             ("talkers", len(self.talkers), 1 <= len(self.talkers) <= 8, "1 to 8 of them"),
@@ -132,28 +131,28 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What the renderer is told; it takes effect at the beginning of the next buffer.
+    """Settings of the renderer; they take effect at the beginning of the next buffer.
 
     Attributes
     ----------
     gains_db : tuple of float
         Target gain per talker, dB.
     ramp_s : float
-        How long a change of gain takes, s.
+        Duration of a gain change, s.
     master_db : float
-        Gain of everything, dB; at most 0.
+        Master gain, dB; at most 0.
     mute : bool
-        Silence, by a ramp of its own that is always short.
+        Whether everything is silent; the fade is always short.
     azimuths : tuple of float
         Degrees to the right, per talker.
     seek_id : int
-        A change of it makes the file talkers jump to ``seek_s``.
+        A new value makes the file talkers jump to ``seek_s``.
     seek_s : tuple of float
-        Where to, per talker, s.
+        Target position of the jump per talker, s.
     trims_db : tuple of float
-        The operator's own gain per talker, dB, on top of ``gains_db``; at most 0.
+        The operator's trim per talker, dB, added to ``gains_db``; at most 0.
     mutes : tuple of bool
-        Talkers that the operator silences.
+        Talkers muted by the operator.
     """
 
     gains_db: tuple[float, ...]
@@ -169,19 +168,19 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """From which frame on a control was in force: with the scene, all that a re-rendering needs.
+    """A control and the frame from which it was in force: with the scene, all that a re-rendering needs.
 
     Attributes
     ----------
     frame : int
         Frame of the output, counted since the scene began.
     control : Control
-        As it was read.
+        The control.
     kind : str
         ``start`` (fade in from silence, filters empty, talkers at ``positions``), ``control``, ``stop`` (fade out) or
         ``lost`` (nothing was played from here to the next start).
     positions : tuple of int
-        At ``start``: frame of its file at which each talker is.
+        For ``start``: position of each talker in its file, in frames.
     """
 
     frame: int
@@ -192,7 +191,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A scene made ready by the parent: everything that takes time or libraries, so that a child starts at once.
+    """A scene prepared by the parent with everything that takes time or needs libraries, so that a child starts fast.
 
     Attributes
     ----------

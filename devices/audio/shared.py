@@ -1,4 +1,4 @@
-"""Talkers' samples in shared memory."""
+"""Prepared scenes in shared memory."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from earmark.devices.processes.shared_memory import Segment
 
 @dataclass(frozen=True, slots=True)
 class PreparedAt:
-    """Where a prepared scene lies in shared memory.
+    """Location of a prepared scene in shared memory.
 
     Attributes
     ----------
     name : str
-        Segment.
+        Segment name.
     scene : Scene
     n_frames : tuple of int
-        Frames of each talker; 0 for live ones.
+        Number of frames of each talker; 0 for live ones.
     hrir_shape : tuple of int
-        Azimuths, ears, taps.
+        Numbers of azimuths, ears, taps.
     """
 
     name: str
@@ -32,12 +32,12 @@ class PreparedAt:
 
 
 class SharedPrepared:
-    """A prepared scene in shared memory: who replaces a dead audio process need not read files again.
+    """A prepared scene in shared memory, so that a replaced audio process need not read files again.
 
     Parameters
     ----------
     prepared : Prepared or PreparedAt
-        What to put there, or where it lies.
+        Scene to store, or location of a stored one.
     """
 
     def __init__(self, prepared: Prepared | PreparedAt) -> None:
@@ -64,10 +64,10 @@ class SharedPrepared:
         for n in at.n_frames:
             pcm.append(segment.array(n, np.float32, offset) if n else None)
             offset += 4 * n
-        #: The scene, its arrays lying in shared memory.
+        #: The scene; its arrays are in shared memory.
         self.prepared = Prepared(at.scene, tuple(pcm), azimuths, hrir)
 
     def close(self) -> None:
-        """Let go of the segment; who made it removes it."""
+        """Detach from the segment; its creator removes it."""
         del self.prepared
         self._segment.close()

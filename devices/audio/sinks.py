@@ -1,4 +1,4 @@
-"""Where sound goes: a sound device, nowhere, or a file. All of them ask one function for one buffer after the other."""
+"""Sound outputs: a sound device, none, or a file. Each asks one function for one buffer after another."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from earmark.devices.audio.wav_file import WavFile
 
 #: Seconds within which an opened device must ask for its first buffer.
 OPEN_S = 3.0
-#: Rates that a device is asked for when it refuses the one wanted, Hz.
+#: Rates to try when a device refuses the requested one, Hz.
 RATES = (16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
-#: Most other devices that are tried when the wanted one is lost: some systems list dozens of names for one card.
+#: Maximum number of other devices to try when one is lost: some systems list dozens of names for one card.
 MAX_OTHERS = 4
-#: What PortAudio's error codes mean here.
+#: Meaning of PortAudio's error codes here.
 _BAD_CHANNELS, _BAD_RATE, _BAD_PAIR, _BUSY = -9998, -9997, -9993, -9985
 
 
 @dataclass(frozen=True, slots=True)
 class NullSink:
-    """Nowhere, by a clock of its own.
+    """No output; runs by a clock of its own.
 
     Attributes
     ----------
     realtime : bool
-        Keep pace with time, by absolute deadlines; otherwise as fast as can be, the clock running ahead.
+        Whether to keep pace with time, by absolute deadlines; otherwise run as fast as possible, with the clock ahead.
     n_frames : int or None
-        Frame at which to end; None goes on until it is stopped.
+        Frame at which to end; None runs until stopped.
     """
 
     realtime: bool = True
@@ -58,7 +58,7 @@ class FileSink:
     Attributes
     ----------
     path : Path
-        File to make; it must not exist.
+        File to create; it must not exist.
     realtime, n_frames
         As for :class:`NullSink`.
     """
@@ -99,16 +99,16 @@ def _by_the_clock(
 
 @dataclass(frozen=True, slots=True)
 class DeviceSink:
-    """A sound device, through PortAudio; with an input, if talkers speak into one.
+    """A sound device, through PortAudio; with an input if talkers use it.
 
     Attributes
     ----------
     device : str, int or None
-        Name, part of one, or number of the output; None is the system's default.
+        Name, part of a name, or number of the output; None for the system's default.
     input_device : str, int or None
-        The same of the input, for talkers from ``input:N``.
+        The same for the input, for talkers from ``input:N``.
     latency_s : float
-        Latency to ask for, s; drivers round it to what they can.
+        Requested latency, s; drivers round it.
     """
 
     device: str | int | None = None
@@ -124,7 +124,7 @@ class DeviceSink:
         Raises
         ------
         AudioError
-            If it cannot be opened, or ceases to play.
+            If the device cannot be opened, or stops playing.
         """
         sd = portaudio()
         began, ended = threading.Event(), threading.Event()
@@ -141,7 +141,7 @@ class DeviceSink:
             if not began.is_set():
                 play.real_time()
             ahead = times.outputBufferDacTime - times.currentTime
-            if not 0 < ahead < 5:  # some drivers do not say
+            if not 0 < ahead < 5:  # some drivers do not report it
                 ahead = stream_latency
             try:
                 out[:] = play.buffer(n, now + ahead, bool(flags.output_underflow))
@@ -149,7 +149,7 @@ class DeviceSink:
                 failure.append(error)
                 raise sd.CallbackAbort from error
             began.set()
-            if play.finished:  # some drivers drop what they have not played yet when they stop
+            if play.finished:  # some drivers drop unplayed buffers when they stop
                 silence_left -= n
                 if silence_left < 0:
                     raise sd.CallbackStop
@@ -229,7 +229,7 @@ def _accepts(sd: Any, device: str | int | None, rate: float) -> bool:
 
 
 def portaudio() -> Any:
-    """Return the module sounddevice.
+    """Return the module ``sounddevice``.
 
     Raises
     ------
@@ -244,7 +244,7 @@ def portaudio() -> Any:
 
 
 def other_outputs(wanted: DeviceSink, sfreq: float) -> list[DeviceSink]:
-    """Return the next best devices, the system's default first, that are not the wanted one."""
+    """Return the next best output devices, the system's default first, without the requested one."""
     sd = portaudio()
     found = [d for d in sd.query_devices() if d["max_output_channels"] >= 2]
     default = sd.default.device[1]

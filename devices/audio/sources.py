@@ -1,4 +1,4 @@
-"""Where talkers' samples come from."""
+"""Sources of the talkers' samples: memory, and live input."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from earmark.devices.audio.ramp import raised_cosine
 
-#: Length of the crossfade at a jump within a file, s.
+#: Duration of the crossfade at a jump within a file, s.
 SEEK_S = 0.005
-#: How quickly a live source fades when it runs dry, and when it comes back, s.
+#: Duration of the fade of a live source at an underrun, and after it, s.
 DRY_S = 0.003
 
 
@@ -24,36 +24,36 @@ class Source(Protocol):
 
     @property
     def position(self) -> int:
-        """Frame of its file that is read next."""
+        """Next frame of the file to be read."""
 
     def seek(self, frame: int) -> None:
-        """Jump to a frame of its file, without a click; a live source stays."""
+        """Jump to a frame of the file, without a click; no effect on a live source."""
 
 
 class PcmSource:
     """Samples held in memory.
 
-    A jump crossfades over 5 ms. One that is asked for during another waits for its end; of several, the last one is
-    taken.
+    A jump crossfades over 5 ms. A jump requested during another one waits for its end; of several, the last one
+    counts.
 
     Parameters
     ----------
     pcm : array, shape (n_frames,)
-        All of it, at least one sample.
+        All samples, at least one.
     sfreq : float
         Frames per second.
     loop : bool
-        Whether the first sample follows the last; otherwise silence does.
+        Whether the file repeats; otherwise silence follows.
     start : int
-        Frame to begin with.
+        First frame.
     """
 
     def __init__(self, pcm: NDArray[np.float32], sfreq: float, loop: bool = False, start: int = 0) -> None:
         self._pcm, self._loop = pcm, loop
         self._rise = raised_cosine(round(SEEK_S * sfreq))[1:]
         self._at = self._within(start)
-        self._old = 0  # where the fading reading is
-        self._faded = len(self._rise)  # frames of the crossfade that are done
+        self._old = 0  # read position of the part that fades out
+        self._faded = len(self._rise)  # frames of the crossfade done so far
         self._next: int | None = None
 
     def _within(self, frame: int) -> int:
@@ -61,11 +61,11 @@ class PcmSource:
 
     @property
     def position(self) -> int:
-        """Frame of the file that is read next, or to which a waiting jump will go."""
+        """Next frame of the file to be read, or the target of a waiting jump."""
         return self._at if self._next is None else self._next
 
     def seek(self, frame: int) -> None:
-        """Jump to a frame; beyond the end of what does not loop, to silence."""
+        """Jump to a frame; beyond the end of a file that does not loop, to silence."""
         self._next = self._within(frame)
         self._jump()
 
@@ -103,12 +103,12 @@ class PcmSource:
 
 
 class LiveSource:
-    """Samples as they come from elsewhere; where they do not come in time, silence.
+    """Samples that arrive live; silence where they do not arrive in time.
 
     Parameters
     ----------
     pull : callable
-        Given a number of frames, returns up to so many that are there, shape (n,); never waits.
+        Returns up to the given number of available samples, shape (n,); never waits.
     sfreq : float
         Frames per second.
     """
@@ -118,14 +118,14 @@ class LiveSource:
         self._rise = raised_cosine(round(DRY_S * sfreq))[1:]
         self._risen = 0
         self._last = 0.0
-        self._tail = np.zeros(0)  # how the last sample before a gap dies away
+        self._tail = np.zeros(0)  # fade-out of the last sample before a gap
         #: Frames read.
         self.position = 0
-        #: Frames that were missing, and times that the source ran dry after it had begun.
+        #: Missing frames, and number of underruns after the first sample.
         self.n_missing = self.n_dry = 0
 
     def seek(self, frame: int) -> None:
-        """Nothing to jump in."""
+        """Do nothing: a live source cannot jump."""
 
     def read(self, n_frames: int) -> NDArray[np.float32]:
         """Return the next samples, shape (n_frames,)."""

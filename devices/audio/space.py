@@ -1,4 +1,4 @@
-"""Talkers put in their places: one pair of impulse responses each, whatever the kind of space."""
+"""Place talkers in space: one pair of impulse responses per talker, for every kind of space."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from earmark.devices.audio.ramp import raised_cosine
 from earmark.devices.audio.scene import Prepared
 
-#: Length of the crossfade from one place to another, s.
+#: Duration of the crossfade from one position to another, s.
 MOVE_S = 0.03
 #: Head radius in m and speed of sound in m/s.
 _RADIUS, _SOUND = 0.0875, 343.0
-#: Frames on either side of a fractional delay's centre.
+#: Taps on either side of the centre of a fractional delay.
 _SINC_HALF = 16
 
 
 def directions(prepared: Prepared) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return impulse responses of the scene's space.
+    """Return the impulse responses of the scene's space.
 
     Returns
     -------
@@ -36,9 +36,9 @@ def directions(prepared: Prepared) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 
 def spherical_head(azimuths: NDArray[np.float64], sfreq: float) -> NDArray[np.float64]:
-    """Delays and level differences of a rigid sphere with ears at its sides, shape (n_azimuths, 2, n_taps).
+    """Time and level differences of a rigid sphere with ears at its sides, shape (n_azimuths, 2, n_taps).
 
-    The difference in time is Woodworth's, [1]_; the head shadow is the filter with one pole and one zero of [2]_. The
+    The time difference is Woodworth's, [1]_; the head shadow is the filter with one pole and one zero of [2]_. The
     gain straight ahead is 1 between 0.5 and 4 kHz.
 
     References
@@ -47,9 +47,9 @@ def spherical_head(azimuths: NDArray[np.float64], sfreq: float) -> NDArray[np.fl
     .. [2] Brown & Duda 1998, IEEE Trans. Speech Audio Process. 6(5), doi:10.1109/89.709673, eq. 2 and 3.
     """
     angle = np.deg2rad(azimuths)
-    itd = _RADIUS / _SOUND * (angle + np.sin(angle)) * sfreq  # frames by which the left ear is later
-    n_taps = 2 * _SINC_HALF + round(0.0025 * sfreq)  # the shadow dies away with a time constant of 0.13 ms
-    centre = _SINC_HALF + np.stack([itd, -itd], axis=1)[:, :, None].clip(0)  # the near ear hears at once
+    itd = _RADIUS / _SOUND * (angle + np.sin(angle)) * sfreq  # delay of the left ear in frames
+    n_taps = 2 * _SINC_HALF + round(0.0025 * sfreq)  # the shadow decays with a time constant of 0.13 ms
+    centre = _SINC_HALF + np.stack([itd, -itd], axis=1)[:, :, None].clip(0)  # no delay at the near ear
     at = np.arange(n_taps) - centre
     delayed = np.sinc(at) * np.where(np.abs(at) < _SINC_HALF, 0.5 + 0.5 * np.cos(np.pi * at / _SINC_HALF), 0.0)
     # Angle between source and ear axis, left and right; the shadow is deepest at 150 degrees.
@@ -80,18 +80,18 @@ def nearest(azimuths: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArr
 
 
 class Space:
-    """Convolves each talker with the responses of the nearest direction, and sums.
+    """Convolve each talker with the responses of the nearest direction, and sum.
 
-    Overlap and save with transforms of a fixed length: one forward transform per talker, products summed over
-    talkers, one transform back per ear. When talkers move, both places are computed for 30 ms and crossfaded; a move
-    asked for meanwhile waits for the end, and of several the last one is taken.
+    Overlap-save with transforms of a fixed length: one forward transform per talker, products summed over talkers, one
+    inverse transform per ear. When talkers move, both positions are computed for 30 ms and crossfaded; a move
+    requested meanwhile waits for the end, and of several the last one counts.
 
     Parameters
     ----------
     prepared : Prepared
-        With the impulse responses.
+        Scene with the impulse responses.
     azimuths : array, shape (n_talkers,)
-        Where they stand at first.
+        Initial azimuths.
     """
 
     def __init__(self, prepared: Prepared, azimuths: NDArray[np.float64]) -> None:
@@ -108,7 +108,7 @@ class Space:
         self._old = self._new = self._spectra[self._now]
 
     def place(self, azimuths: NDArray[np.float64], at_once: bool = False) -> None:
-        """Move talkers to finite azimuths, shape (n_talkers,); at once, where there is nothing to fade from."""
+        """Move talkers to finite azimuths, shape (n_talkers,); without a crossfade if ``at_once``."""
         self._wanted = nearest(self._azimuths, azimuths)
         self._move()
         if at_once:
@@ -128,7 +128,7 @@ class Space:
             left = len(self._rise) - self._moved
             n = min(n_frames - done, self._room, left or n_frames)
             self._x[:, self._n_past : self._n_past + n] = x[:, done : done + n]
-            spectrum = np.fft.rfft(self._x)[:, None]  # what lies behind the new frames wraps to before them
+            spectrum = np.fft.rfft(self._x)[:, None]  # samples after the new frames wrap to before them
             y = self._ears(spectrum * self._new, n)
             if left:
                 rise = self._rise[self._moved : self._moved + n]

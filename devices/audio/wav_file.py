@@ -1,4 +1,4 @@
-"""A sound file that can be opened at any instant while it is written."""
+"""Write a sound file that can be opened at any time while it is written."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from earmark.devices.audio.scene import AudioError
 
 #: Bytes before the samples.
 _HEADER = 80
-#: Seconds between updates of the length in the header: what a reader misses at most.
+#: Seconds between updates of the length in the header: the maximum that a reader misses.
 _SYNC_S = 0.5
 
 
 class WavFile:
-    """Stereo WAV of 32-bit floats, whose frame ``n`` is frame ``n`` of the output; RF64 beyond 4 GiB (EBU Tech 3306).
+    """Stereo WAV of 32-bit floats; frame ``n`` of the file is output frame ``n``; RF64 beyond 4 GiB (EBU Tech 3306).
 
-    libsndfile writes the length only when a file is closed, so that what a killed process leaves seems empty.
+    libsndfile writes the length only on close, so the file of a killed process would appear empty.
 
     Parameters
     ----------
     path : Path
-        File; it must not exist yet, unless writing goes on.
+        File; it must not exist yet, unless ``go_on``.
     sfreq : float
         Frames per second.
     go_on : bool
@@ -33,7 +33,7 @@ class WavFile:
     Raises
     ------
     AudioError
-        If it cannot be written.
+        If the file cannot be written.
     """
 
     def __init__(self, path: Path, sfreq: float, go_on: bool = False) -> None:
@@ -55,7 +55,7 @@ class WavFile:
         return AudioError(f"cannot write {self._path}: {error.strerror}")
 
     def write(self, frame: int, samples: NDArray[np.float32]) -> None:
-        """Write samples, shape (n_frames, 2), at a frame; what was never written is silence."""
+        """Write samples, shape (n_frames, 2), at a frame; frames never written are silent."""
         try:
             self._file.seek(_HEADER + 8 * frame)
             self._file.write(samples.astype("<f4").tobytes())

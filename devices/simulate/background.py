@@ -1,4 +1,4 @@
-"""What a simulated amplifier records besides the brain's answer to speech."""
+"""Simulate everything an amplifier records besides the brain's response to speech."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from scipy.signal import butter, iirpeak, sosfreqz, tf2sos
 from earmark.devices.simulate.electrodes import Electrodes
 from earmark.kernels.block_filter import BlockFilter
 
-#: Band in Hz over which the size of the background is stated.
+#: Band in Hz over which the amplitude of the background is stated.
 STATED_HZ = (1.0, 40.0)
-_KNEE_HZ = 0.1  # the 1/f spectrum levels off below
+_KNEE_HZ = 0.1  # the 1/f spectrum is flat below
 _ALPHA_HZ, _ALPHA_Q = 10.0, 8.0  # 1.3 Hz wide, so that it waxes and wanes about once a second
 _DRIFT_HZ = 0.005
 _BLINK_S = 0.3
@@ -23,22 +23,22 @@ _WARM_UP_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class BackgroundConfig:
-    """Sizes of everything that is not a response.
+    """Amplitudes of everything that is not a response.
 
     Attributes
     ----------
     brain_uv : float
-        RMS in µV, 1 to 40 Hz, average over channels, of the background with a 1/f spectrum that neighbours share.
+        RMS in µV, 1 to 40 Hz, average over channels, of a 1/f background that is correlated between neighbours.
     sensor_uv : float
-        RMS in µV of white noise of each channel's own, over the whole band.
+        RMS in µV of independent white noise per channel, over the whole band.
     alpha_uv : float
-        RMS in µV where it is largest.
+        RMS in µV of the alpha rhythm in the channel where it is largest.
     blink_uv : float
-        Mean peak in µV where it is largest; one comes every 2 to 6 s.
+        Mean peak in µV of blinks in the channel where it is largest; a blink occurs every 2 to 6 s.
     line_hz, line_uv : float
-        Mains frequency, and the amplitude of an average channel.
+        Mains frequency, and its mean amplitude over channels.
     offset_uv, drift_uv : float
-        Standard deviation of the electrodes' constant offset, and of its slow wandering.
+        Standard deviation of the electrodes' constant offset, and of its slow drift.
     pops_per_min : float
         Steps of single electrodes by 50 to 300 µV that decay within seconds.
     """
@@ -66,7 +66,7 @@ class Background:
     hop : int
         Samples per call of :meth:`next`.
     rng : Generator
-        Of this object alone.
+        Random numbers for this object alone.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Background:
             self._rhythms()
 
     def next(self) -> NDArray[np.float64]:
-        """One more hop in µV, shape (hop, n_channels)."""
+        """Return the next hop in µV, shape (hop, n_channels)."""
         seconds = (self._at + np.arange(self._hop)) / self._sfreq
         self._at += self._hop
         x = self._rhythms()
@@ -114,7 +114,7 @@ class Background:
         return x
 
     def _wander(self) -> NDArray[np.float64]:
-        """Offset of each electrode: from one end of the hop to the other of a slow random walk that comes back."""
+        """Offset of each electrode, interpolated over the hop between steps of a slow mean-reverting random walk."""
         keep = np.exp(-2 * np.pi * _DRIFT_HZ * self._hop / self._sfreq)
         step = np.sqrt(1 - keep**2) * self._config.drift_uv
         before, self._drift = self._drift, keep * self._drift + step * self._rng.normal(size=self._n)
@@ -148,13 +148,13 @@ class Background:
 
 
 def band_noise(low_hz: float, high_hz: float, sfreq: float) -> tuple[NDArray[np.float64], float]:
-    """Filter that makes white noise of variance 1 into noise of a band, and the RMS of what comes out."""
+    """Return a filter that makes band noise from white noise of variance 1, and the RMS of its output."""
     sos = butter(2, (low_hz, high_hz), "bandpass", fs=sfreq, output="sos")
     return sos, _gain(sos, sfreq, (0.0, sfreq / 2))
 
 
 def _pink_sos(sfreq: float) -> NDArray[np.float64]:
-    """Poles and zeros in turn, an octave apart, which makes power fall as 1/f."""
+    """Poles and zeros that alternate, an octave apart, so that power falls as 1/f."""
     poles_hz = _KNEE_HZ * 4.0 ** np.arange(np.ceil(np.log(sfreq / 2 / _KNEE_HZ) / np.log(4.0)))
     poles, zeros = np.exp(-2 * np.pi * poles_hz / sfreq), np.exp(-4 * np.pi * poles_hz / sfreq)
     none, one = np.zeros_like(poles), np.ones_like(poles)
@@ -167,7 +167,7 @@ def _alpha_sos(sfreq: float) -> NDArray[np.float64]:
 
 
 def _gain(sos: NDArray[np.float64], sfreq: float, band_hz: tuple[float, float]) -> float:
-    """RMS of what a filter makes of white noise of variance 1, within a band."""
+    """RMS within a band of the output of a filter for white noise of variance 1."""
     hz, response = sosfreqz(sos, 1 << 15, fs=sfreq)
     inside = (hz >= band_hz[0]) & (hz <= band_hz[1])
     return float(np.sqrt(np.sum(np.abs(response[inside]) ** 2) / len(hz)))

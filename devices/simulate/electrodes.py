@@ -1,4 +1,4 @@
-"""Where a simulated listener's electrodes are, and what each of them sees of the sources inside."""
+"""Positions of a simulated listener's electrodes, and the weight of each source in each of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: The cap that scalp electrodes are taken from.
+#: The cap from which scalp electrodes are taken.
 MONTAGE = "biosemi64"
 #: Depth electrodes in the left temporal lobe: name, entry point and target in metres, head coordinates.
 SHAFTS = (
@@ -17,15 +17,15 @@ SHAFTS = (
     ("LP", (-0.067, -0.035, 0.050), (-0.024, -0.030, 0.034)),  # posterior temporal to hippocampus
 )
 CONTACTS = 12  # per shaft
-_OWN = 0.02  # share of the background that an electrode has to itself
-_BLUR = 1.4  # the skull smears potentials; here electrodes are that much further away, in radii of the head
+_OWN = 0.02  # share of the background that is independent in each electrode
+_BLUR = 1.4  # the skull blurs potentials: electrodes are moved outwards by this factor, in radii of the head
 _AUDITORY = (-0.052, -0.012, 0.043)  # where the shafts' response is largest, metres
-_REACH = 0.012  # metres over which it falls off
+_REACH = 0.012  # metres over which it decreases
 
 
 @dataclass(frozen=True, slots=True)
 class Electrodes:
-    """Channels, and the weight with which each takes up each source.
+    """Channels, and the weight of each source in each channel.
 
     Attributes
     ----------
@@ -35,15 +35,15 @@ class Electrodes:
     positions : array, shape (n_channels, 3)
         Metres, head coordinates.
     response : array, shape (n_channels, 3)
-        P1, N1 and P2; the largest weight of each is 1 in magnitude. Signs of the waves are in the waveforms.
+        Weights of P1, N1 and P2; the largest of each is 1 in magnitude. The signs of the waves are in the waveforms.
     high_gamma : array, shape (n_channels,)
-        How much of the high-gamma response is seen, 0 to 1; all 0 on the scalp.
+        Weight of the high-gamma response, 0 to 1; all 0 on the scalp.
     alpha : array, shape (n_channels, 2)
-        Two occipital sources; all 0 inside the temporal lobe.
+        Weights of two occipital sources; all 0 inside the temporal lobe.
     blink : array, shape (n_channels,)
-        All 0 inside the head.
+        Weight of blinks; all 0 inside the head.
     mixing : array, shape (n_channels, n_sources)
-        Background that neighbours share: what each channel sees of independent noises. Variance 1 on average.
+        Weights of independent noise sources, which make the background correlated between neighbours. Mean variance 1.
     """
 
     ch_names: tuple[str, ...]
@@ -57,14 +57,14 @@ class Electrodes:
 
 
 def scalp_names() -> tuple[str, ...]:
-    """Names of all electrodes of the cap."""
+    """Return the names of all electrodes of the cap."""
     import mne
 
     return tuple(mne.channels.make_standard_montage(MONTAGE).ch_names)
 
 
 def scalp(ch_names: Sequence[str]) -> Electrodes:
-    """Electrodes of a cap.
+    """Return electrodes of a cap.
 
     Sources are current dipoles in an unbounded conductor: two of auditory cortex, mirror images of each other, that
     point to the top of the forehead, so that the vertex and the mastoids see opposite signs; two of occipital cortex;
@@ -73,12 +73,12 @@ def scalp(ch_names: Sequence[str]) -> Electrodes:
     Parameters
     ----------
     ch_names : sequence of str
-        Some of the cap's electrodes.
+        Electrodes of the cap to use.
 
     Raises
     ------
     ValueError
-        If the cap has no electrode of that name, or one is asked for twice.
+        If the cap has no electrode of a name, or a name is repeated.
     """
     import mne
 
@@ -96,7 +96,7 @@ def scalp(ch_names: Sequence[str]) -> Electrodes:
     ]
     alpha = [_dipole(unit, (side * 0.25, -0.7, 0.1), (side * 0.2, -1.0, 0.3)) for side in (-1, 1)]
     eyes = _dipole(unit, (0.3, 1.0, -0.2), (0.0, 1.0, 0.4)) + _dipole(unit, (-0.3, 1.0, -0.2), (0.0, 1.0, 0.4))
-    rng = np.random.default_rng(0)  # always the same head: a seed is another session, not another person
+    rng = np.random.default_rng(0)  # always the same head: another seed is another session, not another person
     ways = rng.normal(size=(300, 3))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
     ways[:, 2] = np.maximum(ways[:, 2], -0.3)  # no brain below the ears
@@ -121,17 +121,17 @@ def scalp(ch_names: Sequence[str]) -> Electrodes:
 
 
 def shafts(ch_names: Sequence[str] | None = None) -> Electrodes:
-    """Depth electrodes of a patient, 36 contacts of which those in auditory cortex respond.
+    """Return depth electrodes of a patient: 36 contacts, of which those in auditory cortex respond.
 
     Parameters
     ----------
     ch_names : sequence of str or None
-        Some of the contacts; None takes all.
+        Contacts to use; None for all.
 
     Raises
     ------
     ValueError
-        If there is no contact of that name, or one is asked for twice.
+        If there is no contact of a name, or a name is repeated.
     """
     steps = np.linspace(0.0, 1.0, CONTACTS)[:, None]
     places = np.concatenate([(1 - steps) * np.array(entry) + steps * np.array(target) for _, entry, target in SHAFTS])
@@ -155,12 +155,12 @@ def shafts(ch_names: Sequence[str] | None = None) -> Electrodes:
 def _pick(wanted: Sequence[str], there: Sequence[str], where: str) -> list[int]:
     wrong = sorted({name for name in wanted if name not in there or list(wanted).count(name) > 1})
     if wrong:
-        raise ValueError(f"ch_names has {', '.join(wrong)}, but must be different ones of {where}")
+        raise ValueError(f"ch_names has {', '.join(wrong)}, but must be distinct names of {where}")
     return [there.index(name) for name in wanted]
 
 
 def _sphere(places: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Centre and radius of the sphere that fits best."""
+    """Return centre and radius of the best-fitting sphere."""
     left = np.column_stack([2 * places, np.ones(len(places))])
     *centre, rest = np.linalg.lstsq(left, np.sum(places**2, axis=1), rcond=None)[0]
     return np.array(centre), float(np.sqrt(rest + np.sum(np.square(centre))))
@@ -169,7 +169,7 @@ def _sphere(places: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
 def _dipole(
     unit: NDArray[np.float64], place: Sequence[float] | NDArray[np.float64], moment: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Potential of a current dipole seen from points on the unit sphere, against their average."""
+    """Potential of a current dipole at points on the unit sphere, relative to their average."""
     away = _BLUR * unit - np.asarray(place)
     potential = away @ np.asarray(moment) / np.linalg.norm(away, axis=1) ** 3
     against_average: NDArray[np.float64] = potential - potential.mean()

@@ -1,4 +1,4 @@
-"""A simulated listener: hears the envelopes of talkers, attends to one, and answers with EEG. Nobody was recorded."""
+"""Simulate a listener who hears the envelopes of talkers, attends to one, and responds with EEG. No human data."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from earmark.devices.simulate.electrodes import Electrodes, scalp, scalp_names, 
 from earmark.kernels.block_filter import BlockFilter
 from earmark.pipeline.stream import StreamSpec
 
-#: Waves of the response to sound: latency and half-width in seconds, and peak relative to N1. Outside, they are zero.
+#: Waves of the response to sound: latency and half-width in seconds, and peak relative to N1; zero outside.
 WAVES = {"P1": (0.050, 0.030, 0.5), "N1": (0.100, 0.045, -1.0), "P2": (0.180, 0.070, 0.8)}
-#: High-gamma activity follows sound like this, with an area of 1.
+#: Kernel of the high-gamma response to sound, with an area of 1.
 HIGH_GAMMA_WAVE = (0.110, 0.090)
 HIGH_GAMMA_HZ = (70.0, 150.0)
-#: No response comes sooner than this after its sound: 20 ms. Signals are made in hops no longer than that, so what is
-#: heard up to an instant is enough to make the signal up to there, however calls are timed.
+#: Minimum delay of a response after its sound: 20 ms. Signals are made in hops no longer than that, so that the sound
+#: up to an instant determines the signal up to there, whatever the timing of calls.
 ONSET_S = 0.020
-#: The listener adapts to loudness, over some ten seconds.
+#: Time constant in seconds with which the listener adapts to loudness.
 ADAPT_S = 10.0
-#: Loudest instant that is heard, relative to the mean.
+#: Maximum loudness that is heard, relative to the mean.
 LOUDEST = 5.0
-#: How slowly the mind wanders from the talker and back, in seconds.
+#: Time constant in seconds with which attention drifts from the talker and back.
 WANDER_S = 60.0
 _RESPONSE_ENDS_S = max(peak + width for peak, width, _ in WAVES.values())
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerConfig:
-    """A listener and an amplifier.
+    """Parameters of a listener and an amplifier.
 
     Attributes
     ----------
@@ -39,25 +39,25 @@ class ListenerConfig:
         ``eeg``: electrodes of a 64-channel cap. ``seeg``: three depth electrodes in the left temporal lobe, 36
         contacts, that also show high-gamma activity.
     ch_names : tuple of str or None
-        Which of the electrodes; None takes all.
+        Electrodes to use; None for all.
     sfreq : float
-        What the amplifier believes its rate to be, in Hz.
+        Nominal rate of the amplifier in Hz.
     clock_ppm : float
-        By how many millionths its clock runs fast.
+        Deviation of the amplifier's clock in parts per million; positive is fast.
     response_uv : float
-        Size of the response to the attended talker: what N1 alone reaches in µV, where it is largest, after 0.1 s of
-        sound of average loudness amid silence.
+        Amplitude of the response to the attended talker: the peak of N1 alone in µV, in the channel where it is
+        largest, for 0.1 s of sound of average loudness between silences.
     ignored : float
-        The response to any other talker, relative to that.
+        Response to any other talker, relative to that.
     wandering : float
-        Relative standard deviation of what attention adds, over minutes. It is why accuracy grows more slowly with
-        the decision window than if windows were independent.
+        Relative standard deviation of the effect of attention, over minutes. It makes accuracy grow more slowly with
+        the decision window than with independent windows.
     high_gamma_uv, high_gamma_depth : float
-        RMS in µV of high-gamma activity of every contact, and how much of it follows the speech where that is most.
+        RMS in µV of high-gamma activity of every contact, and the share of it that follows speech in the best contact.
     react_s, shift_s : float
-        Seconds until attention begins to move after a cue, and how long it takes to get there: 1.5 s together.
+        Seconds from a cue until attention begins to move, and seconds that the move takes: 1.5 s together.
     background : BackgroundConfig
-        All that is not a response.
+        Everything that is not a response.
     """
 
     ch_type: str = "eeg"
@@ -76,10 +76,10 @@ class ListenerConfig:
 
 _INSIDE = BackgroundConfig(brain_uv=15.0, sensor_uv=1.0, alpha_uv=0.0, blink_uv=0.0, line_uv=4.0, pops_per_min=0.1)
 
-#: Percent right of two talkers, measured by ``python -m benchmarks.listeners`` on sessions of 9 minutes of the speech
-#: that ships with the program, by linear decoders (inside the head with one penalty): trained on all but two minutes of
-#: a session and tested on these, or trained on one minute, 6 trials of 10 s, and tested on all 9. Windows do not
-#: overlap. Standard errors of typical, sessions being unlike: 1.3, 1.5, 1.9, 2.8, 3.1, 4.0, 3.6. Published: 58, 67, 73,
+#: Percent correct with two talkers, measured by ``python -m benchmarks.listeners`` on sessions of 9 minutes of the
+#: speech that ships with the program, with linear decoders (inside the head with one penalty): trained on all but two
+#: minutes of a session and tested on these, or trained on one minute, 6 trials of 10 s, and tested on all 9. Windows do
+#: not overlap. Standard errors for typical, over sessions: 1.3, 1.5, 1.9, 2.8, 3.1, 4.0, 3.6. Published: 58, 67, 73,
 #: 79, 89 % at 1, 5, 10, 20, 60 s on the scalp, 71 and 84 to 89 % at 1 and 4 s inside.
 #:
 #: =======  ========  ==========  =====  =====  =====  =====  =====  =====  =====  ==============
@@ -95,8 +95,8 @@ _INSIDE = BackgroundConfig(brain_uv=15.0, sensor_uv=1.0, alpha_uv=0.0, blink_uv=
 #: ieeg            2  minute      64.5   67.8   75.8   80.1   88.5   95.8   100              1038
 #: =======  ========  ==========  =====  =====  =====  =====  =====  =====  =====  ==============
 #:
-#: Easy is made for a demonstration of two minutes, one of training and one of loop: 60 of 60 reached the chance
-#: limit, 96 % of windows of 2 s being right.
+#: Easy is meant for a demonstration of two minutes, one of training and one of closed loop: 60 of 60 sessions reached
+#: the chance limit, with 96 % of the 2 s windows correct.
 PRESETS = {
     "easy": ListenerConfig(response_uv=5.5, wandering=0.1),
     "typical": ListenerConfig(),
@@ -114,23 +114,23 @@ PRESETS = {
 
 
 class Listener:
-    """Makes EEG of a listener, sample after sample, from what the talkers say and who is attended.
+    """Generate the EEG of a listener sample by sample, from the talkers' envelopes and cues of attention.
 
-    The signal up to an instant depends on nothing that happens later. It is the same, to the bit, for a seed and the
-    same events, however these and the samples are divided among calls, as long as every call of :meth:`hear` and
-    :meth:`attend` comes before the samples of that instant are made. What is heard too late for that is answered
-    from then on only, and where no envelope comes, no response does.
+    The signal up to an instant does not depend on anything later. For the same seed and events it is bit-identical,
+    however events and samples are divided among calls, as long as every call of :meth:`hear` and :meth:`attend` comes
+    before the samples of that instant are made. Sound that is heard too late evokes only the later part of its
+    response, and where no envelope is given there is no response.
 
     Parameters
     ----------
     config : ListenerConfig
-        Such as one of :data:`PRESETS`.
+        For example one of :data:`PRESETS`.
     n_talkers : int
-        How many may speak.
+        Number of talkers.
     seed : int
-        Of all noise.
+        Seed of all noise.
     start : float
-        LSL time of the first sample, s.
+        LSL time of the first sample in seconds.
 
     Raises
     ------
@@ -146,7 +146,7 @@ class Listener:
         )
         self.electrodes = _electrodes(config)
         self.hop = max(1, int(ONSET_S * config.sfreq))
-        #: LSL seconds from one sample to the next.
+        #: LSL seconds per sample.
         self.period = 1 / (config.sfreq * (1 + config.clock_ppm * 1e-6))
         self._background = Background(config.background, self.electrodes, config.sfreq, self.hop, background)
         self._attention = _Attention(config, n_talkers, self.hop * self.period, wandering)
@@ -154,12 +154,12 @@ class Listener:
         self._high_gamma = _HighGamma(config, self.electrodes, self.hop, high_gamma) if config.high_gamma_uv else None
         peaks = np.array([peak for _, _, peak in WAVES.values()])
         self._field = config.response_uv / WAVES["N1"][1] * peaks[:, None] * self.electrodes.response.T
-        self._made = 0  # samples so far, whole hops
+        self._made = 0  # samples made so far, in whole hops
         self._left = np.empty((0, len(self.electrodes.ch_names)), dtype=np.float32)
 
     @property
     def spec(self) -> StreamSpec:
-        """The stream that an amplifier would send."""
+        """Spec of the stream that the simulated amplifier sends."""
         e = self.electrodes
         n = len(e.ch_names)
         positions = tuple((float(x), float(y), float(z)) for x, y, z in e.positions)
@@ -167,37 +167,37 @@ class Listener:
 
     @property
     def n_samples(self) -> int:
-        """Samples given so far."""
+        """Samples returned so far."""
         return self._made - len(self._left)
 
     def time(self, index: float) -> float:
-        """LSL time of a sample."""
+        """Return the LSL time of a sample."""
         return self.start + index * self.period
 
     def hear(self, times: ArrayLike, envelopes: ArrayLike) -> None:
-        """Take in what the talkers say.
+        """Add sound that the listener hears.
 
         Parameters
         ----------
         times : array, shape (n_samples,)
-            LSL time of each sample, rising from call to call, s.
+            LSL time of each sample in seconds, increasing across calls.
         envelopes : array, shape (n_talkers, n_samples)
-            Cochlear envelope of each talker, of any scale: the listener adapts to it. What filters have taken below
-            0 is silence. The rate may be anything from 30 Hz; samples more than 50 ms apart are not one sound.
+            Cochlear envelope of each talker, in any unit: the listener adapts to it. Values below 0, which filters may
+            cause, count as silence. The rate must be at least 30 Hz; samples more than 50 ms apart are separate sounds.
 
         Raises
         ------
         ValueError
-            If shapes do not fit, times do not rise, or anything is not finite.
+            If shapes do not fit, times do not increase, or a value is not finite.
         """
         self._ears.hear(np.asarray(times, dtype=np.float64), np.asarray(envelopes, dtype=np.float64))
 
     def attend(self, talker: int | None, time: float) -> None:
-        """Be cued at an instant, in LSL seconds, to attend to a talker, or to none; times rise from call to call."""
+        """Cue the listener at an LSL time to attend to a talker, or to none; times increase across calls."""
         self._attention.cue(talker, time)
 
     def listen(self, n_samples: int) -> NDArray[np.float32]:
-        """Go on for so many samples; returns µV, shape (n_samples, n_channels)."""
+        """Generate the next ``n_samples`` samples; return µV, shape (n_samples, n_channels)."""
         parts, n = [self._left], len(self._left)
         while n < n_samples:
             parts.append(self._hop())
@@ -239,7 +239,7 @@ def _electrodes(config: ListenerConfig) -> Electrodes:
 
 
 class _Ears:
-    """Remembers as much of the envelopes as responses last, at constant loudness."""
+    """Keep as much of the envelopes as responses last, normalised in loudness."""
 
     def __init__(self, n_talkers: int) -> None:
         self._times, self._heard = np.empty(0), np.empty((0, n_talkers))
@@ -257,13 +257,13 @@ class _Ears:
             raise ValueError(f"times of envelopes must rise, from {self._last:g} s on")
         if not len(times):
             return
-        # Each sample stands for the time since the one before, or for 1/64 s if nothing came before it.
+        # Each sample represents the time since the previous one, or 1/64 s if it is the first of a sound.
         lasts = np.diff(times, prepend=self._last)
         lasts[lasts > 0.05] = 1 / 64
         self._last = float(times[-1])
         heard = np.empty((len(times), n_talkers))
         for i, (row, seconds) in enumerate(zip(np.maximum(envelopes, 0.0).T, lasts, strict=True)):
-            keep = np.where(row > 0, np.exp(-seconds / ADAPT_S), 1.0)  # silence of a talker is nothing to adapt to
+            keep = np.where(row > 0, np.exp(-seconds / ADAPT_S), 1.0)  # a silent talker causes no adaptation
             self._sum = keep * self._sum + (1 - keep) * row
             self._weight = keep * self._weight + (1 - keep)
             level = self._sum / np.maximum(self._weight, 1e-12)
@@ -272,11 +272,11 @@ class _Ears:
         self._heard = np.concatenate([self._heard, heard])
 
     def respond(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Each wave of the response to each talker, as if it were attended: shape (n_waves, n_samples, n_talkers)."""
+        """Return each wave of the response to each talker as if attended, shape (n_waves, n_samples, n_talkers)."""
         first, stop = np.searchsorted(self._times, [times[0] - _RESPONSE_ENDS_S, times[-1] - ONSET_S])
         lags = times[:, None] - self._times[first:stop]
         heard = self._heard[first:stop]
-        # What is past is forgotten; views, so that this costs nothing.
+        # Drop what is past; views, so that this costs nothing.
         self._times, self._heard = self._times[first:], self._heard[first:]
         shapes = np.stack([_hump(lags, peak, width) for peak, width in self._shapes])
         response: NDArray[np.float64] = shapes @ heard
@@ -292,13 +292,13 @@ def _hump(lags: NDArray[np.float64], peak: float, width: float) -> NDArray[np.fl
 
 
 class _Attention:
-    """To whom attention goes, and how much more that talker's response weighs."""
+    """Track which talker is attended, and how much larger that talker's response is."""
 
     def __init__(self, config: ListenerConfig, n_talkers: int, hop_s: float, rng: np.random.Generator) -> None:
         self._config, self._rng = config, rng
         self._keep = float(np.exp(-hop_s / WANDER_S))
         self._mind = float(rng.normal())
-        self._cues: list[tuple[float, NDArray[np.float64]]] = []  # when attention will begin to move, and where to
+        self._cues: list[tuple[float, NDArray[np.float64]]] = []  # when attention begins to move, and its target
         self._last = -np.inf
         self._moved, self._from, self._to = -np.inf, np.zeros(n_talkers), np.zeros(n_talkers)
 
@@ -314,7 +314,7 @@ class _Attention:
         self._cues.append((time + self._config.react_s, share))
 
     def gains(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weight of each talker's response at each time, shape (n_samples, n_talkers)."""
+        """Return the weight of each talker's response at each time, shape (n_samples, n_talkers)."""
         shares = self._share(times)
         while self._cues and self._cues[0][0] <= times[-1]:
             at, share = self._cues.pop(0)
@@ -333,7 +333,7 @@ class _Attention:
 
 
 class _HighGamma:
-    """Activity of populations near a contact, louder when they are driven."""
+    """High-gamma activity of neural populations near a contact, which grows with their drive."""
 
     def __init__(self, config: ListenerConfig, electrodes: Electrodes, hop: int, rng: np.random.Generator) -> None:
         sos, rms = band_noise(*HIGH_GAMMA_HZ, config.sfreq)

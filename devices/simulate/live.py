@@ -1,4 +1,4 @@
-"""A simulated listener at work: hears envelopes from LSL as they come, and sends EEG to LSL."""
+"""Run a simulated listener live: receive envelopes from LSL, and send EEG to LSL."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from earmark.pipeline.stream import Block, ClockMap, Marker
 
 log = logging.getLogger(__name__)
 
-#: A cue to attend to a talker, or with no name to nobody: ``attend:NAME``, as runs have it, or ``attend NAME``.
+#: A cue to attend to a talker, or with an empty name to none: ``attend:NAME``, as in runs, or ``attend NAME``.
 CUE = re.compile(r"attend[: ](.*)", re.DOTALL)
-#: Seconds that the outlet stays after the last sample, for liblsl to send what it holds.
+#: Seconds that the outlet stays open after the last sample, so that liblsl can send its buffer.
 _LINGER_S = 0.2
-#: Seconds that one search for a stream takes, hence the longest wait for the end of this.
+#: Duration of one search for a stream in seconds, and therefore the longest wait until threads end.
 _SEARCH_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
-    """A simulated listener and the streams around it.
+    """A simulated listener and its streams.
 
     Attributes
     ----------
     talkers : tuple of str
-        Who may be heard: channels of the stream of envelopes.
+        Names of the talkers: channels of the envelope stream.
     envelopes : str
-        Name of that stream. It is looked for until it comes, and again when it goes; without it there is EEG, but no
+        Name of that stream. The listener searches for it, also after it was lost; without it there is EEG, but no
         response.
     cues : str
-        Name of a stream of markers, ``attend:NAME``; empty for none.
+        Name of a marker stream with ``attend:NAME``; empty for none.
     script : tuple of (float, str)
-        When to attend to whom, in seconds from the first sample; ``""`` is nobody.
+        Times in seconds from the first sample, and the talker to attend to from then on; ``""`` is none.
     name, source_id : str
-        Of the stream of EEG.
+        Name and identity of the EEG stream.
     listener : ListenerConfig
     seed : int
     delivery_s : float
-        Seconds after their instant that samples are sent, as an amplifier and its driver need. Envelopes may come
-        this late, plus 20 ms, without any loss; of those that come later, the first part of the response is missing.
+        Seconds after its instant that a sample is sent, as the delay of an amplifier and its driver. Envelopes may
+        arrive up to this late, plus 20 ms, without loss; for later ones, the first part of the response is missing.
     """
 
     talkers: tuple[str, ...]
@@ -72,14 +72,14 @@ class LiveConfig:
 
 
 class SimulatedListener:
-    """Publishes a stream of EEG from construction on, and feeds it while :meth:`run` runs.
+    """Publish an EEG stream from construction on, and feed it while :meth:`run` runs.
 
-    Of a script, cues and clicks, the newest counts.
+    Script, cue stream and :meth:`attend` can each move attention; the newest counts.
 
     Raises
     ------
     ValueError
-        If a setting is out of bounds, or the script names somebody unknown.
+        If a setting is out of bounds, or the script names an unknown talker.
     """
 
     def __init__(self, config: LiveConfig) -> None:
@@ -88,7 +88,7 @@ class SimulatedListener:
         self._script = sorted(config.script, key=lambda event: event[0])
         for _, name in self._script:
             self._talker(name)
-        # Design filters now: the first sample is due when the clock says so.
+        # Design the filters now: the first sample is due on time.
         self._listener = Listener(config.listener, len(config.talkers), seed=config.seed)
         spec = self._listener.spec.evolve(name=config.name)
         self._outlet: Outlet | None = Outlet(spec, config.listener.ch_type.upper(), config.source_id)
@@ -100,7 +100,7 @@ class SimulatedListener:
         self._failure: Exception | None = None
 
     def attend(self, name: str) -> None:
-        """Attend to a talker from now on, or for ``""`` to nobody; from any thread.
+        """Attend to a talker from now on, or with ``""`` to none; may be called from any thread.
 
         Raises
         ------
@@ -110,16 +110,16 @@ class SimulatedListener:
         self._cued.put((pylsl.local_clock(), self._talker(name)))
 
     def stop(self) -> None:
-        """Make :meth:`run` return; from any thread or signal handler."""
-        self._stopping = True  # not an event, whose lock a signal handler must not touch; it is seen within a hop
+        """Make :meth:`run` return; may be called from any thread or signal handler."""
+        self._stopping = True  # not an Event: a signal handler must not take its lock; the flag is checked in every hop
 
     def run(self) -> None:
-        """Send EEG until stopped, and then withdraw the stream; can be called once.
+        """Send EEG until stopped, then withdraw the stream; can be called once.
 
         Raises
         ------
         StreamError
-            If the envelopes are not of these talkers.
+            If the envelope stream does not have these talkers.
         """
         if self._outlet is None:
             raise StreamError(f"stream {self.config.name!r} has ended: make a new listener")
@@ -136,7 +136,7 @@ class SimulatedListener:
             for receiver in receivers:
                 receiver.join()
             time.sleep(_LINGER_S)
-            self._outlet = None  # pylsl withdraws an outlet when nobody holds it
+            self._outlet = None  # pylsl withdraws an outlet when its last reference is dropped
         if self._failure is not None:
             raise self._failure
 
@@ -145,7 +145,7 @@ class SimulatedListener:
             raise ValueError(f"there is no talker {name!r} to attend to: {', '.join(self.config.talkers)}")
         return self._names[name]
 
-    # The thread that sends
+    # The sending thread
 
     def _send(self, outlet: Outlet) -> None:
         listener = self._listener
@@ -162,7 +162,7 @@ class SimulatedListener:
     def _take_in(self, start: float) -> None:
         while not self._heard.empty():
             times, envelopes = self._heard.get()
-            rising = times > self._last_heard  # a stream that came back may overlap with itself
+            rising = times > self._last_heard  # a stream that returned may overlap with itself
             if rising.any():
                 self._last_heard = float(times[-1])
                 self._listener.hear(times[rising], envelopes[:, rising])
@@ -176,7 +176,7 @@ class SimulatedListener:
             self._last_cue = max(self._last_cue, at)
             self._listener.attend(talker, self._last_cue)
 
-    # Threads that receive
+    # The receiving threads
 
     def _hear_stream(self) -> None:
         clock: ClockMap | None = None
@@ -192,7 +192,7 @@ class SimulatedListener:
                 index = np.arange(item.start, item.stop, dtype=np.float64)
                 times = clock.time0 + (index - clock.index0) * clock.period
                 envelopes = np.asarray(item.data, dtype=np.float64).T[order]
-                self._heard.put((times, np.where(np.isfinite(envelopes), envelopes, 0.0)))  # no number is no sound
+                self._heard.put((times, np.where(np.isfinite(envelopes), envelopes, 0.0)))  # NaN counts as silence
                 late = arrival.time - times[0] - ONSET_S - self.config.delivery_s
                 if late > 0 and not warned:
                     warned = True
@@ -226,12 +226,12 @@ class SimulatedListener:
 
         def check(inlet: Inlet) -> None:
             if inlet.description.spec.sfreq:
-                raise StreamError(f"stream {self.config.cues!r} is no stream of markers")
+                raise StreamError(f"stream {self.config.cues!r} is not a marker stream")
 
         self._receive(self.config.cues, sink, check)
 
     def _receive(self, name: str, sink: Callable[[Arrival], None], check: Callable[[Inlet], None]) -> None:
-        """Find a stream and receive it until the end; an inlet looks itself for one that has gone."""
+        """Find a stream and receive it until the end; an inlet reconnects by itself to a stream that was lost."""
         told = ""
         try:
             while not self._stopping:
@@ -254,7 +254,7 @@ class SimulatedListener:
 
 
 class ListenerProcess:
-    """A simulated listener in a process of its own, which ends with this one however that ends.
+    """A simulated listener in a process of its own, which always ends with this process.
 
     Parameters
     ----------
@@ -267,10 +267,10 @@ class ListenerProcess:
         self.process = spawn.Process(target=_main, args=(config, theirs), name="simulated listener", daemon=True)
         with clean_birth():
             self.process.start()
-        theirs.close()  # or nobody would notice that the process has ended
+        theirs.close()  # otherwise the end of the process would not be noticed
 
     def attend(self, name: str) -> None:
-        """Attend to a talker from now on, or for ``""`` to nobody.
+        """Attend to a talker from now on, or with ``""`` to none.
 
         Raises
         ------
@@ -300,7 +300,7 @@ def _main(config: LiveConfig, commands: Connection) -> None:
         while True:
             try:
                 name = commands.recv_bytes().decode()
-            except (EOFError, OSError):  # told to stop, or the starting process has died
+            except (EOFError, OSError):  # asked to stop, or the parent process has died
                 listener.stop()
                 return
             try:

@@ -1,4 +1,4 @@
-"""A recording played out as a live LSL stream, with its markers beside it."""
+"""Play back a recording as a live LSL stream, with its markers in a second stream."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from earmark.pipeline.stream import StreamSpec
 
 log = logging.getLogger(__name__)
 
-#: Longest single wait in seconds, so that a request to stop or Ctrl-C is heard on every platform.
+#: Maximum single wait in seconds, so that a stop request or Ctrl-C is obeyed on every platform.
 _NAP_S = 0.05
-#: Seconds from the first listener to the first sample, in which others who started with it can connect.
+#: Seconds from the first listener to the first sample, in which further listeners can connect.
 _SETTLE_S = 0.2
-#: Seconds that outlets stay after the last sample, for liblsl to send what it holds.
+#: Seconds that outlets stay open after the last sample, so that liblsl can send its buffer.
 _LINGER_S = 0.5
 
 
@@ -37,27 +37,27 @@ class _Due(NamedTuple):
 
 
 class Player:
-    """Publishes a recording on LSL and plays it.
+    """Publish a recording on LSL and play it back.
 
     The outlets exist from construction to :meth:`close` (or the end of a ``with`` block), so that listeners can
-    connect before :meth:`play`. Stamps advance in the time of the recording from the moment that playing starts; at
-    a speed other than 1 they part from the clock, and the stream's description says by which factor.
+    connect before :meth:`play`. Stamps advance in the time of the recording, from the start of playback; at a speed
+    other than 1 they deviate from LSL time, and the stream's description states the factor.
 
     Parameters
     ----------
     recording : Recording
-        What to play.
+        Recording to play back.
     speed : float
-        How many times faster than it was recorded.
+        Speed relative to that of the recording.
     name : str or None
-        Name of the stream; None takes the recording's. Annotations go out as ``NAME-markers``, if there are any.
+        Stream name; None for the recording's name. Annotations are sent as ``NAME-markers``, if there are any.
     source_id : str or None
-        Lasting identity of the stream; None derives it from the recording's name, so that listeners recognise it
-        when it is played again.
+        Lasting identity of the stream; None derives it from the recording's name, so that listeners recognise the
+        stream when it is played again.
     chunk_s : float
-        Seconds of the recording that are sent at once.
+        Seconds of the recording per chunk.
     wait_for_consumer_s : float or None
-        Start when somebody listens, and give up after so many seconds (may be infinite); None starts at once.
+        Start when a listener connects, and give up after this many seconds (may be infinite); None starts at once.
 
     Raises
     ------
@@ -105,30 +105,30 @@ class Player:
 
     def close(self) -> None:
         """Withdraw the streams from the network."""
-        self._samples = self._markers = None  # pylsl closes an outlet when nobody holds it
+        self._samples = self._markers = None  # pylsl closes an outlet when its last reference is dropped
 
     @property
     def has_consumer(self) -> bool:
-        """Whether anybody receives the samples."""
+        """Whether a listener receives the samples."""
         return self._samples is not None and bool(self._samples.have_consumers())
 
     def play(self, stop: threading.Event, progress: Callable[[float], None] = lambda seconds: None) -> None:
         """Play from the beginning to the end.
 
-        A chunk is sent when the instant of its last sample has come, a marker at its own. Every deadline is counted
-        from the start, so that delays do not add up; what is late is sent at once, and nothing is left out.
+        A chunk is sent at the time of its last sample, a marker at its own time. Every deadline is counted from the
+        start, so that delays do not add up; what is late is sent at once, and nothing is left out.
 
         Parameters
         ----------
         stop : Event
-            Set it to end within 50 ms.
+            Set it to stop within 50 ms.
         progress : callable
-            Told, a few dozen times per second at most while waiting, how many seconds have been played.
+            Called during waits, at most a few dozen times per second, with the seconds played so far.
 
         Raises
         ------
         StreamError
-            If nobody listened in time, or the player was closed.
+            If no listener connected in time, or the player was closed.
         RecordingError
             If the recording can no longer be read.
         """
@@ -155,7 +155,7 @@ class Player:
     def _chunks(self) -> Iterator[_Due]:
         recording, n = self._recording, self._chunk
         sfreq = recording.spec.sfreq
-        piece = max(n, int(sfreq) // n * n)  # read a second at a time: files are slow to open, and memory is dear
+        piece = max(n, int(sfreq) // n * n)  # read a second at a time: opening files is slow, and memory is limited
         for segment in recording.segments:
             for at in range(segment.start, segment.stop, piece):
                 data = recording.read(at, min(at + piece, segment.stop))
@@ -165,7 +165,7 @@ class Player:
                     yield _Due(float(times[-1]), times, part)
 
     def _wait_until(self, start: float, time: float, stop: threading.Event, progress: Callable[[float], None]) -> bool:
-        """Wait for an instant of the recording; False if asked to stop."""
+        """Wait until an instant of the recording; return False if asked to stop."""
         while not stop.is_set():
             left = start + time / self._speed - pylsl.local_clock()
             if left <= 0:
@@ -176,7 +176,7 @@ class Player:
         return False
 
     def _wait_for_consumer(self, stop: threading.Event) -> bool:
-        """Wait for somebody to listen, if that is wanted; False if asked to stop."""
+        """Wait for a listener, if that was asked for; return False if asked to stop."""
         if self._wait_s is None:
             return not stop.is_set()
         give_up = pylsl.local_clock() + self._wait_s

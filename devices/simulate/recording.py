@@ -1,4 +1,4 @@
-"""Simulated EEG, for demonstrations and tests. No person was recorded, and it says so in the file."""
+"""Generate recordings of simulated EEG for demonstrations and tests; the file states that it is simulated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-#: Montages of MNE that may serve, by their number of electrodes.
+#: MNE montages that can be used, by their number of electrodes.
 _MONTAGES = {16: "biosemi16", 32: "biosemi32", 64: "biosemi64", 128: "biosemi128", 256: "biosemi256"}
 _HEAD_RADIUS = 0.095  # metres, that of the standard montages
 
@@ -17,8 +17,8 @@ def generate_recording(
 ) -> Path:
     """Write a FIF file of simulated EEG.
 
-    Background with a 1/f spectrum that neighbours share (about 10 µV), a 10 Hz alpha rhythm that waxes and wanes at
-    the back of the head, blinks at the front, 50 Hz from the mains, and the constant offset of each electrode. One
+    Background with a 1/f spectrum, correlated between neighbours (about 10 µV); a 10 Hz alpha rhythm of varying
+    amplitude at the back of the head; blinks at the front; 50 Hz from the mains; a constant offset per electrode. One
     channel (a third of the way down the list) is noisy during the second quarter, another (two thirds down) is flat
     during the third. Every 5 s an annotation says ``tone/left`` or ``tone/right``; the EEG holds no response to it.
 
@@ -29,23 +29,23 @@ def generate_recording(
     seconds : float
         Duration.
     sfreq : float
-        Sampling rate in Hz, at least 120 Hz so that the mains can be simulated.
+        Sampling rate in Hz, at least 120 Hz so that the mains frequency can be simulated.
     n_channels : int
         4 to 256 electrodes of a BioSemi cap, spread over the head.
     seed : int
-        The same seed gives the same samples and annotations.
+        Equal seeds give equal samples and annotations.
 
     Returns
     -------
     Path
-        The file.
+        Path of the file.
 
     Raises
     ------
     ValueError
         If a parameter is out of bounds.
     FileExistsError
-        If there is such a file.
+        If the file exists already.
     """
     import mne
 
@@ -75,11 +75,11 @@ def generate_recording(
 def _background(
     rng: np.random.Generator, places: NDArray[np.float64], n_samples: int, sfreq: float
 ) -> NDArray[np.float64]:
-    """Everything but the faults, in volts, shape (n_channels, n_samples)."""
+    """Everything except the faults, in volts, shape (n_channels, n_samples)."""
     n_channels = len(places)
     time = np.arange(n_samples) / sfreq
     apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
-    # What an electrode sees, its neighbours see too: a kernel of 5 cm, with a little noise of each one's own.
+    # Neighbouring electrodes are correlated: a kernel of 5 cm, plus a little independent noise.
     mixing = np.linalg.cholesky(np.exp(-apart / 0.05) + 0.02 * np.eye(n_channels))
     volts = mixing @ _pink(rng, n_channels, n_samples, sfreq) * 10e-6
 

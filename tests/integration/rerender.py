@@ -1,7 +1,7 @@
-"""What was played, computed again from the record, in another way: whole signals instead of blocks.
+"""Compute what was played again from the log of controls, in an independent way: whole signals instead of blocks.
 
-The renderer is checked against this, and so is a recorded session. Nothing of the block code is used; what both share
-are definitions: which values of a control make sense, impulse responses, lengths.
+Tests compare the renderer with this, and so does the check of a recorded session. It uses none of the block code; both
+share only definitions: valid values of controls, impulse responses, lengths.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def rerender(
     n_frames: int,
     live: Mapping[int, NDArray[np.float32]] | None = None,
 ) -> NDArray[np.float64]:
-    """Render a scene from the record of its controls.
+    """Render a scene from the log of its controls.
 
     Takes 200 to 300 bytes of memory and 2 µs per frame: meant for minutes, not hours.
 
@@ -36,11 +36,11 @@ def rerender(
     ----------
     prepared : Prepared
     applied : sequence of Applied
-        In order. Each ``start`` begins anew; before the first, and from ``lost`` on, there is silence.
+        In order. Each ``start`` begins anew; before the first one, and after each ``lost``, there is silence.
     n_frames : int
-        How many frames, from frame 0 of the output on.
+        Number of frames, from output frame 0 on.
     live : mapping from int to array, shape (n_frames,)
-        What live talkers gave at each frame of the output, by index.
+        Samples of live talkers for each output frame, by index.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def rerender(
     Raises
     ------
     ValueError
-        If the record does not begin with a start, or runs backwards.
+        If the log does not begin with a start, or its frames decrease.
     """
     frames = [item.frame for item in applied]
     if not applied or applied[0].kind != "start" or frames != sorted(frames):
@@ -71,7 +71,7 @@ def rerender(
 def _session(
     prepared: Prepared, applied: Sequence[Applied], n: int, live: Mapping[int, NDArray[np.float32]]
 ) -> NDArray[np.float64]:
-    """From one start on; return shape (n, 2)."""
+    """Render from one start on; return shape (n, 2)."""
     scene, sfreq = prepared.scene, prepared.scene.sfreq
     n_talkers = len(scene.talkers)
     targets = render.Targets(scene)
@@ -114,12 +114,12 @@ def _session(
 
 
 def _in_turn(events: _Events[_T], busy: int, same: Callable[[_T, _T], bool], now: _T | None) -> _Events[_T]:
-    """Return what really happens: nothing if all is as wanted, and not before ``busy`` frames after the last event."""
+    """Return the events that take effect: changes only, each at least ``busy`` frames after the previous one."""
     done: _Events[_T] = []
     free = 0
     waiting: _T | None = None
     for at, wanted in [*events, (1 << 62, None)]:
-        if waiting is not None and free <= at:  # its turn comes before the next wish
+        if waiting is not None and free <= at:  # it takes effect before the next event
             if now is None or not same(waiting, now):
                 done.append((free, waiting))
                 now, free = waiting, free + busy
@@ -138,7 +138,7 @@ def _in_turn(events: _Events[_T], busy: int, same: Callable[[_T, _T], bool], now
 def _file(
     pcm: NDArray[np.float32], loop: bool, position: int, seeks: _Events[int], n: int, sfreq: float
 ) -> NDArray[np.float64]:
-    """Return what is read of a file."""
+    """Return the samples that are read from a file."""
 
     def read(at: NDArray[np.int64]) -> NDArray[np.float64]:
         if loop:
@@ -157,12 +157,12 @@ def _file(
 
 
 def _rise(age: NDArray[np.int64], n_fade: int) -> NDArray[np.float64]:
-    """Raised cosine whose first step is taken at age 0."""
+    """Raised cosine whose first step is at age 0."""
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * (age + 1).clip(0, n_fade) / n_fade))
 
 
 def _gain(targets: _Events[tuple[float, float]], n: int, sfreq: float) -> NDArray[np.float64]:
-    """Return a factor: straight lines of dB to each new target, convolved with a Hann window."""
+    """Return a factor: straight lines in dB to each new target, convolved with a Hann window."""
     window = hann(max(3, round(ramp.ROUNDING_S * sfreq)) + 2)[1:-1]
     target = targets[0][1][0]
     line = np.full(n, target)
@@ -177,7 +177,7 @@ def _gain(targets: _Events[tuple[float, float]], n: int, sfreq: float) -> NDArra
 
 
 def _ears(prepared: Prepared, talkers: NDArray[np.float64], moves: _Events[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return both ears, shape (2, n): each placement convolved with all that was said, and faded in and out."""
+    """Return both ears, shape (2, n): each placement convolved with the whole signal, and faded in and out."""
     azimuths, responses = space.directions(prepared)
     n = talkers.shape[1]
     n_fade = round(space.MOVE_S * prepared.scene.sfreq)
@@ -198,7 +198,7 @@ def _ears(prepared: Prepared, talkers: NDArray[np.float64], moves: _Events[NDArr
 
 
 def _limited(mix: NDArray[np.float64], scene: Scene) -> NDArray[np.float64]:
-    """Return the mix late by the look-ahead, reduced, and clipped."""
+    """Return the mix delayed by the look-ahead, limited, and clipped."""
     ceiling = 10 ** (min(scene.ceiling_dbfs, HARD_CEILING_DBFS) / 20)
     late = round(scene.lookahead_s * scene.sfreq)
     asked = 1 - ceiling / np.abs(mix).max(axis=0).clip(ceiling)
@@ -214,7 +214,7 @@ def _limited(mix: NDArray[np.float64], scene: Scene) -> NDArray[np.float64]:
 
 
 def _switch(turns: _Events[bool], n_fade: int, on: bool, n: int) -> NDArray[np.float64]:
-    """Return a factor that goes to 1 or 0 along a raised cosine at each turn, from where it is."""
+    """Return a factor that moves to 1 or 0 along a raised cosine at each turn, from its current value."""
     at = np.empty(n)
     now = n_fade if on else 0
     for (begin, up), (end, _) in zip(turns, [*turns[1:], (n, False)], strict=True):
