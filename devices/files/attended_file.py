@@ -1,4 +1,4 @@
-"""Who was attended from when on, from a table that people write by hand, in an editor or a spreadsheet."""
+"""Read a table of attended talkers over time, written by hand in an editor or a spreadsheet."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.regular_file import MAX_TEXT, open_regular
 
-#: Words of a first line that names the columns.
+#: Words of a header line.
 _HEADER = ("onset", "time", "second", "seconds", "sec", "s", "t")
 
 
 def read_attended(path: Path) -> list[tuple[float, str]]:
-    """Read from when on, in seconds, which talker was attended; an empty name is nobody.
+    """Read the times in seconds from which each talker was attended; an empty name means none.
 
-    A line each, seconds and name; between them a comma, a semicolon or a tab, and in the latter two a decimal comma
-    is as good as a point. Empty lines and a line of column names are passed over.
+    Each line has seconds and name, separated by a comma, a semicolon or a tab; with the latter two a decimal comma is
+    accepted. Empty lines and a header line are skipped.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def read_attended(path: Path) -> list[tuple[float, str]]:
     Raises
     ------
     RunError
-        If the file is not there, or a line is something else; it says which.
+        If the file is missing, or a line is invalid; the message names the line.
     """
     try:
         with open_regular(path, MAX_TEXT) as file:
@@ -49,7 +49,7 @@ def read_attended(path: Path) -> list[tuple[float, str]]:
         if not line.strip(" ,;\t"):
             continue
         cells = [cell.strip() for cell in next(csv.reader([line], delimiter=between))]
-        while len(cells) > 2 and not cells[-1]:  # columns that a spreadsheet thinks are there
+        while len(cells) > 2 and not cells[-1]:  # empty columns of a spreadsheet
             cells.pop()
         if not found and len(cells) == 2 and cells[0].lower().split("(")[0].strip() in _HEADER:
             continue

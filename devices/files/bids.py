@@ -1,13 +1,13 @@
-"""Data sets in the Brain Imaging Data Structure: trials with competing talkers become runs.
+"""Read data sets in the Brain Imaging Data Structure: trials with competing talkers become runs.
 
-A recording needs ``*_events.tsv``, beside it or in a folder above, with these columns; ``n/a`` says nothing:
+A recording needs ``*_events.tsv``, beside it or in a folder above, with these columns; ``n/a`` means no value:
 
-- ``onset``, ``duration``: seconds since the first sample, as always; without a duration, as long as the sound.
-- ``stim_file``: what one talker said, a file below ``stimuli/``. A trial is made of rows that overlap in time.
+- ``onset``, ``duration``: seconds since the first sample; without a duration, that of the sound is used.
+- ``stim_file``: sound of one talker, a file below ``stimuli/``. Rows that overlap in time form a trial.
 - ``talker``: name of that talker; without this column, the name of the file.
-- ``attended``: name of the talker that was attended from this onset on; in any row of the trial or before it.
+- ``attended``: name of the talker attended from this onset on; in any row of the trial or before it.
 
-What else the data set says of a recording is read with it, see :mod:`earmark.devices.files.bids_sidecars`.
+Other metadata of the data set are read with the recording, see :mod:`earmark.devices.files.bids_sidecars`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Row(NamedTuple):
 
 
 def find_recordings(folder: Path) -> list[Path]:
-    """Recordings of a BIDS data set, or of a folder inside it, sorted.
+    """Return the recordings of a BIDS data set, or of a folder inside it, sorted.
 
     Parameters
     ----------
@@ -57,16 +57,16 @@ def find_recordings(folder: Path) -> list[Path]:
 
 
 def read_bids(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> list[Run]:
-    """Read the trials of a recording through the very nodes that a live session uses.
+    """Read the trials of a recording with the same nodes that a live session uses.
 
     Parameters
     ----------
     path : Path
-        Its main file.
+        The recording's main file.
     preset : Preset
-        How signals are prepared.
+        Signal processing preset.
     overrides : Overrides
-        What the user says of it, whatever the data set says.
+        The user's corrections, which override the metadata of the data set.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def _neural(recording: Recording) -> Signal:
 
 
 def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], tuple[Signal, ...]]:
-    """Read who spoke when, and every first, second, ... talker as one stream."""
+    """Read the trials, and join all first talkers, all second talkers, ... to one stream each."""
     rows = _rows(events)
     spoken = sorted((row for row in rows if row.file), key=lambda row: row.onset)
     if not spoken:
@@ -119,7 +119,7 @@ def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], 
     stop = -math.inf
     for row in spoken:
         talker = _speech(stimuli / row.file, hz)
-        if row.onset > stop - 0.5 / talker.sfreq:  # nobody speaks any more: a new trial
+        if row.onset > stop - 0.5 / talker.sfreq:  # all talkers have ended: a new trial begins
             groups.append([])
         n = min(len(talker.envelope), math.floor(row.duration * talker.sfreq)) if row.duration else len(talker.envelope)
         groups[-1].append((row, Talker(row.talker, talker.envelope[:n], talker.sfreq)))
@@ -128,7 +128,7 @@ def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], 
     for k, group in enumerate(groups):
         name = f"{stem} trial {k + 1}" if len(groups) > 1 else stem
         since = min(trials[-1].stop, group[0][0].onset) if trials else -math.inf
-        heard = tuple(_speech(stimuli / row.file, hz).stimulus for row, _ in group)  # however much of it was heard
+        heard = tuple(_speech(stimuli / row.file, hz).stimulus for row, _ in group)  # even if only a part was heard
         trials.append(_trial(events, name, group, [row for row in rows if row.onset >= since], heard))
     counts = {len(group) for group in groups}
     if len(counts) > 1:
@@ -167,7 +167,7 @@ def _stream(place: Sequence[tuple[_Row, Talker]]) -> Signal:
 
 @cache
 def _speech(path: Path, hz: float) -> Talker:
-    """Listeners hear the same things, and an envelope takes its time."""
+    """Read a talker's envelope, cached: trials often repeat sounds, and envelopes are slow to compute."""
     return Talker(path.stem, *read_speech(path, hz=hz))
 
 

@@ -1,8 +1,8 @@
-"""What a BIDS data set says of a recording in the files beside and above it.
+"""Read the metadata of a recording in a BIDS data set, from the files beside and above it.
 
 By the inheritance principle such a file may lie in any folder from that of the recording up to the root; its name has
-some of the entities of the recording's name, and no other. The nearest wins, and in a folder the most specific;
-in JSON files that holds key by key.
+some of the entities of the recording's name, and no others. The nearest file wins, and in a folder the most specific;
+in JSON files this applies key by key.
 https://bids-specification.readthedocs.io/en/stable/common-principles.html#the-inheritance-principle
 """
 
@@ -29,44 +29,44 @@ from earmark.pipeline.units import microvolts
 log = logging.getLogger(__name__)
 
 ROOT_FILE = "dataset_description.json"
-KINDS = ("eeg", "ieeg")  #: Folder of a recording, and what its name ends with.
+KINDS = ("eeg", "ieeg")  #: Folder of a recording, and suffix of its name.
 UNREADABLE = (".set", ".nwb", ".mefd")  #: Other formats that BIDS allows.
 #: Metres in the units of coordinates.
 _METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
-#: Larger differences between the rate in a file and beside it are said.
+#: Minimum difference between the rates in a file and in its metadata that is logged.
 _RATE_TOLERANCE = 2e-4
 
 
 def bids_root(path: Path) -> Path | None:
-    """Folder of the data set that a file or folder belongs to; None if it belongs to none."""
-    # Links are not followed: data sets under version control are made of links into their store.
+    """Return the root folder of the data set of a file or folder; None outside of data sets."""
+    # Links are not followed: data sets under version control consist of links into their store.
     path = path.absolute()
     return next((folder for folder in (path, *path.parents) if (folder / ROOT_FILE).is_file()), None)
 
 
 def is_recording(path: Path) -> bool:
-    """Whether this is the main file of an EEG or intracranial recording, of any format that BIDS allows."""
+    """Whether this is the main file of an EEG or intracranial recording, in any format that BIDS allows."""
     root, kind = bids_root(path), path.parent.name
     if root is None or kind not in KINDS or path.suffix.lower() not in (*SUFFIXES, *UNREADABLE):
         return False
-    raw = path.absolute().relative_to(root).parts[0].startswith("sub-")  # rather than below derivatives
+    raw = path.absolute().relative_to(root).parts[0].startswith("sub-")  # raw data, not derivatives
     return raw and path.stem.endswith(f"_{kind}")
 
 
 def inherited(path: Path, suffix: str, extension: str) -> list[Path]:
-    """Return the files that say something of a recording, the most general one first.
+    """Return the metadata files of a recording, the most general one first.
 
     Parameters
     ----------
     path : Path
         The recording.
     suffix, extension : str
-        What their names end with, as ``events`` and ``.tsv``.
+        Suffix and extension of their names, such as ``events`` and ``.tsv``.
 
     Raises
     ------
     RecordingError
-        If two in one folder are as specific as each other.
+        If two files in one folder are equally specific.
     """
     root = bids_root(path)
     if root is None:
@@ -95,12 +95,12 @@ def _nearest(path: Path, suffix: str, extension: str) -> Path | None:
 
 
 def table(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
-    """Read the rows of a table, ``n/a`` as empty text.
+    """Read the rows of a table, with ``n/a`` as empty text.
 
     Raises
     ------
     RecordingError
-        If it cannot be read or lacks a column that is wanted.
+        If it cannot be read or lacks a required column.
     """
     try:
         lines = read_text(path, encoding="utf-8-sig").splitlines()
@@ -128,22 +128,22 @@ def _json(paths: Sequence[Path]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Sidecars:
-    """What is said of a recording beside and above it.
+    """Metadata of a recording from its data set.
 
     Attributes
     ----------
     channels : Path or None
-        Table of the channels.
+        Table of channels.
     kinds, units : dict of str to str
-        Type of each channel, of those that there are here or ``trigger``; and its unit.
+        Channel types (those of this program, or ``trigger``), and units.
     bads : set of str
-        Channels that are bad.
+        Bad channels.
     places : dict of str to (float, float, float)
-        Electrodes in metres.
+        Electrode positions in metres.
     events : list of (float, str)
-        Onset in seconds, and what happened.
+        Onset in seconds, and description.
     about : dict
-        What the JSON files say of the recording.
+        Content of the JSON files.
     """
 
     channels: Path | None = None
@@ -155,12 +155,12 @@ class Sidecars:
     about: dict[str, Any] = field(default_factory=dict)
 
     def named(self, name: str) -> str | None:
-        """How the table calls a channel: some readers take the type off the front of its label."""
+        """Return the name of a channel in the table: some readers strip the type from the front of its label."""
         return name if name in self.kinds else next((key for key in self.kinds if key.endswith(f" {name}")), None)
 
 
 def read_sidecars(path: Path) -> Sidecars:
-    """Read all that a data set says of a recording; nothing where it belongs to none.
+    """Read the metadata of a recording from its data set; empty if it belongs to none.
 
     Raises
     ------
@@ -223,9 +223,9 @@ def _places(path: Path, kind: str) -> dict[str, tuple[float, float, float]]:
 
 
 def complete(recording: Recording, said: Sidecars, path: Path) -> Recording:
-    """Return a recording with what its data set says of it.
+    """Return a recording completed by the metadata of its data set.
 
-    Types and bad channels of the data set hold; units, places and events count where the recording has none itself.
+    Types and bad channels are taken from the data set; units, positions and events only if the recording has none.
 
     Raises
     ------

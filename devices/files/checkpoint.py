@@ -1,4 +1,4 @@
-"""Trainings that can be killed: after each epoch the state lies on disk, whole."""
+"""Save and load training checkpoints, so that an interrupted training resumes after its last epoch."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from torch import Tensor
 
 
 def write_checkpoint(folder: Path, name: str, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Replace the checkpoint of this name; killed at any instant, the old one or the new one is there.
+    """Replace a checkpoint atomically: after a kill at any instant, either the old one or the new one is complete.
 
     Parameters
     ----------
     folder : Path
-        Is made if need be.
+        Created if it does not exist.
     name : str
-        Of one training among several.
+        Name of one training among several.
     state : mapping of str to Tensor
     facts : mapping
-        What a person may want to know, as JSON takes it.
+        Readable details, as JSON values.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = save({key: value.detach().cpu().contiguous() for key, value in state.items()})
@@ -40,7 +40,7 @@ def write_checkpoint(folder: Path, name: str, state: Mapping[str, Tensor], facts
 
 
 def read_checkpoint(folder: Path, name: str) -> dict[str, Tensor] | None:
-    """Give the state that was written last, or None if there is none, or what is there is damaged."""
+    """Read the last checkpoint; None if there is none or it is damaged."""
     try:
         text = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         weights = (folder / Path(text["weights"]).name).read_bytes()

@@ -1,8 +1,8 @@
-"""Evaluate many runs on many cores, or on many machines, with the result that one core would have given.
+"""Evaluate many runs on many cores or machines, with the same result as on one core.
 
-The piece of work is a fold. It is a pure function of the runs, so it may be done anywhere, and again if a worker is
-lost. Wherever it runs, linear algebra has one thread: more of them would add up in another order, and would compete
-for the same cores. Sums over folds are made in the order of the plan, here.
+The unit of work is a fold. It is a pure function of the runs, so it can run anywhere, and again if a worker is lost.
+Linear algebra always uses one thread: more would change the order of summation, and would compete for the same cores.
+Sums over folds are computed here, in the order of the plan.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from earmark.pipeline.evaluation.results import Evaluation, summarise
 from earmark.pipeline.evaluation.splits import Fold
 from earmark.pipeline.run import Run
 
-#: Told how many folds are done, and of how many.
+#: Called with the number of finished folds and their total.
 Progress = Callable[[int, int], None]
 
 
 class ClusterError(EarmarkError, ValueError):
-    """Raised when the workers asked for cannot be had."""
+    """Raised when the requested workers are not available."""
 
 
 class Executor(Protocol):
-    """Something that does the work of all folds."""
+    """Something that computes all folds."""
 
     def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
-        """Return one result for each fold, in their order; raise what a fold raised."""
+        """Return one result per fold, in order; errors of a fold are raised."""
 
 
 class InProcess:
-    """One fold after the other, here."""
+    """Compute one fold after the other in this process."""
 
     def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
-        """Do all folds."""
+        """Compute all folds."""
         results = []
         with threadpool_limits(limits=1):
             for fold in folds:
@@ -58,7 +58,7 @@ def _do(work: FoldWork, fold: Fold, runs: Sequence[Run]) -> FoldResult:
     return work(fold, [runs[i] for i in fold.train], [runs[i] for i in fold.test])
 
 
-#: In a worker process: the runs, which are sent once and not with every fold.
+#: Runs in a worker process, which are sent once and not with every fold.
 _runs: Sequence[Run] = ()
 
 
@@ -69,19 +69,19 @@ def _start_worker(runs: Sequence[Run]) -> None:
 
 
 def _do_in_worker(work: FoldWork, fold: Fold) -> FoldResult:
-    # For good, not for the length of a call. Here and not at the start: what a decoder needs is imported by now.
+    # For the whole life of the worker. Here and not at its start: the decoder's libraries are imported by now.
     threadpool_limits(limits=1)
     return _do(work, fold, _runs)
 
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Processes on this machine.
+    """Compute folds in processes on this machine.
 
     Attributes
     ----------
     workers : int
-        How many; each holds all runs.
+        Number of processes; each holds all runs.
     """
 
     workers: int
@@ -91,7 +91,7 @@ class Processes:
             raise ClusterError(f"{self.workers} workers: at least one is needed")
 
     def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
-        """Do all folds."""
+        """Compute all folds."""
         pool = ProcessPoolExecutor(
             min(self.workers, len(folds)),
             mp_context=multiprocessing.get_context("spawn"),
@@ -104,7 +104,7 @@ class Processes:
             with born_deaf():
                 futures += [pool.submit(_do_in_worker, work, fold) for fold in folds]
             for done, future in enumerate(as_completed(futures), start=1):
-                future.result()  # an error ends it all at once, not after the last fold
+                future.result()  # an error ends everything at once, not after the last fold
                 progress(done, len(futures))
             return [future.result() for future in futures]
         except BaseException:
@@ -122,23 +122,23 @@ def _do_on_cluster(work: FoldWork, fold: Fold, train: Sequence[Run], test: Seque
 
 @dataclass(frozen=True, slots=True)
 class DaskCluster:
-    """A cluster of ``dask.distributed``; its workers need this package and the decoder's module.
+    """Compute folds on a cluster of ``dask.distributed``; its workers need this package and the decoder's module.
 
-    Anybody who can reach a scheduler can run code on its workers: keep it within a network that is trusted.
+    Anyone who can reach a scheduler can run code on its workers: keep it within a trusted network.
 
     Attributes
     ----------
     scheduler : str
-        Address, as ``tcp://10.0.0.1:8786``.
+        Address, such as ``tcp://10.0.0.1:8786``.
     timeout : float
-        Seconds to wait for it.
+        Maximum seconds to wait for the scheduler.
     """
 
     scheduler: str
     timeout: float = 10.0
 
     def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
-        """Do all folds.
+        """Compute all folds.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class DaskCluster:
         from distributed import as_completed as as_done
 
         with Client(self.scheduler, timeout=self.timeout, set_as_default=False) as client:
-            # Each run goes to a worker once, and from there to where a fold needs it.
+            # Each run is sent to a worker once, and from there to the folds that need it.
             held = client.scatter(list(runs), hash=False)
             futures = [
                 client.submit(
@@ -172,19 +172,19 @@ class DaskCluster:
 
 
 def executor(workers: int = 1, scheduler: str | None = None) -> Executor:
-    """Choose what does the work.
+    """Select the executor: this process, a process pool or Dask.
 
     Parameters
     ----------
     workers : int
-        Processes on this machine; with 1 none is started.
+        Processes on this machine; with 1, folds run in this process.
     scheduler : str, optional
         Address of a cluster.
 
     Raises
     ------
     ClusterError
-        If both are asked for, or there are no workers.
+        If both are given, or ``workers`` is below 1.
     """
     if scheduler is not None:
         if workers != 1:
@@ -206,20 +206,20 @@ def evaluate_corpus(
     by: Executor | None = None,
     progress: Progress = lambda done, of: None,
 ) -> Evaluation:
-    """Do what :func:`earmark.pipeline.evaluation.evaluate.evaluate` does, elsewhere.
+    """Evaluate like :func:`earmark.pipeline.evaluation.evaluate.evaluate`, with a choice of executor.
 
-    On machines of one kind, with the same libraries, the result is the same to the bit whoever did the work.
+    On machines of one kind, with the same libraries, the result is bit-identical for every executor.
 
     Parameters
     ----------
     runs, protocol, windows, seed, n_shifts, min_shift, evidence
-        As there.
+        See there.
     make_decoder : callable
-        Something that can be imported where the work is done, such as a class or a ``functools.partial`` of one.
+        Importable where the work is done, such as a class or a ``functools.partial`` of one.
     by : Executor, optional
-        Who does the work; by default this process.
+        Executor of the folds; by default this process.
     progress : callable
-        Is called here, as folds are done.
+        Called in this process when folds are done.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Compiled networks on disk: found again only for the very same network, machine and versions."""
+"""Cache of compiled networks on disk, keyed by the exact network, machine and library versions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 #: First line of each file, before its header and its content.
 MAGIC = b"earmark engine 1\n"
-#: Files larger than this are not engines of ours, and are not read into memory.
+#: Maximum file size: larger files are not engines of this program, and are not read into memory.
 MAX_BYTES = 1 << 32
 
 
@@ -35,17 +35,17 @@ class CacheError(EarmarkError):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A network that is ready to answer, and how it came about.
+    """A network that is ready to answer, and its origin.
 
     Attributes
     ----------
     network : Network
     key : str
-        Its identity.
+        Cache key of the network.
     cached : bool
-        Taken from disk rather than built.
+        Whether it was loaded from disk rather than built.
     n_bytes : int
-        Size of what was compiled; 0 where nothing is.
+        Size of the compiled engine in bytes; 0 if nothing is compiled.
     """
 
     network: Network
@@ -55,7 +55,7 @@ class Prepared:
 
 
 def cache_folder() -> Path:
-    """Where engines are kept: the user's cache folder, as the system has it."""
+    """Return the folder of the engines, in the user's cache folder of the system."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
     elif sys.platform == "darwin":
@@ -66,20 +66,20 @@ def cache_folder() -> Path:
 
 
 class EngineCache:
-    """Engines by key. They are machine code, so the folder must be this user's alone.
+    """Engines by key. They are machine code, so only this user may have write access to the folder.
 
-    Files appear whole or not at all, and carry a SHA-256 of what they hold; one that does not match is as good as
-    none. Two processes that build the same engine at once write the same file, and either is right.
+    Files are written atomically, with a SHA-256 of their content; a file that does not match it is ignored. Two
+    processes that build the same engine at once write the same file, and either is valid.
 
     Parameters
     ----------
     folder : Path, optional
-        :func:`cache_folder` by default; made if it is not there.
+        :func:`cache_folder` by default; created if it does not exist.
 
     Raises
     ------
     CacheError
-        If it belongs to somebody else, others may write to it, or it cannot be made.
+        If it belongs to another user, others may write to it, or it cannot be created.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -95,30 +95,30 @@ class EngineCache:
             raise CacheError(f"{self.folder}, the cache of engines, may be written by others ({whose}): {fix}")
 
     def path(self, key: str) -> Path:
-        """File of an engine."""
+        """Return the file of an engine."""
         return self.folder / f"{key}.engine"
 
     def read(self, key: str) -> bytes | None:
-        """Give back an engine; None if there is none or its file is damaged, which is logged."""
+        """Read an engine; None if there is none or its file is damaged, which is logged."""
         path = self.path(key)
         try:
             if path.stat().st_size > MAX_BYTES:
-                log.warning("%s is larger than any engine: it is built anew", path)
+                log.warning("%s is larger than any engine: it is rebuilt", path)
                 return None
             content = path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
-            log.warning("%s cannot be read (%s): it is built anew", path, error.strerror)
+            log.warning("%s cannot be read (%s): it is rebuilt", path, error.strerror)
             return None
         magic, header, artifact = content[: len(MAGIC)], *_split(content[len(MAGIC) :])
         if magic != MAGIC or header != {"key": key, "sha256": hashlib.sha256(artifact).hexdigest()}:
-            log.warning("%s is damaged: it is built anew", path)
+            log.warning("%s is damaged: it is rebuilt", path)
             return None
         return artifact
 
     def write(self, key: str, artifact: bytes) -> None:
-        """Keep an engine.
+        """Store an engine.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class EngineCache:
             raise CacheError(f"{self.path(key)} cannot be written: {error.strerror}") from error
 
     def holds(self, backend: Backend, module: nn.Module, example: Tensors, policy: Policy) -> bool:
-        """Say whether :meth:`find` would look at something, without making anything ready.
+        """Whether :meth:`find` would find an engine; prepares nothing.
 
         Raises
         ------
@@ -150,7 +150,7 @@ class EngineCache:
         return not backend.compiles or self.path(_key(backend, module, example, policy)).exists()
 
     def find(self, backend: Backend, module: nn.Module, example: Tensors, policy: Policy) -> Prepared | None:
-        """Make ready what is on disk already, or needs no compiling; None if it would have to be built.
+        """Prepare an engine that is on disk or needs no compilation; None if it would have to be built.
 
         Raises
         ------
@@ -166,11 +166,11 @@ class EngineCache:
         except BackendError as error:
             if not backend.compiles:
                 raise
-            log.warning("%s: %s: it is built anew", self.path(key), error)
+            log.warning("%s: %s: it is rebuilt", self.path(key), error)
             return None
 
     def prepare(self, backend: Backend, module: nn.Module, example: Tensors, policy: Policy) -> Prepared:
-        """Make a network ready to answer, from an engine on disk if there is the right one. Never in a live loop.
+        """Prepare a network, from the engine on disk if there is a valid one. Never call it in a live loop.
 
         Raises
         ------
@@ -198,5 +198,5 @@ def _split(content: bytes) -> tuple[object, bytes]:
     header, _, artifact = content.partition(b"\n")
     try:
         return json.loads(header), artifact
-    except ValueError:  # damaged: the caller compares it with what it must be
+    except ValueError:  # damaged: the caller compares it with the expected value
         return None, artifact

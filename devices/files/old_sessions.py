@@ -1,4 +1,4 @@
-"""Sessions recorded before the user's word was kept with them: their replay must see what the graph saw then."""
+"""Describe streams of sessions recorded before user corrections were stored, as the graph saw them then."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from earmark.pipeline.stream import ELECTRODES
 
 @dataclass(frozen=True, slots=True)
 class OldDescription(StreamDescription):
-    """A stream as it was understood then."""
+    """A stream as older versions understood it."""
 
     def marker(self, values: Iterable[Any]) -> str:
-        """Text of a sample, six digits of numbers."""
+        """Return the text of a sample, with six digits for numbers."""
         return " ".join(value if isinstance(value, str) else f"{value:g}" for value in values)
 
 
 def describe_old(xml: str, unit: str) -> StreamDescription:
-    """Read a description as it was read then: only all of it or nothing, and units as they were written.
+    """Read a description as older versions did: completely or not at all, with units as they were written.
 
     Parameters
     ----------
     xml : str
         The ``<info>`` element.
     unit : str
-        Of channels that stated none.
+        Unit of channels without a declared unit.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where electrodes are, by their names."""
+"""Look up electrode positions by electrode name."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from earmark.pipeline.decoders.decoder import DecoderError
 
-#: Montages that are looked through, in this order: the ten-five system, by its name in newer versions of MNE and in
-#: older ones, then caps with names of their own.
+#: Montages that are searched, in this order: the ten-five system, by its names in newer and in older versions of MNE,
+#: then caps with names of their own.
 MONTAGES = ("colin27_1005", "standard_1005", "biosemi128", "biosemi256", "GSN-HydroCel-128", "GSN-HydroCel-256")
 
 
 def electrode_positions(ch_names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
-    """Positions in metres, in head coordinates, from the first montage that knows all names.
+    """Return positions in metres, in head coordinates, from the first montage that has all names.
 
     Parameters
     ----------
@@ -21,14 +21,14 @@ def electrode_positions(ch_names: Sequence[str]) -> dict[str, tuple[float, float
     Raises
     ------
     DecoderError
-        If none does, naming what the first lacks.
+        If no montage has them all; the message lists the names that the ten-five system lacks.
     """
     from mne.channels import get_builtin_montages, make_standard_montage
 
     missing: list[str] = []
     known = [name for name in MONTAGES if name in get_builtin_montages()]
     if known[:2] == list(MONTAGES[:2]):
-        del known[1]  # the same under its old name
+        del known[1]  # the same montage under its old name
     for montage in known:
         places = make_standard_montage(montage).get_positions()["ch_pos"]
         lacking = [name for name in ch_names if name not in places]

@@ -1,4 +1,4 @@
-"""A recording with what was heard during it, and the way from there to runs that decoders learn from."""
+"""Turn a recording and the speech that was heard during it into runs for training and evaluation."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from earmark.pipeline.stream import Aligned, Block, ClockMap, Gap, Item, StreamS
 
 log = logging.getLogger(__name__)
 
-#: Most numbers of one recording at the rate of decoding: 36 h of 64 channels at 64 Hz.
+#: Maximum number of values of one recording at the decoding rate: 36 h of 64 channels at 64 Hz.
 MAX_NUMBERS = 1 << 29
-#: Seconds of each stream that are fed at a time.
+#: Seconds of each stream per step.
 PIECE_S = 0.5
 
 
 class RunError(EarmarkError, ValueError):
-    """Raised when a file is no run, or none that can be used as asked for."""
+    """Raised when a file is not a run, or not a usable one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Signal:
     Attributes
     ----------
     spec : StreamSpec
-        As it comes from its source.
+        Spec of the source.
     stamps : array, shape (n_samples,)
-        When each sample was taken, in seconds; where they jump, samples are missing.
+        When each sample was taken, in seconds; samples are missing where they jump.
     read : callable
-        Gives samples ``start`` to ``stop``, shape (stop - start, n_channels); NaN where nothing was measured.
+        Returns samples ``start`` to ``stop``, shape (stop - start, n_channels); NaN where nothing was measured.
     """
 
     spec: StreamSpec
@@ -58,13 +58,13 @@ class Trial:
     Attributes
     ----------
     name : str
-        Of the run.
+        Name of the run.
     start, stop : float
         Seconds on the time axis of the recording.
     talkers, stimuli : tuple of str
-        Name of each talker, and identity of what was said.
+        Name of each talker, and identity of what the talker said.
     attended : tuple of (float, str)
-        From when on, in seconds, which talker was attended; ``""`` for nobody.
+        Times in seconds from which each talker was attended; ``""`` for none.
     """
 
     name: str
@@ -77,18 +77,18 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """One recording, whatever format it came in.
+    """One recording, independent of its file format.
 
     Attributes
     ----------
     source : str
-        What errors call it.
+        Name of the recording in error messages.
     subject : str
-        Who listened.
+        Identity of the listener.
     neural : Signal
         Electrodes.
     speech : tuple of Signal
-        Envelopes of the first talker of every trial, of the second, ...
+        Envelopes of all first talkers of the trials, of all second talkers, ...
     trials : tuple of Trial
         In order of time, one or more.
     """
@@ -101,14 +101,14 @@ class RecordedRun:
 
 
 def prepare(recorded: RecordedRun, preset: Preset) -> list[Run]:
-    """Make runs from a recording, through the very nodes that a live session uses: one for each trial.
+    """Make one run per trial from a recording, with the same nodes that a live session uses.
 
-    A channel that live decoding would not trust counts as zero here too.
+    Channels that live decoding would mask are zero here too.
 
     Raises
     ------
     RunError
-        If the preset does not fit the rate or channels, or nothing is left of any trial.
+        If the preset does not fit the rate or channels, or no trial has data.
     """
     sources = {"neural": recorded.neural, **{f"talker {k}": signal for k, signal in enumerate(recorded.speech)}}
     n_features = recorded.speech[0].spec.n_channels
@@ -125,26 +125,25 @@ def cut(
     items: Iterable[tuple[str, Item]],
     trials: Sequence[Trial],
 ) -> list[Run]:
-    """Feed a decoding graph with all of a recording and cut what comes out into one run for each trial.
+    """Feed a decoding graph with a whole recording and cut its output into one run per trial.
 
     Parameters
     ----------
     source, subject : str
-        What errors call the recording, and who listened.
+        Name of the recording in error messages, and the listener.
     graph : Graph
         From :func:`earmark.pipeline.attention.decoding_graph.decoding_graph`, not yet open.
     specs : mapping of str to StreamSpec
-        Of the streams that it is fed.
+        Specs of the streams that the graph is fed with.
     items : iterable of (str, Item)
-        All of the recording, in order.
+        The whole recording, in order.
     trials : sequence of Trial
         In order of time.
 
     Raises
     ------
     RunError
-        If the graph does not fit, or nothing is left of any trial. One of which nothing is left is logged, and left
-        out.
+        If the graph does not fit, or no trial has data. A single trial without data is logged and left out.
     """
     try:
         graph.open(specs)
@@ -199,7 +198,7 @@ def cut(
 
 
 def _times(items: Sequence[Item], first: int, stop: int) -> NDArray[np.float64]:
-    """When samples ``first`` to ``stop`` were taken, each by the clock map that came before it."""
+    """Return when samples ``first`` to ``stop`` were taken, each by the last clock map before it."""
     times = np.empty(stop - first)
     clock: ClockMap | None = None
     done = first
@@ -207,7 +206,7 @@ def _times(items: Sequence[Item], first: int, stop: int) -> NDArray[np.float64]:
         if isinstance(item, ClockMap):
             clock = item
         elif isinstance(item, Aligned) and clock is not None:
-            # What is missing before it has its time by the same map.
+            # Missing samples before it are timed by the same map.
             times[done - first : item.stop - first] = (
                 clock.time0 + (np.arange(done, item.stop) - clock.index0) * clock.period
             )
@@ -223,7 +222,7 @@ def _attended(trial: Trial, times: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def _interleave(sources: dict[str, Signal]) -> Iterator[tuple[str, Item]]:
-    """All streams in pieces, in order of time: nothing has to wait long for anything."""
+    """Merge all streams in order of time, in pieces, so that no stream waits long for another."""
     pieces = [(time, name, what) for name, signal in sources.items() for time, what in _pieces(name, signal)]
     pieces.sort(key=lambda piece: piece[0])
     for _, name, what in pieces:
@@ -235,13 +234,13 @@ def _interleave(sources: dict[str, Signal]) -> Iterator[tuple[str, Item]]:
 
 
 def _pieces(name: str, signal: Signal) -> Iterator[tuple[float, ClockMap | Gap | tuple[int, int, int]]]:
-    """Gaps, clock maps, and blocks as (index, first row, last row), each with the time at which it is due."""
+    """Yield gaps, clock maps, and blocks as (index, first row, last row), each with the time at which it is due."""
     sfreq, stamps = signal.spec.sfreq, signal.stamps
     found = read_timeline(name, stamps, sfreq)
     step = max(1, round(PIECE_S * sfreq))
     index, at = 0, float(stamps[0])
     for start, stop, missing in zip(found.starts.tolist(), found.stops.tolist(), found.missing.tolist(), strict=True):
-        ahead = index + missing - start  # of a row, its index
+        ahead = index + missing - start  # index minus row
         first = float(found.at(np.array([start]))[0])
         if missing:
             yield first, Gap(index, index + missing, missing / sfreq <= STEP_S)
@@ -257,4 +256,4 @@ def _pieces(name: str, signal: Signal) -> Iterator[tuple[float, ClockMap | Gap |
                 at = line.time(last - 1 + ahead)
                 yield at, (row + ahead, row, last)
         index = stop + ahead
-    yield at, Gap(index, index)  # the end: let what is held go
+    yield at, Gap(index, index)  # the end: release held samples

@@ -1,4 +1,4 @@
-"""A recording that can be read piece by piece, whatever kind of file it comes from."""
+"""A recording that can be read piece by piece, independent of its file format."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class RecordingError(EarmarkError, ValueError):
 
 
 class Segment(NamedTuple):
-    """Samples ``start`` to ``stop`` follow each other without a gap.
+    """Samples ``start`` to ``stop``, which are contiguous.
 
     Attributes
     ----------
     start, stop : int
-        Indices of the first sample and after the last one.
+        Index of the first sample, and index after the last one.
     time : float
         When the first sample was taken, in seconds since sample 0.
     """
@@ -53,27 +53,27 @@ class Recording:
     Parameters
     ----------
     read : callable
-        Returns the samples from the first to before the second number given, shape (n, n_channels).
+        Returns samples ``start`` to ``stop``, shape (stop - start, n_channels).
 
     Attributes
     ----------
     spec : StreamSpec
-        Name of the file without suffix, rate, channels; electrodes in ``uV``, everything else in its own unit.
-        Where a file does not say in which unit an electrode is, the unit is empty and the numbers are the file's.
+        Name of the file without suffix, rate, channels; electrodes in ``uV``, other channels in their own units. If a
+        file does not state the unit of an electrode, the unit is empty and the values are those of the file.
     n_samples : int
         Number of samples that can be read.
     segments : list of Segment
-        The contiguous pieces in order of time, never empty. What lies between them was not recorded.
+        The contiguous pieces in order of time, never empty. Nothing was recorded between them.
     timeline : Timeline
-        When samples were taken, to begin with the first one; samples outside all segments have no time.
+        When samples were taken, relative to the first one; samples outside all segments have no time.
     annotations : list of (float, str)
         Onset in seconds since sample 0, and description; sorted, none outside the recording.
     stated : tuple of str
-        Unit of each channel as the file states it.
+        Unit of each channel as stated by the file.
     untyped : tuple of int
-        Channels whose type it does not say, or by a word that is not known.
+        Channels whose type is not stated or not known.
     words : Overrides
-        What the user said of it when it was recorded.
+        The user's corrections stored in the recording.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Recording:
         self.stated, self.untyped = tuple(spec.units if stated is None else stated), tuple(untyped)
         self.words = words
         self._read = read
-        # Formats round onsets: what is off by less than a sample is not outside.
+        # Formats round onsets: an onset less than a sample outside counts as inside.
         slack, end = 1 / spec.sfreq, self.duration
         inside = [(float(t), text) for t, text in annotations if -slack < t < end + slack]
         self.annotations = sorted((min(max(t, 0.0), end), text) for t, text in inside)
@@ -105,15 +105,15 @@ class Recording:
 
     @property
     def n_gaps(self) -> int:
-        """How often samples are missing."""
+        """Number of gaps."""
         return int(np.count_nonzero(self.timeline.missing))
 
     def time_at(self, index: float) -> float:
-        """When a sample was taken, in seconds since sample 0."""
+        """Return when a sample was taken, in seconds since sample 0."""
         return float(self.timeline.at(np.array([index]))[0])
 
     def times(self, start: int, stop: int) -> NDArray[np.float64]:
-        """When samples ``start`` to ``stop`` of one segment were taken, in seconds since sample 0."""
+        """Return when samples ``start`` to ``stop`` of one segment were taken, in seconds since sample 0."""
         return self.timeline.at(np.arange(start, stop))
 
     def changed(
@@ -123,12 +123,12 @@ class Recording:
         read: Callable[[int, int], NDArray[np.float32]],
         stated: Sequence[str],
     ) -> Recording:
-        """Return a recording of the same samples, in time, that is described otherwise.
+        """Return a recording with the same samples and times but other metadata.
 
         Parameters
         ----------
         spec, annotations, read, stated
-            As when it was made.
+            As in the constructor.
         """
         other = copy.copy(self)
         other.spec, other.annotations, other._read = spec, sorted(annotations), read
@@ -136,12 +136,12 @@ class Recording:
         return other
 
     def overridden(self, overrides: Overrides) -> Recording:
-        """Return the same recording after the user's word, now and when it was recorded.
+        """Return the same recording with the user's corrections applied, those stored in it and these.
 
         Raises
         ------
         RecordingError
-            If that does not fit.
+            If they do not fit the recording.
         """
         try:
             applied = overrides.over(self.words).apply(self.spec.evolve(units=self.stated), self.untyped)
@@ -151,7 +151,7 @@ class Recording:
         units, scale = [], []
         for i, kind, unit in zip(kept, applied.spec.ch_types, applied.spec.units, strict=True):
             factor = microvolts(unit) if kind in ELECTRODES else None
-            # The numbers as the file has them, of which the reader may have made microvolts.
+            # The values in the file, which the reader may have converted to microvolts.
             stated, read = microvolts(self.stated[i]), microvolts(self.spec.units[i])
             units.append(self.spec.units[i] if factor is None else "uV")
             scale.append(1.0 if factor is None else factor / (stated / read if stated and read else 1.0))
@@ -175,17 +175,17 @@ class Recording:
         Parameters
         ----------
         start, stop : int
-            Index of the first sample and after the last one.
+            Index of the first sample, and index after the last one.
 
         Returns
         -------
         array of float32, shape (stop - start, n_channels)
-            In the units of the spec. Samples outside all segments are not data.
+            Values in the units of the spec; invalid outside all segments.
 
         Raises
         ------
         RecordingError
-            If the recording has no such samples, or its file can no longer be read.
+            If the recording does not have these samples, or its file can no longer be read.
         """
         if not 0 <= start <= stop <= self.n_samples:
             raise RecordingError(f"{self.spec.name}: no samples {start} to {stop}, it has {self.n_samples}")
@@ -195,43 +195,43 @@ class Recording:
 
 
 def segments_of(timeline: Timeline) -> list[Segment]:
-    """Return the contiguous pieces of a timeline."""
+    """Return the contiguous pieces of a timeline as segments."""
     begun = timeline.at(timeline.starts)
     pieces = zip(timeline.starts.tolist(), timeline.stops.tolist(), begun.tolist(), strict=True)
     return [Segment(*piece) for piece in pieces]
 
 
 def time_at(segments: Sequence[Segment], sfreq: float, index: float) -> float:
-    """When a sample of a file without stamps was taken, in seconds since sample 0; the index may lie in a gap."""
+    """Return when a sample of a file without stamps was taken, in seconds since sample 0; also inside gaps."""
     segment = segments[max(bisect_right(segments, index, key=lambda s: s.start) - 1, 0)]
     return segment.time + (index - segment.start) / sfreq
 
 
 def _warn_of_unknown_units(spec: StreamSpec) -> None:
-    """Log which electrodes are in no unit of voltage."""
+    """Log the electrodes whose unit is not a voltage."""
     channels = zip(spec.ch_names, spec.ch_types, spec.units, strict=True)
     unknown = [f"{name} ({unit or 'none'})" for name, kind, unit in channels if kind in ELECTRODES and unit != "uV"]
     if unknown:
         log.warning(
-            "%s: numbers left as they are, as their unit is not known: %s. Give it by 'unit'", spec.name, few(unknown)
+            "%s: values are not scaled, because their unit is not known: %s. Set it by 'unit'", spec.name, few(unknown)
         )
 
 
 @contextmanager
 def in_words(path: Path) -> Iterator[None]:
-    """Turn whatever a reader makes of a broken file into a RecordingError."""
+    """Turn any error of a reader on a damaged file into a RecordingError."""
     try:
         yield
     except RecordingError:
         raise
-    except Exception as error:  # a broken file may break its parser in any way
+    except Exception as error:  # a damaged file may cause any error in its parser
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise RecordingError(f"{path}: broken, or not what its suffix says ({said})") from error
 
 
 @contextmanager
 def warnings_logged(path: Path) -> Iterator[None]:
-    """Turn a reader's warnings into log lines."""
+    """Log the warnings of a reader."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         yield

@@ -1,6 +1,6 @@
-"""Recorded EEG from FIF, EDF/BDF, BrainVision and XDF files, opened behind one small class.
+"""Open recorded EEG from FIF, EDF/BDF, BrainVision and XDF files.
 
-Files are never loaded whole, except XDF, whose samples can only be put in order by going through all of it.
+Files are never loaded completely, except XDF, whose samples can only be ordered by reading all of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from earmark.devices.sources.overrides import NOTHING, Overrides
 
 
 def open_recording(path: str | Path, stream: str | None = None, overrides: Overrides = NOTHING) -> Recording:
-    """Open a recording, with what the BIDS data set says of it that it belongs to, if it does.
+    """Open a recording, completed by the metadata of its BIDS data set, if it belongs to one.
 
     Parameters
     ----------
@@ -23,20 +23,20 @@ def open_recording(path: str | Path, stream: str | None = None, overrides: Overr
         A ``.fif``, ``.edf``, ``.bdf``, ``.vhdr`` or ``.xdf`` file.
     stream : str or None
         Name, ``source_id`` or number of the stream of an XDF file, or rate in Hz of an EDF or BDF file whose electrodes
-        have several; None takes the only one there is.
+        have several; None if there is only one.
     overrides : Overrides
-        What the user says of it, whatever file and data set say.
+        The user's corrections, which override the metadata of file and data set.
 
     Returns
     -------
     Recording
-        Its samples are read when they are asked for.
+        Its samples are read on request.
 
     Raises
     ------
     RecordingError
-        If the file is missing, of another kind or broken, if it is not clear which of its streams is meant, or if the
-        user's word does not fit.
+        If the file is missing, damaged or of another format, if several of its streams could be meant, or if the
+        user's corrections do not fit.
     """
     path = Path(path)
     suffix = path.suffix.lower()

@@ -1,4 +1,4 @@
-"""BrainVision recordings, read here: a header in text, samples beside it, markers in a third file.
+"""Read BrainVision recordings: a text header, a file of samples, and a file of markers.
 
 Format: https://www.brainproducts.com/support-resources/brainvision-core-data-format-1-0/
 """
@@ -28,16 +28,16 @@ from earmark.pipeline.units import microvolts, stated_unit
 log = logging.getLogger(__name__)
 
 _FORMATS = {"INT_16": "<i2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4", "IEEE_FLOAT_64": "<f8"}
-#: Metres of the radius of a head, where a header has directions only.
+#: Head radius in metres, for headers with directions only.
 _HEAD_M = 0.095
 _SEGMENT = "New Segment"
-#: Samples looked through at once for codes.
+#: Samples per read when searching for codes.
 _PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Marker:
-    """An entry of the marker file; ``index`` of the sample counts from 0."""
+    """An entry of the marker file; sample ``index`` counts from 0."""
 
     kind: str
     text: str
@@ -48,20 +48,20 @@ class _Marker:
 def open_brainvision(path: Path, kinds: Mapping[str, str] | None = None) -> Recording:
     """Open a BrainVision recording, without loading it (unless its samples are text).
 
-    A data or marker file that is not there under the name in the header, but beside the header under the header's own
-    name, is taken: the three were renamed together.
+    If a data or marker file does not exist under the name in the header, but one with the header's own name lies beside
+    it, that one is used: the three files were renamed together.
 
     Parameters
     ----------
     path : Path
         The header.
     kinds : mapping of str to str, optional
-        Types of channels that are known from elsewhere.
+        Channel types known from other sources.
 
     Raises
     ------
     RecordingError
-        If a file is missing or broken, or has no samples.
+        If a file is missing or damaged, or has no samples.
     """
     with in_words(path):
         header = _sections(_text(path))
@@ -84,7 +84,7 @@ def open_brainvision(path: Path, kinds: Mapping[str, str] | None = None) -> Reco
         annotations = [
             (time_at(segments, spec.sfreq, m.index), f"{m.kind}/{m.text}")
             for i, m in enumerate(markers)
-            if i or m.kind != _SEGMENT  # the first one is the beginning
+            if i or m.kind != _SEGMENT  # the first one is the start of the recording
         ]
         changes = {}
         for k in triggers:
@@ -107,13 +107,13 @@ def _text(path: Path) -> str:
     for encoding in (said[1].decode().lower() if said else "utf-8", "utf-8-sig", "cp1252"):
         try:
             return raw.decode({"ansi": "cp1252", "utf-8": "utf-8-sig"}.get(encoding, encoding))
-        except (UnicodeDecodeError, LookupError):  # older recorders wrote that of Windows, and did not say so
+        except (UnicodeDecodeError, LookupError):  # older recorders used Windows encodings without declaring them
             continue
     return raw.decode("latin-1")
 
 
 def _sections(text: str) -> dict[str, dict[str, str]]:
-    """Keys and values of each section, both in lower case but for the values."""
+    """Return keys and values of each section; section names and keys are in lower case."""
     found: dict[str, dict[str, str]] = {}
     section: dict[str, str] = {}
     for line in text.splitlines():
@@ -136,11 +136,11 @@ def _number(path: Path, section: dict[str, str], key: str) -> float:
 
 
 def _companion(path: Path, common: dict[str, str], key: str, suffixes: tuple[str, ...]) -> Path | None:
-    """Find the file that a line of the header names, or the one that was renamed with the header."""
+    """Return the file named by a line of the header, or the one that was renamed with the header."""
     named = common.get(key.lower(), "")
     if not named:
         return None
-    # As it was called where it was recorded: with a placeholder for the header's name, or a path of that machine.
+    # The name at the time of recording: with a placeholder for the header's name, or a path of that machine.
     name = PureWindowsPath(named.replace("$b", path.stem)).name
     suffix = Path(name).suffix.lower()
     there = {file.name.lower(): file for file in sorted(path.parent.iterdir(), reverse=True)}
@@ -149,7 +149,7 @@ def _companion(path: Path, common: dict[str, str], key: str, suffixes: tuple[str
         found = exact if exact.is_file() else there.get(wanted.lower())
         if found is not None and found.is_file():
             if wanted != name:
-                log.warning("%s: %s=%s is not there; %s, of the header's name, is taken", path.name, key, named, wanted)
+                log.warning("%s: %s=%s does not exist; %s is used instead", path.name, key, named, wanted)
             return found
     words = (
         f"{path}: the header says {key}={named}, but neither that file nor {path.stem}{suffix or suffixes[0]} lies "
@@ -164,7 +164,7 @@ def _companion(path: Path, common: dict[str, str], key: str, suffixes: tuple[str
 def _samples(
     path: Path, header: dict[str, dict[str, str]], data: Path, n_channels: int
 ) -> tuple[int, Callable[[int, int], NDArray[np.floating | np.integer]]]:
-    """Number of samples, and what reads them as they stand in the file, shape (n_samples, n_channels)."""
+    """Return the number of samples, and a function that reads raw values, shape (n_samples, n_channels)."""
     common = header.get("common infos", {})
     vectorized = common.get("dataorientation", "MULTIPLEXED").upper() == "VECTORIZED"
     if common.get("dataformat", "BINARY").upper() == "ASCII":
@@ -179,14 +179,14 @@ def _samples(
     size = data.stat().st_size
     n_samples, rest = divmod(size, dtype.itemsize * n_channels)
     if rest:
-        log.warning("%s: %s ends in the midst of a sample: cut short", path.name, data.name)
+        log.warning("%s: %s ends within a sample: the incomplete one is ignored", path.name, data.name)
     if vectorized and (rest or ("datapoints" in common and _number(path, common, "DataPoints") != n_samples)):
         raise RecordingError(
             f"{data}: {size} bytes are not {common.get('datapoints', 'so many')} points of each channel"
         )
 
     def read(start: int, stop: int) -> NDArray[np.floating | np.integer]:
-        # Not mapped into memory: a file that becomes shorter would end the program.
+        # Not memory-mapped: if the file shrank, an access would kill the program.
         with data.open("rb") as file:
             if not vectorized:
                 file.seek(start * dtype.itemsize * n_channels)
@@ -217,14 +217,14 @@ def _ascii(infos: dict[str, str], data: Path, vectorized: bool) -> NDArray[np.fl
 def _describe(
     path: Path, header: dict[str, dict[str, str]], n_channels: int, sfreq: float, known: Mapping[str, str]
 ) -> tuple[StreamSpec, NDArray[np.float64], list[int], list[str]]:
-    """Describe the channels, say by what to multiply their samples, which are triggers, and units as stated."""
+    """Return the spec, factors for the samples, trigger channels, and units as stated."""
     rows = []
     for i in range(n_channels):
         line = header.get("channel infos", {}).get(f"ch{i + 1}")
         if line is None:
             raise RecordingError(f"{path}: the header has {n_channels} channels, but no line Ch{i + 1}=")
         name, _, resolution, unit = (*line.split(","), "", "", "")[:4]
-        # The format has microvolts where nothing is said.
+        # The format's default unit is microvolts.
         rows.append((name.replace(r"\1", ","), float(resolution or 1), unit.strip() or "uV"))
     places = header.get("coordinates", {})
     has_places = any(not _position(line)[1] for line in places.values())
@@ -262,13 +262,13 @@ def _describe(
 
 
 def _position(line: str | None) -> tuple[tuple[float, float, float], bool]:
-    """Place of an electrode in metres, and whether the header says that it has none."""
+    """Return the position of an electrode in metres, and whether the header states that it has none."""
     if line is None:
         return (math.nan,) * 3, False
     radius, theta, phi = (float(v) for v in line.split(",")[:3])
     if not radius:
         return (math.nan,) * 3, True
-    # On a unit sphere, or in millimetres; theta from the vertex, phi from the right ear towards the nose, in degrees.
+    # On a unit sphere, or in millimetres; theta from the vertex, phi from the right ear to the nose, in degrees.
     radius = _HEAD_M if radius == 1 else radius / 1e3
     theta, phi = math.radians(theta), math.radians(phi)
     flat = radius * math.sin(theta)
@@ -296,7 +296,7 @@ def _marker_lines(file: Path) -> Iterator[_Marker]:
 
 
 def _segments(markers: list[_Marker], n_samples: int, sfreq: float, path: Path) -> list[Segment]:
-    """Cut where the recording was resumed after a pause, whose length the dates there tell."""
+    """Split where the recording was resumed after a pause; its length follows from the dates there."""
     begun = {}
     for marker in markers:
         if marker.kind == _SEGMENT:
@@ -319,5 +319,5 @@ def _date(text: str) -> datetime | None:
         return None
     try:
         return datetime.strptime(text.ljust(20, "0"), "%Y%m%d%H%M%S%f")
-    except ValueError:  # all zeros, mostly: anonymised
+    except ValueError:  # mostly all zeros: anonymised
         return None

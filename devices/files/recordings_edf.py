@@ -1,4 +1,4 @@
-"""EDF and BDF recordings, read here: every signal keeps its unit and rate, trigger channels become markers.
+"""Read EDF and BDF recordings: every signal keeps its unit and rate, trigger channels become markers.
 
 Layout of both: https://www.edfplus.info/specs/edfplus.html and https://www.biosemi.com/faq/file_format.htm
 """
@@ -28,31 +28,31 @@ log = logging.getLogger(__name__)
 
 #: One time-stamped annotation list: onset, duration, texts.
 _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15[\d.]*)?\x14([^\x00]*?)\x14?\x00")
-#: Bits of a BioSemi status channel that are the trigger inputs; those above tell of the amplifier.
+#: Trigger inputs in a BioSemi status channel; the bits above are the amplifier's status.
 _TRIGGER_BITS = 0xFFFF
-#: Bytes that are taken at once when a whole channel is looked through.
+#: Bytes per read when a whole channel is searched.
 _PIECE = 1 << 22
 _BRAIN = ("eeg", "seeg", "ecog")
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A signal as the header of the file describes it.
+    """A signal as described by the header.
 
     Attributes
     ----------
     label, name, dimension : str
-        Label; the label without the type before it, unique in the file; unit, as written.
+        Label; the label without its type prefix, unique in the file; unit, as written.
     kind : str
-        A type of channel, or ``trigger``.
+        A channel type, or ``trigger``.
     sure : bool
-        Whether its label leaves no doubt that it is an electrode.
+        Whether the label certainly means an electrode.
     n : int
         Samples per data record.
     at : int
-        Index of its first sample in a data record.
+        Index of the first sample in a data record.
     gain, offset : float
-        What brings its numbers to its unit.
+        Conversion of raw values to the unit.
     """
 
     label: str
@@ -81,11 +81,11 @@ class EdfLayout:
     channels : tuple of Channel
         Signals that are not annotations.
     texts : tuple of (int, int)
-        Where in a data record annotations are: first byte, and after the last one.
+        Byte ranges of the annotations in a data record: first byte, and after the last one.
     width : int
         Bytes of a sample: 2 in EDF, 3 in BDF.
     header_bytes, record_bytes, n_records : int
-        Size of the header and of one data record; number of data records that are whole.
+        Size of the header and of one data record; number of complete data records.
     """
 
     path: Path
@@ -99,7 +99,7 @@ class EdfLayout:
     n_records: int
 
     def records(self) -> Iterator[list[tuple[float, list[str]]]]:
-        """Onset in seconds and texts of every annotation, record by record."""
+        """Yield onset in seconds and texts of every annotation, record by record."""
         with self.path.open("rb") as file:
             for i in range(self.n_records):
                 found = []
@@ -110,13 +110,13 @@ class EdfLayout:
                 yield found
 
     def numbers(self, channels: Sequence[Channel], start: int, stop: int) -> NDArray[np.int32]:
-        """Read whole data records of channels that have the same rate, as the numbers in the file.
+        """Read whole data records of channels with the same rate, as raw values.
 
         Returns
         -------
         array of int32, shape (n_samples, n_channels)
         """
-        # Not mapped into memory: a file that becomes shorter would end the program.
+        # Not memory-mapped: if the file shrank, an access would kill the program.
         with self.path.open("rb") as file:
             file.seek(self.header_bytes + start * self.record_bytes)
             raw = np.frombuffer(file.read((stop - start) * self.record_bytes), np.uint8)
@@ -129,7 +129,7 @@ class EdfLayout:
         return out.reshape(-1, len(channels))
 
     def column(self, channel: Channel, start: int, stop: int) -> NDArray[np.int32]:
-        """Read whole data records of one channel, and nothing else of the file, shape (n_samples,)."""
+        """Read whole data records of one channel only, shape (n_samples,)."""
         with self.path.open("rb") as file:
             raw = bytearray()
             for i in range(start, stop):
@@ -149,22 +149,22 @@ class EdfLayout:
 def open_edf(path: Path, wanted: str | None = None, kinds: Mapping[str, str] | None = None) -> Recording:
     """Open an EDF or BDF file, without loading it.
 
-    Where signals have several rates, that of the electrodes is the rate of the recording. What has another one is
-    left out, and said. Codes on a trigger channel are markers, unless an annotation says the same.
+    If signals have several rates, that of the electrodes is used. Channels with another rate are left out, which is
+    logged. Codes on a trigger channel become markers, unless an annotation has the same event.
 
     Parameters
     ----------
     path : Path
         The file.
     wanted : str or None
-        Rate in Hz to read, where electrodes have several.
+        Rate in Hz to read, if electrodes have several.
     kinds : mapping of str to str, optional
-        Types of channels that are known from elsewhere, by label with or without the type before it.
+        Channel types known from other sources, by label with or without its type prefix.
 
     Raises
     ------
     RecordingError
-        If the file is broken or empty, or electrodes have several rates and none is chosen.
+        If the file is damaged or empty, or electrodes have several rates and none is chosen.
     """
     with in_words(path):
         layout = read_layout(path, kinds or {})
@@ -192,7 +192,7 @@ def open_edf(path: Path, wanted: str | None = None, kinds: Mapping[str, str] | N
 
 
 def _say_types(path: Path, channels: Sequence[Channel], known: Collection[str]) -> None:
-    """Say what is no electrode of the brain by its label alone."""
+    """Log the channels that are not brain electrodes by their label alone."""
     by_label = [
         c.name
         for c in channels
@@ -207,7 +207,7 @@ def _say_types(path: Path, channels: Sequence[Channel], known: Collection[str]) 
 
 
 def _rate(path: Path, layout: EdfLayout, channels: Sequence[Channel], wanted: str | None) -> int:
-    """Choose the number of samples per data record, and say what has another one."""
+    """Choose the number of samples per data record, and log channels with another one."""
 
     def hz(n: int) -> str:
         return f"{n / layout.record_s:g}"
@@ -238,7 +238,7 @@ def _rate(path: Path, layout: EdfLayout, channels: Sequence[Channel], wanted: st
 def _describe(
     name: str, sfreq: float, channels: Sequence[Channel]
 ) -> tuple[StreamSpec, NDArray[np.float64], NDArray[np.float64]]:
-    """Describe the channels, and say by what to multiply their numbers and what to add."""
+    """Return the spec, and factor and offset for the raw values of each channel."""
     kinds, units, factors = [], [], []
     for channel in channels:
         factor = microvolts(channel.dimension)
@@ -271,7 +271,7 @@ def _code(layout: EdfLayout, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
 def _triggers(
     layout: EdfLayout, channels: Sequence[Channel], segments: Sequence[Segment], n: int
 ) -> list[tuple[float, str]]:
-    """Codes of all trigger channels, with their times."""
+    """Return codes and times of all trigger channels."""
     found: dict[str, list[tuple[float, float]]] = {}
     for channel in channels:
         if channel.kind != "trigger":
@@ -286,7 +286,7 @@ def _triggers(
             log.warning("%s: channel %r is called a trigger, but has no codes", layout.path.name, channel.name)
             continue
         values = np.array([value for _, value in changes], float)
-        # Exporters scale codes like signals, or leave the range that they have for signals and write them as they are.
+        # Exporters scale codes like signals, or write them unscaled, outside the declared range.
         scaled = np.rint(values * channel.gain + channel.offset)
         if layout.width == 2 and np.allclose(values * channel.gain + channel.offset, scaled, atol=abs(channel.gain)):
             values = scaled
@@ -297,7 +297,7 @@ def _triggers(
 
 
 def _records(layout: EdfLayout, per_record: int, sfreq: float) -> tuple[Timeline, list[tuple[float, str]]]:
-    """When samples were taken, and what is noted. Only data records of a discontinuous file have stamps."""
+    """Return when samples were taken, and the annotations. Only discontinuous files have stamps per data record."""
     n_samples = layout.n_records * per_record
     annotations: list[tuple[float, str]] = []
     onsets: list[float] = []
@@ -325,12 +325,12 @@ def read_layout(path: Path, kinds: Mapping[str, str]) -> EdfLayout:
     path : Path
         The file.
     kinds : mapping of str to str
-        Types of channels that are known from elsewhere.
+        Channel types known from other sources.
 
     Raises
     ------
     RecordingError
-        If it has no signals. Other errors in the header raise ValueError.
+        If there are no signals. Other errors in the header raise ValueError.
     """
     with path.open("rb") as file:
         head = file.read(256)
@@ -385,13 +385,13 @@ def _channels(
 ) -> tuple[Channel, ...]:
     said = [split_label(labels[i]) for i in signals]
     names = unique_names([name for _, name in said])
-    # Where some signals are in volts, one without a unit is something else.
+    # If some signals are in volts, one without a unit is not a voltage.
     volts = any(microvolts(dimensions[i]) is not None for i in signals)
     channels = []
     for (typed, short), name, i in zip(said, names, signals, strict=True):
         unit = dimensions[i]
         may_be = microvolts(unit) is not None or (not stated_unit(unit) and (typed in _BRAIN or not volts))
-        # Clinical systems write EEG before everything; and what is measured in percent is no electrode.
+        # Clinical systems prefix everything with EEG; and a channel in percent is not an electrode.
         kind = kind_by_label(short) or ((typed or "eeg") if may_be else "misc")
         kind = kind if may_be or kind == "trigger" else "misc"
         known = kinds.get(labels[i]) or kinds.get(name)
@@ -399,10 +399,10 @@ def _channels(
         low, high, least, most = (float(column[i]) for column in ranges)
         gain = (high - low) / (most - least) if most != least else 0.0
         if not gain or not math.isfinite(gain):
-            log.warning("%s: channel %r says no range: its numbers are left as they are", path.name, name)
+            log.warning("%s: channel %r declares no range: its values are not scaled", path.name, name)
             gain, low, least, unit = 1.0, 0.0, 0.0, ""
         if kind == "trigger" and path.suffix.lower() == ".bdf":
-            gain, low, least = 1.0, 0.0, 0.0  # bits, whatever range is said
+            gain, low, least = 1.0, 0.0, 0.0  # bits, whatever range is declared
         sure = kind in _BRAIN and (bool(known) or bool(typed) or is_place(short))
         channels.append(Channel(labels[i], name, unit, kind, sure, sizes[i], starts[i], gain, low - least * gain))
     return tuple(channels)
@@ -411,5 +411,5 @@ def _channels(
 def _decoded(text: bytes) -> str:
     try:
         return text.decode("utf-8")
-    except UnicodeDecodeError:  # as the standard wants it; older programs wrote Latin-1
+    except UnicodeDecodeError:  # required by the standard; older programs wrote Latin-1
         return text.decode("latin-1")

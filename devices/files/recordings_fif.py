@@ -1,4 +1,4 @@
-"""FIF recordings through MNE's reader."""
+"""Read FIF recordings through MNE."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from earmark.pipeline.stream import ELECTRODES, StreamSpec
 
 log = logging.getLogger(__name__)
 
-#: FIFF unit codes and what they are called on LSL.
+#: FIFF unit codes and their names on LSL.
 _FIFF_UNITS = {101: "Hz", 107: "V", 110: "S", 112: "T", 114: "degC", 201: "T/m"}
-_SKIP = "BAD_ACQ_SKIP"  # how MNE calls samples that were not acquired; it fills in zeros
-_FIFF_HEAD = 4  # the coordinate frame in which positions are wanted
-#: Trigger channels that hold the codes of all others.
+_SKIP = "BAD_ACQ_SKIP"  # MNE's annotation of samples that were not acquired, which it fills with zeros
+_FIFF_HEAD = 4  # the coordinate frame to convert positions to
+#: Trigger channels that combine the codes of all others.
 _WHOLE = ("STI101", "STI014")
-#: Samples that are looked through at once for codes.
+#: Samples per read when searching for codes.
 _PIECE = 1 << 20
 
 
 def open_fif(path: Path) -> Recording:
     """Open a FIF file, without loading it.
 
-    Channels that it calls bad are no numbers. Codes on a trigger channel are markers, unless an annotation says the
-    same.
+    Channels marked as bad become NaN. Codes on a trigger channel become markers, unless an annotation has the same
+    event.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def open_fif(path: Path) -> Recording:
 
     Raises
     ------
-    RecordingError
+    If it is damaged or empty.
         If it is broken or empty.
     """
     import mne
@@ -59,7 +59,7 @@ def open_fif(path: Path) -> Recording:
         annotations = [
             (time_at(segments, spec.sfreq, onset * spec.sfreq), text)
             for onset, _, text in notes
-            if text.upper() != _SKIP  # the gap says it
+            if text.upper() != _SKIP  # represented by the gap
         ]
         annotations += untold(_triggers(raw, path, segments, spec.sfreq), annotations, 1.5 / spec.sfreq)
     bads = [i for i, name in enumerate(raw.ch_names) if name in raw.info["bads"]]
@@ -77,7 +77,7 @@ def open_fif(path: Path) -> Recording:
 
 
 def _describe(raw: Any, name: str) -> tuple[StreamSpec, NDArray[np.float64]]:
-    """Describe the channels, and say by what to multiply the numbers that MNE returns for each."""
+    """Describe the channels, and return the factor for each by which MNE's values are multiplied."""
     nan = math.nan
     types, units, scale, positions = [], [], [], []
     for channel, kind in zip(raw.info["chs"], raw.get_channel_types(), strict=True):
@@ -104,7 +104,7 @@ def _describe(raw: Any, name: str) -> tuple[StreamSpec, NDArray[np.float64]]:
 
 
 def _segments(notes: list[tuple[float, float, str]], n_samples: int, sfreq: float) -> list[Segment]:
-    """Cut where annotations say that samples are missing or that recordings were joined.
+    """Split where annotations mark missing samples or joined recordings.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _segments(notes: list[tuple[float, float, str]], n_samples: int, sfreq: floa
 
 
 def _triggers(raw: Any, path: Path, segments: list[Segment], sfreq: float) -> list[tuple[float, str]]:
-    """Codes of the trigger channels, with their times; of the one that holds all of them if there is one."""
+    """Return codes and times of the trigger channels; of the combined channel if there is one."""
     kinds = raw.get_channel_types()
     stim = [i for i, kind in enumerate(kinds) if kind == "stim"]
     whole = [i for name in _WHOLE for i in stim if raw.ch_names[i].replace(" ", "") == name]
@@ -139,6 +139,6 @@ def _triggers(raw: Any, path: Path, segments: list[Segment], sfreq: float) -> li
         if changes is None:
             log.warning("%s: channel %r is called a trigger, but has no codes", path.name, raw.ch_names[i])
             continue
-        # Some systems kept codes of sixteen bits as signed numbers.
+        # Some systems stored 16-bit codes as signed numbers.
         found[raw.ch_names[i]] = [(time_at(segments, sfreq, at), v & 0xFFFF if v < 0 else v) for at, v in changes]
     return markers_of(path, found)

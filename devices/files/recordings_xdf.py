@@ -1,4 +1,4 @@
-"""XDF recordings through pyxdf: one stream is the recording, the markers beside it are its annotations."""
+"""Read XDF recordings through pyxdf: one stream is the recording, its marker streams are annotations."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from earmark.devices.sources.overrides import MAX_CORRECTION, NOTHING, Overrides
 
 log = logging.getLogger(__name__)
 
-#: Seconds after the recorder's last look at the clocks for which it may have gone on.
+#: Maximum seconds from the recorder's last clock measurement to the end of the recording.
 SPARE_S = 60.0
 _EEG_TYPES = ("eeg", "seeg", "ecog", "ieeg")
-#: Words in the type of a stream by which numbers at no regular rate are markers.
+#: Words in a stream type that make irregular numeric streams marker streams.
 _MARKER_TYPES = ("marker", "stim", "event", "trigger", "annotation")
-#: Types of streams that a session adds to what it received.
+#: Types of streams that a session adds to those it received.
 _OWN_TYPES = ("journal", "filtered")
 
 
 def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Recording:
     """Load a stream of an XDF file.
 
-    Samples are placed by their stamps, as those of a live stream are; see :mod:`earmark.devices.files.timeline`.
+    Samples are placed by their stamps, like those of a live stream; see :mod:`earmark.devices.files.timeline`.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Reco
     wanted : str or None
         Name, ``source_id`` or number of a stream; None takes the only one of type EEG, or the only regular one.
     sfreq : float, optional
-        Rate in Hz that holds, whatever is declared, if its stamps agree.
+        Rate in Hz to use instead of the declared one, if the stamps agree.
 
     Raises
     ------
     RecordingError
-        If the file is broken, or it is not clear which stream is meant.
+        If the file is damaged, or several streams could be meant.
     """
     import pyxdf
 
@@ -89,7 +89,7 @@ def open_xdf(path: Path, wanted: str | None, sfreq: float | None = None) -> Reco
 
 
 def _opened(path: Path) -> BinaryIO:
-    """The file, without what is damaged in it, which is named: what remains of it has gaps there."""
+    """Open the file without its damaged parts, which are logged; the remaining streams have gaps there."""
     try:
         words, rest = undamaged(path)
     except xdf.XdfError as error:
@@ -101,10 +101,10 @@ def _opened(path: Path) -> BinaryIO:
 
 @contextmanager
 def _without(logger: logging.Logger, words: str, path: Path) -> Iterator[None]:
-    """Keep back what a logger says of every file whose stamps are left as they are; say its errors as warnings."""
+    """Suppress the log line that applies to every file with unchanged stamps; log errors as warnings."""
 
     def other(record: logging.LogRecord) -> bool:
-        if record.levelno >= logging.ERROR:  # in words, and without the traceback that it brings along
+        if record.levelno >= logging.ERROR:  # text only, without the traceback
             log.warning("%s: pyxdf: %s", path.name, record.getMessage().strip())
             return False
         return words not in record.getMessage()
@@ -121,14 +121,14 @@ def _field(stream: dict[str, Any], key: str) -> str:
 
 
 def _is_own(stream: dict[str, Any]) -> bool:
-    """Whether a session added this stream to what it received."""
+    """Whether a session added this stream to those it received."""
     return _field(stream, "type").lower() in _OWN_TYPES and _field(stream, "source_id").startswith("earmark-")
 
 
 def _markers(streams: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
-    """Streams whose samples are markers: text, or numbers that are called markers or are single integers.
+    """Return the marker streams: text, or numbers whose type says markers or that are single integers.
 
-    The journal of a recorded session is text for replaying it, and its decisions are an output: neither was a marker.
+    The journal and the decisions of a recorded session are not markers.
     """
     found: list[dict[str, Any]] = []
     other: list[dict[str, Any]] = []
@@ -149,7 +149,7 @@ def _markers(streams: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
 
 
 def _check_rate(path: Path, stamps: NDArray[np.float64], sfreq: float, declared: float) -> None:
-    """Refuse a rate of the user's that stamps contradict."""
+    """Refuse a rate given by the user that contradicts the stamps."""
     steps, seconds = np.diff(stamps), float(stamps[-1] - stamps[0])
     found = [
         1 / step for step in (float(np.median(steps)) if len(steps) else 0.0, seconds / max(1, len(steps))) if step > 0
@@ -166,7 +166,7 @@ def _number(stream: dict[str, Any]) -> int:
 
 
 def _recorded_words(streams: list[dict[str, Any]], path: Path) -> dict[int, Overrides]:
-    """What the user said of the streams of a session when it was recorded, by their number."""
+    """Return the user's corrections stored in a session, by stream number."""
     for stream in streams:
         if _is_own(stream) and _field(stream, "type") == "Journal":
             try:
@@ -185,7 +185,7 @@ def _choose(
     path: Path,
     sfreq: Callable[[dict[str, Any]], float | None],
 ) -> dict[str, Any]:
-    """Choose the stream; ``sfreq`` tells the rate that the user gives one."""
+    """Choose the stream; ``sfreq`` is a rate given by the user for a stream without one."""
 
     def signal(stream: dict[str, Any]) -> bool:
         if _field(stream, "channel_format") == "string" or not len(stream["time_stamps"]):
@@ -217,7 +217,7 @@ def _choose(
 
 
 def _why_not(streams: list[dict[str, Any]]) -> str:
-    """What each stream is instead of a signal."""
+    """Say why no stream is a regular signal."""
     said = []
     for stream in streams:
         what = f"{_field(stream, 'name')!r} (type {_field(stream, 'type') or 'none'})"
@@ -232,7 +232,7 @@ def _why_not(streams: list[dict[str, Any]]) -> str:
 
 
 def _describe(info: Mapping[str, Any]) -> StreamDescription:
-    # pyxdf hands out the description as dictionaries of lists, and adds results of its own that are neither.
+    # pyxdf returns the description as dictionaries of lists, and adds results of its own that are neither.
     root = _element("info", {k: v for k, v in info.items() if isinstance(v, list) and k not in _PYXDF_KEYS})
     return describe_xml(ET.tostring(root, encoding="unicode"))
 
@@ -257,11 +257,11 @@ def _timeline(
     Returns
     -------
     timeline : Timeline
-        Seconds count from the first sample on.
+        Times relative to the first sample.
     segments : list of Segment
         Its contiguous pieces.
     time_of : callable
-        Brings a time stamp of any stream to these seconds.
+        Converts a time stamp of any stream to that time.
     """
     stamps = np.asarray(stream["time_stamps"], float)
     if not np.isfinite(stamps).all():
@@ -282,7 +282,7 @@ def _timeline(
 
 
 def _latest(streams: list[dict[str, Any]], seconds: float) -> float:
-    """Latest instant at which the recorder looked at the clocks of senders, which it does all the time."""
+    """Return the latest clock measurement of the recorder, which makes them regularly."""
     looks = sorted(float(at) for stream in streams for at in stream.get("clock_times", []))
     if len(looks) < 3 or looks[-1] - looks[0] < seconds / 2:
         return math.inf

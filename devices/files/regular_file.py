@@ -1,4 +1,4 @@
-"""Files that come from anybody, opened only if they are files: no pipe to wait at, no device without an end."""
+"""Open files from users only if they are regular: no pipe that blocks, no endless device, no oversized file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-#: Bytes of a text that people write, such as a configuration or a table.
+#: Maximum bytes of a text written by people, such as a configuration or a table.
 MAX_TEXT = 16 << 20
 
 
@@ -20,14 +20,14 @@ def open_regular(path: Path, limit: int | None = None) -> BinaryIO:
     path : Path
         The file.
     limit : int, optional
-        Most bytes that it may have.
+        Maximum size in bytes.
 
     Raises
     ------
     OSError
-        If it cannot be opened, is a pipe, socket, device or folder, or is larger than that; ``strerror`` says so.
+        If it cannot be opened, is a pipe, socket, device or folder, or is too large; ``strerror`` says which.
     """
-    # Without O_NONBLOCK, to open a pipe is to wait for somebody to write to it.
+    # Without O_NONBLOCK, opening a pipe waits until a process writes to it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     found = os.fstat(descriptor)
     words = ""
@@ -44,19 +44,19 @@ def open_regular(path: Path, limit: int | None = None) -> BinaryIO:
 
 
 def must_be_regular(path: Path, limit: int | None = None) -> None:
-    """Raise what :func:`open_regular` raises, before a library opens the file by itself."""
+    """Raise the errors of :func:`open_regular`, before a library opens the file itself."""
     open_regular(path, limit).close()
 
 
 def read_text(path: Path, limit: int = MAX_TEXT, encoding: str = "utf-8") -> str:
-    """Read a text.
+    """Read a text file.
 
     Raises
     ------
     OSError
         See :func:`open_regular`.
     UnicodeDecodeError
-        If it is not in that encoding.
+        If the text is not valid in that encoding.
     """
     with open_regular(path, limit) as file:
         return file.read().decode(encoding)

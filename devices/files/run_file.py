@@ -1,7 +1,7 @@
-"""Runs on disk: one continuous recording with what each talker said and who was attended, in one XDF file.
+"""Read and write runs: a continuous recording, what each talker said and who was attended, in one XDF file.
 
-An ``EEG`` stream as recorded; a ``Speech`` stream per talker, named after the talker, with the cochlear envelope
-before any band-pass; and a stream of markers, ``attend:NAME``, each valid until the next.
+A run has an ``EEG`` stream as recorded; a ``Speech`` stream per talker, named after the talker, with the cochlear
+envelope before any band-pass; and a marker stream with ``attend:NAME``, each valid until the next.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from earmark.pipeline.stream import StreamSpec
 log = logging.getLogger(__name__)
 
 ATTEND = "attend:"
-#: Stream of the fingerprints of a run, see :mod:`earmark.devices.files.sealed`.
+#: Stream with the fingerprints of a run, see :mod:`earmark.devices.files.sealed`.
 SEALS = "earmark-seals"
 #: LSL content types of neural streams.
 _NEURAL = ("EEG", "SEEG", "ECOG")
@@ -45,13 +45,13 @@ class Talker:
     Attributes
     ----------
     name : str
-        Of the talker.
+        Name of the talker.
     envelope : array, shape (n_samples, n_features)
-        One row for each sample.
+        One row per sample.
     sfreq : float
-        Its rate in Hz.
+        Rate in Hz.
     start : float
-        When it began, in seconds since the first neural sample.
+        Start in seconds since the first neural sample.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Talker:
 
     @property
     def stimulus(self) -> str:
-        """Identity of what was said, however it is called."""
+        """Identity of what was said, independent of its name."""
         raw = np.ascontiguousarray(self.envelope, dtype="<f8").tobytes()
         return hashlib.blake2b(raw, digest_size=8).hexdigest()
 
@@ -76,13 +76,13 @@ def write_run(
     path : Path
         File to create; it must not exist.
     recording : Recording
-        The neural side.
+        The neural recording.
     talkers : sequence of Talker
         Two or more.
     attended : sequence of (float, str)
-        From when on, in seconds, which talker was attended; ``""`` for nobody.
+        Times in seconds from which each talker was attended; ``""`` for none.
     subject : str
-        Who listened.
+        Identity of the listener.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def write_run(
 
 
 class _Sealing:
-    """Writes a run, and the fingerprints by which damage is found."""
+    """Write a run with the fingerprints that reveal damage."""
 
     def __init__(self, file: BinaryIO, headers: bytes, number: int) -> None:
         self._file, self._sealer, self._number = file, Sealer(headers), number
@@ -164,12 +164,12 @@ def _with_subject(info: Any, subject: str) -> str:
 
 
 def read_run(path: Path, preset: Preset) -> Run:
-    """Read a run through the very nodes that a live session uses.
+    """Read a run with the same nodes that a live session uses.
 
     Parameters
     ----------
     path : Path
-        Written by :func:`write_run`.
+        File written by :func:`write_run`.
     preset : Preset
         See :func:`earmark.pipeline.attention.decoding_graph.decoding_graph`.
 
@@ -214,7 +214,7 @@ def _streams(path: Path) -> tuple[_Stream, list[_Stream], list[tuple[float, str]
                 descriptions[chunk.stream_id] = describe_xml(chunk.content.decode("utf-8", "replace"))
             elif chunk.tag == xdf.SAMPLES and chunk.stream_id in descriptions:
                 contents.setdefault(chunk.stream_id, []).append(chunk.content)
-        # Before samples are looked at: files of other recorders leave out stamps, which is no damage.
+        # Checked first: files of other recorders leave out stamps, which is not damage.
         kinds = [descriptions[i].type for i in contents]
         _check_kinds(path, sum(kind in _NEURAL for kind in kinds), kinds.count("Speech"))
         for i, parts in contents.items():
@@ -244,12 +244,12 @@ def _streams(path: Path) -> tuple[_Stream, list[_Stream], list[tuple[float, str]
 
 
 def _chunks(path: Path) -> Iterator[xdf.Chunk]:
-    """Everything in a run that is as it was written, as far as that can be seen; what is not is named.
+    """Yield the intact chunks of a run, as far as that can be checked; log the damaged ones.
 
     Raises
     ------
     RunError
-        If damage may have taken who was attended.
+        If the damage may have removed information on who was attended.
     """
     seals = seal_streams(path)
     n_samples = 0

@@ -1,9 +1,9 @@
-"""Fingerprints within a recording, and reading by them: what is damaged is told from what is as it was written.
+"""Fingerprints within a recording, and a reader that uses them to tell damaged data from intact data.
 
 Every second a line of the journal, a seal, holds three fingerprints: of every byte of the file before it; of the
-headers; and of what was written since the last seal, together with the index that each stream had reached there. So
-damage is found wherever it is, costs no more than the second that it is in, and leaves every later sample in its place.
-Recordings of earlier versions have the first of these alone: behind damage they can be read, but not checked.
+headers; and of what was written since the last seal, together with the index that each stream had reached there. Damage
+is therefore found anywhere, costs no more than the second that contains it, and shifts no later sample.
+Recordings of earlier versions have only the first fingerprint: after damage they can be read, but not checked.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 from earmark.devices.files import xdf
 
-#: Streams that hold seals: the journal of a session, and a stream of a run.
+#: Streams with seals: the journal of a session, and one stream of a run.
 SEALED_BY = ("earmark-journal", "earmark-seals")
-#: Bytes after which reading no longer waits for a seal.
+#: Maximum bytes to read ahead for a seal.
 MAX_STRETCH = 64 << 20
 
 
@@ -30,56 +30,56 @@ def _hash(raw: bytes = b"") -> hashlib.blake2b:
 
 
 class Sealer:
-    """Fingerprints what is written.
+    """Compute fingerprints of written data.
 
     Parameters
     ----------
     headers : bytes
-        What the file begins with.
+        Bytes of the file so far.
     """
 
     def __init__(self, headers: bytes) -> None:
         self._headers, self._file, self._part = _hash(headers).hexdigest(), _hash(headers), _hash(headers)
 
     def add(self, chunk: bytes) -> None:
-        """Take in what was written next."""
+        """Add the next written chunk."""
         self._file.update(chunk)
         self._part.update(chunk)
 
     def seal(self, reached: Mapping[str, int]) -> dict[str, Any]:
-        """Return the line to be written next; ``reached`` is the index that each stream had at the last seal."""
+        """Return the next line to write; ``reached`` is the index of each stream at the last seal."""
         self._part.update(json.dumps([self._headers, dict(reached)]).encode())
         file, part = self._file.hexdigest(), self._part.hexdigest()
         return {"file": file, "headers": self._headers, "part": part, "from": dict(reached)}
 
     def begin(self) -> None:
-        """Begin anew, behind a seal that was written."""
+        """Start the next stretch, after a seal was written."""
         self._part = _hash()
 
 
 class Soundness(Enum):
-    """What is known of a stretch."""
+    """Result of checking a stretch."""
 
     AS_WRITTEN, UNCHECKED, DAMAGED = range(3)
 
 
 @dataclass
 class Stretch:
-    """What lies between two seals.
+    """Data between two seals.
 
     Attributes
     ----------
     chunks : list of Chunk
-        Without the seal.
+        Chunks without the seal.
     found : Soundness
     why : str
-        What is wrong.
+        What is damaged.
     reached : dict of str to int or None
-        Index of the first sample of each stream, if a seal vouches for it.
+        Index of the first sample of each stream; None if no seal confirms it.
     start, stop : int
-        Bytes of the file.
+        Byte positions in the file.
     last : bool
-        Whether the file ends here without a seal.
+        Whether it is the end of the file, without a seal.
     """
 
     chunks: list[xdf.Chunk] = field(default_factory=list)
@@ -99,12 +99,12 @@ def stretches(path: Path, seal_of: Callable[[xdf.Chunk], str | None]) -> Iterato
     path : Path
         The recording.
     seal_of : callable
-        Gives the text of a chunk if it looks like a seal.
+        Returns the text of a chunk that looks like a seal.
 
     Raises
     ------
     XdfError
-        If its headers are damaged: then nothing in it can be trusted.
+        If the headers are damaged: then nothing in the file can be trusted.
     """
     file, part, head = _hash(xdf.MAGIC), _hash(xdf.MAGIC), _hash(xdf.MAGIC)
     in_head, first, intact, size = True, True, True, 0
@@ -145,9 +145,9 @@ def stretches(path: Path, seal_of: Callable[[xdf.Chunk], str | None]) -> Iterato
                 good = None
             if good is not None and now.found is not Soundness.DAMAGED:
                 now.found = Soundness.AS_WRITTEN if good else Soundness.DAMAGED
-                now.why = "" if good else "other bytes than were written"
+                now.why = "" if good else "bytes differ from those written"
             if intact and good and seal.get("file") != file.hexdigest():
-                intact, now.why = False, "a fingerprint itself is not as it was written; no sample is concerned"
+                intact, now.why = False, "only a fingerprint is damaged; no sample is affected"
             intact = intact and bool(good)
             yield now
             now, part, first, size = Stretch(start=chunk.stop), _hash(), False, 0
@@ -169,14 +169,14 @@ def _indices(value: Any) -> bool:
 
 
 def seal_streams(path: Path) -> frozenset[int]:
-    """Streams of a file that hold seals; none in a file of another program."""
+    """Return the streams of a file that hold seals; none in a file of another program."""
     names = [f"<name>{name}</name>".encode() for name in SEALED_BY]
     heads = (chunk for chunk in xdf.read_chunks(path) if chunk.tag == xdf.STREAM_HEADER)
     return frozenset(chunk.stream_id for chunk in heads if any(name in chunk.content for name in names))
 
 
 def seal_text(streams: Collection[int], chunk: xdf.Chunk) -> str | None:
-    """Text of a chunk that looks like a seal in one of these streams; empty if it is broken, None if it is none."""
+    """Return the text of a seal in one of these streams; empty if the seal is damaged, None for other chunks."""
     if chunk.stream_id not in streams or b'{"file": "' not in chunk.content:
         return None
     try:
@@ -186,20 +186,20 @@ def seal_text(streams: Collection[int], chunk: xdf.Chunk) -> str | None:
 
 
 def undamaged(path: Path) -> tuple[list[str], bytes | None]:
-    """Look for damage in any XDF file, sealed or not.
+    """Find damage in any XDF file, sealed or not.
 
     Returns
     -------
     words : list of str
-        Where it is, and what is wrong.
+        Location and kind of each damage.
     rest : bytes or None
-        The file without it; None if there is none. Samples behind damage whose stamps were left out are left out, too:
-        they would have to be deduced from a sample that may be missing.
+        The file without the damage; None if there is none. Samples after damage whose stamps were left out are removed,
+        too: their times would have to be deduced from a sample that may be missing.
 
     Raises
     ------
     XdfError
-        If it is not XDF, or its headers are damaged.
+        If the file is not XDF, or its headers are damaged.
     """
     seals = seal_streams(path)
     words: list[str] = []

@@ -1,4 +1,4 @@
-"""Recorded sessions as runs: what a decoder learns from is what a live one will get, item by item."""
+"""Turn recorded sessions into runs: training sees exactly the items that live decoding receives."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from earmark.pipeline.stream import Item, Marker
 
 log = logging.getLogger(__name__)
 
-#: Stream of a session by which cues are given.
+#: Session stream with the cues.
 CUES = "cues"
-#: What a cue says: who is to be attended from now on, or nobody; and that the newest such stretch does not count.
+#: Cue texts: attend to a talker or to none from now on; discard the newest trial.
 ATTEND, DISCARD = "attend:", "discard:"
-#: Seconds that a listener is given to find the talker after a cue; what happened meanwhile teaches nothing.
+#: Seconds after a cue in which the listener finds the talker; they are not used for training.
 REORIENT_S = 2.0
 
 
 def read_cues(session: SessionFile, cues: str) -> list[tuple[float, str]]:
-    """When who was to be attended, as (LSL time, name), ``""`` for nobody; from the stream of markers ``cues``.
+    """Return the cues as (LSL time, talker name), ``""`` for none, from the marker stream ``cues``.
 
-    Trials that were given up say nobody, and so does the time after damage in which a cue may have been lost, until the
-    next one.
+    Discarded trials have the name ``""``, and so does the time from damage in which a cue may be lost until the next
+    cue.
     """
     found: list[tuple[float, str]] = []
     for event in session:
@@ -47,14 +47,14 @@ def read_cues(session: SessionFile, cues: str) -> list[tuple[float, str]]:
 
 
 def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cues: str) -> list[Run]:
-    """Cut a recorded session into one run for each stretch between two cues.
+    """Cut a recorded session into one run per stretch between two cues.
 
     Parameters
     ----------
     path : Path
-        Recorded by a session.
+        The recording of a session.
     preset : Preset
-        How signals are prepared.
+        Signal processing preset.
     neural, talkers, cues : str
         Names of the streams of electrodes, of envelopes with one channel per talker, and of cues.
 
@@ -66,7 +66,7 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
     Raises
     ------
     RunError
-        If there is no cue, or it names nobody known, or nothing was recorded of a trial.
+        If there is no cue, a cue names an unknown talker, or a trial has no data.
     """
     session = SessionFile(path)
     there, called = whose(path)
@@ -85,7 +85,7 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
     ends = [*(time for time, _ in found[1:]), float("inf")]
     for number, ((start, name), stop) in enumerate(zip(found, ends, strict=False), 1):
         if name:
-            # Speech goes on from trial to trial: no two of them hear the same part of it.
+            # Speech continues from trial to trial: no two trials share a part of it.
             stimuli = tuple(f"{path.stem}-{number}-{talker}" for talker in names)
             trials.append(Trial(f"{called} trial {number}", start, stop, names, stimuli, ((start + REORIENT_S, name),)))
     if not trials:

@@ -1,4 +1,4 @@
-"""What a talker said, from sound files and stored envelopes."""
+"""Read what talkers said, as envelopes, from sound files and stored envelopes."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from earmark.pipeline.stream import StreamSpec, WiringError
 
 log = logging.getLogger(__name__)
 
-#: Rate in Hz at which envelopes are made: above what any preset needs.
+#: Rate in Hz of computed envelopes: higher than any preset needs.
 STORED_HZ = 128.0
-#: Rates of sound in Hz, and frames of a file, beyond which nothing is sound: refused before memory is taken.
+#: Limits of sample rate and frames of a sound file: others are refused before memory is allocated.
 MIN_SOUND_HZ, MAX_SOUND_HZ, MAX_FRAMES = 1_000, 1_000_000, 1 << 29
-#: Frames that are read at once.
+#: Frames per read.
 _BLOCK = 1 << 20
 
 
 def read_speech(
     path: Path, key: str = "envelope", sfreq: float | None = None, channel: int | None = None, hz: float = STORED_HZ
 ) -> tuple[NDArray[np.float64], float]:
-    """Read what a talker said.
+    """Read what a talker said, as an envelope.
 
     Parameters
     ----------
     path : Path
         Any sound file, or an ``.npz``.
     key : str
-        Which array of an ``.npz``.
+        Name of the array in an ``.npz``.
     sfreq : float, optional
-        Its rate in Hz; by default its array ``sfreq``.
+        Rate in Hz of a stored envelope; by default the file's array ``sfreq``.
     channel : int, optional
-        Which channel of a sound file, counted from 1; by default the mean of all.
+        Channel of a sound file, counted from 1; by default the mean of all.
     hz : float
-        Rate of the envelope that is made of a sound, see :func:`common_rate`.
+        Rate in Hz of an envelope computed from sound, see :func:`common_rate`.
 
     Returns
     -------
     envelope : array, shape (n_samples, n_features)
-        Cochlear envelope before any band-pass; the first row is that of the first sample of sound.
+        Cochlear envelope before any band-pass; the first row belongs to the first sample of the sound.
     sfreq : float
         Its rate in Hz.
 
     Raises
     ------
     RunError
-        If the file is not there or is neither.
+        If the file is missing, or is neither a sound file nor a stored envelope.
     """
     if not path.exists():
         raise RunError(f"{path}: no such file")
@@ -62,17 +62,17 @@ def read_speech(
 
 
 def common_rate(files: Iterable[tuple[Path, float | None]]) -> float:
-    """Return the rate in Hz at which envelopes of sounds are made, so that they match those that are stored.
+    """Return the rate in Hz for envelopes computed from sound, so that they match the stored ones of the same run.
 
     Parameters
     ----------
     files : iterable of (Path, float or None)
-        What all talkers of a run said, and the rate of those that are stored, if that is known otherwise.
+        Files of all talkers of a run, and the rates of stored envelopes, if known.
 
     Raises
     ------
     RunError
-        If those that are stored differ.
+        If the stored envelopes have different rates.
     """
     files = list(files)
     stored = {path: known or stored_rate(path) for path, known in files if _is_stored(path) and path.is_file()}
@@ -82,7 +82,7 @@ def common_rate(files: Iterable[tuple[Path, float | None]]) -> float:
         raise RunError(f"envelopes of the talkers of a run must have one rate, but they differ: {each}")
     sounds = [str(path) for path, _ in files if not _is_stored(path)]
     if rates and sounds:
-        log.warning("envelopes of %s are made here, the others are stored: they may differ in kind", ", ".join(sounds))
+        log.warning("envelopes of %s are computed, the others are stored: they may differ in method", ", ".join(sounds))
     return next(iter(rates.values()), STORED_HZ)
 
 
@@ -93,7 +93,7 @@ def _is_stored(path: Path) -> bool:
 def _from_sound(path: Path, channel: int | None, hz: float) -> NDArray[np.float64]:
     import soundfile
 
-    # Its own low-pass is left wide: the band-pass that decoding wants comes later, for both sides alike.
+    # The low-pass of the envelope is left wide: the band-pass for decoding follows later, for both signals alike.
     config = EnvelopeConfig(sfreq=hz, passband_hz=0.4 * hz)
     try:
         with soundfile.SoundFile(path) as file:
@@ -107,7 +107,7 @@ def _from_sound(path: Path, channel: int | None, hz: float) -> NDArray[np.float6
             pieces = file.blocks(_BLOCK, dtype="float64", always_2d=True)
             one = np.concatenate([p.mean(axis=1) if channel is None else p[:, channel - 1] for p in pieces])
         if channel is None and n_channels > 1:
-            log.warning("%s: the mean of its %d channels is taken; FILE:CHANNEL takes one", path, n_channels)
+            log.warning("%s: the mean of its %d channels is used; FILE:CHANNEL selects one", path, n_channels)
         envelope = speech_envelope(one, float(rate), config)
         sound = StreamSpec("audio", float(rate), ("audio",), ("misc",), ("",), hop=rate)
         delay = Envelope(config).open(sound).delay * hz

@@ -1,4 +1,4 @@
-"""Envelopes stored as arrays in an .npz file of whoever wrote it: nothing in it is believed."""
+"""Read envelopes stored as arrays in an .npz file from any source; everything in it is checked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from earmark.devices.files.recorded_run import RunError
 
-#: Longer, of more features, or quicker than any envelope of speech: refused before memory is taken for it.
+#: Limits of length, features and rate for an envelope of speech: larger arrays are refused before memory is allocated.
 MAX_S, MAX_FEATURES, MAX_HZ = 86_400.0, 1024, 48_000.0
 _MAX_BYTES = 1 << 31
-#: What NumPy and the standard library make of files that are not what they should be.
+#: Errors that NumPy and the standard library raise for invalid files.
 _BROKEN = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, OverflowError, NotImplementedError),
     *(RuntimeError, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
@@ -34,7 +34,7 @@ def read_npz(path: Path, key: str, sfreq: float | None) -> tuple[NDArray[np.floa
     key : str
         Name of the array.
     sfreq : float, optional
-        Its rate in Hz; by default its array ``sfreq``.
+        Rate in Hz; by default the file's array ``sfreq``.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def read_npz(path: Path, key: str, sfreq: float | None) -> tuple[NDArray[np.floa
     Raises
     ------
     RunError
-        If there is no such array of numbers, or its rate or shape are none of an envelope.
+        If there is no such numeric array, or its rate or shape does not fit an envelope.
     """
     wanted = [key, *([] if sfreq else ["sfreq"])]
     try:
@@ -56,7 +56,7 @@ def read_npz(path: Path, key: str, sfreq: float | None) -> tuple[NDArray[np.floa
             if missing:
                 there = ", ".join(arrays) or "nothing"
                 raise RunError(f"{path} has no {' and no '.join(map(repr, missing))}; it has {there}")
-            envelope = np.asarray(arrays[key])  # of a member that is no array, its bytes
+            envelope = np.asarray(arrays[key])  # bytes, if the member is not an array
             rate = float(sfreq or np.asarray(arrays["sfreq"]).item())
     except RunError:
         raise
@@ -77,17 +77,17 @@ def read_npz(path: Path, key: str, sfreq: float | None) -> tuple[NDArray[np.floa
 
 
 def stored_rate(path: Path) -> float | None:
-    """Rate in Hz that a file says of its envelope; None if it says none."""
+    """Return the rate in Hz stored with an envelope; None if there is none."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             rate = float(np.asarray(arrays["sfreq"]).item())
     except _BROKEN:
-        return None  # whoever reads the envelope says why
+        return None  # the reader of the envelope raises the error
     return rate if 0 < rate <= MAX_HZ else None
 
 
 def _check_size(path: Path, wanted: list[str]) -> None:
-    """Refuse arrays that are larger than the file says before they are unpacked."""
+    """Refuse oversized arrays before they are unpacked, by the sizes declared in the file."""
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.filename.removesuffix(".npy") in wanted and info.file_size > _MAX_BYTES:

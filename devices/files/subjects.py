@@ -1,35 +1,35 @@
-"""Who listened, where a recording does not say it: the rule by which folders name a listener."""
+"""Derive the listener of a recording from its path, where the recording does not name one."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-#: The subject entity of BIDS, as a folder is called or a file begins.
+#: The subject entity of BIDS, at the start of a folder or file name.
 _BIDS = re.compile(r"sub-[A-Za-z0-9]+")
-#: Folders that hold a part of what one listener did: runs, calibrations, days.
+#: Folders that hold a part of one listener's data: runs, calibrations, days.
 _PART = re.compile(r"(run|calibration|session|ses|day)[-_ ]?[A-Za-z0-9]*", re.IGNORECASE)
-#: What lies in the folder of a session with a listener, and how far above its recordings it is looked for.
+#: File that marks a listener's session folder, and the maximum number of levels above a recording to search for it.
 SESSION, LEVELS = "session.toml", 3
 
 
 def whose(path: Path) -> tuple[str, str]:
-    """Say who listened to a recording, by where it lies, and what the recording is called among that listener's.
+    """Return the listener of a recording, and the recording's name among those of that listener, from its path.
 
     The listener is the ``sub-…`` of BIDS, in the name of the file or of a folder above it; else the nearest folder
-    above that holds a ``session.toml``; else the nearest folder that is not called like a part of what a listener
-    does, such as ``run-1``. In doubt two listeners become one, never one two: then nothing can leak.
+    above that holds a ``session.toml``; else the nearest folder that is not named like a part of a listener's data,
+    such as ``run-1``. In doubt two listeners are merged, and one is never split: then nothing can leak.
 
     Parameters
     ----------
     path : Path
-        Of the recording; it need not be there.
+        Path of the recording; the file need not exist.
 
     Returns
     -------
     subject : str
     name : str
-        Path from the listener's folder, without suffix: recordings of one listener differ in it.
+        Path from the listener's folder, without suffix: unique among the recordings of one listener.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""When the samples of a recording were taken: its stamps go through what a live stream goes through.
+"""Determine when the samples of a recording were taken, with the same processing of stamps as in a live stream.
 
-Nothing is known of arrival, so only stamps speak: a jump forward that stays is a gap; one backward, or one to an
-instant that cannot have been reached, is a clock that was set; stamps that leap and come back say nothing. When samples
-were taken is read from both sides of them.
+Arrival times are unknown, so only stamps count: a lasting jump forward is a gap; a jump backward, or to a time that
+cannot have been reached, is a step of the clock; stamps that jump and return are ignored. The time of a sample is
+estimated from the stamps before and after it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from earmark.devices.sources.rate import LOST, percent, rate_words
 from earmark.devices.sources.stamps import STEP_S, spread_equal
 from earmark.pipeline.stream import Block, Gap
 
-#: Seconds of stamps that are placed at once.
+#: Seconds of stamps per step of the placement.
 PIECE_S = 0.1
-#: Seconds between instants at which the rate may change, and shortest memory on either side of them.
+#: Seconds between points at which the rate may change, and minimum memory on either side of them.
 KNOT_S = 1.0
-#: Stamps that jump by more than this, in seconds, may be a leap that comes back.
+#: Stamps that jump by more than this, in seconds, may jump and return.
 LEAP_S = 1.0
-#: Stamps this near to the nominal rate, in seconds, are stamps by it.
+#: Maximum difference in seconds to the nominal rate for stamps that were computed from it.
 EXACT_S = 1e-6
-#: After how many more jumps they may come back.
+#: Maximum number of further jumps until stamps return.
 MOST_JUMPS = 64
 
 
@@ -38,19 +38,19 @@ class Timeline(NamedTuple):
     Attributes
     ----------
     starts, stops : array of int, shape (n_pieces,)
-        First sample of each contiguous piece, and after its last one.
+        First sample of each contiguous piece, and index after its last one.
     missing : array of int, shape (n_pieces,)
-        Samples missing before each piece; 0 where a clock was set, or pieces were joined.
+        Samples missing before each piece; 0 where a clock was set or pieces were joined.
     rows : array, shape (n_knots,)
-        Samples between which time runs evenly.
+        Rows of the knots, between which time is linear.
     times : array, shape (n_knots,)
-        When these were taken, in seconds: by the stamps, brought to the clock of the first one.
+        Times of the knots in seconds: by the stamps, on the clock of the first one.
     steps : tuple of (int, float)
-        From which sample on the clock of the stamps was set, and by how many seconds.
+        First sample after each step of the clock of the stamps, and the step in seconds.
     period : float
-        Seconds from one sample to the next, all in all.
+        Mean seconds per sample.
     words : tuple of str
-        What whoever uses the recording should know.
+        Messages for the user of the recording.
     """
 
     starts: NDArray[np.int64]
@@ -63,19 +63,19 @@ class Timeline(NamedTuple):
     words: tuple[str, ...]
 
     def at(self, rows: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
-        """When samples were taken, in seconds; before the first and after the last one, time goes on evenly."""
+        """Return when samples were taken, in seconds; extrapolated linearly before the first and after the last one."""
         return interpolate(np.asarray(rows, np.float64), self.rows, self.times)
 
 
 def interpolate(x: NDArray[np.float64], knots: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interpolate between knots, of which there are two or more, and beyond them as between the outermost two."""
+    """Interpolate between two or more knots, and extrapolate from the outermost two."""
     k = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
     slope = (values[k + 1] - values[k]) / (knots[k + 1] - knots[k])
     return np.asarray(values[k] + (x - knots[k]) * slope)
 
 
 class _Kept(ClockFit):
-    """A fit that keeps what it was given: index, number and mean stamp, on the clock of the first one."""
+    """A fit that keeps its input: index, number and mean stamp, on the clock of the first stamp."""
 
     def __init__(self, sfreq: float) -> None:
         super().__init__(sfreq)
@@ -101,13 +101,13 @@ def read_timeline(name: str, stamps: NDArray[np.float64], sfreq: float, until: f
     Parameters
     ----------
     name : str
-        Of the recording.
+        Name of the recording.
     stamps : array, shape (n_samples,)
         In seconds, finite.
     sfreq : float
         Nominal rate in Hz.
     until : float
-        Latest instant, on the clock of the stamps, at which something was recorded.
+        Latest time, on the clock of the stamps, at which something was recorded.
     """
     stamps = spread_equal(np.asarray(stamps, np.float64), 1 / sfreq)
     n = len(stamps)
@@ -130,7 +130,7 @@ def read_timeline(name: str, stamps: NDArray[np.float64], sfreq: float, until: f
         elif isinstance(item, Block):
             index += len(item.data)
     starts, stops, lost = np.array(edges), np.array([*edges[1:], n]), np.array(missing)
-    moved = np.cumsum(lost)  # index less row, by piece
+    moved = np.cumsum(lost)  # index minus row, by piece
     points = np.array(fit.points) if fit.points else np.array([[0.0, 1, float(stamps[0])]])
     period, scatter = _whole(points, 1 / sfreq)
     steps = tuple(
@@ -146,12 +146,12 @@ def read_timeline(name: str, stamps: NDArray[np.float64], sfreq: float, until: f
     words += [continuity.rate.regular_words] if continuity.rate.regular_words else []
     if leaps:
         count = sum(stop - start for start, stop in leaps)
-        words.append(f"{count} time stamps leap and come back: these samples are placed by their number")
+        words.append(f"{count} time stamps jump and return: these samples are placed by their number")
     return Timeline(starts, stops, lost, at_rows, times, steps, period, tuple(words))
 
 
 def even_timeline(pieces: Sequence[tuple[int, int, float]], sfreq: float) -> Timeline:
-    """Time the samples of a file without stamps: each piece, (start, stop, seconds), runs at the nominal rate."""
+    """Return times for a file without stamps: each piece, (start, stop, seconds), runs at the nominal rate."""
     starts, stops = (np.array([piece[k] for piece in pieces], np.int64) for k in (0, 1))
     begun = np.array([piece[2] for piece in pieces])
     ends = begun + (stops - starts) / sfreq
@@ -163,14 +163,14 @@ def even_timeline(pieces: Sequence[tuple[int, int, float]], sfreq: float) -> Tim
 def _even(
     starts: NDArray[np.int64], stops: NDArray[np.int64], begun: NDArray[np.float64], period: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Knots at both ends of each piece; between a piece and the next there is no sample."""
+    """Place knots at both ends of each piece; there are no samples between pieces."""
     last = np.maximum(stops - 1, starts + 0.5)
     rows = np.column_stack([starts, last]).ravel()
     return rows, np.column_stack([begun, begun + (last - starts) * period]).ravel()
 
 
 def _leaps(stamps: NDArray[np.float64], sfreq: float) -> list[tuple[int, int]]:
-    """Find stamps that leap away and come back to where they would have been."""
+    """Find stamps that jump away and return to where they would have been."""
     moves = np.diff(stamps) - 1 / sfreq
     jumps = (np.flatnonzero(np.abs(moves) > LEAP_S) + 1).tolist()
     found: list[tuple[int, int]] = []
@@ -189,7 +189,7 @@ def _leaps(stamps: NDArray[np.float64], sfreq: float) -> list[tuple[int, int]]:
 
 
 def _whole(points: NDArray[np.float64], nominal: float) -> tuple[float, float]:
-    """Seconds per sample over all points, and by how much neighbouring ones scatter around that."""
+    """Return seconds per sample over all points, and the scatter of neighbouring points around that."""
     index, weight, stamp = points.T
     off = stamp - index * nominal
     if len(points) < 3:
@@ -209,13 +209,13 @@ def _knots(
     period: float,
     scatter: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fit time around a knot in each second: lines through the points about it, the near ones counting most."""
+    """Fit time around a knot in each second: a weighted line through the neighbouring points."""
     memory = min(MEMORY_S, max(KNOT_S / 2, MEMORY_S * (scatter / JITTERY_S) ** 2)) / period
     every = max(KNOT_S / period, memory / 4)
     prior = (max(scatter, 1e-6) / 2e-4) ** 2 / period**2
     index, weight, stamp = points.T
     off = stamp - stamp[0] - (index - index[0]) * period
-    far = np.flatnonzero(np.diff(moved, prepend=moved[0]) * period > STEP_S)  # no line is drawn across a long gap
+    far = np.flatnonzero(np.diff(moved, prepend=moved[0]) * period > STEP_S)  # no line is fitted across a long gap
     bounds = np.concatenate([[-np.inf], (starts + moved)[far].astype(float), [np.inf]])
     rows, times = [], []
     for start, stop, shift in zip(starts.tolist(), stops.tolist(), moved.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Codes on a trigger channel, as markers."""
+"""Turn the codes of a trigger channel into markers."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from earmark.devices.sources.marker_values import marker_text
 
 log = logging.getLogger(__name__)
 
-#: More changes than this share of the samples (and than the least number) are no codes but a waveform.
+#: A channel that changes in more than this share of its samples (and more than this number) is a waveform.
 _MOST_CHANGES, _LEAST = 0.05, 100
 
 
 def codes(pieces: Iterable[NDArray[np.integer]]) -> list[tuple[int, int]] | None:
-    """Return where a trigger channel changes.
+    """Return the changes of a trigger channel.
 
     Parameters
     ----------
     pieces : iterable of array, shape (n,)
-        All of its samples, in pieces.
+        All samples of the channel, in pieces.
 
     Returns
     -------
     list of (int, int) or None
-        Index of the first sample with each new value, and that value. The value with which the channel begins is
-        none: nobody knows when it was set. None if it is a waveform.
+        Index of the first sample with each new value, and that value. The initial value is not included: its onset is
+        unknown. None if the channel is a waveform.
     """
     found: list[tuple[int, int]] = []
     last: int | None = None
@@ -47,19 +47,19 @@ def codes(pieces: Iterable[NDArray[np.integer]]) -> list[tuple[int, int]] | None
 
 
 def markers_of(path: Path, found: Mapping[str, Sequence[tuple[float, float]]]) -> list[tuple[float, str]]:
-    """Return markers for the changes of a recording's trigger channels, and say so.
+    """Return markers for the changes of a recording's trigger channels, and log their number.
 
     Parameters
     ----------
     path : Path
         The recording.
     found : mapping of str to sequence of (float, float)
-        Time and value of each change, by channel. Going back to 0 is no marker.
+        Time and value of each change, by channel. A return to 0 is not a marker.
 
     Returns
     -------
     list of (float, str)
-        Time, and the value as text; the channel stands before it (``NAME/VALUE``) if several have codes.
+        Time, and the value as text, with the channel before it (``NAME/VALUE``) if several channels have codes.
     """
     markers = {name: [(t, marker_text([v])) for t, v in changes if v] for name, changes in found.items()}
     markers = {name: marks for name, marks in markers.items() if marks}
@@ -72,7 +72,7 @@ def markers_of(path: Path, found: Mapping[str, Sequence[tuple[float, float]]]) -
 def untold(
     markers: Sequence[tuple[float, str]], annotations: Sequence[tuple[float, str]], slack: float
 ) -> list[tuple[float, str]]:
-    """Return those markers that have no annotation within ``slack`` seconds: what is told once is not told again."""
+    """Return the markers without an annotation within ``slack`` seconds, so that no event is listed twice."""
     told = np.sort([time for time, text in annotations if not text.lower().startswith(("bad", "edge"))])
     if not len(told):
         return list(markers)

@@ -1,7 +1,7 @@
-"""Chunks of XDF files, written and read one by one.
+"""Read and write XDF files chunk by chunk.
 
 The format is that of the XDF 1.0 specification (github.com/sccn/xdf/wiki/Specifications), so that LabRecorder's
-users, pyxdf, EEGLAB and MNE-based tools read the files. Reading here keeps what those readers give up: the order
+users, pyxdf, EEGLAB and MNE-based tools can read the files. In contrast to those readers, this one keeps the order
 of chunks across streams.
 """
 
@@ -21,12 +21,12 @@ from earmark.devices.files.regular_file import open_regular
 from earmark.kernels.errors import EarmarkError
 
 MAGIC = b"XDF:"
-#: Tag that no file has: what cannot be read.
+#: Tag of damaged stretches; no file contains it.
 DAMAGE = 0
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY, STREAM_FOOTER = 1, 2, 3, 4, 5, 6
-#: What a boundary chunk holds, by which a reader finds its way back after damage.
+#: Content of a boundary chunk, which a reader searches for after damage.
 BOUNDARY_MARK = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
-#: Largest chunk that is believed when reading.
+#: Maximum length of a chunk when reading; a longer one is damage.
 MAX_CHUNK = 1 << 30
 
 
@@ -39,22 +39,22 @@ def _varlen(n: int) -> bytes:
 
 
 def chunk(tag: int, content: bytes) -> bytes:
-    """One chunk, ready to be appended to a file."""
+    """Return one chunk, ready to be appended to a file."""
     return _varlen(len(content) + 2) + struct.pack("<H", tag) + content
 
 
 def file_header() -> bytes:
-    """What a file begins with."""
+    """Return the beginning of a file."""
     return MAGIC + chunk(FILE_HEADER, b'<?xml version="1.0"?><info><version>1.0</version></info>')
 
 
 def stream_header(stream_id: int, xml: str) -> bytes:
-    """Header of a stream; ``xml`` is its LSL description."""
+    """Return the header of a stream; ``xml`` is its LSL description."""
     return chunk(STREAM_HEADER, struct.pack("<I", stream_id) + xml.encode())
 
 
 def stream_footer(stream_id: int, first: float, last: float, count: int) -> bytes:
-    """Footer of a stream: first and last stamp, number of samples."""
+    """Return the footer of a stream: first and last stamp, number of samples."""
     info = ET.Element("info")
     for key, value in (("first_timestamp", first), ("last_timestamp", last), ("sample_count", count)):
         ET.SubElement(info, key).text = repr(value)
@@ -63,12 +63,12 @@ def stream_footer(stream_id: int, first: float, last: float, count: int) -> byte
 
 
 def clock_offset(stream_id: int, time: float, offset: float) -> bytes:
-    """A measured clock offset: collected when, how many seconds to add to the stream's stamps."""
+    """Return a clock offset chunk: time of the measurement, and seconds to add to the stream's stamps."""
     return chunk(CLOCK_OFFSET, struct.pack("<Idd", stream_id, time, offset))
 
 
 def boundary() -> bytes:
-    """A mark to recover at."""
+    """Return a boundary chunk, at which a reader can recover after damage."""
     return chunk(BOUNDARY, BOUNDARY_MARK)
 
 
@@ -77,16 +77,16 @@ def _sample_dtype(data_dtype: Any, n_channels: int) -> np.dtype:
 
 
 def samples(stream_id: int, stamps: NDArray[np.float64], data: NDArray[Any]) -> bytes:
-    """Samples of a stream of numbers.
+    """Return a chunk with samples of a numeric stream.
 
     Parameters
     ----------
     stream_id : int
-        As in its header.
+        Number of the stream, as in its header.
     stamps : array, shape (n_samples,)
         In seconds.
     data : array, shape (n_samples, n_channels)
-        In the number format that the header declares.
+        Samples in the number format that the header declares.
     """
     packed = np.empty(len(data), _sample_dtype(data.dtype.newbyteorder("<"), data.shape[1]))
     packed["n_stamp_bytes"], packed["stamp"], packed["values"] = 8, stamps, data
@@ -94,7 +94,7 @@ def samples(stream_id: int, stamps: NDArray[np.float64], data: NDArray[Any]) -> 
 
 
 def text_sample(stream_id: int, stamp: float, values: Sequence[str]) -> bytes:
-    """One sample of a stream of strings."""
+    """Return a chunk with one sample of a string stream."""
     content = struct.pack("<I", stream_id) + _varlen(1) + struct.pack("<Bd", 8, stamp)
     for value in values:
         raw = value.encode()
@@ -104,8 +104,8 @@ def text_sample(stream_id: int, stamp: float, values: Sequence[str]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk as read: ``stream_id`` is 0 for chunks of the file as a whole; ``raw`` is all of it, as in the file, from
-    byte ``start`` to ``stop``."""
+    """A chunk as read: ``stream_id`` is 0 for chunks that belong to no stream; ``raw`` holds all its bytes in the file,
+    from ``start`` to ``stop``."""
 
     tag: int
     stream_id: int
@@ -118,9 +118,9 @@ class Chunk:
 def read_chunks(path: Path) -> Iterator[Chunk]:
     """Read a file chunk by chunk, in the order of writing.
 
-    Where no chunk can be, reading goes on behind the next boundary, and what lies in between comes as one chunk with
-    the tag ``DAMAGE``, whose content says what was wrong. Ends at a last chunk that is not complete, and does not give
-    it: what a killed recorder leaves behind.
+    After invalid bytes, reading continues at the next boundary, and the bytes in between are returned as one chunk
+    with the tag ``DAMAGE``, whose content says what was wrong. An incomplete last chunk, as left by a killed
+    recorder, is not returned.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def read_chunks(path: Path) -> Iterator[Chunk]:
 
 
 def _read_chunk(file: BinaryIO, at: int, size: int) -> Chunk | None:
-    """Read the chunk at a place; None at the end of the file, or if it does not lie wholly within the file."""
+    """Read the chunk at a position; None at the end of the file, or if the chunk is incomplete."""
     length = _read_varlen(file)
     if length is None:
         return None
@@ -171,7 +171,7 @@ def _read_chunk(file: BinaryIO, at: int, size: int) -> Chunk | None:
 
 
 def _behind_boundary(file: BinaryIO) -> int | None:
-    """Find the place behind the next boundary from here on."""
+    """Find the position after the next boundary."""
     keep = b""
     while piece := file.read(1 << 20):
         found = (keep + piece).find(BOUNDARY_MARK)
@@ -192,7 +192,7 @@ def _read_varlen(file: BinaryIO) -> int | None:
 
 
 def _prefix(file: BinaryIO, at: int, length: int) -> bytes:
-    """The bytes that gave a chunk's length, as they stand in the file: writers may choose among three widths."""
+    """Return the bytes of a chunk's length as in the file: writers may choose among three widths."""
     end = file.tell()
     file.seek(at)
     prefix = file.read(end - at - length)
@@ -208,18 +208,18 @@ def _varlen_at(content: bytes, at: int) -> tuple[int, int]:
 
 
 def begins_with_stamp(content: bytes) -> bool:
-    """Whether the first sample of a chunk of samples says when it was, which others may leave to be deduced."""
+    """Whether the first sample of a samples chunk has a stamp; stamps of other samples may be left out."""
     at = _varlen_at(content, 0)[1]
     return content[at : at + 1] == b"\x08"
 
 
 def count_samples(content: bytes) -> int:
-    """How many samples a chunk of samples says that it holds."""
+    """Return the number of samples that a samples chunk declares."""
     return _varlen_at(content, 0)[0]
 
 
 def parse_samples(content: bytes, dtype: str, n_channels: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Stamps and values of a samples chunk in which every sample has its stamp, as this module writes them."""
+    """Return stamps and values of a samples chunk in which every sample has a stamp, as written by this module."""
     n, at = _varlen_at(content, 0)
     layout = _sample_dtype(np.dtype(dtype), n_channels)
     if len(content) - at != n * layout.itemsize:
@@ -231,7 +231,7 @@ def parse_samples(content: bytes, dtype: str, n_channels: int) -> tuple[NDArray[
 
 
 def parse_text(content: bytes, n_channels: int) -> tuple[float, list[str]]:
-    """Stamp and values of a chunk with one sample of strings."""
+    """Return stamp and values of a chunk with one string sample."""
     try:
         n, at = _varlen_at(content, 0)
         width, stamp = struct.unpack_from("<Bd", content, at)

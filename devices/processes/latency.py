@@ -1,4 +1,4 @@
-"""How long answers take, from host memory to host memory."""
+"""Measure the latency of answers, from host memory to host memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Answers before any is measured.
+#: Warm-up answers before the measurement.
 N_WARM = 50
 _BURN = """
 import os, sys
@@ -26,14 +26,14 @@ while os.getppid() == int(sys.argv[1]):
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Percentiles in microseconds, of ``n`` answers.
+    """Percentiles in microseconds over ``n`` answers.
 
     Attributes
     ----------
     p50, p99, p999, max : float
-        From asking to answer.
+        Wall time from call to answer.
     cpu_p50, cpu_p99 : float
-        Of them, computing on this thread: what remains when nobody else wants the processor.
+        CPU time of this thread in that: the latency without other load on the processor.
     n : int
     """
 
@@ -47,20 +47,20 @@ class Latency:
 
 
 def measure(answers: Mapping[str, Callable[[], object]], n: int) -> dict[str, Latency]:
-    """Time several ways to answer against one another: in turn, so that what disturbs one disturbs all.
+    """Measure several ways to answer in turn, so that a disturbance affects all of them.
 
     Parameters
     ----------
     answers : mapping
-        By name, what to call. Each is warmed up first.
+        Functions to call, by name. Each is warmed up first.
     n : int
-        Calls of each.
+        Number of calls of each.
     """
     taken = {name: np.empty((2, n)) for name in answers}
     for answer in answers.values():
         for _ in range(N_WARM):
             answer()
-    # Turns of ten: the caches are as warm as live, and a turn is too short for the machine to change.
+    # Turns of ten: the caches are as warm as live, and the machine hardly changes within a turn.
     gc.collect()
     gc.disable()
     try:
@@ -85,7 +85,7 @@ def _percentiles(times: NDArray[np.float64]) -> Latency:
 
 @contextmanager
 def busy_core() -> Iterator[None]:
-    """Let another process keep a core busy meanwhile; it ends with this one, however this one ends."""
+    """Keep a core busy with another process meanwhile; that process always ends with this one."""
     burner = subprocess.Popen([sys.executable, "-P", "-c", _BURN, str(os.getpid())])
     try:
         yield

@@ -1,4 +1,4 @@
-"""What this machine lets one process have: open files and address space."""
+"""Check the limits of one process on this machine: open files and address space."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from earmark.kernels.errors import EarmarkError
 if sys.platform != "win32":
     import resource
 
-#: Files that a session keeps open in its busiest process, with eight talkers: shared memory, sockets, pipes.
+#: Files open in the busiest process of a session with eight talkers: shared memory, sockets, pipes.
 FILES = 256
-#: As many as are asked for, where more are permitted.
+#: Number of open files that is requested, if permitted.
 _ENOUGH_FILES = 4096
-#: Bytes of address space below which a session is not begun: with libraries and threads, which reserve more than they
-#: use, its busiest process took 2.2e9 with two talkers.
+#: Minimum bytes of address space for a session: libraries and threads reserve more than they use, and the busiest
+#: process took 2.2e9 with two talkers.
 ADDRESS_SPACE = 3 * 2**30
 _MORE_FILES = "ulimit -n 1024, before it starts"
 
@@ -25,7 +25,7 @@ class LimitError(EarmarkError):
 
 
 def raise_open_files() -> None:
-    """Let this process, and those that it starts, open as many files as the system permits without more rights."""
+    """Raise the limit of open files for this process and its children as far as permitted."""
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -35,7 +35,7 @@ def raise_open_files() -> None:
 
 
 def open_files() -> tuple[int, int] | None:
-    """Files that this process has open, and how many it may have; None where nothing limits them or it is not told."""
+    """Return the number of open files of this process, and its limit; None if unlimited or unknown."""
     if sys.platform == "win32":
         return None
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -43,7 +43,7 @@ def open_files() -> tuple[int, int] | None:
 
 
 def address_space() -> int | None:
-    """Bytes of address space that this process may have; None where nothing limits them."""
+    """Return the limit of this process' address space in bytes; None if unlimited."""
     if sys.platform == "win32":
         return None
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -51,7 +51,7 @@ def address_space() -> int | None:
 
 
 def too_few_files(needed: int = FILES) -> str:
-    """Say that fewer files than ``needed`` may be open, and the fix; empty if it is not so."""
+    """Return a message with the fix if fewer than ``needed`` files may be open; else an empty string."""
     found = open_files()
     if found is None or found[1] >= needed:
         return ""
@@ -59,7 +59,7 @@ def too_few_files(needed: int = FILES) -> str:
 
 
 def files_are_used_up() -> str:
-    """Say that no more files can be opened by this process, and the fix; empty if it is not so."""
+    """Return a message with the fix if this process can open no more files; else an empty string."""
     found = open_files()
     if found is None or found[0] < found[1] - 4:
         return ""
@@ -67,7 +67,7 @@ def files_are_used_up() -> str:
 
 
 def too_little_address_space(needed: int = ADDRESS_SPACE) -> str:
-    """Say that there is less address space than ``needed``, and the fix; empty if it is not so."""
+    """Return a message with the fix if the address space is below ``needed``; else an empty string."""
     found = address_space()
     if found is None or found >= needed:
         return ""
@@ -78,12 +78,12 @@ def too_little_address_space(needed: int = ADDRESS_SPACE) -> str:
 
 
 def check_limits() -> None:
-    """Refuse to begin a session that would fail in its middle.
+    """Refuse to start a session that would fail later.
 
     Raises
     ------
     LimitError
-        If too few files or too little address space is permitted.
+        If too few open files or too little address space are permitted.
     """
     for problem in (too_few_files(), too_little_address_space()):
         if problem:

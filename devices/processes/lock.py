@@ -1,4 +1,4 @@
-"""Files that show whether their owner lives: whatever kills a process, the system takes its locks back."""
+"""Lock files that show whether their owner is alive: the system releases the locks of a killed process."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-#: Seconds for which a lock is tried again: somebody may just look whether it is held.
+#: Seconds for which locking is retried: another process may just be checking the lock.
 _TRY_S, _AGAIN_S = 0.25, 0.01
 
 
 class Held(EarmarkError):
-    """Raised when a process that runs holds the lock."""
+    """Raised when a running process holds the lock."""
 
 
 class Lock:
-    """A file with one living owner. It is there while it is held, and may be left by an owner that was killed.
+    """A lock file with one living owner. It exists while it is held, and may be left behind by a killed owner.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class Lock:
     Raises
     ------
     Held
-        If another owner lives, in this process or in any other that sees the file.
+        If another owner is alive, in this process or in any other that sees the file.
     OSError
-        If no such file can be made or locked there.
+        If the file cannot be created or locked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,21 +51,21 @@ class Lock:
                 raise
             os.close(self._file)
             if time.monotonic() > deadline:
-                raise Held(f"{path} is held by a process that runs")
+                raise Held(f"{path} is locked by a running process")
             time.sleep(_AGAIN_S)
 
     def _is_mine(self) -> bool:
-        """Whether the file of that name is still the one that is locked: its owner may have removed it meanwhile."""
+        """Whether the file of that name is still the locked one: its owner may have removed it meanwhile."""
         try:
             return os.path.samestat(os.stat(self._path), os.fstat(self._file))
         except FileNotFoundError:
             return False
 
     def release(self) -> None:
-        """Remove the file and let others have the lock."""
-        if sys.platform == "win32":  # which removes no file that is open
+        """Remove the file and release the lock."""
+        if sys.platform == "win32":  # Windows cannot remove open files
             os.close(self._file)
-            with contextlib.suppress(OSError):  # taken by somebody else meanwhile
+            with contextlib.suppress(OSError):  # locked by another process meanwhile
                 self._path.unlink()
             return
         if self._is_mine():
@@ -74,12 +74,12 @@ class Lock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a lock has an owner that lives."""
+    """Whether a lock has a living owner."""
     try:
         file = os.open(path, os.O_RDWR)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except PermissionError:  # another user's: nobody here may take it
+    except PermissionError:  # it belongs to another user, so this one cannot take it
         return True
     try:
         return not _try(file, shared=True)
@@ -88,7 +88,7 @@ def is_held(path: Path) -> bool:
 
 
 def _try(file: int, shared: bool = False) -> bool:
-    """Lock an open file, if nobody else has; several who only look do not hinder each other."""
+    """Try to lock an open file; several shared locks do not block each other."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)

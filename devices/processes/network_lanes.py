@@ -1,4 +1,4 @@
-"""Networks on threads of their own, asked once per hop: whoever asks is never kept waiting beyond the budget."""
+"""Run networks on threads of their own, asked once per hop; the caller never waits beyond the budget."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What counts now.
+    """The current answer.
 
     Attributes
     ----------
     outputs : tuple of array, or None
-        Of the newest window that was answered in time; None before the first.
+        Outputs for the newest window that was answered in time; None before the first.
     age : float
-        Seconds since that window was handed in.
+        Seconds since that window was submitted.
     fresh : bool
-        Whether it is the window just handed in.
+        Whether it is the window just submitted.
     backend : str
-        In charge.
+        Backend in charge.
     counts : Counts
     """
 
@@ -42,24 +42,24 @@ class Answer:
 
 
 class NetworkLanes:
-    """Backends, each on its thread, warm; one is in charge, the next takes over when it misses too often.
+    """Warm backends, each on its own thread; the next one takes over when the one in charge misses too often.
 
-    A call into a GPU cannot be broken off. A backend that hangs keeps its thread, which is a daemon, and nobody else;
-    one that fails is logged, and misses like one that hangs.
+    A call into a GPU cannot be cancelled. A backend that hangs blocks only its own daemon thread; one that fails is
+    logged, and counts as missing every deadline.
 
     Parameters
     ----------
     networks : mapping
-        By name of backend, the best first; each passed the gate.
+        Networks by backend, the best first; each has passed the parity gate.
     budget : float
-        Seconds that an answer may take.
+        Maximum seconds for an answer.
     clock : callable
-        Gives seconds.
+        Returns seconds.
 
     Raises
     ------
     ValueError
-        If there is no network, they differ in shapes, or the budget is not above 0.
+        If there is no network, their shapes differ, or the budget is not above 0.
     """
 
     def __init__(self, networks: Mapping[str, Network], budget: float, clock: Callable[[], float]) -> None:
@@ -78,12 +78,12 @@ class NetworkLanes:
             thread.start()
 
     def ask(self, x: Arrays) -> Answer:
-        """Hand in a window, and wait for its answer as long as the budget lasts, and no longer.
+        """Submit a window, and wait for its answer for the budget at most.
 
         Parameters
         ----------
         x : sequence of array, float32
-            Copied.
+            Input arrays, which are copied.
         """
         begun = self._clock()
         self._take_late(begun)
@@ -97,11 +97,11 @@ class NetworkLanes:
 
     @property
     def at_last(self) -> bool:
-        """Whether the one in charge has nobody to give way to."""
+        """Whether the backend in charge is the last fallback."""
         return self._deadline.backend == self._names[-1]
 
     def close(self) -> None:
-        """Let every thread that is not hung come to its end."""
+        """End every thread that does not hang."""
         for asked in self._asked.values():
             asked.put(None)
 
@@ -130,7 +130,7 @@ class NetworkLanes:
             hop, x = asked
             try:
                 network.run_into(x, out)
-            except (RuntimeError, ValueError):  # what torch raises for a GPU that is lost
+            except (RuntimeError, ValueError):  # raised by torch when the GPU is lost
                 log.exception("network by %s failed; the next one takes over", name)
                 return
             self._answered.put((hop, name, tuple(y.copy() for y in out), self._clock()))

@@ -1,4 +1,4 @@
-"""A ring of bytes in shared memory: one writer, one reader, nothing ever overwritten unread."""
+"""A ring of bytes in shared memory: one writer, one reader; unread bytes are never overwritten."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _WRITTEN, _READ, _HEARTBEAT, _ERROR, _CLOSING, _SYNCED, _SPILLED, _LOST, _COPIED
 
 
 class Ring:
-    """A view of the shared segment, from either side.
+    """One side of a ring in a shared segment.
 
-    Positions count bytes since the beginning and never wrap; each is written by one side only, after the bytes it
-    speaks of. The writer creates and unlinks the segment, the reader attaches by name.
+    Positions count bytes since the beginning and never wrap; each is written by one side only, after the bytes that it
+    counts. The writer creates and unlinks the segment, the reader attaches by name.
 
     Parameters
     ----------
     name : str or None
         Segment to attach to; None creates one.
     capacity : int
-        Bytes of data, where a segment is created.
+        Capacity of a new segment, in bytes.
 
     Raises
     ------
     earmark.devices.processes.shared_memory.SharedMemoryError
-        If there is no room for a new segment, or none of that name.
+        If there is no room for a new segment, or no segment of that name.
     """
 
     def __init__(self, name: str | None = None, capacity: int = 0) -> None:
@@ -43,7 +43,7 @@ class Ring:
 
     @property
     def name(self) -> str:
-        """By which the other side attaches."""
+        """Name by which the other side attaches."""
         return self._segment.name
 
     @property
@@ -63,12 +63,12 @@ class Ring:
 
     @property
     def heartbeat(self) -> int:
-        """Counts up while the reader lives."""
+        """Counter that the reader increments while it is alive."""
         return int(self._head[_HEARTBEAT])
 
     @property
     def error(self) -> int:
-        """What keeps the reader from going on, as an errno; 0 if nothing does."""
+        """Errno of the error that stops the reader; 0 if there is none."""
         return int(self._head[_ERROR])
 
     @error.setter
@@ -77,7 +77,7 @@ class Ring:
 
     @property
     def synced(self) -> int:
-        """Bytes that the reader has brought to the disk."""
+        """Bytes that the reader has synced to disk."""
         return int(self._head[_SYNCED])
 
     @synced.setter
@@ -86,7 +86,7 @@ class Ring:
 
     @property
     def spilled(self) -> int:
-        """Bytes that wait at the writer, in a file of its own, for room in here."""
+        """Bytes that wait in a file of the writer for room in the ring."""
         return int(self._head[_SPILLED])
 
     @spilled.setter
@@ -95,7 +95,7 @@ class Ring:
 
     @property
     def lost(self) -> int:
-        """Messages that the writer could keep nowhere."""
+        """Messages that the writer could not store."""
         return int(self._head[_LOST])
 
     @lost.setter
@@ -104,7 +104,7 @@ class Ring:
 
     @property
     def copied(self) -> bool:
-        """Whether the reader has copied what was written before into a new file."""
+        """Whether the reader has copied earlier data into a new file."""
         return bool(self._head[_COPIED])
 
     @copied.setter
@@ -113,24 +113,24 @@ class Ring:
 
     @property
     def waiting(self) -> int:
-        """Bytes that are not read yet, here and at the writer."""
+        """Bytes not read yet, in the ring and at the writer."""
         return self.written - self.read + self.spilled
 
     @property
     def closing(self) -> bool:
-        """Whether the writer is done: the reader empties the ring and ends."""
+        """Whether the writer is done: the reader then empties the ring and ends."""
         return bool(self._head[_CLOSING])
 
     def beat(self) -> None:
-        """Say that the reader lives."""
+        """Increment the heartbeat of the reader."""
         self._head[_HEARTBEAT] += 1
 
     def finish(self) -> None:
-        """Say that nothing more will be written."""
+        """Announce that nothing more will be written."""
         self._head[_CLOSING] = 1
 
     def put(self, data: bytes | memoryview) -> int:
-        """Write as much as there is room for; return how much that was."""
+        """Write as many bytes as fit; return how many that was."""
         written = self.written
         n = min(len(data), self.room)
         at = written % self.capacity
@@ -154,21 +154,21 @@ class Ring:
         self._head[_READ] += n
 
     def close(self) -> None:
-        """Let go of the segment, whose counters stay as they are; the side that created it removes it."""
+        """Detach from the segment, whose counters stay readable; the side that created it removes it."""
         self._head = self._head.copy()
         del self._data
         self._segment.close()
 
 
 class SpillingWriter:
-    """Writes to a ring and never waits: what does not fit goes to a temporary file and follows later, in order.
+    """Write to a ring without waiting: what does not fit goes to a temporary file and follows later, in order.
 
     Parameters
     ----------
     ring : Ring
-        Where to write.
+        Ring to write to.
     limit : int
-        Most bytes to keep in the file. A message beyond it is lost, and counted.
+        Maximum bytes in the file. A message beyond it is lost, and counted.
     """
 
     def __init__(self, ring: Ring, limit: int) -> None:
@@ -182,7 +182,7 @@ class SpillingWriter:
         return self._spill_written - self._spill_read
 
     def put(self, message: bytes) -> None:
-        """Write one message, whole or not at all."""
+        """Write one message, completely or not at all."""
         self.pump()
         if not self.spilled and self._ring.room >= len(message):
             self._ring.put(message)
@@ -203,7 +203,7 @@ class SpillingWriter:
         return True
 
     def pump(self) -> None:
-        """Move what waits in the file to the ring, as far as there is room."""
+        """Move data from the file to the ring, as far as it fits."""
         while self._spill is not None and self.spilled:
             if not self._ring.room:
                 return

@@ -1,4 +1,4 @@
-"""Signals on their way to whoever looks: one writer who never waits, readers who may be late, gone or killed."""
+"""Signals for displays in shared memory: the writer never waits; readers may be late, gone or killed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _HEADER = 64
 class SignalRing:
     """The newest samples of a stream in shared memory; the oldest are overwritten.
 
-    Counters count samples since the beginning and never wrap. Readers learn what is about to go before it goes, and
-    what has come after it has come.
+    Counters count samples since the beginning and never wrap. The counter of overwritten samples is advanced before
+    they are overwritten, that of written samples after they are written.
 
     Parameters
     ----------
     name : str or None
-        Segment to attach to; None makes a new one, which whoever made it removes.
+        Segment to attach to; None creates one, which its creator removes.
     n_channels : int
-        Of a new one.
+        Channels of a new segment.
     n_samples : int
-        Samples that a new one holds.
+        Capacity of a new segment, in samples.
     sfreq : float
-        Sampling rate in Hz of a new one.
+        Sampling rate in Hz of a new segment.
     """
 
     _WRITING, _WRITTEN, _CHANNELS, _SAMPLES, _SFREQ = range(5)
@@ -46,7 +46,7 @@ class SignalRing:
 
     @property
     def name(self) -> str:
-        """By which readers attach."""
+        """Name by which readers attach."""
         return self._segment.name
 
     @property
@@ -55,7 +55,7 @@ class SignalRing:
         return int(self._head[self._WRITTEN])
 
     def write(self, samples: NDArray[np.floating]) -> None:
-        """Append samples, shape (n, n_channels), in microvolts; of more than the ring holds, the newest."""
+        """Append samples, shape (n, n_channels), in microvolts; if they exceed the capacity, only the newest."""
         first, n = self.written, len(samples)
         self._head[self._WRITING] = first + n
         if n > self.n_samples:
@@ -68,7 +68,7 @@ class SignalRing:
         self._head[self._WRITTEN] = first + n
 
     def skip(self, n: int) -> None:
-        """Append ``n`` samples that never arrived: NaN."""
+        """Append ``n`` missing samples as NaN."""
         missing = np.full((min(n, self.n_samples), self.n_channels), np.nan, np.float32)
         self._head[self._WRITING] = self.written + n
         self._head[self._WRITTEN] += n - len(missing)
@@ -79,28 +79,28 @@ class SignalRing:
         return max(0, int(self._head[self._WRITING]) - self.n_samples)
 
     def copy(self, first: int, stop: int) -> NDArray[np.float32]:
-        """Return samples, shape (stop - first, n_channels), right only from what :meth:`oldest` says afterwards on."""
+        """Return samples, shape (stop - first, n_channels); valid only from :meth:`oldest`, called afterwards, on."""
         at, n = first % self.n_samples, stop - first
         split = min(n, self.n_samples - at)
         return np.concatenate([self._data[at : at + split], self._data[: n - split]])
 
     def close(self) -> None:
-        """Let go of the segment; who made it removes it."""
+        """Detach from the segment; its creator removes it."""
         del self._head, self._data
         self._segment.close()
 
 
 class Samples(NamedTuple):
-    """What one look found.
+    """Result of one read.
 
     Attributes
     ----------
     start : int
         Index of the first sample.
     data : array, shape (n_samples, n_channels)
-        Up to the newest sample; NaN where none arrived.
+        Samples up to the newest one; NaN where none arrived.
     lost : int
-        Samples before ``start``, since the look before, that were overwritten unread.
+        Samples before ``start``, since the previous read, that were overwritten unread.
     """
 
     start: int
@@ -109,35 +109,35 @@ class Samples(NamedTuple):
 
 
 class SignalReader:
-    """Looks at a ring, always up to now: after a stall, everything that is still there comes at once.
+    """Read a ring up to the newest sample: after a stall, everything that is left is returned at once.
 
     Parameters
     ----------
     name : str
-        Of the ring.
+        Name of the ring.
     past_s : float
-        Seconds before now at which to begin, as far as they are there.
+        Seconds before now to start from, if available.
     """
 
     def __init__(self, name: str, past_s: float = 0.0) -> None:
         self.ring = SignalRing(name)
         now = self.ring.written
-        #: Index of the sample that is read next.
+        #: Index of the next sample to read.
         self.cursor = max(self.ring.oldest(), now - round(past_s * self.ring.sfreq))
         #: Samples lost so far.
         self.lost = 0
 
     def read(self) -> Samples:
-        """Return everything since the last look."""
+        """Return everything since the last read."""
         stop = self.ring.written
         first = min(max(self.cursor, self.ring.oldest()), stop)
         data = self.ring.copy(first, stop)
-        whole = min(max(first, self.ring.oldest()), stop)  # some of it was overwritten meanwhile
+        whole = min(max(first, self.ring.oldest()), stop)  # some samples were overwritten meanwhile
         lost = whole - self.cursor
         self.cursor = stop
         self.lost += lost
         return Samples(whole, data[whole - first :], lost)
 
     def close(self) -> None:
-        """Let go of the ring."""
+        """Detach from the ring."""
         self.ring.close()

@@ -1,4 +1,4 @@
-"""Processes of this program: how they are born, and whose signals they heed."""
+"""Start child processes that ignore the terminal's signals and do not run this program's main module."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 
 from earmark.devices.processes.shared_memory import family_environment
 
-#: Numeric libraries get one thread each in processes that keep time.
+#: Processes with real-time work use one thread in numeric libraries.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-#: Signals that are the parent's to heed.
+#: Signals that only the parent handles.
 _TO_PARENT = [getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGTSTP") if hasattr(signal, name)]
 
 _spawning = threading.RLock()
@@ -23,7 +23,7 @@ _spawning = threading.RLock()
 
 @contextlib.contextmanager
 def born_deaf() -> Iterator[None]:
-    """Let a child be born deaf to signals, and not import modules from the working folder before it has our path.
+    """Block signals in children started meanwhile, and keep modules of the working folder out until they have our path.
 
     The child has to call :func:`leave_signals_to_parent`.
     """
@@ -40,7 +40,7 @@ def born_deaf() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for the children that are started meanwhile."""
+    """Set environment variables for children started meanwhile."""
     with _spawning:
         before = {key: os.environ.get(key) for key in variables}
         os.environ.update(variables)
@@ -56,13 +56,13 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def clean_birth() -> Iterator[None]:
-    """Let a child be born deaf to signals, with one thread, and without what this program's main module imports.
+    """Start children with signals blocked, one thread, and without the imports of this program's main module.
 
     The child has to call :func:`leave_signals_to_parent`.
     """
     with _spawning, born_deaf(), _environment(dict.fromkeys(_ONE_THREAD, "1") | family_environment()):
         main = sys.modules["__main__"]
-        sys.modules["__main__"] = types.ModuleType("__main__")  # spawn would run it again in the child
+        sys.modules["__main__"] = types.ModuleType("__main__")  # otherwise the child would run it again
         try:
             yield
         finally:
@@ -70,9 +70,9 @@ def clean_birth() -> Iterator[None]:
 
 
 def leave_signals_to_parent() -> None:
-    """Ignore what a terminal, a service manager or a guard of memory sends to every process, or to any of them.
+    """Ignore signals that a terminal, a service manager or an out-of-memory guard sends to any process.
 
-    The parent decides when its children end, and has to tell them; a child notices the parent's death by itself.
+    The parent decides when its children end, and has to tell them; a child detects the parent's death itself.
     """
     for number in _TO_PARENT:
         signal.signal(number, signal.SIG_IGN)

@@ -241,4 +241,4 @@ def test_a_channel_of_a_sound_is_a_talker(folder, caplog):
     assert "both.wav has no channel 3, but 2" in run_import(raw, talkers=("a=both.wav:3", "b=2.wav")).stderr
     caplog.clear()
     run_import(raw, talkers=("a=both.wav", "b=2.wav"))
-    assert re.search("both.wav: the mean of its 2 channels is taken", caplog.text)
+    assert re.search("both.wav: the mean of its 2 channels is used", caplog.text)

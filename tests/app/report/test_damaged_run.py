@@ -49,7 +49,7 @@ def test_replay_names_the_damage_and_its_place(flipped, capsys):
     assert ended.value.exit_code == 3
     said = capsys.readouterr()
     assert "DAMAGED: bytes " in said.out
-    assert "(LSL time): other bytes than were written; left out" in said.out
+    assert "(LSL time): bytes differ from those written; left out" in said.out
     assert "the recording is damaged" in said.err
 
 

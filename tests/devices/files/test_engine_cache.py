@@ -125,7 +125,7 @@ def test_one_that_cannot_be_loaded_is_built_anew(cache, caplog):
     backend = Counting()
     cache.write(prepare(cache, backend).key, b"of another driver")
     assert not prepare(cache, backend).cached
-    assert "not an engine: it is built anew" in caplog.text
+    assert "not an engine: it is rebuilt" in caplog.text
     assert prepare(cache, backend).cached
 
 

@@ -64,9 +64,7 @@ def test_files_that_were_renamed_with_the_header_are_taken_and_said(tmp_path, ca
     assert recording.annotations == [(0.998, "Stimulus/S  1")]
     renamed = "VP07" in named
     for key, suffix in (("DataFile", ".eeg"), ("MarkerFile", ".vmrk")):
-        assert (f"{key}={named}{suffix} is not there; rec{suffix}, of the header's name, is taken" in caplog.text) == (
-            renamed
-        )
+        assert (f"{key}={named}{suffix} does not exist; rec{suffix} is used instead" in caplog.text) == (renamed)
 
 
 def test_a_path_of_another_machine_whose_file_lies_beside_the_header_is_right(tmp_path, caplog):

@@ -27,7 +27,7 @@ def test_sounds_take_the_rate_of_stored_envelopes(tmp_path, caplog):
     files = [(tmp_path / "her.wav", None), (tmp_path / "b.npz", None), (tmp_path / "c.npz", 64.0)]
     hz = common_rate(files)
     assert hz == 64
-    assert "her.wav are made here, the others are stored" in caplog.text
+    assert "her.wav are computed, the others are stored" in caplog.text
     slow, rate = read_speech(tmp_path / "her.wav", hz=hz)
     assert (rate, len(slow)) == (64, pytest.approx(1280, abs=1))
     quick, rate = read_speech(tmp_path / "her.wav")

@@ -100,7 +100,7 @@ def test_stamps_that_leap_and_come_back_cost_nothing(leap):
     found = read_timeline("x", stamps, SFREQ)
     assert not found.missing.any()
     np.testing.assert_allclose(found.at(np.arange(7500)), true, atol=1e-6)
-    assert found.words == ("1000 time stamps leap and come back: these samples are placed by their number",)
+    assert found.words == ("1000 time stamps jump and return: these samples are placed by their number",)
 
 
 @pytest.mark.parametrize("drift", [0.0, 2e-3, -4e-4])
