@@ -153,7 +153,7 @@ def test_a_reader_that_goes_away_ends_a_command_that_only_tells():
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(60) == 141
+        assert process.wait(600) == 141
         assert process.stderr.read() == b""
 
 
@@ -177,7 +177,7 @@ def test_ctrl_z_does_not_stop_a_session_and_says_so():
         assert "Ctrl-Z is ignored" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         assert process.stdout.readline() == "ended\n"
-        assert process.wait(60) == 0
+        assert process.wait(600) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="process states of Linux")
@@ -193,7 +193,7 @@ def test_ctrl_z_does_not_stop_the_processes_of_a_session():
         process.start()
     try:
         os.kill(process.pid, signal.SIGTSTP)  # while it loads, too
-        assert ready.wait(60)
+        assert ready.wait(180)
         os.kill(process.pid, signal.SIGTSTP)
         with open(f"/proc/{process.pid}/stat") as file:
             state = re.search(r"\) (\w)", file.read())[1]

@@ -91,7 +91,7 @@ class Rig:
             time.sleep(0.05)
             self.alarms += self.recorder.watch()
 
-    def wait_for(self, condition, seconds=30.0):
+    def wait_for(self, condition, seconds=180.0):
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"waited in vain; events: {self.events}"

@@ -88,7 +88,7 @@ def heavy_load():
         holder.join()
 
 
-def wait_until(condition, seconds=30.0):
+def wait_until(condition, seconds=180.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -43,7 +43,7 @@ class Server:
     def start(self):
         with open(self.home / "server.log", "ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 180
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > end:
                 stop(self._process)
@@ -248,7 +248,7 @@ def capture(server, path):
         command = ["parec", "-d", "fake.monitor", "--format=float32le", f"--rate={SFREQ}", "--channels=2", "--raw"]
         with open(path, "wb") as file:
             process = subprocess.Popen([*command, "--latency-msec=20"], stdout=file)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 180
         while not path.stat().st_size:  # the monitor of an idle sink gives zeros
             assert time.monotonic() < end
             time.sleep(0.02)

@@ -54,14 +54,14 @@ class Screen:
 
     def do(self, *words):
         command = ["xdotool", *map(str, words)]
-        done = subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=600)
         return done.stdout.split()
 
     def picture(self, name):
         PICTURES.mkdir(parents=True, exist_ok=True)
         path = PICTURES / f"{name}.png"
         environment = self.environment | {"QT_SCALE_FACTOR": "1"}
-        subprocess.run([sys.executable, "-c", GRAB, str(path)], env=environment, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", GRAB, str(path)], env=environment, check=True, timeout=600)
         return path
 
     def close(self):
@@ -108,7 +108,7 @@ def shown(tmp_path):
         end()
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=180.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -204,7 +204,7 @@ def test_the_window_fits_its_screen(shown, name, options):
     assert int(geometry["HEIGHT"]) <= height
     picture = screen.picture(name)
     said = subprocess.run(
-        [sys.executable, "-c", COLOURS, str(picture)], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", COLOURS, str(picture)], check=True, capture_output=True, text=True, timeout=600
     )
     assert int(said.stdout) > 40, "there is something to see"
     assert process.poll() is None

@@ -80,7 +80,6 @@ def loudness(shown):
     return max(shown.now.sound.out_peak, default=0.0)
 
 
-@pytest.mark.timeout(900)
 def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path):
     def until(condition):
         qtbot.waitUntil(condition, timeout=PATIENCE_MS)
@@ -219,7 +218,6 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     assert shown.close(), "nothing is recorded: nothing is asked"
 
 
-@pytest.mark.timeout(900)
 def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp_path, monkeypatch):
     from PySide6.QtCore import QSettings
 
@@ -240,7 +238,6 @@ def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp
     qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)
 
 
-@pytest.mark.timeout(900)
 def test_a_stream_that_was_chosen_becomes_a_session(qtbot, qapp, tmp_path):
     import tomllib
 

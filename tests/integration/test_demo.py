@@ -29,7 +29,6 @@ from earmark.pipeline.stream import Decision
 
 #: As long as it takes a new user.
 SECONDS = 120
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def demonstration(tmp_path_factory):
         process = subprocess.Popen(command, env=ENV, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
     try:
         meddle(folder, process)
-        assert process.wait(400) == 0, said.read_text()
+        assert process.wait(600) == 0, said.read_text()
     finally:
         process.kill()
         process.wait()

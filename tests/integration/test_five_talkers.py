@@ -46,7 +46,7 @@ attend = "Max"
 
 def earmark(*arguments):
     command = [sys.executable, "-m", "earmark.app.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=250, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

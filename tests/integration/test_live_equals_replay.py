@@ -55,7 +55,7 @@ publish = "clean {source_id}"
 def earmark(*words, **options):
     command = [sys.executable, "-m", "earmark.app.cli", *map(str, words)]
     return subprocess.run(
-        command, env=ENV, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, **options
+        command, env=ENV, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False, **options
     )
 
 
@@ -249,7 +249,7 @@ def test_a_killed_recording_can_be_replayed_and_leaves_nothing_behind(source_id,
     found = earmark("replay", path, "--verify")
     assert found.returncode == 4, found.stdout + found.stderr
     assert "cut short" in found.stdout
-    end = time.monotonic() + 10
+    end = time.monotonic() + 180
     while any(ring.exists() for ring in rings) and time.monotonic() < end:
         time.sleep(0.1)
     assert not any(ring.exists() for ring in rings)
@@ -264,7 +264,7 @@ def test_a_closed_pipe_does_not_end_a_recording(source_id, tmp_path):
         while "Recording to" not in process.stdout.readline():
             assert process.poll() is None
         process.stdout.close()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=600) == 0
     (path,) = tmp_path.glob("session-*.xdf")
     assert earmark("replay", path, "--verify").returncode == 0
 

@@ -108,7 +108,7 @@ class Rig:
         status = self.loop.engine_status
         return 0 if status is None else status.beat
 
-    def wait_for(self, condition, seconds=40.0):
+    def wait_for(self, condition, seconds=180.0):
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"waited in vain; events: {self.events}; decision: {self.decision()}"
@@ -274,7 +274,7 @@ def test_an_engine_comes_back_to_the_sender_that_it_had_though_a_twin_of_it_is_t
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
         with sender("plain", source_id):
-            selector, end = StreamSelector(source_id=source_id), time.monotonic() + 20
+            selector, end = StreamSelector(source_id=source_id), time.monotonic() + 180
             while len(find_streams(selector, 0.5, at_least=2)) < 2:
                 assert time.monotonic() < end
             pid = rig.engine_pid

@@ -90,22 +90,22 @@ class Playing:
             if not part:
                 return
 
-    def wait_for(self, words, seconds=60.0):
+    def wait_for(self, words, seconds=180.0):
         with self._new:
             assert self._new.wait_for(lambda: re.search(words, self.said), seconds), (words, self.said)
 
     def press(self, keys):
         os.write(self._keys, keys.encode())
 
-    def end(self, seconds=60.0):
+    def end(self, seconds=180.0):
         code = self.process.wait(seconds)
-        self._reader.join(10)
+        self._reader.join(180)
         return code
 
     def close(self):
         self.process.kill()
         self.process.wait()
-        self._reader.join(10)
+        self._reader.join(180)
         if self.process.stdout:
             self.process.stdout.close()
         with contextlib.suppress(OSError):
@@ -126,7 +126,7 @@ def run(*words, env=None):
         [*COMMAND, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         stdin=subprocess.DEVNULL,
         env={**ENV, **(env or {})},
         check=False,

@@ -53,7 +53,7 @@ CLEAR = dataclasses.replace(PRESETS["easy"], response_uv=12.0, ignored=0.1, wand
 
 def earmark(*arguments):
     command = [sys.executable, "-m", "earmark.app.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=200, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=600, check=False)
 
 
 def new_session(folder, source_id):
@@ -149,7 +149,7 @@ def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_whole_recording(calib
                 break
         time.sleep(11)
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[0]
+        said = process.communicate(timeout=600)[0]
     finally:
         process.kill()
     assert process.returncode == 0, said
@@ -179,7 +179,7 @@ def on_a_terminal(command):
         with contextlib.suppress(OSError):  # how a terminal says that nobody holds its other end
             while piece := os.read(here, 4096):
                 said += piece
-        assert process.wait(60) == 0, said.decode()
+        assert process.wait(600) == 0, said.decode()
     finally:
         process.kill()
         process.wait()
@@ -215,7 +215,7 @@ def test_a_closed_terminal_ends_a_run_in_good_order_with_a_report(calibrated):
         while time.monotonic() < end:
             said += os.read(here, 4096)
         os.close(here)
-        assert process.wait(60) == 0, said.decode()
+        assert process.wait(600) == 0, said.decode()
     finally:
         process.kill()
         process.wait()
@@ -298,14 +298,14 @@ class Serving:
         self.folder = path.parent
         command = [sys.executable, "-m", "earmark.app.cli", "serve", str(path), *options]
         self.process = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not is_served(self.folder):
             assert self.process.poll() is None, self.process.stdout.read()
             assert time.monotonic() < end
             time.sleep(0.1)
         self.client = Client(self.folder)
 
-    def wait_for(self, condition, seconds=60.0):
+    def wait_for(self, condition, seconds=180.0):
         end = time.monotonic() + seconds
         while not condition(state := self.client.send("state")):
             assert time.monotonic() < end, state
@@ -374,7 +374,7 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         client.send("resume")
         client.send("mute")
         board = StatusBoard(SessionStatus, json.loads((folder / ADDRESS).read_text())["board"])
-        end = time.monotonic() + 10
+        end = time.monotonic() + 180
         while not ((status := board.read()) and status.muted and status.recording.bytes > 100_000):
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -393,7 +393,7 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         client.send("stop")
         serving.wait_for(lambda state: state["state"] == "review")
         assert earmark("control", folder, "shutdown").returncode == 0
-        assert serving.process.wait(30) == 0
+        assert serving.process.wait(600) == 0
     assert not is_served(folder)
     recording = Path(place) / "loop.xdf"
     situations = [item.situation for item in replayed(recording)["attend"] if isinstance(item, Decision)]
@@ -446,7 +446,7 @@ def test_ctrl_c_ends_the_checks_at_once(tmp_path, name):
         while time.monotonic() < until and process.poll() is None:
             time.sleep(0.1)
         process.send_signal(name)
-        said = process.communicate(timeout=150)[0]
+        said = process.communicate(timeout=600)[0]
     assert process.returncode == 130, said
     assert "ended before anything was recorded" in said
     assert "Traceback" not in said

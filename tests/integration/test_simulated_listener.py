@@ -23,7 +23,7 @@ from earmark.devices.simulate.live import CUE, ListenerProcess, LiveConfig, Simu
 from earmark.devices.sources.lsl_description import StreamError, describe_xml, make_info
 from earmark.pipeline.stream import StreamSpec
 
-PATIENCE_S = 30
+PATIENCE_S = 180
 ROOT = Path(__file__).parents[2]
 RATE = 64.0
 SILENT = BackgroundConfig(

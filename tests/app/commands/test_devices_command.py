@@ -121,18 +121,18 @@ def test_what_to_do_where_there_is_none(listing, found, words, status):
 
 def test_a_device_that_is_not_there_is_a_problem_not_a_crash():
     pytest.importorskip("sounddevice", exc_type=(ImportError, OSError), reason="PortAudio is not installed")
-    assert probe(MEASURE, "999", "0.1", timeout=60)["problem"]
+    assert probe(MEASURE, "999", "0.1", timeout=600)["problem"]
 
 
 def test_on_a_sound_server(tmp_path, monkeypatch):
     with sound_servers.jack(tmp_path, monkeypatch):
-        answer = probe(LIST, "44100", "48000", timeout=60)
+        answer = probe(LIST, "44100", "48000", timeout=600)
         outputs = [each for each in answer["found"] if each["kind"] == "output" and "JACK" in each["api"]]
         assert json.loads(json.dumps(outputs))
         assert outputs[0]["channels"] == 2
         assert outputs[0]["rates"] == [48_000]
         assert outputs[0]["of_api"]
-        measured = probe(MEASURE, str(outputs[0]["index"]), "1.0", timeout=60)
+        measured = probe(MEASURE, str(outputs[0]["index"]), "1.0", timeout=600)
         assert "problem" not in measured, measured
         assert measured["block_ms"] == pytest.approx(1e3 * 256 / 48_000)
         assert measured["dac_ms"] > 5

@@ -67,7 +67,7 @@ def level(*words, tmp_path):
     command = [sys.executable, "-m", "earmark.app.cli", "level", *words]
     env = {**ENV, "XDG_CONFIG_HOME": str(tmp_path)}
     return subprocess.run(
-        command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, input="70\n", check=False
+        command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=600, input="70\n", check=False
     )
 
 

@@ -102,12 +102,12 @@ def test_a_recording_is_played_as_the_user_says(data):
         stdout=subprocess.DEVNULL,
     )
     try:
-        (info,) = pylsl.resolve_byprop("name", name, timeout=30)
+        (info,) = pylsl.resolve_byprop("name", name, timeout=600)
         inlet = pylsl.StreamInlet(info)
         spec = describe_xml(inlet.info(10).as_xml()).spec
         assert (spec.ch_names, spec.ch_types, spec.units) == (("Fp1", "Fp2", "Cz"), ("seeg",) * 3, ("uV",) * 3)
         assert spec.sfreq == 201
-        got, end = [], time.monotonic() + 30
+        got, end = [], time.monotonic() + 180
         while len(got) < 400:
             assert time.monotonic() < end
             got += inlet.pull_chunk(timeout=1.0)[0]

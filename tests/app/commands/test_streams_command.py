@@ -53,7 +53,7 @@ def send():
     yield announce
     stop.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(180)
 
 
 def unique():
@@ -141,7 +141,7 @@ def pushing(push):
         yield
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(180)
 
 
 def test_strings_that_are_no_text_are_counted(send):
@@ -224,7 +224,7 @@ def test_no_stream_is_exit_status_3_and_says_what_to_do(tmp_path):
         env={**os.environ, "LSLAPICFG": str(config)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == NO_STREAMS == 3, done.stderr

@@ -211,6 +211,6 @@ class FakeSession:
     def stop(self) -> None:
         if self.process.is_alive():
             self.ask("shutdown")
-            self.process.join(10)
+            self.process.join(180)
         self.process.kill()
         self.process.join()

@@ -39,7 +39,7 @@ def test_what_cannot_be_judged_is_said_and_no_figures_are_shown(review, qtbot, t
     recorded(tmp_path / "run-2")
     review._list_runs()
     assert review._run == run, "not another one while it is judged"
-    qtbot.waitUntil(lambda: review._work is None, timeout=60_000)
+    qtbot.waitUntil(lambda: review._work is None, timeout=120_000)
     assert review._said.said.startswith(f"error: {run}")
     assert not review._figures.isVisible()
     assert not review.export.isEnabled()

@@ -140,7 +140,7 @@ class Rig:
         """A calibration that is over but not trained on."""
         self.session.calibrate(LONG)
         self.session.part.elapsed = 1e6
-        assert self.session.wait(10)
+        assert self.session.wait(180)
 
 
 @pytest.fixture
@@ -459,7 +459,7 @@ def test_the_end_of_a_part_is_no_fault(rig, monkeypatch):
 
     def stop(loop):
         said.set()
-        assert ended.wait(10)
+        assert ended.wait(180)
         return ""
 
     monkeypatch.setattr(FakeLoop, "stop", stop)
@@ -473,13 +473,13 @@ def test_the_end_of_a_part_is_no_fault(rig, monkeypatch):
         assert "NO ENGINE" in line(), "before, it is"
         session._stop.set()
         session.part._stop.set()
-        assert said.wait(10)
+        assert said.wait(180)
         assert session.part.ending
         assert "NO ENGINE" not in line()
         assert "the recording is completed" in line()
     finally:
         ended.set()
-    assert session.wait(10)
+    assert session.wait(180)
 
 
 def test_the_demos_listener_is_told_whom_to_attend_to_in_a_run_only(rig, tmp_path, monkeypatch):
@@ -655,14 +655,14 @@ def test_a_part_that_is_seen_before_it_has_begun_has_not_ended():
     one.stop()
     assert ended == []
     one.start()
-    assert one.wait(10)
+    assert one.wait(180)
 
 
 def test_cues_are_given_in_turn_and_the_end_is_told_when_the_recording_is_whole():
     cues = [(0.0, "a"), (0.02, ""), (0.04, "b"), (0.3, "never")]
     one, loop, outlet, ended = part(cues=cues)
     one.start()
-    assert one.wait(10)
+    assert one.wait(180)
     assert outlet.sent == ["attend:a", "attend:", "attend:b", "attend:"]
     assert one.complete
     assert ended == [one]
@@ -676,7 +676,7 @@ def test_time_stands_still_in_a_pause():
     assert not one.wait(0.6)
     assert outlet.sent == []
     one.paused = False
-    assert one.wait(10)
+    assert one.wait(180)
     assert outlet.sent == ["attend:a", "attend:"]
 
 
@@ -724,7 +724,7 @@ def test_a_trial_given_up_does_not_count_and_comes_again_in_the_end():
         one.elapsed += 0.2
         one.wait(0.02)
     one.elapsed = one.seconds
-    assert one.wait(10)
+    assert one.wait(180)
     assert outlet.sent == ["attend:a", "discard:", "attend:", "attend:b", "attend:", "attend:a", "attend:"]
     assert one.block == one.n_blocks == 2
     assert one.complete
@@ -741,7 +741,7 @@ def test_after_a_trial_the_last_one_can_be_repeated_but_only_once():
         assert not one.wait(0.01)
     assert not one.redo()
     one.elapsed = 9.0
-    assert one.wait(10)
+    assert one.wait(180)
     assert outlet.sent == ["attend:a", "attend:", "discard:", "attend:b", "attend:", "attend:a", "attend:"]
 
 
@@ -762,7 +762,7 @@ def test_trials_wait_for_signals_and_those_spoilt_are_repeated(monkeypatch):
     while "discard:" not in outlet.sent:
         assert not one.wait(0.01)
     why[0] = ""
-    assert one.wait(10)
+    assert one.wait(180)
     assert outlet.sent == ["attend:a", "discard:", "attend:", "attend:a", "attend:"]
     assert one.complete
 
@@ -806,7 +806,7 @@ def test_a_graph_that_fails_ends_the_part(rig, monkeypatch):
     session = rig().running()
     monkeypatch.setattr(FakeLoop, "wrong", "the graph failed: no")
     FakeLoop.made[0].failure = "the graph failed: no"
-    assert session.wait(10)
+    assert session.wait(180)
     assert session.failure == "the graph failed: no"
     assert session.state is State.REVIEW
     assert not session.complete

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rerender import rerender
 
 from earmark.devices.audio import playback
 from earmark.devices.audio.control_block import ENDED, PLAYING, STOPPING, Gains, Operator, Seqlock, Status, padded
 from earmark.devices.audio.inputs import Microphone
 from earmark.devices.audio.playback import Names, Playback, Resume, compose
-from earmark.devices.audio.rerender import rerender
 from earmark.devices.audio.rings import AppliedLog, PcmReader, PcmRing
 from earmark.devices.audio.scene import AudioError, Control, Prepared, Scene, Talker
 from earmark.devices.audio.sources import LiveSource

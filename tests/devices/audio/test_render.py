@@ -6,9 +6,9 @@ import pytest
 from audio_scenes import SFREQ, noise, prepared, tone
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rerender import rerender
 
 from earmark.devices.audio.render import LOUDEST, Renderer
-from earmark.devices.audio.rerender import rerender
 from earmark.devices.audio.scene import SPACES, Applied, AudioError, Control, Talker
 from earmark.devices.audio.sources import LiveSource, PcmSource
 

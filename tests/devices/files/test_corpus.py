@@ -161,6 +161,6 @@ def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path):
     ) as process:  # fmt: skip
         assert process.stdout.readline() == "begun\n"
         os.killpg(process.pid, signal.SIGINT)
-        said = process.communicate(timeout=120)[1]
+        said = process.communicate(timeout=600)[1]
     assert process.returncode == 130
     assert said == ""

@@ -96,6 +96,6 @@ def test_events_that_are_none_are_left_out(tmp_path):
 def test_a_command_given_a_pipe_ends_with_words(tmp_path):
     os.mkfifo(tmp_path / "x.xdf")
     command = [sys.executable, "-m", "earmark.app.cli", "replay", str(tmp_path / "x.xdf")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
     assert done.returncode == 1
     assert "it is a pipe or a device, not a file" in done.stderr

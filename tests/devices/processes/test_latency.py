@@ -27,7 +27,7 @@ def burners(parent):
 def test_a_core_is_busy_within_and_not_after():
     with busy_core():
         (burner,) = [one for one in psutil.Process().children() if "getppid" in " ".join(one.cmdline())]
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while burner.cpu_times().user < 0.2 and time.monotonic() < until:
             time.sleep(0.05)
         assert burner.cpu_times().user >= 0.2
@@ -41,5 +41,5 @@ def test_it_ends_with_a_process_that_is_killed():
     (burner,) = burners(holder.pid)
     holder.kill()
     holder.communicate()
-    psutil.wait_procs([burner], timeout=60)
+    psutil.wait_procs([burner], timeout=600)
     assert not burner.is_running()

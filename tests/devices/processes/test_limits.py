@@ -16,7 +16,7 @@ def limited(limits, *command):
     script = "".join(f"ulimit {limit} && " for limit in limits) + 'exec "$@"'
     return subprocess.run(
         ["/bin/sh", "-c", script, "sh", *map(str, command)],
-        capture_output=True, text=True, env=ENV, timeout=120, check=False,
+        capture_output=True, text=True, env=ENV, timeout=600, check=False,
     )  # fmt: skip
 
 

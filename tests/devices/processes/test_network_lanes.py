@@ -77,7 +77,7 @@ def test_one_that_hangs_is_replaced_and_nobody_waits_for_it(lanes):
     assert (answer.backend, answer.fresh) == ("other", True)
     assert answer.outputs[0].tolist() == [6.0] * 3
     hung.go.set()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 180
     while asked.ask(window(5)).counts.late == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
     answer = asked.ask(window(6))
@@ -108,7 +108,7 @@ def test_a_window_may_be_overwritten_after_it_was_handed_in(lanes):
     asked.ask(x)
     x[0][...] = 100.0
     slow.go.set()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 180
     while not (answer := asked.ask(window(2))).fresh and time.monotonic() < deadline:
         time.sleep(0.01)
     assert answer.outputs[0].tolist() == [3.0] * 3

@@ -40,7 +40,7 @@ def load(path):
     return stream["time_stamps"], data
 
 
-def wait_until(condition, seconds=20.0):
+def wait_until(condition, seconds=180.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

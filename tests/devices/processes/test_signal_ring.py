@@ -92,7 +92,7 @@ def test_nothing_half_overwritten_is_ever_read(writer):
     ring = SignalRing(n_channels=3, n_samples=4096, sfreq=500.0)
     reader = SignalReader(ring.name)
     writer(ring, 64)
-    n_read, n_looks, after, end = 0, 0, 0, time.monotonic() + 60
+    n_read, n_looks, after, end = 0, 0, 0, time.monotonic() + 180
     while (n_looks < 300 or not reader.lost) and time.monotonic() < end:
         found = reader.read()
         assert found.start - found.lost == after

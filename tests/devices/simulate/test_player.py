@@ -25,7 +25,7 @@ from earmark.devices.sources.lsl_description import StreamError, describe_xml
 from earmark.pipeline.stream import StreamSpec
 
 RNG = np.random.default_rng(11)
-PATIENCE_S = 20
+PATIENCE_S = 180
 ROOT = Path(__file__).parents[3]
 
 
