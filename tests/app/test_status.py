@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import math
+import re
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
@@ -161,9 +162,9 @@ def test_a_field_that_is_missing_unknown_or_of_another_type_is_refused_by_name(r
     whole = json.loads(to_text(record).partition(b"\n")[2])
     tried = 0
     for path in paths(whole):
-        if not path or isinstance(path[-1], int) or path[-1] in OPTIONAL:
+        if not path or isinstance(path[-1], int):
             continue
-        for spoil in ("missing", "misspelt", "another type"):
+        for spoil in ("missing", "misspelt", "another type")[path[-1] in OPTIONAL :]:
             value = json.loads(json.dumps(whole))
             inner = value
             for key in path[:-1]:
@@ -178,6 +179,15 @@ def test_a_field_that_is_missing_unknown_or_of_another_type_is_refused_by_name(r
             assert str(path[-1]) in str(refused.value)
             tried += 1
     assert tried > 100
+
+
+@pytest.mark.parametrize(("was", "text"), [("beat", '"1"'), ("muted", '"false"'), ("time", '"9.9"'), ("muted", "0")])
+def test_a_number_in_quotes_is_refused(was, text):
+    value = to_text(FULL).decode()
+    spoilt = re.sub(rf'"{was}":[^,]+', f'"{was}":{text}', value, count=1)
+    assert spoilt != value
+    with pytest.raises(StatusError, match=rf"cannot be read \({was}"):
+        from_text(SessionStatus, spoilt.encode())
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up_status import engine_status
 
 from earmark.app.bench.published_session import _engine_status, _session_status
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Protocol
 from earmark.app.config.session import ConfigError, parse_config
+from earmark.app.engine.closed_loop import Loop
 from earmark.app.engine.inlets import StreamStatus
 from earmark.app.engine.ledger import Latencies, Ledger
 from earmark.app.engine.status import EngineMonitor
@@ -33,6 +35,7 @@ from earmark.app.status import (
     to_text,
 )
 from earmark.devices.files.journal import About
+from earmark.devices.processes.board import Board
 from earmark.devices.sources.lsl_description import describe_xml, make_info
 from earmark.pipeline.stream import Decision, StreamSpec
 
@@ -241,3 +244,19 @@ def test_the_session_that_the_bench_of_the_window_shows():
         assert (session.kind, session.engine.board, session.sound.status) == ("demo", "board", "levels")
         shown = over_a_board(_engine_status(3.0, elapsed, 4, 500.0, "ring"))
         assert (len(shown.ch_names), len(shown.positions), shown.signals) == (4, 4, "ring")
+
+
+def test_an_engine_that_says_nonsense_stands_still_for_who_watches_it(caplog):
+    """So it is replaced as one that hangs, and the watch goes on."""
+    loop = Loop.__new__(Loop)
+    loop._board, loop._engine_status, loop._unreadable = StatusBoard(EngineStatus), None, ""
+    assert loop.engine_status is None
+    raw = Board(loop._board.name)
+    raw.write(to_text(engine_status(beat=7)))
+    assert loop.engine_status.beat == 7
+    raw.write(to_text(engine_status(beat=8)).replace(b'"signals"', b'"signal"'))
+    assert loop.engine_status.beat == 7
+    assert loop.engine_status.beat == 7
+    assert ["cannot be read (signals" in record.getMessage() for record in caplog.records] == [True], "said once"
+    raw.close()
+    loop._board.close()
