@@ -264,8 +264,10 @@ def test_only_what_is_needed_is_imported():
     loaded = [name.split(".") for name in out.split()]
     loaded = {".".join(name[: 2 if name[0] == "earmark" else 1]) for name in loaded}
     foreign = {name for name in loaded - set(sys.stdlib_module_names) if not name.startswith(("__", "_distutils"))}
-    ours = {"earmark", "earmark.devices", "earmark.pipeline"}
-    assert foreign <= {*ours, "numpy", "sounddevice", "_sounddevice", "_cffi_backend"}
+    ours = {"earmark", "earmark.devices", "earmark.pipeline", "earmark.kernels"}
+    assert foreign <= {*ours, "lazy_loader", "numpy", "sounddevice", "_sounddevice", "_cffi_backend"}
+    kernels = {name for name in out.split() if name.startswith("earmark.kernels.")}
+    assert kernels <= {"earmark.kernels.errors"}, "no compiled kernel"
 
 
 def test_files_are_never_overwritten_and_a_second_stop_does_nothing(tmp_path):
