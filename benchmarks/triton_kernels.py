@@ -1,8 +1,8 @@
 """Filtering, lagged covariance and windowed correlation on a GPU, in Triton.
 
-Tensors stay where they are. Nothing calls these yet: whether one of them is quicker than the CPU, copies included, is
-for ``benchmarks/gpu.py`` to measure. Under ``TRITON_INTERPRET=1``, set before this module is imported, they run on the
-CPU, slowly, which is how they are tested.
+Tensors are not moved between devices. Nothing in Earmark calls these kernels yet; ``benchmarks/gpu.py`` measures
+whether they are faster than the CPU, copies included. With ``TRITON_INTERPRET=1`` set before this module is imported,
+they run slowly on the CPU; the tests use this.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def sos_inplace(sos: torch.Tensor, x: torch.Tensor, state: torch.Tensor) -> None
     Raises
     ------
     ValueError
-        If shapes, types or memory layout are others.
+        If shapes, types or memory layout differ from those above.
     """
     _need(sos, "sos", torch.float64, (len(sos), 6))
     _need(x, "x", torch.float64, tuple(x.shape[:2]))
@@ -77,24 +77,24 @@ def _covariance(x, y, out, n_samples, n_channels, n_features, WIDTH: tl.constexp
 
 
 def lagged_covariance(x: torch.Tensor, y: torch.Tensor, n_lags: int) -> torch.Tensor:
-    """Sum the products of every channel with every feature, the channel 0 to ``n_lags - 1`` samples later.
+    """Sum the products of every channel with every feature, with the channels 0 to ``n_lags - 1`` samples later.
 
     Parameters
     ----------
     x : Tensor, shape (n_samples, n_channels), float32
     y : Tensor, shape (n_samples, n_features), float32
     n_lags : int
-        At most n_samples.
+        Number of lags, at most n_samples.
 
     Returns
     -------
     Tensor, shape (n_lags, n_channels, n_features), float64
-        ``sum over t of x[t + lag, c] * y[t, f]``, over the samples that both have.
+        ``sum over t of x[t + lag, c] * y[t, f]``, over the samples for which both exist.
 
     Raises
     ------
     ValueError
-        If shapes, types or memory layout are others.
+        If shapes, types or memory layout differ from those above.
     """
     _need(x, "x", torch.float32, tuple(x.shape[:2]))
     _need(y, "y", torch.float32, (x.shape[0], *y.shape[1:2]))
@@ -135,24 +135,24 @@ def _correlation(x, y, out, n_samples, n_components, window, hop, WIDTH: tl.cons
 
 
 def windowed_correlation(x: torch.Tensor, y: torch.Tensor, window: int, hop: int) -> torch.Tensor:
-    """Correlate a signal with each talker's, component by component, in windows that slide.
+    """Correlate a signal with each talker's signal, component by component, in sliding windows.
 
     Parameters
     ----------
     x : Tensor, shape (n_samples, n_components), float32
     y : Tensor, shape (n_talkers, n_samples, n_components), float32
     window, hop : int
-        Samples in a window, and from one to the next.
+        Samples in a window, and from the start of one window to the start of the next.
 
     Returns
     -------
     Tensor, shape (n_windows, n_talkers, n_components), float64
-        Pearson's r; 0 where either side is constant.
+        Pearson's r; 0 where either signal is constant.
 
     Raises
     ------
     ValueError
-        If shapes, types or memory layout are others, or no window fits.
+        If shapes, types or memory layout differ from those above, or no window fits.
     """
     _need(x, "x", torch.float32, tuple(x.shape[:2]))
     _need(y, "y", torch.float32, (len(y), *x.shape))

@@ -1,4 +1,4 @@
-"""FIR filtering whose output does not depend on how the input is cut."""
+"""FIR filtering whose output does not depend on how the input is divided into blocks."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 class BlockFir:
     """FIR filters applied to blocks of up to ``block_len`` samples by one product with a banded matrix.
 
-    The product always has the same shape: a shorter block is padded, which changes no bit of the outputs that
-    are kept, because the padding lies in their future and meets coefficients of exactly zero.
+    The product always has the same shape: a shorter block is zero-padded. The padding does not change a single bit
+    of the outputs that are kept, because it lies in their future and is multiplied by coefficients of exactly zero.
 
     Parameters
     ----------
     taps : array, shape (n_taps,) or (n_filters, n_taps)
         Impulse responses, newest sample first.
     block_len : int
-        Most samples in a block.
+        Maximum number of samples in a block.
     n_channels : int
-        Channels, each filtered alike and independently.
+        Number of channels. All use the same filters, independently of each other.
     """
 
     def __init__(self, taps: NDArray[np.float64], block_len: int, n_channels: int) -> None:
@@ -40,7 +40,7 @@ class BlockFir:
         self._in[: self._past] = value
 
     def settle(self, first: NDArray[np.float64]) -> None:
-        """Start as if ``first``, shape (n_channels,), had been the input for ever."""
+        """Set the state to that after an infinitely long constant input ``first``, shape (n_channels,)."""
         self._in[: self._past] = first
 
     def __call__(self, block: NDArray[np.float64]) -> NDArray[np.float64]:

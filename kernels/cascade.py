@@ -1,4 +1,4 @@
-"""Cascades of second-order sections (IIR filters), run sample by sample on blocks of any length."""
+"""Cascades of second-order sections (IIR filters), processed sample by sample on blocks of any length."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @njit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", cache=True)
 def sos_inplace(sos: NDArray[np.float64], x: NDArray[np.float64], state: NDArray[np.float64]) -> None:
-    """Run a cascade of second-order sections over ``x`` in place (transposed direct form II, as SciPy).
+    """Run a cascade of second-order sections over ``x`` in place (transposed direct form II, as in SciPy).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The root of all errors that a user's input or the machine can cause."""
+"""Base class of all errors that user input or the machine can cause."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from typing import ClassVar, Self
 
 
 class EarmarkError(Exception):
-    """Raised when what the user gave, or the machine offers, does not allow what was asked for.
+    """Raised when user input or the machine makes the requested operation impossible.
 
-    The message says what is wrong, where, and how to fix it: it is shown as it stands. Each room derives its own
-    classes; a mistake of the program itself never is one of them.
+    The message says what is wrong, where, and how to fix it; it is shown to the user unchanged. Each package derives
+    its own classes. A programming error (a bug) is never an ``EarmarkError``.
     """
 
-    #: Exit status of a command that this error ends.
+    #: Exit status of a command that ends with this error.
     exit_status: ClassVar[int] = 1
 
     @classmethod
     def kind(cls) -> str:
-        """Return the name of the class by which another process knows it, see :meth:`of_kind`."""
+        """Return the class name that identifies the error across processes, see :meth:`of_kind`."""
         return f"{cls.__module__}.{cls.__qualname__}"
 
     @staticmethod
     def of_kind(kind: str, words: str, otherwise: type[EarmarkError] | None = None) -> EarmarkError:
-        """Make the error that another process reported.
+        """Recreate an error that another process reported.
 
         Parameters
         ----------
         kind : str
-            As :meth:`kind` of the error gave it there.
+            The value that :meth:`kind` returned in the other process.
         words : str
-            Its message.
+            The error message.
         otherwise : type, optional
-            Class of the error where none of that kind is loaded here, so that nobody here can expect it.
+            Class to use if the class named by ``kind`` is not loaded in this process.
 
         Returns
         -------
@@ -42,7 +42,7 @@ class EarmarkError(Exception):
 
     @classmethod
     def tree(cls) -> list[type[Self]]:
-        """Return this class and all classes loaded so far that derive from it."""
+        """Return this class and all its subclasses loaded so far."""
         found: list[type[Self]] = [cls]
         for one in found:
             found += [kind for kind in one.__subclasses__() if kind not in found]

@@ -1,4 +1,4 @@
-"""Optional packages: which extra of ``pyproject.toml`` brings what, and how it is installed."""
+"""Optional packages: the extras of ``pyproject.toml``, the modules each provides, and how to install them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from earmark.kernels.errors import EarmarkError
 
-#: What each extra makes importable; where one of these modules is missing, the extra is not installed.
+#: Modules that each extra provides; if one of them is missing, the extra is not installed.
 MODULES: dict[str, tuple[str, ...]] = {
     "desktop": ("PySide6", "pyqtgraph", "psutil"),
     "tensorrt": ("torch_tensorrt",),
@@ -18,28 +18,28 @@ MODULES: dict[str, tuple[str, ...]] = {
 
 
 class MissingExtra(EarmarkError, ImportError):
-    """Raised when something asked for needs packages of an extra that is not installed; names the extra."""
+    """Raised when an operation needs packages of an extra that is not installed; names the extra."""
 
 
 def install(extra: str) -> str:
-    """Return the command that installs an extra of ``pyproject.toml``, and where it works."""
+    """Return the command that installs an extra of ``pyproject.toml``, and the folder to run it in."""
     return f"pip install '.[{extra}]' in the folder of Earmark's source"
 
 
 def require(extra: str, what: str) -> None:
-    """Refuse to go on without an extra.
+    """Raise an error if an extra is not installed.
 
     Parameters
     ----------
     extra : str
         A key of :data:`MODULES`.
     what : str
-        What needs it, as ``"the window needs more packages"``.
+        First part of the message, which says what needs the extra, as in ``"the window needs more packages"``.
 
     Raises
     ------
     MissingExtra
-        If one of its modules cannot be found; none is imported.
+        If one of the modules of the extra cannot be found. No module is imported.
     """
     if any(find_spec(module) is None for module in MODULES[extra]):
         raise MissingExtra(f"{what}: {install(extra)}")

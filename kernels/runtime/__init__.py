@@ -1,4 +1,4 @@
-"""Networks that answer within a bound: fixed shapes, several backends, each chosen by name and checked before use."""
+"""Network inference in bounded time: fixed shapes, and several backends, selected by name and checked before use."""
 
 from earmark.kernels.runtime.backend import Backend
 from earmark.kernels.runtime.eager_cpu import EagerCpu
@@ -8,7 +8,7 @@ from earmark.kernels.runtime.onnx import Onnx
 from earmark.kernels.runtime.tensorrt import TensorRt
 from earmark.kernels.runtime.tensorrt_rtx import TensorRtRtx
 
-#: By name, the quickest first: also the order in which one steps in for another.
+#: Backends by name, fastest first. This is also the order of fallback.
 BACKENDS: dict[str, Backend] = {
     backend.name: backend for backend in (TensorRt(), TensorRtRtx(), Inductor(), EagerCuda(), Onnx(), EagerCpu())
 }

@@ -1,4 +1,4 @@
-"""What every backend of the runtime keeps to."""
+"""Interfaces of the inference runtime: a backend, a network that is ready to run, and their descriptions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from earmark.kernels.errors import EarmarkError
 
-#: How numbers are held: ``float32`` in full; ``tf32`` rounds factors of products to 10 bits on tensor cores;
-#: ``float16`` does so for products with weights and keeps everything else in float32.
+#: Numeric precision: ``float32`` throughout; ``tf32`` rounds the factors of products to 10 bits on tensor cores;
+#: ``float16`` is used for products with weights only, everything else stays in float32.
 Precision = Literal["float32", "tf32", "float16"]
 
-#: Error allowed against a float64 reference, as a part of the largest value of the answer.
+#: Maximum error against a float64 reference, relative to the largest value of the output.
 TOLERANCE: Mapping[Precision, float] = {"float32": 1e-4, "tf32": 1e-3, "float16": 1e-2}
 
 Arrays = Sequence[NDArray[np.float32]]
@@ -32,14 +32,14 @@ class BackendError(EarmarkError):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a backend may do to numbers."""
+    """Numeric choices that a backend must follow."""
 
     precision: Precision = "float32"
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What answers, truthfully.
+    """Description of what actually computes the output.
 
     Attributes
     ----------
@@ -47,11 +47,11 @@ class Info:
         Name of the backend; name of the processor or GPU.
     precision : str
     versions : mapping
-        Everything that an artifact depends on, by name.
+        Version of everything that a compiled artifact depends on, by name.
     graph : bool
-        Copy in, network and copy out are replayed as one CUDA graph.
+        True if copy in, network and copy out are replayed as one CUDA graph.
     n_engines : int
-        Compiled programs that the network became; 0 where nothing is compiled.
+        Number of compiled programs that make up the network; 0 if nothing is compiled.
     inputs, outputs : tuple of shapes
     """
 
@@ -66,26 +66,26 @@ class Info:
 
 
 class Network(ABC):
-    """A network that is ready to answer: fixed shapes, all memory taken."""
+    """A network that is ready to run: fixed shapes, all memory allocated."""
 
     @abstractmethod
     def run_into(self, x: Arrays, out: Arrays) -> None:
-        """Answer one window, from host memory to host memory.
+        """Run the network on one window, from host memory to host memory. No memory allocated here outlives the call.
 
         Parameters
         ----------
         x : sequence of array, float32
-            One per input, of the shapes prepared for.
+            One per input, of the prepared shapes.
         out : sequence of array, float32
-            Overwritten, one per output. Nothing is allocated that outlives the call.
+            One per output; overwritten.
         """
 
     @abstractmethod
     def info(self) -> Info:
-        """Tell what it is."""
+        """Describe the network."""
 
     def warmup(self, n: int = 50) -> None:
-        """Answer ``n`` windows of zeros: the first answers take longer than any later one."""
+        """Run ``n`` windows of zeros, because the first runs take longer than later ones."""
         info = self.info()
         x = [np.zeros(shape, np.float32) for shape in info.inputs]
         out = [np.empty(shape, np.float32) for shape in info.outputs]
@@ -94,24 +94,24 @@ class Network(ABC):
 
 
 class Backend(ABC):
-    """One way to run networks. Building may take minutes and its result be kept; loading is quick."""
+    """One way to run networks. Building can take minutes, and its result can be cached; loading is fast."""
 
     name: ClassVar[str]
     precisions: ClassVar[tuple[Precision, ...]] = ("float32",)
-    #: Whether building makes something that is worth keeping.
+    #: True if building produces an artifact that is worth caching.
     compiles: ClassVar[bool] = True
 
     @abstractmethod
     def absent(self) -> str:
-        """Say in one line why it cannot be used here; empty if it can. Never raises."""
+        """Return in one line why the backend cannot be used on this machine; empty if it can. Never raises."""
 
     @abstractmethod
     def versions(self) -> dict[str, str]:
-        """Tell what an artifact depends on beside the network: libraries, driver, GPU, instruction set."""
+        """Return what an artifact depends on besides the network: libraries, driver, GPU, instruction set."""
 
     @abstractmethod
     def build(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> bytes:
-        """Compile, and return what :meth:`load` needs to have it back; empty where nothing is compiled.
+        """Compile the network and return the artifact that :meth:`load` needs; empty if nothing is compiled.
 
         Raises
         ------
@@ -121,12 +121,12 @@ class Backend(ABC):
 
     @abstractmethod
     def load(self, artifact: bytes, module: torch.nn.Module, example: Tensors, policy: Policy) -> Network:
-        """Make what :meth:`build` returned ready to answer. Artifacts hold machine code: load only your own.
+        """Load an artifact of :meth:`build`. Artifacts contain machine code: load only your own.
 
         Raises
         ------
         BackendError
-            If it is refused here.
+            If the artifact is rejected on this machine.
         """
 
     def prepare(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> Network:
@@ -137,19 +137,19 @@ class Backend(ABC):
         module : torch.nn.Module
             In eval mode, on the CPU, float32.
         example : tuple of Tensor
-            One window; its shapes are the only ones that will be answered.
+            One window. The network accepts only windows of these shapes.
         policy : Policy
 
         Raises
         ------
         BackendError
-            If it cannot be used here or does not take this network; the message says why.
+            If the backend cannot be used on this machine or does not support this network; the message says why.
         """
         self.check(module, example, policy)
         return self.load(self.build(module, example, policy), module, example, policy)
 
     def check(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> None:
-        """Refuse what cannot work, before anything takes time."""
+        """Check everything that can be checked quickly, before the build, and raise BackendError if it cannot work."""
         if reason := self.absent():
             raise BackendError(f"{self.name} cannot be used here: {reason}")
         if policy.precision not in self.precisions:
@@ -169,32 +169,32 @@ class Backend(ABC):
 
 @contextmanager
 def exporting() -> Iterator[None]:
-    """What every export runs in: no gradients, and no warning of torch about torch."""
+    """Context for every export: disables gradients and hides a warning that torch raises about its own code."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)", category=FutureWarning)
         yield
 
 
 def outputs_of(module: torch.nn.Module, x: Tensors) -> Tensors:
-    """Run a module once; whether it returns one tensor or several, give a tuple.
+    """Run a module once and return its outputs as a tuple, also if there is only one.
 
     Raises
     ------
     BackendError
-        If it returns something else.
+        If the module returns anything other than tensors.
     """
     with torch.no_grad():
         return as_tuple(module(*x))
 
 
 def as_tuple(y: object) -> Tensors:
-    """Outputs of a network as a tuple of tensors."""
+    """Return the outputs of a network as a tuple of tensors."""
     outputs = y if isinstance(y, tuple | list) else (y,)
     if not outputs or not all(isinstance(one, torch.Tensor) for one in outputs):
-        raise BackendError(f"a network must return a tensor or several, not {type(y).__name__}")
+        raise BackendError(f"a network must return one or more tensors, not {type(y).__name__}")
     return tuple(outputs)
 
 
 def shapes(tensors: Sequence[torch.Tensor]) -> tuple[tuple[int, ...], ...]:
-    """Shapes as plain tuples."""
+    """Return the shapes of tensors as plain tuples."""
     return tuple(tuple(one.shape) for one in tensors)

@@ -1,4 +1,4 @@
-"""What backends on NVIDIA GPUs share: whether there is one, and one CUDA graph from host memory to host memory."""
+"""Common code of the backends on NVIDIA GPUs: detection, versions, and a network captured as one CUDA graph."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch
 from earmark.kernels.runtime.backend import Arrays, BackendError, Info, Network, Precision, Tensors, shapes
 from earmark.kernels.runtime.precision import tensor_cores
 
-#: Runs on the device before anything is captured: libraries choose algorithms and take memory in the first ones.
+#: Runs on the device before capture: libraries choose algorithms and allocate memory in the first runs.
 _RUNS_BEFORE_CAPTURE = 5
 
 Step = Callable[[Tensors], Sequence[torch.Tensor]]
 
 
 def no_cuda() -> str:
-    """Say in one line why there is no GPU to use; empty if there is one."""
+    """Return in one line why no GPU can be used; empty if one can."""
     if torch.version.cuda is None:
         return f"torch {torch.__version__} is built without CUDA"
     if not torch.cuda.is_available():
@@ -29,10 +29,10 @@ def no_cuda() -> str:
 
 
 def driver_version() -> str:
-    """Version of the NVIDIA driver as it calls itself; empty if there is none."""
+    """Return the version of the NVIDIA driver as the driver reports it; empty if there is none."""
     try:
         nvml = ctypes.CDLL("nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1")
-    except OSError:  # no driver is a finding, not a failure
+    except OSError:  # a missing driver is a valid result, not an error
         return ""
     text = ctypes.create_string_buffer(96)
     if nvml.nvmlInit_v2() != 0:
@@ -44,7 +44,7 @@ def driver_version() -> str:
 
 
 def cuda_versions() -> dict[str, str]:
-    """What compiled code for a GPU depends on."""
+    """Return the versions that compiled code for a GPU depends on."""
     major, minor = torch.cuda.get_device_capability()
     return {
         "torch": torch.__version__,
@@ -59,16 +59,16 @@ def cuda_versions() -> dict[str, str]:
 class CapturedNetwork(Network):
     """Copy in, network and copy out, replayed as one CUDA graph on a stream of high priority.
 
-    Everything is allocated here, and captured before it first answers. One thread may use it.
+    All memory is allocated, and the graph captured, by the constructor. Not thread-safe: use it from one thread.
 
     Parameters
     ----------
     step : callable
-        Queues the network on the current stream: tensors on the device to tensors on the device.
+        Queues the network on the current stream; takes and returns tensors on the device.
     example : tuple of Tensor
         Inputs on the host.
     kept : object
-        What must live as long as the graph does.
+        Kept alive as long as the graph.
     name, precision, versions, n_engines
         As in :class:`Info`.
 
@@ -101,14 +101,14 @@ class CapturedNetwork(Network):
                 self._stream.synchronize()
                 self._out = [torch.empty(y.shape, pin_memory=True) for y in outputs]
                 self._graph = torch.cuda.CUDAGraph()
-                # What other threads do to the GPU meanwhile is theirs.
+                # thread_local: other threads may use the GPU during the capture.
                 with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
                     for x, host in zip(device, self._in, strict=True):
                         x.copy_(host, non_blocking=True)
                     outputs = step(device)
                     for host, y in zip(self._out, outputs, strict=True):
                         host.copy_(y, non_blocking=True)
-            except RuntimeError as error:  # what torch raises for everything that CUDA refuses
+            except RuntimeError as error:  # torch raises it for every CUDA failure
                 raise BackendError(
                     f"{name}: the network cannot be captured as a CUDA graph: {str(error).splitlines()[0]}"
                 ) from error
@@ -138,5 +138,5 @@ class CapturedNetwork(Network):
             wanted[...] = mine
 
     def info(self) -> Info:
-        """Tell what it is."""
+        """Describe the network."""
         return self._info

@@ -1,4 +1,7 @@
-"""Which backend is asked, whether its answer came in time, and what the last one is worth. Time is handed in."""
+"""Deadline of inference: selects the backend, counts late answers, and gives the age of the last valid answer.
+
+All times are arguments; nothing here reads a clock.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What happened so far.
+    """Totals so far.
 
     Attributes
     ----------
     hops, in_time, late, missed, demotions : int
-        Hops begun; answers that came in time; answers that came too late and were dropped; hops that got no answer in
-        time, whether late or never; times that another backend took over.
+        Hops started; answers in time; late answers, which were dropped; hops without an answer in time (late or
+        missing); switches to the next backend.
     """
 
     hops: int
@@ -26,20 +29,20 @@ class Counts:
 
 
 class Deadline:
-    """Bookkeeping of answers against a budget.
+    """Checks answers against a time budget and falls back to the next backend after too many misses.
 
-    A late answer is dropped and counted. Three misses within a hundred hops, and the next backend takes over, between
-    hops and for good: one that is slow now and then would only be so again. The last one stays whatever it does.
-    A backend that still owes an answer is asked nothing, and that hop is missed.
+    A late answer is dropped and counted. After ``misses`` misses within the last ``within`` hops the next backend takes
+    over, between two hops and permanently: a backend that is slow occasionally would be slow again. The last backend
+    is never replaced. A backend that has not yet answered gets no new request, and that hop counts as missed.
 
     Parameters
     ----------
     backends : sequence of str
-        All of them warm, the best one first.
+        Names of the backends, best first. All must be warmed up.
     budget : float
-        Seconds from asking to answer.
+        Maximum time from request to answer, seconds.
     misses, within : int
-        So many misses in so many hops are too many.
+        Number of misses, and number of hops within which they trigger the fallback.
     """
 
     def __init__(self, backends: Sequence[str], budget: float, misses: int = 3, within: int = 100) -> None:
@@ -50,37 +53,37 @@ class Deadline:
                 f"deadline: budget is {budget}, misses {misses} within {within}; 0 < budget, 1 <= misses <= within"
             )
         self._backends, self._budget, self._misses = tuple(backends), budget, misses
-        self._recent: deque[bool] = deque(maxlen=within)  # missed or not, of the hops that are over
+        self._recent: deque[bool] = deque(maxlen=within)  # of each finished hop: True if missed
         self._at = 0
         self._hop = -1
-        self._asked: float | None = None  # of the current hop, as long as its answer may still count
-        self._owed: set[int] = set()  # hops handed to the backend in charge that it has not answered
+        self._asked: float | None = None  # time of the current request while its answer can still count
+        self._owed: set[int] = set()  # hops that the current backend has not answered yet
         self._answered: float | None = None
         self._in_time = self._late = self._missed = 0
 
     @property
     def backend(self) -> str:
-        """Name of the one in charge."""
+        """Name of the current backend."""
         return self._backends[self._at]
 
     @property
     def counts(self) -> Counts:
-        """What happened so far."""
+        """Totals so far."""
         return Counts(self._hop + 1, self._in_time, self._late, self._missed, self._at)
 
     def age(self, now: float) -> float:
-        """Seconds since the window was handed in whose answer counts now; infinite before the first."""
+        """Seconds since the request that led to the latest valid answer; infinite before the first."""
         return float("inf") if self._answered is None else now - self._answered
 
     def begin(self, now: float) -> tuple[int, str | None]:
-        """Begin a hop.
+        """Start a hop.
 
         Returns
         -------
         hop : int
-            Number of this hop, to be handed to :meth:`answer`.
+            Number of this hop, an argument of :meth:`answer`.
         backend : str or None
-            Whom to ask; None if the one in charge still owes an answer.
+            Backend to request an answer from; None if the current one has not answered an earlier request yet.
         """
         self.give_up()
         if sum(self._recent) >= self._misses and self._at + 1 < len(self._backends):
@@ -96,12 +99,12 @@ class Deadline:
         return self._hop, self.backend
 
     def answer(self, hop: int, backend: str, now: float) -> bool:
-        """Take an answer, or drop it because it is late.
+        """Register an answer.
 
         Returns
         -------
         bool
-            Whether it counts.
+            True if the answer is valid; False if it is late and must be dropped.
         """
         if backend == self.backend:
             self._owed.discard(hop)
@@ -118,7 +121,7 @@ class Deadline:
         return True
 
     def give_up(self) -> None:
-        """Wait no longer for the answer to this hop; it is missed, and dropped if it comes yet."""
+        """Stop waiting for the answer to this hop: count a miss, and drop the answer if it still arrives."""
         if self._asked is not None:
             self._asked = None
             self._miss()

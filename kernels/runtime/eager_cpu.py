@@ -1,4 +1,4 @@
-"""PyTorch on the CPU as it comes: always there, and what others are compared with."""
+"""Plain PyTorch on the CPU: always available, and the reference for the other backends."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from earmark.kernels.runtime.backend import (
 
 
 def cpu_versions() -> dict[str, str]:
-    """What results on the CPU depend on."""
+    """Return the versions that results on the CPU depend on."""
     return {"torch": torch.__version__, "instructions": torch.backends.cpu.get_cpu_capability()}
 
 
 class EagerCpu(Backend):
-    """Operator by operator; as many threads as torch was told to use."""
+    """Runs operator by operator, with the number of threads that torch is set to."""
 
     name = "eager_cpu"
     compiles = False
 
     def absent(self) -> str:
-        """Always there."""
+        """Return an empty string: always available."""
         return ""
 
     def versions(self) -> dict[str, str]:
-        """Torch and the instruction set."""
+        """Return the version of torch and the instruction set."""
         return cpu_versions()
 
     def build(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> bytes:
-        """Nothing is compiled."""
+        """Return empty bytes: nothing is compiled."""
         return b""
 
     def load(self, artifact: bytes, module: torch.nn.Module, example: Tensors, policy: Policy) -> Network:
-        """Take the module as it is."""
+        """Use the module unchanged."""
         info = Info(
             self.name,
             "CPU",
@@ -62,7 +62,7 @@ class _Eager(Network):
         self._host = [x.numpy() for x in self._in]
 
     def run_into(self, x: Arrays, out: Arrays) -> None:
-        """Intermediate values are torch's own, and given back at the end."""
+        """Run the module; torch allocates intermediate values and frees them before the call returns."""
         for mine, given in zip(self._host, x, strict=True):
             mine[...] = given
         with torch.inference_mode():
@@ -70,5 +70,5 @@ class _Eager(Network):
                 wanted[...] = y.numpy()
 
     def info(self) -> Info:
-        """Tell what it is."""
+        """Describe the network."""
         return self._info

@@ -1,4 +1,4 @@
-"""PyTorch's own kernels on a GPU, captured once as a CUDA graph: no launch costs, nothing compiled."""
+"""PyTorch's own kernels on a GPU, captured once as a CUDA graph: no launch overhead, nothing compiled."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from earmark.kernels.runtime.precision import shaped
 
 
 class EagerCuda(Backend):
-    """Operator by operator, but launched together."""
+    """Runs operator by operator, launched together as one CUDA graph."""
 
     name = "eager_cuda"
     precisions = ("float32", "tf32", "float16")
     compiles = False
 
     def absent(self) -> str:
-        """Say why there is no GPU to use."""
+        """Return why no GPU can be used; empty if one can."""
         return no_cuda()
 
     def versions(self) -> dict[str, str]:
-        """Torch, driver and GPU."""
+        """Return the versions of torch, driver and GPU."""
         return cuda_versions()
 
     def build(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> bytes:
-        """Nothing is compiled."""
+        """Return empty bytes: nothing is compiled."""
         return b""
 
     def load(self, artifact: bytes, module: torch.nn.Module, example: Tensors, policy: Policy) -> Network:

@@ -1,4 +1,4 @@
-"""Identity of a compiled network: everything that could change a bit of it."""
+"""Fingerprint of a compiled network: a hash of everything that can change its output."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch
 
 from earmark.kernels.runtime.backend import Policy, Tensors, exporting
 
-#: Raise it when artifacts of the same network change for a reason that is not in the key.
+#: Increment this when artifacts of the same network change for a reason that the hash does not cover.
 SCHEMA = 1
 
 
 def fingerprint(
     module: torch.nn.Module, example: Tensors, policy: Policy, backend: str, versions: Mapping[str, str]
 ) -> str:
-    """SHA-256 of a network and what it was compiled for.
+    """Return the SHA-256 of a network and of everything it is compiled for.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def fingerprint(
     policy : Policy
     backend : str
     versions : mapping
-        As :meth:`Backend.versions` tells.
+        Returned by :meth:`Backend.versions`.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def fingerprint(
     index = {node: i for i, node in enumerate(exported.graph.nodes)}
     program = []
     for node in exported.graph.nodes:
-        # Inputs by place, operators by name: what a node is called changes nothing.
+        # Inputs are identified by position and operators by name, so that names of nodes do not matter.
         target = str(node.target) if node.op == "call_function" else ""
         program.append([node.op, target, _plain(node.args, index), _plain(dict(node.kwargs), index)])
     nested = [[name, str(part.code)] for name, part in exported.graph_module.named_modules()
@@ -67,7 +67,7 @@ def fingerprint(
         ).encode()
     )
     for _, tensor in sorted(tensors.items()):
-        # As bytes whatever the type; NumPy has no bfloat16.
+        # As bytes, because NumPy has no bfloat16.
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
@@ -81,4 +81,4 @@ def _plain(value: Any, index: Mapping[torch.fx.Node, int]) -> Any:
         return {str(key): _plain(one, index) for key, one in value.items()}
     if isinstance(value, bool | int | str) or value is None:
         return value
-    return [type(value).__name__, repr(value)]  # floats to the last bit, types, devices
+    return [type(value).__name__, repr(value)]  # repr is exact for floats, and identifies types and devices

@@ -1,4 +1,4 @@
-"""TorchInductor on a GPU, compiled ahead of time: no tracing and no guards while it answers."""
+"""TorchInductor on a GPU, compiled ahead of time: no tracing and no guards at run time."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from earmark.kernels.runtime.precision import shaped, tensor_cores
 
 
 class Inductor(Backend):
-    """AOTInductor's package, replayed as a CUDA graph."""
+    """Runs an AOTInductor package as a CUDA graph."""
 
     name = "inductor"
     precisions = ("float32", "tf32", "float16")
 
     def absent(self) -> str:
-        """Say why there is no GPU to use, or no compiler for it."""
+        """Return why no GPU can be used, or that its compiler is missing; empty if it can be used."""
         return no_cuda() or ("" if find_spec("triton") else "not installed: triton, which writes its GPU kernels")
 
     def versions(self) -> dict[str, str]:
-        """Torch, driver and GPU."""
+        """Return the versions of torch, driver and GPU."""
         return cuda_versions()
 
     def build(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> bytes:
@@ -49,30 +49,30 @@ def package(module: torch.nn.Module, example: Tensors) -> bytes:
     Raises
     ------
     BackendError
-        If it cannot be.
+        If the network cannot be compiled.
     """
     file = io.BytesIO()
     try:
         with exporting():
             exported = torch.export.export(module, example)
             torch._inductor.aoti_compile_and_package(exported, package_path=file)
-    except RuntimeError as error:  # what torch raises, a missing compiler included
+    except RuntimeError as error:  # torch also raises it for a missing compiler
         raise BackendError(f"inductor: the network cannot be compiled: {str(error).splitlines()[0]}") from error
     return file.getvalue()
 
 
 def unpack(artifact: bytes) -> Callable[..., Any]:
-    """Load a package; torch unpacks it to a folder of its own.
+    """Load a package; torch unpacks it into its own temporary folder.
 
     Raises
     ------
     BackendError
-        If it is refused.
+        If torch rejects the package.
     """
     try:
         program: Callable[..., Any] = torch._inductor.aoti_load_package(
             io.BytesIO(artifact),
-            run_single_threaded=True,  # without what it does to be shared, which cannot be captured as a CUDA graph
+            run_single_threaded=True,  # the locking for several threads cannot be captured as a CUDA graph
         )
     except RuntimeError as error:
         raise BackendError(f"inductor: the compiled network is refused: {str(error).splitlines()[0]}") from error

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU, one thread: the quickest and steadiest without a GPU."""
+"""ONNX Runtime on the CPU with one thread: the fastest backend without a GPU, with the least timing variation."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from earmark.kernels.runtime.backend import (
 from earmark.kernels.runtime.eager_cpu import cpu_versions
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
-#: Newest set of operators that the exporter writes without converting.
+#: Newest operator set (opset) that the exporter writes without a conversion.
 _OPSET = 18
 
 
 class Onnx(Backend):
-    """Exported once, then run without Python in between."""
+    """Runs the exported network without Python between operators."""
 
     name = "onnx"
 
     def absent(self) -> str:
-        """Say which library is missing."""
+        """Return which library is missing; empty if none."""
         missing = [name for name in _NEEDED if find_spec(name) is None]
         return f"not installed: {', '.join(missing)}; {install('onnx')}" if missing else ""
 
     def versions(self) -> dict[str, str]:
-        """ONNX's libraries, torch and the instruction set."""
+        """Return the versions of the ONNX libraries, torch and the instruction set."""
         return {name: importlib.metadata.version(name) for name in _NEEDED} | cpu_versions()
 
     def build(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> bytes:
@@ -55,7 +55,7 @@ class Onnx(Backend):
                     opset_version=_OPSET,
                     dynamo=True,
                     external_data=False,
-                    optimize=False,  # it takes x + 1e-12 for x, and divides by zero where the network does not
+                    optimize=False,  # the optimiser replaces x + 1e-12 by x and so adds divisions by zero
                     verbose=False,
                 )
             except torch.onnx.OnnxExporterError as error:
@@ -66,7 +66,7 @@ class Onnx(Backend):
         return exported
 
     def load(self, artifact: bytes, module: torch.nn.Module, example: Tensors, policy: Policy) -> Network:
-        """Open a session with every buffer bound in advance."""
+        """Open a session and bind every buffer in advance."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -102,7 +102,7 @@ class _Session(Network):
             self._bound.bind_output(wanted.name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
 
     def run_into(self, x: Arrays, out: Arrays) -> None:
-        """Copy in, run, copy out."""
+        """Copy the inputs, run the session, copy the outputs."""
         for mine, given in zip(self._in, x, strict=True):
             mine[...] = given
         self._session.run_with_iobinding(self._bound)
@@ -110,7 +110,7 @@ class _Session(Network):
             wanted[...] = mine
 
     def info(self) -> Info:
-        """Tell what it is."""
+        """Describe the network."""
         return self._info
 
 

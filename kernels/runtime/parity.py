@@ -1,4 +1,4 @@
-"""The gate before a backend goes live: its answers against a float64 reference, on windows good and bad."""
+"""Parity check of a backend before use: its outputs against a float64 reference, on real and artificial windows."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from numpy.typing import NDArray
 
 from earmark.kernels.runtime.backend import TOLERANCE, Arrays, BackendError, Network, Tensors, as_tuple
 
-#: Real windows derived from each one given: as it is, and disturbed, so that no two answers are alike.
+#: Number of disturbed copies of each real window, so that no two outputs are equal.
 N_DISTURBED = 12
-#: How much louder than a real window the largest one is, and how much softer the smallest.
+#: Scale of the largest and of the smallest artificial window, relative to a real window.
 HUGE, TINY = 1e3, 1e-6
-#: An answer may err by this many times what plain float32 errs on the same window, and what the exact answer changes by
-#: when the window is rounded otherwise: on a constant window, say, what is left after subtracting the mean is rounding
-#: alone, in every backend.
+#: Allowed error as a multiple of the rounding error: the error of plain float32 on the same window or the change of
+#: the exact output when the window is rounded differently, whichever is larger. On a constant window, for example, only
+#: rounding errors remain after the mean is subtracted, in every backend.
 SLACK = 4.0
-#: How often what rounding may do is tried where an answer errs by more.
+#: Number of trials that estimate the effect of rounding if an output exceeds the allowed error.
 N_ROUNDED = 16
-#: Where rounding alone changes the answer by more than this part of it, a window that is not real can tell one backend
-#: from another no more; its answer must still be finite.
+#: If rounding alone changes the output on an artificial window by more than this fraction, that window cannot
+#: distinguish one backend from another; its output must still be finite.
 UNDECIDED = 0.02
-#: An answer smaller than this part of what is usual is judged as if it were that large: what remains is rounding.
+#: Errors are relative to at least this fraction of the usual largest value: smaller outputs are rounding errors.
 SMALL = 1e-2
-#: Two candidates closer than this part of the largest are a tie, and either may win.
+#: Two candidates that differ by less than this fraction of the largest score are a tie, and either may win.
 TIE = 1e-5
 
 Decide = Callable[[Arrays], int]
 
 
 class ParityError(BackendError):
-    """Raised when a backend does not compute what the network does; says on which window and by how much."""
+    """Raised when the output of a backend differs from that of the network; names the window and the difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """What was found.
+    """Result of a parity check.
 
     Attributes
     ----------
     error : float
-        Largest error on real windows, as a part of the largest value of the answer.
+        Largest error on real windows, relative to the largest value of the output.
     worst : float
-        Largest error on any window, in units of what is allowed; 1 or less.
+        Largest error on any window, relative to the allowed error; at most 1.
     n_windows, n_undecided : int
-        Windows asked for; answers to those that are not real of which only rounding decides, so that they were only
-        looked at for values that are not finite.
+        Number of windows; number of outputs on artificial windows that rounding dominates, which were only checked
+        for values that are not finite.
     n_decisions : int
-        Decisions on real windows, all of them as the reference decides.
+        Number of decisions on real windows; all agree with the reference.
     """
 
     error: float
@@ -63,29 +63,29 @@ class Parity:
 
 
 def best_score(outputs: Arrays) -> int:
-    """Index of the largest value of the last output: the talker chosen, where outputs are scores."""
+    """Return the index of the largest value of the last output: the chosen talker, if outputs are scores."""
     return int(np.argmax(outputs[-1]))
 
 
 def windows(real: Sequence[Arrays]) -> Iterator[tuple[str, list[NDArray[np.float32]]]]:
-    """Windows to judge by, each with its kind: real, disturbed, zero, tiny, huge, saturated, constant.
+    """Yield the test windows, each with its kind: real (also disturbed), zero, tiny, huge, saturated or constant.
 
     Parameters
     ----------
     real : sequence of (sequence of array)
-        One or more windows as they occur, none of them silent.
+        One or more windows of real data, none of them constant.
 
     Raises
     ------
     ValueError
-        If there is none, or one is silent.
+        If there is no window, or one is constant or not finite.
     """
     if not real:
-        raise ValueError("parity: one real window or more is needed")
+        raise ValueError("parity: at least one real window is needed")
     rng = np.random.default_rng(0)
     for i, window in enumerate(real):
         if not all(np.isfinite(x).all() and np.ptp(x) > 0 for x in window):
-            raise ValueError(f"parity: real window {i} is constant or not finite, and tells nothing")
+            raise ValueError(f"parity: real window {i} is constant or not finite, so that it cannot be used")
         yield "real", [np.array(x, np.float32) for x in window]
         for _ in range(N_DISTURBED):
             yield "real", [_disturbed(x, rng) for x in window]
@@ -101,7 +101,7 @@ def windows(real: Sequence[Arrays]) -> Iterator[tuple[str, list[NDArray[np.float
 
 
 def _disturbed(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """The same signal later, louder or softer, with other noise on it."""
+    """Shift the signal in time, scale it and add noise."""
     axis = int(np.argmax(x.shape))
     later = np.roll(x, int(rng.integers(x.shape[axis])), axis=axis)
     noise = 0.3 * x.std() * rng.standard_normal(x.shape)
@@ -109,12 +109,12 @@ def _disturbed(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
 
 
 class Reference:
-    """What a network should answer, and how far from that mere rounding may lead.
+    """Reference outputs of a network, and how much rounding alone can change them.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Float32, on the CPU. It is left as it is.
+        Float32, on the CPU. It is not modified.
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
@@ -122,7 +122,7 @@ class Reference:
         self._rng = np.random.default_rng(1)
 
     def answer(self, x: Arrays) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], list[float]]:
-        """Outputs in float64, in float32, and how far plain rounding moves each of them: of sums, and of the window."""
+        """Return the outputs in float64 and in float32, and how much rounding (of sums or input) changes each."""
         exact, plain = _run(self._wide, x, torch.float64), _run(self._module, x, torch.float32)
         nudged = _run(self._wide, [_rounded_otherwise(one, self._rng) for one in x], torch.float64)
         loose = [
@@ -132,7 +132,7 @@ class Reference:
         return exact, plain, loose
 
     def rounding(self, x: Arrays) -> list[float]:
-        """How far float32 may move each output, in whatever order it is computed: every layer's values are rounded."""
+        """Estimate how much float32 can change each output, in any order of computation, by rounding every layer."""
         exact = _run(self._wide, x, torch.float64)
         shaken = copy.deepcopy(self._wide)
         for layer in shaken.modules():
@@ -154,23 +154,23 @@ def check(
     decide: Decide = best_score,
     tolerance: float | None = None,
 ) -> Parity:
-    """Compare a network that is ready to answer with its module in float64.
+    """Compare a network that is ready to run with its module in float64.
 
-    Every window is asked for twice, each time after others, and with the answer of the last one still in memory: a
-    backend that repeats itself, or answers nothing at all, is found out.
+    Every window is run twice, in different orders, and into output arrays that still hold the previous output. This
+    detects a backend that repeats an earlier output or writes none.
 
     Parameters
     ----------
     network : Network
-        As it will be used, graph and all.
+        Exactly as it will be used, including its CUDA graph.
     module : torch.nn.Module
-        What it was made of; float32, on the CPU. It is left as it is.
+        The module it was built from; float32, on the CPU. It is not modified.
     real : sequence of (sequence of array)
-        Windows as they occur.
+        Windows of real data.
     decide : callable
-        From outputs to a decision.
+        Maps outputs to a decision.
     tolerance : float, optional
-        Error allowed, as a part of the largest value of the answer; by default what the precision allows.
+        Allowed error relative to the largest value of the output; by default that of the precision.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def check(
     Raises
     ------
     ParityError
-        If an answer is off, not finite where the reference is, or decides otherwise: do not use this backend.
+        If an output is wrong or not finite, or leads to another decision. Do not use the backend then.
     """
     info = network.info()
     allowed = TOLERANCE[info.precision] if tolerance is None else tolerance
@@ -199,7 +199,7 @@ def check(
             if found.shape != wanted.shape:
                 raise ParityError(f"{name}: shape {found.shape} instead of {wanted.shape}")
             if not np.isfinite(wanted).all() or not np.isfinite(rounded).all():
-                raise ParityError(f"{name}: the network itself gives values that are not finite; it cannot go live")
+                raise ParityError(f"{name}: the network itself returns values that are not finite; it cannot be used")
             if not np.isfinite(found).all():
                 raise ParityError(f"{name}: {np.count_nonzero(~np.isfinite(found))} values are not finite")
             size = max(float(np.abs(wanted).max()), SMALL * usual[i], np.finfo(np.float32).tiny)
@@ -227,7 +227,7 @@ def check(
 
 
 def _rounded_otherwise(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Move every value by about as much as float32 can tell apart."""
+    """Change every value by about the resolution of float32."""
     moved: NDArray[np.float64] = x * (1 + np.finfo(np.float32).eps * rng.standard_normal(x.shape))
     return moved
 

@@ -1,4 +1,4 @@
-"""Half precision where it is safe, and TF32 only where asked for."""
+"""Numeric precision of networks: half precision for products with weights, and TF32 only on request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from earmark.kernels.runtime.backend import Policy, Precision, Tensors, exporting
 
-#: Products with weights. All else, normalisation, softmax and correlation included, stays in float32.
+#: Products with weights. Everything else, such as normalisation, softmax and correlation, stays in float32.
 _WEIGHTED = (
     torch.ops.aten.conv1d.default,
     torch.ops.aten.conv1d.padding,
@@ -20,21 +20,21 @@ _WEIGHTED = (
 
 
 def shaped(module: torch.nn.Module, example: Tensors, policy: Policy) -> torch.nn.Module:
-    """Return the module that a policy asks for; the one given is left as it is."""
+    """Return the module in the precision of a policy; the given module is not modified."""
     return halved(module, example) if policy.precision == "float16" else module
 
 
 def halved(module: torch.nn.Module, example: Tensors) -> torch.nn.Module:
     """Compute convolutions and linear layers in half precision, between casts from and to float32.
 
-    The casts are in the graph itself, so that every backend does the same and none has to be told.
+    The casts are part of the graph, so that every backend computes the same without settings of its own.
 
     Parameters
     ----------
     module : torch.nn.Module
         In eval mode.
     example : tuple of Tensor
-        Inputs, on the device of the module: what the network makes on the way stays there.
+        Inputs on the device of the module, where constants of the exported graph stay.
     """
     with exporting():
         half = torch.export.export(module, example).module(check_guards=False)
@@ -59,9 +59,9 @@ def halved(module: torch.nn.Module, example: Tensors) -> torch.nn.Module:
 
 @contextmanager
 def tensor_cores(precision: Precision) -> Iterator[None]:
-    """Allow TF32 within, or forbid it; what is compiled or captured within keeps it.
+    """Allow or forbid TF32 within the context; what is compiled or captured within it keeps the setting.
 
-    PyTorch's older switches are used: with the newer ones torch.export fails, as of 2.13.
+    This uses PyTorch's older switches, because torch.export fails with the newer ones (as of 2.13).
     """
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32

@@ -1,4 +1,4 @@
-"""TensorRT on NVIDIA GPUs: one engine for the whole network, or nothing."""
+"""TensorRT on NVIDIA GPUs: one engine for the whole network; a network that needs several is rejected."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from earmark.kernels.runtime.precision import shaped
 
 
 class TensorRt(Backend):
-    """Torch-TensorRT compiles, TensorRT itself runs."""
+    """Compiles with Torch-TensorRT and runs with TensorRT."""
 
     name = "tensorrt"
     precisions = ("float32", "tf32", "float16")
-    #: Distribution that compiles, distribution that runs, and the module of the latter.
+    #: Distribution of the compiler, distribution of the runtime, and module of the runtime.
     compiler: ClassVar[str] = "torch-tensorrt"
     runtime: ClassVar[str] = "tensorrt"
     runtime_module: ClassVar[str] = "tensorrt"
     extra: ClassVar[str] = install("tensorrt")
 
     def absent(self) -> str:
-        """Say which library is missing, or why there is no GPU to use. Imports neither: they crash without a GPU."""
+        """Return which library is missing, or why no GPU can be used. Imports neither: they crash without a GPU."""
         missing = [self.compiler] if _version(self.compiler) is None else []
         missing += [self.runtime] if find_spec(self.runtime_module) is None else []
         reasons = [f"not installed: {', '.join(missing)}; {self.extra}"] if missing else []
         return "; ".join(reasons + ([gpu] if (gpu := no_cuda()) else []))
 
     def versions(self) -> dict[str, str]:
-        """Both libraries, torch, driver and GPU."""
+        """Return the versions of both libraries, torch, driver and GPU."""
         return cuda_versions() | {name: str(_version(name)) for name in (self.compiler, self.runtime)}
 
     def build(self, module: torch.nn.Module, example: Tensors, policy: Policy) -> bytes:
@@ -52,15 +52,15 @@ class TensorRt(Backend):
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """What a network would become.
+    """How TensorRT would divide a network.
 
     Attributes
     ----------
     n_engines : int
-        Engines, between which PyTorch would have to step in.
+        Number of engines, between which PyTorch would run the remaining operators.
     n_operators : int
     fallback : tuple of str
-        Operators that would be left to PyTorch.
+        Operators that TensorRT does not support and PyTorch would run.
     """
 
     n_engines: int
@@ -69,12 +69,12 @@ class Partition:
 
 
 def partition(module: torch.nn.Module, example: Tensors) -> Partition:
-    """Find out, without compiling, what would become of each operator."""
+    """Determine, without compiling, how TensorRT would divide a network."""
     from torch_tensorrt.dynamo import CompilationSettings, partitioning
     from torch_tensorrt.dynamo.conversion import DYNAMO_CONVERTERS
     from torch_tensorrt.dynamo.lowering import get_decompositions, post_lowering, pre_export_lowering
 
-    settings = CompilationSettings(min_block_size=1)  # by default less than five operators silently stay in PyTorch
+    settings = CompilationSettings(min_block_size=1)  # by default fewer than five operators silently stay in PyTorch
     DYNAMO_CONVERTERS.set_compilation_settings(settings)
     with exporting():
         exported = pre_export_lowering(torch.export.export(module, example), settings)
@@ -91,7 +91,7 @@ def engine(module: torch.nn.Module, example: Tensors, policy: Policy, name: str)
     Raises
     ------
     BackendError
-        If an operator would be left to PyTorch, naming it.
+        If PyTorch would have to run an operator; the message names it.
     """
     from torch_tensorrt.dynamo import convert_exported_program_to_serialized_trt_engine
 
@@ -108,7 +108,7 @@ def engine(module: torch.nn.Module, example: Tensors, policy: Policy, name: str)
                 require_full_compilation=True,
                 disable_tf32=policy.precision != "tf32",
             )
-    except RuntimeError as error:  # what the library raises for everything
+    except RuntimeError as error:  # the library raises it for every failure
         raise BackendError(f"{name}: the network cannot be compiled: {str(error).splitlines()[0]}") from error
     return bytes(compiled)
 

@@ -1,4 +1,4 @@
-"""TensorRT for RTX: the same compiler and interface from other packages; machine code is made when it is loaded."""
+"""TensorRT for RTX: same compiler and interface from other packages; it generates machine code at load time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from earmark.kernels.runtime.tensorrt import TensorRt
 
 
 class TensorRtRtx(TensorRt):
-    """Torch-TensorRT-RTX compiles, TensorRT-RTX runs."""
+    """Compiles with Torch-TensorRT-RTX and runs with TensorRT-RTX."""
 
     name = "tensorrt_rtx"
     compiler = "torch-tensorrt-rtx"

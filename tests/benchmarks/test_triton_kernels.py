@@ -1,4 +1,4 @@
-"""Triton's kernels against the CPU's, under Triton's interpreter where there is no GPU."""
+"""Triton kernels equal the CPU kernels; without a GPU they run in Triton's interpreter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 @pytest.fixture(scope="module", autouse=True)
 def interpreted():
-    """Looked at when kernels are defined, and when they are first called."""
+    """Enable Triton's interpreter without a GPU: Triton reads the variable on definition and on the first call."""
     with pytest.MonkeyPatch.context() as patch:
         if DEVICE == "cpu":
             patch.setenv("TRITON_INTERPRET", "1")
@@ -40,7 +40,7 @@ def there(array, dtype):
 
 
 @pytest.mark.parametrize("n_channels", [1, 33])
-def test_filters_as_the_cascade_does(n_channels):
+def test_sos_equals_the_cascade_on_the_cpu(n_channels):
     rng = np.random.default_rng(0)
     sos = butter(4, [1, 9], "bandpass", fs=64, output="sos")
     blocks = 300 + 20 * rng.normal(size=(3, 16, n_channels))
@@ -86,7 +86,7 @@ def test_windowed_correlation(n_samples, n_components, n_talkers, hop, data):
                 assert found[k, talker, c] == pytest.approx(wanted, abs=1e-9)
 
 
-def test_what_does_not_fit_is_refused():
+def test_wrong_types_shapes_and_layouts_are_rejected():
     x, y = torch.zeros(10, 2), torch.zeros(10, 1)
     with pytest.raises(ValueError, match=r"x is torch\.float64"):
         gpu.lagged_covariance(x.double(), y, 2)

@@ -9,7 +9,7 @@ SOS = butter(2, [1, 9], "bandpass", fs=500, output="sos")
 
 
 def pieces(x, lengths):
-    """Cut ``x`` into pieces of these lengths, and the rest."""
+    """Divide ``x`` into blocks of these lengths, and one block of the rest."""
     return [piece for piece in np.split(x, np.cumsum(lengths)) if len(piece)]
 
 
@@ -24,7 +24,7 @@ def test_blocks_of_any_length_equal_sosfilt(seed, lengths, n_channels):
     np.testing.assert_allclose(y, wanted, rtol=0, atol=1e-9 * np.abs(wanted).max())
 
 
-def test_settled_on_a_constant_stays_there():
+def test_settled_filter_has_no_transient_for_a_constant():
     low = butter(2, 5, fs=500, output="sos")
     run = BlockFilter(low, 10, 3)
     offset = np.array([1e5, -2.0, 0.0])
@@ -34,7 +34,7 @@ def test_settled_on_a_constant_stays_there():
     np.testing.assert_allclose(y, np.tile(offset, (10, 1)), rtol=1e-12)
 
 
-def test_state_put_back_continues_to_the_bit():
+def test_restored_state_continues_bit_for_bit():
     x = np.random.default_rng(0).normal(size=(10, 10, 5))
     first, second = BlockFilter(SOS, 10, 5), BlockFilter(SOS, 10, 5)
     for block in x[:4]:
@@ -53,7 +53,7 @@ def test_output_is_not_overwritten_by_the_next_block():
     np.testing.assert_array_equal(y, kept)
 
 
-def test_silence_ends_in_zeros_not_in_denormal_numbers():
+def test_state_decays_to_zero_not_to_denormal_numbers():
     run = BlockFilter(SOS, 10, 2)
     run(np.full((10, 2), 100.0))
     for _ in range(20_000):

@@ -8,7 +8,7 @@ from earmark.kernels.cascade import sos_inplace
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 99), st.integers(0, 60), st.integers(1, 40), st.integers(1, 4))
-def test_equals_sosfilt_from_any_state(seed, n_samples, n_channels, order):
+def test_output_and_state_equal_sosfilt(seed, n_samples, n_channels, order):
     rng = np.random.default_rng(seed)
     sos = butter(order, [2, 40], "bandpass", fs=500, output="sos")
     x, zi = rng.normal(size=(n_samples, n_channels)), rng.normal(size=(order, 2, n_channels))

@@ -12,7 +12,7 @@ RATES = [8000.0, 16000.0, 22050.0, 44100.0, 48000.0]
 
 
 def envelopes(x, rate, centres, power=1.0, step=1, first=0, per_band=True, state=None):
-    """Envelopes from rest; x has shape (n_samples,) or (n_samples, n_channels)."""
+    """Compute envelopes from zero initial state; x has shape (n_samples,) or (n_samples, n_channels)."""
     x = np.ascontiguousarray(x if x.ndim == 2 else x[:, None], dtype=np.float64)
     n_channels, n_bands = x.shape[1], len(centres)
     if state is None:
@@ -22,8 +22,8 @@ def envelopes(x, rate, centres, power=1.0, step=1, first=0, per_band=True, state
     return out
 
 
-def test_bandwidths_and_scale_are_those_published():
-    # Glasberg & Moore 1990: 132.6 Hz wide at 1 kHz, whose number is 15.6
+def test_erb_bandwidth_and_scale_equal_published_values():
+    # Glasberg & Moore 1990: bandwidth 132.6 Hz and ERB number 15.6 at 1 kHz
     assert erb(np.array(1000.0)) == pytest.approx(132.64, abs=0.01)
     hz = erb_spaced(50.0, 5000.0, 28)
     np.testing.assert_allclose(hz[[0, -1]], [50, 5000], rtol=1e-12)
@@ -34,7 +34,7 @@ def test_bandwidths_and_scale_are_those_published():
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("centre", [100.0, 300.0, 1000.0, 2500.0])
-def test_magnitude_response_is_scipys_around_the_centre(rate, centre):
+def test_magnitude_response_equals_scipy_near_the_centre(rate, centre):
     at = centre + np.linspace(-0.75, 0.75, 13) * erb(np.array(centre))
     n = round(rate * (0.05 + 20 / erb(np.array(centre))))
     x = np.sin(2 * np.pi * at * np.arange(n)[:, None] / rate)
@@ -42,7 +42,7 @@ def test_magnitude_response_is_scipys_around_the_centre(rate, centre):
     found = 20 * np.log10(np.sqrt(np.mean(steady**2, axis=0)))
     if centre > rate / 60:
         b, a = gammatone(centre, "iir", fs=rate)
-    else:  # in direct form, its eight poles are too close together for float64
+    else:  # in direct form, the eight poles are too close together for float64
         b, a = gammatone(centre, "fir", order=4, numtaps=n, fs=rate)[0], 1.0
     wanted = 20 * np.log10(np.abs(freqz(b, a, worN=np.r_[centre, at], fs=rate)[1]))
     np.testing.assert_allclose(found, wanted[1:] - wanted[0], rtol=0, atol=1.0)
@@ -50,7 +50,7 @@ def test_magnitude_response_is_scipys_around_the_centre(rate, centre):
 
 
 @pytest.mark.parametrize("centre", [300.0, 1000.0, 4000.0])
-def test_impulse_response_is_that_of_a_gammatone(centre):
+def test_impulse_response_is_a_gammatone(centre):
     rate, n = 48000.0, 4096
     found = envelopes(np.r_[1.0, np.zeros(n - 1)], rate, [centre])[:, 0]
     b, _ = gammatone(centre, "fir", order=4, numtaps=n, fs=rate)
@@ -60,7 +60,7 @@ def test_impulse_response_is_that_of_a_gammatone(centre):
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_a_tone_is_loudest_in_its_own_band(rate):
+def test_tone_is_loudest_in_its_own_band(rate):
     centres = erb_spaced(50.0, min(5000.0, 0.45 * rate), 28)
     t = np.arange(round(rate * 0.4))[:, None] / rate
     found = envelopes(np.sin(2 * np.pi * centres * t), rate, centres)
@@ -70,7 +70,7 @@ def test_a_tone_is_loudest_in_its_own_band(rate):
 
 @pytest.mark.parametrize("power", [1.0, 0.6])
 @pytest.mark.parametrize("centre", [500.0, 1500.0, 4000.0])
-def test_envelope_of_a_modulated_tone_is_its_modulation_to_the_power_a_group_delay_later(power, centre):
+def test_envelope_of_modulated_tone_is_its_modulation_raised_to_the_power_and_delayed(power, centre):
     rate = 16000.0
     t = np.arange(16000) / rate
     late = 4 / (2 * np.pi * 1.0186 * erb(np.array(centre)))  # of four one-pole filters in continuous time
@@ -80,12 +80,12 @@ def test_envelope_of_a_modulated_tone_is_its_modulation_to_the_power_a_group_del
 
     found = envelopes(modulation(t) * np.sin(2 * np.pi * centre * t), rate, [centre], power)[:, 0]
     np.testing.assert_allclose(found[8000:], modulation(t - late)[8000:] ** power, rtol=0.01)
-    assert np.abs(found[8000:] - modulation(t)[8000:] ** power).max() > 3e-3  # it is not the delay that is small
+    assert np.abs(found[8000:] - modulation(t)[8000:] ** power).max() > 3e-3  # without the delay the error is large
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 99), st.lists(st.integers(0, 500), max_size=6), st.integers(1, 9), st.booleans())
-def test_pieces_give_the_bits_of_the_whole_on_the_grid_of_index_0(seed, cuts, step, per_band):
+def test_division_into_blocks_does_not_change_a_bit(seed, cuts, step, per_band):
     rate, centres = 16000.0, erb_spaced(50.0, 5000.0, 5)
     x = np.random.default_rng(seed).normal(size=(500, 2))
     whole = envelopes(x, rate, centres, 0.6, step, 0, per_band)
@@ -96,7 +96,7 @@ def test_pieces_give_the_bits_of_the_whole_on_the_grid_of_index_0(seed, cuts, st
     np.testing.assert_array_equal(whole, envelopes(x, rate, centres, 0.6, 1, 0, per_band)[::step])
 
 
-def test_the_sum_is_that_of_the_bands():
+def test_sum_equals_the_sum_of_the_bands():
     x = np.random.default_rng(0).normal(size=(300, 3))
     centres = erb_spaced(100.0, 3000.0, 7)
     bands = envelopes(x, 8000.0, centres, 0.6)
@@ -105,7 +105,7 @@ def test_the_sum_is_that_of_the_bands():
     )
 
 
-def test_silence_becomes_exactly_zero():
+def test_silence_gives_exactly_zero():
     centres, state = erb_spaced(50.0, 5000.0, 28), np.zeros((1, 28, 4), dtype=np.complex128)
     x = np.zeros(16000 * 4)
     x[:100] = np.random.default_rng(0).normal(size=100)

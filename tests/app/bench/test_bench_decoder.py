@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 import typer
-from liars import NotFinite
+from faulty_backends import NotFinite
 from small_networks import made
 from typer.testing import CliRunner
 

@@ -106,7 +106,7 @@ def test_a_precision_that_nothing_here_has(network):
 
 
 def test_one_that_lies_is_not_ready(network, monkeypatch):
-    from liars import Swapped
+    from faulty_backends import Swapped
 
     loads = BACKENDS["eager_cpu"].load
     monkeypatch.setattr(BACKENDS["eager_cpu"], "load", lambda *args: Swapped(loads(*args)))

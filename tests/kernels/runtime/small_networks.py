@@ -1,4 +1,4 @@
-"""Small networks of the kinds that decoders are made of, and inputs for them."""
+"""Small networks with the architectures that decoders use, and inputs for them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Convolutions(nn.Module):
 
 
 class Attention(nn.Module):
-    """Two towers that meet in a correlation: convolutions and self-attention on one side, talkers on the other."""
+    """Two branches joined by a correlation: convolutions and self-attention for EEG, and one for the talkers."""
 
     def __init__(self, n_channels: int = 64, n_talkers: int = 2, width: int = 32, n_blocks: int = 1) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Attention(nn.Module):
 def made(
     kind: str, n_channels: int = 64, n_samples: int = 320, seed: int = 0
 ) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
-    """A network in eval mode, statistics of its normalisation set, and one window."""
+    """Return a network in eval mode with normalisation statistics set, and one window."""
     torch.manual_seed(seed)
     x = torch.randn(1, n_channels, n_samples).cumsum(-1)
     x = (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True)

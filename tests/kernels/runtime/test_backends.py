@@ -1,4 +1,4 @@
-"""Backends on the CPU answer as the module does; all of them say truthfully what they are and what they lack."""
+"""Backends on the CPU compute what the module computes; all backends describe themselves and report what is missing."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def usable(name):
     return BACKENDS[name]
 
 
-def test_the_order_in_which_one_steps_in_for_another():
+def test_order_of_fallback():
     assert tuple(BACKENDS) == (*ON_GPU, *ON_CPU)
     assert all(backend.name == name for name, backend in BACKENDS.items())
 
 
 @pytest.mark.parametrize(("name", "kind"), list(product(BACKENDS, KINDS)))
-def test_answers_as_the_module_does(name, kind):
+def test_output_equals_that_of_the_module(name, kind):
     module, example = made(kind, **SMALL)
     network = usable(name).prepare(module, example, Policy())
     network.warmup(3)
@@ -47,7 +47,7 @@ def test_answers_as_the_module_does(name, kind):
 
 
 @pytest.mark.parametrize("name", ON_CPU)
-def test_answering_keeps_nothing(name):
+def test_running_does_not_leak_memory(name):
     module, example = made("attention", **SMALL)
     network = usable(name).prepare(module, example, Policy())
     x = [one.numpy() for one in example]
@@ -62,12 +62,12 @@ def test_answering_keeps_nothing(name):
             held.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    # All threads of the process are traced: what another one keeps comes once, a leak comes each time.
-    assert min(np.diff(held)) < 2 * n, "less than a pointer per answer"
+    # tracemalloc traces all threads: another thread may allocate once, but a leak recurs in every round.
+    assert min(np.diff(held)) < 2 * n, "less than a pointer per run"
 
 
 class Correlation(torch.nn.Module):
-    """Of two signals, with a remainder that keeps it from dividing by zero and is too small to matter elsewhere."""
+    """Correlation of two signals, with a tiny constant in the denominator that only prevents division by zero."""
 
     def forward(self, x, y):
         x, y = x - x.mean(-1, keepdim=True), y - y.mean(-1, keepdim=True)
@@ -76,14 +76,14 @@ class Correlation(torch.nn.Module):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_a_tiny_remainder_is_kept(name):
+def test_tiny_constant_that_prevents_division_by_zero_is_kept(name):
     module, example = Correlation().eval(), (torch.randn(1, 100), torch.randn(2, 100))
     network = usable(name).prepare(module, example, Policy())
-    assert check(network, module, [[x.numpy() for x in example]]).error < 1e-5, "zero windows among them"
+    assert check(network, module, [[x.numpy() for x in example]]).error < 1e-5, "also on windows of zeros"
 
 
 @pytest.mark.parametrize("name", ON_CPU)
-def test_several_outputs_and_other_inputs(name):
+def test_several_inputs_and_outputs(name):
     class Two(torch.nn.Module):
         def forward(self, x, y):
             return x + y, (x * y).sum(-1)
@@ -100,7 +100,7 @@ def test_several_outputs_and_other_inputs(name):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_what_is_absent_is_said_in_one_line_and_refused(name):
+def test_unavailable_backend_gives_a_one_line_reason_and_is_rejected(name):
     backend = BACKENDS[name]
     reason = backend.absent()
     assert "\n" not in reason
@@ -115,7 +115,7 @@ def test_what_is_absent_is_said_in_one_line_and_refused(name):
 
 
 @pytest.mark.parametrize("name", ON_CPU)
-def test_nothing_is_computed_otherwise_than_said(name):
+def test_unsupported_precision_mode_and_types_are_rejected(name):
     module, example = made("linear", **SMALL)
     for precision in ("float16", "tf32"):
         with pytest.raises(BackendError, match=f"{name} computes in float32, not {precision}"):
@@ -124,7 +124,7 @@ def test_nothing_is_computed_otherwise_than_said(name):
         BACKENDS[name].prepare(made("linear", **SMALL)[0].train(), example, Policy())
     with pytest.raises(BackendError, match=r"input 0 is torch\.float64"):
         BACKENDS[name].prepare(module, (example[0].double(),), Policy())
-    with pytest.raises(BackendError, match="must return a tensor"):
+    with pytest.raises(BackendError, match="must return one or more tensors"):
         BACKENDS[name].prepare(Tabular().eval(), example, Policy())
 
 
@@ -133,7 +133,7 @@ class Tabular(torch.nn.Module):
         return {"y": x}
 
 
-def test_what_cannot_be_exported_is_said():
+def test_network_that_cannot_be_exported_is_an_error():
     class Deciding(torch.nn.Module):
         def forward(self, x):
             return x if x.sum() > 0 else -x
@@ -142,19 +142,19 @@ def test_what_cannot_be_exported_is_said():
         usable("onnx").prepare(Deciding().eval(), (torch.randn(1, 3),), Policy())
 
 
-def test_a_damaged_artifact_is_refused():
+def test_damaged_artifact_is_rejected():
     module, example = made("linear", **SMALL)
     with pytest.raises(BackendError, match="onnx: ONNX Runtime refuses"):
         usable("onnx").load(b"no model", module, example, Policy())
 
 
-def test_half_precision_is_for_products_with_weights():
+def test_half_precision_applies_only_to_products_with_weights():
     module, example = made("attention", **SMALL)
     half = halved(module, example)
     with torch.no_grad():
         wanted, found = module(*example), half(*example)
     error = float((found - wanted).abs().max() / wanted.abs().max())
-    assert 1e-7 < error < 1e-2, "something became coarser, and not by much"
+    assert 1e-7 < error < 1e-2, "precision is lower, but only slightly"
     assert found.dtype == torch.float32
     kinds = {
         str(node.target): {arg.meta["val"].dtype for arg in node.args if isinstance(arg, torch.fx.Node)}
@@ -168,7 +168,7 @@ def test_half_precision_is_for_products_with_weights():
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32"])
-def test_tensor_cores_round_only_where_asked(precision):
+def test_tf32_is_enabled_only_within_the_context(precision):
     flags = torch.backends.cuda.matmul, torch.backends.cudnn
     before = [flag.allow_tf32 for flag in flags]
     with tensor_cores(precision):

@@ -1,4 +1,4 @@
-"""Two networks have one key only if compiling one gives the other."""
+"""Two networks have the same fingerprint only if one compiled artifact serves both."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ X = (torch.randn(1, 4, 32),)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_network_has_the_same_key(kind):
+def test_equal_networks_have_equal_fingerprints(kind):
     module, example = made(kind, n_channels=8, n_samples=96)
     assert key(module, example) == key(copy.deepcopy(module), tuple(torch.randn_like(x) for x in example))
     assert key(module, example) != key(made(kind, n_channels=8, n_samples=96, seed=1)[0], example), "other weights"
 
 
-def test_branches_count():
+def test_contents_of_branches_change_the_fingerprint():
     class Branching(nn.Module):
         def __init__(self, factor):
             super().__init__()
@@ -54,7 +54,7 @@ def test_branches_count():
     assert key(Branching(2), X) == key(Branching(2), X) != key(Branching(3), X)
 
 
-def test_whatever_could_change_a_bit_changes_the_key():
+def test_every_change_of_network_policy_or_version_changes_the_fingerprint():
     other_weight = Net()
     with torch.no_grad():
         other_weight.conv.weight[0, 0, 0] = torch.nextafter(other_weight.conv.weight[0, 0, 0], torch.tensor(9.0))

@@ -1,4 +1,4 @@
-"""The gate before a backend goes live: every lie is found out, and the truth passes."""
+"""The parity check rejects every faulty backend and accepts correct ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from liars import LIARS, Liar, Saturating, SwappedTalkers
+from faulty_backends import FAULTY, Saturating, SwappedTalkers, Wrapper
 from small_networks import KINDS, made
 
 from earmark.kernels.runtime.backend import Policy
@@ -24,29 +24,29 @@ def prepared(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_truth_passes(kind):
+def test_correct_backend_passes(kind):
     network, module, real = prepared(kind)
-    found = check(Liar(network), module, real)
+    found = check(Wrapper(network), module, real)
     assert found.error < 1e-4
     assert found.worst <= 1
     assert found.n_windows == 1 + N_DISTURBED + 5
     assert found.n_decisions == 2 * (1 + N_DISTURBED)
-    assert next(module.parameters()).dtype == torch.float32, "the module is left as it is"
+    assert next(module.parameters()).dtype == torch.float32, "the module is not modified"
 
 
-#: What is no lie: a reconstruction has no scores to swap, and attention normalises loud windows at once.
+#: Combinations without effect: a reconstruction has no scores to swap, and attention normalises large inputs first.
 HARMLESS = {(SwappedTalkers, "linear"), (Saturating, "attention")}
 
 
-@pytest.mark.parametrize(("liar", "kind"), [pair for pair in product(LIARS, KINDS) if pair not in HARMLESS])
-def test_a_lie_is_refused(liar, kind):
+@pytest.mark.parametrize(("faulty", "kind"), [pair for pair in product(FAULTY, KINDS) if pair not in HARMLESS])
+def test_faulty_backend_is_rejected(faulty, kind):
     network, module, real = prepared(kind)
     with pytest.raises(ParityError, match=r"eager_cpu \(float32\)"):
-        check(liar(network), module, real)
+        check(faulty(network), module, real)
 
 
-def test_an_error_too_small_for_the_tolerance_is_found_by_the_decision():
-    """Two talkers almost alike: well within a loose tolerance, but the other one wins."""
+def test_error_within_tolerance_that_changes_the_decision_is_rejected():
+    """The scores of two talkers are almost equal: swapping them is within a large tolerance, but the other one wins."""
 
     class Close(torch.nn.Module):
         def forward(self, x):
@@ -61,15 +61,15 @@ def test_an_error_too_small_for_the_tolerance_is_found_by_the_decision():
         check(SwappedTalkers(network), Close().eval(), real, tolerance=0.01)
 
 
-def test_where_only_rounding_decides_an_answer_must_still_be_finite():
-    """The direction of what is left of a constant after subtracting its mean is anybody's guess."""
+def test_output_dominated_by_rounding_must_still_be_finite():
+    """What remains of a constant after subtracting its mean is a rounding error, whose direction is arbitrary."""
 
     class Direction(torch.nn.Module):
         def forward(self, x):
             x = x - x.mean(-1, keepdim=True)
             return (x[:, :1] * x[:, 1:]).sum(-1) / (torch.sqrt((x * x).sum(-1)).prod(-1, keepdim=True) + 1e-30)
 
-    class Guessing(Liar):
+    class Guessing(Wrapper):
         def run_into(self, x, out):
             super().run_into(x, out)
             if np.ptp(x[0]) == 0 and x[0].any():
@@ -85,7 +85,7 @@ def test_where_only_rounding_decides_an_answer_must_still_be_finite():
         check(guessing, Direction().eval(), [[example[0].numpy()]])
 
 
-def test_a_network_that_is_not_finite_itself_cannot_go_live():
+def test_network_with_output_that_is_not_finite_is_rejected():
     class Dividing(torch.nn.Module):
         def forward(self, x):
             return x / x.abs().amax(dim=(1, 2), keepdim=True)
@@ -97,14 +97,14 @@ def test_a_network_that_is_not_finite_itself_cannot_go_live():
 
 
 @pytest.mark.parametrize("bad", [np.zeros((1, 2, 8)), np.full((1, 2, 8), np.nan), np.full((1, 2, 8), 3.0)])
-def test_a_window_that_tells_nothing_is_refused(bad):
+def test_constant_or_not_finite_real_window_is_rejected(bad):
     with pytest.raises(ValueError, match="real window 0 is constant or not finite"):
         list(windows([[bad.astype(np.float32)]]))
-    with pytest.raises(ValueError, match="one real window or more"):
+    with pytest.raises(ValueError, match="at least one real window"):
         list(windows([]))
 
 
-def test_the_windows_are_what_they_are_called():
+def test_each_kind_of_window_has_its_properties():
     x = np.random.default_rng(0).normal(size=(1, 3, 50)).astype(np.float32)
     found = dict(reversed(list(windows([[x]]))))
     assert np.array_equal(found["real"][0], x)
@@ -117,8 +117,8 @@ def test_the_windows_are_what_they_are_called():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_fused_network_is_no_lie(seed):
-    """Tiny windows all but vanish beside a bias: what is left is rounding, and another one once layers are fused."""
+def test_network_with_fused_layers_passes(seed):
+    """Tiny windows almost vanish beside a bias: the rest is rounding error, which changes when layers are fused."""
 
     class Normed(torch.nn.Module):
         def __init__(self):

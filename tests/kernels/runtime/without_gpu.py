@@ -1,7 +1,7 @@
-"""A child process of the tests: what TensorRT would make of each network, on a machine that has no GPU.
+"""Child process of the tests: compiles each network with TensorRT on a machine without a GPU.
 
-The library asks for a GPU as soon as it is imported, so one is made up; and an engine can be built without one, but
-not loaded. Prints one JSON object.
+The library queries a GPU on import, so this module simulates one. An engine can be built without a GPU, but not
+loaded. Prints one JSON object.
 """
 
 import json
@@ -15,7 +15,7 @@ CAPABILITY = (9, 0)
 
 
 def pretend() -> None:
-    """Answer what the library asks before it does anything."""
+    """Simulate the GPU properties that the library queries on import."""
     cuda = torch.cuda
     device = types.SimpleNamespace(
         name="none", major=CAPABILITY[0], minor=CAPABILITY[1], total_memory=8 << 30, multi_processor_count=100
@@ -27,16 +27,16 @@ def pretend() -> None:
     cuda.get_device_properties = lambda *_: device
     cuda.mem_get_info = lambda *_: (8 << 30, 8 << 30)
     for name in ("synchronize", "empty_cache", "set_device"):
-        setattr(cuda, name, lambda *_, name=name: None)  # not one for all: torch keeps a table by function
+        setattr(cuda, name, lambda *_, name=name: None)  # one function each: torch keeps a table by function
     if not hasattr(torch._C, "_CudaDeviceProperties"):
         torch._C._CudaDeviceProperties = object
-    if torch.version.cuda is None:  # the library's own C++ part links to CUDA's: without, it passes for not installed
+    if torch.version.cuda is None:  # without CUDA the library's C++ part, which links to it, counts as not installed
         there = os.path.isfile
         os.path.isfile = lambda path: "libtorchtrt" not in str(path) and there(path)
 
 
 def pretend_to_load() -> None:
-    """Keep the bytes of an engine instead of loading it, and everything on the CPU."""
+    """Keep the bytes of an engine instead of loading it, and keep all tensors on the CPU."""
     import tensorrt
 
     class Kept:
@@ -57,14 +57,14 @@ def pretend_to_load() -> None:
 
 
 class NotConvertible(torch.nn.Module):
-    """Its spectrum has no converter."""
+    """Computes a spectrum, for which TensorRT has no converter."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.fft.rfft(x * 2 + 1).abs().mean(-1)
 
 
 def decoders() -> dict[str, tuple[torch.nn.Module, tuple[torch.Tensor, ...]]]:
-    """The networks of decoders, small windows."""
+    """Return the networks of the decoders, with short windows."""
     from earmark.app.bench.decoder import networks
 
     return {name: make(16, 64.0, 1.0) for name, make in networks().items()}

@@ -1,4 +1,4 @@
-"""Backends that lie, each around a network that does not."""
+"""Faulty backends, each a wrapper of a correct network."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import numpy as np
 from earmark.kernels.runtime.backend import Network
 
 
-class Liar(Network):
-    """Tells the truth."""
+class Wrapper(Network):
+    """Passes everything through unchanged."""
 
-    def __init__(self, honest: Network) -> None:
-        self.honest, self.n = honest, 0
-        self.before = [np.zeros(shape, np.float32) for shape in honest.info().outputs]
+    def __init__(self, correct: Network) -> None:
+        self.correct, self.n = correct, 0
+        self.before = [np.zeros(shape, np.float32) for shape in correct.info().outputs]
 
     def info(self):
-        return self.honest.info()
+        return self.correct.info()
 
     def run_into(self, x, out):
         self.n += 1
-        self.honest.run_into(x, out)
+        self.correct.run_into(x, out)
 
 
-class Zeros(Liar):
+class Zeros(Wrapper):
     def run_into(self, x, out):
         for y in out:
             y[...] = 0.0
 
 
-class Silent(Liar):
+class Silent(Wrapper):
     """Writes nothing."""
 
     def run_into(self, x, out):
         pass
 
 
-class Stale(Liar):
-    """Answers what it should have answered the time before."""
+class Stale(Wrapper):
+    """Returns the output for the previous window."""
 
     def run_into(self, x, out):
         super().run_into(x, out)
@@ -46,8 +46,8 @@ class Stale(Liar):
             old[...] = new
 
 
-class Frozen(Liar):
-    """Answers the first window for ever, like a graph whose input is not copied."""
+class Frozen(Wrapper):
+    """Always returns the output for the first window, like a graph whose input is not copied."""
 
     def run_into(self, x, out):
         super().run_into(x, out)
@@ -57,8 +57,8 @@ class Frozen(Liar):
             y[...] = old
 
 
-class NotFinite(Liar):
-    """One value of one answer in ten is NaN."""
+class NotFinite(Wrapper):
+    """Sets one value of every tenth output to NaN."""
 
     def run_into(self, x, out):
         super().run_into(x, out)
@@ -66,8 +66,8 @@ class NotFinite(Liar):
             out[0].flat[-1] = np.nan
 
 
-class Swapped(Liar):
-    """Two channels change places."""
+class Swapped(Wrapper):
+    """Swaps two channels of the input."""
 
     def run_into(self, x, out):
         wrong = [np.array(one) for one in x]
@@ -75,16 +75,16 @@ class Swapped(Liar):
         super().run_into(wrong, out)
 
 
-class SwappedTalkers(Liar):
-    """Scores of two talkers change places."""
+class SwappedTalkers(Wrapper):
+    """Swaps the scores of two talkers."""
 
     def run_into(self, x, out):
         super().run_into(x, out)
         out[-1][...] = out[-1][..., ::-1].copy()
 
 
-class Overflowing(Liar):
-    """Inputs go through half precision, which ends at 65504."""
+class Overflowing(Wrapper):
+    """Converts scaled inputs to half precision, whose maximum is 65504."""
 
     def run_into(self, x, out):
         with np.errstate(over="ignore"):
@@ -92,11 +92,11 @@ class Overflowing(Liar):
         super().run_into(narrow, out)
 
 
-class Saturating(Liar):
-    """As before, but clipped instead of infinite."""
+class Saturating(Wrapper):
+    """Like Overflowing, but clips large inputs instead of making them infinite."""
 
     def run_into(self, x, out):
         super().run_into([np.clip(one, -655.0, 655.0) for one in x], out)
 
 
-LIARS = (Zeros, Silent, Stale, Frozen, NotFinite, Swapped, SwappedTalkers, Overflowing, Saturating)
+FAULTY = (Zeros, Silent, Stale, Frozen, NotFinite, Swapped, SwappedTalkers, Overflowing, Saturating)
