@@ -1,4 +1,4 @@
-"""What all recursive filters have in common: they run as one cascade of second-order sections."""
+"""Base classes of the recursive filters, which run as one cascade of second-order sections."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from earmark.pipeline.stream import Block, Gap, Item, StreamSpec, wiring_error
 
 
 class Design(Protocol):
-    """A filter as its designer sees it."""
+    """A filter that can be designed for a stream."""
 
     def design(self, spec: StreamSpec) -> tuple[NDArray[np.float64], StreamSpec]:
-        """Second-order sections, shape (n_sections, 6), and the spec of the filtered stream."""
+        """Return the second-order sections, shape (n_sections, 6), and the spec of the filtered stream."""
 
 
 def centre_delay(sos: NDArray[np.float64], spec: StreamSpec) -> float:
-    """Group delay in seconds at the geometric centre of the band that ``spec`` says is left; 0 if there is none."""
+    """Return the group delay in seconds at the geometric centre of the pass band of ``spec``; 0 if it has none."""
     if not spec.highpass or spec.lowpass is None:
         return 0.0
     centre = np.sqrt(spec.highpass * spec.lowpass)
@@ -32,17 +32,18 @@ def centre_delay(sos: NDArray[np.float64], spec: StreamSpec) -> float:
 
 
 class Cascade:
-    """Several recursive filters run as one: one matrix product per block instead of one each.
+    """Several recursive filters combined into one: one matrix product per block for all of them.
 
-    Starts, and restarts after a gap, settled on the first sample it sees, so that an electrode offset leaves no
-    transient. Initial conditions from a chunk's mean, as often seen, make the output depend on the chunking.
+    At the start and after a gap, the state is the steady state for the first sample, so that an electrode offset
+    causes no transient. Initial conditions from the mean of the first chunk, which are common elsewhere, would make
+    the output depend on the division into chunks.
     """
 
     def __init__(self, designs: Sequence[Design]) -> None:
         self._designs = designs
 
     def open(self, spec: StreamSpec) -> StreamSpec:
-        """Design all sections and build their common matrix."""
+        """Design all sections and compute their common matrix."""
         if spec.hop is None:
             raise wiring_error("filter", "input", f"{spec.name!r} in ragged blocks", "reblocked: put reblock before it")
         sections, out = [], spec
@@ -55,7 +56,7 @@ class Cascade:
         return out.evolve(group_delay=spec.group_delay + centre_delay(sos, out))
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Filter blocks; forget the past at a gap."""
+        """Filter blocks; reset the state at a gap."""
         if isinstance(item, Block):
             if not self._settled:
                 self._filter.settle(item.data[0])
@@ -66,17 +67,17 @@ class Cascade:
         yield item
 
     def state(self) -> State:
-        """Filter memory."""
+        """Return the filter memory."""
         return {"settled": np.array(self._settled), "filter": self._filter.state}
 
     def restore(self, state: State) -> None:
-        """Put back the filter memory."""
+        """Restore the filter memory."""
         self._settled = bool(state["settled"])
         self._filter.state = state["filter"].astype(np.float64)
 
 
 class Iir(Cascade):
-    """A recursive filter as a node: a cascade of itself."""
+    """A recursive filter as a node: a cascade that consists of this filter."""
 
     Config: Any
     config: Any
@@ -86,5 +87,5 @@ class Iir(Cascade):
         super().__init__([self])
 
     def design(self, spec: StreamSpec) -> tuple[NDArray[np.float64], StreamSpec]:
-        """Second-order sections, shape (n_sections, 6), and the spec of the filtered stream."""
-        raise TypeError(f"{type(self).__name__} does not say how it is designed")
+        """Return the second-order sections, shape (n_sections, 6), and the spec of the filtered stream."""
+        raise TypeError(f"{type(self).__name__} does not define design()")

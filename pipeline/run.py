@@ -1,4 +1,4 @@
-"""A run: one continuous recording, ready for decoding, with what was heard and who was attended."""
+"""A run: neural features, talker features and attention labels of one continuous recording, ready for decoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from earmark.kernels.errors import EarmarkError
 
 
 class EvaluationError(EarmarkError, ValueError):
-    """Raised when the runs that there are do not allow the training or evaluation asked for."""
+    """Raised when the available runs do not allow the requested training or evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +21,24 @@ class Run:
     Attributes
     ----------
     name, subject : str
-        Which run of which listener.
+        Name of the run, and of its listener.
     sfreq : float
-        Rate of all features in Hz.
+        Sampling rate of all features in Hz.
     ch_names : tuple of str
         Neural channels.
     neural : array, shape (n_samples, n_channels)
-        Filtered by causal filters only.
+        Filtered with causal filters only.
     talker_names : tuple of str
         One per talker.
     talkers : array, shape (n_talkers, n_samples, n_features)
-        Features of what each talker said, through the same causal band-pass as ``neural``.
+        Features of each talker's speech, filtered with the same causal band-pass as ``neural``.
     attended : array of int, shape (n_samples,)
-        Index of the attended talker at each sample; -1 where nobody knows or samples are missing. A scorer never
-        sees it.
+        Index of the attended talker at each sample; -1 where it is unknown or samples are missing. Decoders do not
+        get it when they compute scores.
     stimuli : tuple of str
-        Identity of each talker's audio: runs that share one must not be on both sides of a split.
+        Identity of each talker's audio: runs that share audio must not be on both sides of a split.
     features : str
-        What the talker features are, as ``envelope``.
+        Name of the talker features, such as ``envelope``.
     """
 
     name: str
@@ -68,11 +68,11 @@ class Run:
 
     @property
     def duration(self) -> float:
-        """Length in seconds."""
+        """Duration in seconds."""
         return len(self.neural) / self.sfreq
 
     def part(self, start: int, stop: int) -> Run:
-        """Return samples ``start`` to ``stop`` as a run of its own, sharing memory."""
+        """Return samples ``start`` to ``stop`` as a new run that shares memory with this one."""
         return Run(
             f"{self.name}[{start}:{stop}]",
             self.subject,

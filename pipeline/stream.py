@@ -1,8 +1,8 @@
-"""What flows through the graph, and the spec that describes a stream of it.
+"""Items that flow through the graph, and the spec that describes a stream of them.
 
-Identity is the sample index: every block says the absolute index of its first sample, every gap says which
-samples are missing, and blocks and gaps of one stream follow each other without hole or overlap. When a sample
-happened is said by the newest :class:`ClockMap` before it.
+Samples are identified by index: every block has the absolute index of its first sample, every gap has the indices of
+the missing samples, and the blocks and gaps of a stream follow each other without holes or overlap. The latest
+:class:`ClockMap` before a sample gives its time.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ ELECTRODES = ("eeg", "seeg", "ecog", "eog")
 
 
 class WiringError(EarmarkError, ValueError):
-    """Raised when two nodes do not fit together, or a node does not fit the stream it is given."""
+    """Raised when a node cannot process the stream at its input."""
 
 
 def wiring_error(node: str, key: str, found: object, wanted: str) -> WiringError:
-    """Build the one sentence that every refusal before start uses."""
+    """Build the error for a setting or stream that a node cannot accept, in the wording common to all nodes."""
     return WiringError(f"{node}: {key} is {found}, but must be {wanted}")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """What every sample of a stream has in common.
+    """Description of a stream: the properties that all its samples share.
 
     Attributes
     ----------
@@ -45,18 +45,18 @@ class StreamSpec:
     positions : tuple of (x, y, z) or None
         Electrode positions in metres, head coordinates; NaN where unknown.
     hop : int or None
-        Most samples in a block. None while blocks are cut as they arrived; once set, how the stream is cut
-        depends on sample indices and gaps alone.
+        Maximum number of samples in a block. None if blocks have the lengths in which they arrived; otherwise the
+        block boundaries depend only on sample indices and gaps.
     delay : float
-        Seconds by which the content of a sample lags its index: the pure delay of linear-phase filters, which
-        clock maps account for.
+        Seconds by which the content of a sample lags its index: the constant delay of linear-phase filters. Clock
+        maps correct for it.
     wait : float
-        Seconds that the oldest sample of a block has waited for the block to fill.
+        Seconds that the first sample of a block waits until the block is full.
     group_delay : float
-        Seconds by which recursive filters hold back the centre of the band that is left. Clock maps leave it
-        alone: it depends on frequency, and a decoder's lags absorb it.
+        Group delay of recursive filters, in seconds, at the centre of the pass band. Clock maps do not correct for
+        it: it depends on frequency, and the lags of a decoder compensate for it.
     highpass, lowpass : float or None
-        Band that is left, in Hz.
+        Limits of the pass band, in Hz.
     """
 
     name: str
@@ -79,7 +79,7 @@ class StreamSpec:
 
     @property
     def latency(self) -> float:
-        """Seconds from a sample's instant to the moment it can leave, computing time excluded."""
+        """Seconds from the instant of a sample to its output, without computation time."""
         return self.delay + self.wait + self.group_delay
 
     def evolve(self, **changes: Any) -> StreamSpec:
@@ -87,7 +87,7 @@ class StreamSpec:
         return replace(self, **changes)
 
     def pick(self, indices: list[int]) -> StreamSpec:
-        """Return the spec of some of the channels, in the order given."""
+        """Return the spec of a selection of channels, in the given order."""
 
         def take(values: tuple) -> tuple:
             return tuple(values[i] for i in indices)
@@ -109,9 +109,9 @@ class Block:
     start : int
         Absolute index of the first sample.
     data : array, shape (n_samples, n_channels)
-        The stream's own number format before the reblock node, float64 and finite after it.
+        In the number format of the stream before the reblock node; float64 and finite after it.
     bad : array of bool, shape (n_channels,), or None
-        Channels not to be trusted in this block; None means none.
+        Channels marked as bad in this block; None means none.
     """
 
     start: int
@@ -131,9 +131,9 @@ class Gap:
     Attributes
     ----------
     start, stop : int
-        Index of the first sample missing, and after the last one.
+        Index of the first missing sample, and index after the last one.
     short : bool
-        So little is missing that ``reblock`` draws a line from the sample before to the one after, and filters go on.
+        True if the gap is so short that ``reblock`` interpolates linearly across it and filters are not reset.
     """
 
     start: int
@@ -143,31 +143,31 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class ClockMap:
-    """When the content of a sample happened: ``time0 + (index - index0) * period`` in LSL seconds."""
+    """Map from sample index to the time of its content: ``time0 + (index - index0) * period`` in LSL seconds."""
 
     index0: float
     time0: float
     period: float
 
     def time(self, index: float) -> float:
-        """LSL time of a sample index."""
+        """Return the LSL time of a sample index."""
         return self.time0 + (index - self.index0) * self.period
 
     def index(self, time: float) -> float:
-        """Sample index, not rounded, at an LSL time."""
+        """Return the sample index at an LSL time, not rounded."""
         return self.index0 + (time - self.time0) / self.period
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Something that happened at an instant, in LSL seconds of this machine.
+    """An event.
 
     Attributes
     ----------
     time : float
-        LSL time in seconds.
+        LSL time in seconds, on the clock of this machine.
     value : str
-        What happened.
+        Text of the event.
     """
 
     time: float
@@ -181,15 +181,15 @@ class Epoch:
     Attributes
     ----------
     marker : Marker
-        What the epoch is about.
+        The marker that the epoch is aligned to.
     start : int
         Absolute index of the first sample.
     data : array, shape (n_samples, n_channels), or None
-        None if the epoch could not be had; ``reason`` then says why.
+        None if the epoch could not be cut; ``reason`` then says why.
     bad : array of bool, shape (n_channels,), or None
         Channels that were masked in any block of the epoch.
     reason : str
-        Why there are no data.
+        Why there are no data; empty if there are.
     """
 
     marker: Marker
@@ -201,20 +201,20 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class ChannelQuality:
-    """The verdict on every channel over the window that ended at sample ``stop``.
+    """Signal quality of every channel in the window that ends at sample ``stop``.
 
     Attributes
     ----------
     stop : int
-        Index after the last sample judged.
+        Index after the last sample of the window.
     score : array, shape (n_channels,)
-        1 is good, 0 is useless.
+        From 0 (unusable) to 1 (good).
     bad : array of bool, shape (n_channels,)
         Channels masked from here on.
     faults : tuple of str
-        Per channel, what was found in this window: empty or names joined by ``+``.
+        Faults of each channel in this window: names joined by ``+``, empty if there are none.
     ch_names : tuple of str
-        The channels judged, as they were called where they were judged.
+        Names of the channels in the stream that was assessed.
     """
 
     stop: int
@@ -226,18 +226,18 @@ class ChannelQuality:
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Neural samples, and what the talkers said at the same instants.
+    """Neural samples, and talker features at the same instants.
 
     Attributes
     ----------
     start : int
         Absolute index of the first neural sample.
     neural : array, shape (n_samples, n_channels)
-        As it came.
+        Neural samples, unchanged.
     talkers : array, shape (n_talkers, n_samples, n_features)
         Talker features at the times of the neural samples.
     bad : array of bool, shape (n_channels,), or None
-        Neural channels not to be trusted; None means none.
+        Neural channels marked as bad; None means none.
     """
 
     start: int
@@ -253,28 +253,28 @@ class Aligned:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who is attended as far as is known, and what shall be heard.
+    """Estimate of the attended talker, and the resulting target gains.
 
     Attributes
     ----------
     newest : int
-        Index of the newest neural sample that a score was made of; -1 if there was none yet.
+        Index of the latest neural sample that contributed to a score; -1 before the first score.
     time : float
-        LSL time from which the decision holds: of that sample, or of the newest control if that is later.
+        LSL time from which the decision holds: that of this sample, or of the latest control message if later.
     scores : array, shape (n_talkers,)
-        NaN where the decision comes from control alone.
+        Scores of the talkers; NaN if a control message alone caused the decision.
     probability : array, shape (n_talkers,)
-        Posterior that each talker is attended.
+        Posterior probability that each talker is attended.
     talker : int
-        The talker decided for; -1 is undecided.
+        Index of the chosen talker; -1 if undecided.
     gains : array, shape (n_talkers,)
         Target gains in dB; minus infinity is silence.
     ramp_s : float or None
-        Seconds in which to get there; None leaves it to the audio engine.
+        Duration of the transition to the target gains in seconds; None: the audio engine chooses it.
     situation : str
-        Why gains are what they are, in words.
+        Reason for these gains.
     newest_time : float
-        LSL time of that sample; NaN where the decision comes from control alone.
+        LSL time of sample ``newest``; NaN if a control message alone caused the decision.
     """
 
     newest: int

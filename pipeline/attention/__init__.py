@@ -1,1 +1,1 @@
-"""From aligned signals to gains: scores, evidence, the posterior, and steering."""
+"""Computation of gains from aligned signals: scores, evidence, posterior and steering."""

@@ -1,4 +1,4 @@
-"""Scores of every talker, at every hop, from aligned signals."""
+"""Node that computes the score of every talker at every hop from aligned signals."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from earmark.pipeline.stream import Aligned, Gap, Item, StreamSpec, wiring_error
 
 @dataclass(frozen=True, slots=True)
 class DecodeConfig:
-    """How often to score.
+    """Settings of :class:`Decode`.
 
     Attributes
     ----------
     hop_s : float
-        Seconds from one score to the next; the decoder's window must be a multiple of it.
+        Seconds between scores; the decoder's window must be a multiple of it.
     features : str
-        What the talker features are, as ``envelope``.
+        Name of the talker features, such as ``envelope``.
     """
 
     hop_s: float = 0.5
@@ -30,15 +30,15 @@ class DecodeConfig:
 
 
 class Decode:
-    """Score the newest window of aligned signals; a gap begins anew.
+    """Score the latest window of aligned signals; start over after a gap.
 
-    A channel that is not to be trusted counts as zero: it takes part in no reconstruction, rather than a wrong one.
+    A channel marked as bad is set to zero, so that it does not contribute to the reconstruction.
 
     Parameters
     ----------
     config : DecodeConfig
     decoder : Decoder
-        Fitted.
+        A fitted decoder.
     """
 
     Config = DecodeConfig
@@ -47,12 +47,12 @@ class Decode:
         self.config, self.decoder = config, decoder
 
     def open(self, spec: StreamSpec) -> StreamSpec:
-        """Compare the stream with what the decoder was made for.
+        """Check that the stream is the one that the decoder was fitted for.
 
         Parameters
         ----------
         spec : StreamSpec
-            As ``align`` returns it: neural channels first, then the features of all talkers, as ``misc``.
+            The output of ``align``: neural channels first, then the features of all talkers, with type ``misc``.
         """
         n_neural = sum(kind != "misc" for kind in spec.ch_types)
         n_misc, n_features = spec.n_channels - n_neural, self.decoder.spec.n_features
@@ -80,7 +80,7 @@ class Decode:
         )
 
     def process(self, item: Item | Aligned) -> Iterator[Item | Aligned | Score]:
-        """Score; pass on what is neither signal nor gap."""
+        """Score the signals, and pass on all other items."""
         if isinstance(item, Aligned):
             neural = item.neural if item.bad is None else np.where(item.bad, 0.0, item.neural)
             yield from self._scores.push(item.start, neural, item.talkers)
@@ -90,9 +90,9 @@ class Decode:
             yield item
 
     def state(self) -> State:
-        """What the next window is made of."""
+        """Return the samples of the current window."""
         return self._scores.state()
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         self._scores.restore(state)

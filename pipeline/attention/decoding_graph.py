@@ -1,4 +1,7 @@
-"""What comes before a decoder: from electrodes and speech envelopes to features on one grid, live or recorded."""
+"""Preprocessing graph of a decoder: turns electrode signals and speech envelopes into features on one sample grid.
+
+The same graph processes live and recorded signals.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ from earmark.pipeline.nodes.resample import Resample, ResampleConfig
 
 #: The last neural step: its channels are those of the decoder.
 NEURAL = "neural features"
-#: The step that judges channels: its signals are as they came, in microvolts.
+#: The step that assesses channels: its output is the unfiltered signal in microvolts.
 QUALITY = "quality"
-#: The stream by which a session tells its graph what the operator wants and how time passes.
+#: The stream of control messages, by which a session informs its graph of the operator's commands and of the time.
 CONTROL = "control"
 
 
@@ -34,33 +37,33 @@ def decoding_graph(
     attend: Attend | None = None,
     watched: bool = False,
 ) -> Graph:
-    """Wire the nodes of a preset; the graph is not yet open.
+    """Connect the nodes of a preset; the returned graph is not yet open.
 
-    Scalp EEG is band-passed and re-referenced to its average. Of intracranial EEG the high-gamma amplitude and the
-    voltage up to the preset's ``high_hz`` become channels of their own. Both sides then have the same rate and have
-    passed the same causal Butterworth band-pass.
+    Scalp EEG is band-pass filtered and re-referenced to the average. For intracranial EEG, the high-gamma amplitude
+    and the voltage up to the preset's ``high_hz`` are separate channels. Neural and speech features then have the
+    same rate and have passed the same causal Butterworth band-pass.
 
     Parameters
     ----------
     preset : Preset
-        Band, rate, and the kind of signal by its name.
+        Band and rate; its name is the kind of signal.
     neural : str
         Name of the stream of electrodes.
     talkers : sequence of str
         Names of the streams of speech features, of one or more talkers each.
     n_features : int
-        Features of each talker.
+        Number of features of each talker.
     max_wait_s : float
         See :class:`earmark.pipeline.nodes.align.AlignConfig`.
     attend : Attend, optional
-        Decides, told what to do by a stream called ``control``.
+        Node that decides; its second input is a stream named ``control``.
     watched : bool
-        Whether somebody looks on: then the raw signals, and what they are worth, are given out as well.
+        If True, the graph also outputs the unfiltered signals and their quality, for display.
 
     Returns
     -------
     Graph
-        Its output is ``align``, or ``attend`` if there is one; before it ``quality``, if that is watched.
+        Its output is ``attend`` if given, else ``align``; if ``watched``, ``quality`` is the first output.
     """
 
     def bandpass() -> Bandpass:
@@ -73,7 +76,7 @@ def decoding_graph(
     speech: list[Callable[[], Bandpass | Resample]]
     if preset.name == "ieeg":
         types: tuple[str, ...] = ("seeg", "ecog")
-        # Recursive filters differ a little with the rate at which they run: both sides have theirs at the same one.
+        # A recursive filter depends slightly on its sampling rate, so both sides are filtered at the same rate.
         nodes = [("high_gamma", HighGamma(HighGammaConfig(below_hz=preset.high_hz))), ("resample", resample())]
         nodes.append((NEURAL, bandpass()))
         speech = [resample, bandpass]

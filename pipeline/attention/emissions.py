@@ -1,4 +1,4 @@
-"""What scores look like when a talker is attended, and when it is not."""
+"""Emission model: the distribution of scores of attended and of ignored talkers."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from numpy.typing import NDArray
 
 from earmark.kernels.errors import EarmarkError
 
-#: How many talkers there can be, and in words.
+#: Supported numbers of talkers, also as text for messages.
 TALKERS = range(2, 9)
 N_TALKERS = f"{TALKERS[0]} to {TALKERS[-1]}"
-#: A correlation counts as at most this: the Fisher transform of 1 is infinite.
+#: Correlations are limited to this value, because the Fisher transform of 1 is infinite.
 MAX_CORRELATION = 0.999
-#: No window says more than one this many standard deviations away: artefacts are not Gaussian.
+#: Scores are limited to this many standard deviations from the mean, because artefacts are not Gaussian.
 MAX_SD = 4.0
-#: Fewest windows that an emission model is fitted on.
+#: Minimum number of windows to fit an emission model.
 MIN_WINDOWS = 10
-#: Most talkers whose correlation may be any that a model can have.
+#: Maximum number of talkers for which every correlation that a model allows is possible.
 FITTED = 4
-#: Least sum of one talker's correlations with all others: at -1 all scores would be a matter of the others.
+#: Minimum sum of one talker's correlations with all others; at -1 each score would be determined by the others.
 LEAST_CORRELATION = -0.9
-#: Median absolute deviation of a Gaussian of standard deviation 1, inverted.
+#: Standard deviation of a Gaussian divided by its median absolute deviation.
 MAD_TO_SD = 1.4826
 
 
 class EmissionsError(EarmarkError, ValueError):
-    """Raised when scores do not allow an emission model to be fitted, or numbers are not those of one."""
+    """Raised when no emission model can be fitted to the scores, or the values of a model are invalid."""
 
 
 def fisher_scores(scores: NDArray[np.float64], shape: str, ndim: int) -> NDArray[np.float64]:
-    """Fisher-transform correlations, or say why they are none."""
+    """Return the Fisher transform of correlations; raise ValueError if the values are not correlations."""
     r = np.asarray(scores, np.float64)
     if r.ndim != ndim or r.shape[-1] not in TALKERS:
         raise ValueError(f"scores have shape {r.shape}, but must have {shape} with {N_TALKERS} talkers")
-    # Not (|r| <= ...) is also true of NaN.
+    # Written as not (|r| <= ...), so that NaN is also rejected.
     if not np.all(np.abs(r) <= 1 + 1e-6):
         raise ValueError("scores must be correlations between -1 and 1, without NaN; report missing ones as a gap")
     return np.arctanh(np.clip(r, -MAX_CORRELATION, MAX_CORRELATION))
@@ -46,23 +46,23 @@ def fisher_scores(scores: NDArray[np.float64], shape: str, ndim: int) -> NDArray
 
 @dataclass(frozen=True, slots=True)
 class Emissions:
-    """How scores of one window scatter for one listener: Gaussian after the Fisher z-transform.
+    """Distribution of the scores of one window for one listener: Gaussian after the Fisher z-transform.
 
-    The z of the attended talker has one mean, those of ignored talkers another; all have the same standard
-    deviation, because that is what the transform is for, and any two the same correlation. So the evidence is
-    linear in the scores: a higher score never speaks against its talker, however much of an outlier it is.
+    The z of the attended talker has one mean, those of ignored talkers another. All have the same standard deviation,
+    because the transform stabilises the variance, and every pair has the same correlation. The evidence is therefore
+    linear in the scores: a higher score is never evidence against its talker, even if it is an outlier.
 
     Attributes
     ----------
     attended_mean, ignored_mean : float
-        Mean z. The first is never below the second: a listener in whom it seems so gives no evidence.
+        Mean z. The first is at least the second: scores that suggest otherwise give no evidence.
     sd : float
-        Standard deviation of z given who is attended.
+        Standard deviation of z given the attended talker.
     correlation : float
-        Correlation between the z of two talkers given who is attended; above -1/3. Among more talkers than four it
-        counts as what so many can have.
+        Correlation between the z of two talkers given the attended talker; above -1/3. For more than four talkers it
+        is limited to what is possible for that number.
     n_windows : float
-        Number of windows that the means rest on. Of a prior (:meth:`pool`): how many it is worth.
+        Number of windows that the means are estimated from. For a prior (:meth:`pool`): its weight in windows.
     """
 
     attended_mean: float
@@ -86,27 +86,27 @@ class Emissions:
 
     @classmethod
     def fit(cls, scores: NDArray[np.float64], attended: NDArray[np.int64], prior: Emissions | None = None) -> Self:
-        """Learn from windows with known attention.
+        """Fit the model to windows with known attention.
 
         Parameters
         ----------
         scores : array, shape (n, n_talkers)
-            Cross-validated: no decoder was trained on the window that it scores. The windows do not overlap.
+            Cross-validated scores: no decoder was trained on the window that it scores. The windows do not overlap.
         attended : array of int, shape (n,)
             Index of the attended talker.
         prior : Emissions, optional
-            From other listeners (:meth:`pool`). The fit is their weighted mean: n windows of this listener
-            against ``prior.n_windows``.
+            Model of other listeners (:meth:`pool`). The result is the weighted mean of this prior and the listener's
+            own estimates, with weights ``prior.n_windows`` and n.
 
         Raises
         ------
         ValueError
-            If a score is NaN or not a correlation, shapes do not agree, an index is no talker, there are fewer
+            If a score is NaN or not a correlation, shapes do not agree, an index is not a talker, there are fewer
             than ten windows, or scores do not vary.
 
         Notes
         -----
-        z more than four robust standard deviations from the median of their class are pulled in to there.
+        z values more than four robust standard deviations from the median of their class are clipped to that distance.
         """
         z = fisher_scores(scores, "(n, n_talkers)", 2)
         n, n_talkers = z.shape
@@ -114,10 +114,10 @@ class Emissions:
         if who.shape != (n,) or not np.issubdtype(who.dtype, np.integer):
             raise EmissionsError(f"attended is {who.dtype} of shape {who.shape}, but must be integers of shape ({n},)")
         if n < MIN_WINDOWS:
-            raise EmissionsError(f"{n} windows are too few for an emission model: at least {MIN_WINDOWS} are wanted")
+            raise EmissionsError(f"{n} windows are too few for an emission model: at least {MIN_WINDOWS} are needed")
         if who.min() < 0 or who.max() >= n_talkers:
             raise EmissionsError(
-                f"attended goes from {who.min()} to {who.max()}, but talkers from 0 to {n_talkers - 1}"
+                f"attended ranges from {who.min()} to {who.max()}, but must range from 0 to {n_talkers - 1}"
             )
         is_attended = who[:, None] == np.arange(n_talkers)
         centre = np.where(is_attended, np.median(z[is_attended]), np.median(z[~is_attended]))
@@ -128,7 +128,7 @@ class Emissions:
         covariance = rest.T @ rest / n
         variance = float(np.trace(covariance)) / n_talkers
         if not variance > 0:
-            raise EmissionsError("scores do not vary: there is nothing to fit an emission model on")
+            raise EmissionsError("scores do not vary: an emission model cannot be fitted")
         between = (float(covariance.sum()) / n_talkers - variance) / (n_talkers - 1)
         own = (*means, variance, between / variance)
         if prior is None:
@@ -142,19 +142,19 @@ class Emissions:
 
     @classmethod
     def pool(cls, listeners: Sequence[Emissions]) -> Self:
-        """Make a prior for a listener of whom little is known, from others of whom much is.
+        """Compute a prior for a listener with little data from the models of other listeners.
 
         Parameters
         ----------
         listeners : sequence of Emissions
-            Each fitted without a prior, at least two of them, on windows of one length.
+            At least two models, each fitted without a prior on windows of the same length.
 
         Returns
         -------
         Emissions
-            Means over listeners. ``n_windows`` is the variance of the difference between attended and ignored
-            z from window to window over its variance from listener to listener: after so many windows, a
-            listener's own figure is as good as that of the others (empirical Bayes, method of moments).
+            Means over listeners. ``n_windows`` is the variance across windows of the difference between attended and
+            ignored z, divided by its variance across listeners: with this many windows, a listener's own estimate
+            is as accurate as the prior (empirical Bayes, method of moments).
 
         Raises
         ------
@@ -167,7 +167,7 @@ class Emissions:
         correlation = float(np.mean([one.correlation for one in listeners]))
         within = 2 * variance * (1 - correlation)
         differences = [one.attended_mean - one.ignored_mean for one in listeners]
-        # What listeners seem to differ by includes the error of each one's mean.
+        # The observed variance across listeners includes the estimation error of each listener's mean.
         across = float(np.var(differences, ddof=1)) - float(np.mean([within / one.n_windows for one in listeners]))
         total = sum(one.n_windows for one in listeners)
         return cls._of(
@@ -180,18 +180,18 @@ class Emissions:
 
     @classmethod
     def _of(cls, attended: float, ignored: float, variance: float, correlation: float, n_windows: float) -> Self:
-        """Keep estimates within what a model can be."""
+        """Limit estimates to valid values."""
         if attended < ignored:
             attended = ignored = (attended + ignored) / 2
         return cls(attended, ignored, math.sqrt(variance), min(max(correlation, -0.3), 0.95), n_windows)
 
     @property
     def dprime(self) -> float:
-        """Mean over standard deviation of the difference of z, attended minus ignored, in one window."""
+        """Mean divided by standard deviation of the difference in z, attended minus ignored, in one window."""
         return (self.attended_mean - self.ignored_mean) / (self.sd * math.sqrt(2 * (1 - self.correlation)))
 
     def log_likelihood(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log density of the z of one window, were each talker in turn the attended one.
+        """Return the log density of the z of one window under each hypothesis of who is attended.
 
         Parameters
         ----------
@@ -201,17 +201,17 @@ class Emissions:
         Returns
         -------
         array, shape (n_talkers,)
-            In nats. Differences between talkers are bounded.
+            In nats; element k assumes that talker k is attended. Differences between talkers are bounded.
 
         Raises
         ------
         ValueError
-            If a score is NaN or not a correlation, or there are not 2 to 8.
+            If a score is NaN or not a correlation, or the number of scores is not 2 to 8.
         """
         z = fisher_scores(scores, "(n_talkers,)", 1)
         z = np.clip(z, self.ignored_mean - MAX_SD * self.sd, self.attended_mean + MAX_SD * self.sd)
         n = len(z)
-        # Row k: deviations if talker k is attended. Equal correlations make the inverse covariance a formula.
+        # Row k: deviations if talker k is attended. With equal correlations the inverse covariance has a closed form.
         rest = z - self.ignored_mean - (self.attended_mean - self.ignored_mean) * np.eye(n)
         sd, correlation = self._among(n)
         common = 1 + (n - 1) * correlation
@@ -222,9 +222,9 @@ class Emissions:
         return density
 
     def _among(self, n_talkers: int) -> tuple[float, float]:
-        """Standard deviation and correlation among so many talkers, who cannot all have any negative correlation.
+        """Return standard deviation and correlation for ``n_talkers``, which limits how negative the latter can be.
 
-        The difference of two talkers scatters as it did among those whom the model was fitted on.
+        The variance of the difference between two talkers stays that of the fitted model.
         """
         least = LEAST_CORRELATION / (n_talkers - 1)
         if n_talkers <= FITTED or self.correlation >= least:
@@ -232,17 +232,17 @@ class Emissions:
         return self.sd * math.sqrt((1 - self.correlation) / (1 - least)), least
 
     def to_dict(self) -> dict[str, float]:
-        """Give all fields as plain floats."""
+        """Return all fields as plain floats."""
         return {key: float(value) for key, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, float]) -> Self:
-        """Make from what :meth:`to_dict` gave.
+        """Create a model from the result of :meth:`to_dict`.
 
         Raises
         ------
         ValueError
-            Naming keys that are missing or unknown, or the value that cannot be.
+            If keys are missing or unknown, or a value is invalid; the message names them.
         """
         wanted = {field.name for field in fields(cls)}
         if set(values) != wanted:

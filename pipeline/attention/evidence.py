@@ -1,8 +1,9 @@
-"""From scores to the probability that each talker is attended.
+"""Computes the probability that each talker is attended from their scores.
 
-A score is the correlation of what was decoded with what a talker said, one per talker and decision. Scores of
-one second barely tell talkers apart, and attention stays where it is for many seconds: a hidden Markov model
-adds up what they say and forgets it at the rate at which listeners switch (Heintz et al. 2025, arXiv:2506.24024).
+A score is the correlation between the decoded speech feature and that of a talker, one per talker and hop. Scores of
+one second barely distinguish talkers, and attention stays with a talker for many seconds: a hidden Markov model
+accumulates the evidence of the scores and forgets it at the rate at which listeners switch (Heintz et al. 2025,
+arXiv:2506.24024).
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from earmark.pipeline.node import State
 
 @dataclass(frozen=True, slots=True)
 class EvidenceConfig:
-    """How decisions follow each other, and when they are decisions.
+    """Settings of the accumulation of evidence, and thresholds of the decision.
 
     Attributes
     ----------
     n_talkers : int
-        2 to 8.
+        Number of talkers, 2 to 8.
     hop_s : float
-        Seconds from one score to the next.
+        Seconds between scores.
     window_s : float
-        Seconds that a score rests on, at least ``hop_s``: the window that emissions were fitted for.
+        Length of the window of a score in seconds, at least ``hop_s``: the window that the emissions were fitted for.
     switch_rate : float
-        How often attention leaves a talker, per second. Higher follows faster and errs more often; 0.02 is right
-        for switches every 50 s, and 0.02 to 0.05 were found to suit EEG.
+        Rate at which attention leaves a talker, per second. Higher values follow switches faster but cause more
+        errors; 0.02 corresponds to a switch every 50 s, and 0.02 to 0.05 work well for EEG.
     cap : float
-        Most log odds, in nats, of the likeliest talker: what was once certain can still be overcome quickly.
-        2.5 is a probability of 0.92.
+        Maximum log odds, in nats, of the most probable talker: the limit lets new evidence overcome an earlier
+        certainty quickly. 2.5 corresponds to a probability of 0.92.
     enter, leave : float
-        A talker is decided for when its probability reaches the first, and until it falls below the second.
+        A talker is chosen when its probability reaches ``enter``, until it falls below ``leave``.
     """
 
     n_talkers: int = 2
@@ -55,7 +56,7 @@ class EvidenceConfig:
             ("window_s", self.hop_s <= self.window_s < math.inf, "at least hop_s"),
             ("switch_rate", 0 < self.switch_rate < math.inf, "positive"),
             ("cap", self.cap > 0, "positive"),
-            ("leave", 0.5 <= self.leave <= 1, "0.5 to 1: only one talker can be decided for"),
+            ("leave", 0.5 <= self.leave <= 1, "0.5 to 1: only one talker can be chosen"),
             ("enter", self.leave <= self.enter < 1, "at least leave, and below 1"),
         ):
             if not right:
@@ -65,25 +66,25 @@ class EvidenceConfig:
 
     @property
     def temper(self) -> float:
-        """Part of a score's log-likelihood that is new.
+        """Fraction of a score's log-likelihood that is new information.
 
-        Scores of windows that overlap repeat each other. With overlap the correlation of two scores falls
-        linearly to zero at one window apart, and the sum of those correlations is ``window_s / hop_s``: so many
-        scores are worth one.
+        Scores of overlapping windows share data. The correlation of two scores falls linearly with their distance, to
+        zero at one window, and these correlations sum to ``window_s / hop_s``: that many scores together carry as
+        much information as one independent score.
         """
         return self.hop_s / self.window_s
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Who is attended, as far as is known.
+    """Estimate of the attended talker.
 
     Attributes
     ----------
     probability : array, shape (n_talkers,)
-        That each talker is the attended one; sums to 1.
+        Probability that each talker is attended; sums to 1.
     talker : int or None
-        The talker decided for; None is undecided.
+        Index of the chosen talker; None if undecided.
     """
 
     probability: NDArray[np.float64]
@@ -91,30 +92,30 @@ class Posterior:
 
     @property
     def confidence(self) -> float:
-        """Probability of the likeliest talker."""
+        """Probability of the most probable talker."""
         return float(self.probability.max())
 
 
 class Evidence(Protocol):
-    """What adds scores up."""
+    """Accumulates scores into a posterior."""
 
     config: EvidenceConfig
 
     def update(self, scores: NDArray[np.float64]) -> Posterior:
-        """Take the scores of one hop, shape (n_talkers,)."""
+        """Add the scores of one hop, shape (n_talkers,)."""
 
     def gap(self, seconds: float) -> Posterior:
-        """Let time pass without scores."""
+        """Advance the time by ``seconds`` without scores."""
 
     def state(self) -> State:
-        """Everything that later output depends on."""
+        """Return everything that later output depends on."""
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
 
 
 class _Decision:
-    """The undecided zone: two thresholds, so that noise at one does not toggle the decision."""
+    """Decision with hysteresis: two thresholds, so that noise around one does not toggle the decision."""
 
     def __init__(self, config: EvidenceConfig) -> None:
         self.config = config
@@ -160,13 +161,13 @@ class AttentionFilter:
     config : EvidenceConfig
         Times and thresholds.
     emissions : Emissions
-        What scores say in this listener.
+        Emission model of this listener.
 
     Notes
     -----
-    Attention is a Markov chain in continuous time, so that hops and gaps of any length agree. Each hop, the
-    probabilities relax towards equal ones for ``hop_s`` and are multiplied by likelihoods to the power of
-    ``config.temper``. Over two talkers this is Heintz et al. 2025 (arXiv:2506.24024), but for the cap.
+    Attention is a Markov chain in continuous time, so that hops and gaps of any length are consistent. At each hop,
+    the probabilities relax towards equality for ``hop_s`` and are multiplied by the likelihoods raised to the power
+    ``config.temper``. For two talkers this is the model of Heintz et al. 2025 (arXiv:2506.24024), with the cap added.
     """
 
     def __init__(self, config: EvidenceConfig, emissions: Emissions) -> None:
@@ -182,7 +183,7 @@ class AttentionFilter:
         return 1 / n + kept * (self._probability - 1 / n)
 
     def update(self, scores: NDArray[np.float64]) -> Posterior:
-        """Take the scores of one hop.
+        """Add the scores of one hop.
 
         Parameters
         ----------
@@ -192,14 +193,14 @@ class AttentionFilter:
         Raises
         ------
         ValueError
-            If a score is NaN or not a correlation, or the shape is wrong. The filter is then as before.
+            If a score is NaN or not a correlation, or the shape is wrong. The state of the filter does not change then.
         """
         _check(self.config, scores)
         evidence = self.config.temper * self.emissions.log_likelihood(scores)
         weighed = self._relaxed(self.config.hop_s) * np.exp(evidence - evidence.max())
         probability = weighed / weighed.sum()
         if probability.max() > self._most:
-            # Towards equal ones until the cap holds: the order of talkers stays.
+            # Move towards equality until the cap holds; this keeps the order of talkers.
             n = self.config.n_talkers
             probability = 1 / n + (self._most - 1 / n) / (probability.max() - 1 / n) * (probability - 1 / n)
         self._probability = probability
@@ -218,10 +219,10 @@ class AttentionFilter:
         return self._decide(self._probability)
 
     def state(self) -> State:
-        """Probabilities and decision."""
+        """Return probabilities and decision."""
         return {"probability": self._probability.copy(), **self._decide.state()}
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         self._probability = _kept(state, "probability", (self.config.n_talkers,))
         self._decide.restore(state)

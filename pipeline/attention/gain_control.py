@@ -1,4 +1,4 @@
-"""What is heard in every situation: by the law while all is well, and otherwise by a table."""
+"""Gains in every situation: the steering law sets them in normal operation, a table otherwise."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from earmark.pipeline.attention.steering import Law, check_posterior
 from earmark.pipeline.control import Favoured, Session
 from earmark.pipeline.node import State, below, within
 
-#: A posterior older than the first, in seconds, is stale; older than the second, it is worth nothing.
+#: Age limits of a posterior in seconds: gains are held after the first, and return to neutral after the second.
 STALE_S, LOST_S = 1.0, 3.0
-#: Seconds to the neutral mix after a loss, and to silence when muted.
+#: Ramp durations in seconds: to the neutral mix after a loss, and to silence when muted.
 FALLBACK_RAMP_S, MUTE_RAMP_S = 1.0, 0.02
 
 
 class Stream(StrEnum):
-    """What the neural stream is worth."""
+    """Condition of the neural stream."""
 
     GOOD = "good"
     LOST = "lost"
@@ -29,7 +29,7 @@ class Stream(StrEnum):
 
 
 class Situation(StrEnum):
-    """Why gains are what they are."""
+    """Reason for the current gains."""
 
     NO_DECODER = "no decoder"
     CALIBRATING = "calibrating"
@@ -49,38 +49,38 @@ _IDLE = {
     Session.CALIBRATING: Situation.CALIBRATING,
     Session.PAUSED: Situation.PAUSED,
 }
-#: Losses: gains go to neutral slowly, and somebody has to be told.
+#: Losses of signal or decisions: gains return slowly to neutral, and the operator has to be warned.
 FALLBACKS = frozenset({Situation.STALE, Situation.STREAM_LOST, Situation.BAD_CHANNELS})
 
 
 def situation(session: Session, age_s: float | None, stream: Stream, override: Favoured, mute: bool) -> Situation:
-    """Say which row of the table holds. Rows further up win.
+    """Return the situation according to this table. The first matching row applies.
 
     ===============================================  ==================
     mute                                             ``MUTED``
     override                                         ``OVERRIDE``
-    session not running                              its own name
+    session not running                              value of the same name
     stream lost                                      ``STREAM_LOST``
     too many bad channels                            ``BAD_CHANNELS``
     no posterior yet                                 ``WAITING``
     posterior at most 1 s old                        ``STEERED``
     posterior at most 3 s old                        ``HELD``
-    older, from later than now, or NaN               ``STALE``
+    older, in the future, or NaN                     ``STALE``
     ===============================================  ==================
 
     Parameters
     ----------
     session : Session
-        Where the session stands.
+        State of the session.
     age_s : float or None
-        Seconds since the newest posterior; None if there was none. Clocks may disagree by less than 1 s: down to
-        -1 counts as fresh.
+        Seconds since the latest posterior; None before the first. Clocks may differ by up to 1 s, so that ages from
+        -1 s count as fresh.
     stream : Stream
-        What the neural stream is worth.
+        Condition of the neural stream.
     override : int, "equal" or None
         The operator's choice.
     mute : bool
-        Whether all is to be silent.
+        True to silence everything.
     """
     if mute:
         return Situation.MUTED
@@ -99,16 +99,16 @@ def situation(session: Session, age_s: float | None, stream: Stream, override: F
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the audio engine is to do.
+    """Target gains for the audio engine.
 
     Attributes
     ----------
     gains : array, shape (n_talkers,)
         dB; minus infinity is silence.
     ramp_s : float or None
-        Seconds in which to get there; None leaves it to the engine's own attack and release.
+        Duration of the transition in seconds; None: the engine uses its own attack and release times.
     situation : Situation
-        Why.
+        Reason for the gains.
     """
 
     gains: NDArray[np.float64]
@@ -117,15 +117,15 @@ class Target:
 
 
 class GainControl:
-    """A law within the table of :func:`situation`: it always has an answer.
+    """Applies a steering law and the table of :func:`situation`: gains are defined at any time.
 
-    Posteriors go in with :meth:`observe` whenever there is one; :meth:`target` is asked at every hop. The law follows
-    posteriors under a mute or an override too, so that what comes after is up to date.
+    Call :meth:`observe` for every posterior, and :meth:`target` at every hop. The law also follows posteriors during a
+    mute or an override, so that its gains are up to date afterwards.
 
     Parameters
     ----------
     law : Law
-        Such as :class:`Steering` or :class:`FiveStateChain`. It belongs to this object from here on.
+        Such as :class:`Steering` or :class:`FiveStateChain`. This object owns it from now on.
     """
 
     def __init__(self, law: Law) -> None:
@@ -133,12 +133,12 @@ class GainControl:
         self._observed: float | None = None
 
     def observe(self, posterior: Posterior, at: float) -> None:
-        """Take a posterior of an instant in seconds. One with NaN in either did not happen.
+        """Update the law with a posterior at time ``at``, in seconds. If either contains NaN, it is ignored.
 
         Raises
         ------
         ValueError
-            If it is about another number of talkers than the law.
+            If the number of talkers differs from that of the law.
         """
         check_posterior(posterior, self._law.n_talkers)
         if not (math.isfinite(at) and np.isfinite(posterior.probability).all()):
@@ -154,12 +154,12 @@ class GainControl:
         override: Favoured = None,
         mute: bool = False,
     ) -> Target:
-        """Say what is to be heard.
+        """Return the target gains.
 
         Parameters
         ----------
         now : float
-            Seconds, on the clock of :meth:`observe`.
+            Current time in seconds, on the same clock as in :meth:`observe`.
         session, stream, override, mute
             As for :func:`situation`.
 
@@ -173,7 +173,7 @@ class GainControl:
         beneath = situation(session, age, stream, None, False)
         if beneath not in (Situation.STEERED, Situation.HELD):
             law.reset()
-            # After a pause or a loss, what was decided before counts no more. One that is stale still has its age.
+            # After a pause or a loss, earlier decisions no longer count. A stale posterior keeps its age.
             if beneath is not Situation.STALE:
                 self._observed = None
         match override:
@@ -191,12 +191,12 @@ class GainControl:
         return Target(gains, FALLBACK_RAMP_S if now_in in FALLBACKS else None, now_in)
 
     def state(self) -> State:
-        """State of the law, and when a posterior was last seen (NaN: never)."""
+        """Return the state of the law, and the time of the latest posterior (NaN: none)."""
         observed = np.array(math.nan if self._observed is None else self._observed)
         return {"observed": observed} | within("law", self._law.state())
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         observed = float(state["observed"])
         self._observed = None if math.isnan(observed) else observed
         self._law.restore(below("law", state))

@@ -1,6 +1,6 @@
-"""From the posterior to a target gain for each talker.
+"""Steering laws: compute a target gain for each talker from the posterior.
 
-Targets may jump: the audio engine ramps. Times are handed in, in seconds of any one clock.
+Target gains can jump, because the audio engine applies ramps. All times are arguments, in seconds on one clock.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from earmark.pipeline.node import State
 
 
 class Law(Protocol):
-    """How gains follow the posterior while there is one."""
+    """Steering law: how gains follow the posterior."""
 
     n_talkers: int
-    #: Gains in dB that favour nobody, shape (n_talkers,).
+    #: Gains in dB that favour no talker, shape (n_talkers,).
     neutral: NDArray[np.float64]
 
     @property
@@ -29,19 +29,19 @@ class Law(Protocol):
         """Target gains in dB, shape (n_talkers,)."""
 
     def favour(self, talker: int) -> NDArray[np.float64]:
-        """Gains in dB that help one talker as much as the law ever does, shape (n_talkers,)."""
+        """Return the gains in dB that favour one talker as much as the law allows, shape (n_talkers,)."""
 
     def update(self, posterior: Posterior, at: float) -> None:
-        """Follow a finite posterior of an instant in seconds."""
+        """Follow a finite posterior at time ``at``, in seconds."""
 
     def reset(self) -> None:
-        """Return to neutral and forget the past."""
+        """Return to neutral and reset the state."""
 
     def state(self) -> State:
-        """Everything that later gains depend on."""
+        """Return everything that later gains depend on."""
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
 
 
 def _check_talker(talker: int, n_talkers: int) -> None:
@@ -50,12 +50,12 @@ def _check_talker(talker: int, n_talkers: int) -> None:
 
 
 def check_posterior(posterior: Posterior, n_talkers: int) -> None:
-    """Refuse a posterior over another number of talkers.
+    """Check the number of talkers of a posterior.
 
     Raises
     ------
     ValueError
-        Naming both numbers.
+        If the number differs; the message has both numbers.
     """
     if posterior.probability.shape != (n_talkers,):
         raise ValueError(f"posterior has shape {posterior.probability.shape}, but must have ({n_talkers},)")
@@ -63,25 +63,25 @@ def check_posterior(posterior: Posterior, n_talkers: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SteeringConfig:
-    """How far and how readily gains move.
+    """Settings of :class:`Steering`.
 
     Attributes
     ----------
     n_talkers : int
-        2 to 8.
+        Number of talkers, 2 to 8.
     boost_db, cut_db : float
-        Gain of a talker who is surely attended (0 to 6), and of one who surely is not (-30 to 0).
+        Gain of a talker who is certainly attended (0 to 6), and of one who is certainly ignored (-30 to 0).
     full_at : float
-        Probability of the likeliest talker from which on it counts as sure. Evidence has to reach it: log odds
-        capped at 2.5 end at 0.92.
+        Probability at which the most probable talker counts as certainly attended. It must be within reach of the
+        evidence: log odds capped at 2.5 correspond to 0.92.
     dead_band_db : float
-        Changes of the target smaller than this for every talker are not followed: a wandering posterior must not
-        be heard as wandering loudness.
+        Changes of the target that are smaller than this for every talker are ignored, so that fluctuations of the
+        posterior are not audible as fluctuations in loudness.
     hold_s : float
-        Least seconds between two changes of whom the gains favour.
+        Minimum time in seconds between changes of the favoured talker.
     mute_ignored : bool
-        Whether talkers who surely are ignored fall silent instead of to ``cut_db``: whoever cannot be heard can
-        hardly be attended to.
+        True to silence talkers who are certainly ignored instead of attenuating them to ``cut_db``. The listener can
+        hardly switch to a talker who cannot be heard.
     """
 
     n_talkers: int = 2
@@ -106,10 +106,11 @@ class SteeringConfig:
 
 
 class Steering:
-    """Gains in proportion to the posterior.
+    """Gains that depend linearly on the posterior.
 
-    Undecided, all talkers are at 0 dB. Decided, a talker's gain goes in a straight line from 0 dB at probability
-    ``1 / n_talkers`` to ``boost_db`` at ``full_at``, and to ``cut_db`` at what then remains for each of the others.
+    While undecided, all talkers have 0 dB. Otherwise the gain of a talker rises linearly with its probability from
+    0 dB at ``1 / n_talkers`` to ``boost_db`` at ``full_at``, and falls linearly to ``cut_db`` at the probability of an
+    ignored talker in that case, ``(1 - full_at) / (n_talkers - 1)``.
     """
 
     def __init__(self, config: SteeringConfig | None = None) -> None:
@@ -119,7 +120,7 @@ class Steering:
         self.reset()
 
     def reset(self) -> None:
-        """Return to neutral and forget the past."""
+        """Return to neutral and reset the state."""
         self._gains = self.neutral.copy()
         self._favoured: int | None = None
         self._changed = -math.inf
@@ -130,7 +131,7 @@ class Steering:
         return self._gains.copy()
 
     def favour(self, talker: int) -> NDArray[np.float64]:
-        """Gains in dB at full certainty of one talker, shape (n_talkers,).
+        """Return the gains in dB if one talker is certainly attended, shape (n_talkers,).
 
         Raises
         ------
@@ -146,7 +147,7 @@ class Steering:
     def _aim(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
         config = self.config
         even = 1 / self.n_talkers
-        # From -1, surely ignored, over 0 to 1, surely attended.
+        # 1: certainly attended; -1: certainly ignored.
         above = (probability - even) / (config.full_at - even)
         below = (probability - even) / (even - (1 - config.full_at) / (self.n_talkers - 1))
         gains = config.boost_db * np.clip(above, 0, 1) - config.cut_db * np.clip(below, -1, 0)
@@ -160,20 +161,20 @@ class Steering:
         Parameters
         ----------
         posterior : Posterior
-            Finite.
+            Finite posterior.
         at : float
-            Its instant in seconds.
+            Its time in seconds.
 
         Raises
         ------
         ValueError
-            If it is about another number of talkers.
+            If the number of talkers differs.
         """
         check_posterior(posterior, self.n_talkers)
         favoured = posterior.talker
         aim = self.neutral if favoured is None else self._aim(posterior.probability)
         if favoured != self._favoured:
-            # Time that runs backwards must not hold for ever.
+            # 0 <=: if time runs backwards, the gains must not be held for ever.
             if 0 <= at - self._changed < self.config.hold_s:
                 return
             self._favoured, self._changed = favoured, at
@@ -185,12 +186,12 @@ class Steering:
         self._gains = aim.copy()
 
     def state(self) -> State:
-        """Gains, whom they favour and since when."""
+        """Return the gains, the favoured talker and the time of its last change."""
         favoured = -1 if self._favoured is None else self._favoured
         return {"gains": self._gains.copy(), "favoured": np.array(favoured), "changed": np.array(self._changed)}
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         self._gains = state["gains"].astype(np.float64)
         favoured = int(state["favoured"])
         self._favoured = None if favoured < 0 else favoured
@@ -199,15 +200,15 @@ class Steering:
 
 @dataclass(frozen=True, slots=True)
 class FiveStateConfig:
-    """The ladder of target-to-masker ratios.
+    """Target-to-masker ratios (TMR) of :class:`FiveStateChain`.
 
     Attributes
     ----------
     max_tmr_db : float
-        TMR at both ends; above 0, at most 30.
+        TMR of the outer states; above 0, at most 30.
     scene_tmr_db : float
-        TMR of talker 0 over talker 1 in the middle, within the ends. Published with 0, and with -6 where talker 0
-        is the one to be attended.
+        TMR of talker 0 over talker 1 in the middle state, between those of the outer states. The publication uses 0,
+        and -6 where talker 0 is to be attended.
     """
 
     max_tmr_db: float = 9.0
@@ -221,17 +222,17 @@ class FiveStateConfig:
 
 
 class FiveStateChain:
-    """The published law: each decision for a talker is one step of five towards it, and no more is known.
+    """The law of Choudhari et al. 2026: a chain of five states; each decision moves it one state towards its talker.
 
-    The states are TMRs of ``-max``, halfway, ``scene``, halfway and ``+max`` dB. The gains of both talkers keep the
-    sum of their powers at what it is with one talker at 0 and the other at ``-max`` dB.
+    The states have TMRs of ``-max``, halfway, ``scene``, halfway and ``+max`` dB. The gains of the two talkers keep the
+    sum of their powers constant, at the value with one talker at 0 dB and the other at ``-max`` dB.
 
     References
     ----------
-    Choudhari et al. 2026, Nature Neuroscience, doi:10.1038/s41593-026-02281-5; ladder and gains as in its code,
+    Choudhari et al. 2026, Nature Neuroscience, doi:10.1038/s41593-026-02281-5; states and gains as in its code,
     naplab/Real-Time-Brain-Controlled-Hearing, edc55d6. There each decision is the sign of the difference of two
-    correlations over 4 s, every 0.5 s, median-filtered over three. The
-    mean of the scores of one hop gives the same sign without the median.
+    correlations over 4 s, every 0.5 s, median-filtered over three decisions. The mean of the scores of one hop gives
+    the same sign without the median.
     """
 
     n_talkers = 2
@@ -248,7 +249,7 @@ class FiveStateChain:
         self.reset()
 
     def reset(self) -> None:
-        """Return to the middle."""
+        """Return to the middle state."""
         self._step = 2
 
     @property
@@ -257,7 +258,7 @@ class FiveStateChain:
         return np.array(self._ladder[self._step])
 
     def favour(self, talker: int) -> NDArray[np.float64]:
-        """Gains in dB at the talker's end of the ladder, shape (2,).
+        """Return the gains in dB of the outer state that favours the talker, shape (2,).
 
         Raises
         ------
@@ -268,21 +269,21 @@ class FiveStateChain:
         return np.array(self._ladder[0 if talker else -1])
 
     def update(self, posterior: Posterior, at: float) -> None:
-        """Take a step towards the likelier talker, none if they are equal.
+        """Move one state towards the more probable talker; stay if both are equally probable.
 
         Raises
         ------
         ValueError
-            If it is about another number of talkers.
+            If the number of talkers differs.
         """
         check_posterior(posterior, 2)
         first, second = posterior.probability
         self._step = min(max(self._step + int(first > second) - int(first < second), 0), 4)
 
     def state(self) -> State:
-        """The step of the ladder."""
+        """Return the index of the current state."""
         return {"step": np.array(self._step)}
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         self._step = int(state["step"])

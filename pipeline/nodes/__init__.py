@@ -1,1 +1,1 @@
-"""The nodes of the graph before decoding, one in each file: filters, references, envelopes, alignment."""
+"""The nodes of the graph before decoding, one per file: filters, references, envelopes, alignment."""

@@ -1,4 +1,4 @@
-"""Talker features brought onto the neural sample grid."""
+"""Node that interpolates talker features at the times of the neural samples."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from numpy.typing import NDArray
 from earmark.pipeline.node import State
 from earmark.pipeline.stream import ELECTRODES, Aligned, Block, ClockMap, Gap, Item, StreamSpec, wiring_error
 
-#: Consecutive talker samples may be this many periods apart, by maps that were corrected in between. Beyond, the clock
-#: has stepped, and nobody knows what belongs in between.
+#: Maximum distance of consecutive talker samples in periods, because corrections of the clock map can move them apart.
+#: A larger distance is a clock step, across which features are not interpolated.
 MAX_APART = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class AlignConfig:
-    """What comes in, and how long to wait for it.
+    """Settings of :class:`Align`.
 
     Attributes
     ----------
     n_streams : int
-        Streams of talker features, after the neural one. A stream may hold several talkers.
+        Number of streams of talker features, after the neural one. A stream may contain several talkers.
     n_features : int
-        Features per talker: a stream of C channels holds C / n_features talkers, the features of each side by side.
+        Features per talker: a stream of C channels contains C / n_features talkers, with the features of a talker in
+        adjacent channels.
     max_wait_s : float
-        How much of one input is held while another one is late. After that, samples are given up as a gap.
+        Maximum time in seconds to wait for a late input. After that, the samples are replaced by a gap.
     """
 
     n_streams: int = 1
@@ -38,17 +39,17 @@ class AlignConfig:
 
 
 class Align:
-    """Give talker features at the instants of the neural samples. Inputs: the neural signal, then talker features.
+    """Interpolate talker features at the times of the neural samples. Inputs: the neural signal, then talker features.
 
-    When a sample happened is said by the clock map that was the newest of its stream when it arrived; a later map
-    does not move it. Between two neighbouring talker samples the features are interpolated linearly. They are
-    band-limited far below their rate: halfway between samples at 64 Hz, a modulation of 4 Hz loses 2 %, one of
-    8 Hz 8 %. A cubic would lose less, but needs one more sample of the future, 16 ms on every decision.
+    The time of a sample is that of the latest clock map of its stream on arrival; later maps do not change it.
+    Features are interpolated linearly between adjacent talker samples. They are band-limited far below their rate:
+    halfway between samples at 64 Hz, a modulation of 4 Hz loses 2 %, one of 8 Hz loses 8 %. Cubic interpolation
+    would lose less, but needs one more future sample, which would delay every decision by 16 ms.
 
-    Blocks leave as they came on the neural side, each when every talker has reached its newest sample. Where a
-    talker has a gap, a masked sample or no clock, or comes too late, a gap on the neural axis says so; nothing is
-    ever filled in. Once all inputs have ended, each with an empty gap, nothing waits any longer. Of the talker
-    streams only features go on: their indices mean nothing on the neural axis.
+    Neural blocks keep their boundaries. Each is output when the features of all talkers have reached its last sample.
+    Where a talker has a gap, a masked sample or no clock, or is too late, the output is a gap on the neural axis;
+    missing values are never filled in. When all inputs have ended, each with an empty gap, waiting ends. Of the talker
+    streams only the features are passed on, because their sample indices have no meaning on the neural axis.
     """
 
     Config = AlignConfig
@@ -58,9 +59,9 @@ class Align:
         self.n_inputs = 1 + config.n_streams
 
     def open(self, spec: StreamSpec, *talkers: StreamSpec) -> StreamSpec:
-        """Check that the inputs fit together; say how late the slowest is.
+        """Check that the inputs are compatible, and compute the latency.
 
-        The spec that is returned has the neural channels first, then the features of all talkers, as ``misc``.
+        The returned spec has the neural channels first, then the features of all talkers, with type ``misc``.
         """
         c = self.config
         if c.n_streams < 1:
@@ -90,10 +91,10 @@ class Align:
                 raise wiring_error("align", "n_features", found, "a divisor of the number of channels")
             size = round((c.max_wait_s + own) * one.sfreq) + (one.hop or 1) + 2
             self._streams.append(_Talkers(size, one.n_channels, 1 / one.sfreq))
-            arrival = max(arrival, one.delay + one.wait + 1 / one.sfreq)  # of the neighbour after
-        latency = max(own, arrival + (hop - 1) / spec.sfreq)  # the oldest of a block waits for the newest
+            arrival = max(arrival, one.delay + one.wait + 1 / one.sfreq)  # of the next talker sample
+        latency = max(own, arrival + (hop - 1) / spec.sfreq)  # the first sample of a block waits for the last
         if not c.max_wait_s > latency - own:
-            wanted = f"above {latency - own:.3g} s, by which talker features come later than {spec.name!r} by design"
+            wanted = f"above {latency - own:.3g} s, the delay of the talker features relative to {spec.name!r}"
             raise wiring_error("align", "max_wait_s", c.max_wait_s, wanted)
         self._max_waiting = round(c.max_wait_s * spec.sfreq) + hop
         self._waiting: deque[_Waiting] = deque()
@@ -112,7 +113,7 @@ class Align:
         )
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Hold what waits for another input; give what is complete, in order."""
+        """Queue items that need another input; output those that are complete, in order."""
         if port:
             self._streams[port - 1].take(item)
         elif isinstance(item, ClockMap):
@@ -130,7 +131,7 @@ class Align:
         if _is_end(self._waiting[-1].item) and all(talkers.ended for talkers in self._streams):
             return True
         newer = self._waiting[-1].item.stop - head.item.stop
-        return newer >= self._max_waiting or len(self._waiting) > 2 * self._max_waiting  # which empty gaps could reach
+        return newer >= self._max_waiting or len(self._waiting) > 2 * self._max_waiting  # a run of empty gaps
 
     def _give(self, head: _Waiting) -> Iterator[Item]:
         if head.clock is not None and head.clock != self._told:
@@ -156,7 +157,7 @@ class Align:
                 yield Gap(start, stop)
 
     def state(self) -> State:
-        """All that waits and all that is held."""
+        """Return the queued neural items and the stored talker samples."""
         waiting = list(self._waiting)
         blocks = [w.item for w in waiting if isinstance(w.item, Block)]
         none = np.zeros(self._n_channels, dtype=bool)
@@ -174,7 +175,7 @@ class Align:
         return state
 
     def restore(self, state: State) -> None:
-        """Put back all that waited and all that was held."""
+        """Restore the queued neural items and the stored talker samples."""
         self._clock, self._told = (_clock(row) for row in state["clock"])
         self._waiting.clear()
         at, masks = 0, iter(state["waiting_bad"])
@@ -192,7 +193,7 @@ class Align:
 
 
 class _Waiting:
-    """An item of the neural stream, and the clock map that was its newest when it came."""
+    """An item of the neural stream, and the latest clock map on its arrival."""
 
     def __init__(self, item: Block | Gap, clock: ClockMap | None) -> None:
         self.item, self.clock = item, clock
@@ -200,17 +201,17 @@ class _Waiting:
 
 
 class _Talkers:
-    """The newest samples of a stream of talker features, each at its time."""
+    """The latest samples of a stream of talker features, with their times."""
 
     def __init__(self, size: int, n_channels: int, period: float) -> None:
         self._size, self._period = size, period
         self._clock: ClockMap | None = None
-        self.newest = -np.inf  # all that is known up to this time has come
+        self.newest = -np.inf  # features up to this time have arrived
         self._time = np.empty(0)
         self._data = np.empty((0, n_channels))
-        self._follows = np.empty(0, dtype=bool)  # nothing is missing between this sample and the one before
-        self._whole = False  # nothing has been missing since the newest sample
-        self.ended = False  # nothing is to come
+        self._follows = np.empty(0, dtype=bool)  # True if nothing is missing between this sample and the one before
+        self._whole = False  # True if nothing has been missing since the latest sample
+        self.ended = False  # True if the stream has ended
 
     def take(self, item: Item) -> None:
         if isinstance(item, Block | Gap):
@@ -224,10 +225,10 @@ class _Talkers:
             if not np.isfinite(times).all():
                 self._whole = False
                 return
-            if times[-1] < self.newest - self._size * self._period:  # the sender has another clock now
+            if times[-1] < self.newest - self._size * self._period:  # the clock of the sender has changed
                 self.newest, self._time, self._data = -np.inf, self._time[:0], self._data[:0]
                 self._follows, self._whole = self._follows[:0], False
-            fresh = times > self.newest  # a map that moves back repeats instants already told
+            fresh = times > self.newest  # a map that moves back in time repeats earlier times
             if not fresh.any():
                 return
             self.newest = times[-1]
@@ -241,7 +242,7 @@ class _Talkers:
             self._follows = np.concatenate([self._follows, follows])[-self._size :]
 
     def at(self, times: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Which of some instants are known, and the features there, shape (n, n_channels)."""
+        """Return which of the times have features, and the features at these times, shape (n, n_channels)."""
         if not len(self._time):
             return np.zeros(len(times), dtype=bool), np.zeros((len(times), self._data.shape[1]))
         index = np.searchsorted(self._time, times, side="right") - 1

@@ -1,4 +1,4 @@
-"""Causal Butterworth band-pass."""
+"""Causal Butterworth band-pass node."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from earmark.pipeline.stream import StreamSpec, wiring_error
 
 @dataclass(frozen=True, slots=True)
 class BandpassConfig:
-    """What to keep.
+    """Settings of :class:`Bandpass`.
 
     Attributes
     ----------
     low_hz, high_hz : float
         Corner frequencies, -3 dB.
     order : int
-        Order of each edge: 2 falls by 12 dB per octave on either side.
+        Order of each edge: order 2 falls by 12 dB per octave on either side.
     """
 
     low_hz: float = 1.0
@@ -30,7 +30,7 @@ class BandpassConfig:
 
 
 class Bandpass(Iir):
-    """Keep ``low_hz`` to ``high_hz``."""
+    """Band-pass filter from ``low_hz`` to ``high_hz``."""
 
     Config = BandpassConfig
 
@@ -39,7 +39,7 @@ class Bandpass(Iir):
         self.config = config
 
     def design(self, spec: StreamSpec) -> tuple[NDArray[np.float64], StreamSpec]:
-        """Second-order sections of a Butterworth band-pass."""
+        """Return the second-order sections of a Butterworth band-pass, and the spec of the filtered stream."""
         c, nyquist = self.config, spec.sfreq / 2
         if not 0 < c.low_hz < c.high_hz:
             raise wiring_error("bandpass", "low_hz", c.low_hz, f"above 0 and below high_hz, {c.high_hz:g} Hz")

@@ -1,4 +1,4 @@
-"""The envelope of speech, as the ear takes it."""
+"""Node that computes the auditory envelope of speech with a gammatone filter bank."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from earmark.pipeline.node import State
 from earmark.pipeline.nodes.resample import Resample, ResampleConfig
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSpec, WiringError, wiring_error
 
-#: Envelopes of bands are taken at this rate or above, on the way to the final one. The widest band is 1.1 kHz wide, so
-#: hardly anything folds, and the power, the dearest operation, is spared most samples.
+#: Minimum intermediate rate of the band envelopes. The widest band is 1.1 kHz wide, so aliasing is negligible, and the
+#: costly power() runs on few samples.
 BAND_RATE_HZ = 6000.0
-#: Part of the sampling rate above which a band is left out: its filter would be cut off by the Nyquist frequency.
+#: Maximum centre frequency of a band relative to the sampling rate: the Nyquist frequency would truncate higher bands.
 HIGHEST_PART = 0.45
-#: Audio beyond this is clipped and marked bad. No format of sound comes near, and its powers remain finite.
+#: Audio beyond this is clipped and marked as bad. No audio format reaches this value, and its powers are finite.
 LIMIT = 1e12
 
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeConfig:
-    """The filterbank and what is left of it.
+    """Settings of :class:`Envelope`.
 
     Attributes
     ----------
     n_bands : int
         Gammatone bands per talker, equally spaced on the ERB-number scale.
     low_hz, high_hz : float
-        Centre frequencies of the first and the last.
+        Centre frequencies of the first and the last band.
     power : float
         Exponent that compresses the magnitude of each band.
     sfreq : float
-        Rate of the envelope in Hz.
+        Sampling rate of the envelope in Hz.
     passband_hz : float
-        What must stay free of aliases; as for resampling, the lower, the shorter the delay. The default is what
-        the usual band-pass leaves of the neural signal, so that both are equally late.
+        Upper limit of the band without aliasing; as for resampling, a lower value gives a shorter delay. The default
+        is the upper limit of the usual band-pass of the neural signal, so that both have the same delay.
     per_band : bool
-        Give every band as a feature of its own, or their sum.
+        True for one feature per band, False for the sum of all bands.
     """
 
     n_bands: int = 28
@@ -53,14 +53,14 @@ class EnvelopeConfig:
 
 
 class Envelope:
-    """Cochlear envelope of talkers, one per channel.
+    """Cochlear envelopes of talkers, one talker per channel.
 
-    Gammatone filters, magnitude to a power, sum over bands, change of rate (Biesmans et al. 2017). A sine of
-    amplitude A at the centre of a band gives A to that power in it. Where the sampling rate of the audio is too
-    low for the upper bands, the sum goes without them; bands as features are refused, since features would lack.
+    Applies gammatone filters, raises the magnitude to a power, sums over bands, and resamples (Biesmans et al. 2017).
+    A sine of amplitude A at the centre of a band gives A to that power in the band. If the sampling rate of the audio
+    is too low for the upper bands, the sum omits them; with one feature per band this is an error.
 
-    The filters hold envelopes back by the time their poles need, 1 ms in the highest band, 21 ms in the lowest.
-    The mean over bands is part of the declared delay, and taken off the clock map with that of resampling.
+    The gammatone filters delay the envelopes, by 1 ms in the highest band and 21 ms in the lowest. The mean over bands
+    is part of the declared delay, for which the clock map is corrected together with the delay of resampling.
 
     References
     ----------
@@ -76,7 +76,7 @@ class Envelope:
         self.config = config
 
     def open(self, spec: StreamSpec) -> StreamSpec:
-        """Check the audio, place the bands, design the decimation."""
+        """Check the audio, place the bands, and design the decimation."""
         c, highest = self.config, HIGHEST_PART * spec.sfreq
         if spec.hop is None:
             raise wiring_error(
@@ -105,7 +105,7 @@ class Envelope:
         self.centres_hz = centres[centres <= highest]
         self._poles = gammatone_poles(self.centres_hz, spec.sfreq)
         decay = np.abs(self._poles)
-        self._delay_samples = float(np.mean(ORDER * decay / (1 - decay)))  # group delay at the centre of each
+        self._delay_samples = float(np.mean(ORDER * decay / (1 - decay)))  # group delay at the centre of each band
         self._memory = np.zeros((spec.n_channels, len(self._poles), ORDER), dtype=np.complex128)
         self._bad = np.zeros(spec.n_channels, dtype=bool)
         self._width = len(self._poles) if c.per_band else 1
@@ -124,7 +124,7 @@ class Envelope:
         for step in range(max(1, int(spec.sfreq / BAND_RATE_HZ)), 0, -1):
             try:
                 out = self._resample.open(envelopes.evolve(sfreq=spec.sfreq / step, hop=-(-spec.hop // step)))
-            except WiringError:  # no ratio of integers; another step may have one
+            except WiringError:  # not a ratio of integers; another step may give one
                 continue
             self._step = step
             return out
@@ -132,7 +132,7 @@ class Envelope:
         raise wiring_error("envelope", "sfreq", c.sfreq, wanted)
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Give envelopes of blocks; forget the past at a gap; move clock maps, gaps and verdicts to the new grid."""
+        """Compute envelopes of blocks; reset the state at a gap; convert indices of other items to the new rate."""
         if isinstance(item, Block):
             envelopes = self._block(item)
             if len(envelopes.data):
@@ -150,7 +150,7 @@ class Envelope:
             yield item
 
     def _first_at(self, index: int) -> int:
-        """Number of the first envelope taken at a sample ``index`` or later."""
+        """Return the index of the first envelope computed at sample ``index`` or later."""
         return -(-index // self._step)
 
     def _block(self, block: Block) -> Block:
@@ -177,44 +177,44 @@ class Envelope:
         return Block(first, y, bad)
 
     def state(self) -> State:
-        """Memory of the filters, masks that have not come out yet, and the state of resampling."""
+        """Return the filter memory, masks not yet output, and the state of resampling."""
         kept = {f"resample_{key}": value for key, value in self._resample.state().items()}
         return {"memory": self._memory.copy(), "bad": self._bad.copy(), **kept}
 
     def restore(self, state: State) -> None:
-        """Put back the memory."""
+        """Restore what :meth:`state` returned."""
         self._memory[:], self._bad[:] = state["memory"], state["bad"]
         self._resample.restore({key: state[f"resample_{key}"] for key in self._resample.state()})
 
 
 def speech_envelope(audio: NDArray[np.floating], rate: float, config: EnvelopeConfig) -> NDArray[np.float64]:
-    """Envelope of a recording of one talker: what the node gives live, to the last bit.
+    """Return the envelope of a recording of one talker: the output of the node on live audio, bit for bit.
 
     Parameters
     ----------
     audio : array, shape (n_samples,)
-        One talker alone.
+        Audio of a single talker.
     rate : float
-        Its sampling rate in Hz.
+        Sampling rate of the audio in Hz.
     config : EnvelopeConfig
-        As for the node.
+        Settings of the node.
 
     Returns
     -------
     envelope : array, shape (n_out, n_features)
-        At ``config.sfreq``. As live, row ``j`` speaks of the instant ``j / sfreq`` minus the delay that
+        At ``config.sfreq``. As for live audio, row ``j`` belongs to the time ``j / sfreq`` minus the delay that
         :meth:`Envelope.open` declares.
 
     Raises
     ------
     WiringError
-        If configuration and rate do not fit.
+        If the settings are not possible at this rate.
     ValueError
         If ``audio`` is not one channel of finite numbers.
     """
     if audio.ndim != 1 or not np.isfinite(audio).all():
         raise ValueError(f"audio has shape {audio.shape}, but must be one channel of finite numbers")
-    hop = max(1, round(rate))  # of a second, to bound memory
+    hop = max(1, round(rate))  # blocks of one second limit the memory used
     node = Envelope(config)
     spec = node.open(StreamSpec("audio", rate, ("audio",), ("misc",), ("",), hop=hop))
     x = np.asarray(audio, dtype=np.float64)[:, None]

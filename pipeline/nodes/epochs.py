@@ -1,4 +1,4 @@
-"""Epochs around markers."""
+"""Node that cuts epochs around markers."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from earmark.pipeline.node import State
 from earmark.pipeline.stream import Block, ClockMap, Epoch, Gap, Item, Marker, StreamSpec, wiring_error
 
-#: Markers whose samples are still to come; more than this at a time are refused, not piled up.
+#: Maximum number of markers that wait for their samples; further markers are rejected.
 MAX_PENDING = 256
-#: Most seconds of signal held.
+#: Maximum duration of stored signal in seconds.
 MAX_SPAN_S = 600.0
-#: No recording lasts as many samples; an index beyond is a marker's broken time stamp.
+#: Maximum sample index. No recording is this long, so a larger index comes from a wrong time stamp of a marker.
 MAX_INDEX = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class EpochsConfig:
-    """What to cut out.
+    """Settings of :class:`Epochs`.
 
     Attributes
     ----------
     tmin, tmax : float
-        First and last instant, in seconds from the marker.
+        Start and end of the epoch, in seconds relative to the marker.
     events : tuple of str
         Marker values to use; empty means all.
     late_s : float
-        How much later than its samples a marker may arrive.
+        Maximum delay in seconds of a marker relative to its samples.
     """
 
     tmin: float = -0.2
@@ -42,8 +42,8 @@ class EpochsConfig:
 class Epochs:
     """Cut an epoch around every marker. Inputs: a signal, then a stream of markers.
 
-    A marker waits until its last sample has come. It is never dropped in silence: where an epoch cannot be had,
-    because of a gap or because its samples are gone, an epoch without data says why.
+    A marker waits until its last sample has arrived. No marker is dropped silently: if an epoch is impossible, because
+    of a gap or because its samples are no longer stored, the output is an epoch without data that gives the reason.
     """
 
     Config = EpochsConfig
@@ -70,20 +70,20 @@ class Epochs:
         size = max(self._n, -self._first) + round(c.late_s * spec.sfreq) + spec.hop
         self._data = np.zeros((size, spec.n_channels))
         self._bad = np.zeros((size, spec.n_channels), dtype=bool)
-        self._begin = self._end = 0  # indices of the samples that are held: one run without a gap
+        self._begin = self._end = 0  # indices of the stored samples, which have no gap
         self._clock: ClockMap | None = None
         self._pending: list[tuple[int, Marker]] = []
         return spec.evolve(wait=spec.wait + max(0.0, c.tmax))
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Keep samples, note markers, give epochs."""
+        """Store samples, queue markers, and output epochs."""
         if isinstance(item, Block):
             self._keep(item)
             yield from self._due()
         elif isinstance(item, Gap):
             held, self._pending = self._pending, []
             for start, marker in held:
-                if item.start < item.stop <= start:  # still to come; an empty gap may be the end
+                if item.start < item.stop <= start:  # the epoch is after the gap; an empty gap may be the end
                     self._pending.append((start, marker))
                 else:
                     yield Epoch(marker, start, None, reason="gap in the signal")
@@ -128,7 +128,7 @@ class Epochs:
         self._pending = waiting
 
     def state(self) -> State:
-        """Samples held, clock map and markers waiting."""
+        """Return the stored samples, the clock map and the waiting markers."""
         clock = self._clock
         return {
             "data": self._data.copy(),
@@ -141,7 +141,7 @@ class Epochs:
         }
 
     def restore(self, state: State) -> None:
-        """Put back everything held."""
+        """Restore what :meth:`state` returned."""
         self._data[:], self._bad[:] = state["data"], state["bad"]
         self._begin, self._end = (int(i) for i in state["held"])
         self._clock = ClockMap(*(float(v) for v in state["clock"])) if len(state["clock"]) else None

@@ -1,4 +1,4 @@
-"""High-gamma amplitude of intracranial channels and, if wanted, their slow activity beside it."""
+"""Node that computes the high-gamma amplitude of intracranial channels and, optionally, their low-frequency signal."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ ATTENUATION_DB = 40.0
 
 @dataclass(frozen=True, slots=True)
 class HighGammaConfig:
-    """The band.
+    """Settings of :class:`HighGamma`.
 
     Attributes
     ----------
     low_hz, high_hz : float
         Edges of the band, -6 dB.
     transition_hz : float
-        Width of each edge. The narrower, the longer the filter and its delay: 20 Hz cost 56 ms.
+        Width of each transition band. A narrower one makes the filter and its delay longer: 20 Hz costs 56 ms.
     below_hz : float or None
-        Also give what each channel has up to this frequency, in channels of its own.
+        If given, also output the signal of each channel up to this frequency, as additional channels.
     """
 
     low_hz: float = 70.0
@@ -39,12 +39,12 @@ class HighGammaConfig:
 class HighGamma:
     """Amplitude of the analytic signal in a band, in the unit of the input, at the rate of the input.
 
-    One complex linear-phase filter gives the analytic signal of the band without the look-ahead of a Hilbert
-    transform; its delay is exact, declared, and taken off the clock map. A sine of amplitude A inside the band
-    gives A. Follow it with a resample node.
+    One complex linear-phase filter computes the analytic signal of the band without the look-ahead of a Hilbert
+    transform. Its delay is exact and declared, and clock maps are corrected for it. A sine of amplitude A inside the
+    band gives A. Put a resample node after it.
 
     With ``below_hz``, channel ``LA1`` becomes ``LA1 high-gamma`` and, after all of these, ``LA1 low``: the signal
-    itself through a low-pass of the same length. Both are late by the same number of samples.
+    filtered with a low-pass of the same length. Both have the same delay.
     """
 
     Config = HighGammaConfig
@@ -92,7 +92,7 @@ class HighGamma:
         )
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Give the envelope of blocks; set clock maps back by the delay."""
+        """Compute the amplitude of blocks; correct clock maps for the delay."""
         if isinstance(item, Block):
             if not self._settled:
                 self._filter.settle(item.data[0])
@@ -108,10 +108,10 @@ class HighGamma:
             yield item
 
     def state(self) -> State:
-        """Past input."""
+        """Return the past input that the filter still needs."""
         return {"settled": np.array(self._settled), "filter": self._filter.state}
 
     def restore(self, state: State) -> None:
-        """Put back past input."""
+        """Restore the past input."""
         self._settled = bool(state["settled"])
         self._filter.state = state["filter"].astype(np.float64)

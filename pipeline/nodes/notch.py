@@ -1,4 +1,4 @@
-"""Removal of line noise."""
+"""Node that removes line noise with notch filters."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from earmark.pipeline.stream import StreamSpec, wiring_error
 
 @dataclass(frozen=True, slots=True)
 class NotchConfig:
-    """What to remove.
+    """Settings of :class:`Notch`.
 
     Attributes
     ----------
     line_hz : float
         Line frequency: 50 or 60 Hz.
     harmonics : int
-        How many multiples of it, the first included; those at or above the Nyquist frequency are left out.
+        Number of multiples of ``line_hz``, including the first; those at or above the Nyquist frequency are omitted.
     width_hz : float
-        Bandwidth of each notch at -3 dB. Narrower rings longer.
+        Bandwidth of each notch at -3 dB. A narrower notch rings longer.
     """
 
     line_hz: float = 50.0
@@ -41,7 +41,7 @@ class Notch(Iir):
         self.config = config
 
     def design(self, spec: StreamSpec) -> tuple[NDArray[np.float64], StreamSpec]:
-        """Second-order sections of the notches that fit below the Nyquist frequency."""
+        """Return the second-order sections of the notches below the Nyquist frequency, and the unchanged spec."""
         c, nyquist = self.config, spec.sfreq / 2
         if not 0 < c.line_hz < nyquist:
             raise wiring_error("notch", "line_hz", c.line_hz, f"above 0, below the Nyquist frequency, {nyquist:g} Hz")

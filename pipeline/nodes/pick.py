@@ -1,4 +1,4 @@
-"""Choice of channels."""
+"""Node that selects channels."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from earmark.pipeline.stream import ELECTRODES, Block, Item, StreamSpec, wiring_
 
 @dataclass(frozen=True, slots=True)
 class PickConfig:
-    """Which channels to keep, in the order of the stream.
+    """Settings of :class:`Pick`.
 
     Attributes
     ----------
     types : tuple of str
         Channel types to keep.
     names : tuple of str
-        If given, only these, whatever their type.
+        If given, keep only the channels with these names, of any type.
     drop : tuple of str
-        Channels to leave out.
+        Names of channels to remove.
     """
 
     types: tuple[str, ...] = ELECTRODES
@@ -29,7 +29,7 @@ class PickConfig:
 
 
 class Pick:
-    """Keep some channels."""
+    """Select channels; they stay in the order of the stream."""
 
     Config = PickConfig
     n_inputs = 1
@@ -38,7 +38,7 @@ class Pick:
         self.config = config
 
     def open(self, spec: StreamSpec) -> StreamSpec:
-        """Find the channels; refuse names that are not there, and an empty choice."""
+        """Find the channels; raise WiringError for unknown names and an empty selection."""
         for key, names in (("names", self.config.names), ("drop", self.config.drop)):
             missing = [name for name in names if name not in spec.ch_names]
             if missing:
@@ -51,20 +51,20 @@ class Pick:
         ]
         if not self._indices:
             there = f"among those of {spec.name!r}: {sorted(set(spec.ch_types))}"
-            hint = "where the source says them wrong, or not, give 'ch_type' in [streams] of a session, or --ch-type"
+            hint = "if the source reports wrong types or none, give 'ch_type' in [streams] of a session, or --ch-type"
             raise wiring_error("pick", "types", list(self.config.types), f"{there}; {hint}")
         return spec.pick(self._indices)
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Keep the channels of blocks; pass everything else."""
+        """Select the channels of blocks; pass on all other items."""
         if isinstance(item, Block):
             bad = None if item.bad is None else item.bad[self._indices]
             item = Block(item.start, item.data[:, self._indices], bad)
         yield item
 
     def state(self) -> State:
-        """Nothing is remembered."""
+        """Return an empty state: the node has none."""
         return {}
 
     def restore(self, state: State) -> None:
-        """Nothing to put back."""
+        """Do nothing: the node has no state."""

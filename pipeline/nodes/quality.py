@@ -1,4 +1,4 @@
-"""The quality of every electrode, judged while it records."""
+"""Node that assesses the signal quality of every electrode online."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from scipy.linalg.blas import dger
 from earmark.pipeline.node import State
 from earmark.pipeline.stream import ELECTRODES, Block, ChannelQuality, Gap, Item, StreamSpec, wiring_error
 
-#: Step of the score towards 1 (no soft fault) or 0 (some) at the end of a window.
+#: Step of the score at the end of a window: towards 1 without soft faults, towards 0 with any.
 LEAK = 0.3
-#: A channel is masked when its score falls below the first and trusted again when it rises above the second.
+#: A channel is masked when its score falls below the first value, and unmasked when it rises above the second.
 MASK_BELOW, UNMASK_ABOVE = 0.3, 0.7
-#: Fewest sound channels of one type that can be compared with one another.
+#: Minimum number of channels of one type without hard faults that can be compared with each other.
 MIN_CHANNELS = 4
 #: Robust z of the log standard deviation beyond which a channel is an outlier.
 OUTLIER_Z = 5.0
-#: Least spread of log standard deviations that counts as one robust standard deviation: among channels more alike
-#: than this, an outlier still has to be exp(5 * 0.25) = 3.5 times stronger or weaker than the median.
+#: Minimum robust standard deviation of the log standard deviations. Even among very similar channels, an outlier must
+#: be exp(5 * 0.25) = 3.5 times stronger or weaker than the median.
 MIN_SPREAD = 0.25
-#: How many of the nearest channels are neighbours.
+#: Number of nearest channels that count as neighbours.
 N_NEIGHBOURS = 6
-#: Memory of the correlation, and how much must have come before it is judged, in seconds.
+#: Time constant of the correlation, and duration of signal before it is assessed, in seconds.
 CORRELATION_S, CORRELATION_AFTER_S = 5.0, 2.0
-#: A step between hops counts for at most this many times what is usual on its channel, and for at least the second,
-#: in microvolts: the jump at the end of a fault must not outweigh many seconds of signal.
+#: Steps between hops are clipped to this multiple of the channel's usual step, but never below the second value in
+#: microvolts: the jump at the end of a fault must not outweigh many seconds of signal.
 MAX_STEP, ALWAYS_STEP_UV = 8.0, 10.0
-#: Steps between hops smaller than this, in microvolts, are none.
+#: Steps between hops smaller than this, in microvolts, count as zero.
 NO_STEP_UV = 1e-6
-#: Least window, in seconds and in samples: five periods of 50 Hz; two extremes stay a small part of it.
+#: Minimum window, in seconds (five periods of 50 Hz) and in samples (so that two extremes are a small part of it).
 MIN_WINDOW_S, MIN_WINDOW_SAMPLES = 0.1, 16
 
 _FAULTS = ("non-finite", "flat", "railed", "line", "variance", "correlation")
 _BITS = 1 << np.arange(len(_FAULTS))
-#: Every set of faults by its bits: 256 channels are named at once, in microseconds.
+#: Text of every combination of faults, indexed by its bits: a lookup takes only microseconds for 256 channels.
 _NAMES = tuple("+".join(f for f, bit in zip(_FAULTS, _BITS, strict=True) if found & bit) for found in range(64))
-#: Everything that is remembered from block to block in an array of its own.
+#: Arrays that are part of the state.
 _ARRAYS = (
     "pivot",
     "sum",
@@ -58,22 +58,22 @@ _ARRAYS = (
 
 @dataclass(frozen=True, slots=True)
 class QualityConfig:
-    """When an electrode is at fault.
+    """Settings of :class:`Quality`: thresholds of the faults.
 
     Attributes
     ----------
     window_s : float
-        Length of a window in seconds; it ends with the first hop that reaches this.
+        Length of a window in seconds; the window ends with the first hop that reaches it.
     flat_uv : float
-        A standard deviation below this is a flat line. Amplifiers' own noise is above 0.1 µV.
+        Standard deviation below which a channel is flat. The noise of amplifiers is above 0.1 µV.
     rail_fraction : float
-        Part of the samples of a window at exactly its maximum or minimum above which the signal hits a limit.
+        A channel is railed if more than this fraction of the samples of a window equal its maximum or minimum.
     line_hz, line_uv : float
-        Line frequency, and RMS amplitude in microvolts above which there is too much of it. Not judged if the
-        stream's Nyquist frequency is not above it.
+        Line frequency, and the RMS amplitude in microvolts above which line noise is a fault. Not assessed unless the
+        Nyquist frequency of the stream is above the line frequency.
     min_correlation : float
-        A channel whose slow steps correlate with those of none of its neighbours by at least this has lost its
-        skin, or its tissue.
+        Minimum correlation of a channel's slow fluctuations with those of its best neighbour. A channel below it has
+        lost contact with the skin or tissue.
     """
 
     window_s: float = 0.5
@@ -85,14 +85,14 @@ class QualityConfig:
 
 
 class Quality:
-    """Judge electrodes and mask the bad ones. Belongs right after reblock, where microvolts are still raw.
+    """Assess electrodes and mask the bad ones. Put it directly after reblock, on unfiltered microvolts.
 
-    The criteria are those of the PREP pipeline [1]_, computed as the samples come. Over each window a channel is
-    searched for hard faults, ``non-finite`` samples, a ``flat`` line, a ``railed`` amplifier, which set its score
-    to 0 at once; and for soft faults, ``line`` noise, an outlying ``variance``, low ``correlation`` with its
-    neighbours (the nearest channels of its type, or all of them where positions are unknown), which let its score
-    decay over a few windows. Blocks are masked by the verdict on the windows before them. A gap discards the
-    window under way and leaves the verdict. Channels that are not electrodes score 1 and are never masked here.
+    The criteria are those of the PREP pipeline [1]_, computed online. In each window, a channel is tested for hard and
+    soft faults. Hard faults (``non-finite`` samples, a ``flat`` signal, a ``railed`` amplifier) set its score to 0
+    immediately. Soft faults (``line`` noise, outlying ``variance``, low ``correlation`` with its neighbours, which are
+    the nearest channels of its type, or all of them if positions are unknown) let its score decay over a few windows.
+    Blocks are masked according to the windows before them. A gap discards the current window and keeps the masks.
+    Channels that are not electrodes have score 1 and are never masked here.
 
     References
     ----------
@@ -108,7 +108,7 @@ class Quality:
         self.config = config
 
     def open(self, spec: StreamSpec) -> StreamSpec:
-        """Find electrodes and their neighbours; compute the line's tables; allocate."""
+        """Find electrodes and their neighbours, compute the tables for line noise, and allocate memory."""
         self._check(spec)
         hop = spec.hop or 0
         self._n_channels, self._ch_names = spec.n_channels, spec.ch_names
@@ -137,7 +137,7 @@ class Quality:
         self._mean, self._has_mean = np.zeros(n), False
         self._covariance, self._scratch = np.zeros((n, n)), np.zeros((n, n))
         self._score = np.ones(n)
-        self._masked = np.zeros(spec.n_channels, dtype=bool)  # never changed in place: blocks carry it
+        self._masked = np.zeros(spec.n_channels, dtype=bool)  # never changed in place: blocks refer to it
         return spec
 
     def _check(self, spec: StreamSpec) -> None:
@@ -160,7 +160,7 @@ class Quality:
             raise wiring_error("quality", "min_correlation", c.min_correlation, "at least 0 and below 1")
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Mask blocks; after the last one of each window give the verdict."""
+        """Mask blocks; after the last block of each window output a ChannelQuality."""
         if isinstance(item, Block):
             bad = self._masked if item.bad is None else self._masked | item.bad
             yield Block(item.start, item.data, bad if bad.any() else None)
@@ -175,9 +175,9 @@ class Quality:
     def _add(self, block: Block) -> None:
         n, before = len(block.data), self._n_in_window
         x = self._x[:n]
-        np.take(block.data, self._judged, axis=1, out=x, mode="clip")  # the default mode would copy once more
+        np.take(block.data, self._judged, axis=1, out=x, mode="clip")  # the default mode makes another copy
         if before == 0:
-            # Sums are taken from the first sample on: an offset of 100 mV costs no digits, a constant sums to 0.
+            # Sums are relative to the first sample: an offset of 100 mV costs no precision, a constant sums to 0.
             self._pivot[:] = x[0]
             for sums in (self._sum, self._squares, self._projection, self._n_lowest, self._n_highest):
                 sums[...] = 0
@@ -192,7 +192,7 @@ class Quality:
             self._non_finite |= block.bad[self._judged]
 
         lowest, highest = x.min(axis=0), x.max(axis=0)
-        self._n_lowest *= lowest >= self._lowest  # a new extreme starts its count afresh
+        self._n_lowest *= lowest >= self._lowest  # a new extreme resets its count
         self._n_lowest += np.count_nonzero(x == lowest, axis=0) * (lowest <= self._lowest)
         self._n_highest *= highest <= self._highest
         self._n_highest += np.count_nonzero(x == highest, axis=0) * (highest >= self._highest)
@@ -245,10 +245,10 @@ class Quality:
         return ChannelQuality(stop, score, masked, tuple(faults), self._ch_names)
 
     def _closest(self, sound: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """For each channel, its largest absolute correlation with a sound neighbour; 0 without any."""
+        """Return each channel's largest absolute correlation with a neighbour without hard faults; 0 if none."""
         spread = np.sqrt(self._covariance.diagonal())
         silent = spread < NO_STEP_UV
-        if silent.any():  # else a dead channel would decay, over an hour, to denormal numbers, which are slow
+        if silent.any():  # else a dead channel decays within an hour to denormal numbers, which are slow
             self._covariance[silent] = 0.0
             self._covariance[:, silent] = 0.0
         scale = np.divide(sound, spread, out=np.zeros(len(spread)), where=~silent)
@@ -259,12 +259,12 @@ class Quality:
         return closest
 
     def state(self) -> State:
-        """The window under way, the correlations and the verdict."""
+        """Return the sums of the current window, the correlations, the scores and the mask."""
         names = (*_ARRAYS, "masked", "n_in_window", "n_seen", "has_mean")
         return {name: np.array(getattr(self, f"_{name}")) for name in names}
 
     def restore(self, state: State) -> None:
-        """Put back all of it."""
+        """Restore what :meth:`state` returned."""
         for name in _ARRAYS:
             getattr(self, f"_{name}")[...] = state[name]
         self._masked = state["masked"].astype(bool)
@@ -273,7 +273,7 @@ class Quality:
 
 
 def _median(x: NDArray[np.float64]) -> float:
-    """The median: NumPy's own takes ten times as long on so few values."""
+    """Return the median; NumPy's own takes ten times as long on so few values."""
     ordered = np.sort(x)
     return float(ordered[len(x) // 2] + ordered[(len(x) - 1) // 2]) / 2
 
@@ -281,7 +281,7 @@ def _median(x: NDArray[np.float64]) -> float:
 def _neighbours(
     positions: tuple[tuple[float, float, float], ...] | None, kinds: NDArray[np.str_]
 ) -> NDArray[np.float64]:
-    """Whose correlation counts, shape (n_channels, n_channels): 1 at (j, i) where j is a neighbour of i, else 0."""
+    """Return the neighbours, shape (n_channels, n_channels): 1 at (j, i) where j is a neighbour of i, else 0."""
     near: NDArray[np.float64] = (kinds[:, None] == kinds).astype(np.float64)
     np.fill_diagonal(near, 0.0)
     if positions is None:
@@ -291,7 +291,7 @@ def _neighbours(
     for i in np.flatnonzero(known):
         others = np.flatnonzero((near[:, i] > 0) & known)
         if len(others) < N_NEIGHBOURS:
-            continue  # too few to choose from: all of its type
+            continue  # too few known positions: all channels of its type stay neighbours
         distance = np.linalg.norm(where[others] - where[i], axis=1)
         near[:, i] = 0.0
         near[others[np.argsort(distance, kind="stable")[:N_NEIGHBOURS]], i] = 1.0

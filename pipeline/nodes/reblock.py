@@ -1,4 +1,4 @@
-"""The first node of every chain: equal blocks of finite float64 microvolts, whatever arrives."""
+"""First node of every chain: converts any input to equal blocks of finite float64 values in microvolts."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from earmark.pipeline.node import State
 from earmark.pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec, wiring_error
 from earmark.pipeline.units import microvolts
 
-#: Longest block, in seconds: filters grow with its square.
+#: Maximum block length in seconds: the matrices of filters grow with its square.
 MAX_HOP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class ReblockConfig:
-    """How to cut.
+    """Settings of :class:`Reblock`.
 
     Attributes
     ----------
     hop_s : float
         Length of a block in seconds, rounded to whole samples.
     limit_uv : float
-        Electrode samples beyond this are treated as not measured, like NaN: no amplifier delivers a volt.
+        Electrode samples beyond this are treated as missing, like NaN: no amplifier outputs one volt.
     """
 
     hop_s: float = 0.02
@@ -34,12 +34,13 @@ class ReblockConfig:
 
 
 class Reblock:
-    """Cut ragged chunks into blocks of one hop, in float64 microvolts.
+    """Divide chunks of any length into blocks of one hop, in float64 microvolts.
 
-    A sample that is not a number, or absurd, is replaced by the last good one of its channel (0 before any), and
-    the channel is marked bad for that block: one NaN would otherwise live in a filter's memory for ever. A gap
-    ends the block under way, which leaves shorter, and the next starts at the end of the gap. A short gap after which
-    samples go on is bridged instead, by a line from the last good sample before to the first one after.
+    A sample that is not finite or beyond the limit is replaced by the last good one of its channel (0 before the
+    first), and the channel is marked as bad in that block: otherwise one NaN would stay in the memory of filters for
+    ever. A gap ends the current block, which is shorter, and the next block starts at the end of the gap. A short gap
+    that is followed by samples is bridged instead, by linear interpolation from the last good sample before it to the
+    first one after it.
     """
 
     Config = ReblockConfig
@@ -49,13 +50,13 @@ class Reblock:
         self.config = config
 
     def open(self, spec: StreamSpec) -> StreamSpec:
-        """Fix the hop and the factor to microvolts of every channel."""
+        """Determine the hop and the factor to microvolts of every channel."""
         if not spec.sfreq > 0:
             raise wiring_error(
                 "reblock",
                 "input",
                 f"{spec.name!r} with irregular rate",
-                "a regularly sampled stream; where the source does not say its rate, give 'sfreq' in [streams] of a "
+                "a regularly sampled stream; if the source does not report its rate, give 'sfreq' in [streams] of a "
                 "session, or --sfreq",
             )
         if not 1 / spec.sfreq <= self.config.hop_s <= MAX_HOP_S:
@@ -71,7 +72,7 @@ class Reblock:
                         "reblock",
                         "unit",
                         f"{unit!r} on channel {spec.ch_names[i]!r} of {spec.name!r}",
-                        "V, mV, uV or nV; where the source does not say, give 'unit' in [streams] of a session, or "
+                        "V, mV, uV or nV; if the source does not report it, give 'unit' in [streams] of a session, or "
                         "--unit",
                     )
                 factor[i], limit[i], units[i] = in_microvolts, self.config.limit_uv, "uV"
@@ -80,12 +81,12 @@ class Reblock:
         self._held = np.empty((hop, spec.n_channels))
         self._n_held, self._start = 0, 0
         self._last = np.zeros(spec.n_channels)
-        self._begun = False  # whether samples have come since the last gap that was not bridged
+        self._begun = False  # True if samples have arrived since the last gap that was not bridged
         self._bridge: Gap | None = None  # a short gap that waits for the samples after it
         return spec.evolve(units=tuple(units), hop=hop, wait=spec.wait + (hop - 1) / spec.sfreq)
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Collect samples; give a block whenever one is full."""
+        """Collect samples; output each full block."""
         if isinstance(item, Gap):
             if item.short and self._begun and self._bridge is None:
                 self._bridge = item
@@ -96,7 +97,7 @@ class Reblock:
             if self._bridge is not None:
                 yield from self._fill(self._bridge, item)
             self._begun = True
-            if not self._n_held and len(item.data) == len(self._held):  # as it should be: no detour
+            if not self._n_held and len(item.data) == len(self._held):  # the usual case, without the buffer
                 yield self._block(item.start, self._microvolts(item.data, np.empty(item.data.shape)))
             else:
                 yield from self._hold(item.start, item.data)
@@ -104,7 +105,7 @@ class Reblock:
             yield item
 
     def _break(self) -> Iterator[Item]:
-        """End the block under way: nothing links what follows to it."""
+        """Output the current block and reset: later samples do not continue it."""
         if self._n_held:
             yield self._take()
         self._last = np.zeros_like(self._last)
@@ -114,7 +115,7 @@ class Reblock:
             yield Gap(bridge.start, bridge.stop)
 
     def _fill(self, gap: Gap, block: Block) -> Iterator[Item]:
-        """Draw a line through a gap, on each channel."""
+        """Bridge a gap by linear interpolation on each channel."""
         self._bridge = None
         before = self._held[self._n_held - 1] if self._n_held else self._last
         before = np.where(np.abs(before) <= self._limit, before, self._last)
@@ -125,7 +126,7 @@ class Reblock:
         yield from self._hold(gap.start, before + share * (after - before), np.ones(len(before)))
 
     def _hold(self, start: int, data: NDArray[Any], factor: NDArray[np.float64] | None = None) -> Iterator[Item]:
-        """Collect samples, which ``factor`` brings to microvolts if they are not as they came."""
+        """Collect samples; ``factor`` converts them to microvolts (default: the factors of the input units)."""
         taken, hop = 0, len(self._held)
         while taken < len(data):
             if self._n_held == 0:
@@ -140,8 +141,8 @@ class Reblock:
     def _microvolts(
         self, data: NDArray[Any], out: NDArray[np.float64], factor: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        # Into memory in the usual order, whatever order the data have: products downstream round by it.
-        with np.errstate(over="ignore", invalid="ignore"):  # what is absurd is found in _block
+        # The output is always C-contiguous, because the rounding of later products depends on the memory order.
+        with np.errstate(over="ignore", invalid="ignore"):  # _block finds invalid values
             np.multiply(data, self._factor if factor is None else factor, out=out)
         return out
 
@@ -151,7 +152,7 @@ class Reblock:
 
     def _block(self, start: int, data: NDArray[np.float64]) -> Block:
         bad = None
-        if not np.abs(data).max() <= self._least_limit:  # which is also false for NaN
+        if not np.abs(data).max() <= self._least_limit:  # written with not <=, so that NaN is found too
             valid = np.abs(data) <= self._limit
             if not valid.all():
                 bad = ~valid.all(axis=0)
@@ -163,7 +164,7 @@ class Reblock:
         return Block(start, data, bad)
 
     def state(self) -> State:
-        """Samples of the block under way, the last good sample of each channel, and a gap to be bridged."""
+        """Return the samples of the current block, the last good sample of each channel, and a gap to bridge."""
         return {
             "held": self._held[: self._n_held].copy(),
             "start": np.array(self._start),
@@ -173,7 +174,7 @@ class Reblock:
         }
 
     def restore(self, state: State) -> None:
-        """Put back the block under way."""
+        """Restore what :meth:`state` returned."""
         self._n_held, self._start = len(state["held"]), int(state["start"])
         self._held[: self._n_held] = state["held"]
         self._last = state["last"].astype(np.float64)

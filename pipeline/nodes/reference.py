@@ -1,4 +1,4 @@
-"""Re-referencing, for scalp and for depth electrodes."""
+"""Node that re-references scalp and depth electrodes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ KINDS = ("average", "channels", "bipolar", "laplacian")
 
 @dataclass(frozen=True, slots=True)
 class ReferenceConfig:
-    """What to subtract.
+    """Settings of :class:`Reference`.
 
     Attributes
     ----------
     kind : {"average", "channels", "bipolar", "laplacian"}
-        The mean of all EEG (or all intracranial) channels; the mean of some; the next contact on the same shaft;
-        the mean of the two contacts beside.
+        What is subtracted: the mean of all EEG (or all intracranial) channels; the mean of given channels; the next
+        contact on the same shaft; the mean of the two adjacent contacts.
     channels : tuple of str
-        For ``kind="channels"``: whose mean is subtracted.
+        For ``kind="channels"``: the channels whose mean is subtracted.
     pairs : tuple of (str, str)
         For ``kind="bipolar"``: anode and cathode of each derivation. Empty means neighbouring contacts of each
         shaft, read from the channel names: A1-A2, A2-A3, B1-B2, ...
@@ -37,7 +37,7 @@ class ReferenceConfig:
 
 
 def shafts(ch_names: tuple[str, ...]) -> dict[str, dict[int, int]]:
-    """Contacts of each depth electrode, from names like ``A'12``: shaft → contact number → channel index."""
+    """Find the contacts of each depth electrode by names like ``A'12``: shaft → contact number → channel index."""
     found: dict[str, dict[int, int]] = {}
     for index, name in enumerate(ch_names):
         match = re.fullmatch(r"(.*\D)(\d+)", name)
@@ -47,11 +47,11 @@ def shafts(ch_names: tuple[str, ...]) -> dict[str, dict[int, int]]:
 
 
 class Reference:
-    """Subtract a reference. A channel masked as bad never enters one.
+    """Subtract a reference. Channels masked as bad are not part of any reference.
 
-    Channels that are not electrodes, and EOG, pass unchanged. A bipolar derivation with a bad contact is bad. A
-    Laplacian goes on with one neighbour where the other is bad, and is bad where both are. If no channel is left
-    for a mean, all that depend on it are bad.
+    EOG and channels that are not electrodes pass unchanged. A bipolar derivation with a bad contact is bad. A
+    Laplacian uses one neighbour if the other is bad, and is bad if both are. If no good channel is left for a mean,
+    all channels that depend on it are bad.
     """
 
     Config = ReferenceConfig
@@ -61,7 +61,7 @@ class Reference:
         self.config = config
 
     def open(self, spec: StreamSpec) -> StreamSpec:
-        """Resolve names to indices and build the output channels."""
+        """Resolve names to indices and determine the output channels."""
         if spec.hop is None:
             raise wiring_error(
                 "reference", "input", f"{spec.name!r} in ragged blocks", "reblocked: put reblock before it"
@@ -97,7 +97,7 @@ class Reference:
         contacts = [
             {number: i for number, i in shaft.items() if intracranial[i]} for shaft in shafts(spec.ch_names).values()
         ]
-        # Each derivation: centre, then its one or two neighbours (the same one twice for bipolar and for shaft ends).
+        # Each row: centre and its two neighbours (the same one twice for bipolar derivations and at shaft ends).
         if self.config.pairs:
             self._check_names(spec, "pairs", tuple(name for pair in self.config.pairs for name in pair))
             find = spec.ch_names.index
@@ -135,7 +135,7 @@ class Reference:
             )
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Re-reference blocks; pass everything else."""
+        """Re-reference blocks; pass on all other items."""
         if isinstance(item, Block):
             item = self._mean(item) if self.config.kind in ("average", "channels") else self._neighbours(item)
         yield item
@@ -163,8 +163,8 @@ class Reference:
         return Block(block.start, data, bad)
 
     def state(self) -> State:
-        """Nothing is remembered."""
+        """Return an empty state: the node has none."""
         return {}
 
     def restore(self, state: State) -> None:
-        """Nothing to put back."""
+        """Do nothing: the node has no state."""

@@ -1,4 +1,4 @@
-"""Change of sampling rate."""
+"""Node that changes the sampling rate."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from scipy.signal import firwin, kaiserord
 from earmark.pipeline.node import State
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Gap, Item, StreamSpec, wiring_error
 
-#: Attenuation in dB of everything that would fold into the passband.
+#: Attenuation of aliases in the pass band, in dB.
 ATTENUATION_DB = 60.0
-#: Largest factor by which a rate may be raised.
+#: Maximum factor of upsampling.
 MAX_FACTOR = 100
 
 
 @dataclass(frozen=True, slots=True)
 class ResampleConfig:
-    """The new rate.
+    """Settings of :class:`Resample`.
 
     Attributes
     ----------
     sfreq : float
         New sampling rate in Hz.
     passband_hz : float or None
-        What must stay free of aliases. The lower, the shorter the filter and its delay: the default is what an
-        earlier band-pass left, at most 0.4 of the lower rate.
+        Upper limit of the band without aliasing. A lower value makes the filter and its delay shorter. The default is
+        the upper limit of an earlier band-pass, but at most 0.4 times the lower of the two rates.
     """
 
     sfreq: float = 64.0
@@ -36,11 +36,11 @@ class ResampleConfig:
 
 
 class Resample:
-    """Change the rate by a ratio of integers, through one linear-phase anti-aliasing filter.
+    """Change the sampling rate by a ratio of integers, with one linear-phase anti-aliasing filter.
 
-    Output sample ``j`` is computed when input sample ``j * down / up`` (rounded down) has come. The outputs lie on
-    the grid of absolute index 0, so gaps do not shift them. The delay of the filter is declared in the spec and
-    taken off the clock map.
+    Output sample ``j`` is computed when input sample ``j * down / up`` (rounded down) has arrived. Output sample 0
+    belongs to input sample 0, so gaps do not shift the output grid. The delay of the filter is declared in the spec,
+    and clock maps are corrected for it.
     """
 
     Config = ResampleConfig
@@ -50,7 +50,7 @@ class Resample:
         self.config = config
 
     def open(self, spec: StreamSpec) -> StreamSpec:
-        """Find the ratio and design the filter."""
+        """Compute the ratio and design the filter."""
         if spec.hop is None:
             raise wiring_error(
                 "resample", "input", f"{spec.name!r} in ragged blocks", "reblocked: put reblock before it"
@@ -72,19 +72,19 @@ class Resample:
             passband = min(spec.lowpass or np.inf, 0.4 * low_rate)
         if not 0 < passband < low_rate / 2:
             raise wiring_error("resample", "passband_hz", passband, f"above 0 and below {low_rate / 2:g} Hz")
-        stopband = low_rate - passband  # what lies above folds, at worst, onto the edge of the passband
+        stopband = low_rate - passband  # aliases of higher frequencies stay above the pass band
         fine_rate = self._up * spec.sfreq
         if ratio == 1:
-            n_taps, taps = 1, np.ones(1)  # nothing to do, and nothing to pay for it
+            n_taps, taps = 1, np.ones(1)  # no filter and no delay
         else:
             n_taps, beta = kaiserord(ATTENUATION_DB, (stopband - passband) / (fine_rate / 2))
-            n_taps |= 1  # odd: the delay is a whole number of fine samples
+            n_taps |= 1  # odd: the delay is an integer at the fine rate
             taps = firwin(n_taps, low_rate / 2, window=("kaiser", beta), fs=fine_rate)
         n_phase = -(-n_taps // self._up)
         padded = np.zeros(n_phase * self._up)
         padded[:n_taps] = taps
         phases = padded.reshape(n_phase, self._up).T  # (phase, tap), newest sample first
-        phases /= phases.sum(axis=1, keepdims=True)  # an offset stays an offset, with no image of it
+        phases /= phases.sum(axis=1, keepdims=True)  # gain 1 at 0 Hz in every phase: an offset has no images
         self._taps = np.ascontiguousarray(phases[:, ::-1])
         self._delay_samples = (n_taps - 1) / 2 / self._up
         self._past = n_phase - 1
@@ -99,7 +99,7 @@ class Resample:
         )
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Resample blocks; move gaps, clock maps and verdicts on quality to the new grid."""
+        """Resample blocks; convert the indices of gaps, clock maps and channel qualities to the new rate."""
         if isinstance(item, Block):
             yield from self._block(item)
         elif isinstance(item, Gap):
@@ -115,7 +115,7 @@ class Resample:
             yield item
 
     def _first_at(self, index: int) -> int:
-        """Index of the first output whose newest input is ``index`` or later."""
+        """Return the index of the first output whose latest input sample is ``index`` or later."""
         return -(-index * self._up // self._down)
 
     def _block(self, block: Block) -> Iterator[Block]:
@@ -138,7 +138,7 @@ class Resample:
         self._buffer[:past] = self._buffer[n : n + past].copy()
 
     def state(self) -> State:
-        """Past input, and the mask of input that has not come out yet."""
+        """Return the past input that the filter still needs, and masks not yet output."""
         return {
             "settled": np.array(self._settled),
             "past": self._buffer[: self._past].copy(),
@@ -146,7 +146,7 @@ class Resample:
         }
 
     def restore(self, state: State) -> None:
-        """Put back past input."""
+        """Restore what :meth:`state` returned."""
         self._settled = bool(state["settled"])
         self._buffer[: self._past] = state["past"]
         self._bad[:] = state["bad"]

@@ -54,5 +54,5 @@ def test_a_filter_after_an_envelope_has_a_finite_delay():
 
 
 def test_a_filter_without_design_says_so():
-    with pytest.raises(TypeError, match="Iir does not say how it is designed"):
+    with pytest.raises(TypeError, match="Iir does not define design"):
         Iir().open(eeg(hop=10))

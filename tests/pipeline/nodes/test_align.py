@@ -598,7 +598,7 @@ def test_other_items_pass_on_the_neural_side_only():
         (
             (eeg(1, SFREQ, hop=1), features(delay=0.5)),
             {"max_wait_s": 0.5},
-            "max_wait_s is 0.5, but must be above 0.516 s, by which talker features come later than 'eeg' by design",
+            "max_wait_s is 0.5, but must be above 0.516 s, the delay of the talker features relative to 'eeg'",
         ),
     ],
 )
