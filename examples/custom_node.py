@@ -27,6 +27,7 @@ class Drift:
     """Subtract an exponential running mean. After a gap the mean begins anew."""
 
     Config = DriftConfig
+    n_inputs = 1
 
     def __init__(self, config: DriftConfig) -> None:
         self.config = config
@@ -39,7 +40,7 @@ class Drift:
         self._mean = np.full(spec.n_channels, np.nan)
         return spec
 
-    def process(self, item: Item) -> Iterator[Item]:
+    def process(self, item: Item, port: int = 0) -> Iterator[Item]:
         """Subtract the mean sample by sample, so that the length of a block has no influence."""
         if isinstance(item, Gap) and not item.short:
             self._mean[:] = np.nan

@@ -169,8 +169,11 @@ def _recorded_words(streams: list[dict[str, Any]], path: Path) -> dict[int, Over
     """Return the user's corrections stored in a session, by stream number."""
     for stream in streams:
         if _is_own(stream) and _field(stream, "type") == "Journal":
+            described = next(iter(stream["info"]["desc"]), None)
+            if not described:  # the seals of a run, of which nothing is said
+                continue
             try:
-                about = read_about(stream["info"]["desc"][0]["earmark"][0])
+                about = read_about(described["earmark"][0])
                 return {n: (about.overrides or {}).get(name, NOTHING) for n, name in enumerate(about.streams, 1)}
             except NewerFormatError as error:
                 raise RecordingError(f"{path}: {error}") from None

@@ -1,0 +1,26 @@
+"""Send commands to a running session: python examples/control_session.py SESSION_FOLDER.
+
+Any session of the same user can be reached, also that of ``earmark demo``: its first line names the folder.
+"""
+
+import sys
+from pathlib import Path
+
+from earmark.app.session.channel import Client
+
+
+def main(folder: Path) -> dict:
+    """Turn everything down by 6 dB, leave a note in the recording, and return the state."""
+    session = Client(folder)
+    try:
+        state = session.send("state")
+        print(f"the session is {state['state']}")
+        session.send("master", db=-6.0)
+        session.send("note", text="6 dB down")
+        return state
+    finally:
+        session.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,24 @@
+"""Cross-validated accuracy of the linear decoder: python examples/evaluate.py RUN RUN RUN ..."""
+
+import sys
+from pathlib import Path
+
+from earmark.devices import read_run
+from earmark.pipeline import Evaluation, evaluate
+from earmark.pipeline.decoders import EEG, LinearDecoder
+
+
+def main(paths: list[Path]) -> Evaluation:
+    """Leave one run out at a time; print accuracy by decision window, with what guessing reaches."""
+    runs = [read_run(path, EEG) for path in paths]
+    found = evaluate(runs, lambda: LinearDecoder(EEG), "leave-one-run-out", windows=(1.0, 2.0, 5.0))
+    for window, accuracy in found.accuracy.items():
+        print(
+            f"{window:g} s: {100 * accuracy:.1f} % of {found.n_windows[window]} windows right, "
+            f"chance limit {100 * found.chance_limit[window]:.1f} %"
+        )
+    return found
+
+
+if __name__ == "__main__":
+    main([Path(name) for name in sys.argv[1:]])

@@ -1,0 +1,82 @@
+"""Play a recording over LSL and decode it as it arrives.
+
+    python examples/play_and_decode.py RUN DECODER SOUND SOUND [SECONDS]
+
+``earmark stream`` plays the EEG, in another process. The envelopes of the two sound files go into the same graph as the
+EEG; what comes out is aligned, and the decoder scores it window by window. A session (``earmark run``) does all of this
+and more; this is the shortest way through the parts.
+"""
+
+import queue
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from earmark.devices import Inlet, Overrides, StreamSelector, load_decoder, read_speech
+from earmark.pipeline import Aligned, Block, Gap, Marker, StreamSpec
+from earmark.pipeline.attention.decoding_graph import decoding_graph
+from earmark.pipeline.stream import ClockMap
+
+
+def play(run: Path, source_id: str) -> subprocess.Popen:
+    """Stream the EEG of a run, once somebody listens."""
+    words = ["stream", str(run), "--stream", "1", "--source-id", source_id, "--wait"]
+    return subprocess.Popen([sys.executable, "-P", "-m", "earmark.app.cli", *words], stdout=subprocess.DEVNULL)
+
+
+def aligned(inlet: Inlet, arrivals: queue.Queue, graph, envelopes: np.ndarray, sfreq: float) -> Iterator[Aligned]:
+    """Feed the graph with what arrives, and once with all that the talkers say; yield what comes out."""
+    started = False
+    while True:
+        item = arrivals.get(timeout=20.0).item
+        if not isinstance(item, Block | Gap | ClockMap | Marker):
+            continue  # a measured clock offset, or an event in words
+        found = graph.feed("eeg", item)
+        if isinstance(item, ClockMap) and not started:
+            started = True  # the sounds began with the first sample
+            found += graph.feed("speech", ClockMap(0, item.time(0), 1 / sfreq))
+            found += graph.feed("speech", Block(0, envelopes))
+        yield from (one for _, one in found if isinstance(one, Aligned))
+
+
+def main(run: Path, folder: Path, sounds: list[Path], seconds: float = 20.0) -> list[int]:
+    """Print whom the listener attends to, window by window; return the indices of the talkers."""
+    decoder, _ = load_decoder(folder)
+    speech = [read_speech(path) for path in sounds]
+    sfreq, n = speech[0][1], min(len(envelope) for envelope, _ in speech)
+    envelopes = np.hstack([envelope[:n] for envelope, _ in speech])  # (n_samples, n_talkers)
+    names = tuple(path.stem for path in sounds)
+    source_id, arrivals = str(uuid.uuid4()), queue.Queue()
+    player = play(run, source_id)
+    try:
+        inlet = Inlet("eeg", StreamSelector(source_id=source_id), arrivals.put, Overrides(), timeout=30.0)
+        graph = decoding_graph(decoder.preset, "eeg", ["speech"], 1, max_wait_s=2.0)
+        spec = StreamSpec("speech", sfreq, names, ("misc",) * len(names), ("",) * len(names))
+        graph.open({"eeg": inlet.description.spec, "speech": spec})
+        inlet.start()
+        window = decoder.spec.n_window + decoder.spec.reach
+        neural, talkers, decided = [], [], []
+        for block in aligned(inlet, arrivals, graph, envelopes, sfreq):
+            neural.append(block.neural)
+            talkers.append(block.talkers)
+            if sum(map(len, neural)) < window:
+                continue
+            scores = decoder.score(np.concatenate(neural)[:window], np.concatenate(talkers, axis=1)[:, :window])
+            decided.append(int(np.argmax(scores)))
+            print(f"{block.stop / decoder.spec.sfreq:6.1f} s  {names[decided[-1]]}  scores {np.round(scores, 2)}")
+            neural, talkers = [], []
+            if block.stop / decoder.spec.sfreq >= seconds:
+                return decided
+    finally:
+        player.terminate()
+        player.wait()
+    return decided
+
+
+if __name__ == "__main__":
+    run, decoder, *others = sys.argv[1:]
+    main(Path(run), Path(decoder), [Path(name) for name in others[:2]], *map(float, others[2:]))

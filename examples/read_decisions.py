@@ -1,0 +1,39 @@
+"""Replay a recorded run; its decisions as NumPy arrays: python examples/read_decisions.py RUN_FOLDER.
+
+The replay computes everything anew, so the arrays are complete, whatever the live session published.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from earmark.app import Replay
+from earmark.devices import SessionFile
+from earmark.pipeline import Decision
+
+
+def read_decisions(recording: Path) -> dict[str, np.ndarray]:
+    """Arrays of one row per decision: time (s), scores, probability and gains (dB) of each talker, talker (or -1)."""
+    found: list[Decision] = []
+    replay = Replay(SessionFile(recording))
+    replay.run(lambda output, item: found.append(item) if isinstance(item, Decision) else None)
+    fields = ("time", "scores", "probability", "gains", "talker")
+    arrays = {field: np.array([getattr(one, field) for one in found]) for field in fields}
+    print("identical to the live session:", replay.outputs["attend"].identical)
+    return arrays
+
+
+def main(folder: Path) -> dict[str, np.ndarray]:
+    """Print the shape of each array, and how long each talker was decided for."""
+    arrays = read_decisions(folder / "loop.xdf")
+    talkers = SessionFile(folder / "loop.xdf").about["talkers"]
+    for name, array in arrays.items():
+        print(f"{name:12} {array.shape}")
+    for k, name in enumerate(talkers):
+        print(f"decided for {name}: {100 * np.mean(arrays['talker'] == k):.0f} % of decisions")
+    return arrays
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

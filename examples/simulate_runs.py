@@ -1,0 +1,39 @@
+"""Make four runs of a simulated listener: python examples/simulate_runs.py FOLDER [SECONDS]."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import earmark.app
+from earmark.devices import Listener, Talker, read_speech, write_run
+from earmark.devices.files.recording import Recording, Segment
+from earmark.devices.simulate.listener import PRESETS
+
+SPEECH = Path(earmark.app.__file__).parent / "speech"  # ships with Earmark
+NAMES = ("joe", "ada")
+
+
+def simulate(path: Path, attended: int, seconds: float, seed: int) -> None:
+    """Write one run, in which a talker is attended throughout."""
+    talkers = [Talker(name, *read_speech(SPEECH / f"{name}.ogg")) for name in NAMES]
+    listener = Listener(PRESETS["easy"], len(talkers), seed=seed)
+    for k in range(int(seconds * talkers[0].sfreq)):
+        listener.hear([k / talkers[0].sfreq], [[talker.envelope[k].mean()] for talker in talkers])
+    listener.attend(attended, 0.0)
+    eeg = listener.listen(int(seconds * listener.spec.sfreq))  # (n_samples, n_channels), microvolts
+    recording = Recording(listener.spec, len(eeg), [Segment(0, len(eeg), 0.0)], [], lambda start, stop: eeg[start:stop])
+    write_run(path, recording, talkers, [(0.0, NAMES[attended])], subject="simulated")
+
+
+def main(folder: Path, seconds: float = 60.0) -> None:
+    """Write run-1.xdf to run-4.xdf."""
+    folder.mkdir(parents=True)
+    for number in range(1, 5):
+        simulate(folder / f"run-{number}.xdf", number % 2, seconds, seed=number)
+        print(f"wrote {folder / f'run-{number}.xdf'}, attended: {NAMES[number % 2]}")
+
+
+if __name__ == "__main__":
+    np.seterr(all="raise")
+    main(Path(sys.argv[1]), *map(float, sys.argv[2:]))
