@@ -24,6 +24,7 @@ from earmark.app.command_line import app
 from earmark.app.config import protocol, session, sound
 from earmark.app.terminal.exit_status import ExitStatus
 from earmark.kernels.errors import EarmarkError
+from earmark.pipeline.node import NODES
 
 #: Packages with public names, and what each is for.
 PACKAGES = {
@@ -138,7 +139,7 @@ def session_page() -> str:
         "Each node takes the output of the node before it, unless `input` or `inputs` says otherwise. These keys are "
         "common to all; the others are in [Nodes](nodes.md).\n",
         _model(node, words={
-            "type": "which node: one of " + ", ".join(f"[`{kind}`](nodes.md#{kind})" for kind in session.KINDS),
+            "type": "which node: one of " + ", ".join(f"[`{kind}`](nodes.md#{kind})" for kind in NODES.built_in),
             "name": "name of its own; the type, if nothing is said",
             "input": "stream or node that it takes; the node before it, if nothing is said",
             "inputs": "the same, for a node that takes several",
@@ -166,7 +167,8 @@ def protocol_page() -> str:
 def nodes_page() -> str:
     """Every kind of node, with its settings."""
     text = ["# Nodes\n", NOTE, "Kinds of `[[nodes]]` in [session.toml](session-toml.md#nodes). All are causal.\n"]
-    for kind, cls in session.KINDS.items():
+    for kind in NODES.built_in:
+        cls = NODES.get(kind)
         text += [f"## {kind}\n", f"`{cls.__module__}.{cls.__qualname__}`\n", _docstring(cls)]
         text += ["", _dataclass(cls.Config), ""]
     return "\n".join(text)

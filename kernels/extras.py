@@ -9,6 +9,7 @@ from earmark.kernels.errors import EarmarkError
 #: Modules that each extra provides; if one of them is missing, the extra is not installed.
 MODULES: dict[str, tuple[str, ...]] = {
     "desktop": ("PySide6", "pyqtgraph", "psutil"),
+    "networks": ("torch",),
     "tensorrt": ("torch_tensorrt",),
     "tensorrt-rtx": ("torch_tensorrt_rtx",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),

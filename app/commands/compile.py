@@ -52,6 +52,10 @@ def compile_decoder(
     from earmark.app.terminal.console import console, fail, failures
     from earmark.app.training.exporters import quiet_exporter
     from earmark.devices.files.decoder_folder import load_decoder
+    from earmark.kernels.extras import require
+
+    with failures():
+        require("networks", "compiling a network needs PyTorch")
     from earmark.devices.files.engine_cache import EngineCache
     from earmark.kernels.runtime import BACKENDS
     from earmark.kernels.runtime.backend import Policy

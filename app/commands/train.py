@@ -45,7 +45,7 @@ def train(
     from earmark.app.terminal.console import fail, failures
     from earmark.app.terminal.outputs import must_take_files
     from earmark.app.training.fit import train_and_save
-    from earmark.app.training.runs import decoder_preset, maker
+    from earmark.app.training.runs import decoder_preset, maker, need_torch
     from earmark.app.training.study import read_study
     from earmark.devices.files.recorded_run import RunError
     from earmark.pipeline.decoders.presets import PRESETS
@@ -58,6 +58,8 @@ def train(
         fail(f"{out} is there already: move it away, or choose another folder by --out")
     must_take_files(out)
     with failures():
+        if decoder.network:
+            need_torch(decoder)
         study = read_study(runs, chosen, subject or (), overrides(unit, ch_type, channels, bads, sfreq))
         loaded = study.runs
         if decoder.network and len(loaded) < LEAST:

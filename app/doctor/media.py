@@ -68,6 +68,14 @@ def sound() -> Check:
     return Check("sound", "ok", found)
 
 
+#: Linear decoders do without.
+NO_TORCH = f"torch is not installed; for networks: {install('networks')}"
+
+
+def _has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
 GPU_PROBE = """
 import json
 import torch
@@ -82,6 +90,8 @@ def gpu() -> Check:
         run_tool("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", timeout=5.0) or ""
     ).strip()
     cards = "; ".join(cards.splitlines())
+    if not _has_torch():
+        return Check("GPU", "absent", NO_TORCH)
     try:
         answer = probe(GPU_PROBE, timeout=15.0)
     except ProbeError as error:
@@ -127,6 +137,8 @@ def _backends() -> dict[str, Any]:
 def backend(name: str) -> Check:
     """Whether the networks of decoders can be run in one way."""
     title = f"networks by {name}"
+    if not _has_torch():
+        return Check(title, "absent", NO_TORCH)
     try:
         answer = _backends()
     except ProbeError as error:

@@ -95,6 +95,7 @@ def decoder_preset(kind: DecoderKind, preset: Preset) -> Preset:
     """Preset of a decoder of this kind: networks want a longer window."""
     if not kind.network:
         return preset
+    need_torch(kind)
     from earmark.pipeline.decoders.network_decoder import network_preset
 
     return network_preset(preset)
@@ -103,6 +104,7 @@ def decoder_preset(kind: DecoderKind, preset: Preset) -> Preset:
 def maker(kind: DecoderKind, preset: Preset, **settings: Any) -> Callable[[], AnyDecoder]:
     """Return something that makes a new decoder each time, here or in another process; settings are for networks."""
     if kind.network:
+        need_torch(kind)
         from earmark.pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
         from earmark.pipeline.decoders.matcher import MatcherDecoder
 
@@ -112,3 +114,16 @@ def maker(kind: DecoderKind, preset: Preset, **settings: Any) -> Callable[[], An
     from earmark.pipeline.decoders.linear import LinearDecoder
 
     return partial(LinearDecoder if kind is DecoderKind.LINEAR else CcaDecoder, preset)
+
+
+def need_torch(kind: DecoderKind) -> None:
+    """Refuse a network where PyTorch is not installed, naming the extra.
+
+    Raises
+    ------
+    MissingExtra
+        If it is not.
+    """
+    from earmark.kernels.extras import require
+
+    require("networks", f"the decoder {kind.value} is a network, which needs PyTorch")

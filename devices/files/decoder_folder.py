@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from earmark.devices.files.regular_file import open_regular
+from earmark.kernels.extras import require
 from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.decoders.cca import CcaDecoder
 from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec
@@ -282,6 +283,7 @@ def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> An
 def _rebuild_network(
     table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], spec: DecoderSpec, preset: Preset
 ) -> NetworkDecoder:
+    require("networks", "the decoder is a network, which needs PyTorch")
     # Only here: torch takes seconds to import, and linear decoders do without.
     from earmark.pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
     from earmark.pipeline.decoders.matcher import MatcherDecoder, MatcherSize

@@ -49,6 +49,6 @@ OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]+)")
 TABLE = re.compile(r"(?<![\w\])*?+|(])\[\[?([a-z]+(?:\.(?:[a-z]+|\{\}))?)\]\]?(?![*+?])")
 #: A key that is said to stand in a table: 'fallback' in [attention], sfreq in [sound].
 KEY_IN_TABLE = re.compile(r"'?\b([a-z_]+)'?(?: = [^ ]+)? in \[\[?([a-z.]+)\]\]?")
-EXTRA = re.compile(r"pip install '\.\[([a-z-]+)\]'|install\(['\"]([a-z-]+)['\"]\)")
+EXTRA = re.compile(r"pip install '\.\[([a-z-]+)\]'|(?:install|require)\(['\"]([a-z-]+)['\"][,)]")
 #: What is to be set, lowered or removed; with its table, if that is said before a dot.
 SET = re.compile(r"(?<!data )\b(?:[Ss]et|[Ll]ower|[Rr]emove) '?(?:([a-z]+)\.)?([a-z_]+)'?")

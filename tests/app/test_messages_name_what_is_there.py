@@ -21,6 +21,7 @@ PROCESSES = {"engine", "audio", "recorder"}
 #: Options of other programs that texts name, each with a word that must stand beside it.
 OTHERS = {
     "--force-reinstall": "pip install",
+    "--index-url": "pip install",
     "--reload": "firewall-cmd",
     "--permanent": "firewall-cmd",
     "--add-port": "--add-port",
