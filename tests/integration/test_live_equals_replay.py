@@ -1,7 +1,6 @@
 """What a person does: play a recording out, record it live, replay it; as real commands."""
 
 import contextlib
-import json
 import re
 import signal
 import subprocess
@@ -172,13 +171,14 @@ def test_a_recording_cut_short_is_identical_as_far_as_it_goes(recorded, tmp_path
 
 
 def test_on_another_machine_the_tolerance_holds_and_it_says_so(recorded, tmp_path):
-    version = json.dumps({"numpy": np.__version__})[1:-1].encode()
+    version = f'"numpy":"{np.__version__}"'.encode()
     fake = version.replace(np.__version__.encode(), b"9" * len(np.__version__))
 
     def elsewhere(chunk):
         # Another version of NumPy then, and digests of output that do not match: only samples are left to compare.
+        assert chunk.tag != xdf.STREAM_HEADER or b"<earmark>" not in chunk.content or version in chunk.raw
         raw = chunk.raw.replace(version, fake)
-        return re.sub(rb'("digest": ")([0-9a-f]{31})[0-9a-f]"', lambda m: m[1] + m[2] + b'x"', raw)
+        return re.sub(rb'("digest":")([0-9a-f]{31})[0-9a-f]"', lambda m: m[1] + m[2] + b'x"', raw)
 
     resealed(recorded, elsewhere, tmp_path / "other.xdf")
     found = earmark("replay", tmp_path / "other.xdf", "--verify")
