@@ -35,7 +35,7 @@ def even(rng, n):
     st.sampled_from([128, 256, 512]),
 )
 @settings(max_examples=20, deadline=None)
-def test_times_are_right_to_a_millisecond_whatever_is_held_up_or_skipped(seed, ppm, jitter, skipped, block):
+def test_times_are_accurate_to_a_millisecond_despite_delayed_and_skipped_buffers(seed, ppm, jitter, skipped, block):
     rng = np.random.default_rng(seed)
     skips = [(3.0 + 4 * k, n) for k, n in enumerate(skipped)]
     true, said = driver(rng, 12.0, block, ppm, jitter, skips)
@@ -57,7 +57,7 @@ def test_times_are_right_to_a_millisecond_whatever_is_held_up_or_skipped(seed, p
     assert later.time(5000.0) == pytest.approx(clock.time(5000.0), abs=1e-9)
 
 
-def test_the_rate_is_found_and_kept_over_a_skip():
+def test_rate_is_estimated_and_kept_over_a_skip():
     rng = np.random.default_rng(1)
     true, said = driver(rng, 60.0, 256, 80.0, held_up, [(50.0, 2)])
     clock = DacClock(SFREQ, 256)
@@ -69,7 +69,7 @@ def test_the_rate_is_found_and_kept_over_a_skip():
     assert clock.time(ahead) == pytest.approx(exact, abs=1e-3), "good for ten seconds on its own"
 
 
-def test_one_late_buffer_is_held_up_and_moves_nothing():
+def test_one_late_buffer_does_not_shift_the_clock():
     clock = DacClock(SFREQ, 256)
     held = []
     for k in range(400):
@@ -82,7 +82,7 @@ def test_one_late_buffer_is_held_up_and_moves_nothing():
     assert clock.time(0) == pytest.approx(0, abs=1e-4)
 
 
-def test_a_first_buffer_said_late_does_not_count():
+def test_late_report_of_the_first_buffer_is_ignored():
     clock = DacClock(SFREQ, 256)
     for k in range(30):
         clock.add(k * 256, 256, k * 256 / SFREQ + (0.02 if k == 0 else 0.0))
@@ -91,7 +91,7 @@ def test_a_first_buffer_said_late_does_not_count():
     assert clock.lost_s == 0
 
 
-def test_a_busy_stretch_in_which_most_buffers_are_held_up_moves_nothing():
+def test_busy_stretch_of_mostly_late_buffers_does_not_shift_the_clock():
     rng = np.random.default_rng(2)
     true, said = driver(rng, 12.0, 256, 20.0, held_up, [])
     busy = (true > 1006.0) & (true < 1006.4) & (rng.random(len(true)) < 0.7)

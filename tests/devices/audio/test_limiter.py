@@ -58,7 +58,7 @@ pieces = st.lists(st.tuples(samples, samples, st.integers(1, 300)), max_size=12)
 
 @given(pieces, st.floats(-60, -1) | st.sampled_from([-1.0, -6.0]), st.integers(1, 400))
 @settings(max_examples=100, deadline=None)
-def test_nothing_passes_the_ceiling(pieces, ceiling_dbfs, block):
+def test_output_never_exceeds_the_ceiling(pieces, ceiling_dbfs, block):
     x = np.concatenate([np.zeros((2, 10)), *(np.tile([[a], [b]], n) for a, b, n in pieces)], axis=1)
     x[:, ::2] *= -1
     scene = scene_of(ceiling_dbfs=ceiling_dbfs)
@@ -76,7 +76,7 @@ def test_the_ceiling_cannot_be_raised():
 
 
 @pytest.mark.parametrize("level", [-80.0, -6.1, -6.0, -1.0])
-def test_what_is_below_the_ceiling_only_comes_late(level):
+def test_signal_below_the_ceiling_is_only_delayed(level):
     scene = scene_of(ceiling_dbfs=level if level > -60 else -6.0)
     x = np.random.default_rng(0).uniform(-1, 1, (2, 3000)) * ceiling(scene)
     limiter = Limiter(scene)
@@ -99,7 +99,7 @@ def gain_around(peak, at=2000, n=60_000, **keys):
 
 
 @pytest.mark.parametrize("peak", [0.6, 1.0, -4.0, 100.0])
-def test_gain_is_down_in_time_by_itself_and_without_a_corner(peak):
+def test_gain_falls_smoothly_before_the_peak(peak):
     gain, played, delay = gain_around(peak)
     wanted = ceiling(scene_of()) / abs(peak)
     assert gain[2000] == pytest.approx(wanted, rel=1e-9), "not more than is needed, and not by the clip"
@@ -118,7 +118,7 @@ def test_release_is_exponential():
     assert np.all(np.diff(gain[2000 + delay :]) >= -1e-15)
 
 
-def test_comes_to_rest():
+def test_limiter_becomes_idle_after_release():
     limiter = Limiter(scene_of(release_s=0.01))
     x = np.zeros((2, 48_000))
     x[0, 0] = 10
@@ -138,7 +138,7 @@ def test_does_not_depend_on_blocks(seed, sizes):
     np.testing.assert_allclose(run(one, x, sizes), run(two, x, (5000,)), rtol=0, atol=1e-11)
 
 
-def test_no_frames_are_fine():
+def test_zero_frames_are_accepted():
     limiter = Limiter(scene_of())
     assert limiter.process(np.zeros((2, 0))).shape == (2, 0)
     limiter.process(np.full((2, 10), 9.0))

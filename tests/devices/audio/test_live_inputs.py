@@ -30,7 +30,7 @@ def through(ppm, seconds, read_until=lambda second: True):
 
 
 @pytest.mark.parametrize("ppm", [0, 100, -100, 3000, -3000])
-def test_two_clocks_that_part_are_kept_together_without_a_click(ppm):
+def test_clock_drift_is_corrected_without_a_click(ppm):
     heard, waiting, drift, read = through(ppm, 60.0)
     settled = waiting[len(waiting) // 3 :]
     assert abs(settled - 2880).max() < 1500, "near its target"
@@ -44,13 +44,13 @@ def test_two_clocks_that_part_are_kept_together_without_a_click(ppm):
     assert abs(np.diff(heard)).max() < 1.5 * steepest + 1.0 / (0.004 * SFREQ)
 
 
-def test_what_is_kept_is_what_was_sent_where_nothing_is_cut():
+def test_samples_without_a_cut_are_unchanged():
     heard, _, drift, _ = through(0, 5.0)
     assert drift.n_dropped == drift.n_repeated == 0
     sent = (0.5 * np.sin(2 * np.pi * 200 * np.arange(len(heard)) / SFREQ)).astype(np.float32)
     np.testing.assert_array_equal(heard, sent)
 
 
-def test_a_reader_that_stays_away_costs_what_does_not_fit_and_no_more():
+def test_absent_reader_loses_only_samples_that_do_not_fit():
     _, _, drift, _ = through(0, 4.0, read_until=lambda second: second < 1.0)
     assert drift.n_lost == pytest.approx(2 * SFREQ, rel=0.1)

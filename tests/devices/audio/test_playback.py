@@ -116,7 +116,7 @@ def test_what_is_played_equals_the_rerendering_from_the_log(script):
         reader.close()
 
 
-def test_the_operator_goes_before_steering():
+def test_operator_takes_precedence_over_steering():
     steered = Gains(padded([1.0, 2.0]), 0.3, 5)
     wanted = START._replace(master_db=-3.0, mute=True, override_db=padded([7.0, 8.0]), ramp_s=0.7, seek_id=4)
     control = compose(steered, wanted, 2)
@@ -142,7 +142,7 @@ def test_mute_is_silence_within_20_ms_of_the_next_buffer():
         assert abs(out[20 * 48 - 256 :]).max() == 0
 
 
-def test_trims_are_on_top_of_gains_and_a_muted_talker_is_silent_within_20_ms():
+def test_trims_add_to_gains_and_mute_takes_20_ms():
     with Stage() as stage:
         stage.gains.write(Gains(padded([3.0, 0.0])))
         for _ in range(30):
@@ -161,7 +161,7 @@ def test_trims_are_on_top_of_gains_and_a_muted_talker_is_silent_within_20_ms():
         assert after[-1][1][0] > 0
 
 
-def test_a_trim_never_makes_anything_louder():
+def test_trim_never_increases_level():
     with Stage() as stage:
         stage.operator.write(START._replace(trims_db=padded([40.0, math.nan])))
         for _ in range(30):
@@ -171,7 +171,7 @@ def test_a_trim_never_makes_anything_louder():
         assert status.refused == 1
 
 
-def test_status_says_what_is_played():
+def test_status_describes_what_is_played():
     with Stage() as stage:
         stage.play.describe("the card", 0.01)
         stage.gains.write(Gains(padded([-6.0, -20.0]), 0.05, 42))
@@ -231,7 +231,7 @@ def computing_s(monkeypatch):
     return cost
 
 
-def test_buffers_that_take_longer_than_they_last_are_late(computing_s):
+def test_buffers_rendered_slower_than_real_time_count_as_late(computing_s):
     with Stage() as stage:
         for computing_s[0] in (0.0, 0.9 * 256 / SFREQ, 1.1 * 256 / SFREQ, 0.0, 5 * 256 / SFREQ):
             stage.buffer()
@@ -250,7 +250,7 @@ def test_missed_and_late_buffers_are_counted():
         assert status.clock_since == pytest.approx(200 * 256, abs=40 * 256)
 
 
-def test_who_replaces_another_goes_on_where_and_when_it_is():
+def test_replacement_process_resumes_at_the_right_position_and_time():
     clock = ClockMap(1000.0, 50.0, 1 / SFREQ)
     for when, frame in ((50.5, 25_000), (49.0, 10_000)):
         with Stage(resume=Resume(10_000, (777, 888), clock)) as stage:
@@ -273,7 +273,7 @@ def test_who_replaces_another_goes_on_where_and_when_it_is():
         assert stage.play.frame == 10_256
 
 
-def test_a_seek_before_the_first_buffer_is_no_jump():
+def test_seek_before_the_first_buffer_does_not_move_a_resumed_scene():
     with Stage(resume=Resume(0, (777, 888), None)) as stage:
         stage.operator.write(START._replace(seek_id=9, seek_s=padded([0.1, 0.1])))
         stage.buffer()
@@ -301,7 +301,7 @@ def test_the_sound_input_is_heard_channel_by_channel():
         Microphone(Scene((Talker("a", "input:0"),)))
 
 
-def test_a_log_that_nobody_reads_stops_nothing():
+def test_unread_log_does_not_stop_playback():
     with Stage() as stage:
         for k in range(4200):
             stage.gains.write(Gains(padded([0.0, 0.0]), 0.1, k))
@@ -309,7 +309,7 @@ def test_a_log_that_nobody_reads_stops_nothing():
         assert stage.status.read().lost == 4200 - 4096
 
 
-def test_what_the_driver_does_not_tell_makes_every_frame_as_much_later():
+def test_extra_latency_is_added_to_every_frame_time():
     late = dataclasses.replace(PREPARED, scene=dataclasses.replace(PREPARED.scene, extra_latency_s=0.2))
     times = []
     for prepared in (PREPARED, late):

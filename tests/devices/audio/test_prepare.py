@@ -29,7 +29,7 @@ def scene_of(*sources, space="left_right", **keys):
 
 @pytest.mark.parametrize("level", [1.0, 0.1, 1e-6])
 @pytest.mark.parametrize("sfreq", [16_000, 44_100, 48_000])
-def test_loudness_is_brought_to_the_target(tmp_path, level, sfreq):
+def test_loudness_is_normalised_to_the_target(tmp_path, level, sfreq):
     path = written(tmp_path / "a.wav", speech(0, 5 * sfreq, level), sfreq)
     (pcm,) = prepare(scene_of(path, loudness_lufs=-23.0)).pcm
     assert pcm.dtype == np.float32
@@ -37,7 +37,7 @@ def test_loudness_is_brought_to_the_target(tmp_path, level, sfreq):
     assert pyloudnorm.Meter(48_000).integrated_loudness(pcm.astype(float)) == pytest.approx(-23, abs=0.1)
 
 
-def test_a_tone_has_the_level_that_the_standard_gives_it(tmp_path):
+def test_loudness_of_a_tone_agrees_with_the_standard(tmp_path):
     """A full-scale sine of 997 Hz in one channel is at -3.01 LUFS (ITU-R BS.1770-4)."""
     path = written(tmp_path / "a.wav", 0.3 * tone(48_000 * 3, 997.0))
     (pcm,) = prepare(scene_of(path, loudness_lufs=-26.0)).pcm
@@ -52,13 +52,13 @@ def test_resampling_keeps_a_tone(tmp_path, sfreq):
     np.testing.assert_allclose(pcm[4800:-4800], 0.5 * tone(len(pcm), 1000.0)[4800:-4800], atol=1e-4)
 
 
-def test_without_a_loudness_and_at_the_same_rate_samples_stay(tmp_path):
+def test_samples_are_unchanged_without_loudness_target_at_the_same_rate(tmp_path):
     x = noise(0, 1000)
     (looped,) = prepare(scene_of(written(tmp_path / "a.wav", x, subtype="FLOAT"), loudness_lufs=None, loop=True)).pcm
     np.testing.assert_array_equal(looped, x)
 
 
-def test_what_ends_fades_out(tmp_path):
+def test_files_that_do_not_loop_fade_out(tmp_path):
     path = written(tmp_path / "a.wav", np.ones(1000))
     (once,) = prepare(scene_of(path, loudness_lufs=None)).pcm
     assert np.all(once[:760] == 1)
@@ -67,7 +67,7 @@ def test_what_ends_fades_out(tmp_path):
     assert np.abs(np.diff(once)).max() < 0.01
 
 
-def test_one_channel_can_be_named(tmp_path):
+def test_one_channel_of_a_file_can_be_selected(tmp_path):
     x = np.stack([noise(0, 1000), noise(1, 1000)], axis=1)
     path = written(tmp_path / "a.wav", x, subtype="FLOAT")
     first, second = prepare(scene_of(f"{path}#1", f"{path}#2", loudness_lufs=None, loop=True)).pcm
@@ -126,7 +126,7 @@ def test_unfit_files_are_refused_by_name_with_the_fix(tmp_path, x, keys, message
         prepare(scene_of(path, **keys))
 
 
-def test_files_that_are_none(tmp_path):
+def test_files_that_are_not_sound_are_refused(tmp_path):
     with pytest.raises(AudioError, match=r"talker 't0': .*nowhere.wav is not there; give the path of"):
         prepare(scene_of(str(tmp_path / "nowhere.wav")))
     (tmp_path / "text.wav").write_text("not sound")
@@ -158,13 +158,13 @@ def test_files_that_are_none(tmp_path):
         ({"talkers": (Talker("a", "f"), Talker("a", "g"))}, "two talkers have the same name among a, a"),
     ],
 )
-def test_scenes_that_cannot_be_are_refused(keys, message):
+def test_invalid_scenes_are_refused(keys, message):
     with pytest.raises(AudioError, match=message):
         Scene(**{"talkers": (Talker("a", "f"),), **keys})
 
 
 @pytest.mark.parametrize("sfreq", [16_000.0, 44_100.0, 48_000.0])
-def test_kemar_hears_the_right_on_the_right(sfreq):
+def test_kemar_is_louder_on_the_side_of_the_source(sfreq):
     pytest.importorskip("slab")
     azimuths, responses = kemar(sfreq)
     np.testing.assert_array_equal(azimuths, np.arange(-90, 91, 5))

@@ -97,7 +97,7 @@ def test_equals_the_offline_rendering_and_does_not_depend_on_blocks(script, size
     assert first.renderer.n_repaired == first.renderer.n_refused == 0
 
 
-def test_the_offline_rendering_is_not_silence():
+def test_offline_rendering_is_not_silent():
     played = Played(three("hrtf"), live())
     played.play(40_000, Control((0.0, 0.0, 0.0)))
     wanted = rerender(played.scene, played.applied, played.frame, {2: played.pcm[2]})
@@ -105,7 +105,7 @@ def test_the_offline_rendering_is_not_silence():
     np.testing.assert_allclose(played.out, wanted, rtol=0, atol=1e-6)
 
 
-def test_a_session_goes_on_after_a_restart():
+def test_session_continues_after_a_restart():
     scene = three()
     before = Played(scene, live())
     before.play(20_000, Control((0.0, 0.0, 0.0)))
@@ -137,7 +137,7 @@ def test_the_offline_rendering_is_silent_while_sound_is_lost():
     assert np.any(out[9_100:] != 0)
 
 
-def test_a_talker_comes_out_as_it_is_but_late():
+def test_single_talker_is_only_delayed():
     scene = quiet()
     played = Played(scene)
     played.play(40_000, Control((0.0,)))
@@ -148,7 +148,7 @@ def test_a_talker_comes_out_as_it_is_but_late():
 
 
 @pytest.mark.parametrize("kind", SPACES)
-def test_left_is_left_and_right_is_right(kind):
+def test_left_and_right_are_not_swapped(kind):
     pytest.importorskip("slab")
     from earmark.devices.audio.prepare import kemar
     from earmark.devices.audio.scene import Prepared, Scene
@@ -174,7 +174,7 @@ broken = st.sampled_from([np.nan, np.inf, -np.inf, 1e30, -1e30, 3e38, 0.0, 1.0, 
     st.sampled_from([-1.0, -6.0]),
 )
 @settings(max_examples=40, deadline=None)
-def test_no_input_passes_the_ceiling(pieces, kind, ceiling_dbfs):
+def test_no_input_makes_output_exceed_the_ceiling(pieces, kind, ceiling_dbfs):
     x = np.concatenate([noise(0, 10_000, 1.0), *(np.full(n, value, np.float32) for value, n in pieces)])
     played = Played(three(kind, ceiling_dbfs=ceiling_dbfs), live(x))
     played.play(len(x) + 1000, Control((12.0, 12.0, 12.0)))
@@ -187,7 +187,7 @@ def test_no_input_passes_the_ceiling(pieces, kind, ceiling_dbfs):
     np.testing.assert_allclose(played.out, wanted, rtol=0, atol=1e-6)
 
 
-def test_one_broken_sample_costs_one_sample():
+def test_one_invalid_sample_silences_one_sample():
     x = noise(0, 40_000, 0.05)
     x[30_000] = np.nan
     x[30_010] = 1e30
@@ -199,7 +199,7 @@ def test_one_broken_sample_costs_one_sample():
     assert played.renderer.n_repaired == 2
 
 
-def test_broken_impulse_responses_are_silence():
+def test_invalid_impulse_responses_are_silent():
     scene = three("hrtf")
     scene.hrir[:] = np.nan
     played = Played(scene, live())
@@ -211,7 +211,7 @@ def test_broken_impulse_responses_are_silence():
 @given(st.integers(0, 15_000), st.booleans(), st.integers(64, 600))
 @example(0, False, 256)
 @settings(max_examples=15, deadline=None)
-def test_mute_is_silence_within_20_ms_from_anywhere(at, busy, block):
+def test_mute_silences_within_20_ms_from_any_state(at, busy, block):
     played = Played(three("hrtf"), live(), sizes=(block,))
     loud = (12.0, 12.0, 12.0)
     played.play(at, Control(loud))
@@ -224,7 +224,7 @@ def test_mute_is_silence_within_20_ms_from_anywhere(at, busy, block):
     assert played.out[-1000:].any()
 
 
-def test_muted_from_the_start():
+def test_scene_can_start_muted():
     played = Played(quiet())
     played.play(20_000, Control((0.0,), mute=True))
     assert not played.out.any()
@@ -237,7 +237,7 @@ def envelope(out, scene, delay=LATE):
     return np.interp(np.arange(len(x)), np.flatnonzero(audible), (out[:, 1][audible] / x[audible]))
 
 
-def test_starts_and_stops_by_a_fade():
+def test_start_and_stop_fade():
     scene = quiet()
     played = Played(scene)
     played.play(20_000, Control((0.0,)))
@@ -272,7 +272,7 @@ junk = st.one_of(
 
 @given(st.lists(st.builds(Control, junk, junk, junk, junk, junk, junk, junk), min_size=1, max_size=5))
 @settings(max_examples=150, deadline=None)
-def test_no_control_whatsoever_raises_or_passes_the_bounds(found):
+def test_no_control_raises_or_exceeds_the_bounds(found):
     renderer = Renderer(three(), live())
     for control in found:
         out = renderer.render(300, control)
@@ -315,7 +315,7 @@ def settled(*controls):
         (Control((1.0, 2.0, 3.0), mutes=None), [1, 2, 3], 3),
     ],
 )
-def test_what_makes_no_sense_is_left_as_it_was_and_counted(control, gains, refused):
+def test_invalid_control_values_are_ignored_and_counted(control, gains, refused):
     renderer = settled(Control((-3.0, -3.0, -3.0)), control)
     np.testing.assert_allclose(renderer.gains_db, gains, atol=1e-12)
     assert renderer.n_refused == refused
@@ -332,7 +332,7 @@ def test_master_is_bounded_and_mute_holds():
     assert renderer.out_peak.max() == 0
 
 
-def test_a_partly_senseless_jump_moves_the_others():
+def test_partly_invalid_jump_moves_the_other_talkers():
     renderer = settled(Control((0.0,) * 3), Control((0.0,) * 3, seek_id=1, seek_s=(0.01, np.nan, np.nan)))
     assert renderer.positions == ((480 + 12_000) % 5000, 20_000, 24_000)
     again = renderer.positions[0]
@@ -362,7 +362,7 @@ def test_levels_are_those_of_the_call():
     assert renderer.frame == 40_800
 
 
-def test_a_long_call_keeps_all_it_heard_and_its_deepest_reduction():
+def test_long_call_keeps_all_samples_and_the_maximum_reduction():
     x = noise(0, 30_000, 0.01)
     x[12_000:12_100] = 2.0
     scene = prepared(x, talkers=(Talker("a", "a", azimuth=90),), release_s=0.01)
@@ -373,7 +373,7 @@ def test_a_long_call_keeps_all_it_heard_and_its_deepest_reduction():
     assert renderer.peak[0] == 2
 
 
-def test_warming_up_changes_nothing():
+def test_warm_up_does_not_change_state():
     cold, warm = Renderer(three("hrtf"), live()), Renderer(three("hrtf"), live())
     warm.warm_up()
     for control in (Control((0.0,) * 3), Control((-9.0, 3.0, 0.0), azimuths=(0.0, 10.0, 20.0))):
@@ -381,7 +381,7 @@ def test_warming_up_changes_nothing():
     assert warm.positions == cold.positions
 
 
-def test_a_live_source_that_runs_dry_is_silence():
+def test_live_source_is_silent_in_an_underrun():
     there = [noise(0, 256, 0.1)] * 40 + [np.zeros(0, np.float32)] * 20
     source = LiveSource(lambda n: there.pop(0)[:n], SFREQ)
     played = Played(prepared(None), {0: source})
@@ -399,18 +399,18 @@ def test_a_live_talker_needs_a_source():
 @pytest.mark.parametrize(
     "applied", [[], [Applied(0, Control((0.0,)))], [Applied(5, Control((0.0,)), "start"), Applied(3, Control((0.0,)))]]
 )
-def test_a_record_without_order_is_refused(applied):
+def test_log_out_of_order_is_refused(applied):
     with pytest.raises(ValueError, match="must begin with a start"):
         rerender(quiet(), applied, 10)
 
 
-def test_silence_before_the_first_start():
+def test_output_is_silent_before_the_first_start():
     out = rerender(quiet(), [Applied(500, Control((0.0,)), "start", (0,))], 20_000)
     assert not out[:500].any()
     assert out[12_000:].any()
 
 
-def test_the_child_that_renders_loads_numpy_and_nothing_heavier():
+def test_rendering_child_imports_nothing_heavier_than_numpy():
     code = """if True:
         import sys
         import earmark.devices.audio.render

@@ -20,7 +20,7 @@ NOISE = RNG.standard_normal((200_000, 2)).astype(np.float32)
 # The file
 
 
-def test_a_file_is_what_was_written_and_can_be_read_while_it_is_written(tmp_path):
+def test_file_is_readable_while_it_is_written(tmp_path):
     path = tmp_path / "x.wav"
     file = WavFile(path, 48_000.0)
     assert len(soundfile.read(path)[0]) == 0
@@ -35,7 +35,7 @@ def test_a_file_is_what_was_written_and_can_be_read_while_it_is_written(tmp_path
     assert soundfile.info(path).subtype == "FLOAT"
 
 
-def test_another_process_goes_on_and_what_lies_between_is_silence(tmp_path):
+def test_second_process_continues_a_file_with_silence_in_between(tmp_path):
     path = tmp_path / "x.wav"
     file = WavFile(path, 44_100.0)
     file.write(0, NOISE[:1000])
@@ -49,7 +49,7 @@ def test_another_process_goes_on_and_what_lies_between_is_silence(tmp_path):
     np.testing.assert_array_equal(found[1500:], NOISE[1500:3000])
 
 
-def test_a_file_of_more_than_4_gib_says_its_length(tmp_path):
+def test_file_above_4_gib_declares_its_length(tmp_path):
     path = tmp_path / "x.wav"
     file = WavFile(path, 48_000.0)
     far = 600_000_000  # 4.8 GB, of which the disk sees little
@@ -62,7 +62,7 @@ def test_a_file_of_more_than_4_gib_says_its_length(tmp_path):
     path.unlink()
 
 
-def test_a_full_disk_is_said(tmp_path):
+def test_full_disk_is_reported(tmp_path):
     with pytest.raises(AudioError, match="cannot write /dev/full: No space left on device"):
         WavFile(Path("/dev/full"), 48_000.0, go_on=True)
 
@@ -91,7 +91,7 @@ class Play:
         return NOISE[self.frame - n : self.frame]
 
 
-def test_the_virtual_clock_runs_ahead_and_ends_at_the_very_frame(tmp_path):
+def test_virtual_clock_runs_ahead_and_ends_at_the_exact_frame(tmp_path):
     play, opened = Play(), []
     FileSink(tmp_path / "x.wav", realtime=False, n_frames=48_100).run(play, 7.0, lambda: opened.append(play.frame))
     assert opened == [480], "with the first buffer"
@@ -103,7 +103,7 @@ def test_the_virtual_clock_runs_ahead_and_ends_at_the_very_frame(tmp_path):
     np.testing.assert_array_equal(soundfile.read(tmp_path / "x.wav", dtype="float32")[0], NOISE[:48_100])
 
 
-def test_a_paced_clock_keeps_pace_and_makes_good_what_was_held_up():
+def test_paced_clock_keeps_pace_and_catches_up_after_delays():
     play = Play(n_finish=48_000)
 
     def hold_up():
@@ -184,7 +184,7 @@ class SilentStream:
         SilentStream.last = self
 
 
-def test_a_card_that_asks_for_nothing_is_given_up_and_gets_nothing_any_more(monkeypatch):
+def test_card_that_requests_no_buffers_is_abandoned(monkeypatch):
     monkeypatch.setattr(sinks, "OPEN_S", 0.05)
     monkeypatch.setattr(FakePortAudio, "OutputStream", SilentStream)
     monkeypatch.setattr(sinks, "portaudio", FakePortAudio)
@@ -198,7 +198,7 @@ def test_a_card_that_asks_for_nothing_is_given_up_and_gets_nothing_any_more(monk
     assert not play.asked
 
 
-def test_without_any_card_that_is_said(monkeypatch):
+def test_missing_sound_card_is_reported(monkeypatch):
     monkeypatch.setattr(sinks, "portaudio", lambda: FakePortAudio(FakeError("x", -9996), names=("Microphone",)))
     with pytest.raises(
         AudioError, match=r"cannot open the default sound device: there is no sound output; plug one in"
@@ -206,7 +206,7 @@ def test_without_any_card_that_is_said(monkeypatch):
         DeviceSink().run(Quiet(), 0.0, lambda: None)
 
 
-def test_without_portaudio_the_package_is_named(monkeypatch):
+def test_missing_portaudio_names_the_package(monkeypatch):
     def refuse(name, *args, real=builtins.__import__):
         if name == "sounddevice":
             raise OSError(errno.ENOENT, "PortAudio library not found")
@@ -218,7 +218,7 @@ def test_without_portaudio_the_package_is_named(monkeypatch):
         portaudio()
 
 
-def test_the_next_best_devices_are_others_that_play_at_this_rate_the_default_first(monkeypatch):
+def test_other_devices_support_the_rate_with_the_default_first(monkeypatch):
     cards = ("HDMI", "Headphones", "USB card", "Microphone", "Line out")
     monkeypatch.setattr(sinks, "portaudio", lambda: FakePortAudio(names=cards))
     assert [sink.device for sink in other_outputs(DeviceSink("usb"), 48_000.0)] == [1, 4]

@@ -65,7 +65,7 @@ def test_records_are_read_whole_and_in_order_while_another_process_writes_them(i
     lock.close()
 
 
-def test_a_record_that_is_being_written_is_the_one_before_it_and_counted():
+def test_read_during_a_write_returns_the_previous_record_and_is_counted():
     lock = Seqlock(Gains)
     reader = Seqlock(Gains, lock.name)
     assert reader.read() == reader.value
@@ -86,7 +86,7 @@ def test_a_record_that_is_being_written_is_the_one_before_it_and_counted():
     lock.close()
 
 
-def test_a_writer_that_died_in_the_act_is_taken_over_from():
+def test_new_writer_takes_over_after_a_death_during_a_write():
     lock = Seqlock(Gains)
     heir, reader = Seqlock(Gains, lock.name), Seqlock(Gains, lock.name)
     lock.write(numbered(1))
@@ -98,7 +98,7 @@ def test_a_writer_that_died_in_the_act_is_taken_over_from():
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)
-def test_a_record_comes_back_as_it_was(kind):
+def test_records_round_trip(kind):
     rng = np.random.default_rng(0)
     record = np.zeros((), LAYOUTS[kind])
     for key in record.dtype.names:
@@ -117,7 +117,7 @@ def test_a_record_comes_back_as_it_was(kind):
     lock.close()
 
 
-def test_what_cannot_be_had_is_said():
+def test_unavailable_memory_is_reported():
     with pytest.raises(SharedMemoryError, match=r"9,\d\d\d,.* bytes of shared memory are needed, but [\d,]+ are free"):
         Segment(None, 9_500_000_000_000)
     with pytest.raises(SharedMemoryError, match=r"there is no shared memory '.*': the process that made it has ended"):
@@ -131,7 +131,7 @@ def test_what_cannot_be_had_is_said():
     assert not os.path.exists(f"/dev/shm/{segment.name}")
 
 
-def test_a_view_that_is_still_there_keeps_the_memory():
+def test_existing_view_keeps_the_memory():
     segment = Segment(None, 800)
     view = segment.array(100, np.float64)
     with pytest.raises(BufferError):
@@ -141,7 +141,7 @@ def test_a_view_that_is_still_there_keeps_the_memory():
     segment.close()
 
 
-def test_a_prepared_scene_is_the_same_on_the_other_side():
+def test_prepared_scene_is_identical_in_the_other_process():
     rng = np.random.default_rng(0)
     scene = Scene((Talker("a", "a.wav"), Talker("b", "input:1"), Talker("c", "c.wav")), block=128)
     pcm = (rng.standard_normal(1001).astype(np.float32), None, rng.standard_normal(77).astype(np.float32))
@@ -172,7 +172,7 @@ def spoken(first, n, n_talkers=2):
     st.integers(0, 1000),
 )
 @settings(max_examples=200, deadline=None)
-def test_what_is_read_is_what_was_written_and_gaps_say_what_is_missing(moves, hop, start):
+def test_reads_return_what_was_written_and_gaps_mark_missing_frames(moves, hop, start):
     ring = PcmRing(2, 100)
     ring.begin(start)
     reader = PcmReader(ring.name, hop)
@@ -201,7 +201,7 @@ def test_what_is_read_is_what_was_written_and_gaps_say_what_is_missing(moves, ho
     ring.close()
 
 
-def test_a_new_beginning_shows_as_a_gap_up_to_it():
+def test_restart_appears_as_a_gap():
     ring = PcmRing(2, 100)
     ring.begin(0)
     reader, late = PcmReader(ring.name, 10), PcmReader(ring.name, 10)
@@ -225,7 +225,7 @@ def speak_for_ever(name):
         ring.write(spoken(ring.written, 64))
 
 
-def test_nothing_half_overwritten_is_ever_read(in_process):
+def test_partly_overwritten_samples_are_never_read(in_process):
     ring = PcmRing(2, 1024)
     reader = PcmReader(ring.name, 256)
     in_process(speak_for_ever, ring.name)
@@ -269,7 +269,7 @@ def entries(draw):
 
 @given(st.lists(st.lists(entries(), max_size=8), max_size=6))
 @settings(max_examples=50, deadline=None)
-def test_the_log_gives_back_every_entry_once_exactly_and_counts_what_it_has_no_room_for(bursts):
+def test_log_returns_every_entry_once_and_counts_lost_ones(bursts):
     log = AppliedLog(3, room=5)
     reader = AppliedLog(3, log.name)
     lost = 0
@@ -289,7 +289,7 @@ def test_the_log_gives_back_every_entry_once_exactly_and_counts_what_it_has_no_r
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 60)), max_size=40))
 @settings(max_examples=100, deadline=None)
-def test_a_live_talker_comes_out_in_order_and_gathers_its_target_first_and_after_running_dry(moves):
+def test_live_talker_is_in_order_and_refills_to_its_target_after_an_underrun(moves):
     ring = LiveRing(100, 30)
     reader = LiveRing(name=ring.name)
     sent, got, flowing, lost = [], [], False, 0
@@ -315,7 +315,7 @@ def test_a_live_talker_comes_out_in_order_and_gathers_its_target_first_and_after
     ring.close()
 
 
-def test_operator_and_gains_have_room_for_eight():
+def test_operator_and_gains_hold_eight_talkers():
     assert len(padded([1.0])) == 8
     for kind in (Gains, Operator, Status):
         assert LAYOUTS[kind].names == kind._fields

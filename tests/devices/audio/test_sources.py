@@ -69,7 +69,7 @@ def test_a_jump_stays_within_the_file(asked, found):
     assert looped.position == asked % 1000
 
 
-def test_back_from_beyond_the_end():
+def test_jump_back_from_beyond_the_end_works():
     pcm = noise(0, 1000)
     source = PcmSource(pcm, SFREQ)
     source.read(5000)
@@ -120,7 +120,7 @@ class Feed:
         return self.x[self.at - n : self.at]
 
 
-def test_live_samples_pass_as_they_are_after_the_first_fade():
+def test_live_samples_are_unchanged_after_the_first_fade():
     x = noise(2, 5000)
     source = LiveSource(Feed(x, []), SFREQ)
     got = read(source, 5000)
@@ -131,7 +131,7 @@ def test_live_samples_pass_as_they_are_after_the_first_fade():
     assert source.position == 5000
 
 
-def test_what_is_missing_is_silence_and_counted():
+def test_missing_samples_are_silent_and_counted():
     source = LiveSource(Feed(np.ones(10_000), [0, 256, 256, 100, 0, 0, 256, 256]), SFREQ)
     got = read(source, 8 * 256)
     assert not got[:256].any(), "nothing yet"
@@ -143,7 +143,7 @@ def test_what_is_missing_is_silence_and_counted():
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=40), st.integers(1, 300))
 @settings(max_examples=80, deadline=None)
-def test_running_dry_never_clicks(there, block):
+def test_underrun_never_clicks(there, block):
     source = LiveSource(Feed(np.ones(20_000), there), SFREQ)
     got = np.concatenate([[0], *(source.read(block) for _ in range(len(there) + 3))])
     steepest = np.pi / 2 / 144
@@ -151,7 +151,7 @@ def test_running_dry_never_clicks(there, block):
     assert np.abs(got).max() <= 2
 
 
-def test_a_broken_last_sample_does_not_ring():
+def test_invalid_last_sample_does_not_ring():
     x = np.ones(300)
     x[255] = np.nan
     source = LiveSource(Feed(x, [256, 0, 0]), SFREQ)

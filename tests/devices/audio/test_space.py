@@ -72,7 +72,7 @@ def test_moves_during_a_move_wait_and_the_last_one_wins():
     assert np.all(np.diff(right) >= -1e-12)
 
 
-def test_back_to_where_one_is_means_staying():
+def test_move_to_the_current_position_is_no_move():
     scene = scene_of("left_right", 1)
     x = np.ones((1, 4000))
     space = Space(scene, np.array([-90.0]))
@@ -84,7 +84,7 @@ def test_back_to_where_one_is_means_staying():
     np.testing.assert_allclose(right[FADE:], np.sqrt(0.5), atol=1e-12)
 
 
-def test_at_once_means_no_crossfade():
+def test_at_once_skips_the_crossfade():
     space = Space(scene_of("left_right", 1), np.array([-90.0]))
     space.place(np.array([90.0]), at_once=True)
     np.testing.assert_allclose(space.process(np.ones((1, 100))), [[0] * 100, [1] * 100], atol=1e-12)
@@ -119,7 +119,7 @@ def test_a_moving_tone_does_not_click(kind):
 
 
 @pytest.mark.parametrize("kind", ["itd_ild", "left_right"])
-def test_what_is_on_the_right_is_louder_and_no_later_on_the_right(kind):
+def test_source_on_the_right_is_louder_and_not_later_in_the_right_ear(kind):
     azimuths, pairs = directions(scene_of(kind))
     power = (pairs**2).sum(axis=2)
     assert np.all(power[azimuths > 0, 1] > power[azimuths > 0, 0])
@@ -157,7 +157,7 @@ def test_the_spherical_head_delays_the_far_ear_by_woodworths_formula(sfreq):
         np.testing.assert_allclose(found[within], wanted[within], atol=0.02)
 
 
-def test_the_nearest_direction_is_taken():
+def test_nearest_direction_is_used():
     azimuths, _ = responses()
     wanted = np.array([-90, -88, 8, 7, 82.6, 90.0])
     assert list(azimuths[nearest(azimuths, wanted)]) == [-90, -90, 15, 0, 90, 90]

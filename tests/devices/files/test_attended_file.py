@@ -25,12 +25,12 @@ WANTED = [(0.0, "a"), (10.5, "b"), (20.0, "")]
         "0;a\r\n10,5;b\r\n20;\r\n".encode("utf-16"),
     ],
 )
-def test_all_of_these_say_the_same(tmp_path, raw):
+def test_equivalent_tables_read_the_same(tmp_path, raw):
     (tmp_path / "x.csv").write_bytes(raw)
     assert read_attended(tmp_path / "x.csv") == WANTED
 
 
-def test_names_in_other_encodings(tmp_path):
+def test_names_in_other_encodings_are_read(tmp_path):
     for encoding in ("utf-8", "cp1252", "utf-16"):
         (tmp_path / "x.csv").write_bytes("0,Jürgen, der 2.\n".replace(", d", " d").encode(encoding))
         assert read_attended(tmp_path / "x.csv") == [(0.0, "Jürgen der 2.")]
@@ -50,13 +50,13 @@ def test_names_in_other_encodings(tmp_path):
         ("seconds,name\n", "has no line SECONDS,NAME"),
     ],
 )
-def test_other_lines_are_refused_by_their_number(tmp_path, text, said):
+def test_invalid_lines_are_refused_by_number(tmp_path, text, said):
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(RunError, match=re.escape(said)):
         read_attended(tmp_path / "x.csv")
 
 
-def test_what_is_no_file_is_refused_in_words(tmp_path):
+def test_unreadable_file_is_refused(tmp_path):
     with pytest.raises(RunError, match="no such file"):
         read_attended(tmp_path / "x.csv")
     with pytest.raises(RunError, match="cannot be read: it is a folder"):

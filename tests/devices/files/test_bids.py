@@ -87,7 +87,7 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".edf", ".vhdr"])
-def test_a_recording_is_the_run_that_import_would_have_made(root, tmp_path, suffix):
+def test_recording_becomes_the_same_run_as_by_import(root, tmp_path, suffix):
     path = write_recording(root / "sub-7/ses-1/eeg", "sub-7_ses-1_task-x", "eeg", brain(), suffix)
     her, him = ("0", "n/a", "her.npz", "her", "her"), ("0", "n/a", "sub/him.npz", "him", "n/a")
     write_events(path.with_name("sub-7_ses-1_task-x_events.tsv"), [her, him, ("4", "0", "n/a", "n/a", "him")])
@@ -106,7 +106,7 @@ def test_a_recording_is_the_run_that_import_would_have_made(root, tmp_path, suff
 
 
 @pytest.mark.parametrize("suffix", [".edf", ".vhdr"])
-def test_trials_lie_where_events_say(root, suffix):
+def test_trials_follow_the_events(root, suffix):
     x = brain([(1.5, "her"), (12.25, "he")])
     path = write_recording(root / "sub-01/eeg", "sub-01_task-x_run-1", "eeg", x, suffix)
     write_events(path.with_name("sub-01_task-x_run-1_events.tsv"))
@@ -128,7 +128,7 @@ def test_trials_lie_where_events_say(root, suffix):
     assert set(two.attended[:12]) == {-1}, "the second of them speaks from 12.25 s on"
 
 
-def test_one_file_is_one_stimulus_however_much_of_it_was_heard(root):
+def test_partly_heard_file_is_the_same_stimulus(root):
     path = write_recording(root / "sub-01/eeg", "sub-01_task-x", "eeg", brain())
     rows = [(at, length, f"{name}.npz", "n/a", "her") for at, length, name in
             (("0", "5", "her"), ("0", "5", "he"), ("6", "7", "her"), ("6", "7", "she"))]  # fmt: skip
@@ -177,7 +177,7 @@ def test_intracranial_recordings_are_found_and_refused_if_too_slow(root):
         read_bids(path, EEG)
 
 
-def test_what_is_a_recording(root, tmp_path):
+def test_is_recording_accepts_main_files_only(root, tmp_path):
     paths = [
         write_recording(root / "sub-02/ses-b/eeg", "sub-02_ses-b_task-x", "eeg", brain(n=1)),
         write_recording(root / "sub-01/eeg", "sub-01_task-x", "eeg", brain(n=1), ".vhdr"),
@@ -236,14 +236,14 @@ HER, HE = row(name="her", attended="her"), row()
         ),
     ],
 )
-def test_what_events_lack_is_said(root, rows, said):
+def test_missing_event_information_is_reported(root, rows, said):
     path = write_recording(root / "sub-01/eeg", "sub-01_task-x", "eeg", brain())
     write_events(path.with_name("sub-01_task-x_events.tsv"), rows)
     with pytest.raises(RunError, match=said):
         read_bids(path, EEG)
 
 
-def test_what_files_lack_is_said(root, tmp_path):
+def test_missing_file_information_is_reported(root, tmp_path):
     path = write_recording(root / "sub-01/eeg", "sub-01_task-x", "eeg", brain())
     events = path.with_name("sub-01_task-x_events.tsv")
     with pytest.raises(RunError, match=r"events\.tsv: no such file, .* and a recording needs one"):
@@ -273,7 +273,7 @@ def test_stimuli_of_different_rates_are_refused(root):
         read_bids(path, EEG)
 
 
-def test_a_trial_of_which_nothing_was_recorded_is_left_out_and_said(root, caplog):
+def test_trial_without_data_is_left_out_and_logged(root, caplog):
     path = write_recording(root / "sub-01/eeg", "sub-01_task-x", "eeg", brain())
     write_events(path.with_name("sub-01_task-x_events.tsv"), [HER, HE, row("90"), row("90", "her", "her")])
     (run,) = read_bids(path, EEG)

@@ -82,7 +82,7 @@ def test_tables_are_found_at_every_level(root, stem):
     "stem",
     ["task-y", "run-2_task-x", "sub-01/sub-01_acq-high_task-x", "sub-02/task-x", "sub-01/ses-c/sub-01_ses-c_task-x"],
 )
-def test_tables_about_other_recordings_are_left_alone(root, stem):
+def test_tables_of_other_recordings_are_ignored(root, stem):
     path = write(root)
     (root / stem).parent.mkdir(parents=True, exist_ok=True)
     channels(root / f"{stem}_channels.tsv", bads=("A2",))
@@ -101,7 +101,7 @@ def test_the_nearest_table_wins_and_the_most_specific_in_a_folder(root):
     assert np.isnan(open_recording(path).read(0, 9)).any(axis=0).tolist() == [False, False, True, False]
 
 
-def test_two_tables_that_are_as_specific_are_refused_by_name(root):
+def test_two_equally_specific_tables_are_refused_by_name(root):
     path = write(root)
     channels(root / "task-x_channels.tsv")
     channels(root / "run-1_channels.tsv")
@@ -134,7 +134,7 @@ def test_every_command_sees_types_and_bad_channels(root, caplog):
     assert "bad channels, by task-x_channels.tsv: A2" in caplog.text
 
 
-def test_the_table_says_which_of_several_rates_is_that_of_electrodes(root):
+def test_table_determines_the_rate_of_the_electrodes(root):
     signals = [*(signal(f"S{i}", 64) for i in range(3)), signal("E1"), signal("E2")]
     path = write(root, signals)
     with pytest.raises(RecordingError, match="electrodes have several sampling rates"):
@@ -145,7 +145,7 @@ def test_the_table_says_which_of_several_rates_is_that_of_electrodes(root):
     assert (spec.ch_names, spec.sfreq) == (("E1", "E2"), 256)
 
 
-def test_the_table_fills_in_units(root):
+def test_table_supplies_missing_units(root):
     path = write(root, [signal(name, unit="") for name in NAMES])
     channels(root / "task-x_channels.tsv", units="mV")
     recording = open_recording(path)
@@ -155,7 +155,7 @@ def test_the_table_fills_in_units(root):
     np.testing.assert_allclose(recording.read(0, 99)[:, :3], open_recording(plain).read(0, 99)[:, :3] * 1e3, rtol=1e-6)
 
 
-def test_a_trigger_channel_by_the_table(root):
+def test_table_marks_a_trigger_channel(root):
     codes = np.zeros(24 * 256, np.int16)
     codes[256:300] = 9
     kind = edfio.EdfSignal.from_digital(
@@ -169,7 +169,7 @@ def test_a_trigger_channel_by_the_table(root):
     assert recording.spec.ch_types[-1] == "misc"
 
 
-def test_places_of_electrodes(root, caplog):
+def test_electrode_positions_come_from_the_data_set(root, caplog):
     path = write(root)
     rows = ("name", "x", "y", "z"), ("A1", "10", "80", "90"), ("A2", "n/a", "n/a", "n/a"), ("A3", "-1", "0", "100")
     write_rows(root / "sub-01/sub-01_space-CapTrak_electrodes.tsv", *rows)
@@ -184,7 +184,7 @@ def test_places_of_electrodes(root, caplog):
     assert np.isnan(positions[1]).all()
 
 
-def test_events_are_markers_where_the_file_has_none(root):
+def test_events_become_markers_if_the_file_has_none(root):
     path = write(root)
     edfio.Edf([signal("A1")], annotations=[edfio.EdfAnnotation(2.0, None, "tone")]).write(path)
     events(
@@ -199,7 +199,7 @@ def test_events_are_markers_where_the_file_has_none(root):
 
 
 @pytest.mark.parametrize("suffix", [".edf", ".vhdr"])
-def test_what_the_table_says_needs_no_guess_by_labels(root, caplog, suffix):
+def test_table_overrides_types_derived_from_labels(root, caplog, suffix):
     path = write(root, [signal("A1"), signal("ECG"), signal("Status2")]).with_suffix(suffix)
     names = ["A1", "ECG", "Status2"]
     if suffix == ".vhdr":

@@ -12,7 +12,7 @@ from earmark.devices.files.checkpoint import read_checkpoint, write_checkpoint
 STATE = {"a": torch.arange(6.0).reshape(2, 3).T, "b": torch.tensor(3.5, dtype=torch.float64), "n": torch.tensor(7)}
 
 
-def test_the_newest_comes_back_and_nothing_else_is_left(tmp_path):
+def test_newest_checkpoint_is_read_and_no_other_file_is_left(tmp_path):
     folder = tmp_path / "deep" / "er"
     for k in range(3):
         write_checkpoint(folder, "one", {**STATE, "n": torch.tensor(k)}, {"epoch": k})
@@ -25,13 +25,13 @@ def test_the_newest_comes_back_and_nothing_else_is_left(tmp_path):
     assert len(list(folder.iterdir())) == 4
 
 
-def test_none_is_none(tmp_path):
+def test_missing_checkpoint_is_none(tmp_path):
     assert read_checkpoint(tmp_path, "one") is None
     assert read_checkpoint(tmp_path / "nowhere", "one") is None
 
 
 @pytest.mark.parametrize("step", range(1, 3))
-def test_killed_while_writing_leaves_the_old_one(tmp_path, monkeypatch, step):
+def test_kill_during_a_write_leaves_the_old_checkpoint(tmp_path, monkeypatch, step):
     """Whichever of the two files could not be put in its place."""
     from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_killed_while_writing_leaves_the_old_one(tmp_path, monkeypatch, step):
 
 
 @pytest.mark.parametrize("damage", ["weights", "text", "missing", "foreign"])
-def test_damage_is_none(tmp_path, damage):
+def test_damaged_checkpoint_is_none(tmp_path, damage):
     write_checkpoint(tmp_path, "one", STATE, {})
     weights, text = next(tmp_path.glob("*.safetensors")), tmp_path / "one.json"
     match damage:

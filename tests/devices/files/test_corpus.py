@@ -56,11 +56,11 @@ def cluster() -> Iterator[str]:
         yield local.scheduler_address
 
 
-def test_in_process_is_the_same_as_the_plain_evaluation(runs, here):
+def test_in_process_equals_the_plain_evaluation(runs, here):
     assert json.dumps(evaluate(runs, Ridge, "leave-one-run-out", WINDOWS, **HOW).to_json()) == here
 
 
-def test_processes_give_the_same_to_the_bit(runs, here):
+def test_processes_give_bit_identical_results(runs, here):
     told = []
     found = evaluate_corpus(
         runs,
@@ -75,7 +75,7 @@ def test_processes_give_the_same_to_the_bit(runs, here):
     assert told == [(i, 100) for i in range(1, 101)]
 
 
-def test_a_cluster_of_two_gives_the_same_to_the_bit(runs, here, cluster):
+def test_cluster_of_two_gives_bit_identical_results(runs, here, cluster):
     told = []
     found = evaluate_corpus(
         runs,
@@ -90,34 +90,34 @@ def test_a_cluster_of_two_gives_the_same_to_the_bit(runs, here, cluster):
     assert told == [(i, 100) for i in range(1, 101)]
 
 
-def test_an_error_in_a_process_arrives_here(runs):
+def test_error_in_a_worker_process_is_raised(runs):
     with pytest.raises(ArithmeticError, match="cannot learn from run-"):
         evaluate_corpus(runs[:8], Failing, "leave-one-subject-out", WINDOWS, by=Processes(2))
 
 
-def test_a_process_that_dies_is_an_error_not_a_wait(runs):
+def test_death_of_a_worker_process_is_an_error_not_a_hang(runs):
     with pytest.raises(RuntimeError, match="terminated abruptly"):
         evaluate_corpus(runs[:8], Dying, "leave-one-subject-out", WINDOWS, by=Processes(2))
 
 
-def test_an_error_on_a_cluster_arrives_here(runs, cluster):
+def test_error_on_a_cluster_is_raised(runs, cluster):
     with pytest.raises(ArithmeticError, match="cannot learn from run-"):
         evaluate_corpus(runs[:8], Failing, "leave-one-subject-out", WINDOWS, by=DaskCluster(cluster))
 
 
-def test_a_cluster_that_is_not_there():
+def test_missing_cluster_is_an_error():
     pytest.importorskip("distributed", reason="needs dask.distributed: pip install 'earmark[corpus]'")
     with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
         DaskCluster("tcp://127.0.0.1:9", timeout=0.5).run(None, [], [], lambda done, of: None)
 
 
-def test_a_cluster_without_its_library(monkeypatch):
+def test_missing_dask_is_an_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ImportError, match=r"pip install '.\[corpus\]'"):
         DaskCluster("tcp://127.0.0.1:9").run(None, [], [], lambda done, of: None)
 
 
-def test_who_does_the_work():
+def test_executor_is_selected_by_workers_and_scheduler():
     assert isinstance(executor(), InProcess)
     assert executor(3) == Processes(3)
     assert executor(scheduler="tcp://host:8786") == DaskCluster("tcp://host:8786")
@@ -141,7 +141,7 @@ def test_one_real_listener_at_a_cocktail_party():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of a terminal")
-def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path):
+def test_ctrl_c_ends_workers_at_once_without_output(tmp_path):
     """It reaches every process of a terminal; a fold may take minutes."""
     (tmp_path / "slow.py").write_text(
         "import sys, time\n"

@@ -79,7 +79,7 @@ def spoil(whole, tmp_path_factory, change):
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
-def test_a_flipped_bit_is_found_and_costs_its_second_alone(whole, tmp_path_factory, data):
+def test_flipped_bit_is_found_and_costs_only_its_second(whole, tmp_path_factory, data):
     size = whole[0].stat().st_size
     at, bit = data.draw(st.integers(4, size - 1)), data.draw(st.integers(0, 7))
 
@@ -103,7 +103,7 @@ def test_a_flipped_bit_is_found_and_costs_its_second_alone(whole, tmp_path_facto
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
-def test_a_piece_that_is_cut_out_leaves_all_else_in_its_place(whole, tmp_path_factory, data):
+def test_removed_bytes_do_not_shift_other_samples(whole, tmp_path_factory, data):
     path, samples, head, kind = whole
     size = path.stat().st_size
     first = head + (FIRST_SECOND if kind == "old" else 0)
@@ -118,7 +118,7 @@ def test_a_piece_that_is_cut_out_leaves_all_else_in_its_place(whole, tmp_path_fa
     assert file.damage or file.unsealed or not file.whole
 
 
-def test_what_is_damaged_is_said_wherever_runs_are_read(whole, tmp_path_factory, caplog):
+def test_damage_is_reported_wherever_runs_are_read(whole, tmp_path_factory, caplog):
     def flip(raw):
         raw[len(raw) // 2] ^= 1
 
@@ -130,7 +130,7 @@ def test_what_is_damaged_is_said_wherever_runs_are_read(whole, tmp_path_factory,
     assert [run.name.rpartition("/")[2] for run in runs] == ["calibration-1 trial 1", "calibration-1 trial 2"]
 
 
-def test_who_was_attended_is_not_known_after_a_lost_cue(whole, tmp_path_factory):
+def test_attention_is_unknown_after_a_lost_cue(whole, tmp_path_factory):
     at = next(c.start for c in xdf.read_chunks(whole[0]) if c.tag == xdf.SAMPLES and b"attend:Ada" in c.content)
 
     def lose(raw):
@@ -142,7 +142,7 @@ def test_who_was_attended_is_not_known_after_a_lost_cue(whole, tmp_path_factory)
     assert any(isinstance(e, Damaged) and CUES in e.lost for e in SessionFile(path))
 
 
-def test_samples_that_are_damaged_cost_no_cue(whole, tmp_path_factory):
+def test_damaged_samples_do_not_cost_a_cue(whole, tmp_path_factory):
     chunks = [c for c in xdf.read_chunks(whole[0]) if c.tag == xdf.SAMPLES and c.stream_id == 1]
     at = chunks[len(chunks) // 4].stop - 5
 
@@ -167,7 +167,7 @@ def test_damaged_headers_are_refused(whole, tmp_path_factory):
         list(SessionFile(path))
 
 
-def test_the_last_seal_covers_all_but_itself(tmp_path):
+def test_last_seal_covers_everything_before_it(tmp_path):
     path = write_session(tmp_path / "x.xdf", TRIALS)
     file = SessionFile(path)
     list(file)
@@ -179,7 +179,7 @@ def test_the_last_seal_covers_all_but_itself(tmp_path):
         assert int(stream["footer"]["info"]["sample_count"][0]) == len(stream["time_stamps"])
 
 
-def test_a_cut_that_pyxdf_cannot_open_is_said_and_so_is_what_helps(tmp_path):
+def test_cut_that_pyxdf_cannot_open_is_reported_with_the_fix(tmp_path):
     path = write_session(tmp_path / "x.xdf", TRIALS, end=False)
     raw, chunks = path.read_bytes(), list(xdf.read_chunks(path))
     said = 0
@@ -200,14 +200,14 @@ def test_a_cut_that_pyxdf_cannot_open_is_said_and_so_is_what_helps(tmp_path):
     assert said > 12
 
 
-def test_markers_in_the_midst_of_samples_survive(whole):
+def test_markers_between_samples_survive(whole):
     cues = [e.item for e in SessionFile(whole[0]) if isinstance(e, Consumed) and e.stream == CUES]
     assert [type(one) for one in cues] == [Marker] * 3
 
 
 @pytest.mark.parametrize("kind", ["bit", "lost", "cut"])
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_damaged_file_is_played_and_imported_without_what_is_damaged(tmp_path, caplog, kind, ours):
+def test_damaged_file_is_played_and_imported_without_the_damage(tmp_path, caplog, kind, ours):
     path = tmp_path / "x.xdf"
     if ours:
         write_session(path, TRIALS)
@@ -239,7 +239,7 @@ def test_a_damaged_file_is_played_and_imported_without_what_is_damaged(tmp_path,
     np.testing.assert_array_equal(now, data[places])
 
 
-def test_what_pyxdf_cannot_read_is_said_without_its_traceback(tmp_path, caplog):
+def test_pyxdf_errors_are_reported_without_traceback(tmp_path, caplog):
     path = tmp_path / "x.xdf"
     labrecorder(path)
     raw = bytearray(path.read_bytes())

@@ -29,7 +29,7 @@ MADE = {
 
 
 @pytest.mark.parametrize("kind", MADE)
-def test_comes_back_to_the_bit(tmp_path, kind):
+def test_round_trip_is_bit_identical(tmp_path, kind):
     save_decoder(tmp_path / "deep" / "d", MADE[kind], FACTS)
     loaded, facts = load_decoder(tmp_path / "deep" / "d")
     assert type(loaded) is type(MADE[kind])
@@ -52,14 +52,14 @@ def test_decoders_of_earlier_versions_are_read(tmp_path):
     assert load_decoder(tmp_path / "d")[1] == FACTS
 
 
-def test_a_loaded_decoder_goes_on_learning(tmp_path):
+def test_loaded_decoder_can_be_trained_further(tmp_path):
     save_decoder(tmp_path / "d", MADE["linear"], FACTS)
     loaded = load_decoder(tmp_path / "d")[0]
     again = LinearDecoder(SMALL).fit(RUNS).update(planted(9))
     assert np.array_equal(loaded.update(planted(9)).weights, again.weights)
 
 
-def test_the_text_is_readable(tmp_path):
+def test_decoder_text_is_readable(tmp_path):
     awkward = replace(RUNS[0], ch_names=("Fp1", 'a"b', "ü\\", "\x7f", "tab\t", "E6"))
     decoder = LinearDecoder(SMALL, [1.0], [0.0]).fit([awkward])
     save_decoder(tmp_path / "d", decoder, replace(FACTS, accuracy=float("nan")))
@@ -72,7 +72,7 @@ def test_the_text_is_readable(tmp_path):
     assert np.isnan(facts.accuracy)
 
 
-def test_replaces_a_decoder_and_nothing_else(tmp_path):
+def test_write_replaces_only_a_decoder(tmp_path):
     save_decoder(tmp_path / "d", MADE["linear"], FACTS)
     save_decoder(tmp_path / "d", MADE["cca"], FACTS)
     assert isinstance(load_decoder(tmp_path / "d")[0], CcaDecoder)
@@ -90,7 +90,7 @@ def test_replaces_a_decoder_and_nothing_else(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"d", "file"}
 
 
-def test_a_write_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
+def test_failed_write_leaves_the_old_decoder(tmp_path, monkeypatch):
     save_decoder(tmp_path / "d", MADE["linear"], FACTS)
     monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(DecoderError, match="No space left"):
@@ -150,7 +150,7 @@ def test_damage_is_refused_or_harmless(saved, tmp_path, data):
         ("[settings]", "[[settings]]", "no decoder"),
     ],
 )
-def test_foreign_text_is_refused(saved, tmp_path, old, new, words):
+def test_invalid_text_is_refused(saved, tmp_path, old, new, words):
     text = (saved / TEXT).read_text()
     assert old in text
     (tmp_path / TEXT).write_text(text.replace(old, new))
@@ -161,7 +161,7 @@ def test_foreign_text_is_refused(saved, tmp_path, old, new, words):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_any_number_in_the_text_is_taken_or_refused_in_words(saved, tmp_path, number):
+def test_any_number_in_the_text_is_accepted_or_refused(saved, tmp_path, number):
     text = (saved / TEXT).read_text()
     (tmp_path / WEIGHTS).write_bytes((saved / WEIGHTS).read_bytes())
     places = list(re.finditer(r"(?<![\w.])-?\d+(\.\d+)?(?![\w.])", text))
@@ -172,12 +172,12 @@ def test_any_number_in_the_text_is_taken_or_refused_in_words(saved, tmp_path, nu
             load_decoder(tmp_path)
 
 
-def test_what_is_not_there_is_said(tmp_path):
+def test_missing_files_are_reported(tmp_path):
     with pytest.raises(DecoderError, match="No such file"):
         load_decoder(tmp_path / "nowhere")
 
 
-def test_the_fingerprint_sees_every_sample():
+def test_fingerprint_depends_on_every_sample():
     changed = replace(RUNS[1], attended=RUNS[1].attended.copy())
     changed.attended[17] = 1
     assert len({fingerprint(run) for run in (*RUNS, changed)}) == 4

@@ -62,7 +62,7 @@ def prepare(cache, backend, module=MODULE, example=EXAMPLE, policy=None):
     return cache.prepare(backend, module, example, policy or Policy())
 
 
-def test_built_once_for_the_very_same_network(cache):
+def test_engine_is_built_once_per_network(cache):
     backend = Counting()
     assert not prepare(cache, backend).cached
     again = prepare(cache, backend)
@@ -79,7 +79,7 @@ def test_built_once_for_the_very_same_network(cache):
         assert other.builds == 1
 
 
-def test_a_session_takes_what_is_there_and_builds_nothing(cache, caplog):
+def test_session_uses_cached_engines_and_builds_none(cache, caplog):
     backend, about = Counting(), (MODULE, EXAMPLE, Policy())
     assert not cache.holds(backend, *about)
     assert cache.find(backend, *about) is None
@@ -94,7 +94,7 @@ def test_a_session_takes_what_is_there_and_builds_nothing(cache, caplog):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_a_damaged_file_is_built_anew(cache, data):
+def test_damaged_engine_is_rebuilt(cache, data):
     backend = Counting()
     path = cache.path(prepare(cache, backend).key)
     builds = backend.builds
@@ -113,7 +113,7 @@ def test_a_damaged_file_is_built_anew(cache, data):
     assert prepare(cache, backend).cached, "mended"
 
 
-def test_one_put_in_the_place_of_another_is_not_taken(cache):
+def test_engine_stored_under_another_key_is_rejected(cache):
     backend = Counting()
     first = prepare(cache, backend)
     second = prepare(cache, backend, policy=Policy("float16"))
@@ -121,7 +121,7 @@ def test_one_put_in_the_place_of_another_is_not_taken(cache):
     assert not prepare(cache, backend, policy=Policy("float16")).cached
 
 
-def test_one_that_cannot_be_loaded_is_built_anew(cache, caplog):
+def test_engine_that_cannot_be_loaded_is_rebuilt(cache, caplog):
     backend = Counting()
     cache.write(prepare(cache, backend).key, b"of another driver")
     assert not prepare(cache, backend).cached
@@ -129,7 +129,7 @@ def test_one_that_cannot_be_loaded_is_built_anew(cache, caplog):
     assert prepare(cache, backend).cached
 
 
-def test_where_nothing_is_compiled_nothing_is_kept(cache, monkeypatch):
+def test_nothing_is_stored_for_backends_without_compilation(cache, monkeypatch):
     monkeypatch.setattr(Counting, "compiles", False)
     monkeypatch.setattr(Counting, "load", lambda self, artifact, module, example, policy: Idle())
     backend = Counting()
@@ -154,7 +154,7 @@ def test_a_folder_that_others_may_write_to_is_refused(tmp_path):
     assert (EngineCache(tmp_path / "new" / "engines").folder.stat().st_mode & 0o777) == 0o700
 
 
-def test_the_folder_is_the_users_own(monkeypatch, tmp_path):
+def test_cache_folder_is_in_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
     assert cache_folder().name == "engines"
@@ -162,7 +162,7 @@ def test_the_folder_is_the_users_own(monkeypatch, tmp_path):
         assert cache_folder() == tmp_path / "earmark" / "engines"
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(cache, monkeypatch):
+def test_full_disk_is_reported_and_leaves_no_file(cache, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
@@ -183,7 +183,7 @@ def racing(folder, start, said):
     said.put(backend.builds)
 
 
-def test_two_processes_at_once(tmp_path):
+def test_two_processes_can_share_the_cache(tmp_path):
     context = multiprocessing.get_context("spawn")
     start, said = context.Event(), context.Queue()
     processes = [context.Process(target=racing, args=(tmp_path / "engines", start, said)) for _ in range(2)]

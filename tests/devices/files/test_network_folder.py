@@ -26,7 +26,7 @@ def saved(request, tmp_path_factory):
     return folder, fitted(request.param)
 
 
-def test_comes_back_to_the_bit(saved):
+def test_round_trip_is_bit_identical(saved):
     folder, decoder = saved
     loaded, facts = load_decoder(folder)
     assert type(loaded) is type(decoder)
@@ -38,7 +38,7 @@ def test_comes_back_to_the_bit(saved):
     assert set(loaded.arrays()) == set(decoder.arrays())
 
 
-def test_the_text_says_what_it_is_worth_and_what_it_costs(saved):
+def test_text_states_accuracy_and_latency(saved):
     folder, decoder = saved
     table = tomllib.loads((folder / TEXT).read_text())
     assert table["facts"]["experimental"] is True
@@ -51,7 +51,7 @@ def test_the_text_says_what_it_is_worth_and_what_it_costs(saved):
     ("accuracy", "linear", "experimental"),
     [(0.7, 0.6, False), (0.6, 0.6, True), (0.5, 0.6, True), (float("nan"), 0.6, True), (0.5, None, False)],
 )
-def test_what_is_not_shown_to_be_better_is_experimental(tmp_path, accuracy, linear, experimental):
+def test_network_not_shown_to_be_better_is_experimental(tmp_path, accuracy, linear, experimental):
     facts = replace(FACTS, accuracy=accuracy, linear_accuracy=linear)
     assert facts.experimental is experimental
 
@@ -69,7 +69,7 @@ def test_what_is_not_shown_to_be_better_is_experimental(tmp_path, accuracy, line
         ("listeners = ", "hearers = ", "listeners is missing"),
     ],
 )
-def test_foreign_text_is_refused(tmp_path, old, new, words):
+def test_invalid_text_is_refused(tmp_path, old, new, words):
     save_decoder(tmp_path / "d", fitted("matcher"), FACTS)
     text = (tmp_path / "d" / TEXT).read_text()
     assert old in text
@@ -95,12 +95,12 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
         load_decoder(tmp_path / "d")
 
 
-def test_what_was_not_fitted_is_not_saved(tmp_path):
+def test_unfitted_network_is_not_saved(tmp_path):
     with pytest.raises(DecoderError, match="not fitted"):
         save_decoder(tmp_path / "d", VlaaiDecoder(), FACTS)
 
 
-def test_a_loaded_base_can_be_trained_on(tmp_path):
+def test_loaded_base_can_be_trained_further(tmp_path):
     save_decoder(tmp_path / "d", fitted("placed"), FACTS)
     base, _ = load_decoder(tmp_path / "d")
     assert base.size == SIZE

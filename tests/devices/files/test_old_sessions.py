@@ -55,7 +55,7 @@ def marker(file):
     return next(e.item.value for e in file if isinstance(e, Consumed) and isinstance(e.item, Marker))
 
 
-def test_recordings_of_before_the_users_word_was_kept_are_read_as_they_were(tmp_path):
+def test_old_recordings_are_read_as_older_versions_did(tmp_path):
     new = recorded(tmp_path / "new.xdf", About("", units={"eeg": "mV"}))
     old = SessionFile(as_version_0(new, tmp_path / "old.xdf"))
     spec = old.streams["eeg"].spec
@@ -65,7 +65,7 @@ def test_recordings_of_before_the_users_word_was_kept_are_read_as_they_were(tmp_
     assert marker(old) == "1.23457e+06"
 
 
-def test_new_ones_are_read_as_they_are(tmp_path):
+def test_new_recordings_are_read_as_declared(tmp_path):
     new = SessionFile(recorded(tmp_path / "new.xdf", About("", overrides={"eeg": Overrides(unit="mV")})))
     spec = new.streams["eeg"].spec
     assert new.about.format == FORMAT

@@ -48,7 +48,7 @@ def listener(seed, band, seconds=40.0, n_channels=4):
 
 @pytest.mark.parametrize("band", ["high-gamma", "low"])
 @pytest.mark.parametrize("decoder", [LinearDecoder, CcaDecoder])
-def test_a_response_in_one_band_alone_is_decoded(band, decoder):
+def test_response_in_a_single_band_is_decoded(band, decoder):
     runs = [listener(seed, band) for seed in range(3)]
     fitted = decoder(IEEG, penalties=(0.1,), shrinks=(0.0,)).fit(runs[:2])
     assert accuracy(fitted, runs[2]) >= 8 / 9
@@ -61,7 +61,7 @@ def test_a_response_in_one_band_alone_is_decoded(band, decoder):
     assert abs(r["deaf"]) < 0.2, "the other band knows nothing"
 
 
-def test_a_channel_that_dies_counts_as_zero_and_enters_no_reference():
+def test_dead_channel_is_zero_and_left_out_of_the_reference():
     rng = np.random.default_rng(0)
     x = cortex(0, 10_000, 6)
     x[5000:, 2] = 4000.0
@@ -74,7 +74,7 @@ def test_a_channel_that_dies_counts_as_zero_and_enters_no_reference():
     np.testing.assert_allclose(np.delete(run.neural, 2, axis=1)[late:], alone.neural[late:], atol=1e-6)
 
 
-def test_what_was_never_measured_is_masked_from_the_first_sample():
+def test_channel_without_data_is_masked_from_the_first_sample():
     rng = np.random.default_rng(0)
     x = cortex(0, 5000, 6)
     x[:, 4] = np.nan
@@ -111,7 +111,7 @@ def test_trials_become_runs_with_their_own_talkers_and_attention():
     assert [int(two.attended[round(s * 64)]) for s in (1, 3, 5)] == [-1, 1, -1]
 
 
-def test_of_two_words_on_attention_at_one_time_the_last_counts():
+def test_last_of_two_simultaneous_attention_events_counts():
     rng = np.random.default_rng(0)
     events = ((0.0, "b"), (0.0, "a"))
     x, voices = cortex(0, 2500), rng.normal(size=(2, 640))

@@ -46,7 +46,7 @@ def write_fif(path: Path, *, sfreq: float = 250.0, n: int = 2500, first_samp: in
 # -- FIF -------------------------------------------------------------------------------------------------------
 
 
-def test_fif_comes_back_as_it_is(tmp_path):
+def test_fif_round_trips(tmp_path):
     volts = write_fif(tmp_path / "sub_raw.fif", notes=[(1, 0, "tone"), (9.5, 0.5, "end")])
     recording = open_recording(tmp_path / "sub_raw.fif")
     spec = recording.spec
@@ -69,7 +69,7 @@ def test_fif_comes_back_as_it_is(tmp_path):
 
 @given(st.lists(st.integers(0, 2500), min_size=2, max_size=6))
 @settings(max_examples=25, deadline=None)
-def test_pieces_make_up_the_whole(fif, cuts):
+def test_reading_in_pieces_equals_reading_at_once(fif, cuts):
     recording, whole = fif
     cuts = sorted(cuts)
     pieces = [recording.read(a, b) for a, b in itertools.pairwise(cuts)]
@@ -104,7 +104,7 @@ def test_joined_recordings_are_two_pieces(tmp_path):
     assert open_recording(tmp_path / "x_raw.fif").segments == [Segment(0, 300, 0.0), Segment(300, 600, 3.0)]
 
 
-def test_reading_outside_is_refused(fif):
+def test_reading_beyond_the_recording_is_refused(fif):
     recording, _ = fif
     for start, stop in ((-1, 3), (5, 4), (0, 2501)):
         with pytest.raises(RecordingError, match="no samples"):
@@ -120,7 +120,7 @@ def edf_signal(label: str, sfreq: int, n: int, unit: str = "uV", kind=edfio.EdfS
     return kind.from_digital(digital, sfreq, label=label, physical_dimension=unit, physical_range=(-3276.8, 3276.7))
 
 
-def test_edf_comes_back_with_its_types_units_and_annotations(tmp_path):
+def test_edf_round_trips_with_types_units_and_annotations(tmp_path):
     signals = [
         edf_signal("EEG Fz", 200, 2000),
         edf_signal("Cz", 200, 2000, "mV"),
@@ -142,7 +142,7 @@ def test_edf_comes_back_with_its_types_units_and_annotations(tmp_path):
         np.testing.assert_allclose(data[:, i], signals[i].data[300:900] * factor, rtol=1e-6, atol=1e-6 * factor)
 
 
-def test_electrodes_of_unknown_unit_keep_their_numbers(tmp_path, caplog):
+def test_electrodes_of_unknown_unit_are_not_scaled(tmp_path, caplog):
     signal = edf_signal("Fz", 100, 300, "")
     edfio.Edf([signal]).write(tmp_path / "x.edf")
     recording = open_recording(tmp_path / "x.edf")
@@ -151,7 +151,7 @@ def test_electrodes_of_unknown_unit_keep_their_numbers(tmp_path, caplog):
     assert "their unit is not known: Fz (none)" in caplog.text
 
 
-def test_bdf_comes_back(tmp_path):
+def test_bdf_round_trips(tmp_path):
     signals = [edf_signal(label, 128, 640, kind=edfio.BdfSignal) for label in ("Fz", "Cz")]
     edfio.Bdf(signals, annotations=[edfio.EdfAnnotation(1.0, None, "go")]).write(tmp_path / "x.bdf")
     recording = open_recording(tmp_path / "x.bdf")
@@ -208,7 +208,7 @@ def write_brainvision(folder: Path, **options) -> np.ndarray:
     return volts
 
 
-def test_brainvision_comes_back(tmp_path):
+def test_brainvision_round_trips(tmp_path):
     volts = write_brainvision(tmp_path)
     recording = open_recording(tmp_path / "bv.vhdr")
     assert recording.spec.ch_types == ("eeg", "eeg", "misc")
@@ -267,7 +267,7 @@ def write_xdf(path: Path, *streams: bytes) -> Path:
     return path
 
 
-def test_xdf_comes_back_with_gaps_and_markers(tmp_path):
+def test_xdf_round_trips_with_gaps_and_markers(tmp_path):
     values = RNG.normal(size=(1000, 2)).astype(np.float32)
     stamps = 5000 + np.arange(1000) / 100
     stamps[400:] += 2.5
@@ -287,7 +287,7 @@ def test_xdf_comes_back_with_gaps_and_markers(tmp_path):
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("V", 1e6), ("mV", 1e3), ("µV", 1), ("\u03bcV", 1), ("MicroVolts", 1)])
-def test_xdf_electrodes_come_in_microvolts(tmp_path, unit, factor):
+def test_xdf_electrodes_are_in_microvolts(tmp_path, unit, factor):
     values = RNG.integers(-999, 999, size=(50, 1))
     path = write_xdf(tmp_path / "s.xdf", _stream(1, "A", "EEG", "int16", 50, np.arange(50) / 50, values, ["Cz"], unit))
     recording = open_recording(path)
@@ -317,7 +317,7 @@ def test_jittered_drifting_stamps_leave_markers_at_their_samples(tmp_path, jitte
         assert time == pytest.approx(recording.time_at(index), abs=0.001)
 
 
-def test_markers_of_xdf_are_what_they_are_live(tmp_path, caplog):
+def test_xdf_markers_equal_live_markers(tmp_path, caplog):
     eeg = _stream(1, "Amp", "EEG", "float32", 100, np.arange(1000) / 100, np.zeros((1000, 1)), ["Cz"])
     streams = [
         _stream(2, "Two columns", "Markers", "string", 0, [1.0], [["ev", "7"]]),
@@ -333,7 +333,7 @@ def test_markers_of_xdf_are_what_they_are_live(tmp_path, caplog):
     assert "left out, numbers at no regular rate that are no markers by their type: 'Pupil' (type Gaze)" in caplog.text
 
 
-def test_what_a_session_adds_is_no_marker_and_no_recording(tmp_path):
+def test_streams_added_by_a_session_are_neither_markers_nor_recordings(tmp_path):
     spec = StreamSpec("amp", 100.0, ("Cz",), ("misc",), ("",))
     about = describe_xml(make_info(spec, "Other", "amp").as_xml())
     marks = describe_xml(make_info(StreamSpec("m", 0.0, ("m",), ("misc",), ("",)), "Markers", "m", "string").as_xml())
@@ -356,7 +356,7 @@ def test_what_a_session_adds_is_no_marker_and_no_recording(tmp_path):
     assert open_recording(path, "earmark-bandpass").read(0, 1)[0, 0] == 0
 
 
-def test_why_no_stream_can_be_read_is_said(tmp_path):
+def test_missing_signal_stream_is_explained(tmp_path):
     empty = _stream(1, "Amp", "EEG", "float32", 100, [], np.zeros((0, 1)), ["Cz"], n_channels=1)
     irregular = _stream(2, "BLE", "EEG", "float32", 0, [1.0, 1.1], np.zeros((2, 1)), ["Cz"])
     text = _stream(3, "M", "Markers", "string", 0, [1.0], [["go"]])
@@ -364,7 +364,7 @@ def test_why_no_stream_can_be_read_is_said(tmp_path):
         open_recording(write_xdf(tmp_path / "s.xdf", empty, irregular, text))
 
 
-def test_xdf_stream_has_to_be_clear(tmp_path):
+def test_ambiguous_xdf_stream_is_refused(tmp_path):
     def stream(number, name, kind):
         return _stream(number, name, kind, "float32", 10, np.arange(20) / 10, np.full((20, 1), number), ["x"])
 
@@ -388,7 +388,7 @@ def test_xdf_stream_has_to_be_clear(tmp_path):
 # -- what cannot be opened -------------------------------------------------------------------------------------
 
 
-def test_what_is_no_recording_is_refused_in_words(tmp_path):
+def test_files_that_are_not_recordings_are_refused(tmp_path):
     for name, words in (("a.mat", "suffix is none of .fif"), ("a.eeg", "open a.vhdr"), ("a.fif", "no such file")):
         with pytest.raises(RecordingError, match=words):
             open_recording(tmp_path / name)
@@ -402,7 +402,7 @@ def test_what_is_no_recording_is_refused_in_words(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["fif", "edf", "bdf", "vhdr", "xdf"])
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\0" * 3000, bytes(range(256)) * 20, b"XDF:\x01\x05nonsense"])
-def test_broken_files_are_refused_in_words(tmp_path, suffix, content):
+def test_broken_files_are_refused(tmp_path, suffix, content):
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(content)
     with pytest.raises(RecordingError, match=re.escape(str(path))):
@@ -428,7 +428,7 @@ def sound_files(tmp_path_factory):
 )
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning")
-def test_damage_is_never_more_than_a_recording_error(sound_files, tmp_path, suffix, cut, damage):
+def test_damage_only_raises_recording_error(sound_files, tmp_path, suffix, cut, damage):
     data = bytearray(sound_files[suffix])
     for where, junk in damage:
         at = int(where * (len(data) - len(junk)))
@@ -449,7 +449,7 @@ def test_damage_is_never_more_than_a_recording_error(sound_files, tmp_path, suff
 
 
 @pytest.mark.skipif(not COCKTAIL.is_dir(), reason="needs the development data: shared/data/cocktail")
-def test_real_recording():
+def test_real_recording_is_read():
     path = COCKTAIL / "sub-01_task-cocktail_run-01_raw.fif"
     recording = open_recording(path)
     raw = mne.io.read_raw_fif(path, verbose="ERROR")
@@ -464,7 +464,7 @@ def test_real_recording():
         np.testing.assert_allclose(place, known[name], atol=1e-6)
 
 
-def test_simulated_recording(tmp_path):
+def test_simulated_recording_is_read(tmp_path):
     path = generate_recording(tmp_path / "demo_raw.fif", seconds=24, seed=3)
     recording = open_recording(path)
     data = recording.read(0, recording.n_samples)
@@ -501,7 +501,7 @@ def test_simulated_recording(tmp_path):
     assert not np.array_equal(other.read(0, 12000), data)
 
 
-def test_simulation_refuses_what_it_cannot_do(tmp_path):
+def test_simulation_refuses_invalid_parameters(tmp_path):
     path = generate_recording(tmp_path / "x_raw.fif", seconds=5, n_channels=100, sfreq=128)
     assert open_recording(path).spec.n_channels == 100
     with pytest.raises(FileExistsError):

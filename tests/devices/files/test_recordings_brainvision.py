@@ -57,7 +57,7 @@ def write(
 
 
 @pytest.mark.parametrize("named", ["VP07_day1", r"C:\data\study\VP07_day1", "/home/x/VP07_day1", "$b", "REC"])
-def test_files_that_were_renamed_with_the_header_are_taken_and_said(tmp_path, caplog, named):
+def test_files_renamed_with_the_header_are_found_and_logged(tmp_path, caplog, named):
     path, values = write(tmp_path, named=named)
     recording = open_recording(path)
     np.testing.assert_allclose(recording.read(0, 2000), values, rtol=1e-6)
@@ -67,7 +67,7 @@ def test_files_that_were_renamed_with_the_header_are_taken_and_said(tmp_path, ca
         assert (f"{key}={named}{suffix} does not exist; rec{suffix} is used instead" in caplog.text) == (renamed)
 
 
-def test_a_path_of_another_machine_whose_file_lies_beside_the_header_is_right(tmp_path, caplog):
+def test_file_beside_the_header_replaces_a_path_of_another_machine(tmp_path, caplog):
     path, values = write(tmp_path, named=r"D:\old\raw")
     path.with_suffix(".eeg").rename(tmp_path / "raw.eeg")
     path.with_suffix(".vmrk").rename(tmp_path / "raw.vmrk")
@@ -75,7 +75,7 @@ def test_a_path_of_another_machine_whose_file_lies_beside_the_header_is_right(tm
     assert "is taken" not in caplog.text
 
 
-def test_what_is_missing_is_said_with_the_line_to_correct(tmp_path, caplog):
+def test_missing_files_are_reported_with_the_header_line(tmp_path, caplog):
     path, _ = write(tmp_path, named="old")
     path.with_suffix(".vmrk").unlink()
     assert open_recording(path).annotations == []
@@ -110,7 +110,7 @@ def test_every_encoding_is_read(tmp_path, encoding, codepage):
     ("unit", "factor"),
     [("\u00b5V", 1), ("\u03bcV", 1), ("uV", 1), ("", 1), ("microvolts", 1), ("mV", 1e3), ("V", 1e6), ("nV", 1e-3)],
 )
-def test_electrodes_are_in_microvolts_whatever_volts_are_called(tmp_path, unit, factor):
+def test_electrodes_are_in_microvolts_for_every_spelling_of_volts(tmp_path, unit, factor):
     path, values = write(tmp_path, unit=unit)
     recording = open_recording(path)
     assert recording.spec.ch_types == ("eeg",) * 4
@@ -119,13 +119,13 @@ def test_electrodes_are_in_microvolts_whatever_volts_are_called(tmp_path, unit, 
 
 
 @pytest.mark.parametrize("unit", ["n/a", "none", "unknown"])
-def test_words_that_are_no_unit_leave_it_unknown(tmp_path, caplog, unit):
+def test_invalid_units_are_unknown(tmp_path, caplog, unit):
     recording = open_recording(write(tmp_path, unit=unit)[0])
     assert (set(recording.spec.ch_types), set(recording.spec.units)) == ({"eeg"}, {""})
     assert "their unit is not known" in caplog.text
 
 
-def test_labels_say_what_is_no_electrode(tmp_path, caplog):
+def test_labels_identify_channels_that_are_not_electrodes(tmp_path, caplog):
     spec = open_recording(write(tmp_path, labels=("Fz", "ECG", "HEOGL", "VEOG", "aux1"))[0]).spec
     assert spec.ch_types == ("eeg", "misc", "eog", "eog", "misc")
     assert spec.units == ("uV", "V", "uV", "uV", "V")
@@ -138,7 +138,7 @@ def test_labels_say_what_is_no_electrode(tmp_path, caplog):
 @pytest.mark.parametrize("fmt", ["INT_16", "INT_32", "IEEE_FLOAT_32"])
 @pytest.mark.parametrize("orientation", ["MULTIPLEXED", "VECTORIZED"])
 @pytest.mark.filterwarnings("ignore:No info on DataPoints:RuntimeWarning")
-def test_numbers_are_those_of_an_independent_reader(tmp_path, fmt, orientation):
+def test_values_equal_those_of_an_independent_reader(tmp_path, fmt, orientation):
     path, values = write(tmp_path, fmt=fmt, orientation=orientation, common="DataPoints=2000\r\n")
     recording = open_recording(path)
     data = recording.read(100, 900)
@@ -148,7 +148,7 @@ def test_numbers_are_those_of_an_independent_reader(tmp_path, fmt, orientation):
 
 
 @pytest.mark.parametrize("symbol", [".", ","])
-def test_samples_in_text_are_read(tmp_path, symbol):
+def test_text_samples_are_read(tmp_path, symbol):
     path, values = write(tmp_path)
     header = path.read_text(encoding="utf-8").replace("DataFormat=BINARY", "DataFormat=ASCII")
     infos = f"[ASCII Infos]\nDecimalSymbol={symbol}\nSkipLines=1\nSkipColumns=0\n[Channel Infos]"
@@ -158,7 +158,7 @@ def test_samples_in_text_are_read(tmp_path, symbol):
     np.testing.assert_allclose(open_recording(path).read(0, 2000), values, rtol=1e-5, atol=1e-5)
 
 
-def test_places_are_those_of_an_independent_reader(tmp_path):
+def test_positions_equal_those_of_an_independent_reader(tmp_path):
     places = "[Coordinates]\r\nCh1=1,-92,-72\r\nCh2=1,92,72\r\nCh3=1,0,0\r\nCh4=0,0,0\r\n"
     path, _ = write(tmp_path, labels=("Fp1", "Fp2", "Cz", "C4"), sections=places)
     spec = open_recording(path).spec
@@ -170,7 +170,7 @@ def test_places_are_those_of_an_independent_reader(tmp_path):
     assert spec.ch_types == ("eeg",) * 4, "C4 is a place, known or not"
 
 
-def test_what_pybv_writes_is_what_pybv_was_given(tmp_path):
+def test_pybv_files_round_trip(tmp_path):
     volts = np.random.default_rng(0).normal(size=(3, 1000)) * 1e-5
     pybv.write_brainvision(
         data=volts, sfreq=250, ch_names=["Fz", "Cz", "Pz"], fname_base="x", folder_out=tmp_path, unit="\u00b5V"
@@ -202,7 +202,7 @@ def test_headers_that_cannot_be_read_are_refused_by_name(tmp_path, old, new, sai
 # -- time ------------------------------------------------------------------------------------------------------
 
 
-def test_pauses_have_their_length_where_dates_tell_it(tmp_path, caplog):
+def test_pauses_take_their_length_from_dates(tmp_path, caplog):
     marks = (
         NEW,
         "Mk2=New Segment,,801,1,0,20240601120005600000",
@@ -220,7 +220,7 @@ def test_pauses_have_their_length_where_dates_tell_it(tmp_path, caplog):
     assert "a pause before sample 1200 has no date" in caplog.text
 
 
-def test_codes_on_a_trigger_channel_are_markers(tmp_path):
+def test_trigger_codes_become_markers(tmp_path):
     path, _ = write(tmp_path, labels=("Fz", "Status"), markers=(NEW,))
     data = np.fromfile(path.with_suffix(".eeg"), "<i2").reshape(-1, 2)
     data[:, 1] = 0

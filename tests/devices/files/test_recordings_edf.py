@@ -49,7 +49,7 @@ def write(path: Path, signals, annotations=()):
     ],
 )
 @pytest.mark.parametrize("labels", [("EEG Fp1", "EEG Fp2"), ("Fp1-REF", "O2-A1")])
-def test_electrodes_stay_whatever_rate_others_have(tmp_path, caplog, labels, others):
+def test_electrodes_are_kept_for_any_rate_of_other_channels(tmp_path, caplog, labels, others):
     brain = [signal(label, 256) for label in labels]
     path = write(tmp_path / "x.edf", [*(signal(*other) for other in others), *brain])
     recording = open_recording(path)
@@ -75,7 +75,7 @@ def test_electrodes_of_several_rates_are_refused_by_name_or_chosen(tmp_path):
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".edf", edfio.EdfSignal), (".bdf", edfio.BdfSignal)])
 @pytest.mark.parametrize("piece", [(0, 1), (0, 500), (99, 101), (250, 499)])
-def test_numbers_are_those_of_an_independent_reader(tmp_path, suffix, kind, piece):
+def test_values_equal_those_of_an_independent_reader(tmp_path, suffix, kind, piece):
     units = ["uV", "mV", "V ", "\u00b5V"]
     path = write(tmp_path / f"x{suffix}", [signal(f"C{i}", 100, "uV", kind=kind) for i, _ in enumerate(units)])
     raw = path.read_bytes()
@@ -103,11 +103,11 @@ def test_numbers_are_those_of_an_independent_reader(tmp_path, suffix, kind, piec
         *((name, "") for name in ("ACC1", "HR2", "CAL3", "LOC4", "TEMP5", "POS6", "STG7", "RES1")),
     ],
 )  # fmt: skip
-def test_labels(label, kind):
+def test_labels_imply_channel_types(label, kind):
     assert kind_by_label(label) == kind
 
 
-def test_types_before_labels():
+def test_type_prefixes_of_labels_are_split_off():
     assert split_label("EEG Fp1-REF") == ("eeg", "Fp1-REF")
     assert split_label("POL DC01") == ("", "DC01")
     assert split_label("SEEG A1") == ("seeg", "A1")
@@ -129,7 +129,7 @@ def test_clinical_labels_do_not_enter_the_average_reference(tmp_path, caplog):
     assert said == ["x.edf: no electrodes of the brain, by their labels: EKG1, DC1, PHOTIC, EOG-L, EMG-REF, SpO2"]
 
 
-def test_what_has_no_unit_beside_volts_is_no_electrode(tmp_path):
+def test_channel_without_unit_beside_volts_is_not_an_electrode(tmp_path):
     path = write(tmp_path / "x.edf", [signal("A", 200), signal("B", 200, "none"), signal("EEG C", 200, "")])
     assert open_recording(path).spec.ch_types == ("eeg", "misc", "eeg")
     path = write(tmp_path / "y.edf", [signal("A", 200, "unknown"), signal("B", 200, "")])
@@ -147,7 +147,7 @@ def steps(n, at, low=0):
     return data
 
 
-def test_codes_of_biosemi_are_markers_without_the_bits_of_the_amplifier(tmp_path, caplog):
+def test_biosemi_codes_become_markers_without_status_bits(tmp_path, caplog):
     kind = edfio.BdfSignal
     battery = 1 << 22
     data = steps(2560, [(100, 110, 1), (300, 310, 65535), (500, 600, 2), (550, 600, 8), (700, 2560, battery)], 0x190000)
@@ -165,7 +165,7 @@ def test_codes_of_biosemi_are_markers_without_the_bits_of_the_amplifier(tmp_path
 @pytest.mark.parametrize(
     "physical", [(-32768, 32767), (-3276.8, 3276.7), (0, 65535), (0, 255)], ids=["counts", "uV", "unsigned", "byte"]
 )
-def test_codes_of_edf_are_markers_however_they_are_scaled(tmp_path, label, physical):
+def test_edf_codes_become_markers_for_any_scaling(tmp_path, label, physical):
     gain = (physical[1] - physical[0]) / 65535
     value = {1.0: lambda v: v - 32768 - physical[0]}.get(gain, lambda v: v)  # exporters: physical is the code
     if physical == (0, 255):
@@ -186,7 +186,7 @@ def test_triggers_slower_than_electrodes_are_placed_in_time(tmp_path):
     assert recording.spec.ch_names == ("Fz",)
 
 
-def test_what_an_annotation_tells_is_not_told_twice(tmp_path):
+def test_code_with_an_annotation_is_not_listed_twice(tmp_path):
     data = steps(1000, [(100, 110, 1), (300, 310, 2), (500, 510, 3)])
     trigger = signal("TRIG", 200, "", data=data, physical=(-32768, 32767))
     notes = [(0.5, None, "tone"), (1.5, None, "BAD_blink")]
@@ -203,7 +203,7 @@ def test_two_trigger_channels_are_told_apart(tmp_path):
     assert recording.annotations == [(0.5, "TRIG1/5"), (1.0, "TRIG2/5")]
 
 
-def test_a_waveform_is_no_trigger_whatever_it_is_called(tmp_path, caplog):
+def test_waveform_is_not_a_trigger_for_any_label(tmp_path, caplog):
     recording = open_recording(write(tmp_path / "x.edf", [signal("Fz", 200), signal("Trigger", 200, "V")]))
     assert recording.annotations == []
     assert recording.spec.ch_types == ("eeg", "misc")
@@ -229,7 +229,7 @@ def test_annotations_in_latin_1_are_read(tmp_path):
     assert open_recording(path).annotations == [(1.0, "Übung")]
 
 
-def test_a_file_cut_short_is_said(tmp_path, caplog):
+def test_truncated_file_is_reported(tmp_path, caplog):
     path = write(tmp_path / "x.edf", [signal("Fz", 200)])
     path.write_bytes(path.read_bytes()[:-100])
     assert open_recording(path).n_samples == 800

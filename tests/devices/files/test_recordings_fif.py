@@ -27,7 +27,7 @@ def write(path, stim, *, bads=(), notes=(), n=2000, first_samp=0):
 
 
 @pytest.mark.parametrize("first_samp", [0, 500])
-def test_codes_are_markers_where_mne_finds_events(tmp_path, caplog, first_samp):
+def test_codes_become_markers_where_mne_finds_events(tmp_path, caplog, first_samp):
     codes = [(200, 210, 1), (400, 401, 255), (600, 700, 2), (650, 700, 6)]
     path = tmp_path / "x_raw.fif"
     write(path, {"STI 014": codes}, first_samp=first_samp)
@@ -42,7 +42,7 @@ def test_codes_are_markers_where_mne_finds_events(tmp_path, caplog, first_samp):
     assert "4 codes on trigger channel 'STI 014' are markers" in caplog.text
 
 
-def test_the_channel_that_holds_all_codes_is_taken_alone(tmp_path):
+def test_combined_trigger_channel_is_used_alone(tmp_path):
     one, both = [(200, 210, 5)], [(200, 210, 1), (400, 410, 65535)]
     write(tmp_path / "x_raw.fif", {"STI001": one, "STI 014": one, "STI101": both})
     assert [text for _, text in open_recording(tmp_path / "x_raw.fif").annotations] == ["1", "65535"]
@@ -50,18 +50,18 @@ def test_the_channel_that_holds_all_codes_is_taken_alone(tmp_path):
     assert open_recording(tmp_path / "y_raw.fif").annotations == [(1.0, "STI001/5"), (1.5, "STI002/5")]
 
 
-def test_codes_of_sixteen_bits_kept_as_signed_numbers(tmp_path):
+def test_codes_stored_as_signed_16_bit_numbers_are_read(tmp_path):
     write(tmp_path / "x_raw.fif", {"STI 014": [(200, 210, -32768), (400, 410, -1)]})
     assert [text for _, text in open_recording(tmp_path / "x_raw.fif").annotations] == ["32768", "65535"]
 
 
-def test_annotations_are_not_told_twice(tmp_path):
+def test_annotations_are_not_listed_twice(tmp_path):
     codes = [(200, 210, 1), (400, 410, 2)]
     write(tmp_path / "x_raw.fif", {"STI 014": codes}, notes=[(1.0, "tone"), (2.0, "bad blink")])
     assert open_recording(tmp_path / "x_raw.fif").annotations == [(1.0, "tone"), (2.0, "2"), (2.0, "bad blink")]
 
 
-def test_bad_channels_are_no_numbers_and_said(tmp_path, caplog):
+def test_bad_channels_are_nan_and_logged(tmp_path, caplog):
     path = tmp_path / "x_raw.fif"
     data = write(path, {"STI 014": []}, bads=["Cz"])
     got = open_recording(path).read(10, 500)

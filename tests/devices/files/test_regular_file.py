@@ -46,7 +46,7 @@ READERS.pop("x.xdf2")
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
 @pytest.mark.parametrize("name", READERS)
-def test_what_is_no_file_is_refused_and_nobody_waits(tmp_path, name, kind):
+def test_irregular_files_are_refused_without_blocking(tmp_path, name, kind):
     path = tmp_path / name
     if kind == "pipe":
         os.mkfifo(path)
@@ -63,7 +63,7 @@ def test_what_is_no_file_is_refused_and_nobody_waits(tmp_path, name, kind):
     assert any(word in words for word in ("not a file", "no file")), words
 
 
-def test_too_large_a_file_is_refused(tmp_path):
+def test_oversized_file_is_refused(tmp_path):
     with (tmp_path / "x").open("wb") as file:
         file.truncate(1001)
     with pytest.raises(OSError, match="1001 bytes, more than the 1000"):
@@ -79,12 +79,12 @@ def test_a_sound_of_impossible_rate_or_length_takes_no_memory(tmp_path):
             read(tmp_path / "slow.wav")
 
 
-def test_a_description_that_grows_by_the_square_is_refused():
+def test_deeply_nested_description_is_refused():
     with pytest.raises(StreamError, match="not that of a stream"):
         describe_xml("<info>" + "<a>\n".join(" " * k for k in range(10_000)) + "</info>")
 
 
-def test_events_that_are_none_are_left_out(tmp_path):
+def test_invalid_events_are_left_out(tmp_path):
     path = events_file(tmp_path / "loop.xdf")
     path.write_bytes(
         b'[1.0, "one"]\n5\n[1]\nnull\n[null, "x"]\n["nan", "x"]\n[[], 1]\n\xff\xfe\n[2, "two"]\n' + b"[" * 9999
@@ -93,7 +93,7 @@ def test_events_that_are_none_are_left_out(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_a_command_given_a_pipe_ends_with_words(tmp_path):
+def test_command_refuses_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "x.xdf")
     command = [sys.executable, "-m", "earmark.app.cli", "replay", str(tmp_path / "x.xdf")]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)

@@ -37,7 +37,7 @@ def talkers(seconds=30.0, sfreq=128.0):
     return [Talker(name, slow(np.random.default_rng(k), seconds, sfreq)[:, None], sfreq) for k, name in enumerate("ab")]
 
 
-def test_what_was_heard_and_what_was_recorded_are_on_one_grid(tmp_path):
+def test_speech_and_recording_share_one_time_grid(tmp_path):
     x = np.stack([slow(np.random.default_rng(k), 30, SFREQ) for k in (0, 1, 2)], axis=1)
     write_run(tmp_path / "r.xdf", recording(x), talkers(), [(0.0, "a"), (10.0, "b"), (20.0, "")], "sub-7")
     run = read_run(tmp_path / "r.xdf", EEG)
@@ -56,7 +56,7 @@ def test_what_was_heard_and_what_was_recorded_are_on_one_grid(tmp_path):
     assert set(run.attended[seconds > 20.2]) == {-1}
 
 
-def test_a_gap_is_nobodys(tmp_path):
+def test_nobody_is_attended_in_a_gap(tmp_path):
     x = np.random.default_rng(0).normal(0, 10, (5000, 3))
     parts = [Segment(0, 2500, 0.0), Segment(2500, 5000, 15.0)]
     write_run(tmp_path / "r.xdf", recording(x, parts), talkers(), [(0.0, "a")], "s")
@@ -82,7 +82,7 @@ def test_intracranial_runs_are_high_gamma_amplitudes(tmp_path):
     assert np.argmax(spectrum) == (3 * 20)
 
 
-def test_what_is_no_run_is_refused_and_nothing_is_overwritten(tmp_path):
+def test_invalid_run_is_refused_and_nothing_is_overwritten(tmp_path):
     x = np.zeros((500, 2))
     path = tmp_path / "r.xdf"
     with pytest.raises(RunError, match="two or more"):
@@ -102,7 +102,7 @@ def test_what_is_no_run_is_refused_and_nothing_is_overwritten(tmp_path):
         read_run(tmp_path / "nowhere.xdf", EEG)
 
 
-def test_a_file_of_another_recorder_is_no_run_rather_than_damaged(tmp_path):
+def test_file_of_another_recorder_is_not_a_run_rather_than_damaged(tmp_path):
     info = make_info(recording(np.zeros((1, 2))).spec, "EEG", "amp")
     one = struct.pack("<I", 1)
     stamped, deduced = struct.pack("<Bd2f", 8, 5000.0, 1, 2), struct.pack("<B2f", 0, 3, 4)
@@ -127,7 +127,7 @@ def healthy(tmp_path_factory):
 
 @pytest.mark.parametrize("share", np.linspace(0.01, 0.99, 12))
 @pytest.mark.parametrize("cut", [0, 3000])
-def test_damage_of_a_run_is_named_and_misplaces_nothing(healthy, tmp_path, caplog, share, cut):
+def test_damage_of_a_run_is_reported_and_shifts_nothing(healthy, tmp_path, caplog, share, cut):
     raw, whole = bytearray(healthy[0]), healthy[1]
     at = int(share * len(raw))
     if cut:

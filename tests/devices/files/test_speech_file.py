@@ -20,7 +20,7 @@ def modulated(rate, seconds=20, hz=3.0):
     return 0.2 * RNG.normal(size=len(t)) * (1 + np.cos(2 * np.pi * hz * t))
 
 
-def test_sounds_take_the_rate_of_stored_envelopes(tmp_path, caplog):
+def test_envelopes_of_sounds_use_the_rate_of_stored_ones(tmp_path, caplog):
     soundfile.write(tmp_path / "her.wav", modulated(16000), 16000)
     np.savez(tmp_path / "b.npz", envelope=np.ones(1280), sfreq=64.0)
     np.savez(tmp_path / "c.npz", other=np.ones(1280))
@@ -47,7 +47,7 @@ def test_stored_envelopes_of_two_rates_are_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.wav", "x.npz", "x.flac"])
-def test_what_is_not_there_is_said(tmp_path, name):
+def test_missing_files_are_reported(tmp_path, name):
     with pytest.raises(RunError, match=rf"{name}: no such file"):
         read_speech(tmp_path / name)
     (tmp_path / name).mkdir()
@@ -82,7 +82,7 @@ def wav(rate, n_frames, data=b""):
         (b"", "cannot be read as sound"),
     ],
 )
-def test_sounds_that_are_none_are_refused_before_they_are_read(tmp_path, raw, said):
+def test_invalid_sound_files_are_refused_before_reading(tmp_path, raw, said):
     (tmp_path / "x.wav").write_bytes(raw)
     with pytest.raises(RunError, match=said):
         read_speech(tmp_path / "x.wav")
@@ -118,7 +118,7 @@ ENVELOPE = np.arange(100.0)
         ({"envelope": np.where(ENVELOPE == 64, np.nan, ENVELOPE), "sfreq": 64.0}, "is not finite from 1 s on"),
     ],
 )
-def test_arrays_that_are_no_envelope_are_refused_in_words(tmp_path, arrays, said):
+def test_arrays_that_are_not_envelopes_are_refused(tmp_path, arrays, said):
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(RunError, match=said):
         read_speech(tmp_path / "x.npz")
@@ -142,7 +142,7 @@ def npy(header: str) -> bytes:
         b"",
     ],
 )
-def test_members_that_lie_are_refused_in_words(tmp_path, member):
+def test_members_with_a_false_size_are_refused(tmp_path, member):
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("envelope.npy", member)
         good = io.BytesIO()
@@ -152,7 +152,7 @@ def test_members_that_lie_are_refused_in_words(tmp_path, member):
         read_speech(tmp_path / "x.npz")
 
 
-def test_one_array_without_a_name(tmp_path):
+def test_npy_file_named_npz_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", ENVELOPE)
     (tmp_path / "x.npy").rename(tmp_path / "x.npz")
     with pytest.raises(RunError, match=r"x\.npz is not a usable"):
@@ -160,7 +160,7 @@ def test_one_array_without_a_name(tmp_path):
 
 
 @pytest.mark.parametrize("n_damaged", [1, 5, 50])
-def test_damaged_files_are_refused_in_words_or_read(tmp_path, n_damaged):
+def test_damaged_files_are_refused_or_read(tmp_path, n_damaged):
     np.savez_compressed(tmp_path / "x.npz", envelope=RNG.normal(size=(500, 2)), sfreq=64.0)
     soundfile.write(tmp_path / "x.wav", RNG.normal(size=8000) * 0.1, 8000)
     for path in (tmp_path / "x.npz", tmp_path / "x.wav"):
@@ -179,7 +179,7 @@ def test_damaged_files_are_refused_in_words_or_read(tmp_path, n_damaged):
                 assert rate > 0
 
 
-def test_two_arrays_of_one_file_are_no_mixture(tmp_path, caplog):
+def test_two_arrays_of_one_file_cause_no_warning(tmp_path, caplog):
     np.savez(tmp_path / "both.npz", a=np.ones(10), b=np.ones(10), sfreq=64.0)
     assert common_rate([(tmp_path / "both.npz", 64.0), (tmp_path / "both.npz", 64.0)]) == 64
     assert not caplog.text

@@ -33,7 +33,7 @@ def board():
 
 @given(st.binary(max_size=5000))
 @settings(max_examples=100, deadline=None)
-def test_what_is_read_is_what_was_written(text):
+def test_reads_return_what_was_written(text):
     board = Board(room=50_000)
     reader = Board(board.name)
     board.write(text)
@@ -42,20 +42,20 @@ def test_what_is_read_is_what_was_written(text):
     board.close()
 
 
-def test_a_new_board_is_empty_and_an_old_text_is_read_once(board):
+def test_new_board_is_empty_and_each_text_is_read_once(board):
     assert board.read() == b""
     board.write(b"a")
     assert board.read() is board.read()
 
 
-def test_what_is_too_large_is_refused_and_the_old_text_stays(board):
+def test_oversized_text_is_refused_and_the_old_one_stays(board):
     board.write(b"1")
     with pytest.raises(ValueError, match="do not fit"):
         board.write(b"x" * 60_000)
     assert board.read() == b"1"
 
 
-def test_readers_see_whole_texts_that_rise_even_when_writers_are_killed(board):
+def test_readers_see_complete_texts_in_order_when_writers_are_killed(board):
     seen = set()
     for round_ in range(1, 6):
         process = subprocess.Popen([sys.executable, "-c", WRITER, board.name], env=ENV)
@@ -73,7 +73,7 @@ def test_readers_see_whole_texts_that_rise_even_when_writers_are_killed(board):
     assert len(seen) > 100
 
 
-def test_a_process_that_attached_and_ended_leaves_the_board_there(board):
+def test_end_of_an_attached_process_keeps_the_board(board):
     code = """
 import sys
 from earmark.devices.processes.board import Board
@@ -90,6 +90,6 @@ b.close()
     again.close()
 
 
-def test_one_that_is_gone_is_named():
+def test_missing_board_is_named():
     with pytest.raises(SharedMemoryError, match=r"there is no shared memory '.*': the process that made it has ended"):
         Board("earmark-no-such-board")

@@ -24,7 +24,7 @@ def burners(parent):
     return [child for child in psutil.Process(parent).children() if child.is_running()]
 
 
-def test_a_core_is_busy_within_and_not_after():
+def test_core_is_busy_only_within_the_context():
     with busy_core():
         (burner,) = [one for one in psutil.Process().children() if "getppid" in " ".join(one.cmdline())]
         until = time.monotonic() + 180
@@ -35,7 +35,7 @@ def test_a_core_is_busy_within_and_not_after():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process keeps its parent's number on Windows")
-def test_it_ends_with_a_process_that_is_killed():
+def test_busy_process_ends_when_its_parent_is_killed():
     holder = subprocess.Popen([sys.executable, "-c", HOLDING], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "busy\n"
     (burner,) = burners(holder.pid)

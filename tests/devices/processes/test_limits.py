@@ -26,13 +26,13 @@ def python(limits, code):
     return done.stdout.strip()
 
 
-def test_as_many_files_as_are_permitted_are_had():
+def test_open_file_limit_is_raised_to_the_maximum():
     """macOS permits 256 at first, and far more to whoever asks."""
     found = python(["-S -n 128"], "raise_open_files(); print(too_few_files() or open_files()[1])")
     assert int(found) > 128
 
 
-def test_files_that_are_all_open_are_told():
+def test_exhausted_open_files_are_reported():
     code = "print(files_are_used_up() == '')\nheld = [open('/dev/null') for _ in range(28)]\nprint(files_are_used_up())"
     before, after = python(["-n 32"], code).splitlines()
     assert before == "True"
@@ -47,14 +47,14 @@ def test_files_that_are_all_open_are_told():
         ("-v 100000", "address space is limited to 98 MiB"),
     ],
 )
-def test_a_session_is_not_begun_on_too_small_a_machine(tmp_path, limit, words):
+def test_session_is_refused_if_limits_are_too_low(tmp_path, limit, words):
     done = limited([limit], *EARMARK, "demo", "--headless", "--device", "null", "--out", tmp_path / "d")
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_advised_is_enough(tmp_path):
+def test_advised_limits_are_enough(tmp_path):
     """With it, the next thing that is missing is another one."""
     (tmp_path / "session.toml").write_text("")
     done = limited(["-n 1024"], *EARMARK, "calibrate", tmp_path / "session.toml")
@@ -62,7 +62,7 @@ def test_what_is_advised_is_enough(tmp_path):
     assert python(["-n 1024", "-v unlimited"], "check_limits(); print('begins')") == "begins"
 
 
-def test_the_doctor_finds_them():
+def test_doctor_reports_low_limits():
     done = limited(["-n 100", "-v 2500000"], *EARMARK, "doctor", "--json", "-")
     assert done.returncode == 1
     found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}

@@ -60,7 +60,7 @@ def test_each_window_gets_its_own_answer(lanes):
     assert (answer.counts.in_time, answer.counts.missed) == (20, 0)
 
 
-def test_one_that_hangs_is_replaced_and_nobody_waits_for_it(lanes):
+def test_hanging_network_is_replaced_without_waiting(lanes):
     hung, other = Adding(), Adding(plus=2.0)
     asked = lanes({"hung": hung, "other": other}, budget=2.0)
     asked.ask(window(0))
@@ -85,7 +85,7 @@ def test_one_that_hangs_is_replaced_and_nobody_waits_for_it(lanes):
     assert (answer.counts.late, answer.counts.missed, answer.counts.demotions) == (1, 3, 1)
 
 
-def test_one_that_fails_is_logged_and_replaced(lanes, caplog):
+def test_failing_network_is_logged_and_replaced(lanes, caplog):
     class Failing(Adding):
         def run_into(self, x, out):
             super().run_into(x, out)
@@ -100,7 +100,7 @@ def test_one_that_fails_is_logged_and_replaced(lanes, caplog):
     assert "fallen off the bus" in caplog.text
 
 
-def test_a_window_may_be_overwritten_after_it_was_handed_in(lanes):
+def test_window_may_be_overwritten_after_submission(lanes):
     slow = Adding()
     asked = lanes({"slow": slow}, budget=0.05)
     slow.go.clear()
@@ -115,7 +115,7 @@ def test_a_window_may_be_overwritten_after_it_was_handed_in(lanes):
     assert answer.counts.late == 1
 
 
-def test_a_real_network(lanes):
+def test_real_network_answers(lanes):
     module, example = made("attention", n_channels=8, n_samples=96)
     asked = lanes({"eager_cpu": EagerCpu().prepare(module, example, Policy())}, budget=20.0)
     answer = asked.ask([x.numpy() for x in example])
@@ -123,7 +123,7 @@ def test_a_real_network(lanes):
     np.testing.assert_allclose(answer.outputs[0], module(*example).detach().numpy(), rtol=1e-5, atol=1e-7)
 
 
-def test_networks_of_other_shapes_cannot_step_in():
+def test_networks_of_other_shapes_are_refused():
     class Other(Adding):
         def info(self):
             return Info("other", "none", "float32", {}, False, 0, ((4,),), ((4,),))

@@ -16,7 +16,7 @@ def drained(reader, limit=1 << 20):
 
 @given(st.lists(st.tuples(st.binary(max_size=300), st.integers(0, 400)), max_size=40), st.integers(64, 500))
 @settings(max_examples=100, deadline=None)
-def test_every_byte_comes_out_once_in_order_whatever_does_not_fit_at_once(moves, capacity):
+def test_every_byte_is_read_once_in_order(moves, capacity):
     ring = Ring(capacity=capacity)
     writer, reader = SpillingWriter(ring, limit=1 << 20), Ring(ring.name)
     sent, got = b"", b""
@@ -37,7 +37,7 @@ def test_every_byte_comes_out_once_in_order_whatever_does_not_fit_at_once(moves,
     ring.close()
 
 
-def test_what_neither_ring_nor_disk_can_take_is_lost_whole_and_counted():
+def test_messages_beyond_ring_and_disk_are_lost_whole_and_counted():
     ring = Ring(capacity=100)
     writer, reader = SpillingWriter(ring, limit=100), Ring(ring.name)
     messages = [os.urandom(60) for _ in range(5)]

@@ -59,13 +59,13 @@ else:
         ("size=16m,ro", "shared memory cannot be made: Read-only file system; let /dev/shm be written by you"),
     ],
 )
-def test_a_ring_is_whole_from_the_start_or_is_refused_in_words(options, words):
+def test_ring_is_complete_from_the_start_or_refused(options, words):
     ended = in_a_room_of_its_own(options, WRITES)
     assert words in ended.stdout, ended.stderr
     assert ended.returncode == 0
 
 
-def test_no_file_is_left_where_there_is_no_memory_to_record_through(tmp_path, monkeypatch):
+def test_no_file_is_left_without_memory_for_recording(tmp_path, monkeypatch):
     def refuse(*_):
         raise AudioError("5 bytes of shared memory are needed, but 4 are free")
 
@@ -75,7 +75,7 @@ def test_no_file_is_left_where_there_is_no_memory_to_record_through(tmp_path, mo
     assert not list(tmp_path.iterdir())
 
 
-def test_what_was_last_there_can_be_read_after_the_end():
+def test_last_content_can_be_read_after_the_end():
     ring, board = Ring(capacity=100), Board()
     ring.put(b"abc")
     board.write(b"1")
@@ -87,7 +87,7 @@ def test_what_was_last_there_can_be_read_after_the_end():
 
 
 @pytest.mark.parametrize("make", [Board, lambda name=None: Seqlock(Gains, name)])
-def test_who_looks_while_another_thread_lets_go_sees_what_was_last_there(make):
+def test_read_during_close_returns_the_last_content(make):
     for _ in range(50):
         writer, wrong, done = make(), [], threading.Event()
         reader = make(writer.name)
@@ -110,7 +110,7 @@ def test_who_looks_while_another_thread_lets_go_sees_what_was_last_there(make):
         assert not wrong
 
 
-def test_a_thread_that_is_just_looking_does_not_hinder_the_end():
+def test_reading_thread_does_not_block_the_end():
     segment = Segment(None, 100)
     held = [segment.array(100, "u1")]
     timer = threading.Timer(0.1, held.clear)
@@ -143,7 +143,7 @@ def family(path, script):
     return process, [*names, names[0].rsplit("-", 1)[0] + ".lock"]
 
 
-def test_what_a_group_that_was_killed_left_is_removed_and_nothing_of_those_who_live(tmp_path):
+def test_segments_of_a_killed_group_are_removed_and_others_kept(tmp_path):
     dead, left = family(tmp_path / "a.xdf", tmp_path / "a.py")
     alive, used = family(tmp_path / "b.xdf", tmp_path / "b.py")
     own = Board()
@@ -162,7 +162,7 @@ def test_what_a_group_that_was_killed_left_is_removed_and_nothing_of_those_who_l
     own.close()
 
 
-def test_a_process_that_ends_with_views_of_memory_ends_without_a_word():
+def test_process_with_views_of_memory_ends_without_output():
     """At its end nobody says in which order things go: a long run ended in a traceback of the library's."""
     segment = Segment(None, 4096)
     script = (
@@ -175,7 +175,7 @@ def test_a_process_that_ends_with_views_of_memory_ends_without_a_word():
 
 
 @pytest.mark.parametrize("ended", ["", "raise KeyboardInterrupt", "sys.exit(3)"])
-def test_what_is_forgotten_is_removed_at_the_end_at_the_latest(ended):
+def test_forgotten_segments_are_removed_at_exit(ended):
     made = "import sys\nfrom earmark.devices.processes.shared_memory import Segment\nsegment = Segment(None, 4096)"
     made += "; print(segment.name)"
     script = f"{made}\n{ended}"

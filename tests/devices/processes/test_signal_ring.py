@@ -32,7 +32,7 @@ moves = st.lists(
 
 @given(moves, st.integers(1, 70))
 @settings(max_examples=200, deadline=None)
-def test_every_sample_is_read_once_or_counted_as_lost_and_each_look_ends_at_now(moves, room):
+def test_every_sample_is_read_once_or_counted_as_lost_up_to_the_newest(moves, room):
     ring = SignalRing(n_channels=3, n_samples=room, sfreq=100.0)
     reader = SignalReader(ring.name)
     said, seen = [], 0  # everything written; index up to which the reader has looked
@@ -54,7 +54,7 @@ def test_every_sample_is_read_once_or_counted_as_lost_and_each_look_ends_at_now(
     ring.close()
 
 
-def test_the_header_tells_rate_and_channels_and_a_late_reader_sees_some_of_the_past():
+def test_header_states_rate_and_channels_and_late_reader_sees_recent_past():
     ring = SignalRing(n_channels=3, n_samples=100, sfreq=50.0)
     ring.write(numbered(0, 130))
     fresh, late, greedy = SignalReader(ring.name), SignalReader(ring.name, past_s=1.0), SignalReader(ring.name, 60.0)
@@ -88,7 +88,7 @@ def writer():
         process.join()
 
 
-def test_nothing_half_overwritten_is_ever_read(writer):
+def test_partly_overwritten_samples_are_never_read(writer):
     ring = SignalRing(n_channels=3, n_samples=4096, sfreq=500.0)
     reader = SignalReader(ring.name)
     writer(ring, 64)
@@ -106,7 +106,7 @@ def test_nothing_half_overwritten_is_ever_read(writer):
     ring.close()
 
 
-def test_a_reader_that_is_stopped_for_a_while_goes_on_with_the_present(writer):
+def test_stopped_reader_resumes_with_the_newest_samples(writer):
     ring = SignalRing(n_channels=3, n_samples=2000, sfreq=500.0)
     reader = SignalReader(ring.name)
     process = writer(ring, 10)
@@ -137,7 +137,7 @@ if sys.argv[2] == "kill":
 
 
 @pytest.mark.parametrize("end", ["leave", "kill"])
-def test_a_stranger_that_ends_leaves_the_ring_to_the_others(end):
+def test_end_of_another_process_keeps_the_ring(end):
     ring = SignalRing(n_channels=3, n_samples=100, sfreq=50.0)
     ring.write(numbered(0, 80))
     for _ in range(2):  # the second finds what the first has left

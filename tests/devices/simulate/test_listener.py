@@ -45,7 +45,7 @@ def recorded(config: ListenerConfig, seconds: float, *, seed: int = 0, attended:
 # Reproducible, however it is cut
 
 
-def test_a_seed_gives_the_same_samples_and_another_does_not():
+def test_equal_seeds_give_equal_samples_and_others_do_not():
     once, again = recorded(FEW, 3.0, seed=5), recorded(FEW, 3.0, seed=5)
     np.testing.assert_array_equal(once, again)
     assert once.dtype == np.float32
@@ -60,7 +60,7 @@ def test_a_seed_gives_the_same_samples_and_another_does_not():
     start=st.sampled_from([0.0, 81234.567]),
 )
 @example(sizes=[1], ahead=[0], sfreq=500.0, start=0.0)
-def test_cuts_make_no_difference(sizes, ahead, sfreq, start):
+def test_samples_do_not_depend_on_how_calls_are_divided(sizes, ahead, sfreq, start):
     """Envelopes, cues and samples in any pieces, each event before the samples of its instant: the same bits."""
     sizes, ahead = itertools.cycle(sizes), itertools.cycle(ahead)
     config = replace(FEW, sfreq=sfreq, clock_ppm=200.0)
@@ -94,7 +94,7 @@ def test_cuts_make_no_difference(sizes, ahead, sfreq, start):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_the_future_changes_nothing(preset):
+def test_samples_do_not_depend_on_the_future(preset):
     times, envelopes = speech(3, 4.0)
     changed = envelopes.copy()
     changed[:, times >= 2.0] = 3.0
@@ -125,7 +125,7 @@ def test_silence_and_missing_envelopes_have_no_response():
         assert x[(at > onset) & (at < onset + 1.2)].max() > 0.05
 
 
-def test_late_envelopes_are_answered_by_what_is_left_of_the_response():
+def test_late_envelopes_evoke_the_rest_of_the_response():
     times, envelopes = speech(4, 1.0)
     timely, late = Listener(QUIET), Listener(QUIET)
     for listener in (timely, late):
@@ -161,7 +161,7 @@ def test_background_falls_as_one_over_f(minutes):
     assert np.all((slope > -1.35) & (slope < -0.75)), slope
 
 
-def test_background_has_the_size_it_is_given():
+def test_background_has_the_given_amplitude():
     config = replace(PRESETS["typical"], background=replace(SILENT, brain_uv=10.0), sfreq=400.0)
     x = Listener(config, seed=1).listen(60 * 400)
     hz, power = welch(x, 400.0, nperseg=4000, axis=0)
@@ -170,7 +170,7 @@ def test_background_has_the_size_it_is_given():
     assert 9.0 < rms < 11.0
 
 
-def test_neighbours_share_the_background(minutes):
+def test_background_is_correlated_between_neighbours(minutes):
     config, x = minutes
     sos = butter(2, (1.0, 30.0), "bandpass", fs=config.sfreq, output="sos")
     r = np.corrcoef(sosfilt(sos, x - x.mean(axis=0), axis=0)[5000:].T)
@@ -178,7 +178,7 @@ def test_neighbours_share_the_background(minutes):
     assert r[3, 4] > abs(r[3, 1]) + 0.2  # C3 and Oz
 
 
-def test_alpha_is_at_the_back_and_waxes_and_wanes(minutes):
+def test_alpha_is_at_the_back_with_varying_amplitude(minutes):
     config, x = minutes
     hz, power = spectrum(x, config.sfreq)
     peak = power[(hz >= 9) & (hz <= 11)].max(axis=0) / power[((hz > 5) & (hz < 7)) | ((hz > 14) & (hz < 16))].mean(
@@ -192,7 +192,7 @@ def test_alpha_is_at_the_back_and_waxes_and_wanes(minutes):
 
 
 @pytest.mark.parametrize("line_hz", [50.0, 60.0])
-def test_mains(line_hz):
+def test_mains_has_its_frequency_and_amplitude(line_hz):
     config = replace(FEW, background=replace(FEW.background, line_hz=line_hz, line_uv=5.0))
     hz, power = spectrum(Listener(config, seed=2).listen(30_000), config.sfreq)
     beside = (np.abs(hz - line_hz) > 2) & (np.abs(hz - line_hz) < 8)
@@ -210,7 +210,7 @@ def test_blinks_are_at_the_front_at_random_times():
     assert np.abs(x[:, 1]).max() < 0.2 * front.max()
 
 
-def test_offset_and_slow_drift():
+def test_electrodes_have_offset_and_slow_drift():
     config = replace(PRESETS["typical"], background=replace(SILENT, offset_uv=3000.0, drift_uv=25.0))
     x = Listener(config, seed=4).listen(60_000).astype(np.float64)
     assert 1500 < x.mean(axis=0).std() < 6000
@@ -232,7 +232,7 @@ def test_pops_are_steps_of_single_electrodes_that_decay():
     assert abs(x[at + 1000, channel] - before) < 0.3 * abs(after - before)
 
 
-def test_the_amplifiers_clock_drifts_against_lsls():
+def test_amplifier_clock_drifts_against_lsl():
     """A fast clock takes its samples sooner, and so a sound comes later by its count."""
     for ppm in (-2000.0, 2000.0):
         listener = Listener(replace(QUIET, clock_ppm=ppm), start=100.0)
@@ -249,7 +249,7 @@ def test_the_amplifiers_clock_drifts_against_lsls():
 # It answers speech
 
 
-def test_waves_come_at_their_latencies_with_their_signs():
+def test_waves_have_their_latencies_and_signs():
     listener = Listener(QUIET)
     listener.attend(0, -10.0)
     times = np.arange(0, 20, 1 / 64)
@@ -266,7 +266,7 @@ def test_waves_come_at_their_latencies_with_their_signs():
     assert np.abs(x[(ms > 260) & (ms < 900)]).max() == 0
 
 
-def test_attended_is_answered_more_than_ignored():
+def test_response_to_attended_exceeds_response_to_ignored():
     config = replace(QUIET, ignored=0.3)
     times = speech(1, 20.0)[0]
     for attended in (0, 1):
@@ -284,7 +284,7 @@ def test_attended_is_answered_more_than_ignored():
         assert found[1 - attended] == pytest.approx(0.3, abs=0.01)
 
 
-def test_nobody_attended():
+def test_response_is_smaller_when_nobody_is_attended():
     x = recorded(QUIET, 10.0, attended=None)
     both = [recorded(QUIET, 10.0, attended=k) for k in (0, 1)]
     assert x.std() < 0.7 * min(one.std() for one in both)
@@ -302,7 +302,7 @@ def test_vertex_and_mastoids_see_opposite_signs():
     np.testing.assert_array_equal(scalp(("Oz", "Cz")).response, np.array([at["Oz"], at["Cz"]]))
 
 
-def test_attention_moves_as_slowly_as_people_do():
+def test_attention_moves_with_human_delay():
     config = replace(QUIET, ignored=0.0, react_s=0.4, shift_s=0.8)
     rate = 64.0
     times = np.arange(0, 12, 1 / rate)
@@ -325,7 +325,7 @@ def test_attention_moves_as_slowly_as_people_do():
     assert size(6.3, 7.3) == pytest.approx(full, rel=0.05)
 
 
-def test_loudness_does_not_matter():
+def test_response_does_not_depend_on_loudness():
     times, envelopes = speech(6, 20.0)
     made = []
     for factor in (1.0, 1000.0):
@@ -372,7 +372,7 @@ def decode(preset: str, minutes: int = 4) -> float:
     return evaluate(runs, lambda: LinearDecoder(EEG), "leave-one-run-out", [2.0], n_shifts=1).accuracy[2.0]
 
 
-def test_presets_are_easy_typical_and_hard():
+def test_presets_differ_in_accuracy():
     easy, typical, hard = (decode(preset) for preset in ("easy", "typical", "hard"))
     assert easy > 0.9
     assert easy > typical + 0.2
@@ -384,7 +384,7 @@ def test_presets_are_easy_typical_and_hard():
 # What it says of itself, and what it refuses
 
 
-def test_spec():
+def test_spec_describes_the_stream():
     spec = Listener(PRESETS["typical"]).spec
     assert spec.n_channels == 64
     assert set(spec.ch_types) == {"eeg"}
@@ -413,12 +413,12 @@ def test_spec():
         ({"shift_s": 0.0}, "shift_s is 0 s"),
     ],
 )
-def test_refuses_settings(changes, says):
+def test_invalid_settings_are_refused(changes, says):
     with pytest.raises(ValueError, match=says):
         Listener(replace(PRESETS["typical"], **changes))
 
 
-def test_refuses_what_cannot_be_heard():
+def test_invalid_envelopes_and_cues_are_refused():
     listener = Listener(FEW)
     with pytest.raises(ValueError, match=r"must have \(2, 3\)"):
         listener.hear([0, 1, 2], [[1, 2, 3]])

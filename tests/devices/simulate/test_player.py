@@ -90,7 +90,7 @@ def listen(player: Player, source: Recording) -> tuple[np.ndarray, np.ndarray, l
 
 
 @pytest.mark.parametrize(("speed", "sfreq"), [(1.0, 250.0), (10.0, 250.0), (4.0, 1000 / 3)])
-def test_samples_stamps_gaps_and_markers_arrive(speed, sfreq):
+def test_inlet_receives_samples_stamps_gaps_and_markers(speed, sfreq):
     late = 400 / sfreq + 0.75
     annotations = [(0.0, "first"), (0.333, "tone/left"), (late - 0.5, "in the gap"), (late + 0.1, "ö")]
     source = recording(sfreq=sfreq, segments=[Segment(10, 410, 0.0), Segment(500, 750, late)], annotations=annotations)
@@ -108,7 +108,7 @@ def test_samples_stamps_gaps_and_markers_arrive(speed, sfreq):
     assert after - stamps[0] >= times[-1] / speed
 
 
-def test_stamps_are_those_of_the_recording_where_its_rate_is_not_the_nominal_one():
+def test_stamps_follow_the_true_rate_of_the_recording():
     source = recording(segments=[Segment(0, 500, 0.0)])
     source.timeline = read_timeline("slow", np.arange(500) / 249.5, 250.0)
     with Player(source, 2.0) as player:
@@ -116,7 +116,7 @@ def test_stamps_are_those_of_the_recording_where_its_rate_is_not_the_nominal_one
     np.testing.assert_allclose(stamps - stamps[0], np.arange(500) / 249.5, atol=1e-4, rtol=0)
 
 
-def test_description_comes_through():
+def test_inlet_receives_the_description():
     source = recording(types=("seeg", "eog", "misc"), annotations=[(0.5, "a")])
     with Player(source, 2.0, source_id="amp-7") as player:
         inlet, markers = connect(player.name), connect(player.marker_name)
@@ -133,7 +133,7 @@ def test_description_comes_through():
     assert of_markers.speed == 2.0
 
 
-def test_names_and_types():
+def test_streams_have_names_and_types():
     for types, kind in ((("misc", "eeg", "ecog"), "EEG"), (("ecog", "seeg"), "SEEG"), (("ecog",), "ECOG")):
         source = recording(types=types)
         with Player(source) as player:
@@ -167,7 +167,7 @@ def test_deadlines_are_absolute():
     assert lateness[-1] < 0.4
 
 
-def test_it_starts_when_somebody_listens():
+def test_playback_starts_when_a_listener_connects():
     source = recording(sfreq=100.0, segments=[Segment(0, 50, 0.0)], annotations=[(0.0, "first")])
     with Player(source, wait_for_consumer_s=PATIENCE_S) as player:
         thread = threading.Thread(target=player.play, args=(threading.Event(),))
@@ -184,13 +184,13 @@ def test_it_starts_when_somebody_listens():
     assert texts == [["first"]]
 
 
-def test_waiting_for_nobody_ends_in_words():
+def test_wait_without_listener_ends_with_an_error():
     with Player(recording(), wait_for_consumer_s=0.1) as player, pytest.raises(StreamError, match=r"within 0\.1 s"):
         player.play(threading.Event())
 
 
 @pytest.mark.parametrize("wait_s", [None, PATIENCE_S])
-def test_stop_is_heard_in_a_long_gap_and_while_waiting(wait_s):
+def test_stop_is_obeyed_in_a_long_gap_and_while_waiting(wait_s):
     source = recording(segments=[Segment(0, 10, 0.0), Segment(10, 20, 1000.0)])
     stop = threading.Event()
     with Player(source, wait_for_consumer_s=wait_s) as player:
@@ -214,12 +214,12 @@ def test_progress_advances_through_gaps():
 
 
 @pytest.mark.parametrize("wrong", [{"speed": 0}, {"speed": -1}, {"speed": float("nan")}, {"chunk_s": float("inf")}])
-def test_nonsense_is_refused(wrong):
+def test_invalid_parameters_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .* must be a positive number"):
         Player(recording(), **wrong)
 
 
-def test_errors_of_the_file_come_out_of_play():
+def test_errors_of_the_file_are_raised_by_play():
     source = recording()
     source._read = lambda a, b: (_ for _ in ()).throw(RecordingError("disk gone"))
     with Player(source) as player:
@@ -304,7 +304,7 @@ def test_ctrl_c_ends_the_command_with_130(file):
         (("--stream", "EEG"), "only XDF, EDF and BDF files have several streams"),
     ],
 )
-def test_command_says_what_is_wrong(file, arguments, words):
+def test_command_reports_errors(file, arguments, words):
     process = start(*([] if arguments[0].endswith(".fif") else [file]), *arguments)
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1

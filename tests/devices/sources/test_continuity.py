@@ -80,7 +80,7 @@ def test_a_pause_with_a_jump_of_the_stamps_is_a_gap_of_that_length(seconds, shar
 
 @pytest.mark.parametrize("late", [0.0, 0.004, 0.05])
 @pytest.mark.parametrize("step", [10.0, -10.0, 0.5, -0.5])
-def test_a_step_of_the_clock_invents_and_drops_nothing(step, late):
+def test_clock_step_invents_and_drops_no_sample(step, late):
     """Not even if the chunk with the step, and those after it, arrive a little later than those before."""
     continuity = Continuity("x", SFREQ)
     items = run(continuity, chunks(20))
@@ -101,7 +101,7 @@ def test_a_step_of_the_clock_invents_and_drops_nothing(step, late):
     late=st.floats(0, 0.02),
 )
 @settings(max_examples=60, deadline=None)
-def test_a_jump_of_the_stamps_is_a_gap_only_if_half_of_that_time_has_passed_here(jump, passed, late):
+def test_stamp_jump_is_a_gap_only_if_half_of_that_time_passed_locally(jump, passed, late):
     """Else the sender's clock was set, and of what passed meanwhile only that much is missing."""
     continuity = Continuity("x", SFREQ)
     before, end = chunks(20), 20 * CHUNK / SFREQ
@@ -116,7 +116,7 @@ def test_a_jump_of_the_stamps_is_a_gap_only_if_half_of_that_time_has_passed_here
         assert continuity.n_steps == 1
 
 
-def test_late_chunks_that_come_in_a_burst_are_no_gap():
+def test_burst_of_late_chunks_is_not_a_gap():
     continuity = Continuity("x", SFREQ)
     plan = [(stamps, max(arrival, 3.0) if 0.4 < arrival < 3.0 else arrival) for stamps, arrival in chunks(400)]
     assert not gaps(run(continuity, plan))
@@ -163,7 +163,7 @@ def test_equal_stamps_are_spread_backwards_from_the_last_sample():
 
 @given(st.lists(st.sampled_from([np.nan, np.inf, -np.inf, 0.0, 1e300, -1e300, 5.0]), min_size=3, max_size=3))
 @settings(max_examples=60, deadline=None)
-def test_absurd_stamps_lose_no_sample_and_are_recovered_from(absurd):
+def test_absurd_stamps_lose_no_sample(absurd):
     continuity = Continuity("x", SFREQ)
     before = list(chunks(20))
     after = list(chunks(60, start=20 * CHUNK / SFREQ))
@@ -238,7 +238,7 @@ def test_lost_packets_are_gaps_of_the_right_length_where_stamps_are_exact(size, 
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=200), st.integers(0, 10_000))
 @settings(max_examples=30, deadline=None)
-def test_how_the_stream_is_cut_changes_nothing_of_what_is_found(cuts, seed):
+def test_result_does_not_depend_on_chunking(cuts, seed):
     sent = list(packets(5000 // 12, 12, lose=0.05, drift=1e-3, seed=seed))
     found, true, times, _ = received(sent, cuts)
     np.testing.assert_array_equal(found, true)
@@ -247,7 +247,7 @@ def test_how_the_stream_is_cut_changes_nothing_of_what_is_found(cuts, seed):
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=20, deadline=None)
-def test_lost_packets_are_found_though_bursts_arrive_late(seed):
+def test_lost_packets_are_found_despite_late_bursts(seed):
     sent = list(packets(60 * 256 // 12, 12, lose=0.05, seed=seed))
     found, true, _, _ = received(sent, arrival=lambda stamps: np.ceil(stamps[-1] / 0.125) * 0.125 + 0.02)
     np.testing.assert_array_equal(found, true)
@@ -264,14 +264,14 @@ REGIMES = {
 @pytest.mark.parametrize("regime", REGIMES)
 @given(seed=st.integers(0, 10_000), drift=st.sampled_from([0.0, 2e-3, -4e-4]))
 @settings(max_examples=12, deadline=None)
-def test_jitter_makes_no_gap(regime, seed, drift):
+def test_jitter_causes_no_gap(regime, seed, drift):
     size, jitter = REGIMES[regime]
     sent = list(packets(30 * 256 // size, size, jitter=jitter, drift=drift, seed=seed))
     _, _, _, continuity = received(sent)
     assert (continuity.n_gaps, continuity.n_steps) == (0, 0)
 
 
-def test_losses_stand_out_of_jitter_that_is_small_against_them():
+def test_losses_are_found_if_jitter_is_small_in_comparison():
     sent = list(packets(120 * 256 // 12, 12, lose=0.05, jitter=lambda rng: abs(rng.normal(0, 1e-3))))
     found, true, _, _ = received(sent)
     assert abs((true[-1] - found[-1]) / (true[-1] - len(true))) < 0.05
@@ -279,7 +279,7 @@ def test_losses_stand_out_of_jitter_that_is_small_against_them():
     assert found[-1] + 1 - len(found) == pytest.approx(missing, rel=0.05)
 
 
-def test_samples_are_held_back_no_longer_than_it_takes_to_be_sure():
+def test_samples_are_held_back_only_until_their_position_is_certain():
     continuity, held = Continuity("x", 256.0), []
     for first, stamps in packets(600, 12, lose=0.05):
         continuity.add(first + np.arange(12)[:, None], stamps, stamps[-1])

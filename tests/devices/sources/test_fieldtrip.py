@@ -137,7 +137,7 @@ def test_spec_and_index(server: FieldTripServer, acquisition: Acquisition, recei
     np.testing.assert_array_equal(received.data(), signal(30, 70))
 
 
-def test_what_the_header_does_not_say(server: FieldTripServer, acquisition: Acquisition) -> None:
+def test_missing_header_information_is_completed(server: FieldTripServer, acquisition: Acquisition) -> None:
     acquisition.put_header(3, 250.0, "int16", None)
     source = FieldTripSource("127.0.0.1", server.port, ch_types=["seeg", "ecog", "misc"], unit="nV")
     source.stop()
@@ -155,7 +155,7 @@ def test_what_the_header_does_not_say(server: FieldTripServer, acquisition: Acqu
         FieldTripSource("127.0.0.1", server.port, ch_types="brain")
 
 
-def test_what_the_ring_overwrote_is_a_gap(received: Received) -> None:
+def test_samples_overwritten_in_the_ring_are_a_gap(received: Received) -> None:
     with FieldTripServer(ring=100) as server, Acquisition(server.port) as acquisition:
         acquisition.put_header(4, 1000.0, "float32", LABELS)
         source = FieldTripSource("127.0.0.1", server.port, timeout=5.0)

@@ -48,7 +48,7 @@ def source_id():
 
 
 @pytest.mark.parametrize("fmt", sorted(f for f, dtype in DTYPES.items() if dtype))
-def test_every_number_format_arrives_bit_for_bit(source_id, fmt):
+def test_every_number_format_is_received_bit_for_bit(source_id, fmt):
     rng = np.random.default_rng(0)
     dtype = np.dtype(DTYPES[fmt])
     if dtype.kind == "f":
@@ -101,7 +101,7 @@ def test_irregular_streams_become_markers_on_our_clock(source_id, fmt, sample, t
     assert abs(inlet.offset) < 0.01, "the same machine"
 
 
-def test_bytes_that_are_no_text_are_shown_as_such(source_id):
+def test_invalid_text_bytes_are_replaced(source_id):
     what = StreamSpec("m", 0.0, ("c",), ("misc",), ("",))
     outlet = pylsl.StreamOutlet(make_info(what, "Markers", source_id, "string"))
     sink = Sink()
@@ -117,7 +117,7 @@ def test_bytes_that_are_no_text_are_shown_as_such(source_id):
     assert inlet.status == "live"
 
 
-def test_a_published_output_is_received_with_its_gap_and_its_times(source_id):
+def test_published_output_is_received_with_gap_and_times(source_id):
     outlet = Outlet(spec(name=f"out {source_id}"), "EEG", source_id)
     sink = Sink()
     inlet = Inlet("eeg", StreamSelector(source_id=source_id), sink, Overrides(), 20)
@@ -151,7 +151,7 @@ numbers = st.floats(-0.2, 0.2, allow_nan=False)
 
 @given(st.data(), labels)
 @settings(max_examples=60, deadline=None)
-def test_a_description_survives_the_journey(data, names):
+def test_description_round_trips(data, names):
     n = len(names)
     names = [f"{name}{i}" for i, name in enumerate(names)]
     what = StreamSpec(
@@ -171,7 +171,7 @@ def test_a_description_survives_the_journey(data, names):
     assert back.differences(back) == []
 
 
-def test_descriptions_from_strangers_are_read_with_care():
+def test_foreign_descriptions_are_read_safely():
     info = pylsl.StreamInfo("amp", "EEG", 2, 250.0, "float32", "x")
     bare = describe_xml(info.as_xml()).overridden(Overrides(unit="uV"))
     assert bare.spec.ch_names == ("EEG1", "EEG2")
@@ -200,13 +200,13 @@ def test_descriptions_from_strangers_are_read_with_care():
             describe_xml(broken)
 
 
-def test_very_many_channels_are_named_in_time():
+def test_naming_many_channels_is_fast():
     names = describe_xml(pylsl.StreamInfo("amp", "EEG", 10**5, 250.0, "float32", "x").as_xml()).spec.ch_names
     assert len(set(names)) == 10**5
     assert unique_names(["a", "b", "a"]) == ("a-0", "b", "a-1")
 
 
-def test_metres_are_told_from_millimetres():
+def test_metres_are_distinguished_from_millimetres():
     info = pylsl.StreamInfo("amp", "EEG", 1, 250.0, "float32", "x")
     location = info.desc().append_child("channels").append_child("channel").append_child("location")
     for axis in "XYZ":
@@ -215,7 +215,7 @@ def test_metres_are_told_from_millimetres():
     assert math.isclose(describe_xml(info.as_xml().replace("0.05", "50")).spec.positions[0][0], 0.05)
 
 
-def test_differences_are_said_in_words():
+def test_differences_are_described():
     def describe(**changes):
         return describe_xml(make_info(spec().evolve(**changes), "EEG", "x").as_xml())
 
@@ -228,7 +228,7 @@ def test_differences_are_said_in_words():
     assert words == "4 channels instead of 3"
 
 
-def test_a_missing_stream_is_refused_with_what_there_is(source_id):
+def test_missing_stream_error_lists_available_streams(source_id):
     with pytest.raises(StreamError, match=r"no LSL stream with source_id .* 'earmark streams'"):
         find_one(StreamSelector(source_id=source_id), 0.5)
     with pytest.raises(StreamError, match="both kinds of quotation mark"):

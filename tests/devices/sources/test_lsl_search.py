@@ -61,7 +61,7 @@ class Answers(Search):
         ([Info("old", _source_id="sn1"), Info("twin", _source_id="sn1")], "old"),
     ],
 )
-def test_the_sender_that_was_lost_is_known_again_by_source_id_and_host(found, uid):
+def test_lost_sender_is_recognised_by_source_id_and_host(found, uid):
     info, why = successor(lost("sn1"), found)
     assert (info and info.uid()) == uid
     assert not why
@@ -78,14 +78,14 @@ def test_the_sender_that_was_lost_is_known_again_by_source_id_and_host(found, ui
         ),
     ],
 )
-def test_what_cannot_be_the_one_that_was_lost_is_not_taken_and_it_is_said_why(found, words):
+def test_other_streams_are_rejected_with_a_reason(found, words):
     for source_id in ("sn1", ""):
         info, why = successor(lost(source_id), found)
         assert info is None
         assert re.search(words, why)
 
 
-def test_a_sender_that_pauses_gives_way_only_to_one_that_says_it_is_the_same():
+def test_pausing_sender_is_replaced_only_by_the_same_identity():
     paused = Info("old", _source_id="sn1")
     assert successor(lost("sn1"), [paused, Info("twin", _source_id="sn2")], paused=True) == (None, "")
     info, _ = successor(lost("sn1"), [paused, Info("new", _source_id="sn1")], paused=True)
@@ -93,7 +93,7 @@ def test_a_sender_that_pauses_gives_way_only_to_one_that_says_it_is_the_same():
     assert successor(lost(""), [Info("old"), Info("twin")], paused=True) == (None, "")
 
 
-def test_a_stream_that_was_looked_at_and_does_not_fit_is_passed_over():
+def test_stream_that_did_not_fit_is_skipped():
     found = [Info("wrong", _source_id="sn1"), Info("right", _source_id="sn1")]
     info, _ = successor(lost("sn1"), found, refused={"wrong"})
     assert info.uid() == "right"
@@ -121,12 +121,12 @@ DRAWN = "-7163772056624930625", "1245266527110005046"
         ([Info("a"), Info("b")], "Nothing that lasts tells them apart: stop one"),
     ],
 )
-def test_streams_that_are_meant_alike_are_told_apart_by_what_lasts(found, words):
+def test_ambiguous_streams_are_distinguished_by_lasting_fields(found, words):
     with pytest.raises(StreamError, match=words):
         find_one(StreamSelector(type="EEG"), 1.0, Answers(*found), "[streams.eeg]")
 
 
-def test_where_nothing_can_be_said_of_a_stream_no_such_thing_is_advised():
+def test_no_setting_is_advised_where_none_is_possible():
     with pytest.raises(StreamError, match="Stop one, or give each a name of its own"):
         find_one(StreamSelector(name="amp"), 1.0, Answers(Info("a"), Info("b", _hostname="PC-B")))
 
@@ -141,7 +141,7 @@ def test_a_stream_is_found_by_its_host(source_id):
     del outlet
 
 
-def test_a_stream_that_answers_questions_about_others_is_not_taken():
+def test_stream_that_answers_every_query_is_not_used():
     selector = StreamSelector(name="amp", source_id="sn1")
     assert selector.fits(Info("a", _source_id="sn1"))
     assert not selector.fits(Info("a", _source_id="sn2"))
@@ -205,7 +205,7 @@ time.sleep(600)
 """
 
 
-def test_two_amplifiers_of_one_name_are_told_apart_by_their_computers(source_id):
+def test_two_amplifiers_of_one_name_are_distinguished_by_host(source_id):
     senders = [on_host(host, TWIN, source_id) for host in ("PC-A", "PC-B")]
     try:
         for sender in senders:
@@ -224,7 +224,7 @@ def test_two_amplifiers_of_one_name_are_told_apart_by_their_computers(source_id)
             sender.wait()
 
 
-def test_a_search_hears_ctrl_c(source_id):
+def test_ctrl_c_stops_a_search(source_id):
     search = (
         "from earmark.devices.sources.lsl_search import *; print(1, flush=True); "
         "find_one(StreamSelector(name='{}'), 600.0)"

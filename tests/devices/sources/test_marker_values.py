@@ -23,7 +23,7 @@ from earmark.devices.sources.marker_values import marker_text
         (np.array([np.nan, np.inf, 1e300]), "nan inf 1e+300"),
     ],
 )
-def test_values(values, text):
+def test_marker_values_keep_their_text(values, text):
     assert marker_text(values) == text
 
 
@@ -33,6 +33,6 @@ def test_integers_keep_every_digit(n):
 
 
 @given(st.floats(width=32), st.floats(width=32))
-def test_two_numbers_have_two_texts(a, b):
+def test_different_numbers_have_different_texts(a, b):
     if a != b and not (np.isnan(a) and np.isnan(b)):
         assert marker_text(np.array([a], np.float32)) != marker_text(np.array([b], np.float32))

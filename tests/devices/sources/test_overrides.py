@@ -44,7 +44,7 @@ def described(kind="EEG", channels=(), n=3, sfreq=250.0, fmt="float32"):
 
 @pytest.mark.parametrize("said", ["", "none", "unknown", "n/a", "0", "counts", "LSB"])
 @pytest.mark.parametrize(("unit", "microvolts"), [("V", 1e6), ("uV", 1.0), ("0.0488 uV", 0.0488)])
-def test_a_unit_that_is_not_known_is_what_the_user_says(said, unit, microvolts):
+def test_user_supplies_an_unknown_unit(said, unit, microvolts):
     channels = [(f"E{i}", "EEG", said) for i in range(2)] + [("Trig", "Stim", said)]
     found = described(channels=channels).overridden(Overrides(unit=unit)).spec
     assert found.units[:2] == (unit, unit)
@@ -56,7 +56,7 @@ def test_a_unit_that_is_not_known_is_what_the_user_says(said, unit, microvolts):
     np.testing.assert_array_equal(block.data[:, 2], 7)
 
 
-def test_a_unit_that_is_known_is_not_contradicted_but_by_a_number():
+def test_known_unit_is_replaced_only_by_a_unit_with_a_number():
     assert Overrides(unit="microvolts").apply(spec("uV")).said == (), "another spelling is no contradiction"
     with pytest.raises(OverrideError, match=r"unit is 'uV', but 'mV' of 'Fp1', .* and 2 more is stated: .* '1 uV'"):
         Overrides(unit="uV").apply(spec("mV"))
@@ -66,7 +66,7 @@ def test_a_unit_that_is_known_is_not_contradicted_but_by_a_number():
     assert "holds in the place of 'mV' of 'Fp1'" in applied.said[0]
 
 
-def test_what_stands_for_volts_at_mne_lsl_is_volts_and_else_unknown():
+def test_mne_lsl_unit_zero_is_volts_only_from_mne_lsl():
     info = pylsl.StreamInfo("player", "", 2, 250.0, "float32", "x")
     channels = info.desc().append_child("channels")
     for label, kind, coil in (("E0", "eeg", "1"), ("STI", "stim", "0")):
@@ -81,7 +81,7 @@ def test_what_stands_for_volts_at_mne_lsl_is_volts_and_else_unknown():
 # -- type ------------------------------------------------------------------------------------------------------
 
 
-def test_a_type_that_is_not_known_or_eeg_is_what_the_user_says():
+def test_user_supplies_unknown_types_and_replaces_eeg():
     said = [("a", "ExG", "uV"), ("b", "EEG", "uV"), ("c", "ECG", "uV"), ("d", None, "uV"), ("e", "ORN", "deg")]
     assert described("ExG", said, 5).spec.ch_types == ("misc", "eeg", "misc", "misc", "misc")
     found = described("ExG", said, 5).overridden(Overrides(ch_type="seeg")).spec
@@ -92,7 +92,7 @@ def test_a_type_that_is_not_known_or_eeg_is_what_the_user_says():
     assert Overrides(ch_type="misc").apply(spec()).spec.ch_types == ("misc",) * 8
 
 
-def test_channels_that_are_not_described_are_no_electrodes(caplog):
+def test_undescribed_channels_are_not_electrodes(caplog):
     found = described(channels=[("a", "EEG", "uV"), ("b", "EEG", "uV")], n=5)
     assert found.spec.ch_names == ("a", "b", "EEG3", "EEG4", "EEG5")
     assert found.spec.ch_types == ("eeg", "eeg", "misc", "misc", "misc")
@@ -103,7 +103,7 @@ def test_channels_that_are_not_described_are_no_electrodes(caplog):
     assert "describes 4 channels but has 3" in caplog.text
 
 
-def test_labels_are_found_where_other_senders_put_them():
+def test_labels_of_other_senders_are_found():
     info = pylsl.StreamInfo("Explore", "ExG", 1, 250.0, "float32", "x")
     info.desc().append_child("channels").append_child("channel").append_child_value("name", "ch1")
     assert describe_xml(info.as_xml()).spec.ch_names == ("ch1",)
@@ -130,7 +130,7 @@ def test_channels_are_chosen_by_name_or_pattern_in_the_order_of_the_stream(chann
 
 
 @pytest.mark.parametrize("key", ["channels", "bads"])
-def test_names_that_are_not_there_are_refused_with_the_nearest(key):
+def test_unknown_names_are_refused_with_a_suggestion(key):
     with pytest.raises(OverrideError, match=f"{key} names 'FP1', which no channel is called: did you mean 'Fp1'"):
         Overrides(**{key: ("FP1",)}).apply(spec())
     with pytest.raises(OverrideError, match=f"{key} names 'X\\*'.*there are Fp1, Fp2, "):
@@ -143,7 +143,7 @@ def test_names_that_are_not_there_are_refused_with_the_nearest(key):
 
 
 @given(st.sampled_from(["i1", "i2", "i4", "f4", "f8"]), st.integers(-100, 100))
-def test_bad_channels_are_not_numbers_and_the_others_keep_every_bit(dtype, value):
+def test_bad_channels_are_nan_and_others_bit_identical(dtype, value):
     applied = Overrides(bads=("T?", "EKG"), channels=("!Trig",)).apply(spec("uV"))
     data = np.full((4, 8), value, dtype)
     taken = applied.take(data)
@@ -160,7 +160,7 @@ def test_bad_channels_are_not_numbers_and_the_others_keep_every_bit(dtype, value
 # -- rate ------------------------------------------------------------------------------------------------------
 
 
-def test_a_rate_is_given_corrected_or_contradicted_by_name():
+def test_rate_is_supplied_corrected_or_refused():
     assert Overrides(sfreq=250.0).apply(spec(sfreq=0.0)).spec.sfreq == 250.0
     corrected = Overrides(sfreq=249.5).apply(spec())
     assert (corrected.spec.sfreq, corrected.said) == (249.5, ("sfreq 249.5 Hz holds in the place of 250 Hz",))
@@ -171,11 +171,11 @@ def test_a_rate_is_given_corrected_or_contradicted_by_name():
         described("Markers", n=1, sfreq=0.0, fmt="string").overridden(Overrides(sfreq=250.0))
 
 
-def test_text_at_a_rate_is_a_stream_of_markers():
+def test_text_with_a_rate_is_a_marker_stream():
     assert described("Markers", n=1, sfreq=1000.0, fmt="string").spec.sfreq == 0.0
 
 
-def test_files_without_stamps_run_at_the_rate_of_the_user():
+def test_files_without_stamps_use_the_rate_of_the_user():
     data = np.zeros((500, 8), np.float32)
     pieces = [Segment(0, 200, 0.0), Segment(200, 500, 2.0)]
     recording = Recording(spec("uV"), 500, pieces, [(1.0, "go"), (2.5, "on")], lambda a, b: data[a:b])
@@ -199,7 +199,7 @@ def test_files_without_stamps_run_at_the_rate_of_the_user():
         ({"sfreq": float("nan")}, "sfreq is nan"),
     ],
 )
-def test_words_that_mean_nothing_are_refused(wrong, words):
+def test_invalid_corrections_are_refused(wrong, words):
     with pytest.raises(OverrideError, match=words):
         Overrides(**wrong)
 
@@ -214,11 +214,11 @@ def test_words_that_mean_nothing_are_refused(wrong, words):
         sfreq=st.none() | st.floats(0.1, 1e5),
     )
 )
-def test_a_recording_keeps_all_that_is_said(overrides):
+def test_recording_stores_all_corrections(overrides):
     assert Overrides.from_json(json.loads(json.dumps(overrides.to_json()))) == overrides
 
 
-def test_nothing_said_changes_nothing():
+def test_empty_corrections_change_nothing():
     applied = Overrides().apply(spec("uV"))
     assert applied.as_sent
     assert applied.spec == spec("uV")
@@ -237,7 +237,7 @@ def test_columns_of_mne_lsl_annotations_are_named():
 # -- recordings of a session -----------------------------------------------------------------------------------
 
 
-def test_a_recording_of_a_session_is_read_as_the_user_said_when_it_was_made(tmp_path):
+def test_session_recording_applies_its_stored_corrections(tmp_path):
     sent = described("ExG", [(f"E{i}", "ExG", None) for i in range(4)], 4, 0.0, "int16")
     words = Overrides(unit="0.5 uV", ch_type="eeg", channels=("!E3",), bads=("E1",), sfreq=250.0)
     stream = sent.overridden(words)

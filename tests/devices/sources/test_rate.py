@@ -30,35 +30,35 @@ def watched(real, seconds, scatter=0.0, blind=False, lost=0):
         (225.0, False, "the real rate is 225 Hz, 10 % below the nominal 250 Hz"),
     ],
 )
-def test_a_difference_above_two_in_ten_thousand_is_said(real, blind, words):
+def test_rate_difference_above_two_in_ten_thousand_is_reported(real, blind, words):
     assert rate_words(real, SFREQ, blind) == words
 
 
-def test_where_stamps_cannot_show_a_loss_the_rate_tells_of_it():
+def test_losses_that_stamps_cannot_show_appear_in_the_rate():
     words = rate_words(237.5, 250.0, blind=True)
     assert words.startswith("237.5 of 250 Hz: 5 % of the samples are missing, and where cannot be told")
 
 
 @pytest.mark.parametrize(("real", "n", "wrong"), [(250.01, 0, False), (249.5, 1, False), (225.0, 1, True)])
-def test_a_rate_is_said_once(real, n, wrong):
+def test_wrong_rate_is_reported_once(real, n, wrong):
     watch, said = watched(real, 300)
     assert len(said) == n
     assert watch.wrong == wrong
 
 
-def test_jitter_hides_a_small_difference_until_it_is_sure():
+def test_small_difference_is_not_reported_while_jitter_hides_it():
     watch, said = watched(249.9, 60, scatter=0.02)
     assert (said, watch.words) == ([], "")
 
 
-def test_losses_are_summed_up_once_a_minute():
+def test_losses_are_summarised_once_a_minute():
     _, said = watched(250.0, 185, lost=12)
     assert said == ["eeg: 720 samples in 60 gaps were missing in the last 60 s, 4.8 %"] * 3
     _, said = watched(250.0, 185, lost=1)
     assert said == [], "less than half a percent"
 
 
-def test_losses_that_cannot_be_placed_are_said_every_minute():
+def test_losses_without_position_are_reported_every_minute():
     _, said = watched(237.5, 185, scatter=0.02, blind=True)
     assert len(said) == 3
     assert all("237.5 of 250 Hz: 5 % of the samples are missing" in words for words in said)
@@ -77,7 +77,7 @@ def chunks_of_ten(nominal, real, seconds=30):
 
 
 @pytest.mark.parametrize(("real", "n", "about"), [(100.0, 15, 100), (227.27272, 1, 227), (225.63, 1, 227)])
-def test_gaps_after_every_chunk_may_be_a_rate(real, n, about):
+def test_gaps_after_every_chunk_suggest_a_lower_rate(real, n, about):
     watch, said = chunks_of_ten(250.0, real)
     assert watch.n_gaps > 100
     assert watch.rate.wrong
@@ -89,20 +89,20 @@ def test_gaps_after_every_chunk_may_be_a_rate(real, n, about):
 
 
 @pytest.mark.parametrize("real", [225.0, 240.0, 275.0, 375.0])
-def test_a_rate_that_is_another_than_the_nominal_one_is_said_however_stamps_jump(real):
+def test_wrong_rate_is_reported_despite_jumps_of_stamps(real):
     watch, said = chunks_of_ten(250.0, real)
     assert watch.rate.wrong
     assert watch.rate.likely == pytest.approx(real, rel=0.02)
     assert said
 
 
-def test_a_rate_that_the_user_says_ends_the_gaps():
+def test_corrected_rate_ends_the_gaps():
     watch, said = chunks_of_ten(225.0, 225.0)
     assert watch.n_gaps <= 1, "the first stamps alone may mislead"
     assert (watch.rate.wrong, said) == (False, [])
 
 
-def test_a_packet_lost_now_and_then_is_no_rate():
+def test_occasional_packet_loss_is_not_a_wrong_rate():
     watch = RateWatch("eeg", SFREQ)
     rng = np.random.default_rng(0)
     for run in rng.geometric(0.05, 200):
