@@ -1,9 +1,9 @@
-"""A recorded session: an XDF file that holds what the graph consumed, in the order in which it did.
+"""Read a recorded session: an XDF file with everything that the graph consumed, in that order.
 
-Raw streams are stored as delivered, one chunk each time the graph consumed one. What else the graph consumed, gaps,
-clock maps, skipped chunks, is written to a stream of text called the journal, as JSON, between those chunks. So the
-order of chunks in the file is the order of events, and reading it through gives the graph the very same sequence.
-The journal also keeps, every second, a digest of all that came out, and seals: see :mod:`earmark.devices.files.sealed`.
+Raw streams are stored as delivered, one chunk each time the graph consumed one. Everything else that the graph consumed
+(gaps, clock maps, skipped chunks) is written as JSON to a text stream, the journal, between those chunks. The order of
+chunks in the file is therefore the order of events, and reading it gives the graph exactly the same sequence.
+Every second the journal also holds a digest of all outputs, and seals: see :mod:`earmark.devices.files.sealed`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from earmark.pipeline.stream import Block, ClockMap, Gap, Item, Marker
 
 @dataclass(frozen=True, slots=True)
 class Consumed:
-    """The graph was fed ``item`` as coming from ``stream``."""
+    """The graph consumed ``item`` from ``stream``."""
 
     stream: str
     item: Item
@@ -52,7 +52,7 @@ class Consumed:
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """Output ``name`` gave a block with these samples."""
+    """Output ``name`` produced a block with these samples."""
 
     name: str
     data: NDArray[np.float64]
@@ -60,7 +60,7 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A line of the journal about anything else, and the LSL time at which it was written."""
+    """Any other line of the journal, and the LSL time at which it was written."""
 
     time: float
     line: Line
@@ -68,16 +68,16 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """Here something was recorded that cannot be read, or not be trusted.
+    """Something that was recorded here cannot be read, or not be trusted.
 
     Attributes
     ----------
     time : float
-        LSL time of what was there before; NaN if that is not known.
+        LSL time of the last event before it; NaN if unknown.
     words : str
-        Where, and what is wrong.
+        Location and kind of the damage.
     lost : tuple of str
-        Streams that something may be missing of. Of regular ones a gap says how much.
+        Streams that may lack samples or markers. For regular streams, a gap says how many.
     """
 
     time: float
@@ -85,20 +85,20 @@ class Damaged:
     lost: tuple[str, ...]
 
 
-#: Longest gap that is believed, s.
+#: Maximum length of a gap, s; a longer one is damage.
 LONGEST_S = 7 * 86_400.0
-#: Anything that a recording holds.
+#: Any event of a recording.
 Event = Consumed | Produced | Noted | Damaged
 
 
 @dataclass
 class _Place:
-    """How far reading has come, by stream."""
+    """Reading position by stream."""
 
     following: dict[str, int]
     offsets: dict[str, float]
     skips: dict[str, Gap] = field(default_factory=dict)
-    #: Streams of which nobody knows how many samples were lost; what follows says.
+    #: Streams with an unknown number of lost samples, until a later line gives the index.
     unknown: set[str] = field(default_factory=set)
     time: float = math.nan
 
@@ -109,28 +109,28 @@ class _Place:
 class SessionFile:
     """A recorded session, read in the order of events.
 
-    What is damaged is left out, named in :attr:`damage`, and comes as an event; samples that are missing then are a
-    gap. What follows keeps its place.
+    Damaged parts are left out, listed in :attr:`damage`, and returned as events; samples missing in them become a
+    gap. Later samples keep their index.
 
     Parameters
     ----------
     path : Path
-        XDF file written through :class:`SessionWriter`, whole or cut short.
+        XDF file written by :class:`SessionWriter`, complete or cut short.
 
     Raises
     ------
     earmark.devices.files.xdf.XdfError
         If the file is not such a recording, or its headers are damaged.
     earmark.devices.files.journal.NewerFormatError
-        If it was made by a version of the program that this one is too old to read.
+        If it was made by a newer version of the program in a format that this one cannot read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        #: What reading through it found wrong, and whether it ends as it should: with a footer for each stream.
+        #: Damage found so far, and whether the file ends properly: with a footer for each stream.
         self.damage: list[str] = []
         self.whole = False
-        #: Bytes at the end that no fingerprint covers, and what somebody should know about where the file was cut.
+        #: Bytes at the end that no fingerprint covers, and a message about the point where the file was cut.
         self.unsealed, self.cut = 0, ""
         headers: dict[int, str] = {}
         why = ""
@@ -150,14 +150,14 @@ class SessionFile:
                 f"{path} was not recorded by 'earmark record': it has no journal to replay. Play a recording of "
                 "another program with 'earmark stream', or make a run of it with 'earmark import'"
             )
-        self._journal_id = found[-1]  # ours comes after what came in, whatever that calls itself
+        self._journal_id = found[-1]  # our journal comes after the received streams, whatever their names
         try:
             text = ET.fromstring(headers[self._journal_id]).findtext("desc/earmark")  # noqa: S314 - expat is bounded
             self.about: About = read_about(text or "")
             names = [*self.about.streams, JOURNAL, *self.about.outputs]
             self._names = dict(enumerate(names, 1))
             words, units = self.about.overrides, self.about.units
-            #: What came in, by name in the configuration.
+            #: Received streams, by name in the configuration.
             self.streams: dict[str, StreamDescription] = {
                 name: describe_old(headers[number], units.get(name, ""))
                 if words is None
@@ -187,7 +187,7 @@ class SessionFile:
             events: list[Event] | None = None
             after = place.copy()
             if stretch.last and stretch.found is Soundness.DAMAGED:
-                # What stands before the damage is as good as what stands at the end of a file that was cut.
+                # Data before the damage are as valid as data at the end of a file that was cut.
                 upto = next(k for k, chunk in enumerate(stretch.chunks) if chunk.tag == xdf.DAMAGE)
                 yield from self._try(Stretch(stretch.chunks[:upto]), place) or []
             elif stretch.found is not Soundness.DAMAGED:
@@ -207,17 +207,17 @@ class SessionFile:
         self.unsealed, self.cut = size - sealed, _cut(self.path, end, size)
 
     def _try(self, stretch: Stretch, place: _Place) -> list[Event] | None:
-        """Events of a stretch; None, with the reason in it, if it is not as it was written."""
+        """Return the events of a stretch; None if it is damaged, with the reason stored in the stretch."""
         try:
             return self._events(stretch, place)
         except xdf.XdfError as error:
-            if stretch.found is Soundness.AS_WRITTEN:  # then somebody wrote this
+            if stretch.found is Soundness.AS_WRITTEN:  # the fingerprint is valid, so it was written like this
                 raise xdf.XdfError(f"{self.path}: {error}") from None
             stretch.why = str(error)
             return None
 
     def _damaged(self, stretch: Stretch, place: _Place) -> Damaged:
-        """Leave a stretch out: what follows tells how much of each stream that is."""
+        """Leave out a stretch; later lines show how many samples of each stream it had."""
         framed = all(chunk.tag != xdf.DAMAGE for chunk in stretch.chunks)
         there = {self._names.get(chunk.stream_id, "") for chunk in stretch.chunks}
         lost = tuple(name for name in self.streams if not framed or name in there)
@@ -229,7 +229,7 @@ class SessionFile:
         return Damaged(place.time, words, lost)
 
     def _events(self, stretch: Stretch, place: _Place) -> list[Event]:
-        """Turn a stretch into events; ``place`` goes along."""
+        """Convert a stretch to events, and advance ``place``."""
         found: list[Event] = []
         if place.unknown:
             starts = stretch.reached or self._anchors(stretch.chunks)
@@ -265,7 +265,7 @@ class SessionFile:
         return found
 
     def _anchors(self, chunks: list[xdf.Chunk]) -> dict[str, int]:
-        """Index of the first sample of each stream in a stretch, by a line of the journal that says where it is."""
+        """Return the index of each stream's first sample in a stretch, from a journal line that gives it."""
         counts: dict[str, int] = dict.fromkeys(self.streams, 0)
         found: dict[str, int] = {}
         for chunk in chunks:
@@ -326,7 +326,7 @@ class SessionFile:
 
 
 def _cut(path: Path, end: int, size: int) -> str:
-    """What should be known about the place where a file ends within a chunk."""
+    """Return a message about a file that ends within a chunk."""
     with path.open("rb") as file:
         file.seek(end)
         rest = file.read(min(size - end, 11))
@@ -358,7 +358,7 @@ def _irregular(content: bytes, description: StreamDescription) -> tuple[float, s
 
 
 def is_session(path: Path) -> bool:
-    """Whether a file is a recorded session, damaged or not, or of a newer version."""
+    """Whether a file is a recorded session, also if it is damaged or of a newer version."""
     try:
         SessionFile(path)
     except NewerFormatError:

@@ -50,14 +50,14 @@ from earmark.pipeline.stream import (
 
 
 class Digest:
-    """A running fingerprint of the items of one output: equal only if every bit of every item was."""
+    """A running fingerprint of the items of one output: two are equal only if every bit of every item is equal."""
 
     def __init__(self) -> None:
         self._hash = hashlib.blake2b(digest_size=16)
         self.n_items = 0
 
     def add(self, item: Item) -> None:
-        """Take in one more item."""
+        """Add an item."""
         self.n_items += 1
         self._hash.update(type(item).__name__.encode())
         if isinstance(item, Block):
@@ -84,21 +84,21 @@ class Digest:
             self._hash.update(len(raw).to_bytes(8, "little") + raw)
 
     def hexdigest(self) -> str:
-        """Fingerprint of all items so far."""
+        """Return the fingerprint of all items so far."""
         return self._hash.hexdigest()
 
 
 class SessionWriter:
-    """Turns what happens in a session into XDF chunks.
+    """Convert the events of a session to XDF chunks.
 
     Parameters
     ----------
     streams : mapping of str to StreamDescription
-        Streams that come in, by their name in the configuration.
+        Received streams, by their name in the configuration.
     outputs : mapping of str to StreamSpec
-        Outputs of the graph to be kept, by node.
+        Outputs of the graph to record, by node.
     about : About
-        What the recording shall say of itself; streams, outputs, format and program are filled in.
+        Header of the recording; streams, outputs, format and program are filled in.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class SessionWriter:
         self._sealed = dict(self._reached)
 
     def begin(self, put: Callable[[bytes], None]) -> None:
-        """From here on hand every chunk to ``put``."""
+        """Pass every chunk to ``put`` from now on."""
         self._hand_over = put
 
     def _put(self, chunk: bytes) -> None:
@@ -138,7 +138,7 @@ class SessionWriter:
         self._hand_over(chunk)
 
     def arrival(self, arrival: Arrival, skipped: bool = False) -> None:
-        """Keep what an inlet delivered; ``skipped`` if the graph was spared it, as a gap."""
+        """Write what an inlet delivered; ``skipped`` if the graph got a gap instead."""
         name, item = arrival.stream, arrival.item
         if isinstance(item, str):
             self.journal(arrival.time, EventLine(item))
@@ -146,7 +146,7 @@ class SessionWriter:
             self.journal(arrival.time, ControlLine(Timed(item.time, item.control)))
         elif isinstance(item, float):
             self._put(xdf.clock_offset(self._ids[name], arrival.time - item, item))
-            for own in self._own:  # already stamped by this machine's clock; readers expect it said
+            for own in self._own:  # already stamped by this machine's clock, but readers expect an offset
                 self._put(xdf.clock_offset(own, arrival.time, 0.0))
             if name in self._irregular:
                 self.journal(arrival.time, OffsetLine(name, item))
@@ -168,7 +168,7 @@ class SessionWriter:
                 self._samples(name, arrival.stamps, np.asarray(arrival.values))
 
     def output(self, name: str, item: Item) -> None:
-        """Keep what a node gave out, stamped by the newest clock map of that output."""
+        """Write an output of a node, stamped by the newest clock map of that output."""
         if name not in self._ids:
             return
         if isinstance(item, ClockMap):
@@ -181,7 +181,7 @@ class SessionWriter:
             self._samples(name, np.array([item.time]), decision_row(item))
 
     def journal(self, time: float, line: Line) -> None:
-        """Write a line into the journal."""
+        """Write a line to the journal."""
         self._write(time, line_text(line))
 
     def _write(self, time: float, said: str) -> None:
@@ -189,17 +189,17 @@ class SessionWriter:
         self._counted(JOURNAL, np.array([time]))
 
     def seal(self, time: float) -> None:
-        """Write the fingerprints of what was written so far, by which a reader finds any damage before it."""
+        """Write the fingerprints of everything written so far, by which a reader finds any damage before it."""
         self._write(time, json.dumps(self._sealer.seal(self._sealed)))
         self._sealer.begin()
         self._sealed = dict(self._reached)
 
     def boundary(self) -> None:
-        """Write a mark at which readers recover."""
+        """Write a boundary, at which readers recover after damage."""
         self._put(xdf.boundary())
 
     def end(self) -> None:
-        """Write the footers, and a last seal behind them."""
+        """Write the footers, and then the last seal."""
         for name, number in self._ids.items():
             count = self._count[name] + (name == JOURNAL)  # the seal is one more
             self._put(xdf.stream_footer(number, self._first[name], self._last[name], count))
@@ -217,7 +217,7 @@ class SessionWriter:
 
 
 def decision_row(decision: Decision) -> NDArray[np.float64]:
-    """A decision as one sample: scores, probabilities, gains, shape (1, 3 * n_talkers)."""
+    """Return a decision as one sample: scores, probabilities, gains, shape (1, 3 * n_talkers)."""
     return np.concatenate([decision.scores, decision.probability, decision.gains])[None]
 
 

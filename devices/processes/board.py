@@ -1,4 +1,4 @@
-"""A board: one text in shared memory that a process replaces now and then, and others read without waiting."""
+"""A text in shared memory that one process replaces now and then, and others read without waiting."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from earmark.devices.processes.shared_memory import Segment
 
 #: Bytes before the text: sequence number, length, checksum.
 _HEADER = 32
-#: Bytes of text that a new board has room for.
+#: Capacity of a new board in bytes of text.
 ROOM = 1 << 18
 
 
 class Board:
-    """One text with one writer and any number of readers, who see it whole or not at all.
+    """One text with one writer and any number of readers, which never see a partial text.
 
     As in :class:`earmark.devices.audio.control_block.Seqlock`, a sequence number is odd while the text is written, and
     a checksum finds a torn one. What the text means is up to those who use the board, as
@@ -24,14 +24,14 @@ class Board:
     Parameters
     ----------
     name : str or None
-        Segment to attach to; None makes a new one, whose text is empty.
+        Segment to attach to; None creates one with an empty text.
     room : int
-        Bytes of text that a new one has room for.
+        Capacity of a new board in bytes of text.
 
     Raises
     ------
     earmark.devices.processes.shared_memory.SharedMemoryError
-        If there is no room for a new segment, or none of that name.
+        If there is no room for a new segment, or no segment of that name.
     """
 
     def __init__(self, name: str | None = None, room: int = ROOM) -> None:
@@ -44,26 +44,26 @@ class Board:
 
     @property
     def name(self) -> str:
-        """By which others attach."""
+        """Name by which others attach."""
         return self._segment.name
 
     def write(self, text: bytes) -> None:
-        """Replace the text; to be called by one thread of one process.
+        """Replace the text; call it from one thread of one process only.
 
         Raises
         ------
         ValueError
-            If it is larger than the board.
+            If the text is larger than the board.
         """
         if len(text) > len(self._text):
             raise ValueError(f"{len(text):,} bytes do not fit on a board of {len(self._text):,}: make it larger")
-        self._head[0] = (int(self._head[0]) + 1) | 1  # a writer before us may have died in here
+        self._head[0] = (int(self._head[0]) + 1) | 1  # a previous writer may have died here
         self._head[1], self._head[2] = len(text), zlib.crc32(text)
         self._text[: len(text)] = np.frombuffer(text, np.uint8)
         self._head[0] += 1
 
     def read(self) -> bytes:
-        """Return the newest text that could be read whole: the same object as before if there is no newer one."""
+        """Return the newest text that could be read completely: the same object as before if there is no newer one."""
         number = int(self._head[0])
         if number == self._seen or number % 2:
             return self._value
@@ -74,7 +74,7 @@ class Board:
         return self._value
 
     def close(self) -> None:
-        """Let go of it, and go on reading what was last there; who made it removes it."""
+        """Detach from the segment, and keep the last text readable; its creator removes the segment."""
         self.read()
-        self._head, self._text = np.array([self._seen, 0, 0, 0]), np.zeros(0, np.uint8)  # for a thread that just looks
+        self._head, self._text = np.array([self._seen, 0, 0, 0]), np.zeros(0, np.uint8)  # for a thread that still reads
         self._segment.close()

@@ -1,8 +1,8 @@
-"""Shared memory: who makes it, who is let in, and who removes what was left by processes that were killed.
+"""Create shared memory, attach to it, and remove what killed processes left behind.
 
-All processes of a command are a family. Its founder holds a lock for as long as it lives, and whatever the family makes
-bears its name; so what is left by a family that was killed, founder and all, is known for what it is, and the next
-command removes it.
+All processes of a command form a family. Its founder holds a lock while it is alive, and the names of the family's
+segments contain the family's name. Segments of a family whose founder was killed can therefore be recognised, and the
+next command removes them.
 """
 
 from __future__ import annotations
@@ -28,45 +28,45 @@ from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
-#: Where Linux keeps shared memory; elsewhere nobody can look what there is.
+#: Folder of shared memory on Linux; elsewhere segments cannot be listed.
 PLACE = Path("/dev/shm")  # noqa: S108
-#: By which children are told the name of their family.
+#: Environment variable that tells children the name of their family.
 FAMILY = "EARMARK_FAMILY"
-#: Seconds that a thread may still look at a segment that is let go of.
+#: Seconds that a thread may still read a segment while it is closed.
 _LOOKING_S = 1.0
 
 _attaching = threading.Lock()
 
 
 class SharedMemoryError(EarmarkError):
-    """Raised when there is no room for shared memory, or none of the name asked for."""
+    """Raised when there is no room for shared memory, or no segment of the given name."""
 
 
 class _Shared(shared_memory.SharedMemory):
-    """Shared memory that may be dropped while a view of it is still there: it goes with the last one."""
+    """Shared memory that may be dropped while a view of it exists: it is freed with the last view."""
 
     def __del__(self) -> None:
         try:
             self.close()
-        except BufferError:  # at the end of a process nobody says in which order things go
+        except BufferError:  # when a process exits, the order of destruction is undefined
             self._mmap = self._buf = None
-            self.close()  # what else it holds
+            self.close()  # frees everything else it holds
 
 
 class Segment:
-    """A piece of shared memory, that the parent makes and unlinks and others attach to by name.
+    """A piece of shared memory that the parent creates and unlinks and others attach to by name.
 
     Parameters
     ----------
     name : str or None
-        Which to attach to; None makes a new one, filled with zeros.
+        Segment to attach to; None creates one, filled with zeros.
     size : int
-        Bytes of a new one.
+        Size of a new segment in bytes.
 
     Raises
     ------
     SharedMemoryError
-        If there is no room for a new one, or none of that name.
+        If there is no room for a new segment, or no segment of that name.
     """
 
     def __init__(self, name: str | None, size: int = 0) -> None:
@@ -79,30 +79,30 @@ class Segment:
             ) from None
         except OSError as error:
             raise SharedMemoryError(cannot_make(size, error)) from None
-        # What is interrupted between making it and keeping it leaves nothing behind either.
+        # An interrupt between creating and storing it leaves nothing behind either.
         self._forgotten = weakref.finalize(self, _unlink, self._shm) if made else None
 
     @property
     def name(self) -> str:
-        """By which others attach."""
+        """Name by which others attach."""
         return self._shm.name
 
     def array(self, shape: int | tuple[int, ...], dtype: Any, offset: int = 0) -> NDArray[Any]:
-        """View a part of it; to be dropped before :meth:`close`."""
+        """Return a view of a part of it; drop the view before :meth:`close`."""
         n = int(np.prod(shape))
-        # Not np.ndarray(buffer=...), which would let the memory go while the view is there.
+        # Not np.ndarray(buffer=...), which would free the memory while the view exists.
         buffer: Any = self._shm.buf
         return np.frombuffer(buffer, dtype, n, offset).reshape(shape) if n else np.zeros(shape, dtype)
 
     def close(self) -> None:
-        """Let go of it; who made it removes it."""
+        """Detach from the segment; its creator removes it."""
         if self._forgotten is not None:
             self._forgotten()
         deadline = time.monotonic() + _LOOKING_S
         while True:
             try:
                 self._shm.close()
-            except BufferError:  # another thread is just looking
+            except BufferError:  # another thread is reading
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.001)
@@ -117,7 +117,7 @@ def _unlink(segment: _Shared) -> None:
 def _make(size: int) -> _Shared:
     segment = _Shared(f"{_family.name()}-{secrets.token_hex(4)}", create=True, size=size)
     try:
-        # Linux hands out memory as it is first written, and kills who writes when there is none left: ask for it now.
+        # Linux allocates memory at the first write, and kills the writer if there is none left: allocate it now.
         if sys.platform == "linux":
             file = os.open(PLACE / segment.name, os.O_RDWR)
             try:
@@ -134,8 +134,8 @@ def _make(size: int) -> _Shared:
 def attach(name: str) -> _Shared:
     """Attach to a segment of another process, which alone removes it.
 
-    Python before 3.13 takes every segment that a process attaches to for its own, and removes it when that process
-    ends, although others go on with it.
+    Python before 3.13 treats every segment that a process attaches to as its own, and removes it when that process
+    ends, although others still use it.
     """
     if sys.version_info >= (3, 13):
         return _Shared(name, track=False)
@@ -148,7 +148,7 @@ def attach(name: str) -> _Shared:
 
 
 def discard(name: str) -> None:
-    """Remove a segment, if it is still there, of a process that was killed before it could do so itself."""
+    """Remove a segment, if it still exists, of a process that was killed before it could do so itself."""
     try:
         segment = attach(name) if name else None
     except FileNotFoundError:
@@ -159,7 +159,7 @@ def discard(name: str) -> None:
 
 
 def free_bytes() -> int | None:
-    """How much shared memory there is room for; None where nobody can tell."""
+    """Return the free shared memory in bytes; None if unknown."""
     try:
         room = os.statvfs(PLACE)
     except (OSError, AttributeError):
@@ -167,12 +167,12 @@ def free_bytes() -> int | None:
     return room.f_bavail * room.f_frsize
 
 
-#: What to do where there is too little.
+#: Advice if there is too little shared memory.
 MORE_ROOM = "make it larger (mount -o remount,size=1G /dev/shm; docker run --shm-size=1g)"
 
 
 def cannot_make(size: int, error: OSError) -> str:
-    """Say why there is no segment of so many bytes, and what to do."""
+    """Return why a segment of this size cannot be created, and the fix."""
     free = free_bytes()
     if error.errno in (errno.ENOSPC, errno.ENOMEM) and free is not None:
         return (
@@ -188,7 +188,7 @@ def cannot_make(size: int, error: OSError) -> str:
 
 
 class _Family:
-    """That of this process: its parent's, or one that it founds when it first makes something."""
+    """The family of this process: its parent's, or one that it founds with its first segment."""
 
     def __init__(self) -> None:
         self._name, self._founding = os.environ.pop(FAMILY, ""), threading.Lock()
@@ -203,7 +203,7 @@ class _Family:
         if sys.platform == "linux":
             remove_orphans()
             lock = Lock(PLACE / f"{name}.lock")
-            # Whoever clears up behind a process that dies alone, as multiprocessing does, removes it, too.
+            # Others that clean up after a dead process, as multiprocessing does, remove it, too.
             resource_tracker.register(f"/{name}.lock", "shared_memory")
             atexit.register(self._leave, lock, name)
         return name
@@ -220,12 +220,12 @@ _family = _Family()
 
 
 def family_environment() -> dict[str, str]:
-    """Return what a child has to find in its environment, so that it belongs to this process's family."""
+    """Return the environment variables with which a child joins this process's family."""
     return _family.environment()
 
 
 def remove_orphans() -> int:
-    """Remove the shared memory of every family whose founder is dead; return how many segments that were."""
+    """Remove the shared memory of every family whose founder is dead; return the number of segments removed."""
     n = 0
     for path in PLACE.glob("earmark-*.lock"):
         try:
