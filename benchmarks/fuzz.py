@@ -39,7 +39,7 @@ import earmark.app.terminal.console as app_console
 import earmark.devices.simulate.player
 from benchmarks.fuzz_inputs import make_inputs
 from earmark.app.command_line import app
-from earmark.app.replay.player import TapePlayer
+from earmark.app.replay.player import RecordingPlayer
 from earmark.app.terminal.warned import tell_warnings
 from earmark.devices.files import xdf
 from earmark.devices.files.sealed import Sealer
@@ -399,7 +399,7 @@ def _do(command: list[str]) -> int:
         if command[0] != "watch":
             return int(app(command, prog_name="earmark", standalone_mode=False) or 0)
         with app_console.failures():
-            TapePlayer(Path(command[1]), lambda text, at: app_console.say(text))
+            RecordingPlayer(Path(command[1]), lambda text, at: app_console.say(text))
     except typer.Exit as ended:
         return int(ended.exit_code)
     return 0

@@ -46,7 +46,7 @@ MOST_DRIFT_S = 1e-3
 def processes(supervisor: Supervisor) -> dict[str, psutil.Process]:
     """The processes of a session by what they do."""
     session = supervisor.session
-    loop = session.part.loop if session.part else None
+    loop = session.task.loop if session.task else None
     found = {
         "supervisor": os.getpid(),
         "engine": loop.engine_process.pid if loop else None,
@@ -156,9 +156,9 @@ def main() -> int:
         place = session.run(Mode.CLOSED, protocol.run)
         seen = follow(supervisor)
         complete, failure = session.complete, session.failure
-        assert session.part is not None
+        assert session.task is not None
         assert session.sound.audio is not None
-        loop = session.part.loop
+        loop = session.task.loop
         segments = [one for one in dataclasses.astuple(session.sound.audio.names) if isinstance(one, str)]
     left = [name for name in segments if (Path("/dev/shm") / name).exists()]
     recording = place / "loop.xdf"

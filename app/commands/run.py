@@ -77,7 +77,7 @@ def run(
             if keyboard.there:
                 say(KEYS)
             screen.follow(stop, line=not headless)
-            engine = rig.part.loop.engine_status if rig.part else None
+            engine = rig.task.loop.engine_status if rig.task else None
             n_decisions = 0 if engine is None else engine.decisions.n
         if rig.failure:
             fail(f"{rig.failure}. What was recorded until then is in {place}")

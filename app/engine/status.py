@@ -17,7 +17,7 @@ from earmark.pipeline.attention.attend import MAX_BAD
 from earmark.pipeline.stream import ELECTRODES
 
 if TYPE_CHECKING:
-    from earmark.app.replay.recorded_engine import TapeEngine
+    from earmark.app.replay.recorded_engine import RecordedEngine
 
 #: Seconds between updates of percentiles.
 FIGURES_S = 0.5
@@ -28,7 +28,7 @@ class EngineMonitor:
 
     Parameters
     ----------
-    engine : Engine or TapeEngine
+    engine : Engine or RecordedEngine
         Started.
     signals : str
         Name of the ring with the electrodes' signal.
@@ -37,7 +37,7 @@ class EngineMonitor:
     """
 
     def __init__(
-        self, engine: Engine | TapeEngine, signals: str, clock: Callable[[], float] = pylsl.local_clock
+        self, engine: Engine | RecordedEngine, signals: str, clock: Callable[[], float] = pylsl.local_clock
     ) -> None:
         self._engine, self._signals, self._clock = engine, signals, clock
         attention = engine.config.attention

@@ -91,7 +91,7 @@ def survey(file: SessionFile, cues: str) -> Survey:
     return found
 
 
-class TapeClock:
+class PacedClock:
     """Tells which instant of a recording it is; held at first. Every method may be called from any thread.
 
     Parameters
@@ -162,7 +162,7 @@ class TapeClock:
         return False
 
 
-class Tape(SessionFile):
+class PacedRecording(SessionFile):
     """A recording whose events come when they are due.
 
     Blocks do not say when they came, but the journal has a line at least four times a second that does, and their
@@ -172,11 +172,11 @@ class Tape(SessionFile):
     ----------
     path : Path
         The recording.
-    clock : TapeClock
+    clock : PacedClock
         What it follows.
     """
 
-    def __init__(self, path: Path, clock: TapeClock) -> None:
+    def __init__(self, path: Path, clock: PacedClock) -> None:
         super().__init__(path)
         self._clock = clock
         #: Whether anybody waits for events to be due.

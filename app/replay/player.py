@@ -16,9 +16,9 @@ from earmark.app.config.session import Config, ConfigError, parse_config
 from earmark.app.engine.events_file import parts, read_events
 from earmark.app.engine.signals import EngineSignals
 from earmark.app.engine.status import EngineMonitor
-from earmark.app.replay.paced_recording import Survey, Tape, TapeClock, survey
-from earmark.app.replay.recorded_engine import TapeEngine
-from earmark.app.replay.sound import TapeSound
+from earmark.app.replay.paced_recording import PacedClock, PacedRecording, Survey, survey
+from earmark.app.replay.recorded_engine import RecordedEngine
+from earmark.app.replay.sound import RecordedSound
 from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, changed, judge
 from earmark.app.replay.verify import Replay
 from earmark.app.session.task import cue_words
@@ -35,18 +35,18 @@ log = logging.getLogger(__name__)
 
 
 class PacedReplay(Replay):
-    """A replay of a tape: only once its graph is open, time passes."""
+    """A replay of a recording: only once its graph is open, time passes."""
 
     def graph(self) -> Graph:
         """Open the graph."""
-        assert isinstance(self.session, Tape)
+        assert isinstance(self.session, PacedRecording)
         self.session.paced = False
         graph = super().graph()
         self.session.paced = True
         return graph
 
 
-class TapePlayer:
+class RecordingPlayer:
     """Goes through a recording on a thread of its own, and has its talkers heard.
 
     Parameters
@@ -79,14 +79,14 @@ class TapePlayer:
         #: First and last instant, cues, and the clock that passes from one to the other.
         self.begin, self.end = self._parts[0][1].begin, max(one.end for _, one in self._parts)
         self.cues = sorted(cue for one in found for cue in one.cues)
-        self.clock = TapeClock(self.begin, self._jumped)
+        self.clock = PacedClock(self.begin, self._jumped)
         home = self.path.resolve().parent
         heard = [line for one in found for line in one.heard]
-        self.sound = TapeSound(self.config.sound, (home, home.parent), heard, self._say)
+        self.sound = RecordedSound(self.config.sound, (home, home.parent), heard, self._say)
         self._to_tell, self._telling = deque(_events(self.path, found)), threading.Lock()
         #: Of the engine that is replayed now: what it says of itself, and what the operator told it; None without one.
         self.monitor: EngineMonitor | None = None
-        self.engine: TapeEngine | None = None
+        self.engine: RecordedEngine | None = None
         #: How many engines were replaced so far.
         self.replaced = 0
         #: Status of a command that ends now; why it is not 0; whether all of it was replayed, and whether it is over.
@@ -192,12 +192,12 @@ class TapePlayer:
             self.sound.set([0.0] * len(self.talkers), FALLBACK_RAMP_S)
 
     def _play(self, path: Path) -> None:
-        tape = Tape(path, self.clock)
-        config, run = _decoding(tape), PacedReplay(tape)
+        recording = PacedRecording(path, self.clock)
+        config, run = _decoding(recording), PacedReplay(recording)
         assert config.attention is not None
         neural = config.attention.neural
-        engine = TapeEngine(config, tape.streams, self.sound.follow if self.about.steered else _unheard)
-        signals = EngineSignals(neural, tape.streams[neural].spec)
+        engine = RecordedEngine(config, recording.streams, self.sound.follow if self.about.steered else _unheard)
+        signals = EngineSignals(neural, recording.streams[neural].spec)
         monitor = EngineMonitor(engine, signals.ring, lambda: max(self.clock.now, engine.at))
         differ = _differing(run)
 
@@ -212,7 +212,7 @@ class TapePlayer:
             for words in next(differ):
                 self._say(f"{words}, from {at - self.begin:.1f} s on")
 
-        tape.begun, tape.passed = self._ready.set, passed
+        recording.begun, recording.passed = self._ready.set, passed
         try:
             run.run(engine.give)
         finally:

@@ -32,14 +32,14 @@ LOST_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class TapeInlet:
+class RecordedInlet:
     """A stream as it was received."""
 
     description: StreamDescription
     status: str
 
 
-class TapeStream(StreamStatus):
+class RecordedStream(StreamStatus):
     """What is known of a stream as it passes."""
 
     def take(self, item: Item, at: float) -> None:
@@ -50,7 +50,7 @@ class TapeStream(StreamStatus):
             self.missed(item.stop - item.start, at)
 
 
-class TapeEngine:
+class RecordedEngine:
     """What :class:`earmark.app.engine.status.EngineMonitor` reads of an engine; times are those of the recording.
 
     Latencies are what the journal says they were: how quickly the replay computes is nobody's business.
@@ -73,7 +73,7 @@ class TapeEngine:
     ) -> None:
         self.config, self.descriptions = config, descriptions
         self._on_decision = on_decision
-        self.streams = {name: TapeStream() for name in descriptions}
+        self.streams = {name: RecordedStream() for name in descriptions}
         self.ledger = Ledger()
         #: From chunk to output: not recorded, so there are none.
         self.latency = Latencies()
@@ -91,9 +91,9 @@ class TapeEngine:
         self._made: deque[Decision] = deque()
 
     @property
-    def inlets(self) -> dict[str, TapeInlet]:
+    def inlets(self) -> dict[str, RecordedInlet]:
         """Every stream, and whether it delivered."""
-        return {name: TapeInlet(one, self._status(name)) for name, one in self.descriptions.items()}
+        return {name: RecordedInlet(one, self._status(name)) for name, one in self.descriptions.items()}
 
     def _status(self, name: str) -> str:
         if not (self._lost and self.descriptions[name].spec.sfreq):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import pylsl
 from pydantic import Field
 
-from earmark.app.replay.player import TapePlayer
+from earmark.app.replay.player import RecordingPlayer
 from earmark.app.session.channel import Refused, Server
 from earmark.app.session.events import SessionEvents
 from earmark.app.session.requests import carry_out, offered
@@ -37,7 +37,7 @@ class ReplaySession:
     Parameters
     ----------
     recording : Path
-        As for :class:`earmark.app.replay.player.TapePlayer`.
+        As for :class:`earmark.app.replay.player.RecordingPlayer`.
     folder : Path
         Where it is reached; nothing else is written there.
 
@@ -51,7 +51,7 @@ class ReplaySession:
         self.events = SessionEvents()
         #: Set when somebody asked for the end of it all.
         self.ended = threading.Event()
-        self.player = TapePlayer(recording, self.events.add)
+        self.player = RecordingPlayer(recording, self.events.add)
         self._beat, self._closing = 0, threading.Event()
         self._session, self._engine = StatusBoard(SessionStatus), StatusBoard(EngineStatus)
         self._thread = threading.Thread(target=self._show, name="board", daemon=True)

@@ -49,7 +49,7 @@ class Whereabouts:
         return [max(0.0, (position + now - start) / self._sfreq) for position in positions]
 
 
-class TapeSound:
+class RecordedSound:
     """Plays the talkers of a recording; what the operator says here holds. Silent until :meth:`go`.
 
     Parameters

@@ -18,7 +18,7 @@ from earmark.app.engine.status import why_useless
 from earmark.app.session.preflight import preflight
 from earmark.app.session.sound import SessionSound
 from earmark.app.session.states import NEXT, SessionError
-from earmark.app.session.task import Part
+from earmark.app.session.task import SessionTask
 from earmark.app.session.training import refuse_short
 from earmark.app.status import Check, State, Trim
 from earmark.app.training.worth import decoder_words
@@ -52,7 +52,7 @@ class Session:
     on_state : callable
         Told every new state.
     ask : bool
-        Whether somebody is there to answer the questions of a protocol, by the part's ``question`` and ``answer``.
+        Whether somebody is there to answer the questions of a protocol, by the task's ``question`` and ``answer``.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class Session:
         self.talkers = self.sound.talkers
         self.state = State.IDLE
         #: The calibration or run, under way or the last one.
-        self.part: Part | None = None
+        self.task: SessionTask | None = None
         #: What the decoder of the last calibration is worth.
         self.facts: Facts | None = None
         #: What was looked at last.
@@ -114,12 +114,12 @@ class Session:
     @property
     def complete(self) -> bool:
         """Whether the last calibration or run came to its end."""
-        return self.part is not None and self.part.complete
+        return self.task is not None and self.task.complete
 
     @property
     def failure(self) -> str:
         """Why the last calibration or run ended, if it was an error."""
-        return "" if self.part is None else self.part.failure
+        return "" if self.task is None else self.task.failure
 
     @property
     def decoder(self) -> Path:
@@ -129,8 +129,8 @@ class Session:
     def _heard(self, text: str) -> None:
         """On the sound's watching thread: something happened to the sound."""
         self._on_event(text)
-        if self.part is not None:
-            self.part.loop.remember(text)
+        if self.task is not None:
+            self.task.loop.remember(text)
 
     def _move(self, to: State, leave: State | None = None) -> None:
         """Go to a state; if that is said, only from ``leave``."""
@@ -239,7 +239,7 @@ class Session:
             return "the sound is muted"
         if muted := [name for name, trim in zip(self.talkers, self.sound.trims, strict=True) if trim.mute]:
             return f"the operator muted {', '.join(muted)}"
-        return why_useless(self.part.loop.engine_status if self.part else None, self._attention.neural)
+        return why_useless(self.task.loop.engine_status if self.task else None, self._attention.neural)
 
     def train(self) -> Facts:
         """Make a decoder of what was recorded, judged by cross-validation; ready if that succeeds, else idle.
@@ -254,12 +254,12 @@ class Session:
         from earmark.app.session.training import TrainingError, train
 
         with self._lock:
-            part = self.part
-            if self.state is not State.CALIBRATING or part is None or not part.complete:
+            task = self.task
+            if self.state is not State.CALIBRATING or task is None or not task.complete:
                 raise SessionError(f"the session is {self.state}: there is no complete calibration to train on")
             self._move(State.TRAINING)
         try:
-            self.facts = train(part.loop.files, self._attention, CUES, self.trained)
+            self.facts = train(task.loop.files, self._attention, CUES, self.trained)
         except TrainingError as error:
             self._move(State.IDLE)
             raise SessionError(str(error)) from error
@@ -326,8 +326,8 @@ class Session:
         self._act("going on")
 
     def _hold(self, on: bool) -> None:
-        if self.part is not None:
-            self.part.paused = on
+        if self.task is not None:
+            self.task.paused = on
 
     def override(self, talker: Favoured) -> None:
         """Favour a talker (counted from 0) or none whatever is decoded; None gives way to decisions again.
@@ -380,15 +380,15 @@ class Session:
     def _act(self, text: str) -> None:
         """Say what the operator did, whoever that was and from where, and keep it in the recording."""
         self._on_event(text)
-        if self.part is not None and not self.part.wait(0):
-            self.part.loop.remember(text)
+        if self.task is not None and not self.task.wait(0):
+            self.task.loop.remember(text)
 
     def _control(self, control: Control) -> None:
-        part = self.part
-        if part is not None:
-            part.loop.control(control)
+        task = self.task
+        if task is not None:
+            task.loop.control(control)
 
-    # A part under way
+    # A task under way
 
     def _begin(
         self,
@@ -406,15 +406,15 @@ class Session:
         loop = Loop(config, self.play(), path, self._on_event, steer, about)
         loop.start()
         asked = questions if self._ask else []
-        self.part = Part(loop, cues, seconds, asked, self._cues, self._on_event, self._ended, on_cue, gate)
+        self.task = SessionTask(loop, cues, seconds, asked, self._cues, self._on_event, self._ended, on_cue, gate)
         if self.sound.muted:
             self._control(Mute(True))
         for talker, trim in enumerate(self.sound.trims):
             if trim != Trim():
                 loop.remember(f"{self._trimmed(talker)}, since before")
-        self.part.start()
+        self.task.start()
         if self._stop.is_set():  # meanwhile
-            self.part.stop()
+            self.task.stop()
 
     def redo(self) -> None:
         """Give up the trial under way, or else the last one: it does not count, and is repeated in the end.
@@ -424,8 +424,8 @@ class Session:
         SessionError
             If there is none.
         """
-        part = self.part
-        if self.state is not State.CALIBRATING or part is None or part.complete or not part.redo():
+        task = self.task
+        if self.state is not State.CALIBRATING or task is None or task.complete or not task.redo():
             raise SessionError("no trial was begun that could be repeated")
 
     def note(self, text: str) -> None:
@@ -436,34 +436,34 @@ class Session:
         SessionError
             If nothing is recorded.
         """
-        part = self.part
-        if part is None or part.wait(0):
+        task = self.task
+        if task is None or task.wait(0):
             raise SessionError("nothing is recorded now, so nothing can be noted")
-        part.note(text)
+        task.note(text)
         self._act(f"{NOTE} {text}")
 
-    def _ended(self, part: Part) -> None:
-        """On the thread of a part."""
+    def _ended(self, task: SessionTask) -> None:
+        """On the thread of a task."""
         self.sound.override(None, RAMP_S)
         self.overridden = None
         if self.state is not State.CALIBRATING:
             self._move(State.REVIEW)
-        elif not part.complete:
+        elif not task.complete:
             self._move(State.IDLE)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the calibration or run has ended; return whether it has."""
-        part = self.part
-        return part is None or part.wait(timeout)
+        task = self.task
+        return task is None or task.wait(timeout)
 
     # The end
 
     def stop(self) -> None:
         """End what is under way, in good order; what was recorded until then is whole."""
         self._stop.set()
-        part = self.part
-        if part is not None:
-            part.stop()
+        task = self.task
+        if task is not None:
+            task.stop()
 
     def close(self) -> None:
         """End everything and leave nothing behind but files."""

@@ -118,7 +118,7 @@ class Supervisor:
     def status(self) -> SessionStatus:
         """Return what the session is now."""
         session, decoder = self.session, self.session.facts
-        part = session.part
+        task = session.task
         return SessionStatus(
             time=pylsl.local_clock(),
             beat=self._beat,
@@ -136,9 +136,9 @@ class Supervisor:
             checks=tuple(session.checks),
             commands=tuple(offered(self)),
             events=self.events.newest(),
-            engine=None if part is None else part.loop.engine_process,
-            task=None if part is None else part.status(),
-            recording=None if part is None else self._recording(part.loop),
+            engine=None if task is None else task.loop.engine_process,
+            task=None if task is None else task.status(),
+            recording=None if task is None else self._recording(task.loop),
             sound=sound_status(session.sound.audio),
         )
 
@@ -242,10 +242,10 @@ class Supervisor:
 
     def do_answer(self, text: _Words) -> None:
         """Answer the question that is asked."""
-        part = self.session.part
-        if part is None or not part.question:
+        task = self.session.task
+        if task is None or not task.question:
             raise Refused("nothing is asked now")
-        part.answer(text)
+        task.answer(text)
 
     def do_attend(self, talker: int | str) -> None:
         """Tell the simulated listener whom to attend to, by name or counted from 0; in a run."""

@@ -27,7 +27,7 @@ PATIENCE_S = 2.0
 
 @dataclass(slots=True)
 class Trial:
-    """A stretch for which somebody is to be attended: when it began and ends, in seconds of the part."""
+    """A stretch for which somebody is to be attended: when it began and ends, in seconds of the task."""
 
     name: str
     start: float
@@ -39,7 +39,7 @@ def cue_words(name: str) -> str:
     return f"Cue: attend to {name}." if name else "Cue: rest."
 
 
-class Part:
+class SessionTask:
     """Goes on by itself, on a thread of its own, from :meth:`start` on.
 
     Parameters
@@ -72,7 +72,7 @@ class Part:
         questions: Sequence[str],
         outlet: Outlet,
         on_event: Callable[[str], None],
-        on_end: Callable[[Part], None],
+        on_end: Callable[[SessionTask], None],
         on_cue: Callable[[str], None] = lambda name: None,
         gate: Callable[[], str] | None = None,
     ) -> None:
@@ -119,7 +119,7 @@ class Part:
 
     @property
     def _begun(self) -> bool:
-        """Whether the thread was started: others see a part shortly before that."""
+        """Whether the thread was started: others see a task shortly before that."""
         return self._thread.ident is not None
 
     def answer(self, text: str) -> None:

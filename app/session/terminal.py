@@ -43,7 +43,7 @@ class Screen:
         self._asked, self._typed = "", ""
 
     def follow(self, stop: threading.Event, *, line: bool) -> None:
-        """Show events, and the line if wanted, until the part ends by itself, by key or by ``stop``."""
+        """Show events, and the line if wanted, until the task ends by itself, by key or by ``stop``."""
         from rich.live import Live
         from rich.text import Text
 
@@ -62,8 +62,8 @@ class Screen:
         self.print_events()
 
     def _line(self) -> str:
-        part, audio = self._session.part, self._session.sound.audio
-        engine = None if part is None else part.loop.engine_status
+        task, audio = self._session.task, self._session.sound.audio
+        engine = None if task is None else task.loop.engine_status
         return status_line(self._supervisor.status(), engine, None if audio is None else audio.status())
 
     def print_events(self) -> None:
@@ -75,7 +75,7 @@ class Screen:
 
     @property
     def _question(self) -> str:
-        return "" if self._session.part is None else self._session.part.question
+        return "" if self._session.task is None else self._session.task.question
 
     def agree(self, question: str, stop: threading.Event) -> bool:
         """Ask for y or n; Enter and the end of the terminal are y."""
@@ -100,8 +100,8 @@ class Screen:
             if said := press(self._session, key):
                 say(said)
         elif key in ("\r", "\n"):
-            if self._typed.strip() and self._session.part is not None:
-                self._session.part.answer(self._typed.strip())
+            if self._typed.strip() and self._session.task is not None:
+                self._session.task.answer(self._typed.strip())
                 self._typed = ""
         elif key in ("\x7f", "\b"):
             self._typed = self._typed[:-1]

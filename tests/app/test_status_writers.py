@@ -19,7 +19,7 @@ from earmark.app.engine.inlets import StreamStatus
 from earmark.app.engine.ledger import Latencies, Ledger
 from earmark.app.engine.status import EngineMonitor
 from earmark.app.replay.player import _mode
-from earmark.app.replay.recorded_engine import TapeInlet
+from earmark.app.replay.recorded_engine import RecordedInlet
 from earmark.app.replay.session import ReplaySession, _as_of_now
 from earmark.app.session.channel import ADDRESS
 from earmark.app.session.events import SessionEvents
@@ -90,7 +90,7 @@ def engine(**changes):
         "scored_by": "",
         "decision": None,
     } | changes
-    inlets = {name: TapeInlet(one, "live") for name, one in about["descriptions"].items()}
+    inlets = {name: RecordedInlet(one, "live") for name, one in about["descriptions"].items()}
     return types.SimpleNamespace(**about, inlets=inlets)
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from journal_lines import heard
 
 import earmark.app.replay.paced_recording
-from earmark.app.replay.paced_recording import Tape, TapeClock, instant
-from earmark.app.replay.recorded_engine import TapeEngine
+from earmark.app.replay.paced_recording import PacedClock, PacedRecording, instant
+from earmark.app.replay.recorded_engine import RecordedEngine
 from earmark.app.replay.sound import Whereabouts
 from earmark.devices.files import xdf
 from earmark.devices.files.journal import About, AnswerLine, DecisionLine, Scores
@@ -46,7 +46,7 @@ def recorded(path, steps):
     return path
 
 
-class Hasty(TapeClock):
+class Hasty(PacedClock):
     """A clock that is always where it is asked for, and tells where that was."""
 
     def __init__(self):
@@ -61,11 +61,11 @@ class Hasty(TapeClock):
 @settings(deadline=None)
 @given(st.lists(st.one_of(st.floats(100.0, 200.0), st.integers(1, 5)), min_size=1, max_size=30))
 def test_everything_comes_in_its_order_and_when_it_is_due(tmp_path_factory, steps):
-    path = recorded(tmp_path_factory.mktemp("tape") / "x.xdf", steps)
+    path = recorded(tmp_path_factory.mktemp("paced") / "x.xdf", steps)
     clock, passed = Hasty(), []
-    tape = Tape(path, clock)
-    tape.passed = lambda event, at: passed.append((event, at))
-    given_out = [str(event) for event in tape]
+    paced = PacedRecording(path, clock)
+    paced.passed = lambda event, at: passed.append((event, at))
+    given_out = [str(event) for event in paced]
     assert given_out == [str(event) for event in SessionFile(path)], "neither order nor content is touched"
     assert [str(event) for event, _ in passed] == given_out
     assert clock.reached == sorted(clock.reached)
@@ -74,19 +74,19 @@ def test_everything_comes_in_its_order_and_when_it_is_due(tmp_path_factory, step
         if (when := instant(event)) is not None:
             latest = max(latest, when)
             assert at == pytest.approx(latest), "what says when it was, is due then; time never runs back"
-    assert tape.whole
+    assert paced.whole
 
 
 def test_blocks_between_two_lines_are_spread_evenly(tmp_path):
     path = recorded(tmp_path / "x.xdf", [10.0, 1, 1, 1, 14.0, 2])
     clock = Hasty()
-    events = list(Tape(path, clock))
+    events = list(PacedRecording(path, clock))
     assert clock.reached == [10.0, 11.0, 12.0, 13.0, 14.0]
     assert [event.item.stop for event in events if event.stream == "eeg"] == [1, 2, 3, 5]
 
 
 def test_a_clock_stands_still_while_it_is_held():
-    clock = TapeClock(50.0)
+    clock = PacedClock(50.0)
     assert clock.held
     first = clock.now
     time.sleep(0.05)
@@ -110,7 +110,7 @@ def test_a_clock_stands_still_while_it_is_held():
 def test_who_falls_behind_goes_on_there_and_what_is_empty_is_left_out(monkeypatch):
     monkeypatch.setattr(earmark.app.replay.paced_recording, "LATE_S", 0.1)
     jumps = []
-    clock = TapeClock(0.0, jumps.append)
+    clock = PacedClock(0.0, jumps.append)
     clock.go()
     time.sleep(0.3)
     assert clock.reach(0.05)
@@ -144,7 +144,7 @@ class Recorded:
         stream = describe_xml(make_info(SPEC, "EEG", "x", "float32").as_xml())
         config = SimpleNamespace(engine=SimpleNamespace(budget_s=None), attention=None)
         self.acted = []
-        self.engine = TapeEngine(config, {"eeg": stream}, lambda decision, number: self.acted.append(number))
+        self.engine = RecordedEngine(config, {"eeg": stream}, lambda decision, number: self.acted.append(number))
 
     def decide(self, at, done, scored=True):
         p, scores = np.array([0.6, 0.4]), np.zeros(2) if scored else np.full(2, np.nan)

@@ -23,7 +23,7 @@ def supervisor(got):
     made.protocol = SimpleNamespace(run=RunPlan())
     made.session = SimpleNamespace(
         talkers=["Joe", "1", "Ada"],
-        part=SimpleNamespace(question="How much?", answer=keep),
+        task=SimpleNamespace(question="How much?", answer=keep),
         note=keep,
         override=keep,
         trim=keep,

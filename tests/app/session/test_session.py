@@ -23,7 +23,7 @@ from earmark.app.session.channel import Refused
 from earmark.app.session.session import Session
 from earmark.app.session.states import NEXT, SessionError
 from earmark.app.session.supervisor import Supervisor
-from earmark.app.session.task import Part
+from earmark.app.session.task import SessionTask
 from earmark.app.session.terminal import press, status_line
 from earmark.app.status import Check, State, Trim
 from earmark.devices.files.decoder_folder import Facts
@@ -139,7 +139,7 @@ class Rig:
     def calibrating(self):
         """A calibration that is over but not trained on."""
         self.session.calibrate(LONG)
-        self.session.part.elapsed = 1e6
+        self.session.task.elapsed = 1e6
         assert self.session.wait(180)
 
 
@@ -261,9 +261,9 @@ def test_the_whole_way(rig, monkeypatch, tmp_path):
     folder = session.run(Mode.CLOSED, RunPlan())
     assert folder == tmp_path / "out" / "run-1"
     session.pause()
-    assert session.part.paused
+    assert session.task.paused
     session.resume()
-    assert not session.part.paused
+    assert not session.task.paused
     session.stop()
     assert session.state is State.REVIEW
     assert session.check()[0].ok
@@ -442,10 +442,10 @@ def test_notes_and_answers_are_events_and_lie_beside_the_recording(rig):
     session.run(Mode.CLOSED, RunPlan(cues=[{"at_s": 0.0, "attend": "a"}, {"at_s": 0.05, "attend": ""}],
                                      questions=["How hard was it?"]), 600.0)  # fmt: skip
     session.note("hello")
-    while not session.part.question:
+    while not session.task.question:
         assert not session.wait(0.01)
-    session.part.answer("5")
-    while session.part.question:
+    session.task.answer("5")
+    while session.task.question:
         assert not session.wait(0.01)
     for words in ("note: hello", "answer: How hard was it? 5"):
         assert words in one.events
@@ -467,14 +467,14 @@ def test_the_end_of_a_part_is_no_fault(rig, monkeypatch):
 
     def line():
         sound = types.SimpleNamespace(gains_db=[0.0, 0.0], xruns=0)
-        return status_line(session_status(task=session.part.status(), alive=False), GOOD, sound)
+        return status_line(session_status(task=session.task.status(), alive=False), GOOD, sound)
 
     try:
         assert "NO ENGINE" in line(), "before, it is"
         session._stop.set()
-        session.part._stop.set()
+        session.task._stop.set()
         assert said.wait(180)
-        assert session.part.ending
+        assert session.task.ending
         assert "NO ENGINE" not in line()
         assert "the recording is completed" in line()
     finally:
@@ -644,13 +644,13 @@ def test_keys_do_what_they_say(rig):
     assert "cannot be paused" in press(session, "p")
 
 
-def part(questions=(), cues=(), seconds=QUICK):
+def task(questions=(), cues=(), seconds=QUICK):
     loop, outlet, ended, events = FakeLoop(None, None, Path("x"), None, True, {}), FakeOutlet(), [], []
-    return Part(loop, list(cues), seconds, questions, outlet, events.append, ended.append), loop, outlet, ended
+    return SessionTask(loop, list(cues), seconds, questions, outlet, events.append, ended.append), loop, outlet, ended
 
 
 def test_a_part_that_is_seen_before_it_has_begun_has_not_ended():
-    one, _, _, ended = part(cues=[(0.0, "a")])
+    one, _, _, ended = task(cues=[(0.0, "a")])
     assert not one.wait(0), "as the board asks while it is about to begin"
     one.stop()
     assert ended == []
@@ -660,7 +660,7 @@ def test_a_part_that_is_seen_before_it_has_begun_has_not_ended():
 
 def test_cues_are_given_in_turn_and_the_end_is_told_when_the_recording_is_whole():
     cues = [(0.0, "a"), (0.02, ""), (0.04, "b"), (0.3, "never")]
-    one, loop, outlet, ended = part(cues=cues)
+    one, loop, outlet, ended = task(cues=cues)
     one.start()
     assert one.wait(180)
     assert outlet.sent == ["attend:a", "attend:", "attend:b", "attend:"]
@@ -670,7 +670,7 @@ def test_cues_are_given_in_turn_and_the_end_is_told_when_the_recording_is_whole(
 
 
 def test_time_stands_still_in_a_pause():
-    one, _, outlet, _ = part(cues=[(0.02, "a")])
+    one, _, outlet, _ = task(cues=[(0.02, "a")])
     one.paused = True
     one.start()
     assert not one.wait(0.6)
@@ -681,7 +681,7 @@ def test_time_stands_still_in_a_pause():
 
 
 def test_questions_wait_for_answers_after_each_trial():
-    one, _, outlet, _ = part(["How?", "Why?"], [(0.0, "a"), (0.01, ""), (0.02, "b")])
+    one, _, outlet, _ = task(["How?", "Why?"], [(0.0, "a"), (0.01, ""), (0.02, "b")])
     one.answer("nobody asked")
     one.start()
     asked = []
@@ -698,7 +698,7 @@ def test_questions_wait_for_answers_after_each_trial():
 
 
 def test_a_question_does_not_keep_from_ending():
-    one, _, outlet, _ = part(["How?"], [(0.0, "a"), (0.01, "")])
+    one, _, outlet, _ = task(["How?"], [(0.0, "a"), (0.01, "")])
     one.start()
     while not one.question:
         assert not one.wait(0.05)
@@ -709,7 +709,7 @@ def test_a_question_does_not_keep_from_ending():
 
 
 def test_a_trial_given_up_does_not_count_and_comes_again_in_the_end():
-    one, _, outlet, _ = part(cues=[(0.0, "a"), (5.0, ""), (6.0, "b"), (6.2, "")], seconds=6.2)
+    one, _, outlet, _ = task(cues=[(0.0, "a"), (5.0, ""), (6.0, "b"), (6.2, "")], seconds=6.2)
     one.start()
     while one.block < 1:
         assert not one.wait(0.01)
@@ -731,7 +731,7 @@ def test_a_trial_given_up_does_not_count_and_comes_again_in_the_end():
 
 
 def test_after_a_trial_the_last_one_can_be_repeated_but_only_once():
-    one, _, outlet, _ = part(cues=[(0.0, "a"), (0.1, ""), (9.0, "b"), (9.1, "")], seconds=9.1)
+    one, _, outlet, _ = task(cues=[(0.0, "a"), (0.1, ""), (9.0, "b"), (9.1, "")], seconds=9.1)
     assert not one.redo(), "there was none yet"
     one.start()
     while len(outlet.sent) < 2:
@@ -748,7 +748,7 @@ def test_after_a_trial_the_last_one_can_be_repeated_but_only_once():
 def test_trials_wait_for_signals_and_those_spoilt_are_repeated(monkeypatch):
     monkeypatch.setattr(earmark.app.session.task, "PATIENCE_S", 0.1)
     why = ["no signal"]
-    one, _, outlet, _ = part(cues=[(0.0, "a"), (0.5, "")], seconds=0.5)
+    one, _, outlet, _ = task(cues=[(0.0, "a"), (0.5, "")], seconds=0.5)
     one._gate = lambda: why[0]
     one.start()
     assert not one.wait(0.4)
