@@ -28,6 +28,7 @@ from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.rings import Entry
 from earmark.devices.files.journal import About, EventLine, SoundCounters, SoundLine, about_text
 from earmark.devices.files.subjects import whose
+from earmark.devices.processes.kept_alive import KeptAlive, Limits
 from earmark.devices.processes.recorder import Recorder, RecordingFailed
 from earmark.devices.processes.shared_memory import discard
 from earmark.devices.sources.lsl import Sender
@@ -39,8 +40,9 @@ from earmark.pipeline.control import Control
 LOOK_S, WATCH_S = 0.05, 0.25
 #: Seconds that an engine may take to start and to say that it is connected, beside looking for its streams.
 START_S = 60.0
-#: More replacements than this within so many seconds, and the mix rests in neutral for some before the next one.
-MAX_RESTARTS, RESTARTS_S, REST_S = 5, 60.0, 30.0
+#: Decisions that are older than LOST_S steer no more, so a silent engine is of no use from then on. A replacement takes
+#: seconds to fill its filters: five within a minute are no decoding, and the mix rests in neutral instead.
+LIMITS = Limits(silent_s=LOST_S, apart_s=1.0, most=5, within_s=60.0, rest_s=30.0)
 #: Seconds of work after which an engine gets a spare one beside it, which has all loaded and waits.
 SPARE_S = 5.0
 #: Seconds until something is tried again that failed: to make a file for an engine, or an engine.
@@ -84,7 +86,6 @@ class Loop:
         self._on_event = on_event
         self._n_talkers = len(audio.scene.talkers)
         self._board: StatusBoard[EngineStatus] | None = None
-        self._engine: EngineProcess | None = None
         self._spare: EngineProcess | None = None
         self._spare_at = math.inf
         self._recorder: Recorder | None = None
@@ -93,16 +94,13 @@ class Loop:
         self._unsaid: deque[str] = deque(maxlen=1000)
         self._engine_status: EngineStatus | None = None
         self._unreadable = ""
-        self._begun, self._beat, self._beat_at = False, -1, 0.0
-        self._born_at = self._lost_at = 0.0
-        self._neutral = False
+        self._kept: KeptAlive[EngineProcess] = KeptAlive(LIMITS, self._heartbeat)
+        self._begun, self._lost_at, self._neutral = False, 0.0, False
         #: Where the streams come from, and since when that is known.
         self._senders: dict[str, str] = {}
         self._senders_at = 0.0
-        self._deaths: deque[float] = deque(maxlen=MAX_RESTARTS + 1)
         #: What the recording of an engine begins with that is connected and waits for it.
         self._headers: bytes | None = None
-        self._again_at = 0.0
         #: Since when nothing is recorded, and why a file could not be made.
         self._unrecorded_since, self._cannot = 0.0, ""
         #: What keeps the engine from working, as it said.
@@ -172,7 +170,11 @@ class Loop:
                 engine.kill()
             engine = EngineProcess()
         engine.work(job)
-        self._engine, self._born_at = engine, time.monotonic()
+        self._kept.started(engine)
+
+    @property
+    def _engine(self) -> EngineProcess | None:
+        return self._kept.child
 
     def _last_senders(self) -> dict[str, Sender]:
         """Where the streams came from, and when each was last heard of."""
@@ -198,10 +200,10 @@ class Loop:
                 case ["connected", headers]:
                     self._headers = base64.b64decode(headers)
                 case ["begun"]:
-                    self._begun = True
-                    self._beat, self._beat_at, self._lost_at = -1, time.monotonic(), 0.0
-                    self._spare_at = self._beat_at + SPARE_S
-        if self._headers is not None and time.monotonic() >= self._again_at:
+                    self._begun, self._neutral, self._lost_at = True, False, 0.0
+                    self._kept.works()
+                    self._spare_at = time.monotonic() + SPARE_S
+        if self._headers is not None and not self._kept.resting:
             self._begin(self._headers)
         return self._begun
 
@@ -320,7 +322,7 @@ class Loop:
                     watched = now
                     self._watch_recorder(self._recorder)
             except (RecordingFailed, OSError) as error:  # no file could be made for a new engine, or no process
-                self._again_at = now + AGAIN_S
+                self._kept.rest(AGAIN_S)
                 if str(error) != self._cannot:
                     self._cannot = str(error)
                     self._alarm(f"ALARM: {error}. NOTHING IS RECORDED OR DECODED until it can be; the mix is neutral")
@@ -334,38 +336,41 @@ class Loop:
             self.files[self.files.index(path)] = recorder.path
 
     def _look(self, now: float) -> None:
-        alive = self._alive()  # before, since its last words come before its end
+        kept = self._kept
+        ended = kept.ended  # before, since its last words come before its end
         if self._hear():
-            status = self.engine_status
-            beat = 0 if status is None else status.beat
-            if beat != self._beat:
-                self._beat, self._beat_at, self._neutral = beat, now, False
-            if not alive:
+            if ended:
                 self._lose(self._last_words())
-            elif now - self._beat_at > LOST_S:
-                self._lose(f"the engine has said nothing for {now - self._beat_at:.1f} s")
+            elif kept.hangs:
+                self._lose(f"the engine has said nothing for {kept.silence_s:.1f} s")
             elif now > self._spare_at:
                 self._spare_at = math.inf
                 self._spare = EngineProcess()
             return
-        if self._engine is None:
-            self._try_again(now)
+        if kept.child is None:
+            if kept.due:
+                self.restarts += 1
+                self._spawn()
         elif not self._alive() or self._refused is not None or (self._headers is None and self._overdue()):
             why = self._last_words()
             self._drop()
             self._alarm(f"ALARM: no new engine yet: {why}")
         # One that was told to begin sets gains itself.
-        if not self._neutral and self._recorder is None and now - self._beat_at > LOST_S:
+        if not self._neutral and self._recorder is None and kept.silence_s > LOST_S:
             self._neutral = True
             if self._steer:
                 self._audio.set_gains([0.0] * self._n_talkers, FALLBACK_RAMP_S)
                 self._alarm("No engine: gains go to neutral")
 
+    def _heartbeat(self) -> int:
+        status = self.engine_status
+        return 0 if status is None else status.beat
+
     def _alive(self) -> bool:
         return self._engine is not None and self._engine.alive
 
     def _overdue(self) -> bool:
-        return time.monotonic() - self._born_at > START_S + self._config.engine.resolve_s
+        return self._kept.age_s > START_S + self._config.engine.resolve_s
 
     def _last_words(self) -> str:
         words = "" if self._refused is None else str(self._refused)
@@ -377,28 +382,19 @@ class Loop:
         self._lost_at = time.monotonic()
         self._drop()
         self._alarm(f"ALARM: {why}; gains hold, and another engine is started")
-        self._deaths.append(self._lost_at)
-        if len(self._deaths) > MAX_RESTARTS and self._lost_at - self._deaths[0] < RESTARTS_S:
-            self._deaths.clear()
-            self._again_at = self._lost_at + REST_S
+        if not self._kept.lose():
             self._alarm(
-                f"ALARM: the engine was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s. The mix is neutral for "
-                f"{REST_S:g} s, then another one is tried"
+                f"ALARM: the engine was replaced {LIMITS.most} times within {LIMITS.within_s:g} s. The mix is neutral "
+                f"for {LIMITS.rest_s:g} s, then another one is tried"
             )
-
-    def _try_again(self, now: float) -> None:
-        if now > self._again_at and now - self._born_at > 1.0:  # no more than once a second
-            self.restarts += 1
-            self._born_at = now
-            self._spawn()
 
     def _drop(self) -> None:
         """Let go of the engine and of its recording, which ends here; disks may be slow, and the sound goes on."""
         with self._telling:
-            engine, self._engine, self._begun, self._headers = self._engine, None, False, None
+            self._begun, self._headers = False, None
             recorder, self._recorder = self._recorder, None
-        if engine is not None:
-            engine.kill()
+        if self._engine is not None:
+            self._kept.drop()
             status = self.engine_status
             discard("" if status is None else status.signals)
         if recorder is not None:
@@ -444,7 +440,7 @@ class Loop:
                 replaced=self._audio.restarts,
             )
             self._engine.note(SoundLine(counters))
-            self._engine.end()
+            self._engine.ask_to_end()
             self.failure = self._farewell() or self.failure
         elif self._unrecorded_since:
             since = time.monotonic() - self._unrecorded_since

@@ -18,13 +18,14 @@ import pylsl
 
 from earmark.app.config.session import Config
 from earmark.app.engine.inlets import StreamStatus, check_expected, open_inlet
-from earmark.app.engine.ledger import AMONG, MAX_MISSES, Latencies, Ledger
+from earmark.app.engine.ledger import Latencies, Ledger
 from earmark.devices.files.journal import About, AnswerLine, DecisionLine, DigestLine, HeardLine, Line, MaskedLine
 from earmark.devices.files.session_writer import Digest, SessionWriter
 from earmark.devices.sources.fieldtrip_inlet import FieldTripInlet
 from earmark.devices.sources.lsl import Arrival, Inlet, Outlet, Sender
 from earmark.devices.sources.lsl_description import StreamDescription
 from earmark.devices.sources.lsl_search import Search
+from earmark.kernels.misses import AMONG, MISSES
 from earmark.pipeline.attention.attend import Attend
 from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.control import Control, Demote, Late, StreamChanged, Tick, TimedControl
@@ -375,7 +376,7 @@ class Engine:
 
     def _demote(self) -> None:
         """Have the next decoder take over from one that is too slow, between two hops."""
-        why = f"ALARM: {MAX_MISSES} of {AMONG} decisions were late"
+        why = f"ALARM: {MISSES} of {AMONG} decisions were late"
         if self._attend is not None and self._attend.n_left:
             self.ledger.n_demoted += 1
             self._verdicts.append(Demote())

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from earmark.app.engine.latency_stages import STAGES, TOTAL, StageTimer
+from earmark.kernels.misses import Misses
 
 #: How many of the newest latencies the percentiles are taken of.
 N_LATENCIES = 10_000
-#: So many late scores among so many, and a decoder is too slow.
-MAX_MISSES, AMONG = 3, 100
 
 
 class Latencies:
@@ -45,7 +42,7 @@ class Ledger:
         #: Seconds from arrival to gains set (:data:`earmark.app.engine.latency_stages.TOTAL`), and of every stage.
         self.latency = Latencies()
         self.stages = {name: Latencies() for name in STAGES}
-        self._misses: deque[bool] = deque(maxlen=AMONG)
+        self._misses = Misses()
         self._timer = StageTimer()
 
     def count(self) -> int:
@@ -68,9 +65,9 @@ class Ledger:
 
     def judge(self, late: bool) -> bool:
         """Count a score as in time or late; return whether, with this one, too many of the newest were late."""
-        self._misses.append(late)
+        self._misses.add(late)
         self.n_dropped += late
-        too_many = late and sum(self._misses) >= MAX_MISSES
+        too_many = late and self._misses.too_many
         if too_many:
             self._misses.clear()
         return too_many

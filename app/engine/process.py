@@ -12,18 +12,16 @@ from typing import Any
 
 from earmark.app.engine.child import EngineJob, run
 from earmark.devices.files.journal import Line, line_text
-from earmark.devices.processes.spawn import clean_birth
+from earmark.devices.processes.kept_alive import Child
 from earmark.pipeline.control import Control, text
 
 
-class EngineProcess:
+class EngineProcess(Child):
     """Starts an engine process, which waits for :meth:`work`; messages to it never wait."""
 
     def __init__(self) -> None:
         self._pipe, there = mp.Pipe()
-        self._process = mp.get_context("spawn").Process(target=run, args=(there,), name="earmark engine", daemon=True)
-        with clean_birth():
-            self._process.start()
+        super().__init__(run, (there,), "earmark engine")
         atexit.register(self.kill)  # it ignores how multiprocessing ends its children
         there.close()
         self._out: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
@@ -36,21 +34,6 @@ class EngineProcess:
                 self._pipe.send_bytes(json.dumps(message).encode())
             except OSError:  # it is dead, which the supervisor sees for itself
                 return
-
-    @property
-    def pid(self) -> int | None:
-        """Process id."""
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self._process.is_alive()
-
-    @property
-    def exit_code(self) -> int | None:
-        """How it ended."""
-        return self._process.exitcode
 
     def hear(self, patience_s: float = 0.0) -> list[Any] | None:
         """Return the next thing that it says, if it says something within so many seconds.
@@ -86,15 +69,13 @@ class EngineProcess:
         """Have a line written into the journal."""
         self._out.put(["note", line_text(line)])
 
-    def end(self) -> None:
+    def ask_to_end(self) -> None:
         """Have it finish in good order; it then says ``ended``."""
         self._out.put(["end"])
 
-    def kill(self, patience_s: float = 0.0) -> None:
-        """Wait for it to be gone for so long, then kill it."""
+    def kill(self) -> None:
+        """Kill it, whatever it is doing."""
         atexit.unregister(self.kill)
-        self._process.join(patience_s)
-        self._process.kill()
-        self._process.join()
+        super().kill()
         self._out.put(None)
         self._pipe.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import logging
 import math
 import threading
@@ -18,21 +19,23 @@ from earmark.devices.audio.control_block import Gains, Operator, Seqlock, Status
 from earmark.devices.audio.feeds import LslFeed
 from earmark.devices.audio.playback import Names, Resume
 from earmark.devices.audio.prepare import prepare
-from earmark.devices.audio.process import AudioProcess
+from earmark.devices.audio.process import STOP_S, AudioProcess
 from earmark.devices.audio.rings import PCM_S, AppliedLog, Entry, LiveRing, PcmRing
 from earmark.devices.audio.scene import Applied, AudioError, Prepared, Scene
 from earmark.devices.audio.shared import SharedPrepared
 from earmark.devices.audio.sinks import DeviceSink, NullSink, Sink
+from earmark.devices.processes.kept_alive import KeptAlive, Limits
 from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
-#: Seconds without a heartbeat after which an audio process is replaced, and between looks.
-STALE_S, LOOK_S = 0.3, 0.1
+#: Seconds between looks at the audio process.
+LOOK_S = 0.1
 #: Seconds that an audio process may take to its first buffer, at first and when it replaces another.
 START_S, RESTART_S = 20.0, 15.0
-#: More replacements than this within so many seconds, and there is a rest of some seconds before the next one.
-MAX_RESTARTS, RESTARTS_S, REST_S = 5, 20.0, 10.0
+#: An audio process beats once per buffer, so 0.3 s of silence are tens of buffers, or four where they are long. Each
+#: replacement is heard as a gap: five within 20 s, and whatever is wrong will not be right again at once.
+LIMITS = Limits(silent_s=0.3, most=5, within_s=20.0, rest_s=10.0)
 #: Entries of the log of applied controls that are kept.
 KEPT_ENTRIES = 100_000
 
@@ -77,17 +80,14 @@ class AudioEngine:
         self._change, self._telling = threading.RLock(), threading.Lock()
         self._stopping = threading.Event()
         self._closed = False
-        self._process: AudioProcess | None = None
         self._watcher: threading.Thread | None = None
-        self._beat_at = 0.0
-        self._restarted: deque[float] = deque(maxlen=MAX_RESTARTS + 1)
         #: Where sound goes, in words.
         self.playing = ""
         #: How often a dead or stalled audio process was replaced.
         self.restarts = 0
         #: Why there is no audio process now; empty while all is well.
         self.failure = ""
-        self._over, self._rest_until = threading.Event(), 0.0
+        self._over = threading.Event()
         self._feeds: list[LslFeed] = []
         self._listeners: list[Callable[[Entry, float], None]] = []
         with contextlib.ExitStack() as made:
@@ -118,6 +118,10 @@ class AudioEngine:
                 tuple(rings),
             )
             self._made = made.pop_all()
+        patience = max(LIMITS.silent_s, 4 * self.scene.block / self.scene.sfreq)
+        self._kept: KeptAlive[AudioProcess] = KeptAlive(
+            dataclasses.replace(LIMITS, silent_s=patience), lambda: self._status.read().heartbeat
+        )
         self._operator = Operator(
             azimuths=padded([talker.azimuth for talker in self.scene.talkers]),
             override_db=padded([0.0] * self._n),
@@ -200,18 +204,22 @@ class AudioEngine:
     ) -> None:
         self._tell(stop=False)
         job = Job(self._prepared.at, self.names, sink, self._offset, resume, others, nowhere)
-        self._process = AudioProcess(job)
-        self.playing, problems = self._process.wait_until_playing(patience_s)
-        self._beat_at = time.monotonic()
+        process = AudioProcess(job)
+        self._kept.started(process)
+        try:
+            self.playing, problems = process.wait_until_playing(patience_s)
+        except BaseException:
+            self._kept.drop()
+            raise
+        self._kept.works()
         self._take_entries()
         for problem in problems:
             self._say(problem)
 
     def _end(self) -> None:
-        if self._process is not None:
+        if self._kept.child is not None:
             self._tell(stop=True)
-            self._process.end()
-            self._process = None
+            self._kept.end(STOP_S)
 
     # Control
 
@@ -302,44 +310,37 @@ class AudioEngine:
         _tell(self._on_event, text)
 
     def _watch(self) -> None:
-        beat, patience = 0, max(STALE_S, 4 * self.scene.block / self.scene.sfreq)
+        kept = self._kept
         while not self._stopping.wait(LOOK_S):
             with self._change:
-                process, now = self._process, time.monotonic()
                 self._take_entries()
-                if process is None:  # it failed, and is tried again after a rest
-                    if now > self._rest_until:
-                        self._start_again(self.failure, now)
-                    continue
-                if self._status.read().heartbeat != beat:
-                    beat, self._beat_at = self._status.read().heartbeat, now
-                if not process.alive:
-                    reason = process.last_words()
+                if kept.child is None:  # it failed, and is tried again after a rest
+                    if kept.due:
+                        self._start_again(self.failure, time.monotonic())
+                elif kept.ended:
+                    reason = kept.child.last_words()
                     if not reason:
-                        self._process = None
+                        kept.drop()
                         self._over.set()
                         self._say("sound has ended")
                         return
-                    self._replace(process, reason)
-                elif now - self._beat_at > patience:
-                    self._replace(process, f"no sound was asked for in {now - self._beat_at:.1f} s")
+                    self._replace(reason)
+                elif kept.hangs:
+                    self._replace(f"no sound was asked for in {kept.silence_s:.1f} s")
 
-    def _replace(self, process: AudioProcess, reason: str) -> None:
+    def _replace(self, reason: str) -> None:
         lost_at = time.monotonic()
-        process.kill()
-        self._process = None
+        again = self._kept.lose()
         self._take_entries()
         resume = self._resume()
         if resume is not None and self._entries:
             last = self._entries[-1]
             entry = Entry(Applied(resume.frame, last.applied.control, "lost"), last.decision)
             self._note(entry, self._status.read().clock.time(resume.frame))
-        self._restarted.append(lost_at)
-        if len(self._restarted) > MAX_RESTARTS and lost_at - self._restarted[0] < RESTARTS_S:
-            self._restarted.clear()
-            self._fail(f"{reason}; the audio process was replaced {MAX_RESTARTS} times within {RESTARTS_S:g} s")
-            return
-        self._start_again(reason, lost_at)
+        if again:
+            self._start_again(reason, lost_at)
+        else:
+            self._fail(f"{reason}; the audio process was replaced {LIMITS.most} times within {LIMITS.within_s:g} s")
 
     def _start_again(self, reason: str, lost_at: float) -> None:
         try:
@@ -349,7 +350,6 @@ class AudioEngine:
                 self._say(str(error))
                 self._spawn(self._sink, RESTART_S, self._resume(), others=True, nowhere=True)
         except (EarmarkError, OSError) as error:
-            self._process = None
             self._fail(f"{reason}; {error}")
             return
         self.restarts += 1
@@ -361,9 +361,9 @@ class AudioEngine:
 
     def _fail(self, reason: str) -> None:
         self.failure = f"SOUND HAS ENDED: {reason.removeprefix('SOUND HAS ENDED: ')}"
-        self._rest_until = time.monotonic() + REST_S
+        self._kept.rest(LIMITS.rest_s)
         self._over.set()
-        self._say(f"{self.failure}; it is tried again in {REST_S:g} s")
+        self._say(f"{self.failure}; it is tried again in {LIMITS.rest_s:g} s")
 
     def _resume(self) -> Resume | None:
         """Where a process that replaces the last one goes on; None if that never began."""

@@ -9,14 +9,14 @@ from multiprocessing.connection import wait
 
 from earmark.devices.audio.child import Job, run
 from earmark.devices.audio.scene import AudioError
-from earmark.devices.processes.spawn import clean_birth
+from earmark.devices.processes.kept_alive import Child
 from earmark.kernels.errors import EarmarkError
 
 #: Seconds for fade-out and close before a process is killed: closing hangs when a JACK server has died.
 STOP_S = 1.5
 
 
-class AudioProcess:
+class AudioProcess(Child):
     """Start an audio process.
 
     Parameters
@@ -28,17 +28,8 @@ class AudioProcess:
     def __init__(self, job: Job) -> None:
         self._sink = str(job.sink)
         self._pipe, there = mp.Pipe(duplex=False)
-        self._process = mp.get_context("spawn").Process(
-            target=run, args=(job, there), name="earmark audio", daemon=True
-        )
-        with clean_birth():
-            self._process.start()
+        super().__init__(run, (job, there), "earmark audio")
         there.close()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process.is_alive()
 
     def wait_until_playing(self, patience_s: float) -> tuple[str, list[str]]:
         """Wait for its first buffer.
@@ -75,23 +66,17 @@ class AudioProcess:
         event, text, _ = self._hear() if self._pipe.poll() else ("", "", "")
         if event in ("failed", "ended"):
             return text
-        return f"the audio process died (exit code {self._process.exitcode})"
+        return f"the audio process died (exit code {self.exit_code})"
 
     def _hear(self) -> tuple[str, str, str]:
         try:
             event, text, kind = json.loads(self._pipe.recv_bytes())
         except EOFError:
-            self._process.join(1)
-            return "died", f"the audio process died (exit code {self._process.exitcode})", ""
+            self.wait(1)
+            return "died", f"the audio process died (exit code {self.exit_code})", ""
         return event, text, kind
-
-    def end(self) -> None:
-        """Wait for the process to end after a stop request; kill it if it does not."""
-        self._process.join(STOP_S)
-        self.kill()
 
     def kill(self) -> None:
         """Kill the process at once."""
-        self._process.kill()
-        self._process.join()
+        super().kill()
         self._pipe.close()

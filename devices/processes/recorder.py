@@ -21,9 +21,10 @@ from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
+from earmark.devices.processes.kept_alive import Child, KeptAlive, Limits
 from earmark.devices.processes.ring import Ring, SpillingWriter
 from earmark.devices.processes.shared_memory import SharedMemoryError
-from earmark.devices.processes.spawn import clean_birth, leave_signals_to_parent
+from earmark.devices.processes.spawn import leave_signals_to_parent
 from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,9 @@ RING_BYTES = 32 << 20
 SPILL_BYTES = 4 << 30
 #: Seconds between looks at the ring, between forced writes to the disk, and until a held-up write is tried again.
 LOOK_S, SYNC_S, RETRY_S = 0.02, 1.0, 0.5
-#: Seconds without a heartbeat after which a recorder is taken for dead, and until one that was born dead is replaced.
-DEAD_S, AGAIN_S = 10.0, 0.5
+#: A recorder may wait for a slow disk for seconds, and what comes meanwhile is kept. Nothing limits replacements: each
+#: goes on where the last one came to, nobody hears of it, and without a recorder something would be lost in the end.
+LIMITS = Limits(silent_s=10.0, apart_s=0.5)
 
 
 class RecordingFailed(EarmarkError):
@@ -172,7 +174,7 @@ class Recorder:
         #: What the file is being made a copy of.
         self._source: int | None = None
         self._out = SpillingWriter(self._ring, spill_bytes)
-        self._beat, self._beat_at = 0, 0.0
+        self._kept: KeptAlive[Child] = KeptAlive(LIMITS, lambda: self._ring.heartbeat)
         self._alarms: set[str] = set()
         #: Messages that could not be kept.
         self.lost = 0
@@ -185,17 +187,9 @@ class Recorder:
         # Windows passes no descriptors this way, and lets nobody remove a file that is open.
         target = str(self.path) if sys.platform == "win32" else _Passed(self._file)
         source = None if self._source is None else _Passed(self._source)
-        process = mp.get_context("spawn").Process(
-            target=write_file, args=(self._ring.name, target, self._base, source), name="earmark recorder"
-        )
-        with clean_birth():
-            process.start()
-        self._process: mp.process.BaseProcess = process
-        self._beat_at = self._born_at = time.monotonic()
-
-    def _end_process(self) -> None:
-        self._process.kill()
-        self._process.join()
+        arguments = (self._ring.name, target, self._base, source)
+        self._kept.started(Child(write_file, arguments, "earmark recorder", outlives=True))
+        self._kept.works()
 
     def _is_in_place(self) -> bool:
         if sys.platform == "win32":
@@ -214,7 +208,7 @@ class Recorder:
             new = _create(path, b"")
         except (OSError, RecordingFailed) as error:
             return f"{was} was deleted, renamed or replaced while it was recorded, and no new one can be made: {error}"
-        self._end_process()
+        self._kept.drop()
         if self._source is None:
             self._source = self._file
         else:
@@ -225,8 +219,9 @@ class Recorder:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the recorder."""
-        return self._process.pid
+        """Process id of the recorder; None while there is none, between two."""
+        child = self._kept.child
+        return None if child is None else child.pid
 
     @property
     def bytes_written(self) -> int:
@@ -265,14 +260,11 @@ class Recorder:
         alarms : list of str
             Everything that is wrong now and was not at the last call.
         """
-        now = time.monotonic()
-        if self._ring.heartbeat != self._beat:
-            self._beat, self._beat_at = self._ring.heartbeat, now
         alarms = set()
-        dead = not self._process.is_alive() or now - self._beat_at > DEAD_S
-        if dead and now - self._born_at > AGAIN_S:
-            log.info("recorder process %s is dead; starting another", self._process.pid)
-            self._end_process()
+        if self._kept.ended or self._kept.hangs:
+            log.info("recorder process %s is dead; starting another", self.pid)
+            self._kept.lose()
+        if self._kept.due:
             self._start()
             self.restarts += 1
             alarms.add(f"the recorder died and was replaced ({self.restarts} times so far)")
@@ -315,8 +307,7 @@ class Recorder:
         while (self.unwritten or self._source is not None) and time.monotonic() < deadline:
             self.watch()
             time.sleep(LOOK_S)
-        self._process.join(max(1.0, deadline - time.monotonic()))
-        self._end_process()
+        self._kept.end(max(1.0, deadline - time.monotonic()))
         for file in (self._file, self._source):
             if file is not None:
                 os.close(file)

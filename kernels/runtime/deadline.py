@@ -5,9 +5,10 @@ All times are arguments; nothing here reads a clock.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from earmark.kernels.misses import AMONG, MISSES, Misses
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,15 @@ class Deadline:
         Number of misses, and number of hops within which they trigger the fallback.
     """
 
-    def __init__(self, backends: Sequence[str], budget: float, misses: int = 3, within: int = 100) -> None:
+    def __init__(self, backends: Sequence[str], budget: float, misses: int = MISSES, within: int = AMONG) -> None:
         if not backends:
             raise ValueError("deadline: backends is empty, but must name one or more")
         if not budget > 0 or not 1 <= misses <= within:
             raise ValueError(
                 f"deadline: budget is {budget}, misses {misses} within {within}; 0 < budget, 1 <= misses <= within"
             )
-        self._backends, self._budget, self._misses = tuple(backends), budget, misses
-        self._recent: deque[bool] = deque(maxlen=within)  # of each finished hop: True if missed
+        self._backends, self._budget = tuple(backends), budget
+        self._misses = Misses(misses, within)  # of finished hops
         self._at = 0
         self._hop = -1
         self._asked: float | None = None  # time of the current request while its answer can still count
@@ -86,9 +87,9 @@ class Deadline:
             Backend to request an answer from; None if the current one has not answered an earlier request yet.
         """
         self.give_up()
-        if sum(self._recent) >= self._misses and self._at + 1 < len(self._backends):
+        if self._misses.too_many and self._at + 1 < len(self._backends):
             self._at += 1
-            self._recent.clear()
+            self._misses.clear()
             self._owed.clear()
         self._hop += 1
         if self._owed:
@@ -117,7 +118,7 @@ class Deadline:
             return False
         self._answered, self._asked = self._asked, None
         self._in_time += 1
-        self._recent.append(False)
+        self._misses.add(False)
         return True
 
     def give_up(self) -> None:
@@ -128,4 +129,4 @@ class Deadline:
 
     def _miss(self) -> None:
         self._missed += 1
-        self._recent.append(True)
+        self._misses.add(True)

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from sound_scenes import TOLERANCE, noise_scene, rerendered, running
 from sound_servers import jack
 
 from earmark.app.config.session import parse_config
-from earmark.app.engine.closed_loop import Loop
+from earmark.app.engine.closed_loop import LIMITS, Loop
 from earmark.app.replay.verify import Replay
 from earmark.app.status import DecisionStatus
 from earmark.devices.audio.control_block import PLAYING
@@ -305,6 +306,7 @@ def test_recorder_killed_is_replaced_and_nothing_is_missing(about, source_id):
 
 SLOW = """
 import time
+from dataclasses import replace
 from earmark.pipeline.decoders import linear
 project = linear.LinearDecoder.project_neural
 def slowly(self, neural):
@@ -461,9 +463,8 @@ def test_disk_full_and_the_engine_dead_to_the_end_of_the_plan(source_id, tmp_pat
 
 
 def test_an_engine_that_keeps_dying_is_given_a_rest_and_sound_goes_on(about, source_id, monkeypatch):
-    monkeypatch.setattr("earmark.app.engine.closed_loop.REST_S", 3.0)
-    monkeypatch.setattr("earmark.app.engine.closed_loop.RESTARTS_S", 600.0)
-    monkeypatch.setattr("earmark.app.engine.closed_loop.MAX_RESTARTS", 2)
+    limits = replace(LIMITS, most=2, within_s=600.0, rest_s=3.0)
+    monkeypatch.setattr("earmark.app.engine.closed_loop.LIMITS", limits)
     with sender("plain", source_id), closed_loop(*about) as rig:
         for _ in range(3):
             rig.wait_for(lambda: rig.loop.engine_process.alive and rig.beat)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import soundfile
 from sound_scenes import TOLERANCE, left_behind, noise_scene, rerendered, running, wait_until
 
 from earmark.devices.audio.control_block import PLAYING
-from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.engine import LIMITS, AudioEngine
 from earmark.devices.audio.scene import AudioError
 from earmark.devices.audio.sinks import FileSink, NullSink
 
@@ -124,7 +125,7 @@ def test_a_jump_that_nobody_was_there_to_make_is_made_by_the_next_process():
 
 
 def test_a_process_that_keeps_dying_is_given_a_rest_and_never_given_up(monkeypatch):
-    monkeypatch.setattr("earmark.devices.audio.engine.REST_S", 2.0)
+    monkeypatch.setattr("earmark.devices.audio.engine.LIMITS", replace(LIMITS, rest_s=2.0))
     events = []
     with AudioEngine(noise_scene(), NullSink(), on_event=events.append) as engine:
         pids = set()
@@ -192,7 +193,7 @@ import json, sys, time
 from pathlib import Path
 sys.path[:0] = {folders!r}
 import mne  # heavy, and none of the audio process's business
-from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.engine import LIMITS, AudioEngine
 from earmark.devices.audio.sinks import FileSink
 from sound_scenes import noise_scene
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Sound on LSL: what is played can be recorded by others, and others can be played."""
 
 import itertools
+import os
+import signal
 import threading
 import time
 import uuid
@@ -103,7 +105,7 @@ def test_a_reader_of_talkers_samples_is_told_what_was_not_played(tmp_path):
                 time.sleep(0.01)
 
         until(24_000)
-        engine._process._process.kill()
+        os.kill(engine.status().pid, signal.SIGKILL)
         wait_until(lambda: engine.restarts)
         until(engine.status().first_frame + 24_000)
         reader.close()

@@ -5,7 +5,8 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.app.engine.ledger import AMONG, MAX_MISSES, N_LATENCIES, Latencies, Ledger
+from earmark.app.engine.ledger import N_LATENCIES, Latencies, Ledger
+from earmark.kernels.misses import AMONG, MISSES
 
 
 def test_three_late_scores_among_a_hundred_are_too_many():
@@ -24,10 +25,10 @@ def test_late_scores_that_are_further_apart_are_not():
 
 def test_after_a_demotion_the_next_decoder_is_judged_by_its_own_scores():
     ledger = Ledger()
-    assert [ledger.judge(True) for _ in range(MAX_MISSES)][-1]
+    assert [ledger.judge(True) for _ in range(MISSES)][-1]
     # The next decoder is late once, and twice: not yet too often. Only its own third time is.
-    assert [ledger.judge(True) for _ in range(MAX_MISSES)] == [False] * (MAX_MISSES - 1) + [True]
-    assert ledger.n_dropped == 2 * MAX_MISSES
+    assert [ledger.judge(True) for _ in range(MISSES)] == [False] * (MISSES - 1) + [True]
+    assert ledger.n_dropped == 2 * MISSES
 
 
 @given(st.lists(st.booleans(), max_size=400))
@@ -35,7 +36,7 @@ def test_demotions_are_those_of_counting_since_the_one_before(late):
     ledger, since = Ledger(), deque[bool]()
     for one in late:
         since.append(one)
-        wanted = one and sum(list(since)[-AMONG:]) >= MAX_MISSES
+        wanted = one and sum(list(since)[-AMONG:]) >= MISSES
         assert ledger.judge(one) == wanted
         if wanted:
             since.clear()

@@ -190,7 +190,7 @@ def test_a_file_that_is_taken_away_is_said_to_be_and_copied_to_a_new_one(tmp_pat
         wait_until(lambda: not recorder.unwritten)
         if killed:
             os.kill(recorder.pid, signal.SIGKILL)
-            wait_until(lambda: not recorder._process.is_alive())
+            wait_until(lambda: recorder._kept.ended)
         lose(recorder.path)
         alarms.append(recorder.watch())
         send(100)
