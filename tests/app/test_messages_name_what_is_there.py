@@ -22,6 +22,7 @@ PROCESSES = {"engine", "audio", "recorder"}
 OTHERS = {
     "--force-reinstall": "pip install",
     "--index-url": "pip install",
+    "--upgrade": "pip install",
     "--reload": "firewall-cmd",
     "--permanent": "firewall-cmd",
     "--add-port": "--add-port",

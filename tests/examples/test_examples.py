@@ -84,6 +84,16 @@ def drifted(module, items):
     return np.concatenate([one.data for item in items for one in node.process(item) if isinstance(one, Block)])
 
 
+def test_custom_panel(qtbot):
+    pytest.importorskip("pyqtgraph")
+    module = example("custom_panel")
+    panel = module.NextCue()
+    qtbot.addWidget(panel)
+    for seconds, words in ((11.7, "in 12 s"), (float("nan"), "no cue is planned")):
+        panel.refresh(module.View(module.Snapshot(next_cue_s=seconds), module.History(), module.Recent()))
+        assert panel.reading.said == words
+
+
 def test_play_and_decode(runs, decoder):
     decided = example("play_and_decode").main(runs[0], decoder, SOUNDS, seconds=12.0)
     assert len(decided) >= 4

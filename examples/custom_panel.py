@@ -1,0 +1,40 @@
+"""A panel of your own for the live page: seconds until the next cue. To look at it: python examples/custom_panel.py."""
+
+import math
+
+from PySide6.QtWidgets import QApplication, QVBoxLayout
+
+from earmark.app.dashboard.data.history import History
+from earmark.app.dashboard.data.recent import Recent
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.panels.panel import Panel, Reading, View
+
+
+class NextCue(Panel):
+    """Seconds until the next cue, and nothing where none is planned."""
+
+    title, key, hz = "Next cue", "next-cue", 4.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = Reading("Seconds until the next cue", "in 999 s")
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.reading)
+
+    def refresh(self, view: View) -> None:
+        """Show what is now."""
+        seconds = view.now.next_cue_s
+        self.reading.say("no cue is planned" if math.isnan(seconds) else f"in {seconds:.0f} s")
+
+
+def main() -> None:
+    """Show the panel as it looks twelve seconds before a cue."""
+    app = QApplication([])
+    panel = NextCue()
+    panel.refresh(View(Snapshot(next_cue_s=12.0), History(), Recent()))
+    panel.show()
+    app.exec()
+
+
+if __name__ == "__main__":
+    main()
