@@ -38,7 +38,7 @@ from rich.table import Table
 from scipy.signal import butter, sosfilt, sosfilt_zi
 from scipy.stats import binomtest
 
-from earmark.app.training.runs import DecoderKind, maker
+from earmark.app.training.runs import maker
 from earmark.devices.files.recorded_run import RecordedRun, Signal, Trial, prepare
 from earmark.devices.simulate.listener import Listener, ListenerConfig
 from earmark.pipeline.decoders.decoder import correlate
@@ -142,7 +142,7 @@ def _unit(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     return unit
 
 
-def real(data: Path, kinds: Sequence[DecoderKind], config: TrainingConfig) -> dict[str, Found]:
+def real(data: Path, kinds: Sequence[str], config: TrainingConfig) -> dict[str, Found]:
     """Judge everybody on held-out time and repetitions, and on held-out listeners."""
     listeners = recordings(data)
     known, unknown = "known listeners, held-out repetition and time", "held-out listeners and time"
@@ -166,17 +166,17 @@ def real(data: Path, kinds: Sequence[DecoderKind], config: TrainingConfig) -> di
         for kind in kinds:
             decoder = maker(kind, EEG, config=config)().fit(everyone)
             assert isinstance(decoder, NetworkDecoder)
-            networks[kind.value] = decoder
-            console.print(f"fold {fold + 1} of {N_FOLDS}: {kind.value} {decoder.chosen}")
+            networks[kind] = decoder
+            console.print(f"fold {fold + 1} of {N_FOLDS}: {kind} {decoder.chosen}")
             if isinstance(decoder, MatcherDecoder):
-                networks[f"{kind.value}, its network alone"] = alone(decoder)
+                networks[f"{kind}, its network alone"] = alone(decoder)
             for i in sorted(out):
                 own = [listeners[i][j][half] for j in range(N_REPETITIONS) if j not in out]
                 learners = {
                     "linear": pooled([moments(run, make_spec("linear", run, EEG)) for run in own], own[0]),
-                    f"{kind.value}, of others": decoder,
-                    f"{kind.value}, from nothing": maker(kind, EEG, config=config)().fit(own),
-                    f"{kind.value}, from that of others": maker(kind, EEG, config=config, base=decoder)().fit(own),
+                    f"{kind}, of others": decoder,
+                    f"{kind}, from nothing": maker(kind, EEG, config=config)().fit(own),
+                    f"{kind}, from that of others": maker(kind, EEG, config=config, base=decoder)().fit(own),
                 }
                 for j in sorted(out):
                     for name, learner in learners.items():
@@ -239,7 +239,7 @@ def _talk(data: Path, rng: np.random.Generator, speakers: Sequence[str], speech:
 
 
 def simulated(
-    data: Path, kinds: Sequence[DecoderKind], config: TrainingConfig, cache: Path | None
+    data: Path, kinds: Sequence[str], config: TrainingConfig, cache: Path | None
 ) -> tuple[Found, dict[str, NDArray[np.bool_]]]:
     """Judge everybody on sessions that were not trained on; also each decision of three seconds."""
     runs = []
@@ -262,10 +262,10 @@ def simulated(
     for kind in kinds:
         fitted = maker(kind, EEG, config=config)().fit(train)
         assert isinstance(fitted, NetworkDecoder)
-        decoders[kind.value] = fitted
+        decoders[kind] = fitted
         if isinstance(fitted, MatcherDecoder):
-            decoders[f"{kind.value}, its network alone"] = alone(fitted)
-        console.print(f"simulated: {kind.value} {fitted.chosen}")
+            decoders[f"{kind}, its network alone"] = alone(fitted)
+        console.print(f"simulated: {kind} {fitted.chosen}")
     # Windows begin where all decoders have something to say, so that all decide on the same.
     first = max(decoder.spec.ahead for decoder in decoders.values())
     found: Found = {}
@@ -324,7 +324,7 @@ def main(
     cache: Annotated[Path | None, typer.Option(help="Keep simulated sessions in this folder.")] = None,
 ) -> None:
     """Measure."""
-    networks = [DecoderKind(kind) for kind in kinds.split(",")]
+    networks = [kind for kind in kinds.split(",")]
     config = TrainingConfig(epochs=epochs, patience=patience, seed=seed, mixed=mixed)
     figures: dict[str, Any] = {"seed": seed, "windows": WINDOWS}
     for part in parts or list(Part):

@@ -13,8 +13,8 @@ from earmark.app.config.session import parse_config
 from earmark.app.engine.events_file import copied_decoders
 from earmark.devices.files.journal import About, DecisionLine, DigestLine, EventLine
 from earmark.devices.files.session_writer import Digest, SessionWriter
-from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamDescription, describe_xml, make_info
+from earmark.devices.sources.source import Arrival
 from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.control import Session, SessionChanged, Tick, TimedControl
 from earmark.pipeline.graph import Graph

@@ -24,6 +24,7 @@ from earmark.app.command_line import app
 from earmark.app.config import protocol, session, sound
 from earmark.app.terminal.exit_status import ExitStatus
 from earmark.kernels.errors import EarmarkError
+from earmark.pipeline.attention.steering import LAWS
 from earmark.pipeline.node import NODES
 
 #: Packages with public names, and what each is for.
@@ -133,6 +134,9 @@ def session_page() -> str:
         "\n## [attention]\n", "With this table the nodes are those that the decoder was trained with, and there is no "
         "`[[nodes]]`.\n", _model(session.AttentionConfig, leave=("settings",)),
         "\nHow evidence adds up and how gains follow, in the same table:\n", _dataclass(session.AttendConfig),
+        "\n## [attention.law]\n", "Another steering law, named by its `type`, in the place of the one whose settings "
+        "stand in `[attention]`: `boost_db`, `cut_db`, `dead_band_db` and `hold_s` are left out there then.\n",
+        *[f"With `type = \"{law}\"`:\n\n{_dataclass(LAWS.get(law).Config)}\n" for law in LAWS.built_in],
         "\n## [sound]\n", _model(sound.SoundConfig, leave=("talkers",)),
         "\n## [[sound.talkers]]\n", _model(sound.TalkerConfig),
         "\n## [[nodes]]\n",

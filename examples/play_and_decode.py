@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.devices import Inlet, Overrides, StreamSelector, load_decoder, read_speech
+from earmark.devices import Inlet, StreamSelector, load_decoder, read_speech
+from earmark.devices.sources.source import Wanted
 from earmark.pipeline import Aligned, Block, Gap, Marker, StreamSpec
 from earmark.pipeline.attention.decoding_graph import decoding_graph
 from earmark.pipeline.stream import ClockMap
@@ -53,7 +54,8 @@ def main(run: Path, folder: Path, sounds: list[Path], seconds: float = 20.0) -> 
     source_id, arrivals = str(uuid.uuid4()), queue.Queue()
     player = play(run, source_id)
     try:
-        inlet = Inlet("eeg", StreamSelector(source_id=source_id), arrivals.put, Overrides(), timeout=30.0)
+        inlet = Inlet(Wanted("eeg", StreamSelector(source_id=source_id), arrivals.put))
+        inlet.connect(30.0)
         graph = decoding_graph(decoder.preset, "eeg", ["speech"], 1, max_wait_s=2.0)
         spec = StreamSpec("speech", sfreq, names, ("misc",) * len(names), ("",) * len(names))
         graph.open({"eeg": inlet.description.spec, "speech": spec})

@@ -12,5 +12,6 @@ def test_every_folder_with_code_is_in_the_wheel():
         ".".join([name, *found.parent.relative_to(place).parts])
         for name, place in tops.items()
         for found in place.rglob("__init__.py")
+        if not any(found.is_relative_to(other) for other in tops.values() if place in other.parents)
     }
     assert sorted(settings["packages"]) == sorted(there)

@@ -339,8 +339,8 @@ def _hour(n_channels: int, sfreq: float, out: Any) -> None:
 
     from earmark.devices.files.journal import About
     from earmark.devices.files.session_writer import Digest, SessionWriter
-    from earmark.devices.sources.lsl import Arrival
     from earmark.devices.sources.lsl_description import describe_xml, make_info
+    from earmark.devices.sources.source import Arrival
     from earmark.pipeline.stream import Block, ClockMap
 
     graph = _open(n_channels, sfreq)

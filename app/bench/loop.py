@@ -16,7 +16,7 @@ import typer
 
 from earmark.app.config.backends import BackendName
 from earmark.app.terminal.console import JsonFile
-from earmark.app.training.runs import DecoderKind
+from earmark.app.training.runs import KIND_HELP, decoder_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ dead_band_db = 0.0
 def loop(
     json_file: JsonFile = None,
     seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=10)] = 30.0,
-    decoder: Annotated[DecoderKind, typer.Option(help="Kind of decoder.")] = DecoderKind.LINEAR,
+    decoder: Annotated[str, typer.Option(metavar="NAME", callback=decoder_kind, help=KIND_HELP)] = "linear",
     backend: Annotated[
         list[BackendName] | None, typer.Option(help="Of a network; may be given several times. Hop by hop by default.")
     ] = None,
@@ -67,11 +67,12 @@ def loop(
 
     from earmark.app.engine.environment import environment
     from earmark.app.terminal.console import console, fail, failures, write_json
+    from earmark.app.training.runs import decoder_class
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
-    if backend and not decoder.network:
-        fail(f"--backend is for networks, and {decoder.value} is none: it runs in NumPy")
+    if backend and not decoder_class(decoder).by_epochs:
+        fail(f"--backend is for networks, and {decoder} is none: it runs in NumPy")
     backends = [one.value for one in dict.fromkeys(backend or ())]
     if backends:
         from earmark.kernels.runtime import BACKENDS
@@ -80,14 +81,14 @@ def loop(
             if reason := BACKENDS[name].absent():
                 fail(f"{name} cannot be used here: {reason}")
     found: dict[str, Any] = {"environment": environment(), "seconds": seconds, "channels": 64, "sfreq": SFREQ}
-    found |= {"decoder": decoder.value, "backends": backends}
+    found |= {"decoder": decoder, "backends": backends}
     with failures(), tempfile.TemporaryDirectory(prefix="earmark-bench-") as folder:
         with console.status("training a decoder on simulated sessions …"):
             listener = _train(Path(folder), decoder, backends)
         for name, burn in (("idle", False), ("one core burned by another process", True)):
             with console.status(f"measuring, {name} …"):
                 found[name] = _measure(Path(folder), listener, name.split()[0], seconds, backends, burn=burn)
-    what = f"{decoder.value}{f' by {backends[0]}' if backends else ''}"
+    what = f"{decoder}{f' by {backends[0]}' if backends else ''}"
     title = f"earmark bench loop, 64 ch at 1 kHz, {what}"
     table = Table("load", "from … to", "p50 ms", "p99 ms", "max ms", "n", title=title)
     for name in [key for key in found if isinstance(found[key], dict) and "stages" in found[key]]:
@@ -132,15 +133,15 @@ def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
     return lambda start, stop: data[start:stop]
 
 
-def _train(folder: Path, kind: DecoderKind, backends: Sequence[str]) -> ListenerConfig:
+def _train(folder: Path, kind: str, backends: Sequence[str]) -> ListenerConfig:
     from earmark.app.training.fit import train_and_save
-    from earmark.app.training.runs import maker
+    from earmark.app.training.runs import decoder_class, maker
     from earmark.devices.simulate.listener import PRESETS
     from earmark.pipeline.decoders.presets import EEG
 
     listener = replace(PRESETS["easy"], sfreq=SFREQ)
     runs = simulated_runs(listener, N_RUNS, RUN_S)
-    if not kind.network:
+    if not decoder_class(kind).by_epochs:
         train_and_save(runs, maker(kind, EEG), EEG, folder / "decoder")
         return listener
     from earmark.app.training.exporters import quiet_exporter

@@ -44,8 +44,7 @@ def describe(
     for name, spec in specs.items():
         rate = f"{spec.sfreq:g} Hz" if spec.sfreq else "irregular"
         stream = settings.streams[name]
-        source = f"FieldTrip buffer {stream.fieldtrip}" if stream.fieldtrip else str(stream.selector)
-        console.print(f"stream {name}: {source}; {spec.n_channels} channels, {rate}", markup=False)
+        console.print(f"stream {name}: {stream.place}; {spec.n_channels} channels, {rate}", markup=False)
     console.print(graph_table(graph, settings))
     console.print("settings, with their defaults:")
     for step in graph.steps:
@@ -73,7 +72,7 @@ def describe(
 
 
 def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, StreamSpec]:
-    from earmark.app.engine.inlets import open_inlet
+    from earmark.app.engine.inlets import connect, make_source
     from earmark.devices.audio.outlets import ENVELOPES, envelopes
     from earmark.devices.files.recordings import open_recording
     from earmark.pipeline.nodes.envelope import EnvelopeConfig
@@ -94,9 +93,12 @@ def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, S
             # The session publishes them itself, once it plays.
             specs[name] = envelopes(settings.sound.scene(settings.folder), stream.name, EnvelopeConfig())[1]
         else:
-            inlet = open_inlet(name, stream, lambda arrival: None, wait)
-            specs[name] = inlet.description.spec
-            inlet.stop()
+            inlet = make_source(name, stream, lambda arrival: None)
+            try:
+                connect(inlet, name, wait)
+                specs[name] = inlet.description.spec
+            finally:
+                inlet.stop()
     return specs
 
 

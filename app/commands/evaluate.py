@@ -10,7 +10,7 @@ import typer
 
 from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
 from earmark.app.terminal.console import JsonFile
-from earmark.app.training.runs import RUNS_HELP, DecoderKind, PresetName
+from earmark.app.training.runs import KIND_HELP, RUNS_HELP, PresetName, decoder_kind
 from earmark.app.training.study import SUBJECT_HELP
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ def evaluate(
     decoder: Annotated[
         Path | None, typer.Option(help="Judge this trained decoder on runs it has not seen, instead of training.")
     ] = None,
-    kind: Annotated[DecoderKind, typer.Option(help="Kind of decoder to train in each fold.")] = DecoderKind.LINEAR,
+    kind: Annotated[
+        str, typer.Option(metavar="NAME", callback=decoder_kind, help=f"{KIND_HELP} It is trained in each fold.")
+    ] = "linear",
     preset: Annotated[PresetName, typer.Option(help="How signals are prepared and decoded.")] = PresetName.EEG,
     protocol: Annotated[ProtocolName, typer.Option(help="What is left out of training.")] = ProtocolName.LORO,
     window: Annotated[
@@ -65,7 +67,7 @@ def evaluate(
     from earmark.app.report.html import report_html
     from earmark.app.terminal.console import console, fail, failures, write_json
     from earmark.app.terminal.outputs import must_be_writable
-    from earmark.app.training.runs import maker, progress
+    from earmark.app.training.runs import decoder_class, maker, progress
     from earmark.app.training.study import read_study
     from earmark.devices.files.corpus import evaluate_corpus, executor
     from earmark.pipeline.attention.evidence import EvidenceConfig
@@ -85,7 +87,7 @@ def evaluate(
         windows = tuple(window) if window else _windows(loaded)
         config = EvidenceConfig(n_talkers=len(loaded[0].talker_names), hop_s=1.0, window_s=1.0)
         # Evidence takes a training for each pair of runs: for a network, hours.
-        fast = decoder is None and not kind.network
+        fast = decoder is None and not decoder_class(kind).by_epochs
         evidence = config if fast and _enough(loaded, protocol.value, config.window_s) else None
         with progress("Evaluating") as told:
             found = evaluate_corpus(
@@ -105,7 +107,7 @@ def evaluate(
             "with leave-one-run-out, they need four runs of a listener",
             markup=False,
         )
-    figures = {**found.to_json(), "decoder": str(decoder) if decoder else kind.value, "preset": preset.value}
+    figures = {**found.to_json(), "decoder": str(decoder) if decoder else kind, "preset": preset.value}
     write_json(json_file, figures)
     try:
         if html is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
-from earmark.app.training.runs import RUNS_HELP, DecoderKind, PresetName
+from earmark.app.training.runs import KIND_HELP, RUNS_HELP, PresetName, decoder_kind
 from earmark.app.training.study import SUBJECT_HELP
 
 
@@ -16,7 +16,7 @@ def train(
     runs: Annotated[list[Path], typer.Argument(help=RUNS_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the decoder to.", show_default=False)],
     preset: Annotated[PresetName, typer.Option(help="How signals are prepared and decoded.")] = PresetName.EEG,
-    decoder: Annotated[DecoderKind, typer.Option(help="Kind of decoder.")] = DecoderKind.LINEAR,
+    decoder: Annotated[str, typer.Option(metavar="NAME", callback=decoder_kind, help=KIND_HELP)] = "linear",
     base: Annotated[
         Path | None, typer.Option(help="Network: begin with this trained decoder, so that minutes of signal do.")
     ] = None,
@@ -45,29 +45,29 @@ def train(
     from earmark.app.terminal.console import fail, failures
     from earmark.app.terminal.outputs import must_take_files
     from earmark.app.training.fit import train_and_save
-    from earmark.app.training.runs import decoder_preset, maker, need_torch
+    from earmark.app.training.runs import decoder_class, decoder_preset, maker
     from earmark.app.training.study import read_study
     from earmark.devices.files.recorded_run import RunError
     from earmark.pipeline.decoders.presets import PRESETS
     from earmark.pipeline.evaluation.splits import LEAST
 
     chosen = PRESETS[preset.value]
-    if not decoder.network and (base is not None or any_cap or device != "cpu"):
-        fail(f"--base, --any-cap and --device are for networks, and {decoder.value} is none")
+    with failures():
+        network = decoder_class(decoder).by_epochs
+    if not network and (base is not None or any_cap or device != "cpu"):
+        fail(f"--base, --any-cap and --device are for networks, and {decoder} is none")
     if out.exists():
         fail(f"{out} is there already: move it away, or choose another folder by --out")
     must_take_files(out)
     with failures():
-        if decoder.network:
-            need_torch(decoder)
         study = read_study(runs, chosen, subject or (), overrides(unit, ch_type, channels, bads, sfreq))
         loaded = study.runs
-        if decoder.network and len(loaded) < LEAST:
+        if network and len(loaded) < LEAST:
             raise RunError(
                 f"training needs {LEAST} runs or more, and three of each listener to judge it; there is {len(loaded)}"
                 f", {loaded[0].name} of {loaded[0].subject}{study.reasons()}"
             )
-        if not decoder.network:
+        if not network:
             train_and_save(loaded, maker(decoder, chosen), chosen, out)
             study.tell()
             return
@@ -76,6 +76,6 @@ def train(
         given = settings(decoder, loaded, base, any_cap, epochs, seed, device)
         resumable = Resumable(maker(decoder, chosen, **given), out.with_name(f"{out.name}.training"))
         longer = decoder_preset(decoder, chosen)
-        train_and_save(loaded, resumable, longer, out, against=maker(DecoderKind.LINEAR, longer))
+        train_and_save(loaded, resumable, longer, out, against=maker("linear", longer))
         resumable.clear()
         study.tell()

@@ -8,26 +8,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
 from earmark.app.config.backends import BackendName, PrecisionName
 from earmark.app.config.sound import SoundConfig
 from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - for whoever reads configurations
 from earmark.app.config.toml_file import parse, read_text
 from earmark.app.config.validation import explain, nearest
+from earmark.devices.audio.scene import SPACES
 from earmark.devices.files.journal import JOURNAL
 from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.devices.sources.overrides import OverrideError, Overrides
-from earmark.pipeline.attention.attend import AttendConfig
+from earmark.devices.sources.source import SOURCES
+from earmark.pipeline.attention.attend import AttendConfig, LawChoice, steering_law
 from earmark.pipeline.attention.emissions import N_TALKERS, TALKERS, Emissions
+from earmark.pipeline.attention.steering import LAWS
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.node import NODES
-from earmark.pipeline.registry import Registry, RegistryError
+from earmark.pipeline.registry import Part, Registry, RegistryError
 from earmark.pipeline.stream import StreamSpec
 
 if typing.TYPE_CHECKING:
-    from earmark.devices.files.decoder_folder import AnyDecoder
+    from earmark.pipeline.decoders.decoder import Decoder
     from earmark.pipeline.graph import Graph
+
+
+#: Table of the steering law in [attention], and settings of the law that holds without it.
+LAW, PROPORTIONAL = "law", ("boost_db", "cut_db", "dead_band_db", "hold_s")
 
 
 class _Strict(BaseModel):
@@ -35,8 +42,12 @@ class _Strict(BaseModel):
 
 
 class StreamConfig(_Strict):
-    """A stream that comes in: from LSL, by name, type, source_id or host, or from a FieldTrip buffer."""
+    """A stream that comes in: from LSL, by name, type, source_id or host, from a FieldTrip buffer, or from elsewhere.
 
+    A source of another package has keys of its own, the fields of its ``Config``, in the place of those of LSL.
+    """
+
+    source: str = Field(default="", description="what it comes from: lsl, fieldtrip, or a source of another package")
     name: str = ""
     type: str = ""
     source_id: str = ""
@@ -53,15 +64,39 @@ class StreamConfig(_Strict):
     sfreq: float | None = Field(default=None, description="rate, Hz, where none is stated or one that is a little off")
     n_channels: int | None = Field(default=None, gt=0, description="refuse any other number of channels")
 
+    _place: Any = PrivateAttr(default=None)
+
     @property
-    def selector(self) -> StreamSelector:
-        """How to find it."""
-        return StreamSelector(self.name, self.type, self.source_id, self.host)
+    def kind(self) -> str:
+        """Name of its source in the registry."""
+        return self.source or ("fieldtrip" if self.fieldtrip else "lsl")
+
+    @property
+    def place(self) -> Any:
+        """How its source finds it: an instance of the source's ``Config``."""
+        if self.kind == "lsl":
+            return StreamSelector(self.name, self.type, self.source_id, self.host)
+        if self.kind == "fieldtrip":
+            from earmark.devices.sources.fieldtrip_inlet import FieldTripConfig
+
+            return FieldTripConfig(self.fieldtrip)
+        return self._place
+
+    def at(self, place: Any) -> StreamConfig:
+        """Return the same with a place that a source of another package finds it by."""
+        found = self.model_copy()
+        found._place = place
+        return found
 
     @property
     def overrides(self) -> Overrides:
         """What is said of it."""
         return Overrides(self.unit, self.ch_type, self.channels, self.bads, self.sfreq)
+
+
+#: Sources whose keys are those of :class:`StreamConfig`, and the keys that every source has.
+OWN_SOURCES = ("", "lsl", "fieldtrip")
+COMMON = ("source", "ch_type", "unit", "channels", "bads", "sfreq", "n_channels")
 
 
 class OutputConfig(_Strict):
@@ -167,6 +202,17 @@ class Config:
             **({CONTROL: StreamSpec(CONTROL, 0.0, (CONTROL,), ("misc",), ("",))} if self.attention else {}),
         }
 
+    def parts(self) -> list[Part]:
+        """Parts of other packages that this session is made of, its decoders excepted, which say it themselves."""
+        named: list[tuple[Registry[Any], str]] = [(NODES, kind) for _, kind, _, _ in self.steps]
+        named += [(SOURCES, stream.kind) for stream in self.streams.values()]
+        if self.attention is not None and self.attention.settings.law is not None:
+            named.append((LAWS, self.attention.settings.law.name))
+        if self.sound is not None:
+            named.append((SPACES, self.sound.space))
+        found = [registry.part(name) for registry, name in dict.fromkeys(named)]
+        return [part for part in found if part.package]
+
     def graph(self, decoders: Sequence[Path] | None = None) -> Graph:
         """Build the graph, not yet open; ``decoders`` says where their folders are now, if not where they were.
 
@@ -226,26 +272,39 @@ def load_sound(path: Path) -> SoundConfig:
             raise ConfigError(f"{path}: unknown table [{key}]{nearest(key, _File.model_fields)}")
     file = _validate(_File, {"streams": {}, "sound": raw["sound"]}, str(path))
     assert file.sound is not None
+    _check_space(file.sound, str(path))
     return file.sound
 
 
-def parse_config(text: str, where: str, folder: Path = Path()) -> Config:
-    """Check a configuration; ``where`` says in errors where it comes from, paths in it begin in ``folder``."""
-    file = _validate(_File, parse(text, where), where)
+def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = True) -> Config:
+    """Check a configuration.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    where : str
+        Where it comes from, for errors.
+    folder : Path
+        Where paths in it begin.
+    live : bool
+        Whether streams are to come in; a recording is replayed without the packages that its sources are of.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be used.
+    """
+    raw = parse(text, where)
+    places = _places(raw, where, live)
+    file = _validate(_File, raw, where)
     if not file.streams:
         raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, as [streams.eeg]")
     for name, stream in file.streams.items():
-        by_lsl = stream.name or stream.type or stream.source_id
-        if not by_lsl and not stream.fieldtrip:
-            raise ConfigError(f"{where}: [streams.{name}] says nothing to find it by: set name, type or source_id")
-        if by_lsl and stream.fieldtrip:
-            raise ConfigError(f"{where}: [streams.{name}] names both an LSL stream and a FieldTrip buffer: choose one")
-        if stream.fieldtrip and not stream.unit:
-            raise ConfigError(f"{where}: [streams.{name}] needs 'unit' (V, mV, uV or nV): a FieldTrip buffer has none")
-        try:
-            stream.overrides  # noqa: B018 - checks itself
-        except OverrideError as error:
-            raise ConfigError(f"{where}: [streams.{name}] {error}") from None
+        _check_stream(stream, f"{where}: [streams.{name}]")
+    if file.sound is not None and live:
+        _check_space(file.sound, where)
+    file.streams.update({name: file.streams[name].at(place) for name, place in places.items()})
     if file.attention is not None:
         return _with_attention(file, text, where, folder)
     if not file.nodes:
@@ -264,14 +323,55 @@ def parse_config(text: str, where: str, folder: Path = Path()) -> Config:
     return Config(text, file.streams, steps, outputs, file.engine, sound=file.sound)
 
 
+def _check_space(sound: SoundConfig, where: str) -> None:
+    try:
+        SPACES.part(sound.space)
+    except RegistryError as error:
+        raise ConfigError(f"{where}: sound.space: {error}") from None
+
+
+def _places(raw: dict[str, Any], where: str, live: bool) -> dict[str, Any]:
+    """Take out of the tables of streams the keys of sources of other packages; return them checked, by stream."""
+    found = {}
+    tables = raw.get("streams")
+    if not isinstance(tables, dict):
+        return {}
+    for name, table in list(tables.items()):
+        kind = table.get("source") if isinstance(table, dict) else None
+        if isinstance(kind, str) and kind not in OWN_SOURCES:
+            own = {key: value for key, value in table.items() if key not in COMMON}
+            place = f"{where}: [streams.{name}]"
+            found[name] = _settings(SOURCES, kind, own, place, set(COMMON), "source") if live else None
+            tables[name] = {key: value for key, value in table.items() if key in COMMON}
+    return found
+
+
+def _check_stream(stream: StreamConfig, place: str) -> None:
+    by_lsl = stream.name or stream.type or stream.source_id
+    if stream.kind == "lsl" and stream.fieldtrip:
+        raise ConfigError(f"{place} names a FieldTrip buffer, but source is 'lsl': leave one out")
+    if stream.kind == "lsl" and not by_lsl:
+        raise ConfigError(f"{place} says nothing to find it by: set name, type or source_id")
+    if stream.kind == "fieldtrip" and by_lsl:
+        raise ConfigError(f"{place} names both an LSL stream and a FieldTrip buffer: choose one")
+    if stream.kind == "fieldtrip" and not stream.fieldtrip:
+        raise ConfigError(f"{place} names no FieldTrip buffer: set fieldtrip to its host:port")
+    if stream.kind == "fieldtrip" and not stream.unit:
+        raise ConfigError(f"{place} needs 'unit' (V, mV, uV or nV): a FieldTrip buffer has none")
+    try:
+        stream.overrides  # noqa: B018 - checks itself
+    except OverrideError as error:
+        raise ConfigError(f"{place} {error}") from None
+
+
 def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
     own, place = set(AttentionConfig.model_fields) - {"settings"}, f"{where}: [attention]"
     if file.nodes or file.outputs:
         raise ConfigError(f"{place} brings its own nodes: remove [[nodes]] and [[outputs]], or [attention]")
     table = file.attention or {}
     model = _model(AttendConfig)
-    checked = _validate(model, {k: v for k, v in table.items() if k not in own}, place, also=own)
-    values = {field: getattr(checked, field) for field in model.model_fields}
+    checked = _validate(model, {k: v for k, v in table.items() if k not in (*own, LAW)}, place, also=own)
+    values = {field: getattr(checked, field) for field in model.model_fields} | {LAW: _law(table, where)}
     settings = {**{k: v for k, v in table.items() if k in own}, "settings": AttendConfig(**values)}
     attention = _validate(AttentionConfig, settings, place)
     for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
@@ -280,10 +380,30 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
     if file.sound is not None and len(file.sound.talkers) not in TALKERS:
         n = len(file.sound.talkers)
         raise ConfigError(f"{where}: [sound] has {n} talker{'s' * (n > 1)}, but [attention] needs {N_TALKERS}")
+    if file.sound is not None:
+        try:
+            steering_law(attention.settings, len(file.sound.talkers))
+        except ValueError as error:
+            raise ConfigError(f"{place}: {error}") from None
     if len(set(attention.backends)) < len(attention.backends):
         raise ConfigError(f"{place}: backends names one twice, but must name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
     return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound)
+
+
+def _law(table: dict[str, Any], where: str) -> LawChoice | None:
+    """The steering law that is chosen, if any is but the one whose settings stand in [attention] itself."""
+    law, place = table.get(LAW), f"{where}: [attention.law]"
+    if law is None:
+        return None
+    if not isinstance(law, dict) or not isinstance(law.get("type"), str):
+        raise ConfigError(f"{place} must be a table with 'type', one of {', '.join(LAWS.names())}, and its settings")
+    if both := [key for key in PROPORTIONAL if key in table]:
+        raise ConfigError(
+            f"{place} chooses a law, whose settings stand there: remove {' and '.join(both)} from [attention]"
+        )
+    settings = {key: value for key, value in law.items() if key != "type"}
+    return LawChoice(law["type"], _settings(LAWS, law["type"], settings, place, {"type"}))
 
 
 def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Graph:
@@ -307,7 +427,7 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
     return decoding_graph(first.preset, *streams, n_features, attention.max_wait_s, attend, watched=True)
 
 
-def _live_decoder(folder: Path, key: str) -> tuple[AnyDecoder, Emissions]:
+def _live_decoder(folder: Path, key: str) -> tuple[Decoder, Emissions]:
     from earmark.devices.files.decoder_folder import load_decoder
 
     try:
@@ -340,12 +460,14 @@ def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...
     return tuple(steps)
 
 
-def _settings(registry: Registry[Any], name: str, raw: dict[str, Any], place: str, also: set[str]) -> Any:
+def _settings(
+    registry: Registry[Any], name: str, raw: dict[str, Any], place: str, also: set[str], key: str = "type"
+) -> Any:
     """Settings of a part by its name, as its ``Config`` has them; ``also`` are keys that are not its own."""
     try:
         settings_class = registry.get(name).Config
     except RegistryError as error:
-        raise ConfigError(f"{place}: type: {error}") from None
+        raise ConfigError(f"{place}: {key}: {error}") from None
     try:
         model = _model(settings_class)
     except (NameError, TypeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -71,7 +71,9 @@ class SoundConfig(_Strict):
     input_device: str = Field(default="default", min_length=1, description="the same of the input, for input:N")
     sfreq: float = Field(default=48_000.0, ge=8_000, le=192_000, description="frames per second")
     block: int = Field(default=256, ge=16, le=8192, description="frames per buffer")
-    space: Literal["hrtf", "itd_ild", "left_right"] = Field(default="hrtf", description="how talkers are placed")
+    space: str = Field(
+        default="hrtf", description="how talkers are placed: hrtf, itd_ild, left_right, or a space of another package"
+    )
     loudness_lufs: Annotated[float | None, BeforeValidator(_none)] = Field(
         default=-26.0, gt=-70, le=0, description="loudness that file talkers are brought to, LUFS; or none"
     )

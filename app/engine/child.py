@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from earmark.app.engine.engine import Engine
     from earmark.app.engine.status import EngineMonitor
     from earmark.app.status import EngineStatus, StatusBoard
-    from earmark.devices.sources.lsl import Sender
+    from earmark.devices.sources.source import Sender
     from earmark.pipeline.stream import Decision
 
 log = logging.getLogger(__name__)
@@ -94,8 +94,8 @@ def run(pipe: Connection) -> None:
     """
     leave_signals_to_parent()
     from earmark.app.terminal.warned import WARNING, tell_warnings
-    from earmark.devices.sources.lsl import Sender
     from earmark.devices.sources.lsl_log import quiet_liblsl
+    from earmark.devices.sources.source import Sender
 
     quiet_liblsl()
     message = _hear(pipe)

@@ -31,7 +31,7 @@ from earmark.devices.files.subjects import whose
 from earmark.devices.processes.kept_alive import KeptAlive, Limits
 from earmark.devices.processes.recorder import Recorder, RecordingFailed
 from earmark.devices.processes.shared_memory import discard
-from earmark.devices.sources.lsl import Sender
+from earmark.devices.sources.source import Sender
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.gain_control import FALLBACK_RAMP_S, LOST_S
 from earmark.pipeline.control import Control

@@ -17,14 +17,13 @@ import numpy as np
 import pylsl
 
 from earmark.app.config.session import Config
-from earmark.app.engine.inlets import StreamStatus, check_expected, open_inlet
+from earmark.app.engine.inlets import StreamStatus, check_expected, connect, make_source
 from earmark.app.engine.ledger import Latencies, Ledger
 from earmark.devices.files.journal import About, AnswerLine, DecisionLine, DigestLine, HeardLine, Line, MaskedLine
 from earmark.devices.files.session_writer import Digest, SessionWriter
-from earmark.devices.sources.fieldtrip_inlet import FieldTripInlet
-from earmark.devices.sources.lsl import Arrival, Inlet, Outlet, Sender
+from earmark.devices.sources.lsl import Outlet
 from earmark.devices.sources.lsl_description import StreamDescription
-from earmark.devices.sources.lsl_search import Search
+from earmark.devices.sources.source import Arrival, Sender, Source
 from earmark.kernels.misses import AMONG, MISSES
 from earmark.pipeline.attention.attend import Attend
 from earmark.pipeline.attention.decoding_graph import CONTROL
@@ -117,17 +116,16 @@ class Engine:
         """
         self._queue: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._notes: queue.SimpleQueue[tuple[float, Line]] = queue.SimpleQueue()
-        self.inlets: dict[str, Inlet | FieldTripInlet] = {}
+        self.inlets: dict[str, Source] = {}
         self._outlets: dict[str, Outlet] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="graph", daemon=True)
         try:
             wanted, resolve_s = self.config.streams, self.config.engine.resolve_s
-            # All are searched for at once, and found one after the other.
-            searches = {name: Search(one.selector, stop) for name, one in wanted.items() if not one.fieldtrip}
-            for name, stream in wanted.items():
-                before, search = self.before.get(name), searches.get(name)
-                self.inlets[name] = open_inlet(name, stream, self._hand_over, resolve_s, before, search)
+            for name, stream in wanted.items():  # all are searched for at once, and found one after the other
+                self.inlets[name] = make_source(name, stream, self._hand_over, self.before.get(name), stop)
+            for name, inlet in self.inlets.items():
+                connect(inlet, name, resolve_s)
             check_expected(self.config, self.descriptions)
             self.graph = self.config.graph()
             specs = self.config.sources({name: d.spec for name, d in self.descriptions.items()})
@@ -168,8 +166,8 @@ class Engine:
 
     @property
     def senders(self) -> dict[str, Sender]:
-        """Where the LSL streams come from now."""
-        return {name: inlet.sender for name, inlet in self.inlets.items() if isinstance(inlet, Inlet)}
+        """Where streams come from now, of those that are found again by it."""
+        return {name: inlet.sender for name, inlet in self.inlets.items() if inlet.sender is not None}
 
     @property
     def budget_s(self) -> float:
@@ -186,7 +184,8 @@ class Engine:
         """What turns this session into a recording, which says ``about`` of itself, and who answered."""
         answered = None if self.network is None else tuple(self.network.about)
         overrides = {name: stream.overrides for name, stream in self.config.streams.items()}
-        about = replace(about, overrides=overrides, network=answered)
+        parts = tuple(self.config.parts())
+        about = replace(about, overrides=overrides, network=answered, parts=parts)
         return SessionWriter(self.descriptions, self.recorded_outputs(), about)
 
     def start(self, writer: SessionWriter | None = None) -> None:

@@ -22,6 +22,14 @@ def environment() -> dict[str, str]:
     }
 
 
+def version(package: str) -> str:
+    """Version of an installed package; ``none`` of one that is not."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

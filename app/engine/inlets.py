@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from earmark.app.config.session import Config, ConfigError, StreamConfig
-from earmark.devices.sources.fieldtrip_inlet import FieldTripInlet
-from earmark.devices.sources.lsl import Arrival, Inlet, Sender
 from earmark.devices.sources.lsl_description import StreamDescription
-from earmark.devices.sources.lsl_search import Search
+from earmark.devices.sources.source import SOURCES, Arrival, Sender, Source, Wanted
 from earmark.devices.sources.stamp_clock import other_clock
 from earmark.pipeline.stream import ClockMap, Gap
 
@@ -113,15 +112,14 @@ class StreamStatus:
         return n / seconds if seconds > 0 else None
 
 
-def open_inlet(
+def make_source(
     name: str,
     stream: StreamConfig,
     sink: Callable[[Arrival], None],
-    timeout: float,
     before: Sender | None = None,
-    search: Search | None = None,
-) -> Inlet | FieldTripInlet:
-    """Find and open a stream, whatever it comes from.
+    stop: threading.Event | None = None,
+) -> Source:
+    """Make the source of a stream, which begins to look for it.
 
     Parameters
     ----------
@@ -130,27 +128,33 @@ def open_inlet(
     stream : StreamConfig
     sink : callable
         Receives everything that arrives.
-    timeout : float
-        Seconds to look for it.
     before : Sender, optional
         Where it came from until now: it is looked for there.
-    search : Search, optional
-        A search for it that is under way already.
+    stop : threading.Event, optional
+        Ends the search for it.
 
     Raises
     ------
     earmark.devices.sources.lsl_description.StreamError
-        If it is not there or cannot be opened.
+        If it cannot be looked for.
+    earmark.pipeline.registry.RegistryError
+        If there is no such kind of source, or it cannot be used.
     """
-    words, table = stream.overrides, f"[streams.{name}]"
-    inlet: Inlet | FieldTripInlet
-    if stream.fieldtrip:
-        inlet = FieldTripInlet(name, stream.fieldtrip, sink, words, timeout)
-    else:
-        inlet = Inlet(name, stream.selector, sink, words, timeout, before=before, search=search, table=table)
-    if inlet.description.applied is not None:
-        inlet.description.applied.warn(f"stream {name!r}")
-    return inlet
+    table = f"[streams.{name}]"
+    return SOURCES.get(stream.kind)(Wanted(name, stream.place, sink, stream.overrides, before, stop, table))
+
+
+def connect(source: Source, name: str, timeout: float) -> None:
+    """Wait for the stream of a source, and say what of the user's word changes nothing.
+
+    Raises
+    ------
+    earmark.devices.sources.lsl_description.StreamError
+        If it is not there within ``timeout`` seconds, or cannot be opened.
+    """
+    source.connect(timeout)
+    if source.description.applied is not None:
+        source.description.applied.warn(f"stream {name!r}")
 
 
 def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]) -> None:

@@ -17,6 +17,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
     from rich.table import Table
 
     from earmark.app.terminal.foreign import plain
+    from earmark.devices.sources.lsl import Inlet
 
     table = Table(title=f"{elapsed:.0f} s")
     for column in ("stream", "state", "samples", "Hz", "age ms", "gaps", "missing", "skipped", "steps"):
@@ -24,7 +25,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
     now = pylsl.local_clock()
     for name, status in engine.streams.items():
         inlet = engine.inlets[name]
-        regular = inlet.continuity is not None
+        regular = inlet.description.spec.sfreq > 0
         rate = status.effective_sfreq
         over = recorder is None  # an age that grows after the end would say nothing
         age = None if over or status.newest is None else 1e3 * (now - status.newest)
@@ -35,7 +36,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
             f"{rate:.2f} of {inlet.description.spec.sfreq:g}" if regular and rate else "-",
             "-" if age is None else f"{age:.0f}",
             *(str(n) if regular else "-" for n in (status.n_gaps, status.n_missing, status.n_skipped)),
-            str(inlet.continuity.n_steps) if inlet.continuity else "-",
+            str(inlet.continuity.n_steps) if isinstance(inlet, Inlet) and inlet.continuity else "-",
         )
     p50, p99 = engine.latency.percentiles(50, 99)
     lines = []

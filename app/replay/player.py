@@ -241,7 +241,7 @@ class RecordingPlayer:
 
 def _decoding(file: SessionFile) -> Config:
     """Configuration of a recording, in which there is something decided."""
-    config = parse_config(file.about.config, f"configuration in {file.path}")
+    config = parse_config(file.about.config, f"configuration in {file.path}", live=False)
     if config.attention is None:
         raise ConfigError(f"{file.path} has no [attention], so nothing was decided: 'earmark replay' alone replays it")
     if config.decoder is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from earmark.app.engine.environment import environment
+from earmark.app.engine.environment import environment, version
 from earmark.app.replay.verify import TOLERANCE, Replay
 from earmark.app.terminal.exit_status import ExitStatus
 from earmark.devices.files.session_file import SessionFile
@@ -35,6 +35,8 @@ class Verdict:
 def changed(file: SessionFile) -> tuple[str, ...]:
     """What of machine and libraries is not as it was when a recording was made."""
     then, now = file.about.environment, environment()
+    for part in file.about.parts:
+        then, now = then | {part.package: part.version}, now | {part.package: version(part.package)}
     return tuple(f"{k}: {then.get(k)} then, {now[k]} now" for k in now if then.get(k) != now[k])
 
 

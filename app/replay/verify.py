@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,10 @@ from earmark.devices.files.decoder_folder import folder_fingerprint
 from earmark.devices.files.journal import AnswerLine, DecoderCopy, DigestLine, Line
 from earmark.devices.files.session_file import Consumed, Noted, Produced, SessionFile
 from earmark.devices.files.session_writer import Digest, decision_row
+from earmark.pipeline.attention.steering import LAWS
 from earmark.pipeline.graph import Graph
+from earmark.pipeline.node import NODES
+from earmark.pipeline.registry import Registry, RegistryError
 from earmark.pipeline.stream import Block, Decision, Item
 
 if TYPE_CHECKING:
@@ -121,7 +124,8 @@ class Replay:
         What a compiled network answered is an input like any other: no other machine need give the last bit of it.
         """
         about = self.session.about
-        config = parse_config(about.config, f"configuration in {self.session.path}")
+        self._check_parts()
+        config = parse_config(about.config, f"configuration in {self.session.path}", live=False)
         self._check_talkers(config)
         graph = config.graph([self._decoder(one) for one in about.decoders])
         specs = config.sources({name: d.spec for name, d in self.session.streams.items()})
@@ -134,6 +138,24 @@ class Replay:
             self.network = RecordedNetwork(*network, answers, about.network)
         graph.open(specs)
         return graph
+
+    def _check_parts(self) -> None:
+        """Refuse to go on without a part of another package that the graph was made of; its sources are not needed."""
+        registries: tuple[Registry[Any], ...] = (NODES, LAWS)
+        known = {one.group: one for one in registries}
+        for part in self.session.about.parts:
+            if part.group not in known:
+                continue
+            registry = known[part.group]
+            try:
+                now = registry.part(part.name)
+            except RegistryError:
+                now = None
+            if now is None or now.package != part.package:
+                raise ConfigError(
+                    f"{self.session.path} was recorded with {registry.what} {part.name!r} of package {part.package} "
+                    f"{part.version}, which is not installed: pip install {part.requirement}"
+                )
 
     def _check_talkers(self, config: Config) -> None:
         """Refuse a recording in which there are not as many talkers as it names."""

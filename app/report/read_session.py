@@ -172,7 +172,7 @@ def _accuracy(files: Sequence[Path], decoder: Any, about: About) -> dict[str, An
     from earmark.app.config.session import parse_config
     from earmark.app.training.trained import Trained
 
-    attention = parse_config(about.config, "the recording").attention
+    attention = parse_config(about.config, "the recording", live=False).attention
     assert attention is not None
     try:
         runs = [

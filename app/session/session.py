@@ -27,7 +27,7 @@ from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.journal import About
 from earmark.devices.files.session_run import CUES
 from earmark.devices.sources.lsl import Outlet
-from earmark.pipeline.attention.steering import Steering, SteeringConfig
+from earmark.pipeline.attention.attend import steering_law
 from earmark.pipeline.control import Control, Favoured, Mute, Override, SessionChanged
 from earmark.pipeline.control import Session as ControlSession
 from earmark.pipeline.stream import StreamSpec
@@ -351,7 +351,7 @@ class Session:
     def _favour(self, talker: int | Literal["equal"]) -> list[float]:
         """Gains in dB, by the law that decisions follow."""
         settings = self._attention.settings
-        law = Steering(SteeringConfig(len(self.talkers), settings.boost_db, settings.cut_db))
+        law = steering_law(settings, len(self.talkers))
         return [float(gain) for gain in (law.neutral if talker == "equal" else law.favour(talker))]
 
     def mute(self, on: bool = True) -> None:

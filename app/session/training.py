@@ -48,14 +48,14 @@ def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Pat
         If no decoder can be made of them.
     """
     from earmark.app.training.fit import train_and_save
-    from earmark.app.training.runs import DecoderKind, maker
+    from earmark.app.training.runs import maker
     from earmark.devices.files.session_run import read_session_runs
 
     preset = PRESETS[attention.preset]
     names = attention.neural, attention.talkers, cues
     try:
         runs = [run for file in files for run in read_session_runs(file, preset, *names)]
-        facts = train_and_save(runs, maker(DecoderKind.LINEAR, preset), preset, out)
+        facts = train_and_save(runs, maker("linear", preset), preset, out)
     except EarmarkError as error:
         raise TrainingError(f"no decoder could be made of {files[0]}: {error}") from error
     if facts.emissions is None:

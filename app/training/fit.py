@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from earmark.devices.files.decoder_folder import AnyDecoder, Facts
+    from earmark.devices.files.decoder_folder import Facts
     from earmark.pipeline.attention.emissions import Emissions
+    from earmark.pipeline.decoders.decoder import Learner
     from earmark.pipeline.decoders.presets import Preset
     from earmark.pipeline.run import Run
 
-    Maker = Callable[[], AnyDecoder]
+    Maker = Callable[[], Learner]
 
 
 def train_and_save(

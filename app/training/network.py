@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.app.terminal.console import console
-from earmark.app.training.runs import DecoderKind
 from earmark.devices.files.checkpoint import read_checkpoint, write_checkpoint
 from earmark.devices.files.decoder_folder import fingerprint, load_decoder
 from earmark.devices.files.positions import electrode_positions
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def settings(
-    kind: DecoderKind, runs: Sequence[Run], base: Path | None, any_cap: bool, epochs: int, seed: int, device: str
+    kind: str, runs: Sequence[Run], base: Path | None, any_cap: bool, epochs: int, seed: int, device: str
 ) -> dict[str, Any]:
     """Settings of a network from what was asked for.
 
@@ -41,13 +40,13 @@ def settings(
     }
     if base is not None:
         loaded, _ = load_decoder(base)
-        if not isinstance(loaded, NetworkDecoder) or loaded.kind != kind.value:
-            raise DecoderError(f"{base} is a {loaded.kind} decoder, and no base for {kind.value}")
+        if not isinstance(loaded, NetworkDecoder) or loaded.kind != kind:
+            raise DecoderError(f"{base} is a {loaded.kind} decoder, and no base for {kind}")
         given["base"] = loaded
         any_cap = any_cap or any(name.endswith(".places") for name in loaded.arrays())
     if any_cap:
-        if kind is not DecoderKind.MATCHER:
-            raise DecoderError(f"--any-cap is for the matcher, not for {kind.value}")
+        if kind != "matcher":
+            raise DecoderError(f"--any-cap is for the matcher, not for {kind}")
         given["positions"] = electrode_positions(runs[0].ch_names)
     return given
 

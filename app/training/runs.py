@@ -9,24 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 if TYPE_CHECKING:
-    from earmark.devices.files.decoder_folder import AnyDecoder
+    from earmark.pipeline.decoders.decoder import Decoder
     from earmark.pipeline.decoders.presets import Preset
-
-
-class DecoderKind(StrEnum):
-    """Decoders that can be trained."""
-
-    LINEAR = "linear"
-    CCA = "cca"
-    MATCHER = "matcher"
-    VLAAI = "vlaai"
-    EEGNET = "eegnet"
-
-    @property
-    def network(self) -> bool:
-        """Whether it is a network."""
-        return self not in (DecoderKind.LINEAR, DecoderKind.CCA)
 
 
 class PresetName(StrEnum):
@@ -36,6 +23,8 @@ class PresetName(StrEnum):
     IEEG = "ieeg"
 
 
+#: Help of the option that names a kind of decoder.
+KIND_HELP = "Kind of decoder: linear, cca, matcher, vlaai, eegnet, or one of an installed package."
 RUNS_HELP = (
     "Runs made by 'earmark import', recordings of a session, recordings of a BIDS data set, folders of any of them, or "
     "quoted patterns."
@@ -91,39 +80,57 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
-def decoder_preset(kind: DecoderKind, preset: Preset) -> Preset:
-    """Preset of a decoder of this kind: networks want a longer window."""
-    if not kind.network:
-        return preset
-    need_torch(kind)
-    from earmark.pipeline.decoders.network_decoder import network_preset
-
-    return network_preset(preset)
-
-
-def maker(kind: DecoderKind, preset: Preset, **settings: Any) -> Callable[[], AnyDecoder]:
-    """Return something that makes a new decoder each time, here or in another process; settings are for networks."""
-    if kind.network:
-        need_torch(kind)
-        from earmark.pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
-        from earmark.pipeline.decoders.matcher import MatcherDecoder
-
-        classes = {cls.kind: cls for cls in (MatcherDecoder, VlaaiDecoder, EegNetDecoder)}
-        return partial(classes[kind.value], decoder_preset(kind, preset), **settings)
-    from earmark.pipeline.decoders.cca import CcaDecoder
-    from earmark.pipeline.decoders.linear import LinearDecoder
-
-    return partial(LinearDecoder if kind is DecoderKind.LINEAR else CcaDecoder, preset)
-
-
-def need_torch(kind: DecoderKind) -> None:
-    """Refuse a network where PyTorch is not installed, naming the extra.
+def decoder_kind(name: str) -> str:
+    """Return the name of a decoder, if there is one; for the command line.
 
     Raises
     ------
+    typer.BadParameter
+        If there is none, in the words of the registry.
+    """
+    from earmark.pipeline.decoders.decoder import DECODERS
+    from earmark.pipeline.registry import RegistryError
+
+    try:
+        return DECODERS.part(name).name
+    except RegistryError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def decoder_class(kind: str) -> type[Decoder]:
+    """Import a kind of decoder.
+
+    Raises
+    ------
+    earmark.pipeline.decoders.decoder.DecoderError
+        If there is none of this name, or it cannot be used.
     MissingExtra
-        If it is not.
+        If it is a network, and PyTorch is not installed.
     """
     from earmark.kernels.extras import require
+    from earmark.pipeline.decoders.decoder import DECODERS, NETWORKS, DecoderError
+    from earmark.pipeline.registry import RegistryError
 
-    require("networks", f"the decoder {kind.value} is a network, which needs PyTorch")
+    if kind in NETWORKS:
+        require("networks", f"the decoder {kind} is a network, which needs PyTorch")
+    try:
+        found = DECODERS.get(kind)
+    except RegistryError as error:
+        raise DecoderError(str(error)) from None
+    if found.kind != kind:
+        raise DecoderError(
+            f"{DECODERS.part(kind).target} is offered as decoder {kind!r}, but its kind is {found.kind!r}: both must "
+            "be the same, or nobody could load what it saves"
+        )
+    return found
+
+
+def decoder_preset(kind: str, preset: Preset) -> Preset:
+    """Preset of a decoder of this kind: networks want a longer window."""
+    return decoder_class(kind).preset_for(preset)
+
+
+def maker(kind: str, preset: Preset, **settings: Any) -> Callable[[], Decoder]:
+    """Return something that makes a new decoder each time, here or in another process; settings are for networks."""
+    found = decoder_class(kind)
+    return partial(found, found.preset_for(preset), **settings)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
 
+from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.run import Run
 
 
 class Trained:
     """A decoder that has learned already: fitting leaves it as it is."""
 
-    def __init__(self, decoder: Any) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self.spec = decoder.spec
-        self.project_neural, self.project_talkers = decoder.project_neural, decoder.project_talkers
-        self.combine, self.score = decoder.combine, decoder.score
 
-    def fit(self, runs: Sequence[Run]) -> Self:
+    def fit(self, runs: Sequence[Run]) -> Decoder:
         """Learn nothing; only see that the runs fit.
 
         Raises
@@ -26,5 +23,5 @@ class Trained:
             If they do not.
         """
         for run in runs:
-            self.spec.check_run(run)
-        return self
+            self._decoder.spec.check_run(run)
+        return self._decoder

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from earmark.devices.audio.ramp import raised_cosine
 from earmark.devices.audio.rings import LiveRing
 from earmark.devices.audio.scene import AudioError
-from earmark.devices.sources.lsl import Arrival, Inlet
+from earmark.devices.sources.lsl import open_lsl
 from earmark.devices.sources.lsl_description import StreamError
-from earmark.devices.sources.lsl_search import StreamSelector
-from earmark.devices.sources.overrides import NOTHING
+from earmark.devices.sources.source import Arrival
 from earmark.pipeline.stream import Block
 
 log = logging.getLogger(__name__)
@@ -108,7 +107,7 @@ class LslFeed:
     def __init__(self, name: str, sfreq: float, ring: LiveRing, on_event: Callable[[str], None]) -> None:
         self._on_event = on_event
         try:
-            self._inlet = Inlet(name, StreamSelector(name=name), self._take, NOTHING, FIND_S)
+            self._inlet = open_lsl(name, self._take, FIND_S)
         except StreamError as error:
             raise AudioError(f"talker from lsl:{name}: {error}") from error
         rate = self._inlet.description.spec.sfreq

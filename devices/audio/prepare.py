@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from earmark.devices.audio.ramp import raised_cosine
 from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
-from earmark.devices.audio.space import speech_gain
+from earmark.devices.audio.space import impulse_responses, speech_gain
 from earmark.devices.files.regular_file import must_be_regular
 
 #: Limits of sample rate and of frames per file: larger files are refused before memory is allocated.
@@ -32,10 +32,7 @@ def prepare(scene: Scene) -> Prepared:
     AudioError
         If a file cannot be used, or impulse responses are missing; names talker, file and fix.
     """
-    if scene.space == "hrtf":
-        azimuths, hrir = kemar(scene.sfreq)
-    else:
-        azimuths, hrir = np.zeros(0), np.zeros((0, 2, 0))
+    azimuths, hrir = impulse_responses(scene)
     pcm = tuple(None if talker.is_live else _pcm(talker, scene) for talker in scene.talkers)
     return Prepared(scene, pcm, azimuths, hrir)
 

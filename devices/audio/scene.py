@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,9 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.kernels.errors import EarmarkError
+from earmark.pipeline.registry import Registry
 
-#: Spatialisation: measured head-related impulse responses, time and level differences, or left and right only.
-SPACES = ("hrtf", "itd_ild", "left_right")
+#: What a space is: of a rate, Hz, it gives azimuths, shape (n_azimuths,), degrees to the right, ascending, and impulse
+#: responses, shape (n_azimuths, 2, n_taps), of the left and the right ear. Straight ahead, the gain should be 1.
+Directions = Callable[[float], tuple[NDArray[np.float64], NDArray[np.float64]]]
+#: Ways to place talkers, by ``space`` in ``[sound]``: measured head-related impulse responses, delay and level
+#: differences, left and right only; packages add to them by entry points of the group ``earmark.spaces``.
+SPACES: Registry[Directions] = Registry(
+    "space",
+    "earmark.spaces",
+    {
+        "hrtf": "earmark.devices.audio.prepare:kemar",
+        "itd_ild": "earmark.devices.audio.space:itd_ild",
+        "left_right": "earmark.devices.audio.space:left_right",
+    },
+)
 #: Prefixes of sources that are not files: a channel of the sound input, an LSL stream.
 LIVE = ("input:", "lsl:")
 #: Maximum level of any output sample in dBFS, whatever the configuration; it can only be lowered.
@@ -103,7 +117,7 @@ class Scene:
             ("sfreq", self.sfreq, 8_000 <= self.sfreq <= 192_000, "8000 to 192000 Hz"),
             ("extra_latency_s", self.extra_latency_s, 0 <= self.extra_latency_s <= 2, "0 to 2 s"),
             ("block", self.block, 16 <= self.block <= 8192, "16 to 8192 frames"),
-            ("space", self.space, self.space in SPACES, f"one of {', '.join(SPACES)}"),
+            ("space", self.space, self.space in SPACES.names(), f"one of {', '.join(SPACES.names())}"),
             ("loudness_lufs", lufs, lufs is None or -70 < lufs <= 0, "above -70 and at most 0 LUFS, or none"),
             (
                 "ceiling_dbfs",
@@ -199,7 +213,7 @@ class Prepared:
     pcm : tuple of (array, shape (n_frames,)) or None
         File talkers at the scene's rate and loudness, float32; None for live talkers.
     hrir_azimuths : array, shape (n_azimuths,)
-        Degrees, ascending; empty unless the space is ``hrtf``.
+        Of the scene's space: degrees to the right, ascending.
     hrir : array, shape (n_azimuths, 2, n_taps)
         Impulse responses at the scene's rate, left and right ear.
     """

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.audio.ramp import raised_cosine
-from earmark.devices.audio.scene import Prepared
+from earmark.devices.audio.scene import SPACES, AudioError, Prepared, Scene
+from earmark.pipeline.registry import RegistryError
 
 #: Duration of the crossfade from one position to another, s.
 MOVE_S = 0.03
@@ -16,23 +17,48 @@ _RADIUS, _SOUND = 0.0875, 343.0
 _SINC_HALF = 16
 
 
-def directions(prepared: Prepared) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the impulse responses of the scene's space.
+#: Most taps of an impulse response: half a second at 48 kHz.
+MAX_TAPS = 24_000
 
-    Returns
-    -------
-    azimuths : array, shape (n_azimuths,)
-        Degrees to the right.
-    responses : array, shape (n_azimuths, 2, n_taps)
-        Left and right ear.
+
+def impulse_responses(scene: Scene) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return azimuths and impulse responses of the scene's space, as :data:`earmark.devices.audio.scene.SPACES` says.
+
+    Raises
+    ------
+    AudioError
+        If the space cannot be loaded, or gives something else.
     """
-    if prepared.scene.space == "hrtf":
-        return prepared.hrir_azimuths, prepared.hrir
+    try:
+        azimuths, responses = (np.asarray(one, np.float64) for one in SPACES.get(scene.space)(scene.sfreq))
+    except (RegistryError, TypeError, ValueError) as error:
+        raise AudioError(f"audio: space {scene.space!r}: {error}") from error
+    n = len(azimuths) if azimuths.ndim == 1 else 0
+    for fine, what in (
+        (n > 0 and responses.shape == (n, 2, responses.shape[-1]), "azimuths (n,) and responses (n, 2, n_taps)"),
+        (0 < responses.shape[-1] <= MAX_TAPS, f"1 to {MAX_TAPS} taps"),
+        (np.isfinite(azimuths).all() and np.isfinite(responses).all(), "finite values"),
+        (np.all(np.diff(azimuths) > 0), "ascending azimuths"),
+    ):
+        if not fine:
+            raise AudioError(
+                f"audio: space {scene.space!r} gives azimuths {azimuths.shape} and responses {responses.shape}, but "
+                f"must give {what}"
+            )
+    return azimuths, responses
+
+
+def left_right(sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return gains of both ears at constant power."""
     azimuths = np.arange(-90.0, 91.0)
-    if prepared.scene.space == "left_right":
-        turn = np.deg2rad(azimuths + 90) / 2  # constant power
-        return azimuths, np.stack([np.cos(turn), np.sin(turn)], axis=1)[:, :, None]
-    return azimuths, spherical_head(azimuths, prepared.scene.sfreq)
+    turn = np.deg2rad(azimuths + 90) / 2
+    return azimuths, np.stack([np.cos(turn), np.sin(turn)], axis=1)[:, :, None]
+
+
+def itd_ild(sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return responses of a rigid sphere: delays and differences in level."""
+    azimuths = np.arange(-90.0, 91.0)
+    return azimuths, spherical_head(azimuths, sfreq)
 
 
 def spherical_head(azimuths: NDArray[np.float64], sfreq: float) -> NDArray[np.float64]:
@@ -95,7 +121,7 @@ class Space:
     """
 
     def __init__(self, prepared: Prepared, azimuths: NDArray[np.float64]) -> None:
-        self._azimuths, responses = directions(prepared)
+        self._azimuths, responses = prepared.hrir_azimuths, prepared.hrir
         self._n_past = responses.shape[2] - 1
         size = 1 << (prepared.scene.block + self._n_past - 1).bit_length()
         self._size, self._room = size, size - self._n_past

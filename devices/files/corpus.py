@@ -19,7 +19,7 @@ from earmark.devices.processes.spawn import born_deaf, leave_signals_to_parent
 from earmark.kernels.errors import EarmarkError
 from earmark.kernels.extras import require
 from earmark.pipeline.attention.evidence import EvidenceConfig
-from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.decoders.decoder import Learner
 from earmark.pipeline.evaluation.evaluate import WINDOWS, prepare
 from earmark.pipeline.evaluation.fold import FoldResult, FoldWork
 from earmark.pipeline.evaluation.results import Evaluation, summarise
@@ -195,7 +195,7 @@ def executor(workers: int = 1, scheduler: str | None = None) -> Executor:
 
 def evaluate_corpus(
     runs: Sequence[Run],
-    make_decoder: Callable[[], Decoder],
+    make_decoder: Callable[[], Learner],
     protocol: str,
     windows: Sequence[float] = WINDOWS,
     *,

@@ -10,9 +10,9 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +22,12 @@ from safetensors.numpy import load, save
 from earmark.devices.files.regular_file import open_regular
 from earmark.kernels.extras import require
 from earmark.pipeline.attention.emissions import Emissions
-from earmark.pipeline.decoders.cca import CcaDecoder
-from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec
-from earmark.pipeline.decoders.linear import Chosen, LinearDecoder
-from earmark.pipeline.decoders.moments import Moments
+from earmark.pipeline.decoders.decoder import DECODERS, NETWORKS, Decoder, DecoderError, DecoderSpec
 from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.decoders.saved import Saved, make
 from earmark.pipeline.evaluation.metrics import chance_limit
+from earmark.pipeline.registry import Part, RegistryError
 from earmark.pipeline.run import Run
-
-if TYPE_CHECKING:
-    from earmark.pipeline.decoders.network_decoder import NetworkDecoder
-
-    AnyDecoder = LinearDecoder | CcaDecoder | NetworkDecoder
-
-_T = TypeVar("_T")
 
 #: Version of the folder's layout.
 VERSION = 1
@@ -108,14 +100,14 @@ def folder_fingerprint(folder: Path) -> str:
     return hashlib.sha256(_read(folder / TEXT, MAX_TEXT) + _read(folder / WEIGHTS, MAX_WEIGHTS)).hexdigest()
 
 
-def save_decoder(folder: Path, decoder: AnyDecoder, facts: Facts) -> None:
+def save_decoder(folder: Path, decoder: Decoder, facts: Facts) -> None:
     """Write a fitted decoder to a folder, whole or not at all.
 
     Parameters
     ----------
     folder : Path
         A decoder that is there already is replaced; anything else is refused.
-    decoder : LinearDecoder, CcaDecoder or NetworkDecoder
+    decoder : Decoder
     facts : Facts
 
     Raises
@@ -127,16 +119,17 @@ def save_decoder(folder: Path, decoder: AnyDecoder, facts: Facts) -> None:
         raise DecoderError(f"the {decoder.kind} decoder was not fitted: there is nothing to save")
     if folder.exists() and not (folder.is_dir() and {p.name for p in folder.iterdir()} <= {TEXT, WEIGHTS}):
         raise DecoderError(f"{folder} holds something that is not a decoder: choose another folder")
-    weights = save({name: np.ascontiguousarray(array) for name, array in _arrays(decoder).items()})
+    weights = save({name: np.ascontiguousarray(array) for name, array in decoder.arrays().items()})
     emissions = {} if facts.emissions is None else {"emissions": asdict(facts.emissions)}
     text = _toml(
         {
             "version": VERSION,
             "kind": decoder.kind,
+            **_made_by(decoder.kind),
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
             "spec": asdict(decoder.spec),
             "preset": asdict(decoder.preset),
-            "settings": _settings(decoder),
+            "settings": decoder.settings(),
             "chosen": asdict(decoder.chosen),
             "facts": {key: value for key, value in asdict(facts).items() if key != "emissions"}
             | {"chance_limit": facts.chance_limit}
@@ -172,7 +165,7 @@ def save_decoder(folder: Path, decoder: AnyDecoder, facts: Facts) -> None:
         raise DecoderError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def load_decoder(folder: Path) -> tuple[AnyDecoder, Facts]:
+def load_decoder(folder: Path) -> tuple[Decoder, Facts]:
     """Read a decoder that :func:`save_decoder` wrote.
 
     Parameters
@@ -182,7 +175,7 @@ def load_decoder(folder: Path) -> tuple[AnyDecoder, Facts]:
 
     Returns
     -------
-    decoder : LinearDecoder, CcaDecoder or NetworkDecoder
+    decoder : Decoder
         Fitted.
     facts : Facts
         How well it decodes, and what it was trained on.
@@ -207,9 +200,9 @@ def load_decoder(folder: Path) -> tuple[AnyDecoder, Facts]:
         raise DecoderError(f"{folder / WEIGHTS} is damaged: {error}") from error
     try:
         decoder = _rebuild(table, arrays)
-        emissions = _make(Emissions, table["emissions"]) if "emissions" in table else None
+        emissions = make(Emissions, table["emissions"]) if "emissions" in table else None
         facts = {_RENAMED.get(key, key): value for key, value in table["facts"].items() if key not in _DERIVED}
-        found = replace(_make(Facts, facts), emissions=emissions)
+        found = replace(make(Facts, facts), emissions=emissions)
         if not 0 < found.chance_level <= 0.5 or not 0 <= found.n_decisions <= MAX_DECISIONS:
             raise ValueError(f"{found.n_decisions} decisions with chance level {found.chance_level} cannot be")
         return decoder, found
@@ -226,136 +219,30 @@ def _read(path: Path, limit: int) -> bytes:
         raise DecoderError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _settings(decoder: AnyDecoder) -> dict[str, Any]:
-    if isinstance(decoder, LinearDecoder):
-        return {"penalties": decoder.penalties, "shrinks": decoder.shrinks}
-    if isinstance(decoder, CcaDecoder):
-        return {"n_components": decoder.n_components, "penalties": decoder.penalties, "shrinks": decoder.shrinks}
-    return {"listeners": decoder.listeners, **asdict(decoder.config), **decoder.shape()}
+def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Decoder:
+    spec, preset = make(DecoderSpec, table["spec"]), make(Preset, table["preset"])
+    kind = table["kind"]
+    if kind != spec.kind:
+        raise ValueError(f"kind is {kind!r} and {spec.kind!r}, but must be the same")
+    package, version = (str(table.get(key, "")) for key in ("package", "package_version"))
+    if kind in NETWORKS:
+        require("networks", "the decoder is a network, which needs PyTorch")
+    try:
+        found = DECODERS.get(kind)
+        now = DECODERS.part(kind).package
+    except RegistryError as error:
+        wanted = Part(DECODERS.group, kind, "", package, version).requirement
+        install = f". It was made by package {package} {version}: pip install {wanted}" if package else ""
+        raise ValueError(f"{error}{install}") from None
+    if now != package:
+        raise ValueError(f"decoder {kind!r} was made by {package or 'earmark'}, but is now that of {now or 'earmark'}")
+    return found.rebuild(Saved(spec, preset, table["settings"], table["chosen"], arrays))
 
 
-def _settings_from(table: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    settings: dict[str, Any] = {key: tuple(float(v) for v in table[key]) for key in ("penalties", "shrinks")}
-    if kind == CcaDecoder.kind:
-        settings["n_components"] = int(table["n_components"])
-    return settings
-
-
-def _arrays(decoder: AnyDecoder) -> dict[str, NDArray[Any]]:
-    if isinstance(decoder, LinearDecoder):
-        sums = {f"moments.{f.name}": np.atleast_1d(getattr(decoder.moments, f.name)) for f in fields(Moments)}
-        return {"weights": decoder.weights, "votes": decoder.votes, **sums}
-    if not isinstance(decoder, CcaDecoder):
-        return dict(decoder.arrays())
-    return {
-        "neural_weights": decoder.neural_weights,
-        "talker_weights": decoder.talker_weights,
-        "discriminant": decoder.discriminant,
-    }
-
-
-def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> AnyDecoder:
-    spec, preset = _make(DecoderSpec, table["spec"]), _make(Preset, table["preset"])
-    if table["kind"] == spec.kind and spec.kind not in (LinearDecoder.kind, CcaDecoder.kind):
-        return _rebuild_network(table, arrays, spec, preset)
-    settings = _settings_from(table["settings"], table["kind"])
-    n_x, n_y = len(spec.lags) * len(spec.ch_names), len(spec.stimulus_lags) * spec.n_features
-    decoder: LinearDecoder | CcaDecoder
-    if table["kind"] == spec.kind == LinearDecoder.kind:
-        decoder = LinearDecoder(preset, **settings)
-        shapes = {"n": (1,), "x": (n_x,), "xx": (n_x, n_x), "y": (n_y,), "yy": (n_y, n_y), "xy": (n_x, n_y)}
-        sums = {name: _array(arrays, f"moments.{name}", shape) for name, shape in shapes.items()}
-        decoder.moments = Moments(**{**sums, "n": float(sums["n"][0])})  # type: ignore[arg-type]
-        decoder.weights = _array(arrays, "weights", (n_x, n_y))
-        decoder.votes = _array(arrays, "votes", (len(decoder.penalties), len(decoder.shrinks)))
-    elif table["kind"] == spec.kind == CcaDecoder.kind:
-        decoder = CcaDecoder(preset, **settings)
-        n = min(decoder.n_components, n_y)
-        decoder.neural_weights = _array(arrays, "neural_weights", (n_x, n))
-        decoder.talker_weights = _array(arrays, "talker_weights", (n_y, n))
-        decoder.discriminant = _array(arrays, "discriminant", (n,))
-    else:
-        raise ValueError(f"kind is {table['kind']!r} and {spec.kind!r}, but must be the same")
-    decoder.spec, decoder.chosen = spec, _make(Chosen, table["chosen"])
-    return decoder
-
-
-def _rebuild_network(
-    table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], spec: DecoderSpec, preset: Preset
-) -> NetworkDecoder:
-    require("networks", "the decoder is a network, which needs PyTorch")
-    # Only here: torch takes seconds to import, and linear decoders do without.
-    from earmark.pipeline.decoders.baselines import EegNetDecoder, VlaaiDecoder
-    from earmark.pipeline.decoders.matcher import MatcherDecoder, MatcherSize
-    from earmark.pipeline.decoders.network_decoder import Learned
-    from earmark.pipeline.decoders.training import TrainingConfig
-
-    kinds = {cls.kind: cls for cls in (MatcherDecoder, VlaaiDecoder, EegNetDecoder)}
-    if spec.kind not in kinds:
-        raise ValueError(f"kind is {spec.kind!r}, but must be linear, cca, {', '.join(kinds)}")
-    settings = dict(table["settings"])
-    listeners = settings.pop("listeners")
-    own = {field.name for field in fields(TrainingConfig)}
-    config = _make(TrainingConfig, {key: value for key, value in settings.items() if key in own})
-    shape = {key: value for key, value in settings.items() if key not in own}
-    decoder: NetworkDecoder
-    if spec.kind == MatcherDecoder.kind:
-        decoder = MatcherDecoder(preset, config, size=_make(MatcherSize, shape))
-    else:
-        decoder = kinds[spec.kind](preset, config)
-    for name, array in arrays.items():
-        if array.dtype != np.float32:
-            raise ValueError(f"{name} is {array.dtype}, but must be float32")
-    return decoder.restore(spec, listeners, _make(Learned, table["chosen"]), arrays)
-
-
-def _array(arrays: Mapping[str, NDArray[np.float64]], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    array = arrays[name]
-    if array.shape != shape or array.dtype != np.float64:
-        raise ValueError(f"{name} is {array.dtype} {array.shape}, but must be float64 {shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds values that are not finite")
-    return array
-
-
-#: What a value in the text may be, by the annotation of the field it is for.
-_TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (float, int),
-    "float | None": (float, int),
-    "bool": (bool,),
-    "tuple[str, ...]": (list,),
-    "tuple[int, ...]": (list,),
-}
-
-
-def _make(cls: type[_T], table: Mapping[str, Any]) -> _T:
-    """Build a dataclass from a table, refusing keys and types it does not know."""
-    kinds = {field.name: str(field.type) for field in fields(cls)}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for name, value in table.items():
-        if name not in kinds:
-            raise ValueError(f"{cls.__name__.lower()}.{name} is not known here")
-        # Of bool, which Python takes for an int, only what is asked for as such.
-        if isinstance(value, bool) != (kinds[name] == "bool") or not isinstance(value, _TYPES.get(kinds[name], ())):
-            raise ValueError(f"{cls.__name__.lower()}.{name} is {value!r}, but must be {kinds[name]}")
-        inside = int if kinds[name] == "tuple[int, ...]" else str
-        if isinstance(value, list) and not all(type(one) is inside for one in value):
-            raise ValueError(f"{cls.__name__.lower()}.{name} must hold {'names' if inside is str else 'numbers'}")
-        values[name] = _of_kind(value, kinds[name])
-    for name, kind in kinds.items():
-        if kind.endswith("| None"):
-            values.setdefault(name, None)
-        elif name not in values:
-            raise KeyError(f"{cls.__name__.lower()}.{name}")
-    return cls(**values)
-
-
-def _of_kind(value: Any, kind: str) -> Any:
-    if kind.startswith("float"):
-        return float(value)
-    return tuple(value) if kind.startswith("tuple") else value
+def _made_by(kind: str) -> dict[str, str]:
+    """Package that a kind of decoder is of, so that whoever lacks it is told; nothing for our own."""
+    parts = [part for part in DECODERS.parts().get(kind, []) if part.package]
+    return {"package": parts[0].package, "package_version": parts[0].version} if parts else {}
 
 
 def _toml(table: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAda
 from earmark.devices.files.xdf import XdfError
 from earmark.devices.sources.overrides import Overrides
 from earmark.pipeline.control import Control, Override, parse, text
+from earmark.pipeline.registry import Part
 
 #: Name of the stream of text that holds the journal.
 JOURNAL = "earmark-journal"
@@ -382,6 +383,8 @@ class About:
         See :data:`FORMAT`.
     written_by : str
         The program and its version.
+    parts : tuple of Part
+        Parts of other packages that the session was made of, decoders excepted.
     """
 
     __pydantic_config__: ClassVar = {**_STRICT, "extra": "ignore"}
@@ -401,6 +404,7 @@ class About:
     overrides: dict[str, Overrides] | None = None
     format: Annotated[int, Field(ge=0)] = 0
     written_by: str = ""
+    parts: Annotated[tuple[Part, ...], Field(max_length=MAX_NAMES)] = ()
 
     def __post_init__(self) -> None:
         names = [*self.streams, *self.outputs, JOURNAL]

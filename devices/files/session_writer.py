@@ -32,8 +32,8 @@ from earmark.devices.files.journal import (
     this_program,
 )
 from earmark.devices.files.sealed import Sealer
-from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamDescription, make_info
+from earmark.devices.sources.source import Arrival
 from earmark.pipeline.control import TimedControl
 from earmark.pipeline.stream import (
     Aligned,

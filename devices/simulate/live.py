@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from earmark.devices.processes.spawn import clean_birth, leave_signals_to_parent
 from earmark.devices.simulate.listener import ONSET_S, PRESETS, Listener, ListenerConfig
-from earmark.devices.sources.lsl import Arrival, Inlet, Outlet
+from earmark.devices.sources.lsl import Inlet, Outlet, open_lsl
 from earmark.devices.sources.lsl_description import StreamError
 from earmark.devices.sources.lsl_log import quiet_liblsl
-from earmark.devices.sources.lsl_search import StreamSelector
-from earmark.devices.sources.overrides import NOTHING
+from earmark.devices.sources.source import Arrival
 from earmark.pipeline.stream import Block, ClockMap, Marker
 
 log = logging.getLogger(__name__)
@@ -236,7 +235,7 @@ class SimulatedListener:
         try:
             while not self._stopping:
                 try:
-                    inlet = Inlet(name, StreamSelector(name=name), sink, NOTHING, _SEARCH_S)
+                    inlet = open_lsl(name, sink, _SEARCH_S)
                 except StreamError as error:
                     if str(error) != told:
                         told = str(error)

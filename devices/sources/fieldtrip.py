@@ -169,7 +169,12 @@ class FieldTripSource:
             raise
         self._most = max(1, min(round(self.spec.sfreq), MAX_REPLY // (16 * self.spec.n_channels)))
 
-    def start(self, deliver: Callable[[Block | Gap, float], None], on_error: Callable[[StreamError], None]) -> None:
+    def start(
+        self,
+        deliver: Callable[[Block | Gap, float], None],
+        on_error: Callable[[StreamError], None],
+        on_change: Callable[[str, str], None] = lambda status, words: None,
+    ) -> None:
         """Begin to receive, from the newest sample on.
 
         Parameters
@@ -179,13 +184,15 @@ class FieldTripSource:
             numbered as the buffer numbers them) or gap, and when it arrived, in LSL seconds.
         on_error : callable
             Receives, on the thread of the source and at most once, why receiving ended.
+        on_change : callable
+            Receives, on the thread of the source, ``lost`` or ``live``, and that in words.
 
         Raises
         ------
         StreamError
             If the buffer is gone.
         """
-        self._deliver, self._on_error = deliver, on_error
+        self._deliver, self._on_error, self._on_change = deliver, on_error, on_change
         try:
             self._next = int(self._ask("poll")[0])
         except _Lost as error:
@@ -207,6 +214,10 @@ class FieldTripSource:
                 if isinstance(sock, _Socket):
                     sock.interrupt()
                 self._thread.join()
+
+    def _say(self, status: str, what: str) -> None:
+        log.warning("%s", self._words(what))
+        self._on_change(status, self._words(what))
 
     def _words(self, what: str) -> str:
         return f"stream {self.name!r}: the FieldTrip buffer at {self.host}:{self.port} {what}"
@@ -274,7 +285,7 @@ class FieldTripSource:
                     self._receive()
                 except _Lost as error:
                     if not self._stop.is_set():
-                        log.warning("%s", self._words(f"was lost: {error}; looking for it"))
+                        self._say("lost", f"was lost: {error}; looking for it")
                         self._resume(str(error))
         except StreamError as error:
             self._fail(error)
@@ -327,7 +338,7 @@ class FieldTripSource:
             self._restart(header, pylsl.local_clock())
         else:
             self._check(header)
-        log.warning("%s", self._words("is back"))
+        self._say("live", "is back")
 
     def _find_oldest(self, start: int, stop: int, arrival: float) -> None:
         """Find out why samples ``start`` to ``stop``, which were there, no longer are."""

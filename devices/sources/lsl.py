@@ -7,12 +7,10 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import pylsl
-from numpy.typing import NDArray
 
 from earmark.devices.processes.limits import files_are_used_up
 from earmark.devices.sources.continuity import Continuity, Placed
@@ -24,9 +22,8 @@ from earmark.devices.sources.lsl_description import (
     make_info,
 )
 from earmark.devices.sources.lsl_search import LOOK_S, Search, StreamSelector, find_one, successor
-from earmark.devices.sources.overrides import Overrides
 from earmark.devices.sources.rate import RateWatch
-from earmark.pipeline.control import TimedControl
+from earmark.devices.sources.source import Arrival, Sender, Wanted
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 log = logging.getLogger(__name__)
@@ -47,48 +44,6 @@ OVERLAP_S = 1.0
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Where a stream came from, for whoever has to find the same one again.
-
-    Attributes
-    ----------
-    xml : str
-        Its description.
-    seen : float
-        LSL time at which it sent last.
-    """
-
-    xml: str
-    seen: float
-
-
-@dataclass(slots=True)
-class Arrival:
-    """What an inlet hands on.
-
-    Attributes
-    ----------
-    stream : str
-        Name of the stream in the configuration.
-    item : Block, Gap, ClockMap, Marker, TimedControl, float, str or None
-        For the graph; a float is a newly measured clock offset in seconds, a string an event in words. None where
-        ``values`` are all there is: samples of an irregular stream of numbers.
-    time : float
-        LSL time of arrival.
-    stamps : array or None
-        Raw stamps of a block or marker, as sent.
-    values : list of str, array or None
-        As sent: a sample of an irregular stream, and the samples of a block that the user's word has changed.
-    """
-
-    stream: str
-    item: Block | Gap | ClockMap | Marker | TimedControl | float | str | None
-    time: float
-    stamps: NDArray[np.float64] | None = None
-    values: list[str] | NDArray[Any] | None = None
-
-
 class Inlet:
     """One LSL stream, received by a thread of its own that blocks until a chunk is there.
 
@@ -98,66 +53,51 @@ class Inlet:
 
     Parameters
     ----------
-    stream : str
-        Name of the stream in the configuration.
-    selector : StreamSelector
-        Which stream.
-    sink : callable
-        Receives an :class:`Arrival` for everything, on the thread of the inlet.
-    overrides : Overrides
-        What the user says of it.
-    timeout : float
-        Seconds to look for the stream at first.
-    before : Sender, optional
-        Where the stream came from until now: this very sender is looked for, whatever else the selector finds.
-    search : Search, optional
-        A search for it that is under way already.
-    table : str
-        Where the user can say more of the stream, for messages.
+    wanted : Wanted
+        Its ``config`` is a :class:`StreamSelector`. With ``before``, that very sender is looked for, whatever else the
+        selector finds.
 
     Raises
     ------
     StreamError
-        If the stream is not there, not the only one, or cannot be opened.
+        If no search can be started; by :meth:`connect`, if the stream is not there, not the only one, or cannot be
+        opened.
     """
 
-    def __init__(
-        self,
-        stream: str,
-        selector: StreamSelector,
-        sink: Callable[[Arrival], None],
-        overrides: Overrides,
-        timeout: float,
-        *,
-        before: Sender | None = None,
-        search: Search | None = None,
-        table: str = "",
-    ) -> None:
-        self.stream, self.selector = stream, selector
-        self._sink, self._sfreq = sink, overrides.sfreq or 0.0
-        self._search, self._refused, self._why = search, set[str](), ""
+    Config = StreamSelector
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.stream, self.selector, self._request = wanted.stream, wanted.config, wanted
+        self._sink, self._sfreq = wanted.sink, wanted.overrides.sfreq or 0.0
+        self._refused, self._why = set[str](), ""
+        self._search: Search | None = Search(self.selector, wanted.stop)
         self._inlet: Any = None
         self.offset = self._measured = 0.0
         self._seen = pylsl.local_clock()
-        if before is None:
-            self._search = None
-            self._open(find_one(selector, timeout, search, table), timeout)
-        else:
-            self._described, self._seen = describe_xml(before.xml), before.seen
-            self._await(timeout)
-        self.description = self._described.overridden(overrides)
-        spec = self.description.spec
-        self._measure()
-        self.offset = self._measured
-        self.continuity = Continuity(stream, spec.sfreq, self.description.speed) if spec.sfreq else None
-        self._dtype = DTYPES[self.description.format]
+        self.continuity: Continuity | None = None
         #: "live", "silent", "lost", "refused" or "failed", for people.
         self.status = "live"
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._receive, name=f"lsl {stream}", daemon=True),
-            threading.Thread(target=self._watch_offset, name=f"lsl {stream} offset", daemon=True),
+            threading.Thread(target=self._receive, name=f"lsl {self.stream}", daemon=True),
+            threading.Thread(target=self._watch_offset, name=f"lsl {self.stream} offset", daemon=True),
         ]
+
+    def connect(self, timeout: float) -> None:
+        """Find and open the stream, and measure the offset of its clock."""
+        before = self._request.before
+        if before is None:
+            search, self._search = self._search, None
+            self._open(find_one(self.selector, timeout, search, self._request.table), timeout)
+        else:
+            self._described, self._seen = describe_xml(before.xml), before.seen
+            self._await(timeout)
+        self.description = self._described.overridden(self._request.overrides)
+        spec = self.description.spec
+        self._measure()
+        self.offset = self._measured
+        self.continuity = Continuity(self.stream, spec.sfreq, self.description.speed) if spec.sfreq else None
+        self._dtype = DTYPES[self.description.format]
 
     @property
     def rate(self) -> RateWatch | None:
@@ -186,7 +126,8 @@ class Inlet:
             if thread.ident is not None:
                 thread.join(timeout=10)
         self._end_search()
-        self._inlet.close_stream()
+        if self._inlet is not None:
+            self._inlet.close_stream()
 
     def _open(self, info: pylsl.StreamInfo, timeout: float) -> None:
         # Of a stream that states no rate, LSL keeps a hundred samples for each second asked for.
@@ -203,7 +144,7 @@ class Inlet:
         self._inlet, self._described = inlet, description
 
     @property
-    def sender(self) -> Sender:
+    def sender(self) -> Sender | None:
         """Where the stream comes from now."""
         return Sender(self._described.xml, self._seen)
 
@@ -388,6 +329,23 @@ def _patiently(call: Callable[[float], _T], timeout: float) -> _T:
         except pylsl.util.TimeoutError:
             if time.monotonic() > end:
                 raise
+
+
+def open_lsl(name: str, sink: Callable[[Arrival], None], timeout: float) -> Inlet:
+    """Find and open an LSL stream by its name, for purposes of our own.
+
+    Raises
+    ------
+    StreamError
+        If it is not there within ``timeout`` seconds, not the only one, or cannot be opened.
+    """
+    inlet = Inlet(Wanted(name, StreamSelector(name=name), sink))
+    try:
+        inlet.connect(timeout)
+    except BaseException:
+        inlet.stop()
+        raise
+    return inlet
 
 
 class Outlet:

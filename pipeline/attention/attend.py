@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from earmark.pipeline.attention.decode import Decode, DecodeConfig
 from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig, Posterior
 from earmark.pipeline.attention.gain_control import GainControl, Stream
-from earmark.pipeline.attention.steering import Steering, SteeringConfig
+from earmark.pipeline.attention.steering import LAWS, Law, Steering, SteeringConfig
 from earmark.pipeline.control import (
     ControlError,
     Demote,
@@ -39,6 +40,14 @@ MAX_BAD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class LawChoice:
+    """A steering law by its name in :data:`earmark.pipeline.attention.steering.LAWS`, and its settings."""
+
+    name: str
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True)
 class AttendConfig:
     """How evidence adds up (:mod:`earmark.pipeline.attention.evidence`) and how gains follow it.
 
@@ -58,6 +67,9 @@ class AttendConfig:
         Least seconds between two changes of whom the gains favour.
     sham : bool
         Favour the talker who is not attended, as a control condition: posteriors are shifted by one talker.
+    law : LawChoice or None
+        Steering law, to which ``boost_db``, ``cut_db``, ``dead_band_db`` and ``hold_s`` mean nothing; None is the one
+        whose settings these are.
     """
 
     hop_s: float = 0.5
@@ -69,6 +81,21 @@ class AttendConfig:
     dead_band_db: float = 1.5
     hold_s: float = 1.0
     sham: bool = False
+    law: LawChoice | None = None
+
+
+def steering_law(config: AttendConfig, n_talkers: int) -> Law:
+    """Make the steering law that a configuration names.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name, or its settings or the number of talkers do not suit it.
+    """
+    if config.law is not None:
+        return LAWS.get(config.law.name)(config.law.settings, n_talkers)
+    c = config
+    return Steering(SteeringConfig(c.boost_db, c.cut_db, dead_band_db=c.dead_band_db, hold_s=c.hold_s), n_talkers)
 
 
 class _Lane:
@@ -150,10 +177,9 @@ class Attend:
         talkers, n = opened[0], len(opened[0])
         self._n_talkers = n
         try:
-            law = SteeringConfig(n, c.boost_db, c.cut_db, dead_band_db=c.dead_band_db, hold_s=c.hold_s)
+            self._control = GainControl(steering_law(c, n))
         except ValueError as error:
             raise wiring_error("attend", "settings", f"unusable ({error})", "as said") from None
-        self._control = GainControl(Steering(law))
         self._before = self._control.state()
         self._clock: ClockMap | None = None
         self._sfreq, self._now, self._newest, self._lane = spec.sfreq, -math.inf, -1, 0

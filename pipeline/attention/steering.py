@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,19 @@ from numpy.typing import NDArray
 from earmark.pipeline.attention.emissions import N_TALKERS, TALKERS
 from earmark.pipeline.attention.evidence import Posterior
 from earmark.pipeline.node import State
+from earmark.pipeline.registry import Registry
 
 
 class Law(Protocol):
-    """Steering law: how gains follow the posterior."""
+    """How gains follow the posterior while there is one.
+
+    A law is made from a frozen dataclass of its own, ``Config``, and the number of talkers; it refuses a number that it
+    cannot do with a ValueError. Its ``Config`` names the keys of the table ``[attention.law]``.
+    """
+
+    Config: Any
+
+    def __init__(self, config: Any, n_talkers: int, /) -> None: ...
 
     n_talkers: int
     #: Gains in dB that favour no talker, shape (n_talkers,).
@@ -44,6 +53,18 @@ class Law(Protocol):
         """Restore what :meth:`state` returned."""
 
 
+#: Every steering law, by its ``type`` in ``[attention.law]``; packages add to it by entry points ``earmark.laws``.
+LAWS: Registry[type[Law]] = Registry(
+    "law",
+    "earmark.laws",
+    {
+        "proportional": "earmark.pipeline.attention.steering:Steering",
+        "five_state": "earmark.pipeline.attention.steering:FiveStateChain",
+    },
+    ("Config", "gains", "favour", "update", "reset", "state", "restore"),
+)
+
+
 def _check_talker(talker: int, n_talkers: int) -> None:
     if not 0 <= talker < n_talkers:
         raise ValueError(f"talker is {talker}, but must be 0 to {n_talkers - 1}")
@@ -67,8 +88,6 @@ class SteeringConfig:
 
     Attributes
     ----------
-    n_talkers : int
-        Number of talkers, 2 to 8.
     boost_db, cut_db : float
         Gain of a talker who is certainly attended (0 to 6), and of one who is certainly ignored (-30 to 0).
     full_at : float
@@ -84,7 +103,6 @@ class SteeringConfig:
         hardly switch to a talker who cannot be heard.
     """
 
-    n_talkers: int = 2
     boost_db: float = 3.0
     cut_db: float = -9.0
     full_at: float = 0.9
@@ -94,7 +112,6 @@ class SteeringConfig:
 
     def __post_init__(self) -> None:
         for key, right, wanted in (
-            ("n_talkers", self.n_talkers in TALKERS, N_TALKERS),
             ("boost_db", 0 <= self.boost_db <= 6, "0 to 6"),
             ("cut_db", -30 <= self.cut_db <= 0, "-30 to 0; mute_ignored silences"),
             ("full_at", 0.5 < self.full_at < 1, "above 0.5 and below 1"),
@@ -111,11 +128,25 @@ class Steering:
     While undecided, all talkers have 0 dB. Otherwise the gain of a talker rises linearly with its probability from
     0 dB at ``1 / n_talkers`` to ``boost_db`` at ``full_at``, and falls linearly to ``cut_db`` at the probability of an
     ignored talker in that case, ``(1 - full_at) / (n_talkers - 1)``.
+
+    Parameters
+    ----------
+    config : SteeringConfig, optional
+    n_talkers : int
+        2 to 8.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer.
     """
 
-    def __init__(self, config: SteeringConfig | None = None) -> None:
-        self.config = config or SteeringConfig()
-        self.n_talkers = self.config.n_talkers
+    Config = SteeringConfig
+
+    def __init__(self, config: SteeringConfig | None = None, n_talkers: int = 2) -> None:
+        if n_talkers not in TALKERS:
+            raise ValueError(f"steering: n_talkers is {n_talkers}, but must be {N_TALKERS}")
+        self.config, self.n_talkers = config or SteeringConfig(), n_talkers
         self.neutral = np.zeros(self.n_talkers)
         self.reset()
 
@@ -235,10 +266,12 @@ class FiveStateChain:
     the same sign without the median.
     """
 
-    n_talkers = 2
+    Config = FiveStateConfig
 
-    def __init__(self, config: FiveStateConfig | None = None) -> None:
-        self.config = config or FiveStateConfig()
+    def __init__(self, config: FiveStateConfig | None = None, n_talkers: int = 2) -> None:
+        if n_talkers != 2:
+            raise ValueError(f"five-state chain: n_talkers is {n_talkers}, but must be 2")
+        self.config, self.n_talkers = config or FiveStateConfig(), n_talkers
         end, middle = self.config.max_tmr_db, self.config.scene_tmr_db
         #: TMR of each state, dB.
         self.tmr_db = np.array([-end, (middle - end) / 2, middle, (middle + end) / 2, end])

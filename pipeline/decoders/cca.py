@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from earmark.pipeline.decoders.linear import PENALTIES, SHRINKS, Chosen, make_sp
 from earmark.pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
 from earmark.pipeline.decoders.presets import IEEG, Preset
 from earmark.pipeline.decoders.ridge import Ridge
+from earmark.pipeline.decoders.saved import Saved, make, numbers
 from earmark.pipeline.run import Run
 
 #: Ridge on the stimulus side, in units of its average variance: neighbouring lags of an envelope are nearly equal.
@@ -74,6 +75,31 @@ class CcaDecoder(Projections):
             )
         self.preset, self.n_components = preset, n_components
         self.penalties, self.shrinks = tuple(penalties), tuple(shrinks)
+
+    @classmethod
+    def rebuild(cls, saved: Saved) -> Self:
+        """Make a fitted decoder from what :meth:`settings` and :meth:`arrays` gave."""
+        spec, (penalties, shrinks) = saved.spec, (numbers(saved.settings, key) for key in ("penalties", "shrinks"))
+        decoder = cls(saved.preset, int(saved.settings["n_components"]), penalties, shrinks)
+        n_x, n_y = len(spec.lags) * len(spec.ch_names), len(spec.stimulus_lags) * spec.n_features
+        n = min(decoder.n_components, n_y)
+        decoder.neural_weights = saved.array("neural_weights", (n_x, n))
+        decoder.talker_weights = saved.array("talker_weights", (n_y, n))
+        decoder.discriminant = saved.array("discriminant", (n,))
+        decoder.spec, decoder.chosen = spec, make(Chosen, saved.chosen)
+        return decoder
+
+    def settings(self) -> dict[str, Any]:
+        """Return how many components there are, and what was chosen from."""
+        return {"n_components": self.n_components, "penalties": self.penalties, "shrinks": self.shrinks}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the weights of both sides, and of the components."""
+        return {
+            "neural_weights": self.neural_weights,
+            "talker_weights": self.talker_weights,
+            "discriminant": self.discriminant,
+        }
 
     def fit(self, runs: Sequence[Run]) -> Self:
         """Learn from two or more runs with known attention.

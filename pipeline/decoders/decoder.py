@@ -5,14 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.kernels.errors import EarmarkError
+from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.node import State
+from earmark.pipeline.registry import Registry
 from earmark.pipeline.run import Run
+
+if TYPE_CHECKING:
+    from earmark.pipeline.decoders.saved import Saved
 
 #: What varies less than this part of its own size is constant.
 FLAT = 1e-24
@@ -144,12 +149,55 @@ class DecoderSpec:
 class Decoder(Protocol):
     """Both sides are projected onto components; a talker's score is how well its components correlate.
 
+    A decoder is made from a preset, and by :meth:`rebuild` from what was saved of one.
+    :func:`earmark.testing.check_decoder` tries all of this on a class.
+
     ``project_neural`` and ``project_talkers`` are causal up to ``spec.behind`` samples, and a row depends on no more
     than ``spec.reach`` others, so that scores of a sliding window can be kept up with at a cost that does not depend
     on its length.
+
+    Attributes
+    ----------
+    kind : str
+        Its name in :data:`DECODERS`, in ``decoder.toml`` and after ``--decoder``.
+    by_epochs : bool
+        Whether it learns epoch by epoch, as :class:`earmark.pipeline.decoders.network_decoder.NetworkDecoder` does, and
+        takes the options of networks.
+    preset : Preset
+        How signals are prepared and windows are cut.
+    spec : DecoderSpec
+        What it was made for; there once it is fitted.
+    chosen : dataclass
+        What the fit came to, for readers; there once it is fitted.
     """
 
+    kind: str
+    by_epochs: bool
+    preset: Preset
     spec: DecoderSpec
+    chosen: Any
+
+    def __init__(self, preset: Preset, /) -> None: ...
+
+    @classmethod
+    def preset_for(cls, preset: Preset) -> Preset:
+        """Return a preset as such a decoder uses it: with a longer window, for instance."""
+
+    @classmethod
+    def rebuild(cls, saved: Saved) -> Self:
+        """Make a fitted decoder from what was saved of one.
+
+        Raises
+        ------
+        ArithmeticError, KeyError, TypeError, ValueError
+            If the settings or arrays are not those of such a decoder.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """Return what :meth:`rebuild` needs beside arrays: numbers, text, truth values, and tuples of one of these."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learned, by name."""
 
     def fit(self, runs: Sequence[Run]) -> Self:
         """Learn from runs with known attention; everything, penalties included, from these runs alone."""
@@ -171,6 +219,30 @@ class Decoder(Protocol):
 
     def score(self, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Score one window: (n_samples, n_channels), (n_talkers, n_samples, n_features) → (n_talkers,)."""
+
+
+class Learner(Protocol):
+    """What becomes a decoder once it is fitted: a new decoder, or one that has learned already."""
+
+    def fit(self, runs: Sequence[Run], /) -> Decoder:
+        """Return a decoder for runs like these."""
+
+
+#: Those of ours that are networks, and need PyTorch.
+NETWORKS = ("matcher", "vlaai", "eegnet")
+#: Every decoder, by its ``kind``; packages add to it by entry points of the group ``earmark.decoders``.
+DECODERS: Registry[type[Decoder]] = Registry(
+    "decoder",
+    "earmark.decoders",
+    {
+        "linear": "earmark.pipeline.decoders.linear:LinearDecoder",
+        "cca": "earmark.pipeline.decoders.cca:CcaDecoder",
+        "matcher": "earmark.pipeline.decoders.matcher:MatcherDecoder",
+        "vlaai": "earmark.pipeline.decoders.baselines:VlaaiDecoder",
+        "eegnet": "earmark.pipeline.decoders.baselines:EegNetDecoder",
+    },
+    ("kind", "by_epochs", "preset_for", "rebuild", "settings", "arrays", "fit", "score", "combine"),
+)
 
 
 class Hops(Protocol):
@@ -238,7 +310,17 @@ def ratio(xy: NDArray[np.float64], xx: NDArray[np.float64], yy: NDArray[np.float
 class Projections(ABC):
     """What decoders made of projections and correlations share."""
 
+    by_epochs = False
     spec: DecoderSpec
+
+    @classmethod
+    def preset_for(cls, preset: Preset) -> Preset:
+        """Return a preset as such a decoder uses it: as it is."""
+        return preset
+
+    def settings(self) -> dict[str, Any]:
+        """Return settings that are no arrays: none."""
+        return {}
 
     @abstractmethod
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:

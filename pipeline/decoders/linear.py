@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec, Project
 from earmark.pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
 from earmark.pipeline.decoders.presets import EEG, Preset
 from earmark.pipeline.decoders.ridge import backward
+from earmark.pipeline.decoders.saved import Saved, make, numbers
 from earmark.pipeline.run import Run
 
 #: Penalties tried, in units of the variance of an average lagged channel.
@@ -110,6 +111,29 @@ class LinearDecoder(Projections):
         if not penalties or not shrinks:
             raise DecoderError("linear decoder: penalties and shrinks must hold one value or more")
         self.preset, self.penalties, self.shrinks = preset, tuple(penalties), tuple(shrinks)
+
+    @classmethod
+    def rebuild(cls, saved: Saved) -> Self:
+        """Make a fitted decoder from what :meth:`settings` and :meth:`arrays` gave."""
+        spec, (penalties, shrinks) = saved.spec, (numbers(saved.settings, key) for key in ("penalties", "shrinks"))
+        decoder = cls(saved.preset, penalties, shrinks)
+        n_x, n_y = len(spec.lags) * len(spec.ch_names), len(spec.stimulus_lags) * spec.n_features
+        shapes = {"n": (1,), "x": (n_x,), "xx": (n_x, n_x), "y": (n_y,), "yy": (n_y, n_y), "xy": (n_x, n_y)}
+        sums = {name: saved.array(f"moments.{name}", shape) for name, shape in shapes.items()}
+        decoder.moments = Moments(**{**sums, "n": float(sums["n"][0])})  # type: ignore[arg-type]
+        decoder.weights = saved.array("weights", (n_x, n_y))
+        decoder.votes = saved.array("votes", (len(penalties), len(shrinks)))
+        decoder.spec, decoder.chosen = spec, make(Chosen, saved.chosen)
+        return decoder
+
+    def settings(self) -> dict[str, Any]:
+        """Return what is averaged over."""
+        return {"penalties": self.penalties, "shrinks": self.shrinks}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return weights, votes and sums."""
+        sums = {f"moments.{f.name}": np.atleast_1d(getattr(self.moments, f.name)) for f in fields(Moments)}
+        return {"weights": self.weights, "votes": self.votes, **sums}
 
     def fit(self, runs: Sequence[Run]) -> Self:
         """Learn from runs with known attention.

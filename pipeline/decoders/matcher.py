@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from earmark.pipeline.decoders.networks import (
     Tower,
 )
 from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.decoders.saved import make
 from earmark.pipeline.decoders.spatial import SpatialAttention, head_coordinates
 from earmark.pipeline.decoders.training import TrainingConfig, contrastive
 from earmark.pipeline.run import Run
@@ -163,6 +164,11 @@ class MatcherDecoder(NetworkDecoder):
         inherited = MatcherSize() if base is None else base.size
         self.size: MatcherSize = size or inherited
         self.positions = positions
+
+    @classmethod
+    def of_shape(cls, preset: Preset, config: TrainingConfig, shape: Mapping[str, Any]) -> Self:
+        """Make a decoder of this size."""
+        return cls(preset, config, size=make(MatcherSize, shape))
 
     def build(self, ch_names: Sequence[str], n_features: int, behind: int, listeners: Sequence[str]) -> MatchNetwork:
         """Make a network for these electrodes; with ``positions``, for any."""

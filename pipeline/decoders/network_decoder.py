@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch, Dec
 from earmark.pipeline.decoders.examples import HELD_OUT, Batch, Examples
 from earmark.pipeline.decoders.networks import Listener, MatchNetwork, eager, multiply_adds, n_parameters
 from earmark.pipeline.decoders.presets import EEG, Preset
+from earmark.pipeline.decoders.saved import Saved, make
 from earmark.pipeline.decoders.training import Epoch, Training, TrainingConfig, margins, mixture
 from earmark.pipeline.run import Run
 
@@ -90,7 +91,8 @@ class NetworkDecoder(Projections):
         Subjects of the runs that were learned from.
     """
 
-    kind: ClassVar[str]
+    kind: str
+    by_epochs = True
     criterion: ClassVar[staticmethod[[MatchNetwork, Batch, int], Tensor]]
     spec: DecoderSpec
     net: MatchNetwork
@@ -109,6 +111,33 @@ class NetworkDecoder(Projections):
         self.config = config or TrainingConfig()
         self.base, self.device = base, device
         self._scorer: tuple[tuple[int, int], Scorer] | None = None
+
+    @classmethod
+    def preset_for(cls, preset: Preset) -> Preset:
+        """Return a preset with the decision window of networks."""
+        return network_preset(preset)
+
+    @classmethod
+    def of_shape(cls, preset: Preset, config: TrainingConfig, shape: Mapping[str, Any]) -> Self:
+        """Make a decoder with the settings that :meth:`shape` gave."""
+        return cls(preset, config)
+
+    @classmethod
+    def rebuild(cls, saved: Saved) -> Self:
+        """Make a fitted decoder from what :meth:`settings` and :meth:`arrays` gave."""
+        settings = dict(saved.settings)
+        listeners = settings.pop("listeners")
+        own = {field.name for field in fields(TrainingConfig)}
+        config = make(TrainingConfig, {key: value for key, value in settings.items() if key in own})
+        decoder = cls.of_shape(saved.preset, config, {key: value for key, value in settings.items() if key not in own})
+        for name, array in saved.arrays.items():
+            if array.dtype != np.float32:
+                raise ValueError(f"{name} is {array.dtype}, but must be float32")
+        return decoder.restore(saved.spec, listeners, make(Learned, saved.chosen), saved.arrays)
+
+    def settings(self) -> dict[str, Any]:
+        """Return listeners, how it was trained, and its shape."""
+        return {"listeners": self.listeners, **asdict(self.config), **self.shape()}
 
     @abstractmethod
     def build(self, ch_names: Sequence[str], n_features: int, behind: int, listeners: Sequence[str]) -> MatchNetwork:

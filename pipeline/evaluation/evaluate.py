@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from earmark.pipeline.attention.evidence import EvidenceConfig
-from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.decoders.decoder import Learner
 from earmark.pipeline.evaluation.fold import FoldWork
 from earmark.pipeline.evaluation.results import Evaluation, summarise
 from earmark.pipeline.evaluation.splits import Fold, plan
@@ -44,7 +44,7 @@ def check_alike(runs: Sequence[Run]) -> None:
 
 def prepare(
     runs: Sequence[Run],
-    make_decoder: Callable[[], Decoder],
+    make_decoder: Callable[[], Learner],
     protocol: str,
     windows: Sequence[float] = WINDOWS,
     *,
@@ -68,7 +68,7 @@ def prepare(
 
 def evaluate(
     runs: Sequence[Run],
-    make_decoder: Callable[[], Decoder],
+    make_decoder: Callable[[], Learner],
     protocol: str,
     windows: Sequence[float] = WINDOWS,
     *,

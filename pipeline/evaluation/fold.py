@@ -9,7 +9,7 @@ import numpy as np
 
 from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig
-from earmark.pipeline.decoders.decoder import Decoder
+from earmark.pipeline.decoders.decoder import Learner
 from earmark.pipeline.evaluation.score_run import Projected, RunResult, judge
 from earmark.pipeline.evaluation.splits import Fold, plan
 from earmark.pipeline.run import EvaluationError, Run
@@ -60,7 +60,7 @@ class FoldWork:
         How posteriors are made, if at all.
     """
 
-    make_decoder: Callable[[], Decoder]
+    make_decoder: Callable[[], Learner]
     protocol: str
     windows: tuple[float, ...]
     seed: int

@@ -23,7 +23,7 @@ from earmark.app.session.session import Session
 from earmark.app.session.states import SessionError
 from earmark.app.session.training import refuse_short
 from earmark.app.training.fit import train_and_save
-from earmark.app.training.runs import DecoderKind, maker
+from earmark.app.training.runs import maker
 from earmark.devices.audio import sinks
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.scene import AudioError
@@ -288,7 +288,7 @@ SPECS = {
 
 def test_a_decoder_of_too_few_runs_and_backends_of_none(tmp_path):
     def trained(n):
-        train_and_save(simulated_runs(CLEAR, n, 24.0), maker(DecoderKind.LINEAR, EEG), EEG, tmp_path / f"of-{n}")
+        train_and_save(simulated_runs(CLEAR, n, 24.0), maker("linear", EEG), EEG, tmp_path / f"of-{n}")
         text = SESSION.replace("[attention]", f'[attention]\ndecoder = "of-{n}"\nbackends = ["onnx"]')
         return parse_config(text, "session.toml", tmp_path)
 

@@ -11,6 +11,7 @@ from earmark.app.config.protocol import Calibration, CueConfig, RunPlan, TrialCo
 from earmark.app.config.session import AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
 from earmark.app.config.sound import SoundConfig, TalkerConfig
 from earmark.pipeline.attention.attend import AttendConfig
+from earmark.pipeline.attention.steering import LAWS
 from earmark.pipeline.node import NODES
 
 ALL = [text for text in texts() if "var(--" not in text.words]  # no styles of pages
@@ -62,6 +63,7 @@ TABLES = {
     "streams": keys(StreamConfig),
     **{f"streams.{name}": keys(StreamConfig) for name in ("{}", "eeg", "speech", "cues", "markers")},
     "attention": keys(AttentionConfig) - {"settings"} | keys(_model(AttendConfig)),
+    "attention.law": {"type"}.union(*(keys(_model(LAWS.get(law).Config)) for law in LAWS.built_in)),
     "engine": keys(EngineConfig),
     "sound": keys(SoundConfig),
     "sound.talkers": keys(TalkerConfig),

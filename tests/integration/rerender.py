@@ -178,7 +178,7 @@ def _gain(targets: _Events[tuple[float, float]], n: int, sfreq: float) -> NDArra
 
 def _ears(prepared: Prepared, talkers: NDArray[np.float64], moves: _Events[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return both ears, shape (2, n): each placement convolved with the whole signal, and faded in and out."""
-    azimuths, responses = space.directions(prepared)
+    azimuths, responses = prepared.hrir_azimuths, prepared.hrir
     n = talkers.shape[1]
     n_fade = round(space.MOVE_S * prepared.scene.sfreq)
     wishes = [(at, np.array([np.abs(azimuths - one).argmin() for one in wanted])) for at, wanted in moves]

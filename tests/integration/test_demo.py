@@ -20,7 +20,7 @@ from earmark.app.config.session import parse_config
 from earmark.app.replay.verify import Replay
 from earmark.app.report.read_session import session_figures
 from earmark.app.session.channel import ChannelError, Client, is_served
-from earmark.app.training.runs import DecoderKind, PresetName
+from earmark.app.training.runs import PresetName
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.scene import Applied, Control
 from earmark.devices.files.decoder_folder import load_decoder
@@ -178,7 +178,7 @@ def test_what_was_played_is_what_the_recording_says(demonstration, recording, jo
 def test_its_calibration_can_be_learned_from_again(demonstration, tmp_path):
     """Whoever trains on the recording gets the decoder that the session made."""
     folder, _ = demonstration
-    train([folder / "calibration-1.xdf"], tmp_path / "again", PresetName.EEG, DecoderKind.LINEAR)
+    train([folder / "calibration-1.xdf"], tmp_path / "again", PresetName.EEG, "linear")
     (again, facts), (first, then) = load_decoder(tmp_path / "again"), load_decoder(folder / "decoder")
     assert facts.fingerprints == then.fingerprints, "the same runs, to the last bit"
     assert (facts.accuracy, facts.n_decisions, facts.seconds) == (then.accuracy, then.n_decisions, then.seconds)

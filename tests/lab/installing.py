@@ -11,7 +11,13 @@ from pathlib import Path
 
 LAB = Path(__file__).parent
 #: What the package of the laboratory offers.
-OFFERS = {"earmark.nodes": {"drift": "lab_parts:Drift"}}
+OFFERS = {
+    "earmark.nodes": {"drift": "lab_parts:Drift"},
+    "earmark.decoders": {"difference": "lab_parts:Difference"},
+    "earmark.sources": {"tcp": "lab_parts:TcpAmplifier"},
+    "earmark.spaces": {"mono": "lab_parts:mono"},
+    "earmark.laws": {"gentle": "lab_parts:Gentle"},
+}
 
 
 @contextmanager

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+import pylsl
 
+from earmark.devices.sources.lsl_description import StreamError
+from earmark.devices.sources.rate import RateWatch
+from earmark.devices.sources.source import Sender, Wanted, describe
+from earmark.devices.sources.unstamped import Unstamped
+from earmark.pipeline.attention.evidence import Posterior
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections
+from earmark.pipeline.decoders.linear import make_spec
+from earmark.pipeline.decoders.moments import lagged_product, moments, total
+from earmark.pipeline.decoders.presets import Preset
+from earmark.pipeline.decoders.saved import Saved, make
 from earmark.pipeline.node import State
+from earmark.pipeline.run import Run
 from earmark.pipeline.stream import Block, Gap, Item, StreamSpec, wiring_error
 
 
@@ -59,3 +76,195 @@ class Drift:
 
     def restore(self, state: State) -> None:
         self._level = state["level"].astype(np.float64) if len(state["level"]) else None
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What a fit came to."""
+
+    n_samples: int
+
+
+class Difference(Projections):
+    """Reconstruct the attended talker by covariances alone, each lag and channel by itself."""
+
+    kind = "difference"
+    spec: DecoderSpec
+    chosen: Weighed
+
+    def __init__(self, preset: Preset) -> None:
+        self.preset = preset
+
+    @classmethod
+    def rebuild(cls, saved: Saved) -> Self:
+        decoder = cls(saved.preset)
+        shape = (len(saved.spec.lags) * len(saved.spec.ch_names), saved.spec.n_features)
+        decoder.weights = saved.array("weights", shape)
+        decoder.spec, decoder.chosen = saved.spec, make(Weighed, saved.chosen)
+        return decoder
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"weights": self.weights}
+
+    def fit(self, runs: Sequence[Run]) -> Self:
+        if not runs:
+            raise DecoderError("difference decoder: no run to learn from")
+        self.spec = make_spec(self.kind, runs[0], self.preset)
+        parts = [part for part in (moments(run, self.spec) for run in runs) if part.n]
+        if not parts:
+            raise DecoderError("difference decoder: no run says who was attended for longer than the lags")
+        self.weights = total(parts).centred().xy
+        self.weights = self.weights / np.abs(self.weights).max()
+        self.chosen = Weighed(sum(len(run.neural) for run in runs))
+        return self
+
+    def project_neural(self, neural: np.ndarray) -> np.ndarray:
+        return lagged_product(neural, self.spec.lags, self.spec, self.weights)
+
+    def project_talkers(self, talkers: np.ndarray) -> np.ndarray:
+        return talkers[:, self.spec.ahead : max(talkers.shape[1] - self.spec.behind, self.spec.ahead)]
+
+    def combine(self, correlations: np.ndarray) -> np.ndarray:
+        return correlations.mean(axis=-1)
+
+
+@dataclass(frozen=True)
+class TcpConfig:
+    """Where the amplifier listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 4711
+
+
+class TcpAmplifier:
+    """An amplifier that sends over TCP: a line of JSON, then packets of a number and a float32 for each channel."""
+
+    Config = TcpConfig
+    sender: Sender | None = None
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted, self.status = wanted, "live"
+        self._stop, self._socket = threading.Event(), None
+        self._thread = threading.Thread(target=self._receive, name=f"tcp {wanted.stream}", daemon=True)
+
+    def connect(self, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        while not self._open():
+            if time.monotonic() > end or (self._wanted.stop is not None and self._wanted.stop.is_set()):
+                at = f"{self._wanted.config.host}:{self._wanted.config.port}"
+                raise StreamError(f"no amplifier answers at {at} within {timeout:g} s: switch it on, or correct 'port'")
+            time.sleep(0.05)
+        names = tuple(self._header["names"])
+        spec = StreamSpec("amplifier", self._header["sfreq"], names, ("eeg",) * len(names), ("uV",) * len(names))
+        self.description = describe(spec, f"tcp-{self._wanted.config.port}", overrides=self._wanted.overrides)
+        self._samples = Unstamped(self._wanted.stream, self.description, self._wanted.sink)
+        self._packet = np.dtype([("number", "<u4"), ("values", "<f4", len(names))])
+
+    @property
+    def rate(self) -> RateWatch:
+        return self._samples.rate
+
+    def start(self, hops: Sequence[int] = ()) -> None:
+        self._next: int | None = None
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=10)
+        if self._socket is not None:
+            self._socket.close()
+
+    def _open(self) -> bool:
+        if self._socket is not None:
+            self._socket.close()
+        try:
+            self._socket = socket.create_connection((self._wanted.config.host, self._wanted.config.port), 0.2)
+            with self._socket.makefile("rb") as file:
+                line = b""
+                while not line.endswith(b"\n"):
+                    line += file.read1(1)
+            self._header = json.loads(line)
+        except (OSError, ValueError):
+            return False
+        self._socket.settimeout(0.05)
+        return True
+
+    def _receive(self) -> None:
+        held = b""
+        while not self._stop.is_set():
+            try:
+                came = self._socket.recv(1 << 16)
+            except TimeoutError:
+                continue
+            except OSError:
+                came = b""
+            if not came:
+                held = b""
+                self._look_for_it()
+                continue
+            held += came
+            n = len(held) // self._packet.itemsize
+            if n:
+                self._hand_on(np.frombuffer(held[: n * self._packet.itemsize], self._packet), pylsl.local_clock())
+                held = held[n * self._packet.itemsize :]
+
+    def _hand_on(self, packets: np.ndarray, arrival: float) -> None:
+        start = int(packets["number"][0])
+        if self._next is not None and start > self._next:
+            self._samples.gap(self._next, start, arrival)
+        self._samples.block(start, packets["values"], arrival)
+        self._next = start + len(packets)
+
+    def _look_for_it(self) -> None:
+        self._change("lost", "the amplifier is gone; looking for it")
+        while not self._stop.wait(0.05):
+            if self._open():
+                self._change("live", "the amplifier is back")
+                return
+
+    def _change(self, status: str, words: str) -> None:
+        self.status = status
+        self._samples.tell(f"{self._wanted.stream}: {words}", pylsl.local_clock())
+
+
+@dataclass(frozen=True)
+class GentleConfig:
+    """How much the attended talker is helped."""
+
+    help_db: float = 2.0
+
+
+class Gentle:
+    """Help the talker decided for by a fixed gain, and leave the others alone."""
+
+    Config = GentleConfig
+
+    def __init__(self, config: GentleConfig, n_talkers: int) -> None:
+        self.config, self.n_talkers = config, n_talkers
+        self.neutral = np.zeros(n_talkers)
+        self.reset()
+
+    def reset(self) -> None:
+        self._talker = -1
+
+    @property
+    def gains(self) -> np.ndarray:
+        return self.neutral.copy() if self._talker < 0 else self.favour(self._talker)
+
+    def favour(self, talker: int) -> np.ndarray:
+        return np.where(np.arange(self.n_talkers) == talker, self.config.help_db, 0.0)
+
+    def update(self, posterior: Posterior, at: float) -> None:
+        self._talker = -1 if posterior.talker is None else posterior.talker
+
+    def state(self) -> State:
+        return {"talker": np.array(self._talker)}
+
+    def restore(self, state: State) -> None:
+        self._talker = int(state["talker"])
+
+
+def mono(sfreq: float) -> tuple[np.ndarray, np.ndarray]:
+    """All talkers in the middle."""
+    return np.array([0.0]), np.ones((1, 2, 1))

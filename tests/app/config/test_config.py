@@ -49,7 +49,7 @@ def test_a_good_file_is_understood(tmp_path):
     ]
     assert config.steps[1][2] == BandpassConfig(1.0, 4.0)
     assert config.steps[2][2] == ReferenceConfig(kind="channels", channels=("M1", "M2"))
-    assert config.streams["eeg"].selector.predicate() == "type='EEG'"
+    assert config.streams["eeg"].place.predicate() == "type='EEG'"
     assert config.engine.max_lag_s == 2
     assert [o.node for o in config.outputs] == ["delta"]
     assert parse_config(config.text, "again") == config

@@ -115,7 +115,7 @@ def test_loudness_can_be_left_alone(tmp_path):
         (
             '"itd_ild"',
             '"itdild"',
-            r"sound.space is 'itdild', but must be one of hrtf, itd_ild, left_right: did you mean 'itd_ild'",
+            r"sound.space: there is no space 'itdild', only hrtf, itd_ild, left_right: did you mean 'itd_ild'",
         ),
         ("sfreq = 44100", 'sfreq = "44100"', "sound.sfreq is '44100', but must be a number"),
         ("sfreq = 44100", "sfreq = 4", "sound.sfreq is 4, but must be at least 8000"),

@@ -10,7 +10,7 @@ from earmark.app.bench.loop import simulated_runs
 from earmark.app.config.protocol import Calibration, RunPlan
 from earmark.app.config.session import ConfigError, parse_config
 from earmark.app.training.fit import train_and_save
-from earmark.app.training.runs import DecoderKind, maker
+from earmark.app.training.runs import maker
 from earmark.devices.audio.control_block import MAX_TALKERS
 from earmark.devices.audio.prepare import prepare
 from earmark.devices.simulate.listener import PRESETS, Listener
@@ -66,7 +66,7 @@ def test_a_session_is_prepared_trained_and_decides(n, tmp_path):
     assert len(RunPlan(seconds=80.0, switch_every_s=10.0).cues(names)) == 8
 
     facts = train_and_save(
-        simulated_runs(CLEAR, max(n, 4), 24.0, names), maker(DecoderKind.LINEAR, EEG), EEG, tmp_path / "decoder"
+        simulated_runs(CLEAR, max(n, 4), 24.0, names), maker("linear", EEG), EEG, tmp_path / "decoder"
     )
     assert facts.chance_level == 1 / n
     assert facts.accuracy > 2 / (n + 1), "well above it, for so clear a listener"

@@ -18,8 +18,8 @@ from earmark.devices.files import xdf
 from earmark.devices.files.journal import About, AnswerLine, DecisionLine, Scores
 from earmark.devices.files.session_file import Consumed, Noted, SessionFile
 from earmark.devices.files.session_writer import SessionWriter
-from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import describe_xml, make_info
+from earmark.devices.sources.source import Arrival
 from earmark.pipeline.attention.decoding_graph import CONTROL
 from earmark.pipeline.control import Demote, Override, StreamChanged, Tick, TimedControl
 from earmark.pipeline.stream import Block, Decision, Gap, StreamSpec

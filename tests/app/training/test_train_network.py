@@ -17,7 +17,7 @@ from test_run_file import recording
 
 from earmark.app.commands.train import train
 from earmark.app.training.network import settings
-from earmark.app.training.runs import DecoderKind, PresetName
+from earmark.app.training.runs import PresetName
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.run_file import Talker, write_run
 from earmark.pipeline.run import Run
@@ -43,7 +43,7 @@ def runs(tmp_path_factory):
 
 def trained(runs, out, **options):
     """What the command does, in this process."""
-    train([runs], out, PresetName.EEG, DecoderKind.EEGNET, epochs=2, seed=5, **options)
+    train([runs], out, PresetName.EEG, "eegnet", epochs=2, seed=5, **options)
     return load_decoder(out)
 
 
@@ -92,16 +92,16 @@ def test_killed_and_gone_on_with(runs, tmp_path, capsys):
 def test_what_does_not_go_together_is_said(runs, tmp_path, capsys, options, words):
     kind, given = options
     with pytest.raises(typer.Exit):
-        train([runs], tmp_path / "d", PresetName.EEG, DecoderKind(kind), **given)
+        train([runs], tmp_path / "d", PresetName.EEG, kind, **given)
     assert words in capsys.readouterr().err.replace("\n", " ")
     assert not (tmp_path / "d").exists()
 
 
 def test_the_matcher_knows_where_electrodes_are():
     run = Run("r", "s", 64.0, ("Cz", "Oz"), np.zeros((4, 2)), ("a",), np.zeros((1, 4, 1)), np.zeros(4, int), ("a",))
-    given = settings(DecoderKind.MATCHER, [run], None, True, 3, 1, "cpu")
+    given = settings("matcher", [run], None, True, 3, 1, "cpu")
     assert set(given["positions"]) == {"Cz", "Oz"}
     assert given["config"].epochs == 3
     assert not given["config"].mixed
     with pytest.raises(ValueError, match="lacks Nowhere"):
-        settings(DecoderKind.MATCHER, [replace(run, ch_names=("Cz", "Nowhere"))], None, True, 3, 1, "cpu")
+        settings("matcher", [replace(run, ch_names=("Cz", "Nowhere"))], None, True, 3, 1, "cpu")

@@ -3,6 +3,7 @@
 import numpy as np
 
 from earmark.devices.audio.scene import Prepared, Scene, Talker
+from earmark.devices.audio.space import impulse_responses
 
 SFREQ = 48_000
 
@@ -28,7 +29,7 @@ def prepared(*pcm, talkers=None, **scene):
     if talkers is None:
         talkers = tuple(Talker(f"t{i}", "f.wav" if x is not None else f"input:{i + 1}") for i, x in enumerate(pcm))
     scene = Scene(talkers, **scene)
-    hrir = responses() if scene.space == "hrtf" else (np.zeros(0), np.zeros((0, 2, 0)))
+    hrir = responses() if scene.space == "hrtf" else impulse_responses(scene)
     return Prepared(scene, tuple(None if x is None else np.asarray(x, np.float32) for x in pcm), *hrir)
 
 

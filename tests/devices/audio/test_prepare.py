@@ -193,10 +193,11 @@ def test_kemar_is_the_same_at_any_rate():
     np.testing.assert_allclose(gains(48_000.0), gains(44_100.0), atol=0.3)
 
 
-def test_prepare_takes_kemar_for_hrtf_only(tmp_path):
+def test_prepare_makes_the_responses_of_any_space(tmp_path):
     path = written(tmp_path / "a.wav", noise(0, 48_000))
-    plain = prepare(scene_of(path, space="itd_ild"))
-    assert (plain.hrir_azimuths.size, plain.hrir.size) == (0, 0)
+    for kind in ("itd_ild", "left_right"):
+        made = prepare(scene_of(path, space=kind))
+        assert made.hrir.shape[:2] == (len(made.hrir_azimuths), 2) == (181, 2)
     pytest.importorskip("slab")
     placed = prepare(scene_of(path, space="hrtf"))
     assert placed.hrir.shape[:2] == (37, 2)

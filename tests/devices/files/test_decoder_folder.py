@@ -138,7 +138,7 @@ def test_damage_is_refused_or_harmless(saved, tmp_path, data):
     ("old", "new", "words"),
     [
         ("version = 1", "version = 2", "version 2"),
-        ('kind = "cca"', 'kind = "deep"', "must be linear, cca, matcher"),
+        ('kind = "cca"', 'kind = "deep"', "no decoder 'deep', only linear, cca, matcher"),
         ("n_features = 1", "n_features = 2", "must be float64"),
         ("sfreq = 32.0", "sfreq = true", "sfreq is True"),
         ("sfreq = 32.0", "sfreq = -1.0", "above 0"),

@@ -17,9 +17,9 @@ from earmark.devices.files.recording import RecordingError
 from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.session_file import Consumed, SessionFile, is_session
 from earmark.devices.files.session_writer import SessionWriter
-from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import describe_xml
 from earmark.devices.sources.overrides import Overrides
+from earmark.devices.sources.source import Arrival
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.stream import Block, Marker
 

@@ -21,8 +21,8 @@ from earmark.devices.files.recording import RecordingError, Segment
 from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.session_writer import SessionWriter
 from earmark.devices.simulate.recording import generate_recording
-from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import describe_xml, make_info
+from earmark.devices.sources.source import Arrival
 from earmark.pipeline.stream import Block, ClockMap, Marker, StreamSpec
 
 COCKTAIL = Path(__file__).parents[3].parent / "shared" / "data" / "cocktail"

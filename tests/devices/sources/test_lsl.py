@@ -13,6 +13,7 @@ from earmark.devices.sources.lsl import Inlet, Outlet
 from earmark.devices.sources.lsl_description import DTYPES, StreamError, describe_xml, make_info, unique_names
 from earmark.devices.sources.lsl_search import StreamSelector, find_one
 from earmark.devices.sources.overrides import Overrides
+from earmark.devices.sources.source import Wanted
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 
@@ -47,6 +48,12 @@ def source_id():
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
+def connected(stream, selector, sink):
+    inlet = Inlet(Wanted(stream, selector, sink))
+    inlet.connect(20)
+    return inlet
+
+
 @pytest.mark.parametrize("fmt", sorted(f for f, dtype in DTYPES.items() if dtype))
 def test_every_number_format_is_received_bit_for_bit(source_id, fmt):
     rng = np.random.default_rng(0)
@@ -58,7 +65,7 @@ def test_every_number_format_is_received_bit_for_bit(source_id, fmt):
         sent = rng.integers(limits.min, limits.max, (100, 3), dtype=dtype, endpoint=True)
     outlet = pylsl.StreamOutlet(make_info(spec(), "EEG", source_id, fmt))
     sink = Sink()
-    inlet = Inlet("eeg", StreamSelector(source_id=source_id), sink, Overrides(), 20)
+    inlet = connected("eeg", StreamSelector(source_id=source_id), sink)
     inlet.start((10,))
     assert outlet.wait_for_consumers(10)
     time.sleep(0.3)  # the inlet drops what came before it was started
@@ -88,7 +95,7 @@ def test_irregular_streams_become_markers_on_our_clock(source_id, fmt, sample, t
     what = StreamSpec("m", 0.0, tuple(f"c{i}" for i in sample), ("misc",) * len(sample), ("",) * len(sample))
     outlet = pylsl.StreamOutlet(make_info(what, "Markers", source_id, fmt))
     sink = Sink()
-    inlet = Inlet("m", StreamSelector(source_id=source_id), sink, Overrides(), 20)
+    inlet = connected("m", StreamSelector(source_id=source_id), sink)
     inlet.start()
     assert outlet.wait_for_consumers(10)
     time.sleep(0.3)
@@ -105,7 +112,7 @@ def test_invalid_text_bytes_are_replaced(source_id):
     what = StreamSpec("m", 0.0, ("c",), ("misc",), ("",))
     outlet = pylsl.StreamOutlet(make_info(what, "Markers", source_id, "string"))
     sink = Sink()
-    inlet = Inlet("m", StreamSelector(source_id=source_id), sink, Overrides(), 20)
+    inlet = connected("m", StreamSelector(source_id=source_id), sink)
     inlet.start()
     assert outlet.wait_for_consumers(10)
     time.sleep(0.3)
@@ -120,7 +127,7 @@ def test_invalid_text_bytes_are_replaced(source_id):
 def test_published_output_is_received_with_gap_and_times(source_id):
     outlet = Outlet(spec(name=f"out {source_id}"), "EEG", source_id)
     sink = Sink()
-    inlet = Inlet("eeg", StreamSelector(source_id=source_id), sink, Overrides(), 20)
+    inlet = connected("eeg", StreamSelector(source_id=source_id), sink)
     inlet.start((5,))
     end = time.monotonic() + 180
     while not outlet.has_listeners():

@@ -13,9 +13,9 @@ from earmark.devices.files.recording import Recording, Segment
 from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.session_file import Consumed, SessionFile
 from earmark.devices.files.session_writer import SessionWriter
-from earmark.devices.sources.lsl import Arrival
 from earmark.devices.sources.lsl_description import StreamError, describe_xml
 from earmark.devices.sources.overrides import OverrideError, Overrides
+from earmark.devices.sources.source import Arrival
 from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import Block, StreamSpec
 

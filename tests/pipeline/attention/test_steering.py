@@ -44,7 +44,7 @@ def followed(law, steps):
     ],
 )
 def test_gains_go_in_a_straight_line_with_the_probability(probability, expected):
-    law = Steering(SteeringConfig(n_talkers=len(probability)))
+    law = Steering(n_talkers=len(probability))
     law.update(posterior(*probability), 0.0)
     np.testing.assert_allclose(law.gains, expected, rtol=1e-12)
 
@@ -78,10 +78,10 @@ def test_whom_gains_favour_is_held():
 def test_silence_only_if_asked_for():
     for n_talkers in (2, 3, 4, 5, 8):
         rest = [0.0] * (n_talkers - 1)
-        law = Steering(SteeringConfig(n_talkers=n_talkers))
+        law = Steering(n_talkers=n_talkers)
         law.update(posterior(1.0, *rest), 0.0)
         assert np.all(law.gains >= -9)
-        asked = Steering(SteeringConfig(n_talkers=n_talkers, mute_ignored=True))
+        asked = Steering(SteeringConfig(mute_ignored=True), n_talkers)
         asked.update(posterior(1.0, *rest), 0.0)
         assert asked.gains.tolist() == [3.0] + [-math.inf] * (n_talkers - 1)
         asked.update(posterior(0.7, *[0.3 / (n_talkers - 1)] * (n_talkers - 1)), 1.0)
@@ -92,8 +92,8 @@ def test_silence_only_if_asked_for():
 @given(st.integers(2, 8), st.lists(st.tuples(st.floats(0, 1e3), st.integers(0, 1000)), max_size=20), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_gains_stay_in_bounds_and_follow_the_talkers_around(n_talkers, steps, decided):
-    config = SteeringConfig(n_talkers=n_talkers)
-    one, other = Steering(config), Steering(config)
+    one, other = Steering(n_talkers=n_talkers), Steering(n_talkers=n_talkers)
+    config = one.config
     for at, seed in steps:
         p = np.random.default_rng(seed).dirichlet(np.full(n_talkers, 0.5))
         talker = int(p.argmax()) if decided or seed % 3 else None
@@ -117,7 +117,6 @@ def test_a_surer_posterior_is_never_steered_less(confidence):
 @pytest.mark.parametrize(
     ("config", "match"),
     [
-        ({"n_talkers": 9}, "n_talkers is 9, but must be 2 to 8"),
         ({"boost_db": 7.0}, "boost_db is 7.0"),
         ({"cut_db": -60.0}, "cut_db is -60.0"),
         ({"cut_db": math.nan}, "cut_db is nan"),
@@ -129,6 +128,14 @@ def test_a_surer_posterior_is_never_steered_less(confidence):
 def test_impossible_settings_are_refused(config, match):
     with pytest.raises(ValueError, match=match):
         SteeringConfig(**config)
+
+
+@pytest.mark.parametrize(
+    ("law", "n", "wanted"), [(Steering, 9, "2 to 8"), (Steering, 1, "2 to 8"), (FiveStateChain, 3, "2")]
+)
+def test_numbers_of_talkers_that_a_law_does_not_know_are_refused(law, n, wanted):
+    with pytest.raises(ValueError, match=f"n_talkers is {n}, but must be {wanted}"):
+        law(law.Config(), n)
 
 
 # Five-state chain

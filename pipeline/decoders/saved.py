@@ -1,0 +1,109 @@
+"""What is kept of a decoder, tables of plain values and arrays, and how typed values are made of it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.pipeline.decoders.decoder import DecoderSpec
+from earmark.pipeline.decoders.presets import Preset
+
+_T = TypeVar("_T")
+
+#: What a value in a table may be, by the annotation of the field it is for.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "float | None": (float, int),
+    "bool": (bool,),
+    "tuple[str, ...]": (list,),
+    "tuple[int, ...]": (list,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What was kept of a fitted decoder.
+
+    Attributes
+    ----------
+    spec : DecoderSpec
+    preset : Preset
+    settings : mapping
+        As :meth:`earmark.pipeline.decoders.decoder.Decoder.settings` gave them, but lists for tuples.
+    chosen : mapping
+        Fields of what the fit came to, by name.
+    arrays : mapping of str to array
+        As :meth:`earmark.pipeline.decoders.decoder.Decoder.arrays` gave them.
+    """
+
+    spec: DecoderSpec
+    preset: Preset
+    settings: Mapping[str, Any]
+    chosen: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
+
+    def array(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Return an array of finite float64 values.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If it is missing, of another shape or number format, or not finite.
+        """
+        array = self.arrays[name]
+        if array.shape != shape or array.dtype != np.float64:
+            raise ValueError(f"{name} is {array.dtype} {array.shape}, but must be float64 {shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds values that are not finite")
+        return array
+
+
+def make(cls: type[_T], table: Mapping[str, Any]) -> _T:
+    """Build a dataclass from a table, refusing keys and types it does not know.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If a field is missing, a key is not known, or a value is of another type.
+    """
+    kinds = {field.name: str(field.type) for field in fields(cls)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        if name not in kinds:
+            raise ValueError(f"{cls.__name__.lower()}.{name} is not known here")
+        # Of bool, which Python takes for an int, only what is asked for as such.
+        if isinstance(value, bool) != (kinds[name] == "bool") or not isinstance(value, _TYPES.get(kinds[name], ())):
+            raise ValueError(f"{cls.__name__.lower()}.{name} is {value!r}, but must be {kinds[name]}")
+        inside = int if kinds[name] == "tuple[int, ...]" else str
+        if isinstance(value, list) and not all(type(one) is inside for one in value):
+            raise ValueError(f"{cls.__name__.lower()}.{name} must hold {'names' if inside is str else 'numbers'}")
+        values[name] = _of_kind(value, kinds[name])
+    for name, kind in kinds.items():
+        if kind.endswith("| None"):
+            values.setdefault(name, None)
+        elif name not in values:
+            raise KeyError(f"{cls.__name__.lower()}.{name}")
+    return cls(**values)
+
+
+def _of_kind(value: Any, kind: str) -> Any:
+    if kind.startswith("float"):
+        return float(value)
+    return tuple(value) if kind.startswith("tuple") else value
+
+
+def numbers(table: Mapping[str, Any], key: str) -> tuple[float, ...]:
+    """Return a list of numbers of a table.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If there is none.
+    """
+    return tuple(float(value) for value in table[key])

@@ -1,0 +1,160 @@
+"""Every decoder of ours keeps its contract, and the check of it finds each way of breaking it."""
+
+import numpy as np
+import pytest
+from lab_parts import Difference
+
+from earmark.pipeline.decoders.decoder import DECODERS, DecoderMismatch
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.run import Run
+from earmark.testing import CheckFailed, check_decoder
+
+NETWORKS = ("matcher", "vlaai", "eegnet")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DECODERS.built_in if kind not in NETWORKS])
+def test_every_decoder_of_ours_keeps_the_contract(kind):
+    check_decoder(DECODERS.get(kind))
+
+
+def test_a_decoder_of_another_package_does():
+    check_decoder(Difference)
+
+
+class OtherKind(Difference):
+    kind = ""
+
+
+class NoSettings(Difference):
+    settings = None
+
+
+class FittedAtOnce(Difference):
+    chosen = 1
+
+
+class ReturnsNothing(Difference):
+    def fit(self, runs):
+        super().fit(runs)
+
+
+class ChangesRuns(Difference):
+    def fit(self, runs):
+        for run in runs:
+            run.neural[:] -= run.neural.mean(axis=0)
+        return super().fit(runs)
+
+
+class ForeignSpec(Difference):
+    def fit(self, runs):
+        super().fit(runs)
+        self.spec = LinearDecoder(self.preset).fit(runs).spec
+        return self
+
+
+class ChosenIsNoDataclass(Difference):
+    def fit(self, runs):
+        super().fit(runs)
+        self.chosen = {"n": 1}
+        return self
+
+
+class Draws(Difference):
+    def fit(self, runs):
+        super().fit(runs)
+        self.weights = self.weights + 1e-6 * np.random.default_rng().normal(size=self.weights.shape)
+        return self
+
+
+class FavoursTheFirst(Difference):
+    def score(self, neural, talkers):
+        return super().score(neural, talkers) + np.arange(len(talkers))[::-1]
+
+
+class LearnsNothing(Difference):
+    def fit(self, runs):
+        super().fit(runs)
+        self.weights = np.random.default_rng(3).normal(size=self.weights.shape)
+        return self
+
+
+class OneScore(Difference):
+    def score(self, neural, talkers):
+        return super().score(neural, talkers)[:1]
+
+
+class NotANumber(Difference):
+    def score(self, neural, talkers):
+        return super().score(neural, talkers) * np.nan
+
+
+class ScoresOtherwise(Difference):
+    def score(self, neural, talkers):
+        return super().score(neural, talkers) ** 3
+
+
+class CentresTheWindow(Difference):
+    def project_neural(self, neural):
+        return super().project_neural(neural - neural.mean(axis=0) * 0.5)
+
+    def project_talkers(self, talkers):
+        return super().project_talkers(talkers) + 0.01 * talkers.mean()
+
+
+class TooManyRows(Difference):
+    def project_neural(self, neural):
+        return np.vstack([super().project_neural(neural), np.zeros((1, 1))])
+
+
+class TakesAnything(Difference):
+    def score(self, neural, talkers):
+        try:
+            return super().score(neural, talkers)
+        except DecoderMismatch:
+            return np.zeros(len(talkers))
+
+
+class TakesNoRun(Difference):
+    def fit(self, runs: list[Run]):
+        return super().fit(runs) if runs else self
+
+
+class Crashes(Difference):
+    def fit(self, runs):
+        runs[0]
+        return super().fit(runs)
+
+
+class OddSettings(Difference):
+    def settings(self):
+        return {"what": object()}
+
+
+@pytest.mark.parametrize(
+    ("decoder", "words"),
+    [
+        (OtherKind, "kind is ''"),
+        (NoSettings, "there is no settings"),
+        (FittedAtOnce, "chosen is there before fit"),
+        (ReturnsNothing, "fit must return the decoder itself"),
+        (ChangesRuns, "fit changes the runs"),
+        (ForeignSpec, "spec.kind is 'linear', but kind is 'difference'"),
+        (ChosenIsNoDataclass, "chosen must be a dataclass"),
+        (Draws, "it has other arrays"),
+        (FavoursTheFirst, "depends on the place of the talker"),
+        (LearnsNothing, "it finds the attended of 3 talkers in"),
+        (OneScore, "score gives shape"),
+        (NotANumber, "must be finite"),
+        (ScoresOtherwise, "score is not combine of the correlations"),
+        (CentresTheWindow, "depends on samples later than|depends on samples earlier than"),
+        (TooManyRows, "must have n_samples - reach"),
+        (TakesAnything, "score takes fewer channels, which must be refused"),
+        (TakesNoRun, "fit takes no run, which must be refused"),
+        (Crashes, r"fit takes no run: IndexError .* instead of a DecoderError"),
+        (OddSettings, "it cannot be saved"),
+    ],
+)
+def test_what_is_wrong_with_a_decoder_is_found(decoder, words):
+    with pytest.raises(CheckFailed, match=words) as error:
+        check_decoder(decoder)
+    assert str(error.value).startswith(decoder.__name__)
