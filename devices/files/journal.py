@@ -43,7 +43,7 @@ _STRICT = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class NewerFormatError(XdfError):
-    """A recording was made by a version of Earmark that this one is too old to read."""
+    """Raised when a recording was made by a newer version of Earmark than this one can read."""
 
 
 class Span(NamedTuple):
