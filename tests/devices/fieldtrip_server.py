@@ -38,7 +38,7 @@ SIZES = {0: 1} | {code: np.dtype(name).itemsize for name, code in TYPES.items()}
 
 
 def read(connection: socket.socket, size: int) -> bytes:
-    """Read exactly so many bytes."""
+    """Read exactly ``size`` bytes."""
     data = b""
     while len(data) < size:
         part = connection.recv(size - len(data))
@@ -49,11 +49,11 @@ def read(connection: socket.socket, size: int) -> bytes:
 
 
 class FieldTripServer:
-    """The buffer. Use as a context manager."""
+    """A FieldTrip buffer server; use as a context manager."""
 
     def __init__(self, ring: int = 100_000, port: int = 0) -> None:
         self.ring = ring
-        self.stuck = False  # take requests, answer none
+        self.stuck = False  # accept requests without answering
         self.header: tuple[int, float, int, bytes] | None = None  # channels, rate, type, chunks
         self.n = 0
         self._rows = np.empty((0, 0), np.uint8)
@@ -72,7 +72,7 @@ class FieldTripServer:
         self.close()
 
     def close(self) -> None:
-        """Die: no new connections, the present ones broken."""
+        """Simulate a crash: refuse new connections, break the current ones."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -84,7 +84,7 @@ class FieldTripServer:
             thread.join()
 
     def break_connections(self) -> None:
-        """Break the present connections, as a network does."""
+        """Break the current connections, like a network failure."""
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -157,7 +157,7 @@ class FieldTripServer:
 
 
 class Acquisition:
-    """Fills a buffer over TCP, as an amplifier's program does. Use as a context manager."""
+    """Fill a buffer over TCP, like the software of an amplifier; use as a context manager."""
 
     def __init__(self, port: int) -> None:
         self._connection = socket.create_connection(("127.0.0.1", port))
@@ -175,7 +175,7 @@ class Acquisition:
         assert answer == wanted, hex(answer)
 
     def put_header(self, n_channels: int, sfreq: float, dtype: str, labels: list[str] | None = None) -> None:
-        """Begin anew."""
+        """Write a new header, which restarts the buffer."""
         chunks = b""
         if labels is not None:
             names = b"".join(label.encode() + b"\0" for label in labels)

@@ -17,7 +17,7 @@ def tone(n, frequency=440.0, sfreq=SFREQ):
 
 
 def responses(n_taps=100):
-    """Impulse responses that differ in everything, every 15 degrees."""
+    """Impulse responses that differ in every tap, every 15 degrees."""
     decay = np.exp(-np.arange(n_taps) / 20)
     azimuths = np.arange(-90.0, 91.0, 15.0)
     return azimuths, np.random.default_rng(7).standard_normal((len(azimuths), 2, n_taps)) * decay * 0.3
@@ -34,7 +34,7 @@ def prepared(*pcm, talkers=None, **scene):
 
 
 def sizes_of(total, sizes):
-    """Cut a length into the sizes given, over and over."""
+    """Cut a length into pieces of the given sizes, in a cycle."""
     left, at = total, 0
     while left:
         n = min(left, sizes[at % len(sizes)])
@@ -44,7 +44,7 @@ def sizes_of(total, sizes):
 
 
 def beyond_db(x, hz=2000.0, sfreq=SFREQ):
-    """Peak in dB of what lies above a frequency, the ends faded out."""
+    """Peak in dB above a frequency, with faded ends."""
     window = np.kaiser(len(x), 28)
     spectrum = np.fft.rfft(x * window)
     spectrum[np.fft.rfftfreq(len(x), 1 / sfreq) < hz] = 0

@@ -9,7 +9,7 @@ SFREQ = 48_000.0
 
 
 def driver(rng, seconds, block, ppm, jitter, skips):
-    """When buffers sound, and when the driver says they do; it skips buffers at some instants."""
+    """True and reported times of buffers; the driver skips buffers at some instants."""
     n = round(seconds * SFREQ / block)
     true = 1000.0 + np.arange(n) * block / SFREQ * (1 + ppm * 1e-6)
     for at, n_skipped in skips:

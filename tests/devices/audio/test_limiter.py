@@ -88,7 +88,7 @@ def test_signal_below_the_ceiling_is_only_delayed(level):
 
 
 def gain_around(peak, at=2000, n=60_000, **keys):
-    """Gain over time where one sample in the left channel is too loud; the right channel shows it."""
+    """Gain over time around one loud sample in the left channel, measured in the right channel."""
     scene = scene_of(**keys)
     x = np.zeros((2, n))
     x[1] = 1e-3
@@ -102,7 +102,7 @@ def gain_around(peak, at=2000, n=60_000, **keys):
 def test_gain_falls_smoothly_before_the_peak(peak):
     gain, played, delay = gain_around(peak)
     wanted = ceiling(scene_of()) / abs(peak)
-    assert gain[2000] == pytest.approx(wanted, rel=1e-9), "not more than is needed, and not by the clip"
+    assert gain[2000] == pytest.approx(wanted, rel=1e-9), "no more than needed, and not by the clip"
     assert abs(played) == pytest.approx(ceiling(scene_of()), rel=1e-9)
     np.testing.assert_array_equal(gain[: 2000 - delay], 1)
     assert np.all(np.diff(gain[2000 - delay - 1 : 2001]) <= 1e-15)

@@ -27,7 +27,7 @@ START = Operator(padded([-50.0, 50.0]), override_db=padded([0.0, 0.0]), seek_s=p
 
 
 class Stage:
-    """All the shared memory that a playback needs, and the other end of it."""
+    """All shared memory of a playback, and the other end of it."""
 
     def __init__(self, prepared=PREPARED, live=None, resume=None):
         n = len(prepared.scene.talkers)
@@ -64,7 +64,7 @@ seconds = st.one_of(st.just(math.nan), st.floats(0, 0.4))
 
 @st.composite
 def scripts(draw):
-    """Buffers of any length, with or without something new before each."""
+    """Buffers of any length, with or without a new control before each."""
     script = []
     for _ in range(draw(st.integers(1, 25))):
         move = draw(st.sampled_from(["nothing", "gains", "operator", "operator"]))
@@ -152,7 +152,7 @@ def test_trims_add_to_gains_and_mute_takes_20_ms():
         after = [(stage.buffer(), stage.play._renderer.peak.copy()) for _ in range(40)]
         assert [peak[1] == 0 for _, peak in after] == [False] * 2 + [True] * 38, "8 ms"
         status = stage.status.read()
-        assert tuple(status.gains_db[:2]) == (pytest.approx(-9.0), -math.inf), "what is heard is what is said"
+        assert tuple(status.gains_db[:2]) == (pytest.approx(-9.0), -math.inf), "heard as reported"
         stage.gains.write(Gains(padded([-30.0, 0.0])))
         stage.operator.write(trimmed._replace(mutes=padded([False, False])))
         for _ in range(40):
@@ -189,7 +189,7 @@ def test_status_describes_what_is_played():
             rms = 0.3 * 10 ** (gain_db / 20)
             assert status.peak[k] > 2 * rms or k == 1
         assert status.rms[0] == pytest.approx(0.3 * 10 ** (-6 / 20), rel=0.25)
-        assert 0 < status.rms[1] < 0.03, "its file has ended, and it dies away"
+        assert 0 < status.rms[1] < 0.03, "its file has ended, and its level decays"
         assert status.out_peak.min() > status.out_rms.min() > 0
         assert 0 < status.cost_s < 1
         stage.play.stopping = True
@@ -220,7 +220,7 @@ def test_peaks_fall_by_20_db_a_second_and_the_limiter_is_shown():
 
 @pytest.fixture
 def computing_s(monkeypatch):
-    """How long every buffer takes to compute, s: this process's own clock stands still otherwise."""
+    """Set the time that each buffer takes, s; the clock of the process stands still otherwise."""
     now, cost = [0.0], [0.0]
 
     def perf_counter():
@@ -257,7 +257,7 @@ def test_replacement_process_resumes_at_the_right_position_and_time():
             assert stage.play.resumed
             out = stage.play.buffer(256, when)
             status = stage.status.read()
-            assert (status.first_frame, status.frames) == (frame, frame + 256), "never back"
+            assert (status.first_frame, status.frames) == (frame, frame + 256), "never backwards"
             (entry,) = stage.log.take()
             assert (entry.applied.frame, entry.applied.positions) == (frame, (777, 888))
             assert abs(out[0]).max() == 0, "with a fade"
@@ -293,7 +293,7 @@ def test_the_sound_input_is_heard_channel_by_channel():
             stage.buffer()
         blocks = [reader.read().data for _ in range(4)]
         np.testing.assert_array_equal(blocks[3], heard[:, [2, 0]])
-        stage.buffer()  # the input gave nothing new
+        stage.buffer()  # no new input
         assert tuple(stage.status.read().missing[:2]) == (256, 256)
         assert tuple(stage.status.read().dry[:2]) == (1, 1)
         reader.close()

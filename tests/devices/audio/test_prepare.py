@@ -12,7 +12,7 @@ from earmark.devices.audio.space import speech_gain
 
 
 def speech(seed, n, level):
-    """Noise that comes and goes."""
+    """Noise with modulated amplitude."""
     swell = np.repeat(10 ** np.random.default_rng(seed).uniform(-2, 0, n // 4000 + 1), 4000)[:n]
     return noise(seed, n, level) * swell
 
@@ -178,7 +178,7 @@ def test_kemar_is_louder_on_the_side_of_the_source(sfreq):
     assert 0.0005 < lag < 0.0009
     np.testing.assert_allclose(responses, responses[::-1, ::-1], atol=1e-6)
     onset = (np.abs(responses) > 0.05 * np.abs(responses).max(axis=2, keepdims=True)).argmax(axis=2).min()
-    assert onset / sfreq < 0.001, "no delay that all share"
+    assert onset / sfreq < 0.001, "no common delay"
 
 
 def test_kemar_is_the_same_at_any_rate():

@@ -7,7 +7,7 @@ from scipy.signal import fftconvolve
 
 from earmark.devices.audio.ramp import GainRamps, Switch, rounding_taps
 
-#: Rounding error in dB: what is added up passes 1e4 dB where a ramp is to take no time.
+#: Rounding error in dB: sums exceed 1e4 dB for a ramp of zero duration.
 TINY = 1e-10
 
 gains = st.floats(-40, 12)
@@ -16,7 +16,7 @@ scripts = st.lists(st.tuples(st.integers(0, 4000), gains, durations), max_size=8
 
 
 def run(script, start=0.0, total=12_000, sizes=(256,), sfreq=SFREQ):
-    """Gains in dB of one talker, retargeted at the frames given, in blocks of the sizes given between them."""
+    """Gains in dB of one talker, retargeted at the given frames, rendered in blocks of the given sizes."""
     ramps = GainRamps(sfreq, np.array([start]))
     pieces, at = [], 0
     for frame, target, ramp_s in [*sorted(script, key=lambda one: one[0]), (total, None, None)]:
@@ -52,7 +52,7 @@ def test_from_rest_a_ramp_is_monotone_in_time_and_arrives_exactly(start, target,
     assert np.all(np.diff(found) * np.sign(target - start) >= -TINY)
     np.testing.assert_allclose(found[last:], target, rtol=0, atol=TINY)
     if abs(target - start) > 1:
-        assert abs(found[last - 200] - target) > 1e-9, "it takes as long as it is told to"
+        assert abs(found[last - 200] - target) > 1e-9, "it takes the requested time"
 
 
 @given(scripts, gains)

@@ -17,7 +17,7 @@ FADED_IN = 9600 + LATE
 
 
 class Played:
-    """Drives a renderer and keeps what a recorder would."""
+    """Drive a renderer and keep what a recorder would."""
 
     def __init__(self, scene, live=None, frame=0, positions=None, sizes=(256,)):
         self.renderer = Renderer(scene, live, frame, positions)
@@ -60,7 +60,7 @@ def live(x=None):
 
 
 def quiet(n=48_000, **scene):
-    """One talker whose samples come out as they are, once faded in: hard right."""
+    """One talker at the far right, whose samples are unchanged after the fade-in."""
     return prepared(noise(3, n, 0.05), talkers=(Talker("a", "a.wav", azimuth=90),), **scene)
 
 
@@ -231,7 +231,7 @@ def test_scene_can_start_muted():
 
 
 def envelope(out, scene, delay=LATE):
-    """Factor between what came out on the right and what went in."""
+    """Gain from the input to the right output channel."""
     x = np.concatenate([np.zeros(delay), scene.pcm[0]])[: len(out)]
     audible = np.abs(x) > 1e-3
     return np.interp(np.arange(len(x)), np.flatnonzero(audible), (out[:, 1][audible] / x[audible]))
@@ -337,9 +337,9 @@ def test_partly_invalid_jump_moves_the_other_talkers():
     assert renderer.positions == ((480 + 12_000) % 5000, 20_000, 24_000)
     again = renderer.positions[0]
     renderer.render(100, Control((0.0,) * 3, seek_id=1, seek_s=(0.5, 0.5, 0.5)))
-    assert renderer.positions[0] == (again + 100) % 5000, "the same seek_id asks for nothing"
+    assert renderer.positions[0] == (again + 100) % 5000, "an unchanged seek_id has no effect"
     renderer.render(100, Control((0.0,) * 3, seek_id=2, seek_s=(np.nan, 0.0, np.nan)))
-    assert renderer.positions[:2] == ((again + 200) % 5000, 100), "an earlier jump is not made again"
+    assert renderer.positions[:2] == ((again + 200) % 5000, 100), "an earlier jump is not repeated"
 
 
 def test_levels_are_those_of_the_call():

@@ -28,7 +28,7 @@ def test_file_is_readable_while_it_is_written(tmp_path):
         file.write(at, NOISE[at : at + 1000])
         so_far, rate = soundfile.read(path, dtype="float32")
         assert rate == 48_000
-        assert len(so_far) >= at + 1000 - 25_000, "lacks half a second at most"
+        assert len(so_far) >= at + 1000 - 25_000, "missing at most half a second"
         np.testing.assert_array_equal(so_far, NOISE[: len(so_far)])
     file.close()
     np.testing.assert_array_equal(soundfile.read(path, dtype="float32")[0], NOISE)
@@ -39,7 +39,7 @@ def test_second_process_continues_a_file_with_silence_in_between(tmp_path):
     path = tmp_path / "x.wav"
     file = WavFile(path, 44_100.0)
     file.write(0, NOISE[:1000])
-    file._file.close()  # as a death does
+    file._file.close()  # as after a kill
     heir = WavFile(path, 44_100.0, go_on=True)
     heir.write(1500, NOISE[1500:3000])
     heir.close()
@@ -52,7 +52,7 @@ def test_second_process_continues_a_file_with_silence_in_between(tmp_path):
 def test_file_above_4_gib_declares_its_length(tmp_path):
     path = tmp_path / "x.wav"
     file = WavFile(path, 48_000.0)
-    far = 600_000_000  # 4.8 GB, of which the disk sees little
+    far = 600_000_000  # 4.8 GB, as a sparse file
     file.write(far, NOISE[:1000])
     file.close()
     with soundfile.SoundFile(path) as found:
@@ -71,7 +71,7 @@ def test_full_disk_is_reported(tmp_path):
 
 
 class Play:
-    """Counts what a sink asks for."""
+    """Count the buffers that a sink requests."""
 
     def __init__(self, n_finish=None):
         self.asked, self.frame, self._n = [], 0, n_finish
@@ -114,7 +114,7 @@ def test_paced_clock_keeps_pace_and_catches_up_after_delays():
     asked = np.array([now for now, _, _ in play.asked])
     due = np.array([at for _, _, at in play.asked])
     assert (asked >= due - 1e-6).all(), "never early"
-    assert asked[-1] - due[-1] < 0.15, "deadlines do not slide"
+    assert asked[-1] - due[-1] < 0.15, "deadlines do not drift"
 
 
 # Devices
@@ -125,7 +125,7 @@ class FakeError(Exception):
 
 
 class FakePortAudio:
-    """PortAudio with cards as given, none of which can be opened."""
+    """A fake PortAudio with the given cards, none of which can be opened."""
 
     PortAudioError = FakeError
 

@@ -19,7 +19,7 @@ SPAWN = mp.get_context("spawn")
 
 @pytest.fixture
 def in_process():
-    """Run a function in a process of its own, until the test is over."""
+    """Run a function in a process of its own until the end of the test."""
     processes = []
 
     def start(function, *args):
@@ -60,7 +60,7 @@ def test_records_are_read_whole_and_in_order_while_another_process_writes_them(i
         n_seen += gains.decision > last
         last = gains.decision
     assert n_seen >= 200
-    assert reader.torn, "the writer was met in the act, and the record before it was kept"
+    assert reader.torn, "some reads met a write, and kept the previous record"
     reader.close()
     lock.close()
 
@@ -77,7 +77,7 @@ def test_read_during_a_write_returns_the_previous_record_and_is_counted():
     lock._bytes[:40] = 255
     assert reader.read().decision == 1
     assert reader.torn == 1
-    lock._head[0] += 1  # as a processor that reorders writes would have it
+    lock._head[0] += 1  # as on a processor that reorders writes
     assert reader.read().decision == 1
     assert reader.torn == 2
     lock.write(numbered(2))
@@ -126,7 +126,7 @@ def test_unavailable_memory_is_reported():
     assert os.path.exists(f"/dev/shm/{segment.name}")
     other = Segment(segment.name)
     other.close()
-    assert os.path.exists(f"/dev/shm/{segment.name}"), "who attached leaves it"
+    assert os.path.exists(f"/dev/shm/{segment.name}"), "an attached process does not remove it"
     segment.close()
     assert not os.path.exists(f"/dev/shm/{segment.name}")
 
@@ -136,7 +136,7 @@ def test_existing_view_keeps_the_memory():
     view = segment.array(100, np.float64)
     with pytest.raises(BufferError):
         segment.close()
-    view[:] = 1.0  # would end the process, had the memory gone
+    view[:] = 1.0  # would crash the process if the memory were freed
     del view
     segment.close()
 
@@ -162,7 +162,7 @@ def test_prepared_scene_is_identical_in_the_other_process():
 
 
 def spoken(first, n, n_talkers=2):
-    """Samples that say which frame and talker they are."""
+    """Samples that encode their frame and talker."""
     return ((np.arange(first, first + n) % 2**18) * 4 + np.arange(n_talkers)[:, None]).astype(np.float32)
 
 
@@ -196,7 +196,7 @@ def test_reads_return_what_was_written_and_gaps_mark_missing_frames(moves, hop, 
                 assert behind <= 100
                 np.testing.assert_array_equal(item.data.T, spoken(item.start, hop))
             else:
-                assert behind > 100, "nothing is left out that is still there"
+                assert behind > 100, "no available frame is skipped"
     reader.close()
     ring.close()
 
@@ -242,7 +242,7 @@ def test_partly_overwritten_samples_are_never_read(in_process):
         else:
             n_gaps += 1
     assert n_blocks >= 100
-    assert n_gaps >= 20, "a writer this fast runs over its readers"
+    assert n_gaps >= 20, "a writer this fast overtakes its readers"
     reader.close()
     ring.close()
 

@@ -51,7 +51,7 @@ def test_jumps_during_a_jump_wait_and_the_last_one_wins():
     source.read(100)
     source.seek(9000)
     source.seek(12_000)
-    assert source.position == 12_000, "whoever starts anew starts there"
+    assert source.position == 12_000, "a restart begins there"
     got = source.read(1000)
     np.testing.assert_array_equal(got[2 * FADE - 100 :], pcm[12_000 + FADE : 12_000 + 1100 - FADE])
     rise = 0.5 - 0.5 * np.cos(np.pi * np.arange(1, FADE + 1) / FADE)
@@ -102,14 +102,14 @@ def test_a_jump_in_a_tone_does_not_click():
     pcm = tone(48_000)
     source = PcmSource(pcm.astype(np.float32), SFREQ)
     before = source.read(24_000)
-    source.seek(24_055)  # half a period off
+    source.seek(24_055)  # half a period apart
     assert beyond_db(np.concatenate([before, source.read(20_000)]), 5000) < -60
     hard = np.concatenate([pcm[:24_000], pcm[24_055:44_055]])
-    assert beyond_db(hard, 5000) > -40, "what it would be without"
+    assert beyond_db(hard, 5000) > -40, "as without a jump"
 
 
 class Feed:
-    """Hands out samples as they are said to be there."""
+    """Deliver samples as declared available."""
 
     def __init__(self, x, there):
         self.x, self.there, self.at = np.asarray(x, np.float32), list(there), 0
@@ -147,7 +147,7 @@ def test_underrun_never_clicks(there, block):
     source = LiveSource(Feed(np.ones(20_000), there), SFREQ)
     got = np.concatenate([[0], *(source.read(block) for _ in range(len(there) + 3))])
     steepest = np.pi / 2 / 144
-    assert np.abs(np.diff(got)).max() <= 2 * steepest * 1.01  # one fading out while one fades in
+    assert np.abs(np.diff(got)).max() <= 2 * steepest * 1.01  # a fade-out during a fade-in
     assert np.abs(got).max() <= 2
 
 

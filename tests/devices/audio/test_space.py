@@ -19,7 +19,7 @@ def run(space, x, sizes=(256,)):
 
 
 def convolved(x, pairs):
-    """Both ears, whole signals at once."""
+    """Return both ears, from whole signals at once."""
     return np.stack([sum(np.convolve(row, pair[ear]) for row, pair in zip(x, pairs, strict=True)) for ear in (0, 1)])[
         :, : x.shape[1]
     ]
@@ -151,7 +151,7 @@ def test_left_right_keeps_the_power():
 def test_the_spherical_head_delays_the_far_ear_by_woodworths_formula(sfreq):
     azimuths = np.arange(-90.0, 91.0, 10.0)
     for azimuth, pair in zip(azimuths, spherical_head(azimuths, sfreq), strict=True):
-        # The shadow filter is minimum-phase; what delay is left at the highest frequencies is that of the model.
+        # The shadow filter is minimum-phase; the remaining delay at the highest frequencies is that of the model.
         spectrum = np.fft.rfft(pair, 1 << 14)
         frequency = np.fft.rfftfreq(1 << 14, 1 / sfreq)
         angle = np.deg2rad(azimuth)

@@ -1,4 +1,4 @@
-"""Tables of who was attended, as editors and spreadsheets write them."""
+"""Read tables of attended talkers as editors and spreadsheets write them."""
 
 import re
 

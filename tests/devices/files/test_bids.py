@@ -1,4 +1,4 @@
-"""BIDS data sets written by edfio and pybv: trials are found, placed in time, labelled; what lacks is named."""
+"""Read trials, times and labels of BIDS data sets written by edfio and pybv; report what is missing."""
 
 import json
 
@@ -30,7 +30,7 @@ TWO_TRIALS = [
 
 
 def voice(name, sfreq=128.0):
-    """A signal of 2 to 6 Hz, 10 s, the same at whatever rate it is sampled."""
+    """A signal of 2 to 6 Hz, 10 s, the same for every sampling rate."""
     rng, t = np.random.default_rng(VOICES[name]), np.arange(round(10 * sfreq)) / sfreq
     f, p = rng.uniform(2, 6, 12), rng.uniform(0, 6, 12)
     return np.cos(2 * np.pi * t[:, None] * f + p).sum(axis=1)

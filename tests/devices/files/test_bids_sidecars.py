@@ -1,4 +1,4 @@
-"""What a BIDS data set says of a recording is found in all folders that may say it, and holds for every command."""
+"""Metadata of a BIDS data set are found in all folders that may hold them, and every command uses them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""States of trainings on disk: whole, or not there."""
+"""Training checkpoints on disk are complete or absent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_missing_checkpoint_is_none(tmp_path):
 
 @pytest.mark.parametrize("step", range(1, 3))
 def test_kill_during_a_write_leaves_the_old_checkpoint(tmp_path, monkeypatch, step):
-    """Whichever of the two files could not be put in its place."""
+    """For each of the two files that might not be replaced."""
     from pathlib import Path
 
     write_checkpoint(tmp_path, "one", STATE, {})

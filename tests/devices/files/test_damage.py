@@ -1,4 +1,4 @@
-"""Damaged recordings: what is wrong is found and named, costs no more than its second, and misplaces nothing."""
+"""Damage of recordings is found and named, costs at most the second that contains it, and shifts nothing."""
 
 import contextlib
 import json
@@ -23,13 +23,13 @@ from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.stream import Block, Gap, Marker
 
 TRIALS = (("Joe", 5.0), ("Ada", 5.0))
-#: Bytes after the headers in which damage could be that of the headers, where there is but one fingerprint.
+#: Bytes after the headers where damage may be attributed to the headers, if there is only one fingerprint.
 FIRST_SECOND = 6000
 RATES = {"eeg": SFREQ, "speech": SPEECH_HZ}
 
 
 class OldSealer(Sealer):
-    """As recordings of the first version were sealed: one fingerprint, of all before it."""
+    """Seal like recordings of the first version: one fingerprint of everything before it."""
 
     def seal(self, reached):
         return {"file": super().seal(reached)["file"]}
@@ -52,7 +52,7 @@ def whole(request, tmp_path_factory):
 
 
 def check(path, samples):
-    """Everything read is what was written, at its place; return the file and how many samples are missing."""
+    """Check that everything read was written, at its index; return the file and the number of missing samples."""
     file, missing, following = SessionFile(path), dict.fromkeys(RATES, 0), dict.fromkeys(RATES, 0)
     for event in file:
         if not (isinstance(event, Consumed) and event.stream in RATES):
@@ -89,7 +89,7 @@ def test_flipped_bit_is_found_and_costs_only_its_second(whole, tmp_path_factory,
     path, samples, head, kind = spoil(whole, tmp_path_factory, flip)
     begun = SPEECH_HZ * (3 if kind == "old" else 2)
     if at < head + (FIRST_SECOND if kind == "old" else 0):
-        with contextlib.suppress(xdf.XdfError):  # or else as below
+        with contextlib.suppress(xdf.XdfError):  # otherwise as below
             check(path, samples)
         return
     file, missing = check(path, samples)
@@ -134,11 +134,11 @@ def test_attention_is_unknown_after_a_lost_cue(whole, tmp_path_factory):
     at = next(c.start for c in xdf.read_chunks(whole[0]) if c.tag == xdf.SAMPLES and b"attend:Ada" in c.content)
 
     def lose(raw):
-        raw[at] = 7  # no chunk can begin like that
+        raw[at] = 7  # no chunk begins like this
 
     path, *_ = spoil(whole, tmp_path_factory, lose)
     cues = read_cues(SessionFile(path), CUES)
-    assert [name for _, name in cues] == ["Joe", "", ""], "what follows is nobody's until the next cue"
+    assert [name for _, name in cues] == ["Joe", "", ""], "nobody is attended until the next cue"
     assert any(isinstance(e, Damaged) and CUES in e.lost for e in SessionFile(path))
 
 
@@ -229,7 +229,7 @@ def test_damaged_file_is_played_and_imported_without_the_damage(tmp_path, caplog
     found = open_recording(path)
     now, then = found.read(0, found.n_samples), found.times(0, found.n_samples)
     if kind == "bit" and not ours:
-        return  # nothing in such a file tells
+        return  # such a file has no information on it
     if kind != "cut":
         assert f"{path} is damaged: bytes " in caplog.text
         assert len(now) > len(data) - 12 * 128

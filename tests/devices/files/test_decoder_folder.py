@@ -1,4 +1,4 @@
-"""Decoders on disk: what was saved comes back to the bit, what was damaged is refused in words."""
+"""Decoder folders round-trip bit by bit, and damaged ones are refused."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_damage_is_refused_or_harmless(saved, tmp_path, data):
         message = str(error)
     else:
         message = str(tmp_path)
-        # A digit or a name in the text may change into another that is as good; weights never do.
+        # A digit or a name in the text may change to another valid one; weights are always checked.
         assert name == TEXT
         assert np.array_equal(loaded.neural_weights, MADE["cca"].neural_weights)
     assert str(tmp_path) in message

@@ -1,4 +1,4 @@
-"""Engines on disk: found again for the very same network only, mended when damaged, shared between processes."""
+"""The engine cache finds engines of exactly the same network, rebuilds damaged ones, and is shared by processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="no such permissions 
 
 
 class Counting(Backend):
-    """Compiles to a few bytes, counts how often, and refuses bytes that it did not make."""
+    """Compile to a few bytes, count compilations, and refuse foreign bytes."""
 
     name = "counting"
     precisions = ("float32", "float16")
@@ -110,7 +110,7 @@ def test_damaged_engine_is_rebuilt(cache, data):
     finally:
         logging.disable(logging.NOTSET)
     assert backend.builds == builds + 1
-    assert prepare(cache, backend).cached, "mended"
+    assert prepare(cache, backend).cached, "rebuilt"
 
 
 def test_engine_stored_under_another_key_is_rejected(cache):
@@ -173,7 +173,7 @@ def test_full_disk_is_reported_and_leaves_no_file(cache, monkeypatch):
 
 
 def racing(folder, start, said):
-    """Prepare again and again, damaging what is there in between, while another process does the same."""
+    """Prepare repeatedly and damage the cache in between, while another process does the same."""
     backend, cache = Counting(), EngineCache(folder)
     start.wait()
     for _ in range(40):
@@ -195,4 +195,4 @@ def test_two_processes_can_share_the_cache(tmp_path):
         process.join(180)
     assert [process.exitcode for process in processes] == [0, 0]
     assert all(0 < n <= 40 for n in builds)
-    assert not [path for path in (tmp_path / "engines").iterdir() if path.name.startswith(".")], "nothing half-written"
+    assert not [path for path in (tmp_path / "engines").iterdir() if path.name.startswith(".")], "no partial file"

@@ -1,4 +1,4 @@
-"""What a recording says of itself is checked at one place: what no live session writes is refused in words."""
+"""Header and journal of a recording are checked in one place: what no live session writes is refused."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Networks on disk: what was saved comes back to the bit, what was damaged is refused, and the text says what it is."""
+"""Network folders round-trip bit by bit, damaged ones are refused, and the text describes the network."""
 
 from __future__ import annotations
 

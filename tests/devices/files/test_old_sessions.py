@@ -1,4 +1,4 @@
-"""Recordings of earlier versions are read as they were understood then; those of later ones are refused in words."""
+"""Recordings of earlier versions are read as those versions did; recordings of later versions are refused."""
 
 import numpy as np
 import pylsl

@@ -1,4 +1,4 @@
-"""Where electrodes are, by their names."""
+"""Electrode positions by name."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Runs made from recordings: what is planted in either band is decoded, bad channels count as zero, as live."""
+"""Runs made from recordings: a planted response is decoded in either band, and bad channels are zero, as live."""
 
 from dataclasses import replace
 
@@ -31,13 +31,13 @@ def recorded(neural, voices, attended=((0.0, "a"),), *, start=0.0, sfreq=SFREQ, 
 
 
 def listener(seed, band, seconds=40.0, n_channels=4):
-    """Electrodes in one of whose bands the first talker is heard, 150 ms later; the other band is noise."""
+    """Electrodes that follow the first talker in one band, 150 ms later; the other band is noise."""
     rng, n = np.random.default_rng(seed), round(seconds * SFREQ)
     t, slow = np.arange(n) / SFREQ, np.arange(round(seconds * SPEECH)) / SPEECH
     voices = np.stack([lfilter(firwin(33, 6, fs=SPEECH), 1, rng.normal(size=len(slow))) for _ in "ab"])
     voices = 1 + 0.3 * voices / voices.std()
     heard = np.interp(t - 0.15, slow, voices[0])[:, None] - 1
-    # All share a reference: channels that have nothing in common count as having lost contact.
+    # All share a reference: channels without a common signal would count as disconnected.
     x = 2 * lfilter([1.0], [1.0, -0.97], rng.normal(size=(n, n_channels)) + rng.normal(size=(n, 1)), axis=0)
     carrier = lfilter(firwin(201, [75, 145], pass_zero=False, fs=SFREQ), 1, rng.normal(size=(n, n_channels)), axis=0)
     x += 20 * carrier * (1 + (2 * heard if band == "high-gamma" else 0))
@@ -58,7 +58,7 @@ def test_response_in_a_single_band_is_decoded(band, decoder):
         x, y = fitted.project_neural(run.neural)[:, 0], fitted.project_talkers(run.talkers)[0, :, 0]
         r[name] = np.corrcoef(x, y)[0, 1]
     assert abs(r["whole"]) > 0.4
-    assert abs(r["deaf"]) < 0.2, "the other band knows nothing"
+    assert abs(r["deaf"]) < 0.2, "the other band holds no information"
 
 
 def test_dead_channel_is_zero_and_left_out_of_the_reference():

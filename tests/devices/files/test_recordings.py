@@ -352,7 +352,7 @@ def test_streams_added_by_a_session_are_neither_markers_nor_recordings(tmp_path)
     path.write_bytes(b"".join(chunks))
     recording = open_recording(path)
     assert recording.annotations == [(1.0, "go")]
-    assert recording.read(0, 1)[0, 0] == 1, "the stream received, though an output is as regular"
+    assert recording.read(0, 1)[0, 0] == 1, "the received stream, although an output is regular, too"
     assert open_recording(path, "earmark-bandpass").read(0, 1)[0, 0] == 0
 
 
@@ -474,7 +474,7 @@ def test_simulated_recording_is_read(tmp_path):
     assert [t for t, _ in recording.annotations] == [5, 10, 15, 20]
     assert {text for _, text in recording.annotations} <= {"tone/left", "tone/right"}
     assert "Simulated" in mne.io.read_info(path, verbose="ERROR")["description"]
-    # An electrode's offset is far above its signal, which is that of an EEG but for the noisy channel.
+    # Electrode offsets are far larger than the signal, which resembles EEG except in the noisy channel.
     assert np.abs(data.mean(axis=0)).max() > 1000
     spread = data[:3000].std(axis=0)
     assert spread.min() > 5

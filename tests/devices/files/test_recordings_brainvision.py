@@ -31,7 +31,7 @@ def write(
     sections="",
     named=None,
 ):
-    """Write a header, samples and markers by hand; returns the header's path and the samples in units."""
+    """Write header, samples and markers by hand; return the header's path and the samples in physical units."""
     dtype = {"INT_16": "<i2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4"}[fmt]
     numbers = np.random.default_rng(1).integers(-3000, 3000, (2000, len(labels))).astype(dtype)
     named = named or stem
@@ -167,7 +167,7 @@ def test_positions_equal_those_of_an_independent_reader(tmp_path):
         loc = raw.info["chs"][raw.ch_names.index(name)]["loc"][:3]
         np.testing.assert_allclose(spec.positions[spec.ch_names.index(name)], loc, atol=1e-6)
     assert np.isnan(spec.positions[3]).all()
-    assert spec.ch_types == ("eeg",) * 4, "C4 is a place, known or not"
+    assert spec.ch_types == ("eeg",) * 4, "C4 is a position on the head, with or without coordinates"
 
 
 def test_pybv_files_round_trip(tmp_path):

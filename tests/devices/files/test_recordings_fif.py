@@ -1,4 +1,4 @@
-"""FIF files: trigger channels become markers, channels that the file calls bad are no numbers."""
+"""FIF files: trigger channels become markers, channels marked as bad become NaN."""
 
 from __future__ import annotations
 

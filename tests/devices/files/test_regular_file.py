@@ -1,4 +1,4 @@
-"""What is no file, or too large for what it should be, is refused in words by whatever reads files; nothing waits."""
+"""Every reader refuses irregular or oversized files with a message, and none blocks."""
 
 import os
 import subprocess

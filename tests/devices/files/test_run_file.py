@@ -1,4 +1,4 @@
-"""Runs on disk come back aligned, with their gaps, and are refused in words when they are no runs."""
+"""Runs round-trip aligned, with their gaps; other files are refused."""
 
 import struct
 
@@ -27,7 +27,7 @@ def recording(x, segments=None, kind="eeg"):
 
 
 def slow(rng, seconds, sfreq):
-    """A signal of 2 to 6 Hz, the same at whatever rate it is sampled."""
+    """A signal of 2 to 6 Hz, the same for every sampling rate."""
     t = np.arange(round(seconds * sfreq)) / sfreq
     f, p = rng.uniform(2, 6, 12), rng.uniform(0, 6, 12)
     return np.cos(2 * np.pi * t[:, None] * f + p).sum(axis=1)
@@ -42,7 +42,7 @@ def test_speech_and_recording_share_one_time_grid(tmp_path):
     write_run(tmp_path / "r.xdf", recording(x), talkers(), [(0.0, "a"), (10.0, "b"), (20.0, "")], "sub-7")
     run = read_run(tmp_path / "r.xdf", EEG)
     assert (run.subject, run.name, run.sfreq, run.talker_names) == ("sub-7", "r", 64.0, ("a", "b"))
-    # Channel 0 minus the average carries what talker a said; the same filters on both sides keep them in step.
+    # Channel 0 minus the average follows talker a; equal filters on both sides keep them aligned.
     middle = slice(200, 1700)
     for k in (0, 1):
         mine = run.neural[:, k] + 0.0
@@ -118,7 +118,7 @@ def test_file_of_another_recorder_is_not_a_run_rather_than_damaged(tmp_path):
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory):
-    """A run, as bytes and as it is read."""
+    """Return a run, as bytes and as read."""
     path = tmp_path_factory.mktemp("run") / "r.xdf"
     x = np.random.default_rng(0).normal(0, 10, (6 * 250, 3))
     write_run(path, recording(x), talkers(6.0), [(0.0, "a"), (3.0, "b")], "s")
@@ -138,24 +138,24 @@ def test_damage_of_a_run_is_reported_and_shifts_nothing(healthy, tmp_path, caplo
     try:
         run = read_run(tmp_path / "r.xdf", EEG)
     except RunError:
-        assert share < 0.5, "only headers, and who was attended, cannot be done without"
+        assert share < 0.5, "only headers and attention are indispensable"
         return
     assert f"{tmp_path / 'r.xdf'} is damaged: bytes " in caplog.text or (cut and at + cut > len(raw))
-    # A run begins with the first instant that it has of all streams.
+    # A run begins at the first time for which it has all streams.
     n, later = len(run.attended), len(whole.attended) - len(run.attended)
     k = min(range(later + 1), key=lambda k: np.abs(run.talkers[:, -64:] - whole.talkers[:, k : k + n][:, -64:]).mean())
     now, then = run.part(0, n), whole.part(k, k + n)
     known = now.attended >= 0
     assert (now.attended[known] == then.attended[known]).all()
-    assert (then.attended[~known] >= 0).sum() <= (4 if cut else 2) * 64, "the seconds that were hit, and little more"
-    # What was lost is a gap: far from it, and from filters that began anew, all is as it was.
+    assert (then.attended[~known] >= 0).sum() <= (4 if cut else 2) * 64, "the damaged seconds, and little more"
+    # Lost samples are a gap: far from it, and from restarted filters, everything is unchanged.
     steady = np.convolve(~known, np.ones(129), "same") == 0
     steady[:64] = False
     assert np.abs(now.talkers[:, steady] - then.talkers[:, steady]).max(initial=0) < 0.2
 
 
 def heard_by(seed, clock, folder, seconds=100.0, lost=0.0):
-    """A run imported from the file of an amplifier that says 250 Hz, and whose clock does something else."""
+    """Import a run from an amplifier that declares 250 Hz and whose clock has another rate."""
     rng = np.random.default_rng(seed)
     pair = [
         Talker(n, 1 + slow(np.random.default_rng([seed, k]), seconds, 128.0)[:, None], 128.0)
@@ -188,7 +188,7 @@ CLOCKS = {
 
 @pytest.fixture(scope="module")
 def decoder(tmp_path_factory):
-    """Of amplifiers that are exact."""
+    """Runs of amplifiers with an exact clock."""
     folder = tmp_path_factory.mktemp("exact")
     runs = [heard_by(seed, lambda t: 0.0 * t, folder) for seed in range(2)]
     return LinearDecoder(EEG, penalties=(0.1,), shrinks=(0.0,)).fit(runs)
@@ -198,5 +198,5 @@ def decoder(tmp_path_factory):
 def test_a_run_of_an_amplifier_with_a_wrong_clock_decodes_like_an_exact_one(clock, decoder, tmp_path):
     drift, lost = CLOCKS[clock]
     run = heard_by(2, drift, tmp_path, lost=lost)
-    late = run.part(len(run.neural) // 2, len(run.neural))  # by where a wrong rate would have added up
+    late = run.part(len(run.neural) // 2, len(run.neural))  # late enough for the error of a wrong rate to add up
     assert accuracy(decoder, late) >= 0.85

@@ -1,4 +1,4 @@
-"""What talkers said comes from sounds and stored envelopes alike; what is neither is refused in words."""
+"""Speech is read from sound files and stored envelopes; other files are refused."""
 
 import io
 import os
@@ -15,7 +15,7 @@ RNG = np.random.default_rng(0)
 
 
 def modulated(rate, seconds=20, hz=3.0):
-    """Noise whose loudness goes up and down."""
+    """Noise with modulated amplitude."""
     t = np.arange(round(rate * seconds)) / rate
     return 0.2 * RNG.normal(size=len(t)) * (1 + np.cos(2 * np.pi * hz * t))
 
@@ -34,7 +34,7 @@ def test_envelopes_of_sounds_use_the_rate_of_stored_ones(tmp_path, caplog):
     assert rate == STORED_HZ
     at = np.arange(100, 1100)
     r = [np.corrcoef(slow[at, 0], quick[2 * at + lag, 0])[0, 1] for lag in (-4, -2, 0, 2, 4)]
-    assert r[2] == max(r) > 0.9, "neither is later than the other"
+    assert r[2] == max(r) > 0.9, "the two are aligned"
     assert common_rate(files[:1]) == STORED_HZ
 
 
@@ -64,7 +64,7 @@ def test_missing_files_are_reported(tmp_path, name):
 
 
 def wav(rate, n_frames, data=b""):
-    """A header that says what it likes."""
+    """A WAV header with arbitrary fields."""
     n_bytes = min(n_frames * 2, 0xFFFFFFFF - 36)
     head = b"RIFF" + (36 + n_bytes).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
     head += (1).to_bytes(2, "little") * 2 + rate.to_bytes(4, "little") + (rate * 2 % 2**32).to_bytes(4, "little")

@@ -1,4 +1,4 @@
-"""Samples of a recording are placed by their stamps: whatever its rate, drift, losses and jitter."""
+"""Samples of a recording are placed by their stamps, for any rate, drift, losses and jitter."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ SFREQ = 250.0
 
 
 def lossy(seed, n, packet, share):
-    """Which of n samples came, if packets are lost; never the first ones."""
+    """Return which of n samples arrive when packets are lost; never the first ones."""
     rng = np.random.default_rng(seed)
     kept = rng.random(-(-n // packet)) >= share
     kept[:2] = True

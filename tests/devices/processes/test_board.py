@@ -1,4 +1,4 @@
-"""Boards: one writer, readers who never see half a text, whoever dies when."""
+"""Boards have one writer, and readers never see a partial text, also when a process is killed."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ def test_readers_see_complete_texts_in_order_when_writers_are_killed(board):
     for round_ in range(1, 6):
         process = subprocess.Popen([sys.executable, "-c", WRITER, board.name], env=ENV)
         last, end = 0, time.monotonic() + 180
-        while last < 200 or len(seen) <= 20 * round_:  # however seldom this process is given its turn
+        while last < 200 or len(seen) <= 20 * round_:  # even if this process is rarely scheduled
             assert time.monotonic() < end
             if (numbers := board.read().split()) and int(numbers[0]) != last:
                 last = int(numbers[0])

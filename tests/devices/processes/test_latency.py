@@ -1,4 +1,4 @@
-"""A core kept busy while something is measured, and no longer."""
+"""A core is kept busy during a measurement only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small machines: what is permitted too little of is named, with the fix, before anything else fails."""
+"""Too low limits of a machine are reported with the fix, before anything else fails."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ def python(limits, code):
 
 
 def test_open_file_limit_is_raised_to_the_maximum():
-    """macOS permits 256 at first, and far more to whoever asks."""
+    """The default on macOS is 256, and processes may raise it far beyond."""
     found = python(["-S -n 128"], "raise_open_files(); print(too_few_files() or open_files()[1])")
     assert int(found) > 128
 
@@ -55,7 +55,7 @@ def test_session_is_refused_if_limits_are_too_low(tmp_path, limit, words):
 
 
 def test_advised_limits_are_enough(tmp_path):
-    """With it, the next thing that is missing is another one."""
+    """With the advised limits, this limit is no longer reported."""
     (tmp_path / "session.toml").write_text("")
     done = limited(["-n 1024"], *EARMARK, "calibrate", tmp_path / "session.toml")
     assert "files may be open" not in done.stderr

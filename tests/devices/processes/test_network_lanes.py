@@ -1,4 +1,4 @@
-"""Networks on threads: real ones that hang, are slow, or answer as they should."""
+"""Networks on threads that hang, are slow, or answer in time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from earmark.devices.processes.network_lanes import NetworkLanes
 from earmark.kernels.runtime.backend import Info, Network, Policy
 from earmark.kernels.runtime.eager_cpu import EagerCpu
 
-BUDGET = 20.0  # never waited for
+BUDGET = 20.0  # never joined
 
 
 class Adding(Network):
-    """Adds one, unless it is told to wait for ``go``."""
+    """Add one, or wait for ``go`` first if asked to."""
 
     def __init__(self, plus=1.0):
         self.plus, self.go, self.asked = plus, threading.Event(), 0
@@ -68,11 +68,11 @@ def test_hanging_network_is_replaced_without_waiting(lanes):
     before = hung.asked
     answers = [asked.ask(window(value)) for value in (1, 2, 3)]
     assert not any(answer.fresh for answer in answers)
-    assert all(answer.outputs[0].tolist() == [1.0] * 3 for answer in answers), "the last one is kept"
+    assert all(answer.outputs[0].tolist() == [1.0] * 3 for answer in answers), "the last answer is kept"
     ages = [answer.age for answer in answers]
     assert ages == sorted(ages)
     assert ages[0] > 0
-    assert hung.asked == before + 1, "it still owes an answer, and is asked nothing more"
+    assert hung.asked == before + 1, "it has not answered yet, and gets no further window"
     answer = asked.ask(window(4))
     assert (answer.backend, answer.fresh) == ("other", True)
     assert answer.outputs[0].tolist() == [6.0] * 3
@@ -81,7 +81,7 @@ def test_hanging_network_is_replaced_without_waiting(lanes):
     while asked.ask(window(5)).counts.late == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
     answer = asked.ask(window(6))
-    assert answer.outputs[0].tolist() == [8.0] * 3, "what the hung one says at last is dropped"
+    assert answer.outputs[0].tolist() == [8.0] * 3, "the late answer of the hanging network is dropped"
     assert (answer.counts.late, answer.counts.missed, answer.counts.demotions) == (1, 3, 1)
 
 

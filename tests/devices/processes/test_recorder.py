@@ -43,7 +43,7 @@ def load(path):
 def wait_until(condition, seconds=180.0):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.005)
 
 
@@ -112,7 +112,7 @@ def test_when_its_parent_is_killed_the_recorder_writes_what_it_has_and_ends(tmp_
         for _ in range(300):
             line = process.stdout.readline().split()
         process.kill()
-        rest = [r.split() for r in process.stdout.read().split("\n")]  # ends when the recorder, its heir, has ended
+        rest = [r.split() for r in process.stdout.read().split("\n")]  # ends with the recorder, which inherits it
     line = next((r for r in reversed(rest) if len(r) == 3), line)
     sent, ring = int(line[0]), line[2]
     stamps, data = load(path)
@@ -126,7 +126,7 @@ def test_a_full_disk_raises_an_alarm_loses_nothing_and_goes_on_when_there_is_roo
         (disk / "ballast").write_bytes(bytes(100_000))
         recorder = Recorder(disk / "x.xdf", headers())
         sent, alarms = 0, []
-        while len(chunk(0)) * sent < 180_000:  # more than there is room for beside the ballast, less than without it
+        while len(chunk(0)) * sent < 180_000:  # too much beside the ballast, but not without it
             recorder.put(chunk(sent))
             sent += 1
         wait_until(lambda: alarms.extend(recorder.watch()) or alarms)

@@ -1,4 +1,4 @@
-"""Shared memory where there is little of it, and what becomes of it when everybody is killed."""
+"""Shared memory when there is too little of it, and after all processes were killed."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def there(names):
 
 
 def in_a_room_of_its_own(options, code):
-    """Run Python where /dev/shm is another one; skips the test where that cannot be had."""
+    """Run Python with another /dev/shm; skip the test where that is impossible."""
     script = f"mount -t tmpfs -o {options} tmpfs /dev/shm && exec {sys.executable} -c '{code}'"
     words = {"capture_output": True, "text": True, "env": ENV, "timeout": 120, "cwd": ROOT}
     if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], check=False, **words).returncode:
@@ -149,11 +149,11 @@ def test_segments_of_a_killed_group_are_removed_and_others_kept(tmp_path):
     own = Board()
     os.killpg(dead.pid, signal.SIGKILL)
     dead.wait()
-    assert there(left) == set(left), "nobody was left to remove it"
+    assert there(left) == set(left), "no process was left to remove it"
     assert remove_orphans() >= 2
     assert not there(left)
     assert there([*used, own.name]) == {*used, own.name}
-    alive.kill()  # alone: those of its family who still live remove all of it
+    alive.kill()  # only this one: living members of its family remove the rest
     alive.wait()
     end = time.monotonic() + 180
     while there(used):
@@ -163,7 +163,7 @@ def test_segments_of_a_killed_group_are_removed_and_others_kept(tmp_path):
 
 
 def test_process_with_views_of_memory_ends_without_output():
-    """At its end nobody says in which order things go: a long run ended in a traceback of the library's."""
+    """The order of destruction at exit is undefined: a long run ended in a traceback of the library."""
     segment = Segment(None, 4096)
     script = (
         "import sys; from earmark.devices.processes.shared_memory import Segment\n"

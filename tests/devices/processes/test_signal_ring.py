@@ -16,7 +16,7 @@ SPAWN = mp.get_context("spawn")
 
 
 def numbered(first, n, n_channels=3):
-    """Samples that say which they are; float32 holds these exactly."""
+    """Samples that encode their index, exactly in float32."""
     return ((np.arange(first, first + n) % 2**18)[:, None] * 4 + np.arange(n_channels)).astype(np.float32)
 
 
@@ -35,7 +35,7 @@ moves = st.lists(
 def test_every_sample_is_read_once_or_counted_as_lost_up_to_the_newest(moves, room):
     ring = SignalRing(n_channels=3, n_samples=room, sfreq=100.0)
     reader = SignalReader(ring.name)
-    said, seen = [], 0  # everything written; index up to which the reader has looked
+    said, seen = [], 0  # everything written; index up to which the reader has read
     for move, n in moves:
         if move == "write":
             ring.write(numbered(len(said), n))
@@ -46,7 +46,7 @@ def test_every_sample_is_read_once_or_counted_as_lost_up_to_the_newest(moves, ro
         else:
             found = reader.read()
             assert found.start == seen + found.lost
-            assert found.lost == max(0, len(said) - seen - room), "nothing is left out that is still there"
+            assert found.lost == max(0, len(said) - seen - room), "no available sample is skipped"
             np.testing.assert_array_equal(found.data[:, 0], np.array(said[found.start :], np.float32))
             assert found.start + len(found.data) == len(said) == ring.written
             seen = len(said)
@@ -73,7 +73,7 @@ def write_for_ever(name, n):
 
 @pytest.fixture
 def writer():
-    """A process that writes to a ring as fast as it can."""
+    """Write to a ring as fast as possible, as a process."""
     processes = []
 
     def start(ring, n):
@@ -100,7 +100,7 @@ def test_partly_overwritten_samples_are_never_read(writer):
         n_read, after = n_read + len(found.data), found.start + len(found.data)
         n_looks += len(found.data) > 0
     assert n_looks >= 300
-    assert reader.lost, "a writer this fast runs over its readers"
+    assert reader.lost, "a writer this fast overtakes its readers"
     assert n_read + reader.lost == after
     reader.close()
     ring.close()

@@ -1,4 +1,4 @@
-"""A simulated listener: reproducible, causal, looking like EEG, and answering speech as a listener does."""
+"""The simulated listener is reproducible and causal, resembles EEG, and responds to speech."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_equal_seeds_give_equal_samples_and_others_do_not():
 )
 @example(sizes=[1], ahead=[0], sfreq=500.0, start=0.0)
 def test_samples_do_not_depend_on_how_calls_are_divided(sizes, ahead, sfreq, start):
-    """Envelopes, cues and samples in any pieces, each event before the samples of its instant: the same bits."""
+    """Bit-identical for any division, as long as each event comes before the samples of its instant."""
     sizes, ahead = itertools.cycle(sizes), itertools.cycle(ahead)
     config = replace(FEW, sfreq=sfreq, clock_ppm=200.0)
     times, envelopes = speech(2, 1.5)
@@ -132,14 +132,14 @@ def test_late_envelopes_evoke_the_rest_of_the_response():
         listener.attend(0, -9.0)
     timely.hear(times, envelopes)
     a = timely.listen(750)
-    n = 550  # the end of the sound is 0.1 s old: N1 and P2 are to come
+    n = 550  # the sound ended 0.1 s ago: N1 and P2 are still to come
     b = np.concatenate([late.listen(n), *(late.hear(times, envelopes) or late.listen(750 - n),)])
     assert np.abs(b[:n]).max() == 0
     np.testing.assert_array_equal(a[n:], b[n:])
     assert np.abs(b[n:]).max() > 0.05
 
 
-# It looks like EEG
+# It resembles EEG
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_pops_are_steps_of_single_electrodes_that_decay():
 
 
 def test_amplifier_clock_drifts_against_lsl():
-    """A fast clock takes its samples sooner, and so a sound comes later by its count."""
+    """A fast clock takes samples sooner, so a sound has a later sample index."""
     for ppm in (-2000.0, 2000.0):
         listener = Listener(replace(QUIET, clock_ppm=ppm), start=100.0)
         assert listener.time(500_000) == pytest.approx(100 + 1000 / (1 + ppm * 1e-6), abs=1e-9)
@@ -246,7 +246,7 @@ def test_amplifier_clock_drifts_against_lsl():
         assert abs(np.argmax(x[near]) - 15) <= 4
 
 
-# It answers speech
+# It responds to speech
 
 
 def test_waves_have_their_latencies_and_signs():
@@ -256,7 +256,7 @@ def test_waves_have_their_latencies_and_signs():
     clicks = np.zeros((2, len(times)))
     clicks[0, ::64] = 1.0
     listener.hear(times, clicks)
-    x = listener.listen(10_000)[:, 0].reshape(-1, 500)[12:].mean(axis=0)  # Cz, once it is used to the loudness
+    x = listener.listen(10_000)[:, 0].reshape(-1, 500)[12:].mean(axis=0)  # Cz, after adapting to the loudness
     ms = np.arange(500) * 2
     for low, high, sign in ((40, 60, 1), (85, 115, -1), (165, 200, 1)):
         inside = (ms >= low) & (ms <= high)
@@ -333,7 +333,7 @@ def test_response_does_not_depend_on_loudness():
         listener.hear(times, factor * envelopes)
         made.append(listener.listen(10_000))
     np.testing.assert_allclose(made[0], made[1], atol=1e-5)
-    assert ADAPT_S > 2  # slower than syllables, which must stay
+    assert ADAPT_S > 2  # slower than syllables, which must be preserved
 
 
 def test_high_gamma_follows_the_attended_talker_where_the_response_is():
@@ -381,7 +381,7 @@ def test_presets_differ_in_accuracy():
     assert hard < 0.7
 
 
-# What it says of itself, and what it refuses
+# Stream description and invalid arguments
 
 
 def test_spec_describes_the_stream():

@@ -1,4 +1,4 @@
-"""What a player sends is what an inlet gets: samples, stamps, gaps, markers, description."""
+"""An inlet receives what a player sends: samples, stamps, gaps, markers, description."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_streams_have_names_and_types():
 
 
 def test_deadlines_are_absolute():
-    """A reader that takes longer than its samples last delays what is behind it, but not what comes after."""
+    """A slow read delays the chunks that were due meanwhile, but no later ones."""
     source = recording(sfreq=100.0, segments=[Segment(0, 300, 0.0)])
     quick = source.read
 
@@ -163,7 +163,7 @@ def test_deadlines_are_absolute():
     lateness = [at - t for t, at in whole]
     assert min(lateness) >= 0
     assert max(lateness) > 0.5
-    # Caught up: were deadlines relative, the last chunk would be as late as the reader was slow.
+    # Caught up: with relative deadlines the last chunk would be late by the delay of the reader.
     assert lateness[-1] < 0.4
 
 
@@ -232,7 +232,7 @@ def test_errors_of_the_file_are_raised_by_play():
 
 # -- earmark stream --------------------------------------------------------------------------------------------
 
-# A shell that starts a job in the background has it ignore Ctrl-C; here it is the person at the keyboard.
+# A shell makes background jobs ignore Ctrl-C; this simulates the person at the keyboard.
 COMMAND = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)

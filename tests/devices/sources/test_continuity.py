@@ -22,7 +22,7 @@ def run(continuity, chunks):
 
 
 def chunks(n, *, start=0.0, stamp0=0.0, arrival0=0.0, drift=0.0, jitter=None):
-    """Chunks of a sender whose clock runs ``1 + drift`` times as fast as ours says."""
+    """Chunks of a sender whose clock runs ``1 + drift`` times as fast as ours."""
     for k in range(n):
         end = start + (k + 1) * CHUNK / SFREQ * (1 + drift)
         late = 0.0 if jitter is None else jitter[k]
@@ -81,7 +81,7 @@ def test_a_pause_with_a_jump_of_the_stamps_is_a_gap_of_that_length(seconds, shar
 @pytest.mark.parametrize("late", [0.0, 0.004, 0.05])
 @pytest.mark.parametrize("step", [10.0, -10.0, 0.5, -0.5])
 def test_clock_step_invents_and_drops_no_sample(step, late):
-    """Not even if the chunk with the step, and those after it, arrive a little later than those before."""
+    """Also if the chunk with the step, and later ones, arrive a little later than those before."""
     continuity = Continuity("x", SFREQ)
     items = run(continuity, chunks(20))
     items += run(continuity, chunks(20, start=20 * CHUNK / SFREQ, stamp0=step, arrival0=late))
@@ -92,7 +92,7 @@ def test_clock_step_invents_and_drops_no_sample(step, late):
     ]
     assert tiles(items) == 40 * CHUNK
     newest = [item for item in items if isinstance(item, ClockMap)][-1]
-    assert newest.time(399) == pytest.approx(step + 0.8, abs=1e-3), "the map is right again at once"
+    assert newest.time(399) == pytest.approx(step + 0.8, abs=1e-3), "the map is correct again at once"
 
 
 @given(
@@ -102,7 +102,7 @@ def test_clock_step_invents_and_drops_no_sample(step, late):
 )
 @settings(max_examples=60, deadline=None)
 def test_stamp_jump_is_a_gap_only_if_half_of_that_time_passed_locally(jump, passed, late):
-    """Else the sender's clock was set, and of what passed meanwhile only that much is missing."""
+    """Otherwise the sender's clock was set, and only as much is missing as time has passed."""
     continuity = Continuity("x", SFREQ)
     before, end = chunks(20), 20 * CHUNK / SFREQ
     items = run(continuity, before)
@@ -141,12 +141,12 @@ def test_a_gap_within_a_chunk_splits_it():
     (first, kept), *rest = continuity.add(data[:10], stamps[:10], 2.82)
     assert (first.start, first.stop) == (400, 406)
     np.testing.assert_array_equal(kept, stamps[:6])
-    assert continuity.n_held == 4, "until it is clear that the stamps do not come back"
+    assert continuity.n_held == 4, "until it is certain that the stamps do not return"
     rest += continuity.add(data[10:], stamps[10:], 2.94)
     (gap,) = gaps([item for item, _ in rest])
     assert gap == Gap(406, 1406)
     blocks = [(item, raw) for item, raw in rest if isinstance(item, Block)]
-    assert [(item.start, item.stop) for item, _ in blocks] == [(1406, 1410), (1410, 1470)], "in the chunks that came"
+    assert [(item.start, item.stop) for item, _ in blocks] == [(1406, 1410), (1410, 1470)], "in the received chunks"
     np.testing.assert_array_equal(np.concatenate([item.data for item, _ in blocks]), data[6:])
     np.testing.assert_array_equal(np.concatenate([raw for _, raw in blocks]), stamps[6:])
 
@@ -176,7 +176,7 @@ def test_absurd_stamps_lose_no_sample(absurd):
     newest = [item for item in items if isinstance(item, ClockMap)][-1]
     assert np.isfinite([newest.index0, newest.time0, newest.period]).all()
     assert newest.time(continuity.index - 1) == pytest.approx(80 * CHUNK / SFREQ, abs=0.01)
-    assert continuity.n_steps == 0, "broken stamps in the midst of good ones are no step of the clock"
+    assert continuity.n_steps == 0, "broken stamps between good ones are not a clock step"
 
 
 def test_a_recording_played_faster_keeps_its_gaps():
@@ -188,7 +188,7 @@ def test_a_recording_played_faster_keeps_its_gaps():
 
 
 def packets(n, size, *, lose=0.0, jitter=None, drift=0.0, seed=0, sfreq=256.0):
-    """Packets of a headset, as (first index, stamps); one in so many is lost, but not of the first second."""
+    """Packets of a headset, as (first index, stamps); one in so many is lost, except in the first second."""
     rng = np.random.default_rng(seed)
     for k in range(n):
         late = 0.0 if jitter is None else jitter(rng)

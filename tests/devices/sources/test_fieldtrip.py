@@ -20,15 +20,15 @@ LABELS = ["Fp1", "Cz", "EOG up", "STI 1"]
 
 
 def until(what: Callable[[], object], patience: float = 20.0) -> None:
-    """Wait for something to come true."""
+    """Wait until a condition holds."""
     end = time.monotonic() + patience
     while not what():
-        assert time.monotonic() < end, "did not happen"
+        assert time.monotonic() < end, "condition not met in time"
         time.sleep(0.002)
 
 
 class Received:
-    """What a source delivers."""
+    """Items delivered by a source."""
 
     def __init__(self) -> None:
         self.items: list[Block | Gap] = []
@@ -51,7 +51,7 @@ class Received:
         return [item for item in self.items if isinstance(item, Gap)]
 
     def data(self) -> np.ndarray:
-        """All samples, after a check that they follow each other."""
+        """Return all samples, after a check that they are contiguous."""
         for before, after in zip(self.items, self.items[1:], strict=False):
             assert after.start == before.stop
         return np.concatenate([item.data for item in self.items if isinstance(item, Block)])
@@ -133,7 +133,7 @@ def test_spec_and_index(server: FieldTripServer, acquisition: Acquisition, recei
     acquisition.put(signal(30, 70))
     until(lambda: received.stop == 100)
     source.stop()
-    assert received.items[0].start == 70  # old samples are not history to catch up with
+    assert received.items[0].start == 70  # old samples are skipped
     np.testing.assert_array_equal(received.data(), signal(30, 70))
 
 
@@ -272,8 +272,8 @@ def test_a_server_that_is_stuck_does_not_hold_up_stop(server: FieldTripServer, a
     received = Received()
     source.start(received.deliver, received.errors.append)
     server.stuck = True
-    time.sleep(0.3)  # until the request under way is one of those that nobody answers
-    source.stop()  # would take its timeout otherwise, and the test with it
+    time.sleep(0.3)  # until the pending request is one without an answer
+    source.stop()  # otherwise both would take the whole timeout
     assert not received.errors
     assert not any(t.name == "fieldtrip fieldtrip" for t in threading.enumerate())
 
@@ -326,7 +326,7 @@ def test_something_else_there(answer: bytes | None, words: str) -> None:
         done = threading.Event()
 
         def serve() -> None:
-            while not done.is_set():  # who closes at once is tried again
+            while not done.is_set():  # a connection that is closed at once is retried
                 connection, _ = listener.accept()
                 with connection:
                     connection.recv(100)
@@ -381,7 +381,7 @@ def test_epochs_are_slices_of_the_signal(buffer_size: int, ours: bool) -> None:
     client = RealtimeClient(SPEC, CODES, buffer_size, late_s=0.5, backlog_s=60.0)
     make = rt_epochs if ours else import_realtime().RtEpochs
     epochs = make(client, dict(CODES), -0.1, 0.3, baseline=None, picks="all", isi_max=0.1)
-    client.push(Block(0, data[:10]))  # nobody listens yet
+    client.push(Block(0, data[:10]))  # no listener yet
     epochs.start()
     for block in blocks(data, first):
         # markers come with the block before theirs, with theirs, or 60 samples late
@@ -410,7 +410,7 @@ def test_epochs_are_slices_of_the_signal(buffer_size: int, ours: bool) -> None:
         np.testing.assert_array_equal(epochs.get_data(), got)
         np.testing.assert_array_equal(epochs.get_data(picks="eeg", item=[0, 2]), got[[0, 2], :2])
         np.testing.assert_array_equal(epochs["rest"].get_data(exclude=[STIM, "aux"]), got[values == "rest", :2])
-    else:  # why there is rt_epochs at all; if this ever works, drop it
+    else:  # the reason for rt_epochs; if this ever works, remove it
         with pytest.raises(TypeError, match="exclude"):
             epochs.get_data()
 
@@ -443,7 +443,7 @@ def test_a_gap_is_nan_and_shifts_nothing(said: bool) -> None:
     for c, epochs in ((client, plain), (client_2, ours)):
         epochs.start()
         for block in [*blocks(data[:500], 0), *blocks(data[1700:], 1700)]:
-            first = 500 if block.start == 1700 else block.start  # that in the gap comes with what follows it
+            first = 500 if block.start == 1700 else block.start  # the one in the gap comes with the block after it
             if said and first == 500:
                 c.push(Gap(500, 1700))
             c.push(block, [m for m in markers if first <= m[0] < block.stop])
@@ -469,7 +469,7 @@ def test_markers_that_cannot_be_carried_are_counted(caplog: pytest.LogCaptureFix
     until(lambda: len(buffers) == 5)
     assert client.lost_markers == 3  # before the start, next to another, at the same sample
     client.push(Block(150, noise(3)), [(149, "left"), (151, "rest")])
-    assert client.lost_markers == 4  # handed on already
+    assert client.lost_markers == 4  # delivered already
     client.push(Block(153, noise(1)), [(1000 + 3 * i, "left") for i in range(MAX_PENDING)])
     assert client.lost_markers == 5  # one waits
     client.push(Block(154, noise(6)))

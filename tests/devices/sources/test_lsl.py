@@ -68,7 +68,7 @@ def test_every_number_format_is_received_bit_for_bit(source_id, fmt):
     inlet = connected("eeg", StreamSelector(source_id=source_id), sink)
     inlet.start((10,))
     assert outlet.wait_for_consumers(10)
-    time.sleep(0.3)  # the inlet drops what came before it was started
+    time.sleep(0.3)  # the inlet drops samples from before its start
     t0 = pylsl.local_clock()
     for k in range(10):
         outlet.push_chunk(sent[10 * k : 10 * k + 10], list(t0 + np.arange(10 * k, 10 * k + 10) / 100))
@@ -189,7 +189,7 @@ def test_foreign_descriptions_are_read_safely():
     channels.append_child("channel").append_child_value("label", "only one")
     half = describe_xml(info.as_xml()).spec
     assert half.ch_names == ("only one", "EEG2")
-    assert half.ch_types == ("eeg", "misc"), "what is not described is no electrode"
+    assert half.ch_types == ("eeg", "misc"), "undescribed channels are not electrodes"
     second = channels.append_child("channel")
     second.append_child_value("label", "only one")
     second.append_child("location").append_child_value("X", "nonsense")

@@ -1,4 +1,4 @@
-"""Markers keep their value, whatever format they come in."""
+"""Markers keep their value in every format."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the user says fills in what a stream does not say; what it says is contradicted by name or not at all."""
+"""User corrections supply missing metadata of a stream, and replace stated values only explicitly."""
 
 import json
 
@@ -28,7 +28,7 @@ def spec(units="", kinds=("eeg",) * 7 + ("misc",), sfreq=250.0):
 
 
 def described(kind="EEG", channels=(), n=3, sfreq=250.0, fmt="float32"):
-    """A sender's description, its channels as (label, type, unit), None for what it does not say."""
+    """Description by a sender, with channels as (label, type, unit); None for fields that are not declared."""
     info = pylsl.StreamInfo("amp", kind, n, sfreq, fmt, "x")
     node = info.desc().append_child("channels") if channels else None
     for fields in channels:
@@ -57,12 +57,12 @@ def test_user_supplies_an_unknown_unit(said, unit, microvolts):
 
 
 def test_known_unit_is_replaced_only_by_a_unit_with_a_number():
-    assert Overrides(unit="microvolts").apply(spec("uV")).said == (), "another spelling is no contradiction"
+    assert Overrides(unit="microvolts").apply(spec("uV")).said == (), "another spelling is not a contradiction"
     with pytest.raises(OverrideError, match=r"unit is 'uV', but 'mV' of 'Fp1', .* and 2 more is stated: .* '1 uV'"):
         Overrides(unit="uV").apply(spec("mV"))
     applied = Overrides(unit="1 uV").apply(spec("mV"))
     assert applied.spec.units[:7] == ("1 uV",) * 7
-    assert applied.spec.units[7] == "mV", "no electrode"
+    assert applied.spec.units[7] == "mV", "not an electrode"
     assert "holds in the place of 'mV' of 'Fp1'" in applied.said[0]
 
 
@@ -150,7 +150,7 @@ def test_bad_channels_are_nan_and_others_bit_identical(dtype, value):
     assert np.isnan(taken[:, [2, 3, 4]]).all()
     np.testing.assert_array_equal(taken[:, [0, 1, 5, 6]], data[:, [0, 1, 5, 6]])
     assert taken.shape == (4, 7)
-    assert (data == value).all(), "what came is what is recorded"
+    assert (data == value).all(), "samples are recorded as received"
     node = Reblock(ReblockConfig(0.016))
     node.open(applied.spec)
     (block,) = node.process(Block(0, taken))
@@ -257,7 +257,7 @@ def test_session_recording_applies_its_stored_corrections(tmp_path):
     recording = open_recording(path)
     assert recording.spec.evolve(name="amp") == stream.spec.evolve(units=("uV",) * 3)
     np.testing.assert_allclose(recording.read(0, 1000), consumed * 0.5)
-    # What is said now holds, and of the rest what was said then.
+    # Corrections given now take precedence; the rest is taken from the recording.
     other = open_recording(path, overrides=Overrides(unit="2 uV", bads=("E0",)))
     assert other.spec.ch_names == ("E0", "E1", "E2")
     assert np.isnan(other.read(0, 10)[:, 0]).all()

@@ -1,4 +1,4 @@
-"""What is said of a rate, when, and how often."""
+"""Messages about the sample rate: content, time and frequency."""
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_losses_without_position_are_reported_every_minute():
 
 
 def chunks_of_ten(nominal, real, seconds=30):
-    """What a sender with another rate than it says sends: it stamps chunks, and within them the nominal rate holds."""
+    """Stamps of a sender whose true rate differs from the declared one: it stamps chunks at the nominal rate."""
     watch = Continuity("eeg", nominal)
     said = []
     for k in range(int(seconds * real / 10)):
@@ -85,7 +85,7 @@ def test_gaps_after_every_chunk_suggest_a_lower_rate(real, n, about):
     words = f"after every 10 samples {n} are missing: they are lost regularly, or the real rate is about {about} Hz"
     assert [words in one for one in said].count(True) == 1
     stamps = (100.0 + 10 * np.arange(1, 300)[:, None] / real - (9 - np.arange(10)) / 250.0).ravel()
-    assert any(words in one for one in read_timeline("x", stamps, 250.0).words), "of a file, too"
+    assert any(words in one for one in read_timeline("x", stamps, 250.0).words), "for a file, too"
 
 
 @pytest.mark.parametrize("real", [225.0, 240.0, 275.0, 375.0])
@@ -98,7 +98,7 @@ def test_wrong_rate_is_reported_despite_jumps_of_stamps(real):
 
 def test_corrected_rate_ends_the_gaps():
     watch, said = chunks_of_ten(225.0, 225.0)
-    assert watch.n_gaps <= 1, "the first stamps alone may mislead"
+    assert watch.n_gaps <= 1, "the first stamps alone may be misleading"
     assert (watch.rate.wrong, said) == (False, [])
 
 
