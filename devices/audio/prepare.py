@@ -45,7 +45,7 @@ def _pcm(talker: Talker, scene: Scene) -> NDArray[np.float32]:
     """Return a talker's samples at the scene's rate and loudness."""
     x, sfreq = _read(talker)
     if talker.start_s * sfreq >= len(x):
-        raise _error(talker, f"lasts {len(x) / sfreq:.3f} s, but is to begin at {talker.start_s:g} s; lower start_s")
+        raise _error(talker, f"lasts {len(x) / sfreq:.3f} s, but start_s is {talker.start_s:g} s; lower it")
     if sfreq != scene.sfreq:
         x = soxr.resample(x, sfreq, scene.sfreq, quality="VHQ")
         if not len(x):
@@ -94,7 +94,7 @@ def _read(talker: Talker) -> tuple[NDArray[np.float64], float]:
     x = x[:, (channel or 1) - 1]
     if not np.isfinite(x).all():
         first = int(np.flatnonzero(~np.isfinite(x))[0])
-        raise _error(talker, f"has a sample that is no finite number, at {first / sfreq:.3f} s; export it again")
+        raise _error(talker, f"has a sample that is not finite, at {first / sfreq:.3f} s; export it again")
     return np.array(x), float(sfreq)
 
 

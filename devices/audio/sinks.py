@@ -196,7 +196,7 @@ class DeviceSink:
         if failure:
             raise failure[0]
         if not play.finished:
-            raise AudioError(f"{self} has ceased to play: unplugged, or its sound server has ended")
+            raise AudioError(f"{self} has stopped playing: it was unplugged, or its sound server has ended")
         stream.close()
 
     def _cannot(self, sd: Any, error: Exception, sfreq: float, n_inputs: int) -> AudioError:

@@ -132,11 +132,11 @@ def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], 
         trials.append(_trial(events, name, group, [row for row in rows if row.onset >= since], heard))
     counts = {len(group) for group in groups}
     if len(counts) > 1:
-        raise RunError(f"{events}: trials have {sorted(counts)} talkers, but must all have as many")
+        raise RunError(f"{events}: trials have {sorted(counts)} talkers, but must all have the same number")
     shapes = {row.file: (talker.sfreq, talker.envelope.shape[1]) for group in groups for row, talker in group}
     if len(set(shapes.values())) > 1:
         each = ", ".join(f"{file} {n} at {rate:g} Hz" for file, (rate, n) in shapes.items())
-        raise RunError(f"{events}: stimuli must have as many features, at one rate, but they differ: {each}")
+        raise RunError(f"{events}: stimuli must have the same number of features and one rate, but differ: {each}")
     return tuple(trials), tuple(_stream(place) for place in zip(*groups, strict=True))
 
 

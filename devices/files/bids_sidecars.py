@@ -212,7 +212,9 @@ def _places(path: Path, kind: str) -> dict[str, tuple[float, float, float]]:
     systems = [s for s in systems if [part for part in s.stem.split("_") if part.startswith("space-")] == space]
     unit = _json(systems).get({"eeg": "EEGCoordinateUnits", "ieeg": "iEEGCoordinateUnits"}[kind], "n/a")
     if unit not in _METRES:
-        log.warning("%s: places of electrodes left out, as their unit is %r: m, cm or mm is needed", file.name, unit)
+        log.warning(
+            "%s: electrode positions left out, because their unit is %r: m, cm or mm is needed", file.name, unit
+        )
         return {}
     places = {}
     for row in table(file, ("name", "x", "y", "z")):

@@ -152,7 +152,7 @@ def cut(
     found = [item for name, piece in items for _, item in graph.feed(name, piece)]
     pieces = [item for item in found if isinstance(item, Aligned)]
     if not pieces:
-        raise RunError(f"{source}: neural signal and talkers have no instant in common")
+        raise RunError(f"{source}: neural signal and talkers do not overlap in time")
     first, stop = pieces[0].start, pieces[-1].stop
     ch_names = graph.specs[NEURAL].ch_names
     n_talkers, _, n_features = pieces[0].talkers.shape

@@ -42,7 +42,7 @@ def open_recording(path: str | Path, stream: str | None = None, overrides: Overr
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         hint = f"; open {path.with_suffix('.vhdr').name}" if suffix in (".eeg", ".vmrk") else ""
-        raise RecordingError(f"{path}: its suffix is none of {', '.join(SUFFIXES)}{hint}")
+        raise RecordingError(f"{path}: its suffix is not one of {', '.join(SUFFIXES)}{hint}")
     try:
         must_be_regular(path)
     except FileNotFoundError:

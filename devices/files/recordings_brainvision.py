@@ -132,7 +132,7 @@ def _number(path: Path, section: dict[str, str], key: str) -> float:
     except KeyError:
         raise RecordingError(f"{path}: the header has no line {key}=") from None
     except ValueError:
-        raise RecordingError(f"{path}: {key}={section[key.lower()]} is no number") from None
+        raise RecordingError(f"{path}: {key}={section[key.lower()]} is not a number") from None
 
 
 def _companion(path: Path, common: dict[str, str], key: str, suffixes: tuple[str, ...]) -> Path | None:
@@ -174,7 +174,7 @@ def _samples(
         return len(values), lambda start, stop: values[start:stop]
     name = header.get("binary infos", {}).get("binaryformat", "INT_16").upper()
     if name not in _FORMATS:
-        raise RecordingError(f"{path}: BinaryFormat={name} is none of {', '.join(_FORMATS)}")
+        raise RecordingError(f"{path}: BinaryFormat={name} is not one of {', '.join(_FORMATS)}")
     dtype = np.dtype(_FORMATS[name])
     size = data.stat().st_size
     n_samples, rest = divmod(size, dtype.itemsize * n_channels)
@@ -198,7 +198,7 @@ def _samples(
                     rows.append(np.fromfile(file, dtype, stop - start))
                 values = np.stack(rows, axis=1)
         if len(values) < stop - start:
-            raise RecordingError(f"{data} has become shorter since it was opened")
+            raise RecordingError(f"{data} has been truncated since it was opened")
         return values
 
     return n_samples, read
@@ -249,7 +249,7 @@ def _describe(
         scale.append(step if factor is None else step * factor)
         positions.append(place if kind in ELECTRODES else (math.nan,) * 3)
     if by_label:
-        log.warning("%s: no electrodes of the brain, by their labels: %s", path.name, ", ".join(by_label))
+        log.warning("%s: not brain electrodes, by their labels: %s", path.name, ", ".join(by_label))
     spec = StreamSpec(
         name=path.stem,
         sfreq=sfreq,

@@ -121,7 +121,7 @@ class EdfLayout:
             file.seek(self.header_bytes + start * self.record_bytes)
             raw = np.frombuffer(file.read((stop - start) * self.record_bytes), np.uint8)
         if len(raw) < (stop - start) * self.record_bytes:
-            raise RecordingError(f"{self.path} has become shorter since it was opened")
+            raise RecordingError(f"{self.path} has been truncated since it was opened")
         records = raw.reshape(stop - start, -1)
         out = np.empty((stop - start, channels[0].n, len(channels)), np.int32)
         for k, channel in enumerate(channels):
@@ -136,7 +136,7 @@ class EdfLayout:
                 file.seek(self.header_bytes + i * self.record_bytes + channel.at * self.width)
                 raw += file.read(channel.n * self.width)
         if len(raw) < (stop - start) * channel.n * self.width:
-            raise RecordingError(f"{self.path} has become shorter since it was opened")
+            raise RecordingError(f"{self.path} has been truncated since it was opened")
         return self._integers(np.frombuffer(raw, np.uint8).reshape(stop - start, -1)).reshape(-1)
 
     def _integers(self, octets: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -203,7 +203,7 @@ def _say_types(path: Path, channels: Sequence[Channel], known: Collection[str]) 
         and split_label(c.label)[0] in ("", *_BRAIN)
     ]
     if by_label:
-        log.warning("%s: no electrodes of the brain, by their labels: %s", path.name, ", ".join(by_label))
+        log.warning("%s: not brain electrodes, by their labels: %s", path.name, ", ".join(by_label))
 
 
 def _rate(path: Path, layout: EdfLayout, channels: Sequence[Channel], wanted: str | None) -> int:
@@ -349,9 +349,11 @@ def read_layout(path: Path, kinds: Mapping[str, str]) -> EdfLayout:
         raise RecordingError(f"{path}: has annotations only, no signal")
     record_s, header_bytes = float(head[244:252]), int(head[184:192])
     if min(sizes) < 1 or not 0 < record_s < math.inf:
-        raise RecordingError(f"{path}: data records of {record_s:g} s with {min(sizes)} samples of a signal are none")
+        raise RecordingError(
+            f"{path}: data records of {record_s:g} s with {min(sizes)} samples of a signal are invalid"
+        )
     if header_bytes != 256 * (n_signals + 1):
-        raise RecordingError(f"{path}: {header_bytes} bytes are no header of {n_signals} signals")
+        raise RecordingError(f"{path}: {header_bytes} bytes are not a header of {n_signals} signals")
     starts = [sum(sizes[:i]) for i in range(n_signals + 1)]
     record_bytes = width * starts[-1]
     n_records = max(0, path.stat().st_size - header_bytes) // record_bytes

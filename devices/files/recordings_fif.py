@@ -55,7 +55,7 @@ def open_fif(path: Path) -> Recording:
         notes = [(a["onset"] - raw.first_time, a["duration"], str(a["description"])) for a in raw.annotations]
         segments = _segments(notes, n_samples, spec.sfreq)
         if not segments:
-            raise RecordingError(f"{path}: nothing was acquired, it says of itself")
+            raise RecordingError(f"{path}: the file marks all samples as not acquired")
         annotations = [
             (time_at(segments, spec.sfreq, onset * spec.sfreq), text)
             for onset, _, text in notes

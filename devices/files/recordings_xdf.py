@@ -158,7 +158,7 @@ def _check_rate(path: Path, stamps: NDArray[np.float64], sfreq: float, declared:
         said = " or ".join(f"{rate:.6g} Hz" for rate in dict.fromkeys(found))
         raise RecordingError(f"{path}: sfreq is {sfreq:g}, but its time stamps say {said}")
     if declared and sfreq != declared:
-        log.warning("%s: sfreq %g Hz holds in the place of %g Hz", path.stem, sfreq, declared)
+        log.warning("%s: sfreq %g Hz is used instead of %g Hz", path.stem, sfreq, declared)
 
 
 def _number(stream: dict[str, Any]) -> int:

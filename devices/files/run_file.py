@@ -95,7 +95,7 @@ def write_run(
     shapes = {talker.name: (talker.sfreq, talker.envelope.shape[1]) for talker in talkers}
     if len(set(shapes.values())) > 1:
         each = ", ".join(f"{name} {n} at {hz:g} Hz" for name, (hz, n) in shapes.items())
-        raise RunError(f"talkers must have as many features, at one rate, but they differ: {each}")
+        raise RunError(f"talkers must have the same number of features and one rate, but differ: {each}")
     for time, name in attended:
         if name not in ("", *names):
             raise RunError(f"attended at {time:g} s is {name!r}, but must be one of {', '.join(names)}")
@@ -257,7 +257,7 @@ def _chunks(path: Path) -> Iterator[xdf.Chunk]:
         if stretch.found is Soundness.DAMAGED:
             words = f"{path} is damaged: bytes {stretch.start} to {stretch.stop}: {stretch.why}"
             if not n_samples:
-                raise RunError(f"{words}, where it says who was attended")
+                raise RunError(f"{words}, in the record of who was attended")
             log.warning("%s; left out", words)
         keep = stretch.found is not Soundness.DAMAGED or not seals
         for chunk in stretch.chunks if keep else ():

@@ -302,7 +302,7 @@ class SessionFile:
                 return []
             case OffsetLine(name, offset):
                 if name not in place.offsets:
-                    raise xdf.XdfError(f"a line of the journal is about {name!r}, which is no stream")
+                    raise xdf.XdfError(f"a line of the journal is about {name!r}, which is not a stream")
                 place.offsets[name] = offset
                 return []
             case ControlLine(timed):
@@ -311,7 +311,7 @@ class SessionFile:
 
     def _sfreq(self, name: str, place: _Place) -> float:
         if name not in place.following:
-            raise xdf.XdfError(f"a line of the journal is about {name!r}, which is no stream of samples")
+            raise xdf.XdfError(f"a line of the journal is about {name!r}, which is not a stream of samples")
         return self.streams[name].spec.sfreq
 
     def _gap(self, gap: Gap, name: str, place: _Place) -> list[Event]:

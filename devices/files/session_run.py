@@ -89,7 +89,7 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
             stimuli = tuple(f"{path.stem}-{number}-{talker}" for talker in names)
             trials.append(Trial(f"{called} trial {number}", start, stop, names, stimuli, ((start + REORIENT_S, name),)))
     if not trials:
-        raise RunError(f"{path} holds no cue that says who was to be attended")
+        raise RunError(f"{path} has no cue that names the attended talker")
 
     def items() -> Iterator[tuple[str, Item]]:
         for event in session:

@@ -57,7 +57,7 @@ def read_speech(
     if not path.exists():
         raise RunError(f"{path}: no such file")
     if not path.is_file():
-        raise RunError(f"{path} is no file")
+        raise RunError(f"{path} is not a file")
     return read_npz(path, key, sfreq) if _is_stored(path) else (_from_sound(path, channel, hz), hz)
 
 

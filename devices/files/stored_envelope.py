@@ -64,7 +64,7 @@ def read_npz(path: Path, key: str, sfreq: float | None) -> tuple[NDArray[np.floa
         raise RunError(f"{path} is not a usable .npz file: {error or type(error).__name__}") from None
     shape = " x ".join(map(str, envelope.shape)) or "one number"
     if envelope.dtype.kind not in "iufb" or not math.isfinite(rate) or not 0 < rate <= MAX_HZ:
-        raise RunError(f"{path}: {key!r} ({envelope.dtype}) at {rate:g} Hz is no envelope at 0 to {MAX_HZ:g} Hz")
+        raise RunError(f"{path}: {key!r} ({envelope.dtype}) at {rate:g} Hz is not an envelope at 0 to {MAX_HZ:g} Hz")
     if envelope.ndim not in (1, 2) or not envelope.size or (envelope.ndim == 2 and len(envelope) == 1):
         raise RunError(f"{path}: {key!r} is {shape}, but must be (n_samples,) or (n_samples, n_features)")
     if len(envelope) / rate > MAX_S or envelope.size / len(envelope) > MAX_FEATURES:
@@ -91,4 +91,6 @@ def _check_size(path: Path, wanted: list[str]) -> None:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.filename.removesuffix(".npy") in wanted and info.file_size > _MAX_BYTES:
-                raise RunError(f"{path}: {info.filename} would be {info.file_size / 1e9:.1f} GB, which is no envelope")
+                raise RunError(
+                    f"{path}: {info.filename} would be {info.file_size / 1e9:.1f} GB, too large for an envelope"
+                )

@@ -197,7 +197,7 @@ def _parse(xml: str) -> tuple[ET.Element, int, float, str]:
     if n_channels > MAX_CHANNELS or n_channels * sfreq > MAX_RATE:
         raise StreamError(f"stream {name!r}: {n_channels} channels at {sfreq:g} Hz are more than can be received")
     if n_channels < 1 or not math.isfinite(sfreq) or sfreq < 0 or fmt not in DTYPES:
-        raise StreamError(f"stream {name!r}: {n_channels} channels of {fmt!r} at {sfreq} Hz is no stream")
+        raise StreamError(f"stream {name!r}: {n_channels} channels of {fmt!r} at {sfreq} Hz is not a valid stream")
     return info, n_channels, 0.0 if fmt == "string" else sfreq, fmt
 
 

@@ -140,11 +140,11 @@ class Overrides:
         words += f" and {len(other) - _NAMED} more" if len(other) > _NAMED else ""
         if not has_factor(self.unit) and any(microvolts(spec.units[i]) is not None for i in other):
             raise OverrideError(
-                f"unit is {self.unit!r}, but {words} is stated: leave out 'unit', or, if what is stated is wrong, "
-                f"give it with a number, as '1 {self.unit}', which holds whatever is stated"
+                f"unit is {self.unit!r}, but {words} is stated: leave out 'unit', or, if the stated unit is wrong, "
+                f"give it with a number, as '1 {self.unit}', which overrides it"
             )
         if other:
-            said.append(f"unit {self.unit!r} holds in the place of {words}")
+            said.append(f"unit {self.unit!r} is used instead of {words}")
         return tuple(self.unit if i in electrodes else unit for i, unit in enumerate(spec.units))
 
     def _rate(self, spec: StreamSpec, said: list[str]) -> float:
@@ -152,11 +152,11 @@ class Overrides:
             return spec.sfreq
         if spec.sfreq and abs(self.sfreq / spec.sfreq - 1) > MAX_CORRECTION:
             raise OverrideError(
-                f"sfreq is {self.sfreq:g}, but the rate stated is {spec.sfreq:g} Hz, which is another one: "
-                "set the sender to the rate that is wanted, or give the one that it has"
+                f"sfreq is {self.sfreq:g}, but the stated rate is {spec.sfreq:g} Hz, which differs: "
+                "set the sender to this rate, or give its actual rate"
             )
         if spec.sfreq:
-            said.append(f"sfreq {self.sfreq:g} Hz holds in the place of {spec.sfreq:g} Hz")
+            said.append(f"sfreq {self.sfreq:g} Hz is used instead of {spec.sfreq:g} Hz")
         return self.sfreq
 
 

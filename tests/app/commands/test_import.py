@@ -120,7 +120,7 @@ def test_channels_types_bads_and_rate_are_what_the_user_says(folder):
 def test_a_rate_that_is_stated_wrong_is_corrected_where_stamps_agree(folder, caplog):
     raw = write_xdf(folder / "raw.xdf", unit="uV", nominal=500.0)
     assert run_import(raw, "--sfreq", "250").exit_code == 0
-    assert "raw: sfreq 250 Hz holds in the place of 500 Hz" in caplog.text
+    assert "raw: sfreq 250 Hz is used instead of 500 Hz" in caplog.text
     run = streams()["raw"]
     assert float(run["info"]["nominal_srate"][0]) == 250
     np.testing.assert_allclose(run["time_stamps"], np.arange(len(run["time_stamps"])) / SFREQ, atol=1e-3)

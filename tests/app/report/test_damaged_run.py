@@ -77,7 +77,7 @@ def test_a_run_without_any_cue_has_a_report(run, tmp_path, capsys):
     finally:
         path.write_bytes(whole)
     assert "0 of 0" in capsys.readouterr().out
-    assert "holds no cue that says who was to be attended" in (run / "report.html").read_text(encoding="utf-8")
+    assert "has no cue that names the attended talker" in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_cues_that_name_nobody_known_are_refused_in_words(run, tmp_path, capsys):

@@ -110,14 +110,14 @@ def damaged(x, at, value):
         (
             damaged(noise(0, 48_000), 4800, np.nan),
             {},
-            "has a sample that is no finite number, at 0.100 s; export it again",
+            "has a sample that is not finite, at 0.100 s; export it again",
         ),
         (
             damaged(noise(0, 48_000), 4800, -np.inf),
             {},
-            "has a sample that is no finite number, at 0.100 s; export it again",
+            "has a sample that is not finite, at 0.100 s; export it again",
         ),
-        (noise(0, 48_000), {"start_s": 1.0}, "lasts 1.000 s, but is to begin at 1 s; lower start_s"),
+        (noise(0, 48_000), {"start_s": 1.0}, "lasts 1.000 s, but start_s is 1 s; lower it"),
     ],
 )
 def test_unfit_files_are_refused_by_name_with_the_fix(tmp_path, x, keys, message):

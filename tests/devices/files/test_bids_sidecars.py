@@ -174,7 +174,7 @@ def test_electrode_positions_come_from_the_data_set(root, caplog):
     rows = ("name", "x", "y", "z"), ("A1", "10", "80", "90"), ("A2", "n/a", "n/a", "n/a"), ("A3", "-1", "0", "100")
     write_rows(root / "sub-01/sub-01_space-CapTrak_electrodes.tsv", *rows)
     assert open_recording(path).spec.positions is None
-    assert "places of electrodes left out, as their unit is 'n/a'" in caplog.text
+    assert "electrode positions left out, because their unit is 'n/a'" in caplog.text
     system = json.dumps({"EEGCoordinateSystem": "CapTrak", "EEGCoordinateUnits": "mm"})
     (root / "sub-01/sub-01_space-Other_coordsystem.json").write_text(json.dumps({"EEGCoordinateUnits": "m"}))
     (root / "sub-01/sub-01_space-CapTrak_coordsystem.json").write_text(system)

@@ -131,5 +131,5 @@ def test_refusals_name_the_file():
         prepare(recorded(x, voices, kind="eeg", trials=late), EEG)
     apart = recorded(x, voices, kind="eeg")
     apart = replace(apart, speech=tuple(replace(s, stamps=s.stamps + 100) for s in apart.speech))
-    with pytest.raises(RunError, match="file: neural signal and talkers have no instant in common"):
+    with pytest.raises(RunError, match="file: neural signal and talkers do not overlap in time"):
         prepare(apart, EEG)

@@ -389,7 +389,7 @@ def test_ambiguous_xdf_stream_is_refused(tmp_path):
 
 
 def test_files_that_are_not_recordings_are_refused(tmp_path):
-    for name, words in (("a.mat", "suffix is none of .fif"), ("a.eeg", "open a.vhdr"), ("a.fif", "no such file")):
+    for name, words in (("a.mat", "suffix is not one of .fif"), ("a.eeg", "open a.vhdr"), ("a.fif", "no such file")):
         with pytest.raises(RecordingError, match=words):
             open_recording(tmp_path / name)
     (tmp_path / "folder.fif").mkdir()

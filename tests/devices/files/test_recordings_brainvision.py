@@ -129,7 +129,7 @@ def test_labels_identify_channels_that_are_not_electrodes(tmp_path, caplog):
     spec = open_recording(write(tmp_path, labels=("Fz", "ECG", "HEOGL", "VEOG", "aux1"))[0]).spec
     assert spec.ch_types == ("eeg", "misc", "eog", "eog", "misc")
     assert spec.units == ("uV", "V", "uV", "uV", "V")
-    assert "no electrodes of the brain, by their labels: ECG, HEOGL, VEOG, aux1" in caplog.text
+    assert "not brain electrodes, by their labels: ECG, HEOGL, VEOG, aux1" in caplog.text
 
 
 # -- formats ---------------------------------------------------------------------------------------------------
@@ -185,10 +185,10 @@ def test_pybv_files_round_trip(tmp_path):
     [
         ("SamplingInterval=2000", "SamplingInterval=0", "SamplingInterval is 0 microseconds"),
         ("SamplingInterval=2000", "", "no line SamplingInterval="),
-        ("SamplingInterval=2000", "SamplingInterval=fast", "SamplingInterval=fast is no number"),
+        ("SamplingInterval=2000", "SamplingInterval=fast", "SamplingInterval=fast is not a number"),
         ("NumberOfChannels=4", "NumberOfChannels=5", "no line Ch5="),
         ("NumberOfChannels=4", "NumberOfChannels=0", "NumberOfChannels is 0"),
-        ("INT_16", "INT_7", "BinaryFormat=INT_7 is none of INT_16"),
+        ("INT_16", "INT_7", "BinaryFormat=INT_7 is not one of INT_16"),
         ("DataFile=rec.eeg", "", "no line DataFile="),
     ],
 )

@@ -126,7 +126,7 @@ def test_clinical_labels_do_not_enter_the_average_reference(tmp_path, caplog):
     assert recording.spec.ch_names == ("Fp1", "Fp2", "EKG1", "DC1", "PHOTIC", "EOG-L", "EMG-REF", "chin", "SpO2")
     assert recording.spec.ch_types == ("eeg", "eeg", "misc", "misc", "misc", "eog", "misc", "misc", "misc")
     said = [r.message for r in caplog.records]
-    assert said == ["x.edf: no electrodes of the brain, by their labels: EKG1, DC1, PHOTIC, EOG-L, EMG-REF, SpO2"]
+    assert said == ["x.edf: not brain electrodes, by their labels: EKG1, DC1, PHOTIC, EOG-L, EMG-REF, SpO2"]
 
 
 def test_channel_without_unit_beside_volts_is_not_an_electrode(tmp_path):

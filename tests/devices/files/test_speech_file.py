@@ -51,11 +51,11 @@ def test_missing_files_are_reported(tmp_path, name):
     with pytest.raises(RunError, match=rf"{name}: no such file"):
         read_speech(tmp_path / name)
     (tmp_path / name).mkdir()
-    with pytest.raises(RunError, match="is no file"):
+    with pytest.raises(RunError, match="is not a file"):
         read_speech(tmp_path / name)
     (tmp_path / name).rmdir()
     os.mkfifo(tmp_path / name)
-    with pytest.raises(RunError, match="is no file"):
+    with pytest.raises(RunError, match="is not a file"):
         read_speech(tmp_path / name)
     (tmp_path / name).unlink()
     (tmp_path / name).write_bytes(b"nonsense" * 99)
@@ -96,19 +96,19 @@ ENVELOPE = np.arange(100.0)
     [
         ({"sfreq": 64.0}, "has no 'envelope'; it has sfreq"),
         ({"envelope": ENVELOPE}, "has no 'sfreq'; it has envelope"),
-        ({"envelope": ENVELOPE, "sfreq": 0.0}, "at 0 Hz is no envelope"),
-        ({"envelope": ENVELOPE, "sfreq": np.nan}, "at nan Hz is no envelope"),
-        ({"envelope": ENVELOPE, "sfreq": np.inf}, "at inf Hz is no envelope"),
-        ({"envelope": ENVELOPE, "sfreq": 1e22}, r"at 1e\+22 Hz is no envelope"),
-        ({"envelope": ENVELOPE, "sfreq": -64.0}, "at -64 Hz is no envelope"),
+        ({"envelope": ENVELOPE, "sfreq": 0.0}, "at 0 Hz is not an envelope"),
+        ({"envelope": ENVELOPE, "sfreq": np.nan}, "at nan Hz is not an envelope"),
+        ({"envelope": ENVELOPE, "sfreq": np.inf}, "at inf Hz is not an envelope"),
+        ({"envelope": ENVELOPE, "sfreq": 1e22}, r"at 1e\+22 Hz is not an envelope"),
+        ({"envelope": ENVELOPE, "sfreq": -64.0}, "at -64 Hz is not an envelope"),
         ({"envelope": ENVELOPE, "sfreq": [64.0, 64.0]}, "is not a usable"),
         ({"envelope": ENVELOPE, "sfreq": "fast"}, "is not a usable"),
         ({"envelope": ENVELOPE, "sfreq": 64j}, "is not a usable"),
         ({"envelope": ENVELOPE, "sfreq": 1e-9}, "longer or wider than any envelope"),
-        ({"envelope": ENVELOPE.astype(complex), "sfreq": 64.0}, r"\(complex128\) at 64 Hz is no envelope"),
-        ({"envelope": np.array(["a", "b"]), "sfreq": 64.0}, "is no envelope"),
+        ({"envelope": ENVELOPE.astype(complex), "sfreq": 64.0}, r"\(complex128\) at 64 Hz is not an envelope"),
+        ({"envelope": np.array(["a", "b"]), "sfreq": 64.0}, "is not an envelope"),
         ({"envelope": np.array([object()], dtype=object), "sfreq": 64.0}, "is not a usable"),
-        ({"envelope": np.zeros(3, dtype=[("a", "f8")]), "sfreq": 64.0}, "is no envelope"),
+        ({"envelope": np.zeros(3, dtype=[("a", "f8")]), "sfreq": 64.0}, "is not an envelope"),
         ({"envelope": 3.0, "sfreq": 64.0}, "is one number, but must be"),
         ({"envelope": np.zeros(0), "sfreq": 64.0}, "is 0, but must be"),
         ({"envelope": np.zeros((4, 0)), "sfreq": 64.0}, "is 4 x 0, but must be"),

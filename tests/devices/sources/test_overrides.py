@@ -63,7 +63,7 @@ def test_known_unit_is_replaced_only_by_a_unit_with_a_number():
     applied = Overrides(unit="1 uV").apply(spec("mV"))
     assert applied.spec.units[:7] == ("1 uV",) * 7
     assert applied.spec.units[7] == "mV", "not an electrode"
-    assert "holds in the place of 'mV' of 'Fp1'" in applied.said[0]
+    assert "is used instead of 'mV' of 'Fp1'" in applied.said[0]
 
 
 def test_mne_lsl_unit_zero_is_volts_only_from_mne_lsl():
@@ -163,9 +163,9 @@ def test_bad_channels_are_nan_and_others_bit_identical(dtype, value):
 def test_rate_is_supplied_corrected_or_refused():
     assert Overrides(sfreq=250.0).apply(spec(sfreq=0.0)).spec.sfreq == 250.0
     corrected = Overrides(sfreq=249.5).apply(spec())
-    assert (corrected.spec.sfreq, corrected.said) == (249.5, ("sfreq 249.5 Hz holds in the place of 250 Hz",))
+    assert (corrected.spec.sfreq, corrected.said) == (249.5, ("sfreq 249.5 Hz is used instead of 250 Hz",))
     assert Overrides(sfreq=250.0).apply(spec()).said == ()
-    with pytest.raises(OverrideError, match="sfreq is 500, but the rate stated is 250 Hz"):
+    with pytest.raises(OverrideError, match="sfreq is 500, but the stated rate is 250 Hz"):
         Overrides(sfreq=500.0).apply(spec())
     with pytest.raises(StreamError, match="text has no rate"):
         described("Markers", n=1, sfreq=0.0, fmt="string").overridden(Overrides(sfreq=250.0))
