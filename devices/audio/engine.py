@@ -1,4 +1,4 @@
-"""Live sound, as the rest of the program sees it: gains in, and word of what was played out."""
+"""Live sound for the rest of the program: set gains, and learn what was played."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
-#: Seconds between looks at the audio process.
+#: Seconds between checks of the audio process.
 LOOK_S = 0.1
-#: Seconds that an audio process may take to its first buffer, at first and when it replaces another.
+#: Maximum seconds until the first buffer of an audio process, at first and when it replaces another.
 START_S, RESTART_S = 20.0, 15.0
-#: An audio process beats once per buffer, so 0.3 s of silence are tens of buffers, or four where they are long. Each
-#: replacement is heard as a gap: five within 20 s, and whatever is wrong will not be right again at once.
+#: An audio process has one heartbeat per buffer, so 0.3 s of silence are tens of buffers, or four if they are long.
+#: Each replacement is heard as a gap: after five within 20 s, the cause will not go away at once.
 LIMITS = Limits(silent_s=0.3, most=5, within_s=20.0, rest_s=10.0)
-#: Entries of the log of applied controls that are kept.
+#: Number of entries of the log of applied controls that are kept.
 KEPT_ENTRIES = 100_000
 
 
 class AudioEngine:
-    """Plays a scene in a process of its own, and replaces that process should it die or stall.
+    """Play a scene in a process of its own, and replace that process if it dies or stalls.
 
-    A thread of this object keeps watch, because whoever owns it may be busy for seconds. A replacement begins where
-    sound was lost, with a fade: on the same device, else on the next one, else without sound at a steady pace. There
-    it stays, so that sound does not come and go by itself: :meth:`switch` goes back.
+    A thread of this object watches it, because the owner may be busy for seconds. A replacement begins where sound was
+    lost, with a fade: on the same device, else on the next one, else without sound at a steady pace. It stays there, so
+    that sound does not come and go by itself: :meth:`switch` goes back.
 
-    One process writes gains: this one by :meth:`set_gains`, or another through :attr:`names`.
+    Only one process writes gains: this one by :meth:`set_gains`, or another through :attr:`names`.
 
     Parameters
     ----------
     scene : Scene or Prepared
-        What is to be heard.
+        Scene to play.
     sink : Sink
-        Where.
+        Sound output.
     on_event : callable
-        Told in words, from the watching thread, whatever a person should know.
+        Called from the watching thread with messages for the user.
 
     Raises
     ------
     AudioError, SharedMemoryError
-        If files, memory or device are not as they must be; names the fix.
+        If files, memory or device cannot be used; names the fix.
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class AudioEngine:
         self._stopping = threading.Event()
         self._closed = False
         self._watcher: threading.Thread | None = None
-        #: Where sound goes, in words.
+        #: Description of the sound output.
         self.playing = ""
-        #: How often a dead or stalled audio process was replaced.
+        #: Number of replacements of a dead or stalled audio process.
         self.restarts = 0
-        #: Why there is no audio process now; empty while all is well.
+        #: Why there is no audio process now; empty if there is one.
         self.failure = ""
         self._over = threading.Event()
         self._feeds: list[LslFeed] = []
@@ -108,7 +108,7 @@ class AudioEngine:
                     rings.append(ring.name)
                 else:
                     rings.append("")
-            #: Shared memory, for other processes.
+            #: Names of the shared memory, for other processes.
             self.names = Names(
                 self._gains.name,
                 self._operator_lock.name,
@@ -142,14 +142,14 @@ class AudioEngine:
         self.stop()
 
     def start(self) -> None:
-        """Begin to play.
+        """Start to play.
 
         Raises
         ------
         AudioError
             If the sink cannot be opened.
         """
-        atexit.register(self.stop)  # a process that ends without having stopped it fades out
+        atexit.register(self.stop)  # fades out if the process exits without stop()
         try:
             for feed in self._feeds:
                 feed.start()
@@ -174,20 +174,20 @@ class AudioEngine:
         self._take_entries()
         with self._telling:
             self._closed = True
-            self._status.read()  # which stays there to be read
+            self._status.read()  # keeps the last status readable
             self._made.close()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until sound has ended by itself, or failed; return whether it has."""
+        """Wait until sound has ended or failed; return whether it has."""
         return self._over.wait(timeout)
 
     def switch(self, sink: Sink) -> None:
-        """Fade out, and go on at the same place on another sink, or again on one that was lost.
+        """Fade out, and continue at the same position on another sink, or on one that was lost.
 
         Raises
         ------
         AudioError
-            If it cannot be opened. Playing then goes on where it was.
+            If it cannot be opened. Playing then continues on the previous one.
         """
         with self._change:
             self._end()
@@ -231,29 +231,29 @@ class AudioEngine:
         gains_db : sequence of float
             One per talker; the scene's bounds apply.
         ramp_s : float
-            How long the change takes, s.
+            Duration of the change, s.
         decision : int
-            Number of the decision behind it.
+            Number of the decision that led to it.
         """
         if len(gains_db) != self._n:
             raise ValueError(f"gains_db has {len(gains_db)} values, but there are {self._n} talkers")
         self._gains.write(Gains(padded(gains_db), ramp_s, decision, pylsl.local_clock()))
 
     def mute(self, on: bool = True) -> None:
-        """Silence everything, or let it be heard again."""
+        """Silence everything, or end the silence."""
         self._tell(mute=on)
 
     def master(self, master_db: float) -> None:
-        """Set the gain of everything, dB, at most 0."""
+        """Set the master gain, dB, at most 0."""
         self._tell(master_db=master_db)
 
     def override(self, gains_db: Sequence[float] | None, ramp_s: float = 0.1) -> None:
-        """Put gains of one's own in the place of steering's; None gives way to steering again."""
+        """Use these gains instead of steering's; None returns to steering."""
         kept = self._operator.override_db if gains_db is None else padded(gains_db)
         self._tell(override=gains_db is not None, override_db=kept, ramp_s=ramp_s)
 
     def trim(self, trims_db: Sequence[float], mutes: Sequence[bool]) -> None:
-        """Turn talkers down, by dB of at most 0, or off, on top of whatever steering or an override asks for."""
+        """Set trims, dB of at most 0, and mutes per talker, in addition to the gains of steering or an override."""
         self._tell(trims_db=padded(trims_db), mutes=padded(mutes))
 
     def move(self, azimuths: Sequence[float]) -> None:
@@ -261,7 +261,7 @@ class AudioEngine:
         self._tell(azimuths=padded(azimuths))
 
     def seek(self, seconds: Sequence[float]) -> None:
-        """Make file talkers jump, each to so many seconds from its file's beginning; NaN stays."""
+        """Make each file talker jump to a position in its file, s; NaN for no jump."""
         self._tell(seek_id=self._operator.seek_id + 1, seek_s=padded(seconds, math.nan))
 
     def _tell(self, **changes: object) -> None:
@@ -274,23 +274,23 @@ class AudioEngine:
     # What is played
 
     def status(self) -> Status:
-        """Return what the audio process last said of itself."""
+        """Return the latest status of the audio process."""
         return self._status.value if self._closed else self._status.read()
 
     def applied(self) -> list[Entry]:
-        """Return what was in force from which frame on, since the beginning (the last 100,000 entries).
+        """Return which control was in force from each frame on (the last 100,000 entries).
 
-        Beside what the renderer knows, an entry of kind ``lost`` says that from its frame on, up to the next start,
-        nothing was played.
+        In addition to the renderer's entries, an entry of kind ``lost`` says that nothing was played from its frame to
+        the next start.
         """
         return list(self._entries)
 
     def listen(self, listener: Callable[[Entry, float], None]) -> None:
-        """Have every entry of :meth:`applied` told, with its LSL time, within a tenth of a second or so."""
+        """Call ``listener`` with every entry of :meth:`applied` and its LSL time, within about a tenth of a second."""
         self._listeners.append(listener)
 
     def unlisten(self, listener: Callable[[Entry, float], None]) -> None:
-        """Tell it no more."""
+        """No longer call ``listener``."""
         self._listeners.remove(listener)
 
     def _take_entries(self) -> None:
@@ -314,7 +314,7 @@ class AudioEngine:
         while not self._stopping.wait(LOOK_S):
             with self._change:
                 self._take_entries()
-                if kept.child is None:  # it failed, and is tried again after a rest
+                if kept.child is None:  # it failed, and is retried after a rest
                     if kept.due:
                         self._start_again(self.failure, time.monotonic())
                 elif kept.ended:
@@ -366,13 +366,13 @@ class AudioEngine:
         self._say(f"{self.failure}; it is tried again in {LIMITS.rest_s:g} s")
 
     def _resume(self) -> Resume | None:
-        """Where a process that replaces the last one goes on; None if that never began."""
+        """Return where a replacement process resumes; None if the last one never began."""
         status = self._status.read()
         if not status.heartbeat:
             return None
         positions = [int(position) for position in status.positions[: self._n]]
         done = self._entries[-1].applied.control.seek_id if self._entries else self._operator.seek_id
-        if done != self._operator.seek_id:  # a jump that nobody was there to make
+        if done != self._operator.seek_id:  # a jump that no process made
             for index, second in enumerate(self._operator.seek_s[: self._n]):
                 if not math.isnan(second):
                     positions[index] = round(second * self.scene.sfreq)
@@ -388,7 +388,7 @@ def _tell(listener: Callable[..., None], *what: object) -> None:
 
 
 def _lsl_offset() -> float:
-    """LSL time less ``time.monotonic()``, which is 0 where both read the same clock."""
+    """LSL time minus ``time.monotonic()``, which is 0 where both read the same clock."""
     found = []
     for _ in range(9):
         before, lsl, after = time.monotonic(), pylsl.local_clock(), time.monotonic()

@@ -1,11 +1,11 @@
-"""Children that must not be missed: how one is started, watched, replaced, given up for a while, and ended.
+"""Start, watch, replace and end the child processes that a session depends on.
 
-Engine, sound and recorder are each such a child. The policy is the same for all: a child that has ended, or whose
-heart has stood still for too long, is killed and replaced at once; where that happens too often, whatever kills it
-would kill the next one, too, so there is a rest before another is tried. It is never given up for good: a session goes
-on for hours, and what was wrong may be right again. How long and how often is said by :class:`Limits`.
+Engine, sound and recorder are such children. The policy is the same for all: a child that has ended, or whose
+heartbeat has stopped for too long, is killed and replaced at once. If that happens too often, the next child would
+probably fail, too, so there is a rest before the next start. A child is never given up for good: a session runs for
+hours, and the cause may go away. The numbers are in :class:`Limits`.
 
-Nothing here waits, except for a process to be gone that was killed: whoever watches sees to the sound meanwhile.
+Nothing here waits, except for a killed process to be gone: the caller also watches the sound.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from earmark.devices.processes.spawn import clean_birth
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a child may fail.
+    """How often a child may fail.
 
     Attributes
     ----------
     silent_s : float
-        Seconds without a heartbeat after which it counts as hung.
+        Seconds without a heartbeat after which it counts as hanging.
     apart_s : float
-        Least seconds between two starts.
+        Minimum seconds between two starts.
     most : int or None
-        More losses than this within ``within_s`` seconds, and there is a rest of ``rest_s`` seconds; None for no limit.
+        After more losses than this within ``within_s`` seconds comes a rest of ``rest_s`` seconds; None: no limit.
     within_s, rest_s : float
         Seconds.
     """
@@ -44,7 +44,7 @@ class Limits:
 
 
 class Child:
-    """A process of this program, with one thread and deaf to signals: its parent ends it, see :meth:`end`.
+    """A process of this program with one thread that ignores signals: its parent ends it, see :meth:`end`.
 
     It has to call :func:`earmark.devices.processes.spawn.leave_signals_to_parent`, and to end by itself when its parent
     has died.
@@ -52,11 +52,11 @@ class Child:
     Parameters
     ----------
     target, args
-        What it does.
+        Function to run, and its arguments.
     name : str
-        Of the process, for people.
+        Name of the process, for messages.
     outlives : bool
-        Whether the program waits for it at its own end, instead of ending it.
+        Whether the program waits for the child at its exit, instead of ending it.
     """
 
     def __init__(self, target: Callable[..., None], args: tuple[Any, ...], name: str, outlives: bool = False) -> None:
@@ -71,30 +71,30 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the process runs."""
         return self._process.is_alive()
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; None while it runs."""
+        """Exit code; None while it runs."""
         return self._process.exitcode
 
     def wait(self, seconds: float) -> bool:
-        """Wait for it to end, for so long at most; return whether it has."""
+        """Wait at most ``seconds`` for the end of the process; return whether it has ended."""
         self._process.join(seconds)
         return not self.alive
 
     def end(self, patience_s: float = 0.0) -> None:
-        """Let a child that was asked to end do so within so many seconds, then kill it.
+        """Wait ``patience_s`` seconds for a child that was asked to end, then kill it.
 
-        It is not sent SIGTERM in between: it ignores that, since a terminal or service manager sends it to every
+        It is not sent SIGTERM in between: it ignores SIGTERM, because a terminal or service manager sends that to every
         process.
         """
         self.wait(patience_s)
         self.kill()
 
     def kill(self) -> None:
-        """Kill it, whatever it is doing, and wait until it is gone."""
+        """Kill the process at once, and wait until it is gone."""
         self._process.kill()
         self._process.join()
 
@@ -112,10 +112,10 @@ P = TypeVar("P", bound=_Mortal)
 
 
 class KeptAlive(Generic[P]):
-    """One child after the other; to be used by one thread, while others may look at :attr:`child`.
+    """One child after another; used by one thread, while others may read :attr:`child`.
 
-    Whoever keeps it looks every now and then: a child that has :attr:`ended`, or :attr:`hangs`, it has to :meth:`lose`,
-    and it hands over another one by :meth:`started` once that is :attr:`due`.
+    The owner polls it regularly: if the child has :attr:`ended`, or :attr:`hangs`, the owner calls :meth:`lose`, and
+    passes another one to :meth:`started` once that is :attr:`due`.
 
     Parameters
     ----------
@@ -123,32 +123,32 @@ class KeptAlive(Generic[P]):
     heartbeat : callable
         Returns a number that changes as long as the child works.
     clock : callable
-        Returns seconds that rise.
+        Returns increasing seconds.
     """
 
     def __init__(
         self, limits: Limits, heartbeat: Callable[[], int], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._limits, self._heartbeat, self._clock = limits, heartbeat, clock
-        #: The one that works now; None between two.
+        #: The current child; None between two.
         self.child: P | None = None
         self._started_at = self._not_before = -float("inf")
         self._beat, self._beat_at = heartbeat(), clock()
-        #: Whether the child has said that it works; until then it may be silent.
+        #: Whether the child has reported that it works; until then it may be silent.
         self.working = False
         self._losses: deque[float] = deque(maxlen=1 + (limits.most or 0))
 
     def started(self, child: P) -> None:
-        """Keep this one from now on; it may be silent until it :meth:`works`."""
+        """Take over a new child; it may be silent until :meth:`works` is called."""
         self.child, self._started_at, self.working = child, self._clock(), False
 
     def works(self) -> None:
-        """Watch its heart from now on."""
+        """Watch the heartbeat of the child from now on."""
         self._beat, self._beat_at, self.working = self._heartbeat(), self._clock(), True
 
     @property
     def age_s(self) -> float:
-        """Seconds since the last one was started, whether it is there or not."""
+        """Seconds since the last start, whether that child still exists or not."""
         return self._clock() - self._started_at
 
     @property
@@ -158,7 +158,7 @@ class KeptAlive(Generic[P]):
 
     @property
     def silence_s(self) -> float:
-        """Seconds since the heartbeat last changed; that of the last child, if none works."""
+        """Seconds since the heartbeat last changed; that of the last child if there is none."""
         beat = self._heartbeat()
         if beat != self._beat:
             self._beat, self._beat_at = beat, self._clock()
@@ -166,23 +166,23 @@ class KeptAlive(Generic[P]):
 
     @property
     def hangs(self) -> bool:
-        """Whether there is a child that works, and has been silent for longer than it may be."""
+        """Whether the child works and has been silent for too long."""
         return self.child is not None and self.working and self.silence_s > self._limits.silent_s
 
     def end(self, patience_s: float) -> None:
-        """Let the child, which was asked to end, do so within so many seconds, else kill it."""
+        """Wait ``patience_s`` seconds for a child that was asked to end, then kill it."""
         if self.child is not None:
             self.child.end(patience_s)
             self.child = None
 
     def drop(self) -> None:
         """Kill the child, if there is one."""
-        child, self.child = self.child, None  # first of all, so that others do not find a dead one
+        child, self.child = self.child, None  # first, so that others do not see a dead child
         if child is not None:
             child.kill()
 
     def lose(self) -> bool:
-        """Kill a child that is to be replaced; return False where a rest comes first."""
+        """Kill a child that is to be replaced; return False if there is a rest first."""
         self.drop()
         if self._limits.most is None:
             return True
@@ -195,12 +195,12 @@ class KeptAlive(Generic[P]):
         return False
 
     def rest(self, seconds: float) -> None:
-        """Start none for so long."""
+        """Start no child for ``seconds``."""
         self._not_before = self._clock() + seconds
 
     @property
     def resting(self) -> bool:
-        """Whether nothing is to be started now."""
+        """Whether there is a rest now."""
         return self._clock() < self._not_before
 
     @property

@@ -1,8 +1,8 @@
-"""The recorder: a process of its own that appends a ring of bytes to a file, and survives everybody.
+"""The recorder: a process of its own that appends a ring of bytes to a file, and survives all other processes.
 
-What goes through the ring is the file, byte for byte: byte ``n`` of the ring belongs at ``base + n`` of the file.
-So a recorder that was killed is replaced by one that goes on where the ring was read to, and writing a piece twice
-does no harm. The file begins, before the process starts, with all headers: it can be opened at any instant.
+The ring carries the file byte for byte: byte ``n`` of the ring belongs at ``base + n`` of the file. A recorder that was
+killed is therefore replaced by one that continues where the ring was read to, and writing a piece twice does no harm.
+The file has all its headers before the process starts: it can be opened at any time.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ log = logging.getLogger(__name__)
 
 #: Bytes of shared memory: a quarter of a minute of 256 channels at 2 kHz.
 RING_BYTES = 32 << 20
-#: Bytes that may wait on disk while the recorder is held up.
+#: Maximum bytes that may wait on disk while the recorder is delayed.
 SPILL_BYTES = 4 << 30
-#: Seconds between looks at the ring, between forced writes to the disk, and until a held-up write is tried again.
+#: Seconds between reads of the ring, between syncs to disk, and until a failed write is retried.
 LOOK_S, SYNC_S, RETRY_S = 0.02, 1.0, 0.5
-#: A recorder may wait for a slow disk for seconds, and what comes meanwhile is kept. Nothing limits replacements: each
-#: goes on where the last one came to, nobody hears of it, and without a recorder something would be lost in the end.
+#: A recorder may wait seconds for a slow disk, and data that arrive meanwhile are kept. Replacements are not limited:
+#: each continues where the last one stopped, inaudibly, and without a recorder data would be lost in the end.
 LIMITS = Limits(silent_s=10.0, apart_s=0.5)
 
 
 class RecordingFailed(EarmarkError):
-    """Raised when a recording cannot be made, or is not whole."""
+    """Raised when a recording cannot be made, or is not complete."""
 
 
 class _Passed:
-    """An open file on its way to a process that is being born: the file itself, whatever its name is by then."""
+    """An open file on its way to a new process: the file itself, whatever its name is by then."""
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -61,9 +61,8 @@ def _arrived(passed: Any) -> int:
 def write_file(ring_name: str, target: int | str, base: int, source: int | None = None) -> None:
     """Append the ring to the file until the ring is closed, or its writer is dead and the ring empty.
 
-    Runs in the recorder process. Ctrl-C and a closed terminal reach every process: the recorder leaves them to its
-    parent, to whom it belongs to say when all is written. Where ``source`` is given, the file first becomes a copy of
-    it.
+    Runs in the recorder process. Ctrl-C and a closed terminal reach every process: the recorder ignores them, because
+    its parent knows when everything is written. With ``source``, the file first becomes a copy of that file.
     """
     leave_signals_to_parent()
     ring, parent = Ring(ring_name), mp.parent_process()
@@ -86,7 +85,7 @@ def write_file(ring_name: str, target: int | str, base: int, source: int | None 
             except OSError as error:
                 ring.error = error.errno or errno.EIO
                 if orphan:
-                    break  # nobody is left to be told, and nobody to make room
+                    break  # no process is left to be informed or to make room
                 time.sleep(RETRY_S)
                 continue
             if last_look and ring.read == ring.written:
@@ -96,7 +95,7 @@ def write_file(ring_name: str, target: int | str, base: int, source: int | None 
 
 
 def _copy(source: int, file: io.FileIO, ring: Ring) -> None:
-    at = file.seek(0, os.SEEK_END)  # where a recorder that was killed came to
+    at = file.seek(0, os.SEEK_END)  # where a killed recorder stopped
     while piece := os.pread(source, 1 << 20, at):
         at += file.write(piece)
         ring.beat()
@@ -105,12 +104,12 @@ def _copy(source: int, file: io.FileIO, ring: Ring) -> None:
 def _drain(ring: Ring, file: io.FileIO, base: int) -> None:
     while piece := ring.peek(1 << 20):
         file.seek(base + ring.read)
-        ring.advance(file.write(piece))  # a full disk takes a part of it, then none and an error
+        ring.advance(file.write(piece))  # a full disk takes a part, then nothing and raises an error
         ring.beat()
 
 
 def _create(path: Path, headers: bytes) -> int:
-    """Make the file, whole or not at all: one without headers could not be opened. Return it, open."""
+    """Create the file with its headers atomically, since it could not be opened without them. Return it, open."""
     try:
         with path.open("x+b") as file:
             try:
@@ -128,27 +127,27 @@ def _create(path: Path, headers: bytes) -> int:
 
 
 def _places(path: Path) -> Iterator[Path]:
-    """A path, and others beside it."""
+    """Yield a path, and alternatives beside it."""
     yield path
     for number in itertools.count(1):
         yield path.with_stem(f"{path.stem}-kept-{number}")
 
 
 class Recorder:
-    """Keeps a recorder process alive. What it is to write comes by :meth:`put`, which never waits, or from another
-    process that attaches a :class:`earmark.devices.processes.ring.SpillingWriter` to :attr:`ring_name`.
+    """Keep a recorder process alive. Data to write come by :meth:`put`, which never waits, or from another process that
+    attaches a :class:`earmark.devices.processes.ring.SpillingWriter` to :attr:`ring_name`.
 
-    A file that is deleted, renamed or replaced under way goes on to be written where it is, out of sight; so all of it
-    is copied to a new one, and the recording goes on there.
+    A file that is deleted, renamed or replaced meanwhile would be written on unseen; it is therefore copied to a new
+    file, and the recording continues there.
 
     Parameters
     ----------
     path : Path
         File to create; it must not exist.
     headers : bytes
-        What the file begins with, written before anything else happens.
+        Beginning of the file, which is written first.
     ring_bytes, spill_bytes : int
-        Room in shared memory and on disk for what is not written yet.
+        Maximum unwritten bytes in shared memory and on disk.
 
     Raises
     ------
@@ -159,7 +158,7 @@ class Recorder:
     def __init__(
         self, path: Path, headers: bytes, *, ring_bytes: int = RING_BYTES, spill_bytes: int = SPILL_BYTES
     ) -> None:
-        #: Where the recording is; another place beside it, if somebody has put something else there.
+        #: Path of the recording; another one beside it if the file was deleted, renamed or replaced.
         self.path = path
         try:
             self._ring = Ring(capacity=ring_bytes)
@@ -171,20 +170,20 @@ class Recorder:
             self._ring.close()
             raise
         self._base = len(headers)
-        #: What the file is being made a copy of.
+        #: Source of a copy in progress.
         self._source: int | None = None
         self._out = SpillingWriter(self._ring, spill_bytes)
         self._kept: KeptAlive[Child] = KeptAlive(LIMITS, lambda: self._ring.heartbeat)
         self._alarms: set[str] = set()
-        #: Messages that could not be kept.
+        #: Number of lost messages.
         self.lost = 0
-        #: How often a dead recorder was replaced.
+        #: Number of replacements of a dead recorder.
         self.restarts = 0
         self._start()
         atexit.register(self.close)
 
     def _start(self) -> None:
-        # Windows passes no descriptors this way, and lets nobody remove a file that is open.
+        # Windows cannot pass descriptors this way, and does not remove open files.
         target = str(self.path) if sys.platform == "win32" else _Passed(self._file)
         source = None if self._source is None else _Passed(self._source)
         arguments = (self._ring.name, target, self._base, source)
@@ -200,7 +199,7 @@ class Recorder:
             return False
 
     def _save(self) -> str:
-        """Have the file copied to a new one and go on there; say so."""
+        """Start to copy the file to a new one and continue there; return a message."""
         was = self.path
         try:
             was.parent.mkdir(parents=True, exist_ok=True)
@@ -219,7 +218,7 @@ class Recorder:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the recorder; None while there is none, between two."""
+        """Process id of the recorder; None between two."""
         child = self._kept.child
         return None if child is None else child.pid
 
@@ -230,7 +229,7 @@ class Recorder:
 
     @property
     def ring_name(self) -> str:
-        """Shared memory by which another process hands over what is to be written."""
+        """Name of the shared memory by which another process passes data to write."""
         return self._ring.name
 
     @property
@@ -240,20 +239,20 @@ class Recorder:
 
     @property
     def alarm(self) -> str:
-        """Everything that was wrong at the last :meth:`watch`, in words; empty while all is well."""
+        """Everything that was wrong at the last :meth:`watch`, as a message; empty if nothing was."""
         return "; ".join(sorted(self._alarms))
 
     @property
     def unwritten(self) -> int:
-        """Bytes in shared memory that are not written yet: those that outlive who hands them over."""
+        """Bytes in shared memory that are not written yet: they survive the process that passed them."""
         return self._ring.written - self._ring.read
 
     def put(self, message: bytes) -> None:
-        """Hand over one XDF chunk; always from the same thread."""
+        """Pass one XDF chunk; always from the same thread."""
         self._out.put(message)
 
     def watch(self) -> list[str]:
-        """Keep the recorder alive; to be called about once a second.
+        """Keep the recorder alive; call it about once a second.
 
         Returns
         -------
@@ -289,7 +288,7 @@ class Recorder:
         return sorted(fresh)
 
     def close(self, timeout: float = 30.0) -> None:
-        """Wait until all is written, then end the process and remove the shared memory.
+        """Wait until everything is written, then end the process and remove the shared memory.
 
         Raises
         ------

@@ -23,22 +23,22 @@ from earmark.pipeline.stream import Block, Gap, StreamSpec
 
 log = logging.getLogger(__name__)
 
-#: Longest wait for samples, hence for noticing a request to stop or a buffer that was emptied.
+#: Maximum wait for samples, and therefore for noticing a stop request or an emptied buffer.
 PATIENCE_S = 0.1
-#: Largest reply believed; whoever announces more is not a FieldTrip buffer.
+#: Maximum size of a reply; a server that announces more is not a FieldTrip buffer.
 MAX_REPLY = 1 << 28
-#: First words of labels that name no electrode. ``EOG`` is told apart besides.
+#: First words of labels that are not electrodes. ``EOG`` is handled separately.
 NOT_ELECTRODES = ("STI", "STATUS", "TRIG", "MARKER", "AUX", "MISC", "SYS", "ECG", "EKG", "EMG", "GSR", "RESP", "ACC")
-#: Numbers of samples and events travel as uint32; this many never come.
+#: Numbers of samples and events are sent as uint32; this many never arrive.
 NEVER = 0xFFFFFFFF
 
 
 class _Lost(RuntimeError):
-    """The connection broke, or what came over it makes no sense."""
+    """The connection broke, or its data are invalid."""
 
 
 def import_realtime() -> Any:
-    """Import MNE-realtime without its notice, at every first import, that it is discontinued."""
+    """Import MNE-realtime without the warning, at every first import, that it is discontinued."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="MNE-realtime is discontinued", category=FutureWarning)
         import mne_realtime
@@ -46,7 +46,7 @@ def import_realtime() -> Any:
 
 
 class _Socket:
-    """What FieldTrip's client needs of a socket, with an end: at the end of file that client reads on for ever."""
+    """The parts of a socket that FieldTrip's client uses; unlike that client, it ends at the end of the connection."""
 
     def __init__(self, address: tuple[str, int], timeout: float) -> None:
         self._socket = socket.create_connection(address, timeout)
@@ -66,7 +66,7 @@ class _Socket:
         return bytes(data)
 
     def interrupt(self) -> None:
-        """End whatever the thread that receives is waiting for."""
+        """End any wait of the receiving thread."""
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError as error:
@@ -75,7 +75,7 @@ class _Socket:
 
 @cache
 def _client_class() -> Any:
-    """MNE-realtime's FieldTripClient over connections that time out and end."""
+    """Return MNE-realtime's FieldTripClient with connections that time out and end."""
     realtime = import_realtime()
     from mne_realtime.externals.FieldTrip import Client
 
@@ -88,7 +88,7 @@ def _client_class() -> Any:
         def connect(self, hostname: str, port: int = 1972) -> None:
             try:
                 self.sock = _Socket((hostname, port), self.timeout)
-            except OSError as error:  # the caller tries again, and would forget why
+            except OSError as error:  # the caller retries, and would forget the reason
                 self.refusal = str(error)
                 raise
             self.isConnected = True
@@ -96,7 +96,7 @@ def _client_class() -> Any:
     class FieldTrip(realtime.FieldTripClient):  # type: ignore[misc, name-defined]
         socket_timeout: float
 
-        # __enter__ makes its own connection; a setter is the one place to put ours instead.
+        # __enter__ makes its own connection; a property setter is the only place to substitute ours.
         @property
         def ft_client(self) -> Connection:
             return self._connection
@@ -109,25 +109,25 @@ def _client_class() -> Any:
 
 
 class FieldTripSource:
-    """A FieldTrip buffer, received by a thread of its own that blocks until samples are there.
+    """A FieldTrip buffer, received by a thread of its own that blocks until samples arrive.
 
-    Samples are delivered exactly once and in order. What cannot be had comes out as a gap: samples that the ring of
-    the server overwrote before they were fetched, and those around a server that started to count anew. How many
-    the latter are no one knows; the pause in arrival decides, and it is at least one. A connection that breaks is
-    taken up again for ``timeout`` seconds. A server that starts anew, with the same header, and is past the old
-    count before it is next looked at, is not noticed: the protocol has no identity.
+    Samples are delivered exactly once and in order. Samples that are not available become a gap: those that the ring of
+    the server overwrote before they were fetched, and those around a restart of the server's count. The number of
+    the latter is unknown; it is estimated from the pause in arrival, and is at least one. A broken connection is
+    retried for ``timeout`` seconds. A restart of the server with the same header, whose count passes the old one
+    before the next poll, is not noticed: the protocol has no identity.
 
     Parameters
     ----------
     host, port : str, int
-        Where the buffer is.
+        Address of the buffer.
     timeout : float
-        Seconds to look for the buffer and its header, to wait for a reply, and to look for a lost buffer again.
+        Seconds to search for the buffer and its header, to wait for a reply, and to search for a lost buffer.
     ch_types : str or sequence of str
-        Type per channel; or the type of all channels whose label does not name something else (``EOG...`` is
-        ``eog``; triggers, auxiliary and other body signals are ``misc``), since the buffer does not say.
+        Type per channel; or the type of all channels whose label does not imply another one (``EOG...`` is ``eog``;
+        triggers, auxiliary and other body signals are ``misc``), since the buffer does not state it.
     unit : str
-        Unit of all channels but ``misc``. The buffer does not say this either.
+        Unit of all channels except ``misc``, which the buffer does not state either.
     name : str
         Name of the stream.
 
@@ -143,7 +143,7 @@ class FieldTripSource:
     Raises
     ------
     StreamError
-        If there is no FieldTrip buffer, or its header is missing or describes no signal.
+        If there is no FieldTrip buffer, or its header is missing or not that of a signal.
     """
 
     def __init__(
@@ -175,17 +175,17 @@ class FieldTripSource:
         on_error: Callable[[StreamError], None],
         on_change: Callable[[str, str], None] = lambda status, words: None,
     ) -> None:
-        """Begin to receive, from the newest sample on.
+        """Start to receive, from the newest sample on.
 
         Parameters
         ----------
         deliver : callable
-            Receives, on the thread of the source, every block (samples in the buffer's own number format, read-only,
-            numbered as the buffer numbers them) or gap, and when it arrived, in LSL seconds.
+            Called on the thread of the source with every block (samples in the buffer's own number format, read-only,
+            with the buffer's numbering) or gap, and its arrival in LSL seconds.
         on_error : callable
-            Receives, on the thread of the source and at most once, why receiving ended.
+            Called on the thread of the source, at most once, with the reason why receiving ended.
         on_change : callable
-            Receives, on the thread of the source, ``lost`` or ``live``, and that in words.
+            Called on the thread of the source with ``lost`` or ``live``, and a message.
 
         Raises
         ------
@@ -202,13 +202,13 @@ class FieldTripSource:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop receiving and close the connection; takes at most ``timeout`` seconds, where the host is gone."""
+        """Stop receiving and close the connection; takes at most ``timeout`` seconds if the host is gone."""
         self._stop.set()
         if self._thread.ident is None:
             self._client.ft_client.disconnect()
         elif self._thread is not threading.current_thread():
             self._thread.join(5 * PATIENCE_S)
-            if self._thread.is_alive():  # waits for a server that is stuck or gone
+            if self._thread.is_alive():  # waits for a server that hangs or is gone
                 self._client.wait_max = 0
                 sock = self._client.ft_client.sock
                 if isinstance(sock, _Socket):
@@ -234,7 +234,7 @@ class FieldTripSource:
                 placeholder, self.host, self.port, wait_max=max(PATIENCE_S, end - time.monotonic())
             )
             client.socket_timeout = max(1.0, self.timeout)
-            client.ft_client = client.ft_header = None  # asked for even where its __enter__ did not come to set them
+            client.ft_client = client.ft_header = None  # read even if its __enter__ failed before setting them
             self._client = client
             try:
                 with mne.utils.use_log_level("WARNING"):
@@ -243,7 +243,7 @@ class FieldTripSource:
             except (OSError, RuntimeError, ValueError, struct.error) as error:
                 refusal = self._refusal(error)
                 client.ft_client.disconnect()
-                # A server that is going down, or just up, may take a connection only to break it.
+                # A server that is shutting down, or starting, may accept a connection only to close it.
                 again = isinstance(error, ConnectionError) and time.monotonic() < end
                 if not again or self._stop.wait(PATIENCE_S):
                     raise refusal from None
@@ -341,17 +341,17 @@ class FieldTripSource:
         self._say("live", "is back")
 
     def _find_oldest(self, start: int, stop: int, arrival: float) -> None:
-        """Find out why samples ``start`` to ``stop``, which were there, no longer are."""
+        """Find out why samples ``start`` to ``stop``, which existed, are gone."""
         n, _ = self._ask("poll")
         if n < stop:
             self._restart(self._ask("getHeader"), arrival)
             return
-        # Overwritten. The protocol does not tell the size of the ring: bisect for the oldest sample it has.
+        # Overwritten. The protocol does not give the size of the ring: bisect for the oldest sample that it has.
         oldest = bisect_left(range(start, n), True, key=lambda i: self._ask("getData", [i, i]) is not None) + start
         self._skip(max(oldest, start + 1) - start, "it overwrote them before they were fetched", arrival)
 
     def _restart(self, header: Any, arrival: float) -> None:
-        """Go on with a buffer that has started to count anew."""
+        """Continue with a buffer that has restarted its count."""
         if header is None:
             raise _Lost("it has lost its header")
         self._check(header)

@@ -15,14 +15,14 @@ from earmark.devices.sources.source import Sender, Wanted, describe
 from earmark.devices.sources.unstamped import Unstamped
 from earmark.pipeline.stream import Block, Gap
 
-#: Format in which LSL and XDF, which know no unsigned numbers, carry those of the buffer.
+#: Formats in which LSL and XDF, which have no unsigned numbers, carry those of the buffer.
 _SIGNED = {"uint8": "int16", "uint16": "int32", "uint32": "int64"}
 _FORMATS = {np.dtype(dtype).name: fmt for fmt, dtype in DTYPES.items() if dtype}
 
 
 @dataclass(frozen=True, slots=True)
 class FieldTripConfig:
-    """Which buffer.
+    """Address of a buffer.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class FieldTripConfig:
 
 
 class FieldTripInlet:
-    """A FieldTrip buffer, which carries no time stamps: see :class:`earmark.devices.sources.unstamped.Unstamped`.
+    """A FieldTrip buffer as a source; it has no time stamps: see :class:`earmark.devices.sources.unstamped.Unstamped`.
 
-    Unit and type of the channels, which the buffer does not tell, are the user's word.
+    Unit and type of the channels, which the buffer does not state, are set by the user.
 
     Parameters
     ----------
@@ -76,11 +76,11 @@ class FieldTripInlet:
 
     @property
     def rate(self) -> RateWatch:
-        """The rate at which samples come."""
+        """The measured sample rate."""
         return self._samples.rate
 
     def start(self, hops: Sequence[int] = ()) -> None:
-        """Begin to receive; the buffer gives whatever has come, so that ``hops`` changes nothing."""
+        """Start to receive; the buffer sends whatever has arrived, so ``hops`` has no effect."""
         assert self._source is not None
         self._source.start(self._deliver, self._fail, self._change)
 

@@ -1,4 +1,4 @@
-"""Live LSL streams: what comes in, and what is sent out."""
+"""Receive and publish live LSL streams."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 log = logging.getLogger(__name__)
 
-#: Seconds of data that LSL keeps for us should we be held up; older data are lost and come out as a gap.
+#: Seconds of data that LSL buffers if this program is delayed; older data are lost and become a gap.
 BUFFER_S = 30
-#: Longest wait for a chunk, hence for noticing a request to stop.
+#: Maximum wait for a chunk, and therefore for obeying a stop request.
 PATIENCE_S = 0.2
 #: Silence after which the network is searched for a new outlet of the same source.
 SILENCE_S = 1.0
 #: Seconds between measurements of the clock offset to the sender, as LabRecorder does.
 OFFSET_EVERY_S = 5.0
-#: Longest single call to liblsl that Ctrl-C has to wait for.
+#: Maximum duration of a single call to liblsl that Ctrl-C has to wait for.
 CALL_S = 0.25
-#: Seconds by which a sender may have been started before the one that it replaces was last heard of.
+#: Maximum seconds by which a sender may have started before the last sample of the one that it replaces.
 OVERLAP_S = 1.0
 
 _T = TypeVar("_T")
 
 
 class Inlet:
-    """One LSL stream, received by a thread of its own that blocks until a chunk is there.
+    """One LSL stream, received by a thread of its own that blocks until a chunk arrives.
 
-    A sender that goes away is looked for, see :func:`earmark.devices.sources.lsl_search.successor`; one that comes
-    back with the same channels, rate and format is taken up again, the missing samples reported as a gap. One that
-    comes back different, or that cannot be it, is refused, and the refusal said once.
+    A lost sender is searched for, see :func:`earmark.devices.sources.lsl_search.successor`; one that returns with the
+    same channels, rate and format is reconnected, and the missing samples are reported as a gap. One that returns
+    different, or that cannot be the same, is refused, with one message.
 
     Parameters
     ----------
     wanted : Wanted
-        Its ``config`` is a :class:`StreamSelector`. With ``before``, that very sender is looked for, whatever else the
+        Its ``config`` is a :class:`StreamSelector`. With ``before``, that sender is searched for, whatever else the
         selector finds.
 
     Raises
     ------
     StreamError
-        If no search can be started; by :meth:`connect`, if the stream is not there, not the only one, or cannot be
+        If no search can be started; by :meth:`connect`, if the stream is missing, not the only one, or cannot be
         opened.
     """
 
@@ -75,7 +75,7 @@ class Inlet:
         self.offset = self._measured = 0.0
         self._seen = pylsl.local_clock()
         self.continuity: Continuity | None = None
-        #: "live", "silent", "lost", "refused" or "failed", for people.
+        #: "live", "silent", "lost", "refused" or "failed", for display.
         self.status = "live"
         self._stop = threading.Event()
         self._threads = [
@@ -101,21 +101,21 @@ class Inlet:
 
     @property
     def rate(self) -> RateWatch | None:
-        """The rate at which samples come; None of an irregular stream."""
+        """The measured sample rate; None for irregular streams."""
         return None if self.continuity is None else self.continuity.rate
 
     def start(self, hops: Sequence[int] = ()) -> None:
-        """Receive whatever is sent from now on.
+        """Receive everything sent from now on.
 
         Parameters
         ----------
         hops : sequence of int
             Lengths of the blocks that the receiver cuts, counted from the first sample and from the end of every gap:
-            a chunk is handed on when one of them is full. Without any, samples are handed on as they come.
+            a chunk is passed on when one of them is full. Without any, samples are passed on as they arrive.
         """
         self._hops, self._cut = tuple(hops), 0
         self._tell(self.offset)
-        self._inlet.flush()  # what came before the start is no part of the session
+        self._inlet.flush()  # data from before the start do not belong to the session
         for thread in self._threads:
             thread.start()
 
@@ -130,7 +130,7 @@ class Inlet:
             self._inlet.close_stream()
 
     def _open(self, info: pylsl.StreamInfo, timeout: float) -> None:
-        # Of a stream that states no rate, LSL keeps a hundred samples for each second asked for.
+        # For a stream without a declared rate, LSL buffers a hundred samples per requested second.
         held = BUFFER_S if info.nominal_srate() else math.ceil(BUFFER_S * max(1.0, self._sfreq / 100))
         inlet = pylsl.StreamInlet(info, max_buflen=held, recover=False)
         try:
@@ -145,7 +145,7 @@ class Inlet:
 
     @property
     def sender(self) -> Sender | None:
-        """Where the stream comes from now."""
+        """The current sender."""
         return Sender(self._described.xml, self._seen)
 
     def _tell(self, item: Any, **fields: Any) -> None:
@@ -163,7 +163,7 @@ class Inlet:
                 self._measure()
 
     def _adopt_offset(self) -> None:
-        # On the thread that stamps markers: the journal must say a new offset before the first marker that has it.
+        # On the thread that stamps markers: a new offset must enter the journal before the first marker that uses it.
         if self.offset != self._measured:
             self.offset = self._measured
             self._tell(self.offset)
@@ -208,10 +208,10 @@ class Inlet:
                     self._find_again(paused=True)
 
     def _wanted(self, rate: float) -> tuple[int, int]:
-        """How many samples to wait for, and how many to take.
+        """Return how many samples to wait for, and how many to take at most.
 
-        To the end of the block under way, since the first samples of the next one would only wait in the reblocker;
-        but of a long block, no more than come while patience lasts.
+        Up to the end of the current block, since the first samples of the next one would only wait in the reblocker;
+        for a long block, no more than arrive within the maximum wait.
         """
         if self.continuity is None or not self._hops:
             return 1, max(64, math.ceil(PATIENCE_S * rate))
@@ -234,7 +234,7 @@ class Inlet:
             self._sink(Arrival(self.stream, marker, arrival, np.array([stamp]), kept))
 
     def _release(self) -> None:
-        """Hand on what is held back, since nothing more comes for now."""
+        """Pass on the samples held back, since no more arrive for now."""
         if self.continuity is not None:
             self._hand_on(self.continuity.flush(), pylsl.local_clock())
 
@@ -260,7 +260,7 @@ class Inlet:
             pass
 
     def _await(self, timeout: float) -> None:
-        """Open the stream of the sender that there was before, once it is there."""
+        """Open the stream of the previous sender, once it is there."""
         end = time.monotonic() + timeout
         try:
             while not self._recover(paused=False):
@@ -272,7 +272,7 @@ class Inlet:
             self._end_search()
 
     def _find_again(self, *, paused: bool) -> bool:
-        """Take up the sender that was lost, if it is back, and say so; or else why not, once."""
+        """Reconnect to the lost sender if it is back, and report it; otherwise report once why not."""
         told, before = self._why, self._described.source_id
         back = self._recover(paused=paused)
         if back:
@@ -293,7 +293,7 @@ class Inlet:
         self._refused.clear()
 
     def _recover(self, *, paused: bool) -> bool:
-        """Open the stream of the sender that was lost, if it is there and fits; ``paused`` as of :func:`successor`."""
+        """Open the stream of the lost sender, if it is there and fits; ``paused`` as in :func:`successor`."""
         lost, old = self._described, (self._inlet, self._measured)
         try:
             self._search = self._search or Search(self.selector)
@@ -321,7 +321,7 @@ class Inlet:
 
 
 def _patiently(call: Callable[[float], _T], timeout: float) -> _T:
-    """Call liblsl with a time limit, in pieces: what waits in there hears no Ctrl-C."""
+    """Call liblsl with a time limit, in short calls: Ctrl-C is not handled during a call."""
     end = time.monotonic() + timeout
     while True:
         try:
@@ -332,12 +332,12 @@ def _patiently(call: Callable[[float], _T], timeout: float) -> _T:
 
 
 def open_lsl(name: str, sink: Callable[[Arrival], None], timeout: float) -> Inlet:
-    """Find and open an LSL stream by its name, for purposes of our own.
+    """Find and open an LSL stream by its name, for internal use.
 
     Raises
     ------
     StreamError
-        If it is not there within ``timeout`` seconds, not the only one, or cannot be opened.
+        If it is not found within ``timeout`` seconds, not the only one, or cannot be opened.
     """
     inlet = Inlet(Wanted(name, StreamSelector(name=name), sink))
     try:
@@ -349,12 +349,12 @@ def open_lsl(name: str, sink: Callable[[Arrival], None], timeout: float) -> Inle
 
 
 class Outlet:
-    """A stream of blocks or markers, published.
+    """A published stream of blocks or markers.
 
     Parameters
     ----------
     spec : StreamSpec
-        What is sent; ``spec.name`` is the name of the stream.
+        Spec of the stream; ``spec.name`` is its name.
     kind : str
         LSL content type.
     source_id : str
@@ -370,7 +370,7 @@ class Outlet:
         self._clock: ClockMap | None = None
 
     def push(self, item: Block | Gap | ClockMap | Marker) -> None:
-        """Send blocks, stamped by the newest clock map, and markers; a gap shows in the stamps of what follows it."""
+        """Send blocks, stamped by the newest clock map, and markers; a gap shows in the stamps after it."""
         if isinstance(item, ClockMap):
             self._clock = item
         elif isinstance(item, Marker):
@@ -380,5 +380,5 @@ class Outlet:
             self._outlet.push_chunk(data, self._clock.time(item.stop - 1))
 
     def has_listeners(self) -> bool:
-        """Whether anybody receives."""
+        """Whether there is a receiver."""
         return bool(self._outlet.have_consumers())

@@ -1,4 +1,4 @@
-"""What an amplifier, or whatever else sends signals, has to offer; and every kind of source by name."""
+"""The interface of a source of signals, such as an amplifier, and the registry of all kinds of sources."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from earmark.pipeline.stream import Block, ClockMap, Gap, Marker, StreamSpec
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Where a stream came from, for whoever has to find the same one again.
+    """Origin of a stream, so that the same sender can be found again.
 
     Attributes
     ----------
     xml : str
         Its description.
     seen : float
-        LSL time at which it sent last.
+        LSL time of its last sample.
     """
 
     xml: str
@@ -36,21 +36,21 @@ class Sender:
 
 @dataclass(slots=True)
 class Arrival:
-    """What a source hands on.
+    """An item delivered by a source.
 
     Attributes
     ----------
     stream : str
         Name of the stream in the configuration.
     item : Block, Gap, ClockMap, Marker, TimedControl, float, str or None
-        For the graph; a float is a newly measured clock offset in seconds, a string an event in words. None where
-        ``values`` are all there is: samples of an irregular stream of numbers.
+        Item for the graph; a float is a new measurement of the clock offset in seconds, a string a message about an
+        event. None if there are only ``values``: samples of an irregular numeric stream.
     time : float
         LSL time of arrival.
     stamps : array or None
         Raw stamps of a block or marker, as sent.
     values : list of str, array or None
-        As sent: a sample of an irregular stream, and the samples of a block that the user's word has changed.
+        As sent: a sample of an irregular stream, and the samples of a block that the user's corrections changed.
     """
 
     stream: str
@@ -62,24 +62,24 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a source is made for.
+    """Arguments of a source.
 
     Attributes
     ----------
     stream : str
         Name of the stream in the configuration.
     config : object
-        Where it is: an instance of the source's own ``Config``.
+        Location of the stream: an instance of the source's own ``Config``.
     sink : callable
-        Receives an :class:`Arrival` for everything, from one thread at a time; it may wait, where the graph hangs.
+        Receives every :class:`Arrival`, from one thread at a time; it may block if the graph hangs.
     overrides : Overrides
-        What the user says of the stream.
+        The user's corrections.
     before : Sender, optional
-        Where the stream came from until now, as :attr:`Source.sender` said: it is looked for there.
+        Previous sender of the stream, as given by :attr:`Source.sender`: the source searches for it.
     stop : threading.Event, optional
-        Once set, nobody waits for the stream any longer.
+        Once set, all waits for the stream end.
     table : str
-        Where the user can say more of the stream, for messages.
+        Where the user can specify the stream further, for messages.
     """
 
     stream: str
@@ -93,32 +93,32 @@ class Wanted:
 
 @runtime_checkable
 class Source(Protocol):
-    """A stream that comes in, received by threads of its own.
+    """An input stream, received by threads of its own.
 
-    Made, it may begin to look for its sender; :meth:`connect` waits until it is there and describes itself; from
-    :meth:`start` on it hands to the sink, from one thread at a time,
+    After construction it may begin to search for its sender; :meth:`connect` waits until the sender is there and has
+    described itself; from :meth:`start` on the source passes to the sink, from one thread at a time,
 
-    - blocks of samples, numbered from 0 without hole or overlap, in the number format of its description, with one raw
-      stamp for each sample; where the user's word changes samples, also as they were sent, in ``values``;
-    - a clock map before the first block, and whenever a better one is known: when samples happened, in LSL time;
-    - a gap in the place of samples that are lost, as soon as that is known;
-    - words, whenever the sender is lost, found again or not as it should be.
+    - blocks of samples, numbered from 0 without gap or overlap, in the number format of its description, with one raw
+      stamp per sample; if the user's corrections change samples, also the samples as sent, in ``values``;
+    - a clock map before the first block, and whenever a better one is known: LSL times of the samples;
+    - a gap in place of lost samples, as soon as the loss is known;
+    - messages, whenever the sender is lost, found again or not as expected.
 
-    :func:`earmark.testing.check_source` tries all of this on a class.
+    :func:`earmark.testing.check_source` checks all of this for a class.
 
     Attributes
     ----------
     Config : type
-        Frozen dataclass of what says where it is; its fields are the keys in ``[streams.NAME]``, beside those that
-        every source has: ``source``, ``unit``, ``ch_type``, ``channels``, ``bads``, ``sfreq``, ``n_channels``.
+        Frozen dataclass of the settings that locate it; its fields are the keys in ``[streams.NAME]``, in addition to
+        those of every source: ``source``, ``unit``, ``ch_type``, ``channels``, ``bads``, ``sfreq``, ``n_channels``.
     description : StreamDescription
-        What is known of the stream, after the user's word; there once it is connected. See :func:`describe`.
+        Description with the user's corrections applied; available once connected. See :func:`describe`.
     status : str
-        ``live``; or ``silent``, ``lost``, ``refused`` or ``failed``: then gains go to neutral.
+        ``live``; or ``silent``, ``lost``, ``refused`` or ``failed``: gains then become neutral.
     rate : RateWatch or None
-        The rate at which samples come; None of an irregular stream.
+        The measured sample rate; None for irregular streams.
     sender : Sender or None
-        Where the stream comes from now, for a source that takes over from this one; None if any sender will do.
+        Current sender, for a source that takes over from this one; None if any sender will do.
     """
 
     Config: Any
@@ -143,24 +143,24 @@ class Source(Protocol):
         Raises
         ------
         StreamError
-            If it is not there within ``timeout`` seconds, not the only one, or not as the user says.
+            If no sender is found within ``timeout`` seconds, more than one is, or the user's corrections do not fit.
         """
 
     def start(self, hops: Sequence[int] = (), /) -> None:
-        """Receive whatever is sent from now on; return at once.
+        """Receive everything sent from now on; return at once.
 
         Parameters
         ----------
         hops : sequence of int
             Lengths of the blocks that the receiver cuts, counted from the first sample and from the end of every gap:
-            a source may wait until one of them is full. Without any, samples are handed on as they come.
+            a source may wait until one of them is full. Without any, samples are passed on as they arrive.
         """
 
     def stop(self) -> None:
-        """Receive no more, and let go of the sender: from when this returns, nothing is handed on."""
+        """Stop receiving, and release the sender: nothing is passed on after this returns."""
 
 
-#: Every source, by ``source`` in ``[streams.NAME]``; packages add to it by entry points of the group
+#: Every source, by ``source`` in ``[streams.NAME]``; other packages add sources by entry points of the group
 #: ``earmark.sources``.
 SOURCES: Registry[type[Source]] = Registry(
     "source",
@@ -189,7 +189,7 @@ def describe(
     fmt : str
         Number format of samples: ``float32``, ``double64``, ``int8``, ``int16``, ``int32``, ``int64`` or ``string``.
     overrides : Overrides
-        What the user says of it.
+        The user's corrections.
 
     Returns
     -------
@@ -198,6 +198,6 @@ def describe(
     Raises
     ------
     StreamError
-        If the user's word does not fit.
+        If the user's corrections do not fit.
     """
     return describe_xml(make_info(spec, kind, source_id, fmt).as_xml()).overridden(overrides)

@@ -1,4 +1,4 @@
-"""Samples that carry no time stamps: timed by a line through their arrivals."""
+"""Time samples without stamps by a line through their arrivals."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from earmark.pipeline.stream import Block, Gap
 
 
 class Unstamped:
-    """Makes arrivals of counted samples; what is left to a source is to receive them.
+    """Turn counted samples into arrivals; the source only has to receive them.
 
-    Samples are later than the truth by what the way took.
+    Times of samples are late by the transmission delay.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Unstamped:
         Name of the stream in the configuration.
     description : StreamDescription
     sink : callable
-        Receives an :class:`earmark.devices.sources.source.Arrival` for everything.
+        Receives every :class:`earmark.devices.sources.source.Arrival`.
 
     Attributes
     ----------
@@ -43,16 +43,16 @@ class Unstamped:
         self.rate, self._scatter = RateWatch(stream, self._sfreq), 0.0
 
     def block(self, start: int, data: NDArray[Any], arrival: float) -> None:
-        """Hand on samples.
+        """Pass on samples.
 
         Parameters
         ----------
         start : int
-            Number of the first sample, as the sender counts.
+            Number of the first sample, as counted by the sender.
         data : array, shape (n_samples, n_channels)
-            As sent.
+            Samples as sent.
         arrival : float
-            When the last of them arrived, in LSL seconds.
+            LSL time at which the last of them arrived.
         """
         start = self._place(start)
         n = len(data)
@@ -73,13 +73,13 @@ class Unstamped:
         self._sink(Arrival(self.stream, Block(start, self.description.take(sent)), arrival, stamps, sent))
 
     def gap(self, start: int, stop: int, arrival: float) -> None:
-        """Hand on that samples ``start`` to ``stop``, as the sender counts, are lost."""
+        """Pass on that samples ``start`` to ``stop``, as counted by the sender, are lost."""
         start, stop = self._place(start), self._place(stop)
         self.rate.lose(stop - start)
         self.tell(Gap(start, stop, stop - start <= STEP_S * self._sfreq), arrival)
 
     def tell(self, item: Any, time: float) -> None:
-        """Hand on anything else, such as words."""
+        """Pass on anything else, such as a message."""
         self._sink(Arrival(self.stream, item, time))
 
     def _place(self, number: int) -> int:

@@ -1,10 +1,10 @@
-"""Checks of anybody's node, decoder or source, against everything that Earmark relies on.
+"""Check any node, decoder or source against everything that Earmark relies on.
 
-``check_node(MyNode)`` returns if all is well, and raises :class:`CheckFailed` with the first thing that is not: call it
-from a test of your package. Nothing but Earmark is needed.
+``check_node(MyNode)`` returns if all checks pass, and raises :class:`CheckFailed` at the first one that fails: call it
+from a test of your package. It needs nothing but Earmark.
 """
 
 import lazy_loader
 
-# What is public, by name: in __init__.pyi. A name is imported when it is first used.
+# Public names are listed in __init__.pyi and imported on first use.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

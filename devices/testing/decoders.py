@@ -1,4 +1,4 @@
-"""Checks of a decoder: what :class:`earmark.pipeline.decoders.decoder.Decoder` says, tried on runs that are made up."""
+"""Check a decoder against :class:`earmark.pipeline.decoders.decoder.Decoder`, on simulated runs."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from earmark.pipeline.decoders.presets import EEG, Preset
 from earmark.pipeline.run import Run
 from earmark.testing.failure import CheckFailed, bits, demand
 
-#: Small and quick: 32 Hz, lags up to an eighth of a second, windows of two seconds.
+#: Small and fast: 32 Hz, lags up to an eighth of a second, windows of two seconds.
 SMALL = replace(EEG, sfreq=32.0, tmax=0.125, lag_step=1, window=2.0, context=0.0625, separable=0.0)
-#: Relative difference by which a score may depend on how it was computed.
+#: Maximum relative difference between scores computed in different ways.
 CLOSE = 1e-4
 FACTS = Facts(0.5, 0.5, 10, (), 60.0)
 
 
 def made_up_run(seed: int, n_talkers: int = 2, seconds: float = 40.0, n_channels: int = 6) -> Run:
-    """Make a run whose channels follow the attended talker, the first one, by one to three samples of 32 Hz.
+    """Make a run whose channels follow the attended talker, the first one, by one to three samples at 32 Hz.
 
     Parameters
     ----------
     seed : int
-        Of speech and noise; the topography is always the same.
+        Seed of speech and noise; the topography is always the same.
     n_talkers, n_channels : int
     seconds : float
 
     Returns
     -------
     Run
-        Its arrays cannot be written to.
+        Its arrays are read-only.
     """
     rng, same = np.random.default_rng(seed), np.random.default_rng(0)
     n = round(seconds * SMALL.sfreq)
@@ -65,16 +65,16 @@ def check_decoder(
     Parameters
     ----------
     decoder : type
-        The class. That it can be loaded again is tried where it is offered under its ``kind``, by an entry point.
+        The class. Loading is checked if it is offered under its ``kind`` by an entry point.
     make : callable, optional
-        Makes one from a preset, with settings that are quick; ``decoder(preset)`` if not given.
+        Makes a decoder from a preset, with fast settings; by default ``decoder(preset)``.
     preset : Preset
         For runs at 32 Hz.
 
     Raises
     ------
     CheckFailed
-        With the first thing that is wrong.
+        At the first check that fails.
     """
     name = getattr(decoder, "__name__", repr(decoder))
     check = _Check(decoder, name, make or decoder, decoder.preset_for(preset))

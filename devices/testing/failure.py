@@ -1,4 +1,4 @@
-"""What a check says of a class that fails it, and what all checks compare by."""
+"""The error of a failed check, and comparisons that all checks share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from earmark.kernels.errors import EarmarkError
 
 
 class CheckFailed(EarmarkError, AssertionError):
-    """Raised when a class breaks its contract; the message says which, how, and what is wanted."""
+    """Raised when a class breaks its contract; the message says which class, how, and what is needed."""
 
 
 def demand(fine: object, what: str, found: str) -> None:
-    """Fail unless something holds.
+    """Raise unless a condition holds.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def demand(fine: object, what: str, found: str) -> None:
 
 
 def bits(value: Any) -> Any:
-    """Return everything that an item, a state or an array says, to the last bit, as something that can be compared."""
+    """Return the content of an item, a state or an array, bit by bit, in a form that can be compared."""
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -38,5 +38,5 @@ def bits(value: Any) -> Any:
 
 
 def is_frozen_dataclass(cls: Any) -> bool:
-    """Whether a class is a dataclass whose instances cannot be changed."""
+    """Whether a class is a frozen dataclass."""
     return isinstance(cls, type) and dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Checks of a node: what :class:`earmark.pipeline.node.Node` says, tried on signals that are made up."""
+"""Check a node against :class:`earmark.pipeline.node.Node`, on simulated signals."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from earmark.pipeline.node import Node
 from earmark.pipeline.stream import Aligned, Block, ClockMap, Gap, Item, Marker, StreamSpec, WiringError
 from earmark.testing.failure import CheckFailed, bits, demand, is_frozen_dataclass
 
-#: Scalp EEG as it comes from an amplifier, in ragged blocks, and cut into hops.
+#: Scalp EEG as sent by an amplifier, in ragged blocks, and in hops.
 RAGGED = StreamSpec("eeg", 250.0, ("Fz", "Cz", "Pz", "Oz"), ("eeg",) * 4, ("uV",) * 4)
 HOPS = RAGGED.evolve(hop=10)
 MARKERS = StreamSpec("markers", 0.0, ("marker",), ("misc",), ("",))
-#: Length of the signals, where they have a gap, and how long that is, s.
+#: Duration of the signals, start of their gap, and its duration, s.
 SECONDS, GAP_AT, GAP_S = 8.0, 4.1, 0.6
-#: An item, and the input that it comes to.
+#: An item, and the input that receives it.
 Script = list[tuple[int, Item]]
 
 
 def check_node(node: type[Node], config: Any = None, specs: Sequence[StreamSpec] | None = None, seed: int = 0) -> None:
     """Check a class of nodes.
 
-    The node is opened, fed and compared with itself: cut otherwise, restored in the middle, with another future, with a
-    gap, by another instance. Whatever it was given must be as it was, and whatever it gave must stay as it is.
+    The node is opened, fed and compared with itself: with other block sizes, restored in the middle, with another
+    future, with a gap, in another instance. It must not change its inputs, nor outputs that it has returned.
 
     Parameters
     ----------
     node : type
         The class.
     config : object, optional
-        Settings to try it with; ``node.Config()`` if not given.
+        Settings to check it with; by default ``node.Config()``.
     specs : sequence of StreamSpec, optional
-        A stream per input. If not given: four channels of EEG at 250 Hz in ragged blocks, or in hops of 10 samples if
-        it takes no ragged ones; for a second input, markers.
+        One stream per input. By default: four channels of EEG at 250 Hz in ragged blocks, or in hops of 10 samples if
+        the node refuses ragged ones; markers for a second input.
     seed : int
-        Of the signals and of how they are cut.
+        Seed of the signals and of the block sizes.
 
     Raises
     ------
     CheckFailed
-        With the first thing that is wrong.
+        At the first check that fails.
     """
     check = _Check(node, config, specs, seed)
     for step in (
@@ -70,11 +70,11 @@ class _Check:
     def demand(self, fine: object, found: str) -> None:
         demand(fine, self.name, found)
 
-    # Each check
+    # The checks
 
     def has_what_the_graph_uses(self) -> None:
         for name in ("Config", "open", "process", "state", "restore", "n_inputs"):
-            if name != "n_inputs" or self._config is None:  # which an instance may only have
+            if name != "n_inputs" or self._config is None:  # which may be an attribute of instances only
                 self.demand(hasattr(self.node, name) or name == "n_inputs", f"there is no {name}")
         cls = self.node.Config
         self.demand(is_frozen_dataclass(cls), "Config must be a dataclass with frozen=True: settings do not change")
@@ -198,7 +198,7 @@ class _Check:
                 if wrong != spec:
                     self._opens(specs)
 
-    # What they share
+    # Shared by the checks
 
     def _open(self) -> tuple[Node, StreamSpec]:
         node = self.node(self._config)
@@ -208,7 +208,7 @@ class _Check:
             raise CheckFailed(f"{self.name}: it cannot be opened: {error}. Give check_node other specs") from None
 
     def _opens(self, specs: Sequence[StreamSpec]) -> bool:
-        """Whether a node takes such streams; it fails if it refuses them in another way than the contract says."""
+        """Whether a node accepts such streams; a refusal against the contract fails the check."""
         try:
             self.node(self._config).open(*specs)
         except WiringError as error:
@@ -237,7 +237,7 @@ class _Check:
         )
 
     def _run(self, node: Node, script: Script) -> list[Item]:
-        """Feed items, and see that nobody's memory changes."""
+        """Feed items, and check that neither inputs nor earlier outputs change."""
         found, before = [], []
         for port, item in script:
             given = bits(item)
@@ -254,7 +254,7 @@ class _Check:
         self.demand(len(found) == len(wanted), f"{what}: {len(found)} items, not {len(wanted)}")
 
     def _script(self, cuts: int = 0, changed_from: int | None = None) -> Script:
-        """Items for all inputs, in the order of time."""
+        """Items for all inputs, in order of time."""
         timed: list[tuple[float, int, Item]] = []
         for port, spec in enumerate(self.specs):
             change = changed_from if port == 0 else None
@@ -264,7 +264,7 @@ class _Check:
 
 
 def _items(spec: StreamSpec, seed: int, cuts: int, changed_from: int | None) -> Iterable[tuple[float, Item]]:
-    """A stream and when each of its items is known: a signal with a gap, or markers."""
+    """Yield the items of a stream with the time at which each is known: a signal with a gap, or markers."""
     rng = np.random.default_rng(seed)
     if not spec.sfreq:
         times = np.cumsum(rng.uniform(0.3, 0.9, int(SECONDS / 0.6)))
@@ -293,13 +293,13 @@ def _block(start: int, data: NDArray[np.float64], spec: StreamSpec) -> Block:
 
 
 def _rows(items: Iterable[Item]) -> dict[int, bytes]:
-    """Samples by their index."""
+    """Return samples by index."""
     blocks = [item for item in items if isinstance(item, Block)]
     return {block.start + k: row.tobytes() for block in blocks for k, row in enumerate(block.data)}
 
 
 def _joined(items: Iterable[Item]) -> list[Any]:
-    """Items, with blocks that follow one another made one."""
+    """Return items, with contiguous blocks joined."""
     found: list[Any] = []
     for item in items:
         if isinstance(item, Block):
@@ -312,6 +312,6 @@ def _joined(items: Iterable[Item]) -> list[Any]:
 
 
 def _named(item: Item) -> str:
-    """Say which item it is, without its samples."""
+    """Describe an item without its samples."""
     place = f" {item.start} to {item.stop}" if isinstance(item, Block | Aligned | Gap) else ""
     return f"{type(item).__name__}{place}"

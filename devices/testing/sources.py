@@ -1,4 +1,4 @@
-"""Checks of a source: what :class:`earmark.devices.sources.source.Source` says, tried on one that receives."""
+"""Check a source against :class:`earmark.devices.sources.source.Source`, on an instance that receives."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from earmark.devices.sources.source import Arrival, Source
 from earmark.pipeline.stream import Block, ClockMap, Gap
 from earmark.testing.failure import CheckFailed, demand
 
-#: Seconds between looks, of silence by which a source has stopped, and that a stamp may be off this machine's clock.
+#: Seconds between polls, of silence after which a source has stopped, and maximum offset of stamps from LSL's clock.
 LOOK_S, QUIET_S, OFF_S = 0.01, 0.4, 60.0
-#: Samples, in seconds of the stream, that are looked at.
+#: Seconds of the stream to examine.
 ENOUGH_S = 1.0
 
 
@@ -27,23 +27,23 @@ def check_source(
     absent: Callable[[Callable[[Arrival], None]], Source] | None = None,
     patience: float = 20.0,
 ) -> None:
-    """Check a class of sources, on one that a sender serves while the check goes on.
+    """Check a class of sources, on an instance that a sender serves during the check.
 
     Parameters
     ----------
     make : callable
-        Makes a new source, not connected, of a sink: ``lambda sink: MySource(Wanted("eeg", config, sink))``.
+        Makes a new, unconnected source from a sink: ``lambda sink: MySource(Wanted("eeg", config, sink))``.
     interrupt, resume : callable, optional
-        Take the sender away, and bring it back: to see that the loss is said, and that samples go on after a gap.
+        Stop the sender, and restart it: checks that the loss is reported, and that samples continue after a gap.
     absent : callable, optional
-        Like ``make``, but of a place where no sender is.
+        Like ``make``, but for an address without a sender.
     patience : float
-        Longest wait for anything, s.
+        Maximum wait for anything, s.
 
     Raises
     ------
     CheckFailed
-        With the first thing that is wrong.
+        At the first check that fails.
     """
     check = _Check(make, patience)
     try:
@@ -115,7 +115,7 @@ class _Check:
         self._wait(lambda: self._words(seen), "the sender is gone, but no words say so: hand on a string")
         there = set(threading.enumerate())
         resume()
-        self.before |= set(threading.enumerate()) - there  # of the sender
+        self.before |= set(threading.enumerate()) - there  # threads of the sender
         self._wait(lambda: source.status == "live", "the sender is back, but status is not 'live'")
         words = len(self.arrivals)
         self._wait(lambda: self._words(seen, 2), "the sender is back, but no words say so: hand on a string")
@@ -150,7 +150,7 @@ class _Check:
         finally:
             source.stop()
 
-    # What they share
+    # Shared by the checks
 
     def _n_samples(self) -> int:
         return sum(len(a.item.data) for a, _ in list(self.arrivals) if isinstance(a.item, Block))
@@ -165,7 +165,7 @@ class _Check:
             time.sleep(LOOK_S)
 
     def _look(self) -> None:
-        """Look at everything that has arrived."""
+        """Examine everything that has arrived."""
         assert self.source is not None
         about, arrivals = self.source.description, list(self.arrivals)
         sfreq, dtype = about.spec.sfreq, DTYPES[about.format]
@@ -206,5 +206,5 @@ class _Check:
                 "a block must have one finite stamp for each sample",
             )
             assert stamps is not None
-            # From block to block they may: stamps made of arrivals jitter, and only the clock map is smooth.
+            # Between blocks they may: stamps derived from arrivals jitter, and only the clock map is smooth.
             self.demand(np.all(np.diff(stamps) >= 0), "stamps go back in time within a block")
