@@ -1,4 +1,4 @@
-"""Decoders as folders: a text that a person can read, and weights that no reader executes."""
+"""Save and load decoders as folders: a readable text, and weights that are never executed."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ from earmark.pipeline.run import Run
 #: Version of the folder's layout.
 VERSION = 1
 TEXT, WEIGHTS = "decoder.toml", "weights.safetensors"
-#: Facts that follow from others and are written for readers, and names that facts had in older decoders.
+#: Facts that are derived from others for readers, and old names of facts.
 _DERIVED, _RENAMED = ("experimental", "chance_limit"), {"chance": "chance_level"}
-#: Files larger than this are not decoders of ours, and are not read into memory.
+#: Maximum file size: larger files are not decoders of this program, and are not read into memory.
 MAX_TEXT, MAX_WEIGHTS = 1 << 20, 1 << 31
-#: More decisions than any corpus has.
+#: Maximum number of decisions, larger than in any corpus.
 MAX_DECISIONS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a decoder is worth, and on what evidence.
+    """Accuracy of a decoder, and the data behind it.
 
     Attributes
     ----------
     accuracy : float
         Cross-validated share of correct decisions, over one decision window; NaN if it was not measured.
     chance_level : float
-        What guessing reaches on average.
+        Mean accuracy of guessing.
     n_decisions : int
-        Non-overlapping decisions that the accuracy rests on.
+        Number of non-overlapping decisions behind the accuracy.
     fingerprints : tuple of str
-        SHA-256 of each run that was trained on, as :func:`fingerprint` gives it.
+        SHA-256 of each training run, see :func:`fingerprint`.
     seconds : float
-        Their length together.
+        Total duration of the training runs in seconds.
     emissions : Emissions or None
-        How its scores scatter on windows it was not trained on: what live decisions rest on. None if unknown.
+        Distribution of its scores on windows that were not used for training; live decisions use it. None if unknown.
     linear_accuracy : float or None
-        What the linear decoder reaches on the same decisions, trained on the same runs; for networks only.
+        Accuracy of the linear decoder on the same decisions, trained on the same runs; for networks only.
     """
 
     accuracy: float
@@ -72,7 +72,7 @@ class Facts:
 
     @property
     def chance_limit(self) -> float:
-        """What guessing reaches one time in twenty with so many decisions; NaN if these are too few to tell."""
+        """Accuracy that guessing reaches with p = 0.05 for this many decisions; NaN if there are too few decisions."""
         return chance_limit(self.n_decisions, round(1 / self.chance_level)) if self.n_decisions else math.nan
 
     @property
@@ -82,7 +82,7 @@ class Facts:
 
 
 def fingerprint(run: Run) -> str:
-    """SHA-256 over everything that a fit sees of a run; names do not count."""
+    """Return the SHA-256 of everything that a fit uses of a run; names do not count."""
     digest = hashlib.sha256(json.dumps([run.sfreq, run.ch_names, run.features, run.talkers.shape]).encode())
     for array, dtype in ((run.neural, "<f8"), (run.talkers, "<f8"), (run.attended, "<i8")):
         digest.update(np.ascontiguousarray(array, dtype=dtype).tobytes())
@@ -90,7 +90,7 @@ def fingerprint(run: Run) -> str:
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """SHA-256 over all of a decoder.
+    """Return the SHA-256 of a whole decoder folder.
 
     Raises
     ------
@@ -101,12 +101,12 @@ def folder_fingerprint(folder: Path) -> str:
 
 
 def save_decoder(folder: Path, decoder: Decoder, facts: Facts) -> None:
-    """Write a fitted decoder to a folder, whole or not at all.
+    """Write a fitted decoder to a folder atomically.
 
     Parameters
     ----------
     folder : Path
-        A decoder that is there already is replaced; anything else is refused.
+        An existing decoder is replaced; any other content is refused.
     decoder : Decoder
     facts : Facts
 
@@ -148,7 +148,7 @@ def save_decoder(folder: Path, decoder: Decoder, facts: Facts) -> None:
                     file.flush()
                     os.fsync(file.fileno())
             if folder.exists():
-                # A folder cannot be replaced in one step: the old one steps aside, and comes back if the new one fails.
+                # A folder cannot be replaced in one step: the old one is moved, and moved back if the new one fails.
                 old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
                 folder.rename(old / "decoder")
             try:
@@ -178,12 +178,12 @@ def load_decoder(folder: Path) -> tuple[Decoder, Facts]:
     decoder : Decoder
         Fitted.
     facts : Facts
-        How well it decodes, and what it was trained on.
+        Its accuracy and training data.
 
     Raises
     ------
     DecoderError
-        If there is none, or it is damaged, of another version, or not ours; the message says which.
+        If there is none, or it is damaged, of another version, or not of this program; the message says which.
     """
     text, weights = _read(folder / TEXT, MAX_TEXT), _read(folder / WEIGHTS, MAX_WEIGHTS)
     try:
@@ -206,7 +206,7 @@ def load_decoder(folder: Path) -> tuple[Decoder, Facts]:
         if not 0 < found.chance_level <= 0.5 or not 0 <= found.n_decisions <= MAX_DECISIONS:
             raise ValueError(f"{found.n_decisions} decisions with chance level {found.chance_level} cannot be")
         return decoder, found
-    except (ArithmeticError, KeyError, MemoryError, TypeError, ValueError) as error:  # numbers that no decoder has
+    except (ArithmeticError, KeyError, MemoryError, TypeError, ValueError) as error:  # values that no decoder has
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise DecoderError(f"{folder} is no decoder of this program: {what}") from error
 
@@ -240,13 +240,13 @@ def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> De
 
 
 def _made_by(kind: str) -> dict[str, str]:
-    """Package that a kind of decoder is of, so that whoever lacks it is told; nothing for our own."""
+    """Return the package of a decoder kind, for the message if it is missing; empty for our own."""
     parts = [part for part in DECODERS.parts().get(kind, []) if part.package]
     return {"package": parts[0].package, "package_version": parts[0].version} if parts else {}
 
 
 def _toml(table: Mapping[str, Any]) -> str:
-    """Write one level of tables; None is left out, as TOML has no word for it."""
+    """Write one level of tables; None is left out, because TOML has no null."""
     lines = [f"{key} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
     for name, inner in table.items():
         if isinstance(inner, Mapping):
@@ -257,7 +257,7 @@ def _toml(table: Mapping[str, Any]) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, str):
-        # JSON's escapes are TOML's, but for DEL, which JSON leaves bare.
+        # JSON's escapes are valid in TOML, except that JSON does not escape DEL.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, tuple | list):
         return f"[{', '.join(_value(one) for one in value)}]"

@@ -1,8 +1,8 @@
-"""The journal of a recorded session: every kind of line as a type, and what the recording says of itself.
+"""The journal of a recorded session: one type per kind of line, and the header of the recording.
 
-A line is one JSON object, told from others by one of its keys. :func:`line_text` writes lines and :func:`read_line`
-reads them; no other module knows their keys. A recording may come from anybody: here, and nowhere else, its words
-become values of known types and within bounds, and whoever reads
+A line is one JSON object, whose kind is given by one of its keys. :func:`line_text` writes lines and :func:`read_line`
+reads them; no other module knows the keys. A recording may come from any source: only here its text is converted to
+values of known types and within bounds, and users of
 :class:`earmark.devices.files.session_file.SessionFile` may rely on them.
 
 Seals are the only other lines; see :mod:`earmark.devices.files.sealed`.
@@ -23,20 +23,20 @@ from earmark.devices.sources.overrides import Overrides
 from earmark.pipeline.control import Control, Override, parse, text
 from earmark.pipeline.registry import Part
 
-#: Name of the stream of text that holds the journal.
+#: Name of the text stream that holds the journal.
 JOURNAL = "earmark-journal"
-#: Version of the format that is written; recordings made before there were versions are of version 0.
-#: It goes up with every change that makes what is written mean something else to :func:`read_line`, to
-#: :func:`read_about` or to :func:`earmark.pipeline.control.parse`; all versions down to 0 stay readable.
+#: Version of the written format; recordings from before there were versions have version 0.
+#: Increase it with every change that alters the meaning of what is written for :func:`read_line`,
+#: :func:`read_about` or :func:`earmark.pipeline.control.parse`; all versions from 0 on stay readable.
 FORMAT = 1
-#: Bounds of what is believed: samples of a stream, seconds, names of something, talkers.
+#: Maximum accepted values: samples of a stream, seconds, characters of a name, talkers.
 MAX_INDEX, MAX_SECONDS, MAX_NAMES, MAX_TALKERS = 2**52, 1e12, 1000, 8
 
 _Index = Annotated[int, Field(ge=0, le=MAX_INDEX)]
 _Number = Annotated[float, Field(ge=-MAX_SECONDS, le=MAX_SECONDS, allow_inf_nan=False)]
 _Period = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 _Names = Annotated[tuple[str, ...], Field(max_length=MAX_NAMES)]
-#: Name of something that lies beside a recording, and in no other folder.
+#: Name of a file or folder beside a recording.
 _Beside = Annotated[str, Field(pattern=r"^[^/\\\x00]*[^/\\.\x00][^/\\\x00]*$")]
 _Control = Annotated[Control, PlainValidator(parse), PlainSerializer(text)]
 _STRICT = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")
@@ -47,14 +47,14 @@ class NewerFormatError(XdfError):
 
 
 class Span(NamedTuple):
-    """Samples of a stream, from an index to the one after the last."""
+    """Samples of a stream, from ``start`` to before ``stop``."""
 
     start: _Index
     stop: _Index
 
 
 class Clock(NamedTuple):
-    """As :class:`earmark.pipeline.stream.ClockMap`."""
+    """See :class:`earmark.pipeline.stream.ClockMap`."""
 
     index0: _Number
     time0: _Number
@@ -69,7 +69,7 @@ class Timed(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """What a backend made of a window; None if it gave no answer in time."""
+    """Scores of a window by a backend; None if it did not answer in time."""
 
     backend: str
     scores: tuple[float, ...] | None
@@ -93,7 +93,7 @@ class GapLine:
 
 @dataclass(frozen=True, slots=True)
 class SkipLine:
-    """The samples recorded next came so late that the graph was given a gap in their place."""
+    """The samples recorded next arrived so late that the graph got a gap instead."""
 
     __pydantic_config__: ClassVar = _STRICT
     stream: str
@@ -105,7 +105,7 @@ class SkipLine:
 
 @dataclass(frozen=True, slots=True)
 class ClockLine:
-    """When samples of a stream happen, from here on."""
+    """Times of the samples of a stream, from here on."""
 
     __pydantic_config__: ClassVar = _STRICT
     stream: str
@@ -129,12 +129,12 @@ class ControlLine:
     control: Timed
 
 
-# Lines about what came out, and what happened.
+# Lines about outputs and events.
 
 
 @dataclass(frozen=True, slots=True)
 class DigestLine:
-    """Fingerprint of all items that an output of the graph gave so far, and how many these are."""
+    """Fingerprint and number of all items that an output of the graph has produced so far."""
 
     __pydantic_config__: ClassVar = _STRICT
     output: str
@@ -144,7 +144,7 @@ class DigestLine:
 
 @dataclass(frozen=True, slots=True)
 class AnswerLine:
-    """What a compiled network answered about a window."""
+    """Answer of a compiled network for a window."""
 
     __pydantic_config__: ClassVar = _STRICT
     answer: Scores
@@ -152,20 +152,20 @@ class AnswerLine:
 
 @dataclass(frozen=True, slots=True)
 class DecisionLine:
-    """The ledger: how one decision kept time. All times are LSL times in seconds.
+    """Timing of one decision, from the ledger. All times are LSL times in seconds.
 
     Attributes
     ----------
     decision : int
-        Its number, from 1 in each engine.
+        Number of the decision, from 1 in each engine.
     newest : float
-        Of the newest sample of its window, or since when it holds where it comes from control alone.
+        Time of the newest sample of its window; for a decision from control alone, the time from which it holds.
     arrival, decided : float
-        When the item that led to it came, and when the graph had decided.
+        Arrival of the item that led to it, and time at which the graph had decided.
     set_at : float or None
-        When its gains were set; None if it came too late. Written as ``set``.
+        Time at which its gains were set; None if it came too late. Written as ``set``.
     scored : bool
-        Whether it comes from a score.
+        Whether it is based on a score.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -179,22 +179,22 @@ class DecisionLine:
 
 @dataclass(frozen=True, slots=True)
 class HeardLine:
-    """What was played from a frame on; see :class:`earmark.devices.audio.scene.Control`.
+    """Control of the sound from a frame on; see :class:`earmark.devices.audio.scene.Control`.
 
     Attributes
     ----------
     heard : str
-        As ``kind`` of :class:`earmark.devices.audio.scene.Applied`.
+        See ``kind`` of :class:`earmark.devices.audio.scene.Applied`.
     frame : int
-        The first frame.
+        First frame.
     dac : float or None
-        LSL time at which it left the converter, in seconds; None if that is not known.
+        LSL time at which it left the converter, in seconds; None if unknown.
     decision : int
-        Whose gains were in force; -1 for nobody's.
+        Decision whose gains were in force; -1 for none.
     trims_db, mutes : tuple
-        What the operator did to each talker; empty in recordings made before that was possible.
+        The operator's trim and mute of each talker; empty in older recordings.
     positions : tuple of int
-        Frame of each talker's file, where the sound started.
+        Position in each talker's file in frames, where the sound started.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -215,13 +215,13 @@ class HeardLine:
 
     @property
     def heard_at(self) -> float | None:
-        """LSL time of the first sound with the gains of :attr:`decision`, if this line is about that."""
+        """LSL time of the first sound with the gains of :attr:`decision`; None if this line is about something else."""
         return self.dac if self.heard == "control" else None
 
 
 @dataclass(frozen=True, slots=True)
 class SoundCounters:
-    """Where the sound went, and counters of the audio process at the end of a recording."""
+    """Sound output, and counters of the audio process at the end of a recording."""
 
     __pydantic_config__: ClassVar = _STRICT
     went_to: Annotated[str, Field(alias="went to")]
@@ -234,13 +234,13 @@ class SoundCounters:
     replaced: int
 
     def named(self) -> dict[str, str | int]:
-        """All of it, by names for people."""
+        """Return all fields by readable names."""
         return {key.replace("_", " "): value for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
 class SoundLine:
-    """How the sound fared."""
+    """Counters of the sound."""
 
     __pydantic_config__: ClassVar = _STRICT
     sound: SoundCounters
@@ -248,7 +248,7 @@ class SoundLine:
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """Something happened, or somebody said something, in words."""
+    """A message about an event."""
 
     __pydantic_config__: ClassVar = _STRICT
     event: str
@@ -256,7 +256,7 @@ class EventLine:
 
 @dataclass(frozen=True, slots=True)
 class MaskedLine:
-    """Which channels are masked from here on, by which output of the graph."""
+    """Channels that are masked from here on, by the output of the graph that masks them."""
 
     __pydantic_config__: ClassVar = _STRICT
     masked: tuple[str, ...]
@@ -278,7 +278,7 @@ Line = (
     | MaskedLine
 )
 
-#: The key that tells what a line is about.
+#: Key that determines the kind of a line.
 _KEYS: dict[str, type[Line]] = {
     "gap": GapLine,
     "skip": SkipLine,
@@ -297,17 +297,17 @@ _KINDS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in _KEY
 
 
 def line_text(line: Line) -> str:
-    """Return the text of a line."""
+    """Return a line as text."""
     return _KINDS[type(line)].dump_json(line, by_alias=True, exclude_defaults=True).decode()
 
 
 def read_line(said: str, n_talkers: int = 0) -> Line:
-    """Read a line of the journal of a recording with so many talkers (0 if it does not say how many).
+    """Read a line of the journal; ``n_talkers`` is the number of talkers in the recording, 0 if unknown.
 
     Raises
     ------
     XdfError
-        If it is not what this program writes.
+        If this program does not write such a line.
     """
     where = f"line {said[:200]!r} of the journal"
     raw = _json(said, where)

@@ -179,13 +179,13 @@ LINES = {
 }
 
 
-def test_every_kind_of_line_is_tried_here():
+def test_every_kind_of_line_is_tested():
     assert set(LINES) == set(get_args(Line)) == {type(line) for _, line in WRITTEN}
 
 
 @settings(deadline=None)
 @given(st.one_of(*LINES.values()))
-def test_every_line_comes_back_as_it_was_written(line):
+def test_every_line_round_trips(line):
     said = line_text(line)
     assert repr(read_line(said)) == repr(line), "repr, since a NaN is not equal to itself"
     assert "\n" not in said
@@ -193,7 +193,7 @@ def test_every_line_comes_back_as_it_was_written(line):
 
 
 @pytest.mark.parametrize(("said", "line"), WRITTEN)
-def test_lines_mean_what_they_always_meant(said, line):
+def test_meaning_of_lines_has_not_changed(said, line):
     assert repr(read_line(json.dumps(said), 2)) == repr(line)
 
 
@@ -206,13 +206,13 @@ def test_lines_are_written_under_the_keys_that_older_versions_read(said, line):
 
 
 @pytest.mark.parametrize("entry", BAD)
-def test_what_is_never_written_is_refused(entry):
+def test_lines_that_are_never_written_are_refused(entry):
     with pytest.raises(xdf.XdfError, match="of the journal"):
         read_line(json.dumps(entry), 2)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "5", "null", '{"a"', "[" * 100_000, '{"event": "\\ud800"}'])
-def test_what_is_no_line_is_refused(text):
+def test_invalid_lines_are_refused(text):
     with pytest.raises(xdf.XdfError):
         read_line(text, 2)
 
@@ -241,7 +241,7 @@ def test_what_is_no_line_is_refused(text):
         {"written_by": 5},
     ],
 )
-def test_what_no_session_says_of_itself_is_refused(change):
+def test_invalid_headers_are_refused(change):
     assert read_about(json.dumps(ABOUT)).talkers == ("a", "b")
     with pytest.raises(xdf.XdfError, match="its description is damaged"):
         read_about(json.dumps({**ABOUT, **change}))
@@ -261,7 +261,7 @@ def test_what_no_session_says_of_itself_is_refused(change):
         (b'[1002.0,"tick"]', b'[1002.0,"tock"]', "control"),
     ],
 )
-def test_an_altered_recording_that_is_sealed_anew_is_refused_in_words(tmp_path, old, new, words):
+def test_altered_and_resealed_recording_is_refused(tmp_path, old, new, words):
     path = write_session(tmp_path / "x.xdf")
     assert old in path.read_bytes()
 
@@ -276,7 +276,7 @@ def test_an_altered_recording_that_is_sealed_anew_is_refused_in_words(tmp_path, 
         list(SessionFile(tmp_path / "y.xdf"))
 
 
-def test_what_a_recording_says_of_itself_comes_back_as_it_was_written():
+def test_header_round_trips():
     about = About(
         "a = 1\n",
         ("eeg", "cues"),

@@ -108,7 +108,7 @@ def newer(run, tmp_path_factory):
     return as_newer(run, place / "loop.xdf")
 
 
-def test_a_recording_of_a_later_version_is_refused_in_words(newer):
+def test_recording_of_a_later_version_is_refused(newer):
     with pytest.raises(NewerFormatError, match=NEWER):
         SessionFile(newer)
     assert is_session(newer), "it is one, so nobody takes it for something else"
@@ -139,7 +139,7 @@ def test_every_command_that_reads_recordings_refuses_it(newer, tmp_path, command
     assert "Traceback" not in done.output
 
 
-def test_a_later_version_that_does_not_say_who_it_is_is_refused_too(run, tmp_path):
+def test_later_version_without_a_program_name_is_refused_too(run, tmp_path):
     path = rewritten(run, tmp_path / "x.xdf", lambda about: {**about, "format": FORMAT + 1, "written_by": 5})
     with pytest.raises(NewerFormatError, match="recorded by a newer Earmark in format 2"):
         SessionFile(path)

@@ -70,7 +70,7 @@ def gone(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_a_child_that_is_killed_is_replaced_as_often_as_that_is(keep, ring):
+def test_killed_child_is_replaced_every_time(keep, ring):
     kept, look = keep(Limits(silent_s=PATIENCE_S))
     for n in range(1, 5):
         before = ring.heartbeat
@@ -92,7 +92,7 @@ def test_a_child_that_hangs_is_killed_and_replaced(keep, ring):
     assert kept.child.alive
 
 
-def test_a_child_that_beats_is_left_alone(keep):
+def test_child_with_a_heartbeat_is_not_replaced(keep):
     kept, look = keep(Limits(silent_s=2.0))
     wait_until(lambda: look() and kept.working)
     end = time.monotonic() + 3.0
@@ -104,7 +104,7 @@ def test_a_child_that_beats_is_left_alone(keep):
         time.sleep(0.01)
 
 
-def test_children_that_fail_at_once_are_given_a_rest_and_then_tried_again():
+def test_children_that_fail_at_once_are_retried_after_a_rest():
     kept = KeptAlive(Limits(silent_s=PATIENCE_S, most=3, within_s=600.0, rest_s=1.0), lambda: 0)
     for round_ in range(2):
         for n in range(4):
@@ -120,7 +120,7 @@ def test_children_that_fail_at_once_are_given_a_rest_and_then_tried_again():
         assert not kept.resting
 
 
-def test_a_child_that_was_asked_ends_in_order_and_one_that_does_not_is_killed(keep, ring):
+def test_child_ends_when_asked_or_is_killed(keep, ring):
     kept, look = keep(Limits(silent_s=PATIENCE_S))
     wait_until(lambda: look() and ring.heartbeat)
     child = kept.child

@@ -47,7 +47,7 @@ def wait_until(condition, seconds=180.0):
         time.sleep(0.005)
 
 
-def test_killed_50_times_the_file_always_opens_lacks_less_than_a_second_and_is_whole_in_the_end(tmp_path):
+def test_file_always_opens_and_is_complete_after_50_kills(tmp_path):
     rng = np.random.default_rng(0)
     recorder = Recorder(tmp_path / "x.xdf", headers())
     sent = killed = 0
@@ -79,7 +79,7 @@ def test_killed_50_times_the_file_always_opens_lacks_less_than_a_second_and_is_w
     np.testing.assert_array_equal(stamps, np.arange(sent * CHUNK) / SFREQ)
 
 
-def test_the_file_opens_before_anything_is_recorded(tmp_path):
+def test_file_opens_before_anything_is_recorded(tmp_path):
     recorder = Recorder(tmp_path / "x.xdf", headers())
     os.kill(recorder.pid, signal.SIGKILL)
     stamps, _ = load(tmp_path / "x.xdf")
@@ -104,7 +104,7 @@ if __name__ == "__main__":
 """
 
 
-def test_when_its_parent_is_killed_the_recorder_writes_what_it_has_and_ends(tmp_path):
+def test_recorder_writes_everything_and_ends_when_its_parent_is_killed(tmp_path):
     path = tmp_path / "x.xdf"
     script = tmp_path / "writer.py"
     script.write_text(WRITER.format(folders=sys.path, path=str(path)))
@@ -121,7 +121,7 @@ def test_when_its_parent_is_killed_the_recorder_writes_what_it_has_and_ends(tmp_
     wait_until(lambda: not os.path.exists(f"/dev/shm/{ring}"))
 
 
-def test_a_full_disk_raises_an_alarm_loses_nothing_and_goes_on_when_there_is_room(tmp_path):
+def test_full_disk_raises_an_alarm_and_loses_nothing(tmp_path):
     with small_disk(tmp_path / "disk", "256k") as disk:
         (disk / "ballast").write_bytes(bytes(100_000))
         recorder = Recorder(disk / "x.xdf", headers())
@@ -144,7 +144,7 @@ def test_a_full_disk_raises_an_alarm_loses_nothing_and_goes_on_when_there_is_roo
         assert recorder.lost == 0
 
 
-def test_a_disk_that_stays_full_is_said_at_the_end(tmp_path):
+def test_disk_that_stays_full_is_reported_at_the_end(tmp_path):
     with small_disk(tmp_path / "disk", "64k") as disk:
         recorder = Recorder(disk / "x.xdf", headers())
         for k in range(300):
@@ -174,7 +174,7 @@ def _without_its_folder(path):
 @pytest.mark.skipif(sys.platform == "win32", reason="no file that is open can be removed there")
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("lose", [_deleted, _renamed, _replaced, _without_its_folder])
-def test_a_file_that_is_taken_away_is_said_to_be_and_copied_to_a_new_one(tmp_path, lose, killed):
+def test_removed_file_is_reported_and_copied_to_a_new_one(tmp_path, lose, killed):
     (tmp_path / "run").mkdir()
     path, alarms, sent = tmp_path / "run" / "x.xdf", [], 0
     recorder = Recorder(path, headers())
@@ -205,7 +205,7 @@ def test_a_file_that_is_taken_away_is_said_to_be_and_copied_to_a_new_one(tmp_pat
     assert lose is not _replaced or path.read_text() == "precious"
 
 
-def test_a_file_that_is_deleted_just_before_the_end_is_whole_again(tmp_path):
+def test_file_deleted_just_before_the_end_is_restored(tmp_path):
     path = tmp_path / "x.xdf"
     recorder = Recorder(path, headers())
     for k in range(100):
@@ -216,7 +216,7 @@ def test_a_file_that_is_deleted_just_before_the_end_is_whole_again(tmp_path):
     np.testing.assert_array_equal(data[:, 0], np.arange(100 * CHUNK))
 
 
-def test_the_alarm_rings_at_half_full_and_the_rest_spills_to_disk(tmp_path):
+def test_half_full_ring_raises_an_alarm_and_spills_to_disk(tmp_path):
     recorder = Recorder(tmp_path / "x.xdf", headers(), ring_bytes=200_000)
     wait_until(lambda: recorder._ring.heartbeat > 0)
     os.kill(recorder.pid, signal.SIGSTOP)

@@ -174,7 +174,7 @@ def test_samples_overwritten_in_the_ring_are_a_gap(received: Received) -> None:
 
 
 @pytest.mark.parametrize("how", ["flush", "header", "header lost"])
-def test_a_buffer_that_counts_anew_leaves_a_gap(
+def test_restart_of_the_buffer_count_leaves_a_gap(
     how: str, server: FieldTripServer, acquisition: Acquisition, received: Received, source: FieldTripSource
 ) -> None:
     acquisition.put(signal(200))
@@ -196,7 +196,7 @@ def test_a_buffer_that_counts_anew_leaves_a_gap(
     assert not received.errors
 
 
-def test_samples_fetched_while_the_buffer_starts_anew(
+def test_samples_fetched_during_a_restart_are_not_mixed(
     acquisition: Acquisition, received: Received, source: FieldTripSource
 ) -> None:
     received.go_on.clear()
@@ -213,7 +213,7 @@ def test_samples_fetched_while_the_buffer_starts_anew(
     np.testing.assert_array_equal(received.data()[-5:], signal(5, 5000))
 
 
-def test_a_broken_connection_is_taken_up_without_loss(
+def test_broken_connection_is_restored_without_loss(
     server: FieldTripServer, acquisition: Acquisition, received: Received, source: FieldTripSource
 ) -> None:
     acquisition.put(signal(200))
@@ -250,7 +250,7 @@ def test_a_server_that_restarts(same: bool, received: Received) -> None:
         source.stop()
 
 
-def test_a_server_that_goes_away_is_said_in_words(
+def test_lost_server_is_reported(
     server: FieldTripServer, acquisition: Acquisition, received: Received, source: FieldTripSource
 ) -> None:
     acquisition.put(signal(200))
@@ -267,7 +267,7 @@ def test_a_server_that_goes_away_is_said_in_words(
     source.stop()
 
 
-def test_a_server_that_is_stuck_does_not_hold_up_stop(server: FieldTripServer, acquisition: Acquisition) -> None:
+def test_hanging_server_does_not_delay_stop(server: FieldTripServer, acquisition: Acquisition) -> None:
     source = FieldTripSource("127.0.0.1", server.port, timeout=120.0)
     received = Received()
     source.start(received.deliver, received.errors.append)
@@ -278,7 +278,7 @@ def test_a_server_that_is_stuck_does_not_hold_up_stop(server: FieldTripServer, a
     assert not any(t.name == "fieldtrip fieldtrip" for t in threading.enumerate())
 
 
-def test_a_receiver_that_fails_is_said(acquisition: Acquisition, server: FieldTripServer) -> None:
+def test_failing_receiver_is_reported(acquisition: Acquisition, server: FieldTripServer) -> None:
     source = FieldTripSource("127.0.0.1", server.port)
     errors: list[StreamError] = []
 
@@ -292,7 +292,7 @@ def test_a_receiver_that_fails_is_said(acquisition: Acquisition, server: FieldTr
     source.stop()
 
 
-def test_nobody_there() -> None:
+def test_missing_server_is_an_error() -> None:
     port = free_port()
     with pytest.raises(StreamError, match=rf"127.0.0.1:{port} was not found within 0.3 s: .*refused.*Start it"):
         FieldTripSource("127.0.0.1", port, timeout=0.3)
@@ -300,12 +300,12 @@ def test_nobody_there() -> None:
         FieldTripSource("no-such-host.invalid", port, timeout=0.3)
 
 
-def test_no_header_yet(server: FieldTripServer) -> None:
+def test_missing_header_is_an_error(server: FieldTripServer) -> None:
     with pytest.raises(StreamError, match=r"has no header after 0.3 s. Start the acquisition"):
         FieldTripSource("127.0.0.1", server.port, timeout=0.3)
 
 
-def test_a_header_of_no_signal(server: FieldTripServer, acquisition: Acquisition) -> None:
+def test_header_without_a_signal_is_refused(server: FieldTripServer, acquisition: Acquisition) -> None:
     acquisition.put_header(4, 0.0, "float32", LABELS)
     with pytest.raises(StreamError, match="holds no signal: 4 channels of type 9 at 0 Hz"):
         FieldTripSource("127.0.0.1", server.port, timeout=1.0)
@@ -321,7 +321,7 @@ def test_a_header_of_no_signal(server: FieldTripServer, acquisition: Acquisition
         (None, "timed out"),
     ],
 )
-def test_something_else_there(answer: bytes | None, words: str) -> None:
+def test_server_of_another_kind_is_refused(answer: bytes | None, words: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = threading.Event()
 
@@ -460,7 +460,7 @@ def test_a_gap_is_nan_and_shifts_nothing(said: bool) -> None:
     ours.stop()
 
 
-def test_markers_that_cannot_be_carried_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_lost_markers_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     client = RealtimeClient(SPEC, CODES, 10, late_s=0.0)
     buffers: list[np.ndarray] = []
     client.register_receive_callback(buffers.append)
@@ -481,7 +481,7 @@ def test_markers_that_cannot_be_carried_are_counted(caplog: pytest.LogCaptureFix
     assert "marker lost, code 2 at sample 111: another is at the same sample or next to it" in caplog.text
 
 
-def test_a_slow_receiver_costs_samples_not_memory(caplog: pytest.LogCaptureFixture) -> None:
+def test_slow_receiver_loses_samples_but_uses_no_more_memory(caplog: pytest.LogCaptureFixture) -> None:
     client = RealtimeClient(SPEC, {}, 20, late_s=0.0, backlog_s=1.0)
     buffers: list[np.ndarray] = []
     go_on = threading.Event()
@@ -508,7 +508,7 @@ def test_a_slow_receiver_costs_samples_not_memory(caplog: pytest.LogCaptureFixtu
     assert caplog.text.count("too slow") == 1
 
 
-def test_a_receiver_that_fails_is_told_when_stopped() -> None:
+def test_failing_receiver_is_reported_by_stop() -> None:
     client = RealtimeClient(SPEC, {}, 10, late_s=0.0)
 
     def receive(buffer: np.ndarray) -> None:
@@ -557,7 +557,7 @@ def test_info() -> None:
     np.testing.assert_allclose(buffers[0][:, 0], [1, 1e-3, 1e-9, 1e-6, 1, 1e-6, 0], rtol=1e-15)
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_invalid_streams_and_settings_are_refused() -> None:
     with pytest.raises(WiringError, match="irregular rate"):
         RealtimeClient(SPEC.evolve(sfreq=0.0), {}, 10)
     with pytest.raises(WiringError, match="buffer_size is 0"):

@@ -13,11 +13,11 @@ NETWORKS = ("matcher", "vlaai", "eegnet")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in DECODERS.built_in if kind not in NETWORKS])
-def test_every_decoder_of_ours_keeps_the_contract(kind):
+def test_every_built_in_decoder_passes(kind):
     check_decoder(DECODERS.get(kind))
 
 
-def test_a_decoder_of_another_package_does():
+def test_decoder_of_another_package_passes():
     check_decoder(Difference)
 
 
@@ -154,7 +154,7 @@ class OddSettings(Difference):
         (OddSettings, "it cannot be saved"),
     ],
 )
-def test_what_is_wrong_with_a_decoder_is_found(decoder, words):
+def test_faults_of_a_decoder_are_found(decoder, words):
     with pytest.raises(CheckFailed, match=words) as error:
         check_decoder(decoder)
     assert str(error.value).startswith(decoder.__name__)

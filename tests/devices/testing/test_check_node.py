@@ -25,11 +25,11 @@ SPECS = {
 
 
 @pytest.mark.parametrize("kind", NODES.built_in)
-def test_every_node_of_ours_keeps_the_contract(kind):
+def test_every_built_in_node_passes(kind):
     check_node(NODES.get(kind), specs=SPECS.get(kind))
 
 
-def test_a_node_of_another_package_does():
+def test_node_of_another_package_passes():
     check_node(Drift, DriftConfig(seconds=2.0))
 
 
@@ -305,7 +305,7 @@ class TerseRefusal(Good):
         (TerseRefusal, "without saying why"),
     ],
 )
-def test_what_is_wrong_with_a_node_is_found(node, words):
+def test_faults_of_a_node_are_found(node, words):
     with pytest.raises(CheckFailed, match=words) as error:
         check_node(node)
     assert str(error.value).startswith(node.__name__)
@@ -316,12 +316,12 @@ def test_a_look_into_the_future_within_fixed_blocks_is_found():
         check_node(MeanOfBlock, specs=[HOPS])
 
 
-def test_settings_that_are_needed_are_asked_for():
+def test_missing_settings_are_requested():
     with pytest.raises(CheckFailed, match=r"Config needs settings .*seconds.*give check_node a config"):
         check_node(Drift)
 
 
-def test_specs_that_do_not_suit_are_asked_for():
+def test_unsuitable_specs_are_reported():
     with pytest.raises(CheckFailed, match=r"it cannot be opened: drift: input is .*Give check_node other specs"):
         check_node(Drift, DriftConfig(1.0), [MARKERS])
     with pytest.raises(CheckFailed, match="it has 1 inputs, but 2 specs"):

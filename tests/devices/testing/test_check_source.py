@@ -60,7 +60,7 @@ def source_id():
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
-def test_an_lsl_inlet_keeps_the_contract(source_id):
+def test_lsl_inlet_passes(source_id):
     amp = LslSender(source_id)
     words = Overrides(channels=("!B",))
     try:
@@ -74,7 +74,7 @@ def test_an_lsl_inlet_keeps_the_contract(source_id):
         amp.off()
 
 
-def test_a_fieldtrip_buffer_does():
+def test_fieldtrip_buffer_passes():
     with FieldTripServer() as server, Acquisition(server.port) as acquisition:
         acquisition.put_header(2, 500.0, "int16", ["Cz", "Pz"])
         sender = Repeated(lambda: acquisition.put(np.ones((10, 2), np.int16)))
@@ -89,7 +89,7 @@ def test_a_fieldtrip_buffer_does():
             sender.end()
 
 
-def test_an_amplifier_of_another_package_does():
+def test_amplifier_of_another_package_passes():
     with Amplifier() as amplifier:
         check_source(
             lambda sink: TcpAmplifier(Wanted("eeg", TcpConfig(port=amplifier.port), sink)),
@@ -100,7 +100,7 @@ def test_an_amplifier_of_another_package_does():
     assert len(NAMES) == 3
 
 
-def test_all_of_ours_are_checked_here():
+def test_all_built_in_sources_are_checked():
     assert SOURCES.built_in == ("lsl", "fieldtrip")
     assert SOURCES.get("lsl") is Inlet
     assert SOURCES.get("fieldtrip") is FieldTripInlet
@@ -324,7 +324,7 @@ class LeavesAThread(Good):
         (LeavesAThread, "threads go on after stop: left over"),
     ],
 )
-def test_what_is_wrong_with_a_source_is_found(source, words):
+def test_faults_of_a_source_are_found(source, words):
     with pytest.raises(CheckFailed, match=words):
         checked(source, patience=1.0 if source in (Nothing, SilentLoss, NoWords) else 5.0)
 
@@ -351,6 +351,6 @@ class SaysNothing(Good):
         (SaysNothing, "does not say what is missing"),
     ],
 )
-def test_what_is_wrong_where_no_sender_is_is_found(source, words):
+def test_faults_without_a_sender_are_found(source, words):
     with pytest.raises(CheckFailed, match=words):
         checked(Good, absent=lambda sink: source(Wanted("eeg", TcpConfig(), sink)))
