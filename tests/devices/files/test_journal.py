@@ -251,7 +251,7 @@ def test_invalid_headers_are_refused(change):
     ("old", "new", "words"),
     [
         (b'"clock":[256.0,1002.0,0.0078125]', b'"clock":[256.0,1002.0,1.0e-300]', "is not its rate"),
-        (b'"stream":"eeg","clock":[256.0', b'"stream":"xyz","clock":[256.0', "no stream of samples"),
+        (b'"stream":"eeg","clock":[256.0', b'"stream":"xyz","clock":[256.0', "not a stream of samples"),
         (b'"clock":[256.0,1002.0,0.0078125]', b'"gap":[257,258]', "missing from 257 on, but 256"),
         (
             b'"clock":[256.0,1002.0,0.0078125]',
