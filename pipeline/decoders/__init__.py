@@ -1,6 +1,6 @@
-"""Decoders: which of several talkers a stretch of neural signal answers to."""
+"""Decoders: find out to which of several talkers a neural signal responds."""
 
 import lazy_loader
 
-# What is public, by name: in __init__.pyi. A name is imported when it is first used.
+# __init__.pyi lists the public names. Each is imported on first use.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""A linear decoder that goes on learning from what it hears, without being told who is attended."""
+"""A linear decoder that adapts online without labels of the attended talker."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from earmark.pipeline.decoders.linear import LinearDecoder, leave_one_run_out
 from earmark.pipeline.decoders.moments import Moments, lagged_product, moments
 from earmark.pipeline.run import Run
 
-#: Below this many windows nothing is said about how scores scatter.
+#: Minimum number of windows to estimate the distribution of scores.
 MIN_WINDOWS = 8
-#: Evidence, in nats, at which learning stops: seven to one against anybody being attended.
+#: Evidence, in nats, below which learning stops: odds of seven to one against attention to any talker.
 STOP = -2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How scores scatter after the Fisher transform: Gaussians of one standard deviation.
+    """Distribution of scores after the Fisher transform: Gaussians with the same standard deviation.
 
     Attributes
     ----------
     attended, other, null : float
         Mean for the attended talker, for the others, and for speech from another time.
     sd : float
-        Standard deviation of each.
+        Standard deviation of all three.
     """
 
     attended: float
@@ -38,15 +38,15 @@ class Confidence:
     sd: float
 
     def posterior(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probability that each talker is attended, from one window alone, shape (n_talkers,)."""
-        # A decoder that seems to prefer the wrong talker knows nothing.
+        """Return the probability that each talker is attended, from one window alone, shape (n_talkers,)."""
+        # A decoder that seems to prefer the wrong talker gives no evidence.
         odds = max(0.0, self.attended - self.other) / self.sd**2 * _fisher(scores)
         weights = np.exp(odds - odds.max())
         posterior: NDArray[np.float64] = weights / weights.sum()
         return posterior
 
     def evidence(self, scores: NDArray[np.float64]) -> float:
-        """Log-likelihood ratio, in nats, of somebody being attended against nobody."""
+        """Return the log-likelihood ratio, in nats, of attention to any talker versus to none."""
         z = _fisher(scores)
         nobody = -((z - self.null) ** 2) / (2 * self.sd**2)
         other = -((z - self.other) ** 2) / (2 * self.sd**2)
@@ -57,20 +57,20 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """What one window did.
+    """Result of adapting to one window.
 
     Attributes
     ----------
     scores : array, shape (n_talkers,)
-        Before anything was learned from the window.
+        Scores before adaptation to the window.
     posterior : array, shape (n_talkers,)
-        Weights that the talkers were learned with.
+        Posterior by which the talkers were weighted.
     evidence : float
-        That somebody was attended, in nats, summed over the last minutes with forgetting.
+        Evidence for attention to any talker, in nats, summed over the last minutes with forgetting.
     learned : bool
-        False where the guard stopped it.
+        False if the guard stopped learning.
     went_back : bool
-        True where the last good state was put back.
+        True if the last good state was restored.
     """
 
     scores: NDArray[np.float64]
@@ -81,28 +81,27 @@ class Adaptation:
 
 
 class AdaptiveLinear(Projections):
-    """Start from a fitted decoder; forget it slowly, in favour of the listener and the day at hand [1]_, [2]_.
+    """Start from a fitted decoder and adapt it slowly to the listener and the current session [1]_, [2]_.
 
-    The covariance of the neural signal needs no labels and follows every window. Cross-covariances are added for all
-    talkers, each by how much more likely than chance it is to be the attended one, so a window that says nothing
-    teaches nothing. The posterior comes from the window itself, before it is learned from, or from whoever knows
-    more.
+    The covariance of the neural signal needs no labels and is updated with every window. Cross-covariances are updated
+    with the most probable talker, weighted by how much its probability exceeds chance, so that a window without
+    evidence changes nothing. The posterior comes from the window itself, before adaptation, or from the caller.
 
-    Self-training can talk itself into anything. So every window is first a test: how much likelier are its scores if
-    somebody is attended than if the talkers are unrelated speech? The answers are added up over the last minutes. Once
-    they speak clearly against attention, nothing more is learned and the decoder goes back to the state that last
-    stood the test. It learns again when that state's scores speak for attention.
+    Self-training can drift to a wrong solution. Every window is therefore first a test: how much more likely are its
+    scores if a talker is attended than if the talkers are unrelated speech? These log-likelihood ratios are summed over
+    the last minutes. If the sum is clearly against attention, learning stops and the last state that passed the test
+    is restored. Learning resumes when the scores of that state give evidence for attention.
 
     Parameters
     ----------
     decoder : LinearDecoder
-        Fitted on the runs, or on those of other listeners; it is not changed.
+        Fitted to runs of this or of other listeners; it is not modified.
     confidence : Confidence
-        From :func:`calibrate`.
+        Result of :func:`calibrate`.
     half_life : float
-        Seconds after which what was learned counts half.
+        Seconds after which the weight of learned data is halved.
     memory : float
-        Seconds after which evidence counts half.
+        Seconds after which the weight of evidence is halved.
 
     References
     ----------
@@ -128,7 +127,7 @@ class AdaptiveLinear(Projections):
         self._stopped = False
 
     def fit(self, runs: Sequence[Run]) -> Self:
-        """Begin anew from runs with known attention."""
+        """Restart from runs with known attention."""
         self._decoder = LinearDecoder(self._decoder.preset, self._decoder.penalties, self._decoder.shrinks).fit(runs)
         self.spec, self.confidence = self._decoder.spec, calibrate(self._decoder, runs)
         self.moments, self.weights = self._decoder.moments, self._decoder.weights
@@ -137,7 +136,7 @@ class AdaptiveLinear(Projections):
         return self
 
     def frozen(self) -> LinearDecoder:
-        """What it is now, as a decoder that stays so and can be saved."""
+        """Return the current state as a decoder that does not adapt and can be saved."""
         d = self._decoder
         copy = LinearDecoder(d.preset, d.penalties, d.shrinks)
         copy.spec, copy.chosen, copy.votes = self.spec, d.chosen, d.votes
@@ -145,15 +144,15 @@ class AdaptiveLinear(Projections):
         return copy
 
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Reconstruct with the weights of now."""
+        """Reconstruct talker features with the current weights."""
         return lagged_product(neural, self.spec.lags, self.spec, self.weights)
 
     def project_talkers(self, talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Talker features of the instants reconstructed."""
+        """Return the talker features at the reconstructed instants."""
         return self._decoder.project_talkers(talkers)
 
     def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Average over features."""
+        """Return the mean over features."""
         return self._decoder.combine(correlations)
 
     def adapt(
@@ -162,9 +161,9 @@ class AdaptiveLinear(Projections):
         talkers: NDArray[np.float64],
         posterior: NDArray[np.float64] | None = None,
     ) -> Adaptation:
-        """Score one window, then learn from it.
+        """Score one window, then adapt to it.
 
-        Windows must not overlap: what is learned twice counts twice.
+        Windows must not overlap, because samples in two windows would count twice.
 
         Parameters
         ----------
@@ -172,26 +171,26 @@ class AdaptiveLinear(Projections):
         talkers : array, shape (n_talkers, n_samples, n_features)
             Two or more talkers.
         posterior : array, shape (n_talkers,), optional
-            From whoever has seen more than this window; by default from its scores.
+            A posterior based on more than this window; by default that of its scores.
 
         Raises
         ------
         DecoderMismatch
             If the arrays do not fit.
         DecoderError
-            If there is one talker only, samples are not finite, or the posterior is none.
+            If there is only one talker, samples are not finite, or the posterior is invalid.
         """
         check_window(self.spec, neural, talkers)
         n_talkers = len(talkers)
         if n_talkers < 2:
-            raise DecoderError("adaptive decoder: one talker alone leaves nothing to decide")
+            raise DecoderError("adaptive decoder: there is one talker, but two or more are needed")
         if not (np.isfinite(neural).all() and np.isfinite(talkers).all()):
             raise DecoderError("adaptive decoder: samples are not finite; leave the window out")
         scores = self.score(neural, talkers)
         if posterior is None:
             posterior = self.confidence.posterior(scores)
         elif posterior.shape != (n_talkers,) or not (posterior >= 0).all() or abs(posterior.sum() - 1) > 1e-6:
-            raise DecoderError(f"adaptive decoder: posterior {posterior} is none for {n_talkers} talkers")
+            raise DecoderError(f"adaptive decoder: {posterior} is not a posterior for {n_talkers} talkers")
         seconds = (len(neural) - self.spec.reach) / self.spec.sfreq
         self.evidence = 0.5 ** (seconds / self._memory) * self.evidence + self.confidence.evidence(scores)
         went_back = False
@@ -230,7 +229,7 @@ class AdaptiveLinear(Projections):
             spec.features,
         )
         new, sure = moments(run, spec), float(excess[best])
-        # The covariance of the neural side counts in full, its product with a talker by how sure we are.
+        # The neural covariance counts in full, the cross-covariance with the talker by its excess probability.
         old = self.moments.scaled(0.5 ** (seconds / self._half_life))
         new_cross = new.xy - np.outer(new.x, new.y / new.n)
         old_cross = old.xy - np.outer(old.x, old.y / old.n)
@@ -246,14 +245,14 @@ def _fisher(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def calibrate(decoder: LinearDecoder, runs: Sequence[Run]) -> Confidence:
-    """Learn how scores scatter, on training runs that are held out in turn.
+    """Estimate the distribution of scores from training runs that are held out in turn.
 
     Parameters
     ----------
     decoder : LinearDecoder
         Its preset and settings are used; its weights are not.
     runs : sequence of Run
-        Two or more, with two talkers or more.
+        Two or more runs with two or more talkers.
 
     Raises
     ------
@@ -277,9 +276,9 @@ def calibrate(decoder: LinearDecoder, runs: Sequence[Run]) -> Confidence:
                 nulls.append(_fisher(fitted.combine(correlate(here, y[:, elsewhere : elsewhere + n]))))
     if len(attended) < MIN_WINDOWS or len(nulls) < MIN_WINDOWS:
         raise DecoderError(
-            f"adaptive decoder: {len(attended)} windows with two talkers or more are too few to know how scores "
-            f"scatter; {MIN_WINDOWS} are needed"
+            f"adaptive decoder: {len(attended)} windows with two or more talkers are too few to estimate the "
+            f"distribution of scores; {MIN_WINDOWS} are needed"
         )
-    # A standard deviation of 0 can only be made up; it must not divide.
+    # Artificial data can have a standard deviation of 0, which would cause a division by zero.
     sd = max(float(np.sqrt((np.var(attended) + np.var(other)) / 2)), 1e-3)
     return Confidence(float(np.mean(attended)), float(np.mean(other)), float(np.mean(nulls)), sd)

@@ -1,4 +1,4 @@
-"""Two published networks under the same contract, written from their papers and made causal, to compare with."""
+"""Baselines: two published networks, implemented from their papers and made causal, with the interface of a decoder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from earmark.pipeline.decoders.training import contrastive, correlation
 
 
 class Beside(nn.Module):
-    """Let a stage have the first channels, and bring the others past it, as late.
+    """Apply a stage to the first channels, and pass the others on with the same delay.
 
     Parameters
     ----------
     stage : module with a ``reach``
     n : int
-        Channels that pass by: the last.
+        Number of channels to pass on, the last ones.
     """
 
     def __init__(self, stage: nn.Module, n: int) -> None:
@@ -35,7 +35,7 @@ class Beside(nn.Module):
 
 
 class Twice(nn.Module):
-    """Begin with the signal itself, and the signal again to be carried past."""
+    """Duplicate the channels: one copy for the stages, one to pass on."""
 
     reach = 0
 
@@ -45,7 +45,7 @@ class Twice(nn.Module):
 
 
 class Add(nn.Module):
-    """Add what was carried past, and carry it on."""
+    """Add the passed-on channels to the others, and pass them on again."""
 
     reach = 0
 
@@ -56,7 +56,7 @@ class Add(nn.Module):
 
 
 class Normalised(nn.Module):
-    """Filter, layer normalisation over channels, leaky ReLU."""
+    """Filter, layer normalisation over channels, and leaky ReLU."""
 
     def __init__(self, n_in: int, n_out: int, n_taps: int) -> None:
         super().__init__()
@@ -71,11 +71,11 @@ class Normalised(nn.Module):
 
 
 def vlaai(n_channels: int, n_features: int, behind: int, *, n_blocks: int = 4) -> MatchNetwork:
-    """Rebuild the envelope by blocks that refine it, after VLAAI [1]_; causal, ``behind`` samples late.
+    """Build a network after VLAAI [1]_ that reconstructs the envelope iteratively; causal, ``behind`` samples late.
 
-    Each block holds five convolutions, a mixture of channels and a long convolution that looks back on the output; the
-    EEG is added before the next, which has the same weights. Half as wide as in the paper, and kernels look back where
-    those of the paper look ahead.
+    Each block has five convolutions, a mixture of channels, and a long convolution over past output. The EEG is added
+    before the next block, which has the same weights. The layers are half as wide as in the paper, and the kernels
+    cover past samples where those of the paper cover future ones.
 
     References
     ----------
@@ -94,7 +94,7 @@ def vlaai(n_channels: int, n_features: int, behind: int, *, n_blocks: int = 4) -
 
 
 class First(nn.Module):
-    """Only the first channels."""
+    """Select the first channels."""
 
     reach = 0
 
@@ -108,7 +108,7 @@ class First(nn.Module):
 
 
 class Temporal(nn.Module):
-    """EEGNet's first layer: a bank of temporal filters, the same for every electrode, then topographies for each.
+    """First layers of EEGNet: a bank of temporal filters common to all electrodes, then spatial filters for each.
 
     Parameters
     ----------
@@ -129,10 +129,10 @@ class Temporal(nn.Module):
 
 
 def eegnet(n_channels: int, n_features: int, behind: int, sfreq: float) -> MatchNetwork:
-    """Match EEGNet's [1]_ features with those of a filter bank on speech, by correlation over time.
+    """Build a network that correlates EEGNet [1]_ features with those of a filter bank on speech.
 
-    EEGNet-8,2 with its filters of half a second. What pools there, and thins out, is a running mean here, so that there
-    is a value for every sample; a classifier's last layer is replaced by correlations with the speech tower.
+    It is EEGNet-8,2 with temporal filters of half a second. Running means replace the pooling layers, so that there
+    is an output for every sample, and correlations with the speech tower replace the classification layer.
 
     References
     ----------
@@ -151,7 +151,7 @@ def eegnet(n_channels: int, n_features: int, behind: int, sfreq: float) -> Match
 
 
 class VlaaiDecoder(NetworkDecoder):
-    """See :func:`vlaai`; trained, as there, on the correlation with the attended talker."""
+    """Decoder with the network :func:`vlaai`; trained, as in the paper, on the correlation with the attended talker."""
 
     kind = "vlaai"
     criterion = staticmethod(correlation)
@@ -162,7 +162,7 @@ class VlaaiDecoder(NetworkDecoder):
 
 
 class EegNetDecoder(NetworkDecoder):
-    """See :func:`eegnet`; trained with the contrastive loss."""
+    """Decoder with the network :func:`eegnet`; trained with the contrastive loss."""
 
     kind = "eegnet"
     criterion = staticmethod(contrastive)

@@ -1,4 +1,4 @@
-"""A network that goes on from hop to hop: every stage keeps the few samples that it looks back on."""
+"""Incremental computation of a network, hop by hop: every stage caches the past samples that it needs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from earmark.pipeline.node import State
 
 
 class CachedTower:
-    """A tower with the newest ``reach`` inputs of each of its stages, so that new samples alone are computed.
+    """A tower with a cache of the last ``reach`` inputs of each stage, so that only new samples are computed.
 
     Parameters
     ----------
     tower : Tower
     n, n_in : int
-        Signals at a time, and channels of each.
+        Number of signals, and number of channels of each.
     """
 
     def __init__(self, tower: Tower, n: int, n_in: int) -> None:
@@ -32,7 +32,7 @@ class CachedTower:
             self._held.append(held)
 
     def push(self, x: Tensor) -> Tensor:
-        """(n, n_in, n_new) → (n, n_components, n_new); right once as many samples came before as the tower reaches."""
+        """(n, n_in, n_new) → (n, n_components, n_new); valid after at least ``reach`` earlier samples."""
         outputs = []
         for stages, held in zip(self._branches, self._held, strict=True):
             y = x
@@ -46,11 +46,11 @@ class CachedTower:
         return torch.cat(outputs, dim=1)
 
     def state(self) -> NDArray[np.generic]:
-        """All that is held, in a row."""
+        """Return the contents of all caches as one vector."""
         return torch.cat([h.flatten() for held in self._held for h in held]).numpy()
 
     def restore(self, state: NDArray[np.generic]) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         at, whole = 0, torch.from_numpy(np.array(state, dtype=np.float32))
         for held in self._held:
             for i, one in enumerate(held):
@@ -58,17 +58,17 @@ class CachedTower:
                 at += one.numel()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Clear the caches."""
         for held in self._held:
             for one in held:
                 one.zero_()
 
 
 class CachedHops:
-    """Components of both sides, hop by hop.
+    """Components of the neural signal and the talkers, hop by hop.
 
-    All is computed in pieces of one hop, that lie on the same grid wherever the signal began: the same samples give the
-    same bits.
+    Everything is computed in pieces of one hop, on a grid that does not depend on where the signal starts: the same
+    samples give bit-identical results.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class CachedHops:
         self._warm = False
 
     def reset(self) -> None:
-        """Forget everything, as at a gap."""
+        """Clear the caches, as after a gap."""
         self._neural.reset()
         self._talkers.reset()
         self._warm = False
@@ -92,12 +92,12 @@ class CachedHops:
     def hop(
         self, neural: NDArray[np.float64], talkers: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Project the newest hop.
+        """Project the latest hop.
 
         Parameters
         ----------
         neural : array, shape (n_hop + reach, n_channels)
-            What came before the newest hop is looked at only the first time.
+            The samples before the latest hop are used only in the first call.
         talkers : array, shape (n_talkers, n_hop + reach, n_features)
 
         Returns
@@ -116,7 +116,7 @@ class CachedHops:
         if not self._warm:
             for tower, signal in ((self._neural, x), (self._talkers, y)):
                 before = signal[..., : signal.shape[-1] - n]
-                missing = -before.shape[-1] % n  # zeros that no output depends on
+                missing = -before.shape[-1] % n  # zero padding that does not affect the output
                 for piece in torch.split(nn.functional.pad(before, (missing, 0)), n, dim=-1):
                     if piece.shape[-1]:
                         tower.push(piece)
@@ -128,7 +128,7 @@ class CachedHops:
         return torch.from_numpy(np.ascontiguousarray(np.swapaxes(array, -1, -2), dtype=np.float32))
 
     def state(self) -> State:
-        """Everything that later projections depend on."""
+        """Return everything that later projections depend on."""
         return {
             "warm": np.array(self._warm),
             "neural": self._neural.state(),
@@ -136,7 +136,7 @@ class CachedHops:
         }
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         self._warm = bool(state["warm"])
         self._neural.restore(state["neural"])
         self._talkers.restore(state["talkers"])

@@ -1,4 +1,4 @@
-"""Canonical correlations: both sides are filtered, each to what the other one has."""
+"""Decoder by canonical correlation analysis: filters of both neural signal and speech that maximise correlation."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from earmark.pipeline.decoders.ridge import Ridge
 from earmark.pipeline.decoders.saved import Saved, make, numbers
 from earmark.pipeline.run import Run
 
-#: Ridge on the stimulus side, in units of its average variance: neighbouring lags of an envelope are nearly equal.
+#: Ridge on the stimulus side, relative to its average variance: adjacent lags of an envelope are almost equal.
 STIMULUS_PENALTY = 0.03
 #: Weight of the identity in the covariance of the discriminant.
 DISCRIMINANT_SHRINKAGE = 1.0
 
 
 class CcaDecoder(Projections):
-    """Regularised canonical correlation analysis [1]_ of lagged neural signal and lagged attended stimulus.
+    """Regularised canonical correlation analysis [1]_ of the lagged neural signal and the lagged attended stimulus.
 
-    The score is a linear discriminant of the correlations of the components, Fisher-transformed, between attended
-    and other speech. It is learned from training runs while they are held out: correlations of runs that the
-    components were fitted to would favour the wrong ones. Other speech is what the other talkers say at the time;
-    where there is none, what the attended talker says elsewhere in the run.
+    The score is a linear discriminant between attended and other speech, applied to the Fisher-transformed
+    correlations of the components. It is fitted to held-out training runs, because the correlations in runs that the
+    components were fitted to are biased. Other speech is that of the other talkers at the same time or, if there are
+    none, that of the attended talker elsewhere in the run.
 
     Parameters
     ----------
     preset : Preset
-        Lags, share of variance kept, window and context.
+        Lags, fraction of variance kept, window and context.
     n_components : int
-        At most; the stimulus side may have fewer lags.
+        Maximum number of components; there are fewer if the stimulus has fewer lags.
     penalties, shrinks : sequence of float
-        To choose from by the summed correlations of components in held-out training runs; see
+        Values to choose from, by the summed correlations of components in held-out training runs; see
         :mod:`earmark.pipeline.decoders.ridge`.
 
     Attributes
@@ -71,7 +71,7 @@ class CcaDecoder(Projections):
     ) -> None:
         if n_components < 1 or not penalties or not shrinks:
             raise DecoderError(
-                "cca decoder: n_components must be 1 or more, and penalties and shrinks hold one value or more"
+                "cca decoder: n_components must be 1 or more, and penalties and shrinks must have one value or more"
             )
         self.preset, self.n_components = preset, n_components
         self.penalties, self.shrinks = tuple(penalties), tuple(shrinks)
@@ -102,14 +102,14 @@ class CcaDecoder(Projections):
         }
 
     def fit(self, runs: Sequence[Run]) -> Self:
-        """Learn from two or more runs with known attention.
+        """Fit the decoder to two or more runs with known attention.
 
         Raises
         ------
         DecoderMismatch
             If the runs differ in rate, channels or features.
         DecoderError
-            If there is nothing to learn from.
+            If the runs have too little data with known attention.
         """
         if len(runs) < 2:
             raise DecoderError("cca decoder: two runs or more are needed, since scores are learned from held-out ones")
@@ -142,7 +142,7 @@ class CcaDecoder(Projections):
     def _canonical(
         self, data: Moments, penalties: Sequence[float], shrinks: Sequence[float]
     ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Weights of both sides for each penalty and, inside it, each shrinkage."""
+        """Return the weights of both sides for each penalty and, nested in it, each shrinkage."""
         centred, n_channels = data.centred(), len(self.spec.ch_names)
         ridge = Ridge(centred, n_channels, self.preset)
         crosses = ridge.shrunk(shrinks)
@@ -154,7 +154,7 @@ class CcaDecoder(Projections):
         for penalty in penalties:
             solutions = np.split(ridge.solve(np.concatenate(crosses, axis=1), penalty), len(crosses), axis=1)
             for one, solved in zip(crosses, solutions, strict=True):
-                # With the neural side solved for, what is left is as small as the stimulus side.
+                # After solving for the neural side, the remaining eigenproblem has the size of the stimulus side.
                 gain = one.T @ solved
                 _, vectors = eigh((gain + gain.T) / 2, yy)
                 y = np.ascontiguousarray(vectors[:, ::-1][:, :n])
@@ -162,7 +162,7 @@ class CcaDecoder(Projections):
         return result
 
     def _examples(self, run: Run) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Fisher-transformed correlations of attended and of other speech, window by window."""
+        """Return the Fisher-transformed correlations of attended and of other speech, window by window."""
         spec, n = self.spec, self.spec.n_window
         x, y = self.project_neural(np.nan_to_num(run.neural)), self.project_talkers(np.nan_to_num(run.talkers))
         found = []
@@ -181,28 +181,28 @@ class CcaDecoder(Projections):
         return found
 
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Canonical components of the neural side."""
+        """Return the canonical components of the neural signal."""
         return lagged_product(neural, self.spec.lags, self.spec, self.neural_weights)
 
     def project_talkers(self, talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Canonical components of each talker."""
+        """Return the canonical components of each talker."""
         back = range(0, -self.spec.stimulus_lags[-1] - 1, -self.spec.lag_step)
         return np.stack([lagged_product(talker, back, self.spec, self.talker_weights) for talker in talkers])
 
     def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weighted mean of the components' correlations, in Fisher's scale: a correlation again."""
+        """Return the weighted mean of the components' correlations, averaged as Fisher's z: again a correlation."""
         score: NDArray[np.float64] = np.tanh(fisher(correlations) @ self.discriminant)
         return score
 
 
 def fisher(correlations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fisher's transform, bounded where two components are the same."""
+    """Return the Fisher transform, limited to finite values."""
     z: NDArray[np.float64] = np.arctanh(np.clip(correlations, -0.999999, 0.999999))
     return z
 
 
 def canonical_r(x: NDArray[np.float64], y: NDArray[np.float64], centred: Moments) -> NDArray[np.float64]:
-    """Correlation of each component in another run, from its sums."""
+    """Return the correlation of each component in another run, computed from its sums."""
     cross: NDArray[np.float64] = np.einsum("xc,xc->c", x, centred.xy @ y)
     power = np.einsum("xc,xc->c", x, centred.xx @ x) * np.einsum("yc,yc->c", y, centred.yy @ y)
     r = np.zeros(len(cross))
@@ -211,9 +211,10 @@ def canonical_r(x: NDArray[np.float64], y: NDArray[np.float64], centred: Moments
 
 
 def discriminant(attended: NDArray[np.float64], other: NDArray[np.float64], n_components: int) -> NDArray[np.float64]:
-    """Fisher's linear discriminant of paired examples, shape (n_components,).
+    """Return Fisher's linear discriminant of paired examples, shape (n_components,).
 
-    With too few examples, or if they say the attended talker fits worse, all components weigh the same.
+    All components have equal weights if there are too few examples, or if no component is larger for the attended
+    talker.
     """
     equal = np.full(n_components, 1 / n_components)
     if len(attended) < 2 * n_components + 2:
@@ -221,7 +222,7 @@ def discriminant(attended: NDArray[np.float64], other: NDArray[np.float64], n_co
     difference = attended - other
     covariance = np.atleast_2d(np.cov(difference.T))
     covariance += DISCRIMINANT_SHRINKAGE * np.trace(covariance) / n_components * np.eye(n_components)
-    # A component whose correlation is smaller for the attended talker is noise: its sign was fixed by the fit.
+    # The fit determines the sign of a component, so one with a smaller correlation for the attended talker is noise.
     weights: NDArray[np.float64] = np.maximum(np.linalg.solve(covariance, difference.mean(axis=0)), 0.0)
     if not weights.any():
         return equal

@@ -1,4 +1,4 @@
-"""What networks learn from: segments of runs with one attended talker, and later windows to see how well they do."""
+"""Training data of networks: segments of runs with one attended talker, and held-out windows to test on."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from torch import Tensor
 from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec
 from earmark.pipeline.run import Run
 
-#: Windows in a segment at most: the signal that comes before the first is paid for once.
+#: Maximum number of windows in a segment: the samples needed before the first window are computed once per segment.
 MOST_WINDOWS = 4
-#: The last part of each run is not learned from but listened to, to know when to stop: speech that was never heard.
+#: Fraction at the end of each run that is held out to decide when to stop training: speech that training never uses.
 HELD_OUT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Segments, cut into windows after the towers.
+    """A batch of segments, which are divided into windows after the towers.
 
     Attributes
     ----------
     neural : array, shape (n, n_channels, n_samples)
     attended, other : array, shape (n, n_features, n_samples)
-        What was listened to, and another talker at the time; where there is none, the same again.
+        Features of the attended talker, and of another talker at the same time; if there is none, the attended again.
     has_other : array of bool, shape (n,)
     listener : array of int, shape (n,)
     stimulus, start : array of int, shape (n,)
-        Which audio, and the first sample of the segment in it: the same speech is nobody's counter-example.
+        Index of the audio, and first sample of the segment in it: the same speech must not be a negative example.
     """
 
     neural: Tensor
@@ -43,13 +43,13 @@ class Batch:
     start: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """Copy to a device."""
+        """Return a copy on a device."""
         return Batch(*(getattr(self, name).to(device) for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Part of a run, with one attended talker throughout."""
+    """Part of a run with a single attended talker."""
 
     run: int
     start: int
@@ -58,12 +58,12 @@ class _Stretch:
 
 
 class Examples:
-    """Segments to learn from, and windows to test on, from runs.
+    """Training segments and test windows from runs.
 
     Parameters
     ----------
     runs : sequence of Run
-        What is masked out as attended -1 may be anything.
+        Samples where attended is -1 are not used and can have any value.
     spec : DecoderSpec
         Reach and window.
 
@@ -74,7 +74,7 @@ class Examples:
     n_windows : int
         Windows per segment.
     seconds : float
-        Signal to learn from.
+        Duration of the training signal.
     """
 
     def __init__(self, runs: Sequence[Run], spec: DecoderSpec) -> None:
@@ -102,25 +102,25 @@ class Examples:
         self._test = [_from(stretch, cuts[stretch.run] - spec.reach) for stretch in found]
         lengths = np.array([max(0, s.stop - s.start) for s in self._learn])
         self.n_windows = MOST_WINDOWS
-        # Long segments are cheaper, but none of the signal shall be lost for being short.
+        # Long segments are cheaper, but at most a tenth of the signal may be lost because it is shorter than a segment.
         while self.n_windows > 1 and lengths[lengths < self._length].sum() > 0.1 * lengths.sum():
             self.n_windows -= 1
         room = np.maximum(lengths - self._length + 1, 0)
         if not room.any():
             raise DecoderError(
-                f"{spec.kind} decoder: no run says who was attended for {self._length / spec.sfreq:.3g} s on end, "
-                "which one window and what comes before it take"
+                f"{spec.kind} decoder: no run has {self._length / spec.sfreq:.3g} s with the same attended talker, "
+                "which one window and the samples before it need"
             )
         self._room = room.cumsum()
         self.seconds = float(lengths.sum() / spec.sfreq)
 
     @property
     def _length(self) -> int:
-        """Samples of a segment."""
+        """Length of a segment in samples."""
         return self.spec.reach + self.n_windows * self.spec.n_window
 
     def spread(self) -> NDArray[np.float64]:
-        """Standard deviation of each neural channel, by the median so that artefacts hardly count."""
+        """Return the robust standard deviation of each neural channel, from the median absolute deviation."""
         every = np.concatenate(
             [self._neural[s.run][:, s.start : s.stop].numpy() for s in self._learn if s.stop > s.start], 1
         )
@@ -128,7 +128,7 @@ class Examples:
         return found
 
     def loudness(self) -> NDArray[np.float64]:
-        """Standard deviation of each feature of attended talkers."""
+        """Return the standard deviation of each feature of attended talkers."""
         every = np.concatenate(
             [self._talkers[s.run][s.talker, :, s.start : s.stop].numpy() for s in self._learn if s.stop > s.start], 1
         )
@@ -136,7 +136,7 @@ class Examples:
         return found
 
     def batch(self, n: int, rng: np.random.Generator) -> Batch:
-        """Draw segments, each instant of the signal as likely as any other."""
+        """Draw segments with uniformly distributed start samples."""
         neural, attended, other, has_other, listener, stimulus, start = [], [], [], [], [], [], []
         for at in rng.integers(self._room[-1], size=n):
             place = int(np.searchsorted(self._room, at, side="right"))
@@ -160,7 +160,7 @@ class Examples:
         )
 
     def tests(self) -> Iterator[tuple[Tensor, Tensor, int, int]]:
-        """Give what was held out: neural, all talkers, who was attended, and which listener, for each stretch.
+        """Yield the held-out parts, each with a single attended talker.
 
         Yields
         ------
@@ -176,7 +176,7 @@ class Examples:
 
     @property
     def n_test(self) -> int:
-        """Samples of a window in the test: as in use, or less, so that three fit where the held-out part is short."""
+        """Length of a test window in samples: the decision window, or shorter so that three fit the held-out part."""
         longest = max((s.stop - s.start - self.spec.reach for s in self._test), default=0)
         return max(2, min(self.spec.n_window, longest // 3))
 

@@ -1,4 +1,4 @@
-"""Ridge backward model: rebuild what the attended talker said from the lagged neural signal."""
+"""Linear decoder: a ridge backward model reconstructs the attended talker's features from the lagged neural signal."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from earmark.pipeline.decoders.ridge import backward
 from earmark.pipeline.decoders.saved import Saved, make, numbers
 from earmark.pipeline.run import Run
 
-#: Penalties tried, in units of the variance of an average lagged channel.
+#: Penalties to try, relative to the variance of an average lagged channel.
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
-#: Shrinkage of the cross-covariance tried.
+#: Shrinkages of the cross-covariance to try.
 SHRINKS = (0.0, 0.2, 0.4, 0.6, 0.8)
-#: Independent samples per second that a held-out correlation is taken to rest on: syllables rather than samples.
+#: Assumed number of independent samples per second in a held-out correlation: syllables rather than samples.
 VOTES_PER_S = 2.0
-#: Settings with a smaller vote are left out.
+#: Settings with a smaller vote are omitted.
 LEAST_VOTE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Settings that did best inside the training runs.
+    """Settings with the best result within the training runs.
 
     Attributes
     ----------
     penalty, shrink : float
         See :mod:`earmark.pipeline.decoders.ridge`.
     r : float
-        Mean correlation with the attended talker over the training runs, each held out in turn: what the choice
-        was made by, hence optimistic. NaN where there was nothing to choose.
+        Mean correlation with the attended talker over the training runs, each held out in turn. It is optimistic,
+        because the settings were chosen to maximise it. NaN if there was only one setting.
     """
 
     penalty: float
@@ -45,9 +45,9 @@ class Chosen:
 
 
 def make_spec(kind: str, run: Run, preset: Preset) -> DecoderSpec:
-    """Spec of a decoder for runs like this one."""
+    """Return the spec of a decoder for runs like this one."""
     if run.sfreq != preset.sfreq:
-        raise DecoderError(f"run {run.name!r} is at {run.sfreq:g} Hz, but preset {preset.name} wants {preset.sfreq:g}")
+        raise DecoderError(f"run {run.name!r} is at {run.sfreq:g} Hz, but preset {preset.name} needs {preset.sfreq:g}")
     context = preset.context if kind == "cca" else 0.0
     return DecoderSpec(
         kind,
@@ -67,27 +67,27 @@ class LinearDecoder(Projections):
     """Linear stimulus reconstruction [1]_, trained on the features of the attended talker.
 
     A talker's score is the correlation of its features with their reconstruction, averaged over features. Each
-    combination of penalty and shrinkage is tried inside the training runs, each held out in turn, by the correlation
-    with the *attended* talker: unlike a difference of two correlations it can be had from one talker alone, and it is
-    less noisy. A few minutes cannot tell which combination is best, so none is picked: their reconstructions are
-    averaged, each with a vote that is its likelihood on the held-out runs (pseudo-Bayesian model averaging [2]_).
-    All of it, the scale of channels included, comes from the sums of the training runs.
+    combination of penalty and shrinkage is tested on training runs that are held out in turn, by the correlation with
+    the *attended* talker: unlike a difference of two correlations, this works with a single talker and is less noisy.
+    A few minutes of data do not show which combination is best, so none is selected: the reconstructions of all are
+    averaged, weighted by their likelihood on the held-out runs, the votes (pseudo-Bayesian model averaging [2]_).
+    Everything, including the scale of channels, is computed from the sums over the training runs.
 
     Parameters
     ----------
     preset : Preset
         Lags and window.
     penalties, shrinks : sequence of float
-        What to average over; with one each, nothing is nested.
+        Settings to average over; with one value each, there is no nested cross-validation.
 
     Attributes
     ----------
     weights : array, shape (n_lags * n_channels, n_features)
     votes : array, shape (n_penalties, n_shrinks)
-        Share of each combination; they sum to 1.
+        Weight of each combination; they sum to 1.
     chosen : Chosen
     moments : Moments
-        What the decoder has learned from, so that it can go on learning.
+        Sums over the training data, with which training can be continued.
 
     References
     ----------
@@ -109,7 +109,7 @@ class LinearDecoder(Projections):
         self, preset: Preset = EEG, penalties: Sequence[float] = PENALTIES, shrinks: Sequence[float] = SHRINKS
     ) -> None:
         if not penalties or not shrinks:
-            raise DecoderError("linear decoder: penalties and shrinks must hold one value or more")
+            raise DecoderError("linear decoder: penalties and shrinks must have one value or more")
         self.preset, self.penalties, self.shrinks = preset, tuple(penalties), tuple(shrinks)
 
     @classmethod
@@ -136,19 +136,19 @@ class LinearDecoder(Projections):
         return {"weights": self.weights, "votes": self.votes, **sums}
 
     def fit(self, runs: Sequence[Run]) -> Self:
-        """Learn from runs with known attention.
+        """Fit the decoder to runs with known attention.
 
         Parameters
         ----------
         runs : sequence of Run
-            Two or more, unless there is only one setting to choose from.
+            Two or more, unless there is only one setting.
 
         Raises
         ------
         DecoderMismatch
             If the runs differ in rate, channels or features.
         DecoderError
-            If there is nothing to learn from, naming the run.
+            If the runs have too little data with known attention.
         """
         if not runs:
             raise DecoderError("linear decoder: no run to learn from")
@@ -156,7 +156,7 @@ class LinearDecoder(Projections):
         return self.fit_moments(self.spec, [moments(run, self.spec) for run in runs])
 
     def fit_moments(self, spec: DecoderSpec, parts: Sequence[Moments]) -> Self:
-        """Learn from the sums of runs, as :func:`earmark.pipeline.decoders.moments.moments` makes them."""
+        """Fit the decoder to the sums of runs, computed by :func:`earmark.pipeline.decoders.moments.moments`."""
         self.spec = spec
         parts = [part for part in parts if part.n]
         if not parts:
@@ -170,7 +170,7 @@ class LinearDecoder(Projections):
         return self
 
     def _vote(self, parts: Sequence[Moments]) -> tuple[NDArray[np.float64], Chosen]:
-        """Hold out each run in turn and see how well each combination predicts it."""
+        """Hold out each run in turn and test how well each combination predicts it."""
         if len(self.penalties) * len(self.shrinks) == 1:
             return np.ones((1, 1)), Chosen(self.penalties[0], self.shrinks[0], np.nan)
         if len(parts) < 2:
@@ -186,14 +186,14 @@ class LinearDecoder(Projections):
         return votes / votes.sum(), Chosen(self.penalties[best[0]], self.shrinks[best[1]], float(r[best]))
 
     def solve(self, sums: Moments) -> NDArray[np.float64]:
-        """Weights for these sums, as the votes have it."""
+        """Compute the weights for these sums, averaged over settings according to the votes."""
         centred, some = sums.centred(), np.flatnonzero(self.votes.sum(axis=1))
         penalties = [self.penalties[i] for i in some]
         weights = backward(centred, len(self.spec.ch_names), penalties, self.shrinks, self.preset)
         n_x, n_y = centred.xy.shape
         flat = np.moveaxis(weights, -2, 0).reshape(n_x, -1)
         power = np.einsum("xi,xi->i", flat, centred.xx @ flat).reshape(*weights.shape[:2], 1, n_y)
-        # Combinations are averaged as equally loud, since a high penalty says the same more softly.
+        # Reconstructions are scaled to equal power before averaging, because a high penalty makes them smaller.
         size = np.sqrt(power.clip(0.0))
         votes = self.votes[some][:, :, None, None]
         share = np.divide(votes, size, out=np.zeros(size.shape), where=size > 0)
@@ -201,14 +201,14 @@ class LinearDecoder(Projections):
         return mean
 
     def update(self, run: Run, forgetting: float = 1.0) -> Self:
-        """Learn from one more run with the votes as they are.
+        """Continue training with one more run, with unchanged votes.
 
         Parameters
         ----------
         run : Run
-            A few seconds will do.
+            A few seconds are enough.
         forgetting : float
-            What everything learned so far counts, 0 to 1; 1 forgets nothing.
+            Weight of all earlier data, 0 to 1; 1 forgets nothing.
         """
         if not 0 <= forgetting <= 1:
             raise DecoderError(f"linear decoder: forgetting is {forgetting}, but must be 0 to 1")
@@ -217,27 +217,27 @@ class LinearDecoder(Projections):
         return self
 
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Reconstruction of the attended talker's features, shape (n_samples - reach, n_features)."""
+        """Reconstruct the attended talker's features, shape (n_samples - reach, n_features)."""
         return lagged_product(neural, self.spec.lags, self.spec, self.weights)
 
     def project_talkers(self, talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Talker features of the instants reconstructed."""
+        """Return the talker features at the reconstructed instants."""
         return talkers[:, self.spec.ahead : max(talkers.shape[1] - self.spec.behind, self.spec.ahead)]
 
     def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Average over features."""
+        """Return the mean over features."""
         mean: NDArray[np.float64] = correlations.mean(axis=-1)
         return mean
 
 
 def reconstruction_r(weights: NDArray[np.float64], centred: Moments) -> NDArray[np.float64]:
-    """Correlation of reconstructions with the attended talker, from sums alone; mean over features.
+    """Return the correlation of reconstructions with the attended talker, from sums alone; mean over features.
 
     Parameters
     ----------
     weights : array, shape (..., n_x, n_y)
     centred : Moments
-        Of the run to reconstruct.
+        Centred sums of the run to reconstruct.
 
     Returns
     -------
@@ -252,14 +252,14 @@ def reconstruction_r(weights: NDArray[np.float64], centred: Moments) -> NDArray[
 
 
 def leave_one_run_out(decoder: LinearDecoder, runs: Sequence[Run]) -> list[LinearDecoder]:
-    """Fit one decoder per run, each on all the others, going through every sample once.
+    """Fit one decoder per run, each to all other runs, with one pass over all samples.
 
-    Settings are chosen anew among the training runs of each fold.
+    Settings are chosen separately within the training runs of each fold.
 
     Returns
     -------
     list of LinearDecoder
-        The one at ``i`` has never met run ``i``.
+        The decoder at index ``i`` is not fitted to run ``i``.
     """
     if len(runs) < 2:
         raise DecoderError("leave-one-run-out needs two runs or more")

@@ -1,4 +1,4 @@
-"""A causal network that tells which of any number of talkers a few seconds of brain signal answer to."""
+"""Matcher: a causal network that finds out to which of any number of talkers a few seconds of brain signal respond."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from earmark.pipeline.decoders.spatial import SpatialAttention, head_coordinates
 from earmark.pipeline.decoders.training import TrainingConfig, contrastive
 from earmark.pipeline.run import Run
 
-#: Runs are added up to so many groups, each held out in turn, to choose the penalties of the linear components.
+#: Number of groups of runs, each held out in turn, for choosing the penalties of the linear components.
 N_GROUPS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class MatcherSize:
-    """How large the network is.
+    """Size of the network.
 
     Attributes
     ----------
     n_virtual : int
-        Channels after the spatial layer.
+        Number of channels after the spatial layer.
     width, dilations : int, tuple of int
-        Channels of the brain tower, and its blocks.
+        Number of channels of the brain tower, and dilations of its blocks.
     speech_width, speech_dilations : int, tuple of int
-        The same of the speech tower.
+        The same for the speech tower.
     n_components : int
-        That both towers end in.
+        Number of output components of both towers.
     shape_taps : int
-        Of the temporal filters of the linear components.
+        Length of the temporal filters of the linear components.
     dropout : float
-        In training.
+        Dropout rate in training.
     """
 
     n_virtual: int = 64
@@ -74,20 +74,20 @@ def matcher(
     positions: Sequence[tuple[float, float, float]] | None = None,
     size: MatcherSize | None = None,
 ) -> MatchNetwork:
-    """Make a network with first weights drawn from torch's generator.
+    """Build a network with initial weights from torch's generator.
 
     Parameters
     ----------
     n_channels, n_features : int
-        Of the brain, and of each talker.
+        Number of neural channels, and of features of each talker.
     behind : int
-        Samples that are waited for.
+        Neural samples after a stimulus sample that are waited for.
     n_taps : int
-        Of the linear components.
+        Number of lags of the linear components.
     n_listeners : int
-        Each has a layer of its own.
+        Number of listeners; each has its own layer.
     positions : sequence of (float, float, float), optional
-        Of electrodes, for a spatial layer that is not bound to this cap.
+        Positions of electrodes, for a spatial layer that also works with other caps.
     size : MatcherSize, optional
     """
     s = size or MatcherSize()
@@ -100,7 +100,7 @@ def matcher(
         *(Block(s.width, dilation, s.dropout) for dilation in s.dilations),
         Filter(s.width, s.n_components),
     ]
-    # No bias and no normalisation: a talker who is louder than another has no better score for it.
+    # No bias and no normalisation, so that the level of a talker does not affect its score.
     speech = [
         Filter(n_features, s.speech_width, bias=False),
         *(Block(s.speech_width, d, s.dropout, homogeneous=True) for d in s.speech_dilations),
@@ -119,25 +119,25 @@ def matcher(
 
 
 class MatcherDecoder(NetworkDecoder):
-    """Contrastive network beside the linear model.
+    """Contrastive network combined with the linear model.
 
     Parameters
     ----------
     preset, config, base, device
         See :class:`earmark.pipeline.decoders.network_decoder.NetworkDecoder`.
     positions : mapping of str to (float, float, float), optional
-        Of electrodes by name, in any unit: what is learned can then be the base for another cap.
+        Positions of electrodes by name, in any unit. The decoder can then be the base for another cap.
     size : MatcherSize, optional
 
     Notes
     -----
-    The brain tower is made of dilated causal convolutions on channels of a common head, with a layer for each
-    listener; the speech tower is a smaller one. Both learn to tell which speech goes with which window of brain (see
-    :func:`earmark.pipeline.decoders.training.contrastive`), after [1]_ and [2]_. Beside them stands the reconstruction
-    of the linear decoder, one more component for each feature. It and the feature are each sent through a temporal
-    filter of half a second before they are correlated, and these filters learn from the same loss: they bring out the
-    rhythms in which the two agree. How much of the score comes from which is chosen on the held-out end of the
-    training runs: ``chosen.share`` says what the network is worth there.
+    The brain tower consists of dilated causal convolutions on virtual channels, with a layer for each listener; the
+    speech tower is a smaller network. Both learn which speech belongs to which window of the brain signal (see
+    :func:`earmark.pipeline.decoders.training.contrastive`), after [1]_ and [2]_. The reconstruction of the linear
+    decoder is an additional component for each feature. The reconstruction and the feature each pass a temporal
+    filter of half a second before they are correlated; these filters are trained with the same loss and emphasise
+    the frequencies at which the two agree. The share of the network in the score, ``chosen.share``, is chosen on the
+    held-out end of the training runs.
 
     References
     ----------
@@ -171,13 +171,13 @@ class MatcherDecoder(NetworkDecoder):
         return cls(preset, config, size=make(MatcherSize, shape))
 
     def build(self, ch_names: Sequence[str], n_features: int, behind: int, listeners: Sequence[str]) -> MatchNetwork:
-        """Make a network for these electrodes; with ``positions``, for any."""
+        """Build a network for these electrodes; with ``positions``, for any."""
         places = None
         if self.positions is not None:
             unknown = [name for name in ch_names if name not in self.positions]
             if unknown:
                 raise DecoderError(
-                    f"matcher: nobody says where {', '.join(unknown)} are: give positions of all, or none"
+                    f"matcher: there are no positions for {', '.join(unknown)}: give positions of all channels, or none"
                 )
             places = [self.positions[name] for name in ch_names]
         n_taps = behind - min(0, round(self.preset.tmin * self.preset.sfreq)) + 1
@@ -186,11 +186,11 @@ class MatcherDecoder(NetworkDecoder):
         )
 
     def shape(self) -> dict[str, int | float | tuple[int, ...]]:
-        """Settings that its weights depend on, beside the training."""
+        """Return the settings that determine the shapes of the weights."""
         return asdict(self.size)
 
     def prepare(self, network: MatchNetwork, spec: DecoderSpec, runs: Sequence[Run]) -> None:
-        """Fit the linear components as the linear decoder is fitted, to channels that were scaled and cut."""
+        """Fit the linear components like a linear decoder, to scaled and clipped channels."""
         scale = network.standardise.scale[:, 0].cpu().double().numpy()
         runs = [replace(run, neural=(run.neural * scale).clip(-CLIP_SD, CLIP_SD)) for run in runs]
         linear = make_spec(LinearDecoder.kind, runs[0], self.preset)
@@ -208,7 +208,7 @@ class MatcherDecoder(NetworkDecoder):
     def restore(
         self, spec: DecoderSpec, listeners: Sequence[str], chosen: Learned, arrays: Mapping[str, NDArray[np.float32]]
     ) -> Self:
-        """Become what :meth:`arrays` was taken from; positions are among the arrays, if there were any."""
+        """Restore the decoder from :meth:`arrays`, which include positions if there were any."""
         places = next((array for name, array in arrays.items() if name.endswith(PLACES)), None)
         if places is not None:
             if places.shape != (len(spec.ch_names), 3):

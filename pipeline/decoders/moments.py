@@ -1,6 +1,7 @@
-"""Sums over lagged samples: everything that linear decoders learn from, in one pass over each run.
+"""Moments: sums over lagged samples, from which linear decoders are fitted, computed in one pass over each run.
 
-Sums of runs are runs together, so the folds of a cross-validation are additions and no sample is looked at twice.
+The moments of several runs are the sum of their moments. The folds of a cross-validation are therefore additions, and
+every sample is used only once.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ class Moments:
     Attributes
     ----------
     n : float
-        Number of rows; a fraction where older ones were partly forgotten.
+        Number of rows; not an integer if older rows were partly forgotten.
     x : array, shape (n_x,)
-        Sum of x. ``n_x`` is lags times channels, all channels of the first lag first.
+        Sum of x. ``n_x`` is the number of lags times channels, with all channels of the first lag first.
     xx : array, shape (n_x, n_x)
     y : array, shape (n_y,)
-        ``n_y`` is stimulus lags times features, all features of the first lag first.
+        ``n_y`` is the number of stimulus lags times features, with all features of the first lag first.
     yy : array, shape (n_y, n_y)
     xy : array, shape (n_x, n_y)
     """
@@ -40,19 +41,19 @@ class Moments:
     xy: NDArray[np.float64]
 
     def __add__(self, other: Moments) -> Moments:
-        """Both together."""
+        """Return the moments of both together."""
         return Moments(*(getattr(self, key) + getattr(other, key) for key in self.__slots__))
 
     def scaled(self, factor: float) -> Moments:
-        """Every row counted ``factor`` times."""
+        """Return the moments with every row weighted by ``factor``."""
         return Moments(*(factor * getattr(self, key) for key in self.__slots__))
 
     def centred(self) -> Moments:
-        """Sums of products of deviations from the mean; ``x`` and ``y`` are 0 then."""
+        """Return the sums of products of deviations from the mean, with ``x`` and ``y`` equal to 0."""
         if not self.n > 1:
-            raise DecoderError("no sample to learn from: nobody is known to have been attended")
+            raise DecoderError("no sample to learn from: the attended talker is not known at any time")
         xx = np.outer(self.x, self.x / -self.n)
-        xx += self.xx  # in place: these are the largest arrays there are
+        xx += self.xx  # in place, because these arrays are large
         return Moments(
             self.n,
             np.zeros_like(self.x),
@@ -64,7 +65,7 @@ class Moments:
 
 
 def total(moments: Sequence[Moments]) -> Moments:
-    """Sum of one or more."""
+    """Return the sum of one or more moments."""
     result = moments[0]
     for other in moments[1:]:
         result = result + other
@@ -72,13 +73,13 @@ def total(moments: Sequence[Moments]) -> Moments:
 
 
 def leave_one_out(parts: Sequence[Moments]) -> Iterator[Moments]:
-    """For each of two or more, the sum of all others.
+    """Yield, for each of two or more moments, the sum of all others.
 
-    Sums only: taking a run off the total would leave its rounding errors behind, as large as its largest artefact.
-    Halves are added once for all folds of the other half, so n folds cost n log n additions.
+    Only additions are used: subtracting a run from the total would leave rounding errors of the size of its largest
+    artefact. The sum of one half is shared by all folds of the other half, so that n folds cost n log n additions.
     """
     if len(parts) < 2:
-        raise DecoderError("one run alone leaves nothing when it is left out")
+        raise DecoderError("there is one run, but two or more are needed to leave one out")
     yield from _others(parts, None)
 
 
@@ -92,15 +93,15 @@ def _others(parts: Sequence[Moments], outside: Moments | None) -> Iterator[Momen
 
 
 def embed(signal: NDArray[np.float64], offsets: range, n_rows: int, first: int = 0) -> NDArray[np.float64]:
-    """Lay shifted copies side by side: row ``t`` holds ``signal[first + t + o]`` for each offset ``o`` in turn.
+    """Concatenate shifted copies: row ``t`` contains ``signal[first + t + o]`` for each offset ``o`` in turn.
 
     Parameters
     ----------
     signal : array, shape (n_samples, n_columns)
     offsets : range
-        In samples.
+        Offsets in samples.
     n_rows, first : int
-        Rows to make, and the sample that row 0 speaks of.
+        Number of rows, and the sample that row 0 belongs to.
 
     Returns
     -------
@@ -110,15 +111,15 @@ def embed(signal: NDArray[np.float64], offsets: range, n_rows: int, first: int =
 
 
 def steady(attended: NDArray[np.int64], spec: DecoderSpec) -> Iterator[tuple[int, int, int]]:
-    """Find stretches over whose whole reach one known talker was attended.
+    """Find segments in which a single known talker was attended, longer than the reach of the lags.
 
-    While attention moves from one talker to another, the lags of a row answer to both: such rows teach nothing, nor
-    do those that reach over missing samples.
+    Rows whose lags include a switch of attention respond to both talkers, so they are left out, as are rows whose
+    lags include missing samples.
 
     Yields
     ------
     start, stop, talker : int
-        Samples of the run, the reach of the lags included.
+        Range of samples in the run, including the reach of the lags, and index of the talker.
     """
     edges = np.flatnonzero(np.diff(attended)) + 1
     for start, stop in zip([0, *edges], [*edges, len(attended)], strict=True):
@@ -127,21 +128,21 @@ def steady(attended: NDArray[np.int64], spec: DecoderSpec) -> Iterator[tuple[int
 
 
 def moments(run: Run, spec: DecoderSpec) -> Moments:
-    """Sum over all rows of a run whose attended talker is known.
+    """Compute the moments over all rows of a run with a known attended talker.
 
     Parameters
     ----------
     run : Run
-        What ``run.attended`` masks out may be anything, NaN too.
+        Samples where ``run.attended`` is -1 are not used and can have any value, including NaN.
     spec : DecoderSpec
-        Which lags.
+        Lags.
 
     Raises
     ------
     DecoderMismatch
         If the run does not fit the spec.
     DecoderError
-        If a sample that counts is not finite.
+        If a sample that is used is not finite.
     """
     spec.check_run(run)
     n_x, n_y = len(spec.lags) * len(spec.ch_names), len(spec.stimulus_lags) * spec.n_features
@@ -165,9 +166,9 @@ def moments(run: Run, spec: DecoderSpec) -> Moments:
 
 
 def _add(into: Moments, neural: NDArray[np.float64], features: NDArray[np.float64], spec: DecoderSpec) -> None:
-    """Add one stretch, in place; of ``xx`` only the blocks on and above the diagonal."""
+    """Add one segment in place; of ``xx``, only the blocks on and above the diagonal."""
     n_rows, n_ch = len(neural) - spec.reach, neural.shape[1]
-    begin = [spec.ahead + lag for lag in spec.lags]  # where the samples of each lag begin
+    begin = [spec.ahead + lag for lag in spec.lags]  # first sample of each lag
     y = embed(features, range(0, -spec.stimulus_lags[-1] - 1, -spec.lag_step), n_rows, spec.ahead)
     into.y[:] += y.sum(axis=0)
     into.yy[:] += y.T @ y
@@ -175,8 +176,9 @@ def _add(into: Moments, neural: NDArray[np.float64], features: NDArray[np.float6
         rows = slice(i * n_ch, (i + 1) * n_ch)
         into.x[rows] += neural[a : a + n_rows].sum(axis=0)
         into.xy[rows] += neural[a : a + n_rows].T @ y
-    # Products of lags i and j differ from those of i - 1 and j - 1 by the samples that enter and leave at the ends.
-    # So only the first lag is multiplied out with all: for 17 lags, an eighth of the work of the whole matrix.
+    # Products of lags i and j differ from those of i - 1 and j - 1 only by the samples that enter and leave at the
+    # ends. So only the products of the first lag with all others are computed in full: for 17 lags, an eighth of the
+    # work for the whole matrix.
     first, step, blocks = neural[begin[0] : begin[0] + n_rows], spec.lag_step, into.xx
     for d, b in enumerate(begin):
         block = first.T @ neural[b : b + n_rows]
@@ -195,7 +197,7 @@ def _add(into: Moments, neural: NDArray[np.float64], features: NDArray[np.float6
 def lagged_product(
     signal: NDArray[np.float64], offsets: range, spec: DecoderSpec, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Multiply lagged samples with weights, lag by lag; rows as in ``project_neural``."""
+    """Multiply lagged samples by weights, lag by lag; rows as in ``project_neural``."""
     n_rows, n_columns = len(signal) - spec.reach, signal.shape[1]
     result = np.zeros((max(n_rows, 0), weights.shape[1]))
     if n_rows > 0:

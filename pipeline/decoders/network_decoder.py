@@ -1,4 +1,4 @@
-"""What decoders made of networks share: learning, scoring, and going on from hop to hop."""
+"""Base class of the decoders that are networks: training, scoring, and incremental computation hop by hop."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from earmark.pipeline.decoders.saved import Saved, make
 from earmark.pipeline.decoders.training import Epoch, Training, TrainingConfig, margins, mixture
 from earmark.pipeline.run import Run
 
-#: Decision window in seconds: what networks are trained on, too.
+#: Minimum decision window of networks in seconds, also used in training.
 WINDOW_S = 3.0
-#: What belongs to a cap, its listeners or their sound, and is never taken over from a base.
+#: Values specific to a cap, its listeners or their audio, which are never taken from a base.
 OWN = ("standardise.scale", "loudness", "weights")
 PLACES, MATRICES = ".places", ".matrices"
-#: What normalisation counts and never reads.
+#: Counters of the normalisation layers, which do not affect the output.
 COUNTERS = ".num_batches_tracked"
 
 #: Scores of one window: (1, n_channels, T), (n_talkers, n_features, T) → (n_talkers,); all float32.
@@ -36,23 +36,23 @@ Scorer = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """How training ended.
+    """Result of training.
 
     Attributes
     ----------
     epochs : int
-        Until the best one.
+        Number of the best epoch.
     test_loss, test_accuracy : float
-        On the held-out end of each run, that the best epoch was chosen by: hence optimistic. Cross-entropy per pair in
-        nats, and share of pairs told apart.
+        Cross-entropy per pair in nats, and fraction of correct pairs, on the held-out end of each run. They are
+        optimistic, because the best epoch was chosen by them.
     share : float
-        Of the score, that comes from components that are not linear.
+        Share of the nonlinear components in the score.
     n_parameters : int
-        Values that it consists of.
+        Number of parameters.
     multiply_adds : int
-        For one decision window and two talkers, scored from nothing.
+        Multiply-add operations for one complete decision window and two talkers.
     multiply_adds_per_s : int
-        For one more second of signal, going on.
+        Multiply-add operations per additional second of signal.
     """
 
     epochs: int
@@ -65,7 +65,7 @@ class Learned:
 
 
 def network_preset(preset: Preset) -> Preset:
-    """Take the signals of a preset, and the decision window of networks."""
+    """Return a preset with the decision window of networks."""
     return replace(preset, window=max(WINDOW_S, preset.window))
 
 
@@ -75,20 +75,20 @@ class NetworkDecoder(Projections):
     Parameters
     ----------
     preset : Preset
-        Lag that is waited for, and window.
+        Maximum lag and window.
     config : TrainingConfig
     base : NetworkDecoder, optional
-        Fitted, of the same kind: training begins with its weights, at a third of the rate.
+        A fitted decoder of the same kind: training starts with its weights, at a third of the learning rate.
     device : str
-        To train on, as torch names it. Decoding is on the CPU, by one thread.
+        Device for training, as torch names it. Decoding uses one thread on the CPU.
 
     Attributes
     ----------
     net : MatchNetwork
-        Fitted.
+        The fitted network.
     chosen : Learned
     listeners : tuple of str
-        Subjects of the runs that were learned from.
+        Subjects of the training runs.
     """
 
     kind: str
@@ -141,24 +141,24 @@ class NetworkDecoder(Projections):
 
     @abstractmethod
     def build(self, ch_names: Sequence[str], n_features: int, behind: int, listeners: Sequence[str]) -> MatchNetwork:
-        """Make a network with first weights from torch's generator."""
+        """Build a network with initial weights from torch's generator."""
 
     def shape(self) -> dict[str, int | float | tuple[int, ...]]:
-        """Settings that its weights depend on, beside the training."""
+        """Return the settings that determine the shapes of the weights."""
         return {}
 
     def prepare(self, network: MatchNetwork, spec: DecoderSpec, runs: Sequence[Run]) -> None:
-        """Fit what is not learned by gradients; the scales of both sides are set already."""
+        """Fit the parameters that are not trained by gradients; the scales of both sides are already set."""
 
     def fit(self, runs: Sequence[Run]) -> Self:
-        """Learn from runs with known attention.
+        """Fit the decoder to runs with known attention.
 
         Raises
         ------
         DecoderMismatch
             If the runs differ in rate, channels or features.
         DecoderError
-            If there is nothing to learn from.
+            If the runs have too little data with known attention.
         """
         for _ in self.training(runs):
             pass
@@ -167,27 +167,27 @@ class NetworkDecoder(Projections):
     def training(
         self, runs: Sequence[Run], state: Mapping[str, Tensor] | None = None
     ) -> Iterator[tuple[Epoch, Callable[[], dict[str, Tensor]]]]:
-        """Learn, epoch by epoch; when the iterator ends, the decoder is fitted.
+        """Train epoch by epoch; the decoder is fitted when the iterator ends.
 
         Parameters
         ----------
         runs : sequence of Run
         state : mapping, optional
-            Of a training of the same runs and settings that was broken off: goes on after its last epoch.
+            State of an interrupted training with the same runs and settings, which continues after its last epoch.
 
         Yields
         ------
         Epoch
-            What it came to.
+            Result of the epoch.
         callable
-            Gives the state after it.
+            Returns the state after the epoch.
         """
         if not runs:
             raise DecoderError(f"{self.kind} decoder: no run to learn from")
         first = runs[0]
         if first.sfreq != self.preset.sfreq:
             raise DecoderError(
-                f"run {first.name!r} is at {first.sfreq:g} Hz, but preset {self.preset.name} wants "
+                f"run {first.name!r} is at {first.sfreq:g} Hz, but preset {self.preset.name} needs "
                 f"{self.preset.sfreq:g}"
             )
         listeners = tuple(dict.fromkeys(run.subject for run in runs))
@@ -210,7 +210,7 @@ class NetworkDecoder(Projections):
             yield epoch, training.state
         found = mixture(margins(network, examples), network.n_linear)
         network.to("cpu")
-        # What chose the share is learned from, too, once it is chosen.
+        # The held-out data were needed only to choose the share; now they are used for the fit, too.
         self.prepare(network, spec, runs)
         network.weigh(found.share)
         self.settle(spec, network, listeners)
@@ -221,7 +221,7 @@ class NetworkDecoder(Projections):
         )
 
     def settle(self, spec: DecoderSpec, network: MatchNetwork, listeners: Sequence[str]) -> None:
-        """Use this network from now on."""
+        """Set the fitted network."""
         self.spec, self.net, self.listeners = spec, network.eval().requires_grad_(False), tuple(listeners)
         self._weights = network.weights.double().numpy()
 
@@ -234,7 +234,7 @@ class NetworkDecoder(Projections):
         )
 
     def for_listener(self, subject: str) -> Self:
-        """Return a copy that uses the layer of one of its listeners, or the mean of all for anybody else."""
+        """Return a copy with the layer of one of the listeners, or the mean of all layers for an unknown listener."""
         other = copy.copy(self)
         other.net, other._scorer = copy.deepcopy(self.net), None
         for module in other.net.modules():
@@ -244,24 +244,24 @@ class NetworkDecoder(Projections):
         return other
 
     def network(self, n_talkers: int = 2) -> tuple[MatchNetwork, tuple[Tensor, Tensor]]:
-        """What to compile: a module in eval mode, and float32 inputs of the only shapes it will meet.
+        """Return what to compile: a module in eval mode, and float32 example inputs of the only shapes it will get.
 
-        It takes a window of neural signal, (1, n_channels, n_window + reach), and of talkers, (n_talkers, n_features,
-        n_window + reach), and gives the scores, (n_talkers,).
+        The module takes a window of neural signal, (1, n_channels, n_window + reach), and of talkers, (n_talkers,
+        n_features, n_window + reach), and returns the scores, (n_talkers,).
         """
         return self.net, self.net.example(self.spec.n_window, n_talkers)
 
     def use(self, scorer: Scorer, n_talkers: int = 2) -> None:
-        """Score windows of the shapes of :meth:`network` by this, compiled from it, rather than by the module."""
+        """Use a scorer compiled from :meth:`network`, instead of the module, for windows of its shapes."""
         self._scorer = ((n_talkers, self.spec.n_window + self.spec.reach), scorer)
 
     @property
     def compiled(self) -> bool:
-        """Whether windows are scored by what :meth:`use` was given."""
+        """True if windows are scored by the scorer given to :meth:`use`."""
         return self._scorer is not None
 
     def score(self, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Score one window, as :class:`Projections` says."""
+        """Score one window, see :meth:`Projections.score`."""
         check_window(self.spec, neural, talkers)
         scorer: Scorer = self.net
         if self._scorer is not None and self._scorer[0] == talkers.shape[:2]:
@@ -269,39 +269,39 @@ class NetworkDecoder(Projections):
         return _numpy(eager(scorer, _tensor(neural)[None], _tensor(talkers)))
 
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Components of the brain, shape (n_samples - reach, n_components)."""
+        """Return the neural components, shape (n_samples - reach, n_components)."""
         if len(neural) <= self.spec.reach:
             return np.zeros((0, len(self._weights)))
         return _numpy(eager(self.net.embed_neural, _tensor(neural)[None])[0].T)
 
     def project_talkers(self, talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Components of each talker, shape (n_talkers, n_samples - reach, n_components)."""
+        """Return the components of each talker, shape (n_talkers, n_samples - reach, n_components)."""
         if talkers.shape[1] <= self.spec.reach:
             return np.zeros((len(talkers), 0, len(self._weights)))
         return _numpy(eager(self.net.embed_talkers, _tensor(talkers)).transpose(1, 2))
 
     def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weighted mean over components."""
+        """Return the weighted mean over components."""
         score: NDArray[np.float64] = correlations @ self._weights
         return score
 
     def hops(self, n_talkers: int, n_hop: int) -> CachedHops:
-        """Projections that go on from hop to hop, at a cost that depends on the hop alone."""
+        """Return incremental projections, whose cost per hop depends only on the length of the hop."""
         return CachedHops(self.net, n_talkers, n_hop)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """All weights, by name."""
+        """Return all weights, by name."""
         return {name: value.numpy() for name, value in self.net.state_dict().items() if not name.endswith(COUNTERS)}
 
     def restore(
         self, spec: DecoderSpec, listeners: Sequence[str], chosen: Learned, arrays: Mapping[str, NDArray[np.float32]]
     ) -> Self:
-        """Become what :meth:`arrays` was taken from.
+        """Restore the decoder from :meth:`arrays`.
 
         Raises
         ------
         ValueError
-            If arrays are missing, too many, of other shapes, or not finite.
+            If arrays are missing or unknown, have wrong shapes, or are not finite.
         """
         with torch.random.fork_rng(devices=[]):
             network = self.build(spec.ch_names, spec.n_features, spec.behind, listeners)
@@ -314,14 +314,14 @@ class NetworkDecoder(Projections):
                 raise ValueError(f"{name} is {found.dtype} {found.shape}, but must be finite {tuple(value.shape)}")
         network.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()}, strict=False)
         if (network.ahead, network.behind) != (spec.ahead, spec.behind):
-            raise ValueError(f"lags of {spec.ahead} and {spec.behind} samples are not those of its network")
+            raise ValueError(f"lags of {spec.ahead} and {spec.behind} samples are not those of the network")
         self.settle(spec, network, listeners)
         self.chosen = chosen
         return self
 
 
 def _tensor(array: NDArray[np.float64]) -> Tensor:
-    """Channels first, in float32."""
+    """Convert to a float32 tensor with channels first."""
     return torch.from_numpy(np.ascontiguousarray(np.swapaxes(array, -1, -2), dtype=np.float32))
 
 
@@ -331,7 +331,7 @@ def _numpy(tensor: Tensor) -> NDArray[np.float64]:
 
 def _scale(network: MatchNetwork, examples: Examples) -> None:
     spread, loudness = examples.spread(), examples.loudness()
-    # A dead channel has no scale: it is left out rather than blown up.
+    # A dead channel gets scale 0, so that its noise is not amplified.
     alive = spread > 1e-6 * spread.max(initial=0.0)
     if not alive.any():
         raise DecoderError("the neural signal is constant: nothing can be learned from it")
@@ -343,7 +343,7 @@ def _scale(network: MatchNetwork, examples: Examples) -> None:
 
 
 def _inherit(network: MatchNetwork, base: NetworkDecoder, spec: DecoderSpec) -> None:
-    """Begin with the weights of another: all that does not belong to its cap, its listeners or their sound."""
+    """Copy the weights of a base, except those specific to its cap, its listeners or their audio."""
     found, own, old = [], network.state_dict(), base.net.state_dict()
     placed = any(name.endswith(PLACES) for name in old)
     for what, theirs, ours in (

@@ -1,8 +1,8 @@
-"""Networks that match brain and speech, built from causal stages so that they can go on from hop to hop.
+"""Networks that match brain signals with speech, built from causal stages so that they can be computed incrementally.
 
-A *stage* is a module with a ``reach``: it turns ``T`` samples into ``T - reach``, and its output at an instant depends
-on that instant and the ``reach`` samples before it. Nothing is padded, so a run, a stream and a segment of training
-give the same values. Every operator is one that TensorRT converts.
+A *stage* is a module with a ``reach``: it maps ``T`` samples to ``T - reach``, and its output at an instant depends on
+that instant and the ``reach`` samples before it. Nothing is padded, so a run, a stream and a training segment give the
+same values. TensorRT can convert all operators used here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from earmark.pipeline.decoders.spatial import SpatialAttention
 
 T = TypeVar("T")
 
-#: Neural samples beyond this many standard deviations are artefacts, and are cut.
+#: Neural samples beyond this many standard deviations are artefacts, and are clipped.
 CLIP_SD = 5.0
 
 
@@ -32,12 +32,12 @@ class Filter(nn.Conv1d):
 
 
 class Shape(nn.Module):
-    """One temporal filter for each channel; at first it changes nothing.
+    """One temporal filter for each channel, initially the identity.
 
     Parameters
     ----------
     n : int
-        Channels.
+        Number of channels.
     n_taps : int
     """
 
@@ -54,7 +54,7 @@ class Shape(nn.Module):
 
 
 class Mean(nn.AvgPool1d):
-    """Running mean over the newest samples, at the full rate."""
+    """Moving average over the latest samples, at the full rate."""
 
     def __init__(self, n_taps: int) -> None:
         super().__init__(n_taps, stride=1)
@@ -62,7 +62,7 @@ class Mean(nn.AvgPool1d):
 
 
 class Crop(nn.Module):
-    """The delay of a stage, for what passes it by."""
+    """Drop the first ``reach`` samples, so that the signal stays aligned with the output of a stage."""
 
     def __init__(self, reach: int = 0) -> None:
         super().__init__()
@@ -74,18 +74,18 @@ class Crop(nn.Module):
 
 
 class Block(nn.Module):
-    """Three dilated taps, a nonlinearity, and a residual past them.
+    """Dilated convolution with three taps, a nonlinearity, and a residual connection.
 
     Parameters
     ----------
     width : int
-        Channels in and out.
+        Number of input and output channels.
     dilation : int
-        Samples from one tap to the next.
+        Samples between taps.
     dropout : float
-        Share of hidden values dropped in training.
+        Fraction of hidden values dropped in training.
     homogeneous : bool
-        Without bias and normalisation, so that twice the input gives twice the output.
+        True to omit bias and normalisation, so that twice the input gives twice the output.
     """
 
     def __init__(self, width: int, dilation: int, dropout: float, *, homogeneous: bool = False) -> None:
@@ -104,7 +104,7 @@ class Block(nn.Module):
 
 
 class Standardise(nn.Module):
-    """Bring neural channels to a common scale, learned from their spread, and cut what no brain sends."""
+    """Scale neural channels by their training standard deviation, and clip artefacts."""
 
     reach = 0
 
@@ -114,24 +114,24 @@ class Standardise(nn.Module):
         self.register_buffer("scale", torch.ones(n_channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, n_channels, T) in any unit → the same in standard deviations."""
+        """(n, n_channels, T) in any unit → (n, n_channels, T) in standard deviations."""
         return torch.clamp(x * self.scale, -CLIP_SD, CLIP_SD)
 
 
 class Listener(nn.Module):
-    """One matrix for each listener [1]_; for anybody else, their mean.
+    """One channel matrix for each listener [1]_; their mean for an unknown listener.
 
     Parameters
     ----------
     width : int
-        Channels in and out.
+        Number of input and output channels.
     n_listeners : int
-        One or more.
+        Number of listeners, one or more.
 
     Attributes
     ----------
     who : array of int or None
-        Listener of each example of a batch, or of all; None for somebody unknown.
+        Index of the listener, of each example in a batch or of all; None for an unknown listener.
 
     References
     ----------
@@ -153,17 +153,17 @@ class Listener(nn.Module):
 
 
 class Tower(nn.Module):
-    """Chains of stages side by side: their outputs are stacked, aligned at the newest sample.
+    """Parallel chains of stages, whose outputs are concatenated, aligned at the latest sample.
 
     Parameters
     ----------
     *branches : sequence of stages
-        Stages in the order of the signal.
+        Stages of each chain in processing order.
 
     Attributes
     ----------
     reach : int
-        Of the longest chain.
+        Reach of the longest chain.
     """
 
     def __init__(self, *branches: Sequence[nn.Module]) -> None:
@@ -172,11 +172,11 @@ class Tower(nn.Module):
         self.reach = max(sum(reach_of(stage) for stage in stages) for stages in branches)
 
     def chains(self) -> list[list[nn.Module]]:
-        """Stages of each branch."""
+        """Return the stages of each branch."""
         found = []
         for branch in self.branches:
             assert isinstance(branch, nn.Sequential)
-            found.append([branch[i] for i in range(len(branch))])  # a stage may come more than once
+            found.append([branch[i] for i in range(len(branch))])  # a stage can occur more than once
         return found
 
     def forward(self, x: Tensor) -> Tensor:
@@ -187,40 +187,40 @@ class Tower(nn.Module):
 
 
 def reach_of(stage: nn.Module) -> int:
-    """Samples that a stage takes off; pointwise modules of torch take none."""
+    """Return the reach of a stage in samples; 0 for pointwise modules of torch."""
     reach = getattr(stage, "reach", 0)
     return int(reach)
 
 
 class MatchNetwork(nn.Module):
-    """A tower for the brain, a tower for speech, and how well their components correlate over a window.
+    """A tower for the brain signal and a tower for speech, whose components are correlated over a window.
 
     Parameters
     ----------
     standardise : Standardise
     neural, talkers : Tower
-        Of as many components.
+        Towers with the same number of components.
     n_features : int
-        Per talker.
+        Number of features per talker.
     n_components : int
-        Of either tower.
+        Number of components of each tower.
     behind : int
-        Neural samples at ``t + behind`` speak of the stimulus at ``t``.
+        The neural sample at ``t + behind`` is the last one used for the stimulus sample at ``t``.
     n_linear : int
-        So many of the components, the first, are linear.
+        Number of linear components, which are the first ones.
 
     Attributes
     ----------
     logits : array, shape (n_components - n_linear,)
-        Of the share of each of the others.
+        Logits of the weights of the nonlinear components.
     sharpness : array, shape (2,)
-        Logarithm of what scores are multiplied by in the loss: those of linear components, and of the others.
+        Logarithm of the inverse temperature of scores in the loss: for linear components, and for the others.
     loudness : array, shape (1, n_features, 1)
-        What talker features are multiplied by.
+        Factors of the talker features.
     weights : array, shape (n_components,)
-        Share of each component in the score; they sum to 1.
+        Weight of each component in the score; they sum to 1.
     ahead : int
-        First stimulus sample of a stretch that anything can be said about.
+        First stimulus sample of a segment for which there is an output.
     """
 
     def __init__(
@@ -245,14 +245,14 @@ class MatchNetwork(nn.Module):
         self.register_buffer("weights", torch.full((n_components,), 1 / n_components))
 
     def weigh(self, share: float) -> None:
-        """Fix the weights of the score: so much for components that are not linear, the rest for those that are."""
+        """Set the weights of the score: ``share`` for the nonlinear components, the rest for the linear ones."""
         with torch.no_grad():
             self.weights[: self.n_linear] = (1 - share) / max(self.n_linear, 1)
             self.weights[self.n_linear :] = share * torch.softmax(self.logits, dim=0)
 
     @property
     def reach(self) -> int:
-        """Samples that a stretch of signal is longer than the stimulus it can speak of."""
+        """Number of samples by which a signal is longer than the output."""
         return self.ahead + self.behind
 
     def embed_neural(self, x: Tensor) -> Tensor:
@@ -261,7 +261,7 @@ class MatchNetwork(nn.Module):
         return y
 
     def embed_talkers(self, x: Tensor) -> Tensor:
-        """(n, n_features, T) → (n, n_components, T - reach), of the same instants of the stimulus."""
+        """(n, n_features, T) → (n, n_components, T - reach), at the same instants of the stimulus."""
         heard = x[..., self.ahead - self.talkers.reach : x.shape[-1] - self.behind]
         y: Tensor = self.talkers(heard * self.loudness)
         return y
@@ -270,19 +270,19 @@ class MatchNetwork(nn.Module):
         """Score one window: (1, n_channels, T), (n_talkers, n_features, T) → (n_talkers,)."""
         x, y = centred(self.embed_neural(neural)), centred(self.embed_talkers(talkers))
         xx, yy = (x * x).sum(dim=-1), (y * y).sum(dim=-1)
-        # The roots are taken apart: the product of two small sums may be too small for a float.
+        # Two square roots, because the product of two small sums can underflow.
         r = (x * y).sum(dim=-1) / (torch.sqrt(xx + 1e-20) * torch.sqrt(yy + 1e-20))
         return (r * self.weights).sum(dim=-1)
 
     def example(self, n_window: int, n_talkers: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """Noise in the shape of one window of ``n_window`` samples of stimulus."""
+        """Return noise in the shape of one window of ``n_window`` stimulus samples."""
         rng, n = torch.Generator().manual_seed(seed), n_window + self.reach
         n_channels, n_features = len(self.standardise.scale), self.loudness.shape[1]
         return torch.randn(1, n_channels, n, generator=rng), torch.randn(n_talkers, n_features, n, generator=rng)
 
 
 def eager(function: Callable[..., T], *inputs: Tensor) -> T:
-    """Call on the CPU with one thread: how many there are changes the last bit, and more of them cost latency."""
+    """Call on the CPU with one thread: the number of threads changes the last bit, and more threads add latency."""
     n = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -293,23 +293,23 @@ def eager(function: Callable[..., T], *inputs: Tensor) -> T:
 
 
 def centred(x: Tensor) -> Tensor:
-    """Take the mean over time off."""
+    """Subtract the mean over time."""
     return x - x.mean(dim=-1, keepdim=True)
 
 
 def n_parameters(network: nn.Module) -> int:
-    """Values that it consists of."""
+    """Return the number of parameters."""
     return sum(p.numel() for p in network.parameters())
 
 
 def multiply_adds(network: MatchNetwork, n_window: int, n_talkers: int = 2) -> int:
-    """Multiplications of convolutions and channel mixtures for one window scored from nothing."""
+    """Count the multiply-adds of convolutions and channel mixtures for one complete window."""
     count = 0
 
     def conv(module: nn.Module, _: object, output: Tensor) -> None:
         nonlocal count
         assert isinstance(module, nn.Conv1d | nn.Conv2d)
-        # Weights are used once per place of the output, channels apart.
+        # Each weight is used once per output position.
         count += module.weight.numel() * output.shape[0] * output[0, 0].numel()
 
     def mixture(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

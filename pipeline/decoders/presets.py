@@ -1,4 +1,4 @@
-"""Settings that are known to work, by kind of recording."""
+"""Presets: settings that are known to work, by kind of recording."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How signals are prepared and decoded.
+    """Settings for preprocessing and decoding.
 
     Attributes
     ----------
     name : str
-        What the preset is for.
+        Kind of recording that the preset is for.
     sfreq : float
-        Rate of neural and talker features in Hz.
+        Sampling rate of neural and talker features in Hz.
     low_hz, high_hz : float
         Causal band-pass in Hz of the voltage, of the high-gamma amplitude if there is one, and of the speech envelope.
     tmin, tmax : float
-        Lags of the neural side in seconds.
+        Minimum and maximum lag of the neural signal in seconds.
     lag_step : int
-        Samples from one lag to the next.
+        Samples between lags.
     window, hop : float
-        Decision window and how often it is scored, in seconds.
+        Decision window, and time between scores, in seconds.
     context : float
-        Seconds of earlier stimulus that components of a canonical correlation look back on.
+        Duration of earlier stimulus, in seconds, in the components of a canonical correlation.
     variance : float or None
-        Share of the variance of the lagged neural matrix whose principal components are kept; None keeps all.
+        Fraction of the variance of the lagged neural matrix to keep in principal components; None keeps all.
     separable : float
-        Share of the covariance of lagged neural samples that is replaced by one topography times one time course.
+        Fraction of the covariance of lagged neural samples that is replaced by one topography times one time course.
     """
 
     name: str
@@ -46,20 +46,20 @@ class Preset:
 
     @property
     def signals(self) -> str:
-        """How signals are prepared, in words; decoders that agree in it can take the place of one another."""
+        """Text that describes the preprocessing; decoders with the same text can replace each other."""
         return f"{self.name} signals of {self.low_hz:g} to {self.high_hz:g} Hz at {self.sfreq:g} Hz"
 
 
-#: Scalp EEG follows the envelope at 1 to 9 Hz with a delay of up to a quarter of a second [1]_. Each score is short:
-#: what adds them up over time is the evidence, which can tell a switch from noise.
+#: Scalp EEG follows the envelope at 1 to 9 Hz with a delay of up to a quarter of a second [1]_. Windows are short,
+#: because the evidence accumulates scores over time and can distinguish a switch from noise.
 #:
 #: .. [1] O'Sullivan et al., Attentional selection in a cocktail party environment can be decoded from single-trial
 #:    EEG, Cerebral Cortex 25 (2015).
 EEG = Preset("eeg", 64.0, 1.0, 9.0, 0.0, 0.25, 2, 2.0, 0.5, 0.25, None, 0.7)
 
-#: High-gamma amplitude of intracranial EEG and, as channels of their own, its voltage up to 30 Hz; canonical
-#: correlations of lagged principal components [1]_. Every second lag: what the envelope of speech has above 15 Hz is
-#: not worth eight times as long a fit.
+#: High-gamma amplitude of intracranial EEG and, as separate channels, its voltage up to 30 Hz; canonical correlations
+#: of lagged principal components [1]_. Only every second lag is used: the speech envelope above 15 Hz adds too little
+#: to justify a fit that takes eight times as long.
 #:
 #: .. [1] Choudhari et al., Brain-controlled augmented hearing for spatially moving conversations in multi-talker
 #:    environments, Advanced Science 11 (2024).

@@ -1,4 +1,4 @@
-"""Regularised solves with the covariance of lagged neural samples, and with what it says of noise."""
+"""Ridge regression with the covariance of lagged neural samples, and denoising of cross-covariances."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.decoders.moments import Moments
 from earmark.pipeline.decoders.presets import Preset
 
-#: Noise floors under the time course and the topography by which cross-covariances are whitened, in units of an
-#: average lagged channel. Topographies are told apart by the strongest sources alone: weak ones are mostly noise.
+#: Regularisation of the temporal and of the spatial whitening of cross-covariances, relative to the variance of an
+#: average lagged channel. The spatial value is large, so that only the strongest sources determine topographies.
 TIME_FLOOR, SPACE_FLOOR = 0.05, 10.0
 
 
 class Ridge:
     """Solve with ``covariance + penalty * identity`` for several penalties and right-hand sides.
 
-    Channels are scaled to unit variance first, each by the rows at hand alone, so a penalty of 1 weighs as much as
-    the average lagged channel and means the same whatever the units and the length of the recording.
+    Channels are first scaled to unit variance, computed from the given moments only. A penalty of 1 therefore equals
+    the variance of the average lagged channel, independently of units and of the length of the recording.
 
     Parameters
     ----------
     moments : Moments
-        Centred.
+        Centred moments.
     n_channels : int
-        The scale of a channel is common to its lags.
+        Number of channels; all lags of a channel have the same scale.
     preset : Preset
-        ``variance``: keep only the principal components that hold this share of it. ``separable``: replace this
-        share of the covariance by one topography times one time course, the parts that few samples tell well [1]_.
+        ``variance``: keep only the principal components with this fraction of the variance. ``separable``: replace
+        this fraction of the covariance by one topography times one time course, which can be estimated well from few
+        samples [1]_.
 
     Attributes
     ----------
     scale : array, shape (n_x,)
-        What each lagged channel is multiplied by.
+        Factor of each lagged channel.
 
     References
     ----------
@@ -47,7 +48,7 @@ class Ridge:
     def __init__(self, moments: Moments, n_channels: int, preset: Preset) -> None:
         self._moments, self._n_channels = moments, n_channels
         power = np.diag(moments.xx).reshape(-1, n_channels).mean(axis=0) / moments.n
-        # A dead channel has no scale: it is left out rather than blown up.
+        # A dead channel gets scale 0, so that its noise is not amplified.
         alive = power > 1e-12 * power.max(initial=0.0)
         if not alive.any():
             raise DecoderError("the neural signal is constant: nothing can be learned from it")
@@ -70,12 +71,12 @@ class Ridge:
             self._basis = values[:n], vectors[:, :n]
 
     def solve(self, rhs: NDArray[np.float64], penalty: float) -> NDArray[np.float64]:
-        """Weights of scaled channels: shape (n_x, n_columns), as ``rhs``, which is scaled too."""
+        """Return weights of scaled channels, shape (n_x, n_columns), for a right-hand side that is also scaled."""
         if self._basis is not None:
             values, vectors = self._basis
             solution: NDArray[np.float64] = vectors @ ((vectors.T @ rhs) / (values + penalty)[:, None])
             return solution
-        matrix = self._matrix.T.copy(order="F")  # symmetric: a copy that LAPACK need not turn around
+        matrix = self._matrix.T.copy(order="F")  # symmetric; in Fortran order LAPACK needs no copy
         matrix.flat[:: len(matrix) + 1] += penalty
         try:
             factor = cho_factor(matrix, overwrite_a=True, check_finite=False)
@@ -87,16 +88,16 @@ class Ridge:
         return weights
 
     def shrunk(self, amounts: Sequence[float]) -> list[NDArray[np.float64]]:
-        """Scaled cross-covariances, denoised: a few topographies with a time course each, not a value per sample.
+        """Return scaled cross-covariances, denoised to a few topographies with one time course each.
 
-        Seen as a matrix of lags by channels, the response to speech has low rank while noise has full rank. Noise has
-        the colours of the signal itself: they are taken out, singular values lose ``amount`` times the largest (soft
-        thresholding, the proximal step of the nuclear norm [1]_), and the colours are put back.
+        As a matrix of lags by channels, the response to speech has low rank while noise has full rank. Noise has the
+        same covariance as the signal. The matrix is whitened, its singular values are reduced by ``amount`` times the
+        largest (soft thresholding, the proximal step of the nuclear norm [1]_), and the whitening is inverted.
 
         Parameters
         ----------
         amounts : sequence of float
-            0 leaves all as it is; towards 1 only the strongest topography stays.
+            0 changes nothing; close to 1, only the strongest topography remains.
 
         Returns
         -------
@@ -115,7 +116,7 @@ class Ridge:
         time, untime = _whitening(self._time, TIME_FLOOR)
         space, unspace = _whitening(self._space, SPACE_FLOOR)
         white = np.einsum("ij,jcy,cd->iyd", time, cross.reshape(n_lags, -1, n_y), space)
-        # One row per lag and column: topographies are shared by all columns.
+        # One row per lag and column, so that all columns share topographies.
         u, s, v = np.linalg.svd(white.reshape(n_lags * n_y, -1), full_matrices=False)
         result = []
         for amount in amounts:
@@ -126,7 +127,7 @@ class Ridge:
 
 
 def _whitening(covariance: NDArray[np.float64], floor: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Symmetric matrices that take the colour of a covariance out and put it back in."""
+    """Return the symmetric whitening matrix of a covariance, and its inverse."""
     values, vectors = eigh(covariance, check_finite=False)
     root = np.sqrt(values.clip(0.0) + floor)
     return (vectors / root) @ vectors.T, (vectors * root) @ vectors.T
@@ -135,7 +136,7 @@ def _whitening(covariance: NDArray[np.float64], floor: float) -> tuple[NDArray[n
 def backward(
     centred: Moments, n_channels: int, penalties: Sequence[float], shrinks: Sequence[float], preset: Preset
 ) -> NDArray[np.float64]:
-    """Ridge backward models for a grid of settings: neural lags to talker features.
+    """Fit ridge backward models, from neural lags to talker features, for a grid of settings.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def backward(
     Returns
     -------
     array, shape (n_penalties, n_shrinks, n_x, n_y)
-        Weights for neural samples as they are, channels not scaled.
+        Weights for unscaled neural samples.
     """
     ridge = Ridge(centred, n_channels, preset)
     rhs = np.concatenate(ridge.shrunk(shrinks), axis=1)

@@ -1,4 +1,4 @@
-"""Scores of a window that slides along with the signal, at a cost that does not depend on its length."""
+"""Scores of a sliding window, at a cost that does not depend on its length."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from earmark.pipeline.node import State
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one decision window says.
+    """Score of one decision window.
 
     Attributes
     ----------
     start, stop : int
-        The stimulus samples that were compared, as absolute indices of the neural sample grid.
+        Range of stimulus samples that were compared, as absolute indices on the neural sample grid.
     newest : int
-        The newest neural sample that went in: ``stop - 1 + behind``.
+        Index of the latest neural sample used: ``stop - 1 + behind``.
     scores : array, shape (n_talkers,)
-        The larger, the better the talker fits.
+        Score of each talker; a larger one means a better match.
     correlations : array, shape (n_talkers, n_components)
-        What the scores were made of.
+        Correlations from which the scores were computed.
     """
 
     start: int
@@ -36,19 +36,19 @@ class Score:
 
 
 class SlidingScores:
-    """Score the newest window at every hop, for any decoder.
+    """Score the latest window at every hop, for any decoder.
 
-    Each hop is projected once, and its means and centred sums of products are kept. A window adds up the hops it is
-    made of, afresh each time, so rounding errors do not pile up. Hops lie on multiples of ``hop`` on the stimulus
-    axis: neither how the signal is cut nor where it began moves a window or changes a bit of its score.
+    Each hop is projected once, and its means and centred sums of products are stored. A window is the sum of its hops,
+    computed anew each time, so that rounding errors do not accumulate. Hops start at multiples of ``hop`` on the
+    stimulus axis: neither the division into blocks nor the start of the signal affects a single bit of a score.
 
     Parameters
     ----------
     decoder : Decoder
-        Fitted. It may go on learning: hops already projected stay as they are.
+        A fitted decoder. It can continue to adapt: hops that are already projected do not change.
     n_talkers : int
     hop : float
-        Seconds from one score to the next; the decision window must be a multiple of it.
+        Seconds between scores; the decision window must be a multiple of it.
     """
 
     def __init__(self, decoder: Decoder, n_talkers: int, hop: float) -> None:
@@ -64,14 +64,14 @@ class SlidingScores:
             )
         self.decoder, self._spec = decoder, spec
         self._n_talkers, self._n_hops = n_talkers, spec.n_window // self._n_hop
-        # What was compiled for whole windows is given whole windows.
+        # A decoder that was compiled for whole windows gets whole windows.
         self._whole = isinstance(decoder, HopByHop) and decoder.compiled
         need = (spec.n_window if self._whole else self._n_hop) + spec.reach
         self._neural = np.zeros((need, len(spec.ch_names)))
         self._talkers = np.zeros((n_talkers, need, spec.n_features))
-        # Those that look back far keep what they made of it; for others a look at the samples is cheaper.
+        # Decoders with a long reach cache intermediate results; for others, recomputing from samples is cheaper.
         self._hops = decoder.hops(n_talkers, self._n_hop) if isinstance(decoder, HopByHop) else None
-        self._next: int | None = None  # index of the next sample wanted; None takes any
+        self._next: int | None = None  # index of the next expected sample; None accepts any
         self._begin = 0  # index of the first sample of the buffer
         self._held = 0  # samples in the buffer
         probe = decoder.project_neural(self._neural)
@@ -84,18 +84,18 @@ class SlidingScores:
         self._at = 0
 
     def reset(self) -> None:
-        """Forget everything, as at a gap."""
+        """Reset the state, as after a gap."""
         self._next, self._held, self._filled, self._at = None, 0, 0, 0
         if self._hops is not None:
             self._hops.reset()
 
     def push(self, start: int, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> Iterator[Score]:
-        """Take the next samples and give the scores that they complete.
+        """Add samples and yield the scores of the windows that they complete.
 
         Parameters
         ----------
         start : int
-            Absolute index of the first sample. Where it does not follow the last one, all begins anew.
+            Absolute index of the first sample. If it does not follow the last one, the state is reset first.
         neural : array, shape (n_samples, n_channels)
         talkers : array, shape (n_talkers, n_samples, n_features)
 
@@ -116,7 +116,7 @@ class SlidingScores:
             )
         if start != self._next:
             self.reset()
-            # The first hop that can be had whole: its stimulus begins `ahead` after the first sample, or later.
+            # The first complete hop: its stimulus starts at least `ahead` samples after the first sample.
             first = -(-(start + self._spec.ahead) // self._n_hop) * self._n_hop
             self._begin = first - self._spec.ahead
         self._next = start + len(neural)
@@ -134,7 +134,7 @@ class SlidingScores:
                     yield score
 
     def _hop(self) -> Score | None:
-        """Project a full buffer, move it on by a hop, score if the window is full."""
+        """Project a full buffer, shift it by one hop, and score if the window is full."""
         if self._whole:
             return self._scored()
         if self._hops is None:
@@ -163,7 +163,7 @@ class SlidingScores:
         )
 
     def _scored(self) -> Score:
-        """Score a full buffer, a window and what it looks back on, and move it on by a hop."""
+        """Score a full buffer, which has a window and its reach, and shift it by one hop."""
         start = self._begin + self._spec.ahead
         newest = self._begin + len(self._neural) - 1
         scores = self.decoder.score(self._neural, self._talkers)
@@ -177,7 +177,7 @@ class SlidingScores:
         self._begin, self._held = self._begin + n, keep
 
     def _window(self) -> NDArray[np.float64]:
-        """Correlations over all hops held, added oldest first so that the ring's turn does not show in the last bit."""
+        """Return the correlations over all stored hops, summed oldest first, so that the last bit is reproducible."""
         order = (np.arange(self._n_hops) + self._at) % self._n_hops
         x_mean, y_mean, xx, yy, xy = (held[order] for held in self._sums)
         x, y = x_mean - x_mean.mean(axis=0), y_mean - y_mean.mean(axis=0)
@@ -185,7 +185,7 @@ class SlidingScores:
         return ratio((xy + n * x[:, None] * y).sum(axis=0), (xx + n * x * x).sum(axis=0), (yy + n * y * y).sum(axis=0))
 
     def state(self) -> State:
-        """Everything that later scores depend on, the decoder apart."""
+        """Return everything that later scores depend on, except the decoder."""
         known = self._next is not None
         at = [known, self._next if known else 0, self._begin, self._held, self._filled, self._at]
         sums = {f"sums{i}": held.copy() for i, held in enumerate(self._sums)}
@@ -199,7 +199,7 @@ class SlidingScores:
         }
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         known, following, self._begin, self._held, self._filled, self._at = (int(i) for i in state["at"])
         self._next = following if known else None
         self._neural[: self._held] = state["neural"]

@@ -1,4 +1,4 @@
-"""From the electrodes of any cap to channels of a common head."""
+"""Spatial attention: maps the electrodes of any cap to virtual channels that are common to all caps."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-#: Waves per axis that places are described by, over a box a little larger than the head.
+#: Number of spatial Fourier components per axis, and size of their box, slightly larger than the head.
 N_WAVES, BOX = 4, 2.5
-#: Electrodes within this distance of a point drawn at random are left out in training, in radii of the head.
+#: Maximum distance, in head radii, from a random point within which electrodes are dropped in training.
 DROP_RADIUS = 0.4
 
 
 def head_coordinates(positions: Sequence[tuple[float, float, float]]) -> NDArray[np.float64]:
-    """Centre positions and bring them to a common size: what is left depends on neither unit nor origin.
+    """Scale positions to a common size, so that they do not depend on the unit.
 
     Parameters
     ----------
     positions : sequence of (float, float, float)
-        Of electrodes, in any unit.
+        Positions of electrodes relative to the centre of the head, in any unit.
 
     Returns
     -------
     array, shape (n_channels, 3)
-        On average one away from the origin.
+        The mean distance from the origin is 1.
     """
     xyz = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
     if not np.isfinite(xyz).all():
@@ -37,21 +37,21 @@ def head_coordinates(positions: Sequence[tuple[float, float, float]]) -> NDArray
 
 
 class SpatialAttention(nn.Module):
-    """Each output is a weighted mean of electrodes, with weights that are a function of where they are [1]_.
+    """Each output is a weighted mean of electrodes, with weights that are a function of their positions [1]_.
 
-    Nothing is learned per electrode, so what is learned on one cap is used with another, or with some of its channels.
+    No parameter belongs to an electrode, so the layer can be used with another cap, or with some of its channels.
 
     Parameters
     ----------
     places : array, shape (n_channels, 3)
-        From :func:`head_coordinates`.
+        Result of :func:`head_coordinates`.
     n_out : int
-        Channels out.
+        Number of output channels.
 
     References
     ----------
     .. [1] Défossez et al., Decoding speech perception from non-invasive brain recordings, Nature Machine Intelligence 5
-       (2023): two-dimensional there.
+       (2023); in the paper, positions are two-dimensional.
     """
 
     reach = 0

@@ -1,7 +1,7 @@
-"""How networks learn: a contrastive loss, or a correlation; epoch by epoch, so that whoever calls can watch and stop.
+"""Training of networks with a contrastive or a correlation loss; epoch by epoch, so that the caller can stop it.
 
-Nothing here depends on a clock or on random numbers drawn elsewhere: what an epoch does follows from the state before
-it and the seed, so a training that was killed goes on as if it had not been.
+Training does not depend on a clock or on random numbers drawn elsewhere. The result of an epoch is determined by the
+state before it and the seed, so an interrupted training continues as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -20,32 +20,33 @@ from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.decoders.examples import Batch, Examples
 from earmark.pipeline.decoders.networks import Listener, MatchNetwork, centred
 
-#: Loss of a network over a batch; windows of ``n_window`` samples.
+#: Loss of a network over a batch, with windows of ``n_window`` samples.
 Loss = Callable[[MatchNetwork, Batch, int], Tensor]
-#: Shares of components that are not linear, to choose from.
+#: Possible shares of the nonlinear components.
 SHARES = tuple(i / 10 for i in range(11))
-#: Windows scored for the test are compared at each of these, and the best counts: a temperature is no merit.
+#: Inverse temperatures of the test loss; the best one is used, so that the scale of scores does not matter.
 TEMPERATURES = tuple(2.0**k for k in range(10))
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """How long and how fast.
+    """Settings of training.
 
     Attributes
     ----------
     epochs : int
-        At most.
+        Maximum number of epochs.
     patience : int
-        Epochs without a better test before it ends.
+        Number of epochs without improvement of the test loss after which training ends.
     batch : int
-        Segments at a time, each of up to four windows.
+        Segments per batch, each with up to four windows.
     rate, decay : float
         Learning rate and weight decay of AdamW.
     seed : int
-        Of first weights, batches and dropout.
+        Seed of initial weights, batches and dropout.
     mixed : bool
-        Multiply in bfloat16, where the device is quick at that; sums, normalisation and correlations stay in float32.
+        True to multiply in bfloat16 on devices where this is faster; sums, normalisation and correlations stay in
+        float32.
     """
 
     epochs: int = 30
@@ -70,18 +71,18 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one epoch came to.
+    """Result of one epoch.
 
     Attributes
     ----------
     number, of : int
-        From 1, and how many there will be at most.
+        Number of the epoch, from 1, and maximum number of epochs.
     loss : float
-        Mean over batches.
+        Mean training loss over batches.
     test_loss, test_accuracy : float
-        On the held-out end of each run: cross-entropy in nats, and share of pairs told apart.
+        On the held-out end of each run: cross-entropy in nats, and fraction of correct pairs.
     best : bool
-        Whether no earlier epoch was better.
+        True if no earlier epoch was better.
     """
 
     number: int
@@ -93,11 +94,11 @@ class Epoch:
 
 
 def contrastive(network: MatchNetwork, batch: Batch, n_window: int) -> Tensor:
-    """Tell which speech goes with which window of brain, and which brain with which speech [1]_.
+    """Contrastive loss: match every window of the brain signal with its speech, and vice versa [1]_.
 
-    Counter-examples are all other windows of the batch, except the same speech heard at the same time by somebody else,
-    and, for the brain, what the other talker said meanwhile. Linear components and the others learn side by side, each
-    as if they were alone: what can be overdone must not hide what cannot.
+    Negative examples are all other windows of the batch, except the same speech at the same time heard by another
+    listener, and, for each brain window, the simultaneous speech of the other talker. Linear and nonlinear components
+    have separate losses, so that overfitting of the nonlinear ones does not affect the linear ones.
 
     References
     ----------
@@ -137,14 +138,14 @@ def _tell_apart(
     to_speech = cross_entropy(torch.cat([scores, meanwhile[:, None]], dim=1), right)
     loss: Tensor = (to_speech + cross_entropy(scores.T, right)) / 2
     if has_other.any():
-        # What use will be: this talker or that one, at the same time.
+        # The decision in use: attended or other talker at the same time.
         pair = torch.stack([scores.diagonal(), meanwhile], dim=1)[has_other]
         loss = loss + cross_entropy(pair, torch.zeros_like(pair[:, 0], dtype=torch.long))
     return loss
 
 
 def correlation(network: MatchNetwork, batch: Batch, n_window: int) -> Tensor:
-    """Rebuild the attended talker: the negative correlation, mean over windows and features."""
+    """Reconstruction loss: negative correlation with the attended talker, mean over windows and features."""
     x = _windows(network.embed_neural(batch.neural), n_window)
     y = _windows(network.embed_talkers(batch.attended), n_window)
     r: Tensor = (x * y).sum(dim=-1).mean()
@@ -152,26 +153,26 @@ def correlation(network: MatchNetwork, batch: Batch, n_window: int) -> Tensor:
 
 
 def _windows(x: Tensor, n_window: int) -> Tensor:
-    """(n, n_components, m * n_window) → (n * m, n_components, n_window): no mean, unit length, in float32."""
+    """(n, n_components, m * n_window) → (n * m, n_components, n_window): zero mean, unit length, float32."""
     n, n_components, length = x.shape
     x = x.float().reshape(n, n_components, length // n_window, n_window).transpose(1, 2).flatten(0, 1)
     return unit(x)
 
 
 def unit(x: Tensor) -> Tensor:
-    """Take the mean over time off and bring the rest to unit length."""
+    """Subtract the mean over time and scale to unit length."""
     x = centred(x)
     y: Tensor = x / (x.norm(dim=-1, keepdim=True) + 1e-6)
     return y
 
 
 class Training:
-    """Epochs of a network, with the best weights kept.
+    """Training of a network, which keeps the best weights.
 
     Parameters
     ----------
     network : MatchNetwork
-        Is trained in place, and has its best weights when the epochs end.
+        Trained in place; it has the best weights when the epochs end.
     examples : Examples
     config : TrainingConfig
     loss : callable
@@ -182,7 +183,7 @@ class Training:
         self._network, self._examples, self._config, self._loss = network, examples, config, loss
         linear = [p for name, p in network.named_parameters() if name.endswith(".taps") and p.requires_grad]
         rest = [p for name, p in network.named_parameters() if not name.endswith(".taps") and p.requires_grad]
-        # The few taps of linear components can be learned fast without being overdone.
+        # The linear components have few taps, so a high learning rate without weight decay does not overfit them.
         groups: list[dict[str, Any]] = [
             {"params": linear, "lr": 3 * config.rate, "weight_decay": 0.0},
             {"params": rest},
@@ -192,10 +193,10 @@ class Training:
         self._least, self._done, self.best_at = np.inf, 0, 0
 
     def epochs(self) -> Iterator[Epoch]:
-        """Go on until there is no progress; at the end the network is the best there was."""
+        """Train until there is no progress; at the end the network has the best weights."""
         config = self._config
         while self._done < config.epochs and self._done - self.best_at < config.patience:
-            # What is drawn here is drawn by nobody else, and the other way round.
+            # Random numbers here and elsewhere do not affect each other.
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(config.seed * 100_003 + self._done)
                 loss = self._learn(np.random.default_rng([config.seed, self._done]))
@@ -227,7 +228,7 @@ class Training:
         return total
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that later epochs depend on."""
+        """Return everything that later epochs depend on."""
         state = {f"network.{name}": value.clone() for name, value in self._network.state_dict().items()}
         state |= {f"best.{name}": value for name, value in self._best.items()}
         for i, slots in self._optimizer.state_dict()["state"].items():
@@ -236,12 +237,12 @@ class Training:
         return state
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what :meth:`state` gave.
+        """Restore what :meth:`state` returned.
 
         Raises
         ------
         DecoderError
-            If it is of another network.
+            If the state belongs to another network.
         """
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "optimizer": {}}
         for key, value in state.items():
@@ -271,14 +272,14 @@ def _listen(network: nn.Module, who: Tensor | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """The best way to add what linear components say and what the others say.
+    """Best combination of linear and nonlinear components.
 
     Attributes
     ----------
     share : float
-        Of the score, that comes from components that are not linear.
+        Share of the nonlinear components in the score.
     loss, accuracy : float
-        Cross-entropy per pair in nats, and share of pairs told apart.
+        Cross-entropy per pair in nats, and fraction of correct pairs.
     """
 
     share: float
@@ -287,7 +288,7 @@ class Mixture:
 
 
 def mixture(gaps: NDArray[np.float64], n_linear: int) -> Mixture:
-    """Choose the share on the pairs that :func:`margins` gives."""
+    """Choose the share with the lowest loss on the result of :func:`margins`."""
     found = []
     for share in SHARES if n_linear else (1.0,):
         mixed = (1 - share) * gaps[:, 0] + share * gaps[:, 1]
@@ -296,19 +297,20 @@ def mixture(gaps: NDArray[np.float64], n_linear: int) -> Mixture:
 
 
 def margins(network: MatchNetwork, examples: Examples) -> NDArray[np.float64]:
-    """By how much the speech that was heard scores above other speech, on the held-out end of each run.
+    """Return by how much attended speech scores above other speech, on the held-out end of each run.
 
-    Other speech is what other talkers said meanwhile; where there are none, the same talker at other times.
+    Other speech is that of other talkers at the same time or, if there are none, that of the same talker at other
+    times.
 
     Returns
     -------
     array, shape (n_pairs, 2)
-        By the linear components, and by the others.
+        Differences of the linear components, and of the nonlinear ones.
 
     Raises
     ------
     DecoderError
-        If the runs leave nothing to test on.
+        If the held-out parts of the runs are too short to test on.
     """
     found, n, device = [], examples.n_test, network.weights.device
     network.eval()
@@ -338,5 +340,5 @@ def margins(network: MatchNetwork, examples: Examples) -> NDArray[np.float64]:
 
 
 def least_entropy(gaps: NDArray[np.float64]) -> float:
-    """Mean cross-entropy of pairs, at the temperature at which it is least."""
+    """Return the minimum over temperatures of the mean cross-entropy of pairs."""
     return float(min(np.logaddexp(0.0, -t * gaps).mean() for t in (0.0, *TEMPERATURES)))

@@ -1,4 +1,4 @@
-"""Cross-validated evaluation: everything is learned inside the fold, and shown beside chance."""
+"""Cross-validated evaluation of decoders: everything is fitted within the fold, and compared with chance."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ WINDOWS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 
 
 def check_alike(runs: Sequence[Run]) -> None:
-    """Refuse runs that cannot be evaluated together.
+    """Check that runs can be evaluated together.
 
     Raises
     ------
     EvaluationError
-        Naming the first run that differs, and in what.
+        If a run differs from the first one; the message names the run and the difference.
     """
     if not runs:
         raise EvaluationError("there are no runs to evaluate")
@@ -53,7 +53,7 @@ def prepare(
     min_shift: float = 5.0,
     evidence: EvidenceConfig | None = None,
 ) -> tuple[FoldWork, tuple[Fold, ...]]:
-    """Check everything and divide it into pieces of work; parameters and errors are those of :func:`evaluate`."""
+    """Check the input and divide the work into folds; parameters and errors are those of :func:`evaluate`."""
     check_alike(runs)
     lengths = tuple(sorted({float(window) for window in windows}))
     if not lengths or lengths[0] * runs[0].sfreq < 2:
@@ -78,33 +78,33 @@ def evaluate(
     evidence: EvidenceConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Cross-validate a decoder, here and now; :mod:`earmark.devices.files.corpus` does the same on many cores.
+    """Cross-validate a decoder in this process; :mod:`earmark.devices.files.corpus` does the same on many cores.
 
-    In each fold a new decoder is fitted on the training runs; test runs are out of its sight until it is fitted.
-    Each decision is made with the talkers in an order drawn at random. The null is scored in the same way after the
-    talkers were shifted in time, all by the same amount, so that only what links them to the brain is gone.
+    In each fold a new decoder is fitted to the training runs, without access to the test runs. The order of the
+    talkers is drawn at random for each decision. The null distribution is scored in the same way with the talkers
+    shifted in time, all by the same amount, which removes only their relation to the neural signal.
 
     Parameters
     ----------
     runs : sequence of Run
-        Of one or many listeners, all with the same channels and rate.
+        Runs of one or more listeners, all with the same channels and rate.
     make_decoder : callable
         Returns a new decoder each time.
     protocol : str
         A key of :data:`earmark.pipeline.evaluation.splits.PROTOCOLS`.
     windows : sequence of float
-        Decision windows in seconds; they do not overlap.
+        Lengths of the decision windows in seconds; windows do not overlap.
     seed : int
-        Of every random draw.
+        Seed of all random draws.
     n_shifts : int
-        Shifts of each run for the null.
+        Number of shifts per run for the null distribution.
     min_shift : float
-        Least shift in seconds; runs shorter than twice that have no null.
+        Minimum shift in seconds; runs shorter than twice this have no null distribution.
     evidence : EvidenceConfig, optional
-        Adds posteriors, how well they are calibrated, and switch latencies that rest on them. Emissions are fitted
-        inside each fold, on scores that the same protocol gives within the training runs.
+        If given, also compute posteriors, their calibration, and switch latencies based on them. Emissions are fitted
+        within each fold, on scores of the same protocol within the training runs.
     progress : callable, optional
-        Is told how many folds are done, and of how many.
+        Called after each fold with the number of finished folds and the total.
 
     Returns
     -------
@@ -113,9 +113,9 @@ def evaluate(
     Raises
     ------
     EvaluationError
-        If the runs do not go together, or there are too few for the protocol.
+        If the runs cannot be evaluated together, or there are too few for the protocol.
     DecoderMismatch
-        If decoder and runs do not fit.
+        If the decoder does not fit the runs.
     """
     work, folds = prepare(
         runs,

@@ -1,4 +1,4 @@
-"""One fold of a cross-validation: learn from some runs, judge on others."""
+"""One fold of a cross-validation: fit a decoder to the training runs and score it on the test runs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from earmark.pipeline.run import EvaluationError, Run
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """What one training led to.
+    """Result of one fold.
 
     Attributes
     ----------
     train : tuple of (str, str)
-        Subject and name of each run that was learned from.
+        Subject and name of each training run.
     shared_stimuli : tuple of str
-        Audio heard in training and test. A decoder can recognise it; only protocols with ``envelope`` exclude that.
+        Audio heard in both training and test. A decoder can recognise it; only protocols with ``envelope`` in their
+        name exclude this.
     window : float
         Decision window of the decoder in seconds.
     emissions : Emissions or None
-        What the evidence rests on.
+        Emission model used for the posteriors.
     runs : tuple of RunResult
         One for each test run.
     """
@@ -42,22 +43,24 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True)
 class FoldWork:
-    """All that is done alike in every fold. A pure function: the same fold gives the same result, wherever it ran.
+    """Computation of a fold, with the settings common to all folds.
+
+    It is a pure function: the same fold gives the same result in every process.
 
     Attributes
     ----------
     make_decoder : callable
-        Returns a new decoder each time. To run in another process it must be importable from there.
+        Returns a new decoder each time. To run in another process it must be importable there.
     protocol : str
         A key of :data:`earmark.pipeline.evaluation.splits.PROTOCOLS`.
     windows : tuple of float
-        Lengths in seconds.
+        Lengths of the decision windows in seconds.
     seed : int
-        Every random draw comes from this and the place of the run in the list.
+        Seed of all random draws, together with the index of the run in the list.
     n_shifts, min_shift : int, float
-        How many shifts make the null, and the least of them in seconds.
+        Number of shifts for the null distribution, and the minimum shift in seconds.
     evidence : EvidenceConfig or None
-        How posteriors are made, if at all.
+        Settings of the posteriors; None to compute none.
     """
 
     make_decoder: Callable[[], Learner]
@@ -69,8 +72,8 @@ class FoldWork:
     evidence: EvidenceConfig | None
 
     def __call__(self, fold: Fold, train: Sequence[Run], test: Sequence[Run]) -> FoldResult:
-        """Learn from some runs and judge on others."""
-        # Neither slices nor what came from another process may change how sums are ordered.
+        """Fit a decoder to the training runs and score it on the test runs."""
+        # The memory layout of slices, or of arrays from another process, must not change the order of summation.
         train, test = [_plain(run) for run in train], [_plain(run) for run in test]
         emissions = None if self.evidence is None else self.emissions(train)
         decoder = self.make_decoder().fit(train)
@@ -91,12 +94,12 @@ class FoldWork:
         )
 
     def emissions(self, train: Sequence[Run]) -> Emissions:
-        """How scores scatter on runs that a decoder did not see: the protocol once more, within the training runs.
+        """Fit the emission model to held-out scores, with a nested cross-validation within the training runs.
 
         Raises
         ------
         ValueError
-            If no evidence is wanted, or there are too few runs or windows.
+            If ``evidence`` is None, or there are too few runs or windows.
         """
         config = self.evidence
         if config is None:
@@ -123,7 +126,7 @@ class FoldWork:
 
 
 def _plain(run: Run) -> Run:
-    """Copy arrays, in C order; a decoder that writes to them leaves no traces for the next fold."""
+    """Copy arrays, in C order, so that a decoder that modifies them does not affect the next fold."""
     return replace(
         run,
         neural=np.array(run.neural, order="C"),

@@ -1,4 +1,4 @@
-"""What is said about a decoder: chance, speed, information, calibration."""
+"""Metrics of decoders: chance limits, switch durations, information transfer rate and calibration."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 from scipy.stats import binom, rankdata
 
-#: A decoder this close to a coin toss is taken for one: its switch would last for hours.
+#: Accuracies closer to chance than this count as chance: the switch duration would be hours.
 BARELY_ABOVE_CHANCE = 1e-3
-#: Keeps Fisher's z of a perfect correlation finite.
+#: Maximum correlation, so that Fisher's z stays finite.
 LARGEST_CORRELATION = 1 - 1e-12
-#: Accuracies are interpolated at this many windows to find the best one.
+#: Number of window lengths at which accuracy is interpolated to find the best one.
 N_INTERPOLATED = 1000
 
 
 def chance_limit(n: int, n_talkers: int = 2, alpha: float = 0.05) -> float:
-    """Smallest accuracy that guessing reaches with a probability of at most ``alpha``: a binomial test, one-sided.
+    """Return the smallest accuracy that guessing reaches with a probability of at most ``alpha``.
+
+    This is the critical value of a one-sided binomial test.
 
     Parameters
     ----------
     n : int
-        Number of decisions. They must be independent: windows that do not overlap.
+        Number of decisions. They must be independent, that is, their windows must not overlap.
     n_talkers : int
-        Guessing is right one time in as many: the chance level.
+        Number of talkers; the chance level is ``1 / n_talkers``.
     alpha : float
         Level of the one-sided test.
 
     Returns
     -------
     float
-        Accuracy, 0 to 1; NaN where ``n`` is so small that even a perfect score proves nothing.
+        Accuracy, 0 to 1; NaN if ``n`` is so small that even a perfect score is not significant.
 
     Examples
     --------
@@ -43,7 +45,7 @@ def chance_limit(n: int, n_talkers: int = 2, alpha: float = 0.05) -> float:
     """
     if n < 0 or n_talkers < 2 or not 0 < alpha < 1:
         raise ValueError(f"no chance limit for n={n}, n_talkers={n_talkers}, alpha={alpha}")
-    enough = int(binom.isf(alpha, n, 1 / n_talkers)) + 1  # whose probability, or that of more, is at most alpha
+    enough = int(binom.isf(alpha, n, 1 / n_talkers)) + 1  # P(X >= enough) <= alpha
     return enough / n if 0 < enough <= n else math.nan
 
 
@@ -54,11 +56,11 @@ class Mesd:
     Attributes
     ----------
     seconds : float
-        From a switch of attention until the gain suits the newly attended talker; infinite at chance.
+        Time from a switch of attention until the gain is comfortable for the newly attended talker; infinite at chance.
     window : float
-        Decision window in seconds with which it is reached.
+        The best decision window in seconds.
     n_levels : int
-        Number of gain levels with which it is reached; 0 at chance.
+        The best number of gain levels; 0 at chance.
     """
 
     seconds: float
@@ -75,23 +77,25 @@ def mesd(
 ) -> Mesd:
     """Minimal expected switch duration of an adaptive gain control for two talkers [1]_.
 
-    The gain walks over ``n_levels`` levels between the talkers, a step to the right one after each correct decision
-    and a step to the wrong one otherwise. There are as few levels as keep it above ``comfort`` for the share ``p0`` of
-    the time. Expected is the time from a switch until the gain passes ``comfort``, given that it was below. Small
-    windows decide fast and wrong, large ones right and late: the best one counts.
+    The gain performs a random walk over ``n_levels`` levels between the talkers: one step towards the attended talker
+    after each correct decision, one step away from it otherwise. ``n_levels`` is the smallest number for which the
+    gain is above ``comfort`` for the fraction ``p0`` of the time. The expected switch duration is the mean time from a
+    switch until the gain passes ``comfort``, given that it was below. Short windows give fast but inaccurate
+    decisions, long windows accurate but late ones; the window with the minimum duration is used.
 
     Parameters
     ----------
     windows : array-like, shape (n,)
         Decision windows in seconds, ascending.
     accuracy : array-like, shape (n,)
-        Accuracy at each, 0 to 1; straight lines are drawn between them, and nothing beyond.
+        Accuracy at each window, 0 to 1; interpolated linearly between windows, not extrapolated.
     n_min : int
-        Fewest gain levels.
+        Minimum number of gain levels.
     p0 : float
-        Share of the time.
+        Fraction of the time during which the gain must be comfortable.
     comfort : float
-        Lowest comfortable gain of the attended talker, where 0 is all ignored and 1 all attended.
+        Lowest comfortable gain of the attended talker, from 0 (only the ignored one is audible) to 1 (only the
+        attended one).
 
     Returns
     -------
@@ -122,12 +126,12 @@ def mesd(
 
 
 def _gain_levels(p: float, n_min: int, p0: float, comfort: float) -> int:
-    """Fewest levels for which the gain stays above ``comfort`` for the share ``p0`` of the time."""
+    """Return the smallest number of levels for which the gain is above ``comfort`` for the fraction ``p0`` of time."""
     log_r = math.log(p / max(1 - p, 1e-12))
     first, last = n_min, 2 * n_min
     while True:
         n = np.arange(first, last)
-        # The highest level such that the stationary distribution, a geometric series, has p0 at or above it.
+        # The highest level at or above which the stationary distribution, a geometric series, has probability p0.
         level = np.floor(np.logaddexp(n * log_r + math.log(1 - p0), math.log(p0)) / log_r + 1 + 1e-9)
         enough = np.flatnonzero((level - 1) / (n - 1) >= comfort - 1e-9)
         if len(enough):
@@ -136,7 +140,7 @@ def _gain_levels(p: float, n_min: int, p0: float, comfort: float) -> int:
 
 
 def _steps_to_switch(p: float, n_levels: int, comfort: float) -> float:
-    """Mean number of decisions from below ``comfort`` to above, started as the walk to the other talker left it."""
+    """Return the mean number of decisions to pass ``comfort``, starting in the other talker's steady state."""
     target = math.ceil(comfort * (n_levels - 1) + 1 - 1e-9)
     rho = (1 - p) / p
     below = np.arange(1, target)
@@ -147,14 +151,14 @@ def _steps_to_switch(p: float, n_levels: int, comfort: float) -> float:
 
 
 def information_transfer_rate(accuracy: float, window: float, n_talkers: int = 2) -> float:
-    """Bits per minute by Wolpaw's formula [1]_, which takes all errors for equally likely; 0 at chance and below.
+    """Return the bits per minute by Wolpaw's formula [1]_, which assumes equally likely errors; 0 at or below chance.
 
     Parameters
     ----------
     accuracy : float
-        0 to 1.
+        Accuracy, 0 to 1.
     window : float
-        Seconds for one decision.
+        Duration of one decision in seconds.
     n_talkers : int
         Number of choices.
 
@@ -180,16 +184,17 @@ def information_transfer_rate(accuracy: float, window: float, n_talkers: int = 2
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How often a decoder is right when it is that sure.
+    """Reliability curve: accuracy as a function of confidence.
 
     Attributes
     ----------
     confidence, accuracy : tuple of float
-        Mean posterior of the likeliest talker, and how often it was the attended one, in each bin that holds any.
+        Mean posterior of the most probable talker, and fraction of decisions in which it was attended, in each bin
+        that is not empty.
     n : tuple of int
-        Decisions in each.
+        Number of decisions in each of these bins.
     ece : float
-        Expected calibration error: their mean distance, weighted by ``n``; NaN without decisions.
+        Expected calibration error: mean absolute difference of the two, weighted by ``n``; NaN without decisions.
     """
 
     confidence: tuple[float, ...]
@@ -199,7 +204,7 @@ class Reliability:
 
 
 def reliability(posterior: NDArray[np.float64], attended: NDArray[np.int64], n_bins: int = 20) -> Reliability:
-    """Reliability curve and expected calibration error [1]_.
+    """Compute the reliability curve and the expected calibration error [1]_.
 
     Parameters
     ----------
@@ -208,7 +213,7 @@ def reliability(posterior: NDArray[np.float64], attended: NDArray[np.int64], n_b
     attended : array of int, shape (n,)
         Index of the attended talker.
     n_bins : int
-        Bins of equal width between 0 and 1; with two talkers the lower half stays empty.
+        Number of bins of equal width between 0 and 1; with two talkers the lower half is empty.
 
     Returns
     -------
@@ -221,7 +226,7 @@ def reliability(posterior: NDArray[np.float64], attended: NDArray[np.int64], n_b
     sure = posterior.max(axis=1)
     if not np.all((posterior >= 0) & (posterior <= 1)) or not np.allclose(posterior.sum(axis=1), 1):
         raise ValueError("posteriors must be between 0 and 1 and sum to 1")
-    # Between talkers that are equally likely nothing was decided: half right, if there are two.
+    # A tie between talkers is no decision: it counts as half right if there are two.
     likeliest = posterior == sure[:, None]
     right = likeliest[np.arange(len(attended)), attended] / likeliest.sum(axis=1)
     which = np.minimum((sure * n_bins).astype(int), n_bins - 1)
@@ -240,25 +245,25 @@ def switch_latencies(
     hop: float,
     hold: float = 3.0,
 ) -> NDArray[np.float64]:
-    """Seconds from each switch of attention to the first decision that is right and stays so for ``hold`` seconds.
+    """Return the seconds from each switch of attention to the first decision that stays correct for ``hold`` seconds.
 
     Parameters
     ----------
     times : array, shape (n,)
-        When each decision was there, in seconds, ascending.
+        Times at which the decisions are available, in seconds, ascending.
     correct : array of bool, shape (n,)
-        Whether it named the talker attended at that time.
+        True if the decision is the talker attended at that time.
     switches : sequence of float
-        When attention moved, in seconds, ascending.
+        Times at which attention switches, in seconds, ascending.
     hop : float
-        Seconds between decisions; where one is missing, being right does not carry on.
+        Seconds between decisions; a missing decision ends a series of correct ones.
     hold : float
-        Seconds.
+        Duration in seconds for which decisions must stay correct.
 
     Returns
     -------
     array, shape (n_switches,)
-        NaN where it did not happen before the next switch.
+        NaN where this did not happen before the next switch.
     """
     needed = max(1, math.ceil(hold / hop - 1e-9))
     found = np.full(len(switches), math.nan)
@@ -278,30 +283,31 @@ def switch_latencies(
 
 
 def fisher_z(correlation: ArrayLike) -> NDArray[np.float64]:
-    """Fisher's z of correlations, finite for perfect ones; any shape."""
+    """Return Fisher's z of correlations, limited to finite values; any shape."""
     z: NDArray[np.float64] = np.arctanh(np.clip(correlation, -LARGEST_CORRELATION, LARGEST_CORRELATION))
     return z
 
 
 def expected_accuracy(differences: NDArray[np.float64], window: float, wanted: float, n_talkers: int = 2) -> float:
-    """Accuracy to expect at a window that was not measured, after an idea in [1]_.
+    """Extrapolate accuracy to a window length that was not measured, based on an idea in [1]_.
 
-    Fisher's z of the attended talker's correlation less that of an ignored one is taken for normal, with a mean that
-    does not depend on the window and a variance that falls with its length. Each talker brings the same noise.
+    The difference in Fisher's z between the attended talker and an ignored one is assumed to be Gaussian, with a mean
+    that is independent of the window and a variance that is inversely proportional to its length. The noise has the
+    same variance for each talker.
 
     Parameters
     ----------
     differences : array, shape (n,)
-        Such differences, measured with windows of ``window`` seconds.
+        Differences measured with windows of ``window`` seconds.
     window, wanted : float
-        Seconds measured, and asked for.
+        Length of the measured window and of the window to predict, in seconds.
     n_talkers : int
         Number of choices.
 
     Returns
     -------
     float
-        0 to 1; NaN from fewer than two differences.
+        Accuracy, 0 to 1; NaN for fewer than two differences.
 
     References
     ----------
@@ -315,13 +321,13 @@ def expected_accuracy(differences: NDArray[np.float64], window: float, wanted: f
     d = mean / sd * math.sqrt(wanted / window)
     if n_talkers == 2:
         return float(ndtr(d))
-    # Differences to one attended talker share half of their variance. Given that share they are independent.
+    # Differences from the same attended talker share half of their variance; given this share they are independent.
     x, weight = np.polynomial.hermite_e.hermegauss(101)
     return float(weight @ ndtr(math.sqrt(2) * d + x) ** (n_talkers - 1) / weight.sum())
 
 
 def auc(scores: NDArray[np.float64], attended: NDArray[np.int64]) -> float:
-    """Area under the curve of telling attended from ignored talkers by how far their score is above the others'.
+    """Area under the ROC curve of separating attended from ignored talkers by how far their score exceeds the others'.
 
     Parameters
     ----------
@@ -333,8 +339,8 @@ def auc(scores: NDArray[np.float64], attended: NDArray[np.int64]) -> float:
     Returns
     -------
     float
-        Probability that an attended talker's score stands out more than an ignored one's; ties count half; NaN
-        without decisions. It does not depend on the order of the talkers.
+        Probability that the lead of an attended talker's score over the others is larger than that of an ignored
+        talker; ties count half; NaN without decisions. It does not depend on the order of the talkers.
     """
     n, n_talkers = scores.shape
     if n == 0:

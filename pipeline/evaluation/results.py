@@ -1,4 +1,4 @@
-"""What an evaluation found, as plain numbers."""
+"""Results of an evaluation, and how they are computed from the folds."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from earmark.pipeline.evaluation.metrics import (
 from earmark.pipeline.evaluation.score_run import RunResult, WindowResult
 from earmark.pipeline.run import Run
 
-#: A figure for each decision window in seconds.
+#: A value for each decision window in seconds.
 ByWindow = dict[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectResult:
-    """One listener; figures as in :class:`Evaluation`."""
+    """Results of one listener; values as in :class:`Evaluation`."""
 
     subject: str
     r_attended: float
@@ -47,56 +47,56 @@ class SubjectResult:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a cross-validation found. Figures are means over listeners unless it says otherwise; NaN is not measured.
+    """Result of a cross-validation. Values are means over listeners unless stated otherwise; NaN means not measured.
 
     Attributes
     ----------
     protocol : str
         A key of :data:`earmark.pipeline.evaluation.splits.PROTOCOLS`.
     seed, n_shifts, min_shift_s : int, int, float
-        Of all random draws, and of the null.
+        Seed of all random draws; number of shifts and minimum shift of the null distribution.
     sfreq : float
-        Of features, in Hz.
+        Sampling rate of the features in Hz.
     features : str
-        What of the talkers was decoded.
+        Name of the talker features.
     n_channels, n_talkers, n_runs : int
-        Sizes.
+        Number of channels, talkers and runs.
     windows : tuple of float
         Decision windows in seconds.
     r_attended, r_attended_sd, r_ignored, r_ignored_sd : float
-        Mean over listeners and sd (n - 1) of the correlation of the decoded first component with each talker's, over
-        whole test runs.
+        Mean and standard deviation (n - 1) over listeners of the correlation between the first decoded component and
+        that of each talker, over whole test runs.
     accuracy, accuracy_sd : dict
-        Mean over listeners, and standard deviation (n - 1).
+        Mean and standard deviation (n - 1) over listeners.
     n_windows : dict
-        Decisions of all listeners.
+        Number of decisions of all listeners.
     n_left_out : dict
-        Windows in which attention is not known, and in which it moves.
+        Number of windows in which attention is unknown, and in which it switches.
     chance_limit : dict
-        What guessing reaches one time in twenty with ``n_windows``.
+        Accuracy that guessing reaches with probability 0.05 in ``n_windows`` decisions.
     null_accuracy, n_null : dict
-        Accuracy with talkers shifted in time, and decisions behind it, all shifts together.
+        Accuracy with talkers shifted in time, and the number of decisions for it, over all shifts.
     expected_accuracy : dict
-        What the shortest window leads to expect at each.
+        Accuracy at each window, extrapolated from the shortest one.
     auc : dict
-        Area under the curve of how far the attended talker's score is above the others'.
+        Area under the ROC curve of how far the attended talker's score exceeds the others'.
     itr : dict
-        Bits per minute at the mean accuracy.
+        Information transfer rate at the mean accuracy, in bits per minute.
     mesd_s : float
         Median over listeners of the minimal expected switch duration; infinite at chance, NaN for more than two
         talkers.
     ece : float
         Expected calibration error of the posterior; NaN without evidence.
     reliability : Reliability or None
-        The curve behind it; hops of all listeners together.
+        Reliability curve over the hops of all listeners.
     switch_latency_s : float
         Median over all switches of attention; infinite if fewer than half were followed, NaN if there was none.
     n_switches, n_followed : int
-        Switches, and those that a lasting right decision followed.
+        Number of switches, and number of those followed by a lasting correct decision.
     subjects : tuple of SubjectResult
-        Each listener.
+        Results of each listener.
     folds : tuple of dict
-        What was learned from what, and what each test run gave.
+        Training runs, emission model and test results of each fold.
     """
 
     protocol: str
@@ -133,9 +133,9 @@ class Evaluation:
     folds: tuple[dict[str, Any], ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Give everything as plain dicts, lists, strings and numbers that are not rounded.
+        """Return everything as plain dicts, lists, strings and unrounded numbers.
 
-        Windows become keys as ``"1.0"``. What is not finite becomes None.
+        Windows become keys such as ``"1.0"``. Values that are not finite become None.
         """
         plain: dict[str, Any] = _plain(self)
         return plain
@@ -154,16 +154,16 @@ def _plain(value: Any) -> Any:
 
 
 def summarise(work: FoldWork, example: Run, results: Sequence[FoldResult]) -> Evaluation:
-    """Add up folds.
+    """Combine the results of folds.
 
     Parameters
     ----------
     work : FoldWork
-        What was done in each.
+        The computation of each fold.
     example : Run
         Any of the runs.
     results : sequence of FoldResult
-        In the order of the plan: sums are made in this order.
+        In the order of the plan, which is the order of summation.
     """
     windows, n_talkers = work.windows, len(example.talker_names)
     runs = [run for result in results for run in result.runs]
@@ -210,7 +210,7 @@ def summarise(work: FoldWork, example: Run, results: Sequence[FoldResult]) -> Ev
         mesd_s=float(np.median([s.mesd.seconds for s in subjects])),
         ece=curve.ece if curve else math.nan,
         reliability=curve,
-        # A switch that was never followed took longer than any that was.
+        # A switch that was never followed counts as longer than all others.
         switch_latency_s=_median_of_all(latencies),
         n_switches=len(latencies),
         n_followed=followed,
@@ -229,7 +229,7 @@ def _median_of_all(latencies: NDArray[np.float64]) -> float:
 
 
 def _mean(values: Iterable[float]) -> float:
-    """Over those that were measured."""
+    """Return the mean of the values that are not NaN."""
     known = [value for value in values if not math.isnan(value)]
     return float(np.mean(known)) if known else math.nan
 
@@ -281,7 +281,7 @@ def _auc(ones: Sequence[WindowResult]) -> float:
 
 
 def _differences(ones: Sequence[WindowResult], n_talkers: int) -> NDArray[np.float64]:
-    """Attended less each ignored talker; as Fisher's z if scores are correlations."""
+    """Return attended minus each ignored talker, in Fisher's z if scores are correlations."""
     scores, attended = _finite(ones)
     if np.all(np.abs(scores) <= 1):
         scores = fisher_z(scores)

@@ -1,4 +1,4 @@
-"""Judge a fitted decoder on one run that it has not seen."""
+"""Scores a fitted decoder on one test run."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from earmark.pipeline.decoders.decoder import Decoder, correlate
 from earmark.pipeline.evaluation.metrics import switch_latencies
 from earmark.pipeline.run import Run
 
-#: A shift that makes talkers this similar to what was really heard is no null.
+#: Maximum correlation of shifted and true talkers; a shift with a larger one is not valid for the null distribution.
 SIMILAR = 0.5
-#: How often a shift is drawn before there is taken to be none.
+#: Maximum number of draws to find a valid shift.
 N_DRAWS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """Decisions with windows of one length that do not overlap.
+    """Decisions on non-overlapping windows of one length.
 
     Attributes
     ----------
     seconds : float
         Length of the windows.
     scores : array, shape (n, n_talkers)
-        Columns in the order of the run's talkers, whatever order the decoder was shown.
+        Columns in the order of the run's talkers, regardless of the order given to the decoder.
     attended, said : array of int, shape (n,)
-        Who was attended, and who had the highest score; -1 if a score was not finite, which counts as wrong.
+        Index of the attended talker, and of the talker with the highest score; the latter is -1 if a score was not
+        finite, which counts as wrong.
     n_unknown, n_switching : int
-        Windows left out because attention was not known, or moved inside.
+        Number of windows left out because attention was unknown, or switched within them.
     n_null, n_null_right : int
-        Decisions on talkers shifted in time, over all shifts, and how many were right.
+        Number of decisions on talkers shifted in time, over all shifts, and number of correct ones.
     """
 
     seconds: float
@@ -54,29 +55,29 @@ class WindowResult:
 
     @property
     def n_right(self) -> int:
-        """How many were right."""
+        """Number of correct decisions."""
         return int(np.sum(self.said == self.attended))
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What became of one test run.
+    """Result of one test run.
 
     Attributes
     ----------
     name, subject : str
-        Which run.
+        Name and listener of the run.
     r_attended, r_ignored : float
-        Correlation of the first component with that of the attended talker, over all samples whose attention is
-        known, and the mean over the others.
+        Correlation of the first component with that of the attended talker, and mean correlation with those of the
+        ignored ones, over all samples with known attention.
     windows : tuple of WindowResult
         One for each length.
     posterior : array, shape (n, n_talkers)
-        At each hop with known attention; empty without evidence.
+        Posterior at each hop with known attention; empty without evidence.
     posterior_attended : array of int, shape (n,)
-        Who was attended there.
+        Index of the attended talker at these hops.
     latencies : tuple of float
-        For each switch of attention, seconds to the first right decision that lasts; NaN if none did.
+        For each switch of attention, seconds to the first lasting correct decision; NaN if there was none.
     """
 
     name: str
@@ -91,21 +92,21 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Projected:
-    """A test run as the decoder sees it.
+    """Components of a test run, computed by a decoder.
 
     Attributes
     ----------
     sfreq : float
-        In Hz.
+        Sampling rate in Hz.
     neural : array, shape (n_samples, n_components)
-        Components of the neural side.
+        Components of the neural signal.
     talkers : array, shape (n_talkers, n_talkers, n_samples, n_components)
-        Components of all talkers, for each order in which they were shown: ``talkers[o, k]`` is talker ``k + o``,
-        counted round. The place in a list must not be a cue, so each decision is made on an order drawn at random.
+        Components of all talkers for each cyclic order: ``talkers[o, k]`` is talker ``(k + o) % n_talkers``. The order
+        of each decision is drawn at random, because the position in the list must not be a cue.
     attended : array of int, shape (n_samples,)
-        Who was attended.
+        Index of the attended talker.
     behind : float
-        Seconds by which a decision comes after the last sample it speaks of.
+        Seconds from the last stimulus sample of a decision until the decision is available.
     """
 
     sfreq: float
@@ -116,7 +117,7 @@ class Projected:
 
     @classmethod
     def of(cls, decoder: Decoder, run: Run) -> Self:
-        """Project both sides of a run; raises DecoderMismatch if it does not fit."""
+        """Project the neural signal and the talkers of a run; raises DecoderMismatch if the run does not fit."""
         decoder.spec.check_run(run)
         n_talkers = len(run.talker_names)
         neural = decoder.project_neural(run.neural)
@@ -126,14 +127,14 @@ class Projected:
         return cls(run.sfreq, neural, talkers, attended, decoder.spec.behind / run.sfreq)
 
     def grid(self, length: int) -> tuple[NDArray[np.int64], int, int]:
-        """Lay windows end to end, from the first sample whose attention is known.
+        """Divide the run into adjacent windows, from the first sample with known attention.
 
         Returns
         -------
         starts : array of int
-            Of windows through which one talker was attended.
+            First sample of each window in which a single talker was attended.
         n_unknown, n_switching : int
-            Windows left out because attention is not known in all of them, or moves.
+            Number of windows left out because attention is unknown in part of them, or switches.
         """
         first = int(np.argmax(self.attended >= 0))
         starts = np.arange(first, len(self.neural) - length + 1, length)
@@ -145,27 +146,27 @@ class Projected:
     def score(
         self, decoder: Decoder, starts: NDArray[np.int64], length: int, rng: np.random.Generator, shift: int = 0
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Score windows, each with the talkers in an order of its own.
+        """Score windows, each with a random order of the talkers.
 
         Parameters
         ----------
         decoder : Decoder
-            The same one.
+            The decoder that computed the components.
         starts : array of int, shape (n,)
             First sample of each window.
         length : int
-            Samples.
+            Window length in samples.
         rng : Generator
             Draws the orders.
         shift : int
-            Samples by which the talkers are shifted, round the end and in at the start.
+            Circular shift of the talkers in samples.
 
         Returns
         -------
         scores : array, shape (n, n_talkers)
             Columns in the order of the run's talkers.
         said : array of int, shape (n,)
-            Talker of the highest score; -1 if one is not finite.
+            Talker with the highest score; -1 if a score is not finite.
         """
         n_talkers, n = len(self.talkers), len(starts)
         rows = starts[:, None] + np.arange(length)
@@ -182,21 +183,21 @@ class Projected:
         return scores, said
 
     def shifts(self, rng: np.random.Generator, n_shifts: int, min_shift: float) -> list[int]:
-        """Draw shifts that take away what links talkers to the brain, and nothing else.
+        """Draw circular shifts of the talkers that remove only their relation to the neural signal.
 
         Parameters
         ----------
         rng : Generator
-            Draws them.
+            Draws the shifts.
         n_shifts : int
-            How many; fewer, or none, where the run is too short.
+            Number of shifts; there are fewer, or none, if the run is too short.
         min_shift : float
-            Least shift in seconds, either way round.
+            Minimum shift in seconds, in either direction.
 
         Notes
         -----
-        A shift that lays a talker onto the true audio, as where a sentence is repeated or an imposter is the talker
-        itself at another time, is drawn again.
+        A shift that aligns a talker with similar true audio is drawn again. This happens if a sentence is repeated, or
+        an imposter is the talker itself at another time.
         """
         n, least = len(self.neural), round(min_shift * self.sfreq)
         if n < 2 * least + 1:
@@ -214,7 +215,7 @@ class Projected:
         return found
 
     def whole(self) -> tuple[float, float]:
-        """Correlation of the first component with the attended talker's and, on average, with the others'."""
+        """Return the correlation of the first component with the attended talker's, and its mean with the others'."""
         known = np.flatnonzero(self.attended >= 0)
         n_talkers = len(self.talkers)
         by_distance = np.stack(
@@ -226,7 +227,7 @@ class Projected:
         return float(r[0]), float(r[1:].mean())
 
     def switches(self) -> list[float]:
-        """When attention moved to another talker, in seconds."""
+        """Return the times at which attention switched to another talker, in seconds."""
         known = np.flatnonzero(self.attended >= 0)
         moved = np.flatnonzero(np.diff(self.attended[known])) + 1
         return [float(at) / self.sfreq for at in known[moved]]
@@ -241,25 +242,25 @@ def judge(
     min_shift: float,
     evidence: AttentionFilter | None = None,
 ) -> RunResult:
-    """Judge a fitted decoder on a run that it has not seen.
+    """Score a fitted decoder on a run that it was not fitted to.
 
     Parameters
     ----------
     decoder : Decoder
-        Fitted.
+        A fitted decoder.
     run : Run
         The test run.
     windows : sequence of float
-        Lengths in seconds.
+        Lengths of the decision windows in seconds.
     rng : Generator
-        Draws orders of talkers and shifts of the null.
+        Draws orders of talkers and shifts for the null distribution.
     n_shifts : int
         Number of shifts.
     min_shift : float
-        Least shift in seconds.
+        Minimum shift in seconds.
     evidence : AttentionFilter, optional
-        As new; gives posteriors, and the decisions by which the latency of switches is told. Without it these are
-        made with sliding windows of the decoder's own length, each shortest of ``windows``.
+        In its initial state. It gives posteriors, and the decisions from which switch latencies are measured. Without
+        it, these decisions use sliding windows of the decoder's own length, with a hop of ``min(windows)``.
     """
     seen = Projected.of(decoder, run)
     shifts = seen.shifts(rng, n_shifts, min_shift)
@@ -302,7 +303,7 @@ def _judge_windows(
     scores, said = seen.score(decoder, starts, length, rng)
     n_null = n_null_right = 0
     for shift in shifts:
-        # Across the seam, where the end of the talkers meets their start, nobody ever spoke like that.
+        # Leave out windows that contain the seam of the circular shift, which is not real speech.
         whole = (starts >= shift) | (starts + length <= shift)
         _, guess = seen.score(decoder, starts[whole], length, rng, shift)
         n_null += int(whole.sum())

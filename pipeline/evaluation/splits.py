@@ -1,4 +1,4 @@
-"""Which runs a decoder may learn from when it is judged on another, and runs made from recordings of one talker."""
+"""Division of runs into training and test (cross-validation protocols), and runs derived from other runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from earmark.pipeline.run import EvaluationError, Run
 
 
 def _recording(run: Run) -> str:
-    """Parts of a run carry its name and where they were cut."""
+    """Return the name of the recording; parts of a run have it, followed by their sample range."""
     return run.name.partition("[")[0]
 
 
@@ -24,7 +24,7 @@ def _same_audio(test: Run, other: Run) -> bool:
     return not set(test.stimuli).isdisjoint(other.stimuli)
 
 
-#: Whether a decoder that is judged on the first run may learn from the second.
+#: Protocols: a function that says whether a decoder that is tested on the first run may be trained on the second.
 PROTOCOLS: Mapping[str, Callable[[Run, Run], bool]] = {
     "leave-one-run-out": _same_listener,
     "leave-one-subject-out": lambda test, other: other.subject != test.subject,
@@ -35,13 +35,13 @@ PROTOCOLS: Mapping[str, Callable[[Run, Run], bool]] = {
 }
 
 
-#: For a decoder that has learned from other runs before: none of these is learned from.
+#: Protocol of a decoder that was trained on other runs: none of these runs is used for training.
 TRAINED_ELSEWHERE = "trained-elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One training and what is judged with it.
+    """Training and test runs of one fold.
 
     Attributes
     ----------
@@ -53,11 +53,11 @@ class Fold:
     test: tuple[int, ...]
 
 
-#: Fewest runs that a decoder learns from: with one alone, no penalty can be chosen.
+#: Minimum number of training runs: with a single one, no penalty can be chosen.
 LEAST = 2
-#: Pieces that a run is cut into where it is the only one, and seconds that each must have at least.
+#: Number of pieces into which a single run is divided, and minimum duration of each in seconds.
 PIECES, PIECE_S = 4, 5.0
-#: What is wanted to leave LEAST runs to learn from, by protocol.
+#: Runs required by each protocol, so that LEAST runs remain for training.
 _WANTED = {
     "leave-one-run-out": "three runs of a listener",
     "leave-one-subject-out": "two listeners, each with two runs, or more listeners",
@@ -67,10 +67,10 @@ _WANTED = {
 
 
 def learnable(runs: Sequence[Run]) -> list[Run]:
-    """Return what a decoder can learn from: the runs, or of a single one its pieces.
+    """Return runs that a decoder can be trained on: the given runs, or the pieces of a single run.
 
-    Settings are chosen by holding out one of them. Pieces of a run are close in time and may share what was heard, so
-    they serve for that, but for no accuracy.
+    Training chooses settings by holding out one of them in turn. Pieces of a run are close in time and can share
+    audio, so they are suitable for this choice, but not to measure accuracy.
 
     Raises
     ------
@@ -91,17 +91,17 @@ def learnable(runs: Sequence[Run]) -> list[Run]:
 
 
 def few(runs: Sequence[Run], protocol: str) -> list[int]:
-    """Find the runs that cannot be judged by a protocol, since too little is left to learn from.
+    """Find the runs that cannot be tested with a protocol because too few runs remain for training.
 
     Returns
     -------
     indices : list of int
-        Without these runs, a decoder learns from at least ``LEAST`` runs in each fold.
+        Without these runs, there are at least ``LEAST`` training runs in each fold.
 
     Raises
     ------
     EvaluationError
-        If none can be judged; it says what is wanted and what there is.
+        If no run can be tested; the message says what is required and what is available.
     """
     if protocol == TRAINED_ELSEWHERE:
         return []
@@ -116,31 +116,31 @@ def few(runs: Sequence[Run], protocol: str) -> list[int]:
         counts = ", ".join(f"{name} {sum(run.subject == name for run in runs)}" for name in names)
         raise EvaluationError(
             f"{protocol} needs {_WANTED[protocol]}: one is left out, and a decoder learns from {LEAST} or more. "
-            f"Runs that there are: {counts or 'none'}"
+            f"Available runs: {counts or 'none'}"
         )
     return sorted(set(range(len(runs))) - set(left))
 
 
 def plan(runs: Sequence[Run], protocol: str) -> tuple[Fold, ...]:
-    """Divide runs into folds; each is judged once, and those that may learn from the same runs share a fold.
+    """Divide runs into folds; each run is tested once, and test runs with the same training runs share a fold.
 
     Parameters
     ----------
     runs : sequence of Run
-        Parts of one run never train for each other, unless for another listener.
+        Parts of the same run are never in training and test of the same listener.
     protocol : str
-        A key of ``PROTOCOLS``. ``leave-one-run-out`` and ``leave-one-paired-envelope-out`` [1]_ train for each
-        listener alone, the other two on other listeners only. With ``envelope`` in its name, nothing that is heard in
-        a test run was heard in training. ``TRAINED_ELSEWHERE`` trains on none of them.
+        A key of ``PROTOCOLS``. ``leave-one-run-out`` and ``leave-one-paired-envelope-out`` [1]_ train on runs of the
+        same listener, the other two only on other listeners. With ``envelope`` in the name, training and test runs
+        share no audio. ``TRAINED_ELSEWHERE`` uses none of the runs for training.
 
     Raises
     ------
     EvaluationError
-        For an unknown protocol, runs of the same name, or a run without any to learn from.
+        If the protocol is unknown, two runs have the same name, or a run has no training runs.
 
     References
     ----------
-    .. [1] arXiv:2605.25605: an envelope that was attended in training can be recognised in the test.
+    .. [1] arXiv:2605.25605: a decoder can recognise in the test an envelope that was attended in training.
     """
     if protocol not in (*PROTOCOLS, TRAINED_ELSEWHERE):
         raise EvaluationError(f"unknown protocol {protocol!r}: choose from {', '.join(PROTOCOLS)}")
@@ -161,9 +161,9 @@ def plan(runs: Sequence[Run], protocol: str) -> tuple[Fold, ...]:
 
 
 def time_halves(run: Run, guard: float = 0.5) -> tuple[Run, Run]:
-    """Cut a run in the middle, ``guard`` seconds apart; what is heard counts as two stimuli from there on.
+    """Divide a run in the middle, leaving out ``guard`` seconds; the audio of the two halves counts as two stimuli.
 
-    For recordings in which every run has the same audio: time is then what keeps training and test apart.
+    This is for recordings in which all runs have the same audio: training and test are then separated in time.
     """
     middle, apart = len(run.neural) // 2, round(guard * run.sfreq)
     first, second = run.part(0, middle - apart // 2), run.part(middle + apart - apart // 2, len(run.neural))
@@ -174,26 +174,26 @@ def time_halves(run: Run, guard: float = 0.5) -> tuple[Run, Run]:
 
 
 def with_imposter(run: Run, rng: np.random.Generator, min_shift: float = 1.0, guard: float = 0.5) -> Run:
-    """Add to a recording of one talker a second: the same talker at another time, for match against mismatch.
+    """Add a second talker to a run with one: the same talker at another time, for match versus mismatch.
 
-    Cut first (``time_halves``), then add: the imposter speaks what is spoken elsewhere in the same part.
+    If the run is to be divided (``time_halves``), do it first: the imposter is taken from the same part.
 
     Parameters
     ----------
     run : Run
-        With one talker.
+        A run with one talker.
     rng : Generator
-        Draws by how much the imposter is shifted, round the end of the part and in again at its start.
+        Draws the circular shift of the imposter.
     min_shift : float
-        Seconds by which the imposter is at least away from the talker, either way round.
+        Minimum shift in seconds, in either direction.
     guard : float
-        At either end and around the place where the imposter's end meets its start, this many seconds count as
-        unknown: what filters left there would tell the two apart.
+        Seconds at both ends, and around the seam of the imposter, in which attention is set to unknown: filter
+        transients there would distinguish the imposter from the talker.
 
     Raises
     ------
     EvaluationError
-        If there is not one talker, or the run is too short.
+        If the run does not have exactly one talker, or is too short.
     """
     n, least, edge = len(run.neural), round(min_shift * run.sfreq), round(guard * run.sfreq)
     if len(run.talker_names) != 1:

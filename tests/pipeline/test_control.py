@@ -42,7 +42,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize(("said", "control"), WRITTEN.items())
-def test_the_text_is_that_of_recordings_made_before(said, control):
+def test_texts_equal_those_in_older_recordings(said, control):
     assert parse(said) == control
     assert text(control) == said
 
@@ -53,7 +53,7 @@ def test_the_text_is_that_of_recordings_made_before(said, control):
         st.builds(Override, st.one_of(st.none(), st.just("equal"), st.integers(0, 998))),
     )
 )
-def test_every_message_comes_back_from_its_text(control):
+def test_every_message_survives_a_round_trip_through_text(control):
     assert parse(text(control)) == control
 
 
@@ -69,18 +69,18 @@ def test_any_other_text_is_an_error(said):
     ["", "Tick", "tick ", "mute", "mute On", "override", "override 0", "override 01", "override -1", "override +1",
      "override ²", "override ١", "override 1\n", "session over", "stream too many bad channels", "unmute"],
 )  # fmt: skip
-def test_a_typo_is_an_error(said):
+def test_typing_error_in_a_text_is_an_error(said):
     with pytest.raises(ControlError, match="control is"):
         parse(said)
 
 
 @pytest.mark.parametrize("control", ["tick", None, 1, Override, "override 1"])
-def test_what_is_no_message_has_no_text(control):
+def test_object_that_is_no_message_has_no_text(control):
     with pytest.raises(ControlError, match="control is"):
         text(control)
 
 
 @pytest.mark.parametrize("talker", [-1, -2, True, "none", "1", 1.0])
-def test_an_override_of_nobody_known_is_an_error(talker):
+def test_override_of_an_invalid_talker_is_an_error(talker):
     with pytest.raises(ControlError, match="counted from 0"):
         Override(talker)

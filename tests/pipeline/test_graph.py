@@ -183,7 +183,7 @@ def assert_tiled(recording, found, specs):
 
 @settings(max_examples=60, deadline=None)
 @given(recordings(), cuttings(), st.booleans(), st.sampled_from([0.02, 0.002, 0.05]))
-def test_scalp_any_chunking_gives_the_same_bits(recording, cuts, reference_first, hop_s):
+def test_chunking_does_not_change_a_bit_for_scalp(recording, cuts, reference_first, hop_s):
     graph = scalp_graph(hop_s=hop_s, reference_first=reference_first)
     whole = play(graph, recording.spec, recording.items)
     pieces = play(graph, recording.spec, rechunk(recording.items, [recording.start + i for i in cuts]))
@@ -198,7 +198,7 @@ def test_scalp_any_chunking_gives_the_same_bits(recording, cuts, reference_first
     st.sampled_from(["bipolar", "laplacian"]),
     st.sampled_from([0.02, 0.007]),
 )
-def test_depth_any_chunking_gives_the_same_bits(recording, cuts, kind, hop_s):
+def test_chunking_does_not_change_a_bit_for_depth_electrodes(recording, cuts, kind, hop_s):
     graph = depth_graph(kind, hop_s=hop_s)
     whole = play(graph, recording.spec, recording.items)
     pieces = play(graph, recording.spec, rechunk(recording.items, [recording.start + i for i in cuts]))
@@ -208,7 +208,7 @@ def test_depth_any_chunking_gives_the_same_bits(recording, cuts, kind, hop_s):
 
 @settings(max_examples=30, deadline=None)
 @given(recordings())
-def test_every_marker_gets_one_answer(recording):
+def test_every_marker_gets_one_epoch(recording):
     found = play(scalp_graph(), recording.spec, recording.items)
     markers = [item for source, item in recording.items if source == "markers"]
     epochs = [item for name, item in found if name == "epochs" and isinstance(item, Epoch)]
@@ -228,7 +228,7 @@ def test_every_marker_gets_one_answer(recording):
 
 @settings(max_examples=30, deadline=None)
 @given(st.one_of(recordings(), recordings(seeg, (512.0,), least_channels=2)), cuttings(), st.floats(0, 1))
-def test_state_put_back_into_a_fresh_graph_continues_to_the_bit(recording, cuts, part):
+def test_state_restored_into_a_new_graph_continues_bit_for_bit(recording, cuts, part):
     def make():
         return scalp_graph() if "eeg" in recording.spec.ch_types else depth_graph()
 
@@ -265,7 +265,7 @@ def samples_before(found, specs, sfreq, stop):
 @pytest.mark.parametrize("stop", [500, 617, 743])
 @pytest.mark.parametrize(("make", "spec"), [(scalp_graph, eeg(8, 500.0)), (depth_graph, seeg(8, 1000.0))])
 @pytest.mark.parametrize("future", [1e5, np.nan])
-def test_nothing_of_the_future_is_used(make, spec, stop, future):
+def test_graph_is_causal(make, spec, stop, future):
     x = noise(0, 1200, 8)
     other = x.copy()
     other[stop:] = np.random.default_rng(1).normal(0, future, other[stop:].shape) if np.isfinite(future) else future
@@ -280,7 +280,7 @@ def test_nothing_of_the_future_is_used(make, spec, stop, future):
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 99), st.integers(0, 7), st.sampled_from([9e5, 1e3, 0.0]), st.booleans())
-def test_a_masked_channel_changes_no_bit_of_the_others(seed, channel, scale, reference_first):
+def test_masked_channel_does_not_change_a_bit_of_the_others(seed, channel, scale, reference_first):
     x = noise(seed, 900, 8)
     x[::5, channel] = np.nan  # in every hop, so that it is masked from the first sample on
     wild = x.copy()
@@ -295,7 +295,7 @@ def test_a_masked_channel_changes_no_bit_of_the_others(seed, channel, scale, ref
     assert found[0] == found[1]
 
 
-def test_recursive_filters_in_a_row_run_as_one_and_give_the_same():
+def test_consecutive_recursive_filters_are_fused_with_equal_output():
     x = noise(0, 3005, 16)
     steps = chain(
         Reblock(ReblockConfig()),
@@ -319,7 +319,7 @@ def test_recursive_filters_in_a_row_run_as_one_and_give_the_same():
     assert_close(*found.values())
 
 
-def test_a_filter_that_somebody_else_hears_is_not_swallowed():
+def test_filter_with_another_listener_is_not_fused():
     steps = [
         *chain(Reblock(ReblockConfig()), Notch(NotchConfig()), Bandpass(BandpassConfig())),
         Step("aside", Reference(ReferenceConfig()), ("notch",)),
@@ -331,7 +331,7 @@ def test_a_filter_that_somebody_else_hears_is_not_swallowed():
     assert sorted(name for name, _ in found) == ["aside", "bandpass"]
 
 
-def test_two_branches_of_one_node_hear_the_same():
+def test_two_branches_of_one_node_get_the_same_items():
     steps = [
         *chain(Reblock(ReblockConfig())),
         Step("slow", Bandpass(BandpassConfig()), ("reblock",)),
@@ -353,7 +353,7 @@ def test_two_branches_of_one_node_hear_the_same():
         assert_same([pair for pair in found if pair[0] == name], wanted)
 
 
-def test_opening_again_forgets():
+def test_opening_again_resets_the_state():
     recording = [("raw", ClockMap(0, 0, 0.002)), ("raw", Block(0, noise(0, 505)))]
     graph = scalp_graph()
     first = play(graph, eeg(), recording)
@@ -364,7 +364,7 @@ def test_opening_again_forgets():
     ("make", "spec", "shape", "hz"), [(scalp_graph, eeg(4), 0.06, 0.0), (depth_graph, seeg(4), 0.03, 110.0)]
 )
 @pytest.mark.parametrize("at", [5002.0, 5002.3517, 5002.999])
-def test_a_pulse_is_found_at_its_instant(make, spec, shape, hz, at):
+def test_pulse_is_found_at_its_time(make, spec, shape, hz, at):
     clock = ClockMap(1000, 5000.0, (1 + 3e-5) / spec.sfreq)
     t = clock.time(1000 + np.arange(6 * int(spec.sfreq)))
     pulse = np.exp(-0.5 * ((t - at) / shape) ** 2) * np.cos(2 * np.pi * hz * (t - at))
@@ -382,7 +382,7 @@ def test_a_pulse_is_found_at_its_instant(make, spec, shape, hz, at):
 
 
 @pytest.mark.parametrize(("sfreq", "new"), [(500.0, 64.0), (512.0, 64.0), (500.0, 500.0), (64.0, 128.0)])
-def test_latency_measured_sample_by_sample_is_as_declared(sfreq, new):
+def test_measured_latency_equals_the_declared_one(sfreq, new):
     graph = Graph(chain(Reblock(ReblockConfig(hop_s=0.04)), Resample(ResampleConfig(sfreq=new))), ["resample"])
     spec = graph.open({"raw": eeg(1, sfreq)})["resample"]
     clock = ClockMap(0, 100.0, 1 / sfreq)
@@ -407,7 +407,7 @@ def test_each_declared_part_of_latency_comes_from_its_node():
     assert [specs[step.name].name for step in graph.steps] == [step.name for step in graph.steps]
 
 
-def test_markers_pass_the_signal_and_find_their_epoch():
+def test_markers_before_or_after_the_signal_get_their_epoch():
     graph = scalp_graph()
     x = noise(0, 1000)
     clock = ClockMap(0, 10.0, 0.002)
@@ -463,7 +463,7 @@ REBLOCK = Step("reblock", Reblock(ReblockConfig()), ("raw",))
         ([REBLOCK], ("raw",), "output: node is 'raw', a stream, but must be a node"),
     ],
 )
-def test_wrong_wiring_fails_in_words(steps, outputs, message):
+def test_wiring_errors_name_node_and_fix(steps, outputs, message):
     with pytest.raises(WiringError) as caught:
         wired(steps, outputs)
     assert str(caught.value) == message
@@ -489,13 +489,13 @@ def test_wrong_wiring_fails_in_words(steps, outputs, message):
         ),
     ],
 )
-def test_a_graph_says_what_blocks_are_cut_from_a_stream_through_nodes_that_hand_blocks_on(steps, hops):
+def test_hops_looks_through_nodes_without_a_hop(steps, hops):
     graph = Graph(steps, [steps[-1].name])
     graph.open({"raw": eeg(4, 1000.0)})
     assert graph.hops("raw") == hops
 
 
-def test_a_choice_of_channels_that_leaves_the_graph_needs_samples_as_they_come():
+def test_hops_is_empty_if_unblocked_channels_leave_the_graph():
     steps = chain(Pick(PickConfig()), Reblock(ReblockConfig()))
     graph = Graph(steps, ["pick", "reblock"])
     graph.open({"raw": eeg(4, 1000.0)})

@@ -9,7 +9,7 @@ from earmark.pipeline.nodes.high_gamma import HighGamma, HighGammaConfig
 from earmark.pipeline.nodes.notch import Notch, NotchConfig
 
 
-def test_a_cascade_equals_one_shot_scipy():
+def test_cascade_equals_scipy():
     x = noise(0, 2003)
     cascade = Cascade([Notch(NotchConfig(harmonics=1)), Bandpass(BandpassConfig())])
     cascade.open(eeg(hop=10))
@@ -17,7 +17,7 @@ def test_a_cascade_equals_one_shot_scipy():
     assert_close(join(through(cascade, hops(x, 10))), one_shot(sos, x))
 
 
-def test_a_cascade_passes_the_mask():
+def test_cascade_keeps_the_mask():
     cascade = Cascade([Notch(NotchConfig())])
     cascade.open(eeg(2, hop=10))
     (block,) = hops(noise(0, 10, 2), 10)
@@ -26,7 +26,7 @@ def test_a_cascade_passes_the_mask():
     np.testing.assert_array_equal(out.bad, [False, True])
 
 
-def test_delay_at_the_centre_is_that_of_all_sections():
+def test_delay_at_the_centre_is_the_sum_over_all_sections():
     sos = butter(1, [1, 9], "bandpass", fs=500, output="sos")
     spec = eeg(highpass=1.0, lowpass=9.0)
     # An analogue first-order resonator of bandwidth B, in rad/s, has group delay 2 / B at its centre.
@@ -34,7 +34,7 @@ def test_delay_at_the_centre_is_that_of_all_sections():
     assert centre_delay(np.concatenate([sos, sos]), spec) == pytest.approx(2 * centre_delay(sos, spec), rel=1e-6)
 
 
-def test_delays_of_filters_in_a_row_add_up():
+def test_delays_of_consecutive_filters_add_up():
     """By the phase of both filters together, at the centre of the band that is left; and whatever came before."""
     first, second = Bandpass(BandpassConfig(1.0, 9.0, 2)), Bandpass(BandpassConfig(1.0, 9.0, 1))
     spec = second.open(first.open(eeg(hop=10, group_delay=0.03)))
@@ -44,15 +44,15 @@ def test_delays_of_filters_in_a_row_add_up():
     assert spec.group_delay == pytest.approx(0.03 + (low - high) / (2 * np.pi * 2e-3), rel=1e-3)
 
 
-def test_without_a_band_there_is_no_centre():
+def test_delay_is_zero_without_a_band():
     assert centre_delay(butter(1, 9, fs=500, output="sos"), eeg()) == 0.0
 
 
-def test_a_filter_after_an_envelope_has_a_finite_delay():
+def test_filter_after_an_envelope_has_a_finite_delay():
     envelope = HighGamma(HighGammaConfig()).open(seeg(hop=20))
     assert Notch(NotchConfig(line_hz=30, harmonics=1)).open(envelope).group_delay == 0.0
 
 
-def test_a_filter_without_design_says_so():
+def test_filter_without_design_is_an_error():
     with pytest.raises(TypeError, match="Iir does not define design"):
         Iir().open(eeg(hop=10))

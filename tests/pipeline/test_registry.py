@@ -10,13 +10,13 @@ from earmark.pipeline.node import NODES, Node
 from earmark.pipeline.registry import Registry, RegistryError
 
 
-def test_every_node_of_ours_is_one():
+def test_every_built_in_node_is_a_node():
     for name in NODES.built_in:
         made = NODES.get(name)
         assert isinstance(made(made.Config()), Node), name
 
 
-def test_names_are_known_without_importing_what_they_stand_for():
+def test_names_are_known_without_importing_nodes():
     """In a fresh interpreter: one that has imported everything proves nothing."""
     program = (
         "import sys; from earmark.pipeline.node import NODES; NODES.part('bandpass'); assert len(NODES.names()) > 10; "
@@ -28,7 +28,7 @@ def test_names_are_known_without_importing_what_they_stand_for():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_package_adds_its_own(tmp_path):
+def test_package_adds_a_node_by_entry_point(tmp_path):
     assert "drift" not in NODES.names()
     with installed(tmp_path):
         part = NODES.part("drift")
@@ -39,7 +39,7 @@ def test_a_package_adds_its_own(tmp_path):
         NODES.get("drift")
 
 
-def test_an_unknown_name_is_answered_with_the_nearest_of_anybody(tmp_path):
+def test_unknown_name_gets_a_suggestion(tmp_path):
     with installed(tmp_path):
         for wrong, near in (("drfit", "drift"), ("bandpas", "bandpass")):
             with pytest.raises(RegistryError, match=f"there is no node '{wrong}', only .*: did you mean '{near}'"):
@@ -54,7 +54,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_of_anybody(tmp_path):
         ("x = 1", "AttributeError: .*has no attribute 'Node'"),
     ],
 )
-def test_what_cannot_be_imported_says_whose_it_is_and_why(tmp_path, code, words):
+def test_import_error_names_the_package_and_the_cause(tmp_path, code, words):
     with installed(tmp_path, {"earmark.nodes": {"theirs": "odd_lab:Node"}}, "odd-lab", "0.3", code):
         NODES.part("theirs")
         message = f"the node 'theirs' of package odd-lab 0.3 cannot be loaded from odd_lab:Node: .*{words}"
@@ -62,14 +62,14 @@ def test_what_cannot_be_imported_says_whose_it_is_and_why(tmp_path, code, words)
             NODES.get("theirs")
 
 
-def test_what_is_no_node_is_refused(tmp_path):
+def test_object_that_is_no_node_is_rejected(tmp_path):
     offers = {"earmark.nodes": {"theirs": "odd_lab:Node"}}
     words = r"odd-lab is offered as node 'theirs', but has no Config nor open .*check_node"
     with installed(tmp_path, offers, "odd-lab", "0.3", "class Node: pass"), pytest.raises(RegistryError, match=words):
         NODES.get("theirs")
 
 
-def test_two_parts_of_one_name_are_refused_and_the_others_work(tmp_path):
+def test_duplicate_name_is_rejected_and_others_work(tmp_path):
     offers = {"earmark.nodes": {"notch": "a_lab:Notch", "mine": "a_lab:Mine"}}
     with installed(tmp_path / "a", offers, "a-lab", "1", "class Mine: pass"):
         with pytest.raises(RegistryError, match=r"more than one node is called 'notch': Earmark .* and a-lab"):
@@ -85,6 +85,6 @@ def test_two_parts_of_one_name_are_refused_and_the_others_work(tmp_path):
             NODES.part("mine")
 
 
-def test_members_are_those_of_this_registry(tmp_path):
+def test_required_members_are_those_of_the_registry(tmp_path):
     spaces = Registry[object]("space", "earmark.spaces", {"here": "earmark.pipeline.registry:Registry"}, ("parts",))
     assert spaces.get("here") is Registry

@@ -20,15 +20,15 @@ def test_latency_is_the_sum_of_its_parts():
     assert eeg(delay=0.1, wait=0.02, group_delay=0.05).latency == pytest.approx(0.17)
 
 
-def test_block_knows_where_it_ends():
+def test_block_has_the_index_of_its_end():
     assert Block(5, np.zeros((3, 2))).stop == 8
 
 
-def test_clock_map_goes_both_ways():
+def test_clock_map_converts_both_ways():
     clock = ClockMap(100, 5000.0, 0.002)
     assert clock.time(150) == pytest.approx(5000.1)
     assert clock.index(clock.time(123.25)) == pytest.approx(123.25)
 
 
-def test_a_refusal_names_node_key_found_and_wanted():
+def test_wiring_error_names_node_key_value_and_requirement():
     assert str(wiring_error("notch", "line_hz", 0, "above 0")) == "notch: line_hz is 0, but must be above 0"

@@ -40,7 +40,7 @@ def test_every_spelling_of_volts_is_known(spelling, factor):
     ["", " ", "0", "1", "none", "None", "NONE", "unknown", "Unknown", "n/a", "N/A", "NA", "NaN", "-", "?", "a.u.", "AU",
      "arbitrary", "Arbitrary Units", "arb. units", "no unit", "not specified", "undefined", "dimensionless", None],
 )  # fmt: skip
-def test_words_that_are_no_unit_count_as_unknown(word):
+def test_texts_that_are_no_unit_count_as_unknown(word):
     assert stated_unit(word) == ""
     assert microvolts(word or "") is None
 
@@ -48,7 +48,7 @@ def test_words_that_are_no_unit_count_as_unknown(word):
 @pytest.mark.parametrize(
     "unit", ["uS", "mmHg", "%", "degC", "g", "T", "fT/cm", "Boolean", "counts", "nVm", "uV^2", "kV"]
 )
-def test_other_units_are_units_but_no_volts(unit):
+def test_other_units_are_kept_but_are_not_volts(unit):
     assert microvolts(unit) is None
     assert stated_unit(f" {unit} ") == unit
 
@@ -64,11 +64,11 @@ def test_other_units_are_units_but_no_volts(unit):
         ("2 V", 2e6),
     ],
 )
-def test_a_number_of_a_unit_is_what_one_step_is_worth(unit, factor):
+def test_number_before_a_unit_is_a_factor(unit, factor):
     assert microvolts(unit) == pytest.approx(factor, rel=1e-12)
     assert has_factor(unit)
 
 
 @pytest.mark.parametrize("unit", ["uV", "-6", "-3", "0 uV", "1e400 V", "5", "0.1 mmHg", "-2 uV", "2 uV 3", ""])
-def test_what_is_no_number_of_a_unit_is_none(unit):
+def test_invalid_factor_gives_none(unit):
     assert not has_factor(unit)

@@ -140,7 +140,7 @@ def said_of(monkeypatch, n_runs, capsys, protocol=ProtocolName.LORO, n_subjects=
 def test_too_few_runs_are_refused_with_numbers_before_any_computing(monkeypatch, capsys, n):
     said = said_of(monkeypatch, n, capsys)
     assert "leave-one-run-out needs three runs of a listener" in said
-    assert f"Runs that there are: 0 {n}" in said
+    assert f"Available runs: 0 {n}" in said
     assert "two listeners" in said_of(monkeypatch, 3, capsys, ProtocolName.LOSO)
 
 

@@ -48,7 +48,7 @@ def control(time, said):
     return TimedControl(time, parse(said))
 
 
-def test_follows_attention():
+def test_gains_follow_attention():
     decisions = play(node(), [CLOCK, *items(SWITCHING)])
     assert all(isinstance(one, Decision) for one in decisions)
     right = [one.talker == (one.newest / 32 >= 30) for one in decisions if one.newest / 32 % 30 > 15]
@@ -61,7 +61,7 @@ def test_follows_attention():
     assert decisions[1].newest - decisions[0].newest == 8
 
 
-def test_the_newest_sample_has_its_own_time_though_a_later_control_came_before():
+def test_newest_time_is_that_of_the_sample_despite_a_later_control_message():
     one = node()
     (last, *_), at = play(one, [CLOCK, *items(RUN, stop=512)])[::-1], CLOCK.time(512)
     (held,) = play(one, [control(last.time + 1.5, "tick")])
@@ -71,14 +71,14 @@ def test_the_newest_sample_has_its_own_time_though_a_later_control_came_before()
     assert after.time == held.time == last.time + 1.5, "time does not go back"
 
 
-def test_sham_favours_the_other():
+def test_sham_favours_the_other_talker():
     true, sham = play(node(), [CLOCK, *items(RUN)])[-1], play(node(sham=True), [CLOCK, *items(RUN)])[-1]
     np.testing.assert_array_equal(sham.probability, true.probability)
     np.testing.assert_array_equal(sham.gains, true.gains[::-1])
     assert true.gains[0] > true.gains[1]
 
 
-def test_what_is_heard_when_nothing_comes():
+def test_gains_are_held_then_neutral_without_scores():
     """Held after one second, neutral after three, steered again once there are scores."""
     one = node()
     steered = play(one, [CLOCK, *items(RUN, stop=512)])[-1]
@@ -110,7 +110,7 @@ def test_what_is_heard_when_nothing_comes():
         ("stream lost", "neutral: stream lost", [0.0, 0.0]),
     ],
 )
-def test_the_operator_and_losses_come_first(said, situation, gains):
+def test_operator_and_losses_take_precedence_over_decisions(said, situation, gains):
     one = node()
     before = play(one, [CLOCK, *items(RUN, stop=400)])[-1]
     (now,) = play(one, [control(before.time + 0.1, said)])
@@ -124,7 +124,7 @@ def test_the_operator_and_losses_come_first(said, situation, gains):
     assert play(one, items(RUN, 600, 760))[-1].situation == "steered"
 
 
-def test_too_many_masked_channels_are_no_basis():
+def test_too_many_masked_channels_give_neutral_gains():
     one, bad = node(), np.array([True] * 4 + [False] * 2)
     play(one, [CLOCK, *items(RUN, stop=400)])
     assert play(one, items(RUN, 400, 480, bad))[-1].situation == "neutral: too many bad channels"
@@ -132,7 +132,7 @@ def test_too_many_masked_channels_are_no_basis():
     assert play(one, items(RUN, 480, 560, few))[-1].situation == "steered"
 
 
-def test_a_gap_makes_it_less_sure():
+def test_gap_lowers_confidence():
     one = node()
     before = play(one, [CLOCK, *items(RUN, stop=400)])[-1]
     assert before.probability.max() > 0.9
@@ -140,11 +140,11 @@ def test_a_gap_makes_it_less_sure():
     assert told.probability.max() < 0.65
 
 
-def test_nothing_is_decided_before_there_is_a_clock():
+def test_no_decision_before_the_first_clock_map():
     assert play(node(), items(RUN)) == []
 
 
-def test_state_goes_on_where_it_was():
+def test_restored_state_continues_bit_for_bit():
     script = [CLOCK, *items(RUN, stop=360), control(111.2, "override 1"), *items(RUN, 360, 400)]
     rest = [*items(RUN, 400, 500), control(115.6, "override none"), *items(RUN, 500), control(140.0, "tick")]
     one, other = node(), node()
@@ -159,12 +159,12 @@ def test_state_goes_on_where_it_was():
     ("config", "match"),
     [({"hop_s": 0.3}, "hop"), ({"enter": 0.4}, "enter"), ({"boost_db": 20.0}, "boost_db")],
 )
-def test_impossible_settings_are_refused(config, match):
+def test_invalid_settings_are_rejected(config, match):
     with pytest.raises(WiringError, match=match):
         node(**config)
 
 
-def test_a_stream_the_decoder_does_not_fit_is_refused():
+def test_stream_that_does_not_fit_the_decoder_is_rejected():
     spec = aligned()
     with pytest.raises(WiringError, match="32"):
         Attend(AttendConfig(0.25), [(DECODER, EMISSIONS)]).open(spec.evolve(sfreq=64.0), CONTROL)
@@ -172,7 +172,7 @@ def test_a_stream_the_decoder_does_not_fit_is_refused():
         Attend(AttendConfig(0.25), [(DECODER, EMISSIONS)]).open(spec, spec)
 
 
-def test_what_came_too_late_does_not_move_gains_but_counts_as_evidence():
+def test_late_score_does_not_change_gains_but_counts_as_evidence():
     told, untold = node(dead_band_db=0.0), node(dead_band_db=0.0)
     start = [CLOCK, *items(SWITCHING, stop=640)]
     steered = play(told, start)[-1]
@@ -189,7 +189,7 @@ def test_what_came_too_late_does_not_move_gains_but_counts_as_evidence():
     assert play(told, items(SWITCHING, 760, 768))[-1].situation == "steered"
 
 
-def test_demoted_it_goes_on_as_the_next_decoder_would_have_gone_all_along():
+def test_after_demotion_results_equal_those_of_the_next_decoder():
     other = LinearDecoder(SMALL, [1.0], [0.2]).fit([planted(3), planted(4)])
     emissions = Emissions(0.4, 0.0, 0.3, 0.0, 80.0)
     both = Attend(AttendConfig(0.25, hold_s=0.0), [(DECODER, EMISSIONS), (other, emissions)])
@@ -217,7 +217,7 @@ def test_demoted_it_goes_on_as_the_next_decoder_would_have_gone_all_along():
 
 
 @pytest.mark.parametrize("item", [Marker(1.0, "tick"), TimedControl(1.0, "tick"), TimedControl(1.0, Override(2))])
-def test_an_unknown_control_is_an_error_and_changes_nothing(item):
+def test_unknown_control_message_is_an_error_and_changes_nothing(item):
     one = node()
     before = one.state()
     with pytest.raises(ControlError, match=r"control is|there are 2"):

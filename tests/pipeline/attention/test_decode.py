@@ -39,7 +39,7 @@ def through(one, found):
     return [out for item in found for out in one.process(item)]
 
 
-def test_scores_every_hop_and_says_how_late():
+def test_every_hop_is_scored_and_the_delay_declared():
     one = Decode(DecodeConfig(0.25), DECODER)
     spec = one.open(aligned())
     assert spec.sfreq == 4.0
@@ -50,7 +50,7 @@ def test_scores_every_hop_and_says_how_late():
     assert np.mean([s.scores.argmax() == 0 for s in scores]) > 0.9
 
 
-def test_chunks_and_restoring_change_no_bit():
+def test_chunking_and_restoring_do_not_change_a_bit():
     wanted = [s.scores.tobytes() for s in through(node(), items(RUN))]
     assert [s.scores.tobytes() for s in through(node(), items(RUN, 5))] == wanted
     first, second = node(), node()
@@ -60,7 +60,7 @@ def test_chunks_and_restoring_change_no_bit():
     assert [s.scores.tobytes() for s in found] == wanted
 
 
-def test_gaps_and_everything_else_are_passed_on():
+def test_gaps_and_other_items_are_passed_on():
     clock, cut = ClockMap(0, 0, 1 / 32), items(RUN)
     end = Gap(160, 160)
     out = through(node(), [clock, *cut[:20], end, *cut[20:]])
@@ -71,7 +71,7 @@ def test_gaps_and_everything_else_are_passed_on():
     assert not any(160 <= s.newest < 168 or s.start < 168 <= s.stop for s in late)
 
 
-def test_a_bad_channel_takes_no_part():
+def test_bad_channel_does_not_contribute():
     bad = np.array([False, True, False, False, False, False])
     wild = replace(RUN, neural=RUN.neural.copy())
     wild.neural[:, 1] = 1e9
@@ -90,7 +90,7 @@ def test_a_bad_channel_takes_no_part():
         (aligned(), {"hop_s": 0.3}, "whole samples"),
     ],
 )
-def test_refused_before_start(spec, config, words):
+def test_misfit_of_stream_and_decoder_is_rejected_on_open(spec, config, words):
     with pytest.raises(WiringError, match="decode") as error:
         Decode(DecodeConfig(**{"hop_s": 0.25, **config}), DECODER).open(spec)
     assert words in str(error.value)

@@ -71,7 +71,7 @@ cuts = st.lists(st.floats(0.01, SECONDS - 0.01), max_size=12)
 @pytest.mark.parametrize(("preset", "kind"), [(EEG, "eeg"), (IEEG, "seeg")])
 @settings(max_examples=8, deadline=None)
 @given(first=cuts, second=cuts, third=cuts)
-def test_how_signals_are_cut_changes_no_bit(preset, kind, first, second, third):
+def test_chunking_does_not_change_a_bit(preset, kind, first, second, third):
     x, voices = signal(500.0, 5, 0), [np.abs(signal(128.0, 1, k)) for k in (1, 2)]
     x[1200:, 2] = 7.0  # a channel dies: the mask, too, is independent of cuts
     found = []
@@ -83,7 +83,7 @@ def test_how_signals_are_cut_changes_no_bit(preset, kind, first, second, third):
     assert len(found[0]) > 0.85 * (SECONDS - 0.5) * preset.sfreq
 
 
-def test_a_gap_stays_a_gap_and_the_end_loses_no_more_than_the_delays():
+def test_gap_is_kept_and_the_end_loses_only_the_delays():
     x, voice = signal(500.0, 5, 0), np.abs(signal(128.0, 1, 1))
     x[1200:, 2] = 7.0
     graph = opened(IEEG, neural(), 1)
@@ -98,7 +98,7 @@ def test_a_gap_stays_a_gap_and_the_end_loses_no_more_than_the_delays():
 
 
 @pytest.mark.parametrize("preset", [EEG, IEEG])
-def test_the_channels_of_the_decoder_are_named(preset):
+def test_channel_names_are_those_of_the_decoder(preset):
     graph = opened(preset, neural(kind="eeg" if preset is EEG else "ecog"))
     names = ("A1", "A2", "A3", "A4", "A5")
     if preset is IEEG:
@@ -109,20 +109,20 @@ def test_the_channels_of_the_decoder_are_named(preset):
 
 
 @pytest.mark.parametrize("sfreq", [250.0, 300.0])
-def test_too_slow_for_high_gamma(sfreq):
+def test_sampling_rate_too_low_for_high_gamma_is_rejected(sfreq):
     with pytest.raises(WiringError, match=f"at {sfreq:g} Hz, but must be sampled at more than 300 Hz to hold 150 Hz"):
         opened(IEEG, neural(sfreq))
 
 
 @pytest.mark.parametrize(("preset", "kind"), [(EEG, "seeg"), (IEEG, "eeg")])
-def test_other_electrodes_than_the_preset_is_for(preset, kind):
+def test_electrode_type_of_another_preset_is_rejected(preset, kind):
     with pytest.raises(WiringError, match=rf"among those of 'neural': \['{kind}'\]"):
         opened(preset, neural(kind=kind))
 
 
 @pytest.mark.parametrize(("preset", "sfreq"), [(EEG, 500.0), (IEEG, 1000.0)])
 @pytest.mark.parametrize("hz", [2.0, 6.0])
-def test_what_moves_together_leaves_together(preset, sfreq, hz):
+def test_simultaneous_modulations_stay_in_phase(preset, sfreq, hz):
     """The swing of the voltage, and of high gamma, and of speech have the same phase: one decoder, one set of lags."""
     t, slow = np.arange(round(SECONDS * sfreq)) / sfreq, np.arange(SECONDS * 128) / 128
     swing = 1 + 0.5 * np.sin(2 * np.pi * hz * t)

@@ -49,7 +49,7 @@ kinds = pytest.mark.parametrize("kind", [0, 1], ids=["filter", "average"])
 @pytest.mark.parametrize(
     ("n_talkers", "correlation"), [(2, -0.1), (3, -0.1), (4, -0.1), (5, -0.1), (8, -0.1), (4, -0.33)]
 )
-def test_log_likelihood_is_that_of_scipy(n_talkers, correlation):
+def test_log_likelihood_equals_scipy(n_talkers, correlation):
     model = replace(SHARP, correlation=correlation)
     scores, _ = drawn(0, 20, n_talkers, model)
     covariance = model.sd**2 * ((1 - correlation) * np.eye(n_talkers) + correlation)
@@ -64,7 +64,7 @@ def test_log_likelihood_is_that_of_scipy(n_talkers, correlation):
 
 @pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 @pytest.mark.parametrize("correlation", [-0.3, -0.2, 0.5])
-def test_differences_of_talkers_scatter_alike_among_however_many(n_talkers, correlation):
+def test_variance_of_differences_is_independent_of_the_number_of_talkers(n_talkers, correlation):
     model = replace(SHARP, correlation=correlation)
     scores = np.tanh(np.linspace(model.ignored_mean, model.attended_mean, n_talkers))
     found = model.log_likelihood(scores)
@@ -75,7 +75,7 @@ def test_differences_of_talkers_scatter_alike_among_however_many(n_talkers, corr
 
 
 @pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
-def test_fit_finds_the_model(n_talkers):
+def test_fit_recovers_the_model(n_talkers):
     scores, attended = drawn(1, 20000, n_talkers)
     found = Emissions.fit(scores, attended)
     assert found.n_windows == 20000
@@ -84,7 +84,7 @@ def test_fit_finds_the_model(n_talkers):
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=4), st.integers(0, 3), st.floats(0, 1))
-def test_a_higher_score_never_speaks_against_its_talker(scores, talker, more):
+def test_higher_score_is_never_evidence_against_its_talker(scores, talker, more):
     before = np.array(scores)
     talker %= len(before)
     after = before.copy()
@@ -93,7 +93,7 @@ def test_a_higher_score_never_speaks_against_its_talker(scores, talker, more):
     assert np.all(gain[talker] - gain >= -1e-12)
 
 
-def test_perfect_correlations_say_a_bounded_lot():
+def test_evidence_of_perfect_correlations_is_bounded():
     worst = MODEL.log_likelihood(np.array([1.0, -1.0]))
     assert np.all(np.isfinite(worst))
     # 8 standard deviations and the difference of the means apart, no more.
@@ -109,7 +109,7 @@ def test_perfect_correlations_say_a_bounded_lot():
     assert abs(found.sd - clean.sd) < 0.03
 
 
-def test_a_prior_weighs_as_many_windows_as_it_is_worth():
+def test_prior_has_the_weight_of_its_number_of_windows():
     scores, attended = drawn(3, 100, 2, MODEL)
     own, prior = Emissions.fit(scores, attended), replace(MODEL, attended_mean=0.3, n_windows=300.0)
     found = Emissions.fit(scores, attended, prior)
@@ -118,7 +118,7 @@ def test_a_prior_weighs_as_many_windows_as_it_is_worth():
     assert found.n_windows == 400
 
 
-def test_a_pooled_prior_is_worth_what_listeners_have_in_common():
+def test_weight_of_pooled_prior_depends_on_variance_across_listeners():
     # Listeners' differences of z have standard deviation 0.05, windows' 0.4: worth (0.4 / 0.05) ** 2 windows.
     rng = np.random.default_rng(4)
     sd = 0.4 / math.sqrt(2)
@@ -136,7 +136,7 @@ def test_a_pooled_prior_is_worth_what_listeners_have_in_common():
         Emissions.pool([MODEL])
 
 
-def test_a_listener_who_seems_to_ignore_the_attended_gives_no_evidence():
+def test_listener_with_reversed_means_gives_no_evidence():
     scores, attended = drawn(5, 100, 2, SHARP)
     found = Emissions.fit(scores, 1 - attended)
     assert found.attended_mean == found.ignored_mean
@@ -145,7 +145,7 @@ def test_a_listener_who_seems_to_ignore_the_attended_gives_no_evidence():
     assert evidence.update(np.array([0.9, -0.9])).probability.tolist() == [0.5, 0.5]
 
 
-def test_dprime_is_that_of_the_difference():
+def test_dprime_equals_that_of_the_difference():
     scores, attended = drawn(6, 50000, 2)
     z = np.arctanh(scores)
     rows = np.arange(len(z))
@@ -153,7 +153,7 @@ def test_dprime_is_that_of_the_difference():
     assert SHARP.dprime == pytest.approx(difference.mean() / difference.std(), rel=0.02)
 
 
-def test_emissions_as_plain_floats():
+def test_emissions_survive_a_round_trip_through_a_dict():
     kept = MODEL.to_dict()
     assert Emissions.from_dict(json.loads(json.dumps(kept))) == MODEL
     assert all(type(value) is float for value in kept.values())
@@ -171,7 +171,7 @@ def test_emissions_as_plain_floats():
         ({"n_windows": 0.0}, "n_windows is 0.0"),
     ],
 )
-def test_impossible_emissions_are_refused(change, match):
+def test_invalid_emissions_are_rejected(change, match):
     with pytest.raises(ValueError, match=match):
         replace(MODEL, **change)
 
@@ -191,7 +191,7 @@ def test_impossible_emissions_are_refused(change, match):
         (np.zeros((20, 2)), np.zeros(20, int), "do not vary"),
     ],
 )
-def test_a_fit_on_nonsense_is_refused(scores, attended, match):
+def test_fit_to_invalid_scores_is_rejected(scores, attended, match):
     with pytest.raises(ValueError, match=match):
         Emissions.fit(scores, attended)
 
@@ -201,7 +201,7 @@ def test_a_fit_on_nonsense_is_refused(scores, attended, match):
 
 @pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
 @pytest.mark.parametrize("window_s", [0.5, 2.0])
-def test_filter_equals_the_sum_over_all_paths(n_talkers, window_s):
+def test_filter_equals_the_sum_over_all_state_sequences(n_talkers, window_s):
     hop, rate, n = 0.5, 0.1, {2: 9, 3: 6, 4: 5, 5: 4, 8: 3}[n_talkers]
     scores, _ = drawn(7, n, n_talkers)
     config = EvidenceConfig(n_talkers, hop, window_s, rate, cap=60.0)
@@ -222,7 +222,7 @@ def test_filter_equals_the_sum_over_all_paths(n_talkers, window_s):
         np.testing.assert_allclose(found[stop - 1], total / total.sum(), rtol=0, atol=1e-12)
 
 
-def test_average_equals_the_posterior_without_switches():
+def test_moving_average_equals_the_posterior_without_switches():
     scores, _ = drawn(8, 30, 3)
     found = probabilities(makers(3, window_s=2.0)[1](), scores)
     for t in range(30):
@@ -236,7 +236,7 @@ def test_average_equals_the_posterior_without_switches():
 @kinds
 @given(st.integers(2, 8), st.integers(0, 1000), st.randoms(use_true_random=False))
 @settings(max_examples=30, deadline=None)
-def test_probabilities_sum_to_one_and_follow_the_talkers_around(kind, n_talkers, seed, random):
+def test_probabilities_sum_to_one_and_permute_with_the_talkers(kind, n_talkers, seed, random):
     order = list(range(n_talkers))
     random.shuffle(order)
     scores, _ = drawn(seed, 25, n_talkers)
@@ -253,7 +253,7 @@ def test_probabilities_sum_to_one_and_follow_the_talkers_around(kind, n_talkers,
 
 @kinds
 @pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
-def test_without_evidence_all_become_equal(kind, n_talkers):
+def test_probabilities_become_equal_without_evidence(kind, n_talkers):
     evidence = makers(n_talkers)[kind]()
     certain = evidence.update(np.array([0.9] + [-0.5] * (n_talkers - 1)))
     assert certain.talker == 0
@@ -266,7 +266,7 @@ def test_without_evidence_all_become_equal(kind, n_talkers):
 
 @kinds
 @pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
-def test_a_gap_is_as_long_as_its_parts(kind, n_talkers):
+def test_gap_equals_the_sum_of_its_parts(kind, n_talkers):
     whole, parts = makers(n_talkers)[kind](), makers(n_talkers)[kind]()
     for evidence in (whole, parts):
         for score in (0.9, 0.5, 0.2, 0.4):
@@ -279,7 +279,7 @@ def test_a_gap_is_as_long_as_its_parts(kind, n_talkers):
 @kinds
 @given(st.integers(1, 39), st.integers(0, 1000))
 @settings(max_examples=20, deadline=None)
-def test_the_future_does_not_matter_and_restoring_does_not_show(kind, cut, seed):
+def test_output_is_causal_and_restoring_does_not_change_it(kind, cut, seed):
     scores, _ = drawn(seed, 40, 3)
     make = makers(3)[kind]
 
@@ -302,7 +302,7 @@ def test_the_future_does_not_matter_and_restoring_does_not_show(kind, cut, seed)
         assert found.talker == one.talker
 
 
-def test_log_odds_are_capped_and_order_kept():
+def test_cap_limits_log_odds_and_keeps_the_order():
     evidence = AttentionFilter(EvidenceConfig(n_talkers=3, cap=2.0), SHARP)
     for _ in range(50):
         found = evidence.update(np.array([0.9, 0.1, -0.4])).probability
@@ -310,7 +310,7 @@ def test_log_odds_are_capped_and_order_kept():
     assert found[0] > found[1] > found[2] > 0
 
 
-def test_undecided_is_a_zone_and_not_a_line():
+def test_decision_has_hysteresis():
     evidence = AttentionFilter(EvidenceConfig(hop_s=1.0, enter=0.8, leave=0.6, switch_rate=0.05), SHARP)
     towards = np.array([0.32, 0.22])
     seen = [evidence.update(towards) for _ in range(20)]
@@ -329,7 +329,7 @@ def test_undecided_is_a_zone_and_not_a_line():
 
 
 @kinds
-def test_a_refused_score_leaves_everything_as_it_was(kind):
+def test_rejected_score_does_not_change_the_state(kind):
     one, other = makers(2)[kind](), makers(2)[kind]()
     good = np.array([0.3, 0.1])
     one.update(good), other.update(good)
@@ -359,18 +359,18 @@ def test_a_refused_score_leaves_everything_as_it_was(kind):
         ({"enter": 0.95}, "never reach"),
     ],
 )
-def test_impossible_settings_are_refused(config, match):
+def test_invalid_settings_are_rejected(config, match):
     with pytest.raises(ValueError, match=match):
         EvidenceConfig(**config)
 
 
-def test_an_average_shorter_than_a_hop_is_refused():
+def test_moving_average_shorter_than_a_hop_is_rejected():
     with pytest.raises(ValueError, match=r"length_s is 0\.1"):
         MovingAverage(EvidenceConfig(), MODEL, 0.1)
 
 
 @pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
-def test_calibrated_when_listeners_switch_as_the_model_says(n_talkers):
+def test_posterior_is_calibrated_if_listeners_switch_as_modelled(n_talkers):
     rng = np.random.default_rng(9)
     n = 8000
     attended = np.cumsum(rng.integers(1, n_talkers, n) * (rng.random(n) < 0.02)) % n_talkers
@@ -432,7 +432,7 @@ def of_seconds(rate=0.02):
     return EvidenceConfig(hop_s=1.0, window_s=1.0, switch_rate=rate)
 
 
-def test_real_scores_with_emissions_of_other_listeners(listeners):
+def test_accuracy_on_real_scores_with_emissions_of_other_listeners(listeners):
     emissions = {name: from_others(listeners, name) for name in listeners}
     steady, latency, ece = figures(listeners, lambda name: AttentionFilter(of_seconds(), emissions[name]))
     assert steady >= 0.82
@@ -445,7 +445,7 @@ def test_real_scores_with_emissions_of_other_listeners(listeners):
     assert average[2] > 2 * ece
 
 
-def test_real_scores_with_the_first_minutes_of_the_listener(listeners):
+def test_accuracy_on_real_scores_with_emissions_of_the_first_minutes(listeners):
     emissions = {
         name: Emissions.fit(scores[:600], np.zeros(600, int), from_others(listeners, name))
         for name, scores in listeners.items()
@@ -456,7 +456,7 @@ def test_real_scores_with_the_first_minutes_of_the_listener(listeners):
     assert ece <= 0.05
 
 
-def test_real_scores_show_the_trade_of_the_switch_rate(listeners):
+def test_switch_rate_trades_accuracy_for_speed_on_real_scores(listeners):
     emissions = {name: from_others(listeners, name) for name in listeners}
     quick = figures(listeners, lambda name: AttentionFilter(of_seconds(0.05), emissions[name]))
     steady = figures(listeners, lambda name: AttentionFilter(of_seconds(0.02), emissions[name]))

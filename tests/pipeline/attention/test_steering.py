@@ -43,13 +43,13 @@ def followed(law, steps):
         ([0.6, 0.3, 0.1], [3 * (0.6 - 1 / 3) / (0.9 - 1 / 3), -9 * (1 / 3 - 0.3) / (1 / 3 - 0.05), -9 * 14 / 17]),
     ],
 )
-def test_gains_go_in_a_straight_line_with_the_probability(probability, expected):
+def test_gains_are_linear_in_the_probability(probability, expected):
     law = Steering(n_talkers=len(probability))
     law.update(posterior(*probability), 0.0)
     np.testing.assert_allclose(law.gains, expected, rtol=1e-12)
 
 
-def test_undecided_favours_nobody():
+def test_undecided_posterior_gives_neutral_gains():
     law = Steering()
     law.update(posterior(0.65, 0.35, talker=None), 0.0)
     assert law.gains.tolist() == [0, 0]
@@ -58,14 +58,14 @@ def test_undecided_favours_nobody():
     assert law.gains.tolist() == [0, 0]
 
 
-def test_small_changes_are_not_followed():
+def test_changes_within_the_dead_band_are_ignored():
     law = Steering(SteeringConfig(dead_band_db=1.5))
     found = followed(law, [(10.0 * i, posterior(p, 1 - p)) for i, p in enumerate((0.7, 0.72, 0.68, 0.76, 0.79, 0.84))])
     # The ignored talker's gain moves by 22.5 dB per 1: 1.5 dB are 0.067.
     np.testing.assert_allclose(found[:, 1], [-4.5, -4.5, -4.5, -4.5, -6.525, -6.525], rtol=1e-12)
 
 
-def test_whom_gains_favour_is_held():
+def test_hold_time_delays_change_of_favoured_talker():
     law = Steering(SteeringConfig(hold_s=2.0, dead_band_db=0.0))
     one, other, nobody = posterior(*SURE), posterior(*SURE[::-1]), posterior(*UNSURE, talker=None)
     found = followed(law, [(0.0, one), (0.5, other), (1.5, nobody), (1.9, posterior(0.8, 0.2)), (2.0, other)])
@@ -75,7 +75,7 @@ def test_whom_gains_favour_is_held():
     assert law.gains.tolist() == [3.0, -9.0]
 
 
-def test_silence_only_if_asked_for():
+def test_ignored_talkers_are_muted_only_on_request():
     for n_talkers in (2, 3, 4, 5, 8):
         rest = [0.0] * (n_talkers - 1)
         law = Steering(n_talkers=n_talkers)
@@ -91,7 +91,7 @@ def test_silence_only_if_asked_for():
 
 @given(st.integers(2, 8), st.lists(st.tuples(st.floats(0, 1e3), st.integers(0, 1000)), max_size=20), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_gains_stay_in_bounds_and_follow_the_talkers_around(n_talkers, steps, decided):
+def test_gains_stay_in_bounds_and_permute_with_the_talkers(n_talkers, steps, decided):
     one, other = Steering(n_talkers=n_talkers), Steering(n_talkers=n_talkers)
     config = one.config
     for at, seed in steps:
@@ -104,7 +104,7 @@ def test_gains_stay_in_bounds_and_follow_the_talkers_around(n_talkers, steps, de
 
 
 @given(st.lists(st.floats(0.5, 1), min_size=2, max_size=2))
-def test_a_surer_posterior_is_never_steered_less(confidence):
+def test_higher_certainty_never_reduces_the_gain_difference(confidence):
     low, high = sorted(confidence)
     gains = []
     for p in (low, high):
@@ -125,7 +125,7 @@ def test_a_surer_posterior_is_never_steered_less(confidence):
         ({"hold_s": math.nan}, "hold_s is nan"),
     ],
 )
-def test_impossible_settings_are_refused(config, match):
+def test_invalid_settings_are_rejected(config, match):
     with pytest.raises(ValueError, match=match):
         SteeringConfig(**config)
 
@@ -141,7 +141,7 @@ def test_numbers_of_talkers_that_a_law_does_not_know_are_refused(law, n, wanted)
 # Five-state chain
 
 
-def test_five_states_of_the_published_ladder():
+def test_five_state_chain_has_the_published_gains():
     law = FiveStateChain()
     assert law.tmr_db.tolist() == [-9, -4.5, 0, 4.5, 9]
     seen = followed(law, [(0.5 * i, posterior(0.51, 0.49)) for i in range(4)])
@@ -153,19 +153,19 @@ def test_five_states_of_the_published_ladder():
     np.testing.assert_allclose(back[:, 0] - back[:, 1], [4.5, 0, -4.5, -9, -9, -9], atol=1e-12)
 
 
-def test_power_is_conserved_along_the_ladder():
+def test_five_state_chain_conserves_power():
     law = FiveStateChain()
     seen = [law.gains] + [gains for gains in followed(law, [(i, posterior(0.9, 0.1)) for i in range(2)])]
     power = (10 ** (np.array(seen) / 10)).sum(axis=1)
     np.testing.assert_allclose(power, 1 + 10**-0.9, rtol=1e-12)
 
 
-def test_published_ladder_of_a_scene_in_which_the_target_is_weaker():
+def test_five_state_chain_has_the_published_gains_for_a_weaker_target():
     assert FiveStateChain(FiveStateConfig(scene_tmr_db=-6.0)).tmr_db.tolist() == [-9, -7.5, -6, 1.5, 9]
 
 
 @pytest.mark.parametrize("config", [{"max_tmr_db": 0.0}, {"max_tmr_db": math.nan}, {"scene_tmr_db": 9.0}])
-def test_impossible_ladders_are_refused(config):
+def test_invalid_five_state_settings_are_rejected(config):
     with pytest.raises(ValueError, match="five-state chain"):
         FiveStateConfig(**config)
 
@@ -174,7 +174,7 @@ laws = pytest.mark.parametrize("make", [Steering, FiveStateChain])
 
 
 @laws
-def test_other_numbers_of_talkers_are_refused(make):
+def test_wrong_number_of_talkers_is_rejected(make):
     law = make()
     with pytest.raises(ValueError, match=r"shape \(3,\), but must have \(2,\)"):
         law.update(posterior(0.5, 0.3, 0.2), 0.0)
@@ -209,7 +209,7 @@ EVERYTHING = list(itertools.product(Session, AGES, Stream, (None, "equal", 0, 1)
 
 
 @laws
-def test_every_row_of_the_table(make):
+def test_every_row_of_the_table_of_situations(make):
     """Each combination, entered from a law that favours talker 0 to the full."""
     seen = set()
     for session, age, stream, override, mute in EVERYTHING:
@@ -247,7 +247,7 @@ def test_every_row_of_the_table(make):
     assert seen == set(Situation)
 
 
-def test_a_stream_that_goes_away_and_comes_back():
+def test_lost_stream_gives_neutral_gains_until_the_next_decision():
     control = GainControl(Steering())
     sure, neutral = [3.0, -9.0], [0.0, 0.0]
 
@@ -270,7 +270,7 @@ def test_a_stream_that_goes_away_and_comes_back():
     assert gains(5.5) == (sure[::-1], Situation.STEERED)
 
 
-def test_the_law_is_up_to_date_when_override_or_mute_end():
+def test_law_is_up_to_date_after_override_or_mute():
     control = GainControl(Steering())
     control.observe(posterior(*SURE), 0.0)
     for at in (1.0, 2.0):
@@ -279,14 +279,14 @@ def test_the_law_is_up_to_date_when_override_or_mute_end():
     assert control.target(2.5, Session.RUNNING).gains.tolist() == [-9.0, 3.0]
 
 
-def test_a_session_that_resumes_waits_for_a_decision_of_its_own():
+def test_resumed_session_waits_for_a_new_decision():
     control = GainControl(Steering())
     control.observe(posterior(*SURE), 0.0)
     control.target(0.1, Session.PAUSED)
     assert control.target(0.2, Session.RUNNING).situation is Situation.WAITING
 
 
-def test_an_operator_s_choice_holds_without_a_decoder_and_mute_beats_it():
+def test_override_works_without_a_decoder_and_mute_takes_precedence():
     control = GainControl(Steering())
     assert control.target(0.0, Session.NO_DECODER, Stream.LOST, 1).gains.tolist() == [-9.0, 3.0]
     assert control.target(0.0, Session.NO_DECODER, Stream.LOST, 1, True).gains.tolist() == [-math.inf] * 2
@@ -296,7 +296,7 @@ def test_an_operator_s_choice_holds_without_a_decoder_and_mute_beats_it():
 
 
 @laws
-def test_nan_did_not_happen(make):
+def test_posterior_or_time_with_nan_is_ignored(make):
     control = GainControl(make())
     control.observe(posterior(*SURE), 0.0)
     before = control.target(0.5, Session.RUNNING)
@@ -315,7 +315,7 @@ def test_nan_did_not_happen(make):
 @laws
 @given(st.integers(0, 29), st.integers(0, 1000))
 @settings(max_examples=20, deadline=None)
-def test_restoring_does_not_show(make, cut, seed):
+def test_restored_state_continues_bit_for_bit(make, cut, seed):
     rng = np.random.default_rng(seed)
     steps = [(t * 0.5, rng.dirichlet([0.5, 0.5]), rng.random()) for t in range(30)]
 
@@ -335,7 +335,7 @@ def test_restoring_does_not_show(make, cut, seed):
     assert [step(after, *one) for one in steps[cut:]] == expected[cut:]
 
 
-def test_targets_are_the_callers_own():
+def test_returned_gains_are_copies():
     law = Steering()
     control = GainControl(law)
     for override in (None, "equal"):

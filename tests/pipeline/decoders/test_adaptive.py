@@ -36,7 +36,7 @@ def right(results, attended=0):
     return np.mean([one.scores.argmax() == attended for one in results])
 
 
-def test_follows_a_change_that_leaves_the_fixed_decoder_behind():
+def test_adapts_to_a_change_that_the_fixed_decoder_misses():
     found, fixed = [], []
     for seed in range(3):
         adaptive = AdaptiveLinear(START, SURE, half_life=60.0)
@@ -48,7 +48,7 @@ def test_follows_a_change_that_leaves_the_fixed_decoder_behind():
     assert np.mean(found) > np.mean(fixed) + 0.1
 
 
-def test_stops_on_unrelated_speech_and_goes_back():
+def test_stops_learning_on_unrelated_speech_and_restores_the_good_state():
     adaptive = AdaptiveLinear(START, SURE, half_life=60.0)
     before = live(adaptive, planted(60, noise=4.0, seconds=60))
     assert all(one.learned for one in before)
@@ -66,7 +66,7 @@ def test_stops_on_unrelated_speech_and_goes_back():
     assert right(after) > 0.85
 
 
-def test_a_window_that_says_nothing_teaches_nothing_about_talkers():
+def test_window_without_evidence_does_not_change_cross_covariances():
     adaptive = AdaptiveLinear(START, SURE)
     part = windows(START, planted(64))[0]
     adaptive.adapt(part.neural, part.talkers, np.array([0.5, 0.5]))
@@ -75,7 +75,7 @@ def test_a_window_that_says_nothing_teaches_nothing_about_talkers():
     assert adaptive.moments.n > START.moments.n * 0.99
 
 
-def test_certainty_is_learning_with_labels():
+def test_certain_posterior_equals_learning_with_labels():
     adaptive = AdaptiveLinear(START, SURE)
     part = windows(START, planted(64))[0]
     adaptive.adapt(part.neural, part.talkers, np.array([1.0, 0.0]))
@@ -84,7 +84,7 @@ def test_certainty_is_learning_with_labels():
     assert np.corrcoef(adaptive.weights.ravel(), wanted.weights.ravel())[0, 1] > 0.999
 
 
-def test_scores_come_before_learning():
+def test_window_is_scored_before_learning():
     adaptive = AdaptiveLinear(START, SURE)
     part = windows(START, planted(64))[0]
     assert (
@@ -93,7 +93,7 @@ def test_scores_come_before_learning():
     assert not np.array_equal(adaptive.weights, START.weights)
 
 
-def test_frozen_scores_the_same():
+def test_frozen_decoder_gives_equal_scores():
     adaptive = AdaptiveLinear(START, SURE)
     live(adaptive, planted(64))
     part = windows(START, planted(65))[0]
@@ -101,14 +101,14 @@ def test_frozen_scores_the_same():
     assert np.array_equal(frozen.score(part.neural, part.talkers), adaptive.score(part.neural, part.talkers))
 
 
-def test_fit_begins_anew():
+def test_fit_resets_the_state():
     adaptive = AdaptiveLinear(START, SURE)
     live(adaptive, planted(64))
     assert np.array_equal(adaptive.fit(RUNS).weights, START.weights)
     assert adaptive.confidence == SURE
 
 
-def test_posterior_and_evidence():
+def test_posterior_and_evidence_equal_hand_computed_values():
     sure = Confidence(0.2, 0.0, 0.0, 0.1)
     posterior = sure.posterior(np.tanh([0.2, 0.0, 0.0]))
     # Log-odds of two Gaussians: (0.2 * 0.2 - 0.2 ** 2 / 2 + 0.2 ** 2 / 2) / 0.01 = 4.
@@ -130,7 +130,7 @@ def test_posterior_and_evidence():
         (lambda a, p: calibrate(START, [r.part(0, 150) for r in RUNS]), "too few"),
     ],
 )
-def test_what_cannot_be_is_said_and_changes_nothing(do, words):
+def test_invalid_input_is_rejected_and_changes_nothing(do, words):
     adaptive = AdaptiveLinear(START, SURE)
     with pytest.raises(DecoderError, match=words):
         do(adaptive, windows(START, planted(64))[0])

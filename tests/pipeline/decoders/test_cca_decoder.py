@@ -15,7 +15,7 @@ from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.decoders.presets import IEEG
 
 
-def test_equal_to_the_joint_eigenvalue_problem():
+def test_weights_equal_the_joint_eigenvalue_problem():
     """Both sides at once: [0 Cxy; Cyx 0] w = rho [Cxx 0; 0 Cyy] w, as in the definition."""
     runs, penalty = [planted(i) for i in range(3)], 0.2
     decoder = CcaDecoder(SMALL, 2, [penalty], [0.0]).fit(runs)
@@ -41,13 +41,13 @@ def test_equal_to_the_joint_eigenvalue_problem():
 
 
 @pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
-def test_recovers_what_was_planted(n_talkers):
+def test_recovers_the_attended_talker_of_simulated_runs(n_talkers):
     runs = [planted(i, n_talkers, switch_every=11.0) for i in range(3)]
     decoder = CcaDecoder(SMALL, 2).fit(runs)
     assert accuracy(decoder, planted(9, n_talkers, attended=n_talkers - 1)) > 0.95
 
 
-def test_intracranial_settings():
+def test_intracranial_preset_works():
     """100 Hz, lags to 0.4 s, principal components, spectrogram of two bands."""
     many = {"sfreq": 100.0, "seconds": 60, "n_features": 2, "answer": (5, 9, 14)}
     decoder = CcaDecoder(IEEG).fit([planted(i, **many) for i in range(2)])
@@ -56,12 +56,12 @@ def test_intracranial_settings():
     assert accuracy(decoder, planted(9, **many)) > 0.9
 
 
-def test_one_talker_is_compared_with_another_time():
+def test_single_talker_is_compared_with_another_time():
     decoder = CcaDecoder(SMALL, 2).fit([planted(i, 1) for i in range(3)])
     assert accuracy(decoder, planted(9, 2)) > 0.95
 
 
-def test_shuffled_labels_are_at_chance():
+def test_shuffled_labels_give_chance_accuracy():
     right = []
     for seed in range(4):
         runs = [planted(100 * seed + i, seconds=60) for i in range(4)]
@@ -79,7 +79,7 @@ def test_scores_are_correlations():
     assert decoder.combine(np.zeros((4, 3, 2))).shape == (4, 3)
 
 
-def test_the_discriminant_prefers_what_separates():
+def test_discriminant_weights_components_that_separate():
     rng = np.random.default_rng(0)
     other = rng.normal(size=(200, 2))
     weights = discriminant(other + np.array([0.2, 1.0]) + rng.normal(size=(200, 2)), other, 2)
@@ -97,7 +97,7 @@ def test_the_discriminant_prefers_what_separates():
         (lambda: CcaDecoder(SMALL, 2).fit([planted(0), nobody(1)]), "fewer than two"),
     ],
 )
-def test_what_cannot_be_learned_is_said(make, words):
+def test_data_that_cannot_be_learned_from_are_rejected(make, words):
     with pytest.raises(DecoderError, match=words):
         make()
 

@@ -36,14 +36,14 @@ def direct(runs: list[Run], decoder: LinearDecoder, penalty: float) -> np.ndarra
 @pytest.mark.parametrize("penalty", [1e-3, 0.3, 30.0])
 @pytest.mark.parametrize("preset", [SMALL, replace(SMALL, tmin=-0.0625, lag_step=2)])
 @pytest.mark.parametrize("n_features", [1, 3])
-def test_equal_to_a_direct_solution(penalty, preset, n_features):
+def test_weights_equal_a_direct_solution(penalty, preset, n_features):
     runs = [planted(i, n_features=n_features, switch_every=7.0) for i in range(2)]
     decoder = LinearDecoder(preset, [penalty], [0.0]).fit(runs)
     wanted = direct(runs, decoder, penalty)
     np.testing.assert_allclose(decoder.weights, wanted, rtol=0, atol=1e-9 * np.abs(wanted).max())
 
 
-def test_all_principal_components_are_plain_ridge():
+def test_all_principal_components_equal_plain_ridge():
     runs = [planted(i) for i in range(2)]
     a = LinearDecoder(SMALL, [0.3], [0.0]).fit(runs)
     b = LinearDecoder(replace(SMALL, variance=1.0), [0.3], [0.0]).fit(runs)
@@ -63,7 +63,7 @@ def coloured(n: int, n_channels: int, response: np.ndarray) -> Run:
     return Run("a", "1", SMALL.sfreq, names, noise + answer, ("her",), talker[None, :, None], np.zeros(n, int), ("s",))
 
 
-def test_shrinkage_keeps_what_is_shared():
+def test_shrinkage_improves_the_cross_covariance_of_few_samples():
     """The cross-covariance that few samples give comes closer to that of many; at 0 nothing changes."""
     response = np.outer([0.0, 1.0, -0.5], np.linspace(1, -1, 6))
     many, few = coloured(200_000, 6, response), coloured(1_000, 6, response)
@@ -81,7 +81,7 @@ def test_shrinkage_keeps_what_is_shared():
     assert alike(kept) > alike(plain) + 0.05
 
 
-def test_separable_part_of_the_covariance():
+def test_separable_covariance_is_topography_times_time_course():
     """All of it is exactly one time course times one topography; a noise that is so by nature is known better."""
     run = coloured(100, 6, np.zeros((1, 6)))
     spec = make_spec("linear", run, SMALL)
@@ -102,13 +102,13 @@ def test_separable_part_of_the_covariance():
 
 
 @pytest.mark.parametrize("n_talkers", [2, 3, 4, 5, 8])
-def test_recovers_what_was_planted(n_talkers):
+def test_recovers_the_attended_talker_of_simulated_runs(n_talkers):
     runs = [planted(i, n_talkers, switch_every=11.0) for i in range(3)]
     decoder = LinearDecoder(SMALL).fit(runs)
     assert accuracy(decoder, planted(9, n_talkers, attended=n_talkers - 1)) > 0.95
 
 
-def test_shuffled_labels_are_at_chance():
+def test_shuffled_labels_give_chance_accuracy():
     right = []
     for seed in range(6):
         runs = [planted(100 * seed + i, seconds=60, switch_every=4.0) for i in range(4)]
@@ -121,7 +121,7 @@ def test_shuffled_labels_are_at_chance():
     assert 0.4 < np.mean(right) < 0.6  # 4 sd of 720 fair coins is 0.075
 
 
-def test_held_out_runs_are_never_touched():
+def test_held_out_runs_do_not_affect_the_fit():
     runs = [planted(i) for i in range(4)]
     wanted = LinearDecoder(SMALL).fit(runs[1:])
     found = leave_one_run_out(LinearDecoder(SMALL), runs)[0]
@@ -133,7 +133,7 @@ def test_held_out_runs_are_never_touched():
     assert found.chosen == again.chosen
 
 
-def test_not_finite_runs_are_refused_not_learned():
+def test_runs_that_are_not_finite_are_rejected():
     runs = [planted(i) for i in range(3)]
     runs[1].neural[50, 2] = np.nan
     with pytest.raises(DecoderError, match="run 1"):
@@ -144,7 +144,7 @@ def test_not_finite_runs_are_refused_not_learned():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32), st.integers(80, 200))
-def test_the_future_does_not_change_the_past(seed, cut):
+def test_future_samples_do_not_change_past_scores(seed, cut):
     decoder, run = LinearDecoder(SMALL, [1.0], [0.2]).fit([planted(1)]), planted(2)
     changed = run.neural.copy()
     changed[cut:] = np.random.default_rng(seed).normal(size=changed[cut:].shape)
@@ -154,7 +154,7 @@ def test_the_future_does_not_change_the_past(seed, cut):
     assert not np.array_equal(before[n], after[n])
 
 
-def test_update_is_learning_from_all_at_once():
+def test_update_equals_fitting_to_all_runs():
     runs = [planted(i) for i in range(3)]
     settings_ = SMALL, [0.3], [0.2]
     step_by_step = LinearDecoder(*settings_).fit(runs[:2]).update(runs[2])
@@ -165,7 +165,7 @@ def test_update_is_learning_from_all_at_once():
         forgot.update(runs[0], 1.5)
 
 
-def test_units_and_order_of_channels_do_not_matter():
+def test_units_and_order_of_channels_do_not_change_scores():
     runs = [planted(i) for i in range(3)]
     volts = [replace(run, neural=run.neural * 1e-6) for run in runs]
     a, b = LinearDecoder(SMALL).fit(runs), LinearDecoder(SMALL).fit(volts)
@@ -173,7 +173,7 @@ def test_units_and_order_of_channels_do_not_matter():
     np.testing.assert_allclose(a.weights, b.weights * 1e-6, rtol=1e-6)
 
 
-def test_a_dead_channel_is_left_out():
+def test_dead_channel_is_left_out():
     runs = [planted(i) for i in range(3)]
     for run in runs:
         run.neural[:, 2] = 0.0
@@ -182,7 +182,7 @@ def test_a_dead_channel_is_left_out():
     assert accuracy(decoder, planted(9)) > 0.9
 
 
-def test_silence_is_evidence_for_nobody():
+def test_silence_gives_zero_scores():
     decoder, run = LinearDecoder(SMALL).fit([planted(0), planted(1)]), planted(2)
     talkers = run.talkers[:, :100].copy()
     talkers[1] = 3.0
@@ -199,7 +199,7 @@ def test_silence_is_evidence_for_nobody():
         ((100,), (2, 100, 1), ["(100,)"]),
     ],
 )
-def test_every_mismatch_is_listed(neural, talkers, words):
+def test_error_lists_every_mismatch(neural, talkers, words):
     decoder = LinearDecoder(SMALL).fit([planted(0), planted(1)])
     with pytest.raises(DecoderMismatch) as error:
         decoder.score(np.zeros(neural), np.zeros(talkers))
@@ -218,7 +218,7 @@ def test_every_mismatch_is_listed(neural, talkers, words):
         (lambda: leave_one_run_out(LinearDecoder(SMALL), [planted(0)]), "two runs"),
     ],
 )
-def test_what_cannot_be_learned_is_said(make, words):
+def test_data_that_cannot_be_learned_from_are_rejected(make, words):
     with pytest.raises(DecoderError, match=words):
         make()
 

@@ -41,7 +41,7 @@ def plain(run, spec):
     st.sampled_from([None, 0.7, 1.3]),
     st.integers(1, 2),
 )
-def test_equal_to_the_matrix_laid_out(seed, tmin, span, step, context, switch, n_features):
+def test_moments_equal_those_of_the_full_matrix(seed, tmin, span, step, context, switch, n_features):
     run = planted(seed, seconds=5, n_channels=3, switch_every=switch, n_features=n_features)
     hidden = np.random.default_rng(seed).integers(0, 160, 2)
     run.attended[hidden[0] : hidden[0] + 7] = -1
@@ -54,7 +54,7 @@ def test_equal_to_the_matrix_laid_out(seed, tmin, span, step, context, switch, n
             np.testing.assert_allclose(getattr(found, what), wanted, rtol=0, atol=1e-11 * len(x) * 100)
 
 
-def test_folds_are_sums():
+def test_folds_equal_sums_of_moments():
     runs, s = [planted(i) for i in range(3)], spec(0, 4, 1, 0, n_channels=6)
     parts = [moments(run, s) for run in runs]
     for n in (2, 3, 7):
@@ -68,7 +68,7 @@ def test_folds_are_sums():
     assert parts[0].scaled(0.5).n == parts[0].n / 2
 
 
-def test_masked_samples_may_be_anything():
+def test_masked_samples_do_not_matter():
     run, s = planted(1), spec(0, 4, 1, 0, n_channels=6)
     run.attended[100:110] = -1
     clean = moments(run, s)
@@ -81,7 +81,7 @@ def test_masked_samples_may_be_anything():
         moments(run, s)
 
 
-def test_a_run_that_does_not_fit_is_refused_with_every_difference():
+def test_error_lists_every_difference_of_a_run():
     s = spec(0, 4, 1, 0, n_channels=6)
     run = planted(1, n_channels=5, n_features=2, sfreq=64.0)
     with pytest.raises(DecoderMismatch, match="run 1") as error:
@@ -90,9 +90,9 @@ def test_a_run_that_does_not_fit_is_refused_with_every_difference():
         assert words in str(error.value)
 
 
-def test_nobody_attended_is_no_row():
+def test_unknown_attention_gives_no_rows():
     run, s = planted(1), spec(0, 4, 1, 0, n_channels=6)
     run.attended[:] = -1
     assert moments(run, s).n == 0
-    with pytest.raises(DecoderError, match="nobody"):
+    with pytest.raises(DecoderError, match="not known at any time"):
         moments(run, s).centred()

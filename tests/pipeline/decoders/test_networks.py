@@ -35,7 +35,7 @@ def push(sliding, run, start, edges=()):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_future_does_not_change_the_past(kind):
+def test_future_samples_do_not_change_past_output(kind):
     decoder, at = fitted(kind), 300
     late = damaged(RUN, at)
     for project, whole, cut in (
@@ -50,7 +50,7 @@ def test_the_future_does_not_change_the_past(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_past_beyond_the_reach_is_forgotten(kind):
+def test_samples_beyond_the_reach_do_not_matter(kind):
     decoder = fitted(kind)
     net, at = decoder.net, 40
     neural, talkers = RUN.neural.copy(), RUN.talkers.copy()
@@ -66,7 +66,7 @@ def test_the_past_beyond_the_reach_is_forgotten(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_streaming_is_batch(kind):
+def test_streaming_equals_batch(kind):
     decoder = fitted(kind)
     assert isinstance(decoder, HopByHop)
     spec, scores = decoder.spec, push(SlidingScores(decoder, 3, 0.25), RUN, 0)
@@ -86,7 +86,7 @@ def test_streaming_is_batch(kind):
     at=st.integers(0, 512),
     late=st.integers(0, 40),
 )
-def test_cuts_restoring_and_where_it_began_change_no_bit(kind, edges, at, late):
+def test_chunking_restoring_and_start_do_not_change_a_bit(kind, edges, at, late):
     decoder = fitted(kind)
     wanted = {s.stop: s.scores.tobytes() for s in push(SlidingScores(decoder, 3, 0.25), RUN, 5)}
     first, second = SlidingScores(decoder, 3, 0.25), SlidingScores(decoder, 3, 0.25)
@@ -102,7 +102,7 @@ def test_cuts_restoring_and_where_it_began_change_no_bit(kind, edges, at, late):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hop_costs_as_much_as_a_hop(kind):
+def test_cost_of_a_hop_does_not_depend_on_the_reach(kind):
     """Once it runs, every convolution makes one hop of output, however far back the network looks."""
     decoder, n_hop, lengths = fitted(kind), 8, []
     hops = decoder.hops(3, n_hop)
@@ -124,7 +124,7 @@ def test_a_hop_costs_as_much_as_a_hop(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_any_number_of_talkers_in_any_order(kind):
+def test_number_and_order_of_talkers_do_not_change_scores(kind):
     decoder, many = fitted(kind), planted(5, 7, seconds=8)
     scores = decoder.score(many.neural, many.talkers)
     assert scores.shape == (7,)
@@ -135,7 +135,7 @@ def test_any_number_of_talkers_in_any_order(kind):
 
 
 @pytest.mark.parametrize("kind", ["matcher", "placed", "vlaai"])
-def test_how_loud_a_talker_is_does_not_matter(kind):
+def test_level_of_a_talker_does_not_change_scores(kind):
     decoder = fitted(kind)
     louder = RUN.talkers * np.array([0.01, 1.0, 50.0])[:, None, None]
     np.testing.assert_allclose(
@@ -144,7 +144,7 @@ def test_how_loud_a_talker_is_does_not_matter(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_silence_is_evidence_for_nobody(kind):
+def test_silence_gives_zero_scores(kind):
     talkers = RUN.talkers.copy()
     talkers[1] = 0.0
     scores = fitted(kind).score(RUN.neural, talkers)
@@ -153,12 +153,12 @@ def test_silence_is_evidence_for_nobody(kind):
 
 
 @pytest.mark.parametrize("kind", ["matcher", "placed", "eegnet"])
-def test_recovers_what_was_planted(kind):
+def test_recovers_the_attended_talker_of_simulated_runs(kind):
     assert accuracy(fitted(kind), planted(9, 2, attended=1)) > 0.9
 
 
 @pytest.mark.parametrize("kind", ["matcher", "eegnet"])
-def test_shuffled_labels_are_at_chance(kind):
+def test_shuffled_labels_give_chance_accuracy(kind):
     right = []
     for seed in range(4):
         runs = [planted(100 * seed + i, seconds=96, switch_every=8.0) for i in range(3)]
@@ -172,7 +172,7 @@ def test_shuffled_labels_are_at_chance(kind):
 # Any cap, any listener
 
 
-def test_electrodes_are_known_by_where_they_are():
+def test_electrodes_are_identified_by_position():
     decoder, order = fitted("placed"), [4, 2, 0, 5, 1, 3]
     layer = next(m for m in decoder.net.modules() if isinstance(m, SpatialAttention))
     x = torch.randn(2, 6, 30)
@@ -186,7 +186,7 @@ def test_electrodes_are_known_by_where_they_are():
         head_coordinates([(0.0, 1.0, np.nan)])
 
 
-def test_a_base_serves_another_cap():
+def test_base_can_be_used_with_another_cap():
     cap = {f"X{i}": (np.cos(i + 0.5), np.sin(i + 0.5), 0.1 * i) for i in range(4)}
     runs = [replace(r, ch_names=tuple(cap), neural=r.neural[:, :4], subject="new") for r in RUNS]
     tuned = MatcherDecoder(SMALL, make("matcher").config, positions=cap, base=fitted("placed")).fit(runs)
@@ -207,12 +207,12 @@ def test_a_base_serves_another_cap():
         ("placed", {}, "where electrodes are"),
     ],
 )
-def test_a_base_that_does_not_fit_is_refused(base, changes, words):
+def test_base_that_does_not_fit_is_rejected(base, changes, words):
     with pytest.raises(DecoderMismatch, match=words):
         make("matcher", base=fitted(base)).fit([replace(run, **changes) for run in RUNS])
 
 
-def test_each_listener_has_a_layer():
+def test_each_listener_has_its_own_layer():
     runs = [replace(run, subject=f"{i % 2}") for i, run in enumerate(RUNS)]
     decoder = make("matcher").fit(runs)
     assert decoder.listeners == ("0", "1")
@@ -225,7 +225,7 @@ def test_each_listener_has_a_layer():
     assert scores["else"] == decoder.score(RUN.neural, RUN.talkers).tobytes()
 
 
-def test_positions_must_be_known():
+def test_missing_positions_are_an_error():
     with pytest.raises(DecoderError, match="E2"):
         MatcherDecoder(SMALL, positions={"E1": (0.0, 0.0, 1.0)}, size=SIZE).fit(RUNS)
 
@@ -234,7 +234,7 @@ def test_positions_must_be_known():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_compiled_is_what_scores(kind):
+def test_network_to_compile_gives_the_scores_of_the_decoder(kind):
     decoder = fitted(kind)
     module, (neural, talkers) = decoder.network(3)
     assert not module.training
@@ -249,7 +249,7 @@ def test_what_is_compiled_is_what_scores(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_operator_can_be_converted(kind):
+def test_every_operator_has_a_tensorrt_converter(kind):
     module, inputs = fitted(kind).network()
     program = torch.export.export(module, inputs)
     names = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
@@ -258,7 +258,7 @@ def test_every_operator_can_be_converted(kind):
     torch.testing.assert_close(program.module()(*inputs), module(*inputs))
 
 
-def test_a_compiled_scorer_takes_the_place_of_the_module_for_its_shapes_only():
+def test_compiled_scorer_is_used_only_for_its_shapes():
     decoder, met = make("matcher").fit(RUNS), []
     n = decoder.spec.n_window + decoder.spec.reach
     decoder.use(lambda x, y: met.append((x.shape, y.shape)) or torch.tensor([1.0, 2.0, 3.0]), n_talkers=3)
@@ -269,7 +269,7 @@ def test_a_compiled_scorer_takes_the_place_of_the_module_for_its_shapes_only():
     assert len(met) == 1
 
 
-def test_a_compiled_scorer_is_used_at_every_hop():
+def test_compiled_scorer_is_used_at_every_hop():
     decoder, calls = copy.copy(fitted("matcher")), []
     wanted = push(SlidingScores(decoder, 3, 0.25), RUN, 5)
     decoder.use(lambda x, y: calls.append(1) or decoder.net(x, y), n_talkers=3)
@@ -285,7 +285,7 @@ def test_a_compiled_scorer_is_used_at_every_hop():
     assert [s.scores.tobytes() for s in later] == [s.scores.tobytes() for s in found[-len(later) :]]
 
 
-def test_parameters_and_multiplications_are_counted():
+def test_parameters_and_multiply_adds_equal_hand_counts():
     net = matcher(5, 2, 4, 5, size=SIZE)
     t, n_features, n_hidden = 40, 2, 12
     by_hand = 5 * n_features * 5 + n_features * 5  # taps of the reconstruction, and its shape
@@ -298,7 +298,7 @@ def test_parameters_and_multiplications_are_counted():
     assert 1e6 < n_parameters(matcher(64, 1, 16, 17)) < 2e6
 
 
-def test_sizes_of_the_baselines():
+def test_baselines_have_the_documented_sizes():
     assert vlaai(64, 1, 16).neural.reach == 4 * (5 * 7 + 31)
     assert n_parameters(vlaai(64, 1, 16)) == n_parameters(vlaai(64, 1, 16, n_blocks=2))  # blocks share their weights
     assert n_parameters(eegnet(64, 1, 16, 64.0)) < 4000
@@ -316,6 +316,6 @@ def test_sizes_of_the_baselines():
         ([replace(r, attended=np.full_like(r.attended, -1)) for r in RUNS], "on end"),
     ],
 )
-def test_what_cannot_be_learned_is_said(runs, words):
+def test_data_that_cannot_be_learned_from_are_rejected(runs, words):
     with pytest.raises(DecoderError, match=words):
         make("matcher").fit(runs)

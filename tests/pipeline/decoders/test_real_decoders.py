@@ -27,7 +27,7 @@ def windows(decoder, run, seconds):
     ]
 
 
-def test_two_talkers():
+def test_linear_decoder_on_two_talkers():
     """One listener, four runs of a minute, each held out: three minutes to learn from."""
     runs = cocktail()
     decoders = leave_one_run_out(LinearDecoder(EEG), runs)
@@ -47,7 +47,7 @@ def test_two_talkers():
     assert np.mean(np.array(said) == 0) > binom.isf(1e-3, len(said), 0.5) / len(said)
 
 
-def test_two_talkers_by_canonical_correlation():
+def test_cca_decoder_on_two_talkers():
     runs = cocktail()
     said = []
     for i, run in enumerate(runs):
@@ -87,7 +87,7 @@ def judge(number: int) -> tuple[float, list[float]]:
     return float(np.mean(r)), list(np.mean(accuracy, axis=0))
 
 
-def test_match_against_mismatch():
+def test_match_versus_mismatch():
     """Ten listeners, one talker, the held-out half of a held-out repetition."""
     found = [judge(number) for number in range(1, 11)]
     assert np.mean([r for r, _ in found]) >= 0.12
@@ -95,7 +95,7 @@ def test_match_against_mismatch():
         assert reached >= floor
 
 
-def test_reversed_time_is_chance():
+def test_reversed_time_gives_chance_accuracy():
     """The same fold with the neural signal turned around in time: nothing is left to find."""
     pairs = listener(1)
     spec = make_spec("linear", pairs[0][0], EEG)

@@ -34,7 +34,7 @@ def push(sliding, run, start, edges):
 @pytest.mark.parametrize("kind", DECODERS)
 @settings(max_examples=20, deadline=None)
 @given(start=st.integers(-100, 10**9), offset=st.sampled_from([0.0, 1e4]))
-def test_streaming_is_batch(kind, start, offset):
+def test_streaming_equals_batch(kind, start, offset):
     decoder = DECODERS[kind]
     run = replace(RUN, neural=RUN.neural + offset)
     scores = push(SlidingScores(decoder, 3, 0.25), run, start, [])
@@ -54,7 +54,7 @@ def test_streaming_is_batch(kind, start, offset):
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 384), max_size=30).map(sorted), st.integers(0, 384))
-def test_cutting_and_restoring_change_no_bit(edges, at):
+def test_chunking_and_restoring_do_not_change_a_bit(edges, at):
     wanted = push(SlidingScores(DECODERS["cca"], 3, 0.25), RUN, 5, [])
     first = SlidingScores(DECODERS["cca"], 3, 0.25)
     found = list(first.push(5, RUN.neural[:at], RUN.talkers[:, :at]))
@@ -67,7 +67,7 @@ def test_cutting_and_restoring_change_no_bit(edges, at):
     ]
 
 
-def test_a_gap_begins_anew_on_the_same_grid():
+def test_gap_restarts_on_the_same_grid():
     sliding = SlidingScores(DECODERS["linear"], 3, 0.25)
     whole = {s.stop: s for s in push(SlidingScores(DECODERS["linear"], 3, 0.25), RUN, 0, [])}
     list(sliding.push(0, RUN.neural[:150], RUN.talkers[:, :150]))
@@ -77,7 +77,7 @@ def test_a_gap_begins_anew_on_the_same_grid():
     assert len(whole) == (384 - 4) // 8 - 7
 
 
-def test_the_future_does_not_change_the_past():
+def test_future_samples_do_not_change_past_scores():
     changed = replace(RUN, neural=RUN.neural.copy(), talkers=RUN.talkers.copy())
     changed.neural[200:] = np.nan
     changed.talkers[:, 200:] = np.nan
@@ -88,7 +88,7 @@ def test_the_future_does_not_change_the_past():
     assert all(a.scores.tobytes() == b.scores.tobytes() for a, b in zip(wanted[:n], found[:n], strict=True))
 
 
-def test_damage_leaves_with_the_window():
+def test_bad_samples_affect_only_windows_that_contain_them():
     changed = replace(RUN, neural=RUN.neural.copy())
     changed.neural[100] = 1e12
     wanted = {s.stop: s for s in push(SlidingScores(DECODERS["linear"], 3, 0.25), RUN, 0, [])}
@@ -98,12 +98,12 @@ def test_damage_leaves_with_the_window():
 
 
 @pytest.mark.parametrize(("hop", "words"), [(0.3, "whole samples"), (0.75, "multiple"), (0.0, "whole samples")])
-def test_hops_that_cannot_be(hop, words):
+def test_invalid_hops_are_rejected(hop, words):
     with pytest.raises(DecoderError, match=words):
         SlidingScores(DECODERS["linear"], 2, hop)
 
 
-def test_shapes_that_do_not_fit():
+def test_wrong_shapes_are_rejected():
     with pytest.raises(DecoderMismatch, match=r"\(3, 9, 1\)"):
         list(SlidingScores(DECODERS["linear"], 3, 0.25).push(0, np.zeros((9, 6)), np.zeros((2, 9, 1))))
     with pytest.raises(DecoderError, match="n_talkers"):

@@ -19,7 +19,7 @@ SPEC = fitted("matcher").spec
 SWITCHING = [planted(20 + i, 3, seconds=90, switch_every=20.0) for i in range(2)]
 
 
-def test_segments_have_one_attended_talker_and_end_before_what_is_held_out():
+def test_segments_have_one_attended_talker_and_end_before_the_held_out_part():
     examples, rng = Examples(SWITCHING, SPEC), np.random.default_rng(0)
     names = [name for run in SWITCHING for name in run.stimuli]
     length = SPEC.reach + examples.n_windows * SPEC.n_window
@@ -44,7 +44,7 @@ def test_segments_have_one_attended_talker_and_end_before_what_is_held_out():
     assert batch.has_other.all()
 
 
-def test_what_is_held_out_begins_where_learning_ends():
+def test_held_out_part_starts_where_training_data_end():
     parts = list(Examples(SWITCHING, SPEC).tests())
     assert parts
     for neural, talkers, attended, listener in parts:
@@ -62,7 +62,7 @@ def test_short_trials_are_not_lost():
     assert Examples(RUNS, SPEC).n_windows == 4
 
 
-def test_scales_do_not_see_artefacts():
+def test_scales_are_robust_to_artefacts():
     wild = [replace(run, neural=run.neural.copy()) for run in RUNS]
     for run in wild:
         run.neural[100:110] = 1e5
@@ -82,7 +82,7 @@ def net():
     return matcher(6, 1, 4, 5, size=SIZE).eval()
 
 
-def test_the_same_speech_is_no_counter_example(net):
+def test_same_speech_is_not_a_negative_example(net):
     """Two brains that heard the same: as different speech they contradict each other, as the same they do not."""
     reach = net.reach
     one = batch_of(3, [0, 1, 2], [0, 0, 0])
@@ -97,7 +97,7 @@ def test_the_same_speech_is_no_counter_example(net):
         torch.testing.assert_close(contrastive(net, later, n), contrastive(net, as_other, n))
 
 
-def test_one_talker_alone_has_no_rival(net):
+def test_single_talker_has_no_rival(net):
     n = 80 - net.reach
     with torch.no_grad():
         alone = batch_of(3, [0, 1, 2], [0, 0, 0], rival=False)
@@ -106,7 +106,7 @@ def test_one_talker_alone_has_no_rival(net):
         torch.testing.assert_close(contrastive(net, alone, n), contrastive(net, silent, n))
 
 
-def test_the_loss_is_a_cross_entropy_of_correlations(net):
+def test_loss_is_a_cross_entropy_of_correlations(net):
     """Against plain NumPy, for the components that are not linear."""
     n, one = 80 - net.reach, batch_of(4, [0, 1, 2, 3], [0] * 4, rival=False)
     with torch.no_grad():
@@ -124,13 +124,13 @@ def test_the_loss_is_a_cross_entropy_of_correlations(net):
     assert found == pytest.approx(total, abs=1e-4)
 
 
-def test_correlation_is_negative_for_what_is_alike(net):
+def test_correlation_loss_is_negative_for_similar_signals(net):
     one = batch_of(2, [0, 1], [0, 0])
     with torch.no_grad():
         assert -1 <= float(correlation(net, one, 80 - net.reach)) <= 1
 
 
-def test_the_share_follows_whoever_is_right():
+def test_share_favours_the_components_that_are_correct():
     rng = np.random.default_rng(0)
     noise, good = rng.normal(size=500), rng.normal(size=500) + 2
     assert mixture(np.stack([good, noise], axis=1), 1).share < 0.3
@@ -139,7 +139,7 @@ def test_the_share_follows_whoever_is_right():
     assert none == Mixture(1.0, pytest.approx(np.log(2)), 0.0)
 
 
-def test_a_seed_gives_the_same_weights_and_another_does_not():
+def test_same_seed_gives_the_same_weights():
     again = make("matcher").fit(RUNS)
     for name, value in fitted("matcher").arrays().items():
         np.testing.assert_array_equal(again.arrays()[name], value)
@@ -148,7 +148,7 @@ def test_a_seed_gives_the_same_weights_and_another_does_not():
 
 
 @pytest.mark.parametrize("kind", ["matcher", "eegnet"])
-def test_broken_off_and_gone_on_with_is_as_if_nothing_had_been(kind):
+def test_interrupted_training_continues_bit_for_bit(kind):
     config = replace(QUICK, epochs=3, patience=3)
     whole, states = make(kind, config=config), []
     for _, state in whole.training(RUNS):
@@ -164,13 +164,13 @@ def test_broken_off_and_gone_on_with_is_as_if_nothing_had_been(kind):
             np.testing.assert_array_equal(gone_on.arrays()[name], value)
 
 
-def test_a_state_of_another_network_is_refused():
+def test_state_of_another_network_is_rejected():
     _, state = next(iter(make("eegnet").training(RUNS)))
     with pytest.raises(DecoderError, match="another network"):
         next(iter(make("matcher").training(RUNS, state())))
 
 
-def test_it_ends_without_progress_and_keeps_the_best():
+def test_training_stops_without_progress_and_keeps_the_best_epoch():
     """Labels drawn at random: the held-out end gets worse or no better, and the best epoch is what is kept."""
     runs = [planted(i, seconds=96, switch_every=8.0) for i in range(2)]
     for run in runs:
@@ -184,13 +184,13 @@ def test_it_ends_without_progress_and_keeps_the_best():
     assert decoder.chosen.test_loss == pytest.approx(min(losses), rel=1e-6)
 
 
-def test_half_precision_learns_too():
+def test_mixed_precision_training_works():
     decoder = make("eegnet", config=replace(QUICK, mixed=True)).fit(RUNS)
     assert decoder.chosen.test_accuracy > 0.9
     assert all(value.dtype == np.float32 for value in decoder.arrays().values())
 
 
-def test_one_talker_is_compared_with_itself_at_other_times():
+def test_single_talker_is_compared_with_itself_at_other_times():
     alone = [replace(r, talkers=r.talkers[:1], talker_names=("t0",), stimuli=r.stimuli[:1]) for r in RUNS]
     decoder = make("eegnet").fit(alone)
     assert decoder.chosen.test_accuracy > 0.9
@@ -200,12 +200,12 @@ def test_one_talker_is_compared_with_itself_at_other_times():
 
 
 @pytest.mark.parametrize("setting", [{"rate": 0.0}, {"epochs": -1}, {"patience": 0}, {"batch": 1}, {"decay": -1.0}])
-def test_settings_that_cannot_be(setting):
+def test_invalid_settings_are_rejected(setting):
     with pytest.raises(DecoderError, match=next(iter(setting))):
         TrainingConfig(**setting)
 
 
-def test_the_reconstruction_is_that_of_the_linear_decoder():
+def test_reconstruction_equals_that_of_the_linear_decoder():
     """Before its temporal filter: ridge on channels that were scaled and cut."""
     from earmark.pipeline.decoders.linear import LinearDecoder
     from earmark.pipeline.decoders.networks import CLIP_SD

@@ -37,7 +37,7 @@ def by_chance(accuracy: float, n: int, n_talkers: int = 2, alpha: float = 1e-4) 
 # Folds
 
 
-def test_each_protocol_keeps_apart_what_it_says():
+def test_each_protocol_separates_training_and_test_as_documented():
     stimuli = [("a", "b"), ("c", "d"), ("a", "e"), ("f", "g")]
     runs = [listen(f"run-{r}", s, seconds=2, stimuli=stimuli[r]) for s in ("01", "02") for r in range(4)]
     for protocol in PROTOCOLS:
@@ -58,7 +58,7 @@ def test_each_protocol_keeps_apart_what_it_says():
     assert plan(runs, LOSEO)[0].train == (5, 7)
 
 
-def test_parts_of_one_run_never_train_for_each_other():
+def test_parts_of_a_run_are_never_in_training_and_test():
     halves = [half for run in runs_of(1, 3, stimuli=("x", "y")) for half in time_halves(run)]
     for fold in plan(halves, LOPEO):
         (i,) = fold.test
@@ -67,7 +67,7 @@ def test_parts_of_one_run_never_train_for_each_other():
         assert all(halves[j].name.partition("[")[0] != halves[i].name.partition("[")[0] for j in fold.train)
 
 
-def test_plans_that_cannot_be_are_refused():
+def test_impossible_plans_are_rejected():
     with pytest.raises(ValueError, match="unknown protocol 'leave-all-in': choose from leave-one-run-out"):
         plan(runs_of(), "leave-all-in")
     with pytest.raises(ValueError, match="no run is left to train for 'run-0' of subject '00'"):
@@ -81,7 +81,7 @@ def test_plans_that_cannot_be_are_refused():
 # Runs of one talker
 
 
-def test_halves_are_apart_and_have_stimuli_of_their_own():
+def test_halves_are_separated_and_have_different_stimuli():
     run = listen("run-0", seconds=10)
     first, second = time_halves(run, guard=0.5)
     gap = len(run.neural) - len(first.neural) - len(second.neural)
@@ -92,7 +92,7 @@ def test_halves_are_apart_and_have_stimuli_of_their_own():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_an_imposter_is_the_talker_at_another_time(seed):
+def test_imposter_is_the_talker_at_another_time(seed):
     run = listen("run-0", seconds=6, n_talkers=1)
     pair = with_imposter(run, np.random.default_rng(seed))
     own, other = pair.talkers[..., 0]
@@ -105,7 +105,7 @@ def test_an_imposter_is_the_talker_at_another_time(seed):
     assert (run.attended == 0).all()
 
 
-def test_no_imposter_where_there_is_no_room_or_already_two_talkers():
+def test_imposter_needs_a_long_run_with_one_talker():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="too short for an imposter"):
         with_imposter(listen("run-0", seconds=2, n_talkers=1), rng)
@@ -116,7 +116,7 @@ def test_no_imposter_where_there_is_no_room_or_already_two_talkers():
 # Scores
 
 
-def test_window_correlations_are_pearsons():
+def test_window_correlations_equal_pearsons_r():
     rng = np.random.default_rng(0)
     neural, talkers = rng.normal(size=(3, 20, 2)), rng.normal(size=(2, 3, 20, 2))
     talkers[1, 2, :, 0], talkers[0, 1, :, 1] = 0.1, 0.0  # pauses
@@ -126,7 +126,7 @@ def test_window_correlations_are_pearsons():
         assert found[k, w, c] == pytest.approx(wanted)
 
 
-def test_scores_are_those_the_decoder_gives_for_the_window_with_its_lags():
+def test_scores_equal_those_of_the_decoder_for_each_window():
     train, test = runs_of(1, 2, n_talkers=3)
     decoder = Ridge().fit([train])
     seen = Projected.of(decoder, test)
@@ -151,7 +151,7 @@ def test_windows_without_one_attended_talker_are_left_out_and_counted():
     assert found.n_windows[1.0] == 29 + 2 * 59
 
 
-def test_windows_begin_where_attention_is_known():
+def test_windows_start_where_attention_is_known():
     run = listen("run-0", seconds=20)
     attended = run.attended.copy()
     attended[:10] = -1
@@ -178,7 +178,7 @@ def test_scores_that_are_not_finite_count_as_wrong():
 # What comes out
 
 
-def test_a_decoder_that_works_is_seen_to_work():
+def test_working_decoder_is_above_chance():
     found = evaluate(runs_of(3), Ridge, LORO, [1, 2, 5, 10], seed=1)
     assert found.r_attended > 0.3 > abs(found.r_ignored) * 3
     accuracy = list(found.accuracy.values())
@@ -198,7 +198,7 @@ def test_a_decoder_that_works_is_seen_to_work():
     assert np.std([s.accuracy[1.0] for s in found.subjects], ddof=1) == found.accuracy_sd[1.0]
 
 
-def test_four_talkers():
+def test_evaluation_with_four_talkers():
     found = evaluate(runs_of(1, n_talkers=4), Ridge, LOPEO, [5])
     assert found.accuracy[5.0] > 0.6
     assert found.chance_limit[5.0] < 0.5
@@ -207,7 +207,7 @@ def test_four_talkers():
     assert found.itr[5.0] > 0
 
 
-def test_repeated_to_the_bit_and_other_seeds_draw_otherwise():
+def test_same_seed_repeats_bit_for_bit_and_others_differ():
     runs = runs_of(2)
     first, again, other = (evaluate(runs, Ridge, LORO, [1, 5], seed=seed).to_json() for seed in (3, 3, 4))
     assert json.dumps(first) == json.dumps(again)
@@ -215,7 +215,7 @@ def test_repeated_to_the_bit_and_other_seeds_draw_otherwise():
     assert first["accuracy"] == other["accuracy"]
 
 
-def test_json_is_plain_and_not_rounded():
+def test_json_is_plain_and_unrounded():
     found = evaluate(runs_of(3, 2, seconds=20), Ridge, LOSO, [1, 30], evidence=EvidenceConfig())
     plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert plain == found.to_json()
@@ -231,7 +231,7 @@ def test_json_is_plain_and_not_rounded():
         assert key in plain
 
 
-def test_progress_is_told():
+def test_progress_is_reported():
     told = []
     evaluate(runs_of(1, 3, seconds=10), Ridge, LORO, [1], progress=lambda done, of: told.append((done, of)))
     assert told == [(1, 3), (2, 3), (3, 3)]
@@ -245,14 +245,14 @@ def test_progress_is_told():
         (dict(features="onsets"), "features is onsets, not envelope"),
     ],
 )
-def test_runs_that_do_not_go_together_are_refused(change, match):
+def test_incompatible_runs_are_rejected(change, match):
     runs = runs_of()
     runs[2] = replace(runs[2], **change)
     with pytest.raises(ValueError, match=f"run 'run-2' of subject '00': {match}"):
         evaluate(runs, Ridge, LORO)
 
 
-def test_other_questions_without_answer_are_refused():
+def test_other_invalid_input_is_rejected():
     with pytest.raises(ValueError, match="no runs"):
         evaluate([], Ridge, LORO)
     with pytest.raises(ValueError, match="one talker"):
@@ -287,7 +287,7 @@ def test_posterior_is_calibrated_and_switches_are_followed():
     assert 0.5 < without.switch_latency_s < found.switch_latency_s + 5
 
 
-def test_emissions_never_see_the_test_run(monkeypatch):
+def test_emissions_do_not_use_the_test_run(monkeypatch):
     fitted = []
     monkeypatch.setattr(
         "earmark.pipeline.evaluation.fold.Emissions.fit",
@@ -333,7 +333,7 @@ def remembering() -> tuple[list[Ridge], Callable[[], Ridge]]:
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, 1e200])
 @pytest.mark.parametrize("protocol", [LORO, LOSO, LOPEO])
-def test_poison_in_the_test_runs_does_not_reach_training(protocol, poison):
+def test_test_runs_do_not_affect_training(protocol, poison):
     runs = runs_of(2, 3, seconds=20)
     made, make = remembering()
     evaluate(runs, make, protocol, [1], n_shifts=1, min_shift=2)
@@ -348,7 +348,7 @@ def test_poison_in_the_test_runs_does_not_reach_training(protocol, poison):
         assert np.array_equal(again[index].weights, made[index].weights)
 
 
-def test_a_decoder_that_writes_to_what_it_is_given_spoils_nothing():
+def test_decoder_that_modifies_its_input_has_no_effect():
     class Vandal(Ridge):
         def fit(self, runs: Sequence[Run]) -> Self:
             super().fit(runs)
@@ -373,7 +373,7 @@ class AlwaysFirst(Ridge):
 
 
 @pytest.mark.parametrize("n_talkers", [2, 3])
-def test_the_place_in_the_list_is_no_cue(n_talkers):
+def test_position_in_the_list_is_not_a_cue(n_talkers):
     runs = [replace(run, attended=np.zeros_like(run.attended)) for run in runs_of(2, n_talkers=n_talkers)]
     found = evaluate(runs, AlwaysFirst, LORO, [1, 2])
     for window in found.windows:
@@ -397,7 +397,7 @@ class Memory(Ridge):
         return np.array(sign)[:, None, None] * ramp
 
 
-def test_a_decoder_that_knows_the_audio_again_is_found_out_by_leaving_the_pair_out():
+def test_leaving_the_pair_out_exposes_a_decoder_that_recognises_audio():
     pairs = [("a", "b"), ("c", "d"), ("e", "f")]
     runs = [listen(f"run-{2 * i + j}", seconds=120, stimuli=pair) for i, pair in enumerate(pairs) for j in range(2)]
     runs = [replace(run, attended=np.zeros_like(run.attended)) for run in runs]
@@ -425,7 +425,7 @@ class Fingerprint(Ridge):
         return np.eye(correlations.shape[-2])[self.place] + correlations[..., 0]
 
 
-def test_a_decoder_that_knows_runs_again_is_at_chance():
+def test_decoder_that_recognises_runs_is_at_chance():
     runs = []
     for i in range(6):
         run = listen(f"run-{i}", seconds=120)
@@ -436,7 +436,7 @@ def test_a_decoder_that_knows_runs_again_is_at_chance():
         assert by_chance(found.accuracy[window], found.n_windows[window])
 
 
-def test_shuffled_labels_are_at_chance():
+def test_shuffled_labels_give_chance_accuracy():
     rng = np.random.default_rng(7)
     runs = [replace(run, attended=np.repeat(rng.integers(2, size=60), 16)) for run in runs_of(3)]
     found = evaluate(runs, Ridge, LORO, [1])
@@ -444,7 +444,7 @@ def test_shuffled_labels_are_at_chance():
     assert found.n_windows[1.0] == 708
 
 
-def test_an_imposter_gives_nothing_away_when_the_brain_heard_nothing():
+def test_imposter_is_at_chance_without_neural_response():
     deaf = [listen(f"run-{i}", seconds=60, n_talkers=1, gain=0.0) for i in range(8)]
     rng = np.random.default_rng(8)
     runs = [with_imposter(half, rng) for run in deaf for half in time_halves(run)]
@@ -457,7 +457,7 @@ def test_an_imposter_gives_nothing_away_when_the_brain_heard_nothing():
 # The null
 
 
-def test_shifts_are_far_and_never_lay_a_talker_on_what_was_heard():
+def test_shifts_are_long_and_never_align_a_talker_with_true_audio():
     period = 10 * round(SFREQ)
     run = listen("run-0", seconds=40)
     repeated = replace(run, talkers=np.tile(run.talkers[:, :period], (1, 4, 1)))
@@ -472,7 +472,7 @@ def test_shifts_are_far_and_never_lay_a_talker_on_what_was_heard():
     assert Projected.of(decoder, run.part(0, 160)).shifts(np.random.default_rng(0), 5, 5.0) == []
 
 
-def test_null_leaves_out_the_seam():
+def test_null_distribution_leaves_out_the_seam():
     run = listen("run-0", seconds=30)
     decoder = Ridge().fit([run])
     found = judge(decoder, run, [5.0], np.random.default_rng(0), 40, 5.0).windows[0]

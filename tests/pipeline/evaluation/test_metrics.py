@@ -27,12 +27,12 @@ SCORES = Path(__file__).parents[3].parent / "shared" / "data" / "scores" / "kul_
 
 
 @pytest.mark.parametrize(("n", "wanted"), [(20, 15 / 20), (30, 20 / 30), (60, 37 / 60)])
-def test_thresholds_of_two_talkers_are_those_of_the_tables(n, wanted):
+def test_chance_limits_of_two_talkers_equal_published_tables(n, wanted):
     assert chance_limit(n) == wanted
 
 
 @given(n=st.integers(0, 500), n_talkers=st.integers(2, 5))
-def test_threshold_is_the_first_accuracy_that_a_binomial_test_accepts(n, n_talkers):
+def test_chance_limit_is_the_smallest_significant_accuracy(n, n_talkers):
     threshold = chance_limit(n, n_talkers)
     if math.isnan(threshold):
         assert (1 / n_talkers) ** n > 0.05
@@ -42,7 +42,7 @@ def test_threshold_is_the_first_accuracy_that_a_binomial_test_accepts(n, n_talke
     assert k == 0 or binomtest(k - 1, n, 1 / n_talkers, alternative="greater").pvalue > 0.05
 
 
-def test_four_decisions_prove_nothing():
+def test_four_decisions_have_no_chance_limit():
     assert math.isnan(chance_limit(4))
     assert chance_limit(5) == 1
     with pytest.raises(ValueError, match="n=-1"):
@@ -56,7 +56,7 @@ def test_four_decisions_prove_nothing():
     ("percent", "wanted"),
     [((55.1, 58.6, 62.7, 68.0, 73.7, 81.1, 84.0), 42.0), ((60.6, 64.6, 71.4, 78.1, 84.1, 88.7, 93.5), 12.7)],
 )
-def test_mesd_of_published_curves(percent, wanted):
+def test_mesd_equals_published_values(percent, wanted):
     """Group curves of a ridge decoder and a CNN on 17 listeners, and what the authors' own program gives for them."""
     found = mesd((1, 2, 5, 10, 20, 30, 60), np.array(percent) / 100)
     assert found.seconds == pytest.approx(wanted, abs=0.05)
@@ -84,14 +84,14 @@ def walk(p: float, n_min: int, p0: float, comfort: float) -> tuple[int, float]:
 
 @pytest.mark.parametrize("p", [0.53, 0.58, 0.6, 0.65, 0.7, 0.8, 0.9, 0.99])
 @pytest.mark.parametrize(("n_min", "p0", "comfort"), [(5, 0.8, 0.65), (3, 0.9, 0.5), (9, 0.7, 0.75)])
-def test_mesd_at_one_window_is_the_hitting_time_of_its_markov_chain(p, n_min, p0, comfort):
+def test_mesd_at_one_window_equals_the_hitting_time_of_its_markov_chain(p, n_min, p0, comfort):
     found = mesd([2.0], [p], n_min, p0, comfort)
     n_levels, steps = walk(p, n_min, p0, comfort)
     assert (found.n_levels, found.window) == (n_levels, 2.0)
     assert found.seconds == pytest.approx(2 * steps, rel=1e-6)
 
 
-def test_mesd_without_errors_is_the_way_up():
+def test_mesd_without_errors_is_the_number_of_steps_up():
     # Five levels, 0 to 1: comfort 0.65 is passed at the fourth, three steps up from the first.
     found = mesd([1.0], [1.0])
     assert (found.seconds, found.window, found.n_levels) == (pytest.approx(3.0), 1.0, 5)
@@ -111,7 +111,7 @@ def test_mesd_is_shorter_for_a_better_decoder(accuracy, better):
     assert mesd(tau, np.array(accuracy) + better).seconds <= mesd(tau, accuracy).seconds * (1 + 1e-9)
 
 
-def test_mesd_refuses_what_is_no_curve():
+def test_mesd_rejects_invalid_curves():
     for tau, p, match in (
         ([2, 1], [0.6, 0.7], "ascending"),
         ([0, 1], [0.6, 0.7], "positive"),
@@ -145,7 +145,7 @@ def test_mesd_and_expectation_on_real_scores_of_eight_listeners():
 # Information
 
 
-def test_itr_of_known_cases():
+def test_itr_equals_known_values():
     assert information_transfer_rate(1.0, 1.0) == 60
     assert information_transfer_rate(1.0, 2.0, 4) == 60
     assert information_transfer_rate(0.5, 1.0) == information_transfer_rate(0.1, 1.0) == 0
@@ -159,7 +159,7 @@ def test_itr_of_known_cases():
 # Calibration
 
 
-def test_reliability_by_hand():
+def test_reliability_equals_hand_computed_values():
     posterior = np.array([[0.6, 0.4], [0.62, 0.38], [0.1, 0.9], [0.08, 0.92]])
     found = reliability(posterior, np.array([0, 1, 1, 1]), n_bins=10)
     assert found.n == (2, 2)
@@ -168,13 +168,13 @@ def test_reliability_by_hand():
     assert found.ece == pytest.approx((0.11 + 0.09) / 2)
 
 
-def test_being_undecided_is_calibrated():
+def test_undecided_posterior_is_calibrated():
     found = reliability(np.full((6, 2), 0.5), np.array([0, 0, 0, 0, 1, 0]))
     assert found.ece == 0
     assert math.isnan(reliability(np.empty((0, 2)), np.empty(0, int)).ece)
 
 
-def test_posteriors_that_are_true_have_no_calibration_error():
+def test_true_posteriors_have_no_calibration_error():
     rng = np.random.default_rng(1)
     first = rng.uniform(size=100_000)
     attended = (rng.uniform(size=first.size) > first).astype(int)
@@ -184,7 +184,7 @@ def test_posteriors_that_are_true_have_no_calibration_error():
     assert reliability(bold, attended).ece > 0.1
 
 
-def test_reliability_refuses_what_is_no_posterior():
+def test_reliability_rejects_invalid_posteriors():
     for wrong in ([[0.6, 0.6]], [[1.5, -0.5]], [[math.nan, 1.0]]):
         with pytest.raises(ValueError, match="sum to 1"):
             reliability(np.array(wrong), np.array([0]))
@@ -193,7 +193,7 @@ def test_reliability_refuses_what_is_no_posterior():
 # Switches
 
 
-def test_switch_latency_is_the_start_of_three_right_seconds():
+def test_switch_latency_is_the_start_of_three_correct_seconds():
     times = np.arange(1.0, 21.0)
     right = np.isin(times, [1, 2, 3, 4, 7, 8, 12, 13, 14, 15])
     assert switch_latencies(times, right, [4.5], hop=1.0).tolist() == [12 - 4.5]
@@ -203,7 +203,7 @@ def test_switch_latency_is_the_start_of_three_right_seconds():
     assert not len(switch_latencies(times, right, [], hop=1.0))
 
 
-def test_a_missing_decision_breaks_a_right_streak():
+def test_missing_decision_ends_a_series_of_correct_ones():
     times = np.array([1.0, 2.0, 4.0, 5.0, 6.0])
     assert switch_latencies(times, np.ones(5, bool), [0.0], hop=1.0).tolist() == [4.0]
 
@@ -216,7 +216,7 @@ def test_switch_latency_with_half_second_hops():
 # Expected accuracy
 
 
-def test_expected_accuracy_is_the_normal_model():
+def test_expected_accuracy_equals_the_gaussian_model():
     rng = np.random.default_rng(2)
     differences = rng.normal(0.2, 1.0, 200_000)
     for wanted in (0.5, 1.0, 10.0, 60.0):
@@ -249,7 +249,7 @@ def test_fisher_z():
 # AUC
 
 
-def test_auc_by_counting_pairs():
+def test_auc_equals_counted_pairs():
     rng = np.random.default_rng(3)
     for n_talkers in (2, 3):
         scores = rng.integers(-9, 10, (30, n_talkers)).astype(float)
@@ -261,7 +261,7 @@ def test_auc_by_counting_pairs():
         assert auc(scores, attended) == pytest.approx(np.mean((pairs + 1) / 2))
 
 
-def test_auc_of_plain_cases():
+def test_auc_of_simple_cases():
     attended = np.array([0, 1, 0])
     perfect = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.5]])
     assert auc(perfect, attended) == 1

@@ -153,7 +153,7 @@ def two(**config):
 
 @pytest.mark.parametrize("ppm", [(0, 0, 0), (100, -100, 100), (-100, 100, 37)])
 @pytest.mark.parametrize("sfreq", [64.0, 100.0])
-def test_error_is_below_half_a_sample_under_drift_offset_and_jitter(ppm, sfreq):
+def test_time_error_is_below_half_a_sample_under_drift_offset_and_jitter(ppm, sfreq):
     jitter, spec = 0.2 / sfreq, features("x", 2, sfreq)
     node, _ = opened(eeg(2, SFREQ, hop=2), spec, spec.evolve(name="y"), n_features=2, max_wait_s=1.5)
     neural = Sender(0, 2000, ppm[0], jitter=jitter, first=1000, seed=1)
@@ -170,7 +170,7 @@ def test_error_is_below_half_a_sample_under_drift_offset_and_jitter(ppm, sfreq):
     assert swing.max() < SWING * 2.1 * jitter + (SWING / sfreq) ** 2 / 8  # and what lies between two samples
 
 
-def test_talkers_equal_an_interpolation_of_the_whole():
+def test_talkers_equal_interpolation_of_the_whole_signal():
     neural, a, b = (Sender(p, 800, 50.0 * p, -0.01 * p, 0.002, seed=p, delay=0.1) for p in range(3))
     found = play(two(), merged(neural, a, b))
     at, _ = stamps(neural)
@@ -184,7 +184,7 @@ def test_talkers_equal_an_interpolation_of_the_whole():
             np.testing.assert_allclose(told[k, :, f], wanted, rtol=0, atol=1e-9)
 
 
-def test_on_the_same_clock_nothing_is_touched():
+def test_features_on_the_same_clock_are_unchanged():
     x, node = np.random.default_rng(0).normal(size=(10, 1)), opened()[0]
     clock = ClockMap(0, 5000.0, 1 / SFREQ)
     (told, block) = play(node, [(1, clock), (0, clock), (1, Block(0, x)), (0, Block(0, 2 * x))])
@@ -193,7 +193,7 @@ def test_on_the_same_clock_nothing_is_touched():
     np.testing.assert_array_equal(block.neural, 2 * x)
 
 
-def test_a_stream_may_hold_several_talkers():
+def test_stream_can_contain_several_talkers():
     node, spec = opened(None, features("s", 6), features("t", 3), n_features=3)
     clock = ClockMap(0, 5000.0, 1 / SFREQ)
     s, t = np.arange(12.0).reshape(2, 6), 100 + np.arange(6.0).reshape(2, 3)
@@ -207,7 +207,7 @@ def test_a_stream_may_hold_several_talkers():
     assert (spec.ch_types.count("misc"), len(spec.units)) == (9, 10)
 
 
-def test_a_later_map_moves_no_sample_that_has_come():
+def test_later_clock_map_does_not_move_earlier_samples():
     node, _ = opened()
     old, new = ClockMap(0, 5000.0, 1 / SFREQ), ClockMap(0, 5000.005, 1 / SFREQ)
     ramp = np.arange(20.0)[:, None]
@@ -218,7 +218,7 @@ def test_a_later_map_moves_no_sample_that_has_come():
     np.testing.assert_allclose(told[11:], np.arange(11, 19) - 0.005 * SFREQ, rtol=1e-9)
 
 
-def test_a_map_that_moves_back_repeats_no_instant():
+def test_clock_map_that_moves_back_does_not_repeat_times():
     node, _ = opened()
     clock, back = ClockMap(0, 5000.0, 1 / SFREQ), ClockMap(0, 5000.0 - 3 / SFREQ, 1 / SFREQ)
     x = np.arange(30.0)[:, None]
@@ -227,7 +227,7 @@ def test_a_map_that_moves_back_repeats_no_instant():
     np.testing.assert_array_equal(block.talkers[0, :, 0], [*range(10), *range(113, 123)])
 
 
-def test_the_neural_map_comes_out_before_the_samples_it_is_for():
+def test_neural_clock_map_precedes_its_samples():
     node, _ = opened()
     maps = [ClockMap(i, 5000.0 + i / SFREQ, 1 / SFREQ) for i in (0, 4)]
     x = np.zeros((4, 1))
@@ -249,7 +249,7 @@ def test_gaps_of_any_input_are_gaps_of_the_output():
     np.testing.assert_allclose(told[:, :, 0], np.stack([true, true]), rtol=0, atol=1e-9)
 
 
-def test_an_empty_gap_parts_no_neighbours():
+def test_empty_gap_does_not_prevent_interpolation():
     node, _ = opened()
     x = np.arange(20.0)[:, None]
     clocks = [(0, ClockMap(0, 5000.0 + 0.25 / SFREQ, 1 / SFREQ)), (1, ClockMap(0, 5000.0, 1 / SFREQ))]
@@ -261,7 +261,7 @@ def test_an_empty_gap_parts_no_neighbours():
 
 
 @pytest.mark.parametrize("talker_first", [True, False])
-def test_a_masked_talker_is_missing_and_a_masked_channel_goes_on(talker_first):
+def test_masked_talker_gives_a_gap_and_masked_channel_does_not(talker_first):
     node, _ = opened(eeg(2, SFREQ, hop=2))
     clock, x = ClockMap(0, 5000.0, 1 / SFREQ), np.zeros((2, 2))
     play(node, [(0, clock), (1, clock)])
@@ -276,7 +276,7 @@ def test_a_masked_talker_is_missing_and_a_masked_channel_goes_on(talker_first):
 
 
 @pytest.mark.parametrize("silent", [0, 1])
-def test_without_a_clock_there_is_nothing_to_align(silent):
+def test_samples_without_a_clock_become_a_gap(silent):
     node, _ = opened(max_wait_s=0.25)
     clock, x = ClockMap(0, 5000.0, 1 / SFREQ), np.zeros((40, 1))
     found = play(node, [(1 - silent, clock), (1, Block(0, x)), (0, Block(0, x)), (0, Block(40, x))])
@@ -284,7 +284,7 @@ def test_without_a_clock_there_is_nothing_to_align(silent):
     assert missing(found)[:40] == list(range(40))
 
 
-def test_it_waits_as_long_as_declared_and_no_longer():
+def test_waiting_ends_after_the_declared_time():
     node, _ = opened(max_wait_s=1.0)
     clock = ClockMap(0, 5000.0, 1 / SFREQ)
     play(node, [(0, clock), (1, clock)])
@@ -299,7 +299,7 @@ def test_it_waits_as_long_as_declared_and_no_longer():
     assert np.all(talkers_of(late) == 1)
 
 
-def test_memory_is_bounded_whoever_stalls():
+def test_memory_is_bounded_if_an_input_stalls():
     for port in (0, 1):
         node, _ = opened(max_wait_s=0.5)
         clock = ClockMap(0, 5000.0, 1 / SFREQ)
@@ -312,14 +312,14 @@ def test_memory_is_bounded_whoever_stalls():
         assert max(sizes[500:]) <= max(sizes[:500])
 
 
-def test_empty_gaps_do_not_pile_up():
+def test_empty_gaps_do_not_accumulate():
     node, _ = opened(max_wait_s=0.5)
     clock = ClockMap(0, 5000.0, 1 / SFREQ)
     found = play(node, [(0, clock), (1, clock), (0, Block(0, np.zeros((2, 1)))), *[(0, Gap(2, 2))] * 1000])
     assert missing(found) == [0, 1]
 
 
-def test_talkers_are_held_for_a_neural_signal_that_is_late_by_its_filters():
+def test_talkers_wait_for_a_neural_signal_with_filter_delay():
     spec = eeg(2, SFREQ, hop=2, delay=1.0, wait=0.1)
     node, _ = opened(spec, features("t", 2), n_features=2, max_wait_s=0.2)
     found = play(node, merged(Sender(0, 300, delay=1.1), Sender(1, 400, offset=-0.01)))
@@ -327,7 +327,7 @@ def test_talkers_are_held_for_a_neural_signal_that_is_late_by_its_filters():
     assert len(by_sample(found)) == 300
 
 
-def test_talkers_that_are_early_are_held():
+def test_early_talker_features_are_stored():
     node, _ = opened(max_wait_s=1.0)
     clock = ClockMap(0, 5000.0, 1 / SFREQ)
     ramp = np.arange(640.0)[:, None]
@@ -339,7 +339,7 @@ def test_talkers_that_are_early_are_held():
     np.testing.assert_array_equal(talkers_of(found)[0, :, 0], neural_of(found)[:, 0])
 
 
-def test_a_clock_that_steps_is_followed():
+def test_clock_step_is_followed():
     neural = [ClockMap(0, 5000.0, 1 / SFREQ), *(Block(i, np.zeros((2, 1))) for i in range(0, 1280, 2))]
     for step, whole in ((-3600.0, True), (3600.0, True), (-0.05, False), (0.05, False)):
         node, _ = opened(max_wait_s=0.5)
@@ -386,7 +386,7 @@ def sessions(draw):
 
 @settings(max_examples=40, deadline=None)
 @given(sessions(), st.integers(0, 999), st.sampled_from([0.9, 0.5, 0.99]))
-def test_any_order_of_arrival_gives_the_same_samples_where_present(senders, seed, sticky):
+def test_order_of_arrival_does_not_change_samples(senders, seed, sticky):
     node = two(max_wait_s=1.0)
     wanted = play(node, merged(*senders))
     rng, left, order = np.random.default_rng(seed), [[i for _, i in s.items] for s in senders], []
@@ -407,7 +407,7 @@ def test_any_order_of_arrival_gives_the_same_samples_where_present(senders, seed
 
 @settings(max_examples=40, deadline=None)
 @given(sessions())
-def test_what_is_present_is_an_interpolation_between_neighbours(senders):
+def test_output_interpolates_between_adjacent_samples(senders):
     found = by_sample(play(two(max_wait_s=1.0), merged(*senders)))
     talkers = [(*stamps(s), np.concatenate([np.arange(*span) for span in spans(s)])) for s in senders[1:]]
     at = dict(zip(np.concatenate([np.arange(*s) for s in spans(senders[0])]), stamps(senders[0])[0], strict=True))
@@ -426,7 +426,7 @@ def test_what_is_present_is_an_interpolation_between_neighbours(senders):
 
 @settings(max_examples=30, deadline=None)
 @given(sessions(), st.floats(0, 1))
-def test_state_put_back_continues_to_the_bit(senders, part):
+def test_restored_state_continues_bit_for_bit(senders, part):
     items = merged(*senders)
     middle = round(part * len(items))
     first, second = two(max_wait_s=1.0), two(max_wait_s=1.0)
@@ -440,7 +440,7 @@ def test_state_put_back_continues_to_the_bit(senders, part):
     assert [exact(item) for item in play(second, items[middle:])] == wanted
 
 
-def test_state_may_be_taken_anywhere():
+def test_state_can_be_saved_at_any_item():
     gaps = ((10, 14), (20, 21))
     senders = [Sender(p, 40, offset=0.003 * p, delay=0.2 * p, gaps=gaps[:p], seed=p) for p in range(3)]
     items, first, second = merged(*senders), two(), two()
@@ -452,7 +452,7 @@ def test_state_may_be_taken_anywhere():
         play(first, [item])
 
 
-def test_latency_is_as_declared():
+def test_latency_equals_the_declared_one():
     neural = eeg(2, SFREQ, hop=2, delay=0.04, wait=0.02)
     for talker in (features("t", 2, delay=0.1, wait=0.03), features("t", 2, wait=1 / SFREQ)):
         node, spec = opened(neural, talker, n_features=2)
@@ -467,7 +467,7 @@ def test_latency_is_as_declared():
         assert (spec.delay, spec.group_delay) == (0.04, 0.0)
 
 
-def test_inside_a_graph():
+def test_align_works_in_a_graph():
     node = Align(AlignConfig(n_streams=2))
     graph = Graph([Step("align", node, ("eeg", "a", "b"))], ["align"])
     specs = graph.open({"eeg": eeg(1, SFREQ, hop=2), "a": features("a"), "b": features("b")})
@@ -485,7 +485,7 @@ def test_inside_a_graph():
 
 
 @pytest.mark.parametrize("start", [0, 12_345])
-def test_sound_and_brain_meet_at_the_same_instant(start):
+def test_simultaneous_audio_and_neural_modulations_are_aligned(start):
     """A modulation that is both heard and measured arrives at the same row, through both whole chains."""
     brain, sound = eeg(1, 500.0), features("sound", 1, 16000.0, hop=None)
     steps = [
@@ -533,7 +533,7 @@ def ends(order):
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_at_the_end_of_all_inputs_what_is_known_comes_out(order):
+def test_end_of_all_inputs_flushes_the_queue(order):
     node, _ = opened(eeg(1, SFREQ, hop=3))
     found = play(node, ends(order))
     assert assert_tiled(found, 0) == 9
@@ -542,12 +542,12 @@ def test_at_the_end_of_all_inputs_what_is_known_comes_out(order):
 
 
 @pytest.mark.parametrize("order", [(0,), (1,)])
-def test_the_end_of_one_input_ends_nothing_yet(order):
+def test_end_of_one_input_does_not_flush_the_queue(order):
     node, _ = opened(eeg(1, SFREQ, hop=3))
     assert assert_tiled(play(node, ends(order)), 0) == 6
 
 
-def test_what_comes_after_an_end_begins_anew():
+def test_input_after_an_end_restarts():
     node, _ = opened(eeg(1, SFREQ, hop=3))
     play(node, [*ends((0, 1)), (1, Block(7, np.arange(7.0, 10.0)[:, None])), (0, Block(9, np.ones((3, 1))))])
     assert play(node, [(0, Gap(12, 12))]) == [], "the talkers go on: they are waited for"
@@ -564,7 +564,7 @@ def test_ends_are_part_of_the_state():
     assert [exact(one) for one in play(other, items[-1:])] == [exact(one) for one in play(node, items[-1:])] != []
 
 
-def test_other_items_pass_on_the_neural_side_only():
+def test_other_items_pass_only_from_the_neural_input():
     node, _ = opened()
     verdict = ChannelQuality(5, np.ones(1), np.zeros(1, dtype=bool), ("",))
     marker = Marker(1.0, "a")
@@ -602,6 +602,6 @@ def test_other_items_pass_on_the_neural_side_only():
         ),
     ],
 )
-def test_refusals(specs, config, message):
+def test_invalid_settings_and_streams_are_rejected(specs, config, message):
     with pytest.raises(WiringError, match=message):
         Align(AlignConfig(n_streams=len(specs) - 1, **config)).open(*specs)

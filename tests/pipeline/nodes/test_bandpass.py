@@ -16,20 +16,20 @@ def opened(spec, **config):
     ("sfreq", "low", "high", "order", "hop"),
     [(500.0, 1, 9, 2, 10), (64.0, 1, 9, 4, 7), (1000.0, 0.5, 32, 1, 20), (2048.0, 70, 150, 8, 41), (128.0, 2, 8, 3, 1)],
 )
-def test_equals_one_shot_scipy(sfreq, low, high, order, hop):
+def test_output_equals_scipy(sfreq, low, high, order, hop):
     x = noise(1, 4003, 5)
     node, _ = opened(eeg(5, sfreq, hop=hop), low_hz=low, high_hz=high, order=order)
     sos = butter(order, [low, high], "bandpass", fs=sfreq, output="sos")
     assert_close(join(through(node, hops(x, hop))), one_shot(sos, x))
 
 
-def test_an_offset_leaves_no_transient():
+def test_offset_causes_no_transient():
     node, _ = opened(eeg(2, hop=10))
     y = join(through(node, hops(np.tile([3e5, -1e4], (500, 1)), 10)))
     assert np.abs(y).max() < 1e-5
 
 
-def test_starts_afresh_after_a_gap():
+def test_gap_resets_the_filter():
     x, y = noise(2, 205), noise(3, 100)
     node, _ = opened(eeg(hop=10))
     through(node, [*hops(x, 10), Gap(205, 900)])
@@ -38,7 +38,7 @@ def test_starts_afresh_after_a_gap():
 
 
 @pytest.mark.parametrize(("low", "high", "order", "burst_s"), [(1, 9, 2, 3.0), (4, 8, 2, 2.0), (1, 32, 1, 2.0)])
-def test_a_burst_at_the_centre_comes_out_as_late_as_declared(low, high, order, burst_s):
+def test_delay_of_a_burst_at_the_centre_equals_the_declared_one(low, high, order, burst_s):
     sfreq, hop = 250.0, 5
     t = np.arange(int(16 * burst_s * sfreq)) / sfreq - 8 * burst_s
     x = np.exp(-0.5 * (t / burst_s) ** 2) * np.cos(2 * np.pi * np.sqrt(low * high) * t)
@@ -49,7 +49,7 @@ def test_a_burst_at_the_centre_comes_out_as_late_as_declared(low, high, order, b
     assert spec.delay == 0.0
 
 
-def test_the_spec_says_what_band_is_left():
+def test_spec_has_the_pass_band():
     _, spec = opened(eeg(hop=10), low_hz=1, high_hz=40)
     assert (spec.highpass, spec.lowpass) == (1, 40)
     _, narrower = opened(spec, low_hz=0.5, high_hz=20)
@@ -65,11 +65,11 @@ def test_the_spec_says_what_band_is_left():
         ({"order": 0}, "bandpass: order is 0, but must be 1 to 8"),
     ],
 )
-def test_refusals(config, message):
+def test_invalid_settings_are_rejected(config, message):
     with pytest.raises(WiringError, match=message):
         opened(eeg(hop=10), **config)
 
 
-def test_ragged_blocks_are_refused():
+def test_blocks_of_varying_length_are_rejected():
     with pytest.raises(WiringError, match="in ragged blocks, but must be reblocked: put reblock before it"):
         opened(eeg())

@@ -45,7 +45,7 @@ def speech():
     return x[: 12 * rate]
 
 
-def test_node_and_array_give_the_same_bits():
+def test_node_and_array_function_give_the_same_bits():
     x = babble(0, 16000 * 2 + 77)
     node, spec = opened(audio())
     found = join(through(node, hops(x, 320)))
@@ -72,7 +72,7 @@ def test_any_chunking_gives_the_same_bits(seed, cuts, rate, start, per_band):
 
 
 @pytest.mark.parametrize(("rate", "per_band"), [(16000, True), (44100, False)])
-def test_state_put_back_continues_to_the_bit(rate, per_band):
+def test_restored_state_continues_bit_for_bit(rate, per_band):
     x = babble(3, 2 * rate, 2)
     bad = {5: np.array([True, False]), 6: np.array([False, True])}
     blocks = [Block(b.start, b.data, bad.get(i % 11)) for i, b in enumerate(hops(x, 320))]
@@ -90,7 +90,7 @@ def test_state_put_back_continues_to_the_bit(rate, per_band):
         assert [bits(item) for item in through(second, blocks[middle:])] == wanted
 
 
-def test_the_future_changes_nothing_before_it():
+def test_future_samples_do_not_change_past_output():
     x = babble(4, 16000)
     other = x.copy()
     other[9000:] = 1.0
@@ -99,7 +99,7 @@ def test_the_future_changes_nothing_before_it():
     assert (a[36:] != b[36:]).all()
 
 
-def test_each_channel_is_a_talker_of_its_own():
+def test_each_channel_is_a_separate_talker():
     x = babble(5, 16000, 3)
     node, spec = opened(audio(names="abc"))
     found = join(through(node, hops(x, 320)))
@@ -108,7 +108,7 @@ def test_each_channel_is_a_talker_of_its_own():
     assert (spec.ch_names, spec.ch_types, spec.units) == (("a", "b", "c"), ("misc",) * 3, ("",) * 3)
 
 
-def test_bands_are_kept_side_by_side_and_sum_to_the_envelope():
+def test_bands_sum_to_the_envelope():
     x = babble(6, 16000, 2)
     (bands, spec), (whole, _) = opened(audio(names="ab"), per_band=True), opened(audio(names="ab"))
     found, summed = join(through(bands, hops(x, 320))), join(through(whole, hops(x, 320)))
@@ -118,7 +118,7 @@ def test_bands_are_kept_side_by_side_and_sum_to_the_envelope():
     assert (len(spec.ch_types), len(spec.units)) == (56, 56)
 
 
-def test_a_tone_sounds_in_its_band_with_its_amplitude_to_the_power():
+def test_tone_gives_its_amplitude_raised_to_the_power_in_its_band():
     centres = erb_spaced(50.0, 5000.0, 28)
     t = np.arange(16000)[:, None] / 16000
     node, _ = opened(audio(names=tuple(map(str, range(28)))), per_band=True)
@@ -136,7 +136,7 @@ def sine(y, hz, sfreq):
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
 @pytest.mark.parametrize("hz", [2.0, 5.0])
-def test_delay_is_as_declared(rate, hz):
+def test_delay_equals_the_declared_one(rate, hz):
     centres = erb_spaced(50.0, 5000.0, 28)
     t = np.arange(6 * rate) / rate
     carrier = np.sin(2 * np.pi * np.outer(t, centres[centres < 0.45 * rate]) + np.arange(np.sum(centres < 0.45 * rate)))
@@ -151,7 +151,7 @@ def test_delay_is_as_declared(rate, hz):
         assert clock.time(j) == pytest.approx(50.0 + j / 64 - 100 / rate - spec.delay, abs=1e-9)
 
 
-def test_delay_of_the_default_is_that_of_the_usual_neural_chain():
+def test_default_delay_equals_that_of_the_usual_neural_chain():
     from earmark.pipeline.nodes.resample import Resample, ResampleConfig
 
     neural = Resample(ResampleConfig(sfreq=64.0)).open(eeg(hop=10, lowpass=9.0))
@@ -160,7 +160,7 @@ def test_delay_of_the_default_is_that_of_the_usual_neural_chain():
     assert opened(audio(48000), passband_hz=25.0)[1].delay > 2 * spec.delay
 
 
-def test_modulation_survives_and_what_would_fold_does_not():
+def test_passband_is_kept_and_aliases_are_removed():
     t = np.arange(16000 * 5) / 16000
     for hz, least, most in ((8.0, 0.95, 1.05), (60.0, 0.0, 0.01)):
         x = (1 + 0.3 * np.sin(2 * np.pi * hz * t)) * np.sin(2 * np.pi * 2000 * t)
@@ -169,7 +169,7 @@ def test_modulation_survives_and_what_would_fold_does_not():
         assert least * 0.3 <= amplitude / mean <= most * 0.3
 
 
-def test_real_speech_has_the_envelope_that_others_find(speech):
+def test_envelope_of_real_speech_correlates_with_a_reference_method(speech):
     _, spec = opened(audio())
     found = speech_envelope(speech, 16000.0, EnvelopeConfig())[:, 0]
     sos = butter(2, 9.0, fs=16000, output="sos")
@@ -185,7 +185,7 @@ def test_real_speech_has_the_envelope_that_others_find(speech):
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_any_rate_gives_nearly_the_same_envelope(speech, rate):
+def test_envelope_hardly_depends_on_the_sampling_rate(speech, rate):
     soxr = pytest.importorskip("soxr")
     y = speech_envelope(soxr.resample(speech, 16000, rate), float(rate), EnvelopeConfig())
     wanted = speech_envelope(speech, 16000.0, EnvelopeConfig())
@@ -195,7 +195,7 @@ def test_any_rate_gives_nearly_the_same_envelope(speech, rate):
     assert spec.delay == pytest.approx(opened(audio())[1].delay, abs=0.001)
 
 
-def test_starts_afresh_after_a_gap_on_the_same_grid():
+def test_gap_resets_the_filters_and_keeps_the_grid():
     x, y = babble(7, 16003), babble(8, 16000)
     node, _ = opened(audio())
     items = through(node, [*hops(x, 320), Gap(16003, 40_001), *hops(y, 320, 40_001)])
@@ -206,7 +206,7 @@ def test_starts_afresh_after_a_gap_on_the_same_grid():
     assert [bits(item) for item in items[items.index(gap) + 1 :]] == [bits(item) for item in wanted]
 
 
-def test_blocks_and_gaps_follow_each_other_whatever_the_rate():
+def test_blocks_and_gaps_are_contiguous_at_any_rate():
     for rate in RATES:
         node, spec = opened(audio(rate, hop=round(rate / 50)))
         x = babble(9, rate)
@@ -221,7 +221,7 @@ def test_blocks_and_gaps_follow_each_other_whatever_the_rate():
         assert at == np.ceil((2 * rate + 5000) * 64 / rate)
 
 
-def test_a_mask_goes_to_all_bands_and_waits_for_an_output():
+def test_mask_applies_to_all_bands_and_waits_for_an_output():
     node, _ = opened(audio(48000, "ab", hop=3), per_band=True, n_bands=2)
     bad = np.array([False, True])
     items = through(node, [Block(3 * i, np.zeros((3, 2)), bad if i == 1 else None) for i in range(600)])
@@ -232,7 +232,7 @@ def test_a_mask_goes_to_all_bands_and_waits_for_an_output():
     ]
 
 
-def test_absurd_audio_is_masked_and_forgotten():
+def test_audio_beyond_the_limit_is_masked_and_clipped():
     x = babble(10, 16000 * 4)
     wild = x.copy()
     wild[1000] = 1e300
@@ -245,7 +245,7 @@ def test_absurd_audio_is_masked_and_forgotten():
     assert LIMIT > 2.0**32
 
 
-def test_verdicts_move_to_the_new_grid_and_markers_pass():
+def test_channel_qualities_are_converted_to_the_new_rate_and_markers_pass():
     node, _ = opened(audio())
     verdict = ChannelQuality(5001, np.ones(1), np.zeros(1, dtype=bool), ("",))
     found, marker = through(node, [verdict, Marker(1.0, "a")])
@@ -253,7 +253,7 @@ def test_verdicts_move_to_the_new_grid_and_markers_pass():
     assert marker == Marker(1.0, "a")
 
 
-def test_the_array_may_be_empty_but_not_anything():
+def test_array_can_be_empty_but_must_be_one_finite_channel():
     assert speech_envelope(np.zeros(0), 16000.0, EnvelopeConfig()).shape == (0, 1)
     assert speech_envelope(np.zeros(16000, np.float32), 16000.0, EnvelopeConfig(per_band=True)).shape == (64, 28)
     for wrong in (np.zeros((10, 2)), np.array([0.0, np.nan])):
@@ -278,6 +278,6 @@ def test_the_array_may_be_empty_but_not_anything():
         (audio(), {"passband_hz": 32.0}, "passband_hz is 32.0, but must be above 0 and below 32 Hz"),
     ],
 )
-def test_refusals(spec, config, message):
+def test_invalid_settings_are_rejected(spec, config, message):
     with pytest.raises(WiringError, match=message):
         opened(spec, **config)

@@ -37,7 +37,7 @@ def signal(start, stop, bad_in=()):
     ]
 
 
-def test_an_epoch_holds_the_samples_around_its_marker():
+def test_epoch_has_the_samples_around_its_marker():
     node = opened(tmin=-0.1, tmax=0.2)
     (epoch,) = play(node, [CLOCK, *signal(0, 300), at(300.4), *signal(300, 600)])
     assert epoch.start == 250
@@ -45,7 +45,7 @@ def test_an_epoch_holds_the_samples_around_its_marker():
     assert (epoch.marker, epoch.bad, epoch.reason) == (at(300.4), None, "")
 
 
-def test_it_comes_with_the_block_that_completes_it_as_declared():
+def test_epoch_is_output_with_the_block_that_completes_it():
     node = Epochs(EpochsConfig(tmin=-0.1, tmax=0.2))
     spec = node.open(eeg(2, hop=10, wait=0.018), MARKERS)
     late = []
@@ -61,7 +61,7 @@ def test_it_comes_with_the_block_that_completes_it_as_declared():
 
 
 @pytest.mark.parametrize(("late", "found"), [(0, True), (999, True), (1200, False)])
-def test_a_late_marker_finds_its_samples_or_says_why_not(late, found):
+def test_late_marker_gets_its_samples_or_a_reason(late, found):
     node = opened(tmin=-0.1, tmax=0.2, late_s=2.0)
     (epoch,) = play(node, [CLOCK, *signal(0, 2000), *signal(2000, 2000 + late), at(2000), *signal(2000 + late, 4000)])
     if found:
@@ -72,7 +72,7 @@ def test_a_late_marker_finds_its_samples_or_says_why_not(late, found):
 
 @pytest.mark.parametrize("window", [(-0.1, 0.2), (0.1, 0.3), (-0.5, -0.1)])
 @pytest.mark.parametrize("late", [0, 500, 1000])
-def test_a_marker_may_be_as_late_as_declared(window, late):
+def test_marker_can_be_as_late_as_declared(window, late):
     for index in range(1000, 1010):
         node = opened(tmin=window[0], tmax=window[1], late_s=late / 500)
         stop = (index + late) // 10 * 10
@@ -81,14 +81,14 @@ def test_a_marker_may_be_as_late_as_declared(window, late):
         np.testing.assert_array_equal(epoch.data[[0, -1], 0] - index, np.multiply(window, 500))
 
 
-def test_there_is_nothing_before_the_first_sample():
+def test_epoch_before_the_first_sample_has_no_data():
     node = opened(tmin=-0.1, tmax=0.1)
     early, good = play(node, [CLOCK, *signal(1000, 1100), at(1010), at(1060), *signal(1100, 1200)])
     assert (early.data, early.reason) == (None, "samples before a gap or no longer held")
     assert good.data[0, 0] == 1010
 
 
-def test_an_epoch_does_not_reach_over_an_empty_gap():
+def test_epoch_does_not_span_an_empty_gap():
     node = opened(tmin=-0.1, tmax=0.1)
     items = [CLOCK, *signal(0, 100), at(80), Gap(100, 100), *signal(100, 200), at(120)]
     assert [(e.data, e.reason) for e in play(node, items)] == [
@@ -97,7 +97,7 @@ def test_an_epoch_does_not_reach_over_an_empty_gap():
     ]
 
 
-def test_the_clock_is_that_of_the_signal():
+def test_markers_use_the_clock_of_the_signal():
     node = opened(tmin=0.0, tmax=0.1)
     list(node.process(CLOCK))
     list(node.process(ClockMap(0, 0.0, 1.0), 1))
@@ -105,7 +105,7 @@ def test_the_clock_is_that_of_the_signal():
     assert epoch.start == 20
 
 
-def test_a_gap_before_during_and_after():
+def test_gap_before_during_and_after_an_epoch():
     node = opened(tmin=-0.1, tmax=0.1)
     items = [
         CLOCK,
@@ -123,7 +123,7 @@ def test_a_gap_before_during_and_after():
     np.testing.assert_array_equal(epochs[700].data[:, 0], np.arange(650, 751))
 
 
-def test_the_end_of_the_recording_leaves_no_marker_without_answer():
+def test_every_marker_gets_an_epoch_at_the_end_of_the_recording():
     node = opened()
     (epoch,) = play(node, [CLOCK, *signal(0, 100), at(500), Gap(100, 100)])
     assert (epoch.data, epoch.reason) == (None, "gap in the signal")
@@ -136,26 +136,26 @@ def test_channels_masked_anywhere_in_the_epoch_are_bad():
     assert second.bad is None
 
 
-def test_only_the_events_asked_for():
+def test_only_selected_events_give_epochs():
     node = opened(tmin=0.0, tmax=0.01, events=("go",))
     epochs = play(node, [CLOCK, *signal(0, 10), at(0, "stop"), at(0, "go"), *signal(10, 20)])
     assert [e.marker.value for e in epochs] == ["go"]
 
 
-def test_before_the_first_sample_there_is_no_clock():
+def test_marker_before_the_first_clock_map_gives_no_data():
     (epoch,) = play(opened(), [at(0)])
     assert (epoch.data, epoch.reason) == (None, "marker before the first sample")
 
 
 @pytest.mark.parametrize("time", [np.nan, np.inf, -np.inf, 1e300])
-def test_a_broken_time_stamp_gives_no_epoch(time):
+def test_invalid_time_stamp_gives_no_data(time):
     node = opened()
     (epoch,) = play(node, [CLOCK, Marker(time, "x")])
     assert (epoch.data, epoch.reason) == (None, "marker at an impossible time")
     assert len(node.state()["pending_start"]) == 0
 
 
-def test_no_more_than_so_many_markers_wait():
+def test_number_of_waiting_markers_is_limited():
     node = opened()
     epochs = play(node, [CLOCK, *signal(0, 10), *[at(1000 + i) for i in range(MAX_PENDING + 2)]])
     assert [e.reason for e in epochs] == [f"more than {MAX_PENDING} markers waiting"] * 2
@@ -196,6 +196,6 @@ def test_every_marker_gets_one_epoch_with_the_right_samples(arrivals, seed, wind
         ((eeg(hop=10), MARKERS), {"late_s": -1}, "late_s is -1, but must be 0 or more"),
     ],
 )
-def test_refusals(inputs, config, message):
+def test_invalid_settings_are_rejected(inputs, config, message):
     with pytest.raises(WiringError, match=message):
         Epochs(EpochsConfig(**config)).open(*inputs)

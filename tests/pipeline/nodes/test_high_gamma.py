@@ -26,20 +26,20 @@ def one_shot(x, sfreq, low, high, transition):
     ("sfreq", "hop", "config"),
     [(1000.0, 20, (70, 150, 20)), (512.0, 7, (70, 150, 20)), (2048.0, 41, (60, 90, 10)), (400.0, 1, (70, 150, 50))],
 )
-def test_equals_one_shot_scipy(sfreq, hop, config):
+def test_output_equals_scipy(sfreq, hop, config):
     x = noise(0, 1503, 5)
     node, _ = opened(seeg(5, sfreq, hop=hop), **dict(zip(("low_hz", "high_hz", "transition_hz"), config, strict=True)))
     assert_close(join(through(node, hops(x, hop))), one_shot(x, sfreq, *config))
 
 
-def test_starts_afresh_after_a_gap():
+def test_gap_resets_the_filter():
     x, y = noise(2, 205), noise(3, 300)
     node, _ = opened(seeg(4, hop=20))
     through(node, [*hops(x, 20), Gap(205, 900)])
     assert_close(join(through(node, hops(y, 20, start=900))), one_shot(y, 1000.0, 70, 150, 20))
 
 
-def test_a_sine_gives_its_amplitude_inside_the_band_and_nothing_outside():
+def test_sine_gives_its_amplitude_only_within_the_band():
     t = np.arange(2000) / 1000
     x = np.stack([5 * np.sin(2 * np.pi * f * t + f) for f in (85, 110, 135, 50, 170)], axis=1)
     node, _ = opened(seeg(5, hop=20))
@@ -58,21 +58,21 @@ def test_delay_is_exact():
     assert np.argmax(y) == 200 + round(late)
 
 
-def test_the_clock_map_takes_the_delay_off():
+def test_clock_map_is_corrected_for_the_delay():
     node, spec = opened(seeg(1, hop=20))
     (clock,) = node.process(ClockMap(7.0, 50.0, 1e-3))
     assert clock.time(7.0) == pytest.approx(50.0 - spec.delay, abs=1e-12)
     assert clock.period == 1e-3
 
 
-def test_the_mask_stays():
+def test_mask_is_kept():
     node, _ = opened(seeg(2, hop=20))
     bad = np.array([False, True])
     (block,) = node.process(Block(0, noise(0, 20, 2), bad))
     np.testing.assert_array_equal(block.bad, bad)
 
 
-def test_the_low_band_beside_equals_one_shot_scipy_and_changes_nothing_of_the_amplitude():
+def test_low_band_equals_scipy_and_does_not_change_the_amplitude():
     x = noise(5, 1503, 3)
     alone, _ = opened(seeg(3, hop=20))
     both, spec = opened(seeg(3, hop=20), below_hz=30.0)
@@ -87,14 +87,14 @@ def test_the_low_band_beside_equals_one_shot_scipy_and_changes_nothing_of_the_am
     assert (spec.ch_types, spec.units) == (("seeg",) * 6, ("uV",) * 6)
 
 
-def test_both_bands_are_equally_late():
+def test_both_bands_have_the_same_delay():
     x = np.zeros((600, 1))
     x[200] = 1.0
     node, spec = opened(seeg(1, hop=20), below_hz=30.0)
     assert np.argmax(join(through(node, hops(x, 20))), axis=0).tolist() == [200 + round(spec.delay * spec.sfreq)] * 2
 
 
-def test_the_low_band_holds_slow_sines_and_neither_line_noise_nor_high_gamma():
+def test_low_band_has_slow_sines_but_no_line_noise_or_high_gamma():
     t = np.arange(3000) / 1000
     x = np.stack([5 * np.sin(2 * np.pi * f * t) for f in (2, 15, 29, 50, 60, 110)], axis=1)
     node, _ = opened(seeg(6, hop=20), below_hz=30.0)
@@ -103,13 +103,13 @@ def test_the_low_band_holds_slow_sines_and_neither_line_noise_nor_high_gamma():
     assert steady[3:].max() < 0.1
 
 
-def test_the_mask_speaks_of_both_bands():
+def test_mask_applies_to_both_bands():
     node, _ = opened(seeg(2, hop=20), below_hz=30.0)
     (block,) = node.process(Block(0, noise(0, 20, 2), np.array([False, True])))
     assert block.bad.tolist() == [False, True, False, True]
 
 
-def test_the_spec_says_what_band_is_left():
+def test_spec_has_the_pass_band():
     _, spec = opened(seeg(hop=20, highpass=1.0))
     assert (spec.highpass, spec.lowpass) == (0.0, 80.0)
 
@@ -127,6 +127,6 @@ def test_the_spec_says_what_band_is_left():
         (seeg(hop=20), {"low_hz": -5.0}, "transition_hz is 20.0, but must be above 0, at most -10 Hz"),
     ],
 )
-def test_refusals(spec, config, message):
+def test_invalid_settings_are_rejected(spec, config, message):
     with pytest.raises(WiringError, match=message):
         opened(spec, **config)

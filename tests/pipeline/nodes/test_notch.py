@@ -20,7 +20,7 @@ def sections(sfreq, frequencies, width):
         (100.5, NotchConfig(harmonics=2, width_hz=0.4), (50,)),
     ],
 )
-def test_equals_one_shot_scipy(sfreq, config, frequencies):
+def test_output_equals_scipy(sfreq, config, frequencies):
     x = noise(0, 4003, 5)
     node = Notch(config)
     spec = node.open(eeg(5, sfreq, hop=10))
@@ -29,7 +29,7 @@ def test_equals_one_shot_scipy(sfreq, config, frequencies):
     assert (spec.sfreq, spec.delay, spec.group_delay) == (sfreq, 0.0, 0.0)
 
 
-def test_line_goes_and_the_rest_stays():
+def test_line_noise_is_removed_and_the_rest_kept():
     t = np.arange(5000) / 500
     line = sum(np.sin(2 * np.pi * f * t) for f in (50, 100, 150))
     signal = np.sin(2 * np.pi * 8 * t)
@@ -49,11 +49,11 @@ def test_line_goes_and_the_rest_stays():
         (NotchConfig(line_hz=249.5), "notch: width_hz is 2.0, but must be such that the notch ends below 250 Hz"),
     ],
 )
-def test_refusals(config, message):
+def test_invalid_settings_are_rejected(config, message):
     with pytest.raises(WiringError, match=message):
         Notch(config).open(eeg(hop=10))
 
 
-def test_ragged_blocks_are_refused():
+def test_blocks_of_varying_length_are_rejected():
     with pytest.raises(WiringError, match="input is 'eeg' in ragged blocks, but must be reblocked"):
         Notch(NotchConfig()).open(eeg())

@@ -18,7 +18,7 @@ SPEC = eeg(4, ch_types=("eeg", "misc", "eog", "eeg"))
         (PickConfig(names=("E4", "E2"), drop=("E4",)), ("E2",)),
     ],
 )
-def test_picks_by_type_by_name_and_without_some(config, names):
+def test_channels_are_selected_by_type_and_name(config, names):
     assert Pick(config).open(SPEC).ch_names == names
 
 
@@ -33,7 +33,7 @@ def test_data_and_mask_follow_the_channels():
     np.testing.assert_array_equal(third.bad, [True, False])
 
 
-def test_number_format_is_left_alone():
+def test_number_format_is_unchanged():
     pick = Pick(PickConfig())
     pick.open(SPEC)
     (block,) = pick.process(Block(0, np.zeros((2, 4), dtype=np.int16)))
@@ -48,6 +48,6 @@ def test_number_format_is_left_alone():
         (PickConfig(types=("seeg",)), r"pick: types is \['seeg'\], but must be among .*\['eeg', 'eog', 'misc'\]"),
     ],
 )
-def test_what_is_not_there_is_refused(config, message):
+def test_missing_channels_are_an_error(config, message):
     with pytest.raises(WiringError, match=message):
         Pick(config).open(SPEC)

@@ -67,7 +67,7 @@ def scalp_spec(n_channels=32, known=True):
 
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_no_alarm_on_a_clean_recording(seed, known):
+def test_clean_recording_has_no_faults(seed, known):
     found = judge(scalp_spec(known=known), scalp(seed))
     assert len(found) == 48
     assert not any(v.bad.any() for v in found)
@@ -115,7 +115,7 @@ def detached(x, rng):
         (detached, "correlation", 9.0, 6.0),
     ],
 )
-def test_each_fault_is_found_named_and_forgiven(spoil, fault, found_s, gone_s, known):
+def test_each_fault_is_detected_named_and_cleared(spoil, fault, found_s, gone_s, known):
     x, bad_channel = scalp(3, seconds=34), 5
     first, last = 6.0, 20.0
     spoil(x[int(first * SFREQ) : int(last * SFREQ), bad_channel], np.random.default_rng(4))
@@ -134,7 +134,7 @@ def test_each_fault_is_found_named_and_forgiven(spoil, fault, found_s, gone_s, k
     assert np.mean(named) > 0.9
 
 
-def test_hard_faults_count_at_once_and_soft_faults_by_and_by():
+def test_hard_faults_mask_immediately_and_soft_faults_gradually():
     x = noise(0, 12 * WINDOW, 1)
     tone = 300 * np.sin(2 * np.pi * 50 * np.arange(4 * WINDOW) / SFREQ)
     x[WINDOW : 5 * WINDOW, 0] += tone
@@ -146,7 +146,7 @@ def test_hard_faults_count_at_once_and_soft_faults_by_and_by():
     assert [v.faults[0] for v in found] == [""] + ["line"] * 4 + [""] * 4 + ["flat"] + [""] * 2
 
 
-def test_the_verdict_follows_its_window_and_masks_what_comes_next():
+def test_quality_follows_its_window_and_masks_later_blocks():
     x = noise(0, 2 * WINDOW, 2)
     x[:WINDOW, 1] = 3.0
     node = opened(eeg(2, hop=HOP))
@@ -176,7 +176,7 @@ def test_line_noise_is_measured_at_its_frequency(line_hz, window_s, sfreq, phase
 
 
 @pytest.mark.parametrize(("line_uv", "fault"), [(120, ""), (90, "line")])
-def test_an_odd_first_sample_counts_in_the_line_as_any_other(line_uv, fault):
+def test_outlying_first_sample_counts_in_line_noise_like_any_other(line_uv, fault):
     x = noise(0, 2700, 1) / 20
     x[::270] += 20_000  # once in each window, which holds 31.6 periods: sqrt(2) / 270 of it, 105 microvolts
     found = judge(eeg(1, 512.0), x, line_hz=60, window_s=0.51, line_uv=line_uv)
@@ -184,23 +184,23 @@ def test_an_odd_first_sample_counts_in_the_line_as_any_other(line_uv, fault):
 
 
 @pytest.mark.parametrize(("std", "fault"), [(5e-4, "flat"), (2e-3, "")])
-def test_an_offset_costs_no_digits(std, fault):
+def test_offset_costs_no_precision(std, fault):
     x = 9e5 + std * noise(0, 2 * WINDOW, 1) / 20
     assert {v.faults for v in judge(eeg(1), x, flat_uv=1e-3)} == {(fault,)}
 
 
-def test_channels_all_alike_do_not_make_a_small_difference_an_outlier():
+def test_small_difference_among_similar_channels_is_no_outlier():
     common = noise(0, 6 * WINDOW, 1)
     x = common * np.r_[np.ones(9), 1.5, 5.0] + 0.01 * noise(1, 6 * WINDOW, 11)
     assert {v.faults for v in judge(eeg(11), x)} == {("",) * 10 + ("variance",)}
 
 
-def test_channels_all_different_are_no_outliers():
+def test_different_channels_are_no_outliers():
     x = noise(0, 6 * WINDOW, 1) * np.geomspace(0.1, 10, 11) + 0.01 * noise(1, 6 * WINDOW, 11)
     assert {v.faults for v in judge(eeg(11), x)} == {("",) * 11}
 
 
-def test_a_line_above_the_nyquist_frequency_is_not_judged():
+def test_line_frequency_above_nyquist_is_not_assessed():
     t = np.arange(640) / 64
     found = judge(eeg(1, 64.0), 300 * np.sin(2 * np.pi * 14 * t)[:, None])  # where 50 Hz would appear
     assert {v.faults for v in found} == {("",)}
@@ -227,7 +227,7 @@ def test_only_the_nearest_channels_are_neighbours(known, fault):
     assert {v.faults[20] for v in found} == {fault}
 
 
-def test_a_neighbour_at_fault_is_no_company():
+def test_faulty_neighbour_does_not_count():
     x, rng = scalp(5), np.random.default_rng(0)
     x[:, 31] = 20 * pink(rng, len(x), 1)[:, 0]
     x[:, 20] = x[:, 31] + rng.normal(size=len(x))
@@ -236,7 +236,7 @@ def test_a_neighbour_at_fault_is_no_company():
     assert {v.faults[20] for v in judge(scalp_spec(known=False), x)[-10:]} == {"correlation"}
 
 
-def test_without_a_position_all_of_the_type_are_neighbours():
+def test_all_channels_of_the_type_are_neighbours_without_positions():
     positions = [tuple(p) for p in cap(32)]
     x = scalp(5)
     x[:, 20] = x[:, 31] + np.random.default_rng(0).normal(size=len(x))
@@ -269,14 +269,14 @@ def test_three_channels_are_not_compared():
     assert {v.faults for v in judge(eeg(4), with_a_dead_fourth)} == {("", "", "", "flat")}
 
 
-def test_dead_channels_do_not_make_the_others_outliers():
+def test_dead_channels_do_not_make_others_outliers():
     x = scalp(7)
     x[:, :15] = 0.0
     last = judge(scalp_spec(), x)[-1]
     np.testing.assert_array_equal(last.bad, np.arange(32) < 15)
 
 
-def test_what_is_no_electrode_is_not_judged():
+def test_channels_that_are_no_electrodes_are_not_assessed():
     x = noise(0, 4 * WINDOW, 3)
     x[:, 1] = 0.0
     x[5, 1] = np.nan
@@ -292,14 +292,14 @@ def test_silence_is_flat_and_gives_finite_scores(level):
         np.testing.assert_array_equal(v.score, 0.0)
 
 
-def test_a_long_silence_leaves_zeros_not_denormal_numbers():
+def test_state_decays_to_zero_not_to_denormal_numbers():
     node = opened(eeg(6, 50.0, hop=25))
     through(node, hops(noise(0, 2500, 6), 25))
     through(node, [Block(2500 + 25 * i, np.zeros((25, 6))) for i in range(500)])
     assert not node.state()["covariance"].any()
 
 
-def test_a_gap_discards_the_window_under_way_and_keeps_the_verdict():
+def test_gap_discards_the_current_window_and_keeps_the_mask():
     x = noise(0, 2000, 2)
     x[:300, 1] = 3.0  # flat over one window and into the next
     node = opened(eeg(2, hop=HOP))
@@ -314,7 +314,7 @@ def test_a_gap_discards_the_window_under_way_and_keeps_the_verdict():
     np.testing.assert_allclose([v.score[1] for v in verdicts(after)], [0.3, 0.51, 0.657, 0.7599])
 
 
-def test_a_step_across_a_gap_does_not_correlate():
+def test_step_across_a_gap_does_not_count():
     x, y = noise(0, 1000, 5), noise(1, 500, 5)
     covariances = []
     for jump in (0.0, 64.0):  # powers of two: differences stay exact
@@ -324,7 +324,7 @@ def test_a_step_across_a_gap_does_not_correlate():
     np.testing.assert_allclose(covariances[0], covariances[1], rtol=1e-9)
 
 
-def test_state_put_back_continues_to_the_bit():
+def test_restored_state_continues_bit_for_bit():
     blocks = hops(scalp(8, seconds=8), HOP)
     whole, second = opened(scalp_spec().evolve(hop=HOP)), opened(scalp_spec().evolve(hop=HOP))
     through(whole, blocks[:163])
@@ -356,7 +356,7 @@ def test_other_items_pass():
         (eeg(hop=10), {"min_correlation": 1.0}, "min_correlation is 1.0, but must be at least 0 and below 1"),
     ],
 )
-def test_refusals(spec, config, message):
+def test_invalid_settings_are_rejected(spec, config, message):
     with pytest.raises(WiringError, match=message):
         opened(spec, **config)
 

@@ -15,7 +15,7 @@ def opened(spec, **config):
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 399), max_size=50), st.sampled_from([0, 7, 10**9]))
-def test_blocks_of_one_hop_whatever_arrives(cuts, start):
+def test_any_chunks_become_blocks_of_one_hop(cuts, start):
     x = noise(0, 405)
     node, spec = opened(eeg())
     blocks = through(node, cut(Block(start, x), [start + i for i in cuts]))
@@ -25,7 +25,7 @@ def test_blocks_of_one_hop_whatever_arrives(cuts, start):
     np.testing.assert_array_equal(join(blocks), x[:400])
 
 
-def test_a_gap_ends_the_block_under_way():
+def test_gap_ends_the_current_block():
     x, y = noise(0, 25), noise(1, 12)
     node, _ = opened(eeg())
     items = through(node, [Block(0, x), Gap(25, 33), Block(33, y), Gap(45, 45)])
@@ -55,7 +55,7 @@ def test_microvolts_in_float64_from_any_unit_and_format(unit, factor, dtype):
     np.testing.assert_allclose(block.data, x * [float(factor), 1.0], rtol=1e-15)
 
 
-def test_a_channel_that_is_no_electrode_keeps_its_numbers():
+def test_channel_that_is_no_electrode_is_not_scaled():
     node, spec = opened(eeg(2, ch_types=("eeg", "misc"), units=("V", "lux")))
     (block,) = node.process(Block(0, np.tile([1e-6, 5e7], (10, 1))))
     assert spec.units == ("uV", "lux")
@@ -64,7 +64,7 @@ def test_a_channel_that_is_no_electrode_keeps_its_numbers():
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 2e6, -2e6, 1e308])
-def test_what_is_no_number_or_absurd_is_held_and_marked(wrong):
+def test_invalid_samples_are_replaced_and_marked(wrong):
     x = noise(0, 30, 3)
     dirty = x.copy()
     dirty[[0, 13, 19], 1] = wrong
@@ -79,7 +79,7 @@ def test_what_is_no_number_or_absurd_is_held_and_marked(wrong):
     assert [None if b.bad is None else list(b.bad) for b in blocks] == [[False, True, False]] * 2 + [None]
 
 
-def test_a_hold_runs_over_blocks_and_ends_at_a_gap():
+def test_replacement_spans_blocks_and_ends_at_a_gap():
     node, _ = opened(eeg(1))
     x = np.full((10, 1), 7.0)
     nothing = np.full((10, 1), np.nan)
@@ -97,7 +97,7 @@ def test_a_signalling_nan_is_a_nan():
     np.testing.assert_array_equal(block.data, 0.0)
 
 
-def test_the_oldest_sample_waits_as_long_as_declared():
+def test_first_sample_waits_as_long_as_declared():
     node, spec = opened(eeg(1), hop_s=0.03)
     waited = [now - out.start for now, x in enumerate(noise(0, 100, 1)[:, None]) for out in node.process(Block(now, x))]
     assert waited == [14] * 6
@@ -122,12 +122,12 @@ def test_other_items_pass():
         ),
     ],
 )
-def test_refusals(spec, config, message):
+def test_invalid_settings_are_rejected(spec, config, message):
     with pytest.raises(WiringError, match=message):
         opened(spec, **config)
 
 
-def test_blocks_lie_in_memory_alike_however_they_came():
+def test_memory_layout_does_not_depend_on_the_input():
     x = np.asfortranarray(noise(0, 20))
     node, _ = opened(eeg())
     blocks = through(node, [Block(0, x[:10]), Block(10, x[10:15]), Block(15, x[15:])])
@@ -136,7 +136,7 @@ def test_blocks_lie_in_memory_alike_however_they_came():
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 60), max_size=20), st.integers(1, 20))
-def test_a_short_gap_is_bridged_by_a_line_and_blocks_go_on(cuts, missing):
+def test_short_gap_is_interpolated_linearly(cuts, missing):
     x, y = noise(0, 25), noise(1, 36)
     node, _ = opened(eeg())
     after = 25 + missing
@@ -151,7 +151,7 @@ def test_a_short_gap_is_bridged_by_a_line_and_blocks_go_on(cuts, missing):
     assert all(b.bad is None for b in blocks)
 
 
-def test_a_short_gap_with_nothing_before_or_after_it_is_a_gap():
+def test_short_gap_without_samples_on_both_sides_is_a_gap():
     x = noise(0, 25)
     node, _ = opened(eeg())
     items = through(node, [Gap(0, 3, short=True), Block(3, x), Gap(28, 30, short=True), Gap(30, 90), Block(90, x)])
@@ -159,7 +159,7 @@ def test_a_short_gap_with_nothing_before_or_after_it_is_a_gap():
     assert found == [(Gap, 0, 3), (Block, 23, 28), (Gap, 28, 30), (Gap, 30, 90), (Block, 90, 100), (Block, 100, 110)]
 
 
-def test_what_is_no_number_beside_a_short_gap_enters_no_bridge():
+def test_invalid_samples_beside_a_short_gap_are_not_interpolated():
     x = np.ones((10, 2))
     x[9, 0] = np.nan
     node, _ = opened(eeg(2))
@@ -171,7 +171,7 @@ def test_what_is_no_number_beside_a_short_gap_enters_no_bridge():
     np.testing.assert_array_equal(bridged[:, 1], 1.0)
 
 
-def test_a_gap_that_waits_survives_state_and_restore():
+def test_waiting_gap_is_part_of_the_state():
     x, y = noise(0, 25), noise(1, 20)
     node, _ = opened(eeg())
     list(node.process(Block(0, x)))

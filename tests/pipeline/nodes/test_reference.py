@@ -26,7 +26,7 @@ def depth(*names, others=()):
     return StreamSpec("seeg", 1000.0, names, types, ("uV",) * len(names), hop=20)
 
 
-def test_average_of_the_scalp_only():
+def test_average_reference_of_scalp_channels_only():
     spec = eeg(5, hop=10, ch_types=("eeg", "eeg", "eog", "eeg", "misc"))
     x = noise(0, 10, 5)
     block = referenced(spec, x)
@@ -35,7 +35,7 @@ def test_average_of_the_scalp_only():
     np.testing.assert_array_equal(block.data[:, [2, 4]], x[:, [2, 4]])
 
 
-def test_average_of_intracranial_channels_where_there_is_no_scalp():
+def test_average_reference_of_intracranial_channels_without_scalp():
     spec, x = depth("A1", "A2", "B1", others=("misc",)), noise(0, 20, 4)
     block = referenced(spec, x)
     np.testing.assert_allclose(block.data[:, :3], x[:, :3] - x[:, :3].mean(axis=1, keepdims=True), rtol=1e-12)
@@ -49,7 +49,7 @@ def test_mean_of_chosen_channels_of_any_type():
     np.testing.assert_array_equal(block.data[:, 2:], x[:, 2:])
 
 
-def test_a_masked_channel_is_left_out_of_the_mean_and_stays_masked():
+def test_masked_channel_is_left_out_of_the_mean_and_stays_masked():
     x = noise(0, 10)
     block = referenced(eeg(hop=10), x, [False, True, False, False])
     np.testing.assert_allclose(block.data, x - x[:, [0, 2, 3]].mean(axis=1, keepdims=True), rtol=1e-12)
@@ -59,7 +59,7 @@ def test_a_masked_channel_is_left_out_of_the_mean_and_stays_masked():
 @pytest.mark.parametrize(
     ("config", "bad"), [({}, [True] * 4), ({"kind": "channels", "channels": ("E2",)}, [False, True, False, False])]
 )
-def test_without_a_reference_left_all_are_masked(config, bad):
+def test_all_channels_are_masked_without_a_good_reference(config, bad):
     block = referenced(eeg(hop=10), noise(0, 10), bad, **config)
     assert block.bad.all()
     assert np.isfinite(block.data).all()
@@ -92,7 +92,7 @@ def test_laplacian_uses_one_neighbour_at_the_ends():
     np.testing.assert_allclose(block.data, wanted, rtol=1e-12)
 
 
-def test_laplacian_does_without_a_bad_neighbour_and_not_without_both():
+def test_laplacian_needs_one_good_neighbour():
     spec, x = seeg(5, hop=20), noise(0, 20, 5)
     one = referenced(spec, x, [True, False, False, False, False], kind="laplacian")
     np.testing.assert_allclose(one.data[:, 1], x[:, 1] - x[:, 2], rtol=1e-12)
@@ -102,13 +102,13 @@ def test_laplacian_does_without_a_bad_neighbour_and_not_without_both():
     np.testing.assert_allclose(both.data[:, 3], x[:, 3] - x[:, 4], rtol=1e-12)
 
 
-def test_channels_beside_the_derivations_keep_their_mask():
+def test_other_channels_keep_their_mask():
     spec, x = depth("A1", "A2", others=("eog", "misc")), noise(0, 20, 4)
     block = referenced(spec, x, [False, False, True, False], kind="bipolar")
     np.testing.assert_array_equal(block.bad, [False, True, False])
 
 
-def test_a_derivation_with_a_bad_contact_is_bad():
+def test_derivation_with_a_bad_contact_is_bad():
     block = referenced(seeg(4, hop=20), noise(0, 20, 4), [False, True, False, False], kind="bipolar")
     np.testing.assert_array_equal(block.bad, [True, True, False])
 
@@ -120,7 +120,7 @@ def test_a_derivation_with_a_bad_contact_is_bad():
     st.integers(0, 99),
     st.sampled_from([1e6, -1e6, 1e3, 0.0]),
 )
-def test_masked_channels_change_no_bit_of_the_others(kind, bad, seed, scale):
+def test_masked_channels_do_not_change_a_bit_of_the_others(kind, bad, seed, scale):
     bad, x = np.array(bad), noise(seed, 20, 16)
     wild = x.copy()
     wild[:, bad] = scale * np.random.default_rng(seed + 1).normal(size=(20, bad.sum()))
@@ -156,6 +156,6 @@ def test_shafts_are_read_from_names():
         (eeg(hop=10), {"channels": ("E1",)}, "channels is given with kind 'average', but must be left out"),
     ],
 )
-def test_refusals(spec, config, message):
+def test_invalid_settings_are_rejected(spec, config, message):
     with pytest.raises(WiringError, match=message):
         opened(spec, **config)

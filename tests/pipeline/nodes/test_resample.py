@@ -37,7 +37,7 @@ def one_shot(x, up, down, taps, start=0):
 
 @pytest.mark.parametrize(("old", "new"), RATIOS)
 @pytest.mark.parametrize("start", [0, 12_347])
-def test_equals_one_shot_scipy(old, new, start):
+def test_output_equals_scipy(old, new, start):
     x = noise(0, 2 * old + 3, 3)
     node, spec = opened(eeg(3, float(old), hop=max(1, old // 50)), sfreq=float(new))
     items = through(node, hops(x, max(1, old // 50), start))
@@ -49,7 +49,7 @@ def test_equals_one_shot_scipy(old, new, start):
     assert spec.delay == pytest.approx((len(taps) - 1) / 2 / (up * old), rel=1e-12)
 
 
-def test_starts_afresh_after_a_gap_on_the_same_grid():
+def test_gap_resets_the_filter_and_keeps_the_grid():
     x, y = noise(1, 1001), noise(2, 999)
     node, _ = opened(eeg(hop=10))
     items = through(node, [*hops(x, 10), Gap(1001, 1506), *hops(y, 10, 1506)])
@@ -60,7 +60,7 @@ def test_starts_afresh_after_a_gap_on_the_same_grid():
 
 
 @pytest.mark.parametrize(("old", "new"), RATIOS)
-def test_what_is_in_the_passband_stays_and_what_would_fold_goes(old, new):
+def test_passband_is_kept_and_aliases_are_removed(old, new):
     t = np.arange(8 * old) / old
     node, spec = opened(eeg(3, float(old), hop=10), sfreq=float(new))
     low = min(old, new)
@@ -76,7 +76,7 @@ def test_what_is_in_the_passband_stays_and_what_would_fold_goes(old, new):
         assert np.abs(y[steady, 1]).max() < 2e-3
 
 
-def test_the_same_rate_costs_nothing():
+def test_same_rate_adds_no_delay():
     x = noise(3, 100)
     node, spec = opened(eeg(hop=10, highpass=1.0), sfreq=500.0)
     np.testing.assert_array_equal(
@@ -86,7 +86,7 @@ def test_the_same_rate_costs_nothing():
     assert spec == eeg(hop=10, highpass=1.0)
 
 
-def test_an_earlier_lowpass_allows_a_shorter_filter():
+def test_earlier_lowpass_allows_a_shorter_filter():
     _, plain = opened(eeg(hop=10))
     _, narrow = opened(eeg(hop=10, lowpass=9.0))
     assert narrow.delay < plain.delay / 2
@@ -103,7 +103,7 @@ def test_delay_of_a_decimator_is_exact(old, new):
 
 
 @pytest.mark.parametrize(("old", "new"), [(500, 64), (1000, 64), (64, 128), (2048, 100)])
-def test_delay_between_samples_is_exact_to_a_hundredth(old, new):
+def test_delay_between_samples_is_exact_to_a_hundredth_of_a_sample(old, new):
     node, spec = opened(eeg(1, float(old), hop=8), sfreq=float(new))
     ramp = np.arange(4.0 * old)[:, None]
     y = join(through(node, hops(ramp, 8)))[:, 0]
@@ -112,7 +112,7 @@ def test_delay_between_samples_is_exact_to_a_hundredth(old, new):
 
 
 @pytest.mark.parametrize(("old", "new"), [(500, 64), (512, 64), (64, 128)])
-def test_the_clock_map_takes_the_delay_off(old, new):
+def test_clock_map_is_corrected_for_the_delay(old, new):
     node, spec = opened(eeg(1, float(old), hop=8), sfreq=float(new))
     clock = ClockMap(1000.0, 50.0, 1 / old)
     (out,) = node.process(clock)
@@ -120,7 +120,7 @@ def test_the_clock_map_takes_the_delay_off(old, new):
         assert out.time(j) == pytest.approx(clock.time(j * old / new) - spec.delay, abs=1e-9)
 
 
-def test_the_mask_waits_for_an_output():
+def test_mask_waits_for_an_output():
     node, _ = opened(eeg(3, sfreq=100.0, hop=2), sfreq=10.0)
     bad = {2: np.array([False, True, False]), 3: np.array([True, False, False])}
     items = through(node, [Block(2 * i, np.ones((2, 3)), bad.get(i)) for i in range(12)])
@@ -131,14 +131,14 @@ def test_the_mask_waits_for_an_output():
     ]
 
 
-def test_a_gap_lifts_the_mask():
+def test_gap_clears_the_mask():
     node, _ = opened(eeg(2, sfreq=100.0, hop=2), sfreq=10.0)
     bad, x = np.array([False, True]), np.ones((2, 2))
     *_, block = through(node, [Block(0, x), Block(2, x, bad), Gap(4, 8), Block(8, x), Block(10, x)])
     assert (block.start, block.bad) == (1, None)
 
 
-def test_verdicts_move_to_the_new_grid_and_markers_pass():
+def test_channel_qualities_are_converted_to_the_new_rate_and_markers_pass():
     node, _ = opened(eeg(2, sfreq=100.0, hop=2), sfreq=10.0)
     verdict = ChannelQuality(50, np.ones(2), np.zeros(2, dtype=bool), ("", ""))
     found, marker = through(node, [verdict, Marker(1.0, "a")])
@@ -160,6 +160,6 @@ def test_verdicts_move_to_the_new_grid_and_markers_pass():
         (eeg(hop=10), {"passband_hz": 0.0}, "passband_hz is 0.0, but must be above 0"),
     ],
 )
-def test_refusals(spec, config, message):
+def test_invalid_settings_are_rejected(spec, config, message):
     with pytest.raises(WiringError, match=message):
         opened(spec, **config)
