@@ -1,7 +1,7 @@
-"""What a session tells its graph: typed messages, and the text by which recordings keep them.
+"""Control messages from a session to its graph: types, and the text that represents them in recordings.
 
-Messages count talkers from 0, as all code does. In the text, which people may read, talkers count from 1; this module
-alone knows that. The text is part of the format of recordings: a change of it needs a new format version, see
+Messages count talkers from 0, like all code. The text, which people can read, counts talkers from 1; only this module
+converts between the two. The text is part of the format of recordings: changing it requires a new format version, see
 :mod:`earmark.devices.files.journal`.
 """
 
@@ -14,16 +14,16 @@ from typing import Literal
 
 from earmark.kernels.errors import EarmarkError
 
-#: Whom the operator favours whatever is decoded: a talker counted from 0, all alike, or nobody (follow decisions).
+#: The operator's choice: a talker counted from 0, all talkers equally, or None to follow decisions.
 Favoured = int | Literal["equal"] | None
 
 
 class ControlError(EarmarkError, ValueError):
-    """Raised when a control message, or the text of one, is not known to this version."""
+    """Raised when a control message, or its text, is unknown to this version."""
 
 
 class Session(StrEnum):
-    """Where a session stands."""
+    """State of a session."""
 
     NO_DECODER = "no decoder"
     CALIBRATING = "calibrating"
@@ -33,17 +33,17 @@ class Session(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed, and nothing else happened."""
+    """Time has passed without another event."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionChanged:
-    """The session stands elsewhere now.
+    """The state of the session has changed.
 
     Attributes
     ----------
     session : Session
-        Where.
+        The new state.
     """
 
     session: Session
@@ -51,12 +51,12 @@ class SessionChanged:
 
 @dataclass(frozen=True, slots=True)
 class StreamChanged:
-    """A stream was lost, or all of them are there again.
+    """A stream was lost, or all streams are available again.
 
     Attributes
     ----------
     lost : bool
-        Whether one was lost.
+        True if a stream is lost, False if all are available.
     """
 
     lost: bool
@@ -64,17 +64,17 @@ class StreamChanged:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """The operator favours a talker, all alike, or (None) follows decisions again.
+    """The operator favours a talker, favours all equally, or follows decisions again.
 
     Attributes
     ----------
     talker : int, 'equal' or None
-        Counted from 0.
+        Talker counted from 0; None to follow decisions.
 
     Raises
     ------
     ControlError
-        If ``talker`` is something else.
+        If ``talker`` has another value.
     """
 
     talker: Favoured
@@ -88,12 +88,12 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Mute:
-    """Silence everything, or stop doing so.
+    """Mute or unmute all sound.
 
     Attributes
     ----------
     on : bool
-        Whether to silence it.
+        True to mute.
     """
 
     on: bool
@@ -101,12 +101,12 @@ class Mute:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """The newest score came too late to be acted on: gains do not follow it."""
+    """The latest score was too late: gains do not follow it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demote:
-    """The decoder is too slow: the next one takes over."""
+    """The decoder is too slow: switch to the next one."""
 
 
 Control = Tick | SessionChanged | StreamChanged | Override | Mute | Late | Demote
@@ -119,7 +119,7 @@ class TimedControl:
     Attributes
     ----------
     time : float
-        LSL time in seconds at which the graph consumes it.
+        LSL time in seconds at which the graph processes the message.
     control : Control
         The message.
     """
@@ -145,12 +145,12 @@ _TALKER = re.compile("override ([1-9][0-9]{0,2})", re.ASCII)
 
 
 def text(control: Control) -> str:
-    """Return the text of a message, as recordings keep it.
+    """Return the text that represents a message in recordings.
 
     Raises
     ------
     ControlError
-        If it is no message of this module.
+        If the object is not a message of this module.
     """
     if isinstance(control, Override) and isinstance(control.talker, int):
         return f"override {control.talker + 1}"
@@ -160,12 +160,12 @@ def text(control: Control) -> str:
 
 
 def parse(said: str) -> Control:
-    """Return the message that a text stands for.
+    """Return the message that a text represents.
 
     Raises
     ------
     ControlError
-        If it is not exactly what :func:`text` gives.
+        If :func:`text` does not return exactly this text for any message.
     """
     if said in _FIXED:
         return _FIXED[said]
@@ -175,6 +175,6 @@ def parse(said: str) -> Control:
 
 
 def unknown(control: object) -> ControlError:
-    """Build the error about a control that is not known."""
+    """Build the error for an unknown control message."""
     known = ", ".join([*_FIXED, "override N (N from 1)"])
     return ControlError(f"control is {control!r:.200}, but must be one of: {known}")

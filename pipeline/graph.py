@@ -1,4 +1,4 @@
-"""Nodes wired together, checked before anything starts, run by whoever feeds them."""
+"""Streaming graph: connects nodes, checks the connections before the start, and processes the items it is fed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from earmark.pipeline.stream import Item, StreamSpec, WiringError
 
 @dataclass(frozen=True)
 class Step:
-    """A node in its place.
+    """A node in a graph.
 
     Attributes
     ----------
     name : str
-        Of the node in its graph.
+        Name of the node in the graph.
     node : Node
-        What does the work.
+        The node.
     inputs : tuple of str
-        The streams or earlier nodes that feed it.
+        Names of its inputs: streams or earlier nodes.
     """
 
     name: str
@@ -33,14 +33,14 @@ class Step:
 class Graph:
     """A streaming graph.
 
-    Everything it ever sees is the sequence of items given to :meth:`feed`, and what it gives depends on nothing
-    else: fed the same sequence, live or from a recording, it gives the same bits. Recursive filters that follow
-    one another, with nobody listening in between, are run as one matrix.
+    Its output depends only on the sequence of items given to :meth:`feed`: for the same sequence, live or from a
+    recording, it is bit-identical. Consecutive recursive filters, without another listener in between, are combined
+    into one matrix.
 
     Parameters
     ----------
     steps : sequence of Step
-        In an order in which every step comes after those it listens to.
+        Ordered so that every step comes after its inputs.
     outputs : sequence of str
         Names of the steps whose items :meth:`feed` returns.
     """
@@ -48,16 +48,16 @@ class Graph:
     def __init__(self, steps: Sequence[Step], outputs: Sequence[str]) -> None:
         self.steps = tuple(steps)
         self.outputs = tuple(outputs)
-        #: Spec of every source and step, once open.
+        #: Spec of every source and step; empty until :meth:`open`.
         self.specs: dict[str, StreamSpec] = {}
 
     def open(self, sources: Mapping[str, StreamSpec]) -> dict[str, StreamSpec]:
-        """Check the wiring and open every node.
+        """Check the connections and open every node.
 
         Parameters
         ----------
         sources : mapping of str to StreamSpec
-            The streams that will be fed, by name.
+            Specs of the streams that will be fed, by name.
 
         Returns
         -------
@@ -67,8 +67,8 @@ class Graph:
         Raises
         ------
         WiringError
-            If names do not resolve or a node refuses what it is given; the message names node, key, what was
-            found and what was wanted.
+            If a name is unknown, or a node rejects its settings or input; the message has the node, the key, its value
+            and the requirement.
         """
         specs = dict(sources)
         for step in self.steps:
@@ -87,7 +87,7 @@ class Graph:
                 specs[step.name] = step.node.open(*(specs[name] for name in step.inputs)).evolve(name=step.name)
             except WiringError as error:
                 raise WiringError(f"node {step.name!r}: {error}") from None
-            except (ArithmeticError, MemoryError, ValueError) as error:  # settings so absurd that no node asks for them
+            except (ArithmeticError, MemoryError, ValueError) as error:  # settings the node does not check
                 raise WiringError(f"node {step.name!r} cannot be made with these settings: {error}") from None
         for name in self.outputs:
             if name in sources:
@@ -126,14 +126,14 @@ class Graph:
         }
 
     def hops(self, source: str) -> tuple[int, ...]:
-        """Lengths of the blocks that are cut from a source, once open: nothing happens before one of them is full.
+        """Return the lengths of the blocks into which a source is divided; call it after :meth:`open`.
 
-        Nodes that hand blocks on as they come, such as ``pick``, are looked through.
+        Nodes that keep block boundaries, such as ``pick``, are followed to the next node.
 
         Returns
         -------
         hops : tuple of int
-            In samples, ascending; empty where blocks are used, or leave the graph, as they come.
+            Lengths in samples, ascending; empty if blocks of any length are used, or leave the graph.
         """
         found: set[int] = set()
         ahead = [source]
@@ -151,7 +151,7 @@ class Graph:
         return tuple(sorted(found))
 
     def feed(self, source: str, item: Item) -> list[tuple[str, Item]]:
-        """Let one item run through, depth first; return what came out, as (output name, item)."""
+        """Process one item, depth first; return the output as (output name, item)."""
         found: list[tuple[str, Item]] = []
         self._pass(source, item, found)
         return found
@@ -164,11 +164,11 @@ class Graph:
                 self._pass(listener, out, found)
 
     def state(self) -> dict[str, State]:
-        """State of every node that is run, by name."""
+        """Return the state of every active node, by name."""
         return {name: node.state() for name, node in self._runners.items()}
 
     def restore(self, state: Mapping[str, State]) -> None:
-        """Put back what :meth:`state` gave, into a graph opened on the same specs."""
+        """Restore what :meth:`state` returned, in a graph opened with the same specs."""
         for name, node in self._runners.items():
             node.restore(state[name])
 

@@ -1,4 +1,4 @@
-"""The contract of a node, and every node by its name in the configuration."""
+"""Interface of a node, and the registry of nodes."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ State = dict[str, NDArray[np.generic]]
 
 
 def within(name: str, state: State) -> State:
-    """State of a part of a node, as a part of the node's own."""
+    """Prefix the keys of the state of a component, to include it in the state of a node."""
     return {f"{name}.{key}": value for key, value in state.items()}
 
 
 def below(name: str, state: State) -> State:
-    """The state of a part, taken out again."""
+    """Extract the state of a component from the state of a node; inverse of :func:`within`."""
     return {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(f"{name}.")}
 
 
 @runtime_checkable
 class Node(Protocol):
-    """One step of the graph. Time, threads, files and log lines live elsewhere.
+    """One step of the graph. It uses no clock, threads, files or logging.
 
-    A node is made from a frozen dataclass of its own, ``Config``. It passes on what it does not understand. After
-    ``open`` it may depend on the items it was given and on nothing else. :func:`earmark.testing.check_node` tries all
-    of this on a class.
+    A node is created from its own frozen dataclass, ``Config``. It passes on items that it does not process. After
+    ``open``, its output must depend only on its input items. :func:`earmark.testing.check_node` tests a class for all
+    of this.
 
     Attributes
     ----------
     Config : type
         Frozen dataclass of the settings; its fields are the keys in ``[[nodes]]``.
     config : object
-        The settings that this node was made from.
+        The settings of this node.
     n_inputs : int
-        Streams that it listens to, numbered from port 0.
+        Number of input streams, which are numbered from port 0.
     """
 
     Config: Any
@@ -54,25 +54,26 @@ class Node(Protocol):
 
     @property
     def open(self) -> Callable[..., StreamSpec]:
-        """Check the streams, one spec per input; design, allocate, forget the past; return the spec of what comes out.
+        """Check the specs of the inputs, design and allocate, reset the state, and return the spec of the output.
 
         Raises
         ------
         WiringError
-            Naming the key, the value found and the value wanted.
+            If a setting or an input is not possible; the message has the key, its value and the requirement.
         """
 
     def process(self, item: Item, port: int = 0, /) -> Iterator[Item]:
-        """Turn one item of the stream at an input into zero or more."""
+        """Process one item of the input ``port`` and yield zero or more output items."""
 
     def state(self) -> State:
-        """Everything that later output depends on, as arrays that can be kept."""
+        """Return everything that later output depends on, as arrays that can be stored."""
 
     def restore(self, state: State, /) -> None:
-        """Put back what :meth:`state` gave, into a node opened on the same spec."""
+        """Restore what :meth:`state` returned, in a node opened with the same spec."""
 
 
-#: Every node, by its ``type`` in ``[[nodes]]``; packages add to it by entry points of the group ``earmark.nodes``.
+#: All nodes, by their ``type`` in ``[[nodes]]``. Other packages add nodes by entry points of the group
+#: ``earmark.nodes``.
 NODES: Registry[type[Node]] = Registry(
     "node",
     "earmark.nodes",

@@ -1,8 +1,8 @@
-"""Parts of a session by name: our own, and those that other packages offer through entry points.
+"""Registries of parts of a session by name: built-in parts, and those of other packages (entry points).
 
-A registry knows names without importing what they stand for: a part is imported when it is first asked for by name.
-Entry points are read through :mod:`importlib.metadata`, as ``import`` reads modules: which packages are installed is
-fixed while a program runs, and is the same in each of its processes.
+A registry knows the names of parts without importing them; a part is imported when it is first requested by name. Entry
+points are read with :mod:`importlib.metadata`. The installed packages are assumed not to change while a program runs,
+and to be the same in each of its processes.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ T = TypeVar("T")
 
 
 class RegistryError(EarmarkError, ValueError):
-    """Raised when there is no part of the name asked for, or it cannot be used."""
+    """Raised when no part has the requested name, or the part cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is known of a part before it is imported.
+    """Description of a part, available without importing it.
 
     Attributes
     ----------
     group : str
-        Entry-point group, as ``earmark.nodes``.
+        Entry-point group, such as ``earmark.nodes``.
     name : str
-        As it is called in the configuration.
+        Name of the part in the configuration.
     target : str
-        Where it is, as ``package.module:Class``.
+        Location of the part, such as ``package.module:Class``.
     package, version : str
-        The distribution that offers it; empty for a part of Earmark.
+        The distribution that provides it; empty for a built-in part.
     """
 
     group: str
@@ -48,7 +48,7 @@ class Part:
 
     @property
     def requirement(self) -> str:
-        """What to install for it, as pip takes it."""
+        """Requirement that installs the part, in pip's syntax."""
         return f"{self.package}=={self.version}" if self.version else self.package
 
 
@@ -58,13 +58,13 @@ class Registry(Generic[T]):
     Parameters
     ----------
     what : str
-        The kind in words, as ``node``; for messages.
+        Name of the kind in messages, such as ``node``.
     group : str
-        Entry-point group by which other packages add to it.
+        Entry-point group by which other packages add parts.
     built_in : mapping of str to str
-        Name and place, as ``package.module:Class``, of each of our own.
+        Name and location, such as ``package.module:Class``, of each built-in part.
     members : tuple of str
-        Attributes that every such part has, beside what its checker in :mod:`earmark.testing` finds.
+        Attributes that every part must have. The checker in :mod:`earmark.testing` tests more than these.
     """
 
     def __init__(self, what: str, group: str, built_in: Mapping[str, str], members: tuple[str, ...] = ()) -> None:
@@ -73,18 +73,18 @@ class Registry(Generic[T]):
         self._own = {name: Part(group, name, target) for name, target in built_in.items()}
 
     def parts(self) -> dict[str, list[Part]]:
-        """What is offered under each name: our own first; more than one where packages clash."""
+        """Return the parts with each name, built-in ones first; there are several if names of packages conflict."""
         found = {name: [part] for name, part in self._own.items()}
         for part in _offered(self.group, tuple(sys.path)):
             found.setdefault(part.name, []).append(part)
         return found
 
     def names(self) -> tuple[str, ...]:
-        """Every name that can be asked for."""
+        """Return all names."""
         return tuple(self.parts())
 
     def part(self, name: str) -> Part:
-        """Say what is known of a part, without importing it.
+        """Return the description of a part, without importing it.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class Registry(Generic[T]):
         Raises
         ------
         RegistryError
-            If no part has the name, or more than one has.
+            If no part has the name, or several have it.
         """
         parts = self.parts()
         if name not in parts:
@@ -120,12 +120,12 @@ class Registry(Generic[T]):
         Returns
         -------
         object
-            The class or function that the name stands for.
+            The class or function with this name.
 
         Raises
         ------
         RegistryError
-            If no part has the name, more than one has, it cannot be imported, or it is not of this kind.
+            If no part has the name, several have it, the part cannot be imported, or it is not of this kind.
         """
         part = self.part(name)
         try:
@@ -147,7 +147,7 @@ class Registry(Generic[T]):
 
 @lru_cache
 def _offered(group: str, path: tuple[str, ...]) -> tuple[Part, ...]:
-    """What other packages offer; ``path`` is that of the search for them, by which the answer is kept."""
+    """Return the parts of other packages; ``path`` is the search path, used as the key of the cache."""
     found = []
     for point in sorted(entry_points(group=group), key=lambda one: one.name):
         package, version = ("", "") if point.dist is None else (point.dist.name, point.dist.version)

@@ -1,4 +1,4 @@
-"""From aligned signals to what is to be heard: scores, posterior, gains, by one node with one verdict per hop."""
+"""Node that computes decisions and gains from aligned signals: scores, posterior and gains, at every hop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from earmark.pipeline.decoders.sliding import Score
 from earmark.pipeline.node import State, below, within
 from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, StreamSpec, wiring_error
 
-#: More masked channels than this share, and what is left is no basis for decisions.
+#: Maximum fraction of masked channels for decisions.
 MAX_BAD = 0.5
 
 
@@ -49,27 +49,27 @@ class LawChoice:
 
 @dataclass(frozen=True, slots=True)
 class AttendConfig:
-    """How evidence adds up (:mod:`earmark.pipeline.attention.evidence`) and how gains follow it.
+    """Settings of the evidence (:mod:`earmark.pipeline.attention.evidence`) and of the steering of gains.
 
     Attributes
     ----------
     hop_s : float
-        Seconds from one decision to the next.
+        Seconds between decisions.
     switch_rate : float
-        How often attention leaves a talker, per second.
+        Rate at which attention leaves a talker, per second.
     enter, leave : float
-        A talker is decided for when its probability reaches the first, and until it falls below the second.
+        A talker is chosen when its probability reaches ``enter``, until it falls below ``leave``.
     boost_db, cut_db : float
-        Gain of a talker who is surely attended, and of one who surely is not.
+        Gain of a talker who is certainly attended, and of one who is certainly ignored.
     dead_band_db : float
-        Smaller changes are not followed.
+        Smaller changes of the gains are ignored.
     hold_s : float
-        Least seconds between two changes of whom the gains favour.
+        Minimum time in seconds between changes of the favoured talker.
     sham : bool
-        Favour the talker who is not attended, as a control condition: posteriors are shifted by one talker.
+        Favour an ignored talker, as a control condition: posteriors are shifted by one talker.
     law : LawChoice or None
-        Steering law, to which ``boost_db``, ``cut_db``, ``dead_band_db`` and ``hold_s`` mean nothing; None is the one
-        whose settings these are.
+        Steering law, which does not use ``boost_db``, ``cut_db``, ``dead_band_db`` and ``hold_s``; None for the
+        built-in law that has these settings.
     """
 
     hop_s: float = 0.5
@@ -85,12 +85,12 @@ class AttendConfig:
 
 
 def steering_law(config: AttendConfig, n_talkers: int) -> Law:
-    """Make the steering law that a configuration names.
+    """Create the steering law of a configuration.
 
     Raises
     ------
     ValueError
-        If there is none of this name, or its settings or the number of talkers do not suit it.
+        If no law has this name, or it does not support its settings or the number of talkers.
     """
     if config.law is not None:
         return LAWS.get(config.law.name)(config.law.settings, n_talkers)
@@ -99,7 +99,7 @@ def steering_law(config: AttendConfig, n_talkers: int) -> Law:
 
 
 class _Lane:
-    """What one decoder makes of the signals: scores, and the posterior that they add up to."""
+    """One decoder with its scores and the posterior computed from them."""
 
     def __init__(self, hop_s: float, decoder: Decoder, emissions: Emissions) -> None:
         self.decoder, self._emissions = decoder, emissions
@@ -146,19 +146,19 @@ class _Lane:
 
 
 class Attend:
-    """Decide who is attended, and what gain each talker shall have. Inputs: aligned signals, control.
+    """Decide who is attended, and compute the gain of each talker. Inputs: aligned signals, control messages.
 
-    Control is a stream of :class:`earmark.pipeline.control.TimedControl`. A decision is given for every score, and
-    whenever the situation or the gains change.
+    Control messages are a stream of :class:`earmark.pipeline.control.TimedControl`. The output is a decision for every
+    score, and whenever the situation or the gains change.
 
-    What came too late still counts as evidence, but gains do not follow it: they are held until a score comes in time.
+    A late score still counts as evidence, but gains do not follow it: they are held until a score is in time.
 
     Parameters
     ----------
     config : AttendConfig
     decoders : sequence of (Decoder, Emissions)
-        Fitted, and how the scores of each scatter on windows it was not trained on. The first one decides; the others
-        run along, so that one of them can take over at any hop.
+        Fitted decoders, each with the emission model of its held-out scores. The first one decides; the others also
+        run, so that one of them can take over at any hop.
     """
 
     Config = AttendConfig
@@ -169,7 +169,7 @@ class Attend:
         self._lanes = [_Lane(config.hop_s, decoder, emissions) for decoder, emissions in decoders]
 
     def open(self, spec: StreamSpec, control: StreamSpec) -> StreamSpec:
-        """Check the stream against the decoders."""
+        """Check that the stream fits the decoders."""
         if control.sfreq:
             raise wiring_error("attend", "inputs[1]", f"{control.name!r} at {control.sfreq:g} Hz", "control markers")
         c = self.config
@@ -193,21 +193,21 @@ class Attend:
 
     @property
     def decoder(self) -> Decoder:
-        """The first one."""
+        """The first decoder."""
         return self._lanes[0].decoder
 
     @property
     def n_left(self) -> int:
-        """How many decoders there are to go on with, should this one be too slow."""
+        """Number of decoders that remain if the current one is too slow."""
         return len(self._lanes) - 1 - self._lane
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Take signals on port 0 and control on port 1.
+        """Process signals on port 0 and control messages on port 1.
 
         Raises
         ------
         earmark.pipeline.control.ControlError
-            If a control is not known, or favours a talker who is not there.
+            If a control message is unknown, or favours a talker that does not exist.
         """
         if port == 1:
             self._obey(item)
@@ -218,7 +218,7 @@ class Attend:
             return
         if isinstance(item, Aligned):
             self._bad = item.bad is not None and float(np.mean(item.bad)) > MAX_BAD
-        # Those after the one that decides are warm: they are quicker, or they would not stand there.
+        # The decoders after the current one also run, so that they are ready; they are faster, so this is affordable.
         for lane in self._lanes[self._lane + 1 :]:
             self._run(lane, item)
         for score in self._run(self._lanes[self._lane], item):
@@ -288,7 +288,7 @@ class Attend:
         )
 
     def state(self) -> State:
-        """Everything that later decisions depend on."""
+        """Return everything that later decisions depend on."""
         clock = self._clock
         obeyed = SessionChanged(self._session), StreamChanged(self._lost), Override(self._favoured), Mute(self._mute)
         state: State = {
@@ -305,7 +305,7 @@ class Attend:
         return state
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave; the next change is told whatever was told last."""
+        """Restore what :meth:`state` returned; the next control message always causes a decision."""
         for said in state["obeyed"]:
             self._obey(TimedControl(-math.inf, parse(str(said))))
         self._newest, self._lane = (int(i) for i in state["at"])

@@ -19,10 +19,10 @@ from earmark.pipeline.registry import Registry
 
 
 class Law(Protocol):
-    """How gains follow the posterior while there is one.
+    """Steering law: how gains follow the posterior.
 
-    A law is made from a frozen dataclass of its own, ``Config``, and the number of talkers; it refuses a number that it
-    cannot do with a ValueError. Its ``Config`` names the keys of the table ``[attention.law]``.
+    A law is created from its own frozen dataclass, ``Config``, and the number of talkers; it raises ValueError if it
+    does not support that number. The fields of ``Config`` are the keys of the table ``[attention.law]``.
     """
 
     Config: Any
@@ -53,7 +53,8 @@ class Law(Protocol):
         """Restore what :meth:`state` returned."""
 
 
-#: Every steering law, by its ``type`` in ``[attention.law]``; packages add to it by entry points ``earmark.laws``.
+#: All steering laws, by their ``type`` in ``[attention.law]``. Other packages add laws by entry points of the group
+#: ``earmark.laws``.
 LAWS: Registry[type[Law]] = Registry(
     "law",
     "earmark.laws",

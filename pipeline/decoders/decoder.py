@@ -1,4 +1,4 @@
-"""The one contract that every decoder keeps."""
+"""Interface and base class of decoders, their specification, and their registry."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ from earmark.pipeline.run import Run
 if TYPE_CHECKING:
     from earmark.pipeline.decoders.saved import Saved
 
-#: What varies less than this part of its own size is constant.
+#: A signal with a variance below this fraction of its power counts as constant.
 FLAT = 1e-24
 
 
 class DecoderError(EarmarkError, ValueError):
-    """Raised when a decoder cannot be made, saved, loaded or used."""
+    """Raised when a decoder cannot be created, saved, loaded or used."""
 
 
 class DecoderMismatch(DecoderError):
-    """Raised when a decoder does not fit what it is given; lists every difference."""
+    """Raised when a decoder does not fit its input; lists every difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderSpec:
-    """What a decoder was made for.
+    """Specification of the data that a decoder was fitted to and can process.
 
     Attributes
     ----------
     kind : str
         ``linear``, ``cca``, ...
     sfreq : float
-        Rate of neural and talker features in Hz.
+        Sampling rate of neural and talker features in Hz.
     ch_names : tuple of str
         Neural channels, in order.
     features : str
-        Kind of talker features, as ``envelope``.
+        Name of the talker features, such as ``envelope``.
     n_features : int
-        Features per talker.
+        Number of features per talker.
     tmin, tmax : float
-        Lags in seconds: the neural signal at ``t + lag`` answers to the stimulus at ``t``.
+        Lags in seconds: the neural signal at ``t + lag`` responds to the stimulus at ``t``.
     window : float
-        Decision window in seconds: how much stimulus is compared.
+        Decision window in seconds of stimulus.
     lag_step : int
-        Samples from one lag to the next. A signal that ends at 9 Hz, sampled at 64 Hz, needs no more than every
-        second lag, at an eighth of the cost of a fit.
+        Samples between lags. For a signal up to 9 Hz, sampled at 64 Hz, every second lag is sufficient and reduces the
+        cost of a fit to an eighth.
     context : float
-        Seconds of earlier stimulus that a component of a talker looks back on.
+        Duration of earlier stimulus in a component of a talker, in seconds.
     """
 
     kind: str
@@ -89,36 +89,36 @@ class DecoderSpec:
 
     @property
     def stimulus_lags(self) -> range:
-        """How many samples back the components of a talker look."""
+        """Lags of the stimulus in the components of a talker, in samples."""
         return range(0, round(self.context * self.sfreq) + 1, self.lag_step)
 
     @property
     def behind(self) -> int:
-        """Samples by which a score lags the newest neural sample: the newest lags are waited for, never zero-filled."""
+        """Samples by which a score lags the latest neural sample: all lags are waited for, never zero-filled."""
         return max(0, self.lags[-1])
 
     @property
     def ahead(self) -> int:
-        """The first stimulus sample that anything can be said about: earlier ones lack a lag on either side."""
+        """First stimulus sample for which all lags are available."""
         return max(0, -self.lags[0], self.stimulus_lags[-1])
 
     @property
     def reach(self) -> int:
-        """Samples that a stretch of signal is longer than the stimulus it can speak of."""
+        """Number of samples by which a signal is longer than its components."""
         return self.ahead + self.behind
 
     @property
     def n_window(self) -> int:
-        """Decision window in samples of stimulus compared; the signal handed to ``score`` has ``reach`` more."""
+        """Decision window in stimulus samples; the input of ``score`` has ``reach`` more."""
         return round(self.window * self.sfreq)
 
     def check(self, sfreq: float, ch_names: Sequence[str], features: str, n_features: int) -> None:
-        """Refuse what the decoder was not made for.
+        """Check that the decoder can process such data.
 
         Raises
         ------
         DecoderMismatch
-            Listing every difference in words.
+            If it cannot; the message lists every difference.
         """
         found = []
         if sfreq != self.sfreq:
@@ -139,7 +139,7 @@ class DecoderSpec:
             raise DecoderMismatch(f"the {self.kind} decoder does not fit: {'; '.join(found)}")
 
     def check_run(self, run: Run) -> None:
-        """Refuse a run that the decoder was not made for, in the words of :meth:`check`."""
+        """Check that a run fits the decoder; raises the error of :meth:`check`, with the name of the run."""
         try:
             self.check(run.sfreq, run.ch_names, run.features, run.talkers.shape[2])
         except DecoderMismatch as error:
@@ -147,28 +147,27 @@ class DecoderSpec:
 
 
 class Decoder(Protocol):
-    """Both sides are projected onto components; a talker's score is how well its components correlate.
+    """A decoder projects neural signal and talkers onto components; the correlation of components gives the score.
 
-    A decoder is made from a preset, and by :meth:`rebuild` from what was saved of one.
-    :func:`earmark.testing.check_decoder` tries all of this on a class.
+    A decoder is created from a preset, or by :meth:`rebuild` from saved data. :func:`earmark.testing.check_decoder`
+    tests a class for all of this.
 
-    ``project_neural`` and ``project_talkers`` are causal up to ``spec.behind`` samples, and a row depends on no more
-    than ``spec.reach`` others, so that scores of a sliding window can be kept up with at a cost that does not depend
-    on its length.
+    ``project_neural`` and ``project_talkers`` are causal up to ``spec.behind`` samples, and a row depends on at most
+    ``spec.reach`` other samples, so that a sliding window can be scored at a cost that does not depend on its length.
 
     Attributes
     ----------
     kind : str
-        Its name in :data:`DECODERS`, in ``decoder.toml`` and after ``--decoder``.
+        Name in :data:`DECODERS`, in ``decoder.toml`` and after ``--decoder``.
     by_epochs : bool
-        Whether it learns epoch by epoch, as :class:`earmark.pipeline.decoders.network_decoder.NetworkDecoder` does, and
-        takes the options of networks.
+        True if it is trained in epochs, like :class:`earmark.pipeline.decoders.network_decoder.NetworkDecoder`, and
+        has the options of networks.
     preset : Preset
-        How signals are prepared and windows are cut.
+        Settings of preprocessing and windows.
     spec : DecoderSpec
-        What it was made for; there once it is fitted.
+        Data that the decoder can process; available after fitting.
     chosen : dataclass
-        What the fit came to, for readers; there once it is fitted.
+        Result of the fit, for display; available after fitting.
     """
 
     kind: str
@@ -181,56 +180,56 @@ class Decoder(Protocol):
 
     @classmethod
     def preset_for(cls, preset: Preset) -> Preset:
-        """Return a preset as such a decoder uses it: with a longer window, for instance."""
+        """Return a preset adapted to this kind of decoder, for example with a longer window."""
 
     @classmethod
     def rebuild(cls, saved: Saved) -> Self:
-        """Make a fitted decoder from what was saved of one.
+        """Create a fitted decoder from saved data.
 
         Raises
         ------
         ArithmeticError, KeyError, TypeError, ValueError
-            If the settings or arrays are not those of such a decoder.
+            If the settings or arrays are not those of this kind of decoder.
         """
 
     def settings(self) -> dict[str, Any]:
-        """Return what :meth:`rebuild` needs beside arrays: numbers, text, truth values, and tuples of one of these."""
+        """Return what :meth:`rebuild` needs besides arrays: numbers, text, booleans, and tuples of one of these."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all that was learned, by name."""
+        """Return all learned parameters, by name."""
 
     def fit(self, runs: Sequence[Run]) -> Self:
-        """Learn from runs with known attention; everything, penalties included, from these runs alone."""
+        """Fit everything, including penalties, to runs with known attention."""
 
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Components of the neural side, from (n_samples, n_channels) to (n_samples - reach, n_components).
+        """Return the neural components, from (n_samples, n_channels) to (n_samples - reach, n_components).
 
-        Row ``t`` speaks of stimulus sample ``t + spec.ahead``; only rows for which every lag was there.
+        Row ``t`` belongs to stimulus sample ``t + spec.ahead``; there are only rows for which all lags are available.
         """
 
     def project_talkers(self, talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Components of each talker at the same instants.
+        """Return the components of each talker at the same instants.
 
         From (n_talkers, n_samples, n_features) to (n_talkers, n_samples - reach, n_components).
         """
 
     def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
-        """One score per talker from the correlations of its components: (..., n_components) → (...)."""
+        """Compute one score per talker from the correlations of its components: (..., n_components) → (...)."""
 
     def score(self, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Score one window: (n_samples, n_channels), (n_talkers, n_samples, n_features) → (n_talkers,)."""
 
 
 class Learner(Protocol):
-    """What becomes a decoder once it is fitted: a new decoder, or one that has learned already."""
+    """An object that can be fitted to give a decoder: a new decoder, or one that is already trained."""
 
     def fit(self, runs: Sequence[Run], /) -> Decoder:
         """Return a decoder for runs like these."""
 
 
-#: Those of ours that are networks, and need PyTorch.
+#: Built-in decoders that are networks and need PyTorch.
 NETWORKS = ("matcher", "vlaai", "eegnet")
-#: Every decoder, by its ``kind``; packages add to it by entry points of the group ``earmark.decoders``.
+#: All decoders, by their ``kind``. Other packages add decoders by entry points of the group ``earmark.decoders``.
 DECODERS: Registry[type[Decoder]] = Registry(
     "decoder",
     "earmark.decoders",
@@ -246,48 +245,48 @@ DECODERS: Registry[type[Decoder]] = Registry(
 
 
 class Hops(Protocol):
-    """Projections of a signal that comes hop by hop, at a cost that does not depend on how far back they look."""
+    """Incremental projections of a signal, hop by hop, at a cost that does not depend on the reach."""
 
     def hop(
         self, neural: NDArray[np.float64], talkers: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Project ``n_hop + reach`` samples as a decoder does, knowing that all but the newest hop were seen before."""
+        """Project ``n_hop + reach`` samples like a decoder; all samples except the latest hop were given before."""
 
     def reset(self) -> None:
-        """Forget everything, as at a gap."""
+        """Reset the state, as after a gap."""
 
     def state(self) -> State:
-        """Everything that later projections depend on."""
+        """Return everything that later projections depend on."""
 
     def restore(self, state: State) -> None:
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
 
 
 @runtime_checkable
 class HopByHop(Protocol):
-    """A decoder that can go on from where it was, unless something compiled for whole windows takes its place."""
+    """A decoder that can compute incrementally, unless its ``score`` is compiled for whole windows."""
 
     @property
     def compiled(self) -> bool:
-        """Whether ``score`` is compiled: whole windows are scored by it then, at every hop."""
+        """True if ``score`` is compiled; it then scores a whole window at every hop."""
 
     def hops(self, n_talkers: int, n_hop: int) -> Hops:
-        """Begin, for hops of this many samples."""
+        """Return incremental projections with hops of ``n_hop`` samples."""
 
 
 def correlate(neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson correlation of each component, over all rows.
+    """Return the Pearson correlation of each component, over all rows.
 
     Parameters
     ----------
     neural : array, shape (..., n_rows, n_components)
-        One window, or many.
+        One or more windows.
     talkers : array, shape (n_talkers, ..., n_rows, n_components)
 
     Returns
     -------
     array, shape (n_talkers, ..., n_components)
-        0 where either side is constant: silence is evidence for nobody. NaN where something is not finite.
+        0 where either signal is constant, because silence is no evidence; NaN where a value is not finite.
     """
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         x = neural - neural.mean(axis=-2, keepdims=True)
@@ -299,8 +298,8 @@ def correlate(neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDAr
 
 
 def ratio(xy: NDArray[np.float64], xx: NDArray[np.float64], yy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correlation from centred sums of products; 0 where one side has no variance."""
-    # The square roots are taken apart: the product of two small sums may be too small for a float.
+    """Return the correlation from centred sums of products; 0 where either signal has no variance."""
+    # Two square roots, because the product of two small sums can underflow.
     norm = np.sqrt(np.maximum(xx, 0.0)) * np.sqrt(np.maximum(yy, 0.0))
     r = np.zeros(np.broadcast_shapes(xy.shape, norm.shape))
     np.divide(xy, norm, out=r, where=norm > 0)
@@ -308,31 +307,31 @@ def ratio(xy: NDArray[np.float64], xx: NDArray[np.float64], yy: NDArray[np.float
 
 
 class Projections(ABC):
-    """What decoders made of projections and correlations share."""
+    """Base class of decoders that use projections and correlations."""
 
     by_epochs = False
     spec: DecoderSpec
 
     @classmethod
     def preset_for(cls, preset: Preset) -> Preset:
-        """Return a preset as such a decoder uses it: as it is."""
+        """Return the preset unchanged."""
         return preset
 
     def settings(self) -> dict[str, Any]:
-        """Return settings that are no arrays: none."""
+        """Return an empty dict: there are no settings besides arrays."""
         return {}
 
     @abstractmethod
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Components of the neural side."""
+        """Return the neural components."""
 
     @abstractmethod
     def project_talkers(self, talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Components of each talker."""
+        """Return the components of each talker."""
 
     @abstractmethod
     def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
-        """One score per talker."""
+        """Return one score per talker."""
 
     def score(self, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Score one window.
@@ -340,9 +339,9 @@ class Projections(ABC):
         Parameters
         ----------
         neural : array, shape (n_samples, n_channels)
-            ``spec.n_window + spec.reach`` samples for one decision window; any other length is scored as it is.
+            ``spec.n_window + spec.reach`` samples for one decision window; other lengths are also possible.
         talkers : array, shape (n_talkers, n_samples, n_features)
-            The same instants.
+            Talker features at the same instants.
 
         Returns
         -------
@@ -358,7 +357,7 @@ class Projections(ABC):
 
 
 def check_window(spec: DecoderSpec, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> None:
-    """Refuse arrays that do not fit the spec, listing every difference."""
+    """Check that arrays fit the spec; raise DecoderMismatch, which lists every difference, if not."""
     found = []
     if neural.ndim != 2 or talkers.ndim != 3:
         raise DecoderMismatch(

@@ -1,4 +1,4 @@
-"""What is kept of a decoder, tables of plain values and arrays, and how typed values are made of it again."""
+"""Saved form of a decoder: tables of plain values and arrays, and conversion back to typed values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from earmark.pipeline.decoders.presets import Preset
 
 _T = TypeVar("_T")
 
-#: What a value in a table may be, by the annotation of the field it is for.
+#: Allowed types of a value in a table, by the annotation of its field.
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
@@ -28,18 +28,18 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What was kept of a fitted decoder.
+    """Saved data of a fitted decoder.
 
     Attributes
     ----------
     spec : DecoderSpec
     preset : Preset
     settings : mapping
-        As :meth:`earmark.pipeline.decoders.decoder.Decoder.settings` gave them, but lists for tuples.
+        Result of :meth:`earmark.pipeline.decoders.decoder.Decoder.settings`, with lists instead of tuples.
     chosen : mapping
-        Fields of what the fit came to, by name.
+        Fields of the result of the fit, by name.
     arrays : mapping of str to array
-        As :meth:`earmark.pipeline.decoders.decoder.Decoder.arrays` gave them.
+        Result of :meth:`earmark.pipeline.decoders.decoder.Decoder.arrays`.
     """
 
     spec: DecoderSpec
@@ -65,19 +65,19 @@ class Saved:
 
 
 def make(cls: type[_T], table: Mapping[str, Any]) -> _T:
-    """Build a dataclass from a table, refusing keys and types it does not know.
+    """Build a dataclass from a table; unknown keys and wrong types are errors.
 
     Raises
     ------
     KeyError, ValueError
-        If a field is missing, a key is not known, or a value is of another type.
+        If a field is missing, a key is unknown, or a value has the wrong type.
     """
     kinds = {field.name: str(field.type) for field in fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in kinds:
             raise ValueError(f"{cls.__name__.lower()}.{name} is not known here")
-        # Of bool, which Python takes for an int, only what is asked for as such.
+        # bool is a subclass of int, so it is accepted only for bool fields.
         if isinstance(value, bool) != (kinds[name] == "bool") or not isinstance(value, _TYPES.get(kinds[name], ())):
             raise ValueError(f"{cls.__name__.lower()}.{name} is {value!r}, but must be {kinds[name]}")
         inside = int if kinds[name] == "tuple[int, ...]" else str
@@ -99,11 +99,11 @@ def _of_kind(value: Any, kind: str) -> Any:
 
 
 def numbers(table: Mapping[str, Any], key: str) -> tuple[float, ...]:
-    """Return a list of numbers of a table.
+    """Return a list of numbers from a table.
 
     Raises
     ------
     KeyError, TypeError, ValueError
-        If there is none.
+        If the table has no such list.
     """
     return tuple(float(value) for value in table[key])

@@ -1,4 +1,4 @@
-"""Runs of made-up listeners and the smallest decoder that keeps the contract, for tests of evaluation."""
+"""Runs of simulated listeners and a minimal decoder, for tests of evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams, ways to cut them and comparisons to the last bit, for all tests of the pipeline."""
+"""Streams, ways to divide them into chunks, and bit-exact comparisons, for all tests of the pipeline."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def cut(block: Block, at: Iterable[int]) -> list[Block]:
 
 
 def hops(x: np.ndarray, hop: int, start: int = 0) -> list[Block]:
-    """Blocks as reblock would cut them."""
+    """Blocks as reblock outputs them."""
     return cut(Block(start, x), range(start, start + len(x), hop))
 
 
 def through(node: object, items: Iterable[Item]) -> list[Item]:
-    """Everything an open node makes of some items."""
+    """Everything that an open node outputs for some items."""
     return [out for item in items for out in node.process(item)]
 
 
@@ -54,7 +54,7 @@ def join(items: Iterable[Item]) -> np.ndarray:
 
 
 def bits(item: Item) -> tuple:
-    """Everything an item says, to the last bit."""
+    """All contents of an item, bit for bit."""
 
     def exact(array: np.ndarray | None) -> object:
         return None if array is None else (array.dtype.str, array.shape, array.tobytes())
@@ -70,7 +70,7 @@ def bits(item: Item) -> tuple:
 
 
 def assert_same(found: Sequence[tuple[str, Item]], wanted: Sequence[tuple[str, Item]]) -> None:
-    """Compare what two graphs gave, to the last bit, and say where they first differ."""
+    """Compare the output of two graphs bit for bit, and report the first difference."""
     for i, ((name, a), (other, b)) in enumerate(zip(found, wanted, strict=False)):
         assert name == other, f"item {i} comes from {name}, not {other}"
         assert bits(a) == bits(b), f"item {i}, from {name}: {a} is not {b}"

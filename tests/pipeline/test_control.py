@@ -20,7 +20,7 @@ from earmark.pipeline.control import (
     text,
 )
 
-#: As recordings made before messages had types have it.
+#: Texts in recordings made before messages had types.
 WRITTEN = {
     "tick": Tick(),
     "session no decoder": SessionChanged(Session.NO_DECODER),

@@ -1,4 +1,4 @@
-"""What holds for whole graphs, whatever arrives."""
+"""Properties of whole graphs for any input."""
 
 import io
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def chain(*nodes, source="raw"):
 
 
 def scalp_graph(*, hop_s=0.02, reference_first=False):
-    """The chain for scalp recordings; every output that a listener may ask for."""
+    """The chain for scalp recordings, with all possible outputs."""
     reference = Reference(ReferenceConfig())
     filters = [Notch(NotchConfig(harmonics=2)), Bandpass(BandpassConfig())]
     steps = chain(
@@ -66,7 +66,7 @@ def depth_graph(kind="bipolar", *, hop_s=0.02):
 
 
 def feed(graph, items):
-    """Everything a graph makes of (source, item) pairs."""
+    """Everything that a graph outputs for (source, item) pairs."""
     return [out for source, item in items for out in graph.feed(source, item)]
 
 
@@ -156,7 +156,7 @@ def recordings(draw, make=eeg, rates=(500.0, 512.0), least_channels=1):
 
 
 def cuttings():
-    """Where to cut, relative to the first sample."""
+    """Draw chunk boundaries, relative to the first sample."""
     return st.one_of(st.just(range(2000)), st.lists(st.integers(1, 1000), max_size=80))
 
 
@@ -249,13 +249,13 @@ def test_state_restored_into_a_new_graph_continues_bit_for_bit(recording, cuts, 
 
 
 def samples_before(found, specs, sfreq, stop):
-    """All that is allowed to be known before sample ``stop`` of the source, as bits."""
+    """Bits of all output that may depend only on samples before ``stop`` of the source."""
     kept = []
     for name, item in found:
         limit = int(np.ceil(stop * specs[name].sfreq / sfreq)) if name != "epochs" else 0
         if isinstance(item, Block) and item.start < limit:
             kept.append((name, item.start, item.data[: limit - item.start].tobytes()))
-            if item.stop <= limit:  # the mask of a block is as new as its newest sample
+            if item.stop <= limit:  # the mask of a block can depend on its last sample
                 kept.append((name, None if item.bad is None else item.bad.tobytes()))
         elif isinstance(item, ChannelQuality) and item.stop <= limit:
             kept.append((name, *bits(item)))

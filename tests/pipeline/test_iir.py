@@ -35,7 +35,7 @@ def test_delay_at_the_centre_is_the_sum_over_all_sections():
 
 
 def test_delays_of_consecutive_filters_add_up():
-    """By the phase of both filters together, at the centre of the band that is left; and whatever came before."""
+    """Computed from the phase of both filters together at the centre of the pass band, plus earlier delays."""
     first, second = Bandpass(BandpassConfig(1.0, 9.0, 2)), Bandpass(BandpassConfig(1.0, 9.0, 1))
     spec = second.open(first.open(eeg(hop=10, group_delay=0.03)))
     both = [butter(order, [1, 9], "bandpass", fs=500, output="sos") for order in (2, 1)]

@@ -1,4 +1,4 @@
-"""Parts by name: ours and those of other packages."""
+"""Registry of parts by name: built-in ones and those of other packages."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def test_every_built_in_node_is_a_node():
 
 
 def test_names_are_known_without_importing_nodes():
-    """In a fresh interpreter: one that has imported everything proves nothing."""
+    """In a new interpreter, because this one may have imported everything already."""
     program = (
         "import sys; from earmark.pipeline.node import NODES; NODES.part('bandpass'); assert len(NODES.names()) > 10; "
         "heavy = {'scipy', 'numba', 'earmark.pipeline.nodes.bandpass'}; assert not heavy & set(sys.modules); "

@@ -1,4 +1,4 @@
-"""Units in the spellings that are met in files and senders."""
+"""Units in the spellings that files and senders use."""
 
 import pytest
 

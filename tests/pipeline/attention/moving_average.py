@@ -1,4 +1,4 @@
-"""What the attention filter is compared with: the mean of the last scores, and nothing before them."""
+"""Moving average of scores: the baseline that the attention filter is compared with."""
 
 import math
 
@@ -49,17 +49,17 @@ class MovingAverage:
         self._recent[-1] = evidence
 
     def update(self, scores):
-        """Take the scores of one hop, shape (n_talkers,). Raises as :meth:`AttentionFilter.update` does."""
+        """Add the scores of one hop, shape (n_talkers,). Raises the same errors as :meth:`AttentionFilter.update`."""
         _check(self.config, scores)
         evidence = self.config.temper * self.emissions.log_likelihood(scores)
         self._push(evidence - evidence.mean())
         return self._posterior()
 
     def gap(self, seconds):
-        """Let the average move on over seconds that say nothing."""
+        """Advance the average by ``seconds`` without evidence."""
         _check_seconds(seconds)
         self._silence += seconds
-        # A hop made of parts is a hop, though their floating-point sum may fall short of it.
+        # 1e-9: the floating-point sum of the parts of a hop can be slightly less than the hop.
         hops = int(self._silence / self.config.hop_s + 1e-9)
         self._silence -= hops * self.config.hop_s
         for _ in range(min(hops, len(self._recent))):
@@ -67,11 +67,11 @@ class MovingAverage:
         return self._posterior()
 
     def state(self):
-        """Recent evidence and decision."""
+        """Return recent evidence and decision."""
         return {"recent": self._recent.copy(), "silence": np.array(self._silence), **self._decide.state()}
 
     def restore(self, state):
-        """Put back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         self._recent = _kept(state, "recent", self._recent.shape)
         self._silence = float(state["silence"])
         self._decide.restore(state)

@@ -1,4 +1,4 @@
-"""The node that decides: scores to posterior to gains, and the table of situations."""
+"""The Attend node: scores, posterior, gains, and the table of situations."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_sham_favours_the_other_talker():
 
 
 def test_gains_are_held_then_neutral_without_scores():
-    """Held after one second, neutral after three, steered again once there are scores."""
+    """Gains are held after one second without scores, neutral after three, and steered again with new scores."""
     one = node()
     steered = play(one, [CLOCK, *items(RUN, stop=512)])[-1]
 

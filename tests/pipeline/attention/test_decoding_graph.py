@@ -1,4 +1,4 @@
-"""The chain before a decoder: the same bits however signals are cut, gaps and masks to the end, clear refusals."""
+"""The decoding graph: output does not depend on chunking, gaps and masks are kept, and errors are clear."""
 
 from itertools import pairwise
 
@@ -33,7 +33,7 @@ def signal(sfreq, n, seed):
 
 
 def pieces(name, x, sfreq, cuts, gap=None):
-    """A stream as (time at which it was there, name, item), cut at some instants; what lies in the gap is missing."""
+    """A stream as (arrival time, name, item), divided at some instants, without the samples in the gap."""
     found = [(0.0, name, ClockMap(0.0, 50.0, 1 / sfreq))]
     inside = [round(g * sfreq) for g in gap] if gap else []
     edges = sorted({0, len(x), *inside, *(round(c * sfreq) for c in cuts)})
@@ -52,7 +52,7 @@ def play(graph, *streams):
 
 
 def by_sample(items):
-    """Everything about each sample, to the bit."""
+    """Everything about each sample, bit for bit."""
     return {
         one.start + i: (
             one.neural[i].tobytes(),
@@ -73,7 +73,7 @@ cuts = st.lists(st.floats(0.01, SECONDS - 0.01), max_size=12)
 @given(first=cuts, second=cuts, third=cuts)
 def test_chunking_does_not_change_a_bit(preset, kind, first, second, third):
     x, voices = signal(500.0, 5, 0), [np.abs(signal(128.0, 1, k)) for k in (1, 2)]
-    x[1200:, 2] = 7.0  # a channel dies: the mask, too, is independent of cuts
+    x[1200:, 2] = 7.0  # a channel dies: its mask must not depend on chunking either
     found = []
     for at in ((first, second, third), ((), (), ())):
         streams = [pieces("neural", x, 500.0, [*at[0], 2, 4, 6], GAP)]
@@ -123,7 +123,7 @@ def test_electrode_type_of_another_preset_is_rejected(preset, kind):
 @pytest.mark.parametrize(("preset", "sfreq"), [(EEG, 500.0), (IEEG, 1000.0)])
 @pytest.mark.parametrize("hz", [2.0, 6.0])
 def test_simultaneous_modulations_stay_in_phase(preset, sfreq, hz):
-    """The swing of the voltage, and of high gamma, and of speech have the same phase: one decoder, one set of lags."""
+    """Voltage, high-gamma amplitude and speech have the same phase, so one decoder can use the same lags for all."""
     t, slow = np.arange(round(SECONDS * sfreq)) / sfreq, np.arange(SECONDS * 128) / 128
     swing = 1 + 0.5 * np.sin(2 * np.pi * hz * t)
     x = np.stack([30 * swing, 30 * swing * np.sin(2 * np.pi * 110 * t)] + [0 * t] * 3, axis=1)

@@ -1,4 +1,4 @@
-"""Made-up runs in which the neural signal answers to one talker, for tests where the truth must be known."""
+"""Simulated runs in which the neural signal responds to one talker, for tests that need a known attended talker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.run import Run
 
-#: Small and quick: 32 Hz, lags up to an eighth of a second, decisions on two seconds.
+#: Small and fast: 32 Hz, lags up to an eighth of a second, decision windows of two seconds.
 SMALL = replace(EEG, sfreq=32.0, tmax=0.125, lag_step=1, window=2.0, context=0.0625, separable=0.0)
 
 
@@ -45,7 +45,7 @@ def planted(
 
 
 def accuracy(decoder: object, run: Run) -> float:
-    """Share of windows that do not overlap whose best score is the attended talker's."""
+    """Fraction of non-overlapping windows in which the attended talker has the best score."""
     n, reach = decoder.spec.n_window, decoder.spec.reach
     right = []
     for start in range(0, len(run.neural) - n - reach + 1, n):

@@ -1,4 +1,4 @@
-"""Real recordings, prepared with causal filters only; whatever needs them is skipped where they are absent."""
+"""Real recordings, preprocessed with causal filters only; tests that need them are skipped if they are missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from earmark.pipeline.run import Run
 from earmark.pipeline.stream import StreamSpec
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
-#: Seconds between what trains and what tests, where both come from one recording.
+#: Seconds between training and test data from the same recording.
 GUARD = 0.5
 
 

@@ -1,4 +1,4 @@
-"""Learning without labels: it follows a change, and knows when to stop."""
+"""Adaptation without labels follows changes and stops when there is no evidence for attention."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def live(decoder, run):
 
 
 def drifting(seed, amount, **kwargs):
-    """A run in which the response has a topography that is partly another one."""
+    """A run in which the topography of the response has partly changed."""
     old, new = planted(seed, **kwargs), planted(seed, topography_seed=1, **kwargs)
     return replace(old, neural=(1 - amount) * old.neural + amount * new.neural)
 

@@ -1,4 +1,4 @@
-"""Canonical correlations against planted truth and a plain solution."""
+"""The CCA decoder against simulated runs and a direct solution."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_discriminant_weights_components_that_separate():
     other = rng.normal(size=(200, 2))
     weights = discriminant(other + np.array([0.2, 1.0]) + rng.normal(size=(200, 2)), other, 2)
     assert weights[1] > 3 * weights[0]
-    assert discriminant(other[:3], other[:3], 2).tolist() == [0.5, 0.5]  # too few to say
+    assert discriminant(other[:3], other[:3], 2).tolist() == [0.5, 0.5]  # too few examples
     assert discriminant(other - 1, other, 2).tolist() == [0.5, 0.5]
 
 

@@ -1,4 +1,4 @@
-"""The linear decoder against direct solutions and planted truth."""
+"""The linear decoder against direct solutions and simulated runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from earmark.pipeline.run import Run
 
 
 def direct(runs: list[Run], decoder: LinearDecoder, penalty: float) -> np.ndarray:
-    """Ridge as a least-squares problem with extra rows, by QR: no covariance is ever formed."""
+    """Ridge regression as a least-squares problem with extra rows, solved by QR without a covariance matrix."""
     pairs = [plain(run, decoder.spec) for run in runs]
     x, y = np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
@@ -53,7 +53,7 @@ def test_all_principal_components_equal_plain_ridge():
 
 
 def coloured(n: int, n_channels: int, response: np.ndarray) -> Run:
-    """Noise that is coloured in time and space, and one source that answers to the talker."""
+    """Noise that is coloured in time and space, and one source that responds to the talker."""
     rng = np.random.default_rng(7)
     mix = rng.normal(size=(n_channels, n_channels)) * 1.5 ** -np.arange(n_channels)
     talker = rng.normal(size=n)
@@ -64,7 +64,7 @@ def coloured(n: int, n_channels: int, response: np.ndarray) -> Run:
 
 
 def test_shrinkage_improves_the_cross_covariance_of_few_samples():
-    """The cross-covariance that few samples give comes closer to that of many; at 0 nothing changes."""
+    """The cross-covariance of few samples gets closer to that of many samples; shrinkage 0 changes nothing."""
     response = np.outer([0.0, 1.0, -0.5], np.linspace(1, -1, 6))
     many, few = coloured(200_000, 6, response), coloured(1_000, 6, response)
     spec = make_spec("linear", few, SMALL)
@@ -82,7 +82,7 @@ def test_shrinkage_improves_the_cross_covariance_of_few_samples():
 
 
 def test_separable_covariance_is_topography_times_time_course():
-    """All of it is exactly one time course times one topography; a noise that is so by nature is known better."""
+    """At 1 it is exactly one time course times one topography; separable noise is estimated more accurately."""
     run = coloured(100, 6, np.zeros((1, 6)))
     spec = make_spec("linear", run, SMALL)
     few, many = moments(run, spec).centred(), moments(coloured(200_000, 6, np.zeros((1, 6))), spec).centred()
@@ -114,11 +114,11 @@ def test_shuffled_labels_give_chance_accuracy():
         runs = [planted(100 * seed + i, seconds=60, switch_every=4.0) for i in range(4)]
         rng = np.random.default_rng(seed)
         for run in runs:
-            # Who was attended in each stretch of four seconds, drawn anew.
+            # Draw the attended talker of each segment of four seconds at random.
             run.attended[:] = np.repeat(rng.integers(0, 2, 15), 128)
         for decoder, run in zip(leave_one_run_out(LinearDecoder(SMALL), runs), runs, strict=True):
             right.append(accuracy(decoder, run))
-    assert 0.4 < np.mean(right) < 0.6  # 4 sd of 720 fair coins is 0.075
+    assert 0.4 < np.mean(right) < 0.6  # 4 sd of the mean of 720 fair coin tosses is 0.075
 
 
 def test_held_out_runs_do_not_affect_the_fit():

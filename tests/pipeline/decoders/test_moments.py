@@ -1,4 +1,4 @@
-"""Sums over lagged samples against sums over a matrix that is laid out in full."""
+"""Moments against sums over the full matrix of lagged samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def spec(tmin: int, tmax: int, step: int, context: int, n_channels: int = 3, n_f
 
 
 def plain(run, spec):
-    """Every row by itself, in a loop that could not be simpler."""
+    """Compute every row separately, in a simple loop."""
     rows_x, rows_y = [], []
     for t in range(spec.ahead, len(run.neural) - spec.behind):
         reach = run.attended[t - spec.ahead : t + spec.behind + 1]

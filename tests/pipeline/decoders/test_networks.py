@@ -1,4 +1,4 @@
-"""Networks under the decoders' contract: causal, streamed as in one piece, fair to talkers, ready to be compiled."""
+"""Networks as decoders: causal, equal in streaming and batch, independent of talker order, and compilable."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_chunking_restoring_and_start_do_not_change_a_bit(kind, edges, at, late)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_cost_of_a_hop_does_not_depend_on_the_reach(kind):
-    """Once it runs, every convolution makes one hop of output, however far back the network looks."""
+    """After the first hop, every convolution computes one hop of output, regardless of the reach."""
     decoder, n_hop, lengths = fitted(kind), 8, []
     hops = decoder.hops(3, n_hop)
     need = n_hop + decoder.spec.reach
@@ -219,7 +219,7 @@ def test_each_listener_has_its_own_layer():
     matrices = next(m for m in decoder.net.modules() if isinstance(m, Listener)).matrices
     assert matrices.shape == (2, SIZE.n_virtual, SIZE.n_virtual)
     assert not torch.equal(matrices[0], matrices[1])
-    decoder.net.weigh(1.0)  # linear components know no listeners
+    decoder.net.weigh(1.0)  # linear components do not depend on the listener
     scores = {who: decoder.for_listener(who).score(RUN.neural, RUN.talkers).tobytes() for who in ("0", "1", "else")}
     assert len(set(scores.values())) == 3
     assert scores["else"] == decoder.score(RUN.neural, RUN.talkers).tobytes()
@@ -311,9 +311,9 @@ def test_baselines_have_the_documented_sizes():
         ([replace(RUNS[0], sfreq=64.0)], "64 Hz"),
         ([replace(r, neural=0 * r.neural) for r in RUNS], "constant"),
         ([replace(r, talkers=0 * r.talkers) for r in RUNS], "constant"),
-        ([r.part(0, 60) for r in RUNS], "on end"),
+        ([r.part(0, 60) for r in RUNS], "same attended talker"),
         ([RUNS[0], damaged(RUNS[1], 50)], "not finite"),
-        ([replace(r, attended=np.full_like(r.attended, -1)) for r in RUNS], "on end"),
+        ([replace(r, attended=np.full_like(r.attended, -1)) for r in RUNS], "same attended talker"),
     ],
 )
 def test_data_that_cannot_be_learned_from_are_rejected(runs, words):

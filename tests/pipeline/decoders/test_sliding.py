@@ -1,4 +1,4 @@
-"""Scores of a sliding window against the same windows scored one by one."""
+"""Scores of a sliding window against the same windows scored separately."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_gap_restarts_on_the_same_grid():
     whole = {s.stop: s for s in push(SlidingScores(DECODERS["linear"], 3, 0.25), RUN, 0, [])}
     list(sliding.push(0, RUN.neural[:150], RUN.talkers[:, :150]))
     after = list(sliding.push(161, RUN.neural[161:], RUN.talkers[:, 161:]))
-    assert min(s.start for s in after) == 168  # the first multiple of a hop that lies behind the gap
+    assert min(s.start for s in after) == 168  # the first multiple of the hop after the gap
     assert all(s.scores.tobytes() == whole[s.stop].scores.tobytes() for s in after)
     assert len(whole) == (384 - 4) // 8 - 7
 

@@ -1,4 +1,4 @@
-"""How networks learn: from what, against what, when they stop, and that they can be broken off."""
+"""Training of networks: training data, losses, stopping, and continuation after an interruption."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def net():
 
 
 def test_same_speech_is_not_a_negative_example(net):
-    """Two brains that heard the same: as different speech they contradict each other, as the same they do not."""
+    """Two listeners heard the same speech: it increases the loss if it counts as different, but not as the same."""
     reach = net.reach
     one = batch_of(3, [0, 1, 2], [0, 0, 0])
     attended = torch.cat([one.attended[:2], one.attended[:1]])
@@ -107,7 +107,7 @@ def test_single_talker_has_no_rival(net):
 
 
 def test_loss_is_a_cross_entropy_of_correlations(net):
-    """Against plain NumPy, for the components that are not linear."""
+    """Against plain NumPy, for the nonlinear components."""
     n, one = 80 - net.reach, batch_of(4, [0, 1, 2, 3], [0] * 4, rival=False)
     with torch.no_grad():
         x = net.embed_neural(one.neural)[:, 1:].double().numpy()
@@ -171,7 +171,7 @@ def test_state_of_another_network_is_rejected():
 
 
 def test_training_stops_without_progress_and_keeps_the_best_epoch():
-    """Labels drawn at random: the held-out end gets worse or no better, and the best epoch is what is kept."""
+    """With random labels the held-out loss does not improve, and the best epoch is kept."""
     runs = [planted(i, seconds=96, switch_every=8.0) for i in range(2)]
     for run in runs:
         run.attended[:] = np.repeat(np.random.default_rng(0).integers(0, 2, 12), 256)
@@ -206,7 +206,7 @@ def test_invalid_settings_are_rejected(setting):
 
 
 def test_reconstruction_equals_that_of_the_linear_decoder():
-    """Before its temporal filter: ridge on channels that were scaled and cut."""
+    """Before its temporal filter: ridge regression on scaled and clipped channels."""
     from earmark.pipeline.decoders.linear import LinearDecoder
     from earmark.pipeline.decoders.networks import CLIP_SD
 

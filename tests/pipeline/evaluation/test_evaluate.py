@@ -29,7 +29,7 @@ def runs_of(n_subjects: int = 1, n_runs: int = 4, **how: object) -> list[Run]:
 
 
 def by_chance(accuracy: float, n: int, n_talkers: int = 2, alpha: float = 1e-4) -> bool:
-    """Whether guessing would give this, or something nearer to chance, but one time in ten thousand."""
+    """True if the result is within the range that guessing gives with probability 0.9999."""
     low, high = binom.ppf([alpha / 2, 1 - alpha / 2], n, 1 / n_talkers)
     return low <= round(accuracy * n) <= high
 
@@ -312,7 +312,7 @@ def test_emissions_do_not_use_the_test_run(monkeypatch):
 
 
 class Blind(Ridge):
-    """Learns nothing and gives back noise that has nothing to do with anything."""
+    """Learns nothing and outputs unrelated noise."""
 
     def fit(self, runs: Sequence[Run]) -> Self:
         return self
@@ -364,7 +364,7 @@ def test_decoder_that_modifies_its_input_has_no_effect():
 
 
 class AlwaysFirst(Ridge):
-    """Names the talker at the top of the list."""
+    """Always chooses the first talker in the list."""
 
     def combine(self, correlations: NDArray[np.float64]) -> NDArray[np.float64]:
         scores = np.zeros(correlations.shape[:-1])
@@ -382,7 +382,7 @@ def test_position_in_the_list_is_not_a_cue(n_talkers):
 
 
 class Memory(Ridge):
-    """Knows again any audio that was attended in training, and never looks at the brain."""
+    """Recognises audio that was attended in training, and ignores the neural signal."""
 
     def fit(self, runs: Sequence[Run]) -> Self:
         self.known = [run.talkers[k] for run in runs for k in np.unique(run.attended)]
@@ -410,7 +410,7 @@ def test_leaving_the_pair_out_exposes_a_decoder_that_recognises_audio():
 
 
 class Fingerprint(Ridge):
-    """Knows a run again by the offset of its channels, and who was attended there by the place in the list."""
+    """Recognises a run by the offset of its channels, and the attended talker by the position in the list."""
 
     def fit(self, runs: Sequence[Run]) -> Self:
         self.offsets = np.array([run.neural.mean(axis=0) for run in runs])

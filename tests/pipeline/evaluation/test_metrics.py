@@ -57,14 +57,14 @@ def test_four_decisions_have_no_chance_limit():
     [((55.1, 58.6, 62.7, 68.0, 73.7, 81.1, 84.0), 42.0), ((60.6, 64.6, 71.4, 78.1, 84.1, 88.7, 93.5), 12.7)],
 )
 def test_mesd_equals_published_values(percent, wanted):
-    """Group curves of a ridge decoder and a CNN on 17 listeners, and what the authors' own program gives for them."""
+    """Group curves of a ridge decoder and a CNN on 17 listeners, and the results of the authors' own program."""
     found = mesd((1, 2, 5, 10, 20, 30, 60), np.array(percent) / 100)
     assert found.seconds == pytest.approx(wanted, abs=0.05)
     assert found.n_levels == 7
 
 
 def walk(p: float, n_min: int, p0: float, comfort: float) -> tuple[int, float]:
-    """Levels and steps by linear algebra on the transition matrix, without any formula for its solution."""
+    """Compute levels and steps by linear algebra on the transition matrix, without the closed form."""
     for n in range(n_min, 10_000):
         move = np.diag(np.full(n - 1, p), 1) + np.diag(np.full(n - 1, 1 - p), -1)
         move[0, 0], move[-1, -1] = 1 - p, p

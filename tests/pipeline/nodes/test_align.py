@@ -33,7 +33,7 @@ def opened(neural=None, *talkers, **config):
 
 @dataclass
 class Sender:
-    """A stream whose clock drifts, as it comes: items of any length with the true time at which each was complete."""
+    """A stream with a drifting clock: items of any length, with the true time at which each was complete."""
 
     port: int
     n: int
@@ -74,7 +74,7 @@ class Sender:
         return ClockMap(index, self.time(index) + self.jitter * rng.uniform(-1, 1), period)
 
     def values(self, index):
-        """First the true time itself, then a swing."""
+        """First channel: the true time itself; second: a sine."""
         t = self.time(index)
         return np.c_[t, np.sin(SWING * t)]
 
@@ -97,7 +97,7 @@ def exact(item):
 
 
 def by_sample(items):
-    """Bits of every sample that is there, by its index."""
+    """Bits of every available sample, by index."""
     return {
         item.start + i: (item.neural[i].tobytes(), item.talkers[:, i].tobytes())
         for item in items
@@ -130,7 +130,7 @@ def assert_tiled(items, start):
 
 
 def stamps(sender):
-    """The time of every sample by the newest map before it, and its values."""
+    """Return the time of every sample according to the latest clock map before it, and its values."""
     clock, times, values = None, [], []
     for _, item in sender.items:
         if isinstance(item, ClockMap):
@@ -486,7 +486,7 @@ def test_align_works_in_a_graph():
 
 @pytest.mark.parametrize("start", [0, 12_345])
 def test_simultaneous_audio_and_neural_modulations_are_aligned(start):
-    """A modulation that is both heard and measured arrives at the same row, through both whole chains."""
+    """A modulation in both audio and EEG is in the same row after both complete chains."""
     brain, sound = eeg(1, 500.0), features("sound", 1, 16000.0, hop=None)
     steps = [
         Step("neural", Reblock(ReblockConfig()), ("eeg",)),

@@ -27,7 +27,7 @@ def opened(spec, **config):
 
 
 def babble(seed, n_samples, n_channels=1):
-    """Noise that swells like syllables."""
+    """Noise with an amplitude modulation like syllables."""
     rng = np.random.default_rng(seed)
     swell = 1 + np.sin(np.arange(n_samples)[:, None] / 700 + rng.uniform(0, 6, n_channels))
     return 0.1 * rng.normal(size=(n_samples, n_channels)) * swell

@@ -23,7 +23,7 @@ def verdicts(items):
 
 
 def judge(spec, x, **config):
-    """Verdicts on a recording, NaN and all."""
+    """Channel qualities of a recording, which can contain NaN."""
     reblock, quality = Reblock(ReblockConfig()), Quality(QualityConfig(**config))
     quality.open(reblock.open(spec))
     return verdicts(through(quality, through(reblock, [Block(0, x)])))
