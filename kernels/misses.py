@@ -1,20 +1,20 @@
-"""Answers that came too late: how many are too many."""
+"""Counting of late answers, to decide when there are too many."""
 
 from __future__ import annotations
 
 from collections import deque
 
-#: So many misses among so many answers, and something is too slow: one that is slow now and then is so again.
+#: Number of misses, and number of latest answers among which they are too many: what is slow at times will be again.
 MISSES, AMONG = 3, 100
 
 
 class Misses:
-    """Which of the newest answers came too late.
+    """Late answers among the latest ones.
 
     Parameters
     ----------
     most, among : int
-        So many misses among so many answers are too many.
+        Number of misses that are too many, and number of latest answers among which they count.
     """
 
     def __init__(self, most: int = MISSES, among: int = AMONG) -> None:
@@ -22,14 +22,14 @@ class Misses:
         self._newest: deque[bool] = deque(maxlen=among)
 
     def add(self, missed: bool) -> None:
-        """Count one more answer."""
+        """Add one answer."""
         self._newest.append(missed)
 
     @property
     def too_many(self) -> bool:
-        """Whether too many of the newest were missed."""
+        """True if too many of the latest answers were late."""
         return sum(self._newest) >= self._most
 
     def clear(self) -> None:
-        """Forget them all: somebody else answers now."""
+        """Clear the count, when another backend takes over."""
         self._newest.clear()

@@ -118,7 +118,7 @@ class CcaDecoder(Projections):
         runs = [run for run, part in zip(runs, parts, strict=True) if part.n]
         parts = [part for part in parts if part.n]
         if len(parts) < 2:
-            raise DecoderError("cca decoder: fewer than two runs say who was attended for longer than the lags")
+            raise DecoderError("cca decoder: fewer than two runs have a known attended talker for longer than the lags")
         folds, grid = [], list(product(self.penalties, self.shrinks))
         r = np.zeros(len(grid))
         for run, part, others in zip(runs, parts, leave_one_out(parts), strict=True):

@@ -160,7 +160,7 @@ class LinearDecoder(Projections):
         self.spec = spec
         parts = [part for part in parts if part.n]
         if not parts:
-            raise DecoderError("linear decoder: no run says who was attended for longer than the lags")
+            raise DecoderError("linear decoder: no run has a known attended talker for longer than the lags")
         return self._learn(spec, total(parts), parts)
 
     def _learn(self, spec: DecoderSpec, everything: Moments, parts: Sequence[Moments]) -> Self:
@@ -267,7 +267,7 @@ def leave_one_run_out(decoder: LinearDecoder, runs: Sequence[Run]) -> list[Linea
     parts = [moments(run, spec) for run in runs]
     for run, part in zip(runs, parts, strict=True):
         if not part.n:
-            raise DecoderError(f"run {run.name!r} does not say who was attended for longer than the lags: leave it out")
+            raise DecoderError(f"run {run.name!r} has no known attended talker for longer than the lags: leave it out")
     return [
         LinearDecoder(decoder.preset, decoder.penalties, decoder.shrinks)._learn(
             spec, others, [part for j, part in enumerate(parts) if j != i]
