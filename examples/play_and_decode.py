@@ -30,17 +30,22 @@ def play(run: Path, source_id: str) -> subprocess.Popen:
 
 
 def aligned(inlet: Inlet, arrivals: queue.Queue, graph, envelopes: np.ndarray, sfreq: float) -> Iterator[Aligned]:
-    """Feed the graph with what arrives, and once with all that the talkers say; yield what comes out."""
-    started = False
+    """Feed the graph with what arrives, and with what the talkers said up to then; yield what comes out."""
+    clock, heard, begin = None, 0, 0.0
     while True:
         item = arrivals.get(timeout=20.0).item
         if not isinstance(item, Block | Gap | ClockMap | Marker):
             continue  # a measured clock offset, or an event in words
         found = graph.feed("eeg", item)
-        if isinstance(item, ClockMap) and not started:
-            started = True  # the sounds began with the first sample
-            found += graph.feed("speech", ClockMap(0, item.time(0), 1 / sfreq))
-            found += graph.feed("speech", Block(0, envelopes))
+        if isinstance(item, ClockMap):
+            if clock is None:
+                begin = item.time(0)  # the sounds began with the first sample
+                found += graph.feed("speech", ClockMap(0, begin, 1 / sfreq))
+            clock = item
+        elif isinstance(item, Block) and clock is not None:
+            now = min(len(envelopes), int((clock.time(item.stop) - begin) * sfreq) + 1)
+            found += graph.feed("speech", Block(heard, envelopes[heard:now]))
+            heard = now
         yield from (one for _, one in found if isinstance(one, Aligned))
 
 
