@@ -45,7 +45,7 @@ def _pcm(talker: Talker, scene: Scene) -> NDArray[np.float32]:
     """Return a talker's samples at the scene's rate and loudness."""
     x, sfreq = _read(talker)
     if talker.start_s * sfreq >= len(x):
-        raise _error(talker, f"lasts {len(x) / sfreq:.3f} s, but start_s is {talker.start_s:g} s; lower it")
+        raise _error(talker, f"lasts {len(x) / sfreq:.3f} s, but start_s is {talker.start_s:g} s; lower start_s")
     if sfreq != scene.sfreq:
         x = soxr.resample(x, sfreq, scene.sfreq, quality="VHQ")
         if not len(x):

@@ -117,7 +117,7 @@ def damaged(x, at, value):
             {},
             "has a sample that is not finite, at 0.100 s; export it again",
         ),
-        (noise(0, 48_000), {"start_s": 1.0}, "lasts 1.000 s, but start_s is 1 s; lower it"),
+        (noise(0, 48_000), {"start_s": 1.0}, "lasts 1.000 s, but start_s is 1 s; lower start_s"),
     ],
 )
 def test_unfit_files_are_refused_by_name_with_the_fix(tmp_path, x, keys, message):
