@@ -170,7 +170,7 @@ def _recorded_words(streams: list[dict[str, Any]], path: Path) -> dict[int, Over
     for stream in streams:
         if _is_own(stream) and _field(stream, "type") == "Journal":
             described = next(iter(stream["info"]["desc"]), None)
-            if not described:  # the seals of a run, of which nothing is said
+            if not described or "earmark" not in described:  # the seals of a run, of which nothing is said
                 continue
             try:
                 about = read_about(described["earmark"][0])
