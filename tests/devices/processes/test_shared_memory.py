@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from earmark.devices.audio.control_block import Gains, Seqlock
-from earmark.devices.audio.scene import AudioError
 from earmark.devices.processes.board import Board
 from earmark.devices.processes.recorder import Recorder, RecordingFailed
 from earmark.devices.processes.ring import Ring
-from earmark.devices.processes.shared_memory import PLACE, Segment, remove_orphans
+from earmark.devices.processes.shared_memory import PLACE, Segment, SharedMemoryError, remove_orphans
 
 ROOT = Path(__file__).parents[3]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT / ".links")}
@@ -38,10 +37,10 @@ def in_a_room_of_its_own(options, code):
 
 WRITES = """
 from earmark.devices.processes.ring import Ring
-from earmark.devices.audio.scene import AudioError
+from earmark.devices.processes.shared_memory import SharedMemoryError
 try:
     ring = Ring(capacity=32 << 20)
-except AudioError as error:
+except SharedMemoryError as error:
     print(error)
 else:
     while ring.room:
@@ -67,7 +66,7 @@ def test_ring_is_complete_from_the_start_or_refused(options, words):
 
 def test_no_file_is_left_without_memory_for_recording(tmp_path, monkeypatch):
     def refuse(*_):
-        raise AudioError("5 bytes of shared memory are needed, but 4 are free")
+        raise SharedMemoryError("5 bytes of shared memory are needed, but 4 are free")
 
     monkeypatch.setattr("earmark.devices.processes.ring.Segment", refuse)
     with pytest.raises(RecordingFailed, match=r"x\.xdf: 5 bytes of shared memory"):
