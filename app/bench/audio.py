@@ -95,14 +95,14 @@ def _sink() -> tuple[Sink, str]:
 
 def _talkers(n: int, space: str) -> Prepared:
     """Looped noise at the level of speech."""
-    from earmark.devices.audio.prepare import kemar
     from earmark.devices.audio.scene import Prepared, Scene, Talker
+    from earmark.devices.audio.space import impulse_responses
 
     rng = np.random.default_rng(0)
     talkers = tuple(Talker(f"t{k}", "noise", azimuth, loop=True) for k, azimuth in enumerate(AZIMUTHS[:n]))
     pcm = tuple((0.05 * rng.standard_normal(10 * SFREQ + 77 * k)).astype(np.float32) for k in range(n))
-    azimuths, hrir = kemar(SFREQ) if space == "hrtf" else (np.zeros(0), np.zeros((0, 2, 0)))
-    return Prepared(Scene(talkers, SFREQ, BLOCK, space), pcm, azimuths, hrir)
+    scene = Scene(talkers, SFREQ, BLOCK, space)
+    return Prepared(scene, pcm, *impulse_responses(scene))
 
 
 def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float]:

@@ -10,6 +10,7 @@ import numpy as np
 from rerender import rerender
 
 from earmark.devices.audio.scene import Prepared, Scene, Talker
+from earmark.devices.audio.space import impulse_responses
 from earmark.devices.processes.latency import busy_core
 
 SFREQ = 48_000
@@ -26,7 +27,8 @@ def noise_scene(seconds=6.0, space="itd_ild", n_talkers=2, **fields):
     pcm = tuple(
         (0.05 * rng.standard_normal(int(seconds * SFREQ) + 77 * k)).astype(np.float32) for k in range(n_talkers)
     )
-    return Prepared(Scene(talkers, space=space, **fields), pcm, np.zeros(0), np.zeros((0, 2, 0)))
+    scene = Scene(talkers, space=space, **fields)
+    return Prepared(scene, pcm, *impulse_responses(scene))
 
 
 def rerendered(prepared, engine):

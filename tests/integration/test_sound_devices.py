@@ -14,6 +14,7 @@ from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.audio.rings import PcmReader
 from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
 from earmark.devices.audio.sinks import DeviceSink, NullSink
+from earmark.devices.audio.space import impulse_responses
 from earmark.pipeline.stream import Block
 
 GAINS = [(0.0, -12.0), (-12.0, 0.0), (-3.0, -40.0), (6.0, -6.0)]
@@ -169,7 +170,8 @@ def test_a_talker_at_the_sound_input_is_heard(jack, tmp_path):
     voice = (0.05 * rng.standard_normal(48_000)).astype(np.float32)
     voice.tofile(tmp_path / "voice.raw")
     talkers = (Talker("a", "input:2"), Talker("b", "b.wav", loop=True))
-    prepared = Prepared(Scene(talkers, space="left_right"), (None, voice), np.zeros(0), np.zeros((0, 2, 0)))
+    scene = Scene(talkers, space="left_right")
+    prepared = Prepared(scene, (None, voice), *impulse_responses(scene))
     sink = DeviceSink("system", input_device="system")
     with sound_servers.jack_speaker(tmp_path / "voice.raw"), AudioEngine(prepared, sink) as engine:
         wait_until(lambda: engine.status().peak[0] > 0.01)

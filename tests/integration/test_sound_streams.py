@@ -18,6 +18,7 @@ from earmark.devices.audio.outlets import SoundOutlets
 from earmark.devices.audio.rings import PcmReader
 from earmark.devices.audio.scene import AudioError, Prepared, Scene, Talker
 from earmark.devices.audio.sinks import NullSink
+from earmark.devices.audio.space import impulse_responses
 from earmark.pipeline.nodes.envelope import EnvelopeConfig, speech_envelope
 from earmark.pipeline.stream import Block
 
@@ -141,7 +142,7 @@ def test_a_talker_from_lsl_is_heard(rate):
     speaker.start()
     try:
         scene = Scene((Talker("live", f"lsl:{name}"),), space="left_right")
-        prepared = Prepared(scene, (None,), np.zeros(0), np.zeros((0, 2, 0)))
+        prepared = Prepared(scene, (None,), *impulse_responses(scene))
         with AudioEngine(prepared, NullSink()) as engine:
             wait_until(lambda: engine.status().peak[0] > 0.05)
             reader, heard = PcmReader(engine.names.pcm, 4800), []
@@ -166,4 +167,4 @@ def test_a_talker_from_lsl_that_is_not_there_is_refused_with_what_is(monkeypatch
     monkeypatch.setattr(feeds, "FIND_S", 1.0)
     scene = Scene((Talker("live", "lsl:nobody at all"),), space="left_right")
     with pytest.raises(AudioError, match="no LSL stream with name 'nobody at all'"):
-        AudioEngine(Prepared(scene, (None,), np.zeros(0), np.zeros((0, 2, 0))), NullSink())
+        AudioEngine(Prepared(scene, (None,), *impulse_responses(scene)), NullSink())

@@ -11,6 +11,7 @@ from rerender import rerender
 from earmark.devices.audio.render import LOUDEST, Renderer
 from earmark.devices.audio.scene import SPACES, Applied, AudioError, Control, Talker
 from earmark.devices.audio.sources import LiveSource, PcmSource
+from earmark.devices.audio.space import impulse_responses
 
 LATE = 144  # frames of the limiter's look-ahead
 FADED_IN = 9600 + LATE
@@ -150,15 +151,13 @@ def test_single_talker_is_only_delayed():
 @pytest.mark.parametrize("kind", SPACES.built_in)
 def test_left_and_right_are_not_swapped(kind):
     pytest.importorskip("slab")
-    from earmark.devices.audio.prepare import kemar
     from earmark.devices.audio.scene import Prepared, Scene
 
     scene = Scene((Talker("left", "l", azimuth=-60), Talker("right", "r", azimuth=60)), space=kind)
-    responses = kemar(48_000.0) if kind == "hrtf" else (np.zeros(0), np.zeros((0, 2, 0)))
     for speaking in (0, 1):
         pcm = [np.zeros(30_000, np.float32), np.zeros(30_000, np.float32)]
         pcm[speaking] = noise(0, 30_000, 0.02)
-        renderer = Renderer(Prepared(scene, tuple(pcm), *responses))
+        renderer = Renderer(Prepared(scene, tuple(pcm), *impulse_responses(scene)))
         renderer.render(30_000, Control((0.0, 0.0)))
         assert renderer.out_rms[speaking] > 1.7 * renderer.out_rms[1 - speaking]
         assert renderer.rms[speaking] > 0.01
