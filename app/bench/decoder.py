@@ -42,10 +42,12 @@ def decoder(
     from earmark.app.engine.environment import environment
     from earmark.app.terminal.console import console, failures, write_json
     from earmark.app.training.exporters import quiet_exporter
+    from earmark.kernels.extras import require
 
     quiet_exporter()
     found: list[dict[str, Any]] = []
     with failures():
+        require("networks", "this measures networks, too, which need PyTorch")
         cases = [(name, shape) for shape in SHAPES for name in ("linear", *networks())]
         for name, shape in cases:
             with console.status(f"measuring {name}, {shape[0]} ch @ {shape[1]:g} Hz …"):

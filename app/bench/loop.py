@@ -167,7 +167,7 @@ def _measure(
     folder: Path, listener: ListenerConfig, part: str, seconds: float, backends: Sequence[str], *, burn: bool
 ) -> dict[str, Any]:
     from earmark.app.config.session import parse_config
-    from earmark.app.engine.closed_loop import Loop
+    from earmark.app.engine.closed_loop import ClosedLoop
     from earmark.app.report.read_session import session_figures
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.outlets import SoundOutlets
@@ -198,7 +198,7 @@ def _measure(
     person = ListenerProcess(live)
     path = folder / f"{part}.xdf"
     try:
-        session = Loop(
+        session = ClosedLoop(
             parse_config(SESSION.format(name=name, backends=json.dumps(backends)), "bench", folder),
             audio,
             path,

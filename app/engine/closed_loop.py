@@ -53,7 +53,7 @@ END_S = 30.0
 log = logging.getLogger(__name__)
 
 
-class Loop:
+class ClosedLoop:
     """Decodes from live streams, steers a playing audio engine, and records everything.
 
     Parameters

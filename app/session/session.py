@@ -12,7 +12,7 @@ from earmark.app.config.changes import DECODER, deciding, free, with_attention
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Cue, RunPlan
 from earmark.app.config.session import Config, ConfigError
-from earmark.app.engine.closed_loop import Loop
+from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.engine.events_file import NOTE, TRIM
 from earmark.app.engine.status import why_useless
 from earmark.app.session.preflight import preflight
@@ -403,7 +403,7 @@ class Session:
         gate: Callable[[], str] | None = None,
     ) -> None:
         assert self._cues is not None
-        loop = Loop(config, self.play(), path, self._on_event, steer, about)
+        loop = ClosedLoop(config, self.play(), path, self._on_event, steer, about)
         loop.start()
         asked = questions if self._ask else []
         self.task = SessionTask(loop, cues, seconds, asked, self._cues, self._on_event, self._ended, on_cue, gate)

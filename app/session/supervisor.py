@@ -19,7 +19,7 @@ from pydantic import Field
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Protocol
 from earmark.app.config.session import Config
-from earmark.app.engine.closed_loop import Loop
+from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.session.channel import Refused, Server
 from earmark.app.session.events import SessionEvents
 from earmark.app.session.requests import carry_out, offered
@@ -142,7 +142,7 @@ class Supervisor:
             sound=sound_status(session.sound.audio),
         )
 
-    def _recording(self, loop: Loop) -> RecordingStatus:
+    def _recording(self, loop: ClosedLoop) -> RecordingStatus:
         """Return the recording, how quickly it grows, and how much of the disk is left."""
         recording, now = loop.recording, time.monotonic()
         if now - self._disk_at > DISK_S:

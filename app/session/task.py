@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pylsl
 
 from earmark.app.config.protocol import Cue
-from earmark.app.engine.closed_loop import Loop
+from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.engine.events_file import ANSWER, NOTE
 from earmark.app.status import TaskStatus
 from earmark.devices.files.session_run import ATTEND, DISCARD
@@ -44,7 +44,7 @@ class SessionTask:
 
     Parameters
     ----------
-    loop : Loop
+    loop : ClosedLoop
         Started.
     cues : sequence of Cue
         Who is to be attended when.
@@ -66,7 +66,7 @@ class SessionTask:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: ClosedLoop,
         cues: Sequence[Cue],
         seconds: float,
         questions: Sequence[str],

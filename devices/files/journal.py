@@ -442,7 +442,7 @@ def read_about(said: str) -> About:
         who = raw.get("written_by")
         raise NewerFormatError(
             f"it was recorded by {who if isinstance(who, str) and who else 'a newer Earmark'} in format {found}, but "
-            f"{this_program()} reads formats up to {FORMAT}: upgrade with 'pip install --upgrade earmark'"
+            f"{this_program()} reads formats up to {FORMAT}: install a newer Earmark to read it"
         )
     return _checked(_ABOUT, said, where)
 

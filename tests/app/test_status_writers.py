@@ -14,7 +14,7 @@ from earmark.app.bench.published_session import _engine_status, _session_status
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Protocol
 from earmark.app.config.session import ConfigError, parse_config
-from earmark.app.engine.closed_loop import Loop
+from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.engine.inlets import StreamStatus
 from earmark.app.engine.ledger import Latencies, Ledger
 from earmark.app.engine.status import EngineMonitor
@@ -248,7 +248,7 @@ def test_the_session_that_the_bench_of_the_window_shows():
 
 def test_an_engine_that_says_nonsense_stands_still_for_who_watches_it(caplog):
     """So it is replaced as one that hangs, and the watch goes on."""
-    loop = Loop.__new__(Loop)
+    loop = ClosedLoop.__new__(ClosedLoop)
     loop._board, loop._engine_status, loop._unreadable = StatusBoard(EngineStatus), None, ""
     assert loop.engine_status is None
     raw = Board(loop._board.name)

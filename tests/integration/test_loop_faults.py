@@ -24,7 +24,7 @@ from sound_scenes import TOLERANCE, noise_scene, rerendered, running
 from sound_servers import jack
 
 from earmark.app.config.session import parse_config
-from earmark.app.engine.closed_loop import LIMITS, Loop
+from earmark.app.engine.closed_loop import LIMITS, ClosedLoop
 from earmark.app.replay.verify import Replay
 from earmark.app.status import DecisionStatus
 from earmark.devices.audio.control_block import PLAYING
@@ -89,7 +89,7 @@ class Rig:
         self.audio = AudioEngine(self.prepared, sink or FileSink(folder / "heard.wav"), self.events.append)
         self._outlets = SoundOutlets(self.audio, name, EnvelopeConfig())
         self.audio.start()
-        self.loop = Loop(config, self.audio, folder / "loop.xdf", self.events.append)
+        self.loop = ClosedLoop(config, self.audio, folder / "loop.xdf", self.events.append)
         self.loop.start()
 
     @property
@@ -160,7 +160,7 @@ def decisions(path):
     return [item for item in replayed(path)["attend"] if isinstance(item, Decision)]
 
 
-class LoopBesideAnOperator(Loop):
+class LoopBesideAnOperator(ClosedLoop):
     """While it connects and begins, somebody moves a trim all the time."""
 
     def start(self):
@@ -182,7 +182,7 @@ class LoopBesideAnOperator(Loop):
 
 
 def test_the_recording_holds_every_control_of_the_sound_from_its_very_start(about, source_id, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "Loop", LoopBesideAnOperator)
+    monkeypatch.setattr(sys.modules[__name__], "ClosedLoop", LoopBesideAnOperator)
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
     rig.check_sound()

@@ -16,7 +16,7 @@ from planted import planted
 from rig import CHAIN, ENV, ROOT, replayed, sender
 
 from earmark.app.config.session import ConfigError, parse_config
-from earmark.app.engine.closed_loop import Loop
+from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.replay.session import ReplaySession
 from earmark.app.replay.sound import Whereabouts
 from earmark.app.session.channel import ADDRESS, ChannelError, Client, is_served
@@ -94,7 +94,7 @@ def run(tmp_path_factory):
     outlets = SoundOutlets(audio, name, EnvelopeConfig())
     with sender("plain", name):
         audio.start()
-        loop = Loop(config, audio, home / "run-1" / "loop.xdf", events.append, about=About("", mode="closed"))
+        loop = ClosedLoop(config, audio, home / "run-1" / "loop.xdf", events.append, about=About("", mode="closed"))
         loop.start()
         cues.push(Marker(pylsl.local_clock(), "attend:Joe"))
         begun, told = time.monotonic(), False

@@ -160,7 +160,7 @@ def rig(tmp_path, monkeypatch):
     monkeypatch.setattr(earmark.app.session.sound, "AudioEngine", FakeAudio)
     monkeypatch.setattr(earmark.app.session.sound, "SoundOutlets", FakeOutlet)
     monkeypatch.setattr(earmark.app.session.session, "Outlet", FakeOutlet)
-    monkeypatch.setattr(earmark.app.session.session, "Loop", FakeLoop)
+    monkeypatch.setattr(earmark.app.session.session, "ClosedLoop", FakeLoop)
     monkeypatch.setattr(FakeLoop, "made", [])
     monkeypatch.setattr(FakeLoop, "refuses", None)
     monkeypatch.setattr(FakeLoop, "wrong", "")

@@ -23,7 +23,7 @@ from earmark.devices.sources.source import Arrival
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.stream import Block, Marker
 
-NEWER = r"recorded by earmark 9\.0\.1 in format 7, but earmark [0-9.]+\S* reads formats up to 1: upgrade with 'pip"
+NEWER = r"recorded by earmark 9\.0\.1 in format 7, but earmark [0-9.]+\S* reads formats up to 1: install a newer"
 
 
 def partial():
@@ -135,7 +135,7 @@ def test_every_command_that_reads_recordings_refuses_it(newer, tmp_path, command
     done = CliRunner().invoke(app, [one.format(run=newer.parent, out=tmp_path / "out") for one in command])
     assert done.exit_code == 1
     assert "in format 7" in done.output
-    assert "pip install --upgrade earmark" in " ".join(done.output.split())
+    assert "install a newer Earmark" in " ".join(done.output.split())
     assert "Traceback" not in done.output
 
 
