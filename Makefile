@@ -28,13 +28,13 @@ $(READY): pyproject.toml .ci/setup Makefile
 links:
 	@.ci/links
 
-# Four tests at once also on two cores: half of the time tests wait for streams, whose clock is the world's.
+# Five tests at once also on two cores: half of the time tests wait for streams, whose clock is the world's.
 test: $(READY) links
 	$(PYTHON_HERE) -m ruff check .
 	$(PYTHON_HERE) -m ruff format --check .
 	$(PYTHON_HERE) -m mypy
 	PYTHONPATH=.links $(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
-	$(PYTHON_HERE) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(PYTHON_HERE) -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 # Warnings are errors, links that lead nowhere among them.
 docs: $(READY) links

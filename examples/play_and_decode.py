@@ -2,31 +2,27 @@
 
     python examples/play_and_decode.py RUN DECODER SOUND SOUND [SECONDS]
 
-``earmark stream`` plays the EEG, in another process. The envelopes of the two sound files go into the same graph as the
-EEG; what comes out is aligned, and the decoder scores it window by window. A session (``earmark run``) does all of this
-and more; this is the shortest way through the parts.
+A thread plays the EEG, once it is received: so the first sample that arrives is the first of the recording, with which
+the sounds began. The envelopes of the two sound files go into the same graph as the EEG; its output is aligned, and the
+decoder scores it window by window. A session (``earmark run``) does all of this and more; this is the shortest way
+through the parts.
 """
 
 import queue
-import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from earmark.devices import Inlet, StreamSelector, load_decoder, read_speech
+from earmark.devices import Inlet, StreamSelector, load_decoder, open_recording, read_speech
+from earmark.devices.simulate.player import Player
 from earmark.devices.sources.source import Wanted
 from earmark.pipeline import Aligned, Block, Gap, Marker, StreamSpec
 from earmark.pipeline.attention.decoding_graph import decoding_graph
 from earmark.pipeline.stream import ClockMap
-
-
-def play(run: Path, source_id: str) -> subprocess.Popen:
-    """Stream the EEG of a run, once somebody listens."""
-    words = ["stream", str(run), "--stream", "1", "--source-id", source_id, "--wait"]
-    return subprocess.Popen([sys.executable, "-P", "-m", "earmark.app.cli", *words], stdout=subprocess.DEVNULL)
 
 
 def aligned(inlet: Inlet, arrivals: queue.Queue, graph, envelopes: np.ndarray, sfreq: float) -> Iterator[Aligned]:
@@ -57,16 +53,18 @@ def main(run: Path, folder: Path, sounds: list[Path], seconds: float = 20.0) -> 
     envelopes = np.hstack([envelope[:n] for envelope, _ in speech])  # (n_samples, n_talkers)
     names = tuple(path.stem for path in sounds)
     source_id, arrivals = str(uuid.uuid4()), queue.Queue()
-    player = play(run, source_id)
+    player, stop = Player(open_recording(run, "1"), source_id=source_id), threading.Event()
+    inlet = Inlet(Wanted("eeg", StreamSelector(source_id=source_id), arrivals.put))
+    playing = threading.Thread(target=player.play, args=(stop,))
+    neural, talkers, decided = [], [], []
     try:
-        inlet = Inlet(Wanted("eeg", StreamSelector(source_id=source_id), arrivals.put))
         inlet.connect(30.0)
         graph = decoding_graph(decoder.preset, "eeg", ["speech"], 1, max_wait_s=2.0)
         spec = StreamSpec("speech", sfreq, names, ("misc",) * len(names), ("",) * len(names))
         graph.open({"eeg": inlet.description.spec, "speech": spec})
         inlet.start()
+        playing.start()
         window = decoder.spec.n_window + decoder.spec.reach
-        neural, talkers, decided = [], [], []
         for block in aligned(inlet, arrivals, graph, envelopes, sfreq):
             neural.append(block.neural)
             talkers.append(block.talkers)
@@ -79,8 +77,11 @@ def main(run: Path, folder: Path, sounds: list[Path], seconds: float = 20.0) -> 
             if block.stop / decoder.spec.sfreq >= seconds:
                 return decided
     finally:
-        player.terminate()
-        player.wait()
+        stop.set()
+        if playing.ident is not None:
+            playing.join()
+        inlet.stop()
+        player.close()
     return decided
 
 

@@ -27,7 +27,7 @@ def read_decisions(recording: Path) -> dict[str, np.ndarray]:
 def main(folder: Path) -> dict[str, np.ndarray]:
     """Print the shape of each array, and how long each talker was decided for."""
     arrays = read_decisions(folder / "loop.xdf")
-    talkers = SessionFile(folder / "loop.xdf").about["talkers"]
+    talkers = SessionFile(folder / "loop.xdf").about.talkers
     for name, array in arrays.items():
         print(f"{name:12} {array.shape}")
     for k, name in enumerate(talkers):

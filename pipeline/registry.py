@@ -18,6 +18,8 @@ from typing import Generic, TypeVar
 from earmark.kernels.errors import EarmarkError
 
 T = TypeVar("T")
+#: What ``earmark.testing`` has a checker for.
+CHECKED = ("node", "decoder", "source")
 
 
 class RegistryError(EarmarkError, ValueError):
@@ -138,9 +140,10 @@ class Registry(Generic[T]):
             ) from error
         missing = [member for member in self.members if not hasattr(found, member)]
         if missing:
+            hint = f": try check_{self.what} of earmark.testing on it" if self.what in CHECKED else ""
             raise RegistryError(
                 f"{part.target} of package {part.package or 'earmark'} is offered as {self.what} {name!r}, but has no "
-                f"{' nor '.join(missing)}: try check_{self.what} of earmark.testing on it"
+                f"{' nor '.join(missing)}{hint}"
             )
         return found
 

@@ -149,6 +149,7 @@ def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Stat
     """
     import numpy as np
 
+    from earmark.app.status import State
     from earmark.app.terminal.console import clock
 
     task = session.task
@@ -162,7 +163,8 @@ def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Stat
     if task.ending:
         said.append("ending: the recording is completed")
     elif session.engine is None or not session.engine.alive:
-        said.append("NO ENGINE: gains hold, then go to neutral")
+        if session.state in (State.CALIBRATING, State.RUNNING, State.PAUSED):  # else the task has ended
+            said.append("NO ENGINE: gains hold, then go to neutral")
     elif engine is not None and (decision := engine.decision) is not None:
         share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision.probability, strict=True)]
         said += [", ".join(share), f"{decision.situation}, {session.time - decision.time:.1f} s old"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.devices.sources.lsl_description import StreamDescription, describe_xml, make_info
+from earmark.devices.sources.lsl_description import StreamDescription, StreamError, describe_xml, make_info
 from earmark.devices.sources.overrides import NOTHING, Overrides
 from earmark.devices.sources.rate import RateWatch
 from earmark.pipeline.control import TimedControl
@@ -198,6 +199,8 @@ def describe(
     Raises
     ------
     StreamError
-        If the user's corrections do not fit.
+        If the rate is not a finite number of 0 Hz or more, or the user's corrections do not fit.
     """
+    if not 0 <= spec.sfreq < math.inf:
+        raise StreamError(f"stream {spec.name!r}: its rate is {spec.sfreq:g} Hz, but must be 0 or more")
     return describe_xml(make_info(spec, kind, source_id, fmt).as_xml()).overridden(overrides)

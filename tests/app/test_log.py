@@ -89,7 +89,8 @@ def test_tab_completes_commands_and_options(tmp_path, typed, found):
     assert found in done.stdout.split()
 
 
-def test_completion_can_be_shown(tmp_path):
+def test_completion_can_be_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")  # no shell is among the ancestors of a test
     done = earmark("--show-completion", "bash", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "complete -o default -F _earmark_completion earmark" in done.stdout

@@ -88,3 +88,10 @@ def test_duplicate_name_is_rejected_and_others_work(tmp_path):
 def test_required_members_are_those_of_the_registry(tmp_path):
     spaces = Registry[object]("space", "earmark.spaces", {"here": "earmark.pipeline.registry:Registry"}, ("parts",))
     assert spaces.get("here") is Registry
+
+
+def test_checkers_that_messages_advise_exist():
+    import earmark.testing
+    from earmark.pipeline.registry import CHECKED
+
+    assert {f"check_{what}" for what in CHECKED} <= set(earmark.testing.__all__)

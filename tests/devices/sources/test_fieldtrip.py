@@ -566,7 +566,7 @@ def test_invalid_streams_and_settings_are_refused() -> None:
         RealtimeClient(SPEC, {"a": 0}, 10)
     with pytest.raises(WiringError, match="unit is 'bananas' on channel 'Pz'"):
         RealtimeClient(SPEC.evolve(units=("uV", "bananas", "")), {}, 10)
-    with pytest.raises(WiringError, match="that name is used for the event codes"):
+    with pytest.raises(WiringError, match="event codes use that name"):
         RealtimeClient(SPEC.evolve(ch_names=("Cz", STIM, "aux")), {}, 10)
     client = RealtimeClient(SPEC, {}, 10)
     with pytest.raises(ValueError, match="3 channels asked for, but there are 4"):
