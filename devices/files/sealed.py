@@ -107,13 +107,12 @@ def stretches(path: Path, seal_of: Callable[[xdf.Chunk], str | None]) -> Iterato
         If the headers are damaged: then nothing in the file can be trusted.
     """
     file, part, head = _hash(xdf.MAGIC), _hash(xdf.MAGIC), _hash(xdf.MAGIC)
-    in_head, first, intact, size = True, True, True, 0
+    for chunk in xdf.read_headers(path):
+        head.update(chunk.raw)
+    first, intact, size = True, True, 0
     now = Stretch()
     for chunk in xdf.read_chunks(path):
         text = seal_of(chunk) if chunk.tag == xdf.SAMPLES else None
-        in_head = in_head and chunk.tag in (xdf.FILE_HEADER, xdf.STREAM_HEADER)
-        if in_head:
-            head.update(chunk.raw)
         if text is None:
             if chunk.tag == xdf.DAMAGE:
                 intact, now.found, now.why = False, Soundness.DAMAGED, chunk.content.decode()

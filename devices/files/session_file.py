@@ -136,7 +136,8 @@ class SessionFile:
         why = ""
         for chunk in xdf.read_chunks(path):
             if chunk.tag == xdf.STREAM_HEADER:
-                headers[chunk.stream_id] = chunk.content.decode("utf-8", "replace")
+                # A second header of a stream is data with a damaged tag.
+                headers.setdefault(chunk.stream_id, chunk.content.decode("utf-8", "replace"))
             elif chunk.tag == xdf.DAMAGE:
                 why = chunk.content.decode()
                 break

@@ -115,6 +115,24 @@ class Chunk:
     stop: int
 
 
+def read_headers(path: Path) -> Iterator[Chunk]:
+    """Read the headers that a file begins with: one of the file, and one for each stream.
+
+    A second header of a stream is not one of them: it is data with a damaged tag.
+
+    Raises
+    ------
+    XdfError
+        If the file is not XDF.
+    """
+    seen: set[tuple[int, int]] = set()
+    for chunk in read_chunks(path):
+        if chunk.tag not in (FILE_HEADER, STREAM_HEADER) or (chunk.tag, chunk.stream_id) in seen:
+            return
+        seen.add((chunk.tag, chunk.stream_id))
+        yield chunk
+
+
 def read_chunks(path: Path) -> Iterator[Chunk]:
     """Read a file chunk by chunk, in the order of writing.
 
