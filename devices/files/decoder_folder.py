@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomlkit
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -246,25 +247,12 @@ def _made_by(kind: str) -> dict[str, str]:
 
 
 def _toml(table: Mapping[str, Any]) -> str:
-    """Write one level of tables; None is left out, because TOML has no null."""
-    lines = [f"{key} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
-    for name, inner in table.items():
-        if isinstance(inner, Mapping):
-            lines += ["", f"[{name}]"]
-            lines += [f"{key} = {_value(value)}" for key, value in inner.items() if value is not None]
-    return "\n".join(lines) + "\n"
+    """Write the text; values that are None are left out, because TOML has no null."""
+    try:
+        return tomlkit.dumps({name: _without_none(value) for name, value in table.items()})
+    except TypeError as error:
+        raise DecoderError(f"a setting of the decoder cannot be written: {error}") from error
 
 
-def _value(value: object) -> str:
-    if isinstance(value, str):
-        # JSON's escapes are valid in TOML, except that JSON does not escape DEL.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_value(one) for one in value)}]"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float | int):
-        return repr(float(value) if isinstance(value, float) else int(value))
-    raise DecoderError(f"{value!r} cannot be written")
+def _without_none(value: object) -> object:
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
