@@ -24,7 +24,7 @@ class NextCue(Panel):
     def refresh(self, view: View) -> None:
         """Show what is now."""
         seconds = view.now.next_cue_s
-        self.reading.say("no cue is planned" if math.isnan(seconds) else f"in {seconds:.0f} s")
+        self.reading.show_text("no cue is planned" if math.isnan(seconds) else f"in {seconds:.0f} s")
 
 
 def main() -> None:

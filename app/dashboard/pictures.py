@@ -26,7 +26,7 @@ from earmark.pipeline.attention.gain_control import STALE_S, Situation
 
 #: Where pictures go, their size in pixels, seconds of the run before they are taken, and the longest wait, s.
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
-SIZE, AFTER_S, PATIENCE_S = (1280, 720), 45.0, 300.0
+SIZE, AFTER_S, TIMEOUT_S = (1280, 720), 45.0, 300.0
 
 
 def _session(folder: Path) -> None:
@@ -48,20 +48,20 @@ def main() -> None:
         folder.mkdir()
         session = mp.get_context("spawn").Process(target=_session, args=(folder,))
         session.start()
-        _until(app, lambda: bool(board_of(folder)))
+        _wait_until(app, lambda: bool(board_of(folder)))
         window = Window(QSettings(f"{place}/window.ini", QSettings.Format.IniFormat), folder)
         window.resize(*SIZE)
         window.show()
         client = Client(folder)
         try:
             client.send("calibrate")
-            _until(app, lambda: window.now.state == "calibrating" and window.now.complete)
+            _wait_until(app, lambda: window.now.state == "calibrating" and window.now.complete)
             client.send("accept")
             client.send("run")
             for name, colours in theme.THEMES.items():
                 theme.apply(app, colours)
-                _until(app, _later(2.0))
-                _until(app, lambda: _worth_seeing(window.now))
+                _wait_until(app, _after(2.0))
+                _wait_until(app, lambda: _run_is_steady(window.now))
                 window.grab().toImage().save(str(FOLDER / f"live-{name}.png"), quality=0)  # smallest
         finally:
             window.close_now()
@@ -71,7 +71,7 @@ def main() -> None:
             session.join()
 
 
-def _worth_seeing(now: Snapshot) -> bool:
+def _run_is_steady(now: Snapshot) -> bool:
     """Whether the run (not the calibration before it, of which boards still speak at its start) is in full swing."""
     recording, one = now.recording, now.decision
     if now.state != "running" or not now.recording_now or recording is None or one is None:
@@ -82,16 +82,16 @@ def _worth_seeing(now: Snapshot) -> bool:
     return in_run and steered and right and now.engine_live and bool(now.stages)
 
 
-def _later(seconds: float) -> Callable[[], bool]:
+def _after(seconds: float) -> Callable[[], bool]:
     end = time.monotonic() + seconds
     return lambda: time.monotonic() > end
 
 
-def _until(app: QApplication, condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
+def _wait_until(app: QApplication, condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"the demonstration was not ready for its picture within {PATIENCE_S:g} s")
+            raise TimeoutError(f"the demonstration was not ready for its picture within {TIMEOUT_S:g} s")
         app.processEvents()
         time.sleep(0.005)
 

@@ -117,33 +117,33 @@ def wait_for(condition, seconds=180.0):
     raise AssertionError("it did not happen")
 
 
-def heard(session, command):
-    return [arguments for name, arguments in session.heard if name == command]
+def received(session, command):
+    return [arguments for name, arguments in session.received if name == command]
 
 
 def test_keys_and_mouse_of_a_person(shown):
     screen, session, window, process = shown(talkers=2, channels=32)
     screen.do("key", "Escape")
-    wait_for(lambda: heard(session, "mute") == [{"on": True}])
+    wait_for(lambda: received(session, "mute") == [{"on": True}])
     screen.do("key", "Escape")
-    wait_for(lambda: len(heard(session, "mute")) == 2)
+    wait_for(lambda: len(received(session, "mute")) == 2)
     screen.picture("muted")
     screen.do("key", "m")
-    wait_for(lambda: heard(session, "mute")[-1] == {"on": False})
+    wait_for(lambda: received(session, "mute")[-1] == {"on": False})
     screen.do("key", "F2")
-    wait_for(lambda: heard(session, "override") == [{"talker": 1}])
+    wait_for(lambda: received(session, "override") == [{"talker": 1}])
     screen.do("key", "shift+F1")
-    wait_for(lambda: heard(session, "trim") == [{"talker": 0, "mute": True}])
+    wait_for(lambda: received(session, "trim") == [{"talker": 0, "mute": True}])
     screen.do("key", "alt+2")
     screen.do("type", "--", "-7.5")
     screen.do("key", "Return")
-    wait_for(lambda: heard(session, "trim")[-1] == {"talker": 1, "db": -7.5})
+    wait_for(lambda: received(session, "trim")[-1] == {"talker": 1, "db": -7.5})
     screen.do("key", "n")
     screen.do("type", "hello")
     screen.do("key", "Return")
-    wait_for(lambda: heard(session, "note") == [{"text": "hello"}])
+    wait_for(lambda: received(session, "note") == [{"text": "hello"}])
     screen.do("key", "ctrl+p")
-    wait_for(lambda: len(heard(session, "pause")) == 1)
+    wait_for(lambda: len(received(session, "pause")) == 1)
     for page in "1340":
         screen.do("key", f"ctrl+{page}")
         time.sleep(1.0)
@@ -181,7 +181,7 @@ def test_the_list_of_keys_can_be_closed_where_no_window_manager_is(shown):
         assert middle(screen.picture("keys")) != before, "Esc mutes and only mutes"
         screen.do(*close)
         wait_for(lambda: middle(screen.picture("keys-after")) == before)
-    assert heard(session, "mute") == [{"on": True}, {"on": True}]
+    assert received(session, "mute") == [{"on": True}, {"on": True}]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(shown.setup.check.isEnabled)
     shown.setup.check.click()
     until(lambda: bool(shown.now.checks))
-    until(lambda: shown.setup._summary.said == "Next step: calibrate")
+    until(lambda: shown.setup._summary.full_text == "Next step: calibrate")
     assert {check.what for check in shown.now.checks if not check.ok} == {"decoder"}
 
     # Calibration: the traces are those of the electrodes
@@ -103,7 +103,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     assert "Cz" in sweep.ch_names
     until(lambda: shown.recent.last(1.0).shape == (shown.recent.sfreq, 64))
     assert 1.0 < shown.recent.last(1.0).std(axis=0).mean() < 1000.0, "microvolts"
-    until(lambda: shown.bottom.record.said.startswith("● REC") and "STALLED" not in shown.bottom.record.said)
+    until(lambda: shown.bottom.record.full_text.startswith("● REC") and "STALLED" not in shown.bottom.record.full_text)
 
     # Muted, nothing is heard; unmuted, it is
     until(lambda: loudness(shown) > 0.01)
@@ -146,7 +146,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(shown.live.controls.run.isEnabled)
     shown.live.controls.run.click()
     until(lambda: shown.now.decision is not None and shown.now.state == "running")
-    until(lambda: "of 250 ms" in shown.bottom.latency.said and "–" not in shown.bottom.latency.said)
+    until(lambda: "of 250 ms" in shown.bottom.latency.full_text and "–" not in shown.bottom.latency.full_text)
     for talker in (1, 0):
         shown.live.meters._choose(talker)
         until(lambda talker=talker: shown.top.verdict.talker == talker)
@@ -193,8 +193,8 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(shown.live.controls.result.isVisible)
     shown.live.controls.result.click()
     assert shown.pages.currentWidget() is shown.review
-    until(lambda: shown.review._found is not None)
-    assert shown.review._found["talkers"] == ["Joe", "Ada"]
+    until(lambda: shown.review._result is not None)
+    assert shown.review._result["talkers"] == ["Joe", "Ada"]
     shown.review.save(tmp_path / "figures.json")
     assert (tmp_path / "figures.json").stat().st_size > 1000
     assert "note: a cough" in (tmp_path / "figures.json").read_text()
@@ -231,7 +231,7 @@ def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp
     assert not one.start.buttons["demo"].isEnabled(), "once is enough"
     qtbot.waitUntil(lambda: one.now.session_live and one.now.kind == "demo", timeout=PATIENCE_MS)
     assert one.pages.currentWidget() is one.live
-    launched = one.begin.launched
+    launched = one.launcher.launched
     one.now = type(one.now)()  # as before anything is recorded: then closing is the end of what nobody else knows of
     one.timer.stop()
     assert one.close()
@@ -255,13 +255,13 @@ def test_a_stream_that_was_chosen_becomes_a_session(qtbot, qapp, tmp_path):
         "host": "x",
         "source_id": "no-such-amplifier",
     }
-    one.begin.with_stream(stream, tmp_path / "alice")
+    one.launcher.with_stream(stream, tmp_path / "alice")
     qtbot.waitUntil(lambda: one.now.session_live, timeout=PATIENCE_MS)
     assert (one.now.kind, one.now.state) == ("live", "idle")
     found = tomllib.loads((tmp_path / "alice" / "session.toml").read_text())
     assert found["streams"]["eeg"]["source_id"] == "no-such-amplifier"
-    one.begin.with_stream(stream, tmp_path / "alice")
-    assert "is there already" in one.start.words.said
-    launched = one.begin.launched
+    one.launcher.with_stream(stream, tmp_path / "alice")
+    assert "is there already" in one.start.words.full_text
+    launched = one.launcher.launched
     assert one.close()
     qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)

@@ -400,16 +400,16 @@ def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbo
     until(lambda: shown.now.session_live)
     assert shown.pages.currentWidget() is shown.live
     assert settings.value("session/last") is None, "it is there for the time being"
-    until(lambda: shown.top.chip.words == "REPLAY" and shown.top.state.said == "running, closed loop")
+    until(lambda: shown.top.chip.words == "REPLAY" and shown.top.state.full_text == "running, closed loop")
     sweep = shown.live.traces.sweep
     until(lambda: len(sweep.ch_names) == senders.N_CHANNELS and not sweep.notice)
     until(lambda: shown.recent.last(1.0).shape == (senders.SFREQ, senders.N_CHANNELS))
     until(lambda: len(shown.history.decisions) > 3 and shown.now.decision.situation == "steered")
     assert np.isfinite(shown.history.decisions[-1].probability).all()
     assert 0 <= shown.now.time - shown.now.decision.time < shown.now.seconds, "as if it were now"
-    until(lambda: "of 250 ms" in shown.bottom.latency.said and "–" not in shown.bottom.latency.said)
+    until(lambda: "of 250 ms" in shown.bottom.latency.full_text and "–" not in shown.bottom.latency.full_text)
     until(lambda: shown.now.sound.live)
-    assert shown.bottom.record.said == "not recording"
+    assert shown.bottom.record.full_text == "not recording"
     meters = shown.live.meters
     for button in (meters.equal, meters.decode, meters._strips[0].solo, shown.live.controls.run):
         assert not button.isEnabled()
@@ -421,17 +421,17 @@ def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbo
     shown.live.controls.pause.click()
     until(lambda: shown.now.state == "running" and not sweep.notice)
     shown.send("override", {"talker": 0})
-    until(lambda: "this is a replay" in shown.notice.said)
+    until(lambda: "this is a replay" in shown.notice.full_text)
     shown.go("review")
-    until(shown.review.judge.isEnabled)
+    until(shown.review.score.isEnabled)
     assert shown.review._run == run
     until(lambda: shown.now.state == "review" and shown.now.complete)
     until(lambda: shown.events.events[-1].text.endswith("identical: the replay gave the live output, bit for bit"))
-    first = shown.begin.launched
+    first = shown.launcher.launched
     shown.start.buttons["replay"].click()
     until(lambda: first.status is not None)
     until(lambda: shown.now.session_live and shown.now.state == "running")
-    launched = shown.begin.launched
+    launched = shown.launcher.launched
     assert launched is not first, "one at a time"
     assert shown.close(), "a replay is no loss: nothing is asked"
     until(lambda: launched.status is not None)

@@ -102,11 +102,11 @@ def test_by_a_script_that_uses_the_parts(folder, tmp_path):
 
 def test_by_the_window(folder, tmp_path, request):
     pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
-    from earmark.app.dashboard.launch.background_job import Background
-    from earmark.app.dashboard.launch.sessions import Launched, board_of
+    from earmark.app.dashboard.launch.background_job import BackgroundJob
+    from earmark.app.dashboard.launch.sessions import LaunchedSession, board_of
 
     path = new_session(tmp_path / "alice")
-    launched = Launched(["serve", str(path)], path.parent)
+    launched = LaunchedSession(["serve", str(path)], path.parent)
     try:
         wait_until(lambda: board_of(path.parent) or launched.status is not None)
         assert board_of(path.parent), launched.ended
@@ -115,6 +115,6 @@ def test_by_the_window(folder, tmp_path, request):
     finally:
         launched.end()
     qtbot = request.getfixturevalue("qtbot")
-    work = Background("earmark.app.cli", ["--help"])
+    work = BackgroundJob("earmark.app.cli", ["--help"])
     with qtbot.waitSignals([work.done], timeout=120_000):
         pass

@@ -73,22 +73,22 @@ class Link(QObject):
 
     def _work(self, number: int) -> None:
         sender: Sender | None = None
-        while (wanted := self._queues[number].get()) is not None:
-            command, args = wanted
+        while (request := self._queues[number].get()) is not None:
+            command, args = request
             try:
                 sender = sender or self._connect()
                 answer = sender.send(command, **args)
             except self._refusal as error:
                 sender = None  # whether it is still there shows the next time
-                self._tell(self.refused, command, str(error))
+                self._emit(self.refused, command, str(error))
             else:
-                self._tell(self.answered, command, answer)
+                self._emit(self.answered, command, answer)
 
-    def _tell(self, signal: Any, *what: Any) -> None:
+    def _emit(self, signal: Any, *outcome: Any) -> None:
         if not self._closed:
-            command, answer = what
+            command, answer = outcome
             logger.info("%s: %s", command, "done" if answer is None else _in_words(answer))
-            signal.emit(*what)
+            signal.emit(*outcome)
 
 
 def _in_words(answer: object) -> str:

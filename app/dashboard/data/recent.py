@@ -46,7 +46,7 @@ class Recent:
         self._data[self._stop : self._stop + len(data)] = data
         self._stop += len(data)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Begin anew."""
         self._stop = 0
 

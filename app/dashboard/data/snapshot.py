@@ -130,11 +130,11 @@ class Snapshot:
         return (self.under_way or self.state == "training") and self.kind != "replay"
 
     @property
-    def held(self) -> bool:
+    def replay_paused(self) -> bool:
         """Whether nothing comes because a replay is paused."""
         return self.kind == "replay" and self.state == "paused"
 
-    def can(self, command: str) -> bool:
+    def supports(self, command: str) -> bool:
         """Whether the session knows a command; one that does not say is believed to."""
         return not self.commands or command in self.commands
 

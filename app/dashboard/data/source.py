@@ -16,7 +16,7 @@ from earmark.devices.processes.shared_memory import SharedMemoryError
 from earmark.devices.processes.signal_ring import SignalReader
 
 #: Seconds between tries to attach to what is not there, and seconds of the past to begin a signal with.
-RETRY_S, PAST_S = 1.0, 30.0
+RETRY_S, HISTORY_S = 1.0, 30.0
 #: Seconds without a new buffer after which there is no sound.
 BUFFER_S = 0.5
 
@@ -34,26 +34,26 @@ class _Attached(Generic[T]):
     def __init__(self, attach: Callable[[str], T]) -> None:
         self._attach = attach
         self.name = ""
-        self.it: T | None = None
+        self.attached: T | None = None
         self._tried = -math.inf
 
-    def follow(self, name: str) -> T | None:
+    def attach_to(self, name: str) -> T | None:
         """Return it, attached under this name; None if it is not there."""
         if name != self.name:
             self.close()
             self.name, self._tried = name, -math.inf
-        if self.it is None and name and time.monotonic() - self._tried > RETRY_S:
+        if self.attached is None and name and time.monotonic() - self._tried > RETRY_S:
             self._tried = time.monotonic()
             try:
-                self.it = self._attach(name)
+                self.attached = self._attach(name)
             except SharedMemoryError:  # gone; the next look may find another name
-                self.it = None
-        return self.it
+                self.attached = None
+        return self.attached
 
     def close(self) -> None:
-        if self.it is not None:
-            self.it.close()
-        self.it, self.name = None, ""
+        if self.attached is not None:
+            self.attached.close()
+        self.attached, self.name = None, ""
 
 
 class Source:
@@ -69,48 +69,48 @@ class Source:
 
     def __init__(self, find: Callable[[], str], died: Callable[[], bool] = lambda: False) -> None:
         self._find, self._died, self._dead = find, died, False
-        self._name, self._asked = "", -math.inf
+        self._name, self._searched_at = "", -math.inf
         self._session = _Attached(lambda name: StatusBoard(SessionStatus, name))
         self._engine = _Attached(lambda name: StatusBoard(EngineStatus, name))
         self._status = _Attached(lambda name: Seqlock(Status, name))
-        self._signal = _Attached(lambda name: SignalReader(name, PAST_S))
-        self._beat, self._beaten = -1, -math.inf
+        self._signal = _Attached(lambda name: SignalReader(name, HISTORY_S))
+        self._heartbeat, self._heartbeat_at = -1, -math.inf
         self._signals, self._refused = "", ""
         #: What was last heard of a session, while it was there.
-        self._kept: SessionStatus | None = None
+        self._last_session: SessionStatus | None = None
 
     def read(self) -> Snapshot:
         """Look at everything."""
         now, self._refused = pylsl.local_clock(), ""
         session = self._read(self._session, self._name)
         if session is not None and now - session.time <= RETRY_S:
-            self._dead, self._kept = False, session
-        elif time.monotonic() - self._asked > RETRY_S:
-            self._asked = time.monotonic()
+            self._dead, self._last_session = False, session
+        elif time.monotonic() - self._searched_at > RETRY_S:
+            self._searched_at = time.monotonic()
             name, self._dead = self._find(), self._died()
             if name != self._name:  # another session, or none any more
                 self._name, self._refused = name, ""
                 session = self._read(self._session, name)
         if self._dead:
             self._signals = ""
-            return _of_one_that_died(now, self._kept)
+            return _dead_session(now, self._last_session)
         board = "" if session is None or session.engine is None else session.engine.board
         engine = self._read(self._engine, board)
         self._signals = "" if engine is None else engine.signals
-        status = self._status.follow("" if session is None or session.sound is None else session.sound.status)
+        status = self._status.attach_to("" if session is None or session.sound is None else session.sound.status)
         value = None if status is None else status.read()
-        if value is not None and value.heartbeat != self._beat:
-            self._beat, self._beaten = value.heartbeat, time.monotonic()
-        live = value is not None and time.monotonic() - self._beaten < BUFFER_S
+        if value is not None and value.heartbeat != self._heartbeat:
+            self._heartbeat, self._heartbeat_at = value.heartbeat, time.monotonic()
+        live = value is not None and time.monotonic() - self._heartbeat_at < BUFFER_S
         return snapshot(now, session, engine, value, live, self._refused)
 
     @property
     def signal(self) -> SignalReader | None:
         """The signal, from some seconds ago on; another one after the engine has started anew."""
-        return self._signal.follow(self._signals)
+        return self._signal.attach_to(self._signals)
 
     def _read(self, attached: _Attached[StatusBoard[S]], name: str) -> S | None:
-        board = attached.follow(name)
+        board = attached.attach_to(name)
         try:
             return None if board is None else board.read()
         except StatusError as error:
@@ -123,7 +123,7 @@ class Source:
             one.close()
 
 
-def _of_one_that_died(now: float, last: SessionStatus | None) -> Snapshot:
+def _dead_session(now: float, last: SessionStatus | None) -> Snapshot:
     """Return what cannot have changed since a session last said anything."""
     if last is None:
         return Snapshot(time=now, died=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from earmark.app.dashboard.frame.window import Window
 
 
-def what_keys_do(window: Window) -> dict[str, Callable[[], object]]:
+def key_actions(window: Window) -> dict[str, Callable[[], object]]:
     """Return what to call, by the keys of :data:`earmark.app.dashboard.frame.keys.KEYS`."""
     return {
         **{page: lambda page=page: window.go(page) for page in PAGES},  # type: ignore[misc]
@@ -34,14 +34,14 @@ def what_keys_do(window: Window) -> dict[str, Callable[[], object]]:
         "freeze": window.live.traces.freeze.toggle,
         "larger": lambda: window.live.traces.zoom(1),
         "smaller": lambda: window.live.traces.zoom(-1),
-        "shorter": lambda: window.live.traces.lengthen(-1),
-        "longer": lambda: window.live.traces.lengthen(1),
+        "shorter": lambda: window.live.traces.step_length(-1),
+        "longer": lambda: window.live.traces.step_length(1),
         "filter": window.live.traces.next_band,
         "page": window.live.traces.next_page_size,
         "mode": lambda: window.focus(window.live.controls.mode),
         "length": lambda: window.focus(window.live.controls.seconds),
-        "before": lambda: window.live.traces.turn(-1),
-        "after": lambda: window.live.traces.turn(1),
+        "before": lambda: window.live.traces.turn_page(-1),
+        "after": lambda: window.live.traces.turn_page(1),
         "participant": window.toggle_participant,
         "theme": window.toggle_theme,
         "reset": window.live.reset_layout,

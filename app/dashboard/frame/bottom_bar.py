@@ -12,14 +12,14 @@ from earmark.app.dashboard.frame.format import UNKNOWN, age, count, hours, milli
 from earmark.app.dashboard.panels.panel import Reading
 
 #: Seconds in which a recording has to grow.
-GROWS_S = 3.0
+STALLED_S = 3.0
 #: Age of the newest sample, s, and share of the nominal rate, beyond which a stream is not well.
-OLD_S, SLOW = 0.5, 0.02
+MAX_AGE_S, MAX_RATE_ERROR = 0.5, 0.02
 #: Hours of disk below which it is time to do something.
-FEW_HOURS = 1.0
+LOW_DISK_H = 1.0
 
 #: Height of letters, in pixels: all has to fit into 960.
-LETTERS = 11
+FONT_PX = 11
 #: Seconds after which the measured rate of a stream says something.
 SETTLED_S = 10.0
 
@@ -55,7 +55,7 @@ class BottomBar(QFrame):
         layout.setSpacing(4)
         for k, part in enumerate(self._parts):
             font = part.font()
-            font.setPixelSize(LETTERS)
+            font.setPixelSize(FONT_PX)
             part.setFont(font)
             if k:
                 layout.addStretch(1)
@@ -69,68 +69,70 @@ class BottomBar(QFrame):
         self._refresh_latency(now)
         gaps = sum(max(0, one.n_gaps) for one in now.streams) if now.streams else -1
         level = WARN if gaps > 0 or now.n_dropped > 0 else OK
-        self._say(self.losses, f"gaps {count(gaps)} · late {count(now.n_dropped)}", level)
+        self._show(self.losses, f"gaps {count(gaps)} · late {count(now.n_dropped)}", level)
         sound = now.sound
         if sound.failure:
-            self._say(self.sound, "NO SOUND", BAD)
+            self._show(self.sound, "NO SOUND", BAD)
         elif not sound.live:
-            self._say(self.sound, "no sound" if not sound.playing else "NO DATA", BAD if sound.playing else OK)
+            self._show(self.sound, "no sound" if not sound.playing else "NO DATA", BAD if sound.playing else OK)
         else:
-            self._say(self.sound, f"xruns {count(sound.xruns)}", WARN if sound.xruns > 0 else OK)
+            self._show(self.sound, f"xruns {count(sound.xruns)}", WARN if sound.xruns > 0 else OK)
         self._refresh_recording(now)
 
     def _refresh_stream(self, now: Snapshot) -> None:
         neural = next((one for one in now.streams if one.name == now.neural), None)
         if neural is None or not (now.engine_live or now.recording_now):
-            self._say(self.stream, "no stream", OK)
-            self._say(self.rates, "", OK)
+            self._show(self.stream, "no stream", OK)
+            self._show(self.rates, "", OK)
             return
         channels = f"({count(neural.n_channels)} ch)"
         if not now.engine_live:
-            self._say(self.stream, f"NO DATA {age(now.engine_age)} {channels}", BAD)
+            self._show(self.stream, f"NO DATA {age(now.engine_age)} {channels}", BAD)
         elif neural.status not in ("live", ""):
-            self._say(self.stream, f"● {neural.status.upper()} {channels}", BAD)
+            self._show(self.stream, f"● {neural.status.upper()} {channels}", BAD)
         else:
-            old = not neural.age_s < OLD_S
-            self._say(self.stream, f"● {age(neural.age_s)} old {channels}", WARN if old else OK)
+            old = not neural.age_s < MAX_AGE_S
+            self._show(self.stream, f"● {age(neural.age_s)} old {channels}", WARN if old else OK)
         settled = neural.n_samples > SETTLED_S * neural.nominal
-        slow = settled and abs(neural.effective - neural.nominal) > SLOW * neural.nominal
-        self._say(self.rates, f"{rate(neural.effective)}/{rate(neural.nominal)} Hz", WARN if slow else OK)
+        slow = settled and abs(neural.effective - neural.nominal) > MAX_RATE_ERROR * neural.nominal
+        self._show(self.rates, f"{rate(neural.effective)}/{rate(neural.nominal)} Hz", WARN if slow else OK)
 
     def _refresh_latency(self, now: Snapshot) -> None:
         one = now.latency
         if one is None or not (now.engine_live or now.recording_now):
-            self._say(self.latency, f"lat {UNKNOWN}", OK)
+            self._show(self.latency, f"lat {UNKNOWN}", OK)
             return
         budget = f" of {milliseconds(one.budget)}" if math.isfinite(one.budget) else ""
         late = math.isfinite(one.budget) and one.p99 > one.budget
-        self._say(self.latency, f"lat {milliseconds(one.p50)}/{milliseconds(one.p99)}{budget} ms", WARN if late else OK)
+        self._show(
+            self.latency, f"lat {milliseconds(one.p50)}/{milliseconds(one.p99)}{budget} ms", WARN if late else OK
+        )
 
     def _refresh_recording(self, now: Snapshot) -> None:
         one = now.recording
         if one is None or not now.recording_now:
-            self._say(self.record, "not recording", OK)
-            self._say(self.growth, "", OK)
+            self._show(self.record, "not recording", OK)
+            self._show(self.growth, "", OK)
             self._bytes = math.nan
         else:
             if one.bytes != self._bytes:
                 self._bytes, self._grown = one.bytes, now.time
-            stalled = now.time - self._grown > GROWS_S or not now.session_live
+            stalled = now.time - self._grown > STALLED_S or not now.session_live
             words = "STALLED " if stalled else ""
-            self._say(self.record, f"● REC {words}{size(one.bytes)}", BAD if stalled or one.alarm else OK)
-            self._say(self.growth, f"+{size(one.bytes_per_s)}/s", OK)
+            self._show(self.record, f"● REC {words}{size(one.bytes)}", BAD if stalled or one.alarm else OK)
+            self._show(self.growth, f"+{size(one.bytes_per_s)}/s", OK)
             if one.alarm:
-                self._say(self.growth, "ALARM", BAD)
+                self._show(self.growth, "ALARM", BAD)
                 self.growth.setToolTip(one.alarm)
         if one is None:
-            self._say(self.disk, "", OK)
+            self._show(self.disk, "", OK)
         elif math.isfinite(one.hours_left):
-            self._say(self.disk, f"disk {hours(one.hours_left)}", BAD if one.hours_left < FEW_HOURS else OK)
+            self._show(self.disk, f"disk {hours(one.hours_left)}", BAD if one.hours_left < LOW_DISK_H else OK)
         else:
-            self._say(self.disk, f"disk {size(one.free_bytes)}", OK)
+            self._show(self.disk, f"disk {size(one.free_bytes)}", OK)
 
-    def _say(self, part: Reading, text: str, level: str) -> None:
-        part.say(text)
+    def _show(self, part: Reading, text: str, level: str) -> None:
+        part.show_text(text)
         look = theme.of(self)
         if self._levels.get(part) != (level, look.name):
             self._levels[part] = (level, look.name)

@@ -20,14 +20,14 @@ _STOP = {
 }
 
 
-def loses(command: str, now: Snapshot) -> tuple[str, str] | None:
+def loss_warning(command: str, now: Snapshot) -> tuple[str, str] | None:
     """What to ask before a command, and what is lost by it; None if nothing is."""
     if command == "stop":
         return _STOP[now.state == "calibrating"] if now.at_stake else None
     return _LOSES.get(command)
 
 
-def ask(parent: QWidget, title: str, words: str, choices: Mapping[str, Callable[[], object]]) -> None:
+def confirm(parent: QWidget, title: str, words: str, choices: Mapping[str, Callable[[], object]]) -> None:
     """Ask without holding anything up; keeping things as they are is what Enter does."""
     box = QMessageBox(QMessageBox.Icon.Warning, title, words, parent=parent)
     box.setTextFormat(Qt.TextFormat.PlainText)

@@ -10,7 +10,7 @@ from earmark.app.dashboard.frame.keys import KEYS
 
 #: Columns of keys, so that all fit into 720 pixels.
 COLUMNS = 3
-HOW = "Esc mutes and only mutes: it does not close this. Press ? again, or click anywhere else."
+HINT = "Esc mutes and only mutes: it does not close this. Press ? again, or click anywhere else."
 
 
 class KeysHelp(QFrame):
@@ -43,7 +43,7 @@ class KeysHelp(QFrame):
         layout.setContentsMargins(16, 12, 16, 12)
         layout.addLayout(grid)
         layout.addSpacing(6)
-        layout.addWidget(QLabel(HOW))
+        layout.addWidget(QLabel(HINT))
         layout.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignRight)
         self.hide()
 

@@ -33,20 +33,20 @@ class Notice(Reading):
     def __init__(self) -> None:
         super().__init__("What happened last")
         self.setContentsMargins(8, 0, 8, 0)
-        self.begin()
+        self.reset()
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Look at another session."""
         #: Whether it was there, whether it was a replay, and how it came to its end.
         self._seen, self._replay, self._end = False, False, ""
         self._bad, self._hold_until = False, 0.0
-        self.say("")
+        self.show_text("")
 
-    def tell(self, text: str, bad: bool = False, hold: bool = False) -> None:
+    def show_message(self, text: str, bad: bool = False, hold: bool = False) -> None:
         """Say something; what is bad, or to be held, stays long enough to be read."""
         self._bad = bad
         self._paint()
-        self.say(text)
+        self.show_text(text)
         if bad or hold:
             self._hold_until = time.monotonic() + HOLD_S
 
@@ -66,12 +66,12 @@ class Notice(Reading):
         self._paint()  # in the colours that are in force now
         if now.refused:
             new, self._end = now.refused != self._end, now.refused
-            if now.refused != self.said:
-                self.tell(now.refused, bad=True)
+            if now.refused != self.full_text:
+                self.show_message(now.refused, bad=True)
             return new
         if now.session_live or folder is None:
             if self._end:
-                self.tell("A session is there")
+                self.show_message("A session is there")
             if now.session_live:
                 self._seen, self._replay = True, now.kind == "replay"
             self._end = ""
@@ -81,6 +81,6 @@ class Notice(Reading):
         end = "died" if now.died else "silent" if known else ended if self._seen else "none"
         new, self._end = bool(end) and end != self._end, end
         words = ENDS[end].format(folder=folder) if end else ""
-        if words and words != self.said and (not self.held or (new and end in BAD)):
-            self.tell(words, bad=end in BAD)
+        if words and words != self.full_text and (not self.held or (new and end in BAD)):
+            self.show_message(words, bad=end in BAD)
         return new

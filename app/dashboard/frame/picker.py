@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 HEADS = ("name", "type", "channels", "Hz", "host", "source_id")
 #: Seconds to look for streams.
-LOOK_S = 2.0
+SEARCH_S = 2.0
 
 
 class Picker(QDialog):
@@ -29,16 +29,16 @@ class Picker(QDialog):
 
     Attributes
     ----------
-    picked : Signal(dict)
+    stream_chosen : Signal(dict)
         A stream: ``name``, ``type``, ``channels``, ``sfreq``, ``host``, ``source_id``.
-    described : Signal()
+    file_requested : Signal()
         The session is described in a file already.
     found : Signal(list)
         Streams, from the thread that looked.
     """
 
-    picked = Signal(dict)
-    described = Signal()
+    stream_chosen = Signal(dict)
+    file_requested = Signal()
     found = Signal(list)
 
     def __init__(self, parent: QWidget | None = None, choose: bool = True) -> None:
@@ -73,7 +73,7 @@ class Picker(QDialog):
         self._file = QPushButton("Open a &session.toml …")
         self._file.setAccessibleName("Open a session that is described in a file")
         self._file.setVisible(choose)
-        self._file.clicked.connect(self.described)
+        self._file.clicked.connect(self.file_requested)
         foot = QHBoxLayout()
         foot.addWidget(self._again)
         foot.addWidget(self._file)
@@ -88,9 +88,9 @@ class Picker(QDialog):
         """Look for streams, and come back at once."""
         self._again.setEnabled(False)
         self._words.setText("Looking …")
-        threading.Thread(target=self._look, name="streams", daemon=True).start()
+        threading.Thread(target=self._search, name="streams", daemon=True).start()
 
-    def _look(self) -> None:
+    def _search(self) -> None:
         from earmark.devices.sources.lsl_search import StreamSelector, find_streams
 
         self.found.emit(
@@ -103,7 +103,7 @@ class Picker(QDialog):
                     "host": one.hostname(),
                     "source_id": one.source_id(),
                 }
-                for one in find_streams(StreamSelector(), LOOK_S)
+                for one in find_streams(StreamSelector(), SEARCH_S)
             ]
         )
 
@@ -132,5 +132,5 @@ class Picker(QDialog):
     def _accept(self) -> None:
         row = self._table.currentRow()
         if 0 <= row < len(self._streams):
-            self.picked.emit(self._streams[row])
+            self.stream_chosen.emit(self._streams[row])
             self.hide()

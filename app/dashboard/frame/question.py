@@ -16,11 +16,11 @@ class Question(QFrame):
 
     Attributes
     ----------
-    asked : Signal(str, dict)
+    command_requested : Signal(str, dict)
         Somebody wants a command sent.
     """
 
-    asked = Signal(str, dict)
+    command_requested = Signal(str, dict)
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,14 +49,14 @@ class Question(QFrame):
 
     def _answer(self) -> None:
         if text := self.answer.text().strip():
-            self.asked.emit("answer", {"text": text})
+            self.command_requested.emit("answer", {"text": text})
             self.answer.clear()
 
     def refresh(self, now: Snapshot) -> None:
         """Show what is asked now."""
         question = now.question if now.session_live else ""
-        if question != self.words.said:
-            self.words.say(question)
+        if question != self.words.full_text:
+            self.words.show_text(question)
             self.answer.clear()  # what was begun was for another question
             if question and self.isVisible():
                 self._take_keyboard()

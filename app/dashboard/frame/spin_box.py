@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox
 
 
-class Number(QDoubleSpinBox):
+class NumberBox(QDoubleSpinBox):
     """Takes digits, and gives the keyboard back at Enter."""
 
     def __init__(self, name: str) -> None:

@@ -118,11 +118,11 @@ class TopBar(QFrame):
 
     Attributes
     ----------
-    muting : Signal(bool)
+    mute_requested : Signal(bool)
         Somebody wants silence, or sound again.
     """
 
-    muting = Signal(bool)
+    mute_requested = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,8 +145,8 @@ class TopBar(QFrame):
         self.unmute.setToolTip("Sound again (M)")
         self.unmute.setFixedHeight(40)
         self.unmute.setEnabled(False)
-        self.mute.clicked.connect(lambda: self.muting.emit(True))
-        self.unmute.clicked.connect(lambda: self.muting.emit(False))
+        self.mute.clicked.connect(lambda: self.mute_requested.emit(True))
+        self.unmute.clicked.connect(lambda: self.mute_requested.emit(False))
         words = QVBoxLayout()
         words.setSpacing(0)
         words.addWidget(self.state)
@@ -175,11 +175,11 @@ class TopBar(QFrame):
         known = math.isfinite(now.session_age)
         state = "SESSION DIED" if now.died else now.state if now.session_live or not known else "NO DATA"
         mode = MODES.get(now.mode, "") if now.under_way and now.session_live and now.state != "calibrating" else ""
-        self.state.say(", ".join(word for word in (state, mode) if word) or "no session")
+        self.state.show_text(", ".join(word for word in (state, mode) if word) or "no session")
         block = f"block {now.block}/{now.n_blocks}  " if now.n_blocks > 0 else ""
         timed = math.isfinite(now.elapsed) and now.recording_now
         timing = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}" if timed else ""
-        self.progress.say("WAITS FOR AN ANSWER" if now.question and now.session_live else timing)
+        self.progress.show_text("WAITS FOR AN ANSWER" if now.question and now.session_live else timing)
         self.verdict.refresh(now)
         for k, bar in enumerate(self._gains):
             live = now.sound.live and k < len(now.sound.gains_db)

@@ -14,7 +14,7 @@ from earmark.app.dashboard.frame.format import UNKNOWN, age, letter, percent
 from earmark.pipeline.attention.gain_control import LOST_S, STALE_S, Situation
 
 #: Seconds that it takes a decision to be shown.
-SHOWN_S = 0.25
+DISPLAY_DELAY_S = 0.25
 
 
 def verdict(now: Snapshot) -> tuple[str, str, int]:
@@ -35,7 +35,7 @@ def verdict(now: Snapshot) -> tuple[str, str, int]:
     if not now.engine_live:
         return "NO DATA", "the engine says nothing", -1
     old = now.time - one.time
-    if old > LOST_S + SHOWN_S:
+    if old > LOST_S + DISPLAY_DELAY_S:
         return UNKNOWN, f"no decision for {age(old)}", -1
     words = _what_gains_do(now, one.situation, old)
     k = one.talker
@@ -54,7 +54,7 @@ def _what_gains_do(now: Snapshot, situation: str, old: float) -> str:
         return situation
     if now.mode == "open":
         return "open loop: gains do not follow"
-    if old > STALE_S + SHOWN_S:
+    if old > STALE_S + DISPLAY_DELAY_S:
         return str(Situation.HELD)
     words = "sham: the other is turned up" if now.mode == "sham" else situation
     resting = now.n_blocks > 0 and not now.attend

@@ -24,16 +24,16 @@ from earmark.app.dashboard.data.recent import Recent
 from earmark.app.dashboard.data.snapshot import SILENT_S, Snapshot
 from earmark.app.dashboard.data.source import Source
 from earmark.app.dashboard.frame import theme
-from earmark.app.dashboard.frame.actions import what_keys_do
+from earmark.app.dashboard.frame.actions import key_actions
 from earmark.app.dashboard.frame.bottom_bar import BottomBar
-from earmark.app.dashboard.frame.confirm import ask, loses
+from earmark.app.dashboard.frame.confirm import confirm, loss_warning
 from earmark.app.dashboard.frame.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
 from earmark.app.dashboard.frame.keys_help import KeysHelp
 from earmark.app.dashboard.frame.menus import fill_menus, list_screens
 from earmark.app.dashboard.frame.notice import Notice
 from earmark.app.dashboard.frame.picker import Picker
 from earmark.app.dashboard.frame.top_bar import TopBar
-from earmark.app.dashboard.launch.launcher import Begin
+from earmark.app.dashboard.launch.launcher import Launcher
 from earmark.app.dashboard.launch.sessions import board_of
 from earmark.app.dashboard.pages.calibration import Calibration
 from earmark.app.dashboard.pages.live import Live
@@ -74,7 +74,7 @@ class Window(QMainWindow):
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
         #: Looks so far, and samples lost by this window.
         self.frames, self.lost = 0, 0
-        self._mute_failed, self._closing, self._came = "", False, 0.0
+        self._mute_failed, self._closing, self._last_data_at = "", False, 0.0
         self.events = EventsModel()
         self.top, self.bottom = TopBar(), BottomBar()
         self.notice = Notice()
@@ -85,14 +85,14 @@ class Window(QMainWindow):
         self._picker, self.keys = Picker(self, choose=False), KeysHelp(self)
         self._lay_out()
         self._make_actions()
-        self._join()
+        self._connect_signals()
         self.escape = EscapeMutes(self)
         self.escape.pressed.connect(lambda: self.mute(True))
         QApplication.instance().installEventFilter(self.escape)  # type: ignore[union-attr]
-        self.begin = Begin(self)
-        self.begin.ready.connect(lambda name: self.attach(Path(name)))
-        self.begin.said.connect(self.start.say)
-        self.begin.replaying.connect(lambda name, run: self.attach(Path(name), Path(run)))
+        self.launcher = Launcher(self)
+        self.launcher.ready.connect(lambda name: self.attach(Path(name)))
+        self.launcher.message.connect(self.start.show_message)
+        self.launcher.replaying.connect(lambda name, run: self.attach(Path(name), Path(run)))
         self.resize(1280, 720)
         self._restore()
         self.go("start")
@@ -136,7 +136,7 @@ class Window(QMainWindow):
         self.setCentralWidget(whole)
 
     def _make_actions(self) -> None:
-        self.actions_by_key, menus = fill_menus(self, what_keys_do(self))
+        self.actions_by_key, menus = fill_menus(self, key_actions(self))
         self.actions_by_key["lock"].toggled.connect(self.live.lock_layout)
         view = menus[KEYS["participant"].menu]
         panels = view.addMenu("P&anels")
@@ -145,28 +145,28 @@ class Window(QMainWindow):
         screens = view.addMenu("Participant s&creen on")
         screens.aboutToShow.connect(lambda: list_screens(screens, self._open_participant))
 
-    def _join(self) -> None:
+    def _connect_signals(self) -> None:
         for asker in (self.live, self.setup, self.calibration, self.review):
-            asker.asked.connect(self.send)
-        self.setup.going.connect(self.go)
-        self.calibration.going.connect(self.go)
-        self.live.controls.reviewing.connect(self.show_result)
-        self.top.muting.connect(self.mute)
-        self.live.streams.picking.connect(self._find_streams)
-        self.setup.streams.picking.connect(self._find_streams)
+            asker.command_requested.connect(self.send)
+        self.setup.page_requested.connect(self.go)
+        self.calibration.page_requested.connect(self.go)
+        self.live.controls.review_requested.connect(self.show_result)
+        self.top.mute_requested.connect(self.mute)
+        self.live.streams.search_requested.connect(self._find_streams)
+        self.setup.streams.search_requested.connect(self._find_streams)
         self.start.chosen.connect(self._choose)
 
     def _choose(self, how: str) -> None:
         last = self.settings.value("session/last")
         match how:
             case "demo":
-                self.begin.demo()
+                self.launcher.demo()
             case "connect":
-                self.begin.connect_stream()
+                self.launcher.connect_stream()
             case "replay":
-                self.begin.replay()
+                self.launcher.replay()
             case "reopen":
-                self.begin.reopen(Path(str(last)) if last else None)
+                self.launcher.reopen(Path(str(last)) if last else None)
 
     # The session
 
@@ -175,7 +175,7 @@ class Window(QMainWindow):
         self.detach()
         self.folder = folder
         if replayed is None:
-            self.begin.end_replay()
+            self.launcher.end_replay()
             self.settings.setValue("session/last", str(folder))
         self.review.choose(replayed)
         if replayed is None:
@@ -196,20 +196,20 @@ class Window(QMainWindow):
         if self.link is not None:
             self.link.close()
         self.source, self.link, self.folder = None, None, None
-        self.notice.begin()
+        self.notice.reset()
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
 
     def send(self, command: str, args: dict | None = None) -> None:
-        """Have a command sent; by one that loses something, after asking."""
+        """Have a command sent; by one that loss_warning something, after asking."""
         if self.link is None:
-            self.say(f"{command}: there is no session")
+            self.show_message(f"{command}: there is no session")
             return
-        link, lost = self.link, loses(command, self.now)
-        if lost is None:
+        link, warning = self.link, loss_warning(command, self.now)
+        if warning is None:
             link.send(command, args)
         else:
-            what, words = lost
-            ask(self, f"{what}?", words, {what: lambda: link.send(command, args)})
+            what, words = warning
+            confirm(self, f"{what}?", words, {what: lambda: link.send(command, args)})
 
     def mute(self, on: bool) -> None:
         """Silence, or sound again."""
@@ -219,19 +219,19 @@ class Window(QMainWindow):
     def _refused(self, command: str, words: str) -> None:
         if command == "mute":
             self._mute_failed = words
-        self.say(f"{command}: {words}", bad=True)
+        self.show_message(f"{command}: {words}", bad=True)
 
     def _answered(self, command: str, _: dict) -> None:
         if command == "mute":
             self._mute_failed = ""
         elif command == "attend":
-            self.say(
+            self.show_message(
                 "The simulated listener attends to the talker you clicked: gains will follow within seconds", hold=True
             )
 
-    def say(self, text: str, bad: bool = False, hold: bool = False) -> None:
+    def show_message(self, text: str, bad: bool = False, hold: bool = False) -> None:
         """Tell something in the line below the top bar; what is bad, or to be held, stays long enough to be read."""
-        self.notice.tell(text, bad, hold)
+        self.notice.show_message(text, bad, hold)
 
     # Looking
 
@@ -252,18 +252,18 @@ class Window(QMainWindow):
                 self.recent = Recent(reader.ring.sfreq, reader.ring.n_channels)
             self.recent.add(samples)
             if len(samples.data):
-                self._came = time.monotonic()
-        if time.monotonic() - self._came > SILENT_S:
-            self.recent.forget()  # a picture of what is past would look alive
-        self.live.traces.take(samples, reader, now)
+                self._last_data_at = time.monotonic()
+        if time.monotonic() - self._last_data_at > SILENT_S:
+            self.recent.clear()  # a picture of what is past would look alive
+        self.live.traces.update_signal(samples, reader, now)
         if self.frames % 2 == 0:
             return
-        new = self.events.take(now.events)
+        new = self.events.append_new(now.events)
         if new:
             fresh = [event for event in new if now.time - event.time < 60]
             self.live.traces.mark(fresh, now, reader)
             if not self.notice.held:
-                self.say(new[-1].text)
+                self.show_message(new[-1].text)
         if self.notice.refresh(now, self.folder):
             self.history = History()
         if now.out and now.session_live:
@@ -344,9 +344,9 @@ class Window(QMainWindow):
             if self.now.state == "training":
                 words = "If this window is closed, it goes on: "
                 words += f"'earmark dashboard {self.folder}' shows it again."
-                ask(self, "A decoder is being trained", words, {"Close; the session goes on": self.close_now})
+                confirm(self, "A decoder is being trained", words, {"Close; the session goes on": self.close_now})
                 return
-            ask(
+            confirm(
                 self,
                 "A recording is under way",
                 "If this window is closed, the session goes on as it is: sound, decisions and recording. "
@@ -361,8 +361,8 @@ class Window(QMainWindow):
         self.settings.setValue("geometry", self.saveGeometry())
         self.live.save_layout(self.settings)
         self.settings.sync()
-        self.begin.end_replay()
-        launched = self.begin.launched
+        self.launcher.end_replay()
+        launched = self.launcher.launched
         if launched is not None and not self.now.at_stake:
             launched.end()  # nobody else knows of it
         self.participant.close()
@@ -380,7 +380,7 @@ class Window(QMainWindow):
     def _end_and_close(self) -> None:
         if self.link is None:
             return
-        self.say("Ending the recording …")
+        self.show_message("Ending the recording …")
         self.link.send("stop")
         waiting = QTimer(self)
         waiting.timeout.connect(self._close_when_ended)

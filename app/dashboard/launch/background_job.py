@@ -8,7 +8,7 @@ import sys
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
 
-class Background(QObject):
+class BackgroundJob(QObject):
     """Runs ``python -P -m MODULE ARGUMENTS``.
 
     Attributes

@@ -12,10 +12,10 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from earmark.app.dashboard.frame.picker import Picker
-from earmark.app.dashboard.launch.sessions import Launched, board_of
+from earmark.app.dashboard.launch.sessions import LaunchedSession, board_of
 
 #: Milliseconds between looks whether a session has come up.
-LOOK_MS = 200
+POLL_MS = 200
 
 
 def home() -> Path:
@@ -24,7 +24,7 @@ def home() -> Path:
     return Path(documents or Path.home()) / "earmark"
 
 
-class Begin(QObject):
+class Launcher(QObject):
     """Starts sessions and waits for them without waiting.
 
     Attributes
@@ -33,26 +33,26 @@ class Begin(QObject):
         A session is up; its folder.
     replaying : Signal(str, str)
         A replay is up; its folder, and that of the run.
-    said : Signal(str, bool)
+    message : Signal(str, bool)
         What is going on, and whether to wait.
     """
 
     ready = Signal(str)
     replaying = Signal(str, str)
-    said = Signal(str, bool)
+    message = Signal(str, bool)
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
         self._picker: Picker | None = None
         #: The session that was started from here, if any.
-        self.launched: Launched | None = None
+        self.launched: LaunchedSession | None = None
         #: The run that it replays, if that is what it does, and where it is reached for the time being.
         self._run: Path | None = None
         self._place: TemporaryDirectory[str] | None = None
         self._timer = QTimer(self)
-        self._timer.setInterval(LOOK_MS)
-        self._timer.timeout.connect(self._look)
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._poll)
 
     def demo(self) -> None:
         """Begin the demonstration, in a new folder."""
@@ -63,8 +63,8 @@ class Begin(QObject):
         """Let a stream be chosen, and begin a session with it."""
         if self._picker is None:
             self._picker = Picker(self._window)
-            self._picker.picked.connect(self._picked)
-            self._picker.described.connect(self._open)
+            self._picker.stream_chosen.connect(self._picked)
+            self._picker.file_requested.connect(self._open)
         self._picker.show()
         self._picker.search()
 
@@ -87,7 +87,7 @@ class Begin(QObject):
         try:
             session = write_session(folder)
         except NewError as error:
-            self.said.emit(str(error), False)
+            self.message.emit(str(error), False)
             return
         key = "source_id" if stream["source_id"] else "name"
         text = session.read_text(encoding="utf-8")
@@ -127,7 +127,9 @@ class Begin(QObject):
     def reopen(self, folder: Path | None) -> None:
         """Look at the session of a folder."""
         if folder is None or not folder.is_dir():
-            self.said.emit("No session was open before" if folder is None else f"{folder} is not there any more", False)
+            self.message.emit(
+                "No session was open before" if folder is None else f"{folder} is not there any more", False
+            )
             return
         self.ready.emit(str(folder))
 
@@ -138,21 +140,21 @@ class Begin(QObject):
             return False
         self.end_replay()
         try:
-            self.launched = Launched(arguments, folder)
+            self.launched = LaunchedSession(arguments, folder)
         except OSError as error:
-            self.said.emit(f"It cannot be started: {error}", False)
+            self.message.emit(f"It cannot be started: {error}", False)
             return False
-        self.said.emit(words, True)
+        self.message.emit(words, True)
         self._timer.start()
         return True
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         launched = self.launched
         if launched is None:
             self._timer.stop()
         elif board_of(launched.folder):
             self._timer.stop()
-            self.said.emit("", False)
+            self.message.emit("", False)
             if self._run is None:
                 self.ready.emit(str(launched.folder))
             else:
@@ -160,7 +162,7 @@ class Begin(QObject):
         elif launched.status is not None:
             self._timer.stop()
             self.launched = None
-            self.said.emit(f"It did not start: {launched.ended}", False)
+            self.message.emit(f"It did not start: {launched.ended}", False)
             self.end_replay()
 
 

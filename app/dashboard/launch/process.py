@@ -20,7 +20,7 @@ from earmark.kernels.errors import EarmarkError
 #: Steps by which the window gives way to engine and sound.
 NICE = 5
 #: Height of letters, in pixels.
-LETTERS = 13
+FONT_PX = 13
 
 
 class BrokenQt(EarmarkError):
@@ -55,7 +55,7 @@ def make_application(colours: theme.Theme = theme.LIGHT) -> QApplication:
     check_qt()
     theme.apply(app, colours)
     font = QFont(app.font())
-    font.setPixelSize(LETTERS)
+    font.setPixelSize(FONT_PX)
     app.setFont(font)
     return app
 

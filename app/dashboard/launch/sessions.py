@@ -21,7 +21,7 @@ def board_of(folder: Path) -> str:
     return "" if has_died(folder) else board
 
 
-class Launched:
+class LaunchedSession:
     """A session that was started from here.
 
     Parameters

@@ -30,11 +30,11 @@ class Calibration(Panel):
 
     Attributes
     ----------
-    going : Signal(str)
+    page_requested : Signal(str)
         Somebody wants to go to another page.
     """
 
-    going = Signal(str)
+    page_requested = Signal(str)
     title, key, hz = "Calibrate", "calibrate", 8.0
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Calibration(Panel):
         self._channels = Reading("Good channels")
         self._channels.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.question = Question()
-        self.question.asked.connect(self.asked)
+        self.question.command_requested.connect(self.command_requested)
         self._facts = QGridLayout()
         self.begin, self.redo = QPushButton("&Begin"), QPushButton("Redo &trial")
         self.stop, self.accept, self.refuse = (
@@ -83,7 +83,7 @@ class Calibration(Panel):
             button.setEnabled(False)  # until more is known
             if command:
                 button.clicked.connect(lambda _=False, command=command: self._ask(command))
-        self.keep.clicked.connect(lambda: self.going.emit("live"))
+        self.keep.clicked.connect(lambda: self.page_requested.emit("live"))
         self._drawn = repr(None)
         self._lay_out()
 
@@ -114,13 +114,13 @@ class Calibration(Panel):
         layout.addLayout(buttons)
 
     def _ask(self, command: str) -> None:
-        self.asked.emit(command, {})
+        self.command_requested.emit(command, {})
 
     def refresh(self, view: View) -> None:
         now = view.now
         live, state = now.session_live, now.state
         calibrating = live and state == "calibrating"
-        free = live and state in ("idle", "ready", "review") and now.can("calibrate")
+        free = live and state in ("idle", "ready", "review") and now.supports("calibrate")
         self.begin.setEnabled(free and not now.trained)
         self.redo.setEnabled(calibrating and not now.complete)
         self.stop.setEnabled(calibrating and not now.complete)
@@ -145,7 +145,7 @@ class Calibration(Panel):
         """Step, -1 for none of them, and advice."""
         if not now.session_live:
             return 0, "No session: begin on the start page (Ctrl+0)."
-        if not now.can("calibrate"):
+        if not now.supports("calibrate"):
             return -1, "A replay: there is nobody to calibrate with."
         if now.failure and now.state in ("idle", "review"):
             return 0, now.failure
@@ -184,10 +184,10 @@ class Calibration(Panel):
         if calibrating and now.attend in now.talkers:
             k = now.talkers.index(now.attend)
             colour = look.talkers[k]
-            self._cue.say(f"{letter(k)}  attend to {now.attend}")
+            self._cue.show_text(f"{letter(k)}  attend to {now.attend}")
         else:
             waits = "waiting for an answer" if now.question else "done" if now.complete else "rest"
-            self._cue.say(waits if calibrating else "")
+            self._cue.show_text(waits if calibrating else "")
         style = f"color: {colour};"
         if self._cue.styleSheet() != style:
             self._cue.setStyleSheet(style)
@@ -195,21 +195,21 @@ class Calibration(Panel):
         self._progress.setVisible(calibrating or training)
         self._progress.setRange(0, 0 if training else 1000)  # without an end it shows that something goes on
         if training:
-            self._cue.say("training …")
+            self._cue.show_text("training …")
         if not calibrating:
             for reading in (self._trial, self._channels):
-                reading.say("")
+                reading.show_text("")
             return
         block = f"block {now.block} of {now.n_blocks}, " if now.n_blocks > 0 else ""
         left = f", {now.next_cue_s:.0f} s to the next cue" if math.isfinite(now.next_cue_s) else ""
         timed = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}{'' if now.question else left}"
-        self._trial.say(
+        self._trial.show_text(
             now.waiting or (timed if now.grows and math.isfinite(now.elapsed) else "" if now.complete else "starting")
         )
         done = now.elapsed / now.seconds if now.seconds > 0 and math.isfinite(now.elapsed) else 0.0
         self._progress.setValue(int(1000 * min(done, 1.0)))
         n = len(now.ch_names)
-        self._channels.say(f"{n - len(now.bad)} of {n} channels good" if n else "")
+        self._channels.show_text(f"{n - len(now.bad)} of {n} channels good" if n else "")
 
     def _show_decoder(self, now: Snapshot) -> None:
         while (item := self._facts.takeAt(0)) is not None:

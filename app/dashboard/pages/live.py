@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.question import Question
-from earmark.app.dashboard.frame.spin_box import Number
+from earmark.app.dashboard.frame.spin_box import NumberBox
 from earmark.app.dashboard.panels.attention import Attention
 from earmark.app.dashboard.panels.events import Events, EventsModel
 from earmark.app.dashboard.panels.evidence import Evidence
@@ -45,14 +45,14 @@ class Controls(QWidget):
 
     Attributes
     ----------
-    asked : Signal(str, dict)
+    command_requested : Signal(str, dict)
         Somebody wants a command sent.
-    reviewing : Signal()
+    review_requested : Signal()
         Somebody wants to see what the last run amounts to.
     """
 
-    asked = Signal(str, dict)
-    reviewing = Signal()
+    command_requested = Signal(str, dict)
+    review_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Controls(QWidget):
         for key, words in MODES:
             self.mode.addItem(key, key)
             self.mode.setItemData(self.mode.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
-        self.seconds = Number("Length of the run in seconds; 0 is what the protocol says")
+        self.seconds = NumberBox("Length of the run in seconds; 0 is what the protocol says")
         self.seconds.setRange(0, 86400)
         self.seconds.setDecimals(0)
         self.seconds.setSuffix(" s")
@@ -78,14 +78,14 @@ class Controls(QWidget):
         self.result = QPushButton("See the r&esult")
         self.result.setAccessibleName("See what the last run amounts to")
         self.result.setToolTip("Score the last run, on the page Review (Ctrl+4)")
-        self.result.clicked.connect(self.reviewing)
+        self.result.clicked.connect(self.review_requested)
         self.result.hide()
         self._cue = Reading("Cue", "")
         self.question = Question()
-        self.question.asked.connect(self.asked)
+        self.question.command_requested.connect(self.command_requested)
         self.run.clicked.connect(self._run)
-        self.pause.clicked.connect(lambda: self.asked.emit("resume" if self._paused else "pause", {}))
-        self.stop.clicked.connect(lambda: self.asked.emit("stop", {}))
+        self.pause.clicked.connect(lambda: self.command_requested.emit("resume" if self._paused else "pause", {}))
+        self.stop.clicked.connect(lambda: self.command_requested.emit("stop", {}))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
         for widget in (self.mode, self.seconds, self.run, self.pause, self.stop, self.result):
@@ -96,7 +96,7 @@ class Controls(QWidget):
     def _run(self) -> None:
         self.seconds.interpretText()
         seconds = self.seconds.value()
-        self.asked.emit("run", {"mode": self.mode.currentData(), "seconds": seconds or None})
+        self.command_requested.emit("run", {"mode": self.mode.currentData(), "seconds": seconds or None})
 
     def refresh(self, now: Snapshot) -> None:
         """Enable what is possible now."""
@@ -105,7 +105,7 @@ class Controls(QWidget):
         self._cue.setVisible(not self.question.isVisibleTo(self))  # it is in its place
         running = live and now.state in ("running", "paused")
         again = now.state in ("idle", "review") and now.decoder  # is checked first
-        self.run.setEnabled(live and now.can("run") and (now.state == "ready" or again))
+        self.run.setEnabled(live and now.supports("run") and (now.state == "ready" or again))
         self.mode.setEnabled(self.run.isEnabled())
         self.seconds.setEnabled(self.run.isEnabled())
         self.pause.setEnabled(running)
@@ -116,16 +116,16 @@ class Controls(QWidget):
         self.result.setVisible(over)
         theme.mark(self.result, over)
         if not (running or now.state == "calibrating"):
-            self._cue.say(self._between(now) if live else "")
+            self._cue.show_text(self._between(now) if live else "")
             return
         if now.ending:
-            self._cue.say("The recording is being completed")
+            self._cue.show_text("The recording is being completed")
             return
         if now.waiting:
-            self._cue.say(f"The next trial waits: {now.waiting}")
+            self._cue.show_text(f"The next trial waits: {now.waiting}")
             return
         follows = f", {now.next_cue_s:.0f} s left" if now.next_cue_s == now.next_cue_s else ""
-        self._cue.say(f"Cue: {now.attend or 'rest'}{follows}")
+        self._cue.show_text(f"Cue: {now.attend or 'rest'}{follows}")
 
     def _between(self, now: Snapshot) -> str:
         """Say what can be done while nothing is under way."""
@@ -150,11 +150,11 @@ class Live(QWidget):
 
     Attributes
     ----------
-    asked : Signal(str, dict)
+    command_requested : Signal(str, dict)
         Somebody wants a command sent.
     """
 
-    asked = Signal(str, dict)
+    command_requested = Signal(str, dict)
 
     def __init__(self, events: EventsModel) -> None:
         super().__init__()
@@ -186,10 +186,10 @@ class Live(QWidget):
             # A dock behind another one's tab counts as visible for Qt, but says so when it comes and goes.
             dock.visibilityChanged.connect(lambda on, key=panel.key: self._show(key, on))
             self.docks[panel.key] = dock
-            panel.asked.connect(self.asked)
+            panel.command_requested.connect(self.command_requested)
         self._arrange()
         self._default = self.area.saveState(LAYOUT_VERSION)
-        self.controls.asked.connect(self.asked)
+        self.controls.command_requested.connect(self.command_requested)
         self.traces.chosen.connect(self._choose)
         self.quality.chosen.connect(self._choose)
         layout = QVBoxLayout(self)

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, decibels, letter, milliseconds, percent
-from earmark.app.dashboard.launch.background_job import Background
+from earmark.app.dashboard.launch.background_job import BackgroundJob
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.plot import Plot
 from earmark.app.engine.events_file import ANSWER, NOTE, TRIM
@@ -40,7 +40,7 @@ SCORE = "Score this run replays it and compares its decisions with its cues"
 BUSY = "Nothing is scored while something is recorded: it takes a processor of its own"
 ASKED = "The run waits for an answer (page Live, Ctrl+2); then it can be scored"
 #: Seconds between looks for new runs.
-LOOK_S = 1.0
+LIST_EVERY_S = 1.0
 
 
 _IDLE = (NO_RUN, NO_FOLDER, SCORE, BUSY, ASKED)
@@ -57,10 +57,10 @@ class Review(Panel):
         self._runs.setAccessibleName("Run")
         self._runs.setMinimumContentsLength(14)
         self._runs.currentIndexChanged.connect(self._refresh_run)
-        self.judge, self.report = QPushButton("&Score this run"), QPushButton("&Report page")
+        self.score, self.report = QPushButton("&Score this run"), QPushButton("&Report page")
         self.export, self.folder = QPushButton("&Export figures …"), QPushButton("Open &folder")
         for button, words, do in (
-            (self.judge, "Replay the run and compare its decisions with its cues", self._judge),
+            (self.score, "Replay the run and compare its decisions with its cues", self._score),
             (self.report, "Open report.html of the run; it is written if it is not there", self._report),
             (self.export, "Save these figures as JSON", self._export),
             (self.folder, "Open the folder of the run", self._open),
@@ -69,7 +69,7 @@ class Review(Panel):
             button.setToolTip(words)
             button.setEnabled(False)  # until more is known
             button.clicked.connect(do)
-        self._said = Reading("What is going on")
+        self._message = Reading("What is going on")
         self._facts = [(Reading(""), QLabel(), QLabel()) for _ in range(5)]
         self._posterior = Plot("Probability against time", "probability", "s")
         self._gains = Plot("Gains asked for against time", "gain / dB", "s")
@@ -85,22 +85,22 @@ class Review(Panel):
         font.setBold(True)
         self._words.setFont(font)
         self._figures = QWidget()
-        self._looked = -math.inf
+        self._listed_at = -math.inf
         self._folder: Path | None = None
         self._chosen: Path | None = None
         # The run that is or was judged, and its figures.
-        self._of: Path | None = None
-        self._found: dict[str, Any] | None = None
-        self._work: Background | None = None
+        self._scored_run: Path | None = None
+        self._result: dict[str, Any] | None = None
+        self._job: BackgroundJob | None = None
         #: Whether something is under way that a replay would disturb.
         self._at_stake = False
         self._lay_out()
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
-        for widget in (self._runs, self.judge, self.report, self.export, self.folder):
+        for widget in (self._runs, self.score, self.report, self.export, self.folder):
             head.addWidget(widget)
-        head.addWidget(self._said, 1)
+        head.addWidget(self._message, 1)
         facts = QGridLayout()
         for column, (name, value, note) in enumerate(self._facts):
             font = value.font()
@@ -141,8 +141,8 @@ class Review(Panel):
         """Offer the runs of a session's folder, the newest first, whether its page is seen or not."""
         if self._chosen is not None and self._chosen.parent != folder:
             self._chosen = None
-        if folder != self._folder or time.monotonic() - self._looked > LOOK_S:
-            self._folder, self._looked = folder, time.monotonic()
+        if folder != self._folder or time.monotonic() - self._listed_at > LIST_EVERY_S:
+            self._folder, self._listed_at = folder, time.monotonic()
             self._list_runs()
 
     @property
@@ -153,40 +153,40 @@ class Review(Panel):
     def score_newest(self) -> None:
         """Score the newest run, unless that is not possible now or its figures are there."""
         self._list_runs()
-        if not self.recorded or self._work is not None or self._at_stake:
+        if not self.recorded or self._job is not None or self._at_stake:
             return
         self._runs.setCurrentIndex(self._runs.count() - 1)
-        if self._of != self._run or self._found is None:
-            self._judge()
+        if self._scored_run != self._run or self._result is None:
+            self._score()
 
     def refresh(self, view: View) -> None:
         now = view.now
         runs = self._list_runs()
         self._at_stake = now.session_live and now.at_stake
         # A replay takes a core: not while somebody listens.
-        free = self._work is None and not self._at_stake and runs
-        self.judge.setEnabled(free)
+        free = self._job is None and not self._at_stake and runs
+        self.score.setEnabled(free)
         self.report.setEnabled(free)
-        self._runs.setEnabled(self._work is None)
-        self.export.setEnabled(self._found is not None)
+        self._runs.setEnabled(self._job is None)
+        self.export.setEnabled(self._result is not None)
         self.folder.setEnabled(self._folder is not None)
-        theme.mark(self.judge, bool(free) and self._found is None)
-        if self._work is None and self._found is None and self._said.said in ("", *_IDLE):
+        theme.mark(self.score, bool(free) and self._result is None)
+        if self._job is None and self._result is None and self._message.full_text in ("", *_IDLE):
             why = SCORE if runs else NO_RUN if self._folder is not None else NO_FOLDER
             if self._at_stake:
                 why = ASKED if now.question else BUSY
-            self._said.say(why)
+            self._message.show_text(why)
 
     def _refresh_run(self) -> None:
         """Show no figures of another run than the chosen one."""
-        if self._found is not None and self._runs.currentData() != str(self._of):
-            self._forget()
+        if self._result is not None and self._runs.currentData() != str(self._scored_run):
+            self._clear_figures()
 
-    def _forget(self) -> None:
-        self._found = None
+    def _clear_figures(self) -> None:
+        self._result = None
         self._figures.hide()
         self.export.setEnabled(False)
-        self._said.say("")
+        self._message.show_text("")
 
     def _list_runs(self) -> bool:
         runs = []
@@ -194,7 +194,7 @@ class Review(Panel):
             found = sorted(self._folder.glob("*/loop.xdf"), key=lambda path: (path.stat().st_mtime, *_natural(path)))
             runs = [path.parent for path in found]
         if [str(path) for path in runs] != [self._runs.itemData(i) for i in range(self._runs.count())]:
-            wanted = self._chosen if self._work is None else self._run
+            wanted = self._chosen if self._job is None else self._run
             with QSignalBlocker(self._runs):
                 self._runs.clear()
                 for path in runs:
@@ -208,31 +208,31 @@ class Review(Panel):
         return Path(self._runs.currentData())
 
     def end(self) -> None:
-        if self._work is not None:
-            self._work.stop()
+        if self._job is not None:
+            self._job.stop()
 
-    def _start(self, module: str, arguments: list[str], words: str) -> Background:
-        self._said.say(words)
-        self.judge.setEnabled(False)
+    def _start_job(self, module: str, arguments: list[str], words: str) -> BackgroundJob:
+        self._message.show_text(words)
+        self.score.setEnabled(False)
         self.report.setEnabled(False)
         self._runs.setEnabled(False)
-        self._work = Background(module, arguments, parent=self)
-        self._work.failed.connect(self._failed)
-        return self._work
+        self._job = BackgroundJob(module, arguments, parent=self)
+        self._job.failed.connect(self._failed)
+        return self._job
 
     def _failed(self, words: str) -> None:
-        self._work = None
-        self._said.say(words)
+        self._job = None
+        self._message.show_text(words)
 
-    def _judge(self) -> None:
-        self._forget()
-        self._of = self._run
-        self._start("earmark.app.report.worker", [str(self._of)], "Replaying …").done.connect(self._judged)
+    def _score(self) -> None:
+        self._clear_figures()
+        self._scored_run = self._run
+        self._start_job("earmark.app.report.worker", [str(self._scored_run)], "Replaying …").done.connect(self._scored)
 
-    def _judged(self, data: bytes) -> None:
-        self._work, self._found = None, json.loads(data)
-        self._said.say("")
-        self.show_figures(self._found)
+    def _scored(self, data: bytes) -> None:
+        self._job, self._result = None, json.loads(data)
+        self._message.show_text("")
+        self.show_figures(self._result)
         self._figures.show()
         self._refresh_run()
 
@@ -241,12 +241,12 @@ class Review(Panel):
         if (run / "report.html").exists():
             self._reported(run)
             return
-        work = self._start("earmark.app.cli", ["report", str(run)], "Writing the report …")
-        work.done.connect(lambda _: self._reported(run))
+        job = self._start_job("earmark.app.cli", ["report", str(run)], "Writing the report …")
+        job.done.connect(lambda _: self._reported(run))
 
     def _reported(self, run: Path) -> None:
-        self._work = None
-        self._said.say(f"The report is {run / 'report.html'}")
+        self._job = None
+        self._message.show_text(f"The report is {run / 'report.html'}")
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(run / "report.html")))
 
     def _export(self) -> None:
@@ -257,11 +257,11 @@ class Review(Panel):
     def save(self, path: Path) -> None:
         """Write the figures that are shown."""
         try:
-            path.write_text(json.dumps(self._found, indent=1) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(self._result, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            self._said.say(f"{path} cannot be written: {error.strerror}")
+            self._message.show_text(f"{path} cannot be written: {error.strerror}")
         else:
-            self._said.say(f"Wrote {path}")
+            self._message.show_text(f"Wrote {path}")
 
     def _open(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
@@ -294,7 +294,7 @@ class Review(Panel):
             ("decisions dropped", str(found["dropped"]), f"of {len(found['times'])}: too late"),
         )
         for (name, value, note), texts in zip(self._facts, facts, strict=True):
-            name.say(texts[0])
+            name.show_text(texts[0])
             name.setAccessibleName(texts[0])
             value.setText(texts[1])
             note.setText(texts[2])

@@ -16,13 +16,13 @@ class Setup(Panel):
 
     Attributes
     ----------
-    asked : Signal(str, dict)
+    command_requested : Signal(str, dict)
         Somebody wants a command sent.
-    going : Signal(str)
+    page_requested : Signal(str)
         Somebody wants to go to another page.
     """
 
-    going = Signal(str)
+    page_requested = Signal(str)
     title, key, hz = "Setup", "setup", 4.0
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ class Setup(Panel):
             button.setAccessibleName(words)
             button.setToolTip(words)
             button.setEnabled(False)  # until more is known
-        self.check.clicked.connect(lambda: self.asked.emit("check", {}))
-        self.calibrate.clicked.connect(lambda: self.going.emit("calibrate"))
-        self.run.clicked.connect(lambda: self.going.emit("live"))
+        self.check.clicked.connect(lambda: self.command_requested.emit("check", {}))
+        self.calibrate.clicked.connect(lambda: self.page_requested.emit("calibrate"))
+        self.run.clicked.connect(lambda: self.page_requested.emit("live"))
         inside = QWidget()
         inside.setLayout(self._list)
         self._list.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -78,11 +78,11 @@ class Setup(Panel):
         now = view.now
         self.streams.refresh(view)
         where = f"Recordings go to {now.out}" if now.out else "No session yet: begin on the start page (Ctrl+0)"
-        self._where.say("A replay: nothing is recorded" if now.kind == "replay" else where)
+        self._where.show_text("A replay: nothing is recorded" if now.kind == "replay" else where)
         live = now.session_live
-        self.check.setEnabled(live and now.state in ("idle", "ready", "review") and now.can("check"))
-        self.calibrate.setEnabled(live and now.can("calibrate"))
-        self.run.setEnabled(live and now.can("run"))
+        self.check.setEnabled(live and now.state in ("idle", "ready", "review") and now.supports("check"))
+        self.calibrate.setEnabled(live and now.supports("calibrate"))
+        self.run.setEnabled(live and now.supports("run"))
         due = [check.what for check in now.checks if check.due]
         wrong = [check.what for check in now.checks if not check.ok and not check.due]
         theme.mark(self.check, self.check.isEnabled() and (not now.checks or bool(wrong)))
@@ -93,12 +93,12 @@ class Setup(Panel):
             return
         self._shown = shown
         if now.state == "checking":
-            self._summary.say("Looking … this takes some seconds")
+            self._summary.show_text("Looking … this takes some seconds")
         elif not now.checks:
-            self._summary.say("Nothing was checked yet")
+            self._summary.show_text("Nothing was checked yet")
         else:
             fine = "Next step: calibrate" if due == ["decoder"] else "All is well"
-            self._summary.say(f"To be fixed: {', '.join(wrong)}" if wrong else fine)
+            self._summary.show_text(f"To be fixed: {', '.join(wrong)}" if wrong else fine)
         while (item := self._list.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()

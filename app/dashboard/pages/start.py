@@ -28,7 +28,7 @@ class Start(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        title, tell = QLabel("Earmark"), QLabel("Real-time brain-steered listening. Research use only.")
+        title, subtitle = QLabel("Earmark"), QLabel("Real-time brain-steered listening. Research use only.")
         font = title.font()
         font.setPixelSize(30)
         font.setBold(True)
@@ -54,7 +54,7 @@ class Start(QWidget):
         layout.setContentsMargins(40, 20, 40, 20)
         layout.addStretch(1)
         layout.addWidget(title)
-        layout.addWidget(tell)
+        layout.addWidget(subtitle)
         layout.addSpacing(16)
         layout.addLayout(grid)
         layout.addSpacing(16)
@@ -62,8 +62,8 @@ class Start(QWidget):
         layout.addStretch(2)
         layout.setAlignment(Qt.AlignmentFlag.AlignLeft)
 
-    def say(self, text: str, busy: bool = False) -> None:
+    def show_message(self, text: str, busy: bool = False) -> None:
         """Tell what is going on, and whether to wait for it."""
-        self.words.say(text)
+        self.words.show_text(text)
         for button in self.buttons.values():
             button.setEnabled(not busy)

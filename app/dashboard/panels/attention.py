@@ -23,10 +23,10 @@ AXIS = 30
 
 
 #: Least distance of two letters, in pixels.
-APART = 13
+LABEL_SPACING = 13
 
 
-def apart(ends: dict[int, float], distance: float) -> dict[int, float]:
+def spread_labels(ends: dict[int, float], distance: float) -> dict[int, float]:
     """Where to write talkers' letters beside the ends of their lines: not upon one another, and within the plot."""
     order = sorted(ends, key=lambda k: ends[k])
     places: dict[int, float] = {}
@@ -112,7 +112,7 @@ class Attention(Panel):
             self._names[k].setVisible(bool(values) and bool(np.isfinite(values[-1])))
             if self._names[k].isVisible():
                 ends[k] = values[-1]
-        for k, y in apart(ends, APART * TOP / max(1, self.height() - AXIS)).items():
+        for k, y in spread_labels(ends, LABEL_SPACING * TOP / max(1, self.height() - AXIS)).items():
             self._names[k].setPos(-0.5, y)
         switched = [
             float(times[i]) for i in range(1, len(made)) if made[i].talker != made[i - 1].talker and made[i].talker >= 0

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Columns that are drawn at once, which bounds the memory that takes.
-_AT_ONCE = 128
+_CHUNK = 128
 
 
 class Bars(NamedTuple):
@@ -110,8 +110,8 @@ def draw_bars(
     joined_bottom = np.fmax(bottom[1:], np.where(np.isnan(bottom[:-1]), np.nan, top[:-1]))
     there = ~np.isnan(top[1:])
     flat = pixels.reshape(-1)
-    for begin in range(0, len(there), _AT_ONCE):
-        part = slice(begin, begin + _AT_ONCE)
+    for begin in range(0, len(there), _CHUNK):
+        part = slice(begin, begin + _CHUNK)
         row, channel = np.nonzero(there[part])
         if not len(row):
             continue

@@ -19,7 +19,7 @@ from earmark.app.status import Event
 
 Index = QModelIndex | QPersistentModelIndex
 #: Events that are kept.
-MOST = 2000
+MAX_EVENTS = 2000
 
 
 class EventsModel(QAbstractTableModel):
@@ -46,14 +46,14 @@ class EventsModel(QAbstractTableModel):
             return ("time", "event")[section]
         return None
 
-    def _of_another(self, event: Event) -> bool:
+    def _from_other_session(self, event: Event) -> bool:
         """Whether it is of another session: numbers then begin anew."""
         k = event.id - self.events[0].id
         return k < 0 or (k < len(self.events) and self.events[k] != event)
 
-    def take(self, events: tuple[Event, ...]) -> list[Event]:
+    def append_new(self, events: tuple[Event, ...]) -> list[Event]:
         """Add those that are new, and return them."""
-        if events and self.events and self._of_another(events[0]):
+        if events and self.events and self._from_other_session(events[0]):
             self.beginResetModel()
             self.events = []
             self.endResetModel()
@@ -63,9 +63,9 @@ class EventsModel(QAbstractTableModel):
             self.beginInsertRows(QModelIndex(), len(self.events), len(self.events) + len(new) - 1)
             self.events += new
             self.endInsertRows()
-        if len(self.events) > MOST:
-            self.beginRemoveRows(QModelIndex(), 0, len(self.events) - MOST - 1)
-            del self.events[:-MOST]
+        if len(self.events) > MAX_EVENTS:
+            self.beginRemoveRows(QModelIndex(), 0, len(self.events) - MAX_EVENTS - 1)
+            del self.events[:-MAX_EVENTS]
             self.endRemoveRows()
         return new
 
@@ -105,11 +105,11 @@ class Events(Panel):
 
     def _send(self) -> None:
         if text := self.note.text().strip():
-            self.asked.emit("note", {"text": text})
+            self.command_requested.emit("note", {"text": text})
             self.note.clear()
             self.note.clearFocus()
 
     def refresh(self, view: View) -> None:
-        on = view.now.session_live and view.now.can("note")
+        on = view.now.session_live and view.now.supports("note")
         self.note.setEnabled(on)
         self._keep.setEnabled(on)

@@ -74,7 +74,7 @@ class Evidence(Panel):
             if finite.any():
                 reach = max(reach, float(np.abs(values[finite]).max()))
             last = f"{values[-1]:+.3f}" if finite.size and finite[-1] else UNKNOWN
-            self._readings[k].say(f"{letter(k)} {last}  {talkers[k]}")
+            self._readings[k].show_text(f"{letter(k)} {last}  {talkers[k]}")
         step = 0.1 * np.ceil(reach * 10.5)  # so that the axis does not tremble
         if step != self._reach:
             self._reach = float(step)

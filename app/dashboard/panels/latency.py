@@ -18,7 +18,7 @@ from earmark.app.engine.latency_stages import TOTAL
 #: Height of a line of the table, and of the bar, in pixels.
 LINE, BAR = 15, 16
 #: Height below which there is no room for the sparkline.
-SPARK = 34
+MIN_SPARK_HEIGHT = 34
 
 
 class _Ledger(QWidget):
@@ -101,7 +101,7 @@ class _Ledger(QWidget):
         """Draw the 99th percentile over the last minute."""
         assert self.view is not None
         points = [moment for moment in self.view.history.p99 if math.isfinite(moment.value)]
-        if self.height() - y < SPARK or not points:
+        if self.height() - y < MIN_SPARK_HEIGHT or not points:
             return
         area = QRectF(4, y + LINE, self.width() - 8, self.height() - y - LINE - 3)
         most = max(moment.value for moment in points)

@@ -11,11 +11,11 @@ from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout
 from earmark.app.dashboard.panels.panel import Panel, View
 
 #: Lines that are kept.
-MOST = 1000
+MAX_LINES = 1000
 
 
 class _Handler(QObject, logging.Handler):
-    said = Signal(str)
+    formatted = Signal(str)
 
     def __init__(self) -> None:
         QObject.__init__(self)
@@ -23,7 +23,7 @@ class _Handler(QObject, logging.Handler):
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:  # type: ignore[override]
-        self.said.emit(self.format(record))
+        self.formatted.emit(self.format(record))
 
 
 class Log(Panel):
@@ -35,7 +35,7 @@ class Log(Panel):
         super().__init__()
         self._text = QPlainTextEdit()
         self._text.setReadOnly(True)
-        self._text.setMaximumBlockCount(MOST)
+        self._text.setMaximumBlockCount(MAX_LINES)
         self._text.setAccessibleName("Log of this window")
         self._text.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self._text.setMinimumSize(140, 60)
@@ -43,7 +43,7 @@ class Log(Panel):
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self._text)
         self._handler = _Handler()
-        self._handler.said.connect(self._text.appendPlainText)
+        self._handler.formatted.connect(self._text.appendPlainText)
         self._logger = logging.getLogger("earmark.app.dashboard")
         self._logger.setLevel(logging.INFO)
         self._logger.addHandler(self._handler)

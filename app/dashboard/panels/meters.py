@@ -29,7 +29,7 @@ MASTER_DB = (-40, 0)
 #: Talkers up to which each has two lines, and height of controls in a single line, in pixels.
 ROOMY, LOW = 2, 22
 #: Least width of a talker's letter and name, in pixels.
-LETTER = 64
+MIN_TITLE_WIDTH = 64
 
 
 class TalkerStrip(QFrame):
@@ -39,15 +39,15 @@ class TalkerStrip(QFrame):
     ----------
     chosen : Signal(int)
         Somebody clicked the talker itself.
-    favoured : Signal(int, bool)
+    solo_requested : Signal(int, bool)
         Somebody wants it favoured whatever is decoded, or not any longer.
-    trimmed : Signal(int, dict)
+    trim_requested : Signal(int, dict)
         Somebody wants another trim; what is to be changed of it.
     """
 
     chosen = Signal(int)
-    favoured = Signal(int, bool)
-    trimmed = Signal(int, dict)
+    solo_requested = Signal(int, bool)
+    trim_requested = Signal(int, dict)
 
     def __init__(self, number: int, name: str, compact: bool) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class TalkerStrip(QFrame):
         self.level = Reading(f"Level of {name}, dBFS", "-100" if compact else "gain +00.0 dB")
         self.gain = Reading(f"Gain of {name}", "+00.0 dB" if compact else "gain +00.0 dB")
         self._compact, self._gain_words = compact, "" if compact else "gain "
-        self._title.setMinimumWidth(LETTER)
+        self._title.setMinimumWidth(MIN_TITLE_WIDTH)
         self.solo = QPushButton("S" if compact else "Solo")
         self.solo.setCheckable(True)
         keys = {kind: KEYS[f"{kind}{number + 1}"].keys for kind in ("solo", "mute", "trim")}
@@ -67,13 +67,13 @@ class TalkerStrip(QFrame):
         self.mute.setCheckable(True)
         self.mute.setAccessibleName(f"Mute {name} alone, whatever is decoded")
         self.mute.setToolTip(f"Silence {name} alone ({keys['mute']}); decoding goes on")
-        self.mute.clicked.connect(lambda on: self.trimmed.emit(number, {"mute": on}))
+        self.mute.clicked.connect(lambda on: self.trim_requested.emit(number, {"mute": on}))
         self.trim = TrimBox(name)
         self.trim.setToolTip(f"Turn {name} down, on top of steering ({keys['trim']}); decoding goes on")
-        self.trim.asked.connect(lambda db: self.trimmed.emit(number, {"db": db}))
+        self.trim.trim_requested.connect(lambda db: self.trim_requested.emit(number, {"db": db}))
         self.solo.setAccessibleName(f"Solo: favour {name} whatever is decoded")
         self.solo.setToolTip(f"Favour {name} whatever is decoded ({keys['solo']})")
-        self.solo.clicked.connect(lambda on: self.favoured.emit(number, on))
+        self.solo.clicked.connect(lambda on: self.solo_requested.emit(number, on))
         for control in (self.mute, self.trim, self.solo):
             control.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click on it is none on the talker
         for button in (self.mute, self.solo):
@@ -113,17 +113,17 @@ class TalkerStrip(QFrame):
             self.meter.colour = colour
         cued = now.under_way and now.attend == self._name
         before, after = ("cue: ", "") if self._compact else ("", "  ◀ cue")  # a long name is cut at its end
-        self._title.say(f"{letter(k)}  {before if cued else ''}{self._name}{after if cued else ''}")
+        self._title.show_text(f"{letter(k)}  {before if cued else ''}{self._name}{after if cued else ''}")
         peak = now.sound.peak[k] if now.sound.live and k < len(now.sound.peak) else 0.0
         self.meter.show_amplitude(peak)
         unit = "" if self._compact else " dBFS"
-        self.level.say(f"{level(peak):.0f}{unit}" if now.sound.live else UNKNOWN if self._compact else "no sound")
+        self.level.show_text(f"{level(peak):.0f}{unit}" if now.sound.live else UNKNOWN if self._compact else "no sound")
         trim = now.trims[k] if k < len(now.trims) else Trim()
         gain = decibels(now.sound.gains_db[k]) if now.sound.live and k < len(now.sound.gains_db) else UNKNOWN
-        self.gain.say("muted" if trim.mute else f"{self._gain_words}{gain} dB")
+        self.gain.show_text("muted" if trim.mute else f"{self._gain_words}{gain} dB")
         self.trim.refresh(trim.db)
         for control in (self.trim, self.mute):
-            control.setEnabled(now.session_live and k < len(now.trims) and now.can("trim"))
+            control.setEnabled(now.session_live and k < len(now.trims) and now.supports("trim"))
         self.mute.setChecked(trim.mute)
         style = f"background: {theme.of(self).warn}; color: {theme.of(self).base};" if trim.mute else ""
         if self.mute.styleSheet() != style:
@@ -162,8 +162,8 @@ class Meters(Panel):
             button.setToolTip(words)
             button.setAccessibleName(words)
             button.setCheckable(True)
-        self.equal.clicked.connect(lambda: self.asked.emit("override", {"talker": "equal"}))
-        self.decode.clicked.connect(lambda: self.asked.emit("override", {"talker": None}))
+        self.equal.clicked.connect(lambda: self.command_requested.emit("override", {"talker": "equal"}))
+        self.decode.clicked.connect(lambda: self.command_requested.emit("override", {"talker": None}))
         self.master = QSlider(Qt.Orientation.Horizontal)
         self.master.setRange(*MASTER_DB)
         self.master.setAccessibleName("Gain of everything in dB")
@@ -213,14 +213,14 @@ class Meters(Panel):
         return super().eventFilter(watched, event)
 
     def _master(self, value: int) -> None:
-        self._master_words.say(f"{value} dB")
-        self.asked.emit("master", {"db": float(value)})
+        self._master_words.show_text(f"{value} dB")
+        self.command_requested.emit("master", {"db": float(value)})
 
     def _favour(self, talker: int, on: bool) -> None:
-        self.asked.emit("override", {"talker": talker if on else None})
+        self.command_requested.emit("override", {"talker": talker if on else None})
 
     def _trim(self, talker: int, changes: dict) -> None:
-        self.asked.emit("trim", {"talker": talker, **changes})
+        self.command_requested.emit("trim", {"talker": talker, **changes})
 
     def silence(self, talker: int) -> None:
         """Silence a talker alone, or let it be heard again."""
@@ -235,7 +235,7 @@ class Meters(Panel):
 
     def _choose(self, talker: int) -> None:
         if self._clickable:
-            self.asked.emit("attend", {"talker": talker})
+            self.command_requested.emit("attend", {"talker": talker})
 
     def refresh(self, view: View) -> None:
         now = view.now
@@ -246,17 +246,17 @@ class Meters(Panel):
                 strip.deleteLater()
             self._strips = [TalkerStrip(k, name, len(now.talkers) > ROOMY) for k, name in enumerate(now.talkers)]
             for strip in self._strips:
-                strip.favoured.connect(self._favour)
+                strip.solo_requested.connect(self._favour)
                 strip.chosen.connect(self._choose)
-                strip.trimmed.connect(self._trim)
+                strip.trim_requested.connect(self._trim)
                 self._list.addWidget(strip)
         self._clickable = now.kind == "demo" and now.session_live and now.state in ("running", "paused")
         steering = (
-            now.state in ("running", "paused") and now.mode != "open" and now.session_live and now.can("override")
+            now.state in ("running", "paused") and now.mode != "open" and now.session_live and now.supports("override")
         )
         for strip in self._strips:
             strip.refresh(view, steering)
-        self._hint.say("Click a talker: the listener follows" if self._clickable else "")
+        self._hint.show_text("Click a talker: the listener follows" if self._clickable else "")
         for button, on in ((self.equal, now.override == "equal"), (self.decode, now.override is None and steering)):
             button.setEnabled(steering)
             button.setChecked(on)
@@ -264,12 +264,12 @@ class Meters(Panel):
         peaks = sound.out_peak if sound.live else (0.0, 0.0)
         for meter, peak in zip(self._outputs, peaks, strict=False):
             meter.show_amplitude(peak)
-        self._output.say(f"{level(max(peaks, default=0.0)):.0f} dBFS" if sound.live else "no sound")
-        self._limiter.say(f"lim {sound.limiter_db:.1f}" if sound.live else "")
-        self._state.say(sound.failure or (f"Sound goes to {sound.playing}" if sound.playing else "No sound"))
+        self._output.show_text(f"{level(max(peaks, default=0.0)):.0f} dBFS" if sound.live else "no sound")
+        self._limiter.show_text(f"lim {sound.limiter_db:.1f}" if sound.live else "")
+        self._state.show_text(sound.failure or (f"Sound goes to {sound.playing}" if sound.playing else "No sound"))
         self.master.setEnabled(sound.live)
         if sound.live and not self.master.isSliderDown() and not self.master.hasFocus():
             self.master.blockSignals(True)
             self.master.setValue(round(min(max(sound.master_db, MASTER_DB[0]), MASTER_DB[1])))
             self.master.blockSignals(False)
-            self._master_words.say(f"{self.master.value()} dB")
+            self._master_words.show_text(f"{self.master.value()} dB")

@@ -27,11 +27,11 @@ class Panel(QWidget):
 
     Attributes
     ----------
-    asked : Signal(str, dict)
+    command_requested : Signal(str, dict)
         Somebody wants a command sent, with its arguments.
     """
 
-    asked = Signal(str, dict)
+    command_requested = Signal(str, dict)
 
     #: Words above it, key in the saved layout, and how often a second it is shown anew.
     title, key, hz = "", "", 10.0
@@ -63,7 +63,7 @@ class Reading(QLabel):
         policy = QSizePolicy.Policy.Fixed if sample else QSizePolicy.Policy.Ignored
         self.setSizePolicy(policy, QSizePolicy.Policy.Preferred)
 
-    def say(self, text: str) -> None:
+    def show_text(self, text: str) -> None:
         """Show a text."""
         if text != self._full:
             self._full = text
@@ -72,7 +72,7 @@ class Reading(QLabel):
             self._fit()
 
     @property
-    def said(self) -> str:
+    def full_text(self) -> str:
         """The whole text."""
         return self._full
 

@@ -111,6 +111,6 @@ class ChannelQuality(Panel):
         n, bad = len(now.ch_names), [name for name in now.ch_names if name in now.bad]
         reasons = ", ".join(f"{name} ({now.bad[name]})" if now.bad[name] else name for name in bad)
         words = f"{n - len(bad)} of {n} good" + (f"; ✕ {reasons}" if bad else "") if n else "No channels yet"
-        self._words.say(words)
+        self._words.show_text(words)
         grid.setAccessibleDescription(words)
         grid.update()

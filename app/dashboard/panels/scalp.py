@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 #: Points per side of the picture.
 RESOLUTION = 64
 #: Fewest electrodes that a picture is made of.
-FEWEST = 4
+MIN_ELECTRODES = 4
 
 
 class Scalp(NamedTuple):

@@ -61,12 +61,12 @@ class Streams(Panel):
 
     Attributes
     ----------
-    picking : Signal()
+    search_requested : Signal()
         Somebody wants to look for streams on the network.
     """
 
     title, key, hz = "Streams", "streams", 2.0
-    picking = Signal()
+    search_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Streams(Panel):
         self._words = Reading("Streams")
         self.search = QPushButton("&Find streams …")
         self.search.setAccessibleName("Find LSL streams on the network")
-        self.search.clicked.connect(self.picking)
+        self.search.clicked.connect(self.search_requested)
         foot = QHBoxLayout()
         foot.addWidget(self._words, 1)
         foot.addWidget(self.search)
@@ -112,4 +112,4 @@ class Streams(Panel):
             words = "Streams are read by checks, calibrations and runs"
         elif not view.now.engine_live:
             words = "NO DATA from the engine"
-        self._words.say(words)
+        self._words.show_text(words)

@@ -29,13 +29,13 @@ SCALE, SECONDS = 50.0, 10.0
 #: Width of names, and of what is erased before new columns, in logical pixels.
 NAMES, ERASED = 66, 10
 #: How much of what is past is covered, of 255.
-PALE = 150
+FADE_ALPHA = 150
 #: Width of the words at an event.
-WORDS = 120
+LABEL_WIDTH = 120
 #: Lanes that a trace may reach beyond its own.
 BEYOND = 1.0
 #: Height of a name, and that of the letters in it.
-NAME_HEIGHT, LETTERS = 13, 10
+NAME_HEIGHT, FONT_PX = 13, 10
 
 
 class Sweep(QWidget):
@@ -80,17 +80,17 @@ class Sweep(QWidget):
         self.shown = slice(0, len(ch_names))
         self._events = []
         self.setAccessibleDescription(f"{len(ch_names)} channels at {sfreq:g} Hz, swept from left to right")
-        self._forget()
+        self._reset_history()
 
     def set_seconds(self, seconds: float) -> None:
         """Seconds of one sweep; what is past is not known at another length, so the picture begins anew."""
         self.seconds = seconds
-        self._forget()
+        self._reset_history()
 
     def set_band(self, band: str) -> None:
         """Another filter; the picture begins anew."""
         self.band = band
-        self._forget()
+        self._reset_history()
 
     def set_scale(self, scale_uv: float) -> None:
         """Microvolts of half a lane."""
@@ -130,7 +130,7 @@ class Sweep(QWidget):
         self._events = [event for event in self._events if event[0] > self._next - len(self._history)][-100:]
         self._events.append((index, text))
         if not self.frozen:
-            self._line(index)
+            self._draw_event_line(index)
             self.update()
 
     def feed(self, samples: Samples) -> None:
@@ -139,7 +139,7 @@ class Sweep(QWidget):
             return
         if samples.lost:
             self._filter.reset()
-        self._missing(samples.start)
+        self._mark_missing(samples.start)
         data = self._filter(samples.data)
         n = len(self._history)
         self._history[np.arange(samples.start, samples.start + len(data))[-n:] % n] = data[-n:]
@@ -151,21 +151,21 @@ class Sweep(QWidget):
             self._draw(bars)
 
     @property
-    def loudness_uv(self) -> float:
+    def amplitude_uv(self) -> float:
         """Median over channels of the standard deviation of what is there, µV; NaN if nothing is."""
         known = self._history[~np.isnan(self._history[:, 0])] if self.ch_names else self._history[:0]
         return float(np.median(known.std(axis=0))) if len(known) > self.sfreq else float("nan")
 
     # How
 
-    def _forget(self) -> None:
+    def _reset_history(self) -> None:
         n = max(1, round(self.seconds * self.sfreq))
         self._filter = DisplayFilter(BANDS[self.band], self.sfreq or 1.0)
         self._history = np.full((n, len(self.ch_names)), np.nan, np.float32)
         self._next = 0
         self.redraw()
 
-    def _missing(self, start: int) -> None:
+    def _mark_missing(self, start: int) -> None:
         """What lies between the newest sample and ``start`` is not known."""
         n = len(self._history)
         if 0 < self._next < start:
@@ -192,7 +192,7 @@ class Sweep(QWidget):
         self._per_uv = lane / (2 * self.scale_uv)
         reach = (0.5 + BEYOND) * lane
         self._limits = np.clip([self._middle - reach, self._middle + reach], 0, height - 1).astype(np.int64)
-        self._before = np.full((2, len(names)), np.nan)
+        self._last_ends = np.full((2, len(names)), np.nan)
         self._pixels[:] = self._blank
         n = len(self._history)
         self._columns = Columns(n, width)
@@ -203,10 +203,10 @@ class Sweep(QWidget):
             past = self._history[np.arange(first, self._next) % n][:, self.shown]
             bars = self._columns.add(first, past)
             if len(bars.low):
-                self._bars(bars)
+                self._draw_columns(bars)
                 self._erase()
             for index, _ in self._events:
-                self._line(index)
+                self._draw_event_line(index)
         self.update()
 
     def _draw(self, bars: Bars) -> None:
@@ -216,7 +216,7 @@ class Sweep(QWidget):
             bars = Bars(bars.first + len(bars.low) - width, bars.low[-width:], bars.high[-width:])
         jumped = bars.first % width != self._at
         self._clear(bars.first, len(bars.low))
-        self._bars(bars)
+        self._draw_columns(bars)
         self._erase()
         ratio = self._image.devicePixelRatio()
         if jumped or self._at < begin + 1 or len(bars.low) + ERASED * ratio >= width - begin:
@@ -225,12 +225,12 @@ class Sweep(QWidget):
             left = NAMES + int(begin / ratio) - 4
             self.update(left, 0, int((self._at - begin) / ratio) + ERASED + 10, self.height())
 
-    def _bars(self, bars: Bars) -> None:
+    def _draw_columns(self, bars: Bars) -> None:
         width = self._pixels.shape[1]
-        top = np.concatenate([self._before[:1], self._middle - bars.high * self._per_uv])
-        bottom = np.concatenate([self._before[1:], self._middle - bars.low * self._per_uv])
+        top = np.concatenate([self._last_ends[:1], self._middle - bars.high * self._per_uv])
+        bottom = np.concatenate([self._last_ends[1:], self._middle - bars.low * self._per_uv])
         draw_bars(self._pixels, bars.first % width, top, bottom, self._limits, self._colours)
-        self._before = np.stack([top[-1], bottom[-1]])
+        self._last_ends = np.stack([top[-1], bottom[-1]])
         self._at = (bars.first + len(bars.low)) % width
 
     def _clear(self, first: int, n: int) -> None:
@@ -242,7 +242,7 @@ class Sweep(QWidget):
     def _erase(self) -> None:
         self._clear(self._at, round(ERASED * self._image.devicePixelRatio()))
 
-    def _line(self, index: int) -> None:
+    def _draw_event_line(self, index: int) -> None:
         if self._next - len(self._history) < index:
             height, width = self._pixels.shape
             self._pixels[np.arange(height) // 3 % 2 == 0, self._columns.column(index) % width] = self._mark
@@ -281,7 +281,7 @@ class Sweep(QWidget):
                 painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
             if self.notice:
                 pale = QColor(look.base)
-                pale.setAlpha(PALE)
+                pale.setAlpha(FADE_ALPHA)
                 painter.fillRect(area.intersected(self.rect().adjusted(NAMES, 0, 0, 0)), pale)
             self._paint_words(painter, look)
         if area.left() < NAMES:
@@ -293,7 +293,7 @@ class Sweep(QWidget):
         if not names:
             return
         font = QFont(self.font())
-        font.setPixelSize(LETTERS)
+        font.setPixelSize(FONT_PX)
         painter.setFont(font)
         metrics = QFontMetrics(font)
         lane = self.height() / len(names)
@@ -311,16 +311,16 @@ class Sweep(QWidget):
     def _paint_words(self, painter: QPainter, look: theme.Theme) -> None:
         width, ratio = self._pixels.shape[1], self._image.devicePixelRatio()
         font = QFont(self.font())
-        font.setPixelSize(LETTERS)
+        font.setPixelSize(FONT_PX)
         painter.setFont(font)
         painter.setPen(QColor(look.event))
         taken: list[float] = []
         for index, text in reversed(self._events):  # where there are many, the newest
             x = NAMES + self._columns.column(index) % width / ratio
-            if self._next - len(self._history) < index and all(abs(x - other) > WORDS for other in taken):
+            if self._next - len(self._history) < index and all(abs(x - other) > LABEL_WIDTH for other in taken):
                 taken.append(x)
-                shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, WORDS - 6)
-                box = QRectF(x + 2, 0, QFontMetrics(font).horizontalAdvance(shown) + 2, LETTERS + 4)
+                shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, LABEL_WIDTH - 6)
+                box = QRectF(x + 2, 0, QFontMetrics(font).horizontalAdvance(shown) + 2, FONT_PX + 4)
                 painter.fillRect(box, QColor(look.base))
                 painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), shown)
         words = self.notice or ("FROZEN – Space goes on" if self.frozen else "")

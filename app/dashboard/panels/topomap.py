@@ -11,9 +11,9 @@ from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from earmark.app.dashboard.frame import theme
-from earmark.app.dashboard.launch.background_job import Background
+from earmark.app.dashboard.launch.background_job import BackgroundJob
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
-from earmark.app.dashboard.panels.scalp import FEWEST, Scalp, unpack
+from earmark.app.dashboard.panels.scalp import MIN_ELECTRODES, Scalp, unpack
 
 #: Range of the colours, dB around the median channel.
 RANGE_DB = 10.0
@@ -90,7 +90,7 @@ class Topomap(Panel):
         super().__init__()
         self._head = _Head()
         self._words = Reading("What the topomap shows")
-        self._words.say("RMS of the last second, dB re median")
+        self._words.show_text("RMS of the last second, dB re median")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.setSpacing(0)
@@ -98,7 +98,7 @@ class Topomap(Panel):
         layout.addWidget(self._head, 1)
         self._wanted: tuple = ()
         self._picks: list[int] = []
-        self._work: Background | None = None
+        self._job: BackgroundJob | None = None
 
     def refresh(self, view: View) -> None:
         now, head = view.now, self._head
@@ -108,9 +108,9 @@ class Topomap(Panel):
             if place is not None and name not in now.bad
         ]
         places = tuple(now.positions[i] for i in picks)
-        if places != self._wanted and self._work is None:
+        if places != self._wanted and self._job is None:
             self._wanted, self._picks, head.scalp = places, picks, None
-            if len(places) < FEWEST:
+            if len(places) < MIN_ELECTRODES:
                 head.words = "No positions of electrodes are known" if now.ch_names else "No channels yet"
             else:
                 head.words = "Preparing the map …"
@@ -127,16 +127,16 @@ class Topomap(Panel):
         head.update()
 
     def end(self) -> None:
-        if self._work is not None:
-            self._work.stop()
+        if self._job is not None:
+            self._job.stop()
 
     def _prepare(self, places: tuple) -> None:
-        self._work = Background("earmark.app.dashboard.panels.scalp", [], json.dumps(places).encode(), self)
-        self._work.done.connect(self._prepared)
-        self._work.failed.connect(self._failed)
+        self._job = BackgroundJob("earmark.app.dashboard.panels.scalp", [], json.dumps(places).encode(), self)
+        self._job.done.connect(self._prepared)
+        self._job.failed.connect(self._failed)
 
     def _prepared(self, data: bytes) -> None:
-        self._head.scalp, self._work = unpack(data), None
+        self._head.scalp, self._job = unpack(data), None
 
     def _failed(self, words: str) -> None:
-        self._head.words, self._work = f"The map could not be prepared: {words}", None
+        self._head.words, self._job = f"The map could not be prepared: {words}", None

@@ -24,7 +24,7 @@ FIT = 4.0
 START_S = 10.0
 
 
-def why_quiet(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
+def why_no_signal(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
     """Say why no signal has come for so many seconds, and whether that is a fault; what can be done, too.
 
     ``drawn`` says whether there was one before.
@@ -36,7 +36,7 @@ def why_quiet(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
             return "NO DATA: the session says nothing", True
         ended = "The session has ended: see its runs (Ctrl+4), or begin another on the start page (Ctrl+0)"
         return ended if drawn else "No session is under way: begin one on the start page (Ctrl+0)", False
-    if now.held:
+    if now.replay_paused:
         return "Paused", False
     if now.recording_now:
         return (f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA"), True
@@ -91,7 +91,7 @@ class Traces(QWidget):
         self.freeze.setAccessibleName("Freeze the picture")
         self.freeze.setToolTip("Hold the picture; everything else goes on (F8, or Space on the traces)")
         self._note = Reading("About the filter")
-        self._note.say("display filter only")
+        self._note.show_text("display filter only")
         self._note.setEnabled(False)
         self._lost = Reading(
             "Samples that this window came too late to draw; recording and decoder had them", "000,000 not drawn"
@@ -99,9 +99,9 @@ class Traces(QWidget):
         self._length.currentIndexChanged.connect(lambda i: self.sweep.set_seconds(LENGTHS[i]))
         self._scale.currentIndexChanged.connect(lambda i: self.sweep.set_scale(SCALES[i]))
         self._band.currentTextChanged.connect(self.sweep.set_band)
-        self._page_size.currentIndexChanged.connect(lambda _: self._turn_to(0))
-        self._before.clicked.connect(lambda: self.turn(-1))
-        self._after.clicked.connect(lambda: self.turn(1))
+        self._page_size.currentIndexChanged.connect(lambda _: self._show_page(0))
+        self._before.clicked.connect(lambda: self.turn_page(-1))
+        self._after.clicked.connect(lambda: self.turn_page(1))
         self.freeze.toggled.connect(self.sweep.set_frozen)
         self.sweep.space.connect(self.freeze.toggle)
         head = QHBoxLayout()
@@ -117,10 +117,10 @@ class Traces(QWidget):
         layout.addLayout(head)
         layout.addWidget(self.sweep, 1)
         self._page = 0
-        self._begun = -math.inf  # no recording goes on since
-        self._came, self._fitted, self._ring = -math.inf, False, ""
+        self._started_at = -math.inf  # no recording goes on since
+        self._last_data_at, self._fitted, self._ring = -math.inf, False, ""
 
-    def take(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
+    def update_signal(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
         """Draw what is new; say NO DATA where nothing came for a while.
 
         Parameters
@@ -132,21 +132,21 @@ class Traces(QWidget):
         """
         sweep = self.sweep
         if reader is not None and samples is not None and len(now.ch_names) == reader.ring.n_channels:
-            self._attune(reader, now)
+            self._follow_signal(reader, now)
             sweep.set_bad(frozenset(now.bad))
             if len(samples.data):
-                self._came = time.monotonic()
+                self._last_data_at = time.monotonic()
                 sweep.feed(samples)
-                self._fit()
-            self._lost.say(f"{reader.lost:,} not drawn" if reader.lost else "")
+                self._fit_scale()
+            self._lost.show_text(f"{reader.lost:,} not drawn" if reader.lost else "")
         if not now.recording_now:
-            self._begun = time.monotonic()
-        quiet = time.monotonic() - self._came
+            self._started_at = time.monotonic()
+        quiet = time.monotonic() - self._last_data_at
         if quiet <= SILENT_S and not now.died:
             sweep.set_notice("")
             return
-        words, fault = why_quiet(now, quiet, bool(sweep.ch_names))
-        if now.recording_now and fault and time.monotonic() - self._begun < START_S:
+        words, fault = why_no_signal(now, quiet, bool(sweep.ch_names))
+        if now.recording_now and fault and time.monotonic() - self._started_at < START_S:
             words, fault = "Starting", False
         sweep.set_notice(f"{words}. The traces are old" if sweep.ch_names else words, fault)
 
@@ -157,7 +157,7 @@ class Traces(QWidget):
                 index = reader.cursor - round((now.time - event.time) * reader.ring.sfreq)
                 self.sweep.mark(index, event.text)
 
-    def _attune(self, reader: SignalReader, now: Snapshot) -> None:
+    def _follow_signal(self, reader: SignalReader, now: Snapshot) -> None:
         """Begin anew with another signal."""
         same = (self.sweep.sfreq, self.sweep.ch_names) == (reader.ring.sfreq, now.ch_names)
         if same and self._ring == reader.ring.name:
@@ -165,20 +165,20 @@ class Traces(QWidget):
         self._ring = reader.ring.name
         self.sweep.set_signal(reader.ring.sfreq, now.ch_names)
         self._fitted = self._fitted and same
-        self._turn_to(self._page if same else 0)
+        self._show_page(self._page if same else 0)
 
-    def _fit(self) -> None:
+    def _fit_scale(self) -> None:
         """Choose the scale once, when there is a second of signal."""
-        if not self._fitted and math.isfinite(loud := self.sweep.loudness_uv):
+        if not self._fitted and math.isfinite(amplitude := self.sweep.amplitude_uv):
             self._fitted = True
-            fits = [k for k, scale in enumerate(SCALES) if scale >= FIT / 2 * loud]
+            fits = [k for k, scale in enumerate(SCALES) if scale >= FIT / 2 * amplitude]
             self._scale.setCurrentIndex(fits[0] if fits else len(SCALES) - 1)
 
     def zoom(self, step: int) -> None:
         """Make traces larger (positive) or smaller."""
         self._scale.setCurrentIndex(min(max(self._scale.currentIndex() - step, 0), len(SCALES) - 1))
 
-    def lengthen(self, step: int) -> None:
+    def step_length(self, step: int) -> None:
         """Make a sweep longer or shorter."""
         self._length.setCurrentIndex(min(max(self._length.currentIndex() + step, 0), len(LENGTHS) - 1))
 
@@ -190,11 +190,11 @@ class Traces(QWidget):
         """Put another number of channels on a page."""
         self._page_size.setCurrentIndex((self._page_size.currentIndex() + 1) % self._page_size.count())
 
-    def turn(self, step: int) -> None:
+    def turn_page(self, step: int) -> None:
         """Turn pages of channels."""
-        self._turn_to(self._page + step)
+        self._show_page(self._page + step)
 
-    def _turn_to(self, page: int) -> None:
+    def _show_page(self, page: int) -> None:
         n = len(self.sweep.ch_names)
         size = PAGES[self._page_size.currentIndex()] or max(1, n)
         last = max(0, math.ceil(n / size) - 1)

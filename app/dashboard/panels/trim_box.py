@@ -6,7 +6,7 @@ import time
 
 from PySide6.QtCore import QTimer, Signal
 
-from earmark.app.dashboard.frame.spin_box import Number
+from earmark.app.dashboard.frame.spin_box import NumberBox
 
 #: Range, dB.
 TRIM_DB = (-40.0, 0.0)
@@ -14,16 +14,16 @@ TRIM_DB = (-40.0, 0.0)
 GATHER_MS, HOLD_S = 120, 1.0
 
 
-class TrimBox(Number):
+class TrimBox(NumberBox):
     """Decibels off a talker's gain.
 
     Attributes
     ----------
-    asked : Signal(float)
+    trim_requested : Signal(float)
         Somebody wants another trim, dB.
     """
 
-    asked = Signal(float)
+    trim_requested = Signal(float)
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Trim of {name} in dB, on top of steering")
@@ -33,7 +33,7 @@ class TrimBox(Number):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(GATHER_MS)
-        self._timer.timeout.connect(lambda: self.asked.emit(self.value()))
+        self._timer.timeout.connect(lambda: self.trim_requested.emit(self.value()))
         self._hold_until = 0.0
         self.valueChanged.connect(self._changed)
 

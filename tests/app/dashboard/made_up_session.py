@@ -49,12 +49,12 @@ def serve(folder: str, options: dict, out) -> None:
         "trims": [{"db": 0.0, "mute": False} for _ in talkers], "commands": [], "decoder": False, "trained": False,
         "recording_now": True, "silent": False, "no_engine": False, "engine_dead": False,
     } | options.get("more", {})  # fmt: skip
-    events, heard = [{"id": 1, "time": pylsl.local_clock(), "text": "Cue: attend to Joe."}], []
+    events, received = [{"id": 1, "time": pylsl.local_clock(), "text": "Cue: attend to Joe."}], []
     stop = []
 
     def handle(command: str, arguments: dict):
-        heard.append([command, arguments])
-        if command not in ("heard", "set"):
+        received.append([command, arguments])
+        if command not in ("received", "set"):
             said = f"{command} {json.dumps(arguments)}"
             events.append({"id": len(events) + 1, "time": pylsl.local_clock(), "text": said})
         match command:
@@ -76,8 +76,8 @@ def serve(folder: str, options: dict, out) -> None:
                 }[command]  # fmt: skip
             case "set":
                 state.update(arguments)
-            case "heard":
-                return heard
+            case "received":
+                return received
             case "shutdown":
                 stop.append(True)
             case "hang":
@@ -205,8 +205,10 @@ class FakeSession:
             client.close()
 
     @property
-    def heard(self) -> list:
-        return [(command, arguments) for command, arguments in self.ask("heard") if command not in ("heard", "set")]
+    def received(self) -> list:
+        return [
+            (command, arguments) for command, arguments in self.ask("received") if command not in ("received", "set")
+        ]
 
     def stop(self) -> None:
         if self.process.is_alive():

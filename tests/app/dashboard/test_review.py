@@ -34,12 +34,12 @@ def test_a_run_of_the_same_name_elsewhere_is_another_run(review, tmp_path):
 def test_what_cannot_be_judged_is_said_and_no_figures_are_shown(review, qtbot, tmp_path):
     run = recorded(tmp_path / "run-1")
     review.choose(run)
-    review._judge()
-    assert review._said.said == "Replaying …"
+    review._score()
+    assert review._message.full_text == "Replaying …"
     recorded(tmp_path / "run-2")
     review._list_runs()
     assert review._run == run, "not another one while it is judged"
-    qtbot.waitUntil(lambda: review._work is None, timeout=120_000)
-    assert review._said.said.startswith(f"error: {run}")
+    qtbot.waitUntil(lambda: review._job is None, timeout=120_000)
+    assert review._message.full_text.startswith(f"error: {run}")
     assert not review._figures.isVisible()
     assert not review.export.isEnabled()

@@ -12,7 +12,7 @@ from earmark.app.dashboard.data.snapshot import snapshot
 from earmark.app.dashboard.frame import format as figures
 from earmark.app.dashboard.launch.launcher import name_stream
 from earmark.app.dashboard.launch.sessions import board_of
-from earmark.app.dashboard.panels.attention import apart
+from earmark.app.dashboard.panels.attention import spread_labels
 from earmark.app.status import DecisionCounts, EngineStatus, SessionStatus, State, TaskStatus, Trim
 
 
@@ -116,7 +116,7 @@ def test_figures(said, wanted):
 
 @given(st.dictionaries(st.integers(0, 3), st.floats(0, 1)), st.floats(0.02, 0.2))
 def test_letters_stand_apart(ends, distance):
-    places = apart(ends, distance)
+    places = spread_labels(ends, distance)
     assert set(places) == set(ends)
     order = sorted(places, key=lambda k: places[k])
     for one, other in pairwise(order):

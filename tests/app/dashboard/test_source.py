@@ -78,7 +78,7 @@ def test_of_a_session_that_died_what_cannot_change_is_known(boards):
     session.write(status_now(engine, out="/somewhere"))
     assert not source.read().died
     session.write(to_text(session_status(time=pylsl.local_clock() - 60)))
-    source._asked = -math.inf
+    source._searched_at = -math.inf
     now = source.read()
     assert now.died
     assert (now.out, now.talkers, now.state) == ("/somewhere", ("Joe", "Ada"), "")
@@ -89,8 +89,8 @@ def test_the_window_says_why_a_session_is_refused(qtbot, theme, tmp_path):
     notice = Notice()
     qtbot.addWidget(notice)
     assert notice.refresh(Snapshot(refused="this session was started by another version"), tmp_path)
-    assert notice.said == "this session was started by another version"
+    assert notice.full_text == "this session was started by another version"
     assert notice.held, "long enough to be read"
     assert not notice.refresh(Snapshot(refused="this session was started by another version"), tmp_path), "said once"
     notice.refresh(Snapshot(session_age=0.0), tmp_path)
-    assert notice.said == "A session is there"
+    assert notice.full_text == "A session is there"

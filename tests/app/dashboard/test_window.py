@@ -25,11 +25,11 @@ from earmark.app.dashboard.frame.window import PAGES, Window
 STATES = ("idle", "checking", "calibrating", "training", "ready", "running", "paused", "review")
 
 
-def heard(qtbot, session, command):
+def received(qtbot, session, command):
     """Wait until the session was asked for something; return with what."""
 
     def found():
-        return [arguments for name, arguments in session.heard if name == command]
+        return [arguments for name, arguments in session.received if name == command]
 
     qtbot.waitUntil(lambda: bool(found()), timeout=120_000)
     return found()
@@ -59,12 +59,12 @@ def test_everything_that_is_always_visible_is_so_on_every_page(qtbot, session, w
             assert shown.rect().contains(part.mapTo(shown, part.rect().topLeft()))
             assert shown.rect().contains(part.mapTo(shown, part.rect().bottomRight()))
     assert shown.top.chip.words == "DEMO"
-    assert shown.top.state.said == "running, closed loop"
-    assert "of 250 ms" in shown.bottom.latency.said
-    assert shown.bottom.rates.said == "249.8/250.0 Hz"
-    assert shown.bottom.record.said.startswith("● REC")
-    before = shown.bottom.record.said
-    qtbot.waitUntil(lambda: shown.bottom.record.said != before, timeout=120_000)
+    assert shown.top.state.full_text == "running, closed loop"
+    assert "of 250 ms" in shown.bottom.latency.full_text
+    assert shown.bottom.rates.full_text == "249.8/250.0 Hz"
+    assert shown.bottom.record.full_text.startswith("● REC")
+    before = shown.bottom.record.full_text
+    qtbot.waitUntil(lambda: shown.bottom.record.full_text != before, timeout=120_000)
     assert [bar.gain for bar in shown.top._gains] in ([3.0, -9.0], [-9.0, 3.0])
 
 
@@ -90,15 +90,15 @@ def test_no_data_is_said_and_not_shown_as_if_alive(qtbot, session, window):
     qtbot.waitUntil(lambda: not shown.live.traces.sweep.notice, timeout=120_000)
     one.ask("set", engine_dead=True)
     qtbot.waitUntil(lambda: shown.top.verdict.main == "NO DATA", timeout=120_000)
-    assert "NO DATA" in shown.bottom.stream.said
+    assert "NO DATA" in shown.bottom.stream.full_text
     os.kill(one.process.pid, signal.SIGSTOP)
     try:
-        qtbot.waitUntil(lambda: shown.top.state.said == "NO DATA", timeout=120_000)
-        qtbot.waitUntil(lambda: shown.bottom.record.said.startswith("● REC STALLED"), timeout=120_000)
-        qtbot.waitUntil(lambda: shown.bottom.sound.said == "NO DATA", timeout=120_000)
+        qtbot.waitUntil(lambda: shown.top.state.full_text == "NO DATA", timeout=120_000)
+        qtbot.waitUntil(lambda: shown.bottom.record.full_text.startswith("● REC STALLED"), timeout=120_000)
+        qtbot.waitUntil(lambda: shown.bottom.sound.full_text == "NO DATA", timeout=120_000)
     finally:
         os.kill(one.process.pid, signal.SIGCONT)
-    qtbot.waitUntil(lambda: shown.top.state.said == "running, closed loop", timeout=120_000)
+    qtbot.waitUntil(lambda: shown.top.state.full_text == "running, closed loop", timeout=120_000)
 
 
 def test_a_window_that_was_held_up_shows_the_present_and_counts_what_it_missed(qtbot, session, window):
@@ -124,12 +124,12 @@ def test_esc_mutes_from_every_state_and_never_unmutes(qtbot, session, window, st
         qtbot.keyClick(shown, Qt.Key.Key_Escape)
         qtbot.waitUntil(lambda: shown.now.muted, timeout=120_000)
     assert shown.top.mute.text() == "MUTED" or not qtbot.waitUntil(lambda: shown.top.mute.text() == "MUTED")
-    assert heard(qtbot, one, "mute") == [{"on": True}, {"on": True}]
+    assert received(qtbot, one, "mute") == [{"on": True}, {"on": True}]
     assert shown.isVisible()
     qtbot.waitUntil(shown.top.unmute.isEnabled, timeout=120_000)
     qtbot.mouseClick(shown.top.unmute, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not shown.now.muted, timeout=120_000)
-    assert {name for name, _ in one.heard} == {"mute"}, "and it did nothing else"
+    assert {name for name, _ in one.received} == {"mute"}, "and it did nothing else"
 
 
 def test_esc_mutes_whatever_has_the_keyboard(qtbot, session, window):
@@ -148,7 +148,7 @@ def test_esc_mutes_whatever_has_the_keyboard(qtbot, session, window):
     places = [box, keys, shown.participant, menu, box_list.view(), shown.live.events.note, shown.live.traces.sweep]
     for number, place in enumerate(places):
         qtbot.keyClick(place, Qt.Key.Key_Escape)
-        qtbot.waitUntil(lambda number=number: len(heard(qtbot, one, "mute")) == number + 1, timeout=120_000)
+        qtbot.waitUntil(lambda number=number: len(received(qtbot, one, "mute")) == number + 1, timeout=120_000)
     for place in (box, keys, shown.participant):
         assert place.isVisible(), "it only mutes"
     menu.hide()
@@ -160,7 +160,7 @@ def test_a_mute_that_is_not_confirmed_is_said(qtbot, window, tmp_path):
     shown = window(tmp_path)
     qtbot.keyClick(shown, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: shown.top.mute.text() == "NOT MUTED!", timeout=120_000)
-    assert "no session is under way" in shown.notice.said
+    assert "no session is under way" in shown.notice.full_text
 
 
 def test_an_answer_that_does_not_come_holds_up_neither_window_nor_mute(qtbot, session, window):
@@ -182,23 +182,23 @@ def test_each_control_of_the_live_page_sends_its_command(qtbot, session, window)
     meters, left = shown.live.meters, Qt.MouseButton.LeftButton
     qtbot.waitUntil(lambda: len(meters._strips) == 4 and meters.equal.isEnabled(), timeout=120_000)
     meters._strips[2].solo.click()
-    assert heard(qtbot, one, "override")[-1] == {"talker": 2}
+    assert received(qtbot, one, "override")[-1] == {"talker": 2}
     qtbot.waitUntil(lambda: meters._strips[2].solo.isChecked() and not meters.decode.isChecked(), timeout=120_000)
     meters.equal.click()
-    qtbot.waitUntil(lambda: heard(qtbot, one, "override")[-1] == {"talker": "equal"}, timeout=120_000)
+    qtbot.waitUntil(lambda: received(qtbot, one, "override")[-1] == {"talker": "equal"}, timeout=120_000)
     meters.decode.click()
-    qtbot.waitUntil(lambda: heard(qtbot, one, "override")[-1] == {"talker": None}, timeout=120_000)
+    qtbot.waitUntil(lambda: received(qtbot, one, "override")[-1] == {"talker": None}, timeout=120_000)
     meters.master.setValue(-12)
-    assert heard(qtbot, one, "master")[-1] == {"db": -12.0}
+    assert received(qtbot, one, "master")[-1] == {"db": -12.0}
     qtbot.mouseClick(meters._strips[1], left, pos=QPoint(10, 10))
-    assert heard(qtbot, one, "attend") == [{"talker": 1}]
-    qtbot.waitUntil(lambda: "the talker you clicked" in shown.notice.said, timeout=120_000)
-    qtbot.waitUntil(lambda: "cue" in meters._strips[1]._title.said, timeout=120_000)
+    assert received(qtbot, one, "attend") == [{"talker": 1}]
+    qtbot.waitUntil(lambda: "the talker you clicked" in shown.notice.full_text, timeout=120_000)
+    qtbot.waitUntil(lambda: "cue" in meters._strips[1]._title.full_text, timeout=120_000)
     note = shown.live.events.note
     shown.actions_by_key["note"].trigger()
     qtbot.keyClicks(note, "subject coughed")
     qtbot.keyClick(note, Qt.Key.Key_Return)
-    assert heard(qtbot, one, "note") == [{"text": "subject coughed"}]
+    assert received(qtbot, one, "note") == [{"text": "subject coughed"}]
     controls = shown.live.controls
     qtbot.waitUntil(controls.pause.isEnabled)
     qtbot.mouseClick(controls.pause, left)
@@ -214,7 +214,7 @@ def test_each_control_of_the_live_page_sends_its_command(qtbot, session, window)
     controls.mode.setCurrentIndex(2)
     controls.seconds.setValue(60)
     qtbot.mouseClick(controls.run, left)
-    assert heard(qtbot, one, "run") == [{"mode": "sham", "seconds": 60.0}]
+    assert received(qtbot, one, "run") == [{"mode": "sham", "seconds": 60.0}]
 
 
 @pytest.mark.parametrize("n", [2, 4])
@@ -227,20 +227,20 @@ def test_trims_are_sent_and_every_window_shows_them(qtbot, session, window, sett
     mine, theirs = shown.live.meters._strips[1], other.live.meters._strips[1]
     mine.trim.stepBy(-3)
     mine.trim.stepBy(-1)
-    assert heard(qtbot, one, "trim") == [{"talker": 1, "db": -4.0}], "quick steps are one command"
+    assert received(qtbot, one, "trim") == [{"talker": 1, "db": -4.0}], "quick steps are one command"
     qtbot.waitUntil(lambda: theirs.trim.value() == -4.0, timeout=120_000)
     one.ask("trim", talker=1, db=-2.5)
     qtbot.waitUntil(lambda: mine.trim.value() == theirs.trim.value() == -2.5, timeout=120_000)
-    qtbot.waitUntil(lambda: mine.gain.said.removeprefix("gain ") in ("+0.5 dB", "-11.5 dB"), timeout=120_000)
+    qtbot.waitUntil(lambda: mine.gain.full_text.removeprefix("gain ") in ("+0.5 dB", "-11.5 dB"), timeout=120_000)
     assert shown.top._gains[1].trimmed
     qtbot.mouseClick(mine.mute, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: mine.gain.said == theirs.gain.said == "muted", timeout=120_000)
+    qtbot.waitUntil(lambda: mine.gain.full_text == theirs.gain.full_text == "muted", timeout=120_000)
     qtbot.waitUntil(lambda: shown.top._gains[1].gain == -np.inf, timeout=120_000)
     assert shown.top._gains[1].accessibleDescription() == "muted"
     qtbot.mouseClick(theirs.mute, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not mine.mute.isChecked() and mine.gain.said != "muted", timeout=120_000)
-    assert [arguments.get("mute") for arguments in heard(qtbot, one, "trim")][-2:] == [True, False]
-    assert not [name for name, _ in one.heard if name == "attend"], "none of this was a click on a talker"
+    qtbot.waitUntil(lambda: not mine.mute.isChecked() and mine.gain.full_text != "muted", timeout=120_000)
+    assert [arguments.get("mute") for arguments in received(qtbot, one, "trim")][-2:] == [True, False]
+    assert not [name for name, _ in one.received if name == "attend"], "none of this was a click on a talker"
 
 
 def test_a_talker_is_not_chosen_by_a_click_on_a_control_that_is_off(qtbot, session, window):
@@ -251,7 +251,7 @@ def test_a_talker_is_not_chosen_by_a_click_on_a_control_that_is_off(qtbot, sessi
     assert not strip.solo.isEnabled()
     qtbot.mouseClick(strip.solo, Qt.MouseButton.LeftButton)
     qtbot.wait(300)
-    assert one.heard == []
+    assert one.received == []
 
 
 def test_the_list_of_keys_opens_and_closes_without_a_window_manager(qtbot, session, window):
@@ -274,7 +274,7 @@ def test_the_list_of_keys_opens_and_closes_without_a_window_manager(qtbot, sessi
         assert keys.isVisible(), "Esc only mutes"
         close()
         assert not keys.isVisible()
-    assert len(heard(qtbot, one, "mute")) >= 4
+    assert len(received(qtbot, one, "mute")) >= 4
 
 
 def test_a_question_is_shown_and_answered_on_the_live_page_too(qtbot, session, window):
@@ -288,14 +288,14 @@ def test_a_question_is_shown_and_answered_on_the_live_page_too(qtbot, session, w
     assert question.words.text() == "How hard was it? 1-7"
     assert shown.live.controls.height() == height, "nothing jumps"
     assert shown.focusWidget() is question.answer, "what is typed is the answer"
-    assert shown.top.progress.said == "WAITS FOR AN ANSWER"
+    assert shown.top.progress.full_text == "WAITS FOR AN ANSWER"
     assert not question.send.isEnabled()
     qtbot.keyClicks(question.answer, "3")
     qtbot.keyClick(question.answer, Qt.Key.Key_Return)
-    assert heard(qtbot, one, "answer") == [{"text": "3"}]
+    assert received(qtbot, one, "answer") == [{"text": "3"}]
     qtbot.keyClicks(question.answer, "5")
     qtbot.mouseClick(question.send, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: heard(qtbot, one, "answer")[-1] == {"text": "5"}, timeout=120_000)
+    qtbot.waitUntil(lambda: received(qtbot, one, "answer")[-1] == {"text": "5"}, timeout=120_000)
     one.ask("set", question="")
     qtbot.waitUntil(lambda: not question.isVisible(), timeout=120_000)
     shown.note()
@@ -304,12 +304,12 @@ def test_a_question_is_shown_and_answered_on_the_live_page_too(qtbot, session, w
     qtbot.waitUntil(question.isVisible, timeout=120_000)
     assert shown.focusWidget() is shown.live.events.note, "nobody is torn from what he writes"
     shown.go("review")
-    qtbot.waitUntil(lambda: "The run waits for an answer" in shown.review._said.said, timeout=120_000)
-    assert not shown.review.judge.isEnabled()
+    qtbot.waitUntil(lambda: "The run waits for an answer" in shown.review._message.full_text, timeout=120_000)
+    assert not shown.review.score.isEnabled()
     shown.go("live")
     one.ask("set", question="", waiting="35 of 64 electrodes are useless")
     qtbot.waitUntil(lambda: not question.isVisible(), timeout=120_000)
-    assert "waits: 35 of 64 electrodes" in shown.live.controls._cue.said
+    assert "waits: 35 of 64 electrodes" in shown.live.controls._cue.full_text
 
 
 def test_a_session_that_died_is_told_from_one_that_says_nothing_and_from_none(qtbot, session, window):
@@ -318,25 +318,25 @@ def test_a_session_that_died_is_told_from_one_that_says_nothing_and_from_none(qt
     live(qtbot, shown)
     sweep = shown.live.traces.sweep
     os.kill(one.process.pid, signal.SIGSTOP)
-    qtbot.waitUntil(lambda: shown.top.state.said == "NO DATA", timeout=120_000)
+    qtbot.waitUntil(lambda: shown.top.state.full_text == "NO DATA", timeout=120_000)
     qtbot.wait(2500)
     assert not shown.now.died
-    assert shown.notice.said.startswith("THE SESSION DOES NOT ANSWER")
+    assert shown.notice.full_text.startswith("THE SESSION DOES NOT ANSWER")
     one.process.kill()
-    qtbot.waitUntil(lambda: shown.top.state.said == "SESSION DIED", timeout=120_000)
-    assert shown.notice.said.startswith("THE SESSION DIED: its process is gone")
+    qtbot.waitUntil(lambda: shown.top.state.full_text == "SESSION DIED", timeout=120_000)
+    assert shown.notice.full_text.startswith("THE SESSION DIED: its process is gone")
     assert "Begin it anew" in shown.notice.text(), "what to do can be read"
     assert sweep.notice == "SESSION DIED. The traces are old"
     assert shown.top.verdict.small == "the session died"
-    assert shown.bottom.record.said == "not recording"
+    assert shown.bottom.record.full_text == "not recording"
     assert len(shown.recent.last(1.0)) == 0
     again = window(one.folder)
-    qtbot.waitUntil(lambda: again.top.state.said == "SESSION DIED", timeout=120_000)
+    qtbot.waitUntil(lambda: again.top.state.full_text == "SESSION DIED", timeout=120_000)
     one.process.join()
     session(state="idle")
     for each in (shown, again):
-        qtbot.waitUntil(lambda each=each: each.top.state.said == "idle", timeout=120_000)
-        qtbot.waitUntil(lambda each=each: "DIED" not in each.notice.said, timeout=120_000)
+        qtbot.waitUntil(lambda each=each: each.top.state.full_text == "idle", timeout=120_000)
+        qtbot.waitUntil(lambda each=each: "DIED" not in each.notice.full_text, timeout=120_000)
 
 
 def test_a_click_on_a_talker_tells_nobody_where_the_listener_is_real(qtbot, session, window):
@@ -347,7 +347,7 @@ def test_a_click_on_a_talker_tells_nobody_where_the_listener_is_real(qtbot, sess
     qtbot.waitUntil(lambda: bool(shown.live.meters._strips), timeout=120_000)
     qtbot.mouseClick(shown.live.meters._strips[1], Qt.MouseButton.LeftButton, pos=QPoint(10, 10))
     qtbot.wait(300)
-    assert one.heard == []
+    assert one.received == []
 
 
 def test_what_is_refused_is_said(qtbot, session, window):
@@ -355,7 +355,7 @@ def test_what_is_refused_is_said(qtbot, session, window):
     shown = window(one.folder)
     live(qtbot, shown)
     shown.send("resume")
-    qtbot.waitUntil(lambda: "the session is running" in shown.notice.said, timeout=120_000)
+    qtbot.waitUntil(lambda: "the session is running" in shown.notice.full_text, timeout=120_000)
 
 
 def test_the_log_speaks_of_answers_as_people_do(caplog, qtbot):
@@ -370,7 +370,7 @@ def test_the_log_speaks_of_answers_as_people_do(caplog, qtbot):
             ("accept", 11 / 12),
             ("check", [["eeg", True, ""], ["disk", False, ""]]),
         ):
-            link._tell(link.answered, command, answer)
+            link._emit(link.answered, command, answer)
     link.close()
     assert [record.getMessage() for record in caplog.records] == ["mute: done", "accept: 92 %", "check: 1 of 2 well"]
 
@@ -384,35 +384,35 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     shown = window(one.folder)
     shown.go("setup")
     qtbot.waitUntil(shown.setup.check.isEnabled, timeout=120_000)
-    assert "electrodes" in shown.setup._summary.said
+    assert "electrodes" in shown.setup._summary.full_text
     qtbot.mouseClick(shown.setup.check, Qt.MouseButton.LeftButton)
-    heard(qtbot, one, "check")
+    received(qtbot, one, "check")
     shown.setup.calibrate.click()
     assert shown.pages.currentWidget() is shown.calibration
     qtbot.waitUntil(shown.calibration.begin.isEnabled, timeout=120_000)
     shown.calibration.begin.click()
-    heard(qtbot, one, "calibrate")
+    received(qtbot, one, "calibrate")
     page = shown.calibration
-    qtbot.waitUntil(lambda: page._cue.said == "A  attend to Joe", timeout=120_000)
+    qtbot.waitUntil(lambda: page._cue.full_text == "A  attend to Joe", timeout=120_000)
     assert page.redo.isEnabled()
     assert not page.accept.isEnabled()
     assert page._progress.isVisible()
     assert [step.text()[0] for step in page._steps] == ["✓", "▶", "3", "4"]
     one.ask("set", question="How hard was it? 1-7", attend="")
     qtbot.waitUntil(page.question.answer.isVisible, timeout=120_000)
-    qtbot.waitUntil(lambda: page._cue.said == "waiting for an answer", timeout=120_000)
-    assert "to the next cue" not in page._trial.said
+    qtbot.waitUntil(lambda: page._cue.full_text == "waiting for an answer", timeout=120_000)
+    assert "to the next cue" not in page._trial.full_text
     assert "waits for the answer" in page._advice.text()
     assert shown.focusWidget() is page.question.answer
     qtbot.keyClicks(page.question.answer, "3")
     qtbot.keyClick(page.question.answer, Qt.Key.Key_Return)
-    assert heard(qtbot, one, "answer") == [{"text": "3"}]
+    assert received(qtbot, one, "answer") == [{"text": "3"}]
     one.ask("set", question="", complete=True)
     qtbot.waitUntil(page.accept.isEnabled, timeout=120_000)
     page.accept.click()
-    heard(qtbot, one, "accept")
+    received(qtbot, one, "accept")
     one.ask("set", state="training")
-    qtbot.waitUntil(lambda: page._cue.said == "training …", timeout=120_000)
+    qtbot.waitUntil(lambda: page._cue.full_text == "training …", timeout=120_000)
     assert [step.text()[0] for step in page._steps] == ["✓", "✓", "▶", "4"], "never a step back"
     buttons = (page.begin, page.redo, page.stop, page.accept, page.keep, page.refuse)
     assert not any(button.isEnabled() for button in buttons)
@@ -429,7 +429,7 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     qtbot.waitUntil(lambda: "NO BETTER THAN GUESSING" in page._facts.itemAt(3).widget().text(), timeout=120_000)
     page.keep.click()
     assert shown.pages.currentWidget() is shown.live
-    qtbot.waitUntil(lambda: "no better than guessing" in shown.live.controls._cue.said, timeout=120_000)
+    qtbot.waitUntil(lambda: "no better than guessing" in shown.live.controls._cue.full_text, timeout=120_000)
     shown.go("calibrate")
     one.ask("set", state="running")
     qtbot.waitUntil(lambda: page._advice.text().startswith("A run is under way"), timeout=120_000)
@@ -446,11 +446,11 @@ def test_a_click_cannot_spoil_the_calibration_of_the_demo(qtbot, session, window
     click = lambda: qtbot.mouseClick(meters._strips[1], Qt.MouseButton.LeftButton, pos=QPoint(10, 10))  # noqa: E731
     click()
     qtbot.wait(300)
-    assert (one.heard, meters._hint.said) == ([], "")
+    assert (one.received, meters._hint.full_text) == ([], "")
     one.ask("set", state="running")
-    qtbot.waitUntil(lambda: meters._hint.said.startswith("Click a talker"), timeout=120_000)
+    qtbot.waitUntil(lambda: meters._hint.full_text.startswith("Click a talker"), timeout=120_000)
     click()
-    heard(qtbot, one, "attend")
+    received(qtbot, one, "attend")
 
 
 #: What is said where no signal comes, by what the session says; and whether that is a fault.
@@ -502,7 +502,7 @@ def test_without_a_session_the_live_page_says_what_can_be_done(qtbot, window):
     qtbot.waitUntil(lambda: "start page (Ctrl+0)" in sweep.notice, timeout=120_000)
     assert not sweep.alarming
     shown.go("review")
-    qtbot.waitUntil(lambda: "start page (Ctrl+0)" in shown.review._said.said, timeout=120_000)
+    qtbot.waitUntil(lambda: "start page (Ctrl+0)" in shown.review._message.full_text, timeout=120_000)
 
 
 def recorded(folder, name="run-1"):
@@ -521,13 +521,13 @@ def test_the_result_of_a_session_that_ended_unseen_is_found(qtbot, session, wind
     one.stop()
     qtbot.waitUntil(result.isVisible, timeout=120_000)
     shown.go("review")
-    qtbot.waitUntil(shown.review.judge.isEnabled, timeout=120_000)
+    qtbot.waitUntil(shown.review.score.isEnabled, timeout=120_000)
     assert shown.review._run == one.folder / "run-1"
     shown.go("live")
     result.click()
     assert shown.pages.currentWidget() is shown.review
-    assert shown.review._said.said == "Replaying …", "it is scored without another click"
-    qtbot.waitUntil(lambda: shown.review._work is None, timeout=120_000)
+    assert shown.review._message.full_text == "Replaying …", "it is scored without another click"
+    qtbot.waitUntil(lambda: shown.review._job is None, timeout=120_000)
 
 
 def test_the_last_session_is_reopened_on_its_result(qtbot, window, settings, tmp_path):
@@ -538,7 +538,7 @@ def test_the_last_session_is_reopened_on_its_result(qtbot, window, settings, tmp
     shown = window()
     shown.start.buttons["reopen"].click()
     assert shown.pages.currentWidget() is shown.review
-    qtbot.waitUntil(shown.review.judge.isEnabled, timeout=120_000)
+    qtbot.waitUntil(shown.review.score.isEnabled, timeout=120_000)
     assert shown.review._run == folder / "run-2", "the newest"
 
 
@@ -548,9 +548,9 @@ def test_after_a_run_there_can_be_another(qtbot, session, window):
     live(qtbot, shown)
     run = shown.live.controls.run
     qtbot.waitUntil(run.isEnabled, timeout=120_000)
-    assert "starts another" in shown.live.controls._cue.said
+    assert "starts another" in shown.live.controls._cue.full_text
     qtbot.keyClick(shown, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
-    assert heard(qtbot, one, "run") == [{"mode": "closed", "seconds": None}]
+    assert received(qtbot, one, "run") == [{"mode": "closed", "seconds": None}]
     one.ask("set", state="review", decoder=False)
     qtbot.waitUntil(lambda: not run.isEnabled(), timeout=120_000)
 
@@ -562,10 +562,10 @@ def test_a_run_is_not_stopped_at_one_click(qtbot, session, window):
     qtbot.waitUntil(shown.live.controls.stop.isEnabled, timeout=120_000)
     for answer in ("Go on as it is", "Stop"):
         shown.actions_by_key["stop"].trigger()
-        assert one.heard == []
+        assert one.received == []
         assert "cannot be continued" in choose(shown, answer)
         qtbot.wait(200)
-    heard(qtbot, one, "stop")
+    received(qtbot, one, "stop")
 
 
 def test_a_replay_is_stopped_at_one_click(qtbot, session, window):
@@ -574,7 +574,7 @@ def test_a_replay_is_stopped_at_one_click(qtbot, session, window):
     live(qtbot, shown)
     qtbot.waitUntil(shown.live.controls.stop.isEnabled, timeout=120_000)
     shown.live.controls.stop.click()
-    heard(qtbot, one, "stop")
+    received(qtbot, one, "stop")
 
 
 def test_words_of_one_session_do_not_stand_over_the_next(qtbot, session, window):
@@ -582,11 +582,11 @@ def test_words_of_one_session_do_not_stand_over_the_next(qtbot, session, window)
     shown = window(one.folder)
     live(qtbot, shown)
     one.stop()
-    qtbot.waitUntil(lambda: shown.notice.said == "The replay has ended; nothing was recorded", timeout=120_000)
+    qtbot.waitUntil(lambda: shown.notice.full_text == "The replay has ended; nothing was recorded", timeout=120_000)
     shown.attach(other.folder)
-    assert "ended" not in shown.notice.said
+    assert "ended" not in shown.notice.full_text
     qtbot.waitUntil(lambda: shown.now.session_live, timeout=120_000)
-    assert "ended" not in shown.notice.said
+    assert "ended" not in shown.notice.full_text
 
 
 def test_the_menus_show_keys_and_no_signs(qtbot, window):
@@ -604,7 +604,7 @@ def test_what_is_only_not_done_yet_is_no_fault(qtbot, session, window):
     one = session(state="idle", more={"checks": checks})
     shown = window(one.folder)
     shown.go("setup")
-    qtbot.waitUntil(lambda: shown.setup._summary.said == "Next step: calibrate", timeout=120_000)
+    qtbot.waitUntil(lambda: shown.setup._summary.full_text == "Next step: calibrate", timeout=120_000)
     line = shown.setup._list.itemAt(1).widget()
     assert line.text().startswith("○  to do")
     assert theme_of(shown).bad not in line.styleSheet()
@@ -620,10 +620,10 @@ def test_what_loses_something_is_asked_before(qtbot, session, window, command, s
     for answer in ("Go on as it is", command.capitalize()):
         button.click()
         box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
-        assert [name for name, _ in one.heard] == []
+        assert [name for name, _ in one.received] == []
         next(each for each in box.buttons() if each.text() == answer).click()
         qtbot.wait(200)
-    heard(qtbot, one, command)
+    received(qtbot, one, command)
 
 
 def test_closing_while_recording_says_what_will_happen_and_does_not_close(qtbot, session, window):
@@ -637,7 +637,7 @@ def test_closing_while_recording_says_what_will_happen_and_does_not_close(qtbot,
     next(each for each in box.buttons() if each.text() == "Close; the session goes on").click()
     qtbot.waitUntil(lambda: not shown.isVisible(), timeout=120_000)
     assert one.process.is_alive()
-    assert one.heard == []
+    assert one.received == []
 
 
 def test_closing_while_a_decoder_is_trained_does_not_end_that(qtbot, session, window):
@@ -647,7 +647,7 @@ def test_closing_while_a_decoder_is_trained_does_not_end_that(qtbot, session, wi
     assert not shown.close()
     assert "it goes on" in choose(shown, "Close; the session goes on")
     qtbot.waitUntil(lambda: not shown.isVisible(), timeout=120_000)
-    assert one.heard == []
+    assert one.received == []
 
 
 def test_ending_the_recording_and_closing(qtbot, session, window):
@@ -658,7 +658,7 @@ def test_ending_the_recording_and_closing(qtbot, session, window):
     box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
     next(each for each in box.buttons() if each.text() == "End the recording, then close").click()
     qtbot.waitUntil(lambda: not shown.isVisible(), timeout=120_000)
-    assert [name for name, _ in one.heard] == ["stop"]
+    assert [name for name, _ in one.received] == ["stop"]
 
 
 def test_the_layout_is_kept_and_can_be_put_back(qtbot, session, window, settings):
@@ -748,7 +748,7 @@ def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
     assert shown.live.controls.mode.hasFocus() or not shown.live.controls.mode.isEnabled()
     for k, key in enumerate((Qt.Key.Key_F1, Qt.Key.Key_F2, Qt.Key.Key_F3, Qt.Key.Key_F4)):
         qtbot.keyClick(shown, key)
-        qtbot.waitUntil(lambda k=k: heard(qtbot, one, "override")[-1] == {"talker": k}, timeout=120_000)
+        qtbot.waitUntil(lambda k=k: received(qtbot, one, "override")[-1] == {"talker": k}, timeout=120_000)
     qtbot.keyClick(shown, Qt.Key.Key_F8)
     assert shown.live.traces.sweep.frozen
     qtbot.keyClick(shown.live.traces.sweep, Qt.Key.Key_Space)
@@ -758,7 +758,7 @@ def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
     qtbot.keyClick(shown, Qt.Key.Key_F11)
     assert not shown.participant.isVisible()
     qtbot.keyClick(shown, Qt.Key.Key_P, control)
-    heard(qtbot, one, "pause")
+    received(qtbot, one, "pause")
     qtbot.keyClick(shown, Qt.Key.Key_N)
     assert shown.live.events.note.hasFocus() or not shown.isActiveWindow()
     shown.live.traces.sweep.setFocus()
@@ -768,21 +768,21 @@ def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
     for on in (True, False):  # as on a terminal
         qtbot.keyClick(shown, Qt.Key.Key_M)
         qtbot.waitUntil(lambda on=on: shown.now.muted is on, timeout=120_000)
-    assert heard(qtbot, one, "mute") == [{"on": True}, {"on": False}]
+    assert received(qtbot, one, "mute") == [{"on": True}, {"on": False}]
     for k, key in enumerate((Qt.Key.Key_F1, Qt.Key.Key_F2, Qt.Key.Key_F3, Qt.Key.Key_F4)):
         qtbot.keyClick(shown, key, shift)
-        qtbot.waitUntil(lambda k=k: heard(qtbot, one, "trim")[-1] == {"talker": k, "mute": True}, timeout=120_000)
+        qtbot.waitUntil(lambda k=k: received(qtbot, one, "trim")[-1] == {"talker": k, "mute": True}, timeout=120_000)
     for k, key in enumerate((Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4)):
         qtbot.keyClick(shown, key, Qt.KeyboardModifier.AltModifier)
         trim = shown.live.meters._strips[k].trim
         assert trim.hasFocus() or not shown.isActiveWindow()
-    n = len(heard(qtbot, one, "mute"))
+    n = len(received(qtbot, one, "mute"))
     qtbot.keyClick(trim, Qt.Key.Key_M)
-    qtbot.waitUntil(lambda: len(heard(qtbot, one, "mute")) == n + 1, timeout=120_000)
+    qtbot.waitUntil(lambda: len(received(qtbot, one, "mute")) == n + 1, timeout=120_000)
     qtbot.keyClicks(trim, "-12.5")
-    assert len([name for name, _ in one.heard if name == "trim"]) == 4, "what is half typed is no wish"
+    assert len([name for name, _ in one.received if name == "trim"]) == 4, "what is half typed is no wish"
     qtbot.keyClick(trim, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: heard(qtbot, one, "trim")[-1] == {"talker": 3, "db": -12.5}, timeout=120_000)
+    qtbot.waitUntil(lambda: received(qtbot, one, "trim")[-1] == {"talker": 3, "db": -12.5}, timeout=120_000)
     assert not trim.hasFocus()
 
 
@@ -799,9 +799,9 @@ def test_eight_talkers_have_keys_and_two_have_no_more_than_four(qtbot, session, 
     shown.live.traces.sweep.setFocus()
     control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
     qtbot.keyClick(shown, Qt.Key.Key_F8, control)
-    qtbot.waitUntil(lambda: heard(qtbot, eight, "override")[-1:] == [{"talker": 7}], timeout=120_000)
+    qtbot.waitUntil(lambda: received(qtbot, eight, "override")[-1:] == [{"talker": 7}], timeout=120_000)
     qtbot.keyClick(shown, Qt.Key.Key_F7, shift)
-    qtbot.waitUntil(lambda: heard(qtbot, eight, "trim")[-1:] == [{"talker": 6, "mute": True}], timeout=120_000)
+    qtbot.waitUntil(lambda: received(qtbot, eight, "trim")[-1:] == [{"talker": 6, "mute": True}], timeout=120_000)
 
 
 def test_dark_and_light_are_whole(qtbot, session, window, theme, qapp):
@@ -856,7 +856,7 @@ def test_a_killed_window_is_noticed_by_nobody_and_the_next_one_shows_the_present
     live(qtbot, shown)
     before = shown.source.signal.cursor
     qtbot.waitUntil(lambda: shown.source.signal.cursor > before, timeout=120_000)
-    assert one.heard == []
+    assert one.received == []
 
 
 def test_a_session_that_comes_back_is_found_again(qtbot, session, window):
@@ -865,11 +865,11 @@ def test_a_session_that_comes_back_is_found_again(qtbot, session, window):
     live(qtbot, shown)
     one.stop()
     qtbot.waitUntil(lambda: shown.top.chip.words == "NO SESSION", timeout=120_000)
-    assert shown.top.state.said == "no session"
+    assert shown.top.state.full_text == "no session"
     sweep = shown.live.traces.sweep
     qtbot.waitUntil(lambda: sweep.notice.startswith("The session has ended: see its runs"), timeout=120_000)
     assert not sweep.alarming, "that is no fault"
-    assert shown.notice.said.startswith("The session has ended. What it recorded is in")
+    assert shown.notice.full_text.startswith("The session has ended. What it recorded is in")
     qtbot.waitUntil(lambda: len(shown.recent.last(1.0)) == 0, timeout=120_000)
     session(state="paused", channels=12)
     qtbot.waitUntil(lambda: shown.now.state == "paused", timeout=120_000)
@@ -895,7 +895,7 @@ def test_the_participant_sees_the_cue_and_no_figure(qtbot, session, window):
 def test_the_start_page_reopens_the_last_session_or_says_why_not(qtbot, session, window, settings, theme):
     shown = window()
     shown.start.buttons["reopen"].click()
-    assert shown.start.words.said == "No session was open before"
+    assert shown.start.words.full_text == "No session was open before"
     one = session()
     settings.setValue("session/last", str(one.folder))
     shown.start.buttons["reopen"].click()
@@ -924,5 +924,5 @@ def test_what_a_session_does_not_know_is_not_offered(qtbot, session, window):
         shown.go(page)
         qtbot.wait(600)
         assert not button.isEnabled()
-    assert shown.setup._where.said == "A replay: nothing is recorded"
+    assert shown.setup._where.full_text == "A replay: nothing is recorded"
     assert shown.close(), "nothing is lost: nothing is asked"
