@@ -1,1 +1,1 @@
-"""The window for whoever runs the experiment. It looks and asks; nothing waits for it."""
+"""The operator's window. It reads published status and sends commands; no other process waits for it."""

@@ -1,6 +1,6 @@
-"""Pictures of the live page, for the documentation: ``python -m earmark.app.dashboard.pictures``.
+"""Screenshots of the live page for the documentation: ``python -m earmark.app.dashboard.pictures``.
 
-A simulated listener is calibrated with, and then steers; nothing that is seen is made up otherwise. Takes some minutes.
+They show a real session with a simulated listener: a calibration, then a run. Takes some minutes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from earmark.app.dashboard.launch.sessions import board_of
 from earmark.app.session.channel import Client
 from earmark.pipeline.attention.gain_control import STALE_S, Situation
 
-#: Where pictures go, their size in pixels, seconds of the run before they are taken, and the longest wait, s.
+#: Output folder, size in pixels, seconds of the run before the screenshots, and the longest wait, s.
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 SIZE, AFTER_S, TIMEOUT_S = (1280, 720), 45.0, 300.0
 
@@ -40,7 +40,7 @@ def _session(folder: Path) -> None:
 
 
 def main() -> None:
-    """Take both pictures."""
+    """Save a screenshot per theme."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = make_application()
     with tempfile.TemporaryDirectory(prefix="earmark-pictures-") as place:
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _run_is_steady(now: Snapshot) -> bool:
-    """Whether the run (not the calibration before it, of which boards still speak at its start) is in full swing."""
+    """Whether the run is in a steady state. When it starts, boards may still describe the calibration before it."""
     recording, one = now.recording, now.decision
     if now.state != "running" or not now.recording_now or recording is None or one is None:
         return False
@@ -91,7 +91,10 @@ def _wait_until(app: QApplication, condition: Callable[[], bool]) -> None:
     end = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"the demonstration was not ready for its picture within {TIMEOUT_S:g} s")
+            raise TimeoutError(
+                f"the demonstration was not ready for a screenshot within {TIMEOUT_S:g} s: close other programs and "
+                "try again"
+            )
         app.processEvents()
         time.sleep(0.005)
 

@@ -1,1 +1,1 @@
-"""What the window knows: the status that processes publish, its history, and the link to the session."""
+"""Data of the window: the status that other processes publish, its history, and the command link."""

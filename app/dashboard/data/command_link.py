@@ -1,4 +1,4 @@
-"""Commands on their way to the session: sent by threads of their own, so that no answer is ever waited for here."""
+"""Sends commands to the session on separate threads, so that the window never waits for an answer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from PySide6.QtCore import QObject, Signal
 
 logger = logging.getLogger(__name__)
 
-#: Commands that wait for no other.
+#: Commands with a queue of their own, so that they never wait behind others.
 URGENT = frozenset({"mute"})
 
 
 class Sender(Protocol):
-    """What sends a command and waits for its answer; :class:`earmark.app.session.channel.Client` is one."""
+    """Sends a command and waits for its answer, as :class:`earmark.app.session.channel.Client` does."""
 
     def send(self, command: str, **args: Any) -> dict[str, Any]:
         """Return the answer.
@@ -25,26 +25,26 @@ class Sender(Protocol):
         Raises
         ------
         earmark.kernels.errors.EarmarkError
-            If it was refused, or nobody is there.
+            If the command was refused or the session cannot be reached.
         """
 
 
 class Link(QObject):
-    """Sends commands in order, urgent ones past the others.
+    """Sends commands in order; urgent commands overtake the others.
 
     Parameters
     ----------
     connect : callable
-        Returns a new sender; called on the threads that send.
+        Returns a new sender. Called on the sending threads.
     refusal : type
-        What a sender raises where a command is refused.
+        Exception that a sender raises when a command is refused.
 
     Attributes
     ----------
     answered : Signal(str, object)
-        A command was done; its answer.
+        A command succeeded: the command and its answer.
     refused : Signal(str, str)
-        A command was not done, and why.
+        A command failed: the command and the reason.
     """
 
     answered = Signal(str, object)
@@ -62,11 +62,11 @@ class Link(QObject):
             threading.Thread(target=self._work, args=(number,), name=f"commands-{number}", daemon=True).start()
 
     def send(self, command: str, args: dict[str, Any] | None = None) -> None:
-        """Send a command, and come back at once."""
+        """Queue a command and return immediately."""
         self._queues[command in URGENT].put((command, args or {}))
 
     def close(self) -> None:
-        """Send nothing more; what is under way is not waited for."""
+        """Stop sending, without waiting for a command that is being sent."""
         self._closed = True
         for one in self._queues:
             one.put(None)
@@ -79,7 +79,7 @@ class Link(QObject):
                 sender = sender or self._connect()
                 answer = sender.send(command, **args)
             except self._refusal as error:
-                sender = None  # whether it is still there shows the next time
+                sender = None  # the session may be gone: connect again for the next command
                 self._emit(self.refused, command, str(error))
             else:
                 self._emit(self.answered, command, answer)
@@ -92,7 +92,7 @@ class Link(QObject):
 
 
 def _in_words(answer: object) -> str:
-    """An answer as a person reads it: checks are counted, shares are in percent."""
+    """Describe an answer: counts of passed checks, fractions in percent."""
     if isinstance(answer, list) and all(isinstance(one, list) for one in answer):
-        return f"{sum(bool(one[1]) for one in answer)} of {len(answer)} well"
+        return f"{sum(bool(one[1]) for one in answer)} of {len(answer)} passed"
     return f"{100 * answer:.0f} %" if isinstance(answer, float) else str(answer)

@@ -1,4 +1,4 @@
-"""Decisions, cues and latencies since the window was opened, as far back as it shows them."""
+"""Decisions, cues and latencies of the last minute, collected while the window is open."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.status import DecisionStatus
 
-#: Seconds that are kept.
+#: Seconds of history to keep.
 SPAN_S = 60.0
-#: Seconds between two points of slow curves.
+#: Seconds between two points of the latency curve.
 SLOW_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A slow value at a time."""
+    """A value of the latency curve and its time."""
 
     time: float
     value: float
 
 
 class History:
-    """Grows by looking at snapshots; what happened while nobody looked is not there."""
+    """Collects values from snapshots; values between two snapshots are lost."""
 
     def __init__(self) -> None:
         #: Decisions.
@@ -34,10 +34,10 @@ class History:
         self.p99: deque[Moment] = deque()
 
     def refresh(self, now: Snapshot) -> None:
-        """Take what is new."""
+        """Add new values and drop old ones."""
         one = now.decision
         if one is not None and (not self.decisions or self.decisions[-1].n != one.n):
-            if self.decisions and one.n < self.decisions[-1].n:  # another run
+            if self.decisions and one.n < self.decisions[-1].n:  # a new run
                 self.decisions.clear()
             self.decisions.append(one)
         if now.state in ("running", "paused", "calibrating") and (not self.cues or self.cues[-1][1] != now.attend):

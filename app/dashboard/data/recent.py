@@ -1,4 +1,4 @@
-"""The newest seconds of the signal, raw, for spectrum, topomap and levels of channels."""
+"""The newest seconds of the raw signal, for spectrum, topomap and channel levels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from earmark.devices.processes.signal_ring import Samples
 
-#: Seconds that are kept.
+#: Seconds of signal to keep.
 SPAN_S = 4.0
 
 
 class Recent:
-    """The last seconds, at hand in order.
+    """Keeps the last seconds of a signal as one contiguous array.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ class Recent:
     def __init__(self, sfreq: float = 0.0, n_channels: int = 0) -> None:
         self.sfreq, self.n_channels = sfreq, n_channels
         self._n = max(1, round(SPAN_S * sfreq))
-        # Room for twice as much: what is old is moved out of the way now and then, not every time.
+        # Twice the length, so that samples are moved to the front once per span and not at every call.
         self._data = np.zeros((2 * self._n, n_channels), np.float32)
         self._stop = 0
 
     def add(self, samples: Samples) -> None:
-        """Take what is new; after something lost or missing, begin anew."""
+        """Append samples; lost or missing (NaN) samples discard everything before them."""
         data = samples.data
         if not self.n_channels or not len(data):
             return
@@ -47,10 +47,10 @@ class Recent:
         self._stop += len(data)
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Discard all samples."""
         self._stop = 0
 
     def last(self, seconds: float) -> NDArray[np.float32]:
-        """Return the newest samples without a hole, shape (n, n_channels): fewer than wanted if there are not more."""
+        """Return the newest samples without a gap, shape (n, n_channels), n at most ``seconds * sfreq``."""
         n = min(self._n, round(seconds * self.sfreq))
         return self._data[max(0, self._stop - n) : self._stop]

@@ -1,4 +1,4 @@
-"""What the window knows at one moment, as plain data, put together from the records that others publish."""
+"""The state of a session at one moment, as plain data, combined from the records that other processes publish."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from earmark.app.status import (
 from earmark.devices.audio.control_block import Status
 
 NAN = math.nan
-#: Seconds without anything new after which nothing is known any more.
+#: Seconds without an update after which a status counts as out of date.
 SILENT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What is heard: levels are amplitudes, gains and reduction by the limiter dB; ``live`` while buffers come."""
+    """Status of the sound: levels are amplitudes, gains and limiter reduction dB; ``live`` while buffers are played."""
 
     playing: str = ""
     failure: str = ""
@@ -46,12 +46,12 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything; what is not known is empty, NaN or -1.
+    """All that the window shows; unknown values are empty, NaN or -1.
 
-    ``session_age`` and ``engine_age`` are seconds since supervisor and engine last said anything, infinite if they
-    never did; ``time`` is the LSL time of the look. ``died`` says that the session did not end in good order: its
-    process is gone, and of the past only what cannot change is still known. ``refused`` says why a status cannot be
-    read, such as one of another version of Earmark.
+    ``time`` is the LSL time at which the status was read. ``session_age`` and ``engine_age`` are the seconds since the
+    last update of supervisor and engine, infinite without one. ``died`` means that the process of the session ended
+    without a shutdown; only values that cannot change afterwards are kept. ``refused`` says why a status cannot be
+    read, for example because another version of Earmark wrote it.
     """
 
     time: float = NAN
@@ -106,36 +106,36 @@ class Snapshot:
 
     @property
     def session_live(self) -> bool:
-        """Whether the session says anything."""
+        """Whether the status of the session is up to date."""
         return self.session_age < SILENT_S
 
     @property
     def engine_live(self) -> bool:
-        """Whether the engine says anything."""
+        """Whether the status of the engine is up to date."""
         return self.engine_age < SILENT_S
 
     @property
     def under_way(self) -> bool:
-        """Whether a calibration or run goes on, or is about to."""
+        """Whether a calibration or run has started and not ended."""
         return self.state in ("calibrating", "running", "paused")
 
     @property
     def recording_now(self) -> bool:
-        """Whether something is being recorded, or passes once more."""
+        """Whether a recording, or the replay of one, is in progress."""
         return self.under_way and self.grows and not self.ending
 
     @property
     def at_stake(self) -> bool:
-        """Whether something goes on that cannot be had again: a replay can."""
+        """Whether stopping now would lose data. A replay can be repeated."""
         return (self.under_way or self.state == "training") and self.kind != "replay"
 
     @property
     def replay_paused(self) -> bool:
-        """Whether nothing comes because a replay is paused."""
+        """Whether a replay is paused, so that no data is expected."""
         return self.kind == "replay" and self.state == "paused"
 
     def supports(self, command: str) -> bool:
-        """Whether the session knows a command; one that does not say is believed to."""
+        """Whether the session supports a command; a session that lists no commands supports all."""
         return not self.commands or command in self.commands
 
 
@@ -147,22 +147,22 @@ def snapshot(
     sound_live: bool,
     refused: str = "",
 ) -> Snapshot:
-    """Put together what supervisor, engine and audio process say.
+    """Combine the status of supervisor, engine and audio process.
 
     Parameters
     ----------
     now : float
         LSL time.
     session : SessionStatus or None
-        Of the supervisor, or of a replay.
+        Status of the supervisor, or of a replay.
     engine : EngineStatus or None
-        Of the engine.
+        Status of the engine.
     sound : Status or None
-        Of the audio process.
+        Status of the audio process.
     sound_live : bool
-        Whether it still counts buffers.
+        Whether the audio process still plays buffers.
     refused : str
-        Why one of them cannot be read.
+        Why a status cannot be read; empty if all can.
     """
     known = Snapshot(time=now, refused=refused)
     if session is not None:

@@ -1,4 +1,4 @@
-"""Reading what others publish: boards, the status of sound, the signal ring. Nobody notices that it is read."""
+"""Reads the shared memory of a session: status boards, audio status, signal ring. Reading never blocks a writer."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from earmark.devices.audio.control_block import Seqlock, Status
 from earmark.devices.processes.shared_memory import SharedMemoryError
 from earmark.devices.processes.signal_ring import SignalReader
 
-#: Seconds between tries to attach to what is not there, and seconds of the past to begin a signal with.
+#: Seconds between attempts to attach, and seconds of the past that a newly attached signal starts with.
 RETRY_S, HISTORY_S = 1.0, 30.0
-#: Seconds without a new buffer after which there is no sound.
+#: Seconds without a new buffer after which the sound counts as stopped.
 BUFFER_S = 0.5
 
 
@@ -29,7 +29,7 @@ T = TypeVar("T", bound=_Closable)
 
 
 class _Attached(Generic[T]):
-    """One thing in shared memory, which may go and come back under another name."""
+    """An object in shared memory, attached again whenever its name changes."""
 
     def __init__(self, attach: Callable[[str], T]) -> None:
         self._attach = attach
@@ -38,7 +38,7 @@ class _Attached(Generic[T]):
         self._tried = -math.inf
 
     def attach_to(self, name: str) -> T | None:
-        """Return it, attached under this name; None if it is not there."""
+        """Return the object of this name; None if it does not exist."""
         if name != self.name:
             self.close()
             self.name, self._tried = name, -math.inf
@@ -46,7 +46,7 @@ class _Attached(Generic[T]):
             self._tried = time.monotonic()
             try:
                 self.attached = self._attach(name)
-            except SharedMemoryError:  # gone; the next look may find another name
+            except SharedMemoryError:  # gone; the board may soon name another one
                 self.attached = None
         return self.attached
 
@@ -57,14 +57,15 @@ class _Attached(Generic[T]):
 
 
 class Source:
-    """One session, as far as it is there.
+    """Reads the status and the signal of one session, which may start, end or restart at any time.
 
     Parameters
     ----------
     find : callable
-        Returns the name of the supervisor's board, or nothing; asked about once a second while nothing is heard.
+        Returns the name of the supervisor's board, or an empty string. Called about once a second while the board is
+        out of date.
     died : callable
-        Says whether the session's process is gone without having ended in good order; asked together with it.
+        Returns whether the process of the session ended without a shutdown. Called together with ``find``.
     """
 
     def __init__(self, find: Callable[[], str], died: Callable[[], bool] = lambda: False) -> None:
@@ -76,11 +77,11 @@ class Source:
         self._signal = _Attached(lambda name: SignalReader(name, HISTORY_S))
         self._heartbeat, self._heartbeat_at = -1, -math.inf
         self._signals, self._refused = "", ""
-        #: What was last heard of a session, while it was there.
+        #: Last status of a live session.
         self._last_session: SessionStatus | None = None
 
     def read(self) -> Snapshot:
-        """Look at everything."""
+        """Read all status records."""
         now, self._refused = pylsl.local_clock(), ""
         session = self._read(self._session, self._name)
         if session is not None and now - session.time <= RETRY_S:
@@ -88,7 +89,7 @@ class Source:
         elif time.monotonic() - self._searched_at > RETRY_S:
             self._searched_at = time.monotonic()
             name, self._dead = self._find(), self._died()
-            if name != self._name:  # another session, or none any more
+            if name != self._name:  # another session, or none
                 self._name, self._refused = name, ""
                 session = self._read(self._session, name)
         if self._dead:
@@ -106,7 +107,7 @@ class Source:
 
     @property
     def signal(self) -> SignalReader | None:
-        """The signal, from some seconds ago on; another one after the engine has started anew."""
+        """Reader of the signal, starting ``HISTORY_S`` in the past; a new one after a restart of the engine."""
         return self._signal.attach_to(self._signals)
 
     def _read(self, attached: _Attached[StatusBoard[S]], name: str) -> S | None:
@@ -118,13 +119,13 @@ class Source:
             return None
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Detach from all shared memory."""
         for one in (self._session, self._engine, self._status, self._signal):
             one.close()
 
 
 def _dead_session(now: float, last: SessionStatus | None) -> Snapshot:
-    """Return what cannot have changed since a session last said anything."""
+    """Return a snapshot with only the values that cannot have changed since the last status."""
     if last is None:
         return Snapshot(time=now, died=True)
     return Snapshot(time=now, died=True, kind=last.kind, out=last.out, talkers=last.talkers, events=last.events)

@@ -1,1 +1,1 @@
-"""Processes that the window starts, and work it does in the background."""
+"""Processes that the window starts: sessions and background jobs."""

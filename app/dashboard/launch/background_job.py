@@ -1,4 +1,4 @@
-"""A Python program beside the window: its output when it has ended, or why it failed."""
+"""Runs a Python module in a separate process and reports its output or its error."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class BackgroundJob(QObject):
     Attributes
     ----------
     done : Signal(bytes)
-        What it wrote.
+        The process succeeded: its standard output.
     failed : Signal(str)
-        The last line of what it complained of.
+        The process failed: the last line of its standard error.
     """
 
     done = Signal(bytes)
@@ -37,7 +37,7 @@ class BackgroundJob(QObject):
         self._process.closeWriteChannel()
 
     def stop(self) -> None:
-        """End it, unheard."""
+        """Kill the process without emitting a signal."""
         self._process.finished.disconnect()
         self._process.errorOccurred.disconnect()
         self._process.kill()
@@ -48,7 +48,7 @@ class BackgroundJob(QObject):
             self.done.emit(bytes(self._process.readAllStandardOutput().data()))
             return
         said = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-        self.failed.emit(said[-1] if said else f"it ended with status {status} and said nothing")
+        self.failed.emit(said[-1] if said else f"the process ended with status {status} and no message")
 
     def _broken(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:

@@ -1,4 +1,4 @@
-"""What the start page's choices do: each ends with the folder of a session."""
+"""The actions of the start page: each opens or starts a session."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from earmark.app.dashboard.frame.picker import Picker
 from earmark.app.dashboard.launch.sessions import LaunchedSession, board_of
 
-#: Milliseconds between looks whether a session has come up.
+#: Milliseconds between checks whether a session has started.
 POLL_MS = 200
 
 
 def home() -> Path:
-    """Where sessions go that nobody chose a place for."""
+    """Return the default folder for new sessions."""
     documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
     return Path(documents or Path.home()) / "earmark"
 
 
 class Launcher(QObject):
-    """Starts sessions and waits for them without waiting.
+    """Starts sessions and polls until they are up, without blocking the window.
 
     Attributes
     ----------
     ready : Signal(str)
-        A session is up; its folder.
+        A session is up: its folder.
     replaying : Signal(str, str)
-        A replay is up; its folder, and that of the run.
+        A replay is up: its folder, and the folder of the run.
     message : Signal(str, bool)
-        What is going on, and whether to wait.
+        A progress or error message, and whether the operator has to wait.
     """
 
     ready = Signal(str)
@@ -45,9 +45,9 @@ class Launcher(QObject):
         super().__init__(window)
         self._window = window
         self._picker: Picker | None = None
-        #: The session that was started from here, if any.
+        #: The session that this window started, if any.
         self.launched: LaunchedSession | None = None
-        #: The run that it replays, if that is what it does, and where it is reached for the time being.
+        #: The run that it replays, if any, and the temporary folder of that replay.
         self._run: Path | None = None
         self._place: TemporaryDirectory[str] | None = None
         self._timer = QTimer(self)
@@ -55,12 +55,12 @@ class Launcher(QObject):
         self._timer.timeout.connect(self._poll)
 
     def demo(self) -> None:
-        """Begin the demonstration, in a new folder."""
+        """Start the demonstration in a new folder."""
         folder = home() / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
         self._launch(["demo", "--headless", "--out", str(folder)], folder, "Starting the demonstration …")
 
     def connect_stream(self) -> None:
-        """Let a stream be chosen, and begin a session with it."""
+        """Let the operator choose a stream, and start a session with it."""
         if self._picker is None:
             self._picker = Picker(self._window)
             self._picker.stream_chosen.connect(self._picked)
@@ -81,7 +81,7 @@ class Launcher(QObject):
             self.with_stream(stream, Path(place))
 
     def with_stream(self, stream: dict[str, Any], folder: Path) -> None:
-        """Write the files of a session with a certain stream, and begin it."""
+        """Write the files of a new session for an amplifier stream, and start it."""
         from earmark.app.session.templates import NewError, write_session
 
         try:
@@ -95,18 +95,18 @@ class Launcher(QObject):
         self.session(session)
 
     def session(self, file: Path) -> None:
-        """Begin a session that is described in a file."""
+        """Start the session that a file describes."""
         folder = file.parent
         self._launch(["serve", str(file)], folder, f"Starting {folder.name} …")
 
     def replay(self) -> None:
-        """Let a recorded run be chosen, to be seen and heard once more."""
+        """Let the operator choose a recorded run, and replay it."""
         name, _ = QFileDialog.getOpenFileName(self._window, "Recording of a run", str(home()), "Runs (loop*.xdf)")
         if name:
             self.replay_run(Path(name))
 
     def replay_run(self, recording: Path) -> None:
-        """Begin to replay a recorded run, in a folder for the time being."""
+        """Start the replay of a recorded run in a temporary folder."""
         run = recording.parent
         place = TemporaryDirectory(prefix=f"earmark-replay-{run.name}-", ignore_cleanup_errors=True)
         arguments = ["replay", str(recording), "--watch", "--folder", place.name]
@@ -116,7 +116,7 @@ class Launcher(QObject):
             place.cleanup()
 
     def end_replay(self) -> None:
-        """End the replay that was started from here, which is of no use to anybody else."""
+        """End the replay that this window started, if any."""
         if self._run is not None and self.launched is not None:
             self.launched.end()
             self.launched = None
@@ -125,16 +125,19 @@ class Launcher(QObject):
         self._run = self._place = None
 
     def reopen(self, folder: Path | None) -> None:
-        """Look at the session of a folder."""
+        """Show the session of a folder."""
         if folder is None or not folder.is_dir():
             self.message.emit(
-                "No session was open before" if folder is None else f"{folder} is not there any more", False
+                "No session was opened before"
+                if folder is None
+                else f"{folder} no longer exists: choose another way to start",
+                False,
             )
             return
         self.ready.emit(str(folder))
 
     def _launch(self, arguments: list[str], folder: Path, words: str) -> bool:
-        """Start a session and wait for it without waiting, unless it is there; return whether it was started."""
+        """Start a session unless one is running in the folder; return whether it was started."""
         if board_of(folder):
             self.ready.emit(str(folder))
             return False
@@ -142,7 +145,7 @@ class Launcher(QObject):
         try:
             self.launched = LaunchedSession(arguments, folder)
         except OSError as error:
-            self.message.emit(f"It cannot be started: {error}", False)
+            self.message.emit(f"The session cannot be started: {error}", False)
             return False
         self.message.emit(words, True)
         self._timer.start()
@@ -162,14 +165,14 @@ class Launcher(QObject):
         elif launched.status is not None:
             self._timer.stop()
             self.launched = None
-            self.message.emit(f"It did not start: {launched.ended}", False)
+            self.message.emit(f"The session did not start: {launched.ended}", False)
             self.end_replay()
 
 
 def name_stream(text: str, key: str, value: str) -> str:
-    """Put which stream the amplifier is into the text of a session, which holds the key as a comment."""
+    """Set the stream of the amplifier in the text of a session file, which contains the key as a comment."""
     import json
 
-    line = f"{key} = {json.dumps(value)}"  # JSON's strings are TOML's
+    line = f"{key} = {json.dumps(value)}"  # JSON strings are valid TOML
     head, eeg, rest = text.partition("[streams.eeg]")
     return head + eeg + re.sub(rf"(?m)^# {key} = .*$", lambda _: line, rest, count=1)

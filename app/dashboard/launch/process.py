@@ -1,4 +1,4 @@
-"""The process of the window: made to give way to everything else."""
+"""Sets up the process of the window, with a lower priority than engine and sound."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from earmark.app.dashboard.frame.window import Window
 from earmark.devices.sources.lsl_log import quiet_liblsl
 from earmark.kernels.errors import EarmarkError
 
-#: Steps by which the window gives way to engine and sound.
+#: Nice level added to this process, so that engine and sound have priority.
 NICE = 5
-#: Height of letters, in pixels.
+#: Font size, in pixels.
 FONT_PX = 13
 
 
 class BrokenQt(EarmarkError):
-    """Raised when the installed Qt would crash the process sooner or later."""
+    """Raised when the installed PySide6 would eventually crash the process."""
 
 
 def check_qt() -> None:
-    """Refuse a PySide6 that drops a reference to None per call, as 6.12.0 does on Python before 3.12.
+    """Refuse a PySide6 that loses a reference to None per call, as 6.12.0 does before Python 3.12.
 
     Raises
     ------
     BrokenQt
-        Naming the version to install.
+        With the version to install.
     """
     if sys.version_info >= (3, 12):
         return
@@ -46,9 +46,9 @@ def check_qt() -> None:
 
 
 def make_application(colours: theme.Theme = theme.LIGHT) -> QApplication:
-    """Prepare Qt, and this process, for a window."""
+    """Prepare this process and Qt for a window."""
     quiet_liblsl()
-    threadpool_limits(1)  # small products on many threads cost more than they bring, and disturb others
+    threadpool_limits(1)  # threads would slow down small products and disturb other processes
     app = QApplication.instance() or QApplication(["earmark"])
     assert isinstance(app, QApplication)
     app.setApplicationName("earmark")
@@ -61,13 +61,13 @@ def make_application(colours: theme.Theme = theme.LIGHT) -> QApplication:
 
 
 def show(folder: Path | None, colours: str) -> int:
-    """Open the window and come back when it is closed; return the exit status."""
+    """Open the window, run it until it is closed, and return the exit status."""
     if hasattr(os, "nice"):
         os.nice(NICE)
     settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "earmark", "dashboard")
     app = make_application(theme.THEMES.get(colours or str(settings.value("theme") or "light"), theme.LIGHT))
     window = Window(settings, folder)
-    # By Ctrl-C in the terminal it closes without a question: the session goes on. The timer lets Python see it.
+    # Ctrl-C in the terminal closes the window without a confirmation. Python handles it at the next timer tick.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: window.close_now())
     window.show()

@@ -1,4 +1,4 @@
-"""Starting sessions: each is a process of its own that outlives this window."""
+"""Starts sessions as separate processes that outlive this window."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from earmark.app.session.channel import ADDRESS, has_died
 
 
 def board_of(folder: Path) -> str:
-    """Name of the board of the session in a folder; empty if there is none, or one that died."""
+    """Return the board name of the session in a folder; empty if there is none or it died."""
     try:
         board = str(json.loads((folder / ADDRESS).read_text(encoding="utf-8"))["board"])
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # no session, or one that just comes or goes: the next look will tell
+        return ""  # no session, or one that is just starting or ending
     return "" if has_died(folder) else board
 
 
 class LaunchedSession:
-    """A session that was started from here.
+    """A session that this window started.
 
     Parameters
     ----------
     arguments : sequence of str
-        Of the ``earmark`` command.
+        Arguments of the ``earmark`` command.
     folder : Path
-        Of the session; made if it is not there. What the command says goes into ``session.log`` in it.
+        Folder of the session; created if missing. The output of the command goes to ``session.log`` in it.
 
     Raises
     ------
     OSError
-        If it cannot be started.
+        If the process cannot be started.
     """
 
     def __init__(self, arguments: Sequence[str], folder: Path) -> None:
@@ -48,23 +48,23 @@ class LaunchedSession:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                start_new_session=True,  # what ends this window's terminal does not end it
+                start_new_session=True,  # closing this window's terminal does not end it
             )
 
     @property
     def ended(self) -> str:
-        """Last words of a session that has ended; empty while it goes on."""
+        """Last line of the log of a session that has ended; empty while it runs."""
         if self._process.poll() is None:
             return ""
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"it ended with status {self._process.returncode}"
+        return lines[-1] if lines else f"the process ended with status {self._process.returncode}"
 
     def end(self) -> None:
-        """Have it end in good order, and do not wait for that."""
+        """Ask the process to shut down, without waiting."""
         if self._process.poll() is None:
             self._process.terminate()
 
     @property
     def status(self) -> int | None:
-        """Exit status; None while it goes on."""
+        """Exit status; None while it runs."""
         return self._process.poll()
