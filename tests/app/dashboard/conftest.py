@@ -11,7 +11,7 @@ pytest.importorskip("pyqtgraph", reason="the window's libraries are not installe
 
 @pytest.fixture
 def settings(tmp_path):
-    """Settings of their own, never the user's."""
+    """Settings in a temporary file, never the user's."""
     from PySide6.QtCore import QSettings
 
     return QSettings(str(tmp_path / "dashboard.ini"), QSettings.Format.IniFormat)
@@ -27,7 +27,7 @@ def theme(qapp):
 
 @pytest.fixture
 def session(tmp_path):
-    """A session of a process of its own; called with what it is like."""
+    """Starts sessions in separate processes; call with a name and the options of FakeSession."""
     from made_up_session import FakeSession
 
     sessions = []
@@ -43,7 +43,7 @@ def session(tmp_path):
 
 @pytest.fixture
 def window(qtbot, settings, theme):
-    """Opens windows; called with the folder of a session."""
+    """Opens windows; call with the folder of a session."""
     from earmark.app.dashboard.frame.window import Window
 
     windows = []

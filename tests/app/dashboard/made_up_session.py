@@ -1,4 +1,4 @@
-"""A session to look at: boards, ring, status of sound and command channel, written by a process of its own."""
+"""A fake session for tests: a process that writes boards, signal ring, audio status and command channel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ("Joe", "Ada", "Bartholomew-Maximilian of the Long Name", "Wilhelmina", 
 
 
 def serve(folder: str, options: dict, out) -> None:
-    """Go on until told to shut down."""
+    """Publish until the command ``shutdown``."""
     import pylsl
 
     from earmark.app.session.channel import Refused, Server
@@ -85,7 +85,7 @@ def serve(folder: str, options: dict, out) -> None:
         return {}
 
     def publish(board: StatusBoard, value: dict) -> None:
-        """As a record, so that a test that asks for what there is not fails."""
+        """Publish through the record type, so that unknown fields fail the test."""
         kind = SessionStatus if board is session_board else EngineStatus
         board.publish(adapter(kind).validate_json(json.dumps(value)))
 
@@ -104,7 +104,7 @@ def serve(folder: str, options: dict, out) -> None:
     while not stop:
         now = pylsl.local_clock()
         if not options.get("silent") and not state["silent"]:
-            due = int((now - begun) * sfreq) + round(20 * sfreq) - at  # twenty seconds of the past
+            due = int((now - begun) * sfreq) + round(20 * sfreq) - at  # starts twenty seconds in the past
             while due > 0:
                 k = at % len(signal)
                 piece = signal[k : k + min(due, len(signal) - k)]
@@ -183,7 +183,7 @@ def serve(folder: str, options: dict, out) -> None:
 
 
 class FakeSession:
-    """A process that publishes what a session would; ends with the test."""
+    """A process that publishes what a session would publish."""
 
     def __init__(self, folder: Path, channels: int = 8, sfreq: float = 250.0, talkers: int = 2, **more) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Status records for tests: complete, and changed where a test wants them to be."""
+"""Complete status records for tests, which can be changed field by field."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ ENGINE = EngineStatus(
 
 
 def session_status(**changes) -> SessionStatus:
-    """Return a session that runs, with changes; those of its task or engine by the names of their fields."""
+    """Return the status of a running session with changes, also to fields of its task or engine."""
     for part in ("task", "engine"):
         record = getattr(SESSION, part)
         of_it = {key: changes.pop(key) for key in record.__slots__ if key in changes and key not in SESSION.__slots__}
@@ -85,5 +85,5 @@ def session_status(**changes) -> SessionStatus:
 
 
 def engine_status(**changes) -> EngineStatus:
-    """Return an engine that decides, with changes."""
+    """Return the status of a deciding engine with changes."""
     return replace(ENGINE, **changes)

@@ -33,11 +33,11 @@ def gathered(columns, pieces, offset=0):
     st.lists(st.integers(0, 1000), max_size=8),
 )
 @settings(max_examples=200, deadline=None)
-def test_columns_hold_the_extremes_of_their_samples_however_they_come(n, n_samples, n_columns, offset, cuts):
+def test_columns_hold_extremes_of_their_samples_for_any_split_into_blocks(n, n_samples, n_columns, offset, cuts):
     data = np.random.default_rng(n).standard_normal((n, 2)).astype(np.float32)
     columns = Columns(n_samples, n_columns)
     first, low, high = gathered(columns, cut(data, cuts), offset)
-    if n_columns > n_samples:  # in between the samples
+    if n_columns > n_samples:  # interpolated between the samples
         at = (first + np.arange(len(low))) * n_samples / n_columns - offset
         wanted = np.stack([np.interp(at, np.arange(n), data[:, k]) for k in range(2)], 1)
         np.testing.assert_allclose(low, wanted.reshape(-1, 2), atol=1e-5)
@@ -53,7 +53,7 @@ def test_columns_hold_the_extremes_of_their_samples_however_they_come(n, n_sampl
         np.testing.assert_array_equal(high[row], mine.max(0))
 
 
-def test_after_something_left_out_a_column_begins_anew_and_missing_samples_are_no_bar():
+def test_column_restarts_after_a_gap_and_missing_samples_give_no_bar():
     columns = Columns(100, 10)
     assert len(columns.add(0, np.full((5, 1), 9.0, np.float32)).low) == 0
     bars = columns.add(7, np.full((3, 1), 1.0, np.float32))
@@ -66,7 +66,7 @@ def test_after_something_left_out_a_column_begins_anew_and_missing_samples_are_n
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 29))
 @settings(max_examples=50, deadline=None)
-def test_bars_are_drawn_as_one_line_within_their_limits(seed, column):
+def test_bars_form_one_line_within_their_limits(seed, column):
     rng = np.random.default_rng(seed)
     middle = rng.uniform(-20, 60, (9, 3))
     half = rng.uniform(0, 8, (9, 3))
@@ -91,18 +91,18 @@ def test_bars_are_drawn_as_one_line_within_their_limits(seed, column):
 
 @given(st.lists(st.integers(0, 1000), max_size=6), st.integers(0, 200), st.integers(1, 60))
 @settings(max_examples=50, deadline=None)
-def test_the_filter_for_the_eye_does_not_depend_on_cuts_and_starts_afresh_after_a_gap(cuts, at, n_missing):
+def test_display_filter_is_independent_of_block_size_and_restarts_after_a_gap(cuts, at, n_missing):
     data = np.random.default_rng(at).standard_normal((300, 2)).astype(np.float32) + 1000
     data[at : at + n_missing] = np.nan
     whole = DisplayFilter((1.0, 40.0), 250.0)(data)
     cutting = DisplayFilter((1.0, 40.0), 250.0)
     np.testing.assert_array_equal(np.concatenate([cutting(piece) for _, piece in cut(data, cuts)]), whole)
     np.testing.assert_array_equal(np.isnan(whole), np.isnan(data))
-    assert np.nanmax(np.abs(whole)) < 50, "an offset of a millivolt is not seen"
+    assert np.nanmax(np.abs(whole)) < 50, "an offset of a millivolt is removed"
     np.testing.assert_array_equal(DisplayFilter((1.0, 40.0), 250.0)(data[at + n_missing :]), whole[at + n_missing :])
 
 
 @pytest.mark.parametrize(("band", "sfreq"), [(None, 500.0), ((1.0, 40.0), 1.5)])
-def test_no_filter_passes_everything(band, sfreq):
+def test_without_a_usable_band_the_filter_returns_its_input(band, sfreq):
     data = np.ones((5, 2), np.float32)
     assert DisplayFilter(band, sfreq)(data) is data

@@ -14,21 +14,21 @@ RUNNER = CliRunner()
     ("arguments", "said"),
     [(["no/such/folder"], "no/such/folder is no folder"), (["--theme", "pink"], "must be light or dark")],
 )
-def test_what_cannot_be_shown_is_said(arguments, said, capfd):
+def test_unusable_argument_is_an_error(arguments, said, capfd):
     result = RUNNER.invoke(app, ["dashboard", *arguments])
     assert result.exit_code == 1
     assert said in result.output + capfd.readouterr().err
 
 
-def test_without_qt_it_says_what_to_install(monkeypatch, capfd):
+def test_without_qt_the_error_names_the_package_to_install(monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, "pyqtgraph", None)
     result = RUNNER.invoke(app, ["dashboard"])
     assert result.exit_code == 1
     assert "pip install '.[desktop]'" in result.output + capfd.readouterr().err
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="None lives for ever from Python 3.12 on")
-def test_a_qt_that_drops_references_is_refused(qtbot, monkeypatch):
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="None is immortal from Python 3.12 on")
+def test_qt_that_loses_references_is_refused(qtbot, monkeypatch):
     check_qt()
     import ctypes
 

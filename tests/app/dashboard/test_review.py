@@ -1,4 +1,4 @@
-"""Which run the page of a run that is over is about."""
+"""The page Review: selection of runs, and errors of scoring."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def recorded(folder):
     return folder
 
 
-def test_a_run_of_the_same_name_elsewhere_is_another_run(review, tmp_path):
+def test_runs_of_the_same_name_in_two_folders_are_distinguished(review, tmp_path):
     runs = [recorded(tmp_path / name / "run-1") for name in ("monday", "tuesday")]
     for run in runs:
         review.choose(run)
         assert review._run == run
 
 
-def test_what_cannot_be_judged_is_said_and_no_figures_are_shown(review, qtbot, tmp_path):
+def test_run_that_cannot_be_scored_shows_the_error_and_no_figures(review, qtbot, tmp_path):
     run = recorded(tmp_path / "run-1")
     review.choose(run)
     review._score()
     assert review._message.full_text == "Replaying …"
     recorded(tmp_path / "run-2")
     review._list_runs()
-    assert review._run == run, "not another one while it is judged"
+    assert review._run == run, "the selection must not change during scoring"
     qtbot.waitUntil(lambda: review._job is None, timeout=120_000)
     assert review._message.full_text.startswith(f"error: {run}")
     assert not review._figures.isVisible()

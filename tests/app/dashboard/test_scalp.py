@@ -1,4 +1,4 @@
-"""The topomap beside MNE's own."""
+"""Comparison of the topomap with the one of MNE."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ def positions(info):
     return [tuple(map(float, channel["loc"][:3])) for channel in info["chs"]]
 
 
-def test_the_matrix_gives_what_mne_draws(montage):
+def test_matrix_gives_the_picture_of_mne(montage):
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
@@ -42,7 +42,7 @@ def test_the_matrix_gives_what_mne_draws(montage):
     np.testing.assert_allclose(picture[there], wanted[there], atol=2e-5 * np.abs(values).max())
 
 
-def test_electrodes_lie_within_the_picture_left_and_right_as_they_are(montage):
+def test_electrodes_are_within_the_picture_in_correct_orientation(montage):
     found = scalp(positions(montage))
     names = montage.ch_names
     places = dict(zip(names, found.electrodes, strict=True))
@@ -57,7 +57,7 @@ def test_electrodes_lie_within_the_picture_left_and_right_as_they_are(montage):
     np.testing.assert_allclose((column / RESOLUTION, row / RESOLUTION), places["C3"], atol=0.04)
 
 
-def test_made_by_a_process_of_its_own(montage):
+def test_module_run_as_a_process_gives_the_same_matrix(montage):
     done = subprocess.run(
         [sys.executable, "-m", "earmark.app.dashboard.panels.scalp"],
         input=json.dumps(positions(montage)).encode(),

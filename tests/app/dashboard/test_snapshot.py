@@ -16,7 +16,7 @@ from earmark.app.dashboard.panels.attention import spread_labels
 from earmark.app.status import DecisionCounts, EngineStatus, SessionStatus, State, TaskStatus, Trim
 
 
-def test_nothing_is_known_of_empty_boards():
+def test_snapshot_without_status_is_unknown():
     now = snapshot(5.0, None, None, None, False)
     assert not now.session_live
     assert not now.engine_live
@@ -35,7 +35,7 @@ def test_session_without_task_engine_or_sound_is_not_under_way():
     assert math.isnan(now.elapsed)
 
 
-def test_ages_and_figures_come_through():
+def test_snapshot_has_ages_and_figures_of_the_status():
     session = session_status(time=9.5, recording_now=False, override=1, trims=(Trim(-6.5, False), Trim(0.0, True)))
     engine = engine_status(
         time=8.0,
@@ -63,8 +63,8 @@ SAME = {
 
 
 @pytest.mark.parametrize("kind", SAME)
-def test_every_field_is_shown_under_its_own_name(kind):
-    """Every field of a status is in the snapshot, but for those that are shown in another way."""
+def test_every_status_field_is_in_the_snapshot_under_its_name(kind):
+    """Every field of a status is in the snapshot, except those that have another form there."""
     session, engine = session_status(question="how?", attend="Ada"), engine_status(bad={"E1": "flat"})
     now = snapshot(10.0, session, engine, None, False)
     record = {SessionStatus: session, TaskStatus: session.task, EngineStatus: engine}[kind]
@@ -73,7 +73,7 @@ def test_every_field_is_shown_under_its_own_name(kind):
         assert getattr(now, key) == (frozenset(wanted) if key == "commands" else wanted), key
 
 
-def test_history_keeps_a_minute_and_begins_anew_with_another_run():
+def test_history_keeps_a_minute_and_restarts_with_a_new_run():
     history = History()
     for n in range(300):
         engine = engine_status(decision=replace(DECISION, n=n, time=n / 2))
@@ -110,12 +110,12 @@ def test_history_keeps_a_minute_and_begins_anew_with_another_run():
         (figures.level(0.0), -100.0),
     ],
 )
-def test_figures(said, wanted):
+def test_format(said, wanted):
     assert said == wanted
 
 
 @given(st.dictionaries(st.integers(0, 3), st.floats(0, 1)), st.floats(0.02, 0.2))
-def test_letters_stand_apart(ends, distance):
+def test_labels_keep_their_distance(ends, distance):
     places = spread_labels(ends, distance)
     assert set(places) == set(ends)
     order = sorted(places, key=lambda k: places[k])
@@ -123,7 +123,7 @@ def test_letters_stand_apart(ends, distance):
         assert places[other] - places[one] >= distance - 1e-9
 
 
-def test_the_stream_that_was_chosen_is_the_amplifier():
+def test_chosen_stream_becomes_the_amplifier_in_the_session_file():
     import tomllib
 
     from earmark.app.session.templates import SESSION
@@ -134,7 +134,7 @@ def test_the_stream_that_was_chosen_is_the_amplifier():
         assert found["streams"]["eeg"] == {"type": "EEG", key: value}
 
 
-def test_no_address_no_board(tmp_path):
+def test_board_of_folder_without_valid_address_is_empty(tmp_path):
     from earmark.app.session.channel import ADDRESS
 
     assert board_of(tmp_path) == ""

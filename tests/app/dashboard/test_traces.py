@@ -31,7 +31,7 @@ def feed(sweep, data, start=0, step=17, lost=0):
         sweep.feed(Samples(start + at, data[at : at + step], lost if at == 0 else 0))
 
 
-def test_drawn_bit_by_bit_is_what_is_drawn_at_once(sweep):
+def test_incremental_drawing_equals_a_full_redraw(sweep):
     data = signal(3210)
     feed(sweep, data)
     pixels, at = sweep._pixels.copy(), sweep._at
@@ -39,12 +39,12 @@ def test_drawn_bit_by_bit_is_what_is_drawn_at_once(sweep):
     assert sweep._at == at
     differs = np.flatnonzero((sweep._pixels != pixels).any(axis=0))
     width = pixels.shape[1]
-    # The oldest column joins to one that is known no more, and is within what is erased or next to it.
+    # The oldest column was joined to one that has been dropped; it lies in the erased bar or next to it.
     assert set((differs - at) % width) <= set(range(ERASED + 3))
     assert (sweep._pixels != sweep._blank).any(axis=0).sum() > width - ERASED - 5
 
 
-def test_a_picture_shows_the_samples_where_they_belong(sweep):
+def test_samples_are_drawn_at_their_time_and_amplitude(sweep):
     sweep.set_scale(50.0)
     data = np.zeros((2000, N), np.float32)
     data[1000, 1] = 40.0  # one sample
@@ -59,7 +59,7 @@ def test_a_picture_shows_the_samples_where_they_belong(sweep):
     assert len(others) == 1, "a line stays one pixel wide"
 
 
-def test_only_new_columns_are_touched(sweep):
+def test_only_new_columns_are_drawn(sweep):
     feed(sweep, signal(2000))
     before = sweep._pixels.copy()
     feed(sweep, signal(20, 1), start=2000)
@@ -67,7 +67,7 @@ def test_only_new_columns_are_touched(sweep):
     assert 0 < len(touched) <= 20 * 500 // 2000 + ERASED + 2
 
 
-def test_after_a_jump_the_present_is_drawn_and_what_was_missed_is_empty(sweep):
+def test_after_a_jump_the_newest_samples_are_drawn_and_the_gap_is_empty(sweep):
     feed(sweep, signal(500))
     feed(sweep, signal(300, 1), start=1100, lost=600)
     width = sweep._pixels.shape[1]
@@ -78,7 +78,7 @@ def test_after_a_jump_the_present_is_drawn_and_what_was_missed_is_empty(sweep):
     assert (sweep._pixels[:, 1110 * width // 2000 : 1390 * width // 2000] != sweep._blank).any(axis=0).all()
 
 
-def test_missing_samples_leave_no_ink(sweep):
+def test_missing_samples_are_not_drawn(sweep):
     data = signal(2000)
     data[800:1200] = np.nan
     feed(sweep, data)
@@ -86,7 +86,7 @@ def test_missing_samples_leave_no_ink(sweep):
     assert (sweep._pixels[:, 805 * width // 2000 : 1195 * width // 2000] == sweep._blank).all()
 
 
-def test_frozen_it_holds_and_then_shows_the_present(sweep):
+def test_frozen_sweep_does_not_change_and_then_shows_the_newest_samples(sweep):
     feed(sweep, signal(900))
     sweep.set_frozen(True)
     before = sweep._pixels.copy()
@@ -96,7 +96,7 @@ def test_frozen_it_holds_and_then_shows_the_present(sweep):
     assert sweep._at == 1600 * sweep._pixels.shape[1] // 2000
 
 
-def test_bad_channels_and_pages(sweep):
+def test_bad_channels_have_their_own_colour_and_pages_show_some_channels(sweep):
     feed(sweep, signal(2000))
     sweep.set_bad(frozenset({"B"}))
     assert sweep._colours[1] not in (sweep._colours[0], sweep._colours[2])
@@ -108,7 +108,7 @@ def test_bad_channels_and_pages(sweep):
     assert sweep._pixels.shape == (200, 300)
 
 
-def test_events_are_lines_with_words(sweep, qtbot):
+def test_events_are_drawn_as_lines(sweep, qtbot):
     feed(sweep, signal(1000))
     sweep.mark(500, "attend:A")
     column = 500 * sweep._pixels.shape[1] // 2000
@@ -118,7 +118,7 @@ def test_events_are_lines_with_words(sweep, qtbot):
     assert (sweep._pixels[:, column] == sweep._mark).sum() > 50
 
 
-def test_clicks_and_space(sweep, qtbot):
+def test_click_emits_the_channel_and_space_is_emitted(sweep, qtbot):
     from PySide6.QtCore import QPoint
 
     with qtbot.waitSignal(sweep.clicked) as clicked:
@@ -128,7 +128,7 @@ def test_clicks_and_space(sweep, qtbot):
         qtbot.keyClick(sweep, Qt.Key.Key_Space)
 
 
-def test_recent_samples_are_at_hand_in_order():
+def test_recent_samples_are_in_order_without_gaps():
     recent, n = Recent(SFREQ, N), round(SPAN_S * SFREQ)
     data = signal(5 * n)
     for at in range(0, len(data), 33):
