@@ -1,4 +1,4 @@
-"""A real window on a real screen, used with mouse and keys as a person does; pictures of it go to build/screenshots."""
+"""The window on a real X server, used with mouse and keys; screenshots go to build/screenshots."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.joi
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots"
 
-#: Room for the window manager's frame.
+#: Height for the frame of the window manager, in pixels.
 FRAME = 40
 GRAB = """
 import sys
@@ -33,7 +33,7 @@ print(len({image.pixel(x, y) for x in range(0, image.width(), 3) for y in range(
 
 
 class Screen:
-    """An X server of its own, with a window manager or without."""
+    """A separate X server, with or without a window manager."""
 
     def __init__(self, size, manager=True):
         width, height = map(int, size.split("x"))
@@ -72,7 +72,7 @@ class Screen:
 
 @pytest.fixture
 def shown(tmp_path):
-    """Opens a window on a session; returns screen, session, window's number and process."""
+    """Opens a window on a session; returns screen, session, window id and process."""
     from made_up_session import FakeSession
 
     started = []
@@ -114,14 +114,14 @@ def wait_for(condition, seconds=180.0):
         if condition():
             return
         time.sleep(0.1)
-    raise AssertionError("it did not happen")
+    raise AssertionError(f"condition not met within {seconds:g} s")
 
 
 def received(session, command):
     return [arguments for name, arguments in session.received if name == command]
 
 
-def test_keys_and_mouse_of_a_person(shown):
+def test_keys_send_their_commands(shown):
     screen, session, window, process = shown(talkers=2, channels=32)
     screen.do("key", "Escape")
     wait_for(lambda: received(session, "mute") == [{"on": True}])
@@ -156,19 +156,19 @@ def test_keys_and_mouse_of_a_person(shown):
     screen.do("key", "ctrl+q")
     time.sleep(1.5)
     screen.picture("closing-while-recording")
-    assert process.poll() is None, "it asks first"
+    assert process.poll() is None, "closing must ask for confirmation"
     assert session.process.is_alive()
 
 
 def middle(picture):
-    """What the middle of a page that does not move looks like."""
+    """Return pixels from the middle of a screenshot of a static page."""
     from PySide6.QtGui import QImage
 
     image = QImage(str(picture)).copy(300, 200, 600, 300)
     return [image.pixel(x, y) for x in range(0, 600, 5) for y in range(0, 300, 5)]
 
 
-def test_the_list_of_keys_can_be_closed_where_no_window_manager_is(shown):
+def test_list_of_keys_can_be_closed_without_a_window_manager(shown):
     screen, session, _, _ = shown(manager=False)
     screen.do("key", "ctrl+0")
     time.sleep(1.0)
@@ -178,7 +178,7 @@ def test_the_list_of_keys_can_be_closed_where_no_window_manager_is(shown):
         wait_for(lambda: middle(screen.picture("keys")) != before)
         screen.do("key", "Escape")
         time.sleep(0.5)
-        assert middle(screen.picture("keys")) != before, "Esc mutes and only mutes"
+        assert middle(screen.picture("keys")) != before, "Esc must only mute"
         screen.do(*close)
         wait_for(lambda: middle(screen.picture("keys-after")) == before)
     assert received(session, "mute") == [{"on": True}, {"on": True}]
@@ -195,17 +195,17 @@ def test_the_list_of_keys_can_be_closed_where_no_window_manager_is(shown):
         ("2x-dark-128ch", {"size": "2560x1440", "scale": 2, "theme": "dark", "channels": 128, "talkers": 4}),
     ],
 )
-def test_the_window_fits_its_screen(shown, name, options):
+def test_window_fits_the_screen(shown, name, options):
     screen, session, window, process = shown(**options)
-    time.sleep(8)  # for the topomap, and something to see
+    time.sleep(8)  # until the topomap is ready
     geometry = dict(pair.split("=") for pair in screen.do("getwindowgeometry", "--shell", window) if "=" in pair)
     width, height = map(int, options["size"].split("x"))
-    assert int(geometry["WIDTH"]) <= width, "the window is as wide as it is told to be, so nothing lies outside"
+    assert int(geometry["WIDTH"]) <= width, "the content must not force a wider window"
     assert int(geometry["HEIGHT"]) <= height
     picture = screen.picture(name)
     said = subprocess.run(
         [sys.executable, "-c", COLOURS, str(picture)], check=True, capture_output=True, text=True, timeout=600
     )
-    assert int(said.stdout) > 40, "there is something to see"
+    assert int(said.stdout) > 40, "the window must not be blank"
     assert process.poll() is None
     assert session.process.is_alive()

@@ -1,4 +1,4 @@
-"""The window over a real session: supervisor, engine, sound and a simulated listener, from the checks to the review."""
+"""The window with a real session: supervisor, engine, sound and a simulated listener, from checks to review."""
 
 import contextlib
 import math
@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QMessageBox
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).parents[2]
-#: How long anything is waited for: on a busy machine processes take their time to be born.
+#: Longest wait, ms: starting processes is slow on a busy machine.
 PATIENCE_MS = 240_000
 
 SERVE = """
@@ -40,7 +40,7 @@ show(Path(sys.argv[1]), "dark")
 
 @pytest.fixture
 def folder(tmp_path):
-    """Of a session under way, with a listener who is simulated."""
+    """Folder of a running session with a simulated listener."""
     place = tmp_path / "alice"
     place.mkdir()
     log = (tmp_path / "session.log").open("wb")
@@ -80,7 +80,7 @@ def loudness(shown):
     return max(shown.now.sound.out_peak, default=0.0)
 
 
-def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path):
+def test_session_from_checks_to_review(qtbot, shown, folder, tmp_path):
     def until(condition):
         qtbot.waitUntil(condition, timeout=PATIENCE_MS)
 
@@ -92,7 +92,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(lambda: shown.setup._summary.full_text == "Next step: calibrate")
     assert {check.what for check in shown.now.checks if not check.ok} == {"decoder"}
 
-    # Calibration: the traces are those of the electrodes
+    # Calibration: the traces show the electrodes
     shown.go("calibrate")
     until(shown.calibration.begin.isEnabled)
     shown.calibration.begin.click()
@@ -105,14 +105,14 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     assert 1.0 < shown.recent.last(1.0).std(axis=0).mean() < 1000.0, "microvolts"
     until(lambda: shown.bottom.record.full_text.startswith("● REC") and "STALLED" not in shown.bottom.record.full_text)
 
-    # Muted, nothing is heard; unmuted, it is
+    # Mute and unmute
     until(lambda: loudness(shown) > 0.01)
     shown.mute(True)
     until(lambda: shown.now.muted and loudness(shown) < 1e-3)
     shown.mute(False)
     until(lambda: loudness(shown) > 0.01)
 
-    # Another window dies, and nobody notices
+    # A killed second window has no effect on the session
     environment = os.environ | {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     other = subprocess.Popen([sys.executable, "-c", SHOW, str(folder)], cwd=ROOT, env=environment)
     qtbot.wait(5000)
@@ -125,7 +125,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     assert shown.now.sound.xruns == xruns
     assert shown.now.engine_restarts == 0
 
-    # A decoder
+    # Training
     shown.go("calibrate")
     until(shown.calibration.accept.isEnabled)
     shown.calibration.accept.click()
@@ -137,11 +137,11 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
         )
     )
     assert "training" in {state for state, _ in seen}
-    assert ["✓", "▶", "3", "4"] not in [steps for _, steps in seen], "never a step back"
+    assert ["✓", "▶", "3", "4"] not in [steps for _, steps in seen], "the steps must not go back"
     assert shown.now.decoder_summary.n > 0
     until(lambda: shown.calibration._facts.count() > 0)
 
-    # The loop, free: the listener attends to whom is clicked, and the sound follows
+    # Closed loop: the listener attends to the clicked talker, and the gains follow
     shown.go("live")
     until(shown.live.controls.run.isEnabled)
     shown.live.controls.run.click()
@@ -153,12 +153,12 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
         until(lambda talker=talker: shown.now.sound.gains_db[talker] > shown.now.sound.gains_db[1 - talker] + 3)
     assert shown.lost == 0
 
-    # Whatever is decoded
+    # Solo overrides decisions
     until(shown.live.meters.equal.isEnabled)
     shown.live.meters._strips[1].solo.click()
     until(lambda: shown.now.override == 1 and shown.now.sound.gains_db[1] > 2 > -2 > shown.now.sound.gains_db[0])
 
-    # Turned down and silenced on top of that, which outlives the sound process
+    # Trim and mute of a talker survive a restart of the sound process
     strip = shown.live.meters._strips[1]
     strip.trim.stepBy(-6)
     until(lambda: abs(shown.now.sound.gains_db[1] - (3.0 - 6.0)) < 0.1)
@@ -187,9 +187,9 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     seen.clear()
     until(lambda: seen.append((sweep.notice, sweep.alarming)) or shown.now.state == "review")
     until(lambda: sweep.notice.startswith("Run finished"))
-    assert not [words for words, fault in seen if fault], "an end is no fault"
+    assert not [words for words, fault in seen if fault], "the end of a run is not a fault"
 
-    # Review: the figures of the report, from a replay
+    # Review: the figures come from a replay of the run
     until(shown.live.controls.result.isVisible)
     shown.live.controls.result.click()
     assert shown.pages.currentWidget() is shown.review
@@ -203,7 +203,7 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
 
     assert shown.review._figures.isVisible()
 
-    # Another run, without a word about checks
+    # Another run, which repeats the checks by itself
     shown.go("live")
     until(shown.live.controls.run.isEnabled)
     shown.actions_by_key["run"].trigger()
@@ -213,9 +213,9 @@ def test_a_session_from_the_checks_to_the_review(qtbot, shown, folder, tmp_path)
     until(lambda: shown.now.state == "review")
     shown.go("review")
     until(lambda: shown.review._run.name == "run-2")
-    assert not shown.review._figures.isVisible(), "they were of another run"
+    assert not shown.review._figures.isVisible(), "the figures belonged to another run"
     assert not shown.review.export.isEnabled()
-    assert shown.close(), "nothing is recorded: nothing is asked"
+    assert shown.close(), "without a recording, no confirmation"
 
 
 def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp_path, monkeypatch):
@@ -228,17 +228,17 @@ def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp
     one = Window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
     one.show()
     one.start.buttons["demo"].click()
-    assert not one.start.buttons["demo"].isEnabled(), "once is enough"
+    assert not one.start.buttons["demo"].isEnabled(), "a second click must not start another"
     qtbot.waitUntil(lambda: one.now.session_live and one.now.kind == "demo", timeout=PATIENCE_MS)
     assert one.pages.currentWidget() is one.live
     launched = one.launcher.launched
-    one.now = type(one.now)()  # as before anything is recorded: then closing is the end of what nobody else knows of
+    one.now = type(one.now)()  # as before the recording: then closing ends the session
     one.timer.stop()
     assert one.close()
     qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)
 
 
-def test_a_stream_that_was_chosen_becomes_a_session(qtbot, qapp, tmp_path):
+def test_chosen_stream_becomes_a_session(qtbot, qapp, tmp_path):
     import tomllib
 
     from PySide6.QtCore import QSettings

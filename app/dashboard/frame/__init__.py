@@ -1,1 +1,1 @@
-"""What surrounds the pages: the window itself, bars, menus, keys, questions and themes."""
+"""Everything around the pages: the main window, bars, menus, keys, dialogs and themes."""

@@ -1,4 +1,4 @@
-"""What each key of the window does."""
+"""The action of each key of the window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def key_actions(window: Window) -> dict[str, Callable[[], object]]:
-    """Return what to call, by the keys of :data:`earmark.app.dashboard.frame.keys.KEYS`."""
+    """Return the functions to call, indexed as :data:`earmark.app.dashboard.frame.keys.KEYS`."""
     return {
         **{page: lambda page=page: window.go(page) for page in PAGES},  # type: ignore[misc]
         **{

@@ -1,4 +1,4 @@
-"""What is always visible below: stream, latency, losses, sound, recording and disk."""
+"""Status bar at the bottom: stream, latency, losses, sound, recording and disk."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, age, count, hours, milliseconds, rate, size
 from earmark.app.dashboard.panels.panel import Reading
 
-#: Seconds in which a recording has to grow.
+#: Seconds without growth after which a recording counts as stalled.
 STALLED_S = 3.0
-#: Age of the newest sample, s, and share of the nominal rate, beyond which a stream is not well.
+#: Limits of a healthy stream: age of the newest sample, s, and relative error of the sample rate.
 MAX_AGE_S, MAX_RATE_ERROR = 0.5, 0.02
-#: Hours of disk below which it is time to do something.
+#: Hours of free disk space below which the figure turns red.
 LOW_DISK_H = 1.0
 
-#: Height of letters, in pixels: all has to fit into 960.
+#: Font size, in pixels: the bar has to fit into 960 pixels.
 FONT_PX = 11
-#: Seconds after which the measured rate of a stream says something.
+#: Seconds of data after which the measured sample rate is reliable.
 SETTLED_S = 10.0
 
 OK, WARN, BAD = "ok", "warn", "bad"
 
 
 class BottomBar(QFrame):
-    """The bar; each figure has a place of fixed width."""
+    """The status bar; each figure has a fixed width."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.stream = Reading("Stream health", "● NO DATA 000 s  (256 ch)")
-        self.rates = Reading("Effective and nominal rate", "1000.0/1000.0 Hz")
-        self.latency = Reading("Decision latency: median and 99th percentile, of its budget", "lat 000/000 of 000 ms")
-        self.losses = Reading("Gaps and dropped decisions", "gaps 000 · late 000")
+        self.rates = Reading("Measured and nominal sample rate", "1000.0/1000.0 Hz")
+        self.latency = Reading("Decision latency: median and 99th percentile, and the limit", "lat 000/000 of 000 ms")
+        self.losses = Reading("Gaps in streams, and decisions dropped because they were late", "gaps 000 · late 000")
         self.sound = Reading("Sound", "xruns 000")
         self.record = Reading("Recording", "● REC STALLED 000.0 MB")
-        self.growth = Reading("Growth of the recording", "+00.0 MB/s")
+        self.growth = Reading("Data rate of the recording", "+00.0 MB/s")
         self.disk = Reading("Time until the disk is full", "disk 000 days")
         self._parts = (
             self.stream,
@@ -64,7 +64,7 @@ class BottomBar(QFrame):
         self._bytes, self._grown = math.nan, math.nan
 
     def refresh(self, now: Snapshot) -> None:
-        """Show what is now."""
+        """Show the current values."""
         self._refresh_stream(now)
         self._refresh_latency(now)
         gaps = sum(max(0, one.n_gaps) for one in now.streams) if now.streams else -1

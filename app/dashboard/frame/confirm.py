@@ -1,4 +1,4 @@
-"""Questions before something is lost; nothing is held up by them."""
+"""Non-modal confirmation before a command that loses data."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 
-#: Commands by which something is lost: what is asked, and what will be lost.
+#: Commands that lose data: the name of the action, and what is lost.
 _LOSES = {
-    "redo": ("Redo", "The trial under way, or else the last one, does not count, and is repeated in the end."),
-    "refuse": ("Discard", "The decoder is deleted. Its recording stays."),
+    "redo": (
+        "Redo",
+        "The current trial, or the last one if none is running, does not count and is repeated at the end.",
+    ),
+    "refuse": ("Discard", "The decoder is deleted. Its recording is kept."),
 }
 _STOP = {
-    True: ("Stop", "The calibration ends without a decoder. What was recorded until now stays in the file."),
-    False: ("Stop", "The run ends here and cannot be continued. What was recorded until now stays, and can be scored."),
+    True: ("Stop", "The calibration ends without a decoder. The data recorded so far is kept."),
+    False: ("Stop", "The run ends now and cannot be continued. The data recorded so far is kept and can be scored."),
 }
 
 
 def loss_warning(command: str, now: Snapshot) -> tuple[str, str] | None:
-    """What to ask before a command, and what is lost by it; None if nothing is."""
+    """Return the name of the action and what it loses; None if it loses nothing."""
     if command == "stop":
         return _STOP[now.state == "calibrating"] if now.at_stake else None
     return _LOSES.get(command)
 
 
 def confirm(parent: QWidget, title: str, words: str, choices: Mapping[str, Callable[[], object]]) -> None:
-    """Ask without holding anything up; keeping things as they are is what Enter does."""
+    """Ask the operator in a non-modal dialog. Enter changes nothing."""
     box = QMessageBox(QMessageBox.Icon.Warning, title, words, parent=parent)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setModal(False)
@@ -37,6 +40,6 @@ def confirm(parent: QWidget, title: str, words: str, choices: Mapping[str, Calla
         button = box.addButton(text, QMessageBox.ButtonRole.ActionRole)
         button.setAccessibleName(text)
         button.clicked.connect(lambda _=False, do=do: do())
-    keep = box.addButton("Go on as it is", QMessageBox.ButtonRole.RejectRole)
+    keep = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(keep)
     box.show()

@@ -1,16 +1,16 @@
-"""Figures as words of steady width; what is not known is a dash."""
+"""Numbers as text of nearly constant width; a dash for unknown values."""
 
 from __future__ import annotations
 
 import math
 
 UNKNOWN = "–"
-#: Gains up to this, in dB, are silence.
+#: Gains at or below this, in dB, count as silence.
 SILENT_DB = -100.0
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds."""
+    """Format a duration as minutes and seconds."""
     if not math.isfinite(seconds):
         return UNKNOWN
     minutes, rest = divmod(int(seconds), 60)
@@ -18,7 +18,7 @@ def clock(seconds: float) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """Milliseconds without the unit; one decimal below 10."""
+    """Format seconds as milliseconds without the unit; one decimal below 10."""
     if not math.isfinite(seconds):
         return UNKNOWN
     value = 1e3 * seconds
@@ -26,7 +26,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """How old something is."""
+    """Format an age in ms, s or min."""
     if not math.isfinite(seconds):
         return UNKNOWN
     if seconds < 1:
@@ -35,12 +35,12 @@ def age(seconds: float) -> str:
 
 
 def rate(hertz: float) -> str:
-    """Hertz without the unit."""
+    """Format a rate in Hz without the unit."""
     return f"{hertz:.1f}" if math.isfinite(hertz) else UNKNOWN
 
 
 def size(n_bytes: float) -> str:
-    """Bytes in the unit that suits."""
+    """Format a number of bytes in kB, MB, GB or TB."""
     if not math.isfinite(n_bytes) or n_bytes < 0:
         return UNKNOWN
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
@@ -51,34 +51,34 @@ def size(n_bytes: float) -> str:
 
 
 def hours(value: float) -> str:
-    """Hours, or days where there are many."""
+    """Format a duration in hours, or in days from 100 h."""
     if not math.isfinite(value):
         return UNKNOWN
     return f"{value:.1f} h" if value < 10 else f"{value:.0f} h" if value < 100 else f"{value / 24:.0f} days"
 
 
 def decibels(value: float) -> str:
-    """A gain in dB without the unit, signed."""
+    """Format a gain in dB with its sign, without the unit."""
     if math.isnan(value):
         return UNKNOWN
     return "-∞" if value <= SILENT_DB else f"{value:+.1f}"
 
 
 def level(amplitude: float) -> float:
-    """DBFS of an amplitude."""
+    """Convert an amplitude to dBFS."""
     return 20 * math.log10(amplitude) if amplitude > 1e-5 else -100.0
 
 
 def percent(share: float) -> str:
-    """A share in per cent."""
+    """Format a fraction in percent."""
     return f"{100 * share:.0f} %" if math.isfinite(share) else UNKNOWN
 
 
 def count(n: int) -> str:
-    """A count; negative is unknown."""
+    """Format a count; negative counts are unknown."""
     return f"{n:,}" if n >= 0 else UNKNOWN
 
 
 def letter(talker: int) -> str:
-    """A talker's letter, which stands beside its colour everywhere."""
+    """Return the letter of a talker, which is shown wherever its colour is."""
     return chr(ord("A") + talker)

@@ -1,4 +1,4 @@
-"""What every key does; each has an entry in a menu, too."""
+"""Keyboard shortcuts; each also has a menu entry."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from earmark.app.dashboard.frame.format import letter
 
 
 class Key(NamedTuple):
-    """An action: its menu, what it is called, and by which key."""
+    """An action: its menu, its menu text, and its key."""
 
     menu: str
     words: str
     keys: str
 
 
-#: Talkers that have keys of their own, and of them those whose keys are always in the menu.
+#: Number of talkers with keys, and number of talkers whose keys are always in the menu.
 N_TALKERS, N_SHOWN = 8, 4
-#: Pages, in their order.
+#: Pages in the order of the navigation bar.
 PAGES = ("start", "setup", "live", "calibrate", "review")
 KEYS: dict[str, Key] = {
     "start": Key("&Session", "&Start page", "Ctrl+0"),
     "check": Key("&Session", "&Check everything", "F7"),
     "run": Key("&Session", "&Run", "Ctrl+R"),
-    "pause": Key("&Session", "&Pause or go on", "Ctrl+P"),
+    "pause": Key("&Session", "&Pause or resume", "Ctrl+P"),
     "stop": Key("&Session", "S&top the calibration or run", "Ctrl+."),
     "mode": Key("&Session", "&Mode of the next run", "Ctrl+D"),
     "length": Key("&Session", "&Length of the next run", "Ctrl+E"),
@@ -35,16 +35,16 @@ KEYS: dict[str, Key] = {
     "mute": Key("S&ound", "&Mute", "Esc"),
     "toggle": Key("S&ound", "Mute or &unmute", "M"),
     **{
-        # F5 to F8 do something else.
+        # From talker 5 on with Ctrl, because F5 to F8 have other actions.
         f"solo{k}": Key("S&ound", f"Solo talker &{k} ({letter(k - 1)})", f"{'Ctrl+' * (k > 4)}F{k}")
         for k in range(1, N_TALKERS + 1)
     },
     **{
-        f"mute{k}": Key("S&ound", f"Silence talker {k} ({letter(k - 1)}), or not", f"Shift+F{k}")
+        f"mute{k}": Key("S&ound", f"Mute or unmute talker {k} ({letter(k - 1)})", f"Shift+F{k}")
         for k in range(1, N_TALKERS + 1)
     },
     **{f"trim{k}": Key("S&ound", f"Trim of talker {k} ({letter(k - 1)})", f"Alt+{k}") for k in range(1, N_TALKERS + 1)},
-    "equal": Key("S&ound", "All talkers &alike", "F5"),
+    "equal": Key("S&ound", "&Equal gains for all", "F5"),
     "decode": Key("S&ound", "Follow &decisions", "F6"),
     "setup": Key("&View", "&Setup", "Ctrl+1"),
     "live": Key("&View", "&Live", "Ctrl+2"),
@@ -55,10 +55,10 @@ KEYS: dict[str, Key] = {
     "smaller": Key("&View", "Traces s&maller", "-"),
     "shorter": Key("&View", "S&horter sweep", "["),
     "longer": Key("&View", "Lon&ger sweep", "]"),
-    "filter": Key("&View", "Ne&xt filter of the picture", "F"),
-    "page": Key("&View", "&Channels on a page", "C"),
-    "before": Key("&View", "Channels &before", ","),
-    "after": Key("&View", "Channels &after", "."),
+    "filter": Key("&View", "Ne&xt display filter", "F"),
+    "page": Key("&View", "&Channels per page", "C"),
+    "before": Key("&View", "Pre&vious channels", ","),
+    "after": Key("&View", "Next cha&nnels", "."),
     "participant": Key("&View", "&Participant screen", "F11"),
     "theme": Key("&View", "&Dark or light", "Ctrl+T"),
     "lock": Key("&View", "L&ock the layout", "Ctrl+L"),
@@ -68,7 +68,7 @@ KEYS: dict[str, Key] = {
 
 
 class EscapeMutes(QObject):
-    """Makes ``Esc`` mute, whichever window, menu or list has the keyboard, and do nothing else.
+    """Makes ``Esc`` mute and do nothing else, whichever window, menu or list has the keyboard focus.
 
     Attributes
     ----------

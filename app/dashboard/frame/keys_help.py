@@ -1,4 +1,4 @@
-"""All keys, shown over the window: a part of it, so that it can be closed where no window manager is."""
+"""List of all keys over the window. It is a child widget, so that it can be closed without a window manager."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QLabel, QPushBu
 
 from earmark.app.dashboard.frame.keys import KEYS
 
-#: Columns of keys, so that all fit into 720 pixels.
+#: Number of columns, so that all keys fit into a height of 720 pixels.
 COLUMNS = 3
-HINT = "Esc mutes and only mutes: it does not close this. Press ? again, or click anywhere else."
+HINT = "Esc only mutes: it does not close this list. Press ? again, or click anywhere else."
 
 
 class KeysHelp(QFrame):
-    """The list. What lies below works on: a click there does what it always does, and closes this, too."""
+    """The list of keys. A click outside has its usual effect and also closes the list."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self.setAccessibleName("Keys")
         self.setFrameShape(QFrame.Shape.Box)
         self.setAutoFillBackground(True)
-        self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click on it is none elsewhere
+        self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click here must not reach the widget below
         self._focused: QWidget | None = None
         grid = QGridLayout()
         grid.setVerticalSpacing(3)
         grid.setHorizontalSpacing(12)
         rows = [(key.keys, key.words.replace("&", "")) for key in KEYS.values()]
-        rows.append(("Space", "Freeze, where the traces have the keyboard"))
+        rows.append(("Space", "Freeze, when the traces have the focus"))
         height = -(-len(rows) // COLUMNS)
         for i, (keys, words) in enumerate(rows):
             label = QLabel(keys)
@@ -48,7 +48,7 @@ class KeysHelp(QFrame):
         self.hide()
 
     def toggle(self) -> None:
-        """Show it in the middle of the window, or hide it."""
+        """Show the list in the middle of the window, or hide it."""
         if self.isVisible():
             self.hide()
             return

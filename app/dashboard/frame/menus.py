@@ -1,4 +1,4 @@
-"""Menus and keys of the window."""
+"""Menus and keyboard shortcuts of the window."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from earmark.app.dashboard.frame.keys import KEYS
 def fill_menus(
     window: QMainWindow, does: Mapping[str, Callable[[], object]]
 ) -> tuple[dict[str, QAction], dict[str, QMenu]]:
-    """Make all actions; return them, and the menus by their titles.
+    """Create all actions; return them by key, and the menus by title.
 
     Parameters
     ----------
     window : QMainWindow
     does : mapping
-        What to call, by the keys of :data:`earmark.app.dashboard.frame.keys.KEYS`; what is not there can be checked.
+        Function of each key of :data:`earmark.app.dashboard.frame.keys.KEYS`. Actions without one are checkable.
     """
     menus = {menu: window.menuBar().addMenu(menu) for menu in dict.fromkeys(key.menu for key in KEYS.values())}
     actions = {}
     for name, key in KEYS.items():
         action = QAction(key.words, window)
-        if name == "mute":  # by a filter of its own, from which nothing takes the key
+        if name == "mute":  # EscapeMutes handles the key, because menus and dialogs would consume a shortcut
             action.setText(f"{key.words}\tEsc")
         else:
             action.setShortcut(QKeySequence(key.keys))
@@ -41,7 +41,7 @@ def fill_menus(
 
 
 def list_screens(menu: QMenu, open_on: Callable[[str], None]) -> None:
-    """Fill a menu with the screens that there are now."""
+    """Fill a menu with the connected screens."""
     menu.clear()
     for screen in QGuiApplication.screens():
         size, name = screen.geometry(), screen.name()

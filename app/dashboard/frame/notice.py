@@ -1,4 +1,4 @@
-"""The line below the top bar: what happened last, and how a session came to its end."""
+"""Message line below the top bar: the last event, and how a session ended."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.panels.panel import Reading
 
-#: Seconds for which a refusal stays.
+#: Seconds that a warning stays visible.
 HOLD_S = 5.0
-#: What is said of a session that died, that ended in good order, and that is not there.
+#: Messages for a session that is no longer, or not yet, running.
 ENDS = {
-    "died": "THE SESSION DIED: its process is gone. Begin it anew, as it was begun or on the start page (Ctrl+0). "
-    "Recordings in {folder} lack at most their last second",
-    "silent": "THE SESSION DOES NOT ANSWER: its process is stopped, or the machine is overloaded. Sound and recording "
-    "go on; commands, mute included, wait until it goes on",
-    "ended": "The session has ended. What it recorded is in {folder}",
+    "died": "THE SESSION DIED: its process is gone. Start it again, as before or on the start page (Ctrl+0). "
+    "Recordings in {folder} are missing at most the last second",
+    "silent": "THE SESSION DOES NOT RESPOND: its process is stopped, or the computer is overloaded. Sound and "
+    "recording continue; commands, including mute, wait until it responds",
+    "ended": "The session has ended. Its recordings are in {folder}",
     "over": "The replay has ended; nothing was recorded",
-    "none": "No session is under way in {folder}",
+    "none": "No session is running in {folder}",
 }
 
-#: Those of them that something must be done about.
+#: Messages shown as warnings.
 BAD = ("died", "silent")
 
 
 class Notice(Reading):
-    """The line."""
+    """The message line."""
 
     def __init__(self) -> None:
-        super().__init__("What happened last")
+        super().__init__("Last message")
         self.setContentsMargins(8, 0, 8, 0)
         self.reset()
 
     def reset(self) -> None:
-        """Look at another session."""
-        #: Whether it was there, whether it was a replay, and how it came to its end.
+        """Clear the line for another session."""
+        #: Whether the session was seen, whether it is a replay, and how it ended (a key of ``ENDS``).
         self._seen, self._replay, self._end = False, False, ""
         self._bad, self._hold_until = False, 0.0
         self.show_text("")
 
     def show_message(self, text: str, bad: bool = False, hold: bool = False) -> None:
-        """Say something; what is bad, or to be held, stays long enough to be read."""
+        """Show a message; with ``bad`` or ``hold`` no event replaces it for ``HOLD_S``."""
         self._bad = bad
         self._paint()
         self.show_text(text)
@@ -58,12 +58,12 @@ class Notice(Reading):
 
     @property
     def held(self) -> bool:
-        """Whether what is said has to stay."""
+        """Whether the message must stay visible."""
         return time.monotonic() < self._hold_until
 
     def refresh(self, now: Snapshot, folder: Path | None) -> bool:
-        """Say how the session came to its end; return whether that is new."""
-        self._paint()  # in the colours that are in force now
+        """Show how the session ended; return whether that is new."""
+        self._paint()  # the theme may have changed
         if now.refused:
             new, self._end = now.refused != self._end, now.refused
             if now.refused != self.full_text:
@@ -71,7 +71,7 @@ class Notice(Reading):
             return new
         if now.session_live or folder is None:
             if self._end:
-                self.show_message("A session is there")
+                self.show_message("Connected to the session")
             if now.session_live:
                 self._seen, self._replay = True, now.kind == "replay"
             self._end = ""

@@ -1,4 +1,4 @@
-"""A dialog: which LSL stream is the amplifier?"""
+"""Dialog to choose the LSL stream of the amplifier."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from PySide6.QtWidgets import (
 )
 
 HEADS = ("name", "type", "channels", "Hz", "host", "source_id")
-#: Seconds to look for streams.
+#: Seconds to search for streams.
 SEARCH_S = 2.0
 
 
 class Picker(QDialog):
-    """Looks for streams, on a thread of its own, and lets one be chosen.
+    """Searches for LSL streams on a separate thread and lets the operator choose one.
 
     Attributes
     ----------
     stream_chosen : Signal(dict)
-        A stream: ``name``, ``type``, ``channels``, ``sfreq``, ``host``, ``source_id``.
+        The chosen stream: ``name``, ``type``, ``channels``, ``sfreq``, ``host``, ``source_id``.
     file_requested : Signal()
-        The session is described in a file already.
+        The operator wants to open a session file instead.
     found : Signal(list)
-        Streams, from the thread that looked.
+        The streams found, emitted by the search thread.
     """
 
     stream_chosen = Signal(dict)
@@ -58,8 +58,8 @@ class Picker(QDialog):
         self._table.verticalHeader().hide()
         self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._table.itemSelectionChanged.connect(self._selected)
-        self._again = QPushButton("&Look again")
-        self._again.setAccessibleName("Look for streams again")
+        self._again = QPushButton("Search &again")
+        self._again.setAccessibleName("Search for streams again")
         self._again.clicked.connect(self.search)
         buttons = QDialogButtonBox()
         self._use = buttons.addButton("&Use this stream", QDialogButtonBox.ButtonRole.AcceptRole)
@@ -71,7 +71,7 @@ class Picker(QDialog):
         buttons.accepted.connect(self._accept)
         buttons.rejected.connect(self.hide)
         self._file = QPushButton("Open a &session.toml …")
-        self._file.setAccessibleName("Open a session that is described in a file")
+        self._file.setAccessibleName("Open a session file")
         self._file.setVisible(choose)
         self._file.clicked.connect(self.file_requested)
         foot = QHBoxLayout()
@@ -85,9 +85,9 @@ class Picker(QDialog):
         self.found.connect(self._show)
 
     def search(self) -> None:
-        """Look for streams, and come back at once."""
+        """Start a search and return immediately."""
         self._again.setEnabled(False)
-        self._words.setText("Looking …")
+        self._words.setText("Searching …")
         threading.Thread(target=self._search, name="streams", daemon=True).start()
 
     def _search(self) -> None:
@@ -113,8 +113,8 @@ class Picker(QDialog):
         self._words.setText(
             "Choose the stream of the amplifier."
             if streams
-            else "No LSL stream on the network. Start the sender; if it runs on another machine, let both be on one "
-            "network and open their firewalls. 'earmark doctor' checks this side."
+            else "No LSL stream found. Start the sender. If it runs on another computer, connect both to the same "
+            "network and allow LSL in their firewalls. 'earmark doctor' checks this computer."
         )
         self._table.setRowCount(len(streams))
         for row, one in enumerate(self._streams):

@@ -1,4 +1,4 @@
-"""What the listener is asked, and the answer to it."""
+"""The question to the listener, and the field for the answer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from earmark.app.dashboard.panels.panel import Reading
 
 
 class Question(QFrame):
-    """There while something is asked: in a colour of its own, with the keyboard.
+    """Visible while the session waits for an answer; highlighted, with the keyboard focus.
 
     Attributes
     ----------
     command_requested : Signal(str, dict)
-        Somebody wants a command sent.
+        A command to send, and its arguments.
     """
 
     command_requested = Signal(str, dict)
@@ -25,14 +25,14 @@ class Question(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("question")
-        self.words = Reading("Question to the listener, who waits for an answer")
+        self.words = Reading("Question to the listener")
         font = self.words.font()
         font.setBold(True)
         self.words.setFont(font)
         self.answer = QLineEdit()
         self.answer.setAccessibleName("Answer")
         self.answer.setMaxLength(500)
-        self.answer.setPlaceholderText("Answer, Enter sends it")
+        self.answer.setPlaceholderText("Answer (Enter sends)")
         self.send = QPushButton("&Send")
         self.send.setAccessibleName("Send the answer")
         self.send.setEnabled(False)
@@ -53,11 +53,11 @@ class Question(QFrame):
             self.answer.clear()
 
     def refresh(self, now: Snapshot) -> None:
-        """Show what is asked now."""
+        """Show the current question."""
         question = now.question if now.session_live else ""
         if question != self.words.full_text:
             self.words.show_text(question)
-            self.answer.clear()  # what was begun was for another question
+            self.answer.clear()  # the text was meant for another question
             if question and self.isVisible():
                 self._take_keyboard()
         look = theme.of(self.window())
@@ -75,7 +75,7 @@ class Question(QFrame):
         self._take_keyboard()
 
     def _take_keyboard(self) -> None:
-        """Have what is typed next be the answer, unless somebody is writing something else."""
+        """Move the keyboard focus to the answer, unless the operator is typing in another field."""
         busy = QApplication.focusWidget()
         if not (isinstance(busy, QLineEdit) and busy is not self.answer and busy.text()):
             self.answer.setFocus(Qt.FocusReason.OtherFocusReason)

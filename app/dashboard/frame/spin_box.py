@@ -1,4 +1,4 @@
-"""A number to type or to step, which leaves letters to the keys of the window."""
+"""Spin box that leaves letter keys to the shortcuts of the window."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from PySide6.QtWidgets import QDoubleSpinBox
 
 
 class NumberBox(QDoubleSpinBox):
-    """Takes digits, and gives the keyboard back at Enter."""
+    """Spin box that ignores letters and releases the keyboard focus on Enter."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.setAccessibleName(name)
-        self.setKeyboardTracking(False)  # what is half typed is no wish
+        self.setKeyboardTracking(False)  # no command for half a number
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def event(self, event: QEvent) -> bool:
         letter = isinstance(event, QKeyEvent) and event.text().isalpha()
         if event.type() == QEvent.Type.ShortcutOverride and letter:
-            return False  # M mutes here, too
+            return False  # M mutes here as well
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -30,5 +30,5 @@ class NumberBox(QDoubleSpinBox):
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
             super().wheelEvent(event)
-        else:  # whoever scrolls past wants nothing changed
+        else:  # scrolling past must not change the value
             event.ignore()

@@ -1,4 +1,4 @@
-"""Colours, light and dark: explicit, since not every platform tells Qt which is wanted."""
+"""Light and dark colours, set explicitly because not every platform tells Qt the user's choice."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """One set of colours; talkers' are those of Okabe and Ito, which colour-blind people tell apart.
+    """A set of colours. Talkers have the colour-blind safe palette of Okabe and Ito.
 
     Attributes
     ----------
     name : str
     window, base, alternate, button, text, faint, rule, highlight : str
-        Surfaces, writing, lines.
+        Surfaces, text, lines.
     good, warn, bad : str
-        Of words that already say the same.
+        Status text, whose words carry the same meaning.
     mute : str
-        Of the button that silences.
+        The mute button.
     traces : tuple of str
-        Of channels, in turn.
+        Alternating colours of channels.
     masked : str
-        Of channels that are not trusted.
+        Bad channels.
     event : str
-        Of lines at events.
+        Lines at events.
     talkers : tuple of str
         One per talker.
     """
@@ -64,7 +64,7 @@ THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
 
 def apply(app: QApplication, theme: Theme) -> None:
-    """Put a theme in force for every window."""
+    """Apply a theme to every window."""
     palette, role = QPalette(), QPalette.ColorRole
     for roles, colour in (
         ((role.Window,), theme.window),
@@ -88,7 +88,7 @@ def apply(app: QApplication, theme: Theme) -> None:
 
 
 def mark(button: QWidget, on: bool) -> None:
-    """Show a button as what is to be done next, or as any other."""
+    """Highlight a button as the next step, or remove the highlight."""
     look = of(button.window())
     style = f"QPushButton {{ background: {look.highlight}; color: {look.base}; font-weight: bold; }}" if on else ""
     if button.styleSheet() != style:
@@ -96,5 +96,5 @@ def mark(button: QWidget, on: bool) -> None:
 
 
 def of(widget: QWidget) -> Theme:
-    """Which theme a widget is drawn in."""
+    """Return the theme that a widget is drawn in."""
     return DARK if widget.palette().window().color().lightness() < 128 else LIGHT

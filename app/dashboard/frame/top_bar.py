@@ -1,4 +1,4 @@
-"""What is always visible above: state and mode, the verdict, each talker's gain, MUTE."""
+"""Bar at the top: kind, state and mode of the session, the verdict, each talker's gain, MUTE."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from earmark.app.status import Trim
 
 #: Range of the gain bars, dB.
 GAIN_DB = (-12.0, 6.0)
-#: Width from which on a gain bar has room for its unit, in pixels.
+#: Smallest width of a gain bar that shows the unit, in pixels.
 WITH_UNIT = 100
 MODES = {"closed": "closed loop", "open": "open loop", "sham": "SHAM"}
 
 
 class Chip(QWidget):
-    """DEMO, LIVE or REPLAY."""
+    """Kind of the session: DEMO, LIVE or REPLAY."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Chip(QWidget):
         self.setFixedSize(76, 30)
 
     def show_kind(self, kind: str) -> None:
-        """Show what kind of session it is; none is none."""
+        """Show the kind of the session; empty if there is none."""
         words = kind.upper() or "NO SESSION"
         if words != self.words:
             self.words = words
@@ -55,14 +55,14 @@ class Chip(QWidget):
 
 
 class GainBar(QWidget):
-    """A talker's gain as applied, around 0 dB."""
+    """Bar of a talker's applied gain, starting at 0 dB."""
 
     def __init__(self, number: int, name: str) -> None:
         super().__init__()
         self._number, self._name = number, name
         self.gain, self.trimmed = math.nan, False
         self.setAccessibleName(f"Gain of talker {letter(number)}, {name}")
-        self.setToolTip(f"Gain of {name} as applied; * says that your own trim is part of it")
+        self.setToolTip(f"Applied gain of {name}; * means that it includes your trim")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
@@ -72,7 +72,7 @@ class GainBar(QWidget):
         return QSize(74, 44)
 
     def show_gain(self, gain: float, trimmed: bool = False) -> None:
-        """Show a gain in dB; NaN is unknown, minus infinity muted; whether a trim of the operator is part of it."""
+        """Show a gain in dB (NaN unknown, minus infinity muted), and whether it includes a trim of the operator."""
         if (decibels(gain), trimmed) != (decibels(self.gain), self.trimmed):
             self.gain, self.trimmed = gain, trimmed
             self.setAccessibleDescription("muted" if gain == -math.inf else f"{decibels(gain)} dB")
@@ -114,12 +114,12 @@ class GainBar(QWidget):
 
 
 class TopBar(QFrame):
-    """The bar.
+    """The bar at the top.
 
     Attributes
     ----------
     mute_requested : Signal(bool)
-        Somebody wants silence, or sound again.
+        The operator wants to mute (True) or unmute.
     """
 
     mute_requested = Signal(bool)
@@ -138,11 +138,11 @@ class TopBar(QFrame):
         self._gain_row = QHBoxLayout()
         self._gain_row.setSpacing(4)
         self.mute, self.unmute = QPushButton(), QPushButton("Unmute")
-        self.mute.setAccessibleName("Mute: silence at once")
-        self.mute.setToolTip("Silence at once (Esc)")
+        self.mute.setAccessibleName("Mute all sound")
+        self.mute.setToolTip("Mute all sound (Esc)")
         self.mute.setFixedSize(124, 40)
         self.unmute.setAccessibleName("Unmute")
-        self.unmute.setToolTip("Sound again (M)")
+        self.unmute.setToolTip("Unmute (M)")
         self.unmute.setFixedHeight(40)
         self.unmute.setEnabled(False)
         self.mute.clicked.connect(lambda: self.mute_requested.emit(True))
@@ -162,7 +162,7 @@ class TopBar(QFrame):
         self._painted: object = None
 
     def refresh(self, now: Snapshot, mute_failed: str) -> None:
-        """Show what is now; ``mute_failed`` says why a mute was not confirmed."""
+        """Show the current values; ``mute_failed`` says why a mute was not confirmed."""
         if now.talkers != self._talkers:
             self._talkers = now.talkers
             for bar in self._gains:
@@ -179,7 +179,7 @@ class TopBar(QFrame):
         block = f"block {now.block}/{now.n_blocks}  " if now.n_blocks > 0 else ""
         timed = math.isfinite(now.elapsed) and now.recording_now
         timing = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}" if timed else ""
-        self.progress.show_text("WAITS FOR AN ANSWER" if now.question and now.session_live else timing)
+        self.progress.show_text("WAITING FOR ANSWER" if now.question and now.session_live else timing)
         self.verdict.refresh(now)
         for k, bar in enumerate(self._gains):
             live = now.sound.live and k < len(now.sound.gains_db)
@@ -197,7 +197,7 @@ class TopBar(QFrame):
         if failed and not muted:
             words = "NOT MUTED!"
         self.mute.setText(words)
-        self.mute.setToolTip(failed or "Silence at once (Esc)")
+        self.mute.setToolTip(failed or "Mute all sound (Esc)")
         self.mute.setStyleSheet(
             f"QPushButton {{ background: {colour}; color: {look.base if muted else '#ffffff'};"
             " font: bold 15px; border-radius: 6px; }"

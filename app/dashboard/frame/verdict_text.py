@@ -1,4 +1,4 @@
-"""Whom the listener attends to, as far as that is known, and what gains make of it."""
+"""The verdict: the decoded talker and its probability, and how the gains respond."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, age, letter, percent
 from earmark.pipeline.attention.gain_control import LOST_S, STALE_S, Situation
 
-#: Seconds that it takes a decision to be shown.
+#: Seconds from a decision to its display.
 DISPLAY_DELAY_S = 0.25
 
 
 def verdict(now: Snapshot) -> tuple[str, str, int]:
-    """Return the verdict, words about what is done with it, and the talker decided for (-1 for none)."""
+    """Return the verdict, a description of the gains, and the decoded talker (-1 for none)."""
     one = now.decision
     if now.died:
         return "NO DATA", "the session died", -1
     if now.state not in ("running", "paused"):
         return UNKNOWN, "no decision", -1
     if not now.session_live:
-        return "NO DATA", "the session says nothing", -1
+        return "NO DATA", "the session does not respond", -1
     if now.ending:
-        return UNKNOWN, "the recording is being completed", -1
+        return UNKNOWN, "completing the recording", -1
     if now.recording_now and not now.engine_alive:
-        return "NO DATA", "no engine: gains hold, then go to neutral", -1
+        return "NO DATA", "no engine: gains hold, then go neutral", -1
     if one is None:
         return UNKNOWN, "waiting for a decision", -1
     if not now.engine_live:
-        return "NO DATA", "the engine says nothing", -1
+        return "NO DATA", "the engine does not respond", -1
     old = now.time - one.time
     if old > LOST_S + DISPLAY_DELAY_S:
         return UNKNOWN, f"no decision for {age(old)}", -1
@@ -62,7 +62,7 @@ def _what_gains_do(now: Snapshot, situation: str, old: float) -> str:
 
 
 class Verdict(QWidget):
-    """Who is attended, and how surely; or that this is not known."""
+    """Shows the attended talker and its probability, or why it is unknown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Verdict(QWidget):
         return QSize(140, 44)
 
     def refresh(self, now: Snapshot) -> None:
-        """Show what is now."""
+        """Show the current verdict."""
         main, small, talker = verdict(now)
         if (main, small, talker) != (self.main, self.small, self.talker):
             self.main, self.small, self.talker = main, small, talker

@@ -1,4 +1,4 @@
-"""The window: bars that are always there, pages between them, and thirty looks a second."""
+"""The main window: bars at top and bottom, pages between them, refreshed thirty times a second."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ from earmark.kernels.errors import EarmarkError
 
 logger = logging.getLogger(__name__)
 
-#: Milliseconds between looks at the signal; everything else is looked at every second time.
+#: Milliseconds between updates of the traces; everything else is updated at every second tick.
 TICK_MS = 33
 
 
 class Window(QMainWindow):
-    """Shows one session, or how to begin one.
+    """Shows one session, or the start page.
 
     Parameters
     ----------
     settings : QSettings
-        Where layout, colours and the last session are kept.
+        Stores layout, theme and the last session.
     folder : Path or None
-        Of the session to show.
+        Folder of the session to show; None for the start page.
     """
 
     def __init__(self, settings: QSettings, folder: Path | None = None) -> None:
@@ -72,7 +72,7 @@ class Window(QMainWindow):
         self.source: Source | None = None
         self.link: Link | None = None
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
-        #: Looks so far, and samples lost by this window.
+        #: Number of ticks, and of samples that this window lost.
         self.frames, self.lost = 0, 0
         self._mute_failed, self._closing, self._last_data_at = "", False, 0.0
         self.events = EventsModel()
@@ -103,7 +103,7 @@ class Window(QMainWindow):
         self.timer.timeout.connect(self.tick)
         self.timer.start(TICK_MS)
 
-    # Building
+    # Construction
 
     def _lay_out(self) -> None:
         rail = QVBoxLayout()
@@ -171,7 +171,7 @@ class Window(QMainWindow):
     # The session
 
     def attach(self, folder: Path, replayed: Path | None = None) -> None:
-        """Show the session of a folder, once and while there is one; of a replay that ends with us, ``replayed``."""
+        """Show the session of a folder, now or once it starts; ``replayed`` is the run of our own replay."""
         self.detach()
         self.folder = folder
         if replayed is None:
@@ -190,7 +190,7 @@ class Window(QMainWindow):
         self.go("review" if over else "live")
 
     def detach(self) -> None:
-        """Look at no session."""
+        """Stop showing the session."""
         if self.source is not None:
             self.source.close()
         if self.link is not None:
@@ -200,9 +200,9 @@ class Window(QMainWindow):
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
 
     def send(self, command: str, args: dict | None = None) -> None:
-        """Have a command sent; by one that loss_warning something, after asking."""
+        """Send a command, after a confirmation if it loses data."""
         if self.link is None:
-            self.show_message(f"{command}: there is no session")
+            self.show_message(f"{command}: no session is open. Start one on the start page (Ctrl+0)")
             return
         link, warning = self.link, loss_warning(command, self.now)
         if warning is None:
@@ -212,7 +212,7 @@ class Window(QMainWindow):
             confirm(self, f"{what}?", words, {what: lambda: link.send(command, args)})
 
     def mute(self, on: bool) -> None:
-        """Silence, or sound again."""
+        """Mute or unmute."""
         self._mute_failed = ""
         self.send("mute", {"on": on})
 
@@ -226,17 +226,18 @@ class Window(QMainWindow):
             self._mute_failed = ""
         elif command == "attend":
             self.show_message(
-                "The simulated listener attends to the talker you clicked: gains will follow within seconds", hold=True
+                "The simulated listener now attends to the talker you clicked: gains will follow within seconds",
+                hold=True,
             )
 
     def show_message(self, text: str, bad: bool = False, hold: bool = False) -> None:
-        """Tell something in the line below the top bar; what is bad, or to be held, stays long enough to be read."""
+        """Show a message below the top bar; with ``bad`` or ``hold`` no event replaces it for some seconds."""
         self.notice.show_message(text, bad, hold)
 
-    # Looking
+    # Refreshing
 
     def tick(self) -> None:
-        """Take what is new and show it; after a stall, the present."""
+        """Read and show new data. After a stall, jump to the newest."""
         self.frames += 1
         reader = samples = None
         if self.source is not None:
@@ -254,7 +255,7 @@ class Window(QMainWindow):
             if len(samples.data):
                 self._last_data_at = time.monotonic()
         if time.monotonic() - self._last_data_at > SILENT_S:
-            self.recent.clear()  # a picture of what is past would look alive
+            self.recent.clear()  # old data would look live
         self.live.traces.update_signal(samples, reader, now)
         if self.frames % 2 == 0:
             return
@@ -289,7 +290,7 @@ class Window(QMainWindow):
             button.setChecked(name == page)
 
     def show_result(self) -> None:
-        """Show the page of the last run, and score it unless something is under way."""
+        """Show the page Review, and score the newest run unless a recording or training is in progress."""
         self.go("review")
         self.review.score_newest()
 
@@ -304,7 +305,7 @@ class Window(QMainWindow):
         self.live.events.note.setFocus()
 
     def trim(self, talker: int) -> None:
-        """Give the keyboard to a talker's trim."""
+        """Move the keyboard focus to a talker's trim."""
         self.go("live")
         self.live.docks["meters"].show()
         self.live.docks["meters"].raise_()
@@ -330,7 +331,7 @@ class Window(QMainWindow):
         self._picker.show()
         self._picker.search()
 
-    # Settings and the end
+    # Settings and closing
 
     def _restore(self) -> None:
         geometry = self.settings.value("geometry")
@@ -342,17 +343,17 @@ class Window(QMainWindow):
         if self.now.at_stake and self.now.session_live and not self._closing:
             event.ignore()
             if self.now.state == "training":
-                words = "If this window is closed, it goes on: "
+                words = "Training continues if you close this window. "
                 words += f"'earmark dashboard {self.folder}' shows it again."
-                confirm(self, "A decoder is being trained", words, {"Close; the session goes on": self.close_now})
+                confirm(self, "A decoder is being trained", words, {"Close; the session continues": self.close_now})
                 return
             confirm(
                 self,
-                "A recording is under way",
-                "If this window is closed, the session goes on as it is: sound, decisions and recording. "
+                "A recording is in progress",
+                "Sound, decisions and recording continue if you close this window. "
                 f"'earmark dashboard {self.folder}' shows it again.",
                 {
-                    "Close; the session goes on": self.close_now,
+                    "Close; the session continues": self.close_now,
                     "End the recording, then close": self._end_and_close,
                 },
             )
@@ -364,7 +365,7 @@ class Window(QMainWindow):
         self.launcher.end_replay()
         launched = self.launcher.launched
         if launched is not None and not self.now.at_stake:
-            launched.end()  # nobody else knows of it
+            launched.end()  # started from this window, and nothing would be lost
         self.participant.close()
         for panel in (*self.live.panels, self.review):
             panel.end()
@@ -373,7 +374,7 @@ class Window(QMainWindow):
         event.accept()
 
     def close_now(self) -> None:
-        """Close without a question; the session goes on."""
+        """Close without a confirmation; the session continues."""
         self._closing = True
         self.close()
 

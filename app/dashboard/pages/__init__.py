@@ -1,1 +1,1 @@
-"""The pages: start, set-up, calibration, live and review."""
+"""The pages: start, setup, live, calibration and review, and the participant screen."""

@@ -1,4 +1,4 @@
-"""Page: from the first trial to a decoder, step by step along the session's states."""
+"""Page: the calibration in four steps, from the checks to an accepted decoder."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STEPS = ("1  Check", "2  Trials", "3  Decoder", "4  Accept")
 
 
 class Calibration(Panel):
-    """The wizard.
+    """The calibration page.
 
     Attributes
     ----------
     page_requested : Signal(str)
-        Somebody wants to go to another page.
+        The page to show.
     """
 
     page_requested = Signal(str)
@@ -72,15 +72,15 @@ class Calibration(Panel):
         self.keep = QPushButton("&Accept: go to the run")
         for button, words, command in (
             (self.begin, "Begin the calibration", "calibrate"),
-            (self.redo, "Redo the trial under way, or else the last one, in the end", "redo"),
+            (self.redo, "Discard the current or the last trial, and repeat it at the end", "redo"),
             (self.stop, "Stop the calibration", "stop"),
-            (self.accept, "Train a decoder on the calibration", "accept"),
-            (self.keep, "Accept the decoder, and go to the run", ""),
-            (self.refuse, "Discard the decoder; the recording stays", "refuse"),
+            (self.accept, "Train a decoder on this calibration", "accept"),
+            (self.keep, "Accept the decoder and go to the run", ""),
+            (self.refuse, "Discard the decoder; the recording is kept", "refuse"),
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
-            button.setEnabled(False)  # until more is known
+            button.setEnabled(False)  # until the first snapshot
             if command:
                 button.clicked.connect(lambda _=False, command=command: self._ask(command))
         self.keep.clicked.connect(lambda: self.page_requested.emit("live"))
@@ -137,36 +137,39 @@ class Calibration(Panel):
         self._refresh_steps(step)
         self._refresh_trial(now, calibrating)
         self.question.refresh(now)
-        if repr(summary) != self._drawn:  # as words, since NaN is not equal to itself
+        if repr(summary) != self._drawn:  # compared as text because NaN is not equal to itself
             self._drawn = repr(summary)
             self._show_decoder(now)
 
     def _where(self, now: Snapshot) -> tuple[int, str]:
-        """Step, -1 for none of them, and advice."""
+        """Return the current step (-1 for none) and the advice to show."""
         if not now.session_live:
-            return 0, "No session: begin on the start page (Ctrl+0)."
+            return 0, "No session: start one on the start page (Ctrl+0)."
         if not now.supports("calibrate"):
-            return -1, "A replay: there is nobody to calibrate with."
+            return -1, "A replay cannot be calibrated."
         if now.failure and now.state in ("idle", "review"):
             return 0, now.failure
         match now.state:
             case "checking":
-                return 0, "Looking at streams, electrodes, sound and disk …"
+                return 0, "Checking streams, electrodes, sound and disk …"
             case "calibrating" if now.complete:
-                return 2, "All trials are recorded. Train a decoder on them: that takes from seconds to a minute."
+                return 2, "All trials are recorded. Now train a decoder: this takes from seconds to a minute."
             case "calibrating" if now.question:
-                return 1, "The listener is asked something, and everything waits for the answer: give it below."
+                return 1, "The session waits for the answer to a question: enter it below."
             case "calibrating":
-                return 1, "The listener attends to whom the cue names. Everything is recorded."
+                return 1, "The listener attends to the talker named by the cue. Everything is recorded."
             case "training":
-                return 2, "The decoder is trained, and cross-validated: that takes from seconds to a minute."
+                return 2, "Training and cross-validating the decoder: this takes from seconds to a minute."
             case "ready" if now.decoder_summary is not None:
-                return 3, "There is a decoder. Each trial was tested with a decoder that had not seen it."
+                return 3, "The decoder is trained. Each trial was tested with a decoder that had not seen it."
             case "idle" | "ready" | "review" if now.trained:
-                return 3, "There is a decoder: it is never overwritten. To calibrate again choose another folder."
+                return (
+                    3,
+                    "This session has a decoder, which is never overwritten. To calibrate again, use another folder.",
+                )
             case "running" | "paused":
-                return -1, "A run is under way: calibrate before or after it."
-        return 0, "Trials with cues, from which a decoder of this listener is made. Everything is checked first."
+                return -1, "A run is in progress: calibrate before or after it."
+        return 0, "Records trials with cues to train a decoder for this listener. All checks run first."
 
     def _refresh_steps(self, now: int) -> None:
         look = theme.of(self)
@@ -193,7 +196,7 @@ class Calibration(Panel):
             self._cue.setStyleSheet(style)
         training = now.session_live and now.state == "training"
         self._progress.setVisible(calibrating or training)
-        self._progress.setRange(0, 0 if training else 1000)  # without an end it shows that something goes on
+        self._progress.setRange(0, 0 if training else 1000)  # an empty range shows a busy indicator
         if training:
             self._cue.show_text("training …")
         if not calibrating:
@@ -220,11 +223,11 @@ class Calibration(Panel):
             return
         limit = limit_words(one.chance_limit).removeprefix("chance limit ")
         bad = no_better(one.accuracy, one.chance_limit)
-        decisions = f"{percent(one.accuracy)} of {count(one.n)} decisions were right, cross-validated"
+        decisions = f"{percent(one.accuracy)} of {count(one.n)} decisions were correct, cross-validated"
         rows = (
             ("accuracy", decisions),
-            ("beside guessing", f"NO BETTER THAN GUESSING. {AGAIN}" if bad else "better than guessing"),
-            ("chance level", f"{percent(one.chance_level)}: what guessing reaches on average"),
+            ("comparison", f"NO BETTER THAN GUESSING. {AGAIN}" if bad else "better than guessing"),
+            ("chance level", f"{percent(one.chance_level)}: average accuracy of guessing"),
             ("chance limit", f"{limit}: guessing reaches it one time in twenty"),
             ("trained on", f"{clock(one.seconds)} min"),
         )

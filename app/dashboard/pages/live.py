@@ -1,4 +1,4 @@
-"""Page: the session as it runs, in panels that can be moved, and what can be done about it."""
+"""Page: the running session in movable panels, with the controls of a run."""
 
 from __future__ import annotations
 
@@ -33,22 +33,26 @@ from earmark.app.dashboard.panels.topomap import Topomap
 from earmark.app.dashboard.panels.traces import Traces
 from earmark.app.training.worth import no_better
 
-#: Raised when panels change so much that a saved layout makes no sense any more.
+#: Raise this when a change of panels makes saved layouts unusable.
 LAYOUT_VERSION = 1
 LAYOUT = "live/layout"
-#: Modes of a run, and what they mean.
-MODES = (("closed", "closed loop: decisions set gains"), ("open", "open loop"), ("sham", "sham: the other is favoured"))
+#: Modes of a run, and their descriptions.
+MODES = (
+    ("closed", "closed loop: decisions set the gains"),
+    ("open", "open loop"),
+    ("sham", "sham: the other is favoured"),
+)
 
 
 class Controls(QWidget):
-    """Run, pause, stop.
+    """Run, pause and stop.
 
     Attributes
     ----------
     command_requested : Signal(str, dict)
-        Somebody wants a command sent.
+        A command to send, and its arguments.
     review_requested : Signal()
-        Somebody wants to see what the last run amounts to.
+        The operator wants to see the result of the last run.
     """
 
     command_requested = Signal(str, dict)
@@ -57,27 +61,27 @@ class Controls(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._paused = False
-        #: Whether a run is recorded that can be reviewed.
+        #: Whether the session has a recorded run to review.
         self.recorded = False
         self.mode = QComboBox()
         self.mode.setAccessibleName("Mode of the run")
         for key, words in MODES:
             self.mode.addItem(key, key)
             self.mode.setItemData(self.mode.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
-        self.seconds = NumberBox("Length of the run in seconds; 0 is what the protocol says")
+        self.seconds = NumberBox("Length of the run in seconds; 0 takes the length of the protocol")
         self.seconds.setRange(0, 86400)
         self.seconds.setDecimals(0)
         self.seconds.setSuffix(" s")
         self.seconds.setSpecialValueText("as planned")
         self.run, self.pause, self.stop = QPushButton("&Run"), QPushButton("&Pause"), QPushButton("S&top")
-        for button, name in ((self.run, "Run (Ctrl+R)"), (self.pause, "Pause or go on (Ctrl+P)"), (self.stop, "Stop")):
+        for button, name in ((self.run, "Run (Ctrl+R)"), (self.pause, "Pause or resume (Ctrl+P)"), (self.stop, "Stop")):
             button.setAccessibleName(name)
             button.setToolTip(name)
-            button.setEnabled(False)  # until more is known
+            button.setEnabled(False)  # until the first snapshot
         self.pause.setFixedWidth(self.pause.fontMetrics().horizontalAdvance("Resume") + 28)
         self.result = QPushButton("See the r&esult")
-        self.result.setAccessibleName("See what the last run amounts to")
-        self.result.setToolTip("Score the last run, on the page Review (Ctrl+4)")
+        self.result.setAccessibleName("See the result of the last run")
+        self.result.setToolTip("Score the last run on the page Review (Ctrl+4)")
         self.result.clicked.connect(self.review_requested)
         self.result.hide()
         self._cue = Reading("Cue", "")
@@ -99,12 +103,12 @@ class Controls(QWidget):
         self.command_requested.emit("run", {"mode": self.mode.currentData(), "seconds": seconds or None})
 
     def refresh(self, now: Snapshot) -> None:
-        """Enable what is possible now."""
+        """Enable the controls that are possible now, and show the cue."""
         live = now.session_live
         self.question.refresh(now)
-        self._cue.setVisible(not self.question.isVisibleTo(self))  # it is in its place
+        self._cue.setVisible(not self.question.isVisibleTo(self))  # the question takes the place of the cue
         running = live and now.state in ("running", "paused")
-        again = now.state in ("idle", "review") and now.decoder  # is checked first
+        again = now.state in ("idle", "review") and now.decoder  # the checks run first
         self.run.setEnabled(live and now.supports("run") and (now.state == "ready" or again))
         self.mode.setEnabled(self.run.isEnabled())
         self.seconds.setEnabled(self.run.isEnabled())
@@ -119,7 +123,7 @@ class Controls(QWidget):
             self._cue.show_text(self._between(now) if live else "")
             return
         if now.ending:
-            self._cue.show_text("The recording is being completed")
+            self._cue.show_text("Completing the recording")
             return
         if now.waiting:
             self._cue.show_text(f"The next trial waits: {now.waiting}")
@@ -128,30 +132,30 @@ class Controls(QWidget):
         self._cue.show_text(f"Cue: {now.attend or 'rest'}{follows}")
 
     def _between(self, now: Snapshot) -> str:
-        """Say what can be done while nothing is under way."""
+        """Describe the state between recordings."""
         worth = now.decoder_summary
         bad = worth is not None and no_better(worth.accuracy, worth.chance_limit)
         if bad and now.state in ("ready", "review", "idle"):
             return "The decoder is no better than guessing: calibrate again (Ctrl+3)"
         match now.state:
             case "ready":
-                return "Ready: the decoder fits"
+                return "Ready to run"
             case "checking":
                 return "Checking"
             case "training":
                 return "Training the decoder"
             case "review" if self.run.isEnabled():
-                return "Run finished. Run checks everything again, then starts another"
+                return "Run finished. Run repeats the checks, then starts another"
         return ""
 
 
 class Live(QWidget):
-    """The page.
+    """The live page.
 
     Attributes
     ----------
     command_requested : Signal(str, dict)
-        Somebody wants a command sent.
+        A command to send, and its arguments.
     """
 
     command_requested = Signal(str, dict)
@@ -183,7 +187,7 @@ class Live(QWidget):
             dock.setObjectName(f"dock-{panel.key}")
             dock.setWidget(panel)
             dock.setAccessibleName(panel.title)
-            # A dock behind another one's tab counts as visible for Qt, but says so when it comes and goes.
+            # isVisible() is True for a dock behind another tab; this signal tells the difference.
             dock.visibilityChanged.connect(lambda on, key=panel.key: self._show(key, on))
             self.docks[panel.key] = dock
             panel.command_requested.connect(self.command_requested)
@@ -232,7 +236,7 @@ class Live(QWidget):
         (self._seen.add if on else self._seen.discard)(key)
 
     def refresh(self, view: View) -> None:
-        """Show what is now in every panel that is visible and due."""
+        """Refresh every panel that is visible and due."""
         self.controls.refresh(view.now)
         for panel in self.panels:
             if panel.key in self._seen and view.now.time >= self._due.get(panel.key, 0.0):
@@ -242,7 +246,7 @@ class Live(QWidget):
     # Layout
 
     def reset_layout(self) -> None:
-        """Put every panel back where it was at first."""
+        """Restore the default layout."""
         for dock in self.docks.values():
             dock.setFloating(False)
         self.area.restoreState(self._default, LAYOUT_VERSION)
@@ -250,23 +254,23 @@ class Live(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if self._fresh:  # sizes are known from here on
+        if self._fresh:  # sizes are known only now
             self._fresh = False
             QTimer.singleShot(0, lambda: self._proportion(self.area.width(), self.area.height()))
 
     def lock_layout(self, on: bool) -> None:
-        """Keep panels where they are."""
+        """Lock or unlock the positions of panels."""
         feature = QDockWidget.DockWidgetFeature
         free = feature.DockWidgetClosable | feature.DockWidgetMovable | feature.DockWidgetFloatable
         for dock in self.docks.values():
             dock.setFeatures(feature.NoDockWidgetFeatures if on else free)
 
     def save_layout(self, settings: QSettings) -> None:
-        """Keep the arrangement."""
+        """Save the layout."""
         settings.setValue(LAYOUT, self.area.saveState(LAYOUT_VERSION))
 
     def restore_layout(self, settings: QSettings) -> None:
-        """Arrange as it was, if that is known."""
+        """Restore the saved layout, if there is one."""
         state = settings.value(LAYOUT)
         if isinstance(state, QByteArray):
             self._fresh = not self.area.restoreState(state, LAYOUT_VERSION)

@@ -1,4 +1,4 @@
-"""The listener's screen: a cue and something to look at, and nothing that could bias them."""
+"""The listener's screen: the cue and a fixation cross, and nothing that could bias the listener."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from PySide6.QtWidgets import QWidget
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 
-#: Grey on which both a cue and an afterimage are faint, whatever the theme.
+#: Colours in every theme: on dark grey, a cue does not dazzle and its afterimage is faint.
 BACKGROUND, INK = "#2a2d31", "#e6e8ea"
 
 
 class Participant(QWidget):
-    """A frameless window over one screen."""
+    """A frameless window that covers one screen."""
 
     def __init__(self) -> None:
         super().__init__(None, Qt.WindowType.Window | Qt.WindowType.FramelessWindowHint)
@@ -24,7 +24,7 @@ class Participant(QWidget):
         self.cross = True
 
     def open_on(self, name: str, operator: QScreen) -> None:
-        """Cover a screen: the one of that name, or else one that the operator does not use."""
+        """Cover the screen of that name; if it is not connected, one that the operator does not use."""
         screens = QGuiApplication.screens()
         named = [screen for screen in screens if screen.name() == name]
         others = [screen for screen in screens if screen is not operator]
@@ -33,13 +33,13 @@ class Participant(QWidget):
         self.setGeometry(screen.geometry())
         if len(screens) > 1:
             self.showFullScreen()
-        else:  # the operator needs the only screen, too
+        else:  # leave half of the only screen to the operator
             size = screen.availableGeometry().size() / 2
             self.resize(size)
             self.show()
 
     def refresh(self, now: Snapshot) -> None:
-        """Show the cue."""
+        """Show the current cue or question."""
         words, small = "", ""
         if now.session_live and now.state in ("calibrating", "running"):
             if now.attend:

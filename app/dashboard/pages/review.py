@@ -1,4 +1,4 @@
-"""Page: what a run amounts to, once it is over."""
+"""Page: the figures of a recorded run."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from earmark.app.training.worth import level_words, limit_words
 
 #: Lowest gain drawn, dB.
 LOWEST_DB = -12.0
-#: Said while nothing is shown, and why nothing can be scored now.
-NO_RUN = "No run is recorded yet: calibrate (Ctrl+3), then run (Ctrl+2)"
-NO_FOLDER = "No session is open: begin one, or replay a run, on the start page (Ctrl+0)"
-SCORE = "Score this run replays it and compares its decisions with its cues"
-BUSY = "Nothing is scored while something is recorded: it takes a processor of its own"
-ASKED = "The run waits for an answer (page Live, Ctrl+2); then it can be scored"
-#: Seconds between looks for new runs.
+#: Messages while no figures are shown: what to do, or why no run can be scored.
+NO_RUN = "No recorded run yet: calibrate (Ctrl+3), then run (Ctrl+2)"
+NO_FOLDER = "No session is open: start one, or replay a run, on the start page (Ctrl+0)"
+SCORE = "Score this run: replays it and compares its decisions with its cues"
+BUSY = "Runs cannot be scored during a recording: scoring needs a processor core"
+ASKED = "The run waits for an answer (page Live, Ctrl+2), then it can be scored"
+#: Seconds between searches for new runs.
 LIST_EVERY_S = 1.0
 
 
@@ -47,7 +47,7 @@ _IDLE = (NO_RUN, NO_FOLDER, SCORE, BUSY, ASKED)
 
 
 class Review(Panel):
-    """Figures of the report, and ways to take them away."""
+    """The review page: scores a run, shows its figures, exports them and opens the report."""
 
     title, key, hz = "Review", "review", 1.0
 
@@ -61,18 +61,18 @@ class Review(Panel):
         self.export, self.folder = QPushButton("&Export figures …"), QPushButton("Open &folder")
         for button, words, do in (
             (self.score, "Replay the run and compare its decisions with its cues", self._score),
-            (self.report, "Open report.html of the run; it is written if it is not there", self._report),
+            (self.report, "Open report.html of the run; it is created if missing", self._report),
             (self.export, "Save these figures as JSON", self._export),
             (self.folder, "Open the folder of the run", self._open),
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
-            button.setEnabled(False)  # until more is known
+            button.setEnabled(False)  # until the first snapshot
             button.clicked.connect(do)
-        self._message = Reading("What is going on")
+        self._message = Reading("Progress")
         self._facts = [(Reading(""), QLabel(), QLabel()) for _ in range(5)]
-        self._posterior = Plot("Probability against time", "probability", "s")
-        self._gains = Plot("Gains asked for against time", "gain / dB", "s")
+        self._posterior = Plot("Probability over time", "probability", "s")
+        self._gains = Plot("Requested gains over time", "gain / dB", "s")
         self._stages = QLabel()
         self._stages.setTextFormat(Qt.TextFormat.PlainText)
         self._stages.setWordWrap(True)
@@ -80,7 +80,7 @@ class Review(Panel):
         self._words = QLabel()
         self._words.setTextFormat(Qt.TextFormat.PlainText)
         self._words.setWordWrap(True)
-        self._words.setAccessibleName("What the run amounts to")
+        self._words.setAccessibleName("Result of the run")
         font = self._words.font()
         font.setBold(True)
         self._words.setFont(font)
@@ -88,11 +88,11 @@ class Review(Panel):
         self._listed_at = -math.inf
         self._folder: Path | None = None
         self._chosen: Path | None = None
-        # The run that is or was judged, and its figures.
+        # The run that is being or was scored, and its figures.
         self._scored_run: Path | None = None
         self._result: dict[str, Any] | None = None
         self._job: BackgroundJob | None = None
-        #: Whether something is under way that a replay would disturb.
+        #: Whether a replay would disturb a recording or training.
         self._at_stake = False
         self._lay_out()
 
@@ -130,7 +130,7 @@ class Review(Panel):
         layout.addStretch()
 
     def choose(self, run: Path | None) -> None:
-        """Offer a run, which need not be of the session that is open; None offers those of the session."""
+        """Select a run, which may belong to another session; None returns to the runs of the open session."""
         self._chosen = run
         if run is not None:
             self._folder = run.parent
@@ -138,7 +138,7 @@ class Review(Panel):
             self._runs.setCurrentIndex(self._runs.findData(str(run)))
 
     def follow(self, folder: Path) -> None:
-        """Offer the runs of a session's folder, the newest first, whether its page is seen or not."""
+        """List the runs of a session's folder and select the newest, even while the page is hidden."""
         if self._chosen is not None and self._chosen.parent != folder:
             self._chosen = None
         if folder != self._folder or time.monotonic() - self._listed_at > LIST_EVERY_S:
@@ -147,11 +147,11 @@ class Review(Panel):
 
     @property
     def recorded(self) -> bool:
-        """Whether there is a run to look at."""
+        """Whether there is a recorded run."""
         return self._runs.count() > 0
 
     def score_newest(self) -> None:
-        """Score the newest run, unless that is not possible now or its figures are there."""
+        """Score the newest run, if that is possible now and its figures are not shown yet."""
         self._list_runs()
         if not self.recorded or self._job is not None or self._at_stake:
             return
@@ -163,7 +163,7 @@ class Review(Panel):
         now = view.now
         runs = self._list_runs()
         self._at_stake = now.session_live and now.at_stake
-        # A replay takes a core: not while somebody listens.
+        # Scoring replays the run on a processor core, which a live session needs.
         free = self._job is None and not self._at_stake and runs
         self.score.setEnabled(free)
         self.report.setEnabled(free)
@@ -178,7 +178,7 @@ class Review(Panel):
             self._message.show_text(why)
 
     def _refresh_run(self) -> None:
-        """Show no figures of another run than the chosen one."""
+        """Hide the figures if they belong to another run than the chosen one."""
         if self._result is not None and self._runs.currentData() != str(self._scored_run):
             self._clear_figures()
 
@@ -246,7 +246,7 @@ class Review(Panel):
 
     def _reported(self, run: Path) -> None:
         self._job = None
-        self._message.show_text(f"The report is {run / 'report.html'}")
+        self._message.show_text(f"Opening {run / 'report.html'}")
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(run / "report.html")))
 
     def _export(self) -> None:
@@ -255,11 +255,11 @@ class Review(Panel):
             self.save(Path(name))
 
     def save(self, path: Path) -> None:
-        """Write the figures that are shown."""
+        """Write the figures as JSON."""
         try:
             path.write_text(json.dumps(self._result, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            self._message.show_text(f"{path} cannot be written: {error.strerror}")
+            self._message.show_text(f"{path} cannot be written: {error.strerror}. Choose another folder")
         else:
             self._message.show_text(f"Wrote {path}")
 
@@ -267,7 +267,7 @@ class Review(Panel):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
 
     def show_figures(self, found: dict[str, Any]) -> None:
-        """Lay out what :mod:`earmark.app.report.worker` found."""
+        """Show the figures that :mod:`earmark.app.report.worker` computed."""
         followed = sorted(value for value in found["switches"] if value is not None)
         share = found["right"] / found["windows"] if found["windows"] else None
         median = f"median {followed[len(followed) // 2]:.1f} s" if followed else "none"
@@ -275,14 +275,14 @@ class Review(Panel):
         trims = ", without trims" if any(words.startswith(TRIM) for _, words in found["events"]) else ""
         facts = (
             (
-                f"windows of {found['window_s']:g} s right",
+                f"correct windows of {found['window_s']:g} s",
                 _share(share),
                 f"{found['right']} of {found['windows']}; {limit_words(found['chance_limit'])}",
             ),
             (
                 "correct decisions",
                 _share(found["steady"]),
-                f"of the time, from 10 s after each cue; TMR {tmr} dB{trims}",
+                f"of the time from 10 s after each cue; TMR {tmr} dB{trims}",
             ),
             ("switches followed", f"{len(followed)} of {len(found['switches'])}", median),
             (
@@ -291,7 +291,7 @@ class Review(Panel):
                 f"cross-validated, {found['n_calibration']} decisions; {level_words(found['chance_level'])}, "
                 f"{limit_words(found['calibration_limit'])}",
             ),
-            ("decisions dropped", str(found["dropped"]), f"of {len(found['times'])}: too late"),
+            ("decisions dropped", str(found["dropped"]), f"of {len(found['times'])}, because they were late"),
         )
         for (name, value, note), texts in zip(self._facts, facts, strict=True):
             name.show_text(texts[0])
@@ -341,7 +341,7 @@ class Review(Panel):
 
 
 def _natural(path: Path) -> tuple[int, str]:
-    """Order ``run-10`` after ``run-9``."""
+    """Sort key that orders ``run-10`` after ``run-9``."""
     return len(path.parent.name), path.parent.name
 
 
@@ -355,7 +355,7 @@ def _windows(found: list[list[float | None]] | str) -> str:
 
 
 def _operator(events: list[tuple[float, str]]) -> list[str]:
-    """Notes and answers, when they were given."""
+    """Notes and answers with their times."""
     return [f"{at:.0f} s  {words}" for at, words in events if words.startswith((NOTE, ANSWER))]
 
 

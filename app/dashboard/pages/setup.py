@@ -1,4 +1,4 @@
-"""Page: is everything there that a session needs?"""
+"""Page: the streams and the checks of a session."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from earmark.app.status import Check
 
 
 class Setup(Panel):
-    """Streams, and the checklist.
+    """The setup page.
 
     Attributes
     ----------
     command_requested : Signal(str, dict)
-        Somebody wants a command sent.
+        A command to send, and its arguments.
     page_requested : Signal(str)
-        Somebody wants to go to another page.
+        The page to show.
     """
 
     page_requested = Signal(str)
@@ -32,7 +32,7 @@ class Setup(Panel):
         font.setPixelSize(20)
         font.setBold(True)
         title.setFont(font)
-        self._where = Reading("Where everything goes")
+        self._where = Reading("Folder of the recordings")
         self.streams = Streams()
         self.streams.setMinimumHeight(120)
         self._list = QVBoxLayout()
@@ -42,13 +42,13 @@ class Setup(Panel):
         self.calibrate = QPushButton("Go to c&alibration")
         self.run = QPushButton("Go to the &run")
         for button, words in (
-            (self.check, "Look at streams, electrodes, sound, disk and decoder (F7)"),
-            (self.calibrate, "Calibrate: trials with cues, then a decoder"),
-            (self.run, "Run: close the loop with the decoder that is there"),
+            (self.check, "Check streams, electrodes, sound, disk and decoder (F7)"),
+            (self.calibrate, "Calibrate: record trials with cues, then train a decoder"),
+            (self.run, "Run: close the loop with the decoder of this session"),
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
-            button.setEnabled(False)  # until more is known
+            button.setEnabled(False)  # until the first snapshot
         self.check.clicked.connect(lambda: self.command_requested.emit("check", {}))
         self.calibrate.clicked.connect(lambda: self.page_requested.emit("calibrate"))
         self.run.clicked.connect(lambda: self.page_requested.emit("live"))
@@ -77,7 +77,7 @@ class Setup(Panel):
     def refresh(self, view: View) -> None:
         now = view.now
         self.streams.refresh(view)
-        where = f"Recordings go to {now.out}" if now.out else "No session yet: begin on the start page (Ctrl+0)"
+        where = f"Recordings go to {now.out}" if now.out else "No session yet: start one on the start page (Ctrl+0)"
         self._where.show_text("A replay: nothing is recorded" if now.kind == "replay" else where)
         live = now.session_live
         self.check.setEnabled(live and now.state in ("idle", "ready", "review") and now.supports("check"))
@@ -93,11 +93,11 @@ class Setup(Panel):
             return
         self._shown = shown
         if now.state == "checking":
-            self._summary.show_text("Looking … this takes some seconds")
+            self._summary.show_text("Checking: this takes some seconds")
         elif not now.checks:
-            self._summary.show_text("Nothing was checked yet")
+            self._summary.show_text("Not checked yet")
         else:
-            fine = "Next step: calibrate" if due == ["decoder"] else "All is well"
+            fine = "Next step: calibrate" if due == ["decoder"] else "All checks passed"
             self._summary.show_text(f"To be fixed: {', '.join(wrong)}" if wrong else fine)
         while (item := self._list.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:

@@ -1,4 +1,4 @@
-"""Page: how to begin."""
+"""Page: ways to start or open a session."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from earmark.app.dashboard.panels.panel import Reading
 
 CHOICES = (
     ("demo", "Try the &demo", "A simulated listener steers two voices. No hardware; about three minutes."),
-    ("connect", "&Connect to a stream", "Choose the amplifier among the LSL streams, or a session.toml that is there."),
-    ("replay", "Re&play a recording", "A run that was recorded: see and hear it once more, then judge it by its cues."),
-    ("reopen", "Reopen the &last session", "Look at the session that was open last; it may still be under way."),
+    (
+        "connect",
+        "&Connect to a stream",
+        "Choose the amplifier among the LSL streams, or open an existing session.toml.",
+    ),
+    ("replay", "Re&play a recording", "See and hear a recorded run again, then score its decisions against its cues."),
+    ("reopen", "Reopen the &last session", "Open the last session again; it may still be running."),
 )
 
 
 class Start(QWidget):
-    """Four ways.
+    """The start page.
 
     Attributes
     ----------
@@ -49,7 +53,7 @@ class Start(QWidget):
             grid.addWidget(label, row, 1)
             self.buttons[key] = button
         grid.setColumnStretch(1, 1)
-        self.words = Reading("What is going on")
+        self.words = Reading("Progress")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(40, 20, 40, 20)
         layout.addStretch(1)
@@ -63,7 +67,7 @@ class Start(QWidget):
         layout.setAlignment(Qt.AlignmentFlag.AlignLeft)
 
     def show_message(self, text: str, busy: bool = False) -> None:
-        """Tell what is going on, and whether to wait for it."""
+        """Show a message; ``busy`` disables the buttons."""
         self.words.show_text(text)
         for button in self.buttons.values():
             button.setEnabled(not busy)

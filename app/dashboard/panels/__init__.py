@@ -1,1 +1,1 @@
-"""The panels of the live page: each shows one thing, and knows nothing of the others."""
+"""The panels of the live page. Each shows one thing and is independent of the others."""

@@ -1,4 +1,4 @@
-"""Panel: the posterior of every talker over the last minute, with cues, switches and the zone of no decision."""
+"""Panel: the posterior of every talker over the last minute, with cues, switches and the undecided range."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from earmark.app.dashboard.frame.format import letter
 from earmark.app.dashboard.panels.panel import Panel, View
 from earmark.app.dashboard.panels.plot import Plot
 
-#: Where cues are drawn, above the highest probability.
+#: Height of the cues, above a probability of 1, and upper end of the axis.
 CUES, TOP = 1.06, 1.13
-#: Height above which there is room for all ticks, in pixels.
+#: Smallest height with room for all ticks, in pixels.
 ROOMY = 130
-#: Height of the axis below, in pixels.
+#: Height of the time axis, in pixels.
 AXIS = 30
 
 
-#: Least distance of two letters, in pixels.
+#: Minimum distance between two labels, in pixels.
 LABEL_SPACING = 13
 
 
 def spread_labels(ends: dict[int, float], distance: float) -> dict[int, float]:
-    """Where to write talkers' letters beside the ends of their lines: not upon one another, and within the plot."""
+    """Return heights for the labels at the ends of lines, so that they neither overlap nor leave the plot."""
     order = sorted(ends, key=lambda k: ends[k])
     places: dict[int, float] = {}
     lowest = 0.06
@@ -38,7 +38,7 @@ def spread_labels(ends: dict[int, float], distance: float) -> dict[int, float]:
 
 
 class Attention(Panel):
-    """Probability against time."""
+    """Probability over time."""
 
     title, key, hz = "Attention", "attention", 5.0
 
@@ -100,7 +100,7 @@ class Attention(Panel):
         self._zone.setVisible(known)
         self._zone_words.setVisible(known)
         if known:
-            # What is below the threshold to leave decides for somebody else, or nobody.
+            # Between the two thresholds the decision does not change; below the lower one, the talker is given up.
             self._zone.setRegion((leave, enter))
             self._zone_words.setPos(-SPAN_S + 1, (leave + enter) / 2)
         made = list(view.history.decisions)

@@ -1,4 +1,4 @@
-"""Signals as columns of pixels: lowest and highest value per column, and those as bars in an image."""
+"""Reduces signals to the minimum and maximum per pixel column, and draws these as bars in an image."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-#: Columns that are drawn at once, which bounds the memory that takes.
+#: Number of columns drawn at a time, which limits memory use.
 _CHUNK = 128
 
 
 class Bars(NamedTuple):
-    """Columns that are complete.
+    """Complete columns.
 
     Attributes
     ----------
     first : int
-        Number of the first column, counted from sample 0.
+        Index of the first column, counted from sample 0.
     low, high : array, shape (n, n_channels)
-        NaN where nothing arrived.
+        Minimum and maximum of each column; NaN where no samples arrived.
     """
 
     first: int
@@ -28,30 +28,30 @@ class Bars(NamedTuple):
 
 
 class Columns:
-    """Cuts a stream of samples into columns of pixels.
+    """Divides a stream of samples into pixel columns.
 
-    Sample ``i`` belongs to column ``i * n_columns // n_samples``, whenever and in whatever pieces it comes: a redrawn
-    picture is the same picture. Where there are more columns than samples, values in between lie on straight lines.
+    Sample ``i`` belongs to column ``i * n_columns // n_samples``, however the stream is split into blocks, so a redraw
+    gives the same picture. If there are more columns than samples, columns in between are interpolated linearly.
 
     Parameters
     ----------
     n_samples, n_columns : int
-        Of one width of the picture.
+        Numbers of samples and columns of one sweep.
     """
 
     def __init__(self, n_samples: int, n_columns: int) -> None:
         self.n_samples, self.n_columns = n_samples, n_columns
         self._next = -1
-        #: Samples of the column that is not complete yet; where there are more columns, the newest sample.
+        #: Samples of the incomplete column; if there are more columns than samples, the newest sample.
         self._rest: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
     def column(self, index: int) -> int:
-        """Column of a sample."""
+        """Return the column of a sample."""
         return index * self.n_columns // self.n_samples
 
     def add(self, start: int, data: NDArray[np.float32]) -> Bars:
-        """Take the samples from ``start`` on, shape (n, n_channels); return what has become complete."""
-        if start != self._next:  # something was left out
+        """Add samples from index ``start``, shape (n, n_channels); return the columns that are now complete."""
+        if start != self._next:  # samples are missing
             self._rest = data[:0]
         self._next = start + len(data)
         data = np.concatenate([self._rest, data])
@@ -96,16 +96,16 @@ def draw_bars(
     pixels : array, shape (height, width)
         The image.
     column : int
-        Where the first bar goes; they go on at the left edge when the right one is reached.
+        Position of the first bar; after the right edge, bars continue at the left edge.
     top, bottom : array, shape (n + 1, n_channels)
-        Ends of each bar in pixels from the top; those in the first row are the bar before, which is not drawn. NaN is
-        no bar.
+        Ends of each bar in pixels from the top; NaN for no bar. The first row is the previous bar, which is not drawn.
     limits : array, shape (2, n_channels)
-        Highest and lowest row that each channel may reach.
+        First and last row that each channel may use.
     colours : array, shape (n_channels,)
+        Colour of each channel, as RGB32.
     """
     width = pixels.shape[1]
-    # Not onto the bar before, only as far as it: the line stays one pixel wide where it is steep.
+    # Extend each bar up to the previous one without overlap, so that steep lines stay one pixel wide.
     joined_top = np.fmin(top[1:], np.where(np.isnan(top[:-1]), np.nan, bottom[:-1]))
     joined_bottom = np.fmax(bottom[1:], np.where(np.isnan(bottom[:-1]), np.nan, top[:-1]))
     there = ~np.isnan(top[1:])

@@ -1,4 +1,4 @@
-"""A filter for the eye, which the decoder knows nothing of."""
+"""Filter for the displayed traces only; the decoder does not use it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-#: Choices: words, and the band in Hz.
+#: Label and band in Hz of each choice.
 BANDS: dict[str, tuple[float, float] | None] = {
     "0.5–40 Hz": (0.5, 40.0),
     "1–40 Hz": (1.0, 40.0),
@@ -16,14 +16,14 @@ BANDS: dict[str, tuple[float, float] | None] = {
 
 
 class DisplayFilter:
-    """Causal Butterworth band-pass of order 2, which starts afresh after a gap.
+    """Causal Butterworth band-pass of order 2 that restarts after a gap.
 
     Parameters
     ----------
     band : tuple of float or None
-        Edges in Hz; None lets everything pass. An upper edge beyond what the rate can carry is left out.
+        Edges in Hz; None for no filter. An upper edge at or above the Nyquist frequency is ignored.
     sfreq : float
-        Hz.
+        Sample rate, Hz.
     """
 
     def __init__(self, band: tuple[float, float] | None, sfreq: float) -> None:
@@ -36,7 +36,7 @@ class DisplayFilter:
         self._state: NDArray[np.float64] | None = None
 
     def __call__(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Filter samples, shape (n, n_channels); those that are missing (NaN) stay missing."""
+        """Filter samples, shape (n, n_channels); missing samples (NaN) stay missing."""
         if self._sos is None or not len(data):
             return data
         missing = np.isnan(data[:, 0])
@@ -52,11 +52,11 @@ class DisplayFilter:
         return out
 
     def reset(self) -> None:
-        """Start afresh."""
+        """Restart at the next sample."""
         self._state = None
 
     def _run(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._state is None:  # settled on the first sample
+        if self._state is None:  # start in the steady state of the first sample
             self._state = self._start * data[0].astype(np.float64)
         filtered, self._state = sosfilt(self._sos, data, axis=0, zi=self._state)
         return np.asarray(filtered, np.float32)

@@ -1,4 +1,4 @@
-"""Panel: what happened, and notes of the operator."""
+"""Panel: list of events, and a field for notes of the operator."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from earmark.app.dashboard.panels.panel import Panel, View
 from earmark.app.status import Event
 
 Index = QModelIndex | QPersistentModelIndex
-#: Events that are kept.
+#: Maximum number of events kept.
 MAX_EVENTS = 2000
 
 
 class EventsModel(QAbstractTableModel):
-    """Events since the window was opened, oldest first; times count from the first."""
+    """Events since the window was opened, oldest first; times are relative to the first event."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,12 +47,12 @@ class EventsModel(QAbstractTableModel):
         return None
 
     def _from_other_session(self, event: Event) -> bool:
-        """Whether it is of another session: numbers then begin anew."""
+        """Whether an event belongs to another session, which numbers its events from the start."""
         k = event.id - self.events[0].id
         return k < 0 or (k < len(self.events) and self.events[k] != event)
 
     def append_new(self, events: tuple[Event, ...]) -> list[Event]:
-        """Add those that are new, and return them."""
+        """Append the new events and return them."""
         if events and self.events and self._from_other_session(events[0]):
             self.beginResetModel()
             self.events = []
@@ -71,7 +71,7 @@ class EventsModel(QAbstractTableModel):
 
 
 class Events(Panel):
-    """A list and a line for notes."""
+    """A list of events and a field for notes."""
 
     title, key, hz = "Events", "events", 4.0
 
@@ -88,11 +88,11 @@ class Events(Panel):
         self._table.setMinimumSize(140, 60)
         model.rowsInserted.connect(self._table.scrollToBottom)
         self.note = QLineEdit()
-        self.note.setPlaceholderText("Note (N), Enter keeps it")
-        self.note.setAccessibleName("Note, kept in the recording")
+        self.note.setPlaceholderText("Note (N, Enter saves)")
+        self.note.setAccessibleName("Note, saved in the recording")
         self.note.setMaxLength(500)
         self._keep = QPushButton("&Note")
-        self._keep.setAccessibleName("Keep the note")
+        self._keep.setAccessibleName("Save the note")
         self.note.returnPressed.connect(self._send)
         self._keep.clicked.connect(self._send)
         line = QHBoxLayout()

@@ -1,4 +1,4 @@
-"""Panel: how well each talker's speech fits the brain, decision by decision."""
+"""Panel: the score of each talker at every decision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from earmark.app.dashboard.panels.plot import Plot
 
 
 class Evidence(Panel):
-    """Scores against time."""
+    """Scores over time."""
 
     title, key, hz = "Evidence", "evidence", 5.0
 
@@ -75,7 +75,7 @@ class Evidence(Panel):
                 reach = max(reach, float(np.abs(values[finite]).max()))
             last = f"{values[-1]:+.3f}" if finite.size and finite[-1] else UNKNOWN
             self._readings[k].show_text(f"{letter(k)} {last}  {talkers[k]}")
-        step = 0.1 * np.ceil(reach * 10.5)  # so that the axis does not tremble
+        step = 0.1 * np.ceil(reach * 10.5)  # in steps, so that the axis rarely changes
         if step != self._reach:
             self._reach = float(step)
         self._plot.setYRange(-self._reach, self._reach, padding=0.02)

@@ -1,4 +1,4 @@
-"""Panel: where the time goes from a sample's arrival to its gains, stage by stage, and how the whole developed."""
+"""Panel: latency per stage and in total, and the total over the last minute."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from earmark.app.dashboard.frame.format import milliseconds
 from earmark.app.dashboard.panels.panel import Panel, View
 from earmark.app.engine.latency_stages import TOTAL
 
-#: Height of a line of the table, and of the bar, in pixels.
+#: Height of a table row, and of the bar, in pixels.
 LINE, BAR = 15, 16
-#: Height below which there is no room for the sparkline.
+#: Smallest height of the sparkline, in pixels.
 MIN_SPARK_HEIGHT = 34
 
 
 class _Ledger(QWidget):
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Latency ledger")
+        self.setAccessibleName("Latency by stage")
         self.view: View | None = None
         self.setMinimumSize(150, 90)
 
@@ -37,14 +37,14 @@ class _Ledger(QWidget):
         painter.setFont(font)
         if not now.stages and now.latency is None:
             painter.setPen(QColor(look.faint))
-            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), "No decision was timed yet")
+            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), "No decision timed yet")
             return
         y = self._bar(painter, look, now)
         y = self._table(painter, look, now, y)
         self._spark(painter, look, y)
 
     def _bar(self, painter: QPainter, look: theme.Theme, now: Snapshot) -> float:
-        """All medians after one another, on the scale of the budget."""
+        """Draw the medians of all stages end to end, and the limit; return the y coordinate below."""
         medians = [max(0.0, stage.p50) if math.isfinite(stage.p50) else 0.0 for stage in now.stages]
         budget = now.latency.budget if now.latency is not None else math.nan
         whole = max(sum(medians), 1e-4) * 1.05
@@ -82,9 +82,9 @@ class _Ledger(QWidget):
         if now.scored_by:
             rows.append((f"scores: {now.scored_by}", ("", "", ""), look.faint))
         room = int((self.height() - y) // LINE)
-        if len(rows) > room > 0:  # what is left out is said
+        if len(rows) > room > 0:  # say how many rows are left out
             left = len(rows) - room + 1
-            rows = [*rows[: room - 1], (f"… {left} more: make this larger", ("", "", ""), look.faint)]
+            rows = [*rows[: room - 1], (f"… {left} more: enlarge panel", ("", "", ""), look.faint)]
         for words, figures, colour in rows:
             painter.setPen(QColor(colour))
             width = right - 3 * column - 4
@@ -98,7 +98,7 @@ class _Ledger(QWidget):
         return y + 4
 
     def _spark(self, painter: QPainter, look: theme.Theme, y: float) -> None:
-        """Draw the 99th percentile over the last minute."""
+        """Draw the 99th percentile of the last minute."""
         assert self.view is not None
         points = [moment for moment in self.view.history.p99 if math.isfinite(moment.value)]
         if self.height() - y < MIN_SPARK_HEIGHT or not points:
@@ -126,7 +126,7 @@ class _Ledger(QWidget):
 
 
 class Latency(Panel):
-    """The ledger."""
+    """Bar, table and sparkline of the latency."""
 
     title, key, hz = "Latency", "latency", 2.0
 

@@ -1,4 +1,4 @@
-"""A level in dBFS with its peak of the last seconds."""
+"""Level meter in dBFS with peak hold."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import level
 
-#: What the scale begins with, dBFS, and from where on it is loud.
+#: Lower end of the scale and start of the loud range, dBFS.
 FLOOR, LOUD = -60.0, -6.0
-#: Seconds that a peak stays, and dB per second by which it falls afterwards.
+#: Hold time of a peak, s, and its decay afterwards, dB/s.
 HOLD_S, FALL = 1.5, 20.0
 
 
@@ -23,7 +23,7 @@ class LevelMeter(QWidget):
     Parameters
     ----------
     name : str
-        What a screen reader calls it.
+        Accessible name.
     """
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -42,7 +42,7 @@ class LevelMeter(QWidget):
         return QSize(40, 14)
 
     def show_amplitude(self, amplitude: float) -> None:
-        """Show an amplitude; what has ended is 0."""
+        """Show an amplitude from 0 to 1; 0 if nothing is played."""
         now, value = time.monotonic(), level(amplitude)
         fallen = self.peak - FALL * max(0.0, now - self._held - HOLD_S)
         if value >= fallen:

@@ -1,4 +1,4 @@
-"""Panel: what this window asked for, was told, and had trouble with."""
+"""Panel: log of the commands, answers and problems of this window."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout
 
 from earmark.app.dashboard.panels.panel import Panel, View
 
-#: Lines that are kept.
+#: Maximum number of lines kept.
 MAX_LINES = 1000
 
 
@@ -27,7 +27,7 @@ class _Handler(QObject, logging.Handler):
 
 
 class Log(Panel):
-    """Lines of the logger ``earmark.app.dashboard``, from whatever thread."""
+    """Lines of the logger ``earmark.app.dashboard``, from all threads."""
 
     title, key, hz = "Log", "log", 1.0
 
@@ -49,7 +49,7 @@ class Log(Panel):
         self._logger.addHandler(self._handler)
 
     def refresh(self, view: View) -> None:
-        """Nothing: lines come by themselves."""
+        """Do nothing: the log handler adds the lines."""
 
     def end(self) -> None:
         self._logger.removeHandler(self._handler)

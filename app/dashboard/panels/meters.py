@@ -1,4 +1,4 @@
-"""Panel: what is heard of each talker and in all, and what the operator can do about it."""
+"""Panel: levels and gains of each talker and of the output, with their controls."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.trim_box import TrimBox
 from earmark.app.status import Trim
 
-#: Range of the gain of everything, dB.
+#: Range of the master gain, dB.
 MASTER_DB = (-40, 0)
-#: Talkers up to which each has two lines, and height of controls in a single line, in pixels.
+#: Largest number of talkers with two lines each, and height of controls in a single line, in pixels.
 ROOMY, LOW = 2, 22
-#: Least width of a talker's letter and name, in pixels.
+#: Minimum width of a talker's letter and name, in pixels.
 MIN_TITLE_WIDTH = 64
 
 
 class TalkerStrip(QFrame):
-    """One talker: name, level, gain as applied, the operator's trim, and buttons to silence and to favour it.
+    """One talker: name, level, applied gain, the operator's trim, and the buttons Mute and Solo.
 
     Attributes
     ----------
     chosen : Signal(int)
-        Somebody clicked the talker itself.
+        The operator clicked the talker.
     solo_requested : Signal(int, bool)
-        Somebody wants it favoured whatever is decoded, or not any longer.
+        The operator wants to favour the talker regardless of decisions (True), or to end that.
     trim_requested : Signal(int, dict)
-        Somebody wants another trim; what is to be changed of it.
+        The operator wants to change the trim: the changed fields.
     """
 
     chosen = Signal(int)
@@ -65,17 +65,17 @@ class TalkerStrip(QFrame):
         keys = {kind: KEYS[f"{kind}{number + 1}"].keys for kind in ("solo", "mute", "trim")}
         self.mute = QPushButton("M" if compact else "Mute")
         self.mute.setCheckable(True)
-        self.mute.setAccessibleName(f"Mute {name} alone, whatever is decoded")
-        self.mute.setToolTip(f"Silence {name} alone ({keys['mute']}); decoding goes on")
+        self.mute.setAccessibleName(f"Mute {name} only, regardless of decisions")
+        self.mute.setToolTip(f"Mute {name} only ({keys['mute']}); decoding continues")
         self.mute.clicked.connect(lambda on: self.trim_requested.emit(number, {"mute": on}))
         self.trim = TrimBox(name)
-        self.trim.setToolTip(f"Turn {name} down, on top of steering ({keys['trim']}); decoding goes on")
+        self.trim.setToolTip(f"Turn {name} down, in addition to steering ({keys['trim']}); decoding continues")
         self.trim.trim_requested.connect(lambda db: self.trim_requested.emit(number, {"db": db}))
-        self.solo.setAccessibleName(f"Solo: favour {name} whatever is decoded")
-        self.solo.setToolTip(f"Favour {name} whatever is decoded ({keys['solo']})")
+        self.solo.setAccessibleName(f"Solo: favour {name} regardless of decisions")
+        self.solo.setToolTip(f"Favour {name} regardless of decisions ({keys['solo']})")
         self.solo.clicked.connect(lambda on: self.solo_requested.emit(number, on))
         for control in (self.mute, self.trim, self.solo):
-            control.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click on it is none on the talker
+            control.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # not a click on the talker
         for button in (self.mute, self.solo):
             button.setFixedWidth(28 if compact else button.fontMetrics().horizontalAdvance("Muted") + 16)
             if compact:
@@ -104,7 +104,7 @@ class TalkerStrip(QFrame):
             layout.setColumnStretch(0, 1)
 
     def refresh(self, view: View, can_favour: bool) -> None:
-        """Show what is now."""
+        """Show the current values."""
         now, k = view.now, self._number
         colour = theme.of(self).talkers[k]
         if colour != self._style:
@@ -112,7 +112,7 @@ class TalkerStrip(QFrame):
             self._title.setStyleSheet(f"color: {colour}; font-weight: bold")
             self.meter.colour = colour
         cued = now.under_way and now.attend == self._name
-        before, after = ("cue: ", "") if self._compact else ("", "  ◀ cue")  # a long name is cut at its end
+        before, after = ("cue: ", "") if self._compact else ("", "  ◀ cue")  # a long name is elided at its end
         self._title.show_text(f"{letter(k)}  {before if cued else ''}{self._name}{after if cued else ''}")
         peak = now.sound.peak[k] if now.sound.live and k < len(now.sound.peak) else 0.0
         self.meter.show_amplitude(peak)
@@ -137,7 +137,7 @@ class TalkerStrip(QFrame):
 
 
 class Meters(Panel):
-    """Talkers and output."""
+    """Levels, gains and controls of the talkers and the output."""
 
     title, key, hz = "Sound", "meters", 15.0
 
@@ -145,19 +145,19 @@ class Meters(Panel):
         super().__init__()
         self._strips: list[TalkerStrip] = []
         self._talkers: tuple[str, ...] = ()
-        #: Whether a click on a talker tells a simulated listener whom to attend to.
+        #: Whether a click on a talker directs the attention of a simulated listener.
         self._clickable = False
         self._list = QVBoxLayout()
         self._list.setSpacing(3)
-        self._hint = Reading("What a click does")
+        self._hint = Reading("Effect of a click")
         self._outputs = (LevelMeter("Output level, left"), LevelMeter("Output level, right"))
         self._output = Reading("Output level", "-100 dBFS")
-        self._limiter = Reading("Reduction by the limiter, dB", "lim -00.0")
-        self._state = Reading("Where sound goes")
+        self._limiter = Reading("Gain reduction by the limiter, dB", "lim -00.0")
+        self._state = Reading("Sound output")
         self.equal, self.decode = QPushButton("&Equal"), QPushButton("&Decode")
         for button, words in (
-            (self.equal, "All talkers alike, whatever is decoded (F5)"),
-            (self.decode, "Gains follow decisions again (F6)"),
+            (self.equal, "Equal gains for all talkers, regardless of decisions (F5)"),
+            (self.decode, "Let gains follow decisions again (F6)"),
         ):
             button.setToolTip(words)
             button.setAccessibleName(words)
@@ -166,9 +166,9 @@ class Meters(Panel):
         self.decode.clicked.connect(lambda: self.command_requested.emit("override", {"talker": None}))
         self.master = QSlider(Qt.Orientation.Horizontal)
         self.master.setRange(*MASTER_DB)
-        self.master.setAccessibleName("Gain of everything in dB")
+        self.master.setAccessibleName("Master gain in dB")
         self.master.valueChanged.connect(self._master)
-        self._master_words = Reading("Gain of everything", "-00 dB")
+        self._master_words = Reading("Master gain", "-00 dB")
         self._master_words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._lay_out()
 
@@ -179,7 +179,7 @@ class Meters(Panel):
             outputs.addWidget(meter)
         outputs.addWidget(self._output)
         outputs.addWidget(self._limiter)
-        label = QLabel("&Gain of all")
+        label = QLabel("Master &gain")
         label.setBuddy(self.master)
         master = QHBoxLayout()
         for widget in (label, self.master, self._master_words):
@@ -223,12 +223,12 @@ class Meters(Panel):
         self.command_requested.emit("trim", {"talker": talker, **changes})
 
     def silence(self, talker: int) -> None:
-        """Silence a talker alone, or let it be heard again."""
+        """Mute or unmute one talker."""
         if talker < len(self._strips):
             self._strips[talker].mute.click()
 
     def focus_trim(self, talker: int) -> None:
-        """Give the keyboard to a talker's trim."""
+        """Move the keyboard focus to a talker's trim."""
         if talker < len(self._strips):
             self._strips[talker].trim.setFocus(Qt.FocusReason.ShortcutFocusReason)
             self._strips[talker].trim.selectAll()
@@ -266,7 +266,7 @@ class Meters(Panel):
             meter.show_amplitude(peak)
         self._output.show_text(f"{level(max(peaks, default=0.0)):.0f} dBFS" if sound.live else "no sound")
         self._limiter.show_text(f"lim {sound.limiter_db:.1f}" if sound.live else "")
-        self._state.show_text(sound.failure or (f"Sound goes to {sound.playing}" if sound.playing else "No sound"))
+        self._state.show_text(sound.failure or (f"Output: {sound.playing}" if sound.playing else "No sound"))
         self.master.setEnabled(sound.live)
         if sound.live and not self.master.isSliderDown() and not self.master.hasFocus():
             self.master.blockSignals(True)

@@ -1,4 +1,4 @@
-"""What panels of the live page have in common."""
+"""Base class and shared widgets of the panels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from earmark.app.dashboard.data.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What there is to see: now, the decisions of the last minute, the signal of the last seconds."""
+    """Data to show: the current snapshot, the history of the last minute, the signal of the last seconds."""
 
     now: Snapshot
     history: History
@@ -23,41 +23,41 @@ class View:
 
 
 class Panel(QWidget):
-    """A view of something, in a dock of its own.
+    """Base class of panels, each of which has a dock on the live page.
 
     Attributes
     ----------
     command_requested : Signal(str, dict)
-        Somebody wants a command sent, with its arguments.
+        A command to send, and its arguments.
     """
 
     command_requested = Signal(str, dict)
 
-    #: Words above it, key in the saved layout, and how often a second it is shown anew.
+    #: Title, key in the saved layout, and refresh rate in Hz.
     title, key, hz = "", "", 10.0
 
     def refresh(self, view: View) -> None:
-        """Show what is now; called while the panel is visible only."""
+        """Show the current data. Called only while the panel is visible."""
         raise NotImplementedError
 
     def end(self) -> None:
-        """Let go of what would outlive the window."""
+        """Release everything that would outlive the window."""
 
 
 class Reading(QLabel):
-    """Words or a figure in a place of fixed width: what does not fit is cut, and told when pointed at.
+    """Label of fixed width. Text that does not fit is elided and shown in full as a tool tip.
 
     Parameters
     ----------
     name : str
-        What a screen reader calls it.
+        Accessible name.
     sample : str
-        The longest text that has to fit; empty takes whatever width there is.
+        Longest text that must fit; empty to take the available width.
     """
 
     def __init__(self, name: str, sample: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setTextFormat(Qt.TextFormat.PlainText)  # anybody's text may come here
+        self.setTextFormat(Qt.TextFormat.PlainText)  # the text may come from outside, such as a stream name
         self.setAccessibleName(name)
         self._sample, self._name, self._full = sample, name, ""
         policy = QSizePolicy.Policy.Fixed if sample else QSizePolicy.Policy.Ignored
@@ -73,7 +73,7 @@ class Reading(QLabel):
 
     @property
     def full_text(self) -> str:
-        """The whole text."""
+        """The text before it was elided."""
         return self._full
 
     def sizeHint(self) -> QSize:

@@ -1,4 +1,4 @@
-"""A small plot by pyqtgraph, without what a plot of the present has no use for."""
+"""Small pyqtgraph plot without menus and mouse interaction."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     Parameters
     ----------
     name : str
-        What a screen reader calls it.
+        Accessible name.
     left, bottom : str
-        Titles of the axes; empty is none.
+        Titles of the axes; empty for none.
     """
 
     def __init__(self, name: str, left: str, bottom: str, parent: QWidget | None = None) -> None:
@@ -39,7 +39,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.restyle()
 
     def restyle(self) -> None:
-        """Take the colours of the theme."""
+        """Apply the colours of the theme."""
         look = theme.of(self)
         self.setBackground(QColor(look.base))
         for side in ("left", "bottom"):

@@ -1,4 +1,4 @@
-"""Panel: every channel, whether it is to be trusted, and how loud it is."""
+"""Panel: quality and RMS amplitude of every channel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QToolTip, QVBoxLayout, QWidget
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 
-#: Size of a cell, in pixels, at least.
+#: Minimum width and height of a cell, in pixels.
 CELL = (44, 20)
 
 
@@ -82,7 +82,7 @@ class _Grid(QWidget):
 
 
 class ChannelQuality(Panel):
-    """All channels at a glance.
+    """Overview of all channels.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class ChannelQuality(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._words, self._grid = Reading("Channels that are good"), _Grid()
+        self._words, self._grid = Reading("Good channels"), _Grid()
         self._grid.clicked.connect(self.chosen)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)

@@ -1,7 +1,7 @@
-"""MNE's interpolation of a scalp as one matrix, which is made once per set of electrodes and in a process of its own.
+"""MNE's scalp interpolation as a matrix, computed once per set of electrodes in a separate process.
 
-Run as a module, it reads positions as JSON from its input and writes the matrix, as NumPy does, to its output: MNE
-and all that it loads stay out of the window's process.
+Run as a module, this reads electrode positions as JSON from standard input and writes the matrix in NumPy's ``.npz``
+format to standard output, so that the window's process need not load MNE.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-#: Points per side of the picture.
+#: Pixels per side of the picture.
 RESOLUTION = 64
-#: Fewest electrodes that a picture is made of.
+#: Minimum number of electrodes.
 MIN_ELECTRODES = 4
 
 
 class Scalp(NamedTuple):
-    """How values at electrodes become a picture.
+    """Maps values at electrodes to a picture of the head.
 
     Attributes
     ----------
     matrix : array, shape (n_inside, n_channels)
-        Value at each point within the head for a value of 1 at each electrode.
+        Value of each pixel within the head for a value of 1 at each electrode.
     inside : array of bool, shape (resolution, resolution)
-        Points within the head, bottom row first.
+        Pixels within the head, bottom row first.
     electrodes : array, shape (n_channels, 2)
-        Where electrodes lie, from 0 (left, bottom) to 1.
+        Positions of the electrodes, from 0 (left, bottom) to 1.
     head : array, shape (3,)
         Centre and radius of the head's outline, in the same units.
     """
@@ -43,12 +43,12 @@ class Scalp(NamedTuple):
 
 
 def scalp(positions: Sequence[tuple[float, float, float]]) -> Scalp:
-    """Compute what ``mne.viz.plot_topomap`` would draw, for each electrode alone: its interpolation is linear.
+    """Compute the interpolation of ``mne.viz.plot_topomap``, which is linear, as a matrix.
 
     Parameters
     ----------
     positions : sequence of (x, y, z)
-        Metres, head coordinates.
+        Electrode positions in head coordinates, metres.
     """
     import mne
     from mne.viz.topomap import _get_pos_outlines, _setup_interp
@@ -79,14 +79,14 @@ def scalp(positions: Sequence[tuple[float, float, float]]) -> Scalp:
 
 
 def pack(found: Scalp) -> bytes:
-    """Write it as a file of NumPy's."""
+    """Serialise in NumPy's ``.npz`` format."""
     out = io.BytesIO()
     np.savez(out, **found._asdict())
     return out.getvalue()
 
 
 def unpack(data: bytes) -> Scalp:
-    """Read what :func:`pack` wrote."""
+    """Read the bytes that :func:`pack` wrote."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         return Scalp(*(file[key] for key in Scalp._fields))
 

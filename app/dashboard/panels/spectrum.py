@@ -1,4 +1,4 @@
-"""Panel: power against frequency of the channel that was clicked, and the median of all good ones."""
+"""Panel: power spectrum of the selected channel, and the median of all good channels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Spectrum(Panel):
         self._names: tuple[str, ...] = ()
 
     def choose(self, name: str) -> None:
-        """Show a channel."""
+        """Select the channel to show."""
         self._channel.setCurrentText(name)
 
     def refresh(self, view: View) -> None:

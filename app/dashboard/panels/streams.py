@@ -1,4 +1,4 @@
-"""Panel: the LSL streams of the session as they arrive."""
+"""Panel: status of the LSL streams of the session."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.status import InletStatus
 
 Index = QModelIndex | QPersistentModelIndex
-HEADS = ("stream", "status", "ch", "nominal Hz", "effective Hz", "age", "gaps", "missing", "skipped", "host")
-#: Width of each column in pixels; the first takes the rest.
+HEADS = ("stream", "status", "ch", "nominal Hz", "measured Hz", "age", "gaps", "missing", "skipped", "host")
+#: Width of each column in pixels; the first column takes the remaining width.
 WIDTHS = (0, 62, 40, 84, 88, 56, 44, 62, 62, 90)
 
 
@@ -57,12 +57,12 @@ class _Model(QAbstractTableModel):
 
 
 class Streams(Panel):
-    """A table, and a way to look for others.
+    """Table of the streams, and a button to search for others.
 
     Attributes
     ----------
     search_requested : Signal()
-        Somebody wants to look for streams on the network.
+        The operator wants to search for streams on the network.
     """
 
     title, key, hz = "Streams", "streams", 2.0
@@ -107,9 +107,9 @@ class Streams(Panel):
             model.streams = streams
             model.dataChanged.emit(model.index(0, 0), model.index(len(streams) - 1, len(HEADS) - 1))
         wrong = [one.name for one in streams if one.status not in ("live", "")]
-        words = f"not delivering: {', '.join(wrong)}" if wrong else "all deliver" if streams else "No stream yet"
+        words = f"not delivering: {', '.join(wrong)}" if wrong else "all deliver data" if streams else "No stream yet"
         if not view.now.under_way:
-            words = "Streams are read by checks, calibrations and runs"
+            words = "Streams are read only in checks, calibrations and runs"
         elif not view.now.engine_live:
             words = "NO DATA from the engine"
         self._words.show_text(words)

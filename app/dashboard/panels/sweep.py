@@ -1,4 +1,4 @@
-"""EEG as a sweep: only the columns of pixels that are new are drawn, into an image."""
+"""EEG traces as a sweep. Only new pixel columns are drawn, into an image."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from earmark.app.dashboard.panels.columns import Bars, Columns, draw_bars
 from earmark.app.dashboard.panels.display_filter import BANDS, DisplayFilter
 from earmark.devices.processes.signal_ring import Samples
 
-#: Microvolts of half a lane, to choose from, and what is drawn first.
+#: Selectable scales (half the height of a lane, µV); default scale, µV, and default sweep length, s.
 SCALES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0, 20000.0)
 SCALE, SECONDS = 50.0, 10.0
-#: Width of names, and of what is erased before new columns, in logical pixels.
+#: Width of the channel names, and of the erased bar ahead of new columns, in logical pixels.
 NAMES, ERASED = 66, 10
-#: How much of what is past is covered, of 255.
+#: Opacity of the cover over old traces, of 255.
 FADE_ALPHA = 150
-#: Width of the words at an event.
+#: Maximum width of an event label, in pixels.
 LABEL_WIDTH = 120
-#: Lanes that a trace may reach beyond its own.
+#: Number of lanes by which a trace may leave its own.
 BEYOND = 1.0
-#: Height of a name, and that of the letters in it.
+#: Height of a channel name, and its font size, in pixels.
 NAME_HEIGHT, FONT_PX = 13, 10
 
 
 class Sweep(QWidget):
-    """Traces, drawn from left to right and over again.
+    """Traces that are drawn from left to right, repeatedly.
 
     Attributes
     ----------
     clicked : Signal(str)
-        A channel's name was clicked, or its trace.
+        The name or trace of this channel was clicked.
     space : Signal()
-        Space was pressed.
+        The space bar was pressed.
     """
 
     clicked = Signal(str)
@@ -59,23 +59,23 @@ class Sweep(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("EEG traces")
         self.seconds, self.scale_uv, self.band = SECONDS, SCALE, next(iter(BANDS))
-        #: Channels that are drawn.
+        #: Channels shown.
         self.shown = slice(0, 0)
         self.ch_names: tuple[str, ...] = ()
         self.sfreq = 0.0
         self.bad: frozenset[str] = frozenset()
         self.frozen = False
-        #: What stands across the traces; nothing if all is well.
+        #: Text over the traces (empty for none), and whether it is a fault.
         self.notice, self._alarming = "", False
         self._events: list[tuple[int, str]] = []
         self._next = 0
         self._history: NDArray[np.float32] = np.zeros((1, 0), np.float32)
         self._allocate()
 
-    # What is drawn
+    # Settings and data
 
     def set_signal(self, sfreq: float, ch_names: tuple[str, ...]) -> None:
-        """Begin with another signal."""
+        """Start with a new signal."""
         self.sfreq, self.ch_names = sfreq, ch_names
         self.shown = slice(0, len(ch_names))
         self._events = []
@@ -83,50 +83,50 @@ class Sweep(QWidget):
         self._reset_history()
 
     def set_seconds(self, seconds: float) -> None:
-        """Seconds of one sweep; what is past is not known at another length, so the picture begins anew."""
+        """Set the length of a sweep. The history has the old length, so the picture restarts."""
         self.seconds = seconds
         self._reset_history()
 
     def set_band(self, band: str) -> None:
-        """Another filter; the picture begins anew."""
+        """Set the display filter. The picture restarts."""
         self.band = band
         self._reset_history()
 
     def set_scale(self, scale_uv: float) -> None:
-        """Microvolts of half a lane."""
+        """Set the half height of a lane, µV."""
         self.scale_uv = scale_uv
         self.redraw()
 
     def set_shown(self, shown: slice) -> None:
-        """Show some of the channels."""
+        """Set the channels to show."""
         if shown != self.shown:
             self.shown = shown
             self.redraw()
 
     def set_bad(self, bad: frozenset[str]) -> None:
-        """Draw these channels as not to be trusted."""
+        """Mark these channels as bad."""
         if bad != self.bad:
             self.bad = bad
             self.redraw()
 
     def set_frozen(self, on: bool) -> None:
-        """Hold the picture, while samples go on coming in; afterwards the present is drawn."""
+        """Freeze the picture while samples are still collected; on release, draw the newest."""
         self.frozen = on
         self.redraw()
 
     @property
     def alarming(self) -> bool:
-        """Whether what stands across the traces is a fault, and not as things should be."""
+        """Whether the text over the traces describes a fault."""
         return self._alarming
 
     def set_notice(self, notice: str, alarming: bool = False) -> None:
-        """Write something across the traces, which are then pale: they are not of now. Faults are written in red."""
+        """Show a text over the traces, which fade because they are old. A fault has a red background."""
         if (notice, alarming) != (self.notice, self._alarming):
             self.notice, self._alarming = notice, alarming
             self.update()
 
     def mark(self, index: int, text: str) -> None:
-        """Draw a line at a sample, with some words."""
+        """Draw a labelled line at a sample."""
         self._events = [event for event in self._events if event[0] > self._next - len(self._history)][-100:]
         self._events.append((index, text))
         if not self.frozen:
@@ -134,7 +134,7 @@ class Sweep(QWidget):
             self.update()
 
     def feed(self, samples: Samples) -> None:
-        """Take new samples and draw what they complete."""
+        """Add samples and draw the columns they complete."""
         if not self.ch_names or not len(samples.data):
             return
         if samples.lost:
@@ -152,11 +152,11 @@ class Sweep(QWidget):
 
     @property
     def amplitude_uv(self) -> float:
-        """Median over channels of the standard deviation of what is there, µV; NaN if nothing is."""
+        """Median over channels of the standard deviation, µV; NaN with less than a second of signal."""
         known = self._history[~np.isnan(self._history[:, 0])] if self.ch_names else self._history[:0]
         return float(np.median(known.std(axis=0))) if len(known) > self.sfreq else float("nan")
 
-    # How
+    # Drawing
 
     def _reset_history(self) -> None:
         n = max(1, round(self.seconds * self.sfreq))
@@ -166,7 +166,7 @@ class Sweep(QWidget):
         self.redraw()
 
     def _mark_missing(self, start: int) -> None:
-        """What lies between the newest sample and ``start`` is not known."""
+        """Mark the samples between the newest one and ``start`` as missing."""
         n = len(self._history)
         if 0 < self._next < start:
             self._history[np.arange(self._next, start)[-n:] % n] = np.nan
@@ -180,7 +180,7 @@ class Sweep(QWidget):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the whole sweep anew."""
+        """Redraw the whole sweep."""
         look = theme.of(self)
         names = self.ch_names[self.shown]
         self._blank, self._mark = (QColor(colour).rgb() for colour in (look.base, look.event))
@@ -199,7 +199,7 @@ class Sweep(QWidget):
         self._at = 0
         if names and self._next:
             first = max(0, self._next - n)
-            # Whole columns only, so that the picture is what it was when they came.
+            # Complete columns only, so that the picture equals the one drawn incrementally.
             past = self._history[np.arange(first, self._next) % n][:, self.shown]
             bars = self._columns.add(first, past)
             if len(bars.low):
@@ -315,7 +315,7 @@ class Sweep(QWidget):
         painter.setFont(font)
         painter.setPen(QColor(look.event))
         taken: list[float] = []
-        for index, text in reversed(self._events):  # where there are many, the newest
+        for index, text in reversed(self._events):  # newest first, since close labels are left out
             x = NAMES + self._columns.column(index) % width / ratio
             if self._next - len(self._history) < index and all(abs(x - other) > LABEL_WIDTH for other in taken):
                 taken.append(x)
@@ -323,7 +323,7 @@ class Sweep(QWidget):
                 box = QRectF(x + 2, 0, QFontMetrics(font).horizontalAdvance(shown) + 2, FONT_PX + 4)
                 painter.fillRect(box, QColor(look.base))
                 painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), shown)
-        words = self.notice or ("FROZEN – Space goes on" if self.frozen else "")
+        words = self.notice or ("FROZEN – Space resumes" if self.frozen else "")
         if not words:
             return
         font.setPixelSize(22)

@@ -1,4 +1,4 @@
-"""Panel: how loud each place of the scalp is, beside the others."""
+"""Panel: topographic map of the RMS amplitude."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from earmark.app.dashboard.panels.scalp import MIN_ELECTRODES, Scalp, unpack
 
 #: Range of the colours, dB around the median channel.
 RANGE_DB = 10.0
-#: Width of the colour bar and its figures, in pixels.
+#: Width of the colour bar and its labels, in pixels.
 BAR = 58
 
 
@@ -82,7 +82,7 @@ class _Head(QWidget):
 
 
 class Topomap(Panel):
-    """RMS amplitude of the last second of good channels, dB beside their median."""
+    """RMS amplitude of the good channels in the last second, in dB relative to their median."""
 
     title, key, hz = "Topomap", "topomap", 5.0
 
@@ -111,7 +111,7 @@ class Topomap(Panel):
         if places != self._wanted and self._job is None:
             self._wanted, self._picks, head.scalp = places, picks, None
             if len(places) < MIN_ELECTRODES:
-                head.words = "No positions of electrodes are known" if now.ch_names else "No channels yet"
+                head.words = "No electrode positions" if now.ch_names else "No channels yet"
             else:
                 head.words = "Preparing the map …"
                 self._prepare(places)

@@ -1,4 +1,4 @@
-"""The traces with what one can set about them."""
+"""The EEG traces with their display settings."""
 
 from __future__ import annotations
 
@@ -16,26 +16,32 @@ from earmark.app.dashboard.panels.sweep import SCALE, SCALES, SECONDS, Sweep
 from earmark.app.status import Event
 from earmark.devices.processes.signal_ring import Samples, SignalReader
 
-#: Seconds of a sweep, and channels on a page, to choose from; 0 is all.
+#: Selectable sweep lengths, s, and channels per page; 0 for all.
 LENGTHS, PAGES = (2.0, 5.0, 10.0, 20.0, 30.0), (0, 8, 16, 32, 64, 128)
-#: Height of a trace in standard deviations when the scale is chosen by itself.
+#: Height of a trace in standard deviations when the scale is chosen automatically.
 FIT = 4.0
-#: Seconds from the begin of a recording in which its first samples may be awaited.
+#: Seconds after the start of a recording within which missing samples are not a fault.
 START_S = 10.0
 
 
 def why_no_signal(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
-    """Say why no signal has come for so many seconds, and whether that is a fault; what can be done, too.
+    """Explain why there is no signal and what to do; return the text, and whether that is a fault.
 
-    ``drawn`` says whether there was one before.
+    Parameters
+    ----------
+    now : Snapshot
+    quiet : float
+        Seconds since the last sample; infinite if there was none.
+    drawn : bool
+        Whether traces of an earlier signal are shown.
     """
     if now.died:
         return "SESSION DIED", True
     if not now.session_live:
         if math.isfinite(now.session_age):
-            return "NO DATA: the session says nothing", True
-        ended = "The session has ended: see its runs (Ctrl+4), or begin another on the start page (Ctrl+0)"
-        return ended if drawn else "No session is under way: begin one on the start page (Ctrl+0)", False
+            return "NO DATA: the session does not respond", True
+        ended = "The session has ended: see its runs (Ctrl+4), or start another on the start page (Ctrl+0)"
+        return ended if drawn else "No session is open: start one on the start page (Ctrl+0)", False
     if now.replay_paused:
         return "Paused", False
     if now.recording_now:
@@ -57,11 +63,11 @@ def why_no_signal(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
         return f"Waiting for {'the run' if now.decoder else 'calibration'}", False
     if now.decoder:
         return "Waiting for the run (Ctrl+R)", False
-    return "Waiting for calibration (Ctrl+3). A check (F7) looks at streams, electrodes and sound", False
+    return "Waiting for calibration (Ctrl+3). F7 checks streams, electrodes and sound", False
 
 
 class Traces(QWidget):
-    """The central view.
+    """The traces in the centre of the live page.
 
     Attributes
     ----------
@@ -75,26 +81,28 @@ class Traces(QWidget):
         super().__init__()
         self.sweep = Sweep()
         self.sweep.clicked.connect(self.chosen)
-        self._length = _choice("Seconds of a sweep", [f"{length:g} s" for length in LENGTHS])
-        self._scale = _choice("Microvolts of half a lane", [f"±{scale:g} µV" for scale in SCALES])
-        self._band = _choice("Filter of the picture", list(BANDS))
-        self._page_size = _choice("Channels on a page", [f"{n} ch" if n else "all ch" for n in PAGES])
+        self._length = _choice("Sweep length in seconds", [f"{length:g} s" for length in LENGTHS])
+        self._scale = _choice(
+            "Scale: half the height of a trace, in microvolts", [f"±{scale:g} µV" for scale in SCALES]
+        )
+        self._band = _choice("Display filter", list(BANDS))
+        self._page_size = _choice("Channels per page", [f"{n} ch" if n else "all ch" for n in PAGES])
         self._length.setCurrentIndex(LENGTHS.index(SECONDS))
         self._scale.setCurrentIndex(SCALES.index(SCALE))
         self._before, self._after = QToolButton(), QToolButton()
-        for button, words, sign in ((self._before, "Channels before", "◀"), (self._after, "Channels after", "▶")):
+        for button, words, sign in ((self._before, "Previous channels", "◀"), (self._after, "Next channels", "▶")):
             button.setText(sign)
             button.setAccessibleName(words)
             button.setToolTip(f"{words} ({',' if sign == '◀' else '.'})")
         self.freeze = QPushButton("Freeze")
         self.freeze.setCheckable(True)
-        self.freeze.setAccessibleName("Freeze the picture")
-        self.freeze.setToolTip("Hold the picture; everything else goes on (F8, or Space on the traces)")
-        self._note = Reading("About the filter")
+        self.freeze.setAccessibleName("Freeze the traces")
+        self.freeze.setToolTip("Freeze the traces; everything else continues (F8, or Space on the traces)")
+        self._note = Reading("Use of the filter")
         self._note.show_text("display filter only")
         self._note.setEnabled(False)
         self._lost = Reading(
-            "Samples that this window came too late to draw; recording and decoder had them", "000,000 not drawn"
+            "Samples that this window was too late to draw; recording and decoder received them", "000,000 not drawn"
         )
         self._length.currentIndexChanged.connect(lambda i: self.sweep.set_seconds(LENGTHS[i]))
         self._scale.currentIndexChanged.connect(lambda i: self.sweep.set_scale(SCALES[i]))
@@ -117,16 +125,16 @@ class Traces(QWidget):
         layout.addLayout(head)
         layout.addWidget(self.sweep, 1)
         self._page = 0
-        self._started_at = -math.inf  # no recording goes on since
+        self._started_at = -math.inf  # last time without a recording
         self._last_data_at, self._fitted, self._ring = -math.inf, False, ""
 
     def update_signal(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
-        """Draw what is new; say NO DATA where nothing came for a while.
+        """Draw new samples; without any for ``SILENT_S``, show why.
 
         Parameters
         ----------
         samples : Samples or None
-            Just read by ``reader``.
+            New samples of ``reader``.
         reader : SignalReader or None
         now : Snapshot
         """
@@ -151,14 +159,14 @@ class Traces(QWidget):
         sweep.set_notice(f"{words}. The traces are old" if sweep.ch_names else words, fault)
 
     def mark(self, events: list[Event], now: Snapshot, reader: SignalReader | None) -> None:
-        """Draw lines at events."""
+        """Draw labelled lines at events."""
         if reader is not None:
             for event in events:
                 index = reader.cursor - round((now.time - event.time) * reader.ring.sfreq)
                 self.sweep.mark(index, event.text)
 
     def _follow_signal(self, reader: SignalReader, now: Snapshot) -> None:
-        """Begin anew with another signal."""
+        """Restart the traces if the signal has changed."""
         same = (self.sweep.sfreq, self.sweep.ch_names) == (reader.ring.sfreq, now.ch_names)
         if same and self._ring == reader.ring.name:
             return
@@ -168,7 +176,7 @@ class Traces(QWidget):
         self._show_page(self._page if same else 0)
 
     def _fit_scale(self) -> None:
-        """Choose the scale once, when there is a second of signal."""
+        """Choose the scale once, as soon as there is a second of signal."""
         if not self._fitted and math.isfinite(amplitude := self.sweep.amplitude_uv):
             self._fitted = True
             fits = [k for k, scale in enumerate(SCALES) if scale >= FIT / 2 * amplitude]
@@ -183,15 +191,15 @@ class Traces(QWidget):
         self._length.setCurrentIndex(min(max(self._length.currentIndex() + step, 0), len(LENGTHS) - 1))
 
     def next_band(self) -> None:
-        """Take the next filter."""
+        """Select the next filter."""
         self._band.setCurrentIndex((self._band.currentIndex() + 1) % self._band.count())
 
     def next_page_size(self) -> None:
-        """Put another number of channels on a page."""
+        """Select the next number of channels per page."""
         self._page_size.setCurrentIndex((self._page_size.currentIndex() + 1) % self._page_size.count())
 
     def turn_page(self, step: int) -> None:
-        """Turn pages of channels."""
+        """Go forwards (positive) or backwards by pages of channels."""
         self._show_page(self._page + step)
 
     def _show_page(self, page: int) -> None:

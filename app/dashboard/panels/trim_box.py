@@ -1,4 +1,4 @@
-"""A talker's trim: what the operator takes off its gain, and whether it is silent, whatever steering does."""
+"""Spin box for a talker's trim, the attenuation that the operator adds to steering."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from earmark.app.dashboard.frame.spin_box import NumberBox
 
 #: Range, dB.
 TRIM_DB = (-40.0, 0.0)
-#: Milliseconds in which steps become one command, and seconds until the session's answer is shown again.
+#: Milliseconds within which steps are combined into one command, and seconds after a step in which the value of the
+#: session is not shown.
 GATHER_MS, HOLD_S = 120, 1.0
 
 
 class TrimBox(NumberBox):
-    """Decibels off a talker's gain.
+    """A talker's trim in dB.
 
     Attributes
     ----------
     trim_requested : Signal(float)
-        Somebody wants another trim, dB.
+        The requested trim, dB.
     """
 
     trim_requested = Signal(float)
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Trim of {name} in dB, on top of steering")
+        super().__init__(f"Trim of {name} in dB, in addition to steering")
         self.setRange(*TRIM_DB)
         self.setDecimals(1)
         self.setSuffix(" dB")
@@ -42,7 +43,7 @@ class TrimBox(NumberBox):
         self._timer.start()
 
     def refresh(self, db: float) -> None:
-        """Show what the session says, unless somebody is just changing it."""
+        """Show the value of the session, unless the operator is just changing it."""
         if round(db, 1) != self.value() and time.monotonic() > self._hold_until:
             self.blockSignals(True)
             self.setValue(db)

@@ -1,4 +1,4 @@
-"""What the window makes of boards as they are, and of those that it cannot read."""
+"""Reading of status boards, including those that cannot be read."""
 
 import math
 from dataclasses import replace
@@ -13,7 +13,7 @@ from earmark.app.dashboard.frame.notice import Notice
 from earmark.app.status import to_text
 from earmark.devices.processes.board import Board
 
-#: As sessions wrote it before there were records.
+#: Format of sessions before there were status records.
 OLD = b'{"time": 1.0, "beat": 7, "state": "running", "talkers": ["Joe", "Ada"]}'
 
 
@@ -30,7 +30,7 @@ def status_now(engine_board, **changes):
     return to_text(session_status(time=pylsl.local_clock(), engine=alive, **changes))
 
 
-def test_what_is_written_is_seen(boards):
+def test_published_status_is_read(boards):
     session, engine = boards
     source = Source(lambda: session.name)
     assert not source.read().session_live
@@ -43,7 +43,7 @@ def test_what_is_written_is_seen(boards):
     source.close()
 
 
-def test_a_session_of_another_version_is_refused_in_words_until_there_is_another(boards):
+def test_status_of_another_version_is_refused_until_a_valid_one_appears(boards):
     session, engine = boards
     source = Source(lambda: session.name)
     session.write(OLD)
@@ -59,7 +59,7 @@ def test_a_session_of_another_version_is_refused_in_words_until_there_is_another
     source.close()
 
 
-def test_an_engine_that_makes_no_sense_is_refused_and_the_session_is_seen(boards):
+def test_invalid_engine_status_is_refused_and_session_status_is_kept(boards):
     session, engine = boards
     source = Source(lambda: session.name)
     session.write(status_now(engine))
@@ -71,7 +71,7 @@ def test_an_engine_that_makes_no_sense_is_refused_and_the_session_is_seen(boards
     source.close()
 
 
-def test_of_a_session_that_died_what_cannot_change_is_known(boards):
+def test_dead_session_keeps_values_that_cannot_change(boards):
     session, engine = boards
     source = Source(lambda: session.name, lambda: True)
     assert source.read().died
@@ -85,12 +85,14 @@ def test_of_a_session_that_died_what_cannot_change_is_known(boards):
     source.close()
 
 
-def test_the_window_says_why_a_session_is_refused(qtbot, theme, tmp_path):
+def test_notice_shows_once_why_a_session_is_refused(qtbot, theme, tmp_path):
     notice = Notice()
     qtbot.addWidget(notice)
     assert notice.refresh(Snapshot(refused="this session was started by another version"), tmp_path)
     assert notice.full_text == "this session was started by another version"
-    assert notice.held, "long enough to be read"
-    assert not notice.refresh(Snapshot(refused="this session was started by another version"), tmp_path), "said once"
+    assert notice.held, "the message must stay visible"
+    assert not notice.refresh(Snapshot(refused="this session was started by another version"), tmp_path), (
+        "reported once"
+    )
     notice.refresh(Snapshot(session_age=0.0), tmp_path)
-    assert notice.full_text == "A session is there"
+    assert notice.full_text == "Connected to the session"

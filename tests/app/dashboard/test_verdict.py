@@ -1,4 +1,4 @@
-"""What the header says of the verdict and of the gains, in every situation."""
+"""The verdict and the description of the gains in every situation."""
 
 from dataclasses import replace
 
@@ -28,18 +28,18 @@ def now(session=None, engine=None, decision=None):
         (now(decision={"situation": "override"}), "B 80 %", "Ada – override"),
         (now(decision={"talker": -1}), "undecided", "Ada 80 % – steered"),
         (now(session={"override": 0}, decision={"situation": "override"}), "B 80 %", "Ada – override: Joe"),
-        (now(session={"ending": True, "alive": False}), "–", "the recording is being completed"),
+        (now(session={"ending": True, "alive": False}), "–", "completing the recording"),
         (now(decision={"time": 8.0}), "B 80 %", "Ada – held: decisions are late"),
         (now(decision={"time": 5.0}), "–", "no decision for 5 s"),
         (now(engine={"decision": None}), "–", "waiting for a decision"),
-        (now(engine={"time": 8.0}), "NO DATA", "the engine says nothing"),
-        (now(session={"alive": False}), "NO DATA", "no engine: gains hold, then go to neutral"),
+        (now(engine={"time": 8.0}), "NO DATA", "the engine does not respond"),
+        (now(session={"alive": False}), "NO DATA", "no engine: gains hold, then go neutral"),
         (now(session={"alive": False, "recording_now": False}, engine={"decision": None}), "–",
          "waiting for a decision"),
-        (now(session={"time": 8.0}), "NO DATA", "the session says nothing"),
+        (now(session={"time": 8.0}), "NO DATA", "the session does not respond"),
         (now(session={"state": State.REVIEW}), "–", "no decision"),
         (now(session={"state": State.CALIBRATING}), "–", "no decision"),
     ],
 )  # fmt: skip
-def test_nothing_is_said_that_is_not_so(seen, main, small):
+def test_verdict_and_gains_are_described_correctly(seen, main, small):
     assert verdict(seen)[:2] == (main, small)

@@ -1,4 +1,4 @@
-"""The window on a session of another process, as a person uses it."""
+"""The window used like an operator would, with a fake session in another process."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ STATES = ("idle", "checking", "calibrating", "training", "ready", "running", "pa
 
 
 def received(qtbot, session, command):
-    """Wait until the session was asked for something; return with what."""
+    """Wait until the session has received a command; return the arguments of all of its kind."""
 
     def found():
         return [arguments for name, arguments in session.received if name == command]
@@ -36,7 +36,7 @@ def received(qtbot, session, command):
 
 
 def choose(shown, answer):
-    """Answer the question that the window asks; return its words."""
+    """Click an answer in the open confirmation; return its text."""
     box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
     words = box.text()
     next(each for each in box.buttons() if each.text() == answer).click()
@@ -47,7 +47,7 @@ def live(qtbot, shown):
     qtbot.waitUntil(lambda: shown.now.session_live and bool(shown.live.traces.sweep.ch_names), timeout=120_000)
 
 
-def test_everything_that_is_always_visible_is_so_on_every_page(qtbot, session, window):
+def test_bars_are_completely_visible_on_every_page(qtbot, session, window):
     one = session(talkers=2)
     shown = window(one.folder)
     live(qtbot, shown)
@@ -68,7 +68,7 @@ def test_everything_that_is_always_visible_is_so_on_every_page(qtbot, session, w
     assert [bar.gain for bar in shown.top._gains] in ([3.0, -9.0], [-9.0, 3.0])
 
 
-def test_traces_move_and_nothing_is_lost(qtbot, session, window):
+def test_traces_move_and_no_sample_is_lost(qtbot, session, window):
     one = session(channels=16)
     shown = window(one.folder)
     live(qtbot, shown)
@@ -80,7 +80,7 @@ def test_traces_move_and_nothing_is_lost(qtbot, session, window):
     assert sweep.notice == ""
 
 
-def test_no_data_is_said_and_not_shown_as_if_alive(qtbot, session, window):
+def test_missing_data_is_shown_as_no_data(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -101,7 +101,7 @@ def test_no_data_is_said_and_not_shown_as_if_alive(qtbot, session, window):
     qtbot.waitUntil(lambda: shown.top.state.full_text == "running, closed loop", timeout=120_000)
 
 
-def test_a_window_that_was_held_up_shows_the_present_and_counts_what_it_missed(qtbot, session, window):
+def test_after_a_stall_the_window_shows_the_newest_samples_and_counts_lost_ones(qtbot, session, window):
     one = session(channels=4, sfreq=500.0)
     shown = window(one.folder)
     live(qtbot, shown)
@@ -129,14 +129,14 @@ def test_esc_mutes_from_every_state_and_never_unmutes(qtbot, session, window, st
     qtbot.waitUntil(shown.top.unmute.isEnabled, timeout=120_000)
     qtbot.mouseClick(shown.top.unmute, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not shown.now.muted, timeout=120_000)
-    assert {name for name, _ in one.received} == {"mute"}, "and it did nothing else"
+    assert {name for name, _ in one.received} == {"mute"}, "Esc must only mute"
 
 
-def test_esc_mutes_whatever_has_the_keyboard(qtbot, session, window):
+def test_esc_mutes_whatever_widget_has_the_focus(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
-    shown.close()  # asks
+    shown.close()  # asks for confirmation
     box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
     shown.actions_by_key["help"].trigger()
     keys = shown.keys
@@ -150,20 +150,20 @@ def test_esc_mutes_whatever_has_the_keyboard(qtbot, session, window):
         qtbot.keyClick(place, Qt.Key.Key_Escape)
         qtbot.waitUntil(lambda number=number: len(received(qtbot, one, "mute")) == number + 1, timeout=120_000)
     for place in (box, keys, shown.participant):
-        assert place.isVisible(), "it only mutes"
+        assert place.isVisible(), "Esc must not close it"
     menu.hide()
     box_list.hidePopup()
     box.close()
 
 
-def test_a_mute_that_is_not_confirmed_is_said(qtbot, window, tmp_path):
+def test_unconfirmed_mute_is_shown(qtbot, window, tmp_path):
     shown = window(tmp_path)
     qtbot.keyClick(shown, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: shown.top.mute.text() == "NOT MUTED!", timeout=120_000)
     assert "no session is under way" in shown.notice.full_text
 
 
-def test_an_answer_that_does_not_come_holds_up_neither_window_nor_mute(qtbot, session, window):
+def test_command_without_answer_blocks_neither_window_nor_mute(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -218,7 +218,7 @@ def test_each_control_of_the_live_page_sends_its_command(qtbot, session, window)
 
 
 @pytest.mark.parametrize("n", [2, 4])
-def test_trims_are_sent_and_every_window_shows_them(qtbot, session, window, settings, n):
+def test_trims_are_sent_and_shown_in_every_window(qtbot, session, window, settings, n):
     one = session(talkers=n)
     shown, other = window(one.folder), window(one.folder)
     live(qtbot, shown)
@@ -227,7 +227,7 @@ def test_trims_are_sent_and_every_window_shows_them(qtbot, session, window, sett
     mine, theirs = shown.live.meters._strips[1], other.live.meters._strips[1]
     mine.trim.stepBy(-3)
     mine.trim.stepBy(-1)
-    assert received(qtbot, one, "trim") == [{"talker": 1, "db": -4.0}], "quick steps are one command"
+    assert received(qtbot, one, "trim") == [{"talker": 1, "db": -4.0}], "quick steps must become one command"
     qtbot.waitUntil(lambda: theirs.trim.value() == -4.0, timeout=120_000)
     one.ask("trim", talker=1, db=-2.5)
     qtbot.waitUntil(lambda: mine.trim.value() == theirs.trim.value() == -2.5, timeout=120_000)
@@ -240,10 +240,10 @@ def test_trims_are_sent_and_every_window_shows_them(qtbot, session, window, sett
     qtbot.mouseClick(theirs.mute, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not mine.mute.isChecked() and mine.gain.full_text != "muted", timeout=120_000)
     assert [arguments.get("mute") for arguments in received(qtbot, one, "trim")][-2:] == [True, False]
-    assert not [name for name, _ in one.received if name == "attend"], "none of this was a click on a talker"
+    assert not [name for name, _ in one.received if name == "attend"], "a click on a control is no click on the talker"
 
 
-def test_a_talker_is_not_chosen_by_a_click_on_a_control_that_is_off(qtbot, session, window):
+def test_click_on_a_disabled_control_does_not_choose_the_talker(qtbot, session, window):
     one = session(state="idle")
     shown = window(one.folder)
     qtbot.waitUntil(lambda: bool(shown.live.meters._strips), timeout=120_000)
@@ -254,12 +254,12 @@ def test_a_talker_is_not_chosen_by_a_click_on_a_control_that_is_off(qtbot, sessi
     assert one.received == []
 
 
-def test_the_list_of_keys_opens_and_closes_without_a_window_manager(qtbot, session, window):
+def test_list_of_keys_opens_and_closes_without_a_window_manager(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
     keys = shown.keys
-    assert keys.window() is shown, "it is no window of its own"
+    assert keys.window() is shown, "the list must not be a separate window"
     for close in (
         lambda: qtbot.keyClick(shown, Qt.Key.Key_Question),
         lambda: qtbot.mouseClick(keys.close_button, Qt.MouseButton.LeftButton),
@@ -268,16 +268,16 @@ def test_the_list_of_keys_opens_and_closes_without_a_window_manager(qtbot, sessi
     ):
         qtbot.keyClick(shown, Qt.Key.Key_Question)
         assert keys.isVisible()
-        assert shown.rect().contains(keys.geometry()), "all of it can be seen"
+        assert shown.rect().contains(keys.geometry()), "the whole list must be visible"
         qtbot.mouseClick(keys, Qt.MouseButton.LeftButton, pos=QPoint(3, 3))
         qtbot.keyClick(shown, Qt.Key.Key_Escape)
-        assert keys.isVisible(), "Esc only mutes"
+        assert keys.isVisible(), "Esc must only mute"
         close()
         assert not keys.isVisible()
     assert len(received(qtbot, one, "mute")) >= 4
 
 
-def test_a_question_is_shown_and_answered_on_the_live_page_too(qtbot, session, window):
+def test_question_is_shown_and_answered_on_the_live_page(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -286,9 +286,9 @@ def test_a_question_is_shown_and_answered_on_the_live_page_too(qtbot, session, w
     one.ask("set", question="How hard was it? 1-7")
     qtbot.waitUntil(question.isVisible, timeout=120_000)
     assert question.words.text() == "How hard was it? 1-7"
-    assert shown.live.controls.height() == height, "nothing jumps"
-    assert shown.focusWidget() is question.answer, "what is typed is the answer"
-    assert shown.top.progress.full_text == "WAITS FOR AN ANSWER"
+    assert shown.live.controls.height() == height, "the height must not change"
+    assert shown.focusWidget() is question.answer, "typed text must go to the answer"
+    assert shown.top.progress.full_text == "WAITING FOR ANSWER"
     assert not question.send.isEnabled()
     qtbot.keyClicks(question.answer, "3")
     qtbot.keyClick(question.answer, Qt.Key.Key_Return)
@@ -302,7 +302,7 @@ def test_a_question_is_shown_and_answered_on_the_live_page_too(qtbot, session, w
     qtbot.keyClicks(shown.live.events.note, "a note half wri")
     one.ask("set", question="And now?")
     qtbot.waitUntil(question.isVisible, timeout=120_000)
-    assert shown.focusWidget() is shown.live.events.note, "nobody is torn from what he writes"
+    assert shown.focusWidget() is shown.live.events.note, "the focus must not leave a field with text"
     shown.go("review")
     qtbot.waitUntil(lambda: "The run waits for an answer" in shown.review._message.full_text, timeout=120_000)
     assert not shown.review.score.isEnabled()
@@ -312,7 +312,7 @@ def test_a_question_is_shown_and_answered_on_the_live_page_too(qtbot, session, w
     assert "waits: 35 of 64 electrodes" in shown.live.controls._cue.full_text
 
 
-def test_a_session_that_died_is_told_from_one_that_says_nothing_and_from_none(qtbot, session, window):
+def test_dead_silent_and_missing_sessions_are_distinguished(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -321,11 +321,11 @@ def test_a_session_that_died_is_told_from_one_that_says_nothing_and_from_none(qt
     qtbot.waitUntil(lambda: shown.top.state.full_text == "NO DATA", timeout=120_000)
     qtbot.wait(2500)
     assert not shown.now.died
-    assert shown.notice.full_text.startswith("THE SESSION DOES NOT ANSWER")
+    assert shown.notice.full_text.startswith("THE SESSION DOES NOT RESPOND")
     one.process.kill()
     qtbot.waitUntil(lambda: shown.top.state.full_text == "SESSION DIED", timeout=120_000)
     assert shown.notice.full_text.startswith("THE SESSION DIED: its process is gone")
-    assert "Begin it anew" in shown.notice.text(), "what to do can be read"
+    assert "Start it again" in shown.notice.text(), "the fix must not be elided"
     assert sweep.notice == "SESSION DIED. The traces are old"
     assert shown.top.verdict.small == "the session died"
     assert shown.bottom.record.full_text == "not recording"
@@ -339,7 +339,7 @@ def test_a_session_that_died_is_told_from_one_that_says_nothing_and_from_none(qt
         qtbot.waitUntil(lambda each=each: "DIED" not in each.notice.full_text, timeout=120_000)
 
 
-def test_a_click_on_a_talker_tells_nobody_where_the_listener_is_real(qtbot, session, window):
+def test_click_on_a_talker_sends_nothing_in_a_live_session(qtbot, session, window):
     one = session(kind="live")
     shown = window(one.folder)
     live(qtbot, shown)
@@ -350,7 +350,7 @@ def test_a_click_on_a_talker_tells_nobody_where_the_listener_is_real(qtbot, sess
     assert one.received == []
 
 
-def test_what_is_refused_is_said(qtbot, session, window):
+def test_refused_command_is_shown(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -358,7 +358,7 @@ def test_what_is_refused_is_said(qtbot, session, window):
     qtbot.waitUntil(lambda: "the session is running" in shown.notice.full_text, timeout=120_000)
 
 
-def test_the_log_speaks_of_answers_as_people_do(caplog, qtbot):
+def test_log_describes_answers_in_words(caplog, qtbot):
     import logging
 
     from earmark.app.dashboard.data.command_link import Link
@@ -372,13 +372,13 @@ def test_the_log_speaks_of_answers_as_people_do(caplog, qtbot):
         ):
             link._emit(link.answered, command, answer)
     link.close()
-    assert [record.getMessage() for record in caplog.records] == ["mute: done", "accept: 92 %", "check: 1 of 2 well"]
+    assert [record.getMessage() for record in caplog.records] == ["mute: done", "accept: 92 %", "check: 1 of 2 passed"]
 
 
 def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     checks = [
         {"what": "streams", "ok": True, "words": "64 channels"},
-        {"what": "electrodes", "ok": False, "words": "Cz is flat: look at the gel"},
+        {"what": "electrodes", "ok": False, "words": "Cz is flat: add gel"},
     ]
     one = session(state="idle", more={"checks": checks})
     shown = window(one.folder)
@@ -413,14 +413,14 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     received(qtbot, one, "accept")
     one.ask("set", state="training")
     qtbot.waitUntil(lambda: page._cue.full_text == "training …", timeout=120_000)
-    assert [step.text()[0] for step in page._steps] == ["✓", "✓", "▶", "4"], "never a step back"
+    assert [step.text()[0] for step in page._steps] == ["✓", "✓", "▶", "4"], "the steps must not go back"
     buttons = (page.begin, page.redo, page.stop, page.accept, page.keep, page.refuse)
     assert not any(button.isEnabled() for button in buttons)
     worth = {"chance_level": 0.5, "chance_limit": 0.595, "n": 84, "seconds": 360.0}
     one.ask("set", state="ready", trained=True, decoder=True, decoder_summary=worth | {"accuracy": 0.71})
     qtbot.waitUntil(page.refuse.isEnabled, timeout=120_000)
     texts = [page._facts.itemAt(i).widget().text() for i in range(page._facts.count())]
-    assert "71 % of 84 decisions were right, cross-validated" in texts
+    assert "71 % of 84 decisions were correct, cross-validated" in texts
     assert "better than guessing" in texts
     assert texts[texts.index("chance level") + 1].startswith("50 %:")
     assert texts[texts.index("chance limit") + 1].startswith("60 % (p = 0.05)")
@@ -432,12 +432,12 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     qtbot.waitUntil(lambda: "no better than guessing" in shown.live.controls._cue.full_text, timeout=120_000)
     shown.go("calibrate")
     one.ask("set", state="running")
-    qtbot.waitUntil(lambda: page._advice.text().startswith("A run is under way"), timeout=120_000)
+    qtbot.waitUntil(lambda: page._advice.text().startswith("A run is in progress"), timeout=120_000)
     assert [step.text()[0] for step in page._steps] == ["1", "2", "3", "4"]
     assert not page._progress.isVisible()
 
 
-def test_a_click_cannot_spoil_the_calibration_of_the_demo(qtbot, session, window):
+def test_click_on_a_talker_has_no_effect_in_the_calibration_of_the_demo(qtbot, session, window):
     one = session(state="calibrating")
     shown = window(one.folder)
     live(qtbot, shown)
@@ -453,7 +453,7 @@ def test_a_click_cannot_spoil_the_calibration_of_the_demo(qtbot, session, window
     received(qtbot, one, "attend")
 
 
-#: What is said where no signal comes, by what the session says; and whether that is a fault.
+#: Status of a session without signal, start of the text over the traces, and whether it is a fault.
 QUIET = [
     ({"state": "idle"}, "Waiting for calibration", False),
     ({"state": "idle", "decoder": True}, "Waiting for the run", False),
@@ -495,7 +495,7 @@ def theme_of(shown):
     return theme.of(shown)
 
 
-def test_without_a_session_the_live_page_says_what_can_be_done(qtbot, window):
+def test_pages_without_a_session_refer_to_the_start_page(qtbot, window):
     shown = window()
     shown.go("live")
     sweep = shown.live.traces.sweep
@@ -510,8 +510,8 @@ def recorded(folder, name="run-1"):
     (folder / name / "loop.xdf").touch()
 
 
-def test_the_result_of_a_session_that_ended_unseen_is_found(qtbot, session, window):
-    """As after the demonstration, whose session ends by itself while the page Live is shown."""
+def test_result_of_a_session_that_ended_by_itself_is_offered(qtbot, session, window):
+    """The session of the demonstration ends by itself while the page Live is shown."""
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -526,11 +526,11 @@ def test_the_result_of_a_session_that_ended_unseen_is_found(qtbot, session, wind
     shown.go("live")
     result.click()
     assert shown.pages.currentWidget() is shown.review
-    assert shown.review._message.full_text == "Replaying …", "it is scored without another click"
+    assert shown.review._message.full_text == "Replaying …", "scoring must start without another click"
     qtbot.waitUntil(lambda: shown.review._job is None, timeout=120_000)
 
 
-def test_the_last_session_is_reopened_on_its_result(qtbot, window, settings, tmp_path):
+def test_reopened_session_shows_its_newest_run(qtbot, window, settings, tmp_path):
     folder = tmp_path / "monday"
     recorded(folder)
     recorded(folder, "run-2")
@@ -542,7 +542,7 @@ def test_the_last_session_is_reopened_on_its_result(qtbot, window, settings, tmp
     assert shown.review._run == folder / "run-2", "the newest"
 
 
-def test_after_a_run_there_can_be_another(qtbot, session, window):
+def test_another_run_can_follow_a_run(qtbot, session, window):
     one = session(state="review", more={"decoder": True})
     shown = window(one.folder)
     live(qtbot, shown)
@@ -555,12 +555,12 @@ def test_after_a_run_there_can_be_another(qtbot, session, window):
     qtbot.waitUntil(lambda: not run.isEnabled(), timeout=120_000)
 
 
-def test_a_run_is_not_stopped_at_one_click(qtbot, session, window):
+def test_stopping_a_run_needs_confirmation(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
     qtbot.waitUntil(shown.live.controls.stop.isEnabled, timeout=120_000)
-    for answer in ("Go on as it is", "Stop"):
+    for answer in ("Cancel", "Stop"):
         shown.actions_by_key["stop"].trigger()
         assert one.received == []
         assert "cannot be continued" in choose(shown, answer)
@@ -568,7 +568,7 @@ def test_a_run_is_not_stopped_at_one_click(qtbot, session, window):
     received(qtbot, one, "stop")
 
 
-def test_a_replay_is_stopped_at_one_click(qtbot, session, window):
+def test_stopping_a_replay_needs_no_confirmation(qtbot, session, window):
     one = session(kind="replay")
     shown = window(one.folder)
     live(qtbot, shown)
@@ -577,7 +577,7 @@ def test_a_replay_is_stopped_at_one_click(qtbot, session, window):
     received(qtbot, one, "stop")
 
 
-def test_words_of_one_session_do_not_stand_over_the_next(qtbot, session, window):
+def test_message_of_one_session_is_cleared_for_the_next(qtbot, session, window):
     one, other = session(kind="replay"), session("bob", state="idle", kind="live")
     shown = window(one.folder)
     live(qtbot, shown)
@@ -589,14 +589,14 @@ def test_words_of_one_session_do_not_stand_over_the_next(qtbot, session, window)
     assert "ended" not in shown.notice.full_text
 
 
-def test_the_menus_show_keys_and_no_signs(qtbot, window):
+def test_menus_show_keys_and_no_backslashes(qtbot, window):
     shown = window()
     words = [action.text() for action in shown.actions_by_key.values()]
     assert not [text for text in words if "\\" in text]
     assert shown.actions_by_key["mute"].text().split("\t") == ["&Mute", "Esc"]
 
 
-def test_what_is_only_not_done_yet_is_no_fault(qtbot, session, window):
+def test_check_that_is_still_due_is_not_shown_as_a_fault(qtbot, session, window):
     checks = [
         {"what": "streams", "ok": True, "words": "64 channels"},
         {"what": "decoder", "ok": False, "words": "none yet", "due": True},
@@ -611,13 +611,13 @@ def test_what_is_only_not_done_yet_is_no_fault(qtbot, session, window):
 
 
 @pytest.mark.parametrize(("command", "state", "page"), [("redo", "calibrating", 0), ("stop", "calibrating", 0)])
-def test_what_loses_something_is_asked_before(qtbot, session, window, command, state, page):
+def test_command_that_loses_data_needs_confirmation(qtbot, session, window, command, state, page):
     one = session(state=state)
     shown = window(one.folder)
     shown.go("calibrate")
     button = getattr(shown.calibration, command)
     qtbot.waitUntil(button.isEnabled, timeout=120_000)
-    for answer in ("Go on as it is", command.capitalize()):
+    for answer in ("Cancel", command.capitalize()):
         button.click()
         box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
         assert [name for name, _ in one.received] == []
@@ -626,31 +626,31 @@ def test_what_loses_something_is_asked_before(qtbot, session, window, command, s
     received(qtbot, one, command)
 
 
-def test_closing_while_recording_says_what_will_happen_and_does_not_close(qtbot, session, window):
+def test_closing_while_recording_needs_confirmation(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
     assert not shown.close()
     assert shown.isVisible()
     box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
-    assert "the session goes on" in box.text() or "the session goes on" in box.informativeText()
-    next(each for each in box.buttons() if each.text() == "Close; the session goes on").click()
+    assert "recording continue" in box.text() or "recording continue" in box.informativeText()
+    next(each for each in box.buttons() if each.text() == "Close; the session continues").click()
     qtbot.waitUntil(lambda: not shown.isVisible(), timeout=120_000)
     assert one.process.is_alive()
     assert one.received == []
 
 
-def test_closing_while_a_decoder_is_trained_does_not_end_that(qtbot, session, window):
+def test_closing_during_training_does_not_end_the_training(qtbot, session, window):
     one = session(state="training")
     shown = window(one.folder)
     qtbot.waitUntil(lambda: shown.now.state == "training", timeout=120_000)
     assert not shown.close()
-    assert "it goes on" in choose(shown, "Close; the session goes on")
+    assert "Training continues" in choose(shown, "Close; the session continues")
     qtbot.waitUntil(lambda: not shown.isVisible(), timeout=120_000)
     assert one.received == []
 
 
-def test_ending_the_recording_and_closing(qtbot, session, window):
+def test_recording_can_be_ended_before_closing(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -661,7 +661,7 @@ def test_ending_the_recording_and_closing(qtbot, session, window):
     assert [name for name, _ in one.received] == ["stop"]
 
 
-def test_the_layout_is_kept_and_can_be_put_back(qtbot, session, window, settings):
+def test_layout_is_saved_and_can_be_reset(qtbot, session, window, settings):
     one = session(state="idle")
     shown = window(one.folder)
     qtbot.waitUntil(lambda: shown.now.session_live, timeout=120_000)
@@ -679,7 +679,7 @@ def test_the_layout_is_kept_and_can_be_put_back(qtbot, session, window, settings
     assert not again.live.docks["latency"].features()
 
 
-def test_a_broken_layout_is_not_taken(qtbot, window, tmp_path, settings):
+def test_broken_saved_layout_is_ignored(qtbot, window, tmp_path, settings):
     from PySide6.QtCore import QByteArray
 
     settings.setValue("live/layout", QByteArray(b"nonsense"))
@@ -688,7 +688,7 @@ def test_a_broken_layout_is_not_taken(qtbot, window, tmp_path, settings):
     assert not shown.live.docks["latency"].isHidden()
 
 
-def test_every_control_has_a_name_that_can_be_spoken(qtbot, session, window):
+def test_every_control_has_an_accessible_name(qtbot, session, window):
     one = session(talkers=2)
     shown = window(one.folder)
     live(qtbot, shown)
@@ -702,7 +702,7 @@ def test_every_control_has_a_name_that_can_be_spoken(qtbot, session, window):
             belongs = any(isinstance(parent, kinds) for parent in _parents(widget))
             if not isinstance(widget, kinds) or isinstance(widget, inner) or belongs or not widget.isVisible():
                 continue
-            if widget.objectName().startswith("qt_"):  # Qt's own, as the buttons of docks
+            if widget.objectName().startswith("qt_"):  # created by Qt, such as the buttons of docks
                 continue
             n += 1
             if not QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name):
@@ -716,7 +716,7 @@ def _parents(widget):
         yield widget
 
 
-def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
+def test_every_key_is_unique_and_has_its_effect(qtbot, session, window):
     shortcuts = [key.keys for key in KEYS.values()]
     assert len(set(shortcuts)) == len(shortcuts)
     one = session(talkers=4)
@@ -765,7 +765,7 @@ def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
     pages = shown.live.traces._page_size.currentIndex()
     qtbot.keyClick(shown, Qt.Key.Key_C)
     assert shown.live.traces._page_size.currentIndex() == pages + 1
-    for on in (True, False):  # as on a terminal
+    for on in (True, False):  # as in the terminal
         qtbot.keyClick(shown, Qt.Key.Key_M)
         qtbot.waitUntil(lambda on=on: shown.now.muted is on, timeout=120_000)
     assert received(qtbot, one, "mute") == [{"on": True}, {"on": False}]
@@ -780,13 +780,13 @@ def test_every_key_is_there_once_and_does_its_thing(qtbot, session, window):
     qtbot.keyClick(trim, Qt.Key.Key_M)
     qtbot.waitUntil(lambda: len(received(qtbot, one, "mute")) == n + 1, timeout=120_000)
     qtbot.keyClicks(trim, "-12.5")
-    assert len([name for name, _ in one.received if name == "trim"]) == 4, "what is half typed is no wish"
+    assert len([name for name, _ in one.received if name == "trim"]) == 4, "half a number must not be sent"
     qtbot.keyClick(trim, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: received(qtbot, one, "trim")[-1] == {"talker": 3, "db": -12.5}, timeout=120_000)
     assert not trim.hasFocus()
 
 
-def test_eight_talkers_have_keys_and_two_have_no_more_than_four(qtbot, session, window):
+def test_keys_for_eight_talkers_are_shown_only_with_eight_talkers(qtbot, session, window):
     two, eight = session(talkers=2), session("bob", talkers=8)
     shown = window(two.folder)
     live(qtbot, shown)
@@ -804,7 +804,7 @@ def test_eight_talkers_have_keys_and_two_have_no_more_than_four(qtbot, session, 
     qtbot.waitUntil(lambda: received(qtbot, eight, "trim")[-1:] == [{"talker": 6, "mute": True}], timeout=120_000)
 
 
-def test_dark_and_light_are_whole(qtbot, session, window, theme, qapp):
+def test_both_themes_colour_the_whole_window(qtbot, session, window, theme, qapp):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -820,7 +820,7 @@ def test_dark_and_light_are_whole(qtbot, session, window, theme, qapp):
         assert len({colour.rgb() for colour in colours}) > 30
 
 
-def test_widths_do_not_jump_when_figures_change(qtbot, session, window):
+def test_widths_do_not_change_with_figures(qtbot, session, window):
     one = session(talkers=2)
     shown = window(one.folder)
     live(qtbot, shown)
@@ -833,7 +833,7 @@ def test_widths_do_not_jump_when_figures_change(qtbot, session, window):
     assert [part.width() for part in parts] == before
 
 
-def test_a_killed_window_is_noticed_by_nobody_and_the_next_one_shows_the_present(qtbot, session, window, tmp_path):
+def test_killed_window_does_not_affect_the_session_or_the_next_window(qtbot, session, window, tmp_path):
     import subprocess
     import sys
 
@@ -859,7 +859,7 @@ def test_a_killed_window_is_noticed_by_nobody_and_the_next_one_shows_the_present
     assert one.received == []
 
 
-def test_a_session_that_comes_back_is_found_again(qtbot, session, window):
+def test_restarted_session_is_found_again(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -868,8 +868,8 @@ def test_a_session_that_comes_back_is_found_again(qtbot, session, window):
     assert shown.top.state.full_text == "no session"
     sweep = shown.live.traces.sweep
     qtbot.waitUntil(lambda: sweep.notice.startswith("The session has ended: see its runs"), timeout=120_000)
-    assert not sweep.alarming, "that is no fault"
-    assert shown.notice.full_text.startswith("The session has ended. What it recorded is in")
+    assert not sweep.alarming, "the end of a session is not a fault"
+    assert shown.notice.full_text.startswith("The session has ended. Its recordings are in")
     qtbot.waitUntil(lambda: len(shown.recent.last(1.0)) == 0, timeout=120_000)
     session(state="paused", channels=12)
     qtbot.waitUntil(lambda: shown.now.state == "paused", timeout=120_000)
@@ -878,7 +878,7 @@ def test_a_session_that_comes_back_is_found_again(qtbot, session, window):
     qtbot.waitUntil(lambda: shown.now.state == "running", timeout=120_000)
 
 
-def test_the_participant_sees_the_cue_and_no_figure(qtbot, session, window):
+def test_participant_screen_shows_the_cue_only(qtbot, session, window):
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -892,10 +892,10 @@ def test_the_participant_sees_the_cue_and_no_figure(qtbot, session, window):
     qtbot.waitUntil(lambda: shown.participant.words == "", timeout=120_000)
 
 
-def test_the_start_page_reopens_the_last_session_or_says_why_not(qtbot, session, window, settings, theme):
+def test_start_page_reopens_the_last_session_or_says_why_not(qtbot, session, window, settings, theme):
     shown = window()
     shown.start.buttons["reopen"].click()
-    assert shown.start.words.full_text == "No session was open before"
+    assert shown.start.words.full_text == "No session was opened before"
     one = session()
     settings.setValue("session/last", str(one.folder))
     shown.start.buttons["reopen"].click()
@@ -905,7 +905,7 @@ def test_the_start_page_reopens_the_last_session_or_says_why_not(qtbot, session,
     assert isinstance(shown, Window)
 
 
-def test_what_a_session_does_not_know_is_not_offered(qtbot, session, window):
+def test_unsupported_commands_are_disabled(qtbot, session, window):
     one = session(kind="replay", more={"commands": ["mute", "pause", "resume", "stop"]})
     shown = window(one.folder)
     live(qtbot, shown)
@@ -925,4 +925,4 @@ def test_what_a_session_does_not_know_is_not_offered(qtbot, session, window):
         qtbot.wait(600)
         assert not button.isEnabled()
     assert shown.setup._where.full_text == "A replay: nothing is recorded"
-    assert shown.close(), "nothing is lost: nothing is asked"
+    assert shown.close(), "nothing is lost, so no confirmation"
