@@ -37,6 +37,8 @@ TEXT, WEIGHTS = "decoder.toml", "weights.safetensors"
 _DERIVED, _RENAMED = ("experimental", "chance_limit"), {"chance": "chance_level"}
 #: Maximum file size: larger files are not decoders of this program, and are not read into memory.
 MAX_TEXT, MAX_WEIGHTS = 1 << 20, 1 << 31
+#: The fix, in messages about a folder that cannot be read.
+_TRAIN_AGAIN = "copy the whole folder again from where it was made, or train it again"
 #: Maximum number of decisions, larger than in any corpus.
 MAX_DECISIONS = 10**9
 
@@ -98,7 +100,7 @@ def folder_fingerprint(folder: Path) -> str:
     DecoderError
         If it cannot be read.
     """
-    return hashlib.sha256(_read(folder / TEXT, MAX_TEXT) + _read(folder / WEIGHTS, MAX_WEIGHTS)).hexdigest()
+    return hashlib.sha256(_read(folder, TEXT, MAX_TEXT) + _read(folder, WEIGHTS, MAX_WEIGHTS)).hexdigest()
 
 
 def save_decoder(folder: Path, decoder: Decoder, facts: Facts) -> None:
@@ -166,13 +168,15 @@ def save_decoder(folder: Path, decoder: Decoder, facts: Facts) -> None:
         raise DecoderError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def load_decoder(folder: Path) -> tuple[Decoder, Facts]:
+def load_decoder(folder: Path, cls: type[Decoder] | None = None) -> tuple[Decoder, Facts]:
     """Read a decoder that :func:`save_decoder` wrote.
 
     Parameters
     ----------
     folder : Path
         The decoder.
+    cls : type, optional
+        Its class; by default the one that is offered under its ``kind``.
 
     Returns
     -------
@@ -186,21 +190,29 @@ def load_decoder(folder: Path) -> tuple[Decoder, Facts]:
     DecoderError
         If there is none, or it is damaged, of another version, or not of this program; the message says which.
     """
-    text, weights = _read(folder / TEXT, MAX_TEXT), _read(folder / WEIGHTS, MAX_WEIGHTS)
+    text, weights = _read(folder, TEXT, MAX_TEXT), _read(folder, WEIGHTS, MAX_WEIGHTS)
     try:
         table = tomllib.loads(text.decode())
+    except UnicodeDecodeError as error:
+        raise DecoderError(f"{folder / TEXT} is damaged: it is not text (UTF-8): {_TRAIN_AGAIN}") from error
     except (ValueError, RecursionError) as error:
-        raise DecoderError(f"{folder / TEXT} is damaged: {error}") from error
+        raise DecoderError(f"{folder / TEXT} is damaged: {error}: {_TRAIN_AGAIN}") from error
     if table.get("version") != VERSION:
-        raise DecoderError(f"{folder / TEXT} has version {table.get('version')!r}; this program reads {VERSION}")
+        raise DecoderError(
+            f"{folder / TEXT} has version {table.get('version')!r}, but this version of Earmark reads only version "
+            f"{VERSION}: update Earmark, or train the decoder again with this version"
+        )
     if hashlib.sha256(weights).hexdigest() != table.get("weights_sha256"):
-        raise DecoderError(f"{folder / WEIGHTS} is damaged, or belongs to another decoder: its checksum differs")
+        raise DecoderError(
+            f"{folder / WEIGHTS} is damaged, or belongs to another decoder (its checksum differs): {_TRAIN_AGAIN}"
+        )
     try:
         arrays = load(weights)
     except SafetensorError as error:
-        raise DecoderError(f"{folder / WEIGHTS} is damaged: {error}") from error
+        raise DecoderError(f"{folder / WEIGHTS} is damaged ({error}): {_TRAIN_AGAIN}") from error
+    wanted = cls or _offered(folder, table)
     try:
-        decoder = _rebuild(table, arrays)
+        decoder = _rebuild(table, arrays, wanted)
         emissions = make(Emissions, table["emissions"]) if "emissions" in table else None
         facts = {_RENAMED.get(key, key): value for key, value in table["facts"].items() if key not in _DERIVED}
         found = replace(make(Facts, facts), emissions=emissions)
@@ -209,22 +221,37 @@ def load_decoder(folder: Path) -> tuple[Decoder, Facts]:
         return decoder, found
     except (ArithmeticError, KeyError, MemoryError, TypeError, ValueError) as error:  # values that no decoder has
         what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-        raise DecoderError(f"{folder} is no decoder of this program: {what}") from error
+        raise DecoderError(f"{folder / TEXT} is damaged: {what}: {_TRAIN_AGAIN}") from error
 
 
-def _read(path: Path, limit: int) -> bytes:
+def _read(folder: Path, name: str, limit: int) -> bytes:
     try:
-        with open_regular(path, limit) as file:
+        with open_regular(folder / name, limit) as file:
             return file.read()
     except OSError as error:
-        raise DecoderError(f"{path} cannot be read: {error.strerror or error}") from error
+        wanted = "name the folder that 'earmark train' or 'earmark calibrate' wrote"
+        if not folder.exists():
+            words = f"{folder}: no such folder: {wanted}"
+        elif not (folder / TEXT).exists():
+            words = f"{folder} is not a decoder, because it has no {TEXT}: {wanted}"
+        elif isinstance(error, FileNotFoundError):
+            words = f"{folder} lacks {name}: {_TRAIN_AGAIN}"
+        else:
+            words = f"{folder / name} cannot be read: {error.strerror or error}"
+        raise DecoderError(words) from error
 
 
-def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Decoder:
+def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], cls: type[Decoder]) -> Decoder:
     spec, preset = make(DecoderSpec, table["spec"]), make(Preset, table["preset"])
     kind = table["kind"]
     if kind != spec.kind:
         raise ValueError(f"kind is {kind!r} and {spec.kind!r}, but must be the same")
+    return cls.rebuild(Saved(spec, preset, table["settings"], table["chosen"], arrays))
+
+
+def _offered(folder: Path, table: Mapping[str, Any]) -> type[Decoder]:
+    """Return the class that is offered for the kind of a decoder."""
+    kind = str(table.get("kind"))
     package, version = (str(table.get(key, "")) for key in ("package", "package_version"))
     if kind in NETWORKS:
         require("networks", "the decoder is a network, which needs PyTorch")
@@ -234,10 +261,14 @@ def _rebuild(table: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> De
     except RegistryError as error:
         wanted = Part(DECODERS.group, kind, "", package, version).requirement
         install = f". It was made by package {package} {version}: pip install {wanted}" if package else ""
-        raise ValueError(f"{error}{install}") from None
+        raise DecoderError(f"{folder} needs a decoder that is not available: {error}{install}") from None
     if now != package:
-        raise ValueError(f"decoder {kind!r} was made by {package or 'earmark'}, but is now that of {now or 'earmark'}")
-    return found.rebuild(Saved(spec, preset, table["settings"], table["chosen"], arrays))
+        then, now = package or "earmark", now or "earmark"
+        raise DecoderError(
+            f"{folder}: decoder {kind!r} was made by {then}, but is now that of {now}: install {then} in its place, or "
+            "train the decoder again"
+        )
+    return found
 
 
 def _made_by(kind: str) -> dict[str, str]:

@@ -40,8 +40,8 @@ def open_fif(path: Path) -> Recording:
 
     Raises
     ------
-    If it is damaged or empty.
-        If it is broken or empty.
+    RecordingError
+        If it is damaged or empty.
     """
     import mne
 

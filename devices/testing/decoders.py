@@ -17,7 +17,7 @@ from earmark.devices.files.decoder_folder import Facts, load_decoder, save_decod
 from earmark.pipeline.decoders.decoder import Decoder, DecoderError, DecoderMismatch, correlate
 from earmark.pipeline.decoders.presets import EEG, Preset
 from earmark.pipeline.run import Run
-from earmark.testing.failure import CheckFailed, bits, demand
+from earmark.testing.failure import CheckFailed, bits, demand, demand_class, gives_a_reason, run_checks
 
 #: Small and fast: 32 Hz, lags up to an eighth of a second, windows of two seconds.
 SMALL = replace(EEG, sfreq=32.0, tmax=0.125, lag_step=1, window=2.0, context=0.0625, separable=0.0)
@@ -65,9 +65,9 @@ def check_decoder(
     Parameters
     ----------
     decoder : type
-        The class. Loading is checked if it is offered under its ``kind`` by an entry point.
+        The class. It need not be installed under its ``kind``.
     make : callable, optional
-        Makes a decoder from a preset, with fast settings; by default ``decoder(preset)``.
+        Makes an unfitted decoder from a preset, with fast settings; by default ``decoder(preset)``.
     preset : Preset
         For runs at 32 Hz.
 
@@ -76,22 +76,28 @@ def check_decoder(
     CheckFailed
         At the first check that fails.
     """
-    name = getattr(decoder, "__name__", repr(decoder))
-    check = _Check(decoder, name, make or decoder, decoder.preset_for(preset))
-    for step in (
+    demand_class(decoder, "check_decoder", "decoder")
+    if make is not None and not callable(make):
+        raise CheckFailed(
+            f"check_decoder: make is an instance of {type(make).__name__}, but must be a function that makes an "
+            f"unfitted decoder from a preset: check_decoder({decoder.__name__}, lambda preset: "
+            f"{decoder.__name__}(preset, ...))"
+        )
+    check = _Check(decoder, make or decoder, preset)
+    checks = (
         check.has_what_is_used,
         check.learns,
         check.projects,
         check.scores,
         check.refuses_in_words,
         check.is_kept,
-    ):
-        step()
+    )
+    run_checks(checks, lambda: check.name)
 
 
 class _Check:
-    def __init__(self, cls: type[Decoder], name: str, make: Callable[[Preset], Decoder], preset: Preset) -> None:
-        self.cls, self.name, self.make, self.preset = cls, name, make, preset
+    def __init__(self, cls: type[Decoder], make: Callable[[Preset], Decoder], preset: Preset) -> None:
+        self.cls, self.name, self.make, self.preset = cls, cls.__name__, make, preset
         self.runs = [made_up_run(seed) for seed in range(3)]
 
     def demand(self, fine: object, found: str) -> None:
@@ -101,9 +107,18 @@ class _Check:
         kind = getattr(self.cls, "kind", None)
         self.demand(isinstance(kind, str) and kind, f"kind is {kind!r}, but must be a name")
         self.demand(isinstance(getattr(self.cls, "by_epochs", None), bool), "by_epochs must be True or False")
+        for member in ("preset_for", "rebuild"):
+            self.demand(
+                callable(getattr(self.cls, member, None)),
+                f"there is no {member}: write it, or derive the class from Projections, which has all but "
+                "fit, project_neural, project_talkers, combine, arrays and rebuild",
+            )
+        self.preset = self.cls.preset_for(self.preset)
+        self.demand(isinstance(self.preset, Preset), f"preset_for gives {self.preset!r}, but must give a Preset")
         made = self.make(self.preset)
-        self.demand(made.preset == self.preset, "preset is not what it was made from")
-        for member in ("fit", "score", "combine", "project_neural", "project_talkers", "settings", "arrays", "rebuild"):
+        self.demand(isinstance(made, self.cls), f"what was made is a {type(made).__name__}, not a {self.name}")
+        self.demand(getattr(made, "preset", None) == self.preset, "preset is not what it was made from")
+        for member in ("fit", "score", "combine", "project_neural", "project_talkers", "settings", "arrays"):
             self.demand(callable(getattr(made, member, None)), f"there is no {member}")
         self.demand(not hasattr(made, "chosen"), "chosen is there before fit: it says that a decoder is fitted")
 
@@ -194,8 +209,6 @@ class _Check:
             self._refuses(f"fit takes {what}", partial(self.make(self.preset).fit, runs))
 
     def is_kept(self) -> None:
-        from earmark.pipeline.decoders.decoder import DECODERS
-
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "decoder"
             try:
@@ -208,10 +221,8 @@ class _Check:
                 save_decoder(folder, self.fitted, FACTS)
             except (DecoderError, TypeError) as error:
                 raise CheckFailed(f"{self.name}: it cannot be saved: {error}") from error
-            if self.cls.kind not in DECODERS.names() or DECODERS.get(self.cls.kind) is not self.cls:
-                return
             try:
-                loaded, _ = load_decoder(folder)
+                loaded, _ = load_decoder(folder, self.cls)
             except DecoderError as error:
                 raise CheckFailed(f"{self.name}: what was saved cannot be loaded: {error}") from error
         self.demand(type(loaded) is self.cls, f"rebuild gives a {type(loaded).__name__}")
@@ -230,7 +241,7 @@ class _Check:
         try:
             call()
         except DecoderError as error:
-            self.demand(len(str(error)) > 20, f"{what}, and is refused without saying why: {str(error)!r}")
+            self.demand(gives_a_reason(error), f"{what}, and is refused without saying why: {str(error)!r}")
             return
         except Exception as error:
             raise CheckFailed(

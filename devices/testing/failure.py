@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,54 @@ def demand(fine: object, what: str, found: str) -> None:
     """
     if not fine:
         raise CheckFailed(f"{what}: {found}")
+
+
+def demand_class(given: object, checker: str, what: str) -> None:
+    """Raise unless a class was given, in place of an instance or anything else.
+
+    Raises
+    ------
+    CheckFailed
+        With what was given, and the call that is wanted.
+    """
+    if isinstance(given, type):
+        return
+    name = type(given).__name__
+    whole = f"an instance of {name}" if type(given).__module__ != "builtins" else repr(given)
+    call = f"{checker}({name})" if type(given).__module__ != "builtins" else f"{checker}(My{what.capitalize()})"
+    raise CheckFailed(f"{checker}: it was given {whole}, but needs the class of the {what}: {call}")
+
+
+def run_checks(checks: Sequence[Callable[[], None]], name: Callable[[], str]) -> None:
+    """Run checks in turn.
+
+    Parameters
+    ----------
+    checks : sequence of callable
+        Their names describe what is checked.
+    name : callable
+        Returns the name of the class that is checked.
+
+    Raises
+    ------
+    CheckFailed
+        At the first check that fails, whatever the class that is checked raises.
+    """
+    for check in checks:
+        try:
+            check()
+        except CheckFailed:
+            raise
+        except Exception as error:  # a class that breaks its contract may fail in any way
+            what = getattr(check, "__name__", "").replace("_", " ").strip()
+            raise CheckFailed(
+                f"{name()}: {type(error).__name__} ({error}) in the check {what!r}; the traceback above shows where"
+            ) from error
+
+
+def gives_a_reason(error: Exception) -> bool:
+    """Whether the message of an error is more than a single word."""
+    return len(str(error).split()) > 1
 
 
 def bits(value: Any) -> Any:

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from earmark.pipeline.node import Node
 from earmark.pipeline.stream import Aligned, Block, ClockMap, Gap, Item, Marker, StreamSpec, WiringError
-from earmark.testing.failure import CheckFailed, bits, demand, is_frozen_dataclass
+from earmark.testing.failure import (
+    CheckFailed,
+    bits,
+    demand,
+    demand_class,
+    gives_a_reason,
+    is_frozen_dataclass,
+    run_checks,
+)
 
 #: Scalp EEG as sent by an amplifier, in ragged blocks, and in hops.
 RAGGED = StreamSpec("eeg", 250.0, ("Fz", "Cz", "Pz", "Oz"), ("eeg",) * 4, ("uV",) * 4)
@@ -47,8 +55,9 @@ def check_node(node: type[Node], config: Any = None, specs: Sequence[StreamSpec]
     CheckFailed
         At the first check that fails.
     """
+    demand_class(node, "check_node", "node")
     check = _Check(node, config, specs, seed)
-    for step in (
+    checks = (
         check.has_what_the_graph_uses,
         check.opens_alike,
         check.gives_what_its_spec_says,
@@ -58,13 +67,13 @@ def check_node(node: type[Node], config: Any = None, specs: Sequence[StreamSpec]
         check.knows_no_future,
         check.passes_on_what_it_does_not_know,
         check.refuses_in_words,
-    ):
-        step()
+    )
+    run_checks(checks, lambda: check.name)
 
 
 class _Check:
     def __init__(self, node: type[Node], config: Any, specs: Sequence[StreamSpec] | None, seed: int) -> None:
-        self.node, self.name, self.seed = node, getattr(node, "__name__", repr(node)), seed
+        self.node, self.name, self.seed = node, node.__name__, seed
         self._config, self._specs = config, specs
 
     def demand(self, fine: object, found: str) -> None:
@@ -77,6 +86,11 @@ class _Check:
             if name != "n_inputs" or self._config is None:  # which may be an attribute of instances only
                 self.demand(hasattr(self.node, name) or name == "n_inputs", f"there is no {name}")
         cls = self.node.Config
+        if self._config is not None and isinstance(self._config, type):
+            raise CheckFailed(
+                f"{self.name}: check_node was given the class {self._config.__name__} as config, but needs an "
+                f"instance: check_node({self.name}, {self._config.__name__}(...))"
+            )
         self.demand(is_frozen_dataclass(cls), "Config must be a dataclass with frozen=True: settings do not change")
         if self._config is None:
             try:
@@ -91,6 +105,8 @@ class _Check:
         if self._specs is None:
             first = RAGGED if self._opens([RAGGED, *[MARKERS] * (n - 1)]) else HOPS
             self._specs = [first, *[MARKERS] * (n - 1)]
+        if isinstance(self._specs, StreamSpec):
+            raise CheckFailed(f"{self.name}: specs is one StreamSpec, but must be a list with one for each input")
         self.demand(len(self._specs) == n, f"it has {n} inputs, but {len(self._specs)} specs were given")
         self.specs = list(self._specs)
 
@@ -213,7 +229,7 @@ class _Check:
             self.node(self._config).open(*specs)
         except WiringError as error:
             self.demand(
-                len(str(error)) > 20, f"it refuses {specs[0]} without saying why: {str(error)!r}; see wiring_error"
+                gives_a_reason(error), f"it refuses {specs[0]} without saying why: {str(error)!r}; see wiring_error"
             )
             return False
         except Exception as error:

@@ -12,7 +12,7 @@ import numpy as np
 from earmark.devices.sources.lsl_description import DTYPES, StreamError, describe_xml
 from earmark.devices.sources.source import Arrival, Source
 from earmark.pipeline.stream import Block, ClockMap, Gap
-from earmark.testing.failure import CheckFailed, demand
+from earmark.testing.failure import CheckFailed, demand, gives_a_reason, run_checks
 
 #: Seconds between polls, of silence after which a source has stopped, and maximum offset of stamps from LSL's clock.
 LOOK_S, QUIET_S, OFF_S = 0.01, 0.4, 60.0
@@ -45,29 +45,57 @@ def check_source(
     CheckFailed
         At the first check that fails.
     """
+    _demand_maker(make, "make")
+    if absent is not None:
+        _demand_maker(absent, "absent")
+    if (interrupt is None) != (resume is None):
+        raise CheckFailed("check_source: give both interrupt and resume, or neither")
     check = _Check(make, patience)
+    checks = [check.can_be_let_go_before_it_is_connected, check.describes_itself, check.hands_on_samples]
+    if interrupt is not None and resume is not None:
+        check.interrupt, check.resume = interrupt, resume
+        checks.append(check.says_that_the_sender_was_lost)
     try:
-        check.can_be_let_go_before_it_is_connected()
-        check.describes_itself()
-        check.hands_on_samples()
-        if interrupt is not None and resume is not None:
-            check.says_that_the_sender_was_lost(interrupt, resume)
-        check.stops()
+        run_checks([*checks, check.stops], lambda: check.name)
     finally:
         check.end()
     if absent is not None:
-        check.refuses_in_words(absent)
+        check.absent = absent
+        run_checks([check.refuses_in_words], lambda: check.name)
+
+
+def _demand_maker(given: object, argument: str) -> None:
+    """Raise unless a function was given that makes a source from a sink, in place of a class or a source."""
+    wanted = f"but {argument} must be a function that makes a source from a sink: lambda sink: "
+    if isinstance(given, type):
+        name = given.__name__
+        raise CheckFailed(
+            f"check_source: it was given the class {name}, {wanted}{name}(Wanted('eeg', {name}.Config(...), sink))"
+        )
+    if not callable(given):
+        name = type(given).__name__
+        raise CheckFailed(
+            f"check_source: it was given an instance of {name}, {wanted}{name}(Wanted('eeg', config, sink))"
+        )
 
 
 class _Check:
+    interrupt: Callable[[], object]
+    resume: Callable[[], object]
+    absent: Callable[[Callable[[Arrival], None]], Source]
+
     def __init__(self, make: Callable[[Callable[[Arrival], None]], Source], patience: float) -> None:
         self.make, self.patience = make, patience
         self.arrivals: list[tuple[Arrival, threading.Thread]] = []
         self.source: Source | None = None
         self.before = set(threading.enumerate())
 
+    @property
+    def name(self) -> str:
+        return "source" if self.source is None else type(self.source).__name__
+
     def demand(self, fine: object, found: str) -> None:
-        demand(fine, "source" if self.source is None else type(self.source).__name__, found)
+        demand(fine, self.name, found)
 
     def sink(self, arrival: Arrival) -> None:
         self.arrivals.append((arrival, threading.current_thread()))
@@ -107,14 +135,14 @@ class _Check:
         self._wait(lambda: self._n_samples() >= wanted, f"fewer than {wanted:.0f} samples come")
         self._look()
 
-    def says_that_the_sender_was_lost(self, interrupt: Callable[[], object], resume: Callable[[], object]) -> None:
+    def says_that_the_sender_was_lost(self) -> None:
         source, seen = self.source, len(self.arrivals)
         assert source is not None
-        interrupt()
+        self.interrupt()
         self._wait(lambda: source.status != "live", "the sender is gone, but status stays 'live'")
         self._wait(lambda: self._words(seen), "the sender is gone, but no words say so: hand on a string")
         there = set(threading.enumerate())
-        resume()
+        self.resume()
         self.before |= set(threading.enumerate()) - there  # threads of the sender
         self._wait(lambda: source.status == "live", "the sender is back, but status is not 'live'")
         words = len(self.arrivals)
@@ -134,12 +162,12 @@ class _Check:
         left = [t.name for t in threading.enumerate() if t not in self.before and t.is_alive()]
         self.demand(not left, f"threads go on after stop: {', '.join(left)}")
 
-    def refuses_in_words(self, absent: Callable[[Callable[[Arrival], None]], Source]) -> None:
-        source = absent(self.sink)
+    def refuses_in_words(self) -> None:
+        source = self.absent(self.sink)
         try:
             source.connect(0.5)
         except StreamError as error:
-            self.demand(len(str(error)) > 20, f"it does not say what is missing: {str(error)!r}")
+            self.demand(gives_a_reason(error), f"it does not say what is missing: {str(error)!r}")
         except Exception as error:
             raise CheckFailed(
                 f"{type(source).__name__}: where there is no sender, connect raises {type(error).__name__} ({error}), "

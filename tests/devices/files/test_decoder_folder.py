@@ -147,7 +147,7 @@ def test_damage_is_refused_or_harmless(saved, tmp_path, data):
         ("chance_level = 0.5", "chance_level = 0.0", "chance level 0.0 cannot be"),
         ("n_decisions = 57", "n_decisions = -57", "-57 decisions"),
         ("[facts]", "[fact]", "facts is missing"),
-        ("[settings]", "[[settings]]", "no decoder"),
+        ("[settings]", "[[settings]]", "is damaged"),
     ],
 )
 def test_invalid_text_is_refused(saved, tmp_path, old, new, words):
@@ -158,6 +158,8 @@ def test_invalid_text_is_refused(saved, tmp_path, old, new, words):
     with pytest.raises(DecoderError) as error:
         load_decoder(tmp_path)
     assert words in str(error.value)
+    assert re.search("train .* again|did you mean|only linear", str(error.value))
+    assert not re.search("KeyError|TypeError|codec", str(error.value))
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -173,8 +175,34 @@ def test_any_number_in_the_text_is_accepted_or_refused(saved, tmp_path, number):
 
 
 def test_missing_files_are_reported(tmp_path):
-    with pytest.raises(DecoderError, match="No such file"):
+    fix = "name the folder that 'earmark train' or 'earmark calibrate' wrote"
+    with pytest.raises(DecoderError, match=f"nowhere: no such folder: {fix}"):
         load_decoder(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("no folder")
+    for path in (tmp_path, tmp_path / "file"):
+        with pytest.raises(DecoderError, match=f"is not a decoder, because it has no {TEXT}: {fix}"):
+            load_decoder(path)
+    save_decoder(tmp_path / "d", MADE["cca"], FACTS)
+    (tmp_path / "d" / WEIGHTS).unlink()
+    with pytest.raises(DecoderError, match=f"lacks {WEIGHTS}: copy the whole folder again .* or train it again"):
+        load_decoder(tmp_path / "d")
+
+
+def test_a_decoder_whose_text_is_not_text_is_refused_in_plain_words(saved, tmp_path):
+    (tmp_path / TEXT).write_bytes(b"\xff\xfe" + (saved / TEXT).read_bytes())
+    (tmp_path / WEIGHTS).write_bytes((saved / WEIGHTS).read_bytes())
+    with pytest.raises(DecoderError, match=r"is damaged: it is not text \(UTF-8\): copy the whole folder again"):
+        load_decoder(tmp_path)
+
+
+def test_a_decoder_is_read_by_a_class_that_is_not_installed(tmp_path):
+    class Unknown(LinearDecoder):
+        kind = "unknown"
+
+    save_decoder(tmp_path / "d", Unknown(SMALL).fit(RUNS), FACTS)
+    assert type(load_decoder(tmp_path / "d", Unknown)[0]) is Unknown
+    with pytest.raises(DecoderError, match="needs a decoder that is not available: there is no decoder 'unknown'"):
+        load_decoder(tmp_path / "d")
 
 
 def test_fingerprint_depends_on_every_sample():

@@ -65,7 +65,7 @@ def test_network_not_shown_to_be_better_is_experimental(tmp_path, accuracy, line
         ("dilations = [1, 2]", "dilations = [1, 2, 4]", "another network"),
         ("mixed = false", "mixed = 0", "mixed is 0"),
         ("epochs = 2", "epochs = true", "epochs is True"),
-        ("tmax = 0.125", "tmax = 0.25", "no decoder"),
+        ("tmax = 0.125", "tmax = 0.25", "is damaged"),
         ("listeners = ", "hearers = ", "listeners is missing"),
     ],
 )

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from lab_parts import Difference
 
-from earmark.pipeline.decoders.decoder import DECODERS, DecoderMismatch
+from earmark.pipeline.decoders.decoder import DECODERS, DecoderError, DecoderMismatch
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.run import Run
 from earmark.testing import CheckFailed, check_decoder
+from earmark.testing.decoders import SMALL
 
 NETWORKS = ("matcher", "vlaai", "eegnet")
 
@@ -19,6 +20,35 @@ def test_every_built_in_decoder_passes(kind):
 
 def test_decoder_of_another_package_passes():
     check_decoder(Difference)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_network_passes(kind):
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'earmark[networks]'")
+    from fitted_networks import QUICK, SIZE, SmallVlaai
+
+    from earmark.pipeline.decoders.baselines import EegNetDecoder
+    from earmark.pipeline.decoders.matcher import MatcherDecoder
+
+    cls, more = {
+        "matcher": (MatcherDecoder, {"size": SIZE}),
+        "vlaai": (SmallVlaai, {}),
+        "eegnet": (EegNetDecoder, {}),
+    }[kind]
+    assert issubclass(cls, DECODERS.get(kind))
+    check_decoder(cls, lambda preset: cls(preset, QUICK, **more))
+
+
+class BriefMessages(Difference):
+    def fit(self, runs):
+        try:
+            return super().fit(runs)
+        except DecoderError as error:
+            raise DecoderError("no run") from error
+
+
+def test_a_short_message_is_enough():
+    check_decoder(BriefMessages)
 
 
 class OtherKind(Difference):
@@ -130,6 +160,54 @@ class OddSettings(Difference):
         return {"what": object()}
 
 
+class OneWord(Difference):
+    def fit(self, runs):
+        if not runs:
+            raise DecoderError("no")
+        return super().fit(runs)
+
+
+class LosesItsWeights(Difference):
+    @classmethod
+    def rebuild(cls, saved):
+        decoder = super().rebuild(saved)
+        decoder.weights = decoder.weights * 0.5 + 0.1
+        return decoder
+
+
+class CannotBeRebuilt(Difference):
+    @classmethod
+    def rebuild(cls, saved):
+        return cls(saved.preset, saved.array("nothing", (1,)))
+
+
+class RebuildsAnother(Difference):
+    @classmethod
+    def rebuild(cls, saved):
+        return Difference.rebuild(saved)
+
+
+class CrashesInRebuild(Difference):
+    @classmethod
+    def rebuild(cls, saved):
+        return saved.weights
+
+
+class NoPreset(Difference):
+    preset_for = None
+
+
+class OddPreset(Difference):
+    @classmethod
+    def preset_for(cls, preset):
+        return 64.0
+
+
+class CrashesInScore(Difference):
+    def combine(self, correlations):
+        return correlations[..., 7]
+
+
 @pytest.mark.parametrize(
     ("decoder", "words"),
     [
@@ -152,9 +230,38 @@ class OddSettings(Difference):
         (TakesNoRun, "fit takes no run, which must be refused"),
         (Crashes, r"fit takes no run: IndexError .* instead of a DecoderError"),
         (OddSettings, "it cannot be saved"),
+        (OneWord, "is refused without saying why: 'no'"),
+        (LosesItsWeights, "loaded again, it scores otherwise"),
+        (CannotBeRebuilt, "what was saved cannot be loaded: .*nothing is missing"),
+        (RebuildsAnother, "rebuild gives a Difference"),
+        (CrashesInRebuild, r"AttributeError \(.*'weights'\) in the check 'is kept'"),
+        (NoPreset, "there is no preset_for: write it, or derive the class from Projections"),
+        (OddPreset, "preset_for gives 64.0, but must give a Preset"),
+        (CrashesInScore, r"IndexError \(.*\) in the check 'scores'"),
     ],
 )
 def test_faults_of_a_decoder_are_found(decoder, words):
     with pytest.raises(CheckFailed, match=words) as error:
         check_decoder(decoder)
     assert str(error.value).startswith(decoder.__name__)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            (Difference(SMALL),),
+            r"check_decoder: it was given an instance of Difference, but needs the class of the decoder: "
+            r"check_decoder\(Difference\)",
+        ),
+        (("difference",), r"it was given 'difference', but needs the class of the decoder: check_decoder\(MyDecoder\)"),
+        (
+            (Difference, Difference(SMALL)),
+            "make is an instance of Difference, but must be a function that makes an unfitted decoder from a preset",
+        ),
+        ((Difference, lambda preset: None), "what was made is a NoneType, not a Difference"),
+    ],
+)
+def test_what_is_not_a_class_of_decoders_is_refused_in_plain_words(given, words):
+    with pytest.raises(CheckFailed, match=words):
+        check_decoder(*given)

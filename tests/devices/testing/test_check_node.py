@@ -8,7 +8,7 @@ import pytest
 from lab_parts import Drift, DriftConfig
 
 from earmark.pipeline.node import NODES
-from earmark.pipeline.stream import Block, ClockMap, Gap, StreamSpec
+from earmark.pipeline.stream import Block, ClockMap, Gap, StreamSpec, WiringError
 from earmark.testing import CheckFailed, check_node
 from earmark.testing.nodes import HOPS, MARKERS, RAGGED
 
@@ -265,10 +265,24 @@ class Crashes(Good):
         return super().open(spec)
 
 
+class CrashesInProcess(Good):
+    def process(self, item, port=0):
+        yield {}["scale"]
+
+
+class BriefRefusal(Good):
+    def open(self, spec):
+        if not spec.sfreq:
+            raise WiringError("no rate")
+        return super().open(spec)
+
+
+def test_a_short_message_is_enough():
+    check_node(BriefRefusal)
+
+
 class TerseRefusal(Good):
     def open(self, spec):
-        from earmark.pipeline.stream import WiringError
-
         if not spec.sfreq:
             raise WiringError("no")
         return super().open(spec)
@@ -303,6 +317,7 @@ class TerseRefusal(Good):
         (UsesItsOutputAgain, "writes again to memory"),
         (Crashes, "open raises ZeroDivisionError"),
         (TerseRefusal, "without saying why"),
+        (CrashesInProcess, r"KeyError \('scale'\) in the check 'opens alike'"),
     ],
 )
 def test_faults_of_a_node_are_found(node, words):
@@ -326,3 +341,16 @@ def test_unsuitable_specs_are_reported():
         check_node(Drift, DriftConfig(1.0), [MARKERS])
     with pytest.raises(CheckFailed, match="it has 1 inputs, but 2 specs"):
         check_node(Good, specs=[HOPS, HOPS])
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "words"),
+    [
+        (Good(Config()), {}, r"it was given an instance of Good, but needs the class of the node: check_node\(Good\)"),
+        (Good, {"config": Config}, r"given the class Config as config, but needs an instance: .*Config\(...\)"),
+        (Good, {"specs": RAGGED}, "specs is one StreamSpec, but must be a list with one for each input"),
+    ],
+)
+def test_what_is_not_a_class_of_nodes_is_refused_in_plain_words(given, more, words):
+    with pytest.raises(CheckFailed, match=words):
+        check_node(given, **more)

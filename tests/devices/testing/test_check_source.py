@@ -354,3 +354,39 @@ class SaysNothing(Good):
 def test_faults_without_a_sender_are_found(source, words):
     with pytest.raises(CheckFailed, match=words):
         checked(Good, absent=lambda sink: source(Wanted("eeg", TcpConfig(), sink)))
+
+
+class SaysLittle(Good):
+    def connect(self, timeout):
+        raise StreamError("no amplifier")
+
+
+class CrashesInConnect(Good):
+    def connect(self, timeout):
+        self.description = None.spec
+
+
+def test_a_short_message_is_enough():
+    checked(Good, absent=lambda sink: SaysLittle(Wanted("eeg", TcpConfig(), sink)))
+
+
+def make_good(sink):
+    return Good(Wanted("eeg", TcpConfig(), sink))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((Good,), "it was given the class Good, but make must be a function that makes a source from a sink: lambda"),
+        ((Good(Wanted("eeg", TcpConfig(), print)),), "it was given an instance of Good, but make must be a function"),
+        ((make_good, None, None, Good), "it was given the class Good, but absent must be a function"),
+        ((make_good, lambda: None), "give both interrupt and resume, or neither"),
+        (
+            (lambda sink: CrashesInConnect(Wanted("eeg", TcpConfig(), sink)),),
+            r"^CrashesInConnect: AttributeError \(.*\) in the check 'describes itself'",
+        ),
+    ],
+)
+def test_what_makes_no_source_is_refused_in_plain_words(given, words):
+    with pytest.raises(CheckFailed, match=words):
+        check_source(*given)
