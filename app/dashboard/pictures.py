@@ -43,13 +43,13 @@ def main() -> None:
     """Save a screenshot per theme."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = make_application()
-    with tempfile.TemporaryDirectory(prefix="earmark-pictures-") as place:
-        folder = Path(place) / "demo"
+    with tempfile.TemporaryDirectory(prefix="earmark-pictures-") as temporary:
+        folder = Path(temporary) / "demo"
         folder.mkdir()
         session = mp.get_context("spawn").Process(target=_session, args=(folder,))
         session.start()
         _wait_until(app, lambda: bool(board_of(folder)))
-        window = Window(QSettings(f"{place}/window.ini", QSettings.Format.IniFormat), folder)
+        window = Window(QSettings(f"{temporary}/window.ini", QSettings.Format.IniFormat), folder)
         window.resize(*SIZE)
         window.show()
         client = Client(folder)

@@ -235,8 +235,8 @@ def _with_engine(known: Snapshot, engine: EngineStatus) -> Snapshot:
 
 
 def _sound(session: SessionStatus, status: Status | None, live: bool) -> Sound:
-    said = session.sound or SoundStatus(status="", pcm="", playing="", failure="", restarts=0)
-    sound = Sound(playing=said.playing, failure=said.failure, restarts=said.restarts)
+    published = session.sound or SoundStatus(status="", pcm="", playing="", failure="", restarts=0)
+    sound = Sound(playing=published.playing, failure=published.failure, restarts=published.restarts)
     if status is None:
         return sound
     n = len(session.talkers) or len(status.peak)

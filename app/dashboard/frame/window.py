@@ -312,9 +312,9 @@ class Window(QMainWindow):
         self.live.meters.focus_trim(talker)
 
     def toggle_theme(self) -> None:
-        wanted = theme.LIGHT if theme.of(self) is theme.DARK else theme.DARK
-        self.settings.setValue("theme", wanted.name)
-        theme.apply(QApplication.instance(), wanted)  # type: ignore[arg-type]
+        chosen = theme.LIGHT if theme.of(self) is theme.DARK else theme.DARK
+        self.settings.setValue("theme", chosen.name)
+        theme.apply(QApplication.instance(), chosen)  # type: ignore[arg-type]
 
     def _open_participant(self, name: str) -> None:
         self.settings.setValue("participant/screen", name)

@@ -47,8 +47,8 @@ class BackgroundJob(QObject):
         if status == 0 and how == QProcess.ExitStatus.NormalExit:
             self.done.emit(bytes(self._process.readAllStandardOutput().data()))
             return
-        said = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-        self.failed.emit(said[-1] if said else f"the process ended with status {status} and no message")
+        lines = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
+        self.failed.emit(lines[-1] if lines else f"the process ended with status {status} and no message")
 
     def _broken(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:

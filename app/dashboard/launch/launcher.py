@@ -49,7 +49,7 @@ class Launcher(QObject):
         self.launched: LaunchedSession | None = None
         #: The run that it replays, if any, and the temporary folder of that replay.
         self._run: Path | None = None
-        self._place: TemporaryDirectory[str] | None = None
+        self._temporary: TemporaryDirectory[str] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -76,9 +76,9 @@ class Launcher(QObject):
 
     def _picked(self, stream: dict[str, Any]) -> None:
         name = f"session-{datetime.now():%Y%m%d-%H%M%S}"
-        place, _ = QFileDialog.getSaveFileName(self._window, "Folder of the new session", str(home() / name))
-        if place:
-            self.with_stream(stream, Path(place))
+        path, _ = QFileDialog.getSaveFileName(self._window, "Folder of the new session", str(home() / name))
+        if path:
+            self.with_stream(stream, Path(path))
 
     def with_stream(self, stream: dict[str, Any], folder: Path) -> None:
         """Write the files of a new session for an amplifier stream, and start it."""
@@ -108,21 +108,21 @@ class Launcher(QObject):
     def replay_run(self, recording: Path) -> None:
         """Start the replay of a recorded run in a temporary folder."""
         run = recording.parent
-        place = TemporaryDirectory(prefix=f"earmark-replay-{run.name}-", ignore_cleanup_errors=True)
-        arguments = ["replay", str(recording), "--watch", "--folder", place.name]
-        if self._launch(arguments, Path(place.name), f"Reading {run.name} …"):
-            self._run, self._place = run, place
+        temporary = TemporaryDirectory(prefix=f"earmark-replay-{run.name}-", ignore_cleanup_errors=True)
+        arguments = ["replay", str(recording), "--watch", "--folder", temporary.name]
+        if self._launch(arguments, Path(temporary.name), f"Reading {run.name} …"):
+            self._run, self._temporary = run, temporary
         else:
-            place.cleanup()
+            temporary.cleanup()
 
     def end_replay(self) -> None:
         """End the replay that this window started, if any."""
         if self._run is not None and self.launched is not None:
             self.launched.end()
             self.launched = None
-        if self._place is not None:
-            self._place.cleanup()
-        self._run = self._place = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
+        self._run = self._temporary = None
 
     def reopen(self, folder: Path | None) -> None:
         """Show the session of a folder."""

@@ -133,8 +133,8 @@ class Controls(QWidget):
 
     def _between(self, now: Snapshot) -> str:
         """Describe the state between recordings."""
-        worth = now.decoder_summary
-        bad = worth is not None and no_better(worth.accuracy, worth.chance_limit)
+        summary = now.decoder_summary
+        bad = summary is not None and no_better(summary.accuracy, summary.chance_limit)
         if bad and now.state in ("ready", "review", "idle"):
             return "The decoder is no better than guessing: calibrate again (Ctrl+3)"
         match now.state:

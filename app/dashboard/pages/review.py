@@ -191,8 +191,10 @@ class Review(Panel):
     def _list_runs(self) -> bool:
         runs = []
         if self._folder is not None and self._folder.is_dir():
-            found = sorted(self._folder.glob("*/loop.xdf"), key=lambda path: (path.stat().st_mtime, *_natural(path)))
-            runs = [path.parent for path in found]
+            recordings = sorted(
+                self._folder.glob("*/loop.xdf"), key=lambda path: (path.stat().st_mtime, *_natural(path))
+            )
+            runs = [path.parent for path in recordings]
         if [str(path) for path in runs] != [self._runs.itemData(i) for i in range(self._runs.count())]:
             wanted = self._chosen if self._job is None else self._run
             with QSignalBlocker(self._runs):
@@ -266,71 +268,73 @@ class Review(Panel):
     def _open(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
 
-    def show_figures(self, found: dict[str, Any]) -> None:
+    def show_figures(self, result: dict[str, Any]) -> None:
         """Show the figures that :mod:`earmark.app.report.worker` computed."""
-        followed = sorted(value for value in found["switches"] if value is not None)
-        share = found["right"] / found["windows"] if found["windows"] else None
+        followed = sorted(value for value in result["switches"] if value is not None)
+        share = result["right"] / result["windows"] if result["windows"] else None
         median = f"median {followed[len(followed) // 2]:.1f} s" if followed else "none"
-        tmr = UNKNOWN if found["tmr_db"] is None else decibels(found["tmr_db"])
-        trims = ", without trims" if any(words.startswith(TRIM) for _, words in found["events"]) else ""
+        tmr = UNKNOWN if result["tmr_db"] is None else decibels(result["tmr_db"])
+        trims = ", without trims" if any(words.startswith(TRIM) for _, words in result["events"]) else ""
         facts = (
             (
-                f"correct windows of {found['window_s']:g} s",
+                f"correct windows of {result['window_s']:g} s",
                 _share(share),
-                f"{found['right']} of {found['windows']}; {limit_words(found['chance_limit'])}",
+                f"{result['right']} of {result['windows']}; {limit_words(result['chance_limit'])}",
             ),
             (
                 "correct decisions",
-                _share(found["steady"]),
+                _share(result["steady"]),
                 f"of the time from 10 s after each cue; TMR {tmr} dB{trims}",
             ),
-            ("switches followed", f"{len(followed)} of {len(found['switches'])}", median),
+            ("switches followed", f"{len(followed)} of {len(result['switches'])}", median),
             (
                 "calibration",
-                _share(found["calibration"]),
-                f"cross-validated, {found['n_calibration']} decisions; {level_words(found['chance_level'])}, "
-                f"{limit_words(found['calibration_limit'])}",
+                _share(result["calibration"]),
+                f"cross-validated, {result['n_calibration']} decisions; {level_words(result['chance_level'])}, "
+                f"{limit_words(result['calibration_limit'])}",
             ),
-            ("decisions dropped", str(found["dropped"]), f"of {len(found['times'])}, because they were late"),
+            ("decisions dropped", str(result["dropped"]), f"of {len(result['times'])}, because they were late"),
         )
         for (name, value, note), texts in zip(self._facts, facts, strict=True):
             name.show_text(texts[0])
             name.setAccessibleName(texts[0])
             value.setText(texts[1])
             note.setText(texts[2])
-        self._words.setText("\n".join([*found["words"], *_operator(found["events"])]))
-        self._draw(found)
+        self._words.setText("\n".join([*result["words"], *_operator(result["events"])]))
+        self._draw(result)
         stages = "; ".join(
             f"{name}: median {milliseconds(span[0])}, p99 {milliseconds(span[1])}, max {milliseconds(span[2])} ms"
-            for name, span in found["stages"].items()
+            for name, span in result["stages"].items()
             if span
         )
-        sound = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in found["sound"].items())
+        sound = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result["sound"].items())
         lines = (
-            f"Accuracy, re-segmented windows – {_windows(found['by_window'])}",
+            f"Accuracy, re-segmented windows – {_windows(result['by_window'])}",
             f"Latency – {stages or UNKNOWN}",
             f"Sound – {sound or UNKNOWN}",
         )
         self._stages.setText("\n".join(lines))
 
-    def _draw(self, found: dict[str, Any]) -> None:
+    def _draw(self, result: dict[str, Any]) -> None:
         style = theme.of(self)
-        times = np.array(found["times"])
+        times = np.array(result["times"])
         end = float(times[-1])
         for plot, low, high in ((self._posterior, 0.0, 1.13), (self._gains, LOWEST_DB, 7.0)):
             plot.clear()
             plot.setXRange(0, end, padding=0.01)
             plot.setYRange(low, high, padding=0.02)
-        stops = [*(at for at, _ in found["cues"]), end][1:]
-        for k, name in enumerate(found["talkers"]):
+        stops = [*(at for at, _ in result["cues"]), end][1:]
+        for k, name in enumerate(result["talkers"]):
             pen = pg.mkPen(QColor(style.talkers[k]), width=1)
-            self._posterior.addItem(pg.PlotCurveItem(times, np.array(found["probability"])[:, k], pen=pen))
-            gains = np.maximum(np.array(found["gains"])[:, k], LOWEST_DB)
+            self._posterior.addItem(pg.PlotCurveItem(times, np.array(result["probability"])[:, k], pen=pen))
+            gains = np.maximum(np.array(result["gains"])[:, k], LOWEST_DB)
             self._gains.addItem(pg.PlotCurveItem(np.append(times, end), gains, stepMode="center", pen=pen))
-            mine = [x for (at, who), stop in zip(found["cues"], stops, strict=True) if who == name for x in (at, stop)]
+            edges = [
+                x for (at, who), stop in zip(result["cues"], stops, strict=True) if who == name for x in (at, stop)
+            ]
             cue = pg.PlotCurveItem(
-                np.array(mine, float),
-                np.full(len(mine), 1.07),
+                np.array(edges, float),
+                np.full(len(edges), 1.07),
                 connect="pairs",
                 pen=pg.mkPen(style.talkers[k], width=6),
             )
@@ -345,12 +349,12 @@ def _natural(path: Path) -> tuple[int, str]:
     return len(path.parent.name), path.parent.name
 
 
-def _windows(found: list[list[float | None]] | str) -> str:
-    if isinstance(found, str):
-        return found
+def _windows(result: list[list[float | None]] | str) -> str:
+    if isinstance(result, str):
+        return result
     return "; ".join(
         f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} ({limit_words(limit)}; null {_share(null)})"
-        for window, accuracy, limit, null, n in found
+        for window, accuracy, limit, null, n in result
     )
 
 

@@ -29,12 +29,12 @@ LABEL_SPACING = 13
 def spread_labels(ends: dict[int, float], distance: float) -> dict[int, float]:
     """Return heights for the labels at the ends of lines, so that they neither overlap nor leave the plot."""
     order = sorted(ends, key=lambda k: ends[k])
-    places: dict[int, float] = {}
+    heights: dict[int, float] = {}
     lowest = 0.06
     for i, k in enumerate(order):
-        places[k] = max(min(ends[k], 0.98 - distance * (len(order) - 1 - i)), lowest)
-        lowest = places[k] + distance
-    return places
+        heights[k] = max(min(ends[k], 0.98 - distance * (len(order) - 1 - i)), lowest)
+        lowest = heights[k] + distance
+    return heights
 
 
 class Attention(Panel):
@@ -103,11 +103,11 @@ class Attention(Panel):
             # Between the two thresholds the decision does not change; below the lower one, the talker is given up.
             self._zone.setRegion((leave, enter))
             self._zone_words.setPos(-SPAN_S + 1, (leave + enter) / 2)
-        made = list(view.history.decisions)
-        times = np.array([one.time for one in made]) - now.time
+        decisions = list(view.history.decisions)
+        times = np.array([one.time for one in decisions]) - now.time
         ends: dict[int, float] = {}
         for k, line in enumerate(self._lines):
-            values = [one.probability[k] if k < len(one.probability) else np.nan for one in made]
+            values = [one.probability[k] if k < len(one.probability) else np.nan for one in decisions]
             line.setData(times, np.array(values, float), connect="finite")
             self._names[k].setVisible(bool(values) and bool(np.isfinite(values[-1])))
             if self._names[k].isVisible():
@@ -115,7 +115,9 @@ class Attention(Panel):
         for k, y in spread_labels(ends, LABEL_SPACING * TOP / max(1, self.height() - AXIS)).items():
             self._names[k].setPos(-0.5, y)
         switched = [
-            float(times[i]) for i in range(1, len(made)) if made[i].talker != made[i - 1].talker and made[i].talker >= 0
+            float(times[i])
+            for i in range(1, len(decisions))
+            if decisions[i].talker != decisions[i - 1].talker and decisions[i].talker >= 0
         ]
         self._switches.setData(np.repeat(switched, 2), np.tile([0.0, 1.0], len(switched)))
         stops = [*(at - now.time for at, _ in view.history.cues), 0.0][1:]
@@ -125,5 +127,5 @@ class Attention(Panel):
             if stop > -SPAN_S
         ]
         for k, line in enumerate(self._cues):
-            mine = [end for begin, stop, name in spans if name == talkers[k] for end in (begin, stop)]
-            line.setData(np.array(mine, float), np.full(len(mine), CUES))
+            edges = [end for begin, stop, name in spans if name == talkers[k] for end in (begin, stop)]
+            line.setData(np.array(edges, float), np.full(len(edges), CUES))

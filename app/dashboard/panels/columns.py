@@ -108,11 +108,11 @@ def draw_bars(
     # Extend each bar up to the previous one without overlap, so that steep lines stay one pixel wide.
     joined_top = np.fmin(top[1:], np.where(np.isnan(top[:-1]), np.nan, bottom[:-1]))
     joined_bottom = np.fmax(bottom[1:], np.where(np.isnan(bottom[:-1]), np.nan, top[:-1]))
-    there = ~np.isnan(top[1:])
+    present = ~np.isnan(top[1:])
     flat = pixels.reshape(-1)
-    for begin in range(0, len(there), _CHUNK):
+    for begin in range(0, len(present), _CHUNK):
         part = slice(begin, begin + _CHUNK)
-        row, channel = np.nonzero(there[part])
+        row, channel = np.nonzero(present[part])
         if not len(row):
             continue
         ends = [

@@ -104,9 +104,9 @@ class _Ledger(QWidget):
         if self.height() - y < MIN_SPARK_HEIGHT or not points:
             return
         area = QRectF(4, y + LINE, self.width() - 8, self.height() - y - LINE - 3)
-        most = max(moment.value for moment in points)
+        maximum = max(moment.value for moment in points)
         painter.setPen(QColor(look.faint))
-        words = f"p99 over the last minute, up to {milliseconds(most)} ms"
+        words = f"p99 over the last minute, up to {milliseconds(maximum)} ms"
         metrics = QFontMetrics(painter.font())
         shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, int(area.width()))
         painter.drawText(QRectF(4, y, area.width(), LINE), 0, shown)
@@ -117,7 +117,7 @@ class _Ledger(QWidget):
                 [
                     QPointF(
                         area.right() + area.width() * max(moment.time - now, -SPAN_S) / SPAN_S,
-                        area.bottom() - area.height() * moment.value / max(most, 1e-6),
+                        area.bottom() - area.height() * moment.value / max(maximum, 1e-6),
                     )
                     for moment in points
                 ]

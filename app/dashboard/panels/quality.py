@@ -52,8 +52,8 @@ class _Grid(QWidget):
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and (i := self._at(event.pos().x(), event.pos().y())) >= 0:
             name = self.names[i]
-            loud = f", {self.rms[i]:.1f} µV" if i < len(self.rms) else ""
-            QToolTip.showText(event.globalPos(), f"{name}: {self.bad.get(name) or 'good'}{loud}", self)
+            amplitude = f", {self.rms[i]:.1f} µV" if i < len(self.rms) else ""
+            QToolTip.showText(event.globalPos(), f"{name}: {self.bad.get(name) or 'good'}{amplitude}", self)
             return True
         return super().event(event)
 

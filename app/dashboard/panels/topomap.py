@@ -64,8 +64,8 @@ class _Head(QWidget):
         painter.drawPolyline([at(x - 0.04, top - 0.003), at(x, top + 0.035), at(x + 0.04, top - 0.003)])
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor("#1c2024"))
-        for place in self.scalp.electrodes:
-            painter.drawEllipse(at(*place), 1.4, 1.4)
+        for position in self.scalp.electrodes:
+            painter.drawEllipse(at(*position), 1.4, 1.4)
         self._paint_bar(painter, look)
 
     def _paint_bar(self, painter: QPainter, look: theme.Theme) -> None:
@@ -104,17 +104,17 @@ class Topomap(Panel):
         now, head = view.now, self._head
         picks = [
             i
-            for i, (name, place) in enumerate(zip(now.ch_names, now.positions, strict=False))
-            if place is not None and name not in now.bad
+            for i, (name, position) in enumerate(zip(now.ch_names, now.positions, strict=False))
+            if position is not None and name not in now.bad
         ]
-        places = tuple(now.positions[i] for i in picks)
-        if places != self._wanted and self._job is None:
-            self._wanted, self._picks, head.scalp = places, picks, None
-            if len(places) < MIN_ELECTRODES:
+        positions = tuple(now.positions[i] for i in picks)
+        if positions != self._wanted and self._job is None:
+            self._wanted, self._picks, head.scalp = positions, picks, None
+            if len(positions) < MIN_ELECTRODES:
                 head.words = "No electrode positions" if now.ch_names else "No channels yet"
             else:
                 head.words = "Preparing the map …"
-                self._prepare(places)
+                self._prepare(positions)
         data = view.recent.last(1.0)
         if head.scalp is not None and len(data) > 1 and data.shape[1] == len(now.ch_names):
             rms = data[:, self._picks].std(axis=0)
@@ -130,8 +130,8 @@ class Topomap(Panel):
         if self._job is not None:
             self._job.stop()
 
-    def _prepare(self, places: tuple) -> None:
-        self._job = BackgroundJob("earmark.app.dashboard.panels.scalp", [], json.dumps(places).encode(), self)
+    def _prepare(self, positions: tuple) -> None:
+        self._job = BackgroundJob("earmark.app.dashboard.panels.scalp", [], json.dumps(positions).encode(), self)
         self._job.done.connect(self._prepared)
         self._job.failed.connect(self._failed)
 

@@ -89,8 +89,8 @@ def serve(folder: str, options: dict, out) -> None:
         kind = SessionStatus if board is session_board else EngineStatus
         board.publish(adapter(kind).validate_json(json.dumps(value)))
 
-    def span(name: str, p50: float, p99: float, most: float, budget: float = math.nan) -> dict:
-        return {"name": name, "p50": p50, "p99": p99, "max": most, "budget": budget}
+    def span(name: str, p50: float, p99: float, maximum: float, budget: float = math.nan) -> dict:
+        return {"name": name, "p50": p50, "p99": p99, "max": maximum, "budget": budget}
 
     server = Server(Path(folder), handle, {"board": session_board.name, "pid": os.getpid()})
     rng, begun = np.random.default_rng(0), pylsl.local_clock()
