@@ -1,4 +1,4 @@
-"""``earmark bench``: measured figures, as ratios against a peer in the same run."""
+"""``earmark bench``: benchmarks, reported as ratios to a reference that is measured in the same run."""
 
 import typer
 
@@ -20,5 +20,5 @@ bench.command("dashboard")(dashboard)
 def _bench() -> None:
     """Measure the speed of every part on this machine.
 
-    Every comparison is made within one run.
+    Compare figures only within one run.
     """

@@ -1,4 +1,4 @@
-"""``earmark bench audio``: what rendering costs, what a process of its own is good for, how soon a gain is heard."""
+"""``earmark bench audio``: cost of rendering, effect of the separate audio process, latency from control to DAC."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from earmark.devices.audio.sinks import Sink
 
 SFREQ, BLOCK = 48_000, 256
-#: Azimuths of the talkers.
+#: Azimuths of the talkers, degrees.
 AZIMUTHS = (-60.0, 60.0, -20.0, 20.0)
-#: Buffers rendered for each figure of cost, and before them.
+#: Buffers rendered for each cost figure, and warm-up buffers before them.
 N_COST, N_WARM = 3000, 200
-#: Shortest and longest time between two changes of gain, s.
+#: Shortest and longest interval between two gain changes, s.
 CHANGE_S = (0.03, 0.09)
 
 
@@ -32,11 +32,11 @@ def audio(
     json_file: JsonFile = None,
     seconds: Annotated[float, typer.Option(help="Length of each live measurement.", min=1)] = 10.0,
 ) -> None:
-    """Measure live sound: cost, buffers missed, control to DAC.
+    """Measure live sound: cost, missed buffers, control to DAC.
 
-    Cost per buffer, the sound in this process and in its own under load, and the time from control to DAC. Live
-    measurements are made on the default sound output; where there is none, on a clock. Figures of one run can be
-    compared with one another, not with those of another machine or day.
+    Measures the cost per buffer, playback under load in this process and in a separate process, and the latency from
+    control to DAC. Live measurements use the default sound output, or a simulated clock if there is none. Compare
+    figures only within one run, not across machines or days.
     """
     from rich.table import Table
 
@@ -79,7 +79,7 @@ def audio(
 
 
 def _sink() -> tuple[Sink, str]:
-    """Where to measure, and that in words."""
+    """Return the sink to measure on and its description."""
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.scene import AudioError
     from earmark.devices.audio.sinks import DeviceSink, NullSink
@@ -89,12 +89,12 @@ def _sink() -> tuple[Sink, str]:
         with AudioEngine(_talkers(2, "left_right"), sink) as engine:
             name = engine.status().sink.decode(errors="replace")
     except AudioError as error:
-        return NullSink(), f"NO SOUND DEVICE ({error}): live figures are those of a clock in place of a sound card"
-    return sink, f"live figures are those of the sound output {name!r}"
+        return NullSink(), f"NO SOUND DEVICE ({error}): live figures are measured on a simulated clock"
+    return sink, f"live figures are measured on the sound output {name!r}"
 
 
 def _talkers(n: int, space: str) -> Prepared:
-    """Looped noise at the level of speech."""
+    """Prepare looped noise at the level of speech."""
     from earmark.devices.audio.scene import Prepared, Scene, Talker
     from earmark.devices.audio.space import impulse_responses
 
@@ -106,7 +106,7 @@ def _talkers(n: int, space: str) -> Prepared:
 
 
 def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float]:
-    """Time of one call of the renderer, gains on their way half of the time."""
+    """Measure the time of one renderer call; gains are ramping half of the time."""
     from earmark.devices.audio.render import Renderer
     from earmark.devices.audio.scene import Control
 
@@ -114,10 +114,10 @@ def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float
     controls = [Control((3.0, *[-9.0] * (n_talkers - 1))), Control((*[-9.0] * (n_talkers - 1), 3.0))]
     times = np.zeros((N_WARM + n_buffers, 2))
     gc.collect()
-    gc.disable()  # as in the audio process
+    gc.disable()  # the audio process does the same
     try:
         for k in range(len(times)):
-            control = controls[k // 38 % 2]  # every 0.2 s, each change taking half of that
+            control = controls[k // 38 % 2]  # a change every 0.2 s; each ramp takes half of that
             wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
             renderer.render(BLOCK, control)
             times[k] = time.perf_counter_ns() - wall, time.thread_time_ns() - cpu
@@ -135,7 +135,7 @@ def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float
 
 @contextmanager
 def _load() -> Iterator[None]:
-    """A thread of this process computes in Python, and another process does."""
+    """Run a busy Python thread in this process, and a busy process beside it."""
     from earmark.devices.processes.latency import busy_core
 
     stop = threading.Event()
@@ -155,17 +155,17 @@ def _load() -> Iterator[None]:
 
 
 def against_in_process(sink: Sink, seconds: float) -> dict[str, Any]:
-    """Buffers that came too late, beside the busy thread in one process and in a process of its own.
+    """Compare late buffers and jitter of playback in the process of the busy thread and in a separate process.
 
-    Both run what the audio process runs, on the same sink with the same scene; each twice, in opposite order. A busy
-    thread and a busy process are there each time. Jitter is how far the time between two buffers is from a buffer's
-    length; drivers that ask for several buffers at once have some by design.
+    Both run the code of the audio process, on the same sink with the same scene, each twice and in opposite order. A
+    busy thread and a busy process run each time. Jitter is the deviation of the interval between two buffers from the
+    length of a buffer; drivers that request several buffers at once have some by design.
     """
-    said: dict[str, list[dict[str, float]]] = {"in-process": [], "own process": []}
+    results: dict[str, list[dict[str, float]]] = {"in-process": [], "own process": []}
     for name in ("in-process", "own process", "own process", "in-process"):
-        said[name].append(_played(sink, seconds, own_process=name == "own process"))
+        results[name].append(_played(sink, seconds, own_process=name == "own process"))
     found: dict[str, Any] = {}
-    for name, runs in said.items():
+    for name, runs in results.items():
         due = sum(run["due"] for run in runs)
         found[f"buffers due, {name}"] = round(due)
         for key in ("late", "missed", "xruns"):
@@ -177,13 +177,13 @@ def against_in_process(sink: Sink, seconds: float) -> dict[str, Any]:
 
 
 def _played(sink: Sink, seconds: float, own_process: bool) -> dict[str, float]:
-    """Play for a while under load; return what came late, and how unevenly buffers were asked for."""
+    """Play under load; return counts of late buffers, and the jitter of buffer requests in ms."""
     import multiprocessing as mp
 
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.scene import AudioError
 
-    engine = AudioEngine(_talkers(2, "hrtf"), sink)  # for its shared memory; it is never started
+    engine = AudioEngine(_talkers(2, "hrtf"), sink)  # provides the shared memory; never started
     context = mp.get_context("spawn")
     mine, theirs = context.Pipe(False)
     arguments = (engine._prepared.at, engine.names, sink, seconds, not own_process, theirs)
@@ -193,7 +193,7 @@ def _played(sink: Sink, seconds: float, own_process: bool) -> dict[str, float]:
             process.start()
             theirs.close()
             try:
-                answer: dict[str, float] | str = mine.recv() if mine.poll(seconds + 40) else "it did not end"
+                answer: dict[str, float] | str = mine.recv() if mine.poll(seconds + 40) else "it timed out"
             except EOFError:
                 answer = f"it died (exit code {process.exitcode})"
             process.join(5)
@@ -207,29 +207,29 @@ def _played(sink: Sink, seconds: float, own_process: bool) -> dict[str, float]:
 
 
 def _run(at: Any, names: Any, sink: Sink, seconds: float, with_load: bool, out: Any) -> None:
-    """Play as the audio process does, and note when each buffer was asked for; the process ends here."""
+    """Play like the audio process, record the time of each buffer request, and exit the process."""
     from earmark.devices.audio.control_block import Seqlock, Status
     from earmark.devices.audio.inputs import Microphone
     from earmark.devices.audio.playback import Playback
     from earmark.devices.audio.scene import AudioError
     from earmark.devices.audio.shared import SharedPrepared
 
-    asked: list[float] = []
+    requests: list[float] = []
 
-    class Noting(Playback):
+    class TimedPlayback(Playback):
         def buffer(self, n_frames: int, time_at_ear: float, underflow: bool = False) -> Any:
-            asked.append(time.perf_counter())
+            requests.append(time.perf_counter())
             return super().buffer(n_frames, time_at_ear, underflow)
 
     shared, status = SharedPrepared(at), Seqlock(Status, names.status)
-    play = Noting(shared.prepared, names, {}, Microphone(at.scene))
-    seen: list[Any] = []
+    play = TimedPlayback(shared.prepared, names, {}, Microphone(at.scene))
+    snapshots: list[Any] = []
 
     def measure() -> None:
         time.sleep(1)
-        seen.append((len(asked), status.read()))
+        snapshots.append((len(requests), status.read()))
         time.sleep(seconds)
-        seen.append((len(asked), status.read()))
+        snapshots.append((len(requests), status.read()))
         play.stopping = True
 
     gc.collect()
@@ -241,8 +241,8 @@ def _run(at: Any, names: Any, sink: Sink, seconds: float, with_load: bool, out: 
     except AudioError as error:
         out.send(str(error))
         os._exit(1)
-    (first, before), (last, after) = seen
-    jitter = 1e3 * np.abs(np.diff(asked[first:last]) - BLOCK / SFREQ)
+    (first, before), (last, after) = snapshots
+    jitter = 1e3 * np.abs(np.diff(requests[first:last]) - BLOCK / SFREQ)
     out.send(
         {
             "due": seconds * SFREQ / BLOCK,
@@ -251,17 +251,17 @@ def _run(at: Any, names: Any, sink: Sink, seconds: float, with_load: bool, out: 
             "fifo": float(after.fifo),
         }
     )
-    os._exit(0)  # as the audio process ends
+    os._exit(0)  # the audio process exits in the same way
 
 
 def control_to_dac(sink: Sink, seconds: float, load: bool) -> dict[str, float]:
-    """From setting gains to the instant at which their first frame is heard, by the map from frames to time."""
+    """Measure the latency from setting gains to the DAC time of their first frame."""
     import pylsl
 
     from earmark.devices.audio.engine import AudioEngine
 
     engine = AudioEngine(_talkers(2, "hrtf"), sink)
-    delay = round(engine.scene.lookahead_s * SFREQ)  # gains act before the limiter
+    delay = round(engine.scene.lookahead_s * SFREQ)  # gains are applied before the limiter
     set_at: list[float] = []
     heard: dict[int, float] = {}
 

@@ -1,4 +1,4 @@
-"""``earmark bench dashboard``: what the window costs, drawn as it is and naively, and whether the engine notices it."""
+"""``earmark bench dashboard``: CPU cost of the window and of a naive drawing, and the effect on engine latency."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from earmark.app.terminal.console import JsonFile
 
 #: Channels, sampling rate in Hz.
 SHAPES = ((64, 500.0), (128, 500.0), (256, 1000.0))
-#: Size of what is drawn, pixels; seconds of a sweep; frames per second.
+#: Size of the drawing in pixels; length of a sweep in s; frames per second.
 SIZE, SWEEP_S, FPS = (1600, 900), 10.0, 30
-#: Frames before those that are measured.
+#: Warm-up frames before the measurement.
 WARM = 20
 
 
@@ -27,11 +27,10 @@ def dashboard(
     json_file: JsonFile = None,
     seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=2)] = 10.0,
 ) -> None:
-    """Measure the window: traces, all of it, the engine beside it.
+    """Measure the window: traces, whole window, effect on the engine.
 
-    Traces are compared with a naive drawing of the same data. CPU is that of the window's process, which is what it
-    takes from others; the X server's is not in it. Without a display, Qt draws into memory. Figures of one run can be
-    compared with one another, not with those of another machine or day.
+    Traces are compared with a naive drawing of the same data. CPU is that of the window's process, without the X
+    server's. Without a display, Qt draws into memory. Compare figures only within one run, not across machines or days.
     """
     from rich.table import Table
 
@@ -41,7 +40,7 @@ def dashboard(
     from earmark.kernels.extras import require
 
     with failures():
-        require("desktop", "the window needs more packages")
+        require("desktop", "the window needs additional packages")
     quiet_liblsl()
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -64,8 +63,8 @@ def dashboard(
     write_json(json_file, found)
 
 
-def _ask(target: Callable[..., None], *args: Any) -> Any:
-    """Run a function in a process of its own; return what it says."""
+def _run_in_process(target: Callable[..., None], *args: Any) -> Any:
+    """Run a function in a new process; return the object that it sends."""
     context = mp.get_context("spawn")
     mine, theirs = context.Pipe(False)
     process = context.Process(target=target, args=(*args, theirs), daemon=True)
@@ -84,18 +83,18 @@ def _ask(target: Callable[..., None], *args: Any) -> Any:
 
 
 def traces(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
-    """CPU per frame of both ways to draw the same samples, each twice and in opposite order."""
+    """Measure the CPU per frame of both ways to draw the same samples, each twice and in opposite order."""
     ways = {"sweep": _sweep, "naive PlotDataItem": _naive}
-    said: dict[str, list[float]] = {name: [] for name in ways}
+    results: dict[str, list[float]] = {name: [] for name in ways}
     for name in (*ways, *reversed(ways)):
-        said[name].append(_ask(ways[name], n_channels, sfreq, seconds / 2))
-    found: dict[str, Any] = {f"CPU per frame (ms), {name}": float(np.mean(values)) for name, values in said.items()}
-    found["CPU, naive / sweep"] = float(np.mean(said["naive PlotDataItem"]) / np.mean(said["sweep"]))
+        results[name].append(_run_in_process(ways[name], n_channels, sfreq, seconds / 2))
+    found: dict[str, Any] = {f"CPU per frame (ms), {name}": float(np.mean(values)) for name, values in results.items()}
+    found["CPU, naive / sweep"] = float(np.mean(results["naive PlotDataItem"]) / np.mean(results["sweep"]))
     return found
 
 
 def _frames(app: Any, draw: Callable[[int], None], seconds: float) -> float:
-    """CPU per frame in ms."""
+    """Return the CPU time per frame in ms."""
     for k in range(WARM):
         draw(k)
         app.processEvents()
@@ -165,15 +164,15 @@ def _naive(n_channels: int, sfreq: float, seconds: float, out: Any) -> None:
 
 
 def window(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
-    """The window as it opens, on a session that another process makes up at the rates of a real one."""
+    """Measure the default window on a session that another process simulates at realistic rates."""
     from earmark.app.bench.published_session import session_to_show
 
     with session_to_show(n_channels, sfreq) as folder:
-        found: dict[str, Any] = _ask(_look, str(folder), seconds)
+        found: dict[str, Any] = _run_in_process(_run_window, str(folder), seconds)
     return found
 
 
-def _look(folder: str, seconds: float, out: Any) -> None:
+def _run_window(folder: str, seconds: float, out: Any) -> None:
     from PySide6.QtCore import QSettings, QTimer
 
     from earmark.app.dashboard.frame.window import Window
@@ -206,23 +205,26 @@ def _look(folder: str, seconds: float, out: Any) -> None:
     app.exec()
 
 
-# Beside the engine
+# Engine latency with the window open
 
 
 def beside_engine(n_channels: int, sfreq: float, seconds: float) -> dict[str, Any]:
-    """Latency of an engine on a live stream, without and with the window beside it, each twice and in turn."""
+    """Measure the latency of an engine on a live stream, without and with the window open, each twice in turn."""
     from earmark.app.bench.graph import live
     from earmark.app.bench.published_session import session_to_show
 
     key = "arrival to output p99 (ms)"
-    said: dict[bool, list[float]] = {False: [], True: []}
+    results: dict[bool, list[float]] = {False: [], True: []}
     with session_to_show(n_channels, sfreq) as folder:
-        for there in (False, True, True, False):
-            with _open_window(folder) if there else nullcontext():
-                said[there].append(live(n_channels, sfreq, seconds)[key])
+        for with_window in (False, True, True, False):
+            with _open_window(folder) if with_window else nullcontext():
+                results[with_window].append(live(n_channels, sfreq, seconds)[key])
     return {
-        **{f"{key}, {'with' if there else 'without'}": float(np.mean(values)) for there, values in said.items()},
-        "each of them": [round(value, 3) for values in said.values() for value in values],
+        **{
+            f"{key}, {'with' if with_window else 'without'}": float(np.mean(values))
+            for with_window, values in results.items()
+        },
+        "each of them": [round(value, 3) for values in results.values() for value in values],
     }
 
 
@@ -230,7 +232,7 @@ def beside_engine(n_channels: int, sfreq: float, seconds: float) -> dict[str, An
 def _open_window(folder: Path) -> Iterator[None]:
     context = mp.get_context("spawn")
     mine, theirs = context.Pipe(False)
-    process = context.Process(target=_look, args=(str(folder), 86400.0, theirs), daemon=True)
+    process = context.Process(target=_run_window, args=(str(folder), 86400.0, theirs), daemon=True)
     process.start()
     theirs.close()
     time.sleep(4)

@@ -1,4 +1,4 @@
-"""``earmark bench decoder``: how long a decision takes, by decoder and by what runs it."""
+"""``earmark bench decoder``: latency of a decision, by decoder and by backend."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from earmark.pipeline.decoders.networks import MatchNetwork
 
-    #: From channels, rate in Hz and decision window in s, a network with inputs of one window.
+    #: Makes a network and example inputs of one window, from channels, rate in Hz and decision window in s.
     Factory = Callable[[int, float, float], tuple[nn.Module, tuple[Tensor, ...]]]
 
 #: Channels, rate in Hz.
@@ -33,9 +33,9 @@ def decoder(
 ) -> None:
     """Measure decoders on 5 s of signal, on every backend.
 
-    Linear in NumPy, networks on every backend there is, idle and under load. From an array in host memory to scores in
-    host memory, one window at a time. Figures of one run can be compared with one another, not with those of another
-    machine or day.
+    The linear decoder runs in NumPy, networks on every available backend, idle and under load. Times are from an array
+    in host memory to scores in host memory, one window at a time. Compare figures only within one run, not across
+    machines or days.
     """
     from rich.table import Table
 
@@ -47,7 +47,7 @@ def decoder(
     quiet_exporter()
     found: list[dict[str, Any]] = []
     with failures():
-        require("networks", "this measures networks, too, which need PyTorch")
+        require("networks", "this also measures networks, which need PyTorch")
         cases = [(name, shape) for shape in SHAPES for name in ("linear", *networks())]
         for name, shape in cases:
             with console.status(f"measuring {name}, {shape[0]} ch @ {shape[1]:g} Hz …"):
@@ -70,7 +70,7 @@ def decoder(
 
 
 def networks() -> dict[str, Factory]:
-    """Networks that decoders are made of, untrained: what they have learned does not change how long they take."""
+    """Return factories of the decoders' networks, untrained: training does not change their speed."""
     from earmark.pipeline.decoders.baselines import eegnet, vlaai
     from earmark.pipeline.decoders.matcher import matcher
 
@@ -94,14 +94,14 @@ def networks() -> dict[str, Factory]:
 
 
 def absent() -> dict[str, str]:
-    """Why backends that are not here are not."""
+    """Return the reason why each unavailable backend is unavailable."""
     from earmark.kernels.runtime import BACKENDS
 
     return {name: reason for name, backend in BACKENDS.items() if (reason := backend.absent())}
 
 
 def case(name: str, n_channels: int, sfreq: float, n: int) -> list[dict[str, Any]]:
-    """Every backend on one decoder, idle and under load; the linear decoder in NumPy."""
+    """Measure one decoder on every backend, idle and under load; the linear decoder in NumPy."""
     about = {"decoder": name, "n_channels": n_channels, "sfreq": sfreq}
     if name == "linear":
         return [{**about, **row} for row in timed({"NumPy": linear(n_channels, sfreq)}, n)]
@@ -110,7 +110,10 @@ def case(name: str, n_channels: int, sfreq: float, n: int) -> list[dict[str, Any
 
 
 def linear(n_channels: int, sfreq: float) -> Callable[[], object]:
-    """Score a window with a linear decoder, as live without what slides: lags, reconstruction, correlation."""
+    """Return a callable that scores a window with a linear decoder: lags, reconstruction, correlation.
+
+    Unlike the live decoder, it computes every window from scratch.
+    """
     from earmark.pipeline.decoders.decoder import DecoderSpec
     from earmark.pipeline.decoders.linear import LinearDecoder
     from earmark.pipeline.decoders.presets import EEG
@@ -126,13 +129,13 @@ def linear(n_channels: int, sfreq: float) -> Callable[[], object]:
 
 
 def on_every_backend(module: nn.Module, example: tuple[Tensor, ...], n: int) -> list[dict[str, Any]]:
-    """Time a network on every backend that is here and passes the gate; say why of those that do not."""
+    """Time a network on every available backend that passes the parity gate; give the reason for each that fails."""
     from earmark.kernels.runtime import BACKENDS
     from earmark.kernels.runtime.backend import BackendError, Policy
     from earmark.kernels.runtime.parity import check
 
     x = [one.numpy() for one in example]
-    answers: dict[str, Callable[[], object]] = {}
+    calls: dict[str, Callable[[], object]] = {}
     errors: dict[str, float] = {}
     refused = []
     for name, backend in BACKENDS.items():
@@ -145,16 +148,16 @@ def on_every_backend(module: nn.Module, example: tuple[Tensor, ...], n: int) -> 
             refused.append({"backend": name, "not_measured": str(error)})
             continue
         out = [np.empty(shape, np.float32) for shape in network.info().outputs]
-        answers[name] = partial(network.run_into, x, out)
-    return [{**row, "parity_error": errors[row["backend"]]} for row in timed(answers, n)] + refused
+        calls[name] = partial(network.run_into, x, out)
+    return [{**row, "parity_error": errors[row["backend"]]} for row in timed(calls, n)] + refused
 
 
-def timed(answers: dict[str, Callable[[], object]], n: int) -> list[dict[str, Any]]:
-    """Latencies of several ways to answer, idle and beside a process that keeps a core busy."""
+def timed(calls: dict[str, Callable[[], object]], n: int) -> list[dict[str, Any]]:
+    """Measure the latencies of several callables, idle and with a process that keeps a core busy."""
     from earmark.devices.processes.latency import busy_core, measure
 
     found = []
     for load in ("idle", "busy"):
         with busy_core() if load == "busy" else nullcontext():
-            found += [{"backend": k, "load": load, **asdict(times)} for k, times in measure(answers, n).items()]
+            found += [{"backend": k, "load": load, **asdict(times)} for k, times in measure(calls, n).items()]
     return found

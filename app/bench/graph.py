@@ -1,4 +1,4 @@
-"""``earmark bench graph``: what the streaming core costs."""
+"""``earmark bench graph``: cost of the streaming core."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from earmark.kernels.extras import install
 #: Channels, sampling rate in Hz.
 SHAPES = ((64, 1000.0), (128, 500.0), (256, 2000.0), (512, 5000.0), (170, 10_000.0))
 HOP_S = 0.02
-#: The stream on which MNE-LSL is compared, and the samples per chunk that its sender pushes.
+#: Channels and rate in Hz of the stream for the comparison with MNE-LSL, and the samples per pushed chunk.
 PEER_SHAPE, PEER_CHUNK = (64, 1000.0), 10
-#: Rate of the talkers' envelopes, in Hz, and how many talkers.
+#: Rate of the talkers' envelopes in Hz, and number of talkers.
 SPEECH_HZ, N_TALKERS = 64.0, 2
 
-#: What 'earmark new' writes of the streams and of what is done with them: the graph is that of every session.
+#: Streams and [attention] as 'earmark new' writes them, so that the graph is that of a default session.
 SESSION = """
 [streams.eeg]
 source_id = "{source_id}"
@@ -33,7 +33,7 @@ source_id = "{source_id}-speech"
 ch_type = "misc"
 [attention]
 """
-#: The filters that MNE-LSL has, too, on the channels that a session picks.
+#: Only the filters that MNE-LSL has too, on the channels that a session picks.
 FILTERS = """
 [streams.eeg]
 source_id = "{source_id}"
@@ -58,8 +58,8 @@ def graph(
 ) -> None:
     """Measure the streaming core: cost, live delivery, memory.
 
-    Cost per hop, filters against SciPy, live against MNE-LSL, memory over an hour. Figures of one run can be compared
-    with one another, not with those of another machine or day.
+    Measures the cost per hop, the filters against SciPy, live delivery against MNE-LSL, and memory over an hour.
+    Compare figures only within one run, not across machines or days.
     """
     from rich.table import Table
 
@@ -102,7 +102,7 @@ def _spec(name: str, sfreq: float, kind: str, n_channels: int, unit: str) -> Any
 
 
 def _open(n_channels: int, sfreq: float) -> Any:
-    """The graph of a session, open."""
+    """Open the graph of a session."""
     from earmark.app.config.session import parse_config
 
     config = parse_config(SESSION.format(source_id="bench"), "bench")
@@ -113,7 +113,7 @@ def _open(n_channels: int, sfreq: float) -> Any:
 
 
 def _speech(k: int) -> list[Any]:
-    """What the graph is fed of the talkers before hop number ``k`` of the electrodes: envelopes that are not late."""
+    """Return the envelope items to feed before EEG hop number ``k``: envelopes that are not late."""
     from earmark.pipeline.stream import Block, ClockMap
 
     ends = [round((hop + 1) * HOP_S * SPEECH_HZ) + 2 if hop >= 0 else 0 for hop in (k - 1, k)]
@@ -122,7 +122,7 @@ def _speech(k: int) -> list[Any]:
 
 
 def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, float]:
-    """Cost of one hop of a session's graph, and of its filters beside SciPy's on the very same blocks, in turn."""
+    """Measure the cost of one hop of a session's graph, and of its filters and SciPy's on the same blocks in turn."""
     from scipy.signal import sosfilt, sosfilt_zi
 
     from earmark.pipeline.iir import Cascade
@@ -170,7 +170,7 @@ def hop_cost(n_channels: int, sfreq: float, n_hops: int = 3000) -> dict[str, flo
     }
 
 
-# Live: a sender process, a receiver process each for us and the peer, measured alike.
+# Live: one sender process, and one receiver process each for Earmark and MNE-LSL, measured in the same way.
 
 
 def _send(n_channels: int, sfreq: float, chunk: int, source_id: str, stop: Any) -> None:
@@ -184,22 +184,22 @@ def _send(n_channels: int, sfreq: float, chunk: int, source_id: str, stop: Any) 
     speech = _spec(f"{source_id}-speech", SPEECH_HZ, "misc", N_TALKERS, "")
     envelopes = pylsl.StreamOutlet(make_info(speech, "Envelopes", f"{source_id}-speech"))
     data = _signal(n_channels, chunk * 50)
-    t0, k, said = pylsl.local_clock(), 0, 0
+    t0, k, n_envelopes = pylsl.local_clock(), 0, 0
     while not stop.is_set():
         due = t0 + (k + 1) * chunk / sfreq
         time.sleep(max(0.0, due - pylsl.local_clock()))
         outlet.push_chunk(data[(k % 50) * chunk : (k % 50 + 1) * chunk], due)
-        while t0 + said / SPEECH_HZ <= due:
-            envelopes.push_sample([0.0] * N_TALKERS, t0 + said / SPEECH_HZ)
-            said += 1
+        while t0 + n_envelopes / SPEECH_HZ <= due:
+            envelopes.push_sample([0.0] * N_TALKERS, t0 + n_envelopes / SPEECH_HZ)
+            n_envelopes += 1
         k += 1
 
 
 def _ages(newest: Callable[[], float | None], seconds: float) -> tuple[np.ndarray, float]:
-    """Age of the newest sample at random instants, and CPU seconds per second meanwhile."""
+    """Return ages of the newest sample at random instants, in s, and CPU seconds per second meanwhile."""
     import pylsl
 
-    rng, ages = random.Random(0), []  # noqa: S311 - nothing secret
+    rng, ages = random.Random(0), []  # noqa: S311 - not security-relevant
     cpu, begun = time.process_time(), time.perf_counter()
     while time.perf_counter() - begun < seconds:
         time.sleep(rng.uniform(0.02, 0.06))
@@ -254,12 +254,12 @@ def _receive_mne_lsl(source_id: str, delay_s: float, seconds: float, out: Any) -
 
 
 def _with_sender(shape: tuple[int, float], chunk: int, receivers: list[tuple[Any, tuple]]) -> list[Any]:
-    """Run receivers one after another, twice in opposite order, against one sender; pool what they say."""
+    """Run receivers one after another, twice in opposite order, with one sender; pool their results."""
     context = mp.get_context("spawn")
     source_id, stop = f"earmark-bench-{uuid.uuid4().hex[:8]}", context.Event()
     sender = context.Process(target=_send, args=(*shape, chunk, source_id, stop), daemon=True)
     sender.start()
-    said: list[list[Any]] = [[] for _ in receivers]
+    results: list[list[Any]] = [[] for _ in receivers]
     try:
         order = list(range(len(receivers)))
         for i in (*order, *reversed(order)) if len(order) > 1 else order:
@@ -268,17 +268,19 @@ def _with_sender(shape: tuple[int, float], chunk: int, receivers: list[tuple[Any
             process = context.Process(target=target, args=(source_id, *args, theirs), daemon=True)
             process.start()
             theirs.close()
-            said[i].append(mine.recv())
+            results[i].append(mine.recv())
             process.join(20)
     finally:
         stop.set()
         sender.join(10)
         sender.kill()
-    return [(np.concatenate([r[0] for r in runs]), float(np.mean([r[1] for r in runs])), runs[-1][2]) for runs in said]
+    return [
+        (np.concatenate([r[0] for r in runs]), float(np.mean([r[1] for r in runs])), runs[-1][2]) for runs in results
+    ]
 
 
 def live(n_channels: int, sfreq: float, seconds: float) -> dict[str, float]:
-    """The graph of a session on live streams over loopback."""
+    """Measure the graph of a session on live streams over loopback."""
     ((ages, cpu, latency),) = _with_sender(
         (n_channels, sfreq), round(HOP_S * sfreq / 2), [(_receive_earmark, (HOP_S, True, seconds))]
     )
@@ -293,9 +295,9 @@ def live(n_channels: int, sfreq: float, seconds: float) -> dict[str, float]:
 
 
 def against_mne_lsl(seconds: float) -> dict[str, Any]:
-    """The same filters on the same stream, by us and by MNE-LSL's StreamLSL with a buffer of 2 s.
+    """Compare the same filters on the same stream, in Earmark and in MNE-LSL's StreamLSL with a buffer of 2 s.
 
-    StreamLSL polls: once as it comes, every 1 ms, and once told to wait as long as a chunk of the sender lasts.
+    StreamLSL polls: it is measured with its default interval of 1 ms, and with the length of the sender's chunk.
     """
     if find_spec("mne_lsl") is None:
         return {"skipped": f"MNE-LSL is not installed: {install('bench')}"}
@@ -309,7 +311,7 @@ def against_mne_lsl(seconds: float) -> dict[str, Any]:
         ],
     )
     found: dict[str, Any] = {}
-    peers = ("MNE-LSL as it comes (1 ms)", f"MNE-LSL at {1e3 * chunk_s:g} ms")
+    peers = ("MNE-LSL by default (1 ms)", f"MNE-LSL at {1e3 * chunk_s:g} ms")
     for name, (ages, cpu, _) in (("ours", ours), *zip(peers, theirs, strict=True)):
         found[f"CPU (% of a core), {name}"] = 100 * cpu
         found[f"age of newest sample p50 (ms), {name}"] = 1e3 * float(np.median(ages))
@@ -321,7 +323,7 @@ def against_mne_lsl(seconds: float) -> dict[str, Any]:
 
 
 def memory(n_channels: int = 64, sfreq: float = 1000.0) -> dict[str, Any]:
-    """Resident memory after an hour of stream, simulated, beside that after a minute."""
+    """Measure resident memory after a minute and after an hour of simulated stream."""
     if find_spec("psutil") is None:
         return {"skipped": f"psutil is not installed: {install('bench')}"}
     context = mp.get_context("spawn")

@@ -1,4 +1,4 @@
-"""``earmark bench loop``: from the newest sample at the inlet to gains that are set, and heard."""
+"""``earmark bench loop``: latency from the newest sample at the inlet to gains set, and to sound."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from earmark.devices.simulate.listener import ListenerConfig
     from earmark.pipeline.run import Run
 
-#: What the loop is measured with.
+#: Rate of the simulated EEG, Hz.
 SFREQ = 1000.0
-#: Made-up sessions that the decoder is trained on: how many, and their length in seconds.
+#: Simulated sessions that the decoder is trained on: number, and length in s.
 N_RUNS, RUN_S = 4, 40.0
 
 SESSION = """\
@@ -53,15 +53,15 @@ def loop(
     seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=10)] = 30.0,
     decoder: Annotated[str, typer.Option(metavar="NAME", callback=decoder_kind, help=KIND_HELP)] = "linear",
     backend: Annotated[
-        list[BackendName] | None, typer.Option(help="Of a network; may be given several times. Hop by hop by default.")
+        list[BackendName] | None,
+        typer.Option(help="Backend of a network; may be given several times. Default: PyTorch on the CPU, hop by hop."),
     ] = None,
 ) -> None:
     """Measure the closed loop with 64 channels at 1 kHz.
 
-    Idle, and beside a process that burns a core. The decision window (2 s, of networks 3 s) is not part of any figure.
-    A network is barely trained: what it has learned does not change how long it takes. Sound is made on the default
-    output; where there is none, on a clock. Figures of one run can be compared with one another, not with those of
-    another machine or day.
+    Measured idle, and with a process that keeps one core busy. The decision window (2 s; networks: 3 s) is not part of
+    any figure. A network is trained for one epoch only: training does not change its speed. Sound plays on the default
+    output, or on a simulated clock if there is none. Compare figures only within one run, not across machines or days.
     """
     from rich.table import Table
 
@@ -72,14 +72,14 @@ def loop(
 
     quiet_liblsl()
     if backend and not decoder_class(decoder).by_epochs:
-        fail(f"--backend is for networks, and {decoder} is none: it runs in NumPy")
+        fail(f"--backend is for networks only, and {decoder} runs in NumPy: leave out --backend")
     backends = [one.value for one in dict.fromkeys(backend or ())]
     if backends:
         from earmark.kernels.runtime import BACKENDS
 
         for name in backends:
             if reason := BACKENDS[name].absent():
-                fail(f"{name} cannot be used here: {reason}")
+                fail(f"--backend {name} is not available: {reason}")
     found: dict[str, Any] = {"environment": environment(), "seconds": seconds, "channels": 64, "sfreq": SFREQ}
     found |= {"decoder": decoder, "backends": backends}
     with failures(), tempfile.TemporaryDirectory(prefix="earmark-bench-") as folder:
@@ -104,7 +104,7 @@ def loop(
 def simulated_runs(
     listener: ListenerConfig, n_runs: int, seconds: float, who: tuple[str, ...] = ("Joe", "Ada")
 ) -> list[Run]:
-    """Sessions of a simulated listener to made-up envelopes of some talkers, faster than real time."""
+    """Simulate sessions of a listener to random envelopes, faster than real time."""
     from earmark.devices.files.recorded_run import RecordedRun, Signal, Trial, prepare
     from earmark.devices.simulate.listener import Listener
     from earmark.pipeline.decoders.presets import EEG
@@ -193,7 +193,7 @@ def _measure(
         audio = AudioEngine(prepared, NullSink())
         outlets = SoundOutlets(audio, name, EnvelopeConfig())
         audio.start()
-    # Deaf, since only times are wanted: then its EEG can be sent without waiting for what it hears.
+    # The listener hears nothing, because only times matter: its EEG need not wait for the sound.
     live = LiveConfig(("Joe", "Ada"), f"{name}-none", source_id=f"{name}-eeg", listener=listener, delivery_s=0.0)
     person = ListenerProcess(live)
     path = folder / f"{part}.xdf"

@@ -1,4 +1,4 @@
-"""A session for the window to show while it is measured: published as a real one is, and made up."""
+"""A simulated session, published like a real one, for the window to show while it is measured."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LENGTH_S = 20.0
 
 
 def moving_signal(n_channels: int, sfreq: float) -> np.ndarray:
-    """Return twenty seconds that begin where they end, uV, shape (n_samples, n_channels)."""
+    """Return a signal of :data:`LENGTH_S` that can be repeated without a step, uV, shape (n_samples, n_channels)."""
     rng, n = np.random.default_rng(0), round(LENGTH_S * sfreq)
     walk = np.cumsum(rng.standard_normal((n, n_channels)), axis=0)
     walk -= np.linspace(0, 1, n)[:, None] * walk[-1]
@@ -52,7 +52,7 @@ def moving_signal(n_channels: int, sfreq: float) -> np.ndarray:
 
 @contextmanager
 def session_to_show(n_channels: int, sfreq: float) -> Iterator[Path]:
-    """Have a process publish a session that runs; yield its folder."""
+    """Publish a running session from another process; yield its folder."""
     context = mp.get_context("spawn")
     stop, up = context.Event(), context.Event()
     with tempfile.TemporaryDirectory(prefix="earmark-bench-") as folder:
@@ -60,7 +60,7 @@ def session_to_show(n_channels: int, sfreq: float) -> Iterator[Path]:
         process.start()
         try:
             if not up.wait(60):
-                raise RuntimeError("the session did not come up")
+                raise RuntimeError("the simulated session did not start within 60 s")
             yield Path(folder)
         finally:
             stop.set()
@@ -69,7 +69,7 @@ def session_to_show(n_channels: int, sfreq: float) -> Iterator[Path]:
 
 
 def _publish(folder: str, n_channels: int, sfreq: float, up: Any, stop: Any) -> None:
-    """Write boards ten times a second, signal and sound fifty times, as engine and audio process do."""
+    """Write boards ten times a second, signal and sound fifty times, like engine and audio process."""
     data, hop = moving_signal(n_channels, sfreq), round(sfreq / 50)
     ring = SignalRing(n_channels=n_channels, n_samples=round(30 * sfreq), sfreq=sfreq)
     session, engine, status = StatusBoard(SessionStatus), StatusBoard(EngineStatus), Seqlock(Status)
