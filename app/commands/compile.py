@@ -117,7 +117,7 @@ def real_windows(paths: list[Path], decoder: Any, example: tuple[Tensor, ...]) -
 
     found = []
     study = read_study(paths, decoder.preset)
-    study.tell()
+    study.print_left_out()
     for recorded in study.runs:
         decoder.spec.check_run(recorded)
         n_talkers, n = example[1].shape[0], example[0].shape[-1]

@@ -80,7 +80,7 @@ def evaluate(
         if decoder is None:
             chosen = PRESETS[preset.value]
             study, make = read_study(runs, chosen, subject or (), words), maker(kind, chosen)
-            study.keep_judged(protocol.value)
+            study.leave_out_few(protocol.value)
         else:
             study, make = _unseen(runs, decoder, subject or (), words)
         loaded = study.runs
@@ -115,7 +115,7 @@ def evaluate(
             console.print(f"Wrote {html}", markup=False)
     except OSError as error:
         fail(f"cannot write {error.filename}: {error.strerror}")
-    study.tell()
+    study.print_left_out()
 
 
 def _windows(runs: Sequence[Run]) -> tuple[float, ...]:

@@ -69,7 +69,7 @@ def train(
             )
         if not network:
             train_and_save(loaded, maker(decoder, chosen), chosen, out)
-            study.tell()
+            study.print_left_out()
             return
         from earmark.app.training.network import Resumable, settings
 
@@ -78,4 +78,4 @@ def train(
         longer = decoder_preset(decoder, chosen)
         train_and_save(loaded, resumable, longer, out, against=maker("linear", longer))
         resumable.clear()
-        study.tell()
+        study.print_left_out()

@@ -1,1 +1,1 @@
-"""What a recorded session amounts to: its figures, and the page about them."""
+"""Reports of recorded sessions: figures and HTML pages."""

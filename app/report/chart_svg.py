@@ -1,4 +1,4 @@
-"""Line charts as inline SVG; colours are the page's."""
+"""Line charts as inline SVG; the style sheet of the page sets the colours."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from dataclasses import dataclass
 
 from earmark.app.terminal.foreign import escaped as escape
 
-#: Size in user units; the page scales it.
+#: Size in SVG user units; the page scales it.
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 72, 26, 16, 50
 
-#: Points in data coordinates; None where nothing was measured.
+#: Points in data coordinates; y is None where nothing was measured.
 Points = Sequence[tuple[float, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis.
+    """One axis of a chart.
 
     Attributes
     ----------
     low, high : float
         Range.
     ticks : sequence of float
-        Where lines and numbers are.
+        Positions of grid lines and tick labels.
     title : str
-        Under or beside it.
+        Axis title.
     show : callable
-        Number to text.
+        Formats a tick value as text.
     log : bool
-        Logarithmic.
+        Whether the scale is logarithmic.
     """
 
     low: float
@@ -42,13 +42,13 @@ class Axis:
     log: bool = False
 
     def part(self, value: float) -> float:
-        """Where a value lies, 0 to 1."""
+        """Return the position of a value on the axis, 0 (low) to 1 (high)."""
         low, high, at = (math.log(v) if self.log else v for v in (self.low, self.high, value))
         return (at - low) / (high - low)
 
 
 class Chart:
-    """What is drawn later lies on top."""
+    """A line chart; later shapes lie on top of earlier ones."""
 
     def __init__(self, x: Axis, y: Axis, label: str) -> None:
         self.x, self.y, self.label = x, y, label
@@ -77,7 +77,7 @@ class Chart:
         self._shapes.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>')
 
     def line(self, points: Points, kind: str) -> None:
-        """Draw a line, broken where nothing was measured; ``kind`` is a class of the page's style."""
+        """Draw a line, broken where nothing was measured; ``kind`` is a CSS class of the page."""
         piece: list[str] = []
         for x, y in [*points, (0, None)]:
             if y is not None:
@@ -87,7 +87,7 @@ class Chart:
                 piece = []
 
     def band(self, low: Points, high: Points, kind: str) -> None:
-        """Fill between two lines where both are known."""
+        """Fill the area between two lines where both have values."""
         known = [(x, a, b) for (x, a), (_, b) in zip(low, high, strict=True) if a is not None and b is not None]
         corners = [(x, b) for x, _, b in known] + [(x, a) for x, a, _ in reversed(known)]
         if corners:
@@ -95,7 +95,7 @@ class Chart:
             self._shapes.append(f'<polygon class="{kind}" points="{points}"/>')
 
     def dots(self, points: Points, kind: str, tips: Sequence[str], radii: Sequence[float] | None = None) -> None:
-        """Draw dots; each says its tip when pointed at."""
+        """Draw dots, each with a tool tip."""
         for (x, y), tip, radius in zip(points, tips, radii or [4.5] * len(points), strict=True):
             if y is not None:
                 self._shapes.append(
@@ -104,7 +104,7 @@ class Chart:
                 )
 
     def svg(self) -> str:
-        """Give the picture."""
+        """Return the chart as an SVG element."""
         return (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(self.label)}">'
             f"{''.join(self._shapes)}</svg>"

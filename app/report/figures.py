@@ -1,8 +1,7 @@
-"""Figures of a recorded session: pure functions of decisions, cues, gains and lines of the journal.
+"""Figures of a recorded session: pure functions of decisions, cues, gains and journal lines.
 
 Nothing here opens a file; :mod:`earmark.app.report.read_session` reads and replays a recording and calls
-:func:`measure`. All times are seconds from the first decision, which may be negative, unless they are said to be LSL
-times.
+:func:`measure`. Times are in seconds from the first decision and may be negative, unless stated to be LSL times.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from earmark.pipeline.attention.gain_control import STALE_S, Situation
 from earmark.pipeline.evaluation.metrics import chance_limit, switch_latencies
 from earmark.pipeline.stream import Decision
 
-#: Seconds after a cue from which on decisions are expected to be right.
+#: Seconds after a cue before decisions are expected to be correct.
 STEADY_S = 10.0
-#: Seconds between the instants at which the share of time is sampled.
+#: Sampling interval for shares of time, s.
 GRID_S = 0.5
-#: What silence counts as, in dB.
+#: Gain that stands for silence, dB.
 SILENCE_DB = -60.0
-#: Clock maps, of which there is one a second, until a rate is known.
+#: Clock maps to skip, at one per second, before the measured rate is reliable.
 SETTLED = 10
 
-#: What engines noted beside signals, in order: the lines of the journal, one sequence per engine.
+#: Journal lines in order, one sequence per engine.
 Journals = Sequence[Sequence[Line]]
 
 
@@ -42,16 +41,16 @@ class Decisions:
     Attributes
     ----------
     times : array, shape (n,)
-        Since when each holds, ascending.
+        Time from which each decision holds, s, ascending.
     newest : array, shape (n,)
-        When the newest sample of its window was; NaN where a decision comes from control alone.
+        Time of the newest sample of its window, s; NaN for a decision that was triggered by a control command alone.
     scores, probability, gains : array, shape (n, n_talkers)
-        Scores (NaN where a decision comes from control alone), posterior, and target gain in dB (minus infinity is
-        silence).
+        Scores (NaN for a decision that was triggered by a control command alone), posterior, and target gain in dB
+        (minus infinity: silence).
     talker : array of int, shape (n,)
-        Who was decided for; -1 for nobody.
+        Index of the decided talker; -1 for none.
     steered : array of bool, shape (n,)
-        Whether gains followed the posterior, and were set.
+        Whether gains followed the posterior and were set.
     """
 
     times: NDArray[np.float64]
@@ -64,27 +63,27 @@ class Decisions:
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """Which come from a score; shape (n,)."""
+        """Whether each decision has a score; shape (n,)."""
         return np.asarray(np.isfinite(self.scores).all(axis=1))
 
 
 @dataclass(frozen=True)
 class Cues:
-    """Who was to be attended to from when on.
+    """Cues: which talker the listener was told to attend to, and when.
 
     Attributes
     ----------
     times : array, shape (m,)
-        When each cue was given, ascending.
+        Time of each cue, s, ascending.
     talkers : array of int, shape (m,)
-        Whom it named; -1 for nobody.
+        Index of the cued talker; -1 for none.
     """
 
     times: NDArray[np.float64]
     talkers: NDArray[np.int64]
 
     def at(self, times: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Tell who was to be attended to at some times (-1 is nobody), and for how many seconds that had been so."""
+        """Return the cued talker at each time (-1: none), and the seconds since that cue (-inf before the first)."""
         newest = np.searchsorted(self.times, times, side="right") - 1
         if not len(self.times):
             return np.full(len(times), -1), np.full(len(times), -np.inf)
@@ -94,20 +93,20 @@ class Cues:
 
 @dataclass(frozen=True)
 class Grid:
-    """What held at regular instants, so that time without decisions counts as what it is.
+    """Cue and newest decision at regular instants, so that time without decisions is counted too.
 
     Attributes
     ----------
     times : array, shape (n,)
-        The instants.
+        The instants, s.
     cued : array of int, shape (n,)
-        Who was to be attended to; -1 for nobody.
+        Index of the cued talker; -1 for none.
     since : array, shape (n,)
         Seconds since that cue.
     newest : array of int, shape (n,)
-        Index of the newest scored decision; -1 if there is none.
+        Index of the newest scored decision; -1 if there is none yet.
     fresh : array of bool, shape (n,)
-        Whether that one is at most :data:`earmark.pipeline.attention.gain_control.STALE_S` old.
+        Whether that decision is at most :data:`earmark.pipeline.attention.gain_control.STALE_S` old.
     """
 
     times: NDArray[np.float64]
@@ -118,39 +117,39 @@ class Grid:
 
     @property
     def steady(self) -> NDArray[np.bool_]:
-        """Where a cue has been there for :data:`STEADY_S`; shape (n,)."""
+        """Whether the cue is at least :data:`STEADY_S` old; shape (n,)."""
         return (self.cued >= 0) & (self.since >= STEADY_S)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures of decisions against cues.
+    """Figures of decisions compared with cues.
 
     Attributes
     ----------
     times : array, shape (n,)
-        Of every decision, in seconds from the first one.
+        Time of each decision, in seconds from the first one.
     probability, gains : array, shape (n, n_talkers)
-        Posterior, and target gain in dB (minus infinity is silence).
+        Posterior, and target gain in dB (minus infinity: silence).
     decided, cued : array of int, shape (n,)
-        Who was decided for, and who was to be attended to; -1 for nobody.
+        Index of the decided talker, and of the cued talker; -1 for none.
     n_windows, n_right : int
-        Decision windows that do not overlap, begun at least two seconds after a cue, and those in which the talker
-        cued had the highest score.
+        Number of non-overlapping decision windows that begin at least two seconds after a cue, and of those in which
+        the cued talker had the highest score.
     chance_limit : float
-        Share that guessing reaches one time in twenty; NaN if there are too few windows to tell.
+        Share of correct windows that guessing reaches with p = 0.05; NaN if there are too few windows.
     covered : float
-        Share of the time under a cue in which a decision was there that was no older than a second; NaN without cues.
+        Share of the cued time with a decision at most one second old; NaN without cues.
     steady, tmr_db : float
-        From ten seconds after each cue on: share of the time in which the talker cued was decided for, which it was not
-        where no decision was there; and how much louder than the loudest other one it was made, on average, while
-        gains followed decisions. NaN where there is no such time.
+        From ten seconds after each cue: share of the time with a decision for the cued talker (time without a decision
+        counts as wrong); and mean gain of the cued talker relative to the loudest other one in dB, while gains followed
+        decisions. NaN if there is no such time.
     latencies : array, shape (n_switches,)
-        Seconds from each switch to the first right decision that lasts; NaN if there was none.
+        Seconds from each switch to the first correct decision that lasts; NaN if there was none.
     stages : dict of str to array
-        Seconds of each stage of :mod:`earmark.app.engine.latency_stages`, and of its total.
+        Durations in s of each stage of :mod:`earmark.app.engine.latency_stages`, and of their total.
     n_dropped : int
-        Decisions that came too late.
+        Decisions that came too late to set gains.
     """
 
     times: NDArray[np.float64]
@@ -171,35 +170,35 @@ class Measured:
 
 @dataclass(frozen=True)
 class SessionFigures(Measured):
-    """One recording: its figures, and what else there is to say of it.
+    """Figures and description of one recording.
 
     Attributes
     ----------
     talkers : tuple of str
-        Names.
+        Names of the talkers.
     begin : float
         LSL time of the first decision; all other times are seconds from there.
     cues : tuple of (float, str)
-        When who.
+        Time and talker of each cue.
     accuracy : dict or str
-        By decision window, as :meth:`earmark.pipeline.evaluation.results.Evaluation.to_json` gives it; or why it is not
-        measured.
+        Accuracy by decision window, as returned by
+        :meth:`earmark.pipeline.evaluation.results.Evaluation.to_json`; or the reason why it was not measured.
     masked : dict of str to float
-        Share of the time for which each electrode was not trusted.
+        Share of the time in which each electrode was masked.
     gaps : dict of str to (int, int)
-        Gaps of each stream that has some, and samples missing in them.
+        Number of gaps and of missing samples, for each stream with gaps.
     rates : dict of str to str
-        Of each stream that needs it, what there is to say of its rate and of the share of its samples that is missing.
+        Remarks on the sampling rate and on missing samples, for each stream that needs one.
     sound : dict
         Counters of the audio process at the end.
     events : tuple of (float, str)
-        What was said during the session.
+        Time and text of the messages during the session.
     n_files, whole : int, bool
-        Files of the recording: more than one, if engines had to be replaced. Whether the last one came to its end.
+        Number of files: more than one if the engine was replaced. Whether the last file is complete.
     damage : tuple of str
-        What of the files is damaged, and was left out.
+        Damaged parts of the files, which were left out.
     about : About
-        Configuration, environment and whatever else the recording says of itself.
+        Configuration, environment and other metadata of the recording.
     """
 
     talkers: tuple[str, ...]
@@ -220,20 +219,20 @@ class SessionFigures(Measured):
 def measure(
     decisions: Decisions, cues: Cues, journals: Journals, *, end: float, window_s: float, hop_s: float
 ) -> Measured:
-    """Compute all figures of decisions against cues.
+    """Compute all figures of decisions compared with cues.
 
     Parameters
     ----------
     decisions : Decisions
         At least one.
     cues : Cues
-        Perhaps none.
+        May be empty.
     journals : sequence of sequences of Line
-        Lines of the journal, by engine.
+        Journal lines, one sequence per engine.
     end : float
-        When the recording ends.
+        Time at which the recording ends, s.
     window_s, hop_s : float
-        Seconds of a decision window, and between decisions.
+        Length of a decision window, and interval between decisions, s.
     """
     grid = sample(decisions, cues, end)
     n_windows, n_right = count_windows(decisions, cues, window_s, hop_s)
@@ -261,11 +260,11 @@ def in_columns(decisions: Sequence[Decision], begin: float, *, steering: bool = 
     Parameters
     ----------
     decisions : sequence of Decision
-        At least one; their times are LSL times.
+        At least one, with LSL times.
     begin : float
         LSL time that becomes 0.
     steering : bool
-        Whether decisions set gains; in an open loop they do not.
+        Whether decisions set gains; False in an open loop.
     """
     ordered = sorted(decisions, key=lambda one: one.time)
     return Decisions(
@@ -280,10 +279,10 @@ def in_columns(decisions: Sequence[Decision], begin: float, *, steering: bool = 
 
 
 def count_windows(decisions: Decisions, cues: Cues, window_s: float, hop_s: float) -> tuple[int, int]:
-    """Count decision windows, and those in which the talker cued had a higher score than any other.
+    """Count decision windows, and those in which the cued talker had a higher score than any other.
 
-    A window ends with its newest sample. Those count that do not overlap (give or take half a hop, since times
-    scatter) and that begin at least :data:`earmark.devices.files.session_run.REORIENT_S` after the newest cue.
+    A window ends at its newest sample. Only windows are counted that do not overlap (within half a hop, because times
+    jitter) and that begin at least :data:`earmark.devices.files.session_run.REORIENT_S` after the newest cue.
     """
     cued, since = cues.at(decisions.newest)
     usable = decisions.scored & (cued >= 0) & (since >= REORIENT_S + window_s)
@@ -297,7 +296,7 @@ def count_windows(decisions: Decisions, cues: Cues, window_s: float, hop_s: floa
 
 
 def sample(decisions: Decisions, cues: Cues, end: float) -> Grid:
-    """Look every half second at what held, from the first cue (without any, from the first decision) to ``end``."""
+    """Sample cue and newest decision every :data:`GRID_S`, from the first cue (or else first decision) to ``end``."""
     times = np.arange(cues.times[0] if len(cues.times) else 0.0, end, GRID_S)
     cued, since = cues.at(times)
     scored = np.flatnonzero(decisions.scored)
@@ -308,31 +307,31 @@ def sample(decisions: Decisions, cues: Cues, end: float) -> Grid:
 
 
 def covered(grid: Grid) -> float:
-    """Share of the time under a cue in which a fresh decision was there; NaN without cues."""
+    """Return the share of the cued time with a fresh decision; NaN without cues."""
     return _mean(grid.fresh[grid.cued >= 0])
 
 
 def steady_share(decisions: Decisions, grid: Grid) -> float:
-    """Share of steady time in which a fresh decision was for the talker cued; NaN if there is no such time."""
+    """Return the share of steady time with a fresh decision for the cued talker; NaN without steady time."""
     right = grid.fresh & (decisions.talker[grid.newest] == grid.cued)
     return _mean(right[grid.steady])
 
 
 def steady_tmr(decisions: Decisions, grid: Grid) -> float:
-    """Mean :func:`tmr` of the talker cued, over steady time in which gains followed fresh decisions; NaN if none."""
+    """Return the mean :func:`tmr` of the cued talker in steady time while gains followed fresh decisions, or NaN."""
     followed = grid.steady & grid.fresh & decisions.steered[grid.newest]
     return _mean(tmr(decisions.gains[grid.newest[followed]], grid.cued[followed]))
 
 
 def tmr(gains: NDArray[np.float64], talker: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Target-to-masker ratio that gains make of talkers equally loud, dB.
+    """Return the target-to-masker ratio in dB that gains cause between equally loud talkers.
 
     Parameters
     ----------
     gains : array, shape (n, n_talkers)
         dB; silence counts as :data:`SILENCE_DB`.
     talker : array of int, shape (n,)
-        The target. The masker is the loudest of the others.
+        Index of the target. The masker is the loudest other talker.
     """
     loud = np.maximum(gains, SILENCE_DB)
     rows = np.arange(len(loud))
@@ -342,25 +341,25 @@ def tmr(gains: NDArray[np.float64], talker: NDArray[np.int64]) -> NDArray[np.flo
 
 
 def latencies_of_switches(decisions: Decisions, cues: Cues, hop_s: float) -> NDArray[np.float64]:
-    """Seconds from each switch to the first right decision that lasts; NaN if there was none before the next cue.
+    """Return the seconds from each switch to the first correct decision that lasts; NaN if none before the next cue.
 
-    A switch is a cue that names another talker than the newest cue that named one. So the first cue is none, nor is
-    one that repeats a talker after a pause.
+    A switch is a cue that names another talker than the previous cue that named one. The first cue is no switch, and
+    neither is a cue that repeats the talker after a pause.
     """
     cued, _ = cues.at(decisions.times)
     usable = decisions.scored & (cued >= 0)
     right = (decisions.talker == cued)[usable]
     named = cues.talkers >= 0
     found = switch_latencies(decisions.times[usable], right, cues.times[named].tolist(), hop_s)
-    whom = cues.talkers[named]
-    return np.asarray(found[1:][whom[1:] != whom[:-1]])
+    talkers = cues.talkers[named]
+    return np.asarray(found[1:][talkers[1:] != talkers[:-1]])
 
 
 def at_newest_sample(lines: Sequence[Line], decisions: Sequence[Decision]) -> list[Line]:
-    """Lines of the journal of one engine, with the time of the newest sample of each decision where they say another.
+    """Return the journal lines of one engine, with each decision's newest-sample time corrected where needed.
 
-    Older recordings noted the time from which a decision held. That is the time of the newest control where this is
-    later, so that the first stage of latency seemed shorter than it was.
+    Older recordings stored the time from which a decision held instead. That is later than the newest sample if a
+    control command arrived in between, which made the first latency stage appear too short.
     """
     found: list[Line] = []
     for line in lines:
@@ -373,9 +372,9 @@ def at_newest_sample(lines: Sequence[Line], decisions: Sequence[Decision]) -> li
 
 
 def stage_latencies(journals: Journals) -> dict[str, NDArray[np.float64]]:
-    """Seconds of every stage of latency of the scores that were acted on, and of their total.
+    """Return the durations in s of every latency stage, and of their total, for scored decisions that set gains.
 
-    Every engine counts its decisions from one: what was set by one is not heard of by the next.
+    Every engine numbers its decisions from one, so decisions are never matched across engines.
     """
     found: dict[str, list[float]] = {name: [] for name in (*STAGES, TOTAL)}
     for lines in journals:
@@ -393,12 +392,12 @@ def stage_latencies(journals: Journals) -> dict[str, NDArray[np.float64]]:
 
 
 def count_dropped(journals: Journals) -> int:
-    """How many decisions came too late to set gains."""
+    """Count the decisions that came too late to set gains."""
     return sum(isinstance(line, DecisionLine) and line.set_at is None for lines in journals for line in lines)
 
 
 def sound_counters(journals: Journals) -> dict[str, Any]:
-    """Counters of the audio process, as they were noted last."""
+    """Return the last recorded counters of the audio process."""
     found: dict[str, Any] = {}
     for lines in journals:
         for line in lines:
@@ -413,35 +412,40 @@ def stream_rates(
     n_missing: Mapping[str, int],
     events: Iterable[str],
 ) -> dict[str, str]:
-    """Say what there is to say of each stream's rate, by its clock maps once these had ten seconds to settle.
+    """Describe each stream whose measured rate is off or that lost samples, by its clock maps after ten seconds.
 
     Parameters
     ----------
     nominal : mapping of str to float
         Declared rate in Hz of each regular stream.
     periods : mapping of str to sequence of float
-        Seconds between samples, by each clock map in turn.
+        Seconds between samples, from each clock map in turn.
     n_samples, n_missing : mapping of str to int
-        Samples that came, and that are missing.
+        Number of received and of missing samples.
     events : iterable of str
-        What was said live: where losses cannot be placed, that was said.
+        Messages of the live session: they tell whether lost samples of a stream could not be located.
+
+    Returns
+    -------
+    dict of str to str
+        Remarks by stream; streams without remarks are left out.
     """
-    found, told = {}, list(events)
+    found, messages = {}, list(events)
     for name, declared in nominal.items():
-        said, settled = [], periods.get(name, [])[SETTLED:]
+        remarks, settled = [], periods.get(name, [])[SETTLED:]
         lost, n = n_missing.get(name, 0), n_samples.get(name, 0)
-        blind = any(f"{name}: " in words and BLIND in words for words in told)
+        blind = any(f"{name}: " in words and BLIND in words for words in messages)
         if settled and (words := rate_words(1 / float(np.median(settled)), declared, blind)):
-            said.append(words)
+            remarks.append(words)
         if lost > LOST * (n + lost):
-            said.append(f"{percent(lost / (n + lost))} of the samples are missing")
-        if said:
-            found[name] = "; ".join(said)
+            remarks.append(f"{percent(lost / (n + lost))} of the samples are missing")
+        if remarks:
+            found[name] = "; ".join(remarks)
     return found
 
 
-def shaky(masked: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Electrodes that were not always trusted, the worst first."""
+def sometimes_masked(masked: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return the electrodes that were masked for part of the time, worst first."""
     return sorted(((name, share) for name, share in masked.items() if share), key=lambda one: -one[1])
 
 

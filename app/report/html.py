@@ -1,4 +1,4 @@
-"""One page about an evaluation: everything in it, nothing from elsewhere."""
+"""Self-contained HTML report of an evaluation."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ pre { font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 
 KEY = (
-    ("main", "accuracy, mean of listeners"),
-    ("band", "± 1 sd over listeners"),
+    ("main", "accuracy, mean over listeners"),
+    ("band", "± 1 SD over listeners"),
     ("limit", "chance limit (p = 0.05)"),
     ("chance", "chance level"),
     ("null", "null: talkers shifted in time"),
-    ("expected", "expected from the shortest window"),
+    ("expected", "extrapolated from the shortest window"),
 )
 
-#: Columns of the tables by decision window: key in the evaluation, heading, how to show it.
+#: Columns of the tables by decision window: key in the evaluation, heading, number format.
 BY_WINDOW = (
     ("accuracy", "accuracy", "percent"),
-    ("accuracy_sd", "sd", "percent"),
+    ("accuracy_sd", "SD", "percent"),
     ("n_windows", "n", "count"),
     ("chance_limit", "chance limit", "percent"),
     ("null_accuracy", "null", "percent"),
@@ -76,7 +76,7 @@ BY_WINDOW = (
 
 
 def _cell(value: object, show: str) -> str:
-    """A number rounded for reading, with all its digits when pointed at."""
+    """Return a table cell with a rounded number, and all its digits in the tool tip."""
     if value is None:
         return "<td>–</td>"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -93,7 +93,7 @@ def _number(value: float | None, show: str) -> str:
 
 
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows of ready-made cells."""
+    """Return an HTML table from rows of finished cells."""
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     return (
@@ -116,7 +116,7 @@ def _tick(percent: float) -> str:
 
 
 def accuracy_chart(found: Mapping[str, Any]) -> str:
-    """Draw accuracy by decision window, with chance level and limit and null; ``found`` as for :func:`report_html`."""
+    """Draw accuracy by decision window, with chance level, chance limit and null; see :func:`report_html`."""
     windows = [float(window) for window in found["windows"]]
     chance = 1 / found["n_talkers"]
 
@@ -163,13 +163,13 @@ def _swatch(kind: str) -> str:
 def _reliability(found: Mapping[str, Any]) -> str:
     curve = found["reliability"]
     if curve is None:
-        return "<p>No posterior was asked for.</p>"
+        return "<p>Not measured: the evaluation computed no posterior.</p>"
     chance = 1 / found["n_talkers"]
     bottom = int(min([chance, *curve["accuracy"]]) * 10) / 10
     ticks = [i / 10 for i in range(round(bottom * 10), 11)]
     chart = Chart(
-        Axis(bottom, 1.0, ticks, "probability of the likeliest talker", _tick),
-        Axis(bottom, 1.0, ticks, "how often it was the attended one", _tick),
+        Axis(bottom, 1.0, ticks, "probability of the most likely talker", _tick),
+        Axis(bottom, 1.0, ticks, "share of correct decisions", _tick),
         "Reliability of the posterior",
     )
     points = list(zip(curve["confidence"], curve["accuracy"], strict=True))
@@ -177,7 +177,7 @@ def _reliability(found: Mapping[str, Any]) -> str:
     chart.line([(bottom, bottom), (1.0, 1.0)], "chance")
     chart.line(points, "main")
     tips = [
-        f"{_number(c, 'percent')}: right in {_number(a, 'percent')} of {n}"
+        f"{_number(c, 'percent')}: correct in {_number(a, 'percent')} of {n}"
         for (c, a), n in zip(points, curve["n"], strict=True)
     ]
     chart.dots(points, "spot", tips, [3 + 7 * (n / most) ** 0.5 for n in curve["n"]])
@@ -186,10 +186,10 @@ def _reliability(found: Mapping[str, Any]) -> str:
         for c, a, n in zip(curve["confidence"], curve["accuracy"], curve["n"], strict=True)
     ]
     return (
-        f'<figure class="narrow">{chart.svg()}<figcaption>On the line, a probability can be taken at its word. '
-        f"Expected calibration error {_number(found['ece'], '3')}. A larger dot rests on more hops; "
-        "hops of one run depend on each other.</figcaption></figure>"
-        + table("Behind the dots.", ["probability", "right", "hops"], rows)
+        f'<figure class="narrow">{chart.svg()}<figcaption>On the diagonal, the probability equals the share of correct '
+        f"decisions. Expected calibration error {_number(found['ece'], '3')}. Larger dots stand for more hops; hops of "
+        "one run are not independent.</figcaption></figure>"
+        + table("Values of the dots.", ["probability", "correct", "hops"], rows)
     )
 
 
@@ -198,7 +198,7 @@ def _facts(found: Mapping[str, Any]) -> str:
         sd = found[f"{name}_sd"]
         return "one listener" if sd is None else f"± {_number(sd, '3')} over listeners"
 
-    mesd_note = "one listener" if len(found["subjects"]) == 1 else "median of listeners"
+    mesd_note = "one listener" if len(found["subjects"]) == 1 else "median over listeners"
     if found["mesd_s"] is None:
         mesd_note = "not above the chance level, or not two talkers"
     followed = (
@@ -223,7 +223,7 @@ def _facts(found: Mapping[str, Any]) -> str:
 
 
 def by_window(found: Mapping[str, Any]) -> str:
-    """Lay out the figures of every decision window; ``found`` as for :func:`report_html`."""
+    """Return a table with the figures of every decision window; ``found`` as for :func:`report_html`."""
     rows = []
     for window in found["accuracy"]:
         left = found["n_left_out"][window]
@@ -234,8 +234,8 @@ def by_window(found: Mapping[str, Any]) -> str:
         )
     heads = ["window", *(head for _, head, _ in BY_WINDOW), "unknown", "switching"]
     return table(
-        "Windows do not overlap; those in which attention is unknown or switches are left out, and counted. "
-        "Point at a number for all its digits.",
+        "Windows do not overlap. Windows in which attention is unknown or switches are left out; the last two columns "
+        "count them. Tool tips show all digits of a number.",
         heads,
         rows,
     )
@@ -264,7 +264,7 @@ def _listeners(found: Mapping[str, Any]) -> str:
         )
     heads = ["listener", "r attended", "r ignored", "MESD / s"]
     heads += [head for w in windows for head in (_seconds(w), "chance limit", "n")]
-    return table("Accuracy of each listener, beside the chance limit (p = 0.05).", heads, rows)
+    return table("Accuracy and chance limit (p = 0.05) of each listener.", heads, rows)
 
 
 def _folds(found: Mapping[str, Any]) -> str:
@@ -287,35 +287,34 @@ def _folds(found: Mapping[str, Any]) -> str:
         for test in fold["test"]
     ]
     heads = ["listener", "run", "training runs", "audio shared with training", "r attended", "r ignored"]
-    heads += [head for w in windows for head in (f"right at {_seconds(w)}", "of")]
+    heads += [head for w in windows for head in (f"correct at {_seconds(w)}", "of")]
     return table("Each test run.", heads, rows)
 
 
 def _warning(found: Mapping[str, Any]) -> str:
     shared = sum(bool(fold["shared_stimuli"]) for fold in found["folds"])
     if not shared:
-        return "<p>Nothing that was heard in a test run was heard in its training runs.</p>"
+        return "<p>No test run shares audio with its training runs.</p>"
     return (
-        f"<p><strong>In {shared} of {len(found['folds'])} folds, test and training runs share audio</strong>, which a "
-        "decoder may know again without looking at the brain.</p>"
+        f"<p><strong>In {shared} of {len(found['folds'])} folds, test and training runs share audio</strong>: a "
+        "decoder may recognise the audio without using the brain signals.</p>"
     )
 
 
 def report_html(found: Mapping[str, Any], title: str = "Attention decoding") -> str:
-    """Lay out an evaluation for reading.
+    """Return the HTML report of an evaluation.
 
     Parameters
     ----------
     found : mapping
-        From :meth:`earmark.pipeline.evaluation.results.Evaluation.to_json`, or that through a JSON file.
+        Result of :meth:`earmark.pipeline.evaluation.results.Evaluation.to_json`, possibly read from a JSON file.
     title : str
         Heading; plain text.
 
     Returns
     -------
     str
-        A whole HTML page without scripts. Nothing is loaded. Numbers are rounded where they are shown; pointed at,
-        each shows all its digits.
+        A complete HTML page without scripts or external resources. Numbers are rounded; tool tips show all digits.
     """
     listeners = len(found["subjects"])
     about = (
@@ -345,7 +344,7 @@ def report_html(found: Mapping[str, Any], title: str = "Attention decoding") -> 
 <h2>Listeners</h2>
 {_listeners(found)}
 <details><summary>Runs</summary>{_folds(found)}</details>
-<details><summary>All numbers, as they are</summary><pre>{escape(json.dumps(found, indent=1))}</pre></details>
+<details><summary>All numbers, unrounded</summary><pre>{escape(json.dumps(found, indent=1))}</pre></details>
 </body>
 </html>
 """

@@ -1,4 +1,4 @@
-"""The page about a session: its figures in words, tables and charts."""
+"""HTML report of a session: figures in words, tables and charts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from earmark.app.config.modes import Mode
 from earmark.app.engine.events_file import ANSWER, NOTE, TRIM
 from earmark.app.report.chart_svg import Axis, Chart, Points
-from earmark.app.report.figures import SessionFigures, shaky, tmr
+from earmark.app.report.figures import SessionFigures, sometimes_masked, tmr
 from earmark.app.report.html import STYLE, accuracy_chart, by_window, table
 from earmark.app.terminal.foreign import escaped as escape
 from earmark.app.training.worth import level_words, limit_words, run_words
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.journal import about_text
 
-#: Colours of talkers, as in the window, on light and on dark paper; and dashes of their lines.
+#: Colours of talkers, as in the window, on a light and a dark background; dash patterns of their lines.
 LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b0588a", "#3c8dbc", "#b07d00", "#333333", "#8a8500")
 DARK = ("#56b4e9", "#f08a3c", "#2fc79b", "#e29bc4", "#8ed0f5", "#f0c04a", "#cccccc", "#f0e442")
 DASHES = ("none", "8 3", "2 3", "8 3 2 3", "12 3", "4 2", "12 3 2 3", "1 3")
 
 
 def percent(value: float) -> str:
-    """Show a share in whole percent; NaN was not measured."""
+    """Format a share in whole percent; NaN means not measured."""
     return "not measured" if math.isnan(value) else f"{100 * value:.0f} %"
 
 
@@ -34,30 +34,35 @@ def _decibels(value: float) -> str:
 
 
 def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
-    """Lay out the page.
+    """Return the HTML report of a session.
 
     Parameters
     ----------
     name : str
-        Of the session.
+        Name of the session.
     found : SessionFigures
-        What it is about.
+        Figures of the recording.
     facts : Facts
-        What is known of the decoder.
+        Facts of its decoder.
     window : float
-        Seconds of a decision window.
+        Length of a decision window, s.
+
+    Returns
+    -------
+    str
+        A complete HTML page without scripts or external resources.
     """
     share = found.n_right / found.n_windows if found.n_windows else math.nan
     median = [value for value in found.latencies if not math.isnan(value)]
     median_text = f"{sorted(median)[len(median) // 2]:.1f} s" if median else "none"
     boxes = (
         (
-            f"windows of {window:g} s right",
+            f"correct windows of {window:g} s",
             percent(share),
             f"{found.n_right} of {found.n_windows}; {limit_words(found.chance_limit)}",
         ),
         ("correct decisions", percent(found.steady), "of the time, from 10 s after each cue"),
-        ("decisions there", percent(found.covered), "of the time under a cue"),
+        ("time with a decision", percent(found.covered), "of the cued time"),
         ("switches followed", f"{len(median)} of {len(found.latencies)}", f"median {median_text}"),
         (
             "calibration",
@@ -68,7 +73,7 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> 
         (
             "target-to-masker ratio",
             _decibels(found.tmr_db),
-            f"of the talker cued, from 10 s after each cue, while steered{', without trims' if _trims(found) else ''}",
+            f"of the cued talker, from 10 s after each cue, while steered{', without trims' if _trims(found) else ''}",
         ),
         ("decisions dropped", str(found.n_dropped), f"of {len(found.times)}, because they came too late"),
     )
@@ -96,16 +101,16 @@ the recording. Research use only.</p>
 <dl class="facts">{cells}</dl>
 <h2>Probability that each talker is attended to</h2>
 {_posterior(found)}
-<h2>Gains asked for</h2>
+<h2>Target gains</h2>
 {_gains(found)}{_trims(found)}
-<h2>Target-to-masker ratio that gains made</h2>
+<h2>Target-to-masker ratio from gains</h2>
 {_tmr(found)}{_trims(found)}
 <h2>Accuracy by decision window</h2>
 {_accuracy(found)}
 <h2>Latency</h2>
 {_latency(found)}
-<p class="faint">The decision window of {window:g} s is not part of these figures. From the newest sample to its
-arrival there lie the delay of the amplifier, the filters, and the lags of the decoder.</p>
+<p class="faint">The decision window of {window:g} s is not part of these figures. The time from sample to arrival
+includes the delay of the amplifier, of the filters, and of the decoder's lags.</p>
 <h2>Signals</h2>
 {_signals(found)}
 <h2>Sound</h2>
@@ -122,18 +127,18 @@ arrival there lie the delay of the amplifier, the filters, and the lags of the d
 
 
 def _operator(found: SessionFigures) -> str:
-    """Notes of the operator, and answers, when they were given."""
-    said = [(time, words) for time, words in found.events if words.startswith((NOTE, ANSWER))]
-    lines = "".join(f"<li>{time:.1f} s: {escape(words)}</li>" for time, words in said)
-    return f"<h2>Notes and answers</h2>\n<ul>{lines}</ul>\n" if said else ""
+    """List notes of the operator and answers with their times; empty if there are none."""
+    notes = [(time, words) for time, words in found.events if words.startswith((NOTE, ANSWER))]
+    lines = "".join(f"<li>{time:.1f} s: {escape(words)}</li>" for time, words in notes)
+    return f"<h2>Notes and answers</h2>\n<ul>{lines}</ul>\n" if notes else ""
 
 
 def _mode(found: SessionFigures) -> str:
-    """What decisions did, where the recording says it."""
+    """Describe the mode of the loop; empty if the recording does not state it."""
     words = {
         "open": "Open loop: decisions set no gains. ",
         "closed": "Closed loop: decisions set gains. ",
-        "sham": "SHAM: gains favoured the talker who was not decided for. ",
+        "sham": "SHAM: gains favoured a talker other than the decided one. ",
     }
     return words.get(found.about.mode, "")
 
@@ -145,7 +150,7 @@ def _time_axis(found: SessionFigures) -> tuple[float, list[float]]:
 
 
 def _cue_bands(found: SessionFigures, talker: int, end: float) -> list[tuple[float, float]]:
-    """When a talker was to be attended to."""
+    """Return the intervals in which a talker was cued, s."""
     stops = [*(time for time, _ in found.cues), end][1:]
     name = found.talkers[talker]
     return [
@@ -156,7 +161,7 @@ def _cue_bands(found: SessionFigures, talker: int, end: float) -> list[tuple[flo
 
 
 def _talker_style(n_talkers: int) -> str:
-    """Colours and dashes of talkers' lines: they differ in both, for whoever cannot tell colours apart."""
+    """Return the CSS of talkers' lines; colour and dash pattern both differ, to help colour-blind readers."""
     talkers = range(n_talkers)
     light, dark = (" ".join(f"--talker{k + 1}: {of[k % len(of)]};" for k in talkers) for of in (LIGHT, DARK))
     rules = [f":root {{ {light} }}", f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"]
@@ -168,7 +173,7 @@ def _talker_style(n_talkers: int) -> str:
 
 
 def _key(found: SessionFigures) -> str:
-    """Which line is whose."""
+    """Return the legend of talkers' lines."""
     items = "".join(
         f'<li><svg viewBox="0 0 32 12" aria-hidden="true"><polyline class="talker{k}" points="0,6 32,6"/></svg>'
         f"{escape(name)}</li>"
@@ -192,8 +197,8 @@ def _posterior(found: SessionFigures) -> str:
     for talker in range(len(found.talkers)):
         chart.line(_points(found.times, found.probability[:, talker]), f"talker{talker + 1}")
     return (
-        f"<figure>{chart.svg()}{_key(found)}<figcaption>The bar on top: whom the cue said to attend to. The straight "
-        "line: chance level.</figcaption></figure>"
+        f"<figure>{chart.svg()}{_key(found)}<figcaption>Bar on top: cued talker. Straight line: chance "
+        "level.</figcaption></figure>"
     )
 
 
@@ -210,21 +215,21 @@ def _gains(found: SessionFigures) -> str:
         times, held = np.repeat(found.times, 2)[1:], np.repeat(levels, 2)[:-1]
         chart.line(_points(np.append(times, end), np.append(held, levels[-1])), f"talker{talker + 1}")
     return (
-        f"<figure>{chart.svg()}{_key(found)}<figcaption>Gains below {low:g} dB, silence among them, are drawn at "
+        f"<figure>{chart.svg()}{_key(found)}<figcaption>Gains below {low:g} dB, including silence, are drawn at "
         f"{low:g} dB.</figcaption></figure>"
     )
 
 
 def _points(times: NDArray[np.float64], values: NDArray[np.float64]) -> Points:
-    """Points of a line, broken at NaN."""
+    """Return the points of a line, broken at NaN."""
     return [(float(t), None if math.isnan(v) else float(v)) for t, v in zip(times, values, strict=True)]
 
 
 def _trims(found: SessionFigures) -> str:
-    """What is not in figures of gains: they are those that were asked for by steering."""
+    """Return a note if the operator trimmed gains, because the figures contain only the gains set by steering."""
     if not any(words.startswith(TRIM) for _, words in found.events):
         return ""
-    return "<p><strong>The operator's trims came on top of this, and are not in it</strong>: see the events.</p>"
+    return "<p><strong>The operator's trims are not included</strong>; the events below list them.</p>"
 
 
 def _tmr(found: SessionFigures) -> str:
@@ -232,7 +237,7 @@ def _tmr(found: SessionFigures) -> str:
     if found.about.mode == Mode.OPEN:
         return "<p>Not measured: in an open loop decisions set no gains.</p>"
     if not known.any():
-        return "<p>Not measured: no cue said who was to be attended to.</p>"
+        return "<p>Not measured: the recording has no cue that names a talker.</p>"
     end, ticks = _time_axis(found)
     chart = Chart(
         Axis(0.0, end, ticks, "time / s", lambda t: f"{t:g}"),
@@ -244,8 +249,8 @@ def _tmr(found: SessionFigures) -> str:
     values[known] = tmr(found.gains[known], found.cued[known])
     chart.line(_points(found.times, values), "main")
     return (
-        f"<figure>{chart.svg()}<figcaption>Gain of the talker cued less that of the loudest other one; talkers are "
-        "brought to the same loudness before.</figcaption></figure>"
+        f"<figure>{chart.svg()}<figcaption>Gain of the cued talker minus that of the loudest other talker; "
+        "talkers are loudness-matched before gains are applied.</figcaption></figure>"
     )
 
 
@@ -253,8 +258,9 @@ def _accuracy(found: SessionFigures) -> str:
     if isinstance(found.accuracy, str):
         return f"<p>Not measured: {escape(found.accuracy)}.</p>"
     return (
-        "<p>The decoder as it was in this run, which it had not seen; only stretches with a cue, without their first "
-        "two seconds. Windows are cut anew here, so none is quite a window of the live decisions above.</p>"
+        "<p>The decoder of this run, which was not trained on it; only cued time, without the first two seconds after "
+        "each cue. The signals are re-segmented into windows, so these are not the windows of the live decisions "
+        "above.</p>"
         f"{accuracy_chart(found.accuracy)}{by_window(found.accuracy)}"
     )
 
@@ -263,23 +269,23 @@ def _signals(found: SessionFigures) -> str:
     n = len(found.masked)
     rows = [
         [f'<th scope="row">{escape(name)}</th>', f"<td>{100 * share:.0f} %</td>"]
-        for name, share in shaky(found.masked)[:20]
+        for name, share in sometimes_masked(found.masked)[:20]
     ]
-    said = f"<p>{n - len(shaky(found.masked))} of {n} electrodes were trusted all the time.</p>"
+    summary = f"<p>{n - len(sometimes_masked(found.masked))} of {n} electrodes were never masked.</p>"
     gaps = "; ".join(
         f"{escape(name)}: {count} gap{'s' if count > 1 else ''}, {missing} samples missing"
         for name, (count, missing) in found.gaps.items()
     )
-    cut = "" if found.whole else " <strong>The recording was cut short: what came after is not known.</strong>"
+    cut = "" if found.whole else " <strong>The recording was cut short: the rest of the session is missing.</strong>"
     cut += "".join(
-        f" <strong>Damaged, and left out: {escape(words)}. What the operator did there is not known: gains after it "
-        "may be others than were heard.</strong>"
+        f" <strong>Damaged, and left out: {escape(words)}. Commands of the operator may be missing there, so the gains "
+        "shown after it may differ from those that were heard.</strong>"
         for words in found.damage
     )
-    engines = f" Engines that worked on it: {found.n_files}." if found.n_files > 1 else ""
-    masked = table("Share of the time for which an electrode was masked", ["electrode", "masked"], rows) if rows else ""
+    engines = f" The engine was restarted: {found.n_files} files." if found.n_files > 1 else ""
+    masked = table("Share of the time in which an electrode was masked", ["electrode", "masked"], rows) if rows else ""
     rates = "".join(f"<p><strong>{escape(name)}: {escape(words)}.</strong></p>" for name, words in found.rates.items())
-    return f"{said}{masked}{rates}<p>{gaps or 'No gap in any stream that came back'}.{engines}{cut}</p>"
+    return f"{summary}{masked}{rates}<p>{gaps or 'No gaps in any stream'}.{engines}{cut}</p>"
 
 
 def _latency(found: SessionFigures) -> str:
@@ -294,6 +300,6 @@ def _latency(found: SessionFigures) -> str:
 
 def _sound(found: SessionFigures) -> str:
     if not found.sound:
-        return "<p>Nothing is known of the sound.</p>"
+        return "<p>The recording has no data about the sound.</p>"
     words = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in found.sound.items())
     return f"<p>{escape(words)}</p>"

@@ -1,4 +1,4 @@
-"""Reads and replays a recorded session, and has its figures computed."""
+"""Read and replay a recorded session, and compute its figures."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Decision, G
 
 
 @dataclass
-class _Read:
-    """What reading and replaying all files brings up; times are LSL times."""
+class _Contents:
+    """Contents of all files of a recording, from reading and replaying them; times are LSL times."""
 
     cues: list[tuple[float, str]] = field(default_factory=list)
-    #: By file, each by one engine.
+    #: One list per file; each file was written by one engine.
     journals: list[list[tuple[float, Line]]] = field(default_factory=list)
     decided: list[list[Decision]] = field(default_factory=list)
     gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class _Read:
     quality: dict[str, list[bool]] = field(default_factory=dict)
 
     def add(self, file: SessionFile) -> None:
-        """Read one more file through, and replay it."""
+        """Read and replay one more file."""
         self.nominal |= {name: one.spec.sfreq for name, one in file.streams.items() if one.spec.sfreq}
         self.cues += read_cues(file, CUES) if CUES in file.streams else []
         for event in file:
@@ -69,10 +69,10 @@ class _Read:
         self.damage += [f"{file.path.name}: {words}" for words in file.damage]
         replay = Replay(file)
         self.decided.append([])
-        replay.run(self._take)
+        replay.run(self._collect)
         self.journals.append(replay.events)
 
-    def _take(self, output: str, item: Item) -> None:
+    def _collect(self, output: str, item: Item) -> None:
         if isinstance(item, Decision):
             self.decided[-1].append(item)
         elif isinstance(item, ChannelQuality):
@@ -81,26 +81,26 @@ class _Read:
 
     @property
     def decisions(self) -> list[Decision]:
-        """Of all engines."""
+        """Decisions of all engines."""
         return [one for decided in self.decided for one in decided]
 
     def lines(self) -> list[list[Line]]:
-        """Lines of the journal, by engine."""
+        """Return the journal lines, one list per engine."""
         both = zip(self.journals, self.decided, strict=True)
         return [at_newest_sample([line for _, line in journal], decided) for journal, decided in both]
 
-    def said(self) -> list[tuple[float, str]]:
-        """What was said during the session, as far as the recording itself holds it."""
+    def events(self) -> list[tuple[float, str]]:
+        """Return time and text of the engine's messages; the recording itself contains no others."""
         return [(at, line.event) for journal in self.journals for at, line in journal if isinstance(line, EventLine)]
 
 
 def session_figures(path: Path) -> SessionFigures:
-    """Replay a recording of a closed loop and judge it against its cues.
+    """Replay a recorded run and compare its decisions with its cues.
 
     Parameters
     ----------
     path : Path
-        The recording, or the first file of it, with its decoder beside it.
+        The recording, or its first file, next to the copy of its decoder.
 
     Returns
     -------
@@ -109,9 +109,9 @@ def session_figures(path: Path) -> SessionFigures:
     Raises
     ------
     EarmarkError
-        If it cannot be replayed, or holds no decision.
+        If the recording cannot be replayed, or has no decision.
     """
-    files, read = parts(path), _Read()
+    files, read = parts(path), _Contents()
     for file in files:
         read.add(SessionFile(file))
     about = SessionFile(path).about
@@ -124,14 +124,14 @@ def session_figures(path: Path) -> SessionFigures:
         np.array([time for time, _ in given], np.float64) - begin,
         np.array([talkers.index(name) if name else -1 for _, name in given], np.int64),
     )
-    # In an open loop gains were only asked for: they followed nothing.
+    # In an open loop decisions set no gains.
     decisions = in_columns(read.decisions, begin, steering=about.mode != Mode.OPEN)
     end = max(read.last - begin, float(decisions.times[-1]))
     if not max([end, *cues.times]) - min([0.0, *cues.times]) <= LONGEST_S:
-        raise RunError(f"{path}: its times lie more than {LONGEST_S / 86400:g} days apart")
+        raise RunError(f"{path} is damaged: its times span more than {LONGEST_S / 86400:g} days")
     lines = read.lines()
     measured = measure(decisions, cues, lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop)
-    said = read.said()
+    messages = read.events()
     return SessionFigures(
         **vars(measured),
         talkers=talkers,
@@ -145,11 +145,11 @@ def session_figures(path: Path) -> SessionFigures:
             read.periods,
             read.n_samples,
             {name: missing for name, (_, missing) in read.gaps.items()},
-            [words for _, words in said],
+            [words for _, words in messages],
         ),
         sound=sound_counters(lines),
-        # The list beside the recording has all that was said; the recording itself only what engines said.
-        events=tuple((time - begin, words) for time, words in read_events(path) or said),
+        # The events file beside the recording has all messages; the recording only those of the engines.
+        events=tuple((time - begin, words) for time, words in read_events(path) or messages),
         n_files=len(files),
         whole=read.whole,
         damage=tuple(read.damage),
@@ -157,18 +157,21 @@ def session_figures(path: Path) -> SessionFigures:
     )
 
 
-def _check(path: Path, read: _Read, talkers: Sequence[str]) -> None:
-    """Refuse a recording that cannot be judged."""
+def _check(path: Path, read: _Contents, talkers: Sequence[str]) -> None:
+    """Raise if a recording cannot be evaluated."""
     if not read.decisions:
-        raise RunError(f"{path} holds no decision")
+        raise RunError(f"{path} contains no decision: record a run with a decoder, by 'earmark run'")
     if len(talkers) != len(read.decisions[0].scores):
-        raise RunError(f"{path} names {len(talkers)} talkers, but decides between {len(read.decisions[0].scores)}")
+        raise RunError(
+            f"{path} is damaged: it names {len(talkers)} talkers, but its decisions have "
+            f"{len(read.decisions[0].scores)} scores"
+        )
     if unknown := sorted({name for _, name in read.cues} - {*talkers, ""}):
         raise RunError(f"{path}: a cue names {unknown[0]!r}, but the talkers are {', '.join(talkers)}")
 
 
 def _accuracy(files: Sequence[Path], decoder: Any, about: About) -> dict[str, Any] | str:
-    """Accuracy by decision window of the decoder as it was, on signals it had not seen; a null beside it."""
+    """Evaluate the run's decoder on the run by decision window, with a null; or give the reason why that failed."""
     from earmark.app.config.session import parse_config
     from earmark.app.training.trained import Trained
 

@@ -1,4 +1,4 @@
-"""Figures of a recorded run as JSON, computed by a process of its own: replaying takes a while, and all of a core."""
+"""Print the figures of a recorded run as JSON. A separate process, because a replay keeps a core busy for a while."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from earmark.kernels.errors import EarmarkError
 
 
 def figures_of(folder: Path) -> dict[str, Any]:
-    """Replay a run and judge it against its cues, as ``earmark report`` does.
+    """Replay a run and compute the same figures as ``earmark report``, ready for JSON.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run, with ``loop.xdf`` and its decoder.
 
     Raises
     ------
-    OSError, ValueError, earmark.app.config.session.ConfigError, earmark.devices.files.xdf.XdfError,
-    earmark.pipeline.decoders.decoder.DecoderError
-        If it cannot be replayed, or holds no decision.
+    OSError, earmark.kernels.errors.EarmarkError
+        If the run cannot be replayed, or has no decision.
     """
     from earmark.app.report.read_session import session_figures
     from earmark.app.training.worth import run_words
@@ -60,7 +64,7 @@ def figures_of(folder: Path) -> dict[str, Any]:
 
 
 def _by_window(found: dict[str, Any] | str) -> list[list[float | None]] | str:
-    """Rows of window (s), accuracy, chance limit, null, and decisions; or why there are none."""
+    """Return rows of window (s), accuracy, chance limit, null, and number of windows; or why there are none."""
     if isinstance(found, str):
         return found
     keys = ("accuracy", "chance_limit", "null_accuracy", "n_windows")

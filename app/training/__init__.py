@@ -1,1 +1,1 @@
-"""Decoders from runs: runs found and read, decoders and networks trained."""
+"""Train decoders: find and read runs, train linear decoders and networks."""

@@ -20,24 +20,30 @@ if TYPE_CHECKING:
 def train_and_save(
     runs: Sequence[Run], make: Maker, preset: Preset, out: Path, *, against: Maker | None = None
 ) -> Facts:
-    """Judge a decoder by cross-validation, train it on all runs, save it, and say all that; return it, too.
+    """Cross-validate a decoder, train it on all runs, save it, and print the results.
 
     Parameters
     ----------
     runs : sequence of Run
+        Training runs.
     make : callable
-        Makes a new decoder each time.
+        Returns a new, untrained decoder at each call.
     preset : Preset
-        Of the decoder.
+        Preset of the decoder.
     out : Path
-        Folder to write it to.
+        Folder to write the decoder to.
     against : callable, optional
-        Makes the decoder that it is compared with, on the same decisions.
+        Returns a new decoder to compare with, on the same decisions.
+
+    Returns
+    -------
+    Facts
+        What was saved with the decoder.
 
     Raises
     ------
     earmark.pipeline.decoders.decoder.DecoderError, ValueError
-        If something does not fit.
+        If the runs do not fit together, or do not suffice for training.
     """
     import math
 
@@ -53,14 +59,14 @@ def train_and_save(
     accuracy, n, emissions = math.nan, 0, None
     other = None if against is None else math.nan
     if min(sum(run.subject == one.subject for one in runs) for run in runs) >= 3:
-        with progress("Cross-validating") as told:
-            found = evaluate_corpus(runs, make, "leave-one-run-out", (window,), n_shifts=0, progress=told)
+        with progress("Cross-validating") as advance:
+            found = evaluate_corpus(runs, make, "leave-one-run-out", (window,), n_shifts=0, progress=advance)
         accuracy, n = found.accuracy[window], found.n_windows[window]
         if against is not None:
             linear = evaluate_corpus(runs, against, "leave-one-run-out", (window,), n_shifts=0)
             other = linear.accuracy[window]
         if n >= MIN_WINDOWS:
-            with console.status("Learning how its scores scatter …"):
+            with console.status("Measuring how its scores scatter …"):
                 emissions = held_out_emissions(runs, make, preset)
     with console.status("Training …"):
         fitted = make().fit(learnable(runs))
@@ -87,21 +93,21 @@ def train_and_save(
         if no_better(accuracy, facts.chance_limit):
             console.print(f"The decoder is NO BETTER THAN GUESSING. {AGAIN}")
     else:
-        console.print("Accuracy: not measured. That needs three runs or more of each listener.")
+        console.print("Accuracy: not measured. Cross-validation needs at least three runs of each listener.")
     if other is not None and n:
         console.print(f"The linear decoder reaches {100 * other:.1f} % on the same decisions.")
     if facts.experimental:
-        console.print("EXPERIMENTAL: not shown to be better than the linear decoder; prefer that.")
+        console.print("EXPERIMENTAL: not shown to be better than the linear decoder; use the linear decoder.")
     if emissions is None:
         console.print(
-            "It cannot be used live: how its scores scatter is not known, which takes three runs or more, and "
-            f"{MIN_WINDOWS} decisions or more."
+            "This decoder cannot be used live, because the scatter of its scores was not measured: that needs at least "
+            f"three runs of each listener and {MIN_WINDOWS} decisions."
         )
     return facts
 
 
 def held_out_emissions(runs: Sequence[Run], make: Maker, preset: Preset) -> Emissions:
-    """How scores scatter on runs that a decoder did not see: what live decisions rest on.
+    """Measure the distribution of scores on held-out runs, on which live decisions are based.
 
     Raises
     ------

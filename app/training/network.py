@@ -1,4 +1,4 @@
-"""Training of networks that can be killed: every epoch is told, and kept on disk."""
+"""Resumable training of networks: every epoch is printed and saved to disk."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 def settings(
     kind: str, runs: Sequence[Run], base: Path | None, any_cap: bool, epochs: int, seed: int, device: str
 ) -> dict[str, Any]:
-    """Settings of a network from what was asked for.
+    """Return the keyword arguments of a network decoder for options of the command line.
 
     Raises
     ------
     DecoderError
-        If they do not go together, or the device is not there.
+        If the options contradict one another, or the device is not available.
     """
     import torch
 
@@ -41,27 +41,27 @@ def settings(
     if base is not None:
         loaded, _ = load_decoder(base)
         if not isinstance(loaded, NetworkDecoder) or loaded.kind != kind:
-            raise DecoderError(f"{base} is a {loaded.kind} decoder, and no base for {kind}")
+            raise DecoderError(f"--base {base} is a {loaded.kind} decoder, but must be a {kind} decoder")
         given["base"] = loaded
         any_cap = any_cap or any(name.endswith(".places") for name in loaded.arrays())
     if any_cap:
         if kind != "matcher":
-            raise DecoderError(f"--any-cap is for the matcher, not for {kind}")
+            raise DecoderError(f"--any-cap is for the matcher, not for {kind}: leave it out, or use --decoder matcher")
         given["positions"] = electrode_positions(runs[0].ch_names)
     return given
 
 
 class Resumable:
-    """Makes decoders whose training is told on the console and can be broken off at any instant.
+    """Makes decoders whose training prints its progress and can be interrupted at any time.
 
-    What was trained before on the same runs is not trained again.
+    A training with the same runs and settings is resumed, or reused if it is complete.
 
     Parameters
     ----------
     make : callable
-        Makes a new network decoder each time.
+        Returns a new, untrained network decoder at each call.
     folder : Path
-        For the states of trainings.
+        Folder for checkpoints.
     """
 
     def __init__(self, make: Callable[[], Any], folder: Path) -> None:
@@ -69,11 +69,11 @@ class Resumable:
         self._fitted: dict[str, NetworkDecoder] = {}
 
     def __call__(self) -> Any:
-        """Give something that can be fitted, and is the decoder then."""
+        """Return an object whose ``fit`` trains a decoder and returns it."""
         return _Fit(self)
 
     def fit(self, runs: Sequence[Run]) -> NetworkDecoder:
-        """Train, or go on."""
+        """Train a decoder, or resume its training from the last checkpoint."""
         decoder: NetworkDecoder = self._make()
         name = self._name(decoder, runs)
         if name in self._fitted:
@@ -81,7 +81,7 @@ class Resumable:
         state = read_checkpoint(self._folder, name)
         what = f"{decoder.kind} on {len(runs)} runs"
         if state is not None:
-            console.print(f"{what}: going on after epoch {state['at'][0]:.0f}", markup=False)
+            console.print(f"{what}: resuming after epoch {state['at'][0]:.0f}", markup=False)
         for epoch, current in decoder.training(runs, state):
             write_checkpoint(self._folder, name, current(), {"what": what, "epoch": epoch.number, "of": epoch.of})
             console.print(
@@ -93,12 +93,12 @@ class Resumable:
         return decoder
 
     def clear(self) -> None:
-        """Remove the states: all is trained and saved."""
+        """Remove the checkpoints, once everything is trained and saved."""
         if self._folder.exists():
             shutil.rmtree(self._folder)
 
     def _name(self, decoder: NetworkDecoder, runs: Sequence[Run]) -> str:
-        """Same runs, same settings, same name."""
+        """Return a name for the checkpoint that is unique to the settings and runs."""
         config = repr(
             (decoder.kind, decoder.preset, decoder.config, decoder.shape(), getattr(decoder, "positions", None))
         )

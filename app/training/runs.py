@@ -1,4 +1,4 @@
-"""What train and evaluate have in common: runs found and read, decoders made by name."""
+"""Shared by the commands train and evaluate: find runs, make decoders by name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PresetName(StrEnum):
 
 
 #: Help of the option that names a kind of decoder.
-KIND_HELP = "Kind of decoder: linear, cca, matcher, vlaai, eegnet, or one of an installed package."
+KIND_HELP = "Kind of decoder: linear, cca, matcher, vlaai, eegnet, or one from an installed package."
 RUNS_HELP = (
     "Runs made by 'earmark import', recordings of a session, recordings of a BIDS data set, folders of any of them, or "
     "quoted patterns."
@@ -32,12 +32,22 @@ RUNS_HELP = (
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Files as given or matched by a pattern, and all runs or BIDS recordings below folders, sorted in each.
+    """Find recordings by path, pattern or folder.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files, glob patterns, and folders that are searched for runs or BIDS recordings.
+
+    Returns
+    -------
+    list of Path
+        In the order of ``paths``; matches of one pattern or folder are sorted.
 
     Raises
     ------
     earmark.devices.files.recorded_run.RunError
-        If a path is not there, a pattern matches nothing, a folder holds no run, or a run is found twice.
+        If a path does not exist, a pattern matches nothing, a folder contains no run, or a run is found twice.
     """
     import glob
 
@@ -50,7 +60,7 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
         is_pattern = not path.exists() and glob.has_magic(str(path))
         matches = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))] if is_pattern else [path]
         if not matches:
-            raise RunError(f"{path} matches nothing")
+            raise RunError(f"{path} matches no file")
         for match in matches:
             inside = [match]
             if match.is_dir():
@@ -59,17 +69,17 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
                 raise RunError(f"{match}: no such file")
             if not inside:
                 raise RunError(
-                    f"{match} holds no .xdf file, and no sub-*_eeg or sub-*_ieeg recording below a {ROOT_FILE}"
+                    f"{match} contains no .xdf file, and no sub-*_eeg or sub-*_ieeg recording below a {ROOT_FILE}"
                 )
             for one in inside:
                 if found.setdefault(one.resolve(), one) is not one:
-                    raise RunError(f"{one} is given twice")
+                    raise RunError(f"{one} is given twice: leave one out")
     return list(found.values())
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal; give something that is told how many are done, and of how many."""
+    """Show a progress bar on a terminal; yield a function of the number of finished steps and their total."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from earmark.app.terminal.console import console
@@ -81,12 +91,12 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def decoder_kind(name: str) -> str:
-    """Return the name of a decoder, if there is one; for the command line.
+    """Check the name of a kind of decoder on the command line, and return it.
 
     Raises
     ------
     typer.BadParameter
-        If there is none, in the words of the registry.
+        If there is no such kind; the message is that of the registry.
     """
     from earmark.pipeline.decoders.decoder import DECODERS
     from earmark.pipeline.registry import RegistryError
@@ -98,12 +108,12 @@ def decoder_kind(name: str) -> str:
 
 
 def decoder_class(kind: str) -> type[Decoder]:
-    """Import a kind of decoder.
+    """Import the class of a kind of decoder.
 
     Raises
     ------
     earmark.pipeline.decoders.decoder.DecoderError
-        If there is none of this name, or it cannot be used.
+        If there is no such kind, or its package is faulty.
     MissingExtra
         If it is a network, and PyTorch is not installed.
     """
@@ -119,18 +129,18 @@ def decoder_class(kind: str) -> type[Decoder]:
         raise DecoderError(str(error)) from None
     if found.kind != kind:
         raise DecoderError(
-            f"{DECODERS.part(kind).target} is offered as decoder {kind!r}, but its kind is {found.kind!r}: both must "
-            "be the same, or nobody could load what it saves"
+            f"{DECODERS.part(kind).target} is registered as decoder {kind!r}, but its 'kind' is {found.kind!r}: give "
+            "both the same name, or its saved decoders cannot be loaded"
         )
     return found
 
 
 def decoder_preset(kind: str, preset: Preset) -> Preset:
-    """Preset of a decoder of this kind: networks want a longer window."""
+    """Return the preset for a kind of decoder: networks use a longer window."""
     return decoder_class(kind).preset_for(preset)
 
 
 def maker(kind: str, preset: Preset, **settings: Any) -> Callable[[], Decoder]:
-    """Return something that makes a new decoder each time, here or in another process; settings are for networks."""
+    """Return a picklable function that makes a new decoder at each call; settings are for networks only."""
     found = decoder_class(kind)
     return partial(found, found.preset_for(preset), **settings)

@@ -1,4 +1,4 @@
-"""Many recordings read for training or evaluation: whose they are, and which of them cannot be used, and why."""
+"""Read many recordings for training or evaluation: assign listeners, leave out unusable recordings with a reason."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from earmark.pipeline.run import Run
 
 SUBJECT_HELP = (
-    "NAME=PATH: who listened to a recording, or to all below a folder, where neither the recording nor its folder says "
-    "it rightly. May be given several times."
+    "NAME=PATH: listener of a recording, or of all recordings below a folder, where the recording and its folder state "
+    "none or a wrong one. May be given several times."
 )
 
 
@@ -28,21 +28,21 @@ class Study:
     Attributes
     ----------
     runs : list of Run
-        Of one or many listeners; no two of a listener have one name.
+        Runs of one or several listeners; names are unique within a listener.
     left_out : list of (str, str)
-        What was found but cannot be used, and why.
+        Recordings that cannot be used, and the reasons.
     """
 
     runs: list[Run]
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
-    def keep_judged(self, protocol: str) -> None:
-        """Leave out runs of which a protocol leaves too few to learn from.
+    def leave_out_few(self, protocol: str) -> None:
+        """Leave out runs for which a protocol leaves too few training runs.
 
         Raises
         ------
         EvaluationError
-            If nothing is left; it says what is wanted and what there is.
+            If no run remains; the message states the required and the available runs.
         """
         from earmark.pipeline.evaluation.splits import few
         from earmark.pipeline.run import EvaluationError
@@ -51,29 +51,29 @@ class Study:
             drop = set(few(self.runs, protocol))
         except EvaluationError as error:
             raise EvaluationError(f"{error}{self.reasons()}") from None
-        why = f"{protocol} leaves too few runs to learn from, since there are too few of that listener or of others"
+        why = f"{protocol} leaves too few training runs: that listener, or the others, need more runs"
         self.left_out += [(f"{self.runs[i].name} of {self.runs[i].subject}", why) for i in sorted(drop)]
         self.runs = [run for i, run in enumerate(self.runs) if i not in drop]
 
     def reasons(self) -> str:
-        """Say which recordings were left out, and why, a line each after a line end; nothing if there is none."""
+        """Return one line for each recording that was left out, after a line break; empty if there are none."""
         lines = [f"  {what}: {why.removeprefix(what).lstrip(': ')}" for what, why in self.left_out]
         return "\n".join([f"\nLeft out: {len(lines)}", *lines]) if lines else ""
 
-    def tell(self) -> None:
-        """Say which recordings were left out, and why: the last words of a command."""
+    def print_left_out(self) -> None:
+        """Print which recordings were left out, and why, at the end of a command."""
         from earmark.app.terminal.console import console
 
-        if said := self.reasons():
-            console.print(said.lstrip(), markup=False, highlight=False)
+        if text := self.reasons():
+            console.print(text.lstrip(), markup=False, highlight=False)
 
 
 def read_study(
     paths: Sequence[Path], preset: Preset, subjects: Sequence[str] = (), overrides: Overrides = NOTHING
 ) -> Study:
-    """Read runs through a preset's filters, with a progress bar; say whose they are and how much of them is masked.
+    """Read and filter runs, with a progress bar; print the runs of each listener and the share of masked signal.
 
-    A recording that cannot be used is left out and named, if there are others.
+    A recording that cannot be used is left out with its reason, as long as another one can be used.
 
     Parameters
     ----------
@@ -82,27 +82,31 @@ def read_study(
     preset : Preset
         How signals are prepared.
     subjects : sequence of str
-        ``NAME=PATH`` each: who listened, whatever recordings and folders say.
+        ``NAME=PATH`` each: the listener of a recording or folder, which overrides what recordings and folders state.
     overrides : Overrides
-        What the user says of recordings that are no runs yet.
+        Settings of the user for raw recordings, which are not yet runs.
+
+    Returns
+    -------
+    Study
 
     Raises
     ------
     earmark.devices.files.recorded_run.RunError
-        If a path is not there, nothing can be used, or something is said of raw recordings and there is none.
+        If a path does not exist, no recording can be used, or there are overrides but no raw recording.
     """
     from earmark.devices.files.bids_sidecars import is_recording
     from earmark.devices.files.decoder_folder import fingerprint
     from earmark.devices.files.recorded_run import RunError
 
-    said = _said(subjects)
+    listeners = _parse_subjects(subjects)
     files = find_runs(paths)
     if overrides != NOTHING and not any(is_recording(path) for path in files):
         words = ", ".join(f"--{key.replace('_', '-')}" for key in overrides.to_json())
-        raise RunError(f"{words}: of no use here, as all of these are runs already. Give it to 'earmark import'")
+        raise RunError(f"{words} applies to raw recordings only, but these are all runs. Give it to 'earmark import'")
     found: list[tuple[Path, Run]] = []
     left_out: list[tuple[str, str]] = []
-    with progress("Filtering") as told:
+    with progress("Filtering") as advance:
         for done, path in enumerate(files, 1):
             try:
                 runs = read_recording(path, preset, overrides)
@@ -111,15 +115,15 @@ def read_study(
             except OSError as error:
                 left_out.append((str(path), f"cannot be read: {error.strerror or error}"))
             else:
-                found += [(path, replace(run, subject=_listener(path, said) or run.subject)) for run in runs]
-            told(done, len(files))
+                found += [(path, replace(run, subject=_listener(path, listeners) or run.subject)) for run in runs]
+            advance(done, len(files))
     kept = []
     for path, run in found:
         known = float((run.attended >= 0).sum()) / run.sfreq
         if known >= preset.window:
             kept.append((path, run))
         else:
-            why = f"attention is known for {known:.1f} s of it, which is shorter than one decision"
+            why = f"attention is known for only {known:.1f} s of it, which is shorter than one decision window"
             left_out.append((f"{run.name} in {path}", f"{why} ({preset.window:g} s)"))
     seen: dict[str, Run] = {}
     dropped: set[int] = set()
@@ -131,13 +135,13 @@ def read_study(
     kept = [(path, run) for path, run in kept if id(run) not in dropped]
     if not kept:
         raise RunError("\n".join(dict.fromkeys(why if what in why else f"{what}: {why}" for what, why in left_out)))
-    study = Study(_own_names(kept), left_out)
-    _say_what_is_doubtful(study.runs)
+    study = Study(_unique_names(kept), left_out)
+    _print_summary(study.runs)
     return study
 
 
 def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> list[Run]:
-    """Read a file, whatever wrote it; one of a session, or of a BIDS data set, gives a run for each trial."""
+    """Read the runs of a file: one run per trial from a session or a BIDS data set, else a single run."""
     from earmark.app.config.session import ConfigError, parse_config
     from earmark.devices.files.bids import read_bids
     from earmark.devices.files.bids_sidecars import is_recording
@@ -155,33 +159,36 @@ def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -
     except ConfigError as error:
         raise RunError(str(error)) from None
     if attention is None:
-        raise RunError(f"{path} was recorded without [attention]: it does not say what was heard")
+        raise RunError(
+            f"{path} was recorded without [attention], so it does not state what was heard: make a run of it with "
+            "'earmark import'"
+        )
     return read_session_runs(path, preset, attention.neural, attention.talkers, CUES)
 
 
-def _said(subjects: Sequence[str]) -> list[tuple[str, Path]]:
+def _parse_subjects(subjects: Sequence[str]) -> list[tuple[str, Path]]:
     from earmark.devices.files.recorded_run import RunError
 
-    said = []
+    parsed = []
     for text in subjects:
         name, equals, where = text.partition("=")
         if not (name.strip() and equals and where):
             raise RunError(f"--subject is {text!r}, but must be NAME=PATH")
         if not Path(where).exists():
-            raise RunError(f"--subject is {text!r}, but {where} is not there")
-        said.append((name.strip(), Path(where).resolve()))
-    return said
+            raise RunError(f"--subject is {text!r}, but {where} does not exist")
+        parsed.append((name.strip(), Path(where).resolve()))
+    return parsed
 
 
-def _listener(path: Path, said: list[tuple[str, Path]]) -> str:
-    """Who listened, by what was said of the nearest folder; nothing if nothing was said."""
+def _listener(path: Path, listeners: list[tuple[str, Path]]) -> str:
+    """Return the listener that the user named for the innermost folder of a path; empty if none."""
     path = path.resolve()
-    near = [(len(place.parts), name) for name, place in said if path.is_relative_to(place)]
+    near = [(len(place.parts), name) for name, place in listeners if path.is_relative_to(place)]
     return max(near)[1] if near else ""
 
 
-def _own_names(found: Sequence[tuple[Path, Run]]) -> list[Run]:
-    """Tell recordings of one listener that have one name apart by where they lie."""
+def _unique_names(found: Sequence[tuple[Path, Run]]) -> list[Run]:
+    """Prefix the names of recordings with their folder where a listener has several of the same name."""
     names = [(run.subject, run.name) for _, run in found]
     return [
         replace(run, name=f"{path.parent}/{run.name}") if names.count((run.subject, run.name)) > 1 else run
@@ -189,7 +196,7 @@ def _own_names(found: Sequence[tuple[Path, Run]]) -> list[Run]:
     ]
 
 
-def _say_what_is_doubtful(runs: Sequence[Run]) -> None:
+def _print_summary(runs: Sequence[Run]) -> None:
     import numpy as np
 
     from earmark.app.terminal.console import console

@@ -1,4 +1,4 @@
-"""A trained decoder in the place of one that is to be trained, for evaluation on runs it has not seen."""
+"""A trained decoder that can stand in for an untrained one, to evaluate it on new runs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from earmark.pipeline.run import Run
 
 
 class Trained:
-    """A decoder that has learned already: fitting leaves it as it is."""
+    """A trained decoder; fitting does not change it."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
 
     def fit(self, runs: Sequence[Run]) -> Decoder:
-        """Learn nothing; only see that the runs fit.
+        """Check that the runs fit the decoder, and return it unchanged.
 
         Raises
         ------
         earmark.pipeline.decoders.decoder.DecoderMismatch
-            If they do not.
+            If a run does not fit.
         """
         for run in runs:
             self._decoder.spec.check_run(run)

@@ -189,7 +189,7 @@ def test_a_decoder_of_them_is_trained_kept_and_loaded(tmp_path):
     ):
         load_decoder(tmp_path / "decoder")
     odd = {"earmark.decoders": {"odd": "lab_parts:Difference"}}
-    words = "offered as decoder 'odd', but its kind is 'difference'"
+    words = "registered as decoder 'odd', but its 'kind' is 'difference'"
     with installed(tmp_path / "named", odd), pytest.raises(DecoderError, match=words):
         maker("odd", SMALL)
 

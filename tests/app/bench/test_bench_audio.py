@@ -1,4 +1,4 @@
-"""The benchmark of sound: that its figures are what they say, not how large they are."""
+"""``earmark bench audio``: the figures measure what their names say; their size is not tested."""
 
 import importlib
 import time
@@ -10,10 +10,10 @@ from earmark.devices.audio.render import Renderer
 from earmark.devices.audio.scene import AudioError
 from earmark.devices.audio.sinks import FileSink, NullSink
 
-audio = importlib.import_module("earmark.app.bench.audio")  # beside it stands the command of that name
+audio = importlib.import_module("earmark.app.bench.audio")  # the package has a command of the same name
 
 
-def test_cost_is_that_of_a_buffer(monkeypatch):
+def test_cost_is_per_buffer(monkeypatch):
     found = audio.cost(2, "left_right", 50)
     render = Renderer.render
 
@@ -31,7 +31,7 @@ def test_cost_is_that_of_a_buffer(monkeypatch):
 
 
 @pytest.mark.parametrize("own_process", [False, True])
-def test_playing_under_load_is_counted(own_process):
+def test_playback_under_load_counts_late_buffers(own_process):
     found = audio._played(NullSink(), 0.5, own_process)
     assert found["due"] == pytest.approx(93.75)
     assert 0 <= found["p50"] <= found["p99"] <= found["max"]
@@ -39,12 +39,12 @@ def test_playing_under_load_is_counted(own_process):
     assert found["fifo"] == 0
 
 
-def test_a_measurement_that_fails_says_why(tmp_path):
+def test_failed_measurement_reports_the_reason(tmp_path):
     with pytest.raises(AudioError, match="under load failed: cannot write"):
         audio._played(FileSink(tmp_path / "no/such/x.wav"), 0.5, own_process=True)
 
 
-def test_the_comparison_pools_both_runs_of_each(monkeypatch):
+def test_comparison_pools_both_runs_of_each_process(monkeypatch):
     order = []
 
     def played(sink, seconds, own_process):
@@ -63,7 +63,7 @@ def test_the_comparison_pools_both_runs_of_each(monkeypatch):
     assert not found["real-time priority, in-process"]
 
 
-def test_a_gain_is_heard_after_the_limiter_has_looked_ahead():
+def test_control_to_dac_includes_the_limiters_look_ahead():
     found = audio.control_to_dac(NullSink(), 0.6, load=False)
     assert found["of which limiter's look-ahead (ms)"] == 3.0
     assert 3.0 < found["p50 (ms)"] <= found["p99 (ms)"] <= found["max (ms)"]
@@ -71,7 +71,7 @@ def test_a_gain_is_heard_after_the_limiter_has_looked_ahead():
     assert found["changes replaced before they were played"] <= found["changes"]
 
 
-def test_without_a_device_it_says_so(monkeypatch):
+def test_missing_sound_device_is_reported(monkeypatch):
     def refuse(self):
         self.stop()
         raise AudioError("there is none")
@@ -82,7 +82,7 @@ def test_without_a_device_it_says_so(monkeypatch):
     assert "NO SOUND DEVICE (there is none)" in words
 
 
-def test_talkers_are_as_many_and_as_loud_as_said():
+def test_number_and_level_of_talkers():
     prepared = audio._talkers(4, "left_right")
     assert len(prepared.scene.talkers) == len(prepared.pcm) == 4
     assert [np.std(pcm) for pcm in prepared.pcm] == pytest.approx([0.05] * 4, rel=0.01)

@@ -1,4 +1,4 @@
-"""The benchmark of decisions: every figure is there, for what is here, and says what it is of."""
+"""``earmark bench decoder``: there is one labelled figure for every available backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from earmark.devices.processes.latency import measure
 from earmark.kernels.runtime import BACKENDS
 
-bench = importlib.import_module("earmark.app.bench.decoder")  # beside it stands the command of that name
+bench = importlib.import_module("earmark.app.bench.decoder")  # the package has a command of the same name
 FIGURES = ("p50", "p99", "p999", "max")
 
 
@@ -53,7 +53,7 @@ def test_every_decoder_on_every_backend_idle_and_under_load(small, tmp_path):
     assert set(found["absent"]) == set(BACKENDS) - set(here)
 
 
-def test_one_that_lies_is_not_measured(small, monkeypatch):
+def test_backend_with_wrong_output_is_not_measured(small, monkeypatch):
     loads = BACKENDS["eager_cpu"].load
     monkeypatch.setattr(BACKENDS["eager_cpu"], "load", lambda *args: NotFinite(loads(*args)))
     rows = bench.case("small", 4, 64.0, 100)
@@ -63,7 +63,7 @@ def test_one_that_lies_is_not_measured(small, monkeypatch):
     assert not any(row["backend"] == "eager_cpu" for row in rows if "p50" in row)
 
 
-def test_times_are_those_of_one_answer():
+def test_times_are_per_call():
     calls = {"slow": 0, "quick": 0}
 
     def slow():
@@ -81,7 +81,7 @@ def test_times_are_those_of_one_answer():
 
 
 @pytest.mark.parametrize("name", ["matcher", "VLAAI-like", "EEGNet-like"])
-def test_networks_of_decoders_pass_the_gate_on_every_backend(name):
+def test_decoder_networks_pass_the_parity_gate_on_every_backend(name):
     module, example = bench.networks()[name](16, 64.0, 1.0)
     rows = bench.on_every_backend(module, example, 10)
     assert [row["backend"] for row in rows if "not_measured" in row] == []
@@ -90,14 +90,14 @@ def test_networks_of_decoders_pass_the_gate_on_every_backend(name):
 
 
 @pytest.mark.skipif(bool(BACKENDS["onnx"].absent()), reason=f"onnx: {BACKENDS['onnx'].absent()}")
-def test_onnx_is_no_slower_than_eager():
-    """By processor time, which a busy machine does not change; the margin is twofold and more."""
+def test_onnx_is_not_slower_than_eager():
+    """Compare CPU time, which does not depend on the machine's load; ONNX has a margin of more than a factor of 2."""
     module, example = made("convolutions")
     rows = {row["backend"]: row for row in bench.on_every_backend(module, example, 100) if row["load"] == "idle"}
     assert rows["onnx"]["cpu_p50"] <= rows["eager_cpu"]["cpu_p50"]
 
 
-def test_the_linear_decoder_scores_both_talkers():
+def test_linear_decoder_scores_both_talkers():
     scores = bench.linear(4, 64.0)()
     assert scores.shape == (2,)
     assert np.isfinite(scores).all()

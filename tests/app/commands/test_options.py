@@ -89,7 +89,7 @@ def test_runs_have_heard_these_words_already(data, tmp_path):
     assert made.exit_code == 0, made.output
     again = RUNNER.invoke(app, ["train", str(run), "-o", str(tmp_path / "d"), "--unit", "mV"])
     assert again.exit_code == 1
-    assert "--unit: of no use here, as all of these are runs already. Give it to 'earmark import'" in again.stderr
+    assert "--unit applies to raw recordings only, but these are all runs. Give it to 'earmark import'" in again.stderr
 
 
 def test_a_recording_is_played_as_the_user_says(data):

@@ -1,4 +1,4 @@
-"""A run that is damaged is judged by what is left of it, and everybody who reads it says so."""
+"""A damaged run is evaluated without its damaged parts, and every reader of it reports the damage."""
 
 import pytest
 import typer
@@ -27,7 +27,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def flipped(run):
-    """The run with one bit of a sample changed."""
+    """Return the run with one flipped bit in a sample."""
     path = run / "loop.xdf"
     whole = path.read_bytes()
     chunks = [c for c in xdf.read_chunks(path) if c.tag == xdf.SAMPLES and c.stream_id == 1]
@@ -38,12 +38,12 @@ def flipped(run):
     path.write_bytes(whole)
 
 
-def test_a_whole_one_is_identical(run, capsys):
+def test_undamaged_run_replays_identically(run, capsys):
     replay(run, verify=True)
     assert "identical: the replay gave the live output, bit for bit" in capsys.readouterr().out
 
 
-def test_replay_names_the_damage_and_its_place(flipped, capsys):
+def test_replay_names_the_damage_and_its_position(flipped, capsys):
     with pytest.raises(typer.Exit) as ended:
         replay(flipped, verify=True)
     assert ended.value.exit_code == 3
@@ -53,7 +53,7 @@ def test_replay_names_the_damage_and_its_place(flipped, capsys):
     assert "the recording is damaged" in said.err
 
 
-def test_the_report_is_written_and_says_it(flipped, capsys):
+def test_report_is_written_and_names_the_damage(flipped, capsys):
     report(flipped)
     assert "DAMAGED: loop.xdf: bytes " in capsys.readouterr().out
     page = (flipped / "report.html").read_text(encoding="utf-8")
@@ -61,13 +61,13 @@ def test_the_report_is_written_and_says_it(flipped, capsys):
     assert "eeg: 1 gap" in page
 
 
-def test_a_replay_that_is_watched_knows_it(flipped):
+def test_paced_replay_knows_the_damage(flipped):
     found = survey(SessionFile(flipped / "loop.xdf"), CUES)
     assert len(found.damage) == 1
     assert found.whole
 
 
-def test_a_run_without_any_cue_has_a_report(run, tmp_path, capsys):
+def test_run_without_cues_has_a_report(run, tmp_path, capsys):
     path = run / "loop.xdf"
     whole = path.read_bytes()
     resealed(path, lambda c: b"" if b"attend:" in c.content else c.raw, tmp_path / "loop.xdf")
@@ -80,7 +80,7 @@ def test_a_run_without_any_cue_has_a_report(run, tmp_path, capsys):
     assert "has no cue that names the attended talker" in (run / "report.html").read_text(encoding="utf-8")
 
 
-def test_cues_that_name_nobody_known_are_refused_in_words(run, tmp_path, capsys):
+def test_cue_with_unknown_talker_is_an_error(run, tmp_path, capsys):
     path = run / "loop.xdf"
     whole = path.read_bytes()
     resealed(path, lambda c: c.raw.replace(b"attend:Ada", b"attend:Eve"), tmp_path / "loop.xdf")

@@ -1,6 +1,6 @@
-"""Figures of small runs made by hand, against values worked out by hand (in the comments) or in an independent way.
+"""Figures of small constructed runs, compared with values derived by hand (in the comments) or independently.
 
-README.md in this folder lists mistakes that somebody might make in figures.py, and the test that each one fails.
+README.md in this folder lists possible mistakes in figures.py, and the test that catches each.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from earmark.app.report.figures import (
     latencies_of_switches,
     measure,
     sample,
-    shaky,
+    sometimes_masked,
     sound_counters,
     stage_latencies,
     steady_share,
@@ -43,7 +43,7 @@ SILENCE = -math.inf
 def decision(
     at, *, talker=0, best=None, gains=(0.0, -12.0), newest=None, scores=None, scored=True, situation="steered"
 ):
-    """A decision for one talker; the highest score is that talker's too, unless ``best`` names another."""
+    """Return a decision for one talker, who also has the highest score unless ``best`` names another."""
     n = len(gains)
     if scores is None:
         scores = np.where(np.arange(n) == (talker if best is None else best), 0.2, 0.1)
@@ -54,13 +54,13 @@ def decision(
 
 
 def each(start, stop, step=0.5, **settings):
-    """Decisions at regular instants, from start to stop, both included."""
+    """Return decisions at regular instants, from start to stop inclusive."""
     return [decision(float(at), **settings) for at in np.arange(start, stop + step / 2, step)]
 
 
 def cues(*given):
-    """Cues from pairs of a time and a talker."""
-    return Cues(np.array([at for at, _ in given], float), np.array([whom for _, whom in given], np.int64))
+    """Return cues from pairs of time and talker."""
+    return Cues(np.array([at for at, _ in given], float), np.array([index for _, index in given], np.int64))
 
 
 def columns(decisions, **settings):
@@ -75,57 +75,57 @@ def windows(decisions, given, window_s=2.0, hop_s=0.5):
 
 
 def test_windows_do_not_overlap():
-    # Windows of 2 s may end from 0 + 2 + 2 = 4 s on. Of those that end at 4, 4.5, … 20 s, 4, 6, 8, … 20 do not
-    # overlap: (20 - 4) / 2 + 1 = 9. The talker cued has the highest score until 11 s: 4, 6, 8, 10 are right.
+    # The first window of 2 s may end at 0 + 2 + 2 = 4 s. Of the windows that end at 4, 4.5, … 20 s, those at 4, 6, 8,
+    # … 20 do not overlap: (20 - 4) / 2 + 1 = 9. The cued talker has the highest score until 11 s: 4, 6, 8, 10 count.
     run = [*each(0, 11), *each(11.5, 20, best=1)]
     assert windows(run, cues((0, 0))) == (9, 4)
 
 
 def test_windows_begin_two_seconds_after_each_cue():
-    # Of the first cue: windows that end at 4, 6, 8; the next one would end at 10, after the second cue at 9.
-    # Of the second cue: from 9 + 2 + 2 = 13 on, so 13, 15, 17, 19.
+    # First cue: windows end at 4, 6, 8; the next one would end at 10, after the second cue at 9.
+    # Second cue: the first window ends at 9 + 2 + 2 = 13, so 13, 15, 17, 19.
     assert windows([*each(0, 8.5), *each(9, 20, talker=1)], cues((0, 0), (9, 1))) == (3 + 4, 7)
-    # One hop less than that is too early: a window that ends at 3.5 s began 1.5 s after the cue.
+    # One hop earlier is too early: a window that ends at 3.5 s began 1.5 s after the cue.
     assert windows(each(0, 3.5), cues((0, 0))) == (0, 0)
     assert windows(each(0, 4.0), cues((0, 0))) == (1, 1)
 
 
-def test_a_window_ends_with_its_newest_sample_not_when_the_decision_holds():
-    # It holds from 4 s on, when a tick came, but its newest sample is of 3.8 s: it began at 1.8 s.
+def test_window_ends_at_its_newest_sample_not_when_the_decision_holds():
+    # The decision holds from 4 s, the time of a tick, but its newest sample is at 3.8 s: its window began at 1.8 s.
     assert windows([decision(4.0, newest=3.8)], cues((0, 0))) == (0, 0)
-    # Sample and decision lie on either side of the second cue: the window is of the first one.
+    # The second cue lies between sample and decision: the window belongs to the first cue.
     assert windows([decision(9.1, newest=8.9, talker=0)], cues((0, 0), (9, 1))) == (1, 1)
 
 
-def test_times_that_scatter_by_less_than_half_a_hop_leave_windows_apart():
-    # 4.0, 5.8, 7.9: 1.8 and 2.1 s apart, and 2 - 0.25 are enough; 5.7 is not.
+def test_jitter_below_half_a_hop_does_not_make_windows_overlap():
+    # 4.0, 5.8, 7.9 are 1.8 and 2.1 s apart, and 2 - 0.25 s suffice; 5.7 is too close.
     assert windows([decision(at) for at in (4.0, 5.7, 5.8, 7.9)], cues((0, 0))) == (3, 3)
 
 
-def test_decisions_without_a_score_are_no_windows():
-    # From control alone at 4 s, so the first window ends at 4.5 s, the next at 6.5 s.
+def test_decisions_without_a_score_are_not_windows():
+    # The decision at 4 s comes from a control command alone, so windows end at 4.5 s and 6.5 s.
     run = [*each(0, 3.5), decision(4.0, scored=False), *each(4.5, 7)]
     assert windows(run, cues((0, 0))) == (2, 2)
 
 
-def test_one_score_that_is_missing_is_no_score():
+def test_decision_with_a_missing_score_is_not_scored():
     assert windows([decision(4.0, scores=(0.2, np.nan)), decision(9.0)], cues((0, 0))) == (1, 1)
 
 
-def test_equal_scores_are_not_right():
+def test_equal_scores_are_not_correct():
     # A flat signal gives every talker a correlation of zero.
     assert windows([decision(4.0, scores=(0.0, 0.0)), decision(6.0, scores=(0.0, 0.0))], cues((0, 0))) == (2, 0)
 
 
-def test_with_three_talkers_the_one_cued_must_beat_both():
+def test_with_three_talkers_the_cued_one_must_beat_both_others():
     run = [decision(at, scores=scores, gains=(0, 0, 0)) for at, scores in ((4, (1, 2, 3)), (6, (1, 3, 2)))]
     assert windows(run, cues((0, 1))) == (2, 1)
     assert windows(run, cues((0, 2))) == (2, 1)
     assert windows(run, cues((0, 0))) == (2, 0)
 
 
-def test_time_under_no_cue_has_no_windows():
-    # The first window under the cue ends at 4 + 2 + 2 = 8 s; the next one would at 10 s, where nobody is cued.
+def test_time_without_a_cue_has_no_windows():
+    # The first window after the cue ends at 4 + 2 + 2 = 8 s; the next would end at 10 s, where no talker is cued.
     assert windows(each(0, 20), cues((4, 0), (10, NOBODY))) == (1, 1)
 
 
@@ -135,8 +135,11 @@ def test_time_under_no_cue_has_no_windows():
     window=st.sampled_from([2, 4, 10]),
 )
 @settings(max_examples=200, deadline=None)
-def test_there_are_as_many_windows_as_fit_without_overlap(ticks, moves, window):
-    """By trying: the most windows, in ticks of half a second, that lie apart, all under one cue and 2 s after it."""
+def test_number_of_windows_is_the_most_that_fit_without_overlap(ticks, moves, window):
+    """Find the largest number of non-overlapping windows by dynamic programming, in ticks of half a second.
+
+    Each window lies within one cue and begins at least 2 s after it.
+    """
     moves = sorted(moves)
 
     def usable(end):
@@ -144,58 +147,58 @@ def test_there_are_as_many_windows_as_fit_without_overlap(ticks, moves, window):
         return bool(before) and before[-1][1] >= 0 and end - window >= before[-1][0] + 4
 
     ends = [tick for tick in sorted(ticks) if usable(tick)]
-    most = [0] * 82  # most[t]: windows that end at t or before
+    most = [0] * 82  # most[t]: largest number of windows that end before tick t
     for t in range(1, 82):
         take = 1 + most[max(t - 1 - window, 0) + (t - 1 >= window)] if t - 1 in ends else 0
         most[t] = max(most[t - 1], take)
     run = [decision(tick / 2, talker=0) for tick in sorted(ticks)]
-    given_cues = cues(*((tick / 2, whom) for tick, whom in moves))
+    given_cues = cues(*((tick / 2, index) for tick, index in moves))
     n, right = windows(run, given_cues, window / 2) if run else (0, 0)
     assert n == most[-1]
-    if all(whom <= 0 for _, whom in moves):
+    if all(index <= 0 for _, index in moves):
         assert right == n
 
 
-# Time under cues
+# Cued time
 
 
 def test_steady_time_begins_ten_seconds_after_a_cue():
-    # Looks at 0, 0.5, … 19.5; of these 10, 10.5, … 19.5 are steady: 20. Right from 15 s on: 10 of 20.
+    # Sampled at 0, 0.5, … 19.5; of these 10, 10.5, … 19.5 are steady: 20. Correct from 15 s: 10 of 20.
     run = columns([*each(0, 14.5, talker=1), *each(15, 20, talker=0)])
     grid = sample(run, cues((0, 0)), 20.0)
     assert np.count_nonzero(grid.steady) == 20
     assert grid.times[grid.steady].min() == 10.0
     assert steady_share(run, grid) == 10 / 20
-    # A second cue at 14 s ends that, and has no steady time of its own until 24 s: 10, 10.5, … 13.5.
+    # A second cue at 14 s ends the steady time, and its own begins only at 24 s: 10, 10.5, … 13.5.
     assert np.count_nonzero(sample(run, cues((0, 0), (14, 1)), 20.0).steady) == 8
 
 
-def test_time_without_decisions_is_neither_covered_nor_right():
-    # Decisions until 10 s. Fresh at 0, 0.5, … 10 and, up to a second after, at 10.5 and 11: 23 of 40 looks.
+def test_time_without_decisions_is_neither_covered_nor_correct():
+    # Decisions until 10 s. Fresh at 0, 0.5, … 10 and, up to a second later, at 10.5 and 11: 23 of 40 samples.
     run = columns(each(0, 10))
     grid = sample(run, cues((0, 0)), 20.0)
     assert covered(grid) == 23 / 40
-    # Steady at 10, 10.5, … 19.5: fresh, and right, at 10, 10.5, 11.
+    # Steady at 10, 10.5, … 19.5: fresh and correct at 10, 10.5, 11.
     assert steady_share(run, grid) == 3 / 20
 
 
 def test_time_before_the_first_decision_counts_from_the_first_cue():
-    # The cue came 3 s before the first decision: looks at -3, -2.5, … 2.5, of which 0, 0.5, … 2.5 are covered.
+    # The cue is 3 s before the first decision: sampled at -3, -2.5, … 2.5; of these 0, 0.5, … 2.5 are covered.
     assert covered(sample(columns(each(0, 3)), cues((-3, 0)), 3.0)) == 6 / 12
 
 
-def test_time_under_no_cue_is_not_counted():
-    # Looks at 0, 0.5, … 4.5 are under a cue; those from 5 on, without decisions, are nobody's.
+def test_time_without_a_cue_is_not_counted():
+    # The samples at 0, 0.5, … 4.5 are cued; from 5 s there is neither a cue nor a decision.
     assert covered(sample(columns(each(0, 4.5)), cues((0, 0), (5, NOBODY)), 20.0)) == 10 / 10
 
 
 def test_decisions_from_control_alone_cover_nothing():
-    # Fresh scores at 0 … 2 s and up to a second after: 0, 0.5, … 3 of 0, 0.5, … 5.5.
+    # Scored decisions at 0 … 2 s are fresh for a second: 0, 0.5, … 3 of 0, 0.5, … 5.5.
     run = columns([*each(0, 2), *each(2.5, 6, scored=False)])
     assert covered(sample(run, cues((0, 0)), 6.0)) == 7 / 12
 
 
-def test_nobody_decided_for_is_not_right():
+def test_decision_for_no_talker_is_not_correct():
     run = columns(each(0, 20, talker=NOBODY))
     assert steady_share(run, sample(run, cues((0, 0)), 20.0)) == 0.0
 
@@ -203,7 +206,7 @@ def test_nobody_decided_for_is_not_right():
 # Gains
 
 
-def test_tmr_is_the_gain_of_the_talker_cued_less_that_of_the_loudest_other():
+def test_tmr_is_the_gain_of_the_cued_talker_minus_that_of_the_loudest_other():
     gains = np.array([[0.0, -6.0, -12.0]] * 3)
     # 0 - max(-6, -12) = 6; -6 - 0 = -6; -12 - 0 = -12
     assert tmr(gains, np.array([0, 1, 2])).tolist() == [6.0, -6.0, -12.0]
@@ -214,10 +217,10 @@ def test_silence_counts_as_minus_60_db():
     assert tmr(gains, np.array([1, 0, 0, 0])).tolist() == [60.0, -60.0, 0.0, 0.0]
 
 
-def test_tmr_of_a_run_is_of_the_talker_cued_while_steered_in_steady_time():
-    # Steady under the first cue: 10 … 14.5 s (10 looks), gains of talker 0 are 12 dB above: +12.
-    # The cue for talker 1 at 15 s: 15 … 24.5 s do not count, though gains are those of talker 0 until 20 s.
-    # Steady from 25 s: until 27.5 s (6 looks) +6 for talker 1; then an override of -30 dB, which is not steered.
+def test_tmr_of_a_run_is_of_the_cued_talker_in_steered_steady_time():
+    # First cue: steady at 10 … 14.5 s (10 samples), talker 0 is 12 dB louder: +12.
+    # Cue for talker 1 at 15 s: 15 … 24.5 s are not steady, although gains favour talker 0 until 20 s.
+    # Steady from 25 s: +6 for talker 1 until 27.5 s (6 samples); then an override of -30 dB, which is not steered.
     run = columns(
         [
             *each(0, 19.5, gains=(0, -12)),
@@ -229,20 +232,20 @@ def test_tmr_of_a_run_is_of_the_talker_cued_while_steered_in_steady_time():
     assert steady_tmr(run, grid) == pytest.approx((10 * 12 + 6 * 6) / 16)
 
 
-def test_tmr_of_a_run_does_not_count_gains_that_no_fresh_decision_asked_for():
-    # Until 12 s; steady and fresh at 10, 10.5, … 13. What was asked for after that is not known to have been steered.
+def test_tmr_of_a_run_ignores_gains_without_a_fresh_decision():
+    # Decisions until 12 s; steady and fresh at 10, 10.5, … 13. Later gains may not have been steered.
     run = columns([*each(0, 11, gains=(0, -12)), decision(11.5, gains=(0, -6)), decision(12.0, gains=(0, -6))])
     # 10, 10.5, 11: 12 dB. 11.5, 12, 12.5, 13: 6 dB.
     assert steady_tmr(run, sample(run, cues((0, 0)), 40.0)) == pytest.approx((3 * 12 + 4 * 6) / 7)
 
 
-def test_a_sham_run_is_decided_rightly_and_made_the_wrong_talker_louder():
+def test_sham_run_has_correct_decisions_and_a_negative_tmr():
     run, given_cues = columns(each(0, 20, talker=0, gains=(-12, 0))), cues((0, 0))
     found = measure(run, given_cues, [], end=20.0, window_s=2.0, hop_s=0.5)
     assert (found.n_windows, found.n_right, found.steady, found.tmr_db) == (9, 9, 1.0, -12.0)
 
 
-def test_an_open_loop_has_no_tmr_since_its_decisions_set_no_gains():
+def test_open_loop_has_no_tmr():
     decisions = each(0, 20)
     for steering, wanted in ((True, 12.0), (False, math.nan)):
         run = columns(decisions, steering=steering)
@@ -254,50 +257,50 @@ def test_an_open_loop_has_no_tmr_since_its_decisions_set_no_gains():
 # Switches
 
 
-def follows(at, whom, n=4):
-    """Decisions once a second for somebody."""
-    return [decision(float(at + k), talker=whom) for k in range(n)]
+def follows(at, index, n=4):
+    """Return one decision per second for a talker."""
+    return [decision(float(at + k), talker=index) for k in range(n)]
 
 
 def switches(run, *given_cues):
     return latencies_of_switches(columns(run), cues(*given_cues), 1.0).tolist()
 
 
-def test_the_first_cue_is_no_switch():
+def test_first_cue_is_not_a_switch():
     run = [*follows(0, 0, 20)]
     assert switches(run, (0, 0)) == []
-    # Cued at 10.5, followed from 14 on (14, 15, 16 are right: 3 s): 14 - 10.5.
+    # Cued at 10.5, followed from 14 (14, 15, 16 are correct: 3 s): 14 - 10.5.
     run = [*follows(0, 0, 14), *follows(14, 1, 8)]
     assert switches(run, (0, 0), (10.5, 1)) == [3.5]
 
 
-def test_a_cue_that_repeats_a_talker_is_no_switch_even_after_a_pause():
+def test_cue_that_repeats_a_talker_is_not_a_switch_even_after_a_pause():
     run = follows(0, 0, 40)
     assert switches(run, (0, 0), (10, 0)) == []
     assert switches(run, (0, 0), (10, NOBODY), (20, 0)) == []
-    # After a pause from 10 to 20 another talker is cued: decided for from 22 on.
+    # After a pause from 10 to 20 the other talker is cued, and decided from 22.
     run = [*follows(0, 0, 22), *follows(22, 1, 10)]
     assert switches(run, (0, 0), (10, NOBODY), (20, 1)) == [2.0]
 
 
-def test_a_right_decision_must_last_three_seconds():
-    # Right at 12 and 13 only, then wrong, then right from 16 on: 16 - 10.
+def test_correct_decision_must_last_three_seconds():
+    # Correct at 12 and 13 only, then wrong, then correct from 16: 16 - 10.
     run = [*follows(0, 0, 12), *follows(12, 1, 2), *follows(14, 0, 2), *follows(16, 1, 5)]
     assert switches(run, (0, 0), (10, 1)) == [6.0]
 
 
-def test_a_switch_that_was_not_followed_before_the_next_cue_has_no_latency():
-    # Talker 1 from 10 to 20, decided for from 18 on, two decisions before the cue at 20 takes that back.
+def test_switch_not_followed_before_the_next_cue_has_no_latency():
+    # Talker 1 is cued from 10 to 20 and decided from 18: two decisions are not enough before the cue at 20.
     run = [*follows(0, 0, 18), *follows(18, 1, 4), *follows(22, 0, 5)]
     first, second = switches(run, (0, 0), (10, 1), (20, 0))
     assert math.isnan(first)
     assert second == 2.0
-    # The next cue ends the search, too, if it names the same talker again, or nobody.
+    # The next cue also ends the search if it names the same talker again, or none.
     assert np.isnan(switches(run, (0, 0), (10, 1), (20, 1))).tolist() == [True]
     assert np.isnan(switches([*follows(0, 0, 18), *follows(18, 1, 9)], (0, 0), (10, 1), (20, NOBODY))).all()
 
 
-def test_decisions_from_control_alone_follow_no_switch():
+def test_decisions_from_control_alone_do_not_follow_a_switch():
     run = [*follows(0, 0, 12), *[decision(float(at), talker=1, scored=False) for at in range(12, 20)]]
     assert np.isnan(switches(run, (0, 0), (10, 1))).tolist() == [True]
 
@@ -320,12 +323,12 @@ JOURNAL = [
     EventLine("something else"),
     line(2, 2.000, 2.100, 2.400, None),  # late: dropped
     heard(2, 2.5),
-    line(3, 2.500, 2.500, 2.500, 2.500, scored=False),  # from control alone
+    line(3, 2.500, 2.500, 2.500, 2.500, scored=False),  # from a control command alone
     heard(3, 2.6),
     line(4, 3.000, 3.070, 3.090, 3.092),
-    heard(4, None),  # when that was is not known
+    heard(4, None),  # time unknown
     heard(4, 3.102),
-    heard(4, 9.0),  # the same gains again, with another trim
+    heard(4, 9.0),  # same gains with another trim
 ]
 
 
@@ -334,7 +337,7 @@ def spans(found):
 
 
 def test_stages_of_latency():
-    # 1: 1.050 - 1.000, 1.060 - 1.050, 1.065 - 1.060, 1.085 - 1.065; 4: 3.070 - 3.000, and so on. 2 and 3 have none.
+    # Decision 1: 1.050 - 1.000, 1.060 - 1.050, 1.065 - 1.060, 1.085 - 1.065; 4: 3.070 - 3.000, …; 2 and 3: none.
     assert spans(stage_latencies([JOURNAL])) == {
         "sample to arrival": [0.05, 0.07],
         "arrival to decision": [0.01, 0.02],
@@ -344,7 +347,7 @@ def test_stages_of_latency():
     }
 
 
-def test_stages_follow_one_another_and_the_total_is_two_of_them():
+def test_stages_are_consecutive_and_the_total_is_the_middle_two():
     found = stage_latencies([JOURNAL])
     assert list(found) == [*STAGES, TOTAL]
     ends = [name.split(" to ") for name in STAGES]
@@ -353,7 +356,7 @@ def test_stages_follow_one_another_and_the_total_is_two_of_them():
     np.testing.assert_allclose(found[TOTAL], found[STAGES[1]] + found[STAGES[2]])
 
 
-def test_window_and_report_measure_the_same():
+def test_window_and_report_agree_on_latency():
     ledger = Ledger()
     for one in JOURNAL:
         if isinstance(one, DecisionLine):
@@ -369,8 +372,8 @@ def test_window_and_report_measure_the_same():
         assert kept.percentiles(0, 50) == tuple(np.percentile(report[name], [0, 50]))
 
 
-def test_a_second_engine_counts_its_decisions_from_one_again():
-    # Gains of decision 1 of the first engine were never heard. Decision 1 of the second one has no score.
+def test_second_engine_numbers_its_decisions_from_one():
+    # The gains of the first engine's decision 1 were never heard. The second engine's decision 1 has no score.
     first = [line(1, 1.0, 1.1, 1.2, 1.3)]
     second = [line(1, 50.0, 50.0, 50.0, 50.0, scored=False), heard(1, 50.1), line(2, 51.0, 51.1, 51.2, 51.3)]
     found = stage_latencies([first, [*second, heard(2, 51.4)]])
@@ -378,50 +381,50 @@ def test_a_second_engine_counts_its_decisions_from_one_again():
     assert spans(found)["sample to arrival"] == [0.1, 0.1]
 
 
-def test_gains_that_were_never_heard_of_are_not_waited_for_without_end():
+def test_unheard_gains_are_forgotten_after_n_waiting_decisions():
     lines = [line(n, float(n), float(n), float(n), float(n)) for n in range(1, N_WAITING + 2)]
     found = stage_latencies([[*lines, heard(1, 500.0), heard(2, N_WAITING + 2.0)]])
-    # 1 is N_WAITING decisions old; 2 is not: it was set at 2 s.
+    # Decision 1 is N_WAITING decisions old; decision 2 is not: it was set at 2 s.
     assert spans(found)["gains set to sound"] == [float(N_WAITING)]
 
 
 def test_dropped_decisions_are_those_that_set_no_gains():
-    missed = line(5, 4.0, 4.0, 4.5, None, scored=False)  # no answer of a network
+    missed = line(5, 4.0, 4.0, 4.5, None, scored=False)  # the network gave no answer in time
     assert count_dropped([JOURNAL]) == 1
     assert count_dropped([[*JOURNAL, missed], JOURNAL]) == 3
     assert count_dropped([[], [heard(1, 1.0)]]) == 0
 
 
-def test_older_journals_noted_when_a_decision_held_and_get_the_time_of_its_newest_sample():
+def test_newest_sample_times_of_older_journals_are_corrected():
     decisions = [decision(1.0, newest=0.8), decision(2.0, scored=False), decision(3.0, newest=2.9)]
     lines = [
         line(1, 1.0, 1.1, 1.2, 1.3),
         line(2, 2.0, 2.0, 2.0, 2.0, scored=False),
-        line(3, 2.9, 3.1, 3.2, 3.3),  # noted as it is now
-        line(4, 4.0, 4.1, 4.2, 4.3),  # nothing came out of the replay for it
+        line(3, 2.9, 3.1, 3.2, 3.3),  # current format
+        line(4, 4.0, 4.1, 4.2, 4.3),  # the replay has no such decision
         heard(3, 3.4),
     ]
     found = at_newest_sample(lines, decisions)
     assert [one.newest for one in found[:4]] == [0.8, 2.0, 2.9, 4.0]
     assert found[4] == lines[4]
-    assert lines[0].newest == 1.0, "what was read is left as it is"
+    assert lines[0].newest == 1.0, "the input lines are not modified"
 
 
-def test_counters_of_sound_are_those_noted_last():
+def test_sound_counters_are_the_last_ones():
     first, last = SoundCounters("null", 1, 0, 0, 0, 0, 0, 0), SoundCounters("card", 3, 0, 0, 0, 0, 0, 1)
     found = sound_counters([[SoundLine(first), EventLine("x")], [SoundLine(last)], []])
     assert (found["went to"], found["xruns"], found["replaced"]) == ("card", 3, 1)
     assert sound_counters([[EventLine("x")]]) == {}
 
 
-def test_the_worst_electrodes_come_first():
-    assert shaky({"E1": 0.1, "E2": 0.0, "E3": 0.7}) == [("E3", 0.7), ("E1", 0.1)]
+def test_worst_electrodes_come_first():
+    assert sometimes_masked({"E1": 0.1, "E2": 0.0, "E3": 0.7}) == [("E3", 0.7), ("E1", 0.1)]
 
 
 # All together
 
 
-def test_decisions_are_put_in_order_of_time():
+def test_decisions_are_sorted_by_time():
     run = in_columns([decision(12.0, talker=1, newest=11.5), decision(10.0, talker=0, gains=(SILENCE, 3))], 10.0)
     assert run.times.tolist() == [0.0, 2.0]
     assert run.newest.tolist() == [0.0, 1.5]
@@ -430,18 +433,18 @@ def test_decisions_are_put_in_order_of_time():
 
 
 def test_all_figures_of_a_run():
-    # Talker 0 is cued at 0 s, talker 1 at 20 s, nobody from 40 s on; decisions follow at 1 and at 24 s.
+    # Talker 0 is cued at 0 s, talker 1 at 20 s, none from 40 s; decisions follow at 1 and at 24 s.
     run = [*each(0, 0.5, talker=1), *each(1, 23.5, talker=0), *each(24, 45, talker=1, gains=(-9, 0))]
     found = measure(
         columns(run), cues((0, 0), (20, 1), (40, NOBODY)), [JOURNAL, JOURNAL], end=45.0, window_s=2.0, hop_s=0.5
     )
-    # Windows end at 4, 6, … 18 and, since 20 is under the next cue, no later: 8, all right. Under the second cue
-    # at 24, 26, … 38: 8, all right. 39.5 - 38 is not enough for another.
+    # First cue: windows end at 4, 6, … 18, since 20 belongs to the next cue: 8, all correct. Second cue: at 24, 26,
+    # … 38: 8, all correct; the last decision at 39.5 is too close to 38 for another.
     assert (found.n_windows, found.n_right) == (16, 16)
-    # Of 16 guesses between two, P(12 or more right) = 2517 / 65536 = 3.8 %, P(11 or more) = 6885 / 65536 = 10.5 %.
+    # 16 guesses between two: P(12 or more correct) = 2517 / 65536 = 3.8 %, P(11 or more) = 6885 / 65536 = 10.5 %.
     assert found.chance_limit == 12 / 16
     assert found.covered == 1.0
-    # Steady: 10 … 19.5 and 30 … 39.5, all right; gains +12 and +9 dB.
+    # Steady: 10 … 19.5 and 30 … 39.5, all correct; gains +12 and +9 dB.
     assert found.steady == 1.0
     assert found.tmr_db == pytest.approx((12 + 9) / 2)
     assert found.latencies.tolist() == [4.0]
@@ -452,13 +455,13 @@ def test_all_figures_of_a_run():
     assert found.gains[-1].tolist() == [-9.0, 0.0]
 
 
-def test_the_chance_limit_is_that_of_as_many_talkers_as_there_are():
-    # 9 windows between three: P(6 or more right) = 835 / 19683 = 4.2 %, P(5 or more) = 2851 / 19683 = 14.5 %.
+def test_chance_limit_depends_on_the_number_of_talkers():
+    # 9 guesses between three: P(6 or more correct) = 835 / 19683 = 4.2 %, P(5 or more) = 2851 / 19683 = 14.5 %.
     run = columns(each(0, 20, gains=(0, -6, -6)))
     assert measure(run, cues((0, 0)), [], end=20.0, window_s=2.0, hop_s=0.5).chance_limit == 6 / 9
 
 
-def test_without_cues_nothing_is_measured_that_needs_one():
+def test_without_cues_figures_that_need_one_are_nan():
     found = measure(columns(each(0, 20)), cues(), [JOURNAL], end=20.0, window_s=2.0, hop_s=0.5)
     assert (found.n_windows, found.n_right) == (0, 0)
     assert np.isnan([found.chance_limit, found.covered, found.steady, found.tmr_db]).all()
@@ -468,26 +471,28 @@ def test_without_cues_nothing_is_measured_that_needs_one():
     assert len(found.stages[TOTAL]) == 2
 
 
-def test_without_any_score_no_time_is_covered():
+def test_without_scored_decisions_no_time_is_covered():
     run = columns(each(0, 20, scored=False))
     found = measure(run, cues((0, 0)), [], end=20.0, window_s=2.0, hop_s=0.5)
     assert (found.n_windows, found.covered, found.steady) == (0, 0.0, 0.0)
     assert np.isnan([found.chance_limit, found.tmr_db]).all()
 
 
-def test_a_recording_that_ends_at_its_only_decision_has_no_time_to_measure():
+def test_recording_that_ends_at_its_only_decision_has_nan_shares():
     found = measure(columns([decision(0.0)]), cues((0, 0)), [], end=0.0, window_s=2.0, hop_s=0.5)
     assert np.isnan([found.covered, found.steady, found.tmr_db]).all()
 
 
 @given(st.data())
 @settings(max_examples=100, deadline=None)
-def test_shares_of_time_agree_with_counting_one_look_at_a_time(data):
-    """Steadiness and coverage again, by plain loops over looks, decisions and cues."""
+def test_shares_of_time_agree_with_a_plain_loop(data):
+    """Compute steady and covered shares again, by plain loops over instants, decisions and cues."""
     moves = data.draw(st.lists(st.tuples(st.integers(0, 60), st.integers(-1, 2)), max_size=4, unique_by=lambda m: m[0]))
     ticks = data.draw(st.lists(st.integers(0, 80), min_size=1, max_size=60, unique=True))
     talkers = data.draw(st.lists(st.integers(-1, 2), min_size=len(ticks), max_size=len(ticks)))
-    run = [decision(tick / 2, talker=whom, gains=(0, 0, 0)) for tick, whom in zip(sorted(ticks), talkers, strict=True)]
+    run = [
+        decision(tick / 2, talker=index, gains=(0, 0, 0)) for tick, index in zip(sorted(ticks), talkers, strict=True)
+    ]
     end = 40.0
     moves = sorted(moves)
     under = fresh = steady = right = 0
@@ -503,7 +508,7 @@ def test_shares_of_time_agree_with_counting_one_look_at_a_time(data):
         under, fresh = under + 1, fresh + new
         if at - cue[0][0] / 2 >= 10.0:
             steady, right = steady + 1, right + (new and before[0].talker == cue[0][1])
-    given_cues = cues(*((tick / 2, whom) for tick, whom in moves))
+    given_cues = cues(*((tick / 2, index) for tick, index in moves))
     grid = sample(columns(run), given_cues, end)
     assert covered(grid) == pytest.approx(fresh / under if under else math.nan, nan_ok=True)
     assert steady_share(columns(run), grid) == pytest.approx(right / steady if steady else math.nan, nan_ok=True)

@@ -17,7 +17,7 @@ VOID = {"meta"}
 
 
 class Page(HTMLParser):
-    """Tags that close each other properly, attributes, text, and the cells of tables."""
+    """Parses a page into tags, attributes, text and table rows; checks that tags are closed properly."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -56,13 +56,13 @@ def found(with_evidence: bool = True) -> dict:
     return evaluate(runs, Ridge, "leave-one-run-out", [1, 5, 60], evidence=evidence).to_json()
 
 
-def test_every_number_of_the_tables_is_that_of_the_evaluation_rounded_only_for_reading():
+def test_tables_show_the_numbers_of_the_evaluation_rounded():
     page, data = Page(report_html(found())), found()
     rows = {row[0][1]: row for row in page.rows if row[0][1].endswith(" s")}
     heads = next(row for row in page.rows if row[0][1] == "window")
     names = {
         "accuracy": "accuracy",
-        "sd": "accuracy_sd",
+        "SD": "accuracy_sd",
         "n": "n_windows",
         "chance limit": "chance_limit",
         "null": "null_accuracy",
@@ -99,12 +99,12 @@ def test_every_number_of_the_tables_is_that_of_the_evaluation_rounded_only_for_r
     assert f"{data['r_attended']:.3f}" in page.words
 
 
-def test_everything_is_on_the_page_unrounded():
+def test_page_contains_all_numbers_unrounded():
     page = Page(report_html(found()))
     assert json.loads(next(word for word in page.words if word.startswith("{\n"))) == found()
 
 
-def test_nothing_is_loaded_and_nothing_runs():
+def test_page_loads_nothing_and_runs_no_script():
     page = Page(report_html(found()))
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
     assert not [a for a in page.attributes if a[1] in ("src", "href", "xlink:href") or a[1].startswith("on")]
@@ -114,7 +114,7 @@ def test_nothing_is_loaded_and_nothing_runs():
     assert "https:" not in html
 
 
-def test_text_cannot_become_markup():
+def test_text_is_escaped():
     evil = "<script>alert(1)</script>\"'&"
     data = json.loads(json.dumps(found()))
     data["protocol"] = data["features"] = evil
@@ -126,16 +126,16 @@ def test_text_cannot_become_markup():
     assert sum(evil in word for word in page.words) >= 6
 
 
-def test_audio_on_both_sides_of_a_split_is_said():
-    assert "Nothing that was heard in a test run" in report_html(found())
+def test_audio_shared_by_test_and_training_runs_is_reported():
+    assert "No test run shares audio with its training runs" in report_html(found())
     data = json.loads(json.dumps(found()))
     data["folds"][0]["shared_stimuli"] = ["story"]
     assert "In 1 of 6 folds, test and training runs share audio" in report_html(data)
 
 
-def test_what_was_not_measured_is_not_shown():
+def test_missing_figures_are_not_shown():
     html = report_html(found(with_evidence=False))
-    assert "No posterior was asked for" in html
+    assert "the evaluation computed no posterior" in html
     assert "nan" not in html.lower()
     one = evaluate([listen(f"run-{r}", seconds=8, gain=0) for r in range(2)], Ridge, "leave-one-run-out", [1, 20])
     html = report_html(one.to_json())
@@ -143,7 +143,7 @@ def test_what_was_not_measured_is_not_shown():
     assert "one listener" in html
 
 
-def test_a_chart_keeps_its_marks_inside():
+def test_chart_clips_to_its_axes():
     axis = Axis(1.0, 30.0, [1, 10, 30], "x", str, log=True)
     chart = Chart(axis, Axis(0.4, 1.0, [0.4, 1.0], "y", str), "test")
     chart.line([(1, 0.0), (10, None), (30, 2.0)], "main")

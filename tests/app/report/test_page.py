@@ -1,4 +1,4 @@
-"""The page about a session shows every talker, and says what was not measured."""
+"""The report of a session shows every talker, and states what was not measured."""
 
 import re
 
@@ -49,7 +49,7 @@ def chart(html, label):
 
 
 def line(picture, kind):
-    """Points of the only line of a kind in a chart, in pixels."""
+    """Return the points of the only line of a kind in a chart, in pixels."""
     (points,) = re.findall(rf'<polyline class="{kind}" points="([^"]*)"', picture.split("</svg>")[0])
     return np.array([[float(v) for v in point.split(",")] for point in points.split()])
 
@@ -74,7 +74,7 @@ def test_charts_show_every_talker(n):
     assert line(posterior, "chance")[:, 1] == pytest.approx(HEIGHT - BOTTOM - 1 / n / 1.06 * high, abs=0.02)
 
 
-def test_cues_stand_above_the_posterior_in_the_colour_of_the_talker():
+def test_cues_are_drawn_above_the_posterior_in_the_talkers_colour():
     html = page(figures())
     bands = re.findall(r'<polygon class="(cue\d)" points="([^"]*)"', html)
     wide = WIDTH - LEFT - RIGHT
@@ -87,12 +87,12 @@ def test_cues_stand_above_the_posterior_in_the_colour_of_the_talker():
     assert set(spans) == {"cue1", "cue3"}
 
 
-def test_stages_are_named_as_in_the_window():
+def test_latency_stages_have_the_same_names_as_in_the_window():
     html = page(figures())
     assert re.findall(r'<th scope="row">([^<]* to [^<]*)</th>', html) == [*STAGES, TOTAL]
 
 
-def test_an_open_loop_has_no_tmr():
+def test_report_of_an_open_loop_has_no_tmr():
     html = page(figures(mode="open"))
     assert "Target-to-masker ratio against time" not in html
     assert "in an open loop decisions set no gains" in html
@@ -100,8 +100,8 @@ def test_an_open_loop_has_no_tmr():
     assert "Target-to-masker ratio against time" in page(figures())
 
 
-def test_a_run_without_cues_says_what_is_not_measured():
+def test_report_without_cues_states_what_is_not_measured():
     html = page(figures(cues=()))
-    assert "<dt>windows of 2 s right</dt><dd>not measured<" in html
-    assert "no cue said who was to be attended to" in html
+    assert "<dt>correct windows of 2 s</dt><dd>not measured<" in html
+    assert "the recording has no cue that names a talker" in html
     assert "<dt>switches followed</dt><dd>0 of 0<small>median none<" in html

@@ -1,4 +1,4 @@
-"""Figures of whole recordings, of one engine and of two."""
+"""Figures of complete recordings, by one engine and by two."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from benchmarks.sessions import BEGIN, write_session
 from earmark.app.commands.train import train
 from earmark.app.engine.latency_stages import STAGES, TOTAL
-from earmark.app.report.read_session import _Read, session_figures
+from earmark.app.report.read_session import _Contents, session_figures
 from earmark.app.report.worker import figures_of
 from earmark.devices.files.journal import DecisionLine
 from earmark.pipeline.stream import Decision
@@ -32,7 +32,7 @@ def test_figures_of_a_run(run):
     found = session_figures(run)
     assert found.talkers == ("Joe", "Ada")
     assert [name for _, name in found.cues] == ["Joe", "Ada", ""]
-    # Cues come 1, 15 and 27 s after the beginning; begin is that of the first decision.
+    # Cues are 1, 15 and 27 s after the start of the recording; ``begin`` is the time of the first decision.
     assert [time + found.begin - BEGIN for time, _ in found.cues] == pytest.approx([1.0, 15.0, 27.0])
     assert found.times[0] == 0.0
     assert found.probability.shape == found.gains.shape == (len(found.times), 2)
@@ -42,7 +42,7 @@ def test_figures_of_a_run(run):
 
 
 def test_figures_of_two_engines(run, decoder, tmp_path):
-    """The second file goes on where the first one ends: it has decisions, cues and stages of its own."""
+    """The second file continues the first, with decisions, cues and stages of its own."""
     first = tmp_path / "loop.xdf"
     write_session(first, (("Joe", 14.0), ("Ada", 12.0)), seed=3, decoder=decoder)
     alone = session_figures(first)
@@ -52,15 +52,15 @@ def test_figures_of_two_engines(run, decoder, tmp_path):
     both = session_figures(first)
     assert (alone.n_files, both.n_files) == (1, 2)
     assert len(both.times) > len(alone.times)
-    assert np.all(np.diff(both.times) >= 0), "in order of time, whatever the order of files"
+    assert np.all(np.diff(both.times) >= 0), "sorted by time, whatever the order of files"
     for name in (*STAGES[:3], TOTAL):
         assert len(both.stages[name]) == np.count_nonzero(np.isfinite(both.stages[name])) > len(alone.stages[name])
     assert len(both.cues) == len(alone.cues) + 2
 
 
-def test_stages_of_older_recordings_begin_at_the_newest_sample():
-    """They note when a decision held, from a tick after its newest sample on; each engine counts from one."""
-    read, scores = _Read(), np.zeros(2)
+def test_latency_stages_of_older_recordings_begin_at_the_newest_sample():
+    """They stored when a decision held, a tick after its newest sample; each engine numbers decisions from one."""
+    read, scores = _Contents(), np.zeros(2)
     for newest in (0.9, 5.7):
         held = newest + 0.1
         read.decided.append([Decision(0, held, scores, scores, 0, scores, None, "steered", newest)])
@@ -69,7 +69,7 @@ def test_stages_of_older_recordings_begin_at_the_newest_sample():
     assert [[line.newest for line in lines] for lines in read.lines()] == [[0.9], [5.7]]
 
 
-def test_the_worker_gives_the_same_figures_as_json(run):
+def test_worker_returns_the_same_figures_as_json(run):
     found, given = session_figures(run), json.loads(json.dumps(figures_of(run.parent)))
     assert (given["windows"], given["right"], given["dropped"]) == (found.n_windows, found.n_right, found.n_dropped)
     assert given["steady"] == pytest.approx(found.steady)

@@ -386,11 +386,11 @@ def test_a_fault_in_training_does_not_leave_the_session_training(rig, monkeypatc
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        (WORTH, "The decoder is better than guessing: 75 % of 24 decisions were right, cross-validated (chance level "
+        (WORTH, "The decoder is better than guessing: 75 % of 24 decisions were correct, cross-validated (chance level "
          "50 %, chance limit 71 % (p = 0.05))."),
         (dataclasses.replace(WORTH, accuracy=0.6), "The decoder is no better than guessing: 60 % of 24"),
         (dataclasses.replace(WORTH, accuracy=1.0, n_decisions=4),
-         "The decoder is no better than guessing: 100 % of 4 decisions were right, "
+         "The decoder is no better than guessing: 100 % of 4 decisions were correct, "
          "cross-validated (chance level 50 %, too few decisions for a chance limit)"),
         (dataclasses.replace(WORTH, accuracy=math.nan, n_decisions=0), "The decoder's accuracy was not measured"),
     ],

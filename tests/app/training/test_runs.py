@@ -1,4 +1,4 @@
-"""What a person may give for runs: files, folders, patterns, BIDS data sets."""
+"""How a user may name runs: files, folders, patterns, BIDS data sets."""
 
 import json
 import re
@@ -41,22 +41,24 @@ def test_files_folders_and_patterns(folder, given, wanted):
     ("given", "said"),
     [
         (["nowhere.xdf"], "nowhere.xdf: no such file"),
-        (["b/run9*.xdf"], "b/run9*.xdf matches nothing"),
+        (["b/run9*.xdf"], "b/run9*.xdf matches no file"),
         (["b", "b/run2.xdf"], "b/run2.xdf is given twice"),
         (["b/run2.xdf", "b/../b/run2.xdf"], "b/../b/run2.xdf is given twice"),
     ],
 )
-def test_refusals(folder, given, said):
+def test_unusable_paths_are_errors(folder, given, said):
     with pytest.raises(RunError, match=re.escape(said)):
         find_runs([Path(one) for one in given])
 
 
-def test_an_empty_folder(tmp_path):
-    with pytest.raises(RunError, match=r"holds no \.xdf file, and no sub-\*_eeg .* below a dataset_description\.json"):
+def test_folder_without_runs_is_an_error(tmp_path):
+    with pytest.raises(
+        RunError, match=r"contains no \.xdf file, and no sub-\*_eeg .* below a dataset_description\.json"
+    ):
         find_runs([tmp_path])
 
 
-def test_a_bar_is_told_how_far_it_is(monkeypatch):
+def test_progress_bar_shows_the_count(monkeypatch):
     import io
 
     from rich.console import Console
@@ -65,16 +67,16 @@ def test_a_bar_is_told_how_far_it_is(monkeypatch):
 
     screen = io.StringIO()
     monkeypatch.setattr(earmark.app.terminal.console, "console", Console(file=screen, force_terminal=True, width=80))
-    with progress("Filtering") as told:
+    with progress("Filtering") as advance:
         for done in range(1, 101):
-            told(done, 100)
+            advance(done, 100)
     assert "Filtering" in screen.getvalue()
     assert "100/100" in screen.getvalue()
 
 
 @pytest.fixture(scope="module")
 def party(tmp_path_factory):
-    """A BIDS data set of two listeners with two recordings of two trials each; one channel of one is dead."""
+    """Write a BIDS data set of two listeners with two recordings of two trials each; one has a dead channel."""
     root = tmp_path_factory.mktemp("party")
     (root / "stimuli" / "sub").mkdir(parents=True)
     (root / "dataset_description.json").write_text(json.dumps({"Name": "party", "BIDSVersion": "1.9.0"}))
@@ -93,7 +95,7 @@ def party(tmp_path_factory):
     return root
 
 
-def test_a_bids_data_set_is_evaluated_and_trained_on(party, tmp_path):
+def test_evaluate_and_train_on_a_bids_data_set(party, tmp_path):
     done = earmark("evaluate", party, "--window", 1, "--window", 2, "--json", tmp_path / "f.json")
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "f.json").read_text())

@@ -1,4 +1,4 @@
-"""Many recordings at once: whose they are, which of them cannot be used, and what a protocol needs."""
+"""Many recordings at once: their listeners, unusable recordings, and the needs of each protocol."""
 
 import json
 import shutil
@@ -37,11 +37,11 @@ from earmark.pipeline.evaluation.splits import LEAST, PROTOCOLS, few, learnable,
         ("study/bob/session-2/run-3/loop.xdf", "bob", "session-2/run-3/loop"),
     ],
 )
-def test_the_folder_says_who_listened(tmp_path, path, subject, name):
+def test_folder_names_the_listener(tmp_path, path, subject, name):
     assert whose(tmp_path / path) == (subject, name)
 
 
-def test_the_folder_of_a_session_is_the_listeners_whatever_is_in_between(tmp_path):
+def test_session_folder_names_the_listener_at_any_depth(tmp_path):
     (tmp_path / "alice").mkdir()
     (tmp_path / "alice" / "session.toml").touch()
     assert whose(tmp_path / "alice" / "monday" / "run-1" / "loop.xdf") == ("alice", "monday/run-1/loop")
@@ -49,14 +49,14 @@ def test_the_folder_of_a_session_is_the_listeners_whatever_is_in_between(tmp_pat
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Two listeners with two runs each, all called alike."""
+    """Write two runs each of two listeners, under the same file names."""
     root = tmp_path_factory.mktemp("study")
     for k, (who, run) in enumerate([("alice", 1), ("alice", 2), ("bob", 1), ("bob", 2)]):
         write_session(root / who / f"run-{run}" / "loop.xdf", seed=k)
     return root
 
 
-def test_a_listeners_runs_are_one_listeners(study, tmp_path, capsys):
+def test_runs_are_grouped_by_listener(study, tmp_path, capsys):
     evaluate([study], protocol=ProtocolName.LOSO, window=[1.0], json_file=tmp_path / "f.json")
     found = json.loads((tmp_path / "f.json").read_text())
     assert [one["subject"] for one in found["subjects"]] == ["alice", "bob"]
@@ -66,7 +66,7 @@ def test_a_listeners_runs_are_one_listeners(study, tmp_path, capsys):
     assert "Runs of each listener: alice (4), bob (4)" in capsys.readouterr().out
 
 
-def test_what_a_recording_or_a_person_says_of_the_listener_goes_before_folders(study, tmp_path):
+def test_listener_of_the_user_or_the_recording_overrides_the_folder(study, tmp_path):
     one = write_session(tmp_path / "moved" / "run-1" / "loop.xdf", seed=9, about=About("", subject="carol"))
     assert {run.subject for run in read_study([one], EEG).runs} == {"carol"}
     said = read_study([study, one], EEG, [f"ann={study / 'alice'}", f"bo={study}", f"ann={one}"]).runs
@@ -78,14 +78,14 @@ def test_what_a_recording_or_a_person_says_of_the_listener_goes_before_folders(s
     } - {("ann", "run-1/loop")}
     with pytest.raises(RunError, match="--subject is 'alice', but must be NAME=PATH"):
         read_study([study], EEG, ["alice"])
-    with pytest.raises(RunError, match="nowhere is not there"):
+    with pytest.raises(RunError, match="nowhere does not exist"):
         read_study([study], EEG, ["alice=nowhere"])
 
 
 @pytest.fixture
-def spoilt(study, tmp_path):
-    """The same study with an empty recording, one cut in its first second, one of nothing, and one copied."""
-    root = tmp_path / "spoilt"
+def damaged(study, tmp_path):
+    """Return the study with an empty recording, one cut in its first second, one that is not XDF, and a copy."""
+    root = tmp_path / "damaged"
     shutil.copytree(study, root)
     whole = (root / "alice" / "run-1" / "loop.xdf").read_bytes()
     for name, raw in (("run-3", b""), ("run-4", whole[:9000]), ("run-5", b"no XDF"), ("run-6", whole)):
@@ -94,21 +94,21 @@ def spoilt(study, tmp_path):
     return root
 
 
-def test_what_cannot_be_used_is_named_and_left_out_and_stops_nothing(spoilt, tmp_path, capsys):
-    train([spoilt], tmp_path / "decoder")
+def test_unusable_recordings_are_left_out_and_named(damaged, tmp_path, capsys):
+    train([damaged], tmp_path / "decoder")
     out = capsys.readouterr().out
     assert (tmp_path / "decoder").is_dir()
     assert "on 8 run(s)" in out
     end = out[out.index("Left out: ") :]
     for name in ("run-3", "run-4", "run-5"):
-        assert end.count(f"{spoilt / 'alice' / name / 'loop.xdf'}: ") == 1
+        assert end.count(f"{damaged / 'alice' / name / 'loop.xdf'}: ") == 1
     assert "run-6/loop trial 1" in end
     assert "is the same recording as run-1/loop trial 1 of alice" in end
 
 
 @pytest.mark.parametrize("name", ["run-3", "run-4", "run-5"])
-def test_what_cannot_be_used_is_an_error_when_it_alone_is_asked_for(spoilt, tmp_path, capsys, name):
-    path = spoilt / "alice" / name / "loop.xdf"
+def test_unusable_recording_alone_is_an_error(damaged, tmp_path, capsys, name):
+    path = damaged / "alice" / name / "loop.xdf"
     with pytest.raises(typer.Exit) as ended:
         train([path], tmp_path / "decoder")
     assert ended.value.exit_code == 1
@@ -117,7 +117,7 @@ def test_what_cannot_be_used_is_an_error_when_it_alone_is_asked_for(spoilt, tmp_
     assert not (tmp_path / "decoder").exists()
 
 
-def test_a_trial_of_which_nothing_was_recorded_takes_no_other_with_it(tmp_path):
+def test_empty_trial_does_not_exclude_the_others(tmp_path):
     path = write_session(tmp_path / "a" / "calibration-1.xdf", [("Joe", 6.0), ("Ada", 6.0), ("Joe", 0.01)])
     found = read_study([path], EEG)
     assert [run.name for run in found.runs] == ["calibration-1 trial 1", "calibration-1 trial 2"]
@@ -137,7 +137,7 @@ def said_of(monkeypatch, n_runs, capsys, protocol=ProtocolName.LORO, n_subjects=
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_too_few_runs_are_refused_with_numbers_before_any_computing(monkeypatch, capsys, n):
+def test_too_few_runs_are_refused_with_numbers_before_computing(monkeypatch, capsys, n):
     said = said_of(monkeypatch, n, capsys)
     assert "leave-one-run-out needs three runs of a listener" in said
     assert f"Available runs: 0 {n}" in said
@@ -157,7 +157,7 @@ def test_three_runs_are_enough(tmp_path, capsys):
     st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), min_size=1, max_size=9),
     st.sampled_from(sorted(PROTOCOLS)),
 )
-def test_no_listener_is_on_both_sides_and_every_fold_has_enough(pairs, protocol):
+def test_folds_separate_listeners_and_have_enough_training_runs(pairs, protocol):
     runs = [
         listen(f"r{i}", who, seconds=1, stimuli=[f"{what}{k}" for k in "12"]) for i, (who, what) in enumerate(pairs)
     ]
@@ -178,7 +178,7 @@ def test_no_listener_is_on_both_sides_and_every_fold_has_enough(pairs, protocol)
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(monkeypatch, tmp_path, capsys, command):
+def test_unwritable_output_is_an_error_before_reading(monkeypatch, tmp_path, capsys, command):
     def read(*_args):
         raise AssertionError("was read first")
 
@@ -194,7 +194,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(monkeypa
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_single_run_is_learned_from_in_pieces():
+def test_single_run_is_split_for_training():
     run = listen("r", "01", seconds=40)
     pieces = learnable([run])
     assert sum(len(piece.neural) for piece in pieces) == len(run.neural)

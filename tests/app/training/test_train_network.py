@@ -1,4 +1,4 @@
-"""``earmark train`` with a network: told, compared with the linear decoder, killed and gone on with."""
+"""``earmark train`` with a network: progress, comparison with the linear decoder, resuming after a kill."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from earmark.pipeline.run import Run
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Three runs of 40 s in which four channels follow the attended of two talkers, in noise."""
+    """Write three runs of 40 s in which four channels follow the attended of two talkers, in noise."""
     folder = tmp_path_factory.mktemp("runs")
     for k in range(3):
         rng = np.random.default_rng(k)
@@ -42,31 +42,31 @@ def runs(tmp_path_factory):
 
 
 def trained(runs, out, **options):
-    """What the command does, in this process."""
+    """Run the command in this process; return the decoder and its facts."""
     train([runs], out, PresetName.EEG, "eegnet", epochs=2, seed=5, **options)
     return load_decoder(out)
 
 
-def test_killed_and_gone_on_with(runs, tmp_path, capsys):
-    """Whatever instant it is killed at, the decoder is the one of a training that was left alone."""
+def test_killed_training_resumes_with_the_same_result(runs, tmp_path, capsys):
+    """The decoder equals that of an uninterrupted training, at whatever time the training is killed."""
     states = tmp_path / "broken.training"
     with start("train", runs, "--decoder", "eegnet", "--epochs", 2, "--seed", 5, "-o", tmp_path / "broken") as process:
-        # Killed while the second fold is being trained.
+        # Kill it while the second fold is being trained.
         while len(list(states.glob("*.json"))) < 2 and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
-        told = process.stdout.read()
-    assert "eegnet on 2 runs: epoch 1 of 2 at most" in told
+        output = process.stdout.read()
+    assert "eegnet on 2 runs: epoch 1 of 2 at most" in output
     assert not (tmp_path / "broken").exists()
     assert {json.loads(path.read_text())["what"] for path in states.glob("*.json")} == {"eegnet on 2 runs"}
     broken, facts = trained(runs, tmp_path / "broken")
-    assert "going on after epoch" in capsys.readouterr().out
+    assert "resuming after epoch" in capsys.readouterr().out
     assert not states.exists()
 
     whole, whole_facts = trained(runs, tmp_path / "whole")
-    told = capsys.readouterr().out
-    assert "going on" not in told
-    assert "The linear decoder reaches" in told
+    output = capsys.readouterr().out
+    assert "resuming" not in output
+    assert "The linear decoder reaches" in output
     assert facts == whole_facts
     for name, value in whole.arrays().items():
         np.testing.assert_array_equal(broken.arrays()[name], value)
@@ -74,7 +74,7 @@ def test_killed_and_gone_on_with(runs, tmp_path, capsys):
     assert facts.linear_accuracy is not None
     table = tomllib.loads((tmp_path / "whole" / "decoder.toml").read_text())
     assert table["facts"]["experimental"] is (facts.accuracy <= facts.linear_accuracy)
-    assert ("EXPERIMENTAL" in told) is facts.experimental
+    assert ("EXPERIMENTAL" in output) is facts.experimental
 
     tuned, _ = trained(runs, tmp_path / "tuned", base=tmp_path / "whole")
     assert any(not np.array_equal(tuned.arrays()[name], value) for name, value in whole.arrays().items())
@@ -89,7 +89,7 @@ def test_killed_and_gone_on_with(runs, tmp_path, capsys):
         (("matcher", {"base": Path("nowhere")}), "nowhere"),
     ],
 )
-def test_what_does_not_go_together_is_said(runs, tmp_path, capsys, options, words):
+def test_contradictory_options_are_errors(runs, tmp_path, capsys, options, words):
     kind, given = options
     with pytest.raises(typer.Exit):
         train([runs], tmp_path / "d", PresetName.EEG, kind, **given)
@@ -97,7 +97,7 @@ def test_what_does_not_go_together_is_said(runs, tmp_path, capsys, options, word
     assert not (tmp_path / "d").exists()
 
 
-def test_the_matcher_knows_where_electrodes_are():
+def test_matcher_gets_electrode_positions():
     run = Run("r", "s", 64.0, ("Cz", "Oz"), np.zeros((4, 2)), ("a",), np.zeros((1, 4, 1)), np.zeros(4, int), ("a",))
     given = settings("matcher", [run], None, True, 3, 1, "cpu")
     assert set(given["positions"]) == {"Cz", "Oz"}

@@ -1,4 +1,4 @@
-"""Where PyTorch is not installed, everything but networks works, and what needs it names the extra."""
+"""Without PyTorch, everything but networks works, and commands that need it name the extra to install."""
 
 import os
 import re
@@ -17,7 +17,7 @@ EXTRA = "pip install '.[networks]'"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A calibration; every command is started beside it."""
+    """Write a calibration; commands run in its folder."""
     folder = tmp_path_factory.mktemp("without")
     write_session(folder / "calibration-1.xdf", (("Joe", 12.0), ("Ada", 12.0), ("Joe", 12.0)))
     return folder
@@ -48,14 +48,14 @@ def test_torch_is_hidden(place, earmark):
     assert done.stdout.strip() == "None"
 
 
-def test_a_run_is_recorded_replayed_and_evaluated(place, earmark, decoder):
+def test_run_is_recorded_replayed_and_evaluated(place, earmark, decoder):
     write_session(place / "run-1" / "loop.xdf", (("Joe", 10.0), ("Ada", 10.0)), seed=3, decoder=decoder)
     for words in (("report", "run-1"), ("replay", "run-1"), ("evaluate", "run-1", "--decoder", "decoder")):
         done = earmark(*words)
         assert done.returncode == 0, (words, done.stderr)
 
 
-def test_a_network_is_refused_with_the_extra(place, earmark, decoder):
+def test_network_error_names_the_extra(place, earmark, decoder):
     folder = place / "network"
     folder.mkdir()
     (folder / "weights.safetensors").write_bytes((decoder / "weights.safetensors").read_bytes())
@@ -72,7 +72,7 @@ def test_a_network_is_refused_with_the_extra(place, earmark, decoder):
         assert EXTRA in done.stderr
 
 
-def test_the_doctor_says_what_it_is_for(monkeypatch):
+def test_doctor_names_the_extra(monkeypatch):
     monkeypatch.setattr(media, "_has_torch", lambda: False)
     for check in (media.gpu(), media.backend("eager_cpu")):
         assert check.status == "absent"
