@@ -1,18 +1,18 @@
-"""Whether a decoder notices that an amplifier's clock is wrong, or that packets are lost: it must not.
+"""Measure decoding accuracy with wrong amplifier clocks and lost packets; neither may lower it.
 
 ::
 
     python -m benchmarks.clocks
 
-One simulated listener hears two talkers, by twelve electrodes, in four runs of two minutes, and moves attention in the
-middle of each. What the electrodes carry is sampled by five amplifiers, all of which say 250 Hz: one is exact, one
-0.04 % slow, one 0.2 % fast, one drifts between 0.2 % slow and 0.2 % fast, and one is exact and loses one packet of
-twelve samples in twenty.
-Stamps are right to 0.1 ms. ``imported`` is a file in XDF that goes through what ``earmark import`` and ``earmark
-evaluate`` do; ``live`` are packets that go through the placing of live samples and the graph of a session, in one
-process and faster than real time, without the network. A linear decoder is trained on three runs and judged on the
-fourth, in turn, on windows that do not overlap. Intervals are those of Clopper and Pearson at 95 %; windows of the same
-runs are not quite independent, so they are rather too narrow.
+A simulated listener with twelve electrodes hears two talkers in four runs of two minutes, and switches attention in the
+middle of each. Five amplifiers sample the same signal with a nominal rate of 250 Hz: one is exact, one is 0.04 % slow,
+one is 0.2 % fast, one drifts between 0.2 % slow and 0.2 % fast, and one is exact but loses 5 % of its packets of twelve
+samples.
+Time stamps have a jitter of 0.1 ms. ``imported`` is an XDF file that passes through the code of ``earmark import`` and
+``earmark evaluate``; ``live`` are packets that pass through the alignment of live samples and the graph of a session,
+in one process and faster than real time, without the network. A linear decoder is trained on three runs and tested on
+the fourth, in turn, on windows that do not overlap. Intervals are 95 % Clopper-Pearson intervals; they are somewhat too
+narrow, because windows of one run are not independent.
 """
 
 from __future__ import annotations
@@ -56,10 +56,11 @@ SFREQ, PACKET = 250.0, 12
 N_RUNS, RUN_S = 4, 120.0
 WINDOWS = (1.0, 5.0, 10.0)
 ELECTRODES = ("Fz", "Cz", "Pz", "F3", "F4", "C3", "C4", "T7", "T8", "P7", "P8", "Oz")
-#: Stamps are off by so many seconds (standard deviation), and live packets come so many later.
+#: Jitter of time stamps (standard deviation) and delay of live packets, s.
 JITTER_S, WAY_S = 1e-4, 0.01
+#: Share of lost packets.
 LOST = 0.05
-#: By what share the clock of each amplifier is fast after so many seconds.
+#: Relative clock error of each amplifier (positive: fast) as a function of the time in s.
 CLOCKS = {
     "exact": lambda t: 0.0,
     "0.04 % slow": lambda t: -4e-4,
@@ -71,7 +72,7 @@ CLOCKS = {
 
 @cache
 def brain(number: int) -> tuple[StreamSpec, CubicSpline, list[NDArray[np.float64]]]:
-    """What the electrodes carry in one run, at any instant, and the envelopes that are heard."""
+    """Return the stream, the EEG of one run as a function of time, and the envelopes of the talkers."""
     sfreq = EnvelopeConfig().sfreq
     n = round((RUN_S + 2) * sfreq)
     starts = np.random.default_rng(number).uniform(0, 200, len(VOICES))
@@ -86,7 +87,7 @@ def brain(number: int) -> tuple[StreamSpec, CubicSpline, list[NDArray[np.float64
 
 
 def sampled(number: int, clock: str) -> tuple[StreamSpec, NDArray[np.float64], NDArray[np.float32]]:
-    """Stamps and samples of one run, from one amplifier."""
+    """Return the stream, time stamps and samples of one run from one amplifier."""
     rng = np.random.default_rng([number, 7])
     spec, signal, _ = brain(number)
     at, instants = 0.0, []
@@ -98,7 +99,7 @@ def sampled(number: int, clock: str) -> tuple[StreamSpec, NDArray[np.float64], N
     packets = np.arange(n).reshape(-1, PACKET)
     if "lost" in clock:
         kept = rng.random(len(packets)) >= LOST
-        kept[0] = True  # talkers of an imported run begin with its first sample
+        kept[0] = True  # the talkers of an imported run start with its first sample
         packets = packets[kept]
     rows = packets.ravel()
     stamps = times[rows] + np.repeat(rng.normal(0, JITTER_S, len(packets)), PACKET)
@@ -110,7 +111,7 @@ def _attended(number: int) -> tuple[tuple[float, str], ...]:
 
 
 def imported(number: int, clock: str, folder: Path) -> Run:
-    """One run as it comes from a file."""
+    """Return one run as imported from a file."""
     spec, stamps, data = sampled(number, clock)
     path = folder / f"{number}-{clock}.xdf"
     content = [xdf.file_header(), xdf.stream_header(1, make_info(spec, "EEG", "amp").as_xml())]
@@ -125,7 +126,7 @@ def imported(number: int, clock: str, folder: Path) -> Run:
 
 
 def live(number: int, clock: str) -> Run:
-    """One run as it comes in packets."""
+    """Return one run as received in packets."""
     spec, stamps, data = sampled(number, clock)
     envelope = np.stack(brain(number)[2], axis=1)
     speech = StreamSpec("speech", EnvelopeConfig().sfreq, VOICES, ("misc",) * 2, ("",) * 2)
@@ -133,14 +134,14 @@ def live(number: int, clock: str) -> Run:
 
     def items() -> Iterator[tuple[str, Item]]:
         continuity = Continuity("amp", SFREQ)
-        said = 0
+        sent = 0
         yield "speech", ClockMap(0.0, begun, 1 / speech.sfreq)
         for at in range(0, len(stamps), PACKET):
             arrival = float(stamps[at + PACKET - 1]) + WAY_S
             until = min(len(envelope), int((arrival - begun) * speech.sfreq))
-            if until > said:
-                yield "speech", Block(said, envelope[said:until])
-                said = until
+            if until > sent:
+                yield "speech", Block(sent, envelope[sent:until])
+                sent = until
             for item, _ in continuity.add(data[at : at + PACKET], stamps[at : at + PACKET], arrival):
                 if not isinstance(item, str):
                     yield "amp", item
@@ -148,7 +149,7 @@ def live(number: int, clock: str) -> Run:
             if not isinstance(item, str):
                 yield "amp", item
         yield "amp", Gap(continuity.index, continuity.index)
-        yield "speech", Gap(said, said)
+        yield "speech", Gap(sent, sent)
 
     graph = decoding_graph(EEG, "amp", ["speech"], 1, 2.0)
     cues = tuple((begun + at, name) for at, name in _attended(number))
@@ -157,28 +158,28 @@ def live(number: int, clock: str) -> Run:
 
 
 def figures(runs: list[Run]) -> dict[str, dict[str, Any]]:
-    """Accuracy by window of a decoder trained on all other runs."""
+    """Return the accuracy by window, each run decoded by a decoder trained on the others."""
     right: dict[float, list[bool]] = {seconds: [] for seconds in WINDOWS}
     for run in runs:
         decoder = LinearDecoder(EEG).fit([other for other in runs if other is not run])
         for seconds, one in judged(decoder, [run], WINDOWS).items():
             right[seconds] += one
     found = {}
-    for seconds, said in right.items():
-        interval = binomtest(sum(said), len(said)).proportion_ci(0.95, "exact")
+    for seconds, correct in right.items():
+        interval = binomtest(sum(correct), len(correct)).proportion_ci(0.95, "exact")
         found[f"{seconds:g}"] = {
-            "n": len(said),
-            "right": sum(said),
-            "accuracy": sum(said) / len(said),
+            "n": len(correct),
+            "right": sum(correct),
+            "accuracy": sum(correct) / len(correct),
             "interval": [float(interval.low), float(interval.high)],
         }
     return found
 
 
 def main(
-    out: Annotated[Path, typer.Argument(help="Where to write the figures.")] = Path("benchmarks/clocks.json"),
+    out: Annotated[Path, typer.Argument(help="File for the figures.")] = Path("benchmarks/clocks.json"),
 ) -> None:
-    """Measure everything, and write it down."""
+    """Run all measurements and write the figures."""
     console = Console()
     found: dict[str, dict[str, Any]] = {"imported": {}, "live": {}}
     about = {"runs": N_RUNS, "seconds": RUN_S, "sfreq": SFREQ, "packet": PACKET, "listener": "easy"}
@@ -190,12 +191,12 @@ def main(
             }
             for way, runs in ways.items():
                 found[way][clock] = figures(runs)
-                said = "; ".join(
+                text = "; ".join(
                     f"{seconds} s {100 * one['accuracy']:.1f} % ({100 * one['interval'][0]:.1f} to "
                     f"{100 * one['interval'][1]:.1f}, n = {one['n']})"
                     for seconds, one in found[way][clock].items()
                 )
-                console.print(f"{way}, {clock}: {said}", markup=False, highlight=False)
+                console.print(f"{way}, {clock}: {text}", markup=False, highlight=False)
             out.write_text(json.dumps({"about": about, **found}, indent=1) + "\n")
 
 

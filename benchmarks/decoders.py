@@ -1,17 +1,17 @@
-"""Leave-one-run-out ridge decoding against naplib, mTRFpy and fftrf: same data, lags, folds and penalty, in one run.
+"""Compare leave-one-run-out ridge decoding with naplib, mTRFpy and fftrf: same data, lags, folds, penalty, one run.
 
-The peers live in a Python of their own::
+The peers are installed in a separate Python environment::
 
     python -m venv peers && peers/bin/pip install naplib mtrf fftrf 'numpy<2'
     python -m benchmarks.decoders --peers peers/bin/python
 
-The data are made up: 4 runs of a minute, 128 channels at 64 Hz. One thread each. Times are medians
-over repeats; only their ratios, from one run on one machine, mean anything.
+The data are simulated: 4 runs of a minute, 128 channels at 64 Hz. Each library uses one thread. Times are medians over
+repeats; only their ratios within one run on one machine are meaningful.
 """
 
 from __future__ import annotations
 
-# One thread for everybody: it must be imported before NumPy is.
+# Limits NumPy to one thread, therefore imported before NumPy.
 import earmark.app  # noqa: F401
 
 # isort: split
@@ -36,11 +36,11 @@ from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.decoders.ridge import Ridge
 from earmark.pipeline.run import Run
 
-PRESET = replace(EEG, lag_step=1, separable=0.0)  # as the peers do it: every lag, the covariance as it is
+PRESET = replace(EEG, lag_step=1, separable=0.0)  # as in the peers: every lag, no separable covariance model
 
 
 def made_up(n_runs: int, seconds: float, n_channels: int) -> list[Run]:
-    """Coloured noise with a response to the first of two talkers in it."""
+    """Simulate coloured noise with a response to the first of two talkers."""
     rng, runs, n = np.random.default_rng(0), [], round(seconds * PRESET.sfreq)
     topography = rng.normal(size=n_channels)
     for i in range(n_runs):
@@ -57,7 +57,7 @@ def made_up(n_runs: int, seconds: float, n_channels: int) -> list[Run]:
 
 
 def padded(run: Run, n: int) -> Run:
-    """Zeros at the end: peers fill missing lags with them, so that is where they are compared."""
+    """Pad a run with zeros at the end, as the peers do for missing lags."""
     return replace(
         run,
         neural=np.pad(run.neural, ((0, n), (0, 0))),
@@ -67,7 +67,7 @@ def padded(run: Run, n: int) -> Run:
 
 
 def median(job: Callable[[], object], repeats: int) -> float:
-    """Seconds."""
+    """Return the median time of a job in seconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -77,7 +77,7 @@ def median(job: Callable[[], object], repeats: int) -> float:
 
 
 def ours(runs: list[Run], penalties: tuple[float, ...], shrinks: tuple[float, ...]) -> list[NDArray[np.float64]]:
-    """Held-out reconstructions of every run."""
+    """Return the held-out reconstruction of every run."""
     decoders = leave_one_run_out(LinearDecoder(PRESET, penalties, shrinks), runs)
     return [decoder.project_neural(run.neural)[:, 0] for decoder, run in zip(decoders, runs, strict=True)]
 
@@ -89,7 +89,7 @@ def main(
     seconds: float = 60.0,
     repeats: int = 3,
 ) -> None:
-    """Compare."""
+    """Compare Earmark with the peers, and print a table."""
     behind = round(PRESET.tmax * PRESET.sfreq)
     runs = [padded(run, behind) for run in made_up(4, seconds, channels)]
     single = median(lambda: ours(runs, (penalty,), (0.0,)), repeats)

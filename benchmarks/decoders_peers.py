@@ -1,6 +1,7 @@
-"""What the peers do with the same data, folds and penalty; run by :mod:`benchmarks.decoders` in the peers' Python.
+"""Decode the same data with the peers; run by :mod:`benchmarks.decoders` in the peers' Python environment.
 
-It needs NumPy below 2 (naplib does), so it shares no code with Earmark: arrays in one file, arrays out in another.
+naplib needs NumPy below 2, so this script shares no code with Earmark: it reads arrays from one file and writes arrays
+to another.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def main(source: str, target: str) -> None:
     data = dict(np.load(source))
     n, sfreq, reach = int(data["n"]), float(data["sfreq"]), float(data["tmax"])
     runs = [(data[f"x{i}"], data[f"y{i}"]) for i in range(n)]
-    # Scaled inside the fold, as Earmark does; done here, outside the clock, in the peers' favour.
+    # Scaled within each fold, as in Earmark; not timed, which favours the peers.
     folds = [
         ([(runs[j][0] * data[f"scale{i}"], runs[j][1]) for j in range(n) if j != i], runs[i][0] * data[f"scale{i}"])
         for i in range(n)

@@ -1,9 +1,10 @@
-"""Hostile files through the commands that read files: ``python -m benchmarks.fuzz --seconds 120 --seed 0``.
+"""Fuzz the commands that read files: ``python -m benchmarks.fuzz --seconds 120 --seed 0``.
 
-Healthy files of every kind are spoilt at random, byte by byte and by what they say, and given to replay, report, train,
-evaluate, stream, import and describe, in processes with limits of time and memory. Journals and headers of recordings
-are sealed anew, so that fingerprints hold. What is counted: tracebacks, processes that died, runs past a limit, and
-control characters or forged lines that reach the terminal. Exit status 1 if there was any. A seed gives the same files.
+Valid files of every kind are corrupted at random, in their bytes and in their contents, and given to replay, report,
+train, evaluate, stream, import and describe, in processes with limits of time and memory. Journals and headers of
+recordings are sealed again, so that checksums match. Faults are tracebacks, processes that died, exceeded limits, and
+control characters or forged lines that reach the terminal. Exit status 1 if there was a fault. A seed reproduces the
+files.
 """
 
 from __future__ import annotations
@@ -44,23 +45,23 @@ from earmark.app.terminal.warned import tell_warnings
 from earmark.devices.files import xdf
 from earmark.devices.files.sealed import Sealer
 
-#: Seconds of computing and of waiting, and bytes, that one command may take: many times what it takes of a healthy
-#: file, on a machine that is busy with other things.
+#: Limits of CPU time (s), wall time (s) and memory (bytes) of a command: many times the need of a valid file, so that
+#: they hold on a busy machine.
 LIMIT_S, WAIT_S, LIMIT_BYTES = 60.0, 900.0, 6 << 30
-#: What nobody may write to a terminal: controls but line ends and tabs, C1 controls, marks that turn the direction.
+#: Never written to a terminal: control characters except line breaks and tabs, C1 controls, and direction marks.
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-#: A line that one of :data:`WORDS` begins.
+#: A line that starts as in one of :data:`WORDS`.
 FORGED = re.compile(r"^ALARM: b", re.MULTILINE)
 NUMBERS = ["0", "-1", "1", "2", "7", "nan", "inf", "-inf", "1e22", "1e308", "-1e308", "1e-300", "4294967296", "0.001"]
 WORDS = ["", "E0[/x]", "[bold]x", "\x1b[31mred", "a\nALARM: b", "\u202eright", "\x9b2J", "x" * 5000, "../../etc", "a/b"]
 VALUES: list[Any] = [None, True, False, 0, -1, 2**60, 1e22, float("nan"), float("inf"), "", [], {}, [[]], *WORDS]
 
 
-# Spoiling
+# Corrupting files
 
 
 def spoil_bytes(raw: bytes, rng: random.Random) -> bytes:
-    """Flip, overwrite, cut out, double or cut off."""
+    """Flip, overwrite, remove, repeat or truncate bytes."""
     out = bytearray(raw)
     for _ in range(rng.choice([1, 1, 2, 5])):
         if not out:
@@ -84,13 +85,13 @@ def spoil_bytes(raw: bytes, rng: random.Random) -> bytes:
 
 
 def spoil_head(raw: bytes, rng: random.Random) -> bytes:
-    """As :func:`spoil_bytes`, where headers are."""
+    """Apply :func:`spoil_bytes` to the beginning of a file, where headers are."""
     n = min(len(raw), rng.choice([64, 512, 4096]))
     return spoil_bytes(raw[:n], rng) + raw[n:]
 
 
 def spoil_text(text: str, rng: random.Random) -> str:
-    """Put other numbers and words where there are some."""
+    """Replace numbers and words by others."""
     for _ in range(rng.choice([1, 1, 2, 4])):
         found = list(re.finditer(r"-?\d+(\.\d+)?|[A-Za-z][A-Za-z0-9_.-]+", text))
         if not found:
@@ -98,7 +99,7 @@ def spoil_text(text: str, rng: random.Random) -> str:
         one = rng.choice(found)
         if one[0][:1] in "-0123456789" and rng.random() < 0.9:
             new = rng.choice(NUMBERS)
-        elif rng.random() < 0.6:  # goes deeper than what no parser takes
+        elif rng.random() < 0.6:  # passes the parser and reaches deeper code
             new = rng.choice(found)[0]
         else:
             new = rng.choice(WORDS)
@@ -107,7 +108,7 @@ def spoil_text(text: str, rng: random.Random) -> str:
 
 
 def spoil_json(value: Any, rng: random.Random) -> Any:
-    """Change something somewhere: a value, a key, or whether it is there."""
+    """Change, add or remove a random value or key."""
     if isinstance(value, dict) and value and rng.random() < 0.9:
         key = rng.choice(list(value))
         match rng.randrange(8):
@@ -132,14 +133,14 @@ def spoil_json(value: Any, rng: random.Random) -> Any:
 
 
 def resealed(path: Path, change: Callable[[xdf.Chunk], bytes], target: Path) -> None:
-    """Write a recorded session with other chunks, its fingerprints as if it had been so from the start.
+    """Write a recorded session with changed chunks and matching checksums.
 
     Parameters
     ----------
     path, target : Path
-        What to read, and what to write.
+        File to read, and file to write.
     change : callable
-        Given each chunk, returns the bytes to be written instead; it is not asked about seals.
+        Returns the bytes to write for a chunk; not called for seals.
     """
     out = xdf.MAGIC
     sealer: Sealer | None = None
@@ -166,7 +167,7 @@ def resealed(path: Path, change: Callable[[xdf.Chunk], bytes], target: Path) -> 
 
 
 def spoil_recording(path: Path, rng: random.Random, target: Path) -> None:
-    """Change what a recording says in its header, of a stream, or in lines of its journal, and seal it anew."""
+    """Change the header, a stream header or journal lines of a recording, and seal it again."""
     chunks = list(xdf.read_chunks(path))
     lines = [c.start for c in chunks if c.tag == xdf.SAMPLES and c.content[:1] == b"\1" and b'{"' in c.content[:40]]
     heads = [c.start for c in chunks if c.tag == xdf.STREAM_HEADER]
@@ -209,20 +210,20 @@ def _spoil_header(xml: str, rng: random.Random) -> str:
 
 
 def spoil_decoder(folder: Path, rng: random.Random) -> None:
-    """Change a decoder's text or weights so that its checksum holds."""
+    """Change a decoder's text or weights, with a matching checksum."""
     text, weights = folder / "decoder.toml", folder / "weights.safetensors"
     raw = weights.read_bytes()
     if rng.random() < 0.3:
         changed = spoil_head(raw, rng) if rng.random() < 0.7 else spoil_bytes(raw, rng)
         weights.write_bytes(changed)
-        said = text.read_text().replace(hashlib.sha256(raw).hexdigest(), hashlib.sha256(changed).hexdigest())
+        content = text.read_text().replace(hashlib.sha256(raw).hexdigest(), hashlib.sha256(changed).hexdigest())
     else:
-        said = spoil_text(text.read_text(), rng)
-        said = re.sub(r"weights_sha256 = .*", f'weights_sha256 = "{hashlib.sha256(raw).hexdigest()}"', said)
-    text.write_text(said, encoding="utf-8")
+        content = spoil_text(text.read_text(), rng)
+        content = re.sub(r"weights_sha256 = .*", f'weights_sha256 = "{hashlib.sha256(raw).hexdigest()}"', content)
+    text.write_text(content, encoding="utf-8")
 
 
-# What is done with a spoilt file. Each makes its file in a folder, and says which command reads it.
+# Jobs: each writes a corrupted file into a folder, and returns a command that reads it.
 
 
 def _replayed(inputs: Path, folder: Path, rng: random.Random) -> list[str]:
@@ -353,27 +354,27 @@ JOBS: tuple[Callable[[Path, Path, random.Random], list[str]], ...] = (
 
 
 def make(inputs: Path, folder: Path, seed: int, number: int) -> list[str]:
-    """Make the spoilt file of a number, in a folder, and return the command that is to read it."""
-    rng = random.Random(f"{seed} {number}")  # noqa: S311 - nothing is kept secret
+    """Write the corrupted file with the given number into a folder, and return the command that reads it."""
+    rng = random.Random(f"{seed} {number}")  # noqa: S311 - not security-relevant
     return JOBS[number % len(JOBS)](inputs, folder, rng)
 
 
-# Doing it, in a process of its own
+# Running the commands in worker processes
 
 
 @dataclass
 class Outcome:
-    """What came of one command: ``fault`` is empty, or says what must not be."""
+    """Result of one command; ``fault`` describes a fault, or is empty."""
 
     number: int
     command: list[str]
     status: int
     fault: str
-    said: str
+    output: str
 
 
 class _Silent:
-    """Stands for the player of ``earmark stream``: reads all of a recording, and sends it to nobody."""
+    """Replaces the player of ``earmark stream``: reads the whole recording, and sends nothing."""
 
     def __init__(self, recording: Any, speed: float, **_: Any) -> None:
         self.name, self.type, self.source_id, self.marker_name = recording.spec.name, "EEG", "x", "x"
@@ -411,23 +412,23 @@ def _work(pipe: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
     while (job := pipe.recv()) is not None:
         number, command = job
-        said = io.StringIO()
+        output = io.StringIO()
         fault, status = "", -1
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler):
-                handler.setStream(said)
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            app_console.console.file = app_console._errors.file = said
+                handler.setStream(output)
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            app_console.console.file = app_console._errors.file = output
             try:
                 status = _do(command)
-            except BaseException as error:  # noqa: BLE001 - this is what is looked for
+            except BaseException as error:  # noqa: BLE001 - any exception is a fault
                 if type(error).__module__.startswith("click") or type(error).__name__ == "UsageError":
                     status = 2
                 else:
                     where = traceback.extract_tb(error.__traceback__)[-6:]
                     place = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(where))
                     fault = f"{type(error).__name__}: {str(error)[:200]} at {place}"
-        words = said.getvalue()
+        words = output.getvalue()
         if not fault and "Traceback (most recent call last)" in words:
             fault = f"a traceback in the log: {words.strip().splitlines()[-1]}"
         if not fault and (bad := FORBIDDEN.search(words) or FORGED.search(words)):
@@ -436,7 +437,7 @@ def _work(pipe: Connection) -> None:
 
 
 class _Worker:
-    """A process that does one command after another, and is replaced when it passes a limit."""
+    """A process that runs one command after another, and is replaced when it exceeds a limit."""
 
     def __init__(self) -> None:
         self.pipe, theirs = mp.get_context("spawn").Pipe()
@@ -452,7 +453,7 @@ class _Worker:
         self.pipe.send(self.job)
 
     def _computed(self) -> float:
-        """Seconds that the process has computed; those until now if it has died."""
+        """Return the CPU time of the process in s; if it has died, that at the start of the job."""
         try:
             used = psutil.Process(self._process.pid).cpu_times()
         except psutil.NoSuchProcess:
@@ -460,9 +461,9 @@ class _Worker:
         return float(used.user + used.system)
 
     def late(self) -> str:
-        """Say which limit of time was passed, or nothing."""
+        """Return the time limit that was exceeded, or an empty string."""
         if self._computed() - self._at > LIMIT_S:
-            return f"{LIMIT_S:g} s of computing"
+            return f"{LIMIT_S:g} s of CPU time"
         return f"{WAIT_S:g} s" if time.monotonic() - self.since > WAIT_S else ""
 
     def end(self) -> None:
@@ -472,7 +473,7 @@ class _Worker:
 
 
 def fuzz(seconds: float, seed: int, workers: int = 2, first: int = 0, most: int | None = None) -> Iterator[Outcome]:
-    """Spoil files and have them read for so many seconds, or so many files; give what came of each."""
+    """Corrupt files and run commands on them, up to a time or a number of files; yield the outcome of each."""
     with tempfile.TemporaryDirectory(prefix="earmark-fuzz-") as place:
         inputs = Path(place) / "inputs"
         with contextlib.redirect_stdout(io.StringIO()):
@@ -483,7 +484,7 @@ def fuzz(seconds: float, seed: int, workers: int = 2, first: int = 0, most: int 
             while True:
                 for k, worker in enumerate(team):
                     if worker.job is not None and (late := worker.late()):
-                        job, fault = worker.job, f"was not done after {late}"
+                        job, fault = worker.job, f"did not end within {late}"
                         worker.end()
                         yield Outcome(*job, -1, fault, "")
                         shutil.rmtree(worker.folder or "", ignore_errors=True)
@@ -516,14 +517,14 @@ def fuzz(seconds: float, seed: int, workers: int = 2, first: int = 0, most: int 
 
 
 def main() -> None:
-    """Count, and say what must not be."""
+    """Fuzz, and print each fault and the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--first", type=int, default=0, help="number of the first file")
-    parser.add_argument("--most", type=int, help="how many files")
-    parser.add_argument("--show", action="store_true", help="print what each command said")
+    parser.add_argument("--most", type=int, help="largest number of files")
+    parser.add_argument("--show", action="store_true", help="print the output of each command")
     parser.add_argument("--keep", type=Path, help="only write the file --first into this folder, and print its command")
     asked = parser.parse_args()
     if asked.keep is not None:
@@ -540,7 +541,7 @@ def main() -> None:
                 found.number,
                 found.command[0],
                 found.status,
-                found.said.strip()[-300:].encode("ascii", "backslashreplace").decode(),
+                found.output.strip()[-300:].encode("ascii", "backslashreplace").decode(),
             )
         if found.fault:
             faults[re.sub(r"\d{3,}|0x\w+", "N", found.fault.split(" at ")[-1])] += 1

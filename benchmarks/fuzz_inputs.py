@@ -1,4 +1,4 @@
-"""Healthy files of every kind that a command reads, small ones, to be spoilt."""
+"""Small valid files of every kind that a command reads, as inputs of :mod:`benchmarks.fuzz`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from earmark.app.commands.train import train
 from earmark.devices.files import xdf
 
 SECONDS = 20
-#: A graph with nodes of most kinds, and all of their settings.
+#: A graph with nodes of most kinds, with their settings.
 GRAPH = """
 [streams.eeg]
 type = "EEG"
@@ -87,7 +87,7 @@ def _eeg(seed: int = 0) -> Any:
 
 
 def labrecorder(path: Path) -> None:
-    """Write an XDF file as LabRecorder does: stamps left out, offsets, markers of two kinds, footers."""
+    """Write an XDF file like LabRecorder: omitted stamps, clock offsets, markers of two kinds, footers."""
     labels = "".join(f"<channel><label>{n}</label><unit>microvolts</unit><type>EEG</type></channel>" for n in NAMES)
     heads = (
         ("Amp", "EEG", len(NAMES), SFREQ, "float32", f"<channels>{labels}</channels>"),
@@ -157,7 +157,7 @@ def fif(path: Path) -> None:
 
 
 def make_inputs(folder: Path) -> None:
-    """Write one of each: ``study/`` (calibration, run, decoder), ``eeg/``, ``heard/``, ``session.toml``."""
+    """Write one file of each kind: ``study/`` (calibration, run, decoder), ``eeg/``, ``heard/``, ``session.toml``."""
     study, eeg, heard = folder / "study", folder / "eeg", folder / "heard"
     for place in (study, eeg, heard):
         place.mkdir(parents=True)

@@ -1,13 +1,14 @@
-"""Verify the runtime of networks on a machine with a CUDA GPU, in under ten minutes, and write what was found as JSON.
+"""Verify the network runtime on a machine with a CUDA GPU in under ten minutes, and write the results as JSON.
 
-Needs PyTorch and NumPy, and nothing else; what is installed beside them (Triton, TensorRT, TensorRT-RTX) is verified,
-too. From the root of the repository::
+Needs only PyTorch and NumPy; if Triton, TensorRT or TensorRT-RTX are installed, they are verified too. From the root of
+the repository::
 
     python -m benchmarks.gpu gpu.json
 
-Every backend that is there, on every network and precision: answers against a float64 reference, lies found out, the
-engine found again on disk, latency from host memory to host memory, idle and beside a busy core. Without a GPU it does
-the same on the CPU, which verifies the script. Exit status: 0 all that could be verified holds, 1 something does not.
+For every available backend, network and precision it verifies the outputs against a float64 reference, the detection of
+wrong outputs, and the reuse of the engine on disk, and measures the latency from host memory to host memory, idle and
+with a busy core. Without a GPU it does the same on the CPU, which tests the script. Exit status: 0 if everything that
+could be verified holds, else 1.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import types
 from importlib.util import find_spec
 from pathlib import Path
 
-if find_spec("lazy_loader") is None:  # a bare machine: only public names need it
+if find_spec("lazy_loader") is None:  # on a minimal machine: only public names need it
     sys.modules["lazy_loader"] = types.ModuleType("lazy_loader")
     sys.modules["lazy_loader"].attach_stub = lambda *_: (None, None, [])  # type: ignore[attr-defined]
-if find_spec("earmark") is None:  # nor is this package installed
+if find_spec("earmark") is None:  # this package need not be installed
     sys.modules["earmark"] = types.ModuleType("earmark")
     sys.modules["earmark"].__path__ = [str(Path(__file__).parents[1])]
 
-# One thread: it must be imported before NumPy is.
+# Limits NumPy to one thread, therefore imported before NumPy.
 import earmark.app  # noqa: F401
 
 # isort: split
@@ -57,17 +58,17 @@ from earmark.kernels.runtime.precision import tensor_cores
 SHAPES = ((64, 64.0), (128, 100.0))
 WINDOW_S, N_TALKERS = 5.0, 2
 N = 2000
-#: Nothing more is compiled after so many seconds.
+#: Seconds after which nothing more is compiled.
 BUDGET_S, BEGUN = 420.0, time.monotonic()
-#: What is demanded of the network that decides live.
+#: Requirements on the network that decides live.
 MATCHER, LEAST_GAIN, MOST_P99_US = "matcher", 3.0, 1000.0
 LAUNCHED = "launched one by one"
 
 
 class Matcher(nn.Module):
-    """A network of the size and kind of the matcher, where the decoders cannot be imported: they need SciPy and Numba.
+    """A network similar to the matcher, for machines without SciPy and Numba, which the decoders need.
 
-    Dilated causal convolutions on the brain's side, fewer on that of speech, correlation over the window: 1.2 million
+    Dilated causal convolutions on the neural side, fewer on the speech side, correlation over the window: 1.2 million
     parameters.
     """
 
@@ -93,7 +94,7 @@ class Matcher(nn.Module):
 
 
 class Small(nn.Module):
-    """A few convolutions, as in EEGNet: launching them takes longer than computing them."""
+    """A few convolutions, as in EEGNet: launching the kernels takes longer than computing them."""
 
     def __init__(self, n_channels: int, n_samples: int) -> None:
         super().__init__()
@@ -110,12 +111,12 @@ class Small(nn.Module):
 
 
 def networks(n_channels: int, sfreq: float) -> dict[str, tuple[nn.Module, Tensors]]:
-    """Make the decoders' networks where they can be imported, else others like them."""
+    """Return the decoders' networks if they can be imported, else similar ones."""
     torch.manual_seed(0)
     n = round(WINDOW_S * sfreq)
     neural, talkers = torch.randn(1, n_channels, n), torch.rand(N_TALKERS, 1, n)
     if all(find_spec(name) for name in ("scipy", "numba", "typer")):
-        from earmark.app.bench.decoder import networks as decoders  # noqa: PLC0415 - not on a bare machine
+        from earmark.app.bench.decoder import networks as decoders  # noqa: PLC0415 - not on a minimal machine
 
         return {name: make(n_channels, sfreq, WINDOW_S) for name, make in decoders().items()}
     return {
@@ -125,7 +126,7 @@ def networks(n_channels: int, sfreq: float) -> dict[str, tuple[nn.Module, Tensor
 
 
 class Launched(Network):
-    """Eager CUDA as most people run it, operator by operator: what a CUDA graph is compared with."""
+    """Eager CUDA with one launch per operator: the reference for CUDA graphs."""
 
     def __init__(self, module: nn.Module, example: Tensors, captured: Network) -> None:
         self._module, self._captured = copy.deepcopy(module).to("cuda"), captured
@@ -133,7 +134,7 @@ class Launched(Network):
         self._device = tuple(x.to("cuda") for x in example)
 
     def run_into(self, x: Arrays, out: Arrays) -> None:
-        """Copy in, launch, copy out."""
+        """Copy the input to the GPU, launch the operators, copy the output back."""
         with torch.no_grad(), tensor_cores("float32"):
             for device, host, given in zip(self._device, self._host, x, strict=True):
                 host.numpy()[...] = given
@@ -142,22 +143,22 @@ class Launched(Network):
                 wanted[...] = y.cpu().numpy()
 
     def info(self) -> Any:
-        """Shapes are those of the captured one."""
+        """Return the info of the captured network, which has the same shapes."""
         return self._captured.info()
 
 
 class Liar(Network):
-    """Another backend, seen through a lie."""
+    """A network whose output is falsified, to test the parity gate."""
 
     def __init__(self, honest: Network, lie: Callable[[Network, Arrays, Arrays], None]) -> None:
         self._honest, self._lie = honest, lie
 
     def run_into(self, x: Arrays, out: Arrays) -> None:
-        """Lie."""
+        """Run the network and falsify its output."""
         self._lie(self._honest, x, out)
 
     def info(self) -> Any:
-        """Look honest."""
+        """Return the info of the unfalsified network."""
         return self._honest.info()
 
 
@@ -183,7 +184,7 @@ LIES = {"zeros": _zeros, "stale": _silent, "not finite": _not_finite, "swapped c
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Describe the machine on which the figures are measured."""
     about: dict[str, Any] = {"python": platform.python_version(), "torch": torch.__version__, "cores": os.cpu_count()}
     if not no_cuda():
         about |= BACKENDS["eager_cuda"].versions()
@@ -193,7 +194,7 @@ def machine() -> dict[str, Any]:
 def verify(
     backend: Backend, name: str, module: nn.Module, example: Tensors, policy: Policy, cache: EngineCache
 ) -> tuple[dict[str, Any], Network | None]:
-    """Build, load again from disk, warm up, pass the gate, and find out lies."""
+    """Build a network, load it again from disk, warm it up, check its parity, and check that falsified output fails."""
     row: dict[str, Any] = {"network": name, "backend": backend.name, "precision": policy.precision}
     real = [[x.numpy() for x in example]]
     try:
@@ -212,19 +213,19 @@ def verify(
     row |= {"n_bytes": prepared.n_bytes, "n_engines": network.info().n_engines, "graph": network.info().graph}
     row["found_on_disk"] = prepared.cached
     believed = []
-    for lie, tell in LIES.items():
+    for label, lie in LIES.items():
         try:
-            check(Liar(network, tell), module, real)
+            check(Liar(network, lie), module, real)
         except ParityError:
             continue
-        believed.append(lie)
+        believed.append(label)
     row["lies_believed"] = believed
     row["ok"] = not believed and prepared.cached == bool(first.n_bytes)
     return row, network
 
 
 def triton_kernels() -> list[dict[str, Any]]:
-    """Triton's kernels against formulas in NumPy, and how long both take, copies to the GPU and back included."""
+    """Compare Triton kernels with formulas in NumPy, in value and in time including copies to the GPU and back."""
     if no_cuda() or find_spec("triton") is None:
         return []
     from benchmarks import triton_kernels as gpu  # noqa: PLC0415 - needs Triton
@@ -275,7 +276,7 @@ def triton_kernels() -> list[dict[str, Any]]:
             row: dict[str, Any] = {"kernel": name, "n_channels": n_channels}
             try:
                 row["error"] = float(np.abs(ours() - oracle()).max())
-            except RuntimeError as error:  # what Triton and CUDA raise for what they cannot compile
+            except RuntimeError as error:  # raised by Triton and CUDA if compilation fails
                 found.append({**row, "ok": False, "why": str(error).splitlines()[0]})
                 continue
             times = measure({"gpu": ours, "cpu": oracle}, 300)
@@ -289,10 +290,10 @@ def triton_kernels() -> list[dict[str, Any]]:
 def examine(
     name: str, module: nn.Module, example: Tensors, about: dict[str, Any], cache: EngineCache, report: dict[str, Any]
 ) -> None:
-    """Verify one network on every backend that is here, and time those that passed against one another."""
+    """Verify one network on every available backend, and time those that passed."""
     ready: dict[str, Network] = {}
     for backend in (one for one in BACKENDS.values() if not one.absent()):
-        # Compiling takes most of the time: coarser numbers are verified where decisions are made with them.
+        # Compiling takes most of the time, so lower precisions are verified only for the network that decides live.
         for precision in backend.precisions if name.startswith(MATCHER) else backend.precisions[:1]:
             label = f"{backend.name} {precision}"
             if time.monotonic() - BEGUN > BUDGET_S:
@@ -300,10 +301,10 @@ def examine(
                 continue
             try:
                 row, network = verify(backend, name, module, example, Policy(precision), cache)
-            except Exception:  # noqa: BLE001 - however one fails, on a machine never seen, the others are verified
+            except Exception:  # noqa: BLE001 - on an unknown machine, any failure of one backend must not stop the others
                 row, network = {"network": name, "backend": label, "ok": False, "error": traceback.format_exc()}, None
             report["verified"].append({**about, **row})
-            _say(json.dumps({**about, **row}))
+            _print_line(json.dumps({**about, **row}))
             if network is not None:
                 ready[label] = network
     if "eager_cuda float32" in ready:
@@ -311,21 +312,21 @@ def examine(
     x = [one.numpy() for one in example]
     for load in ("idle", "busy"):
         with busy_core() if load == "busy" else nullcontext():
-            times = measure({label: _answer(network, x) for label, network in ready.items()}, _n(ready))
+            times = measure({label: _callable(network, x) for label, network in ready.items()}, _n(ready))
         for label, figures in times.items():
             row = {**about, "network": name, "run_by": label, "load": load, **asdict(figures)}
             row["graph"] = label != LAUNCHED and ready[label].info().graph
             report["latency"].append(row)
-            _say(json.dumps(row))
+            _print_line(json.dumps(row))
 
 
 def main() -> int:
-    """Verify all there is; write the report; say what does not hold."""
+    """Run all verifications, write the report, and print what failed."""
     torch.set_num_threads(1)
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "gpu.json")
     report: dict[str, Any] = {"machine": machine(), "skipped": [], "verified": [], "latency": []}
     report["absent"] = {name: reason for name, one in BACKENDS.items() if (reason := one.absent())}
-    _say(f"absent: {report['absent']}")
+    _print_line(f"absent: {report['absent']}")
     report["triton"] = triton_kernels()
     with tempfile.TemporaryDirectory() as folder:
         cache = EngineCache(Path(folder) / "engines")
@@ -337,13 +338,13 @@ def main() -> int:
                 target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     wrong = [row for row in report["verified"] + report["triton"] if not row["ok"]]
     missed = [name for name, held in report["demands"].items() if held is False]
-    _say(f"{json.dumps(report['demands'], indent=1)}\nskipped: {report['skipped']}")
-    _say(f"{len(report['verified'])} verified, {len(wrong)} wrong, {report['seconds']} s; wrote {target}")
+    _print_line(f"{json.dumps(report['demands'], indent=1)}\nskipped: {report['skipped']}")
+    _print_line(f"{len(report['verified'])} verified, {len(wrong)} wrong, {report['seconds']} s; wrote {target}")
     return 1 if wrong or missed else 0
 
 
 def demands(latency: list[dict[str, Any]]) -> dict[str, Any]:
-    """What is asked of a GPU: graphs against launches, and the bound on a decision; None where it was not measured."""
+    """Check the requirements on a GPU: speed-up by CUDA graphs, and latency of a decision; None: not measured."""
     found: dict[str, Any] = {}
     for n_channels, _ in SHAPES:
         rows = [
@@ -363,7 +364,7 @@ def demands(latency: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _answer(network: Network, x: Arrays) -> Callable[[], None]:
+def _callable(network: Network, x: Arrays) -> Callable[[], None]:
     return partial(network.run_into, x, [np.empty(shape, np.float32) for shape in network.info().outputs])
 
 
@@ -371,7 +372,7 @@ def _n(ready: dict[str, Network]) -> int:
     return N if any(network.info().graph for network in ready.values()) else 50
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -1,11 +1,11 @@
-"""An hour of a simulated session at real time, as before every release: does anything grow, drift or get lost?
+"""Run a simulated session of an hour in real time, before every release: check for leaks, clock drift and losses.
 
     python -m benchmarks.hour [--minutes 60] [--listener typical] [--device null] [--json FILE] [--out FOLDER]
 
-A sixth of the time is calibration, the rest a closed loop. Every five seconds memory, open files and threads of every
-process are noted; in the end their growth from the first to the last quarter of the loop, the difference between the
-clocks of EEG and sound after correction, losses, and whether a replay of all of it is identical. Exit status: 0 all
-well, 1 something is not.
+A sixth of the time is calibration, the rest a closed loop. Memory, open files and threads of every process are recorded
+every five seconds. The report states their growth from the first to the last quarter of the loop, the difference
+between the clocks of EEG and sound after correction, losses, and whether a replay is identical. Exit status: 0 if all
+is well, else 1.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ from earmark.devices.files.session_file import Consumed, SessionFile
 from earmark.devices.sources.lsl_log import quiet_liblsl
 from earmark.pipeline.stream import Block, ClockMap
 
-#: Seconds between looks; length of a trial of the calibration; between cues of the loop.
+#: Interval between process samples, length of a calibration trial, interval between cues of the loop, s.
 LOOK_S, TRIAL_S, SWITCH_S = 5.0, 30.0, 45.0
-#: What may grow between the first and the last quarter: memory in MB, open files, threads; seconds between clocks.
+#: Largest allowed growth from the first to the last quarter.
 MOST = {"memory MB": 8.0, "open files": 0, "threads": 0}
+#: Largest allowed difference between the corrected clocks of EEG and sound, s.
 MOST_DRIFT_S = 1e-3
 
 
 def processes(supervisor: Supervisor) -> dict[str, psutil.Process]:
-    """The processes of a session by what they do."""
+    """Return the processes of a session by role."""
     session = supervisor.session
     loop = session.task.loop if session.task else None
     found = {
@@ -57,16 +58,16 @@ def processes(supervisor: Supervisor) -> dict[str, psutil.Process]:
 
 
 def own_memory(process: psutil.Process) -> float:
-    """Memory in MB that is a process's own.
+    """Return the unshared memory of a process in MB.
 
-    Shared memory is left out: its size is fixed, and whose a page of it seems to be depends on who else has touched it.
+    Shared memory is left out: its size is fixed, and which process a page counts for depends on who touched it first.
     """
     found = process.memory_info()
     return float(found.rss - getattr(found, "shared", 0)) / 1e6
 
 
 def follow(supervisor: Supervisor) -> dict[str, list[tuple[float, int, int]]]:
-    """Note memory in MB, open files and threads of every process until the calibration or run has ended."""
+    """Record memory in MB, open files and threads of every process until the calibration or run has ended."""
     seen: dict[str, list[tuple[float, int, int]]] = defaultdict(list)
     while not supervisor.session.wait(LOOK_S):
         for name, process in processes(supervisor).items():
@@ -81,16 +82,16 @@ def follow(supervisor: Supervisor) -> dict[str, list[tuple[float, int, int]]]:
 
 
 def growth(seen: list[tuple[float, int, int]]) -> dict[str, float]:
-    """Medians of the last quarter less those of the first."""
+    """Return the medians of the last quarter minus those of the first."""
     table, n = np.array(seen), max(1, len(seen) // 4)
     return dict(zip(MOST, np.median(table[-n:], axis=0) - np.median(table[:n], axis=0), strict=True))
 
 
 def clock_errors(path: Path) -> dict[str, Any]:
-    """How far the corrected clocks of EEG and sound are from their stamps, and from one another.
+    """Return the errors of the corrected clocks of EEG and sound, and their difference.
 
-    The simulated amplifier and the sink without a device stamp every sample exactly, so what is left is error of ours.
-    The amplifier's clock runs fast by 30 ppm: uncorrected, it would be off by 108 ms after an hour.
+    The simulated amplifier and the null sink stamp every sample exactly, so any error is Earmark's. The amplifier's
+    clock is fast by 30 ppm: uncorrected, it would be off by 108 ms after an hour.
     """
     file = SessionFile(path)
     numbers = {name: number for number, name in enumerate(file.streams, 1)}
@@ -132,7 +133,7 @@ def clock_errors(path: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run it all; return the exit status."""
+    """Run the session and all checks; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--listener", default="typical")
@@ -162,7 +163,7 @@ def main() -> int:
         segments = [one for one in dataclasses.astuple(session.sound.audio.names) if isinstance(one, str)]
     left = [name for name in segments if (Path("/dev/shm") / name).exists()]
     recording = place / "loop.xdf"
-    judged = session_figures(recording)
+    figures = session_figures(recording)
     replay = Replay(SessionFile(recording))
     replay.run()
     grown = {name: growth(one) for name, one in seen.items() if len(one) > 8}
@@ -175,19 +176,19 @@ def main() -> int:
         "failure": failure,
         "calibration": {"accuracy": facts.accuracy, "decisions": facts.n_decisions},
         "loop": {
-            "windows": judged.n_windows,
-            "right": judged.n_right,
-            "chance_limit": judged.chance_limit,
-            "decided rightly from 10 s after a cue": judged.steady,
-            "decisions": len(judged.times),
-            "dropped": judged.n_dropped,
+            "windows": figures.n_windows,
+            "right": figures.n_right,
+            "chance_limit": figures.chance_limit,
+            "decided rightly from 10 s after a cue": figures.steady,
+            "decisions": len(figures.times),
+            "dropped": figures.n_dropped,
         },
         "stages (ms): p50, p99, max": {
             name: [1e3 * float(v) for v in (*np.percentile(values, [50, 99]), values.max())]
-            for name, values in judged.stages.items()
+            for name, values in figures.stages.items()
             if len(values)
         },
-        "sound": judged.sound,
+        "sound": figures.sound,
         "restarts": {"engine": loop.engine_process.restarts, "recorder": loop.recording.restarts},
         "growth from the first to the last quarter": grown,
         "clocks": clocks,
@@ -203,11 +204,11 @@ def main() -> int:
     if clocks["EEG against sound: largest difference of a minute (ms)"] > 1e3 * MOST_DRIFT_S:
         wrong.append("the clocks of EEG and sound are more than a millisecond apart")
     if not complete or not found["replay identical"] or left or any(found["restarts"].values()):
-        wrong.append("it did not come to its end in good order: see above")
+        wrong.append("the session did not complete, restarted a process, left memory behind or replays differently")
     print(json.dumps(found, indent=1))
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(f"WRONG: {one}" for one in wrong) or "all well")
+    print("\n".join(f"FAILED: {one}" for one in wrong) or "all checks passed")
     return int(bool(wrong))
 
 

@@ -1,19 +1,19 @@
-"""How well attention can be decoded in simulated listeners, measured faster than real time.
+"""Measure decoding accuracy for simulated listeners, faster than real time.
 
 ::
 
     python -m benchmarks.listeners typical --sessions 12 --demos 100
 
-A session is one minute of calibration and nine minutes of trials; its EEG goes through the nodes that a live session
-uses. Two linear decoders are judged on the trials: one trained on all but two of them, and one trained on the minute.
-The speech is what ships with the program, begun anywhere and repeated where it ends, so that what a decoder is judged
-on it may have met in training, with other noise. A demonstration is a minute of calibration and a loop of a minute, as
-in ``earmark demo``, and is passed if the decision windows of the loop that were right reach the chance limit.
+A session is one minute of calibration and nine minutes of trials; its EEG passes through the nodes of a live session.
+Two linear decoders are tested on the trials: one trained on all but two of them, and one trained on the minute of
+calibration. The speech ships with Earmark, starts at a random position and repeats, so training and test may share
+speech, with different noise. A demonstration is a minute of calibration and a minute of closed loop, as in ``earmark
+demo``; it passes if its share of correct decision windows reaches the chance limit.
 """
 
 from __future__ import annotations
 
-# One thread: it must be imported before NumPy is.
+# Limits NumPy to one thread, therefore imported before NumPy.
 import earmark.app
 
 # isort: split
@@ -46,23 +46,23 @@ from earmark.pipeline.stream import StreamSpec
 
 VOICES = ("Joe", "Ada")
 SPEECH = Path(earmark.app.__file__).parent / "speech"
-#: Decision windows in seconds; the loop is judged by those of two.
+#: Decision windows, and the window by which a loop is scored, s.
 WINDOWS, LOOP_WINDOW = (1.0, 2.0, 4.0, 5.0, 10.0, 20.0, 60.0), 2.0
 #: Length of a demonstration in seconds.
 DEMO_S = 120.0
-#: Trials of a session after its calibration, the seconds of each, and how many are left out at a time.
+#: Number of trials after the calibration, their length in s, and number of trials left out at a time.
 TRIALS, TRIAL_S, LEFT_OUT = 8, 67.5, 2
-#: Windows that count between two switches of a loop: the first two seconds do not, nor what reaches beyond the end.
+#: Windows that count between two switches: without the first two seconds, and without the lags after the end.
 PER_STEP = int((SWITCH_S - REORIENT_S - EEG.tmax) / LOOP_WINDOW)
-#: Loops drawn to tell how often they reach the chance limit; how often is nearly always; minutes for which it is told.
+#: Number of loops to draw for the power analysis, target power, and loop lengths to report in minutes.
 N_LOOPS, POWER, MINUTES = 2000, 0.95, (1, 2, 5, 10, 20)
-#: Sessions that make up a long loop. Their decoders are much alike, but not those that had one minute to learn from.
+#: Sessions to concatenate to a long loop; only valid for decoders of all but two trials, which are all similar.
 END_TO_END = 4
 
 
 @cache
 def voices() -> list[NDArray[np.float64]]:
-    """Envelopes as a session publishes them."""
+    """Return the talkers' envelopes as a session publishes them."""
     sounds = [soundfile.read(SPEECH / f"{name.lower()}.ogg") for name in VOICES]
     return [speech_envelope(audio, float(rate), EnvelopeConfig())[:, 0] for audio, rate in sounds]
 
@@ -70,18 +70,20 @@ def voices() -> list[NDArray[np.float64]]:
 def record(
     config: ListenerConfig, preset: Preset, seed: int, trials: Sequence[tuple[str, float]], starts: Sequence[float]
 ) -> list[Run]:
-    """Have somebody listen: one run for each trial, as a recorded session would give.
+    """Simulate a listener; return one run per trial, as from a recorded session.
 
     Parameters
     ----------
-    config, preset
-        The listener, and how signals are prepared.
+    config : ListenerConfig
+        The listener.
+    preset : Preset
+        How signals are prepared.
     seed : int
-        Of the listener.
+        Seed of the listener.
     trials : sequence of (str, float)
-        Who is attended, and for how many seconds.
+        Attended talker and length in s of each trial.
     starts : sequence of float
-        Where in the speech of each talker it begins, s.
+        Start position in the speech of each talker, s.
     """
     sfreq = EnvelopeConfig().sfreq
     ends = np.cumsum([seconds for _, seconds in trials])
@@ -107,11 +109,11 @@ def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
     return lambda start, stop: data[start:stop]
 
 
-Right = dict[float, list[bool]]  # of each window, in order, for each length
+Right = dict[float, list[bool]]  # whether each window is correct, by window length
 
 
 def judged(decoder: LinearDecoder, runs: Sequence[Run], windows: Sequence[float]) -> Right:
-    """Tell which windows were decided rightly."""
+    """Return which windows are decoded correctly."""
     right: Right = {w: [] for w in windows}
     for run in runs:
         for found in judge(decoder, run, windows, np.random.default_rng(0), 0, 5.0).windows:
@@ -120,18 +122,18 @@ def judged(decoder: LinearDecoder, runs: Sequence[Run], windows: Sequence[float]
 
 
 def untrained(preset: Preset) -> LinearDecoder:
-    """Make a decoder; inside the head there are so many channels that one penalty has to do."""
+    """Return an untrained decoder; with the many channels of intracranial EEG, a single penalty to save time."""
     return LinearDecoder(preset, *(((1.0,), (0.4,)) if preset is IEEG else ()))
 
 
 def calibration(seed: int) -> list[tuple[str, float]]:
-    """Trials of a demonstration's first half."""
+    """Return the calibration trials of a demonstration."""
     order = draw_order(VOICES, N_TRIALS, MOST_IN_A_ROW, seed)
     return [(name, CALIBRATION * DEMO_S / N_TRIALS) for name in order]
 
 
 def session(config: ListenerConfig, preset: Preset, seed: int) -> tuple[Right, Right]:
-    """Judge a decoder of all but two trials, and one of a minute, on one listener."""
+    """Test a decoder of all but two trials, and one of a minute of calibration, on one listener."""
     rng = np.random.default_rng(seed)
     trials = [(name, TRIAL_S) for name in draw_order(VOICES, TRIALS, MOST_IN_A_ROW, seed)]
     runs = record(config, preset, seed, [*calibration(seed), *trials], rng.uniform(0, 200, len(VOICES)).tolist())
@@ -148,19 +150,19 @@ def session(config: ListenerConfig, preset: Preset, seed: int) -> tuple[Right, R
 
 
 def demonstration(config: ListenerConfig, preset: Preset, seed: int) -> list[bool]:
-    """Tell which decision windows of a demonstration's loop are right."""
+    """Return which decision windows of a demonstration's loop are correct."""
     loop_s = (1 - CALIBRATION) * DEMO_S
     order = draw_order(VOICES, int(np.ceil(loop_s / SWITCH_S)), 1, seed)
-    begun = np.random.default_rng(seed).uniform(0, 10)  # both voices are started together
+    begun = np.random.default_rng(seed).uniform(0, 10)  # both voices start together
     trials = [*calibration(seed), *((name, SWITCH_S) for name in order)]
     runs = record(config, preset, seed, trials, [begun] * len(VOICES))
     return judged(untrained(preset).fit(runs[:N_TRIALS]), runs[N_TRIALS:], (LOOP_WINDOW,))[LOOP_WINDOW]
 
 
 def power(found: Sequence[Sequence[bool]], n_sessions: int, seed: int = 0) -> list[float]:
-    """Share of loops that reach the chance limit, by their length in steps of :data:`SWITCH_S`.
+    """Return the share of loops that reach the chance limit, by loop length in steps of :data:`SWITCH_S`.
 
-    Loops are drawn from so many sessions each, put end to end; they begin anywhere in the first one.
+    Each loop concatenates ``n_sessions`` random sessions and begins at a random window of the first one.
     """
     rng = np.random.default_rng(seed)
     loops = []
@@ -175,12 +177,12 @@ def power(found: Sequence[Sequence[bool]], n_sessions: int, seed: int = 0) -> li
 
 
 def main(
-    presets: Annotated[list[str] | None, typer.Argument(help="All, if none is named.")] = None,
-    sessions: Annotated[int, typer.Option(help="Sessions of ten minutes for each.")] = 12,
-    demos: Annotated[int, typer.Option(help="Demonstrations for each.")] = 0,
+    presets: Annotated[list[str] | None, typer.Argument(help="Listeners; default: all.")] = None,
+    sessions: Annotated[int, typer.Option(help="Sessions of ten minutes for each listener.")] = 12,
+    demos: Annotated[int, typer.Option(help="Demonstrations for each listener.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every decision to this file.")] = None,
 ) -> None:
-    """Measure."""
+    """Run the measurements, and print tables."""
     console = Console(width=150)
     kept: dict[str, Any] = {}
     for name in presets or PRESETS:
@@ -188,8 +190,8 @@ def main(
         pairs = [session(config, preset, seed) for seed in range(sessions)]
         loops = [demonstration(config, preset, 1000 + seed) for seed in range(demos)]
         kept[name] = {"all but two trials": [p[0] for p in pairs], "one minute": [p[1] for p in pairs], "loops": loops}
-        table = Table("trained on", *(f"{w:g} s" for w in WINDOWS), title=f"{name}: % right ± standard error")
-        told = Table(
+        table = Table("trained on", *(f"{w:g} s" for w in WINDOWS), title=f"{name}: % correct ± standard error")
+        reached = Table(
             "trained on", *(f"{m} min" for m in MINUTES), "95 %", title=f"{name}: % of loops above the chance limit"
         )
         for what, n_sessions in (("all but two trials", END_TO_END), ("one minute", 1)) if pairs else ():
@@ -200,17 +202,17 @@ def main(
             steps = [round(60 * m / SWITCH_S) for m in MINUTES]
             long = next((k for k in range(len(share)) if min(share[k:]) >= POWER), None)
             after = "longer" if long is None else f"{(long + 1) * SWITCH_S / 60:.1f} min"
-            told.add_row(what, *(f"{100 * share[k - 1]:.1f}" if k <= len(share) else "" for k in steps), after)
+            reached.add_row(what, *(f"{100 * share[k - 1]:.1f}" if k <= len(share) else "" for k in steps), after)
         if pairs:
             table.add_row("windows", *(str(sum(len(one[0][w]) for one in pairs)) for w in WINDOWS))
-            console.print(table, told)
+            console.print(table, reached)
         if loops:
             right = 100 * np.array([np.mean(one) for one in loops])
             passed = sum(np.mean(one) >= chance_limit(len(one)) for one in loops)
             console.print(
-                f"{name}: {passed} of {demos} demonstrations reach the chance limit of {len(loops[0])} windows; right: "
-                f"{right.mean():.1f} % of windows, {np.percentile(right, 5):.0f} to {np.percentile(right, 95):.0f} % "
-                "in 90 % of demonstrations"
+                f"{name}: {passed} of {demos} demonstrations reach the chance limit of {len(loops[0])} windows; "
+                f"correct: {right.mean():.1f} % of windows, {np.percentile(right, 5):.0f} to "
+                f"{np.percentile(right, 95):.0f} % in 90 % of demonstrations"
             )
     if json_file is not None:
         json_file.write_text(json.dumps(kept) + "\n", encoding="utf-8")

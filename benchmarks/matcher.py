@@ -1,14 +1,14 @@
-"""Networks against the linear decoder, on the same splits: real listeners to one talker, and simulated sessions.
+"""Compare networks with the linear decoder on the same splits: real listeners to one talker, and simulated sessions.
 
-Real: the recordings of ``match_mismatch``, cut in two halves of 25 s. In each of five folds two listeners and two
-repetitions are held out, and one half. Decoders learn from the other listeners, repetitions and half, and are judged on
-the half that nobody heard in training: on held-out repetitions of listeners they know, and on listeners they do not.
-What 200 s of such a listener are worth, with the decoder of the others to begin from and without, is judged likewise.
-Every window is compared with all others of its half that do not overlap it: half of them are right by chance. The null
-is the same with a brain whose phases were drawn at random.
+Real: the recordings of ``match_mismatch``, split into halves of 25 s. In each of five folds, two listeners, two
+repetitions and one half are held out. Decoders are trained on the other listeners, repetitions and half, and tested on
+the held-out half: on held-out repetitions of known listeners, and on held-out listeners. Training on 200 s of a
+held-out listener, with and without the decoder of the others as a base, is tested in the same way. Each window is
+compared with all windows of its half that do not overlap it; the chance level is 50 %. The null uses the same signals
+with random phases.
 
-Simulated: sessions of six minutes of a listener to read speech, attention moving every minute; test
-sessions have speech that was never trained on. Windows do not overlap.
+Simulated: sessions of six minutes in which a listener hears read speech and switches attention every minute; the speech
+of test sessions is not used for training. Windows do not overlap.
 
 ::
 
@@ -17,7 +17,7 @@ sessions have speech that was never trained on. Windows do not overlap.
 
 from __future__ import annotations
 
-# One thread for everybody: it must be imported before NumPy is.
+# Limits NumPy to one thread, therefore imported before NumPy.
 import earmark.app  # noqa: F401
 
 # isort: split
@@ -53,29 +53,29 @@ from earmark.pipeline.nodes.envelope import EnvelopeConfig, speech_envelope
 from earmark.pipeline.run import Run
 from earmark.pipeline.stream import StreamSpec
 
-#: Who listens in simulated sessions: answers a little more weakly than the typical listener.
+#: Listener of simulated sessions, with a slightly weaker response than the typical one.
 LISTENER = ListenerConfig(response_uv=0.86)
 WINDOWS = (1.0, 2.0, 3.0, 5.0)
 N_LISTENERS, N_REPETITIONS, N_FOLDS = 10, 10, 5
 MEN, WOMEN = ("1688", "2033", "2414"), ("1998", "3080", "3331")
 N_TRAIN, N_TEST, SESSION_S, TURN_S = 20, 10, 360, 60
-#: Utterances of each speaker that only training sessions, and only test sessions hold.
+#: Utterances of each speaker for training sessions, and for test sessions.
 TRAIN_SPEECH, TEST_SPEECH = range(7), range(7, 10)
 
 console = Console(width=120)
-#: Accuracy by decoder, then by listener or session: one row for each, a column for each window.
+#: Accuracy for each window, by decoder, then by listener or session.
 Found = dict[str, dict[str, list[float]]]
 
 
 class Part(StrEnum):
-    """What to measure."""
+    """Part of the benchmark."""
 
     REAL = "real"
     SIMULATED = "simulated"
 
 
 def recordings(folder: Path) -> list[list[tuple[Run, Run]]]:
-    """Every listener's repetitions, each as two halves half a second apart; causal filters."""
+    """Return every listener's repetitions, causally filtered, each as two halves half a second apart."""
     sos = butter(2, [EEG.low_hz, EEG.high_hz], "bandpass", fs=EEG.sfreq, output="sos")
 
     def causal(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,14 +98,14 @@ def recordings(folder: Path) -> list[list[tuple[Run, Run]]]:
 
 
 def pooled(parts: Sequence[Moments], run: Run) -> LinearDecoder:
-    """The linear decoder; parts are added up to five groups, of which each is held out in turn to choose settings."""
+    """Fit the linear decoder; its settings are chosen by cross-validation over up to five groups of parts."""
     preset = network_preset(EEG)
     groups = [total(parts[i::5]) for i in range(min(5, len(parts)))]
     return LinearDecoder(preset).fit_moments(make_spec("linear", run, preset), groups)
 
 
 def alone(decoder: MatcherDecoder) -> MatcherDecoder:
-    """A copy without linear components: what the contrastive network says by itself."""
+    """Return a copy without the linear components, that is, the contrastive network alone."""
     net = copy.deepcopy(decoder.net)
     net.weigh(1.0)
     other = copy.copy(decoder)
@@ -114,7 +114,7 @@ def alone(decoder: MatcherDecoder) -> MatcherDecoder:
 
 
 def unrelated(run: Run) -> Run:
-    """The same brain with random phases, alike in all channels: spectra and topographies stay, the time does not."""
+    """Return the run with random phases, the same in all channels: this keeps spectra and topographies only."""
     spectrum = np.fft.rfft(run.neural, axis=0)
     rng = np.random.default_rng([*run.name.encode(), *run.subject.encode()])
     turned = spectrum * np.exp(2j * np.pi * rng.random((len(spectrum), 1)))
@@ -122,7 +122,7 @@ def unrelated(run: Run) -> Run:
 
 
 def told_apart(decoder: Any, run: Run) -> list[float]:
-    """Share of pairs in which what was heard scores above what was heard at another time, for each window."""
+    """Return the share of pairs in which the matching speech scores above speech of another time, for each window."""
     x, y = decoder.project_neural(run.neural), decoder.project_talkers(run.talkers)[0]
     accuracy = []
     for seconds in WINDOWS:
@@ -136,14 +136,14 @@ def told_apart(decoder: Any, run: Run) -> list[float]:
 
 
 def _unit(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take the mean over time off and bring the rest to unit length."""
+    """Centre windows over time and scale them to unit norm."""
     centred = windows - windows.mean(axis=-1, keepdims=True)
     unit: NDArray[np.float64] = centred / (np.linalg.norm(centred, axis=-1, keepdims=True) + 1e-12)
     return unit
 
 
 def real(data: Path, kinds: Sequence[str], config: TrainingConfig) -> dict[str, Found]:
-    """Judge everybody on held-out time and repetitions, and on held-out listeners."""
+    """Test all decoders on held-out time and repetitions, and on held-out listeners."""
     listeners = recordings(data)
     known, unknown = "known listeners, held-out repetition and time", "held-out listeners and time"
     tuned = "listeners learned from for 200 s alone, held-out repetition and time"
@@ -200,7 +200,7 @@ def real(data: Path, kinds: Sequence[str], config: TrainingConfig) -> dict[str, 
 
 
 def session(data: Path, seed: int, speech: range) -> Run:
-    """Six minutes of a simulated listener, through the nodes of a live session."""
+    """Simulate six minutes of a listener, through the nodes of a live session."""
     rng, n = np.random.default_rng(seed), round(SESSION_S * EEG.sfreq)
     envelopes = np.stack([_talk(data, rng, speakers, speech, n) for speakers in (MEN, WOMEN)])
     listener, who = Listener(LISTENER, seed=seed), ("him", "her")
@@ -209,7 +209,7 @@ def session(data: Path, seed: int, speech: range) -> Run:
         talker = (seed + turn) % 2
         listener.attend(talker, turn * TURN_S - (0.0 if turn else 10.0))
         if turn:
-            cues.append((float(turn * TURN_S), ""))  # while attention moves, nobody knows
+            cues.append((float(turn * TURN_S), ""))  # attention is unknown while it switches
         cues.append((turn * TURN_S + (1.5 if turn else 0.0), who[talker]))
     listener.hear(np.arange(n) / EEG.sfreq, envelopes)
     eeg = listener.listen(round(SESSION_S * LISTENER.sfreq))
@@ -225,7 +225,7 @@ def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
 
 
 def _talk(data: Path, rng: np.random.Generator, speakers: Sequence[str], speech: range, n: int) -> NDArray[np.float64]:
-    """Utterances in random order, none again before all were heard."""
+    """Return utterances in random order, repeated only after all were used."""
     found: list[NDArray[np.float64]] = []
     pool: list[Path] = []
     while sum(map(len, found)) < n:
@@ -241,7 +241,7 @@ def _talk(data: Path, rng: np.random.Generator, speakers: Sequence[str], speech:
 def simulated(
     data: Path, kinds: Sequence[str], config: TrainingConfig, cache: Path | None
 ) -> tuple[Found, dict[str, NDArray[np.bool_]]]:
-    """Judge everybody on sessions that were not trained on; also each decision of three seconds."""
+    """Test all decoders on held-out sessions; also return each decision on windows of three seconds."""
     runs = []
     for seed in range(N_TRAIN + N_TEST):
         file = None if cache is None else cache / f"session-{seed}.npz"
@@ -266,7 +266,7 @@ def simulated(
         if isinstance(fitted, MatcherDecoder):
             decoders[f"{kind}, its network alone"] = alone(fitted)
         console.print(f"simulated: {kind} {fitted.chosen}")
-    # Windows begin where all decoders have something to say, so that all decide on the same.
+    # Windows begin where all decoders have scores, so that all decide on the same windows.
     first = max(decoder.spec.ahead for decoder in decoders.values())
     found: Found = {}
     decisions: dict[str, NDArray[np.bool_]] = {}
@@ -282,7 +282,7 @@ def simulated(
 
 
 def _decisions(decoder: Any, run: Run, first: int, seconds: float) -> NDArray[np.bool_]:
-    """Whether each window's best score is the attended talker's."""
+    """Return whether the attended talker has the highest score in each window."""
     x, y = decoder.project_neural(run.neural), decoder.project_talkers(run.talkers)
     n, at, right = round(seconds * run.sfreq), first - decoder.spec.ahead, []
     for start in range(at, len(x) - n + 1, n):
@@ -315,15 +315,17 @@ def show(title: str, found: Found) -> None:
 def main(
     parts: Annotated[list[Part] | None, typer.Argument(help="Default: all.")] = None,
     data: Annotated[Path, typer.Option(help="Folder with match_mismatch and speech.")] = Path("../shared/data"),
-    kinds: Annotated[str, typer.Option(help="Networks, with commas.")] = "matcher,eegnet",
+    kinds: Annotated[str, typer.Option(help="Networks, separated by commas.")] = "matcher,eegnet",
     seed: int = 0,
     epochs: int = 12,
     patience: int = 2,
-    mixed: Annotated[bool, typer.Option(help="Train in bfloat16, twice as fast where the processor can.")] = False,
+    mixed: Annotated[
+        bool, typer.Option(help="Train in bfloat16, twice as fast on processors that support it.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Keep simulated sessions in this folder.")] = None,
 ) -> None:
-    """Measure."""
+    """Run the measurements, and print tables."""
     networks = [kind for kind in kinds.split(",")]
     config = TrainingConfig(epochs=epochs, patience=patience, seed=seed, mixed=mixed)
     figures: dict[str, Any] = {"seed": seed, "windows": WINDOWS}

@@ -1,4 +1,4 @@
-"""Recorded sessions made here, through the writer and the graph that live ones use: seconds of them in milliseconds."""
+"""Simulate recorded sessions with the writer and graph of live ones, much faster than real time."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ name = "cues"
 type = "Markers"
 [attention]
 """
-#: LSL time at which a recording begins.
+#: LSL time of the start of a recording.
 BEGIN = 1000.0
 Trials = Sequence[tuple[str, float]]
 TWO: Trials = (("Joe", 8.0), ("Ada", 8.0))
 
 
 def slow(seed: int, seconds: float, sfreq: float) -> NDArray[np.float64]:
-    """A signal of 2 to 6 Hz, the same at whatever rate it is sampled."""
+    """Return a signal of 2 to 6 Hz, the same at every sampling rate."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * sfreq)) / sfreq
     f, p = rng.uniform(2, 6, 12), rng.uniform(0, 6, 12)
@@ -47,7 +47,7 @@ def slow(seed: int, seconds: float, sfreq: float) -> NDArray[np.float64]:
 
 
 def descriptions(n_channels: int) -> dict[str, StreamDescription]:
-    """Streams of a session."""
+    """Return the streams of a session."""
     names = tuple(f"E{i}" for i in range(n_channels))
     infos = {
         "eeg": make_info(StreamSpec("amp", SFREQ, names, ("eeg",) * n_channels, ("uV",) * n_channels), "EEG", "amp"),
@@ -58,13 +58,13 @@ def descriptions(n_channels: int) -> dict[str, StreamDescription]:
 
 
 class _Live:
-    """Writes what comes, and what a graph makes of it."""
+    """Writes arrivals, and the output of a graph for them."""
 
     def __init__(self, writer: SessionWriter, graph: Graph | None) -> None:
         self._writer, self._graph, self._n = writer, graph, 0
         self._digests = {name: Digest() for name in graph.outputs} if graph else {}
 
-    def take(self, arrival: Arrival) -> None:
+    def write(self, arrival: Arrival) -> None:
         self._writer.arrival(arrival)
         if self._graph is None or not isinstance(arrival.item, Block | ClockMap | Marker | TimedControl):
             return
@@ -95,23 +95,45 @@ def write_session(
     about: About | None = None,
     decoder: Path | None = None,
 ) -> Path:
-    """Write a calibration, or with a decoder a run: a second of rest, then so many seconds for each talker.
+    """Write a calibration, or a run if there is a decoder: a second of rest, then the trials.
 
-    Chunks are of 0.125 s, seals come every second.
+    Chunks are 0.125 s long, and there is a seal every second.
+
+    Parameters
+    ----------
+    path : Path
+        Recording to write.
+    trials : sequence of (str, float)
+        Attended talker and length in s of each trial.
+    seed : int
+        Seed of the signals.
+    n_channels : int
+        Number of EEG channels.
+    end : bool
+        Whether the recording is complete; else it is cut short.
+    about : About, optional
+        Metadata of the recording.
+    decoder : Path, optional
+        Folder of a decoder.
+
+    Returns
+    -------
+    Path
+        ``path``.
     """
     streams = descriptions(n_channels)
-    said = replace(about or About(""), config=CONFIG, talkers=TALKERS)
+    metadata = replace(about or About(""), config=CONFIG, talkers=TALKERS)
     path.parent.mkdir(parents=True, exist_ok=True)
     graph, outputs = None, {}
     if decoder is not None:
         text = f'{CONFIG}decoder = "decoder"\n'
         config = parse_config(text, "made here", decoder.parent)
         copies = copied_decoders([decoder], path)
-        said = replace(said, config=text, decoders=copies, mode="closed", steered=True)
+        metadata = replace(metadata, config=text, decoders=copies, mode="closed", steered=True)
         graph = config.graph([decoder])
         graph.open(config.sources({name: one.spec for name, one in streams.items()}))
         outputs = {name: graph.specs[name] for name in config.block_outputs()}
-    writer = SessionWriter(streams, outputs, said)
+    writer = SessionWriter(streams, outputs, metadata)
     seconds = 1.0 + sum(length for _, length in trials)
     starts = np.cumsum([1.0, *(length for _, length in trials)])
     cues = [(float(at), name) for at, (name, _) in zip(starts, (*trials, ("", 0.0)), strict=True)]
@@ -131,9 +153,9 @@ def write_session(
         writer.begin(put)
         live = _Live(writer, graph)
         if graph is not None:
-            live.take(Arrival(CONTROL, TimedControl(BEGIN, SessionChanged(Session.RUNNING)), BEGIN))
+            live.write(Arrival(CONTROL, TimedControl(BEGIN, SessionChanged(Session.RUNNING)), BEGIN))
         for name, sfreq in (("eeg", SFREQ), ("speech", SPEECH_HZ)):
-            live.take(Arrival(name, ClockMap(0.0, BEGIN, 1 / sfreq), BEGIN))
+            live.write(Arrival(name, ClockMap(0.0, BEGIN, 1 / sfreq), BEGIN))
         for step in range(round(seconds * 8)):
             now = BEGIN + (step + 1) / 8
             while cues and cues[0][0] <= step / 8:
@@ -143,11 +165,11 @@ def write_session(
                 n = round(sfreq / 8)
                 rows = slice(step * n, (step + 1) * n)
                 stamps = BEGIN + np.arange(rows.start, rows.stop) / sfreq
-                live.take(Arrival(name, Block(rows.start, data[rows].astype(np.float32)), now, stamps))
-                if step % 8 == 7:  # as live, a map is of the next sample
-                    live.take(Arrival(name, ClockMap(float(rows.stop), BEGIN + rows.stop / sfreq, 1 / sfreq), now))
+                live.write(Arrival(name, Block(rows.start, data[rows].astype(np.float32)), now, stamps))
+                if step % 8 == 7:  # as in a live session, a clock map refers to the next sample
+                    live.write(Arrival(name, ClockMap(float(rows.stop), BEGIN + rows.stop / sfreq, 1 / sfreq), now))
             if step % 8 == 7:
-                live.take(Arrival(CONTROL, TimedControl(now, Tick()), now))
+                live.write(Arrival(CONTROL, TimedControl(now, Tick()), now))
                 live.seal(now)
         for at, name in cues:
             _cue(live, BEGIN + at, name)
@@ -158,4 +180,4 @@ def write_session(
 
 def _cue(live: _Live, at: float, name: str) -> None:
     marker = Marker(at, f"attend:{name}")
-    live.take(Arrival("cues", marker, at, np.array([at]), [marker.value]))
+    live.write(Arrival("cues", marker, at, np.array([at]), [marker.value]))

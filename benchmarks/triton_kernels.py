@@ -2,7 +2,7 @@
 
 Tensors are not moved between devices. Nothing in Earmark calls these kernels yet; ``benchmarks/gpu.py`` measures
 whether they are faster than the CPU, copies included. With ``TRITON_INTERPRET=1`` set before this module is imported,
-they run slowly on the CPU; the tests use this.
+they run on the CPU, slowly; the tests use this.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
-"""One recording by every way in: are the runs equal?
+"""Import one recording through every input path, and compare the resulting runs.
 
 ::
 
     python -m benchmarks.ways_in [RECORDING_raw.fif] [--seconds 30]
 
-The recording is written as FIF, XDF, EDF, BDF, BrainVision, and as a BIDS data set, each by the library that others
-use for it; each file is imported, and FIF, EDF and XDF are also played by ``earmark stream`` over LSL, recorded live by
-``earmark record``, and imported from there. What is compared is the run that ``earmark import`` writes, sample by
-sample, with what was written into the files; and what training makes of it, with what it makes of the FIF file's.
-Samples of EDF and BDF are rounded to steps of the file, which are given in the table. What is played while nobody
-records yet is missing, at the beginning only.
+The recording is written as FIF, XDF, EDF, BDF, BrainVision, and as a BIDS data set, each by the usual library for it.
+Each file is imported; FIF, EDF and XDF are also played by ``earmark stream`` over LSL, recorded live by ``earmark
+record``, and imported from there. The run that ``earmark import`` writes is compared with the source sample by sample,
+and its signals as prepared for training are compared with those of the FIF file. EDF and BDF round samples to the
+steps in the table. Samples that were played before the recording started are missing, at the beginning only.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from earmark.pipeline.stream import StreamSpec
 ROOT = Path(__file__).parents[1]
 MARKERS = ((2.0, "begin"), (4.5, "tone"), (11.5, "tone"))
 TALKERS, TALKER_HZ = ("her", "him"), 64.0
-#: Whose files are played over LSL.
+#: Formats whose files are played over LSL.
 PLAYED = ("fif", "edf", "xdf")
 
 SESSION = """
@@ -73,16 +72,16 @@ tmax = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is written into every file.
+    """Signal that is written into every file.
 
     Attributes
     ----------
     names, types : list of str
-        Of the channels.
+        Names and types of the channels.
     sfreq : float
-        In Hz, a whole number.
+        Sampling rate in Hz, a whole number.
     data : array, shape (n_samples, n_channels)
-        In microvolts.
+        Samples in microvolts.
     """
 
     names: list[str]
@@ -93,25 +92,25 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How far one way leads from the source.
+    """Difference between the source and the run from one input path.
 
     Attributes
     ----------
     way : str
-        Which.
+        Name of the input path.
     missing : int
-        Samples of the source that are not in the run.
+        Number of source samples that are not in the run.
     stamps_ms : float
-        Largest difference of a stamp, counted from the first sample there is.
+        Largest error of a time stamp, relative to the first sample, ms.
     samples_uv, step_uv : float
-        Largest difference of a sample, and the step by which the format rounds (0 for single precision).
+        Largest error of a sample, and rounding step of the format (0 for single precision), µV.
     peak_uv : float
-        Largest sample.
+        Largest absolute sample of the source, µV.
     markers_ms : float
-        Largest difference of the time of a marker.
+        Largest error of a marker's time, ms.
     prepared : float
-        Largest difference of what training makes of the run from what it makes of the same samples in a FIF file, in
-        parts of the largest number there.
+        Largest difference of the signals prepared for training from those of a FIF file with the same samples, relative
+        to the largest of the latter.
     """
 
     way: str
@@ -125,7 +124,7 @@ class Result:
 
 
 def simulated(seconds: int, n_channels: int = 16, sfreq: int = 250) -> Source:
-    """Noise with the spectrum of EEG, on offsets as electrodes have them."""
+    """Simulate noise with the spectrum of EEG, with electrode offsets."""
     rng = np.random.default_rng(11)
     x = rng.normal(0, 1, (seconds * sfreq, n_channels)).cumsum(axis=0)
     x -= np.linspace(0, 1, len(x))[:, None] * x[-1]
@@ -135,7 +134,7 @@ def simulated(seconds: int, n_channels: int = 16, sfreq: int = 250) -> Source:
 
 
 def from_fif(path: Path, seconds: int) -> Source:
-    """Take the beginning of a recording."""
+    """Read the beginning of a recording."""
     raw = mne.io.read_raw_fif(path, verbose="ERROR").crop(0, seconds, include_tmax=False)
     return Source(raw.ch_names, raw.get_channel_types(), float(raw.info["sfreq"]), raw.get_data().T * 1e6)
 
@@ -144,7 +143,7 @@ def from_fif(path: Path, seconds: int) -> Source:
 
 
 def write_fif(source: Source, path: Path, markers: Sequence[tuple[float, str]] = MARKERS) -> float:
-    """Write single precision volts."""
+    """Write a FIF file, in volts of single precision; return 0, since it does not round."""
     info = mne.create_info(source.names, source.sfreq, source.types)
     raw = mne.io.RawArray(source.data.T * 1e-6, info, verbose="ERROR")
     raw.set_annotations(mne.Annotations([t for t, _ in markers], 0, [text for _, text in markers]))
@@ -153,7 +152,7 @@ def write_fif(source: Source, path: Path, markers: Sequence[tuple[float, str]] =
 
 
 def write_edf(source: Source, path: Path) -> float:
-    """Write EDF+ or BDF+; return the coarsest step of a channel."""
+    """Write EDF+ or BDF+; return the largest rounding step of a channel in µV."""
     kind, file, n_steps = (
         (edfio.BdfSignal, edfio.Bdf, 2**24 - 1) if path.suffix == ".bdf" else (edfio.EdfSignal, edfio.Edf, 2**16 - 1)
     )
@@ -167,7 +166,7 @@ def write_edf(source: Source, path: Path) -> float:
 
 
 def write_brainvision(source: Source, path: Path) -> float:
-    """Write single precision, in microvolts."""
+    """Write BrainVision files, in microvolts of single precision; return 0, since they do not round."""
     events = [
         {"onset": round(t * source.sfreq), "duration": 1, "type": "Comment", "description": text} for t, text in MARKERS
     ]
@@ -186,7 +185,7 @@ def write_brainvision(source: Source, path: Path) -> float:
 
 
 def write_xdf(source: Source, path: Path) -> float:
-    """Write what LabRecorder does: stamps of another clock, its measured offset, chunks of half a second."""
+    """Write XDF like LabRecorder: stamps of another clock, its measured offset, chunks of half a second."""
     spec = StreamSpec(
         "amp", source.sfreq, tuple(source.names), tuple(source.types), ("microvolts",) * len(source.names)
     )
@@ -207,7 +206,7 @@ def write_xdf(source: Source, path: Path) -> float:
 
 
 def write_bids(source: Source, path: Path) -> float:
-    """Write a data set with one BrainVision recording, whose tables lie at the root."""
+    """Write a BIDS data set with one BrainVision recording, with its tables at the root."""
     root = path.parents[2]
     path.parent.mkdir(parents=True)
     (root / "stimuli").mkdir()
@@ -237,7 +236,7 @@ WRITERS = {
 
 
 def earmark(folder: Path, *words: object) -> None:
-    """Run a command, or end with what it said."""
+    """Run a command; raise with its output if it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "earmark.app.cli", *map(str, words)],
         cwd=folder,
@@ -254,14 +253,14 @@ def earmark(folder: Path, *words: object) -> None:
 
 
 def import_run(folder: Path, file: Path, run: Path) -> Path:
-    """Make a run of a file."""
+    """Import a file as a run; return the path of the run."""
     talkers = [word for name in TALKERS for word in ("--talker", f"{name}={name}.npz")]
     earmark(folder, "import", file, *talkers, "--attended", TALKERS[0], "--subject", "sub-01", "-o", run)
     return run
 
 
 def record(folder: Path, file: Path) -> Path:
-    """Play a file over LSL, and record it live."""
+    """Play a file over LSL and record it live; return the recording."""
     source_id = f"ways-{uuid.uuid4().hex}"
     (folder / f"{source_id}.toml").write_text(SESSION.format(source_id=source_id))
     command = [sys.executable, "-m", "earmark.app.cli", "stream", file, "--source-id", source_id, "--wait"]
@@ -282,7 +281,7 @@ def record(folder: Path, file: Path) -> Path:
 
 
 def len_s(file: Path) -> float:
-    """Seconds of a recording."""
+    """Return the length of a recording in s."""
     return open_recording(file).duration
 
 
@@ -290,7 +289,7 @@ def len_s(file: Path) -> float:
 
 
 def reference(source: Source, folder: Path, first: int) -> Run:
-    """What training makes of a FIF file with the samples from one on."""
+    """Return the run of a FIF file with the samples from ``first``, as prepared for training."""
     run = folder / f"from-{first}.run.xdf"
     if not run.exists():
         file = folder / f"from-{first}_raw.fif"
@@ -300,10 +299,10 @@ def reference(source: Source, folder: Path, first: int) -> Run:
 
 
 def far_apart(found: Run, wanted: Run) -> float:
-    """Largest difference of what decoders learn from, in parts of the largest number.
+    """Return the largest difference of the signals prepared for training, relative to the largest value.
 
-    A run begins with the first instant of which everything is known: where stamps differ by microseconds that may be
-    the next one, for the neural side and the talkers alike.
+    A run begins at the first instant at which all signals are known: if stamps differ by microseconds, neural signal or
+    talkers may begin one sample later.
     """
     if found.ch_names != wanted.ch_names:
         raise RuntimeError(f"channels are {found.ch_names}, but must be {wanted.ch_names}")
@@ -319,7 +318,7 @@ def far_apart(found: Run, wanted: Run) -> float:
 
 
 def compare(way: str, source: Source, file: Path, run: Path, step: float) -> Result:
-    """Say how far a run, and the file that it was made of, are from their source."""
+    """Compare a run, and the file that it was made from, with their source."""
     streams, _ = pyxdf.load_xdf(str(run), synchronize_clocks=False, dejitter_timestamps=False)
     eeg = next(s for s in streams if s["info"]["type"][0] == "EEG")
     channels = eeg["info"]["desc"][0]["channels"][0]["channel"]
@@ -333,7 +332,7 @@ def compare(way: str, source: Source, file: Path, run: Path, step: float) -> Res
         raise RuntimeError(f"{way}: {len(data)} samples, but {len(wanted)} were written")
     wanted = wanted[: len(data)]
     begin = first / source.sfreq
-    # BrainVision has a type before the text.
+    # BrainVision adds a type before the text.
     found = [
         (begin + t, text) for t, text in open_recording(file).annotations if text.split("/")[-1] in ("begin", "tone")
     ]
@@ -353,7 +352,7 @@ def compare(way: str, source: Source, file: Path, run: Path, step: float) -> Res
 
 
 def measure(source: Source, folder: Path, played: tuple[str, ...] = PLAYED) -> list[Result]:
-    """Take every way in."""
+    """Measure every input path."""
     rng = np.random.default_rng(2)
     seconds = len(source.data) / source.sfreq
     for name in TALKERS:
@@ -377,10 +376,10 @@ def measure(source: Source, folder: Path, played: tuple[str, ...] = PLAYED) -> l
 
 def main(
     recording: Annotated[Path | None, typer.Argument(help="A FIF file; simulated if not given.")] = None,
-    seconds: Annotated[int, typer.Option(help="How much of it.")] = 30,
-    played: Annotated[str, typer.Option(help="Which files are played over LSL, at real time.")] = " ".join(PLAYED),
+    seconds: Annotated[int, typer.Option(help="Length to read.")] = 30,
+    played: Annotated[str, typer.Option(help="Formats to play over LSL, in real time.")] = " ".join(PLAYED),
 ) -> None:
-    """Print the table."""
+    """Measure, and print a table."""
     source = from_fif(recording, seconds) if recording else simulated(seconds)
     with tempfile.TemporaryDirectory() as folder:
         results = measure(source, Path(folder), tuple(played.split()))

@@ -1,6 +1,6 @@
 """Send commands to a running session: python examples/control_session.py SESSION_FOLDER.
 
-Any session of the same user can be reached, also that of ``earmark demo``: its first line names the folder.
+This works for any session of the same user, including ``earmark demo``, whose first line of output names the folder.
 """
 
 import sys
@@ -10,7 +10,7 @@ from earmark.app.session.channel import Client
 
 
 def main(folder: Path) -> dict:
-    """Turn everything down by 6 dB, leave a note in the recording, and return the state."""
+    """Lower the master volume by 6 dB, add a note to the recording, and return the state."""
     session = Client(folder)
     try:
         state = session.send("state")

@@ -1,4 +1,4 @@
-"""A node of your own, in a graph, offline: subtract the running mean of every channel."""
+"""Write your own node and run it in a graph, offline: subtract the running mean of every channel."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from earmark.pipeline.stream import Item, wiring_error
 
 @dataclass(frozen=True, slots=True)
 class DriftConfig:
-    """What counts as drift.
+    """Settings of the drift removal.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class DriftConfig:
 
 
 class Drift:
-    """Subtract an exponential running mean. After a gap the mean begins anew."""
+    """Subtract an exponential running mean, which restarts after a gap."""
 
     Config = DriftConfig
     n_inputs = 1
@@ -33,7 +33,7 @@ class Drift:
         self.config = config
 
     def open(self, spec: StreamSpec) -> StreamSpec:
-        """Refuse a time constant that is no time; the stream keeps its shape."""
+        """Check the time constant; the output has the same format as the input."""
         if not self.config.seconds > 0:
             raise wiring_error("drift", "seconds", self.config.seconds, "above 0")
         self._rate = 1 / (self.config.seconds * spec.sfreq)
@@ -41,7 +41,7 @@ class Drift:
         return spec
 
     def process(self, item: Item, port: int = 0) -> Iterator[Item]:
-        """Subtract the mean sample by sample, so that the length of a block has no influence."""
+        """Subtract the mean sample by sample, so that the result does not depend on block lengths."""
         if isinstance(item, Gap) and not item.short:
             self._mean[:] = np.nan
         if isinstance(item, Block):
@@ -54,16 +54,16 @@ class Drift:
         yield item
 
     def state(self) -> State:
-        """The mean is all that is remembered."""
+        """Return the running mean."""
         return {"mean": self._mean.copy()}
 
     def restore(self, state: State) -> None:
-        """Put the mean back."""
+        """Restore the running mean."""
         self._mean[:] = state["mean"]
 
 
 def main() -> None:
-    """Feed two seconds of a slow ramp, and print what is left of it."""
+    """Filter two seconds of a slow ramp, and print what remains."""
     spec = StreamSpec("eeg", 250.0, ("C3", "C4"), ("eeg", "eeg"), ("uV", "uV"))
     steps = [
         Step("reblock", Reblock(Reblock.Config(hop_s=0.02)), ("eeg",)),
@@ -74,7 +74,7 @@ def main() -> None:
     ramp = np.linspace(0, 100, 500)[:, None] * np.ones(2)
     found = [item for _, item in graph.feed("eeg", Block(0, ramp)) if isinstance(item, Block)]
     out = np.concatenate([block.data for block in found])
-    print(f"{len(out)} samples; the ramp of 100 uV leaves {np.abs(out).max():.1f} uV at most")
+    print(f"{len(out)} samples; of the ramp of 100 uV, at most {np.abs(out).max():.1f} uV remain")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A panel of your own for the live page: seconds until the next cue. To look at it: python examples/custom_panel.py."""
+"""Write your own panel for the live page: seconds until the next cue. Show it: python examples/custom_panel.py."""
 
 import math
 
@@ -11,7 +11,7 @@ from earmark.app.dashboard.panels.panel import Panel, Reading, View
 
 
 class NextCue(Panel):
-    """Seconds until the next cue, and nothing where none is planned."""
+    """Shows the seconds until the next cue, or that no cue is planned."""
 
     title, key, hz = "Next cue", "next-cue", 4.0
 
@@ -22,13 +22,13 @@ class NextCue(Panel):
         layout.addWidget(self.reading)
 
     def refresh(self, view: View) -> None:
-        """Show what is now."""
+        """Show the current state."""
         seconds = view.now.next_cue_s
         self.reading.show_text("no cue is planned" if math.isnan(seconds) else f"in {seconds:.0f} s")
 
 
 def main() -> None:
-    """Show the panel as it looks twelve seconds before a cue."""
+    """Show the panel twelve seconds before a cue."""
     app = QApplication([])
     panel = NextCue()
     panel.refresh(View(Snapshot(next_cue_s=12.0), History(), Recent()))

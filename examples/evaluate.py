@@ -1,4 +1,4 @@
-"""Cross-validated accuracy of the linear decoder: python examples/evaluate.py RUN RUN RUN ..."""
+"""Cross-validate the linear decoder: python examples/evaluate.py RUN RUN RUN ..."""
 
 import sys
 from pathlib import Path
@@ -9,12 +9,12 @@ from earmark.pipeline.decoders import EEG, LinearDecoder
 
 
 def main(paths: list[Path]) -> Evaluation:
-    """Leave one run out at a time; print accuracy by decision window, with what guessing reaches."""
+    """Leave out one run at a time; print accuracy and chance limit for each decision window."""
     runs = [read_run(path, EEG) for path in paths]
     found = evaluate(runs, lambda: LinearDecoder(EEG), "leave-one-run-out", windows=(1.0, 2.0, 5.0))
     for window, accuracy in found.accuracy.items():
         print(
-            f"{window:g} s: {100 * accuracy:.1f} % of {found.n_windows[window]} windows right, "
+            f"{window:g} s: {100 * accuracy:.1f} % of {found.n_windows[window]} windows correct, "
             f"chance limit {100 * found.chance_limit[window]:.1f} %"
         )
     return found

@@ -2,10 +2,10 @@
 
     python examples/play_and_decode.py RUN DECODER SOUND SOUND [SECONDS]
 
-A thread plays the EEG, once it is received: so the first sample that arrives is the first of the recording, with which
-the sounds began. The envelopes of the two sound files go into the same graph as the EEG; its output is aligned, and the
-decoder scores it window by window. A session (``earmark run``) does all of this and more; this is the shortest way
-through the parts.
+A thread plays the EEG after the inlet is connected, so the first sample that arrives is the first one of the recording,
+at which the sounds begin. The envelopes of the two sound files and the EEG go into the same graph, which aligns them;
+the decoder scores its output window by window. A session (``earmark run``) does all of this and more; this example
+shows how the parts fit together.
 """
 
 import queue
@@ -26,16 +26,16 @@ from earmark.pipeline.stream import ClockMap
 
 
 def aligned(inlet: Inlet, arrivals: queue.Queue, graph, envelopes: np.ndarray, sfreq: float) -> Iterator[Aligned]:
-    """Feed the graph with what arrives, and with what the talkers said up to then; yield what comes out."""
+    """Feed the graph with arriving EEG and the envelopes up to that time; yield its aligned output."""
     clock, heard, begin = None, 0, 0.0
     while True:
         item = arrivals.get(timeout=20.0).item
         if not isinstance(item, Block | Gap | ClockMap | Marker):
-            continue  # a measured clock offset, or an event in words
+            continue  # a measured clock offset, or a text event
         found = graph.feed("eeg", item)
         if isinstance(item, ClockMap):
             if clock is None:
-                begin = item.time(0)  # the sounds began with the first sample
+                begin = item.time(0)  # the sounds begin at the first sample
                 found += graph.feed("speech", ClockMap(0, begin, 1 / sfreq))
             clock = item
         elif isinstance(item, Block) and clock is not None:
@@ -46,7 +46,7 @@ def aligned(inlet: Inlet, arrivals: queue.Queue, graph, envelopes: np.ndarray, s
 
 
 def main(run: Path, folder: Path, sounds: list[Path], seconds: float = 20.0) -> list[int]:
-    """Print whom the listener attends to, window by window; return the indices of the talkers."""
+    """Print the decoded talker of each window; return the indices of the talkers."""
     decoder, _ = load_decoder(folder)
     speech = [read_speech(path) for path in sounds]
     sfreq, n = speech[0][1], min(len(envelope) for envelope, _ in speech)

@@ -1,6 +1,6 @@
-"""Replay a recorded run; its decisions as NumPy arrays: python examples/read_decisions.py RUN_FOLDER.
+"""Replay a recorded run and get its decisions as NumPy arrays: python examples/read_decisions.py RUN_FOLDER.
 
-The replay computes everything anew, so the arrays are complete, whatever the live session published.
+The replay computes all outputs again, so the arrays are complete, whatever the live session published.
 """
 
 import sys
@@ -14,7 +14,7 @@ from earmark.pipeline import Decision
 
 
 def read_decisions(recording: Path) -> dict[str, np.ndarray]:
-    """Arrays of one row per decision: time (s), scores, probability and gains (dB) of each talker, talker (or -1)."""
+    """Return arrays with a row per decision: time (s), scores, probability, gains (dB), and decided talker (or -1)."""
     found: list[Decision] = []
     replay = Replay(SessionFile(recording))
     replay.run(lambda output, item: found.append(item) if isinstance(item, Decision) else None)
@@ -25,7 +25,7 @@ def read_decisions(recording: Path) -> dict[str, np.ndarray]:
 
 
 def main(folder: Path) -> dict[str, np.ndarray]:
-    """Print the shape of each array, and how long each talker was decided for."""
+    """Print the shape of each array, and the share of decisions for each talker."""
     arrays = read_decisions(folder / "loop.xdf")
     talkers = SessionFile(folder / "loop.xdf").about.talkers
     for name, array in arrays.items():

@@ -9,7 +9,7 @@ from earmark.devices import open_recording
 
 
 def main(path: Path) -> None:
-    """Print what it is, and the standard deviation of the first ten channels, second by second at most ten."""
+    """Print a summary, and the standard deviation of the first ten channels in each of the first ten seconds."""
     recording = open_recording(path)
     spec = recording.spec
     print(f"{spec.name}: {spec.n_channels} channels, {spec.sfreq:g} Hz, {recording.duration:.1f} s")

@@ -15,7 +15,7 @@ NAMES = ("joe", "ada")
 
 
 def simulate(path: Path, attended: int, seconds: float, seed: int) -> None:
-    """Write one run, in which a talker is attended throughout."""
+    """Write one run, in which the listener attends to one talker throughout."""
     talkers = [Talker(name, *read_speech(SPEECH / f"{name}.ogg")) for name in NAMES]
     listener = Listener(PRESETS["easy"], len(talkers), seed=seed)
     for k in range(int(seconds * talkers[0].sfreq)):

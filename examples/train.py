@@ -13,7 +13,7 @@ from earmark.pipeline.decoders import EEG, LinearDecoder
 
 
 def main(paths: list[Path], out: Path) -> LinearDecoder:
-    """Fit on all runs, and write the decoder with its cross-validated accuracy."""
+    """Train on all runs, and save the decoder with its cross-validated accuracy."""
     runs = [read_run(path, EEG) for path in paths]
     decoder = LinearDecoder(EEG).fit(runs)
     window = decoder.spec.window
@@ -26,7 +26,9 @@ def main(paths: list[Path], out: Path) -> LinearDecoder:
         seconds=sum(len(run.neural) / run.sfreq for run in runs),
     )
     save_decoder(out, decoder, facts)
-    print(f"{out}: {100 * facts.accuracy:.1f} % of {facts.n_decisions} windows of {window:g} s right, cross-validated")
+    print(
+        f"{out}: {100 * facts.accuracy:.1f} % of {facts.n_decisions} windows of {window:g} s correct, cross-validated"
+    )
     return decoder
 
 
