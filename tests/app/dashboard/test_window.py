@@ -1,4 +1,4 @@
-"""The window used like an operator would, with a fake session in another process."""
+"""The window, used as an operator would use it, with a fake session in another process."""
 
 import os
 import signal
