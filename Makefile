@@ -34,7 +34,7 @@ test: $(READY) links
 	$(PYTHON_HERE) -m ruff format --check .
 	$(PYTHON_HERE) -m mypy
 	PYTHONPATH=.links $(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
-	$(PYTHON_HERE) -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+	$(PYTHON_HERE) -m pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 # Warnings are errors, links that lead nowhere among them.
 docs: $(READY) links
