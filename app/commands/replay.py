@@ -48,7 +48,7 @@ def replay(
         return
     if folder is not None:
         fail("--folder goes with --watch", ExitStatus.USAGE)
-    from earmark.app.replay.verdict import DIFFERENT, judge
+    from earmark.app.replay.verdict import DIFFERENT, assess
     from earmark.app.replay.verify import Replay
     from earmark.devices.files.journal import EventLine, MaskedLine
     from earmark.devices.files.session_file import SessionFile
@@ -96,7 +96,7 @@ def replay(
         console.print(f"Wrote {out}", markup=False)
     if not verify:
         return
-    verdict = judge(run)
+    verdict = assess(run)
     if verdict.status == DIFFERENT:
         for words in verdict.details:
             console.print(words, markup=False, style="bold red")

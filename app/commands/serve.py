@@ -74,7 +74,7 @@ def control(
         given[name] = value
     with failures():
         client = Client(folder)
-        answer = client.say(command, given)
+        answer = client.send_typed(command, given)
     client.close()
     if command == "check":
         from earmark.app.status import Check

@@ -62,19 +62,19 @@ class EngineJob:
     senders: dict[str, Sender]
 
 
-class _Speaker:
+class _Outbox:
     """Says things to the supervisor, from a thread of its own: one that is busy must not hold up the graph."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._queue: queue.SimpleQueue[list[str] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._speak, name="to the supervisor", daemon=True)
+        self._thread = threading.Thread(target=self._send_queued, name="to the supervisor", daemon=True)
         self._thread.start()
 
-    def say(self, *message: str) -> None:
+    def send(self, *message: str) -> None:
         self._queue.put([*message])
 
-    def _speak(self) -> None:
+    def _send_queued(self) -> None:
         while (message := self._queue.get()) is not None:
             try:
                 self._pipe.send_bytes(json.dumps(message).encode())
@@ -98,25 +98,25 @@ def run(pipe: Connection) -> None:
     from earmark.devices.sources.source import Sender
 
     quiet_liblsl()
-    message = _hear(pipe)
+    message = _receive(pipe)
     if message is None or message[0] != "work":
         os._exit(0)
     told = message[1]
     job = EngineJob(**told | {"senders": {name: Sender(**one) for name, one in told["senders"].items()}})
-    speaker = _Speaker(pipe)
-    tell_warnings(lambda text: speaker.say("event", WARNING + text))
+    outbox = _Outbox(pipe)
+    tell_warnings(lambda text: outbox.send("event", WARNING + text))
     try:
-        speaker.say("ended", _work(job, pipe, speaker))
+        outbox.send("ended", _work(job, pipe, outbox))
     except EarmarkError as error:
-        speaker.say("refused", error.kind(), str(error))
+        outbox.send("refused", error.kind(), str(error))
     except Exception as error:
         log.exception("the engine failed")
-        speaker.say("ended", f"the engine failed: {error!r}")
-    speaker.close()
+        outbox.send("ended", f"the engine failed: {error!r}")
+    outbox.close()
     os._exit(0)  # not by way of liblsl's own end, which may hang where a sender has gone
 
 
-def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
+def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
     """Do all of it; return what went wrong."""
     from earmark.app.config.session import parse_config
     from earmark.app.engine.engine import Engine
@@ -131,15 +131,15 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     config = parse_config(job.text, "the session", Path(job.folder))
     board = StatusBoard(EngineStatus, job.board)
     set_gains = _gain_setter(job.gains) if job.gains else None
-    engine = Engine(config, on_event=lambda text: speaker.say("event", text), on_decision=set_gains, before=job.senders)
+    engine = Engine(config, on_event=lambda text: outbox.send("event", text), on_decision=set_gains, before=job.senders)
     engine.connect()
-    senders = _tell_senders(engine, {}, speaker)
+    senders = _send_senders(engine, {}, outbox)
     name = config.attention.neural if config.attention else next(iter(engine.descriptions))
     signals = EngineSignals(name, engine.descriptions[name].spec)
-    engine.on_item = signals.take
+    engine.on_item = signals.write
     writer = engine.writer(read_about(job.about))
-    speaker.say("connected", base64.b64encode(writer.headers).decode())
-    message = _hear(pipe)
+    outbox.send("connected", base64.b64encode(writer.headers).decode())
+    message = _receive(pipe)
     if message is None or message[0] != "begin":
         engine.close()
         signals.close()
@@ -147,18 +147,18 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     ring = Ring(message[1])
     out = SpillingWriter(ring, SPILL_BYTES)
     writer.begin(out.put)
-    speaker.say("event", _ask_for_real_time())
+    outbox.send("event", _ask_for_real_time())
     engine.start(writer)
     monitor, stop = EngineMonitor(engine, signals.ring), threading.Event()
     board.publish(monitor.status())
     publisher = threading.Thread(target=_publish, args=(monitor, board, stop), name="board", daemon=True)
     publisher.start()
-    speaker.say("begun")
+    outbox.send("begun")
     while engine.failure is None:
-        senders = _tell_senders(engine, senders, speaker)
+        senders = _send_senders(engine, senders, outbox)
         if not pipe.poll(BOARD_S):
             continue
-        message = _hear(pipe)
+        message = _receive(pipe)
         if message is None or message[0] == "end":
             break
         if message[0] == "control":
@@ -179,15 +179,15 @@ def _work(job: EngineJob, pipe: Connection, speaker: _Speaker) -> str:
     return "" if engine.failure is None else f"the graph failed: {engine.failure}"
 
 
-def _tell_senders(engine: Engine, told: dict[str, str], speaker: _Speaker) -> dict[str, str]:
+def _send_senders(engine: Engine, told: dict[str, str], outbox: _Outbox) -> dict[str, str]:
     """Say where the streams come from, if that is not what was told already, for an engine that takes over."""
     now = {name: sender.xml for name, sender in engine.senders.items()}
     if now != told:
-        speaker.say("senders", json.dumps(now))
+        outbox.send("senders", json.dumps(now))
     return now
 
 
-def _hear(pipe: Connection) -> list[Any] | None:
+def _receive(pipe: Connection) -> list[Any] | None:
     """What the supervisor says; None if it is dead."""
     try:
         message: list[Any] = json.loads(pipe.recv_bytes())

@@ -37,7 +37,7 @@ from earmark.pipeline.attention.gain_control import FALLBACK_RAMP_S, LOST_S
 from earmark.pipeline.control import Control
 
 #: Seconds between looks at the engine, and at the recorder.
-LOOK_S, WATCH_S = 0.05, 0.25
+POLL_S, WATCH_S = 0.05, 0.25
 #: Seconds that an engine may take to start and to say that it is connected, beside looking for its streams.
 START_S = 60.0
 #: Decisions that are older than LOST_S steer no more, so a silent engine is of no use from then on. A replacement takes
@@ -46,7 +46,7 @@ LIMITS = Limits(silent_s=LOST_S, apart_s=1.0, most=5, within_s=60.0, rest_s=30.0
 #: Seconds of work after which an engine gets a spare one beside it, which has all loaded and waits.
 SPARE_S = 5.0
 #: Seconds until something is tried again that failed: to make a file for an engine, or an engine.
-AGAIN_S = 2.0
+RETRY_S = 2.0
 #: Seconds in which an engine finishes what it has begun.
 END_S = 30.0
 
@@ -91,7 +91,7 @@ class ClosedLoop:
         self._recorder: Recorder | None = None
         #: Last of each kind of control, for an engine that takes over.
         self._controls: dict[type, Control] = {}
-        self._unsaid: deque[str] = deque(maxlen=1000)
+        self._unsent_events: deque[str] = deque(maxlen=1000)
         self._engine_status: EngineStatus | None = None
         self._unreadable = ""
         self._kept: KeptAlive[EngineProcess] = KeptAlive(LIMITS, self._heartbeat)
@@ -102,11 +102,11 @@ class ClosedLoop:
         #: What the recording of an engine begins with that is connected and waits for it.
         self._headers: bytes | None = None
         #: Since when nothing is recorded, and why a file could not be made.
-        self._unrecorded_since, self._cannot = 0.0, ""
+        self._unrecorded_since, self._file_error = 0.0, ""
         #: What keeps the engine from working, as it said.
         self._refused: EarmarkError | None = None
-        self._telling = threading.Lock()
-        self._told: Entry | None = None
+        self._engine_lock = threading.Lock()
+        self._last_sent: Entry | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_watch, name="loop", daemon=True)
         #: Files of the recording, in order.
@@ -127,25 +127,25 @@ class ClosedLoop:
         EarmarkError
             If something is missing or does not fit, of the class that the engine raised.
         """
-        self._describe()
+        self._prepare_about()
         self._board = StatusBoard(EngineStatus)
         self._audio.listen(self._applied)  # first: an engine is told all that was played before it began
         try:
             self._spawn()
-            while not self._hear():
+            while not self._poll_engine():
                 if self._refused is not None or not self._alive() or self._overdue():
                     if self._refused is not None and str(self._refused):
                         raise self._refused
-                    raise RecordingFailed(self._last_words())
-                time.sleep(LOOK_S)
+                    raise RecordingFailed(self._failure_reason())
+                time.sleep(POLL_S)
         except BaseException:
             self._audio.unlisten(self._applied)
-            self._drop()
+            self._release_engine()
             self._close()
             raise
         self._thread.start()
 
-    def _describe(self) -> None:
+    def _prepare_about(self) -> None:
         """Say what the recording is, and put the decoders beside it."""
         self._about = replace(
             self._about,
@@ -185,12 +185,12 @@ class ClosedLoop:
             found[name] = Sender(xml, self._senders_at if math.isnan(heard) else heard)
         return found
 
-    def _hear(self) -> bool:
+    def _poll_engine(self) -> bool:
         """Hear what the engine says; once it is connected, have it begin. Return whether it has begun."""
-        while self._engine is not None and (message := self._engine.hear()):
+        while self._engine is not None and (message := self._engine.receive()):
             match message:
                 case ["event", words]:
-                    self._say(words)
+                    self._report_event(words)
                 case ["refused", kind, words]:
                     self._refused = EarmarkError.of_kind(kind, words)
                 case ["ended", failure]:
@@ -204,42 +204,42 @@ class ClosedLoop:
                     self._kept.works()
                     self._spare_at = time.monotonic() + SPARE_S
         if self._headers is not None and not self._kept.resting:
-            self._begin(self._headers)
+            self._begin_recording(self._headers)
         return self._begun
 
-    def _begin(self, headers: bytes) -> None:
+    def _begin_recording(self, headers: bytes) -> None:
         """A recording of its own, the log of the sound so far, what the operator last said: then it may work."""
         assert self._engine is not None
         number = len(self.files) + 1
         path = self.path if number == 1 else self.path.with_stem(f"{self.path.stem}-{number}")
         recorder = Recorder(path, headers)
         self.files.append(path)
-        self._headers, self._unrecorded_since, self._cannot = None, 0.0, ""
-        with self._telling:
+        self._headers, self._unrecorded_since, self._file_error = None, 0.0, ""
+        with self._engine_lock:
             self._engine.begin(recorder.ring_name)
             for entry in self._audio.applied():
                 self._engine.note(heard_line(entry, math.nan))
-                self._told = entry
+                self._last_sent = entry
             for control in self._controls.values():
                 self._engine.control(control)
-            while self._unsaid:
-                self._engine.note(EventLine(self._unsaid.popleft()))
+            while self._unsent_events:
+                self._engine.note(EventLine(self._unsent_events.popleft()))
             self._recorder = recorder
 
     # What is told to the engine
 
     def control(self, control: Control) -> None:
         """Tell the graph what the operator wants; from any thread."""
-        with self._telling:
+        with self._engine_lock:
             self._controls[type(control)] = control
             if self._engine is not None and self._recorder is not None:
                 self._engine.control(control)
 
-    def _say(self, text: str) -> None:
+    def _report_event(self, text: str) -> None:
         self._on_event(text)
-        self._write(text)
+        self._log_event(text)
 
-    def _write(self, text: str) -> None:
+    def _log_event(self, text: str) -> None:
         """Append an event to the list beside the recording, which needs no engine."""
         try:
             with events_file(self.path).open("a", encoding="utf-8") as file:
@@ -247,23 +247,23 @@ class ClosedLoop:
         except OSError as error:
             log.error("event %r cannot be kept: %s", text, error)
 
-    def remember(self, text: str) -> None:
+    def record_event(self, text: str) -> None:
         """Keep an event in the recording, of this engine or else of the next; from any thread."""
-        self._write(text)
-        with self._telling:
+        self._log_event(text)
+        with self._engine_lock:
             if self._engine is not None and self._recorder is not None:
                 self._engine.note(EventLine(text))
             else:
-                self._unsaid.append(text)
+                self._unsent_events.append(text)
 
     def _alarm(self, text: str) -> None:
         self._on_event(text)
-        self.remember(text)
+        self.record_event(text)
 
     def _applied(self, entry: Entry, lsl_time: float) -> None:
         """On the audio engine's watching thread: what was played goes into the recording."""
-        with self._telling:  # an engine that is about to begin is told all of it
-            if self._engine is not None and self._recorder is not None and entry is not self._told:
+        with self._engine_lock:  # an engine that is about to begin is told all of it
+            if self._engine is not None and self._recorder is not None and entry is not self._last_sent:
                 self._engine.note(heard_line(entry, lsl_time))
 
     # What is known
@@ -314,17 +314,17 @@ class ClosedLoop:
     def _keep_watch(self) -> None:
         """On a thread of its own: replace whoever died, and see to the sound meanwhile."""
         watched = 0.0
-        while not self._stop.wait(LOOK_S):
+        while not self._stop.wait(POLL_S):
             now = time.monotonic()
             try:
-                self._look(now)
+                self._check_engine(now)
                 if now - watched > WATCH_S and self._recorder is not None:
                     watched = now
                     self._watch_recorder(self._recorder)
             except (RecordingFailed, OSError) as error:  # no file could be made for a new engine, or no process
-                self._kept.rest(AGAIN_S)
-                if str(error) != self._cannot:
-                    self._cannot = str(error)
+                self._kept.rest(RETRY_S)
+                if str(error) != self._file_error:
+                    self._file_error = str(error)
                     self._alarm(f"ALARM: {error}. NOTHING IS RECORDED OR DECODED until it can be; the mix is neutral")
 
     def _watch_recorder(self, recorder: Recorder) -> None:
@@ -335,14 +335,14 @@ class ClosedLoop:
         if recorder.path != path:
             self.files[self.files.index(path)] = recorder.path
 
-    def _look(self, now: float) -> None:
+    def _check_engine(self, now: float) -> None:
         kept = self._kept
         ended = kept.ended  # before, since its last words come before its end
-        if self._hear():
+        if self._poll_engine():
             if ended:
-                self._lose(self._last_words())
+                self._replace_engine(self._failure_reason())
             elif kept.hangs:
-                self._lose(f"the engine has said nothing for {kept.silence_s:.1f} s")
+                self._replace_engine(f"the engine has said nothing for {kept.silence_s:.1f} s")
             elif now > self._spare_at:
                 self._spare_at = math.inf
                 self._spare = EngineProcess()
@@ -352,8 +352,8 @@ class ClosedLoop:
                 self.restarts += 1
                 self._spawn()
         elif not self._alive() or self._refused is not None or (self._headers is None and self._overdue()):
-            why = self._last_words()
-            self._drop()
+            why = self._failure_reason()
+            self._release_engine()
             self._alarm(f"ALARM: no new engine yet: {why}")
         # One that was told to begin sets gains itself.
         if not self._neutral and self._recorder is None and kept.silence_s > LOST_S:
@@ -372,15 +372,15 @@ class ClosedLoop:
     def _overdue(self) -> bool:
         return self._kept.age_s > START_S + self._config.engine.resolve_s
 
-    def _last_words(self) -> str:
+    def _failure_reason(self) -> str:
         words = "" if self._refused is None else str(self._refused)
         code = None if self._engine is None else self._engine.exit_code
         return words or ("the engine does not answer" if self._alive() else f"the engine died (exit code {code})")
 
-    def _lose(self, why: str) -> None:
+    def _replace_engine(self, why: str) -> None:
         """The engine is dead or hangs: its recording ends here, and another one takes over."""
         self._lost_at = time.monotonic()
-        self._drop()
+        self._release_engine()
         self._alarm(f"ALARM: {why}; gains hold, and another engine is started")
         if not self._kept.lose():
             self._alarm(
@@ -388,9 +388,9 @@ class ClosedLoop:
                 f"for {LIMITS.rest_s:g} s, then another one is tried"
             )
 
-    def _drop(self) -> None:
+    def _release_engine(self) -> None:
         """Let go of the engine and of its recording, which ends here; disks may be slow, and the sound goes on."""
-        with self._telling:
+        with self._engine_lock:
             self._begun, self._headers = False, None
             recorder, self._recorder = self._recorder, None
         if self._engine is not None:
@@ -411,7 +411,7 @@ class ClosedLoop:
             recorder.close()
         except RecordingFailed as error:
             self.lacking = str(error)
-            self._say(f"ALARM: {error}")
+            self._report_event(f"ALARM: {error}")
         self.files[self.files.index(path)] = recorder.path
 
     # The end
@@ -441,12 +441,12 @@ class ClosedLoop:
             )
             self._engine.note(SoundLine(counters))
             self._engine.ask_to_end()
-            self.failure = self._farewell() or self.failure
+            self.failure = self._await_end() or self.failure
         elif self._unrecorded_since:
             since = time.monotonic() - self._unrecorded_since
-            self.lacking = f"the last {since:.0f} s are in no recording: {self._cannot or self._last_words()}"
+            self.lacking = f"the last {since:.0f} s are in no recording: {self._file_error or self._failure_reason()}"
         self._read_status()
-        self._drop()
+        self._release_engine()
         if self._steer:
             self._audio.set_gains([0.0] * self._n_talkers, FALLBACK_RAMP_S)
         self._close()
@@ -462,17 +462,17 @@ class ClosedLoop:
         if board is not None:
             board.close()
 
-    def _farewell(self) -> str:
+    def _await_end(self) -> str:
         """Wait for the engine to finish; return what it says went wrong."""
         assert self._engine is not None
         end = time.monotonic() + END_S
         while time.monotonic() < end:
             alive = self._alive()  # before, since its last words come before its end
-            match self._engine.hear(LOOK_S):
+            match self._engine.receive(POLL_S):
                 case ["event", words]:
-                    self._say(words)
+                    self._report_event(words)
                 case ["ended", failure] | ["refused", _, failure]:
                     return str(failure)
                 case None if not alive:
-                    return self._last_words()
+                    return self._failure_reason()
         return f"the engine did not end within {END_S:g} s"

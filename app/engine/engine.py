@@ -57,7 +57,7 @@ def warm_up(graph: Graph, specs: Mapping[str, StreamSpec]) -> None:
     graph.open(specs)
 
 
-def _now(control: Control) -> Arrival:
+def _as_arrival(control: Control) -> Arrival:
     """Have the graph consume a control message now."""
     now = pylsl.local_clock()
     return Arrival(CONTROL, TimedControl(now, control), now)
@@ -143,7 +143,7 @@ class Engine:
         self._digests = {name: Digest() for name in self.graph.outputs}
         self._writer: SessionWriter | None = None
         self._attend = next((step.node for step in self.graph.steps if isinstance(step.node, Attend)), None)
-        self._verdicts: list[Control] = []
+        self._pending_controls: list[Control] = []
         self._too_slow = False
         self.scored_by = "" if self.network is None else self.network.backend
 
@@ -206,7 +206,7 @@ class Engine:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(timeout=30)
-        self._note_caught_up(math.inf)
+        self._report_caught_up(math.inf)
         if self._writer is not None and self.failure is None:
             self._write_notes()
             self._write_digests()
@@ -223,7 +223,7 @@ class Engine:
 
     def control(self, control: Control) -> None:
         """Tell the node that decides what the operator wants; from any thread."""
-        self._queue.put(_now(control))
+        self._queue.put(_as_arrival(control))
 
     def note(self, line: Line) -> None:
         """Have a line written into the journal, in its turn; from any thread."""
@@ -250,21 +250,21 @@ class Engine:
                     if self._stop.is_set():
                         return
                 else:
-                    self._take(arrival)
+                    self._process(arrival)
                 self._write_notes()
                 if time.monotonic() > tick_at:
                     tick_at, before = time.monotonic() + TICK_S, lost
                     lost = any(inlet.status != "live" for inlet in self.inlets.values())
-                    self._take(_now(Tick() if lost == before else StreamChanged(lost)))
+                    self._process(_as_arrival(Tick() if lost == before else StreamChanged(lost)))
                 if time.monotonic() > digest_at:
-                    self._note_caught_up(pylsl.local_clock())
+                    self._report_caught_up(pylsl.local_clock())
                     self._write_digests()
                     digest_at = time.monotonic() + DIGEST_EVERY_S
         except Exception as error:
             log.exception("the graph failed")
             self.failure = error
 
-    def _take(self, arrival: Arrival) -> None:
+    def _process(self, arrival: Arrival) -> None:
         name, item = arrival.stream, arrival.item
         begun = pylsl.local_clock()
         skipped = isinstance(item, Block) and begun - arrival.time > self.config.engine.max_lag_s
@@ -281,27 +281,27 @@ class Engine:
             if said := self.streams[name].behind.skip(item, begun, begun - arrival.time):
                 self.on_event(f"{name}: {said}")
         elif not isinstance(item, TimedControl):
-            self._note(name, item, arrival.time)
+            self._count_item(name, item, arrival.time)
         outputs = self.graph.feed(name, item)
-        missed = self.network is not None and self._note_answers(self.network)
+        missed = self.network is not None and self._record_answers(self.network)
         for output, out in outputs:
-            self._give(output, out, arrival.time, missed)
+            self._handle_output(output, out, arrival.time, missed)
         if self.on_item is not None:
             self.on_item(name, item)
-        while self._verdicts:  # only now, since a replay feeds whole items, too
-            self._take(_now(self._verdicts.pop(0)))
+        while self._pending_controls:  # only now, since a replay feeds whole items, too
+            self._process(_as_arrival(self._pending_controls.pop(0)))
         if isinstance(item, Block):
             done = pylsl.local_clock()
             self.latency.add(done - arrival.time)
             self.cost.add(done - begun)
             self.n_late += done - arrival.time > self._budget_s
 
-    def _note_caught_up(self, now: float) -> None:
+    def _report_caught_up(self, now: float) -> None:
         for name, status in self.streams.items():
             if said := status.behind.end(now):
                 self.on_event(f"{name}: {said}")
 
-    def _note(self, name: str, item: Item, arrival: float) -> None:
+    def _count_item(self, name: str, item: Item, arrival: float) -> None:
         status = self.streams[name]
         if isinstance(item, Block | Marker):
             status.arrived(len(item.data) if isinstance(item, Block) else 1, arrival)
@@ -317,10 +317,10 @@ class Engine:
         elif isinstance(item, ClockMap):
             status.clock = item
 
-    def _note_answers(self, network: LiveNetwork) -> bool:
+    def _record_answers(self, network: LiveNetwork) -> bool:
         """Keep what the network said, before what came of it; return whether an answer was missing."""
         missed = False
-        for answer in network.take():
+        for answer in network.pop_answers():
             backend = answer.backend
             if backend != self.scored_by:
                 self.ledger.n_demoted += 1
@@ -331,18 +331,18 @@ class Engine:
             missed |= answer.scores is None
         return missed
 
-    def _give(self, name: str, item: Item, arrival: float, missed: bool) -> None:
+    def _handle_output(self, name: str, item: Item, arrival: float, missed: bool) -> None:
         if isinstance(item, ChannelQuality):
-            self._note_quality(name, item)
+            self._record_quality(name, item)
         if isinstance(item, Decision):
-            self._decided(item, arrival, missed)
+            self._handle_decision(item, arrival, missed)
         if self._writer is not None:
             self._digests[name].add(item)
             self._writer.output(name, item)
         if name in self._outlets and isinstance(item, Block | Gap | ClockMap | Marker):
             self._outlets[name].push(item)
 
-    def _decided(self, decision: Decision, arrival: float, missed: bool) -> None:
+    def _handle_decision(self, decision: Decision, arrival: float, missed: bool) -> None:
         """Set gains, or drop a decision that comes too late; write its times into the ledger either way.
 
         Only scores can be late, or missed altogether. What the operator wants, and what time itself brings, always
@@ -360,13 +360,13 @@ class Engine:
                 self.on_decision(decision, number)
         done = pylsl.local_clock()
         if scored and not late:
-            self.ledger.time(newest, arrival, decided, done)
+            self.ledger.record_times(newest, arrival, decided, done)
         if missed and self.network is not None and not self.network.at_last:
             self.ledger.n_dropped += 1  # another backend takes over before another decoder does
-        elif (scored or missed) and self.ledger.judge(late):
+        elif (scored or missed) and self.ledger.add_score(late):
             self._demote()
         if late:
-            self._verdicts.append(Late())
+            self._pending_controls.append(Late())
             what = f"got no answer of the network by {backend}" if missed else "came"
             self.on_event(f"decision {number} {what} {decided - arrival:.2f} s after its samples: dropped")
         if self._writer is not None:
@@ -378,7 +378,7 @@ class Engine:
         why = f"ALARM: {MISSES} of {AMONG} decisions were late"
         if self._attend is not None and self._attend.n_left:
             self.ledger.n_demoted += 1
-            self._verdicts.append(Demote())
+            self._pending_controls.append(Demote())
             self.scored_by = ""
             self.on_event(f"{why}: the fallback decoder takes over")
         elif not self._too_slow:
@@ -388,7 +388,7 @@ class Engine:
                 "Name a 'fallback' in [attention]"
             )
 
-    def _note_quality(self, output: str, item: ChannelQuality) -> None:
+    def _record_quality(self, output: str, item: ChannelQuality) -> None:
         why = {n: f for n, f, b in zip(item.ch_names, item.faults, item.bad, strict=True) if b}
         before = self.bad.get(output, {})
         self.bad[output] = {n: f or before.get(n, "") for n, f in why.items()}

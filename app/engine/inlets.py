@@ -18,7 +18,7 @@ CALM_S = 2.0
 
 
 @dataclass
-class Behind:
+class LagEpisode:
     """An episode of samples skipped because the graph fell behind: said once at its start, and once at its end."""
 
     n: int = 0
@@ -60,23 +60,23 @@ class StreamStatus:
     #: LSL time of the newest sample.
     newest: float | None = None
     clock: ClockMap | None = None
-    behind: Behind = field(default_factory=Behind)
+    behind: LagEpisode = field(default_factory=LagEpisode)
     #: Whether its time runs as fast as ours, as that of a recording played at another speed does not.
     timed: bool = True
     #: That its stamps are of another clock, in words, and since which arrival they are; empty if they are of LSL's.
     other_clock: str = ""
-    _strange_since: float | None = None
+    _other_clock_since: float | None = None
 
     def stamped(self, stamp: float, arrival: float) -> str:
         """Take the time of the newest sample; say, once it has lasted, that it is of another clock."""
         self.newest = stamp
         words = other_clock(stamp, arrival) if self.timed else ""
         if not words:
-            self.other_clock, self._strange_since = "", None
+            self.other_clock, self._other_clock_since = "", None
             return ""
-        if self._strange_since is None:
-            self._strange_since = arrival
-        if self.other_clock or arrival - self._strange_since < CALM_S:
+        if self._other_clock_since is None:
+            self._other_clock_since = arrival
+        if self.other_clock or arrival - self._other_clock_since < CALM_S:
             return ""
         self.other_clock = words
         return words
@@ -84,20 +84,20 @@ class StreamStatus:
     def arrived(self, n: int, at: float) -> None:
         """Count samples, or a marker."""
         self.n_samples += n
-        self._came(n, at)
+        self._count(n, at)
 
     def missed(self, n: int, at: float) -> None:
         """Count samples that never arrived, as was noticed when others did."""
         self.n_gaps += 1
         self.n_missing += n
-        self._came(n, at)
+        self._count(n, at)
 
     def skip(self, gap: Gap, at: float) -> None:
         """Count samples that arrived, but were skipped."""
         self.n_skipped += gap.stop - gap.start
-        self._came(gap.stop - gap.start, at)
+        self._count(gap.stop - gap.start, at)
 
-    def _came(self, n: int, at: float) -> None:
+    def _count(self, n: int, at: float) -> None:
         if not self.last_arrival:
             self.first_arrival = at
         if at == self.first_arrival:  # all of what came first: how long it took is not known

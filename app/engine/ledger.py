@@ -50,7 +50,7 @@ class Ledger:
         self.n += 1
         return self.n
 
-    def time(self, newest: float, arrival: float, decided: float, done: float) -> None:
+    def record_times(self, newest: float, arrival: float, decided: float, done: float) -> None:
         """Note the LSL times of a score that was acted on: of its newest sample, of that one's arrival, and so on."""
         spans = self._timer.decided(self.n, newest, arrival, decided, done)
         self.latency.add(spans.pop(TOTAL))
@@ -63,7 +63,7 @@ class Ledger:
         if seconds is not None:
             self.stages[STAGES[-1]].add(seconds)
 
-    def judge(self, late: bool) -> bool:
+    def add_score(self, late: bool) -> bool:
         """Count a score as in time or late; return whether, with this one, too many of the newest were late."""
         self._misses.add(late)
         self.n_dropped += late

@@ -61,7 +61,7 @@ def check_compiled(config: Config, decoder: NetworkDecoder, n_talkers: int) -> N
     ConfigError
         If a backend is not there, or was not compiled for this network.
     """
-    with _refusing():
+    with _as_config_error():
         cache, wanted = EngineCache(), _wanted(config, decoder, n_talkers)
         for name in _attention(config).backends:
             if not cache.holds(BACKENDS[name], *wanted):
@@ -71,7 +71,7 @@ def check_compiled(config: Config, decoder: NetworkDecoder, n_talkers: int) -> N
 def _compiled(config: Config, decoder: NetworkDecoder, n_talkers: int) -> dict[str, Prepared]:
     """What the configuration names, ready to answer; nothing is compiled here."""
     found = {}
-    with _refusing():
+    with _as_config_error():
         cache, wanted = EngineCache(), _wanted(config, decoder, n_talkers)
         for name in _attention(config).backends:
             prepared = cache.find(BACKENDS[name], *wanted)
@@ -96,7 +96,7 @@ def _not_compiled(config: Config, backend: str, n_talkers: int) -> ConfigError:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def _as_config_error() -> Iterator[None]:
     try:
         yield
     except (BackendError, CacheError) as error:
@@ -132,7 +132,7 @@ class LiveNetwork:
         module, example = decoder.network(n_talkers)
         self.about: list[NetworkBackend] = []
         for name, prepared in ready.items():
-            with _refusing():
+            with _as_config_error():
                 parity = check(prepared.network, module, [[one.numpy() for one in example]])
             info = prepared.network.info()
             self.about.append(
@@ -158,7 +158,7 @@ class LiveNetwork:
         self._answers.append(Scores(answer.backend, tuple(scores.tolist())))
         return torch.from_numpy(scores)
 
-    def take(self) -> list[Scores]:
+    def pop_answers(self) -> list[Scores]:
         """Backend and scores of every window since the last call; None where no answer came in time."""
         taken, self._answers = self._answers, []
         return taken
@@ -182,7 +182,7 @@ class RecordedNetwork:
         From now on it scores windows by this.
     n_talkers : int
     answers : iterable of Scores
-        As :meth:`LiveNetwork.take` gave them, in order.
+        As :meth:`LiveNetwork.pop_answers` gave them, in order.
     about : iterable of NetworkBackend
         As :attr:`LiveNetwork.about`.
 
@@ -220,10 +220,10 @@ class RecordedNetwork:
         if scores.shape != (self._n_talkers,):
             raise ConfigError(f"the recording holds an answer of {scores.size} scores for {self._n_talkers} talkers")
         self.n_answers += 1
-        self._judge(scores, neural, talkers)
+        self._check_answer(scores, neural, talkers)
         return torch.from_numpy(scores)
 
-    def _judge(self, scores: NDArray[np.float32], neural: Tensor, talkers: Tensor) -> None:
+    def _check_answer(self, scores: NDArray[np.float32], neural: Tensor, talkers: Tensor) -> None:
         expected = self._module(neural, talkers).numpy()
         off, size = float(np.abs(scores - expected).max()), float(np.abs(expected).max())
         self.difference, self.largest = max(self.difference, off), max(self.largest, size)

@@ -35,7 +35,7 @@ class EngineProcess(Child):
             except OSError:  # it is dead, which the supervisor sees for itself
                 return
 
-    def hear(self, patience_s: float = 0.0) -> list[Any] | None:
+    def receive(self, timeout_s: float = 0.0) -> list[Any] | None:
         """Return the next thing that it says, if it says something within so many seconds.
 
         Returns
@@ -46,7 +46,7 @@ class EngineProcess(Child):
             ``["ended", failure]``.
         """
         try:
-            if not self._pipe.poll(patience_s):
+            if not self._pipe.poll(timeout_s):
                 return None
             message: list[Any] = json.loads(self._pipe.recv_bytes())
         except (EOFError, OSError):

@@ -37,7 +37,7 @@ class EngineSignals:
         """Name of the ring."""
         return self._ring.name
 
-    def take(self, name: str, item: Item) -> None:
+    def write(self, name: str, item: Item) -> None:
         """Show what arrives: in microvolts; 0 where a channel delivers nonsense, NaN where nothing arrived."""
         if name != self._name:
             return

@@ -125,7 +125,7 @@ def _span(name: str, latencies: Latencies, budget: float = math.nan) -> Span:
     return Span(name, p50, p99, latencies.max if latencies.n else math.nan, budget)
 
 
-def why_useless(status: EngineStatus | None, neural: str) -> str:
+def why_unusable(status: EngineStatus | None, neural: str) -> str:
     """Say why nothing can be decoded from the electrodes now; empty if it can.
 
     Parameters

@@ -19,11 +19,11 @@ from earmark.pipeline.stream import Marker
 #: A replay that is later than this, in seconds, goes on where it is: it never hurries.
 LATE_S = 1.0
 #: Seconds without anything beyond which the rest is left out: somebody closed the lid.
-LONGEST_S = 60.0
+MAX_GAP_S = 60.0
 #: Seconds between looks whether to go on, and those for which waiting is not worth while.
-LOOK_S, SOON_S = 0.05, 0.002
+POLL_S, SOON_S = 0.05, 0.002
 #: Most events between two lines of the journal that say when they were.
-MOST = 10_000
+MAX_STRETCH = 10_000
 
 
 def instant(event: Event) -> float | None:
@@ -151,14 +151,14 @@ class PacedClock:
         while not self.stop.is_set():
             left = due - self.now
             if self.held:
-                self.stop.wait(LOOK_S)
-            elif left < -LATE_S or left > LONGEST_S:
+                self.stop.wait(POLL_S)
+            elif left < -LATE_S or left > MAX_GAP_S:
                 self._set(due)
                 self._jumped(-left)
             elif left <= SOON_S:
                 return True
             else:
-                self.stop.wait(min(left, LOOK_S))
+                self.stop.wait(min(left, POLL_S))
         return False
 
 
@@ -196,7 +196,7 @@ class PacedRecording(SessionFile):
         for event in super().__iter__():
             stretch.append(event)
             at = instant(event)
-            if at is None and (len(stretch) < MOST or math.isinf(last)):
+            if at is None and (len(stretch) < MAX_STRETCH or math.isinf(last)):
                 continue
             at = last if at is None else max(last, at)
             first = at if math.isinf(last) else last

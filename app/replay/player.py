@@ -19,7 +19,7 @@ from earmark.app.engine.status import EngineMonitor
 from earmark.app.replay.paced_recording import PacedClock, PacedRecording, Survey, survey
 from earmark.app.replay.recorded_engine import RecordedEngine
 from earmark.app.replay.sound import RecordedSound
-from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, changed, judge
+from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, assess, changed
 from earmark.app.replay.verify import Replay
 from earmark.app.session.task import cue_words
 from earmark.app.status import Trim
@@ -82,8 +82,8 @@ class RecordingPlayer:
         self.clock = PacedClock(self.begin, self._jumped)
         home = self.path.resolve().parent
         heard = [line for one in found for line in one.heard]
-        self.sound = RecordedSound(self.config.sound, (home, home.parent), heard, self._say)
-        self._to_tell, self._telling = deque(_events(self.path, found)), threading.Lock()
+        self.sound = RecordedSound(self.config.sound, (home, home.parent), heard, self._report)
+        self._pending_events, self._events_lock = deque(_events(self.path, found)), threading.Lock()
         #: Of the engine that is replayed now: what it says of itself, and what the operator told it; None without one.
         self.monitor: EngineMonitor | None = None
         self.engine: RecordedEngine | None = None
@@ -95,12 +95,12 @@ class RecordingPlayer:
         self._ready = threading.Event()
         self._refused: Exception = EarmarkError()
         self._thread = threading.Thread(target=self._work, name="replay", daemon=True)
-        self._say(f"Replay of {self.path}; nothing is recorded")
+        self._report(f"Replay of {self.path}; nothing is recorded")
         for path, one in self._parts:
             for words in one.damage:
-                self._say(f"ALARM: {path.name} is damaged: {words}")
+                self._report(f"ALARM: {path.name} is damaged: {words}")
             if not one.damage and not one.whole and path == self._parts[-1][0]:
-                self._say(f"{path.name} was cut short: the replay ends where it does")
+                self._report(f"{path.name} was cut short: the replay ends where it does")
 
     def start(self) -> None:
         """Make graph and sound ready, and begin.
@@ -139,9 +139,9 @@ class RecordingPlayer:
         self._log_events(self.clock.now)
 
     def _log_events(self, until: float) -> None:
-        with self._telling:
-            while self._to_tell and self._to_tell[0][0] <= until:
-                at, words = self._to_tell.popleft()
+        with self._events_lock:
+            while self._pending_events and self._pending_events[0][0] <= until:
+                at, words = self._pending_events.popleft()
                 self._on_event(words, min(max(at, self.begin), self.end) + self.clock.behind)
 
     @property
@@ -153,7 +153,7 @@ class RecordingPlayer:
         left = self.cues[n][0] - now if n < len(self.cues) else None
         return name, left, sum(bool(who) for _, who in self.cues[:n])
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self._on_event(text, None)
 
     # On the thread of its own
@@ -182,7 +182,7 @@ class RecordingPlayer:
     def _fail(self, error: Exception, words: str) -> None:
         if self._ready.is_set():
             self.status, self.failure = DIFFERENT, words
-            self._say(f"ALARM: {words}")
+            self._report(f"ALARM: {words}")
         else:
             self._refused = error
 
@@ -196,45 +196,47 @@ class RecordingPlayer:
         config, run = _decoding(recording), PacedReplay(recording)
         assert config.attention is not None
         neural = config.attention.neural
-        engine = RecordedEngine(config, recording.streams, self.sound.follow if self.about.steered else _unheard)
+        engine = RecordedEngine(
+            config, recording.streams, self.sound.follow if self.about.steered else _ignore
+        )
         signals = EngineSignals(neural, recording.streams[neural].spec)
         monitor = EngineMonitor(engine, signals.ring, lambda: max(self.clock.now, engine.at))
         differ = _differing(run)
 
         def passed(event: Event, at: float) -> None:
-            engine.take(event, at)
+            engine.handle_event(event, at)
             if isinstance(event, Noted) and isinstance(event.line, HeardLine) and event.line.trims_db:
                 trims = zip(event.line.trims_db, event.line.mutes, strict=True)
                 self.sound.trim([Trim(*one) for one in trims])
             elif isinstance(event, Consumed):
-                signals.take(event.stream, event.item)
+                signals.write(event.stream, event.item)
             self.engine, self.monitor = engine, monitor
             for words in next(differ):
-                self._say(f"{words}, from {at - self.begin:.1f} s on")
+                self._report(f"{words}, from {at - self.begin:.1f} s on")
 
         recording.begun, recording.passed = self._ready.set, passed
         try:
-            run.run(engine.give)
+            run.run(engine.handle_output)
         finally:
             self.engine = self.monitor = None
             signals.close()
         stopped, last = self.clock.stop.is_set(), path == self._parts[-1][0]
         self._log_events(math.inf if last and not stopped else self.clock.now)
-        verdict = judge(run, stopped)
+        verdict = assess(run, stopped)
         alarm = verdict.status == DIFFERENT
         if alarm or (verdict.status == CUT_SHORT and last and not self.status):
             self.status = verdict.status
         self.failure = verdict.words if alarm else self.failure
         for line in verdict.details:
-            self._say(f"Replay of {path.name}: {line}")
-        self._say(f"{'ALARM: ' if alarm else ''}Replay of {path.name}: {verdict.words}")
+            self._report(f"Replay of {path.name}: {line}")
+        self._report(f"{'ALARM: ' if alarm else ''}Replay of {path.name}: {verdict.words}")
 
     def _jumped(self, seconds: float) -> None:
         """The clock was set."""
         if seconds > 0:
-            self._say(f"The replay was held up for {seconds:.1f} s, and goes on where it was")
+            self._report(f"The replay was held up for {seconds:.1f} s, and goes on where it was")
         else:
-            self._say(f"Nothing was recorded for {-seconds:.0f} s: left out")
+            self._report(f"Nothing was recorded for {-seconds:.0f} s: left out")
         if not self.clock.held:
             self.sound.go(self.clock.now)
 
@@ -262,7 +264,7 @@ def _mode(file: SessionFile) -> Mode:
         ) from None
 
 
-def _unheard(decision: Decision, number: int) -> None:
+def _ignore(decision: Decision, number: int) -> None:
     """Decisions of an open loop were not heard."""
 
 

@@ -42,7 +42,7 @@ class RecordedInlet:
 class RecordedStream(StreamStatus):
     """What is known of a stream as it passes."""
 
-    def take(self, item: Item, at: float) -> None:
+    def count(self, item: Item, at: float) -> None:
         """Count what came at an instant."""
         if isinstance(item, Block | Marker):
             self.arrived(len(item.data) if isinstance(item, Block) else 1, at)
@@ -88,7 +88,7 @@ class RecordedEngine:
         self._lost = False
         #: Instant of the newest event.
         self.at = 0.0
-        self._made: deque[Decision] = deque()
+        self._decisions: deque[Decision] = deque()
 
     @property
     def inlets(self) -> dict[str, RecordedInlet]:
@@ -100,24 +100,24 @@ class RecordedEngine:
             return "live"
         return "lost" if self.at - self.streams[name].last_arrival > LOST_S else "live"
 
-    def take(self, event: Event, at: float) -> None:
+    def handle_event(self, event: Event, at: float) -> None:
         """Take an event, after the graph worked on it."""
         self.beat, self.at = self.beat + 1, at
         if isinstance(event, Noted):
             self._note(event)
         elif isinstance(event, Consumed) and event.stream in self.streams:
-            self.streams[event.stream].take(event.item, at)
+            self.streams[event.stream].count(event.item, at)
         elif isinstance(event, Consumed) and isinstance(event.item, TimedControl):
             self._control(event.item.control)
 
-    def give(self, name: str, item: Item) -> None:
+    def handle_output(self, name: str, item: Item) -> None:
         """Take what came out of the graph."""
         if isinstance(item, ChannelQuality):
             why = {n: f for n, f, b in zip(item.ch_names, item.faults, item.bad, strict=True) if b}
             before = self.bad.get(name, {})
             self.bad[name] = {n: f or before.get(n, "") for n, f in why.items()}
         elif isinstance(item, Decision):
-            self._made.append(item)
+            self._decisions.append(item)
 
     def _note(self, note: Noted) -> None:
         ledger = self.ledger
@@ -132,16 +132,16 @@ class RecordedEngine:
 
     def _decided(self, line: DecisionLine) -> None:
         number, ledger = self.ledger.count(), self.ledger
-        decision = self._made.popleft() if self._made else None
+        decision = self._decisions.popleft() if self._decisions else None
         if decision is not None and line.set_at is not None:
             self.decision = decision
             self._on_decision(decision, number)
         if line.scored and line.set_at is not None:
             # Older recordings noted the time from which the decision held, which may be later than the sample's.
             newest = line.newest if decision is None else decision.newest_time
-            ledger.time(newest, line.arrival, line.decided, line.set_at)
+            ledger.record_times(newest, line.arrival, line.decided, line.set_at)
         if line.scored or line.set_at is None:
-            ledger.judge(line.set_at is None)
+            ledger.add_score(line.set_at is None)
 
     def _control(self, control: Control) -> None:
         match control:

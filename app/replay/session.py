@@ -54,7 +54,7 @@ class ReplaySession:
         self.player = RecordingPlayer(recording, self.events.add)
         self._beat, self._closing = 0, threading.Event()
         self._session, self._engine = StatusBoard(SessionStatus), StatusBoard(EngineStatus)
-        self._thread = threading.Thread(target=self._show, name="board", daemon=True)
+        self._thread = threading.Thread(target=self._publish, name="board", daemon=True)
         try:
             self.player.start()
             about = {"board": self._session.name, "pid": os.getpid(), "kind": "replay"}
@@ -85,7 +85,7 @@ class ReplaySession:
 
     # The boards
 
-    def _show(self) -> None:
+    def _publish(self) -> None:
         while not self._closing.wait(BOARD_S):
             self._beat += 1
             self.player.log_events()
@@ -158,7 +158,7 @@ class ReplaySession:
             raise Refused(f"this is a replay, which knows {', '.join(known)}, and no {command!r}")
         return carry_out(self, command, arguments)
 
-    def _going_on(self, paused: bool) -> None:
+    def _require_paused(self, paused: bool) -> None:
         if self.player.over:
             raise Refused("the replay is over")
         if self.player.clock.held is not paused:
@@ -170,13 +170,13 @@ class ReplaySession:
 
     def do_pause(self) -> None:
         """Hold everything, in silence."""
-        self._going_on(paused=False)
+        self._require_paused(paused=False)
         self.player.pause()
         self.events.add("Replay paused")
 
     def do_resume(self) -> None:
         """Go on."""
-        self._going_on(paused=True)
+        self._require_paused(paused=True)
         self.player.resume()
         self.events.add("Replay going on")
 

@@ -21,7 +21,7 @@ from earmark.pipeline.stream import Decision
 SILENT = "the replay goes on without sound"
 
 
-class Whereabouts:
+class TalkerPositions:
     """Where in their files talkers were at any instant, from what was noted about what was played.
 
     Parameters
@@ -59,7 +59,7 @@ class RecordedSound:
     folders : sequence of Path
         Where relative paths may begin.
     heard : sequence of HeardLine
-        As for :class:`Whereabouts`.
+        As for :class:`TalkerPositions`.
     on_event : callable
         Told in words whatever a person should know.
     """
@@ -72,7 +72,7 @@ class RecordedSound:
         on_event: Callable[[str], None],
     ) -> None:
         self._config, self._folders, self._on_event = config, folders, on_event
-        self._where = None if config is None else Whereabouts(heard, config.sfreq)
+        self._where = None if config is None else TalkerPositions(heard, config.sfreq)
         #: Playing, or None.
         self.audio: AudioEngine | None = None
         self.muted, self._held = False, True

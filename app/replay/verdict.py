@@ -45,7 +45,7 @@ def uncovered(file: SessionFile) -> tuple[str, ...]:
     return (f"its last {file.unsealed} bytes are covered by no fingerprint",) if file.unsealed else ()
 
 
-def judge(run: Replay, stopped: bool = False) -> Verdict:
+def assess(run: Replay, stopped: bool = False) -> Verdict:
     """Judge a replay that has ended.
 
     Parameters

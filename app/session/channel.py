@@ -32,7 +32,7 @@ ADDRESS, LOCK = ".earmark-session.json", ".earmark-session.lock"
 #: Longest message in bytes; most connections at a time of those who proved that they know the token, and of others.
 MAX_MESSAGE, MAX_CONNECTIONS, MAX_UNPROVEN = 1 << 20, 16, 64
 #: Seconds for the proof, between looks at who has not given it, and between words that a request is worked on.
-PROOF_S, LOOK_S, WORKING_S = 2.0, 0.2, 1.0
+PROOF_S, POLL_S, WORKING_S = 2.0, 0.2, 1.0
 #: Seconds without a word after which a session does not answer.
 SILENT_S = 5.0
 
@@ -45,7 +45,7 @@ class Refused(ChannelError):
     """Raised when a session refuses a request."""
 
 
-class Said(str):
+class TypedText(str):
     """An argument as a person typed it; the command that takes it knows whether a number or text is meant."""
 
     __slots__ = ()
@@ -88,7 +88,7 @@ class Server:
         self._closing = False
         try:
             self._listener = socket.create_server(("127.0.0.1", 0), backlog=MAX_UNPROVEN)
-            self._listener.settimeout(LOOK_S)
+            self._listener.settimeout(POLL_S)
             port = self._listener.getsockname()[1]
             _write_for_owner(self._path, {"pid": os.getpid(), **about, "port": port, "token": self._token.hex()})
         except BaseException:
@@ -99,20 +99,20 @@ class Server:
 
     def _accept(self) -> None:
         while not self._closing:
-            self._hang_up_on_strangers()
+            self._drop_unproven()
             try:
                 caller, _ = self._listener.accept()
             except TimeoutError:
                 continue
             except OSError:  # whoever called went away at once, or too many files are open
-                time.sleep(LOOK_S)
+                time.sleep(POLL_S)
                 continue
             pipe = Connection(caller.detach())
             with self._changing:
                 self._unproven[pipe] = time.monotonic()
             threading.Thread(target=self._serve, args=(pipe,), name="channel connection", daemon=True).start()
 
-    def _hang_up_on_strangers(self) -> None:
+    def _drop_unproven(self) -> None:
         """End connections that took too long to prove anything, and of too many the oldest: none takes a place."""
         with self._changing:
             late = time.monotonic() - PROOF_S
@@ -121,7 +121,7 @@ class Server:
                 if since > late and len(self._unproven) < MAX_UNPROVEN:
                     return
                 del self._unproven[pipe]
-                _hang_up(pipe)
+                _disconnect(pipe)
 
     def _serve(self, pipe: Connection) -> None:
         try:
@@ -174,7 +174,7 @@ class Server:
             command, arguments, said = request["do"], request.get("with", {}), request.get("said", {})
             if not isinstance(command, str) or not isinstance(arguments, dict):
                 raise TypeError
-            arguments |= {name: Said(text) for name, text in said.items()}
+            arguments |= {name: TypedText(text) for name, text in said.items()}
         except (ValueError, KeyError, TypeError, AttributeError):
             return {"error": "a request is an object with 'do', a text, and 'with', an object"}
         try:
@@ -200,7 +200,7 @@ class Server:
         self._listener.close()
         with self._changing:
             for pipe in (*self._open, *self._unproven):
-                _hang_up(pipe)
+                _disconnect(pipe)
 
 
 class Client:
@@ -228,7 +228,7 @@ class Client:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ChannelError(f"{path} cannot be read: {error}") from None
         try:
-            self._pipe = _called(port, token)
+            self._pipe = _connect(port, token)
         except (OSError, EOFError, AuthenticationError):
             if is_held(folder / LOCK):
                 raise ChannelError(f"the session in {folder} does not answer{self._advice()}") from None
@@ -249,13 +249,13 @@ class Client:
         EarmarkError
             If it is refused: what the session raised.
         """
-        return self._ask({"do": command, "with": arguments})
+        return self._request({"do": command, "with": arguments})
 
-    def say(self, command: str, said: Mapping[str, str]) -> Any:
+    def send_typed(self, command: str, said: Mapping[str, str]) -> Any:
         """Make a request with arguments as a person typed them; as :meth:`send`."""
-        return self._ask({"do": command, "said": dict(said)})
+        return self._request({"do": command, "said": dict(said)})
 
-    def _ask(self, request: dict[str, Any]) -> Any:
+    def _request(self, request: dict[str, Any]) -> Any:
         try:
             self._pipe.send_bytes(json.dumps(request).encode())
             answer: dict[str, Any] = {}
@@ -289,12 +289,12 @@ def has_died(folder: Path) -> bool:
     return (folder / ADDRESS).exists() and not is_held(folder / LOCK)
 
 
-def _called(port: int, token: bytes) -> Connection:
+def _connect(port: int, token: bytes) -> Connection:
     """Return a connection on which both sides have proved that they know the token."""
     caller = socket.create_connection(("127.0.0.1", port), timeout=SILENT_S)
     caller.settimeout(None)
     pipe = Connection(caller.detach())
-    patience = threading.Timer(SILENT_S, _hang_up, (pipe,))
+    patience = threading.Timer(SILENT_S, _disconnect, (pipe,))
     patience.start()
     try:
         connection.answer_challenge(pipe, token)
@@ -309,7 +309,7 @@ def _called(port: int, token: bytes) -> Connection:
     return pipe
 
 
-def _hang_up(pipe: Connection) -> None:
+def _disconnect(pipe: Connection) -> None:
     """Let whoever waits for a connection find it ended; the thread that owns it closes it."""
     try:
         with socket.fromfd(pipe.fileno(), socket.AF_INET, socket.SOCK_STREAM) as twin:

@@ -31,7 +31,7 @@ from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import ELECTRODES, StreamSpec, WiringError
 
 #: Seconds of signal that are looked at: what is amiss with a channel shows within four.
-LOOK_S = 5.0
+MEASURE_S = 5.0
 #: Samples that come in bursts seem to come at a rate that is off by up to this, within such a look.
 APART = 0.1
 #: A talker whose peaks stay below this, in dBFS, is not heard.
@@ -59,14 +59,14 @@ def preflight(
     stop : threading.Event
         Ends the look early.
     """
-    engine = Engine(_looking(config), on_event=lambda text: None)
+    engine = Engine(_quality_config(config), on_event=lambda text: None)
     peaks = np.zeros(len(audio.scene.talkers))
     try:
         engine.connect(stop)
     except EarmarkError as error:
         return [Check("streams", False, str(error))]
     engine.start()
-    end = time.monotonic() + LOOK_S
+    end = time.monotonic() + MEASURE_S
     try:
         while time.monotonic() < end and engine.failure is None and not stop.wait(0.1):
             peaks = np.maximum(peaks, audio.status().peak[: len(peaks)])
@@ -81,7 +81,7 @@ def preflight(
     return checks
 
 
-def _looking(config: Config) -> Config:
+def _quality_config(config: Config) -> Config:
     """The same streams, and a graph that judges nothing but the electrodes."""
     assert config.attention is not None
     steps = (
@@ -104,9 +104,9 @@ def _streams(config: Config, engine: Engine, found: Mapping[str, StreamDescripti
             checks.append(Check(name, True, f"{words}, markers"))
         elif n:
             ok, rate = _rate(name, engine)
-            checks.append(Check(name, ok, f"{words}, {spec.sfreq:g} Hz; {n} samples came in {LOOK_S:g} s{rate}"))
+            checks.append(Check(name, ok, f"{words}, {spec.sfreq:g} Hz; {n} samples came in {MEASURE_S:g} s{rate}"))
         else:
-            checks.append(Check(name, False, f"{words}: nothing came in {LOOK_S:g} s; is its sender paused?"))
+            checks.append(Check(name, False, f"{words}: nothing came in {MEASURE_S:g} s; is its sender paused?"))
     return checks
 
 

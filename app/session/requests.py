@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError, validate_call
 
 from earmark.app.config.validation import explain
-from earmark.app.session.channel import Refused, Said
+from earmark.app.session.channel import Refused, TypedText
 
 _DO = "do_"
 _STRICT = ConfigDict(strict=True)
@@ -34,7 +34,7 @@ def carry_out(session: object, command: str, arguments: dict[str, Any]) -> Any:
     if command not in known:
         raise Refused(f"there is no command {command!r}, but {', '.join(known)}")
     wanted = typing.get_type_hints(known[command], include_extras=True)
-    given = {k: _meant(v, wanted.get(k, str)) if isinstance(v, Said) else v for k, v in arguments.items()}
+    given = {k: _parse_typed(v, wanted.get(k, str)) if isinstance(v, TypedText) else v for k, v in arguments.items()}
     try:
         return validate_call(config=_STRICT)(known[command])(**given)
     except ValidationError as error:
@@ -43,18 +43,18 @@ def carry_out(session: object, command: str, arguments: dict[str, Any]) -> Any:
         raise Refused(f"{command}: {'; '.join(wrong)}; it takes {takes or 'nothing'}") from None
 
 
-def _meant(said: Said, wanted: Any) -> Any:
+def _parse_typed(said: TypedText, wanted: Any) -> Any:
     """Read what was typed as the command wants it: as text where it takes text, else as a number, true, false, null."""
     try:
         value = json.loads(said)
     except ValueError:
         return str(said)
-    if value is None and _takes(wanted, None):
+    if value is None and _accepts(wanted, None):
         return None
-    return str(said) if _takes(wanted, str(said)) else value
+    return str(said) if _accepts(wanted, str(said)) else value
 
 
-def _takes(wanted: Any, value: Any) -> bool:
+def _accepts(wanted: Any, value: Any) -> bool:
     try:
         TypeAdapter(wanted, config=_STRICT).validate_python(value)
     except ValidationError:

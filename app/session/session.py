@@ -14,7 +14,7 @@ from earmark.app.config.protocol import Calibration, Cue, RunPlan
 from earmark.app.config.session import Config, ConfigError
 from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.engine.events_file import NOTE, TRIM
-from earmark.app.engine.status import why_useless
+from earmark.app.engine.status import why_unusable
 from earmark.app.session.preflight import preflight
 from earmark.app.session.sound import SessionSound
 from earmark.app.session.states import NEXT, SessionError
@@ -85,7 +85,7 @@ class Session:
         self._attention = config.attention
         self._on_event, self._on_state, self._ask = on_event, on_state, ask
         #: Playing from the first check on.
-        self.sound = SessionSound(config.sound, config.folder, self._heard)
+        self.sound = SessionSound(config.sound, config.folder, self._on_sound_event)
         self.talkers = self.sound.talkers
         self.state = State.IDLE
         #: The calibration or run, under way or the last one.
@@ -126,13 +126,13 @@ class Session:
         """Folder of the decoder: the one that the configuration names, else that of the calibration."""
         return self.config.decoder or self.trained
 
-    def _heard(self, text: str) -> None:
+    def _on_sound_event(self, text: str) -> None:
         """On the sound's watching thread: something happened to the sound."""
         self._on_event(text)
         if self.task is not None:
-            self.task.loop.remember(text)
+            self.task.loop.record_event(text)
 
-    def _move(self, to: State, leave: State | None = None) -> None:
+    def _set_state(self, to: State, leave: State | None = None) -> None:
         """Go to a state; if that is said, only from ``leave``."""
         with self._lock:
             if to not in NEXT[self.state] or (leave is not None and self.state is not leave):
@@ -153,9 +153,9 @@ class Session:
             If sound cannot be played, or a session in this state cannot be checked.
         """
         decoding = deciding(self.config, self.out, False) if self.decoder.is_dir() else None
-        self._move(State.CHECKING)
-        checks = self._look(decoding, seconds, [] if decoding is not None else [self._without_decoder()])
-        self._move(State.READY if all(check.ok for check in checks) else State.IDLE)
+        self._set_state(State.CHECKING)
+        checks = self._run_checks(decoding, seconds, [] if decoding is not None else [self._without_decoder()])
+        self._set_state(State.READY if all(check.ok for check in checks) else State.IDLE)
         return checks
 
     def _without_decoder(self) -> Check:
@@ -164,14 +164,14 @@ class Session:
         words = f"{self.decoder} is no folder, but 'decoder' in [attention] names it: correct that, or remove it"
         return Check("decoder", False, words)
 
-    def _look(self, decoding: Config | None, seconds: float, more: list[Check] | None = None) -> list[Check]:
+    def _run_checks(self, decoding: Config | None, seconds: float, more: list[Check] | None = None) -> list[Check]:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             audio = self.play()
             self._stop.clear()
             checks = preflight(self.config, decoding, audio, self.out, seconds, self._stop) + (more or [])
         except BaseException:
-            self._move(State.IDLE)
+            self._set_state(State.IDLE)
             raise
         self.checks = checks
         for check in checks:
@@ -209,12 +209,12 @@ class Session:
         if self.trained.exists():
             raise SessionError(f"{self.trained} is there already: move it away, or choose another folder by --out")
         refuse_short(cues, self._attention)
-        self._move(State.CHECKING)
-        wrong = [str(check) for check in self._look(None, cues[-1][0]) if not check.ok]
+        self._set_state(State.CHECKING)
+        wrong = [str(check) for check in self._run_checks(None, cues[-1][0]) if not check.ok]
         if wrong:
-            self._move(State.IDLE)
+            self._set_state(State.IDLE)
             raise SessionError("\n".join(wrong))
-        self._move(State.CALIBRATING)
+        self._set_state(State.CALIBRATING)
         path = free(self.out, "calibration-{}.xdf")
         about = About(self.config.text, mode="calibration", protocol=plan.model_dump(mode="json", by_alias=True))
         try:
@@ -227,19 +227,19 @@ class Session:
                 cues[-1][0],
                 plan.questions,
                 lambda name: self.sound.announce(name, plan.cue_sound_s),
-                self._spoils,
+                self._why_unusable,
             )
         except BaseException:
-            self._move(State.IDLE)
+            self._set_state(State.IDLE)
             raise
 
-    def _spoils(self) -> str:
+    def _why_unusable(self) -> str:
         """Say why a trial would teach nothing now, or nothing."""
         if self.sound.muted:
             return "the sound is muted"
         if muted := [name for name, trim in zip(self.talkers, self.sound.trims, strict=True) if trim.mute]:
             return f"the operator muted {', '.join(muted)}"
-        return why_useless(self.task.loop.engine_status if self.task else None, self._attention.neural)
+        return why_unusable(self.task.loop.engine_status if self.task else None, self._attention.neural)
 
     def train(self) -> Facts:
         """Make a decoder of what was recorded, judged by cross-validation; ready if that succeeds, else idle.
@@ -257,22 +257,22 @@ class Session:
             task = self.task
             if self.state is not State.CALIBRATING or task is None or not task.complete:
                 raise SessionError(f"the session is {self.state}: there is no complete calibration to train on")
-            self._move(State.TRAINING)
+            self._set_state(State.TRAINING)
         try:
             self.facts = train(task.loop.files, self._attention, CUES, self.trained)
         except TrainingError as error:
-            self._move(State.IDLE)
+            self._set_state(State.IDLE)
             raise SessionError(str(error)) from error
         except BaseException:
-            self._move(State.IDLE)
+            self._set_state(State.IDLE)
             raise
-        self._move(State.READY)
+        self._set_state(State.READY)
         self._on_event(decoder_words(self.facts))
         return self.facts
 
     def refuse(self) -> None:
         """Throw the decoder of the calibration away; its recording stays."""
-        self._move(State.IDLE, leave=State.READY)
+        self._set_state(State.IDLE, leave=State.READY)
         shutil.rmtree(self.trained)
 
     # Running
@@ -298,7 +298,7 @@ class Session:
                 raise SessionError("\n".join(wrong))
             if self._stop.is_set():
                 raise SessionError("stopped before anything was recorded")
-        self._move(State.RUNNING, leave=State.READY)
+        self._set_state(State.RUNNING, leave=State.READY)
         self._stop.clear()
         self.mode = mode
         about = About(config.text, mode=mode.value, protocol=plan.model_dump(mode="json", by_alias=True))
@@ -307,23 +307,23 @@ class Session:
             folder.mkdir()
             self._begin(config, folder / "loop.xdf", mode is not Mode.OPEN, about, cues, length, plan.questions)
         except BaseException:
-            self._move(State.REVIEW)
+            self._set_state(State.REVIEW)
             raise
         return folder
 
     def pause(self) -> None:
         """Stop to steer, cues included: the mix is neutral until :meth:`resume`."""
-        self._move(State.PAUSED)
+        self._set_state(State.PAUSED)
         self._hold(True)
         self._control(SessionChanged(ControlSession.PAUSED))
-        self._act("paused: the mix is neutral")
+        self._log_action("paused: the mix is neutral")
 
     def resume(self) -> None:
         """Steer again."""
-        self._move(State.RUNNING, leave=State.PAUSED)
+        self._set_state(State.RUNNING, leave=State.PAUSED)
         self._hold(False)
         self._control(SessionChanged(ControlSession.RUNNING))
-        self._act("going on")
+        self._log_action("going on")
 
     def _hold(self, on: bool) -> None:
         if self.task is not None:
@@ -345,7 +345,7 @@ class Session:
         # At once, whatever the engine is doing.
         self.sound.override(None if talker is None else self._favour(talker), RAMP_S)
         who = "decisions again" if talker is None else "all alike" if talker == "equal" else self.talkers[talker]
-        self._act(f"operator: {who}")
+        self._log_action(f"operator: {who}")
         self._control(Override(talker))
 
     def _favour(self, talker: int | Literal["equal"]) -> list[float]:
@@ -357,7 +357,7 @@ class Session:
     def mute(self, on: bool = True) -> None:
         """Silence at once, in every state; or not any longer."""
         self.sound.mute(on)
-        self._act("MUTED" if on else "unmuted")
+        self._log_action("MUTED" if on else "unmuted")
         if self.state in (State.RUNNING, State.PAUSED):
             self._control(Mute(on))
 
@@ -371,17 +371,17 @@ class Session:
             trim = Trim(before.db if db is None else db, before.mute if mute is None else mute)
             self.sound.trim(talker, trim)
         if trim != before:
-            self._act(self._trimmed(talker))
+            self._log_action(self._trim_text(talker))
 
-    def _trimmed(self, talker: int) -> str:
+    def _trim_text(self, talker: int) -> str:
         trim = self.sound.trims[talker]
         return f"{TRIM}{self.talkers[talker]} {'muted' if trim.mute else f'{round(trim.db, 1) + 0:g} dB'}"
 
-    def _act(self, text: str) -> None:
+    def _log_action(self, text: str) -> None:
         """Say what the operator did, whoever that was and from where, and keep it in the recording."""
         self._on_event(text)
         if self.task is not None and not self.task.wait(0):
-            self.task.loop.remember(text)
+            self.task.loop.record_event(text)
 
     def _control(self, control: Control) -> None:
         task = self.task
@@ -411,7 +411,7 @@ class Session:
             self._control(Mute(True))
         for talker, trim in enumerate(self.sound.trims):
             if trim != Trim():
-                loop.remember(f"{self._trimmed(talker)}, since before")
+                loop.record_event(f"{self._trim_text(talker)}, since before")
         self.task.start()
         if self._stop.is_set():  # meanwhile
             self.task.stop()
@@ -440,16 +440,16 @@ class Session:
         if task is None or task.wait(0):
             raise SessionError("nothing is recorded now, so nothing can be noted")
         task.note(text)
-        self._act(f"{NOTE} {text}")
+        self._log_action(f"{NOTE} {text}")
 
     def _ended(self, task: SessionTask) -> None:
         """On the thread of a task."""
         self.sound.override(None, RAMP_S)
         self.overridden = None
         if self.state is not State.CALIBRATING:
-            self._move(State.REVIEW)
+            self._set_state(State.REVIEW)
         elif not task.complete:
-            self._move(State.IDLE)
+            self._set_state(State.IDLE)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the calibration or run has ended; return whether it has."""
@@ -472,4 +472,4 @@ class Session:
             self.sound.stop()
             self._cues = None
             if self.state is not State.IDLE:
-                self._move(State.IDLE)
+                self._set_state(State.IDLE)

@@ -35,7 +35,7 @@ BOARD_S, DISK_S = 0.1, 2.0
 
 #: A talker by name or counted from 0; all alike; or none, so that decisions hold again.
 _Talker = int | str | None
-_Words = Annotated[str, Field(min_length=1)]
+_Text = Annotated[str, Field(min_length=1)]
 
 
 class Supervisor:
@@ -91,7 +91,7 @@ class Supervisor:
         except BaseException:
             self._board.close()
             raise
-        self._thread = threading.Thread(target=self._show, name="board", daemon=True)
+        self._thread = threading.Thread(target=self._publish, name="board", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Supervisor:
@@ -110,7 +110,7 @@ class Supervisor:
 
     # The board
 
-    def _show(self) -> None:
+    def _publish(self) -> None:
         while not self._stop.wait(BOARD_S):
             self._beat += 1
             self._board.publish(self.status())
@@ -204,9 +204,9 @@ class Supervisor:
             case None | "equal":
                 self.session.override(talker)
             case _:
-                self.session.override(self._number(talker))
+                self.session.override(self._talker_index(talker))
 
-    def _number(self, talker: int | str) -> int:
+    def _talker_index(self, talker: int | str) -> int:
         names = self.session.talkers
         if talker in names:
             return names.index(str(talker))
@@ -234,13 +234,13 @@ class Supervisor:
         """Turn a talker, by name or counted from 0, down by -40 to 0 dB, or off; on top of what steering does."""
         if db is None and mute is None:
             raise Refused("trim: say db=-6, or mute=true")
-        self.session.trim(self._number(talker), db, mute)
+        self.session.trim(self._talker_index(talker), db, mute)
 
-    def do_note(self, text: _Words) -> None:
+    def do_note(self, text: _Text) -> None:
         """Keep words in the recording."""
         self.session.note(text)
 
-    def do_answer(self, text: _Words) -> None:
+    def do_answer(self, text: _Text) -> None:
         """Answer the question that is asked."""
         task = self.session.task
         if task is None or not task.question:
@@ -257,7 +257,7 @@ class Supervisor:
             )
         if self.session.state not in (State.RUNNING, State.PAUSED):
             raise Refused("no run is under way, in which the listener could be told whom to attend to")
-        self.attend(self.session.talkers[self._number(talker)])
+        self.attend(self.session.talkers[self._talker_index(talker)])
 
     def do_stop(self) -> None:
         """End the calibration or run in good order."""

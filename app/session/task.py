@@ -79,7 +79,7 @@ class SessionTask:
         self.loop, self.cues, self.seconds = loop, list(cues), seconds
         self._questions, self._outlet = questions, outlet
         self._on_event, self._on_end, self._on_cue = on_event, on_end, on_cue
-        self._gate, self._useless_at = gate, 0.0
+        self._gate, self._usable_at = gate, 0.0
         #: Seconds so far, and who is to be attended now.
         self.elapsed, self.attend = 0.0, ""
         #: Trials begun and not given up, and how many there will be.
@@ -129,7 +129,7 @@ class SessionTask:
 
     def note(self, text: str) -> None:
         """Keep words of the operator, as a marker of now."""
-        self._mark(NOTE + text)
+        self._send_marker(NOTE + text)
 
     def redo(self) -> bool:
         """Give up the trial under way, or else the last one, and repeat it in the end; return whether there is one."""
@@ -159,7 +159,7 @@ class SessionTask:
     def _work(self) -> None:
         wrong, whole = "", False
         try:
-            whole = self._go_through()
+            whole = self._run_cues()
         except Exception as error:
             wrong = f"the session failed: {error!r}"
             raise
@@ -169,23 +169,23 @@ class SessionTask:
             self.complete = whole and not self.failure
             self._on_end(self)
 
-    def _go_through(self) -> bool:
+    def _run_cues(self) -> bool:
         at = time.monotonic()
         while not self._stop.is_set() and not self.loop.failure:
             now = time.monotonic()
             if not self.paused and not self.waiting:
                 self.elapsed += now - at
             at = now
-            self._look_at_signals(now)
+            self._check_signals(now)
             if self._redo.is_set():
                 self._redo.clear()
                 self._repeat("repeated in the end, as was asked for")
             while self.cues and self.cues[0][0] <= self.elapsed and not self._must_wait(self.cues[0][1]):
-                self._cue(self.cues.pop(0)[1])
+                self._give_cue(self.cues.pop(0)[1])
                 at = time.monotonic()  # while questions are answered, time stands still
             if self.elapsed >= self.seconds and not self.waiting:
                 if self.attend:
-                    self._cue("")  # whoever answers a question does not listen
+                    self._give_cue("")  # whoever answers a question does not listen
                 return True
             due = min([self.seconds, *(cue[0] for cue in self.cues[:1])]) - self.elapsed
             self._stop.wait(WATCH_S if self.paused or self.waiting else min(WATCH_S, max(due, 0.0)))
@@ -201,12 +201,12 @@ class SessionTask:
         self.waiting = why
         return bool(why)
 
-    def _look_at_signals(self, now: float) -> None:
+    def _check_signals(self, now: float) -> None:
         """Give up a trial from which nothing can be learned any more."""
         if self._gate is None or not self.attend or not (why := self._gate()):
-            self._useless_at = now
-        elif now - self._useless_at > PATIENCE_S:
-            self._useless_at = now
+            self._usable_at = now
+        elif now - self._usable_at > PATIENCE_S:
+            self._usable_at = now
             if self._n_repeats_left:
                 self._n_repeats_left -= 1
                 self._repeat(f"repeated in the end: {why}")
@@ -215,7 +215,7 @@ class SessionTask:
         trial, self._trial = self._trial, None
         if trial is None:
             return
-        self._mark(DISCARD)
+        self._send_marker(DISCARD)
         self._on_event(f"The trial with {trial.name} does not count; it is {why}")
         self.block -= 1
         if self.attend:  # the rest of it is left out
@@ -230,8 +230,8 @@ class SessionTask:
 
     # Cues and questions
 
-    def _cue(self, name: str) -> None:
-        self._mark(ATTEND + name)
+    def _give_cue(self, name: str) -> None:
+        self._send_marker(ATTEND + name)
         before, self.attend = self.attend, name
         if name:
             self.block += 1
@@ -250,11 +250,11 @@ class SessionTask:
                     text = self._answers.get(timeout=WATCH_S)
                 except queue.Empty:
                     continue
-                self._mark(f"{ANSWER}{question}: {text}")
+                self._send_marker(f"{ANSWER}{question}: {text}")
                 self._on_event(words := f"{ANSWER} {question} {text}")
-                self.loop.remember(words)
+                self.loop.record_event(words)
                 break
             self.question = ""
 
-    def _mark(self, text: str) -> None:
+    def _send_marker(self, text: str) -> None:
         self._outlet.push(Marker(pylsl.local_clock(), text))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from earmark.devices.audio.control_block import Status
 
 #: Seconds between looks.
-LOOK_S = 0.1
+POLL_S = 0.1
 
 KEYS = "1-8 favour a talker · 0 all alike · d decode again · p pause or go on · m mute or unmute · Esc mute · q quit"
 
@@ -53,7 +53,7 @@ class Screen:
             while not self._session.wait(0):
                 if stop.is_set() or self._ended.is_set():
                     self._session.stop()
-                for key in self._keyboard.wait(LOOK_S):
+                for key in self._keyboard.wait(POLL_S):
                     self._press(key)
                 self.print_events()
                 if line and console.is_terminal:
@@ -83,7 +83,7 @@ class Screen:
 
         say(question)
         while not stop.is_set():
-            for key in self._keyboard.wait(LOOK_S):
+            for key in self._keyboard.wait(POLL_S):
                 if key in "yYnN\r\n":
                     return key not in "nN"
         return True

@@ -125,8 +125,8 @@ def test_an_engine_that_decides():
     one.streams["eeg"].arrived(500, 6.0)
     one.streams["eeg"].missed(np.int64(3), 6.5)
     one.ledger.count()
-    one.ledger.time(1.0, 1.25, 1.5, 2.0)
-    one.ledger.judge(True)
+    one.ledger.record_times(1.0, 1.25, 1.5, 2.0)
+    one.ledger.add_score(True)
     found = over_a_board(EngineMonitor(one, "ring", lambda: 7.0).status())
     (stream,) = found.streams
     assert (stream.n_samples, stream.n_gaps, stream.n_missing, stream.age_s) == (1000, 1, 3, 0.5)

@@ -18,7 +18,7 @@ from rig import CHAIN, ENV, ROOT, replayed, sender
 from earmark.app.config.session import ConfigError, parse_config
 from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.replay.session import ReplaySession
-from earmark.app.replay.sound import Whereabouts
+from earmark.app.replay.sound import TalkerPositions
 from earmark.app.session.channel import ADDRESS, ChannelError, Client, is_served
 from earmark.app.status import EngineStatus, SessionStatus, StatusBoard, Trim
 from earmark.devices.audio.control_block import Seqlock, Status
@@ -102,7 +102,7 @@ def run(tmp_path_factory):
             assert time.monotonic() < begun + 60, events
             if not told and time.monotonic() > begun + SECONDS / 2:
                 cues.push(Marker(pylsl.local_clock(), "attend:Ada"))
-                loop.remember("a door slammed")
+                loop.record_event("a door slammed")
                 audio.trim([-4.0, 0.0], [False, True])
                 told = True
             time.sleep(0.05)
@@ -224,7 +224,7 @@ def in_step(session):
     player, sfreq = session.player, session.player.config.sound.sfreq
     length = len(prepare(player.config.sound.scene(ROOT)).pcm[0]) / sfreq
     heard = [e.line for e in SessionFile(player.path) if isinstance(e, Noted) and isinstance(e.line, HeardLine)]
-    where = Whereabouts(heard, sfreq)
+    where = TalkerPositions(heard, sfreq)
 
     def look():
         off = player.sound.audio.status().positions[0] / sfreq - where.at(player.clock.now)[0]

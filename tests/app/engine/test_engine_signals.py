@@ -10,17 +10,19 @@ def test_electrodes_are_shown_in_microvolts_without_nonsense_and_gaps_as_nothing
     signals = EngineSignals("eeg", spec)
     reader = SignalReader(signals.ring)
     assert (reader.ring.sfreq, reader.ring.n_channels) == (10.0, 3)
-    signals.take("eeg", Block(0, np.array([[1e-6, 7.0, 2e-3, 3.0], [np.nan, 7.0, np.inf, 4.0], [5.0, 7.0, 0.0, -1e9]])))
-    signals.take("eeg", Gap(3, 5))
-    signals.take("speech", Block(0, np.ones((9, 4))))
-    signals.take("eeg", ClockMap(0.0, 0.0, 0.1))
-    signals.take("eeg", Block(5, np.array([[0, 0, 0, 32767]], np.int16)))
+    signals.write(
+        "eeg", Block(0, np.array([[1e-6, 7.0, 2e-3, 3.0], [np.nan, 7.0, np.inf, 4.0], [5.0, 7.0, 0.0, -1e9]]))
+    )
+    signals.write("eeg", Gap(3, 5))
+    signals.write("speech", Block(0, np.ones((9, 4))))
+    signals.write("eeg", ClockMap(0.0, 0.0, 0.1))
+    signals.write("eeg", Block(5, np.array([[0, 0, 0, 32767]], np.int16)))
     found = reader.read()
     assert (found.start, found.lost) == (0, 0)
     nan = np.nan
     wanted = [[1, 2, 3], [0, 0, 4], [0, 0, 0], [nan, nan, nan], [nan, nan, nan], [0, 0, 32767]]
     np.testing.assert_allclose(found.data, wanted, rtol=1e-6)
-    signals.take("eeg", Gap(6, 1_000_000))
+    signals.write("eeg", Gap(6, 1_000_000))
     assert reader.read().start + 300 == reader.cursor == 1_000_000
     reader.close()
     signals.close()

@@ -2,13 +2,13 @@ import time
 
 import pytest
 
-from earmark.app.engine.inlets import CALM_S, Behind, StreamStatus
+from earmark.app.engine.inlets import CALM_S, LagEpisode, StreamStatus
 from earmark.devices.sources.stamp_clock import other_clock
 from earmark.pipeline.stream import Gap
 
 
 def test_an_episode_of_falling_behind_is_said_at_its_start_and_at_its_end_only():
-    behind, said = Behind(), []
+    behind, said = LagEpisode(), []
     for k in range(1000):  # every second chunk is skipped for ten seconds
         if k % 2 == 0:
             said.append(behind.skip(Gap(100 * k, 100 * k + 100), 50.0 + 0.01 * k, 1.0 + 0.001 * k))

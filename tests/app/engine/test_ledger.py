@@ -11,7 +11,7 @@ from earmark.kernels.misses import AMONG, MISSES
 
 def test_three_late_scores_among_a_hundred_are_too_many():
     ledger = Ledger()
-    assert [ledger.judge(late) for late in (True, False, True, False, True)] == [False, False, False, False, True]
+    assert [ledger.add_score(late) for late in (True, False, True, False, True)] == [False, False, False, False, True]
     assert ledger.n_dropped == 3
 
 
@@ -19,15 +19,15 @@ def test_late_scores_that_are_further_apart_are_not():
     ledger = Ledger()
     # The first one has left the newest hundred when the third one comes.
     late = {0, 50, AMONG}
-    assert not any(ledger.judge(k in late) for k in range(AMONG + 1))
-    assert Ledger().judge(True) is False
+    assert not any(ledger.add_score(k in late) for k in range(AMONG + 1))
+    assert Ledger().add_score(True) is False
 
 
 def test_after_a_demotion_the_next_decoder_is_judged_by_its_own_scores():
     ledger = Ledger()
-    assert [ledger.judge(True) for _ in range(MISSES)][-1]
+    assert [ledger.add_score(True) for _ in range(MISSES)][-1]
     # The next decoder is late once, and twice: not yet too often. Only its own third time is.
-    assert [ledger.judge(True) for _ in range(MISSES)] == [False] * (MISSES - 1) + [True]
+    assert [ledger.add_score(True) for _ in range(MISSES)] == [False] * (MISSES - 1) + [True]
     assert ledger.n_dropped == 2 * MISSES
 
 
@@ -37,7 +37,7 @@ def test_demotions_are_those_of_counting_since_the_one_before(late):
     for one in late:
         since.append(one)
         wanted = one and sum(list(since)[-AMONG:]) >= MISSES
-        assert ledger.judge(one) == wanted
+        assert ledger.add_score(one) == wanted
         if wanted:
             since.clear()
 

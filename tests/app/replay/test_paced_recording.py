@@ -13,7 +13,7 @@ from journal_lines import heard
 import earmark.app.replay.paced_recording
 from earmark.app.replay.paced_recording import PacedClock, PacedRecording, instant
 from earmark.app.replay.recorded_engine import RecordedEngine
-from earmark.app.replay.sound import Whereabouts
+from earmark.app.replay.sound import TalkerPositions
 from earmark.devices.files import xdf
 from earmark.devices.files.journal import About, AnswerLine, DecisionLine, Scores
 from earmark.devices.files.session_file import Consumed, Noted, SessionFile
@@ -125,14 +125,14 @@ def test_talkers_are_where_they_were():
     start = heard("start", positions=(0, 480))
     first = heard(frame=4800, dac=100.0)
     again = heard("start", frame=96_000, dac=103.0, positions=(10, 20))
-    where = Whereabouts([start, first, start, again], 48_000)
+    where = TalkerPositions([start, first, start, again], 48_000)
     assert where.at(100.0) == pytest.approx([0.1, 0.11])
     assert where.at(101.0) == pytest.approx([1.1, 1.11])
     assert where.at(99.95) == pytest.approx([0.05, 0.06])
     assert where.at(99.0) == [0.0, 0.0]
     assert where.at(104.0) == pytest.approx([1 + 10 / 48_000, 1 + 20 / 48_000])
-    assert Whereabouts([start], 48_000).at(100.0) is None
-    assert Whereabouts([], 48_000).at(100.0) is None
+    assert TalkerPositions([start], 48_000).at(100.0) is None
+    assert TalkerPositions([], 48_000).at(100.0) is None
 
 
 class Recorded:
@@ -148,9 +148,9 @@ class Recorded:
 
     def decide(self, at, done, scored=True):
         p, scores = np.array([0.6, 0.4]), np.zeros(2) if scored else np.full(2, np.nan)
-        self.engine.give("attend", Decision(0, at, scores, p, 0, np.zeros(2), None, "steered", at - 0.1))
+        self.engine.handle_output("attend", Decision(0, at, scores, p, 0, np.zeros(2), None, "steered", at - 0.1))
         line = DecisionLine(1, at, at, at + 0.01, done, scored)
-        self.engine.take(Noted(at + 0.02, line), at + 0.02)
+        self.engine.handle_event(Noted(at + 0.02, line), at + 0.02)
 
 
 def test_what_came_too_late_then_is_not_acted_on_now_and_latencies_are_those_of_then():
@@ -170,21 +170,21 @@ def test_what_came_too_late_then_is_not_acted_on_now_and_latencies_are_those_of_
 
 def test_streams_are_counted_and_lost_as_they_were():
     engine = Recorded().engine
-    engine.take(Consumed("eeg", Block(0, np.zeros((10, 2)))), 5.0)
-    engine.take(Consumed("eeg", Gap(10, 14)), 5.1)
-    engine.take(Consumed("eeg", Block(14, np.zeros((6, 2)))), 5.2)
+    engine.handle_event(Consumed("eeg", Block(0, np.zeros((10, 2)))), 5.0)
+    engine.handle_event(Consumed("eeg", Gap(10, 14)), 5.1)
+    engine.handle_event(Consumed("eeg", Block(14, np.zeros((6, 2)))), 5.2)
     one = engine.streams["eeg"]
     assert (one.n_samples, one.n_gaps, one.n_missing) == (16, 1, 4)
     assert one.effective_sfreq == pytest.approx(10 / 0.2)
-    engine.take(Consumed(CONTROL, TimedControl(6.0, StreamChanged(True))), 6.0)
+    engine.handle_event(Consumed(CONTROL, TimedControl(6.0, StreamChanged(True))), 6.0)
     assert engine.inlets["eeg"].status == "lost"
-    engine.take(Consumed(CONTROL, TimedControl(6.5, StreamChanged(False))), 6.5)
+    engine.handle_event(Consumed(CONTROL, TimedControl(6.5, StreamChanged(False))), 6.5)
     assert engine.inlets["eeg"].status == "live"
     for wanted in (1, "equal", None):
-        engine.take(Consumed(CONTROL, TimedControl(7.0, Override(wanted))), 7.0)
+        engine.handle_event(Consumed(CONTROL, TimedControl(7.0, Override(wanted))), 7.0)
         assert engine.override == wanted
     for backend, n in (("onnx", 0), ("onnx", 0), ("eager_cpu", 1)):
-        engine.take(Noted(7.0, AnswerLine(Scores(backend, (0.1, 0.2)))), 7.0)
+        engine.handle_event(Noted(7.0, AnswerLine(Scores(backend, (0.1, 0.2)))), 7.0)
         assert (engine.scored_by, engine.ledger.n_demoted) == (backend, n)
-    engine.take(Consumed(CONTROL, TimedControl(7.0, Demote())), 7.0)
+    engine.handle_event(Consumed(CONTROL, TimedControl(7.0, Demote())), 7.0)
     assert (engine.scored_by, engine.ledger.n_demoted) == ("", 2)

@@ -7,7 +7,7 @@ import pytest
 import earmark.app.replay.player
 import earmark.app.replay.verdict
 from earmark.app.engine.environment import environment
-from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, judge
+from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, assess
 from earmark.app.replay.verify import Comparison, Replay
 from earmark.devices.files.journal import About
 
@@ -40,15 +40,15 @@ def replay(*found, damage=(), whole=True, then=None):
     ],
 )
 def test_the_verdict(run, stopped, status, words):
-    found = judge(run, stopped)
+    found = assess(run, stopped)
     assert found.status == status
     assert found.words.startswith(words)
 
 
 def test_what_differs_is_named():
-    found = judge(replay(GOOD, WRONG))
+    found = assess(replay(GOOD, WRONG))
     assert found.details == ("out1 differs: 1 of 3 digests not met, first at 12.500 s (LSL time)",)
-    found = judge(replay(WRONG, then=environment() | {"numpy": "1"}))
+    found = assess(replay(WRONG, then=environment() | {"numpy": "1"}))
     assert [line.split(":")[0] for line in found.details] == ["numpy"]
 
 

@@ -68,7 +68,7 @@ def client(supervisor, tmp_path):
     ],
 )
 def test_what_is_typed_is_text_where_text_is_taken(client, got, command, said, wanted):
-    client.say(command, said)
+    client.send_typed(command, said)
     assert got == [wanted]
 
 
@@ -100,8 +100,8 @@ def test_what_a_program_sends_keeps_its_type(client, got):
     ],
 )
 def test_what_is_wrong_is_said_in_plain_words(supervisor, tmp_path, command, said, words):
-    from earmark.app.session.channel import Said
+    from earmark.app.session.channel import TypedText
 
     with pytest.raises(Refused) as refused:
-        carry_out(supervisor, command, {name: Said(text) for name, text in said.items()})
+        carry_out(supervisor, command, {name: TypedText(text) for name, text in said.items()})
     assert str(refused.value) == words

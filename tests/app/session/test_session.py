@@ -18,7 +18,7 @@ from earmark.app.config.changes import with_attention
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Protocol, ProtocolError, RunPlan
 from earmark.app.config.session import ConfigError, parse_config
-from earmark.app.engine.status import why_useless
+from earmark.app.engine.status import why_unusable
 from earmark.app.session.channel import Refused
 from earmark.app.session.session import Session
 from earmark.app.session.states import NEXT, SessionError
@@ -110,7 +110,7 @@ class FakeLoop:
     def control(self, control):
         self.told.append(control)
 
-    def remember(self, text):
+    def record_event(self, text):
         self.kept.append(text)
 
     def stop(self):
@@ -200,12 +200,12 @@ def test_every_step_is_taken_or_refused_as_the_table_says(rig, begin, to):
     one = rig()
     one.session.state = begin
     if to in NEXT[begin]:
-        one.session._move(to)
+        one.session._set_state(to)
         assert one.session.state is to
         assert one.states == [to]
     else:
         with pytest.raises(SessionError) as caught:
-            one.session._move(to)
+            one.session._set_state(to)
         assert one.session.state is begin
         assert one.states == []
         text = str(caught.value)
@@ -778,7 +778,7 @@ def test_trials_wait_for_signals_and_those_spoilt_are_repeated(monkeypatch):
     ],
 )
 def test_signals_are_useless_when(change, words):
-    found = why_useless(engine_status(**change), "eeg")
+    found = why_unusable(engine_status(**change), "eeg")
     assert words in found
     assert bool(found) == bool(words)
 

@@ -135,7 +135,7 @@ def test_warnings_of_an_engine_are_events_of_its_session(tmp_path):
         heard, end = [], time.monotonic() + 180
         while not any(message[0] in ("connected", "refused", "ended") for message in heard):
             assert time.monotonic() < end, heard
-            heard += [message] if (message := engine.hear(0.2)) else []
+            heard += [message] if (message := engine.receive(0.2)) else []
     finally:
         engine.kill()
         board.close()
