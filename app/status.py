@@ -1,11 +1,11 @@
 """The status of a session: typed, versioned records that every process writes and every reader shares.
 
 Supervisor, engine and replay publish these records on boards in shared memory, ten times a second; the window, the
-status line of a terminal and ``earmark control DIR state`` show them. Whoever changes a record raises :data:`VERSION`,
-which ``tests/app/test_status.py`` holds.
+status line of a terminal and ``earmark control DIR state`` show them. When you change a record, increment
+:data:`VERSION`; ``tests/app/test_status.py`` checks this.
 
-Units: times are LSL time in s, durations s, rates Hz, gains dB, positions m, shares 0 to 1. A float that is not known
-is NaN, anything else that is not known is None; an empty text means that there is nothing to say.
+Units: times are LSL time in s, durations s, rates Hz, gains dB, positions m, proportions 0 to 1. An unknown float is
+NaN, any other unknown value is None; an empty text means that there is nothing to report.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from earmark.app.config.modes import Mode
 from earmark.devices.processes.board import Board
 from earmark.kernels.errors import EarmarkError
 
-#: Version of the records below. One of another version is refused.
+#: Version of the records below. A status of another version is refused.
 VERSION: Final = 1
 
 
@@ -31,7 +31,7 @@ class StatusError(EarmarkError):
 
 
 class State(StrEnum):
-    """Where a session stands."""
+    """State of a session."""
 
     IDLE = "idle"
     CHECKING = "checking"
@@ -44,18 +44,18 @@ class State(StrEnum):
 
 
 class _Record:
-    """How records are read: every field must be there, be known, and be of its type."""
+    """Base of all records: every field must be present and of its type, and no other fields are allowed."""
 
     __slots__ = ()
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")
 
 
-# What a session says
+# Status of a session
 
 
 @dataclass(frozen=True, slots=True)
 class Trim(_Record):
-    """What the operator does to one talker on top of steering.
+    """The operator's adjustment of one talker, in addition to steering.
 
     Attributes
     ----------
@@ -71,18 +71,18 @@ class Trim(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Check(_Record):
-    """One thing that was looked at before a session.
+    """Result of one check before a session.
 
     Attributes
     ----------
     what : str
-        Its name.
+        What was checked.
     ok : bool
-        Whether the session can go on.
+        Whether it passed.
     words : str
         What was found, and how to fix it.
     due : bool
-        Whether nothing is wrong: this is only still to be done.
+        Whether it is not a fault but a step that is still to be done.
     """
 
     what: str
@@ -96,12 +96,12 @@ class Check(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Event(_Record):
-    """Something that happened.
+    """An event of a session.
 
     Attributes
     ----------
     id : int
-        Counts the events of a session from 1.
+        Number of the event in its session, from 1.
     time : float
         LSL time.
     text : str
@@ -115,30 +115,30 @@ class Event(_Record):
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus(_Record):
-    """The calibration or run under way, or the last one; or the recording that is replayed.
+    """The current or last calibration or run; or the recording that is replayed.
 
     Attributes
     ----------
     elapsed, seconds : float
-        Time so far and in all, pauses and questions not counted, s.
+        Elapsed and total time without pauses and questions, s.
     attend : str
-        Talker to be attended now; empty while there is none.
+        Talker to attend to now; empty if there is none.
     next_cue_s : float
         Seconds until the next cue; NaN if there is none.
     block, n_blocks : int
-        Trials begun and not given up, and how many there will be.
+        Number of trials started and not discarded, and total number of trials.
     waiting : str
-        Why the next trial has to wait.
+        Why the next trial waits.
     question : str
-        What is asked now.
+        Question to answer now.
     complete : bool
-        Whether it came to its end by itself.
+        Whether it reached its planned end without error.
     failure : str
-        Why it failed.
+        Error that ended it.
     recording_now : bool
-        Whether it is under way; of a replay, whether it is not over.
+        Whether it is in progress; for a replay, whether it has not ended.
     ending : bool
-        Whether its end has come and only the recording is still being completed.
+        Whether it has ended and only the recording is still being completed.
     """
 
     elapsed: float
@@ -157,18 +157,18 @@ class TaskStatus(_Record):
 
 @dataclass(frozen=True, slots=True)
 class EngineProcessStatus(_Record):
-    """The process that decides; what it says itself is an :class:`EngineStatus`.
+    """The process that decodes; it publishes an :class:`EngineStatus` itself.
 
     Attributes
     ----------
     alive : bool
-        Whether there is one that is at work.
+        Whether the process is running.
     pid : int or None
         Its process id.
     restarts : int
-        How often a dead one was replaced.
+        Number of replaced processes.
     board : str
-        Shared memory with its status; empty while there is none.
+        Name of the shared memory with its status; empty if there is none.
     """
 
     alive: bool
@@ -179,24 +179,24 @@ class EngineProcessStatus(_Record):
 
 @dataclass(frozen=True, slots=True)
 class RecordingStatus(_Record):
-    """The file that grows, and the disk it is on.
+    """The file that is being written, and its disk.
 
     Attributes
     ----------
     path : str
-        The newest file; empty while there is none.
+        The newest file; empty if there is none.
     pid : int or None
-        Of the process that writes it.
+        Process id of its recorder.
     bytes, waiting : int
-        Bytes written, and bytes that wait to be.
+        Bytes written, and bytes waiting to be written.
     restarts : int
-        How often a dead recorder was replaced.
+        Number of replaced recorders.
     alarm : str
         What is wrong with the recording now.
     bytes_per_s : float
-        How quickly it grows; NaN before that is known.
+        Growth of the file, bytes/s; NaN before it is known.
     free_bytes : float
-        Room on the disk; NaN if it is not known.
+        Free space on the disk, bytes; NaN if it is not known.
     """
 
     path: str
@@ -210,24 +210,24 @@ class RecordingStatus(_Record):
 
     @property
     def hours_left(self) -> float:
-        """Until the disk is full; NaN while nothing grows."""
+        """Hours until the disk is full; NaN while the file does not grow."""
         return self.free_bytes / self.bytes_per_s / 3600 if self.bytes_per_s > 0 else math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderSummary(_Record):
-    """What the decoder of the last calibration is worth, by cross-validation.
+    """Cross-validated performance of the decoder of the last calibration.
 
     Attributes
     ----------
     accuracy, chance_level : float
-        Share of correct decisions, and what guessing reaches on average.
+        Proportion of correct decisions, and its expected value for guessing.
     chance_limit : float
-        What guessing reaches one time in twenty; NaN where there are too few decisions for that.
+        Accuracy that guessing reaches with p = 0.05; NaN if there are too few decisions.
     n : int
-        Decisions that the accuracy rests on.
+        Number of decisions.
     seconds : float
-        Length of the recordings it was trained on, s.
+        Duration of the recordings it was trained on, s.
     """
 
     accuracy: float
@@ -239,20 +239,20 @@ class DecoderSummary(_Record):
 
 @dataclass(frozen=True, slots=True)
 class SoundStatus(_Record):
-    """The process that plays; its levels are in shared memory of their own.
+    """The process that plays sound; its levels are in shared memory of their own.
 
     Attributes
     ----------
     status : str
-        Shared memory with a :class:`earmark.devices.audio.control_block.Status`.
+        Name of the shared memory with a :class:`earmark.devices.audio.control_block.Status`.
     pcm : str
-        Shared memory with what is played.
+        Name of the shared memory with the audio samples of the talkers before gain.
     playing : str
         Name of the sound device.
     failure : str
-        Why nothing is played any more.
+        Why playback has stopped.
     restarts : int
-        How often a dead process was replaced.
+        Number of replaced processes.
     """
 
     status: str
@@ -264,40 +264,40 @@ class SoundStatus(_Record):
 
 @dataclass(frozen=True, slots=True)
 class SessionStatus(_Record):
-    """What a session is now, as its supervisor or a replay says it.
+    """Status of a session, published by its supervisor or a replay.
 
     Attributes
     ----------
     time : float
         LSL time at which it was written.
     beat : int
-        Counts what was written, so that a reader knows that it is new.
+        Heartbeat: counts the updates, so that a reader can tell a new status from an old one.
     kind : {'live', 'demo', 'replay'}
-        With a listener, with a simulated one, or a recording that passes again.
+        A session with a real listener, one with a simulated listener, or a replay of a recording.
     state : State
-        Where it stands.
+        Current state.
     mode : Mode
-        Of the last run.
+        Mode of the last run.
     out : str
         Folder of its recordings.
     talkers : tuple of str
-        Their names; shape (n_talkers,), as all that is said of each talker.
+        Names of the talkers, shape (n_talkers,).
     muted : bool
-        Whether all is silent.
+        Whether all sound is muted.
     override : int, 'equal' or None
-        Talker, counted from 0, whom the operator favours; all alike; or None where decisions hold.
+        Talker, counted from 0, whom the operator favours; ``equal`` for none; or None if decisions apply.
     trims : tuple of Trim
-        What the operator does to each talker, shape (n_talkers,).
+        The operator's adjustment of each talker, shape (n_talkers,).
     decoder, trained : bool
-        Whether there is a decoder, and whether there is one of a calibration.
+        Whether there is a decoder, and whether there is one from a calibration in this folder.
     decoder_summary : DecoderSummary or None
-        Of the calibration of this session; None before it.
+        Performance of the decoder trained in this session; None before training.
     checks : tuple of Check
-        What was looked at last.
+        Results of the last checks.
     commands : tuple of str
-        Names of the commands it knows.
+        Names of its commands.
     events : tuple of Event
-        The newest, in order.
+        The newest events, oldest first.
     engine : EngineProcessStatus or None
         None before the first calibration or run.
     task : TaskStatus or None
@@ -330,7 +330,7 @@ class SessionStatus(_Record):
     sound: SoundStatus | None
 
 
-# What an engine says
+# Status of an engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,18 +340,19 @@ class InletStatus(_Record):
     Attributes
     ----------
     name : str
-        In the configuration.
+        Name in the configuration.
     lsl_name, host : str
-        As the stream says itself.
+        Name and host that the stream declares.
     status : str
         ``live``, or what is wrong.
     nominal, effective : float
-        Declared and measured rate, Hz; 0 for markers, NaN while it is not known.
+        Nominal and measured rate, Hz; 0 for markers, NaN if not yet known.
     n_channels : int
     age_s : float
         Seconds since the last arrival; NaN before the first.
     n_samples, n_gaps, n_missing, n_skipped : int
-        Samples received, gaps, samples missing in them, and samples that the graph skipped because it was late.
+        Numbers of samples received, of gaps, of samples missing in gaps, and of samples skipped because the graph was
+        late.
     """
 
     name: str
@@ -370,20 +371,20 @@ class InletStatus(_Record):
 
 @dataclass(frozen=True, slots=True)
 class DecisionStatus(_Record):
-    """The newest decision that came in time.
+    """The newest decision in time.
 
     Attributes
     ----------
     n : int
-        Its number, from 1 in each engine.
+        Number of the decision, from 1 in each engine.
     time : float
-        LSL time.
+        LSL time of the decision.
     probability, scores, gains : tuple of float
-        Of each talker, shape (n_talkers,): probability of being attended, score, target gain in dB (-inf is silence).
+        For each talker, shape (n_talkers,): probability of being attended, score, target gain in dB (-inf is silence).
     talker : int
         Attended talker, counted from 0; -1 while undecided.
     situation : str
-        What gains do, as in :class:`earmark.pipeline.gain_control.Situation`.
+        What determines the gains: a :class:`earmark.pipeline.attention.gain_control.Situation`.
     """
 
     n: int
@@ -397,16 +398,16 @@ class DecisionStatus(_Record):
 
 @dataclass(frozen=True, slots=True)
 class DecisionCounts(_Record):
-    """Decisions of this engine.
+    """Counts of the decisions of this engine.
 
     Attributes
     ----------
     n, dropped : int
-        How many there were, and how many of them came too late.
+        Number of decisions, and of those that were too late.
     demoted : int
-        How often a decoder gave way to the next.
+        Number of changes to a fallback decoder or backend.
     scored_by : str
-        Backend by which a compiled network answers; empty without one.
+        Backend of the compiled network; empty without one.
     """
 
     n: int
@@ -417,7 +418,7 @@ class DecisionCounts(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Span(_Record):
-    """How long something takes.
+    """Distribution of a duration.
 
     Attributes
     ----------
@@ -425,7 +426,7 @@ class Span(_Record):
     p50, p99, max : float
         Median, 99th percentile and maximum, s; NaN if nothing was measured.
     budget : float
-        What it may take, s; NaN if that is not said.
+        Its limit, s; NaN if there is none.
     """
 
     name: str
@@ -437,37 +438,37 @@ class Span(_Record):
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus(_Record):
-    """What an engine, live or replayed, is now.
+    """Status of an engine, live or replayed.
 
     Attributes
     ----------
     time : float
         LSL time at which it was written.
     beat : int
-        Rounds of the graph: one that stands still hangs.
+        Heartbeat: counts the iterations of the graph thread; it stops if the graph hangs.
     neural : str
         Name of the stream of electrodes.
     signals : str
-        Shared memory with their signal, a :class:`earmark.devices.processes.signal_ring.SignalRing`.
+        Name of the shared memory with their signal, a :class:`earmark.devices.processes.signal_ring.SignalRing`.
     ch_names : tuple of str
         Names of the electrodes, shape (n_channels,).
     positions : tuple of (float, float, float) or None
-        Where each is on the head, m, shape (n_channels, 3); None for one that is not known.
+        Position of each electrode on the head, m, shape (n_channels, 3); None if unknown.
     thresholds : (float, float) or None
-        Probabilities at which a favoured talker is left and a new one is favoured; None without attention.
+        Probability below which a decision for a talker ends, and above which one is made; None without attention.
     streams : tuple of InletStatus
         Every stream of the configuration.
     bad : dict of str to str
-        Masked channels, and why where that is known.
+        Masked channels, with the fault of each if it is known.
     decision : DecisionStatus or None
         None before the first.
     decisions : DecisionCounts
     latency, hop : Span
-        From arrival to gains set, and of the graph for one chunk.
+        Latency from arrival to gains set, and latency of one chunk from arrival to output.
     n_late : int
-        Chunks that took longer than their budget.
+        Number of chunks that took longer than their budget.
     stages : tuple of Span
-        The stages of :mod:`earmark.app.engine.latency_stages`.
+        Latency of each stage in :mod:`earmark.app.engine.latency_stages`.
     """
 
     time: float
@@ -491,25 +492,25 @@ class EngineStatus(_Record):
         return next((one for one in self.streams if one.name == name), None)
 
 
-# How they travel
+# Publishing and reading
 
 S = TypeVar("S", SessionStatus, EngineStatus)
 
 _adapters: dict[type, TypeAdapter[Any]] = {}
 
-#: What is asked of somebody whose session cannot be read.
-_FIX = "show it with the version that started it, or end it and start it anew with this one"
+#: The fix in error messages about a status that cannot be read.
+_FIX = "open it with the version that started it, or end it and start it again with this one"
 
 
 def adapter(kind: type) -> TypeAdapter[Any]:
-    """Return what turns records of a kind into JSON and back; it takes some ms to make, once in a process."""
+    """Return the converter of a record type to JSON and back, which takes some ms to create; cached."""
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
     return _adapters[kind]
 
 
 def to_text(status: SessionStatus | EngineStatus) -> bytes:
-    """Return a status as it lies on a board: the version, a line break, and JSON, which here may hold NaN."""
+    """Return a status as stored on a board: the version, a line break, and JSON that may contain NaN."""
     return b"%d\n" % VERSION + adapter(type(status)).dump_json(status)
 
 
@@ -519,7 +520,7 @@ def from_text(kind: type[S], text: bytes) -> S:
     Raises
     ------
     StatusError
-        If it is of another version, or anything is missing, unknown or of another type.
+        If the version differs, or a field is missing, unknown or of the wrong type.
     """
     version, _, status = text.partition(b"\n")
     if version != b"%d" % VERSION:
@@ -538,26 +539,26 @@ def from_text(kind: type[S], text: bytes) -> S:
 
 
 def to_json(status: SessionStatus | EngineStatus) -> dict[str, Any]:
-    """Return a status as objects, lists and numbers of strict JSON, with its version; what is not finite is None."""
+    """Return a status as a dict of strict JSON, with its version; numbers that are not finite become None."""
     text = adapter(type(status)).dump_json(status)
     found: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
     return {"version": VERSION, **found}
 
 
 class StatusBoard(Generic[S]):
-    """A board with a status: one writer, any number of readers, nobody waits for anybody.
+    """A board with a status: one writer and any number of readers, none of which blocks another.
 
     Parameters
     ----------
     kind : type
         :class:`SessionStatus` or :class:`EngineStatus`.
     name : str or None
-        Shared memory to attach to; None makes a new one.
+        Name of the shared memory to attach to; None creates a new one.
 
     Raises
     ------
     earmark.devices.processes.shared_memory.SharedMemoryError
-        If there is no room for a new one, or none of that name.
+        If there is no room for a new one, or there is none of that name.
     """
 
     def __init__(self, kind: type[S], name: str | None = None) -> None:
@@ -568,16 +569,16 @@ class StatusBoard(Generic[S]):
 
     @property
     def name(self) -> str:
-        """By which others attach."""
+        """Name of the shared memory, for :class:`StatusBoard` in another process."""
         return self._board.name
 
     def publish(self, status: S) -> None:
-        """Replace the status; to be called by one thread of one process.
+        """Replace the status; only one thread of one process may do so.
 
         Raises
         ------
         ValueError
-            If it is larger than the board.
+            If the status does not fit on the board.
         """
         self._board.write(to_text(status))
 
@@ -587,13 +588,13 @@ class StatusBoard(Generic[S]):
         Raises
         ------
         StatusError
-            If it is of another version, or makes no sense.
+            If it is of another version, or cannot be read.
         """
         text = self._board.read()
-        if text is not self._read[0]:  # both at once, since several threads may look
+        if text is not self._read[0]:  # assign both at once, because several threads may read
             self._read = text, from_text(self._kind, text)
         return self._read[1]
 
     def close(self) -> None:
-        """Let go of it, and go on reading what was last there; who made it removes it."""
+        """Detach from the shared memory, which the creator removes; the last status can still be read."""
         self._board.close()

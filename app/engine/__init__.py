@@ -1,1 +1,1 @@
-"""The closed loop: the engine process, its streams and decoder, and how decisions keep time."""
+"""The closed loop: the engine process, its streams and decoder, and the timing of decisions."""

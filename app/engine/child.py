@@ -1,4 +1,4 @@
-"""The engine process: owns the streams, the graph and the decoder, and sets gains. It waits for nobody."""
+"""The engine process: owns the streams, the graph and the decoder, and sets gains. No other process can block it."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds in which gains follow a decision that does not say otherwise.
+#: Duration of the gain ramp of a decision that does not specify one, s.
 RAMP_S = 0.5
 #: Seconds between updates of the board.
 BOARD_S = 0.1
-#: Seconds in which what waits for the recorder must be handed over at the end.
+#: Maximum time at the end for handing pending data to the recorder, s.
 FLUSH_S = 20.0
-#: Priority asked for: below that of the sound.
+#: Requested real-time priority: below that of the sound.
 PRIORITY = 10
 
 
 @dataclass(frozen=True, slots=True)
 class EngineJob:
-    """What an engine process is to do.
+    """The job of an engine process.
 
     Attributes
     ----------
     text, folder : str
-        Configuration, and where relative paths in it begin.
+        Configuration, and base folder of the relative paths in it.
     about : str
-        What the recording shall say of itself, as :func:`earmark.devices.files.journal.about_text` gives it.
+        Metadata of the recording, as :func:`earmark.devices.files.journal.about_text` returns it.
     gains : str
-        Shared memory for gains; empty to set none.
+        Name of the shared memory for gains; empty to set no gains.
     board : str
-        Shared memory by which it says how it is.
+        Name of the shared memory of the status board.
     senders : dict of str to Sender
-        Where the streams came from until now; empty for the first engine of a recording.
+        Previous sender of each stream; empty for the first engine of a recording.
     """
 
     text: str
@@ -63,7 +63,7 @@ class EngineJob:
 
 
 class _Outbox:
-    """Says things to the supervisor, from a thread of its own: one that is busy must not hold up the graph."""
+    """Sends messages to the supervisor on a thread of its own, so that a busy supervisor does not block the graph."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -78,7 +78,7 @@ class _Outbox:
         while (message := self._queue.get()) is not None:
             try:
                 self._pipe.send_bytes(json.dumps(message).encode())
-            except OSError:  # the supervisor is dead, which the main thread sees, too
+            except OSError:  # the supervisor is dead, which the main thread detects itself
                 return
 
     def close(self) -> None:
@@ -87,10 +87,10 @@ class _Outbox:
 
 
 def run(pipe: Connection) -> None:
-    """Wait for a job, connect, work, and end when told to, or when the supervisor is dead; the process ends here.
+    """Wait for a job, connect, work until asked to end or until the supervisor is dead, and exit the process.
 
-    What takes a process longest is to load all that it needs: done before the job comes, it keeps an engine that takes
-    over from losing samples meanwhile.
+    Imports take most of the start-up time. They are done before the job arrives, so that a replacement engine loses
+    as few samples as possible.
     """
     leave_signals_to_parent()
     from earmark.app.terminal.warned import WARNING, tell_warnings
@@ -101,8 +101,8 @@ def run(pipe: Connection) -> None:
     message = _receive(pipe)
     if message is None or message[0] != "work":
         os._exit(0)
-    told = message[1]
-    job = EngineJob(**told | {"senders": {name: Sender(**one) for name, one in told["senders"].items()}})
+    given = message[1]
+    job = EngineJob(**given | {"senders": {name: Sender(**one) for name, one in given["senders"].items()}})
     outbox = _Outbox(pipe)
     tell_warnings(lambda text: outbox.send("event", WARNING + text))
     try:
@@ -113,11 +113,11 @@ def run(pipe: Connection) -> None:
         log.exception("the engine failed")
         outbox.send("ended", f"the engine failed: {error!r}")
     outbox.close()
-    os._exit(0)  # not by way of liblsl's own end, which may hang where a sender has gone
+    os._exit(0)  # skip the clean-up of liblsl, which may hang if a sender has disappeared
 
 
 def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
-    """Do all of it; return what went wrong."""
+    """Do the job; return the failure, or an empty text."""
     from earmark.app.config.session import parse_config
     from earmark.app.engine.engine import Engine
     from earmark.app.engine.signals import EngineSignals
@@ -179,16 +179,16 @@ def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
     return "" if engine.failure is None else f"the graph failed: {engine.failure}"
 
 
-def _send_senders(engine: Engine, told: dict[str, str], outbox: _Outbox) -> dict[str, str]:
-    """Say where the streams come from, if that is not what was told already, for an engine that takes over."""
+def _send_senders(engine: Engine, sent: dict[str, str], outbox: _Outbox) -> dict[str, str]:
+    """Send the senders of the streams if they changed; a replacement engine looks for the same ones."""
     now = {name: sender.xml for name, sender in engine.senders.items()}
-    if now != told:
+    if now != sent:
         outbox.send("senders", json.dumps(now))
     return now
 
 
 def _receive(pipe: Connection) -> list[Any] | None:
-    """What the supervisor says; None if it is dead."""
+    """Wait for the next message of the supervisor; None if it is dead."""
     try:
         message: list[Any] = json.loads(pipe.recv_bytes())
     except (EOFError, OSError):
@@ -197,7 +197,7 @@ def _receive(pipe: Connection) -> list[Any] | None:
 
 
 class _gain_setter:
-    """Writes the gains of decisions where the audio process reads them, on the graph's thread."""
+    """Writes the gains of decisions to the shared memory that the audio process reads; called on the graph's thread."""
 
     def __init__(self, name: str) -> None:
         from earmark.devices.audio.control_block import Gains, Seqlock
@@ -218,13 +218,13 @@ class _gain_setter:
 
 
 def _ask_for_real_time() -> str:
-    """Ask for real-time priority for every thread, those to come included; say whether it was granted."""
+    """Request real-time priority for all current and future threads; return an event text with the result."""
     try:
         for thread in os.listdir("/proc/self/task"):
             os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(PRIORITY))
     except (OSError, AttributeError):  # not permitted; not Linux
-        return "engine: normal priority, since real-time priority is not permitted; see 'earmark doctor'"
-    return "engine: real-time priority"
+        return "The decoding process has normal priority: real-time priority is not permitted; see 'earmark doctor'"
+    return "The decoding process has real-time priority"
 
 
 def _publish(monitor: EngineMonitor, board: StatusBoard[EngineStatus], stop: threading.Event) -> None:

@@ -1,6 +1,6 @@
-"""One calibration or run: an engine process that decides, a recorder that keeps all of it, and somebody who looks.
+"""The closed loop of a calibration or run: an engine process that decides, a recorder, and a thread that watches both.
 
-Whoever dies is replaced. A recording has one file for each engine that worked on it: ``loop.xdf``, ``loop-2.xdf``, ...
+An engine or recorder that dies is replaced. A recording has one file per engine: ``loop.xdf``, ``loop-2.xdf``, ...
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.gain_control import FALLBACK_RAMP_S, LOST_S
 from earmark.pipeline.control import Control
 
-#: Seconds between looks at the engine, and at the recorder.
+#: Seconds between checks of the engine, and of the recorder.
 POLL_S, WATCH_S = 0.05, 0.25
-#: Seconds that an engine may take to start and to say that it is connected, beside looking for its streams.
+#: Seconds that an engine may take to start and to connect, in addition to the search for its streams.
 START_S = 60.0
-#: Decisions that are older than LOST_S steer no more, so a silent engine is of no use from then on. A replacement takes
-#: seconds to fill its filters: five within a minute are no decoding, and the mix rests in neutral instead.
+#: Decisions older than LOST_S no longer steer, so an engine that is silent for longer is replaced. A new engine needs
+#: seconds to fill its filters: after five replacements within a minute the mix stays neutral for a while instead.
 LIMITS = Limits(silent_s=LOST_S, apart_s=1.0, most=5, within_s=60.0, rest_s=30.0)
-#: Seconds of work after which an engine gets a spare one beside it, which has all loaded and waits.
+#: Seconds of work after which a spare engine process is started, which has everything imported and waits.
 SPARE_S = 5.0
-#: Seconds until something is tried again that failed: to make a file for an engine, or an engine.
+#: Seconds until creating a file or starting an engine is tried again after it failed.
 RETRY_S = 2.0
-#: Seconds in which an engine finishes what it has begun.
+#: Maximum time in which an engine finishes its recording, s.
 END_S = 30.0
 
 log = logging.getLogger(__name__)
@@ -59,17 +59,17 @@ class ClosedLoop:
     Parameters
     ----------
     config : Config
-        With attention; without a decoder nothing is steered, only recorded.
+        Configuration with attention; without a decoder it only records.
     audio : AudioEngine
-        Playing; what it applied goes into the recording.
+        It must be playing; the gains it applies are recorded.
     path : Path
-        The recording. A copy of the decoder is put beside it, so that it can be replayed.
+        The recording. A copy of the decoder is put next to it, so that it can be replayed.
     on_event : callable
-        Told in words about everything out of the ordinary; it must not wait.
+        Called with the text of every event; it must not block.
     steer : bool
-        Whether decisions become gains, or are only recorded.
+        Whether decisions set gains, or are only recorded.
     about : About
-        What else the recording shall say of itself: mode and protocol.
+        Further metadata of the recording: mode and protocol.
     """
 
     def __init__(
@@ -89,21 +89,21 @@ class ClosedLoop:
         self._spare: EngineProcess | None = None
         self._spare_at = math.inf
         self._recorder: Recorder | None = None
-        #: Last of each kind of control, for an engine that takes over.
+        #: Last control message of each type, for a replacement engine.
         self._controls: dict[type, Control] = {}
         self._unsent_events: deque[str] = deque(maxlen=1000)
         self._engine_status: EngineStatus | None = None
         self._unreadable = ""
         self._kept: KeptAlive[EngineProcess] = KeptAlive(LIMITS, self._heartbeat)
         self._begun, self._lost_at, self._neutral = False, 0.0, False
-        #: Where the streams come from, and since when that is known.
+        #: Sender of each stream, and the LSL time at which the engine reported it.
         self._senders: dict[str, str] = {}
         self._senders_at = 0.0
-        #: What the recording of an engine begins with that is connected and waits for it.
+        #: Headers of the recording, while a connected engine waits for its recorder.
         self._headers: bytes | None = None
-        #: Since when nothing is recorded, and why a file could not be made.
+        #: Time from which nothing is recorded, and why no file could be created.
         self._unrecorded_since, self._file_error = 0.0, ""
-        #: What keeps the engine from working, as it said.
+        #: Error that the engine reported.
         self._refused: EarmarkError | None = None
         self._engine_lock = threading.Lock()
         self._last_sent: Entry | None = None
@@ -111,25 +111,25 @@ class ClosedLoop:
         self._thread = threading.Thread(target=self._keep_watch, name="loop", daemon=True)
         #: Files of the recording, in order.
         self.files: list[Path] = []
-        #: How often a dead engine was replaced, and a dead recorder.
+        #: How often the engine, and the recorder, were replaced.
         self.restarts = self.recorder_restarts = 0
-        #: Why it cannot go on, and what the recording lacks; empty while all is well.
+        #: Error that ended the loop, and what is missing in the recording; empty if there is nothing to report.
         self.failure = self.lacking = ""
         self._finishing: list[threading.Thread] = []
 
     # Start
 
     def start(self) -> None:
-        """Connect, and begin to record and to decide.
+        """Connect, and start to record and to decide.
 
         Raises
         ------
         EarmarkError
-            If something is missing or does not fit, of the class that the engine raised.
+            If something is missing or does not fit; of the class that the engine raised.
         """
         self._prepare_about()
         self._board = StatusBoard(EngineStatus)
-        self._audio.listen(self._applied)  # first: an engine is told all that was played before it began
+        self._audio.listen(self._applied)  # first, so that the engine receives everything that was played before
         try:
             self._spawn()
             while not self._poll_engine():
@@ -146,7 +146,7 @@ class ClosedLoop:
         self._thread.start()
 
     def _prepare_about(self) -> None:
-        """Say what the recording is, and put the decoders beside it."""
+        """Complete the metadata of the recording, and copy the decoders next to it."""
         self._about = replace(
             self._about,
             config=self._config.text,
@@ -177,7 +177,7 @@ class ClosedLoop:
         return self._kept.child
 
     def _last_senders(self) -> dict[str, Sender]:
-        """Where the streams came from, and when each was last heard of."""
+        """Return the sender of each stream, with the LSL time of its last sample."""
         status, found = self.engine_status, {}
         for name, xml in self._senders.items():
             stream = None if status is None else status.stream(name)
@@ -186,7 +186,7 @@ class ClosedLoop:
         return found
 
     def _poll_engine(self) -> bool:
-        """Hear what the engine says; once it is connected, have it begin. Return whether it has begun."""
+        """Process the messages of the engine, and start it once it is connected; return whether it has started."""
         while self._engine is not None and (message := self._engine.receive()):
             match message:
                 case ["event", words]:
@@ -208,7 +208,7 @@ class ClosedLoop:
         return self._begun
 
     def _begin_recording(self, headers: bytes) -> None:
-        """A recording of its own, the log of the sound so far, what the operator last said: then it may work."""
+        """Start the connected engine with a recorder of its own, the sound log so far, and the last controls."""
         assert self._engine is not None
         number = len(self.files) + 1
         path = self.path if number == 1 else self.path.with_stem(f"{self.path.stem}-{number}")
@@ -226,10 +226,10 @@ class ClosedLoop:
                 self._engine.note(EventLine(self._unsent_events.popleft()))
             self._recorder = recorder
 
-    # What is told to the engine
+    # Messages to the engine
 
     def control(self, control: Control) -> None:
-        """Tell the graph what the operator wants; from any thread."""
+        """Send a control message of the operator to the graph; from any thread."""
         with self._engine_lock:
             self._controls[type(control)] = control
             if self._engine is not None and self._recorder is not None:
@@ -240,15 +240,15 @@ class ClosedLoop:
         self._log_event(text)
 
     def _log_event(self, text: str) -> None:
-        """Append an event to the list beside the recording, which needs no engine."""
+        """Append an event to the events file next to the recording, which does not need an engine."""
         try:
             with events_file(self.path).open("a", encoding="utf-8") as file:
                 file.write(json.dumps([pylsl.local_clock(), text]) + "\n")
         except OSError as error:
-            log.error("event %r cannot be kept: %s", text, error)
+            log.error("event %r cannot be written to the events file: %s", text, error)
 
     def record_event(self, text: str) -> None:
-        """Keep an event in the recording, of this engine or else of the next; from any thread."""
+        """Write an event to the recording of the current engine, or else of the next one; from any thread."""
         self._log_event(text)
         with self._engine_lock:
             if self._engine is not None and self._recorder is not None:
@@ -261,16 +261,16 @@ class ClosedLoop:
         self.record_event(text)
 
     def _applied(self, entry: Entry, lsl_time: float) -> None:
-        """On the audio engine's watching thread: what was played goes into the recording."""
-        with self._engine_lock:  # an engine that is about to begin is told all of it
+        """Record what was played; called on the audio engine's watchdog thread."""
+        with self._engine_lock:  # an engine that is about to start receives the whole log
             if self._engine is not None and self._recorder is not None and entry is not self._last_sent:
                 self._engine.note(heard_line(entry, lsl_time))
 
-    # What is known
+    # Status
 
     @property
     def engine_status(self) -> EngineStatus | None:
-        """What the engine last said of itself; None before it said anything."""
+        """The newest status of the engine; None before the first."""
         self._read_status()
         return self._engine_status
 
@@ -280,14 +280,14 @@ class ClosedLoop:
             return
         try:
             self._engine_status = board.read()
-        except StatusError as error:  # its beat stands still, so that it is replaced as one that hangs
+        except StatusError as error:  # the heartbeat stays the same, so the engine is replaced like one that hangs
             if str(error) != self._unreadable:
                 self._unreadable = str(error)
-                log.error("the engine: %s", error)
+                log.error("status of the engine: %s", error)
 
     @property
     def engine_process(self) -> EngineProcessStatus:
-        """The process of the engine."""
+        """Status of the engine process."""
         engine, board = self._engine, self._board
         return EngineProcessStatus(
             alive=engine is not None and not self._lost_at,
@@ -298,7 +298,7 @@ class ClosedLoop:
 
     @property
     def recording(self) -> RecordingStatus:
-        """The newest file, and the process that writes it."""
+        """Status of the newest file and of the process that writes it."""
         recorder = self._recorder
         return RecordingStatus(
             path=str(self.files[-1]) if self.files else "",
@@ -312,7 +312,7 @@ class ClosedLoop:
     # Watching
 
     def _keep_watch(self) -> None:
-        """On a thread of its own: replace whoever died, and see to the sound meanwhile."""
+        """Replace a dead engine or recorder, and keep the gains safe meanwhile; on a thread of its own."""
         watched = 0.0
         while not self._stop.wait(POLL_S):
             now = time.monotonic()
@@ -321,11 +321,11 @@ class ClosedLoop:
                 if now - watched > WATCH_S and self._recorder is not None:
                     watched = now
                     self._watch_recorder(self._recorder)
-            except (RecordingFailed, OSError) as error:  # no file could be made for a new engine, or no process
+            except (RecordingFailed, OSError) as error:  # no file could be created, or no process started
                 self._kept.rest(RETRY_S)
                 if str(error) != self._file_error:
                     self._file_error = str(error)
-                    self._alarm(f"ALARM: {error}. NOTHING IS RECORDED OR DECODED until it can be; the mix is neutral")
+                    self._alarm(f"ALARM: {error}. NOTHING IS RECORDED OR DECODED until this is fixed; mix neutral")
 
     def _watch_recorder(self, recorder: Recorder) -> None:
         restarts, path = recorder.restarts, recorder.path
@@ -337,12 +337,12 @@ class ClosedLoop:
 
     def _check_engine(self, now: float) -> None:
         kept = self._kept
-        ended = kept.ended  # before, since its last words come before its end
+        ended = kept.ended  # read first: the engine sends its last messages before it ends
         if self._poll_engine():
             if ended:
                 self._replace_engine(self._failure_reason())
             elif kept.hangs:
-                self._replace_engine(f"the engine has said nothing for {kept.silence_s:.1f} s")
+                self._replace_engine(f"the engine has not responded for {kept.silence_s:.1f} s")
             elif now > self._spare_at:
                 self._spare_at = math.inf
                 self._spare = EngineProcess()
@@ -355,7 +355,7 @@ class ClosedLoop:
             why = self._failure_reason()
             self._release_engine()
             self._alarm(f"ALARM: no new engine yet: {why}")
-        # One that was told to begin sets gains itself.
+        # An engine that was started sets gains itself.
         if not self._neutral and self._recorder is None and kept.silence_s > LOST_S:
             self._neutral = True
             if self._steer:
@@ -378,18 +378,18 @@ class ClosedLoop:
         return words or ("the engine does not answer" if self._alive() else f"the engine died (exit code {code})")
 
     def _replace_engine(self, why: str) -> None:
-        """The engine is dead or hangs: its recording ends here, and another one takes over."""
+        """Replace an engine that is dead or hangs; its recording ends here."""
         self._lost_at = time.monotonic()
         self._release_engine()
-        self._alarm(f"ALARM: {why}; gains hold, and another engine is started")
+        self._alarm(f"ALARM: {why}; gains hold, and a new engine is started")
         if not self._kept.lose():
             self._alarm(
                 f"ALARM: the engine was replaced {LIMITS.most} times within {LIMITS.within_s:g} s. The mix is neutral "
-                f"for {LIMITS.rest_s:g} s, then another one is tried"
+                f"for {LIMITS.rest_s:g} s, then a new one is started"
             )
 
     def _release_engine(self) -> None:
-        """Let go of the engine and of its recording, which ends here; disks may be slow, and the sound goes on."""
+        """End the engine and its recording; a thread completes the file, because disks may be slow."""
         with self._engine_lock:
             self._begun, self._headers = False, None
             recorder, self._recorder = self._recorder, None
@@ -404,7 +404,7 @@ class ClosedLoop:
             self._finishing.append(finish)
 
     def _finish(self, recorder: Recorder) -> None:
-        while recorder.unwritten and not self._stop.wait(WATCH_S):  # a disk may be full until the session ends
+        while recorder.unwritten and not self._stop.wait(WATCH_S):  # the disk may stay full until the session ends
             self._watch_recorder(recorder)
         path = recorder.path
         try:
@@ -417,9 +417,9 @@ class ClosedLoop:
     # The end
 
     def stop(self) -> str:
-        """Stop deciding, finish the recording; return what is wrong with it, or nothing.
+        """Stop decoding and complete the recording; return what is wrong with it, or an empty text.
 
-        Gains return to neutral: nobody steers any more.
+        Gains return to neutral.
         """
         self._stop.set()
         if self._thread.ident is not None:
@@ -444,7 +444,7 @@ class ClosedLoop:
             self.failure = self._await_end() or self.failure
         elif self._unrecorded_since:
             since = time.monotonic() - self._unrecorded_since
-            self.lacking = f"the last {since:.0f} s are in no recording: {self._file_error or self._failure_reason()}"
+            self.lacking = f"the last {since:.0f} s were not recorded: {self._file_error or self._failure_reason()}"
         self._read_status()
         self._release_engine()
         if self._steer:
@@ -463,11 +463,11 @@ class ClosedLoop:
             board.close()
 
     def _await_end(self) -> str:
-        """Wait for the engine to finish; return what it says went wrong."""
+        """Wait for the engine to finish; return the failure that it reports, or an empty text."""
         assert self._engine is not None
         end = time.monotonic() + END_S
         while time.monotonic() < end:
-            alive = self._alive()  # before, since its last words come before its end
+            alive = self._alive()  # read first: the engine sends its last messages before it ends
             match self._engine.receive(POLL_S):
                 case ["event", words]:
                     self._report_event(words)

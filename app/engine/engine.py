@@ -1,4 +1,4 @@
-"""The engine: live streams through the graph, on one thread, everything it consumes recorded in that order."""
+"""The engine: feeds live streams to the graph on one thread, and records everything in the order it is consumed."""
 
 from __future__ import annotations
 
@@ -38,16 +38,24 @@ log = logging.getLogger(__name__)
 
 #: Seconds between digests in the journal.
 DIGEST_EVERY_S = 1.0
-#: Most arrivals that may wait for the graph: far more than ``max_lag_s`` lets it work off.
+#: Maximum number of arrivals that wait for the graph: far more than it can process within ``max_lag_s``.
 MAX_WAITING = 5000
-#: Seconds between looks at what has not arrived.
+#: Seconds between ticks, by which the graph notices missing data.
 TICK_S = 0.25
-#: Most masked channels that an event names.
+#: Maximum number of masked channels that an event names.
 MAX_NAMED = 8
 
 
 def warm_up(graph: Graph, specs: Mapping[str, StreamSpec]) -> None:
-    """Run the graph on silence and forget it, so that nothing is compiled or loaded once data come."""
+    """Feed zeros to the graph and open it again, so that nothing is compiled or loaded after data arrive.
+
+    Parameters
+    ----------
+    graph : Graph
+        Open; afterwards it is in its initial state.
+    specs : mapping of str to StreamSpec
+        Its input streams.
+    """
     for name, spec in specs.items():
         if spec.sfreq:
             n = max(1, round(0.1 * spec.sfreq))
@@ -58,51 +66,51 @@ def warm_up(graph: Graph, specs: Mapping[str, StreamSpec]) -> None:
 
 
 def _as_arrival(control: Control) -> Arrival:
-    """Have the graph consume a control message now."""
+    """Return an arrival of a control message with the current time."""
     now = pylsl.local_clock()
     return Arrival(CONTROL, TimedControl(now, control), now)
 
 
 @dataclass
 class Engine:
-    """Live streams, a graph, and what becomes of its outputs.
+    """Runs a graph on live streams and passes on its outputs.
 
     Parameters
     ----------
     config : Config
-        The session.
+        Configuration of the session.
     on_event : callable
-        Told, in words, about everything out of the ordinary; on the thread of the graph, so it must not wait.
+        Called with the text of every event, on the graph's thread; it must not block.
     """
 
     config: Config
     on_event: Callable[[str], None] = log.warning
-    #: Where streams came from until now, if another engine had them before this one.
+    #: Senders of the streams of the engine that this one replaces, if any.
     before: Mapping[str, Sender] = field(default_factory=dict)
-    #: Told about every decision that came in time, and its number, on the thread of the graph; it must not wait.
+    #: Called with every decision in time, and its number, on the graph's thread; it must not block.
     on_decision: Callable[[Decision, int], None] | None = None
-    #: Told about every item that arrives, and its stream, on the thread of the graph; it must not wait.
+    #: Called with the stream and every item that arrives, on the graph's thread; it must not block.
     on_item: Callable[[str, Item], None] | None = None
     streams: dict[str, StreamStatus] = field(default_factory=dict)
     latency: Latencies = field(default_factory=Latencies)
     cost: Latencies = field(default_factory=Latencies)
-    #: Masked channels, by output, and why where that is known.
+    #: Masked channels of each output, with the fault of each if it is known.
     bad: dict[str, dict[str, str]] = field(default_factory=dict)
     n_late: int = 0
-    #: The newest decision that came in time, and how all of them kept time.
+    #: The newest decision in time, and the timing of all decisions.
     decision: Decision | None = None
     ledger: Ledger = field(default_factory=Ledger)
-    #: Scores windows, where [attention] names backends.
+    #: The compiled network, if [attention] names backends.
     network: LiveNetwork | None = None
-    #: The backend in charge of it; empty once another decoder has taken over.
+    #: Its backend in use; empty after the fallback decoder has taken over.
     scored_by: str = ""
-    #: Rounds of the graph thread: whoever sees this stand still knows that it hangs.
+    #: Heartbeat: counts the iterations of the graph thread.
     beat: int = 0
-    #: What ended the graph thread, if it was an error.
+    #: Error that ended the graph thread.
     failure: BaseException | None = None
 
     def connect(self, stop: threading.Event | None = None) -> None:
-        """Find and open the streams, check them, open the graph, start nothing yet.
+        """Find, open and check the streams and open the graph, without starting anything.
 
         Parameters
         ----------
@@ -112,7 +120,7 @@ class Engine:
         Raises
         ------
         earmark.devices.sources.lsl_description.StreamError, ConfigError, earmark.pipeline.stream.WiringError
-            If a stream is missing or not as wanted, or the graph does not fit.
+            If a stream is missing or not as configured, or does not fit the graph.
         """
         self._queue: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._notes: queue.SimpleQueue[tuple[float, Line]] = queue.SimpleQueue()
@@ -122,7 +130,7 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="graph", daemon=True)
         try:
             wanted, resolve_s = self.config.streams, self.config.engine.resolve_s
-            for name, stream in wanted.items():  # all are searched for at once, and found one after the other
+            for name, stream in wanted.items():  # all searches run at the same time
                 self.inlets[name] = make_source(name, stream, self._hand_over, self.before.get(name), stop)
             for name, inlet in self.inlets.items():
                 connect(inlet, name, resolve_s)
@@ -148,7 +156,7 @@ class Engine:
         self.scored_by = "" if self.network is None else self.network.backend
 
     def _compile(self, specs: Mapping[str, StreamSpec]) -> None:
-        """Have windows scored by the backends that the configuration names, if any; before the graph is opened."""
+        """Set up the configured backends of a network, if any; before the graph is opened."""
         attention = self.config.attention
         if attention is None or not attention.backends or not attention.decoder:
             return
@@ -161,27 +169,27 @@ class Engine:
 
     @property
     def descriptions(self) -> dict[str, StreamDescription]:
-        """What the streams say of themselves."""
+        """Descriptions of the streams, by name."""
         return {name: inlet.description for name, inlet in self.inlets.items()}
 
     @property
     def senders(self) -> dict[str, Sender]:
-        """Where streams come from now, of those that are found again by it."""
+        """Current senders of the streams whose sources can be found again by their sender."""
         return {name: inlet.sender for name, inlet in self.inlets.items() if inlet.sender is not None}
 
     @property
     def budget_s(self) -> float:
-        """Deadline of one chunk, from arrival to output."""
+        """Deadline of a chunk from arrival to output, s."""
         hops = [s.hop / s.sfreq for s in self.graph.specs.values() if s.hop and s.sfreq]
         return self.config.engine.budget_s or min(hops, default=0.02)
 
     def recorded_outputs(self) -> dict[str, StreamSpec]:
-        """Outputs that the recording keeps sample by sample."""
+        """Return the outputs whose samples are recorded, by name."""
         keep = self.config.block_outputs()
         return {o.node: self.outputs[o.node] for o in self.config.outputs if o.record and o.node in keep}
 
     def writer(self, about: About) -> SessionWriter:
-        """What turns this session into a recording, which says ``about`` of itself, and who answered."""
+        """Return the writer of a recording with the metadata ``about``, completed by overrides, network and parts."""
         answered = None if self.network is None else tuple(self.network.about)
         overrides = {name: stream.overrides for name, stream in self.config.streams.items()}
         parts = tuple(self.config.parts())
@@ -189,18 +197,18 @@ class Engine:
         return SessionWriter(self.descriptions, self.recorded_outputs(), about)
 
     def start(self, writer: SessionWriter | None = None) -> None:
-        """Begin; from here on everything consumed goes to ``writer``."""
+        """Start to receive and to process; everything that is consumed goes to ``writer``."""
         self._writer = writer
         self._budget_s = self.budget_s
         gc.collect()
         gc.freeze()
-        sys.setswitchinterval(5e-4)  # other Python threads give way sooner
+        sys.setswitchinterval(5e-4)  # the graph thread gets the interpreter lock sooner
         self._thread.start()
         for name, inlet in self.inlets.items():
             inlet.start(self.graph.hops(name))
 
     def stop(self) -> None:
-        """Stop receiving, let the graph finish what has arrived, write the last digests."""
+        """Stop receiving, process everything that has arrived, and write the last digests."""
         for inlet in self.inlets.values():
             inlet.stop()
         self._stop.set()
@@ -215,22 +223,22 @@ class Engine:
             self.network.close()
 
     def close(self) -> None:
-        """Let go of the streams without having started."""
+        """Close the streams of an engine that was not started."""
         for inlet in self.inlets.values():
             inlet.stop()
         if self.network is not None:
             self.network.close()
 
     def control(self, control: Control) -> None:
-        """Tell the node that decides what the operator wants; from any thread."""
+        """Send a control message to the graph; from any thread."""
         self._queue.put(_as_arrival(control))
 
     def note(self, line: Line) -> None:
-        """Have a line written into the journal, in its turn; from any thread."""
+        """Queue a line for the journal; from any thread."""
         self._notes.put((pylsl.local_clock(), line))
 
     def _hand_over(self, arrival: Arrival) -> None:
-        # Should the graph hang, receiving is held up: what LSL's own buffer cannot keep comes out as a gap.
+        # If the graph hangs, receiving blocks; data that LSL's buffer then loses become a gap.
         while self._queue.qsize() > MAX_WAITING and not self._stop.is_set():
             time.sleep(0.01)
         self._queue.put(arrival)
@@ -278,8 +286,8 @@ class Engine:
         if skipped and isinstance(item, Block):
             item = Gap(item.start, item.stop)
             self.streams[name].skip(item, arrival.time)
-            if said := self.streams[name].behind.skip(item, begun, begun - arrival.time):
-                self.on_event(f"{name}: {said}")
+            if words := self.streams[name].behind.skip(item, begun, begun - arrival.time):
+                self.on_event(f"{name}: {words}")
         elif not isinstance(item, TimedControl):
             self._count_item(name, item, arrival.time)
         outputs = self.graph.feed(name, item)
@@ -288,7 +296,7 @@ class Engine:
             self._handle_output(output, out, arrival.time, missed)
         if self.on_item is not None:
             self.on_item(name, item)
-        while self._pending_controls:  # only now, since a replay feeds whole items, too
+        while self._pending_controls:  # only after the whole item, because a replay feeds whole items, too
             self._process(_as_arrival(self._pending_controls.pop(0)))
         if isinstance(item, Block):
             done = pylsl.local_clock()
@@ -298,8 +306,8 @@ class Engine:
 
     def _report_caught_up(self, now: float) -> None:
         for name, status in self.streams.items():
-            if said := status.behind.end(now):
-                self.on_event(f"{name}: {said}")
+            if words := status.behind.end(now):
+                self.on_event(f"{name}: {words}")
 
     def _count_item(self, name: str, item: Item, arrival: float) -> None:
         status = self.streams[name]
@@ -312,19 +320,19 @@ class Engine:
         elif isinstance(item, Gap):
             status.missed(item.stop - item.start, arrival)
             status.n_short += item.short
-            if not item.short or status.n_short == 1:  # more of them are summed up once a minute
-                self.on_event(f"{name}: {item.stop - item.start} samples missing from {item.start} on")
+            if not item.short or status.n_short == 1:  # later short gaps are summed up once a minute
+                self.on_event(f"{name}: {item.stop - item.start} samples missing from index {item.start} on")
         elif isinstance(item, ClockMap):
             status.clock = item
 
     def _record_answers(self, network: LiveNetwork) -> bool:
-        """Keep what the network said, before what came of it; return whether an answer was missing."""
+        """Record the answers of the network, before the outputs based on them; return whether one was missing."""
         missed = False
         for answer in network.pop_answers():
             backend = answer.backend
             if backend != self.scored_by:
                 self.ledger.n_demoted += 1
-                self.on_event(f"ALARM: the network by {self.scored_by} was late too often: {backend} takes over")
+                self.on_event(f"ALARM: the network on {self.scored_by} was late too often: {backend} takes over")
                 self.scored_by = backend
             if self._writer is not None:
                 self._writer.journal(pylsl.local_clock(), AnswerLine(answer))
@@ -343,10 +351,10 @@ class Engine:
             self._outlets[name].push(item)
 
     def _handle_decision(self, decision: Decision, arrival: float, missed: bool) -> None:
-        """Set gains, or drop a decision that comes too late; write its times into the ledger either way.
+        """Set the gains of a decision, or drop it if it is too late; add its times to the ledger in both cases.
 
-        Only scores can be late, or missed altogether. What the operator wants, and what time itself brings, always
-        holds.
+        Only decisions based on a score can be late or missed. Those caused by the operator or by the passage of time
+        are always applied.
         """
         attention, decided, backend = self.config.attention, pylsl.local_clock(), self.scored_by
         scored = bool(np.isfinite(decision.scores).all())
@@ -367,14 +375,14 @@ class Engine:
             self._demote()
         if late:
             self._pending_controls.append(Late())
-            what = f"got no answer of the network by {backend}" if missed else "came"
+            what = f"got no answer from the network on {backend}" if missed else "came"
             self.on_event(f"decision {number} {what} {decided - arrival:.2f} s after its samples: dropped")
         if self._writer is not None:
             set_at = None if late else done
             self._writer.journal(done, DecisionLine(number, newest, arrival, decided, set_at, scored))
 
     def _demote(self) -> None:
-        """Have the next decoder take over from one that is too slow, between two hops."""
+        """Change to the fallback decoder, between two hops; without one, raise an alarm once."""
         why = f"ALARM: {MISSES} of {AMONG} decisions were late"
         if self._attend is not None and self._attend.n_left:
             self.ledger.n_demoted += 1
@@ -384,8 +392,8 @@ class Engine:
         elif not self._too_slow:
             self._too_slow = True
             self.on_event(
-                f"{why}, and there is no quicker decoder: while they are late, gains hold and then go to neutral. "
-                "Name a 'fallback' in [attention]"
+                f"{why}, and there is no faster decoder: while they are late, gains hold and then go to neutral. "
+                "Set 'fallback' in [attention]"
             )
 
     def _record_quality(self, output: str, item: ChannelQuality) -> None:
@@ -393,9 +401,9 @@ class Engine:
         before = self.bad.get(output, {})
         self.bad[output] = {n: f or before.get(n, "") for n, f in why.items()}
         if why.keys() != before.keys():
-            said = [f"{n} ({f})" if f else n for n, f in list(why.items())[:MAX_NAMED]]
+            named = [f"{n} ({f})" if f else n for n, f in list(why.items())[:MAX_NAMED]]
             more = f" and {len(why) - MAX_NAMED} more" if len(why) > MAX_NAMED else ""
-            self.on_event(f"masked channels: {', '.join(said) or 'none'}{more}")
+            self.on_event(f"masked channels: {', '.join(named) or 'none'}{more}")
             if self._writer is not None:
                 self._writer.journal(pylsl.local_clock(), MaskedLine(tuple(why), output))
 

@@ -1,4 +1,4 @@
-"""What a bit-exact replay depends on: versions, number formats, processor."""
+"""The environment on which a bit-exact replay depends: versions, BLAS, system, processor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def environment() -> dict[str, str]:
-    """Describe this machine and these libraries, as far as they can change the last bit of a result."""
+    """Return the properties of machine and libraries that can change the last bit of a result."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload, index]
     versions = {name: metadata.version(name) for name in ("earmark", "numpy", "scipy", "numba")}
     return {
@@ -23,7 +23,7 @@ def environment() -> dict[str, str]:
 
 
 def version(package: str) -> str:
-    """Version of an installed package; ``none`` of one that is not."""
+    """Return the version of a package; ``none`` if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

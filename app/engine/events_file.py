@@ -1,4 +1,4 @@
-"""What a loop keeps beside signals and decisions: what was heard, and what was said."""
+"""What a recording keeps in addition to signals and decisions: decoders, events, and what was played."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from earmark.devices.files.regular_file import open_regular
 
 
 def copied_decoders(folders: Sequence[Path], recording: Path) -> tuple[DecoderCopy, ...]:
-    """Copy decoders beside a recording, so that it can be replayed; return what it shall say of them."""
+    """Copy decoders next to a recording, so that it can be replayed; return their entries in its metadata."""
     copies = []
     for number, folder in enumerate(folders):
         copy = recording.with_suffix(".fallback" if number else ".decoder")
@@ -24,28 +24,28 @@ def copied_decoders(folders: Sequence[Path], recording: Path) -> tuple[DecoderCo
     return tuple(copies)
 
 
-#: What an event begins with that is about the operator's trim of a talker.
+#: Prefix of events about the operator's trim of a talker.
 TRIM = "trim: "
-#: What an event, and a marker, begins with that holds an answer, or words of the operator.
+#: Prefixes of events and markers that hold an answer, or a note of the operator.
 ANSWER, NOTE = "answer:", "note:"
 
 
-#: Bytes of the list of all that was said: weeks of it.
+#: Maximum size of the events file in bytes; enough for weeks.
 MAX_EVENTS = 256 << 20
 
 
 def events_file(recording: Path) -> Path:
-    """Where everything that was said during a recording is kept: a line for each, ``[LSL time, words]`` in JSON."""
+    """Return the path of a recording's events file: one JSON array ``[LSL time, text]`` per line."""
     return recording.with_suffix(".events.jsonl")
 
 
 def read_events(recording: Path) -> list[tuple[float, str]]:
-    """Everything that was said during a recording, as (LSL time, words); a line cut short is left out.
+    """Return the events of a recording as (LSL time, text); empty without an events file. Damaged lines are skipped.
 
     Raises
     ------
     OSError
-        If the file is none, or larger than such a file may be.
+        If the file is not a regular file, or larger than :data:`MAX_EVENTS`.
     """
     found: list[tuple[float, str]] = []
     path = events_file(recording)
@@ -57,7 +57,7 @@ def read_events(recording: Path) -> list[tuple[float, str]]:
         try:
             time, words = json.loads(line)
             at = float(time)
-        except (ValueError, TypeError, RecursionError):  # the last one, of a command that was killed
+        except (ValueError, TypeError, RecursionError):  # typically a last line cut short when the process was killed
             continue
         if math.isfinite(at):
             found.append((at, str(words)))
@@ -65,7 +65,7 @@ def read_events(recording: Path) -> list[tuple[float, str]]:
 
 
 def parts(path: Path) -> list[Path]:
-    """Files of a recording: that one, and those of engines that took over."""
+    """Return the files of a recording: the given one, and those of replacement engines."""
     found = [path]
     while (more := path.with_stem(f"{path.stem}-{len(found) + 1}")).exists():
         found.append(more)
@@ -73,7 +73,7 @@ def parts(path: Path) -> list[Path]:
 
 
 def heard_line(entry: Entry, lsl_time: float) -> HeardLine:
-    """A line for the journal about what was played from a frame on."""
+    """Return a line for the journal that says what was played from a frame on."""
     applied, control = entry.applied, entry.applied.control
     return HeardLine(
         heard=applied.kind,

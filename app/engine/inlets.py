@@ -1,4 +1,4 @@
-"""Streams that an engine listens to: found and opened, compared with what is expected, and how they fare."""
+"""The input streams of an engine: finding and opening them, checking them, and counting their samples."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from earmark.devices.sources.source import SOURCES, Arrival, Sender, Source, Wan
 from earmark.devices.sources.stamp_clock import other_clock
 from earmark.pipeline.stream import ClockMap, Gap
 
-#: An episode of falling behind has ended once nothing was skipped for so many seconds; stamps are of another clock
-#: once they have been for as long.
+#: An episode of lag ends after this many seconds without skipped samples. Time stamps must be off for as long until
+#: they count as stamps of another clock.
 CALM_S = 2.0
 
 
 @dataclass
 class LagEpisode:
-    """An episode of samples skipped because the graph fell behind: said once at its start, and once at its end."""
+    """An episode in which samples are skipped because the graph fell behind; reported at its start and its end."""
 
     n: int = 0
     start: int = 0
     stop: int = 0
-    #: Longest time that a skipped sample had waited, in seconds.
+    #: Longest waiting time of a skipped sample, s.
     longest_s: float = 0.0
     last: float = 0.0
 
     def skip(self, gap: Gap, now: float, waited_s: float) -> str:
-        """Count skipped samples; return what is to be said of them, which is nothing within an episode."""
+        """Count skipped samples; return an event text at the start of an episode, else an empty text."""
         first = not self.n
         if first:
             self.start, self.longest_s = gap.start, 0.0
@@ -38,7 +38,7 @@ class LagEpisode:
         return f"the graph fell behind by {waited_s:.1f} s; samples are skipped from index {gap.start} on" * first
 
     def end(self, now: float) -> str:
-        """Say how much was skipped, if an episode is over by now."""
+        """Return an event text with the number of skipped samples if an episode has just ended, else an empty text."""
         if not self.n or now - self.last < CALM_S:
             return ""
         n, self.n = self.n, 0
@@ -47,7 +47,7 @@ class LagEpisode:
 
 @dataclass
 class StreamStatus:
-    """What is known of a stream now."""
+    """Counts and times of a stream as it is received."""
 
     n_samples: int = 0
     n_gaps: int = 0
@@ -61,14 +61,20 @@ class StreamStatus:
     newest: float | None = None
     clock: ClockMap | None = None
     behind: LagEpisode = field(default_factory=LagEpisode)
-    #: Whether its time runs as fast as ours, as that of a recording played at another speed does not.
+    #: Whether its time runs at normal speed; not so for a recording that is streamed at another speed.
     timed: bool = True
-    #: That its stamps are of another clock, in words, and since which arrival they are; empty if they are of LSL's.
+    #: Message that its time stamps are of another clock; empty if they are of LSL's clock.
     other_clock: str = ""
     _other_clock_since: float | None = None
 
     def stamped(self, stamp: float, arrival: float) -> str:
-        """Take the time of the newest sample; say, once it has lasted, that it is of another clock."""
+        """Set the time of the newest sample; return a message if time stamps turn out to be of another clock.
+
+        Parameters
+        ----------
+        stamp, arrival : float
+            LSL times of the newest sample and of its arrival.
+        """
         self.newest = stamp
         words = other_clock(stamp, arrival) if self.timed else ""
         if not words:
@@ -82,12 +88,12 @@ class StreamStatus:
         return words
 
     def arrived(self, n: int, at: float) -> None:
-        """Count samples, or a marker."""
+        """Count samples, or a marker, that arrived at an LSL time."""
         self.n_samples += n
         self._count(n, at)
 
     def missed(self, n: int, at: float) -> None:
-        """Count samples that never arrived, as was noticed when others did."""
+        """Count a gap of ``n`` samples that was detected at an LSL time."""
         self.n_gaps += 1
         self.n_missing += n
         self._count(n, at)
@@ -100,13 +106,13 @@ class StreamStatus:
     def _count(self, n: int, at: float) -> None:
         if not self.last_arrival:
             self.first_arrival = at
-        if at == self.first_arrival:  # all of what came first: how long it took is not known
+        if at == self.first_arrival:  # the first chunk: the time in which its samples were taken is not known
             self.n_first += n
         self.last_arrival = at
 
     @property
     def effective_sfreq(self) -> float | None:
-        """Samples per second of this machine's clock; what is missing or was skipped counts as sent."""
+        """Measured rate in Hz of this machine's clock, missing and skipped samples included; None if not yet known."""
         seconds = self.last_arrival - self.first_arrival
         n = self.n_samples + self.n_missing + self.n_skipped - self.n_first
         return n / seconds if seconds > 0 else None
@@ -119,24 +125,24 @@ def make_source(
     before: Sender | None = None,
     stop: threading.Event | None = None,
 ) -> Source:
-    """Make the source of a stream, which begins to look for it.
+    """Create the source of a stream, which starts to search for it.
 
     Parameters
     ----------
     name : str
-        Its name in the configuration.
+        Name of the stream in the configuration.
     stream : StreamConfig
     sink : callable
-        Receives everything that arrives.
+        Called with everything that arrives.
     before : Sender, optional
-        Where it came from until now: it is looked for there.
+        Previous sender of the stream, which is searched for.
     stop : threading.Event, optional
-        Ends the search for it.
+        Ends the search.
 
     Raises
     ------
     earmark.devices.sources.lsl_description.StreamError
-        If it cannot be looked for.
+        If the search cannot be started.
     earmark.pipeline.registry.RegistryError
         If there is no such kind of source, or it cannot be used.
     """
@@ -145,12 +151,12 @@ def make_source(
 
 
 def connect(source: Source, name: str, timeout: float) -> None:
-    """Wait for the stream of a source, and say what of the user's word changes nothing.
+    """Wait for the stream of a source, and warn about configured corrections that have no effect.
 
     Raises
     ------
     earmark.devices.sources.lsl_description.StreamError
-        If it is not there within ``timeout`` seconds, or cannot be opened.
+        If the stream is not found within ``timeout`` seconds, or cannot be opened.
     """
     source.connect(timeout)
     if source.description.applied is not None:
@@ -158,12 +164,12 @@ def connect(source: Source, name: str, timeout: float) -> None:
 
 
 def check_expected(config: Config, descriptions: Mapping[str, StreamDescription]) -> None:
-    """Refuse streams that have another number of channels than the configuration says.
+    """Check that streams have the numbers of channels that the configuration requires.
 
     Raises
     ------
     ConfigError
-        Naming stream, number found and number wanted.
+        If one has not; names the stream and both numbers.
     """
     for name, wanted in config.streams.items():
         found, value = descriptions[name].sent.n_channels, wanted.n_channels

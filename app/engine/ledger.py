@@ -1,4 +1,4 @@
-"""How decisions keep time: latencies stage by stage, and what to do about a decoder that is too slow."""
+"""The timing of decisions: latencies of each stage, and detection of a decoder that is too slow."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ import numpy as np
 from earmark.app.engine.latency_stages import STAGES, TOTAL, StageTimer
 from earmark.kernels.misses import Misses
 
-#: How many of the newest latencies the percentiles are taken of.
+#: Number of newest latencies from which percentiles are computed.
 N_LATENCIES = 10_000
 
 
 class Latencies:
-    """The newest latencies, in a fixed amount of memory."""
+    """The newest latencies, in memory of fixed size."""
 
     def __init__(self) -> None:
         self._values = np.zeros(N_LATENCIES)
-        #: How many there were in all, and the largest of them in seconds.
+        #: Total number of latencies added, and the largest of them in s.
         self.n, self.max = 0, 0.0
 
     def add(self, seconds: float) -> None:
-        """Note one more."""
+        """Add a latency in s."""
         self._values[self.n % N_LATENCIES] = seconds
         self.n += 1
         self.max = max(self.max, seconds)
 
     def percentiles(self, *q: float) -> tuple[float | None, ...]:
-        """Of those kept, in seconds; None if there are none."""
+        """Return percentiles (0 to 100) of the newest latencies, in s; None if there are none."""
         kept = self._values[: min(self.n, N_LATENCIES)]
         return tuple(float(value) for value in np.percentile(kept, q)) if self.n else (None,) * len(q)
 
 
 class Ledger:
-    """Counts and times the decisions of an engine."""
+    """Counts the decisions of an engine and measures their latencies."""
 
     def __init__(self) -> None:
-        #: Decisions so far, and those of them that came too late and were dropped.
+        #: Number of decisions, and of those that were too late and therefore dropped.
         self.n, self.n_dropped = 0, 0
-        #: How often a decoder gave way to the next.
+        #: Number of changes to a fallback decoder or backend.
         self.n_demoted = 0
-        #: Seconds from arrival to gains set (:data:`earmark.app.engine.latency_stages.TOTAL`), and of every stage.
+        #: Latencies from arrival to gains set (:data:`earmark.app.engine.latency_stages.TOTAL`), and of every stage.
         self.latency = Latencies()
         self.stages = {name: Latencies() for name in STAGES}
         self._misses = Misses()
@@ -51,20 +51,20 @@ class Ledger:
         return self.n
 
     def record_times(self, newest: float, arrival: float, decided: float, done: float) -> None:
-        """Note the LSL times of a score that was acted on: of its newest sample, of that one's arrival, and so on."""
+        """Add the times of a score that was acted on, as for :meth:`StageTimer.decided`."""
         spans = self._timer.decided(self.n, newest, arrival, decided, done)
         self.latency.add(spans.pop(TOTAL))
         for name, seconds in spans.items():
             self.stages[name].add(seconds)
 
     def heard(self, decision: int, dac: float) -> None:
-        """Note the LSL time of the first sound with the gains of a decision."""
+        """Add the LSL time of the first sound with the gains of a decision."""
         seconds = self._timer.heard(decision, dac)
         if seconds is not None:
             self.stages[STAGES[-1]].add(seconds)
 
     def add_score(self, late: bool) -> bool:
-        """Count a score as in time or late; return whether, with this one, too many of the newest were late."""
+        """Count a score as in time or late; return whether too many of the newest scores are now late."""
         self._misses.add(late)
         self.n_dropped += late
         too_many = late and self._misses.too_many

@@ -1,4 +1,4 @@
-"""A decoder's network in a session: asked for every window within a bound, recorded with what it said, and replayed."""
+"""The compiled network of a decoder in a session: scores every window within a deadline, is recorded and replayed."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 def network_of(config: Config, graph: Graph, specs: Mapping[str, StreamSpec]) -> tuple[NetworkDecoder, int]:
-    """The decoder that decides in a graph, and for how many talkers.
+    """Return the network decoder of a graph, and the number of talkers.
 
     Raises
     ------
     ConfigError
-        If it is not made of a network.
+        If the decoder of the graph is not a network.
     """
     decoder = next((step.node.decoder for step in graph.steps if isinstance(step.node, Attend)), None)
     if not isinstance(decoder, NetworkDecoder):
@@ -54,12 +54,12 @@ def _attention(config: Config) -> AttentionConfig:
 
 
 def check_compiled(config: Config, decoder: NetworkDecoder, n_talkers: int) -> None:
-    """See whether all that the configuration names can be made ready, without a look at a GPU.
+    """Check that the network is compiled for every configured backend, without initialising a GPU.
 
     Raises
     ------
     ConfigError
-        If a backend is not there, or was not compiled for this network.
+        If a backend is not installed, or was not compiled for this network.
     """
     with _as_config_error():
         cache, wanted = EngineCache(), _wanted(config, decoder, n_talkers)
@@ -69,7 +69,7 @@ def check_compiled(config: Config, decoder: NetworkDecoder, n_talkers: int) -> N
 
 
 def _compiled(config: Config, decoder: NetworkDecoder, n_talkers: int) -> dict[str, Prepared]:
-    """What the configuration names, ready to answer; nothing is compiled here."""
+    """Load the compiled network for every configured backend, by name; nothing is compiled here."""
     found = {}
     with _as_config_error():
         cache, wanted = EngineCache(), _wanted(config, decoder, n_talkers)
@@ -104,27 +104,27 @@ def _as_config_error() -> Iterator[None]:
 
 
 class LiveNetwork:
-    """Scores windows by backends that answer in time or not at all: whoever asks is not held up any longer.
+    """Scores windows on compiled backends within a deadline, so that a slow backend does not block the graph.
 
     Parameters
     ----------
     config : Config
-        Its [attention] names the backends; an answer may take as long as a decision.
+        Its ``[attention]`` names the backends and the deadline.
     decoder : NetworkDecoder
-        From now on it scores windows by this.
+        It calls this object for the scores of its windows from now on.
     n_talkers : int
 
     Attributes
     ----------
     about : list of NetworkBackend
-        For the recording: what answers, and how far it was from the network in float64.
+        Metadata for the recording: every backend, and its error relative to the network in float64.
     backend : str
-        In charge.
+        The backend in use.
 
     Raises
     ------
     ConfigError
-        If a backend cannot be used, or gives other answers than the network in float64.
+        If a backend cannot be used, or disagrees with the network in float64.
     """
 
     def __init__(self, config: Config, decoder: NetworkDecoder, n_talkers: int) -> None:
@@ -148,7 +148,7 @@ class LiveNetwork:
         decoder.use(self, n_talkers)
 
     def __call__(self, neural: Tensor, talkers: Tensor) -> Tensor:
-        """Scores, shape (n_talkers,); NaN if no answer came in time."""
+        """Return the scores of a window, shape (n_talkers,); NaN if there was no answer in time."""
         answer = self._lanes.ask([neural.numpy(), talkers.numpy()])
         self.backend = answer.backend
         if not answer.fresh or answer.outputs is None:
@@ -159,39 +159,39 @@ class LiveNetwork:
         return torch.from_numpy(scores)
 
     def pop_answers(self) -> list[Scores]:
-        """Backend and scores of every window since the last call; None where no answer came in time."""
+        """Return and clear backend and scores of every window since the last call; scores None without an answer."""
         taken, self._answers = self._answers, []
         return taken
 
     @property
     def at_last(self) -> bool:
-        """Whether the backend in charge has none to give way to."""
+        """Whether the backend in use is the last one, without a fallback."""
         return self._lanes.at_last
 
     def close(self) -> None:
-        """Ask nothing more."""
+        """Stop the backends."""
         self._lanes.close()
 
 
 class RecordedNetwork:
-    """Scores windows by what was answered live, and asks the network itself whether that was right.
+    """Scores windows by the recorded answers, and checks these answers against the network.
 
     Parameters
     ----------
     decoder : NetworkDecoder
-        From now on it scores windows by this.
+        It calls this object for the scores of its windows from now on.
     n_talkers : int
     answers : iterable of Scores
-        As :meth:`LiveNetwork.pop_answers` gave them, in order.
+        As :meth:`LiveNetwork.pop_answers` returned them, in order.
     about : iterable of NetworkBackend
         As :attr:`LiveNetwork.about`.
 
     Attributes
     ----------
     n_answers, n_missed, n_wrong : int
-        Windows answered in time; not answered in time; and answers that are not those of the network.
+        Numbers of windows answered in time, not answered in time, and answered differently from the network.
     difference, largest : float
-        Largest difference of an answer from that of the network in float32, and largest answer.
+        Largest difference between an answer and the network in float32, and largest score of the network.
     """
 
     def __init__(
@@ -211,12 +211,12 @@ class RecordedNetwork:
         decoder.use(self, n_talkers)
 
     def __call__(self, neural: Tensor, talkers: Tensor) -> Tensor:
-        """Scores, shape (n_talkers,), as live; beyond the end of a recording that was cut short, of the network."""
-        said = self._answers.popleft().scores if self._answers else self._module(neural, talkers).tolist()
-        if said is None:
+        """Return the recorded scores, shape (n_talkers,); after the last recorded answer, those of the network."""
+        answer = self._answers.popleft().scores if self._answers else self._module(neural, talkers).tolist()
+        if answer is None:
             self.n_missed += 1
             return torch.full((self._n_talkers,), torch.nan)
-        scores = np.array(said, np.float32)
+        scores = np.array(answer, np.float32)
         if scores.shape != (self._n_talkers,):
             raise ConfigError(f"the recording holds an answer of {scores.size} scores for {self._n_talkers} talkers")
         self.n_answers += 1
@@ -229,7 +229,7 @@ class RecordedNetwork:
         self.difference, self.largest = max(self.difference, off), max(self.largest, size)
         if off <= self._allowed * size:
             return
-        # Of some windows, as when all channels are masked, only rounding decides.
+        # The scores of some windows, as when all channels are masked, are rounding errors only.
         window = [neural.numpy(), talkers.numpy()]
         (*_, exact), _, (*_, loose) = self._reference.answer(window)
         may = max(self._allowed * self.largest, SLACK * max(loose, self._reference.rounding(window)[-1]))

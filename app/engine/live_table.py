@@ -1,4 +1,4 @@
-"""A table of what a recording looks like now."""
+"""The terminal's table of the current state of a recording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Table:
-    """What a recording looks like now."""
+    """Return a table of streams and latencies; ``recorder`` is None after the end, ``elapsed`` in s."""
     import pylsl
     from rich.table import Table
 
@@ -27,7 +27,7 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
         inlet = engine.inlets[name]
         regular = inlet.description.spec.sfreq > 0
         rate = status.effective_sfreq
-        over = recorder is None  # an age that grows after the end would say nothing
+        over = recorder is None  # after the end, the age has no meaning
         age = None if over or status.newest is None else 1e3 * (now - status.newest)
         table.add_row(
             name,

@@ -1,4 +1,4 @@
-"""An engine process, as the supervisor sees it: born clean, talked to without waiting, ended."""
+"""The supervisor's side of an engine process: starts it, sends and receives messages without blocking, ends it."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from earmark.pipeline.control import Control, text
 
 
 class EngineProcess(Child):
-    """Starts an engine process, which waits for :meth:`work`; messages to it never wait."""
+    """Starts an engine process, which waits for :meth:`work`; sending messages to it never blocks."""
 
     def __init__(self) -> None:
         self._pipe, there = mp.Pipe()
         super().__init__(run, (there,), "earmark engine")
-        atexit.register(self.kill)  # it ignores how multiprocessing ends its children
+        atexit.register(self.kill)  # it ignores the signal by which multiprocessing ends its children
         there.close()
         self._out: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
         threading.Thread(target=self._send, name="to the engine", daemon=True).start()
 
     def _send(self) -> None:
-        """On a thread of its own: an engine that hangs must hold up nobody."""
+        """Send queued messages; on a thread of its own, so that an engine that hangs does not block the supervisor."""
         while (message := self._out.get()) is not None:
             try:
                 self._pipe.send_bytes(json.dumps(message).encode())
-            except OSError:  # it is dead, which the supervisor sees for itself
+            except OSError:  # it is dead, which the supervisor detects itself
                 return
 
     def receive(self, timeout_s: float = 0.0) -> list[Any] | None:
-        """Return the next thing that it says, if it says something within so many seconds.
+        """Return the next message of the engine, or None if there is none within ``timeout_s`` seconds.
 
         Returns
         -------
         message : list or None
-            ``["senders", xml]`` with where each stream comes from, in JSON; ``["connected", headers]`` with what a
-            recording begins with, in base 64; ``["begun"]``; ``["refused", kind, words]``; ``["event", words]``;
+            ``["senders", xml]`` with the sender of each stream, in JSON; ``["connected", headers]`` with the headers of
+            the recording, in base 64; ``["begun"]``; ``["refused", kind, words]``; ``["event", words]``;
             ``["ended", failure]``.
         """
         try:
@@ -54,27 +54,27 @@ class EngineProcess(Child):
         return message
 
     def work(self, job: EngineJob) -> None:
-        """Have it connect."""
+        """Make it connect to the streams of a job."""
         self._out.put(["work", dataclasses.asdict(job)])
 
     def begin(self, ring: str) -> None:
-        """Have it work, and hand what is to be recorded to this ring."""
+        """Make it start, and write the recording to this ring."""
         self._out.put(["begin", ring])
 
     def control(self, control: Control) -> None:
-        """Tell its graph what the operator wants."""
+        """Send a control message of the operator to its graph."""
         self._out.put(["control", text(control)])
 
     def note(self, line: Line) -> None:
-        """Have a line written into the journal."""
+        """Make it write a line to the journal."""
         self._out.put(["note", line_text(line)])
 
     def ask_to_end(self) -> None:
-        """Have it finish in good order; it then says ``ended``."""
+        """Ask it to finish its recording; it then sends ``ended``."""
         self._out.put(["end"])
 
     def kill(self) -> None:
-        """Kill it, whatever it is doing."""
+        """Kill the process."""
         atexit.unregister(self.kill)
         super().kill()
         self._out.put(None)

@@ -1,4 +1,4 @@
-"""The electrodes' raw signal, for whoever looks: a ring in shared memory that the engine writes and nobody holds up."""
+"""The raw signal of the electrodes for display: a ring in shared memory, which readers cannot block."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from earmark.devices.processes.signal_ring import SignalRing
 from earmark.pipeline.stream import ELECTRODES, Block, Gap, Item, StreamSpec
 from earmark.pipeline.units import microvolts
 
-#: Seconds that the ring holds, and microvolts beyond which no electrode goes.
+#: Length of the ring in s, and largest plausible magnitude of a sample in uV.
 RING_S, LIMIT_UV = 30.0, 1e6
 
 
 class EngineSignals:
-    """Takes the items of the neural stream, on the thread of the graph.
+    """Writes the neural stream to the ring, on the graph's thread.
 
     Parameters
     ----------
     name : str
-        Of the stream in the configuration.
+        Name of the neural stream in the configuration.
     spec : StreamSpec
-        Of the stream as it arrives.
+        Its specification as received.
     """
 
     def __init__(self, name: str, spec: StreamSpec) -> None:
         self._name = name
         self._rows = [i for i, kind in enumerate(spec.ch_types) if kind in ELECTRODES]
-        # Units that are not known are refused by the graph, where it needs them.
+        # The graph refuses unknown units if it needs to know them.
         self._to_uv = np.array([microvolts(spec.units[i]) or 1.0 for i in self._rows], np.float32)
         self._ring = SignalRing(
             n_channels=len(self._rows), n_samples=max(1, round(RING_S * spec.sfreq)), sfreq=spec.sfreq
@@ -38,7 +38,7 @@ class EngineSignals:
         return self._ring.name
 
     def write(self, name: str, item: Item) -> None:
-        """Show what arrives: in microvolts; 0 where a channel delivers nonsense, NaN where nothing arrived."""
+        """Write an item of the neural stream in uV: implausible values as 0, gaps as NaN. Ignores other streams."""
         if name != self._name:
             return
         if isinstance(item, Block):

@@ -1,4 +1,4 @@
-"""What an engine says of itself, ten times a second, to whoever looks."""
+"""The status of an engine, which it publishes ten times a second."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ FIGURES_S = 0.5
 
 
 class EngineMonitor:
-    """Reads what is known of a running engine, as a status for :class:`earmark.app.status.StatusBoard`.
+    """Collects the status of a running engine, for a :class:`earmark.app.status.StatusBoard`.
 
     Parameters
     ----------
     engine : Engine or RecordedEngine
-        Started.
+        It must be started.
     signals : str
-        Name of the ring with the electrodes' signal.
+        Name of the ring with the signal of the electrodes.
     clock : callable
-        LSL time, on which ages are counted.
+        Returns the LSL time from which ages are computed.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class EngineMonitor:
         self._measure()
 
     def _measure(self) -> None:
-        """Take the percentiles, which cost more than all the rest."""
+        """Compute the percentiles, which cost more time than all the rest."""
         engine = self._engine
         self._measured_at = time.monotonic()
         self._latency = _span("latency", engine.ledger.latency, self._deadline)
@@ -60,7 +60,7 @@ class EngineMonitor:
         self._stages = tuple(_span(name, one) for name, one in engine.ledger.stages.items())
 
     def status(self) -> EngineStatus:
-        """Return what is known now."""
+        """Return the current status."""
         engine, ledger, now = self._engine, self._engine.ledger, self._clock()
         if time.monotonic() - self._measured_at > FIGURES_S:
             self._measure()
@@ -126,14 +126,14 @@ def _span(name: str, latencies: Latencies, budget: float = math.nan) -> Span:
 
 
 def why_unusable(status: EngineStatus | None, neural: str) -> str:
-    """Say why nothing can be decoded from the electrodes now; empty if it can.
+    """Return why nothing can be decoded from the electrodes now; empty if decoding is possible.
 
     Parameters
     ----------
     status : EngineStatus or None
-        Of the engine, if there is one.
+        Status of the engine, if there is one.
     neural : str
-        Stream of the electrodes.
+        Name of the stream of electrodes.
     """
     stream = None if status is None else status.stream(neural)
     if status is None or stream is None:
@@ -141,4 +141,4 @@ def why_unusable(status: EngineStatus | None, neural: str) -> str:
     if stream.status != "live":
         return f"the stream of electrodes is {stream.status}"
     n_bad, n = len(status.bad), len(status.ch_names)
-    return f"{n_bad} of {n} channels are not to be trusted" if n_bad > MAX_BAD * n else ""
+    return f"{n_bad} of {n} channels are bad" if n_bad > MAX_BAD * n else ""

@@ -1,1 +1,1 @@
-"""A recorded session once more: verified against what ran live, or played at its own pace."""
+"""Replay of a recorded session: verification against the live output, and playback in real time."""

@@ -1,4 +1,4 @@
-"""A recording that passes at its own pace: what it holds and when that was, and a clock that can be held."""
+"""Reading a recording in real time: a survey of its content, a clock that can be paused, and a paced reader."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from earmark.devices.files.session_run import ATTEND
 from earmark.pipeline.control import TimedControl
 from earmark.pipeline.stream import Marker
 
-#: A replay that is later than this, in seconds, goes on where it is: it never hurries.
+#: A replay that is late by more than this many seconds shifts its clock instead of catching up.
 LATE_S = 1.0
-#: Seconds without anything beyond which the rest is left out: somebody closed the lid.
+#: Longest pause between two events, s; a longer one, as of a suspended computer, is skipped.
 MAX_GAP_S = 60.0
-#: Seconds between looks whether to go on, and those for which waiting is not worth while.
+#: Seconds between checks of the clock; and the shortest wait, below which an event counts as due.
 POLL_S, SOON_S = 0.05, 0.002
-#: Most events between two lines of the journal that say when they were.
+#: Maximum number of events between two that have a time.
 MAX_STRETCH = 10_000
 
 
 def instant(event: Event) -> float | None:
-    """When something was, LSL time; None where the recording does not say that in itself."""
+    """Return the LSL time of an event; None if the recording does not hold it."""
     if isinstance(event, Noted):
         return event.time
     if isinstance(event, Consumed) and isinstance(event.item, TimedControl):
@@ -37,22 +37,22 @@ def instant(event: Event) -> float | None:
 
 @dataclass
 class Survey:
-    """What reading a recording through brings up. Instants are LSL times of then.
+    """Content of a recording. Times are LSL times of the recording.
 
     Attributes
     ----------
     begin, end : float
-        First and last instant; NaN if there is none.
+        First and last time; NaN if there is none.
     cues : list of (float, str)
-        When who was to be attended, ``""`` for nobody.
+        Times of cues and talkers to attend to, ``""`` for rest.
     said : list of (float, str)
-        Events of the journal.
+        Times and texts of the journal's events.
     heard : list of HeardLine
-        Lines about what was played.
+        The journal's lines about what was played.
     damage : list of str
-        What is wrong with the file.
+        Description of each damaged part.
     whole : bool
-        Whether it ends as it should.
+        Whether the file was completed.
     """
 
     begin: float = math.nan
@@ -65,7 +65,7 @@ class Survey:
 
 
 def survey(file: SessionFile, cues: str) -> Survey:
-    """Read a recording through; ``cues`` is the stream of cues.
+    """Read a whole recording and summarise it; ``cues`` is the name of its stream of cues.
 
     Raises
     ------
@@ -92,15 +92,15 @@ def survey(file: SessionFile, cues: str) -> Survey:
 
 
 class PacedClock:
-    """Tells which instant of a recording it is; held at first. Every method may be called from any thread.
+    """The clock of a replay, on the time of the recording; paused at first. Methods may be called from any thread.
 
     Parameters
     ----------
     begin : float
-        Instant to begin with.
+        LSL time of the recording at which to start.
     jumped : callable
-        Told how many seconds too late whoever waited was, where the clock was set back for that; or (less than 0) how
-        many seconds without anything were left out.
+        Called with a delay in s when the clock was set back because the replay was late; or with a negative number of
+        seconds when an empty period was skipped.
     """
 
     def __init__(self, begin: float, jumped: Callable[[float], None] = lambda seconds: None) -> None:
@@ -113,28 +113,28 @@ class PacedClock:
 
     @property
     def held(self) -> bool:
-        """Whether it stands still."""
+        """Whether the clock is paused."""
         return self._held is not None
 
     @property
     def now(self) -> float:
-        """The instant of the recording."""
+        """Current time of the recording."""
         with self._lock:
             return pylsl.local_clock() - self._behind if self._held is None else self._held
 
     @property
     def behind(self) -> float:
-        """What to add to an instant of the recording to have the LSL time at which it is replayed."""
+        """Seconds to add to a time of the recording to obtain the LSL time at which it is replayed."""
         with self._lock:
             return self._behind if self._held is None else pylsl.local_clock() - self._held
 
     def hold(self) -> None:
-        """Stand still."""
+        """Pause the clock."""
         with self._lock:
             self._held = pylsl.local_clock() - self._behind if self._held is None else self._held
 
     def go(self) -> None:
-        """Go on."""
+        """Resume the clock."""
         with self._lock:
             if self._held is not None:
                 self._behind, self._held = pylsl.local_clock() - self._held, None
@@ -147,7 +147,7 @@ class PacedClock:
                 self._held = at
 
     def reach(self, due: float) -> bool:
-        """Wait for an instant; return whether to go on."""
+        """Wait until a time of the recording; return False if the clock was stopped."""
         while not self.stop.is_set():
             left = due - self.now
             if self.held:
@@ -163,27 +163,27 @@ class PacedClock:
 
 
 class PacedRecording(SessionFile):
-    """A recording whose events come when they are due.
+    """A recording that yields each event at its time.
 
-    Blocks do not say when they came, but the journal has a line at least four times a second that does, and their
-    order is known: what lies between two such lines is spread evenly.
+    The file does not hold the times at which blocks were consumed, but their order, and at least four times a second a
+    journal line with its time. Events between two such lines are spread evenly.
 
     Parameters
     ----------
     path : Path
         The recording.
     clock : PacedClock
-        What it follows.
+        The clock that it follows.
     """
 
     def __init__(self, path: Path, clock: PacedClock) -> None:
         super().__init__(path)
         self._clock = clock
-        #: Whether anybody waits for events to be due.
+        #: Whether iteration waits for the time of each event.
         self.paced = True
-        #: Called when the first event is asked for: whoever asks is ready.
+        #: Called when a paced iteration starts: the graph is then ready.
         self.begun: Callable[[], None] = lambda: None
-        #: Told every event after it was worked on, and the instant at which it was due.
+        #: Called with every event after it was processed, and the time at which it was due.
         self.passed: Callable[[Event, float], None] = lambda event, at: None
 
     def __iter__(self) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""Replays a recorded run at its own pace: the graph that ran, on what it was fed then, compared while it goes on."""
+"""Replays a recorded run in real time: feeds the recorded input to the same graph and compares output while it runs."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ log = logging.getLogger(__name__)
 
 
 class PacedReplay(Replay):
-    """A replay of a recording: only once its graph is open, time passes."""
+    """A replay of a recording in real time. Reading it to open the graph is not paced."""
 
     def graph(self) -> Graph:
-        """Open the graph."""
+        """Return the open graph of the recording."""
         assert isinstance(self.session, PacedRecording)
         self.session.paced = False
         graph = super().graph()
@@ -47,19 +47,20 @@ class PacedReplay(Replay):
 
 
 class RecordingPlayer:
-    """Goes through a recording on a thread of its own, and has its talkers heard.
+    """Replays a recording on a thread of its own, with its sound.
 
     Parameters
     ----------
     recording : Path
-        A run's folder, or one of its files; to the first file belong those of engines that took over.
+        Folder of a run, or one of its files; the first file includes those of replacement engines.
     on_event : callable
-        Told in words what happens now, or happened then at an instant of the recording, which comes second.
+        Called with the text of an event, and its LSL time for an event of the recording, None for one that happens
+        now.
 
     Raises
     ------
     EarmarkError, OSError
-        If it is no recording of a run.
+        If it is not a recording of a run.
     """
 
     def __init__(self, recording: Path, on_event: Callable[[str, float | None], None]) -> None:
@@ -68,15 +69,15 @@ class RecordingPlayer:
         if not self.path.is_file():
             raise ConfigError(f"{self.path}: no such file; name a recorded run, as DIR/run-1")
         files = [SessionFile(path) for path in parts(self.path)]
-        #: What the recording says of itself, its configuration, the names of the talkers, and what decisions did.
+        #: Metadata of the recording, its configuration, the names of the talkers, and the mode of the run.
         self.about, self.config = files[0].about, _decoding(files[0])
         self.talkers = list(self.about.talkers)
         self.mode = _mode(files[0])
         found = [survey(file, CUES) for file in files]
         self._parts = [(file.path, one) for file, one in zip(files, found, strict=True) if not math.isnan(one.begin)]
         if not self._parts:
-            raise ConfigError(f"{self.path} holds nothing to replay: the recording ended as it began")
-        #: First and last instant, cues, and the clock that passes from one to the other.
+            raise ConfigError(f"{self.path} ended right after its start and holds no events: choose another run")
+        #: First and last LSL time of the recording, its cues in order, and the clock of the replay.
         self.begin, self.end = self._parts[0][1].begin, max(one.end for _, one in self._parts)
         self.cues = sorted(cue for one in found for cue in one.cues)
         self.clock = PacedClock(self.begin, self._jumped)
@@ -84,12 +85,12 @@ class RecordingPlayer:
         heard = [line for one in found for line in one.heard]
         self.sound = RecordedSound(self.config.sound, (home, home.parent), heard, self._report)
         self._pending_events, self._events_lock = deque(_events(self.path, found)), threading.Lock()
-        #: Of the engine that is replayed now: what it says of itself, and what the operator told it; None without one.
+        #: The engine that is being replayed, and the source of its status; None between engines.
         self.monitor: EngineMonitor | None = None
         self.engine: RecordedEngine | None = None
-        #: How many engines were replaced so far.
+        #: Number of engines that were replaced so far.
         self.replaced = 0
-        #: Status of a command that ends now; why it is not 0; whether all of it was replayed, and whether it is over.
+        #: Exit status so far and the reason for it; whether everything was replayed, and whether the replay has ended.
         self.status, self.failure = 0, ""
         self.complete = self.over = False
         self._ready = threading.Event()
@@ -100,15 +101,15 @@ class RecordingPlayer:
             for words in one.damage:
                 self._report(f"ALARM: {path.name} is damaged: {words}")
             if not one.damage and not one.whole and path == self._parts[-1][0]:
-                self._report(f"{path.name} was cut short: the replay ends where it does")
+                self._report(f"{path.name} was cut short: the replay ends there")
 
     def start(self) -> None:
-        """Make graph and sound ready, and begin.
+        """Prepare graph and sound, and start the replay.
 
         Raises
         ------
         EarmarkError, OSError
-            If the graph cannot be made.
+            If the graph cannot be opened.
         """
         self._thread.start()
         self._ready.wait()
@@ -118,24 +119,24 @@ class RecordingPlayer:
         self.resume()
 
     def pause(self) -> None:
-        """Hold, in silence."""
+        """Pause the replay and mute its sound."""
         self.clock.hold()
         self.sound.hold()
 
     def resume(self) -> None:
-        """Go on."""
+        """Resume the replay."""
         self.sound.go(self.clock.now)
         self.clock.go()
 
     def stop(self) -> None:
-        """End it now."""
+        """End the replay now."""
         self.clock.stop.set()
         if self._thread.ident is not None:
             self._thread.join()
         self.sound.stop()
 
     def log_events(self) -> None:
-        """Log the events of the recording until now; to be called now and then."""
+        """Report the events of the recording up to its current time; to be called repeatedly."""
         self._log_events(self.clock.now)
 
     def _log_events(self, until: float) -> None:
@@ -146,7 +147,7 @@ class RecordingPlayer:
 
     @property
     def cue(self) -> tuple[str, float | None, int]:
-        """Who is to be attended now, seconds to the next cue, and how many were to be attended until now."""
+        """Talker to attend to now, seconds to the next cue (None after the last), and number of trials started."""
         now = self.clock.now
         n = bisect_right(self.cues, now, key=lambda cue: cue[0])
         name = self.cues[n - 1][1] if n else ""
@@ -156,7 +157,7 @@ class RecordingPlayer:
     def _report(self, text: str) -> None:
         self._on_event(text, None)
 
-    # On the thread of its own
+    # The thread of the replay
 
     def _work(self) -> None:
         try:
@@ -187,7 +188,7 @@ class RecordingPlayer:
             self._refused = error
 
     def _without_engine(self, lost: float, next_begins: float) -> None:
-        """Between an engine that died and the next: gains hold, and then go to neutral, as they did."""
+        """Set gains to neutral between an engine that died and the next one, at the time at which it happened live."""
         if next_begins > lost and self.clock.reach(lost):
             self.sound.set([0.0] * len(self.talkers), FALLBACK_RAMP_S)
 
@@ -196,9 +197,7 @@ class RecordingPlayer:
         config, run = _decoding(recording), PacedReplay(recording)
         assert config.attention is not None
         neural = config.attention.neural
-        engine = RecordedEngine(
-            config, recording.streams, self.sound.follow if self.about.steered else _ignore
-        )
+        engine = RecordedEngine(config, recording.streams, self.sound.follow if self.about.steered else _ignore)
         signals = EngineSignals(neural, recording.streams[neural].spec)
         monitor = EngineMonitor(engine, signals.ring, lambda: max(self.clock.now, engine.at))
         differ = _differing(run)
@@ -232,47 +231,47 @@ class RecordingPlayer:
         self._report(f"{'ALARM: ' if alarm else ''}Replay of {path.name}: {verdict.words}")
 
     def _jumped(self, seconds: float) -> None:
-        """The clock was set."""
+        """Report that the clock was set, and move the sound to the new time."""
         if seconds > 0:
-            self._report(f"The replay was held up for {seconds:.1f} s, and goes on where it was")
+            self._report(f"The replay was delayed by {seconds:.1f} s and continues where it was")
         else:
-            self._report(f"Nothing was recorded for {-seconds:.0f} s: left out")
+            self._report(f"Skipped {-seconds:.0f} s in which nothing was recorded")
         if not self.clock.held:
             self.sound.go(self.clock.now)
 
 
 def _decoding(file: SessionFile) -> Config:
-    """Configuration of a recording, in which there is something decided."""
+    """Return the configuration of a recording; refuse one without decisions."""
     config = parse_config(file.about.config, f"configuration in {file.path}", live=False)
     if config.attention is None:
         raise ConfigError(f"{file.path} has no [attention], so nothing was decided: 'earmark replay' alone replays it")
     if config.decoder is None:
-        raise ConfigError(f"{file.path} is no run, but a calibration, in which nothing was decided: choose a run")
+        raise ConfigError(f"{file.path} is a calibration, in which nothing was decided: choose a run")
     return config
 
 
 def _mode(file: SessionFile) -> Mode:
-    """Mode of a recorded run; the first recordings, all of closed loops, do not say it."""
-    said = file.about.mode or Mode.CLOSED.value
+    """Return the mode of a recorded run; the oldest recordings do not hold it, but all of them are closed-loop runs."""
+    mode = file.about.mode or Mode.CLOSED.value
     try:
-        return Mode(said)
+        return Mode(mode)
     except ValueError:
         known = ", ".join(Mode)
         raise ConfigError(
-            f"{file.path} was recorded in mode {said!r}, but this version of Earmark knows {known}: replay it with the "
+            f"{file.path} was recorded in mode {mode!r}, but this version of Earmark knows {known}: replay it with the "
             "version that recorded it"
         ) from None
 
 
 def _ignore(decision: Decision, number: int) -> None:
-    """Decisions of an open loop were not heard."""
+    """Do nothing: decisions of an open-loop run set no gains."""
 
 
 def _events(path: Path, found: list[Survey]) -> list[tuple[float, str]]:
-    """What was said then: from the list beside the recording, else from what the recording itself holds; and cues."""
+    """Return events and cues by time; events from the events file, or from the journal if there is none."""
     first = path.with_stem(re.sub(r"-\d+$", "", path.stem))
     begin, end = found[0].begin, max(one.end for one in found)
-    if path == first:  # of which the list tells what was before and after, but for a cut
+    if path == first:  # include events before and after the recording, unless it was cut short
         begin, end = -math.inf, math.inf if found[-1].whole else end
     kept = [one for one in read_events(path) or read_events(first) if begin <= one[0] <= end]
     cues = [(at, cue_words(name)) for one in found for at, name in one.cues]
@@ -280,7 +279,7 @@ def _events(path: Path, found: list[Survey]) -> list[tuple[float, str]]:
 
 
 def _differing(run: Replay) -> Iterator[list[str]]:
-    """At every look, which outputs are from now on known to differ from what ran live, in words."""
+    """Yield, at every step, a message for each output that was newly found to differ from the live output."""
     other, known = changed(run.session), set[str]()
     while True:
         new = []
@@ -290,6 +289,6 @@ def _differing(run: Replay) -> Iterator[list[str]]:
             kind = "close" if close else "far"
             if wrong and not {f"{name} {kind}", f"{name} far"} & known:
                 known.add(f"{name} {kind}")
-                because = f" ({'; '.join(other)}), but close" if close else ""
-                new.append(f"{'' if close else 'ALARM: '}{name} is not bit for bit what ran live{because}")
+                because = f" within the tolerance ({'; '.join(other)})" if close else ""
+                new.append(f"{'' if close else 'ALARM: '}{name} differs from the live output{because}")
         yield new

@@ -1,4 +1,4 @@
-"""What the engine of a recording said of itself when it ran, told anew as its recording passes."""
+"""Reproduces the status of a recorded engine from its recording, as it is replayed."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from earmark.pipeline.control import (
 )
 from earmark.pipeline.stream import Block, ChannelQuality, Decision, Gap, Item, Marker
 
-#: Seconds without samples after which a stream is one of those that the recording says are lost.
+#: While the recording says that streams are lost: seconds without samples after which a stream is one of them.
 LOST_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedInlet:
-    """A stream as it was received."""
+    """Description and status of a stream as it was received."""
 
     description: StreamDescription
     status: str
 
 
 class RecordedStream(StreamStatus):
-    """What is known of a stream as it passes."""
+    """Counts and times of a recorded stream."""
 
     def count(self, item: Item, at: float) -> None:
-        """Count what came at an instant."""
+        """Count an item that was consumed at an LSL time of the recording."""
         if isinstance(item, Block | Marker):
             self.arrived(len(item.data) if isinstance(item, Block) else 1, at)
         elif isinstance(item, Gap):
@@ -51,18 +51,18 @@ class RecordedStream(StreamStatus):
 
 
 class RecordedEngine:
-    """What :class:`earmark.app.engine.status.EngineMonitor` reads of an engine; times are those of the recording.
+    """A recorded engine with the attributes that :class:`earmark.app.engine.status.EngineMonitor` reads.
 
-    Latencies are what the journal says they were: how quickly the replay computes is nobody's business.
+    Times are those of the recording. Latencies come from the journal, not from the speed of the replay.
 
     Parameters
     ----------
     config : Config
-        Of the recording.
+        Configuration of the recording.
     descriptions : mapping of str to StreamDescription
-        Of its streams.
+        Its streams.
     on_decision : callable
-        Told about every decision that came in time then, and its number.
+        Called with every decision that was in time live, and its number.
     """
 
     def __init__(
@@ -75,24 +75,24 @@ class RecordedEngine:
         self._on_decision = on_decision
         self.streams = {name: RecordedStream() for name in descriptions}
         self.ledger = Ledger()
-        #: From chunk to output: not recorded, so there are none.
+        #: Latencies from chunk to output are not recorded: always empty.
         self.latency = Latencies()
         self.n_late, self.beat = 0, 0
-        #: Backend by which a compiled network answered; empty where none did, or another decoder has taken over.
+        #: Backend of the compiled network; empty without one, or after the fallback decoder has taken over.
         self.scored_by = ""
         self.budget_s = config.engine.budget_s
         self.bad: dict[str, dict[str, str]] = {}
         self.decision: Decision | None = None
-        #: What the operator had put in the place of decisions.
+        #: The operator's override of decisions.
         self.override: Favoured = None
         self._lost = False
-        #: Instant of the newest event.
+        #: LSL time of the newest event of the recording.
         self.at = 0.0
         self._decisions: deque[Decision] = deque()
 
     @property
     def inlets(self) -> dict[str, RecordedInlet]:
-        """Every stream, and whether it delivered."""
+        """Every stream with its status."""
         return {name: RecordedInlet(one, self._status(name)) for name, one in self.descriptions.items()}
 
     def _status(self, name: str) -> str:
@@ -101,7 +101,7 @@ class RecordedEngine:
         return "lost" if self.at - self.streams[name].last_arrival > LOST_S else "live"
 
     def handle_event(self, event: Event, at: float) -> None:
-        """Take an event, after the graph worked on it."""
+        """Update the status by an event, after the graph has processed it; ``at`` is its LSL time."""
         self.beat, self.at = self.beat + 1, at
         if isinstance(event, Noted):
             self._note(event)
@@ -111,7 +111,7 @@ class RecordedEngine:
             self._control(event.item.control)
 
     def handle_output(self, name: str, item: Item) -> None:
-        """Take what came out of the graph."""
+        """Update the status by an item of an output of the graph."""
         if isinstance(item, ChannelQuality):
             why = {n: f for n, f, b in zip(item.ch_names, item.faults, item.bad, strict=True) if b}
             before = self.bad.get(name, {})
@@ -137,7 +137,7 @@ class RecordedEngine:
             self.decision = decision
             self._on_decision(decision, number)
         if line.scored and line.set_at is not None:
-            # Older recordings noted the time from which the decision held, which may be later than the sample's.
+            # Older recordings hold the time from which the decision applied, which may be later than its newest sample.
             newest = line.newest if decision is None else decision.newest_time
             ledger.record_times(newest, line.arrival, line.decided, line.set_at)
         if line.scored or line.set_at is None:

@@ -1,4 +1,4 @@
-"""A replay as a session: shown on boards as a live one is, and driven over the command channel."""
+"""A replay as a session, with status boards and a command channel like a live one."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ BOARD_S = 0.1
 
 
 class ReplaySession:
-    """Replays a recorded run and answers for it. As a context manager it leaves nothing behind.
+    """Replays a recorded run, publishes its status and executes commands. A context manager: no files remain after it.
 
     Parameters
     ----------
     recording : Path
         As for :class:`earmark.app.replay.player.RecordingPlayer`.
     folder : Path
-        Where it is reached; nothing else is written there.
+        Folder of the command channel; nothing else is written there.
 
     Raises
     ------
     EarmarkError, OSError
-        If it cannot be replayed, or another session is reached there.
+        If the recording cannot be replayed, or another session is running in the folder.
     """
 
     def __init__(self, recording: Path, folder: Path) -> None:
         self.events = SessionEvents()
-        #: Set when somebody asked for the end of it all.
+        #: Set by the command ``shutdown``.
         self.ended = threading.Event()
         self.player = RecordingPlayer(recording, self.events.add)
         self._beat, self._closing = 0, threading.Event()
@@ -71,7 +71,7 @@ class ReplaySession:
         self.close()
 
     def close(self) -> None:
-        """End everything."""
+        """End the replay and its command channel."""
         self._server.close()
         self._end()
 
@@ -95,7 +95,7 @@ class ReplaySession:
             self._session.publish(self.status())
 
     def status(self) -> SessionStatus:
-        """Return what the replay is now."""
+        """Return the current status of the replay."""
         player, engine = self.player, self.player.engine
         return SessionStatus(
             time=pylsl.local_clock(),
@@ -146,16 +146,16 @@ class ReplaySession:
     # The channel
 
     def _handle(self, command: str, arguments: dict[str, Any]) -> Any:
-        """Do what somebody asks for.
+        """Execute a command.
 
         Raises
         ------
         Refused
-            If it cannot be done, or not in a replay.
+            If the command is not possible, or not in a replay.
         """
         known = offered(self)
         if command not in known:
-            raise Refused(f"this is a replay, which knows {', '.join(known)}, and no {command!r}")
+            raise Refused(f"this is a replay, which has no command {command!r}; choose from {', '.join(known)}")
         return carry_out(self, command, arguments)
 
     def _require_paused(self, paused: bool) -> None:
@@ -165,32 +165,32 @@ class ReplaySession:
             raise Refused("the replay is not paused" if paused else "the replay is paused already")
 
     def do_state(self) -> dict[str, Any]:
-        """Return what the board shows, as JSON."""
+        """Return the status as JSON."""
         return to_json(self.status())
 
     def do_pause(self) -> None:
-        """Hold everything, in silence."""
+        """Pause the replay and mute its sound."""
         self._require_paused(paused=False)
         self.player.pause()
         self.events.add("Replay paused")
 
     def do_resume(self) -> None:
-        """Go on."""
+        """Resume the replay."""
         self._require_paused(paused=True)
         self.player.resume()
-        self.events.add("Replay going on")
+        self.events.add("Replay resumed")
 
     def do_mute(self, on: bool = True) -> None:
-        """Silence; or not any longer."""
+        """Mute or unmute."""
         self.player.sound.mute(on)
         self.events.add("MUTED" if on else "unmuted")
 
     def do_master(self, db: Annotated[float, Field(le=0, ge=-120, allow_inf_nan=False)]) -> None:
-        """Set the gain of everything, at most 0 dB."""
+        """Set the master gain, at most 0 dB."""
         self.player.sound.master(db)
 
     def do_stop(self) -> None:
-        """End the replay; what it was like stays to be seen."""
+        """End the replay; its last status stays visible."""
         self.player.stop()
 
     def do_shutdown(self) -> None:
@@ -199,7 +199,7 @@ class ReplaySession:
 
 
 def _as_of_now(status: EngineStatus) -> EngineStatus:
-    """Return what was said at an instant of the recording as if it were said now; ages are differences, and stay."""
+    """Shift the times of a recorded status to the present, so that the age of its decision stays the same."""
     now, decision = pylsl.local_clock(), status.decision
     if decision is not None:
         decision = replace(decision, time=decision.time + now - status.time)

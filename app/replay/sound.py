@@ -1,4 +1,4 @@
-"""What a listener heard, once more: the talkers of a recording from where they were, by gains that are set anew."""
+"""The sound of a replay: plays the talkers from their recorded positions, with the gains of the replayed decisions."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from earmark.devices.files.journal import HeardLine
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.stream import Decision
 
-#: Without such words, an error about sound does not say what became of it.
-SILENT = "the replay goes on without sound"
+#: Appended to messages about missing sound.
+SILENT = "the replay continues without sound"
 
 
 class TalkerPositions:
-    """Where in their files talkers were at any instant, from what was noted about what was played.
+    """Positions of the talkers in their sound files at any time, from the journal's lines about what was played.
 
     Parameters
     ----------
     heard : sequence of HeardLine
         Lines of the journal.
     sfreq : float
-        Frames per second.
+        Sampling rate of the sound, Hz.
     """
 
     def __init__(self, heard: Sequence[HeardLine], sfreq: float) -> None:
         self._sfreq = sfreq
-        # Every engine is told all of it from the beginning: what began at the same frame is the same.
+        # Each engine's recording repeats the log from its beginning: remove duplicates by their start frame.
         self._starts = sorted({one.frame: one.positions for one in heard if one.heard == "start"}.items())
         timed = {one.frame: one.dac for one in heard if one.dac is not None}
         self._timed = sorted(timed.items())
 
     def at(self, instant: float) -> list[float] | None:
-        """Seconds from the beginning of each talker's file at an LSL time; None if nobody knows."""
+        """Return the position in s of each talker in its file at an LSL time, shape (n_talkers,); None if unknown."""
         if not self._starts or not self._timed:
             return None
         frame, dac = next((one for one in reversed(self._timed) if one[1] <= instant), self._timed[0])
@@ -50,18 +50,18 @@ class TalkerPositions:
 
 
 class RecordedSound:
-    """Plays the talkers of a recording; what the operator says here holds. Silent until :meth:`go`.
+    """Plays the talkers of a recording; muted until :meth:`go`.
 
     Parameters
     ----------
     config : SoundConfig or None
-        Of the recording.
+        Sound of the recording.
     folders : sequence of Path
-        Where relative paths may begin.
+        Possible base folders of relative paths, in order of preference.
     heard : sequence of HeardLine
         As for :class:`TalkerPositions`.
     on_event : callable
-        Told in words whatever a person should know.
+        Called with the text of every event.
     """
 
     def __init__(
@@ -73,26 +73,26 @@ class RecordedSound:
     ) -> None:
         self._config, self._folders, self._on_event = config, folders, on_event
         self._where = None if config is None else TalkerPositions(heard, config.sfreq)
-        #: Playing, or None.
+        #: The audio engine while sound is playing.
         self.audio: AudioEngine | None = None
         self.muted, self._held = False, True
-        #: What the operator did to each talker then.
+        #: The operator's recorded trims, shape (n_talkers,).
         self.trims: list[Trim] = []
         self._lock = threading.RLock()
 
     def start(self) -> None:
-        """Begin, muted; where that is impossible, say why and stay silent."""
+        """Start to play, muted; if that is impossible, report why and stay silent."""
         if self._config is None:
-            self._on_event(f"The recording says nothing of sound: {SILENT}")
+            self._on_event(f"The recording has no [sound]: {SILENT}")
             return
         live = [talker for talker in self._config.talkers if talker.source.startswith(LIVE)]
         if live:
-            self._on_event(f"Talker {live[0].name!r} came from {live[0].source}, which is over: {SILENT}")
+            self._on_event(f"Talker {live[0].name!r} came from {live[0].source}, which was not recorded: {SILENT}")
             return
         try:
             prepared = self._prepared(self._config)
         except EarmarkError as error:
-            self._on_event(f"{error}. So {SILENT}")
+            self._on_event(f"{error}. Therefore {SILENT}")
             return
         for sink in self._sinks(self._config):
             audio = None
@@ -107,30 +107,30 @@ class RecordedSound:
                 continue
             if isinstance(sink, NullSink):
                 why = "It was recorded without a sound device" if self._config.device == "null" else "No sound device"
-                self._on_event(f"{why}: nothing is heard, and levels are shown all the same")
+                self._on_event(f"{why}: nothing is audible, but levels are shown")
             self.audio = audio
             break
         if self._where is not None and self._where.at(0.0) is None:
-            self._on_event("Where in their files the talkers were is not in the recording: they begin anew")
+            self._on_event("The recording does not hold the talkers' positions: they start from their beginning")
 
     def _prepared(self, config: SoundConfig) -> Prepared:
-        """From the first folder in which everything is."""
+        """Prepare the talkers from the first folder that has all their files."""
         for folder in self._folders[:-1]:
             try:
                 return prepare(config.scene(folder))
-            except EarmarkError:  # the last folder's error is told
+            except EarmarkError:  # only the error of the last folder is reported
                 continue
         return prepare(config.scene(self._folders[-1]))
 
     def _sinks(self, config: SoundConfig) -> list[Sink]:
-        """Where it went then, but into no file; else the device that is there now; else nowhere."""
+        """Return sinks in order of preference: the recorded device unless it is a file, the default device, none."""
         if config.device == "null":
             return [NullSink()]
         own = [] if config.device == "default" or config.device.startswith("file:") else [config.sink(Path())]
         return [*own, DeviceSink(), NullSink()]
 
     def go(self, instant: float) -> None:
-        """Be heard, from where the talkers were at this instant of the recording."""
+        """Unmute, and move the talkers to their positions at this LSL time of the recording."""
         with self._lock:
             self._held = False
             if self.audio is not None:
@@ -139,37 +139,37 @@ class RecordedSound:
                 self.audio.mute(self.muted)
 
     def hold(self) -> None:
-        """Be silent until :meth:`go`."""
+        """Mute until :meth:`go`."""
         with self._lock:
             self._held = True
             if self.audio is not None:
                 self.audio.mute(True)
 
     def mute(self, on: bool) -> None:
-        """Silence at once; or not any longer."""
+        """Mute or unmute at once."""
         with self._lock:
             self.muted = on
             if self.audio is not None:
                 self.audio.mute(on or self._held)
 
     def master(self, gain_db: float) -> None:
-        """Set the gain of everything, dB, at most 0."""
+        """Set the master gain in dB, at most 0."""
         with self._lock:
             if self.audio is not None:
                 self.audio.master(gain_db)
 
     def follow(self, decision: Decision, number: int) -> None:
-        """Set the gains of a decision, as the engine did."""
+        """Set the gains of a decision, as the engine did live."""
         self.set([float(gain) for gain in decision.gains], decision.ramp_s, number)
 
     def set(self, gains_db: Sequence[float], ramp_s: float | None = None, number: int = -1) -> None:
-        """Set gains, dB."""
+        """Set gains in dB, shape (n_talkers,)."""
         with self._lock:
             if self.audio is not None:
                 self.audio.set_gains(gains_db, RAMP_S if ramp_s is None else ramp_s, number)
 
     def trim(self, trims: Sequence[Trim]) -> None:
-        """Turn talkers down, or off, as the operator did then."""
+        """Set gain and mute of each talker, as the operator did live."""
         with self._lock:
             self.trims = [*trims]
             if self.audio is not None:

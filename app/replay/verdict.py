@@ -1,4 +1,4 @@
-"""Whether a replay gave what ran live, in words."""
+"""The verdict on a replay: whether it reproduced the live output, as text and exit status."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from earmark.app.replay.verify import TOLERANCE, Replay
 from earmark.app.terminal.exit_status import ExitStatus
 from earmark.devices.files.session_file import SessionFile
 
-#: Exit status where something differs, and where all is identical, but the recording ends before it should.
+#: Exit status if something differs, and if everything is identical but the recording was cut short.
 DIFFERENT, CUT_SHORT = ExitStatus.NO_MATCH, ExitStatus.CUT_SHORT
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to be said.
+    """The result of a replay.
 
     Attributes
     ----------
     status : int
-        As of a command: 0, :data:`DIFFERENT` or :data:`CUT_SHORT`.
+        Exit status: 0, :data:`DIFFERENT` or :data:`CUT_SHORT`.
     words : str
-        In one line.
+        One line of text.
     details : tuple of str
-        What differs, or what is not as it was then.
+        Differences of outputs, machine or libraries, one line each.
     """
 
     status: int
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def changed(file: SessionFile) -> tuple[str, ...]:
-    """What of machine and libraries is not as it was when a recording was made."""
+    """Return how machine and libraries differ from those of a recording, one line each."""
     then, now = file.about.environment, environment()
     for part in file.about.parts:
         then, now = then | {part.package: part.version}, now | {part.package: version(part.package)}
@@ -41,25 +41,25 @@ def changed(file: SessionFile) -> tuple[str, ...]:
 
 
 def uncovered(file: SessionFile) -> tuple[str, ...]:
-    """Which bytes of a recording may be others than were written without anybody seeing it."""
+    """Return which bytes of a recording no fingerprint protects against changes, if any."""
     return (f"its last {file.unsealed} bytes are covered by no fingerprint",) if file.unsealed else ()
 
 
 def assess(run: Replay, stopped: bool = False) -> Verdict:
-    """Judge a replay that has ended.
+    """Return the verdict on a replay that has ended.
 
     Parameters
     ----------
     run : Replay
-        Of which :meth:`earmark.app.replay.verify.Replay.run` has come back.
+        Its :meth:`earmark.app.replay.verify.Replay.run` has returned.
     stopped : bool
-        Whether somebody ended it before the recording did.
+        Whether it was stopped before the end of the recording.
     """
     file, outputs = run.session, run.outputs
     if file.damage:
-        return Verdict(DIFFERENT, "the recording is damaged: what it holds is not what ran live")
+        return Verdict(DIFFERENT, "the recording is damaged: it no longer holds what ran live")
     if run.network is not None and run.network.n_wrong:
-        words = f"{run.network.n_wrong} answers recorded of the network are not those of this decoder"
+        words = f"{run.network.n_wrong} recorded answers of the network are not those of this decoder"
         return Verdict(DIFFERENT, words)
     if not any(c.n_digests for c in outputs.values()):
         if stopped:
@@ -67,10 +67,10 @@ def assess(run: Replay, stopped: bool = False) -> Verdict:
         return Verdict(DIFFERENT, "nothing to compare: the recording ended before its first digest")
     if all(c.identical or (c.n_digests == 0 and c.n_samples == 0) for c in outputs.values()):
         if stopped:
-            return Verdict(0, "identical as far as it went, bit for bit: the replay was stopped")
+            return Verdict(0, "identical, bit for bit, up to the point where the replay was stopped")
         if file.whole:
             return Verdict(0, "identical: the replay gave the live output, bit for bit", uncovered(file))
-        words = "identical as far as it goes, bit for bit: the recording was cut short"
+        words = "identical, bit for bit, up to the point where the recording was cut short"
         return Verdict(CUT_SHORT, words, (*uncovered(file), *([file.cut] if file.cut else [])))
     other = changed(file)
     if other and all(c.close for c in outputs.values() if c.n_compared):
@@ -80,6 +80,6 @@ def assess(run: Replay, stopped: bool = False) -> Verdict:
     for name, c in outputs.items():
         if not c.identical and c.n_digests:
             where = "" if c.first_wrong is None else f", first at {c.first_wrong:.3f} s (LSL time)"
-            wrong.append(f"{name} differs: {c.n_wrong} of {c.n_digests} digests not met{where}")
-    words = "the replay is not what ran live" + ("" if other else ", on the same machine and versions")
+            wrong.append(f"{name} differs: {c.n_wrong} of {c.n_digests} digests do not match{where}")
+    words = "the replay differs from the live output" + ("" if other else ", on the same machine and versions")
     return Verdict(DIFFERENT, words, (*wrong, *other))

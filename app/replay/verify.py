@@ -1,4 +1,4 @@
-"""A recording run through its own graph again, and compared with what ran live."""
+"""Verification of a recording: feeds its input to its own graph again, and compares the output with the live one."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from earmark.pipeline.stream import Block, Decision, Item
 if TYPE_CHECKING:
     from earmark.app.engine.live_network import RecordedNetwork
 
-#: Largest difference, relative to the largest sample of the output, that another machine may make.
+#: Largest difference between machines, relative to the largest sample of the output.
 TOLERANCE = 1e-9
 
 
 @dataclass
 class Comparison:
-    """What became of one output.
+    """Comparison of one output with the live one.
 
     Attributes
     ----------
     n_samples, n_compared : int
-        Samples that the replay gave, and that were also found in the recording and compared.
+        Samples of the replay, and those of them that are in the recording and were compared.
     n_digests, n_wrong : int
-        Digests in the recording, and those that the replay did not meet.
+        Digests in the recording, and those that do not match the replay.
     first_wrong : float or None
-        LSL time of the first digest that was not met.
+        LSL time of the first digest that does not match.
     difference, largest : float
-        Largest absolute difference to the recorded samples, and largest recorded sample, in the unit of the output.
+        Largest absolute difference from the recorded samples, and largest recorded sample, in the unit of the output.
     length_differs : bool
-        Whether the replay gave more or fewer samples than were recorded.
+        Whether the replay produced more or fewer samples than were recorded.
     """
 
     n_samples: int = 0
@@ -56,31 +56,31 @@ class Comparison:
 
     @property
     def identical(self) -> bool:
-        """Whether every digest was met, and there was one."""
+        """Whether there are digests, all of them match, and no sample differs."""
         return self.n_digests > 0 and self.n_wrong == 0 and self.difference == 0 and not self.length_differs
 
     @property
     def close(self) -> bool:
-        """Whether all recorded samples were met within the tolerance."""
+        """Whether all recorded samples agree within :data:`TOLERANCE`."""
         return self.n_compared > 0 and not self.length_differs and self.difference <= TOLERANCE * self.largest
 
 
 @dataclass
 class Replay:
-    """A recording, run through its own graph again.
+    """A replay of a recording through its own graph.
 
     Attributes
     ----------
     session : SessionFile
-        What to replay.
+        The recording.
     outputs : dict of str to Comparison
-        What became of each output, once :meth:`run` has returned.
-    events : list of (float, dict)
-        LSL time and content of the lines of the journal that are no samples.
+        The comparison of each output; complete after :meth:`run` has returned.
+    events : list of (float, Line)
+        LSL times and lines of the journal, without digests and answers of a network.
     n_items : int
-        Items that were fed.
+        Number of items fed to the graph.
     network : RecordedNetwork or None
-        What answered live, where decisions were a compiled network's.
+        The recorded answers, if a compiled network decided.
     """
 
     session: SessionFile
@@ -90,12 +90,12 @@ class Replay:
     network: RecordedNetwork | None = None
 
     def run(self, sink: Callable[[str, Item], None] | None = None) -> None:
-        """Feed everything, compare everything.
+        """Feed the whole recording to the graph and compare all outputs.
 
         Parameters
         ----------
         sink : callable, optional
-            Given every item that comes out, and before it the name of its output.
+            Called with the name of the output and every item of it.
         """
         graph = self.graph()
         digests = {name: Digest() for name in graph.outputs}
@@ -119,9 +119,14 @@ class Replay:
                 self._note(event, digests)
 
     def graph(self) -> Graph:
-        """The graph of the recording, open.
+        """Return the open graph of the recording.
 
-        What a compiled network answered is an input like any other: no other machine need give the last bit of it.
+        The recorded answers of a compiled network are an input: another machine need not compute them bit for bit.
+
+        Raises
+        ------
+        ConfigError
+            If a decoder or a package is missing or another one, or the recording is not consistent.
         """
         about = self.session.about
         self._check_parts()
@@ -140,7 +145,7 @@ class Replay:
         return graph
 
     def _check_parts(self) -> None:
-        """Refuse to go on without a part of another package that the graph was made of; its sources are not needed."""
+        """Refuse a recording with a node or gain law of a package that is not installed; sources are not needed."""
         registries: tuple[Registry[Any], ...] = (NODES, LAWS)
         known = {one.group: one for one in registries}
         for part in self.session.about.parts:
@@ -158,7 +163,7 @@ class Replay:
                 )
 
     def _check_talkers(self, config: Config) -> None:
-        """Refuse a recording in which there are not as many talkers as it names."""
+        """Refuse a recording whose number of envelopes differs from its number of named talkers."""
         names, stream = self.session.about.talkers, "" if config.attention is None else config.attention.talkers
         if stream in self.session.streams and names:
             there = self.session.streams[stream].spec.n_channels
@@ -166,12 +171,12 @@ class Replay:
                 raise ConfigError(f"{self.session.path} names {len(names)} talkers, but holds envelopes of {there}")
 
     def _decoder(self, copy: DecoderCopy) -> Path:
-        """Folder of a decoder beside the recording, after a look at whether it is the right one."""
+        """Return the folder of a decoder next to the recording; refuse a missing one or another fingerprint."""
         path, beside = self.session.path, self.session.path.parent / copy.folder
         if not beside.is_dir():
             raise ConfigError(f"{path} was recorded with a decoder: copy the folder {beside.name} beside it")
         if folder_fingerprint(beside) != copy.sha256:
-            raise ConfigError(f"{beside} is not the decoder that {path} was recorded with")
+            raise ConfigError(f"{beside} is not the decoder that {path} was recorded with: copy that one there")
         return beside
 
     def _compare(self, found: Comparison, given: list[np.ndarray], recorded: np.ndarray) -> None:
@@ -183,7 +188,7 @@ class Replay:
         if not np.array_equal(replayed, recorded, equal_nan=True):
             difference = float(np.max(np.abs(replayed - recorded)))
             found.difference = max(found.difference, difference) if np.isfinite(difference) else np.inf
-        finite = recorded[np.isfinite(recorded)]  # scores that are missing, gains of silence
+        finite = recorded[np.isfinite(recorded)]  # missing scores are NaN, the gain of silence is -inf
         found.largest = max(found.largest, float(np.max(np.abs(finite), initial=0.0)))
 
     def _note(self, note: Noted, digests: dict[str, Digest]) -> None:

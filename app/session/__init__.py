@@ -1,1 +1,1 @@
-"""A session with a listener: its states, tasks, questions, checks, supervisor and command channel."""
+"""A session with a listener: states, checks, tasks, questions, supervisor and command channel."""

@@ -1,9 +1,9 @@
-"""The command channel: requests to a session under way, from this machine and this user alone, each one answered.
+"""The command channel: sends requests to a running session, from the same machine and user, and returns the answers.
 
-Messages are JSON over a loopback socket. Both sides prove by a keyed hash that they know a token, which lies with the
-port in a file that its owner alone can read, in the folder of the session. Whether its owner lives is told by a lock
-beside it, not by whether it answers: it may be stopped, or busy. While a request is worked on, words that say so are
-sent every second, so that whoever waits can tell a long answer from none.
+Messages are JSON over a loopback socket. Client and server authenticate each other with a shared token (HMAC). Token
+and port are in a file in the session's folder that only its owner can read. A lock file next to it shows whether the
+session's process is alive; a missing answer does not, because the process may be stopped or busy. While the server
+works on a request, it sends an empty message every second, so that the client can tell a slow answer from none.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from earmark.kernels.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
-#: Name of the file that says how a session is reached, and of the one that its owner holds while it lives.
+#: Names of the file with port and token, and of the lock file that the session holds while it runs.
 ADDRESS, LOCK = ".earmark-session.json", ".earmark-session.lock"
-#: Longest message in bytes; most connections at a time of those who proved that they know the token, and of others.
+#: Maximum message length in bytes; maximum numbers of authenticated and of not yet authenticated connections.
 MAX_MESSAGE, MAX_CONNECTIONS, MAX_UNPROVEN = 1 << 20, 16, 64
-#: Seconds for the proof, between looks at who has not given it, and between words that a request is worked on.
+#: Seconds: time limit for authentication, interval of checking that limit, interval of "still working" messages.
 PROOF_S, POLL_S, WORKING_S = 2.0, 0.2, 1.0
-#: Seconds without a word after which a session does not answer.
+#: Seconds without any message after which a session counts as not answering.
 SILENT_S = 5.0
 
 
 class ChannelError(EarmarkError):
-    """Raised when a request to a session cannot be made or answered."""
+    """Raised when a request cannot be sent to a session, or the session does not answer."""
 
 
 class Refused(ChannelError):
@@ -46,30 +46,30 @@ class Refused(ChannelError):
 
 
 class TypedText(str):
-    """An argument as a person typed it; the command that takes it knows whether a number or text is meant."""
+    """An argument as a person typed it; the type of the command's parameter decides how it is parsed."""
 
     __slots__ = ()
 
 
 class Server:
-    """Answers requests, from threads of its own, until closed.
+    """Answers requests on its own threads until it is closed.
 
     Parameters
     ----------
     folder : Path
-        Where to say how it is reached.
+        Folder for the address file and the lock file.
     handle : callable
-        Given the name of a command and its arguments by name; returns what JSON can hold. An :class:`EarmarkError` or
-        ``OSError`` that it raises is the answer, in its words.
+        Called with the name of a command and a dict of its arguments; returns a value that JSON can represent. The
+        message of an :class:`EarmarkError` or ``OSError`` that it raises is sent to the client.
     about : mapping
-        What else the file shall hold.
+        Further entries of the address file.
 
     Raises
     ------
     ChannelError
-        If another session is under way in the folder, whether it answers or not.
+        If another session is running in the folder, whether it answers or not.
     OSError
-        If nothing can be written there.
+        If the folder cannot be written.
     """
 
     def __init__(self, folder: Path, handle: Callable[[str, dict[str, Any]], Any], about: Mapping[str, Any]) -> None:
@@ -78,11 +78,11 @@ class Server:
             self._lock = Lock(folder / LOCK)
         except Held:
             raise ChannelError(
-                f"a session is under way in {folder} already: end it, or choose another folder by --out"
+                f"a session is already under way in {folder}: end it, or choose another folder with --out"
             ) from None
         self._token = secrets.token_bytes(32)
         self._changing = threading.Lock()
-        #: Who may ask, and since when the others have owed the proof, in the order in which they came.
+        #: Authenticated connections; and the others with the time at which they were accepted, oldest first.
         self._open: set[Connection] = set()
         self._unproven: dict[Connection, float] = {}
         self._closing = False
@@ -104,7 +104,7 @@ class Server:
                 caller, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            except OSError:  # whoever called went away at once, or too many files are open
+            except OSError:  # the client disconnected at once, or too many files are open
                 time.sleep(POLL_S)
                 continue
             pipe = Connection(caller.detach())
@@ -113,7 +113,7 @@ class Server:
             threading.Thread(target=self._serve, args=(pipe,), name="channel connection", daemon=True).start()
 
     def _drop_unproven(self) -> None:
-        """End connections that took too long to prove anything, and of too many the oldest: none takes a place."""
+        """Close connections that did not authenticate in time, and the oldest ones if there are too many."""
         with self._changing:
             late = time.monotonic() - PROOF_S
             while self._unproven:
@@ -125,7 +125,7 @@ class Server:
 
     def _serve(self, pipe: Connection) -> None:
         try:
-            # On this thread, so that somebody who never proves anything holds up nobody else.
+            # On this thread, so that a client that never authenticates does not block others.
             connection.deliver_challenge(pipe, self._token)
             connection.answer_challenge(pipe, self._token)
             with self._changing:
@@ -135,48 +135,48 @@ class Server:
             while not self._closing:
                 message = pipe.recv_bytes(MAX_MESSAGE)
                 if full:
-                    words = f"{MAX_CONNECTIONS} connections to the session are open, and there can be no more: end some"
+                    words = f"{MAX_CONNECTIONS} connections to the session are open, which is the maximum: close one"
                     pipe.send_bytes(json.dumps({"error": words}).encode())
                     return
                 pipe.send_bytes(json.dumps(self._work(pipe, message)).encode())
         except AuthenticationError:
-            log.warning("somebody without the token was refused on the command channel")
-        except (EOFError, OSError):  # it went away, was hung up on, or sent too much
+            log.warning("command channel: refused a client that does not know the session's token")
+        except (EOFError, OSError):  # the client disconnected, was disconnected, or sent too long a message
             pass
         finally:
-            with self._changing:  # a number of a file that was closed may be another's
+            with self._changing:  # a closed file descriptor may already be reused by another connection
                 self._open.discard(pipe)
                 self._unproven.pop(pipe, None)
                 pipe.close()
 
     def _work(self, pipe: Connection, message: bytes) -> dict[str, Any]:
-        """Answer, and say once a second that it is worked on."""
+        """Return the answer to a request; until it is ready, send a "still working" message every second."""
         done = threading.Event()
 
-        def tell() -> None:
+        def keep_alive() -> None:
             try:
                 while not done.wait(WORKING_S):
                     pipe.send_bytes(b"{}")
-            except OSError:  # it went away, which the answer will find
+            except OSError:  # the client disconnected; sending the answer will fail, too
                 return
 
-        teller = threading.Thread(target=tell, name="channel waiting", daemon=True)
-        teller.start()
+        thread = threading.Thread(target=keep_alive, name="channel waiting", daemon=True)
+        thread.start()
         try:
             return self._answer(message)
         finally:
             done.set()
-            teller.join()
+            thread.join()
 
     def _answer(self, message: bytes) -> dict[str, Any]:
         try:
             request = json.loads(message)
-            command, arguments, said = request["do"], request.get("with", {}), request.get("said", {})
+            command, arguments, typed = request["do"], request.get("with", {}), request.get("said", {})
             if not isinstance(command, str) or not isinstance(arguments, dict):
                 raise TypeError
-            arguments |= {name: TypedText(text) for name, text in said.items()}
+            arguments |= {name: TypedText(text) for name, text in typed.items()}
         except (ValueError, KeyError, TypeError, AttributeError):
-            return {"error": "a request is an object with 'do', a text, and 'with', an object"}
+            return {"error": "a request is a JSON object with 'do' (a string) and 'with' (an object)"}
         try:
             return {"result": self._handle(command, arguments)}
         except EarmarkError as error:
@@ -188,13 +188,13 @@ class Server:
             return {"error": f"{command} failed: {error!r}"}
 
     def close(self) -> None:
-        """Answer no more, and remove the file."""
+        """Stop answering, disconnect the clients and remove the address file."""
         self._closing = True
         try:
             if _address(self._path).get("token") == self._token.hex():
                 self._path.unlink()
             self._lock.release()
-        except OSError as error:  # the folder can no longer be written: who comes next sees that nobody holds the lock
+        except OSError as error:  # the folder is not writable; clients still see that the lock is not held
             log.error("%s cannot be removed: %s", self._path, error)
         self._thread.join()
         self._listener.close()
@@ -204,56 +204,56 @@ class Server:
 
 
 class Client:
-    """Asks the session of a folder; to be used by one thread at a time.
+    """Sends requests to the session in a folder; only one thread at a time may use it.
 
     Parameters
     ----------
     folder : Path
-        Of the session.
+        Folder of the session.
 
     Raises
     ------
     ChannelError
-        If no session is under way there, or it does not answer.
+        If no session is running there, or it does not answer.
     """
 
     def __init__(self, folder: Path) -> None:
         path = folder / ADDRESS
         try:
-            #: What the file says, besides port and token.
+            #: Entries of the address file other than port and token.
             self.about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             port, token = int(self.about.pop("port")), bytes.fromhex(self.about.pop("token"))
         except (FileNotFoundError, NotADirectoryError):
             raise ChannelError(f"no session is under way in {folder}") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ChannelError(f"{path} cannot be read: {error}") from None
+            raise ChannelError(f"{path} cannot be read: {error}. Restart the session") from None
         try:
             self._pipe = _connect(port, token)
         except (OSError, EOFError, AuthenticationError):
             if is_held(folder / LOCK):
                 raise ChannelError(f"the session in {folder} does not answer{self._advice()}") from None
             remove_orphans()
-            raise ChannelError(f"no session is under way in {folder}: {path.name} is left from one that died") from None
+            raise ChannelError(f"no session is under way in {folder}: {path.name} is from one that crashed") from None
 
     def _advice(self) -> str:
         pid = self.about.get("pid")
         return f": process {pid} is stopped, or the machine is overloaded. If it is stopped: kill -CONT {pid}"
 
     def send(self, command: str, **arguments: Any) -> Any:
-        """Make a request and wait for its answer.
+        """Send a request and wait for the answer.
 
         Raises
         ------
         ChannelError
-            If the session ended meanwhile or does not answer.
+            If the session has ended or does not answer.
         EarmarkError
-            If it is refused: what the session raised.
+            If the session refuses it; of the class that was raised there.
         """
         return self._request({"do": command, "with": arguments})
 
-    def send_typed(self, command: str, said: Mapping[str, str]) -> Any:
-        """Make a request with arguments as a person typed them; as :meth:`send`."""
-        return self._request({"do": command, "said": dict(said)})
+    def send_typed(self, command: str, typed: Mapping[str, str]) -> Any:
+        """Send a request with arguments as a person typed them; otherwise like :meth:`send`."""
+        return self._request({"do": command, "said": dict(typed)})
 
     def _request(self, request: dict[str, Any]) -> Any:
         try:
@@ -261,8 +261,8 @@ class Client:
             answer: dict[str, Any] = {}
             while not answer:
                 if not self._pipe.poll(SILENT_S):
-                    self.close()  # what it says later would be taken for the answer to another request
-                    raise ChannelError(f"the session has said nothing for {SILENT_S:g} s{self._advice()}")
+                    self.close()  # a late answer would be taken for the answer to the next request
+                    raise ChannelError(f"the session has not answered for {SILENT_S:g} s{self._advice()}")
                 answer = json.loads(self._pipe.recv_bytes(MAX_MESSAGE))
         except (EOFError, OSError):
             raise ChannelError("the session has ended") from None
@@ -271,12 +271,12 @@ class Client:
         return answer["result"]
 
     def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         self._pipe.close()
 
 
 def is_served(folder: Path) -> bool:
-    """Whether a session is under way in a folder, and answers."""
+    """Whether a session is running in a folder and answers."""
     try:
         Client(folder).close()
     except ChannelError:
@@ -285,41 +285,41 @@ def is_served(folder: Path) -> bool:
 
 
 def has_died(folder: Path) -> bool:
-    """Whether a session of a folder did not end in good order: it left its address, and its process is gone."""
+    """Whether a session in a folder crashed: its address file is there, but no process holds its lock."""
     return (folder / ADDRESS).exists() and not is_held(folder / LOCK)
 
 
 def _connect(port: int, token: bytes) -> Connection:
-    """Return a connection on which both sides have proved that they know the token."""
+    """Return an authenticated connection."""
     caller = socket.create_connection(("127.0.0.1", port), timeout=SILENT_S)
     caller.settimeout(None)
     pipe = Connection(caller.detach())
-    patience = threading.Timer(SILENT_S, _disconnect, (pipe,))
-    patience.start()
+    timeout = threading.Timer(SILENT_S, _disconnect, (pipe,))
+    timeout.start()
     try:
         connection.answer_challenge(pipe, token)
         connection.deliver_challenge(pipe, token)
     except BaseException:
-        patience.cancel()
-        patience.join()
+        timeout.cancel()
+        timeout.join()
         pipe.close()
         raise
-    patience.cancel()
-    patience.join()
+    timeout.cancel()
+    timeout.join()
     return pipe
 
 
 def _disconnect(pipe: Connection) -> None:
-    """Let whoever waits for a connection find it ended; the thread that owns it closes it."""
+    """Shut the socket down, which unblocks a thread that reads from it; the thread that owns the pipe closes it."""
     try:
         with socket.fromfd(pipe.fileno(), socket.AF_INET, socket.SOCK_STREAM) as twin:
             twin.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it has ended meanwhile
-        log.debug("a connection of the channel was closed already")
+    except OSError:  # already closed
+        log.debug("a connection of the channel was already closed")
 
 
 def _address(path: Path) -> dict[str, Any]:
-    """What the file says; nothing if it is not there, or says nothing of the kind."""
+    """Content of the address file; empty if the file is missing or damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -328,7 +328,7 @@ def _address(path: Path) -> dict[str, Any]:
 
 
 def _write_for_owner(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a file that nobody else can read at any instant, and nobody half of."""
+    """Write a file atomically, readable by its owner only from the first instant on."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

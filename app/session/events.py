@@ -1,4 +1,4 @@
-"""What happened in a session, in words: for a board, which shows the newest, and for a terminal, which takes all."""
+"""Events of a session as text: the status board shows the newest ones, the terminal prints all."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import pylsl
 from earmark.app.status import Event
 from earmark.app.terminal.foreign import plain
 
-#: Newest events that a board shows.
+#: Number of newest events on the status board.
 N_SHOWN = 200
 
 
 class SessionEvents:
-    """A numbered list that any thread may add to without waiting."""
+    """A numbered list of events; any thread may add to it, and adding never blocks."""
 
     def __init__(self) -> None:
-        self._unprinted: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the sound
+        self._unprinted: deque[str] = deque(maxlen=1000)  # bounded: a slow terminal must not block the sound
         self._newest: deque[Event] = deque(maxlen=N_SHOWN)
         self._n, self._lock = 0, threading.Lock()
 
     def add(self, text: str, at: float | None = None) -> None:
-        """Tell what happened, in one line, now or at some LSL time."""
+        """Add an event: one line of text, and its LSL time (default: now)."""
         text = plain(text)
         with self._lock:
             self._n += 1
@@ -32,11 +32,11 @@ class SessionEvents:
         self._unprinted.append(text)
 
     def poll(self) -> Iterator[str]:
-        """Yield the words of every event that was not polled before."""
+        """Yield the text of every event that was not polled before."""
         while self._unprinted:
             yield self._unprinted.popleft()
 
     def newest(self) -> tuple[Event, ...]:
-        """Return the newest events, in order."""
+        """Return the newest events, oldest first."""
         with self._lock:
             return tuple(self._newest)

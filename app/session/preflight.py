@@ -1,4 +1,4 @@
-"""What is looked at before a session begins: streams, electrodes, sound, disk, memory and decoder, each in words."""
+"""The checks before a session: streams, electrodes, sound, disk, memory and decoder, each with its result as text."""
 
 from __future__ import annotations
 
@@ -30,34 +30,40 @@ from earmark.pipeline.nodes.quality import Quality, QualityConfig
 from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import ELECTRODES, StreamSpec, WiringError
 
-#: Seconds of signal that are looked at: what is amiss with a channel shows within four.
+#: Seconds of signal that are measured; the quality node needs four to detect a bad channel.
 MEASURE_S = 5.0
-#: Samples that come in bursts seem to come at a rate that is off by up to this, within such a look.
+#: Relative deviation of the measured rate that is still accepted: samples may arrive in bursts.
 APART = 0.1
-#: A talker whose peaks stay below this, in dBFS, is not heard.
+#: A talker whose peak level stays below this, in dBFS, counts as silent.
 MIN_PEAK_DBFS = -60.0
-#: Bytes that must be free beyond what the recording takes.
+#: Bytes that must stay free in addition to the expected size of the recording.
 SPARE_BYTES = 200e6
 
 
 def preflight(
     config: Config, decoding: Config | None, audio: AudioEngine, folder: Path, seconds: float, stop: threading.Event
 ) -> list[Check]:
-    """Look at everything for some seconds; sound must be playing.
+    """Receive all streams for :data:`MEASURE_S` seconds and check everything that a session needs.
 
     Parameters
     ----------
     config : Config
-        The session, with attention.
+        Configuration of the session, with attention.
     decoding : Config or None
-        The same with the decoder that is to be used; None if none is needed.
+        The same configuration with the decoder that will be used; None if no decoder is needed.
     audio : AudioEngine
+        It must be playing.
     folder : Path
-        Where recordings go; it must be there.
+        Existing folder for recordings.
     seconds : float
-        How long the recording will be.
+        Planned length of the recording, s.
     stop : threading.Event
-        Ends the look early.
+        Ends the checks early.
+
+    Returns
+    -------
+    list of Check
+        One for each thing that was checked; only one, about streams, if they could not be opened.
     """
     engine = Engine(_quality_config(config), on_event=lambda text: None)
     peaks = np.zeros(len(audio.scene.talkers))
@@ -82,7 +88,7 @@ def preflight(
 
 
 def _quality_config(config: Config) -> Config:
-    """The same streams, and a graph that judges nothing but the electrodes."""
+    """Configuration with the same streams and a graph that only estimates the quality of the electrodes."""
     assert config.attention is not None
     steps = (
         ("pick", "pick", PickConfig(ELECTRODES), (config.attention.neural,)),
@@ -104,14 +110,14 @@ def _streams(config: Config, engine: Engine, found: Mapping[str, StreamDescripti
             checks.append(Check(name, True, f"{words}, markers"))
         elif n:
             ok, rate = _rate(name, engine)
-            checks.append(Check(name, ok, f"{words}, {spec.sfreq:g} Hz; {n} samples came in {MEASURE_S:g} s{rate}"))
+            checks.append(Check(name, ok, f"{words}, {spec.sfreq:g} Hz; {n} samples arrived in {MEASURE_S:g} s{rate}"))
         else:
-            checks.append(Check(name, False, f"{words}: nothing came in {MEASURE_S:g} s; is its sender paused?"))
+            checks.append(Check(name, False, f"{words}: no data in {MEASURE_S:g} s; check that its sender is running"))
     return checks
 
 
 def _rate(name: str, engine: Engine) -> tuple[bool, str]:
-    """Compare the rate at which samples come with the nominal one, for which filters are made; count losses."""
+    """Compare the measured rate with the nominal one, for which the filters are designed; report missing samples."""
     inlet, status = engine.inlets[name], engine.streams[name]
     nominal, watch = inlet.description.spec.sfreq, inlet.rate
     lost = status.n_missing / max(1, status.n_missing + status.n_samples)
@@ -119,18 +125,18 @@ def _rate(name: str, engine: Engine) -> tuple[bool, str]:
     if watch is not None and watch.words:
         words += f"; {watch.words}"
     if watch is not None and watch.wrong and watch.likely is not None:
-        fix = f"Set the sender's nominal rate right, or sfreq = {watch.likely:.5g} in [streams.{name}]"
+        fix = f"Correct the sender's nominal rate, or set sfreq = {watch.likely:.5g} in [streams.{name}]"
         if watch.blind or watch.regular is not None:
-            fix = f"Look at the amplifier's radio link; if its rate is {watch.likely:.5g} Hz, say so: {fix}"
-        return False, f"{words}. Filters would be off by as much. {fix}"
+            fix = f"Check the amplifier's radio link. If its rate really is {watch.likely:.5g} Hz: {fix}"
+        return False, f"{words}. All filter frequencies would be wrong by the same factor. {fix}"
     came = (status.effective_sfreq or nominal) / inlet.description.speed
     if abs(came / nominal - 1) > APART:
-        return False, f"{words}; {came:.4g} Hz came by this machine's clock. Look at the sender: its stamps hide this"
+        return False, f"{words}; {came:.4g} Hz by this machine's clock. Check the sender: its time stamps hide this"
     return True, words
 
 
 def _talkers(config: Config, audio: AudioEngine, found: Mapping[str, StreamDescription]) -> Check:
-    """Envelopes must be those of what is played: a decoder would else listen to somebody else."""
+    """Check that the envelopes are those of the talkers that are played: the decoder relies on it."""
     assert config.attention is not None
     name = config.attention.talkers
     heard = tuple(talker.name for talker in audio.scene.talkers)
@@ -138,7 +144,7 @@ def _talkers(config: Config, audio: AudioEngine, found: Mapping[str, StreamDescr
     if published != heard:
         return Check(
             "talkers", False, f"stream {name!r} has {', '.join(published)}, but [sound] plays {', '.join(heard)}: "
-            f"[streams.{name}] must find the envelopes that this session publishes"
+            f"[streams.{name}] must select the envelopes that this session publishes"
         )  # fmt: skip
     return Check("talkers", True, ", ".join(heard))
 
@@ -146,9 +152,9 @@ def _talkers(config: Config, audio: AudioEngine, found: Mapping[str, StreamDescr
 def _electrodes(engine: Engine) -> Check:
     n = engine.outputs["quality"].n_channels
     bad = engine.bad.get("quality", {})
-    words = f"{n - len(bad)} of {n} channels good" + (f"; not to be trusted: {', '.join(bad)}" if bad else "")
+    words = f"{n - len(bad)} of {n} channels good" + (f"; bad: {', '.join(bad)}" if bad else "")
     if len(bad) > MAX_BAD * n:
-        return Check("electrodes", False, f"{words}. Look at ground, reference and gel; more than half must be good")
+        return Check("electrodes", False, f"{words}. Check ground, reference and gel; at least half must be good")
     return Check("electrodes", True, words)
 
 
@@ -160,9 +166,9 @@ def _sound(audio: AudioEngine, peaks: np.ndarray) -> Check:
     words = f"goes to {audio.playing}; peaks {', '.join(named)}"
     gains = zip(audio.scene.talkers, audio.status().gains_db, strict=False)
     if muted := [talker.name for talker, gain in gains if gain == -math.inf]:
-        return Check("sound", False, f"{words}: the operator muted {', '.join(muted)}; let all talkers be heard")
+        return Check("sound", False, f"{words}: the operator muted {', '.join(muted)}; unmute all talkers")
     if min(levels) < MIN_PEAK_DBFS:
-        return Check("sound", False, f"{words}: nothing is heard of one; see source and start_s in [[sound.talkers]]")
+        return Check("sound", False, f"{words}: a talker is silent; check source and start_s in [[sound.talkers]]")
     return Check("sound", True, words)
 
 
@@ -171,7 +177,8 @@ def _disk(found: Mapping[str, StreamDescription], folder: Path, seconds: float) 
     free, needed = shutil.disk_usage(folder).free, rate * seconds
     words = f"{free / 1e9:.1f} GB free in {folder}; recording takes up to {needed / 1e6:.0f} MB"
     enough = free > needed + SPARE_BYTES
-    return Check("disk", enough, words if enough else f"{words}, and {SPARE_BYTES / 1e6:.0f} MB must be spare")
+    fix = f"{SPARE_BYTES / 1e6:.0f} MB more must be free: delete files, or choose another folder with --out"
+    return Check("disk", enough, words if enough else f"{words}, and {fix}")
 
 
 def _neural(config: Config) -> str:
@@ -180,10 +187,10 @@ def _neural(config: Config) -> str:
 
 
 def _shared_memory(neural: StreamDescription) -> Check:
-    """A recording is made through it; where an engine is replaced, the next one begins while the last one ends."""
+    """Check room for two engines at once: when one is replaced, the next one starts while the last one ends."""
     what, free = "shared memory", free_bytes()
     if free is None:
-        return Check(what, True, "not told by this system")
+        return Check(what, True, "size not reported by this system")
     n_channels = sum(kind in ELECTRODES for kind in neural.spec.ch_types)
     needed = 2 * (RING_BYTES + 4 * n_channels * RING_S * neural.spec.sfreq)
     words = f"{free / 1e6:.0f} MB free in {PLACE}; recording takes up to {needed / 1e6:.0f} MB of it"
@@ -202,6 +209,6 @@ def _decoder(config: Config, specs: Mapping[str, StreamSpec]) -> Check:
     except ConfigError as error:
         return Check("decoder", False, str(error))
     except WiringError as error:
-        return Check("decoder", False, f"{error}. Calibrate anew where the montage has changed")
+        return Check("decoder", False, f"{error}. If the montage has changed, calibrate again")
     assert config.decoder is not None
     return Check("decoder", True, f"{config.decoder} fits. {decoder_words(load_decoder(config.decoder)[1])}")

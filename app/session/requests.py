@@ -1,4 +1,4 @@
-"""What can be asked of a session over its channel: the methods whose names begin with ``do_``."""
+"""The commands of a session: its methods whose names begin with ``do_``, called with validated arguments."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _STRICT = ConfigDict(strict=True)
 
 
 def offered(session: object) -> dict[str, Callable[..., Any]]:
-    """What a session does when asked, by the names of commands, sorted."""
+    """Return the commands of a session, by name, sorted."""
     return {name.removeprefix(_DO): getattr(session, name) for name in sorted(dir(session)) if name.startswith(_DO)}
 
 
 def carry_out(session: object, command: str, arguments: dict[str, Any]) -> Any:
-    """Have a session do what somebody asks for; return its answer.
+    """Execute a command of a session and return its answer.
 
     Raises
     ------
     Refused
-        If there is no such command, or it is not to be asked for in this way.
+        If there is no such command, or its arguments are wrong.
     """
     known = offered(session)
     if command not in known:
-        raise Refused(f"there is no command {command!r}, but {', '.join(known)}")
+        raise Refused(f"there is no command {command!r}; choose from {', '.join(known)}")
     wanted = typing.get_type_hints(known[command], include_extras=True)
     given = {k: _parse_typed(v, wanted.get(k, str)) if isinstance(v, TypedText) else v for k, v in arguments.items()}
     try:
@@ -43,15 +43,15 @@ def carry_out(session: object, command: str, arguments: dict[str, Any]) -> Any:
         raise Refused(f"{command}: {'; '.join(wrong)}; it takes {takes or 'nothing'}") from None
 
 
-def _parse_typed(said: TypedText, wanted: Any) -> Any:
-    """Read what was typed as the command wants it: as text where it takes text, else as a number, true, false, null."""
+def _parse_typed(typed: TypedText, wanted: Any) -> Any:
+    """Parse what was typed: as text if the parameter accepts text, else as a number, true, false or null."""
     try:
-        value = json.loads(said)
+        value = json.loads(typed)
     except ValueError:
-        return str(said)
+        return str(typed)
     if value is None and _accepts(wanted, None):
         return None
-    return str(said) if _accepts(wanted, str(said)) else value
+    return str(typed) if _accepts(wanted, str(typed)) else value
 
 
 def _accepts(wanted: Any, value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A session with a listener: one state machine for command line and window, from the first check to the last run."""
+"""A session with a listener: the state machine behind command line and window, from the first check to the last run."""
 
 from __future__ import annotations
 
@@ -32,27 +32,29 @@ from earmark.pipeline.control import Control, Favoured, Mute, Override, SessionC
 from earmark.pipeline.control import Session as ControlSession
 from earmark.pipeline.stream import StreamSpec
 
-#: Seconds in which gains follow the operator.
+#: Duration of the gain ramp after an override, s.
 RAMP_S = 0.5
 
 
 class Session:
-    """Checks, calibrates, trains, runs. Every method may be called from any thread; those that are refused say why.
+    """Checks, calibrates, trains and runs.
 
-    Calibrations and runs go on by themselves on a thread of their own: :meth:`wait` for their end.
+    Every method may be called from any thread. A method that is not possible in the current state raises
+    :class:`SessionError` with the reason. Calibrations and runs proceed on a thread of their own; :meth:`wait` waits
+    for their end.
 
     Parameters
     ----------
     config : Config
-        With attention, sound, and a stream of cues.
+        Configuration with attention, sound, and a stream of cues.
     out : Path
-        Folder for recordings (``calibration-1.xdf``, ``run-1/loop.xdf``, ...) and decoder; made if it is not there.
+        Folder for recordings (``calibration-1.xdf``, ``run-1/loop.xdf``, ...) and decoder; created if it is missing.
     on_event : callable
-        Told in words about everything that a person should know; it must not wait.
+        Called with the text of every event; it must not block.
     on_state : callable
-        Told every new state.
+        Called with every new state.
     ask : bool
-        Whether somebody is there to answer the questions of a protocol, by the task's ``question`` and ``answer``.
+        Whether the questions of the protocol are asked, by the task's ``question`` and ``answer``.
 
     Raises
     ------
@@ -78,24 +80,24 @@ class Session:
         assert config.attention is not None
         assert config.sound is not None
         if not config.streams[CUES].name:
-            raise ConfigError(f"[streams.{CUES}] needs a name: the session sends its cues by it")
+            raise ConfigError(f"[streams.{CUES}] needs a name: the session publishes its cues under it")
         if config.attention.settings.sham:
-            raise ConfigError("[attention] says sham, which each run decides: remove it, and use --mode sham")
+            raise ConfigError("[attention] sets sham, which is chosen for each run: remove it, and use --mode sham")
         self.config, self.out = config, out
         self._attention = config.attention
         self._on_event, self._on_state, self._ask = on_event, on_state, ask
-        #: Playing from the first check on.
+        #: Plays from the first check on.
         self.sound = SessionSound(config.sound, config.folder, self._on_sound_event)
         self.talkers = self.sound.talkers
         self.state = State.IDLE
-        #: The calibration or run, under way or the last one.
+        #: The current or last calibration or run.
         self.task: SessionTask | None = None
-        #: What the decoder of the last calibration is worth.
+        #: Cross-validated performance of the decoder of the last calibration.
         self.facts: Facts | None = None
-        #: What was looked at last.
+        #: Results of the last checks.
         self.checks: list[Check] = []
         self._lock, self._stop = threading.RLock(), threading.Event()
-        #: Of the last run; and what the operator put in the place of decisions.
+        #: Mode of the last run; and the operator's override of decisions.
         self.mode = Mode.CLOSED
         self.overridden: Favoured = None
         self._cues: Outlet | None = None
@@ -108,32 +110,32 @@ class Session:
 
     @property
     def trained(self) -> Path:
-        """Where a calibration's decoder goes."""
+        """Folder of the decoder of a calibration."""
         return self.out / DECODER
 
     @property
     def complete(self) -> bool:
-        """Whether the last calibration or run came to its end."""
+        """Whether the last calibration or run was completed."""
         return self.task is not None and self.task.complete
 
     @property
     def failure(self) -> str:
-        """Why the last calibration or run ended, if it was an error."""
+        """Error that ended the last calibration or run; empty if there was none."""
         return "" if self.task is None else self.task.failure
 
     @property
     def decoder(self) -> Path:
-        """Folder of the decoder: the one that the configuration names, else that of the calibration."""
+        """Folder of the decoder in the configuration, or else of the decoder of the calibration."""
         return self.config.decoder or self.trained
 
     def _on_sound_event(self, text: str) -> None:
-        """On the sound's watching thread: something happened to the sound."""
+        """Report and record an event of the sound; called on the sound's watchdog thread."""
         self._on_event(text)
         if self.task is not None:
             self.task.loop.record_event(text)
 
     def _set_state(self, to: State, leave: State | None = None) -> None:
-        """Go to a state; if that is said, only from ``leave``."""
+        """Enter a state; with ``leave``, only from that state."""
         with self._lock:
             if to not in NEXT[self.state] or (leave is not None and self.state is not leave):
                 can = ", ".join(state for state in State if state in NEXT[self.state])
@@ -145,12 +147,12 @@ class Session:
     # Checking
 
     def check(self, seconds: float = 600.0) -> list[Check]:
-        """Look at everything that a run of so many seconds needs; ready if all is well, else idle.
+        """Check everything that a run of this many seconds needs; the session is then ready, or idle if a check failed.
 
         Raises
         ------
         AudioError, SessionError, earmark.devices.processes.recorder.RecordingFailed, OSError
-            If sound cannot be played, or a session in this state cannot be checked.
+            If sound cannot be played, or the session cannot be checked in its current state.
         """
         decoding = deciding(self.config, self.out, False) if self.decoder.is_dir() else None
         self._set_state(State.CHECKING)
@@ -161,7 +163,7 @@ class Session:
     def _without_decoder(self) -> Check:
         if self.config.decoder is None:
             return Check("decoder", False, "none yet: calibrate to make one", due=True)
-        words = f"{self.decoder} is no folder, but 'decoder' in [attention] names it: correct that, or remove it"
+        words = f"{self.decoder}, which 'decoder' in [attention] names, is not a folder: correct the key, or remove it"
         return Check("decoder", False, words)
 
     def _run_checks(self, decoding: Config | None, seconds: float, more: list[Check] | None = None) -> list[Check]:
@@ -179,7 +181,7 @@ class Session:
         return checks
 
     def play(self) -> AudioEngine:
-        """Begin to play and to publish, cues included, if that was not done before.
+        """Start to play sound and to publish streams, cues included, if not yet started.
 
         Raises
         ------
@@ -195,19 +197,19 @@ class Session:
     # Calibrating
 
     def calibrate(self, plan: Calibration) -> None:
-        """Check, and begin to give cues and to record.
+        """Run the checks, then start to give cues and to record.
 
         Raises
         ------
         SessionError
-            If something is wrong, naming it, or if there is a decoder already.
+            If a check fails, with its result, or if there is already a decoder.
         earmark.app.config.protocol.ProtocolError, AudioError, ConfigError, RecordingFailed,
         earmark.devices.sources.lsl_description.StreamError
-            If the plan is too short or does not suit the talkers, or something is missing or does not fit.
+            If the plan is too short or does not match the talkers, or something is missing or does not fit.
         """
         cues = plan.cues(self.talkers)
         if self.trained.exists():
-            raise SessionError(f"{self.trained} is there already: move it away, or choose another folder by --out")
+            raise SessionError(f"{self.trained} already exists: move it, or choose another folder with --out")
         refuse_short(cues, self._attention)
         self._set_state(State.CHECKING)
         wrong = [str(check) for check in self._run_checks(None, cues[-1][0]) if not check.ok]
@@ -234,7 +236,7 @@ class Session:
             raise
 
     def _why_unusable(self) -> str:
-        """Say why a trial would teach nothing now, or nothing."""
+        """Return why a trial cannot be used for training now; empty if it can."""
         if self.sound.muted:
             return "the sound is muted"
         if muted := [name for name, trim in zip(self.talkers, self.sound.trims, strict=True) if trim.mute]:
@@ -242,21 +244,23 @@ class Session:
         return why_unusable(self.task.loop.engine_status if self.task else None, self._attention.neural)
 
     def train(self) -> Facts:
-        """Make a decoder of what was recorded, judged by cross-validation; ready if that succeeds, else idle.
+        """Train a decoder on the calibration and cross-validate it; the session is then ready, or idle if that failed.
 
-        It takes a while, in which the session is training and can do nothing else.
+        This takes some seconds; until it returns, the state is ``training`` and nothing else is possible.
 
         Raises
         ------
         SessionError
-            If no calibration was brought to its end, or no decoder can be made of it.
+            If no calibration was completed, or no decoder can be trained on it.
         """
         from earmark.app.session.training import TrainingError, train
 
         with self._lock:
             task = self.task
             if self.state is not State.CALIBRATING or task is None or not task.complete:
-                raise SessionError(f"the session is {self.state}: there is no complete calibration to train on")
+                raise SessionError(
+                    f"the session is {self.state}: there is no complete calibration to train on; calibrate first"
+                )
             self._set_state(State.TRAINING)
         try:
             self.facts = train(task.loop.files, self._attention, CUES, self.trained)
@@ -271,24 +275,24 @@ class Session:
         return self.facts
 
     def refuse(self) -> None:
-        """Throw the decoder of the calibration away; its recording stays."""
+        """Delete the decoder of the calibration; its recording stays."""
         self._set_state(State.IDLE, leave=State.READY)
         shutil.rmtree(self.trained)
 
     # Running
 
     def run(self, mode: Mode, plan: RunPlan, seconds: float | None = None) -> Path:
-        """Begin to decode and to record, and to steer if the mode is to; return the folder.
+        """Start to decode and to record, and to steer unless the mode is open; return the folder of the run.
 
-        A session that is not ready, as after a run, is checked first: that takes some seconds.
+        A session that is not ready, as after a run, is checked first, which takes some seconds.
 
         Raises
         ------
         SessionError
-            If something is wrong, naming it, or if the session is busy with something else.
+            If a check fails, with its result, or if the session is busy with something else.
         earmark.app.config.protocol.ProtocolError, earmark.devices.sources.lsl_description.StreamError, ConfigError,
         earmark.pipeline.stream.WiringError, RecordingFailed
-            If the plan does not suit the talkers, or something is missing or does not fit.
+            If the plan does not match the talkers, or something is missing or does not fit.
         """
         length = plan.seconds if seconds is None else seconds
         cues, config = plan.cues(self.talkers, length), deciding(self.config, self.out, mode is Mode.SHAM)
@@ -312,59 +316,59 @@ class Session:
         return folder
 
     def pause(self) -> None:
-        """Stop to steer, cues included: the mix is neutral until :meth:`resume`."""
+        """Pause steering and cues: the mix is neutral until :meth:`resume`."""
         self._set_state(State.PAUSED)
         self._hold(True)
         self._control(SessionChanged(ControlSession.PAUSED))
         self._log_action("paused: the mix is neutral")
 
     def resume(self) -> None:
-        """Steer again."""
+        """Resume steering and cues."""
         self._set_state(State.RUNNING, leave=State.PAUSED)
         self._hold(False)
         self._control(SessionChanged(ControlSession.RUNNING))
-        self._log_action("going on")
+        self._log_action("resumed")
 
     def _hold(self, on: bool) -> None:
         if self.task is not None:
             self.task.paused = on
 
     def override(self, talker: Favoured) -> None:
-        """Favour a talker (counted from 0) or none whatever is decoded; None gives way to decisions again.
+        """Favour a talker (counted from 0), or no talker (``"equal"``), regardless of decisions; None ends this.
 
         Raises
         ------
         SessionError
-            If nothing is steered now.
+            If no closed-loop or sham run is in progress, or there is no such talker.
         """
         if self.state not in (State.RUNNING, State.PAUSED) or self.mode is Mode.OPEN:
-            raise SessionError("nothing is steered now, so there is nothing to override")
+            raise SessionError("nothing is steered now, so there is nothing to override: start a closed or sham run")
         if isinstance(talker, int) and not 0 <= talker < len(self.talkers):
             raise SessionError(f"there is no talker {talker + 1}: there are {len(self.talkers)}")
         self.overridden = talker
-        # At once, whatever the engine is doing.
+        # Directly, so that it works even if the engine hangs.
         self.sound.override(None if talker is None else self._favour(talker), RAMP_S)
-        who = "decisions again" if talker is None else "all alike" if talker == "equal" else self.talkers[talker]
+        who = "follow decisions" if talker is None else "all equal" if talker == "equal" else self.talkers[talker]
         self._log_action(f"operator: {who}")
         self._control(Override(talker))
 
     def _favour(self, talker: int | Literal["equal"]) -> list[float]:
-        """Gains in dB, by the law that decisions follow."""
+        """Return the gain of each talker in dB, shape (n_talkers,), by the gain law that decisions use."""
         settings = self._attention.settings
         law = steering_law(settings, len(self.talkers))
         return [float(gain) for gain in (law.neutral if talker == "equal" else law.favour(talker))]
 
     def mute(self, on: bool = True) -> None:
-        """Silence at once, in every state; or not any longer."""
+        """Mute or unmute all sound at once, in any state."""
         self.sound.mute(on)
         self._log_action("MUTED" if on else "unmuted")
         if self.state in (State.RUNNING, State.PAUSED):
             self._control(Mute(on))
 
     def trim(self, talker: int, db: float | None = None, mute: bool | None = None) -> None:
-        """Turn a talker (counted from 0) down by some dB, or off, in every state; None leaves that as it is.
+        """Set gain (dB, at most 0) and mute of a talker (counted from 0), in any state; None leaves a value unchanged.
 
-        It comes on top of whatever steering and overrides do, and changes nothing of what is decoded.
+        The trim adds to the gains of steering and overrides. It does not affect decoding.
         """
         with self._lock:
             before = self.sound.trims[talker]
@@ -378,7 +382,7 @@ class Session:
         return f"{TRIM}{self.talkers[talker]} {'muted' if trim.mute else f'{round(trim.db, 1) + 0:g} dB'}"
 
     def _log_action(self, text: str) -> None:
-        """Say what the operator did, whoever that was and from where, and keep it in the recording."""
+        """Report an action of the operator, and write it to the recording if there is one."""
         self._on_event(text)
         if self.task is not None and not self.task.wait(0):
             self.task.loop.record_event(text)
@@ -388,7 +392,7 @@ class Session:
         if task is not None:
             task.loop.control(control)
 
-    # A task under way
+    # The current task
 
     def _begin(
         self,
@@ -411,39 +415,39 @@ class Session:
             self._control(Mute(True))
         for talker, trim in enumerate(self.sound.trims):
             if trim != Trim():
-                loop.record_event(f"{self._trim_text(talker)}, since before")
+                loop.record_event(f"{self._trim_text(talker)}, set earlier")
         self.task.start()
-        if self._stop.is_set():  # meanwhile
+        if self._stop.is_set():  # stop() was called before the task was set
             self.task.stop()
 
     def redo(self) -> None:
-        """Give up the trial under way, or else the last one: it does not count, and is repeated in the end.
+        """Discard the current trial, or the last one if none is in progress, and repeat it at the end.
 
         Raises
         ------
         SessionError
-            If there is none.
+            If there is no trial to repeat.
         """
         task = self.task
         if self.state is not State.CALIBRATING or task is None or task.complete or not task.redo():
-            raise SessionError("no trial was begun that could be repeated")
+            raise SessionError("there is no trial to repeat: redo works during a calibration, once for each trial")
 
     def note(self, text: str) -> None:
-        """Keep words of the operator in the recording.
+        """Write a note of the operator to the recording.
 
         Raises
         ------
         SessionError
-            If nothing is recorded.
+            If nothing is being recorded.
         """
         task = self.task
         if task is None or task.wait(0):
-            raise SessionError("nothing is recorded now, so nothing can be noted")
+            raise SessionError("nothing is being recorded, so a note cannot be kept: start a calibration or run first")
         task.note(text)
         self._log_action(f"{NOTE} {text}")
 
     def _ended(self, task: SessionTask) -> None:
-        """On the thread of a task."""
+        """Change state after a task has ended; called on its thread."""
         self.sound.override(None, RAMP_S)
         self.overridden = None
         if self.state is not State.CALIBRATING:
@@ -459,14 +463,14 @@ class Session:
     # The end
 
     def stop(self) -> None:
-        """End what is under way, in good order; what was recorded until then is whole."""
+        """Stop checks, calibration or run; the recording up to now is completed."""
         self._stop.set()
         task = self.task
         if task is not None:
             task.stop()
 
     def close(self) -> None:
-        """End everything and leave nothing behind but files."""
+        """Stop everything; only files remain."""
         self.stop()
         with self._lock:
             self.sound.stop()

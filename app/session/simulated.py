@@ -1,4 +1,4 @@
-"""A session with a simulated listener, who hears what it plays and obeys its cues."""
+"""A session with a simulated listener, who hears the session's sound and follows its cues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from earmark.app.config.protocol import Protocol
     from earmark.app.session.supervisor import Supervisor
 
-#: Everything happens on this machine. Names of streams begin with a word that no other demonstration uses.
+#: Configuration of the demonstration; all streams are on this machine. The prefix keeps demonstrations apart.
 SESSION = """\
 [streams.eeg]
 source_id = "{prefix}-eeg"
@@ -46,9 +46,9 @@ source = "speech:ada"
 azimuth = 30.0
 loop = true
 """
-#: Share of the time that calibration takes, and its number of trials.
+#: Fraction of the total time that calibration takes, and its number of trials.
 CALIBRATION, N_TRIALS = 0.5, 6
-#: Seconds between switches of attention while the loop is closed.
+#: Seconds between switches of attention during the closed-loop run.
 SWITCH_S = 20.0
 
 
@@ -62,17 +62,27 @@ class ListenerName(StrEnum):
 
 @contextlib.contextmanager
 def simulated_session(folder: Path, device: str, protocol: Protocol, listener: str) -> Iterator[Supervisor]:
-    """A session, playing, with somebody simulated who hears the envelopes and obeys the cues.
+    """Start a session with a simulated listener who hears the envelopes and follows the cues; its sound is playing.
 
     Parameters
     ----------
     folder : Path
-        For all that is made.
+        Folder for all files.
     device : str
-        Where sound goes. If it is empty: to the default device if there is one, else into a file at the pace of one.
+        Sound device. If empty: the default device, or a file written in real time if there is none.
     protocol : Protocol
     listener : str
         Preset of :mod:`earmark.devices.simulate.listener`.
+
+    Yields
+    ------
+    Supervisor
+        Of the session.
+
+    Raises
+    ------
+    AudioError
+        If ``device`` is given and cannot be played on.
     """
     import os
 
@@ -104,7 +114,7 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
         except AudioError as error:
             if device:
                 raise
-            say(f"{error}. So what would be heard is written to {folder / 'sound.wav'}.")
+            say(f"{error}. The sound is written to {folder / 'sound.wav'} instead.")
             stack.close()
             supervisor = stack.enter_context(supervise("file:sound.wav"))
             supervisor.session.play()

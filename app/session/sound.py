@@ -1,4 +1,4 @@
-"""What a session lets its listener hear, and what of that it publishes."""
+"""The sound of a session: what the listener hears, and the streams that publish it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.scene import AudioError
 from earmark.pipeline.nodes.envelope import EnvelopeConfig
 
-#: Seconds in which the others join a talker who was announced.
+#: Duration of the ramp by which the other talkers return after a cue sound, s.
 CUE_RAMP_S = 0.5
 
 
 def sound_status(audio: AudioEngine | None) -> SoundStatus | None:
-    """Return what is published of the sound; None while nothing is played."""
+    """Return the status of the sound; None while nothing is played."""
     if audio is None:
         return None
     return SoundStatus(
@@ -33,30 +33,30 @@ def sound_status(audio: AudioEngine | None) -> SoundStatus | None:
 
 
 class SessionSound:
-    """Plays from :meth:`play` on. What the operator says here holds whatever steering does, and without it, too.
+    """Plays sound from :meth:`play` on. The operator's settings here apply regardless of steering.
 
     Parameters
     ----------
     config : SoundConfig
     folder : Path
-        Where relative paths begin.
+        Base folder of relative paths.
     on_event : callable
-        Told in words whatever a person should know.
+        Called with the text of every event.
     """
 
     def __init__(self, config: SoundConfig, folder: Path, on_event: Callable[[str], None]) -> None:
         self._config, self._folder, self._on_event = config, folder, on_event
         self.talkers = [talker.name for talker in config.talkers]
-        #: Playing, or None.
+        #: The audio engine while sound is playing.
         self.audio: AudioEngine | None = None
         self.muted = False
-        #: Gain of everything, dB; and what the operator does to each talker.
+        #: Master gain in dB; and the operator's trim of each talker, shape (n_talkers,).
         self.master_db, self.trims = 0.0, [Trim()] * len(self.talkers)
         self._outlets: SoundOutlets | None = None
         self._lock = threading.RLock()
 
     def play(self) -> AudioEngine:
-        """Begin to play and to publish, if that was not done before.
+        """Start to play and to publish, if not yet started or if playback has failed.
 
         Raises
         ------
@@ -74,19 +74,19 @@ class SessionSound:
                 audio.start()
             except AudioError as error:
                 outlets.stop()
-                hint = "" if "earmark devices" in str(error) else " 'earmark devices' lists what there is."
-                raise AudioError(f"{error}.{hint} It is named by 'device' in [sound]") from None
+                hint = "" if "earmark devices" in str(error) else " 'earmark devices' lists the sound devices."
+                raise AudioError(f"{error}.{hint} Set 'device' in [sound]") from None
             except BaseException:
                 outlets.stop()
                 raise
             self.audio, self._outlets = audio, outlets
-            audio.mute(self.muted)  # and all else that was said before it was there
+            audio.mute(self.muted)  # settings made before the audio engine existed
             audio.master(self.master_db)
             self._trim(audio)
             return audio
 
     def stop(self) -> None:
-        """Fade out and withdraw the streams."""
+        """Fade out and close the streams."""
         with self._lock:
             audio, self.audio = self.audio, None
             outlets, self._outlets = self._outlets, None
@@ -96,21 +96,21 @@ class SessionSound:
                 outlets.stop()
 
     def mute(self, on: bool) -> None:
-        """Silence at once; or not any longer."""
+        """Mute or unmute at once."""
         with self._lock:
             self.muted = on
             if self.audio is not None:
                 self.audio.mute(on)
 
     def master(self, gain_db: float) -> None:
-        """Set the gain of everything, dB, at most 0."""
+        """Set the master gain in dB, at most 0."""
         with self._lock:
             self.master_db = gain_db
             if self.audio is not None:
                 self.audio.master(gain_db)
 
     def trim(self, talker: int, trim: Trim) -> None:
-        """Turn a talker down, or off, whatever steering and overrides do; it stays so until it is set anew."""
+        """Set gain and mute of a talker (counted from 0), in addition to steering and overrides."""
         with self._lock:
             self.trims[talker] = trim
             if self.audio is not None:
@@ -120,13 +120,13 @@ class SessionSound:
         audio.trim([one.db for one in self.trims], [one.mute for one in self.trims])
 
     def override(self, gains_db: Sequence[float] | None, ramp_s: float) -> None:
-        """Put gains of the operator's own in the place of steering's; None gives way to steering again."""
+        """Replace the gains of steering by these, in dB, shape (n_talkers,); None returns to steering."""
         with self._lock:
             if self.audio is not None:
                 self.audio.override(gains_db, ramp_s)
 
     def announce(self, name: str, seconds: float) -> None:
-        """Let one talker be heard alone for a while: a cue that everybody understands. Waits for nothing."""
+        """Play one talker alone for some seconds, as an audible cue; returns at once."""
         if name and seconds:
             self.override([0.0 if talker == name else -math.inf for talker in self.talkers], 0.1)
             timer = threading.Timer(seconds, self.override, (None, CUE_RAMP_S))

@@ -1,11 +1,11 @@
-"""Which state of a session may come after which."""
+"""The transitions between the states of a session."""
 
 from __future__ import annotations
 
 from earmark.app.status import State
 from earmark.kernels.errors import EarmarkError
 
-#: What may come after what. Ready means that there is a decoder and that it fits.
+#: Possible next states of each state. Ready means that there is a decoder and that it fits the streams.
 NEXT: dict[State, frozenset[State]] = {
     State.IDLE: frozenset({State.CHECKING}),
     State.CHECKING: frozenset({State.IDLE, State.CALIBRATING, State.READY}),
@@ -19,4 +19,4 @@ NEXT: dict[State, frozenset[State]] = {
 
 
 class SessionError(EarmarkError):
-    """Raised when a session cannot do what is asked for, or not now."""
+    """Raised when a session cannot do what is requested, or not in its current state."""

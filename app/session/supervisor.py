@@ -1,4 +1,4 @@
-"""The supervisor: a session, shown on a board and driven over the command channel, whoever looks and asks."""
+"""The supervisor: a session with its status board and its command channel."""
 
 from __future__ import annotations
 
@@ -30,36 +30,37 @@ from earmark.devices.audio.render import TRIM_DB
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.processes.limits import check_limits
 
-#: Seconds between updates of the board, and between looks at the disk.
+#: Seconds between updates of the board, and between checks of free disk space.
 BOARD_S, DISK_S = 0.1, 2.0
 
-#: A talker by name or counted from 0; all alike; or none, so that decisions hold again.
+#: A talker by name or counted from 0; ``equal`` for all equal; None to follow decisions.
 _Talker = int | str | None
 _Text = Annotated[str, Field(min_length=1)]
 
 
 class Supervisor:
-    """Runs a session and answers for it. As a context manager it leaves nothing behind but files.
+    """Runs a session, publishes its status and executes commands. A context manager: only files remain after it.
 
     Parameters
     ----------
     config : Config
-        With attention, sound, and a stream of cues.
+        Configuration with attention, sound, and a stream of cues.
     folder : Path
-        For everything that is made; one session at a time.
+        Folder for all files; only one session at a time can use it.
     protocol : Protocol
-        What calibrations and runs are like.
+        Plan of calibrations and runs.
     kind : {'live', 'demo'}
-        Whether the listener is real, or simulated.
+        Whether the listener is real or simulated.
     ask : bool
-        Whether somebody is there to answer questions.
+        Whether the questions of the protocol are asked.
     attend : callable, optional
-        Tells a simulated listener, by name, whom to attend to.
+        Called with the name of the talker to whom a simulated listener should attend.
 
     Raises
     ------
     ConfigError, earmark.app.session.channel.ChannelError, earmark.devices.processes.limits.LimitError, OSError
-        If this machine permits too little, the configuration lacks something, or a session is under way in the folder.
+        If a limit of this machine is too low, the configuration lacks something, or a session is already running in
+        the folder.
     """
 
     def __init__(
@@ -77,9 +78,9 @@ class Supervisor:
         self.protocol, self.attend = protocol, attend
         self._kind: Literal["live", "demo"] = kind
         folder.mkdir(parents=True, exist_ok=True)
-        #: Set when somebody asked for the end of it all.
+        #: Set by the command ``shutdown``.
         self.ended = threading.Event()
-        #: The recording when the disk was last looked at, and when that was.
+        #: Status of the recording at the last check of the disk, and the time of that check.
         self._disk: RecordingStatus | None = None
         self._disk_at = -math.inf
         self._beat, self._stop = 0, threading.Event()
@@ -101,7 +102,7 @@ class Supervisor:
         self.close()
 
     def close(self) -> None:
-        """End everything in good order."""
+        """End the session and complete its recording."""
         self._server.close()
         self.session.close()
         self._stop.set()
@@ -116,7 +117,7 @@ class Supervisor:
             self._board.publish(self.status())
 
     def status(self) -> SessionStatus:
-        """Return what the session is now."""
+        """Return the current status of the session."""
         session, decoder = self.session, self.session.facts
         task = session.task
         return SessionStatus(
@@ -143,14 +144,14 @@ class Supervisor:
         )
 
     def _recording(self, loop: ClosedLoop) -> RecordingStatus:
-        """Return the recording, how quickly it grows, and how much of the disk is left."""
+        """Return the status of the recording with its growth rate and the free disk space."""
         recording, now = loop.recording, time.monotonic()
         if now - self._disk_at > DISK_S:
             before = recording.bytes if self._disk is None else self._disk.bytes
             rate = max(0, recording.bytes - before) / (now - self._disk_at)
             try:
                 free = float(shutil.disk_usage(loop.path.parent).free)
-            except OSError:  # the folder was taken away, which the recorder reports
+            except OSError:  # the folder was removed, which the recorder reports
                 free = math.nan
             self._disk, self._disk_at = replace(recording, bytes_per_s=rate, free_bytes=free), now
         disk = self._disk
@@ -160,46 +161,46 @@ class Supervisor:
     # The channel
 
     def do_state(self) -> dict[str, Any]:
-        """Return what the board shows, as JSON."""
+        """Return the status as JSON."""
         return to_json(self.status())
 
     def do_check(self) -> list[list[Any]]:
-        """Look at everything; return what was looked at, whether it is well, words, and whether it is only to do."""
+        """Run the checks; return name, success, text and "only to do" of each."""
         self.session.check(self.protocol.run.seconds)
         return [[one.what, one.ok, one.words, one.due] for one in self.session.checks]
 
     def do_calibrate(self) -> None:
-        """Begin the trials of the protocol."""
+        """Start a calibration by the protocol."""
         self.session.calibrate(self.protocol.calibration)
 
     def do_redo(self) -> None:
-        """Repeat the trial under way, or else the last one, in the end."""
+        """Repeat the current trial, or else the last one, at the end."""
         self.session.redo()
 
     def do_accept(self) -> float:
-        """Make a decoder of the calibration; return its cross-validated accuracy."""
+        """Train a decoder on the calibration; return its cross-validated accuracy, 0 to 1."""
         return float(self.session.train().accuracy)
 
     def do_refuse(self) -> None:
-        """Throw the decoder of the calibration away."""
+        """Delete the decoder of the calibration."""
         self.session.refuse()
 
     def do_run(self, mode: str = "closed", seconds: float | None = None) -> str:
-        """Begin to decode; return the folder."""
+        """Start a run; return its folder."""
         if mode not in list(Mode):
-            raise Refused(f"there is no mode {mode!r}, but {', '.join(Mode)}")
+            raise Refused(f"there is no mode {mode!r}; choose from {', '.join(Mode)}")
         return str(self.session.run(Mode(mode), self.protocol.run, seconds))
 
     def do_pause(self) -> None:
-        """Stop to steer."""
+        """Pause steering and cues."""
         self.session.pause()
 
     def do_resume(self) -> None:
-        """Steer again."""
+        """Resume steering and cues."""
         self.session.resume()
 
     def do_override(self, talker: _Talker = None) -> None:
-        """Favour a talker, by name or counted from 0, or ``equal``; null follows decisions again."""
+        """Favour a talker, by name or counted from 0, or none (``equal``); null follows decisions again."""
         match talker:
             case None | "equal":
                 self.session.override(talker)
@@ -215,14 +216,14 @@ class Supervisor:
         if isinstance(talker, int) and 0 <= talker < len(names):
             return talker
         known = ", ".join(f"{number} or {name}" for number, name in enumerate(names))
-        raise Refused(f"there is no talker {talker}, but {known}")
+        raise Refused(f"there is no talker {talker}; choose {known}")
 
     def do_mute(self, on: bool = True) -> None:
-        """Silence; or not any longer."""
+        """Mute or unmute."""
         self.session.mute(on)
 
     def do_master(self, db: Annotated[float, Field(le=0, ge=-120, allow_inf_nan=False)]) -> None:
-        """Set the gain of everything, at most 0 dB."""
+        """Set the master gain, at most 0 dB."""
         self.session.sound.master(db)
 
     def do_trim(
@@ -231,38 +232,38 @@ class Supervisor:
         db: Annotated[float, Field(ge=TRIM_DB[0], le=TRIM_DB[1], allow_inf_nan=False)] | None = None,
         mute: bool | None = None,
     ) -> None:
-        """Turn a talker, by name or counted from 0, down by -40 to 0 dB, or off; on top of what steering does."""
+        """Set gain (-40 to 0 dB) and mute of a talker, by name or counted from 0, in addition to steering."""
         if db is None and mute is None:
-            raise Refused("trim: say db=-6, or mute=true")
+            raise Refused("trim: give db=-6 or mute=true")
         self.session.trim(self._talker_index(talker), db, mute)
 
     def do_note(self, text: _Text) -> None:
-        """Keep words in the recording."""
+        """Write a note to the recording."""
         self.session.note(text)
 
     def do_answer(self, text: _Text) -> None:
-        """Answer the question that is asked."""
+        """Answer the current question."""
         task = self.session.task
         if task is None or not task.question:
-            raise Refused("nothing is asked now")
+            raise Refused("there is no question to answer now")
         task.answer(text)
 
     def do_attend(self, talker: int | str) -> None:
-        """Tell the simulated listener whom to attend to, by name or counted from 0; in a run."""
+        """Choose the talker to whom the simulated listener attends, by name or counted from 0; during a run."""
         if self.attend is None:
-            raise Refused("the listener is real, and is told by cues")
+            raise Refused("the listener is real and follows the cues: 'attend' is for demonstrations")
         if self.session.state is State.CALIBRATING:
             raise Refused(
-                "in a calibration the listener has to obey the cues, from which the decoder learns: click in the run"
+                "in a calibration the listener must obey the cues, from which the decoder learns: wait for the run"
             )
         if self.session.state not in (State.RUNNING, State.PAUSED):
-            raise Refused("no run is under way, in which the listener could be told whom to attend to")
+            raise Refused("no run is under way: start one, then choose whom the listener attends to")
         self.attend(self.session.talkers[self._talker_index(talker)])
 
     def do_stop(self) -> None:
-        """End the calibration or run in good order."""
+        """Stop the calibration or run and complete its recording."""
         if self.session.state is State.TRAINING:
-            raise Refused("a decoder is being trained, which takes some seconds and cannot be stopped")
+            raise Refused("a decoder is being trained, which takes some seconds and cannot be stopped: wait for it")
         self.session.stop()
 
     def do_shutdown(self) -> None:

@@ -1,4 +1,4 @@
-"""A calibration or a run under way: cues when they are due, questions after trials, and an end in good order."""
+"""A calibration or run in progress: gives cues on time, asks questions after trials, and ends the recording."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from earmark.devices.files.session_run import ATTEND, DISCARD
 from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.stream import Marker
 
-#: Longest wait between looks at the clock, s.
+#: Longest wait between two checks of the clock, s.
 WATCH_S = 0.1
-#: Seconds for which signals may be useless before a trial is given up.
+#: Seconds for which the signals may be unusable before a trial is discarded.
 PATIENCE_S = 2.0
 
 
 @dataclass(slots=True)
 class Trial:
-    """A stretch for which somebody is to be attended: when it began and ends, in seconds of the task."""
+    """A period of attention to one talker: its start and end in seconds of the task."""
 
     name: str
     start: float
@@ -35,33 +35,34 @@ class Trial:
 
 
 def cue_words(name: str) -> str:
-    """Say that somebody, or nobody, is to be attended from now on."""
+    """Return the event text of a cue to attend to a talker, or to rest if the name is empty."""
     return f"Cue: attend to {name}." if name else "Cue: rest."
 
 
 class SessionTask:
-    """Goes on by itself, on a thread of its own, from :meth:`start` on.
+    """A calibration or run, on a thread of its own from :meth:`start` on.
 
     Parameters
     ----------
     loop : ClosedLoop
-        Started.
+        It must be started.
     cues : sequence of Cue
-        Who is to be attended when.
+        Times in s, and talkers to attend to.
     seconds : float
-        How long it takes, pauses and questions not counted.
+        Total duration without pauses and questions, s.
     questions : sequence of str
-        Asked after each trial; whoever sees :attr:`question` has to :meth:`answer`.
+        Asked after each trial: :attr:`question` is set until :meth:`answer` is called.
     outlet : Outlet
-        Where cues and answers go.
+        Publishes cues and answers as markers.
     on_event : callable
-        Told in words what happens; it must not wait.
+        Called with the text of every event; it must not block.
     on_end : callable
-        Told on the thread that all has ended, the recording too.
+        Called on the task's thread after everything has ended, including the recording.
     on_cue : callable
-        Told every cue when it is given.
+        Called with the talker's name at every cue.
     gate : callable
-        Says in words why signals are useless now, or nothing: trials then wait, or are repeated. None lets all pass.
+        Returns why the signals are unusable now, or an empty text. Meanwhile trials wait, and the current one is
+        repeated. None accepts all signals.
     """
 
     def __init__(
@@ -80,38 +81,38 @@ class SessionTask:
         self._questions, self._outlet = questions, outlet
         self._on_event, self._on_end, self._on_cue = on_event, on_end, on_cue
         self._gate, self._usable_at = gate, 0.0
-        #: Seconds so far, and who is to be attended now.
+        #: Elapsed seconds, and the talker to attend to now.
         self.elapsed, self.attend = 0.0, ""
-        #: Trials begun and not given up, and how many there will be.
+        #: Number of trials started and not discarded, and total number of trials.
         self.block, self.n_blocks = 0, sum(bool(name) for _, name in cues)
         self._n_repeats_left = self.n_blocks
         self._trial: Trial | None = None
-        #: What is asked now; nothing if it is empty.
+        #: The question to answer now; empty if there is none.
         self.question = ""
-        #: Why the next trial has to wait; nothing if it is empty.
+        #: Why the next trial waits; empty if it does not.
         self.waiting = ""
-        #: Whether cues and time stand still.
+        #: Whether cues and elapsed time are paused.
         self.paused = False
-        #: Whether it came to its end by itself, and why it failed if it did.
+        #: Whether it reached its planned end without error; and the error, if there was one.
         self.complete, self.failure = False, ""
-        #: Whether its end has come and only the recording is still being completed.
+        #: Whether it has ended and only the recording is still being completed.
         self.ending = False
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stop, self._redo = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="session", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End it now; the recording until then is whole."""
+        """End the task now, and wait until the recording up to now is completed."""
         self._stop.set()
         if self._begun:
             self._thread.join()
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait for the end; return whether it has come. Of one that has not begun it has not."""
+        """Wait for the end; return whether the task has ended, which is false before it has started."""
         if not self._begun:
             return False
         self._thread.join(timeout)
@@ -119,27 +120,27 @@ class SessionTask:
 
     @property
     def _begun(self) -> bool:
-        """Whether the thread was started: others see a task shortly before that."""
+        """Whether the thread was started; other threads can see the task shortly before."""
         return self._thread.ident is not None
 
     def answer(self, text: str) -> None:
-        """Answer the question that is asked now; a marker keeps it."""
+        """Answer the current question, if there is one; the answer becomes a marker."""
         if self.question:
             self._answers.put(text)
 
     def note(self, text: str) -> None:
-        """Keep words of the operator, as a marker of now."""
+        """Record a note of the operator as a marker with the current time."""
         self._send_marker(NOTE + text)
 
     def redo(self) -> bool:
-        """Give up the trial under way, or else the last one, and repeat it in the end; return whether there is one."""
+        """Discard the current trial, or else the last one, and repeat it at the end; return whether there is one."""
         if self._trial is None:
             return False
         self._redo.set()
         return True
 
     def status(self) -> TaskStatus:
-        """Return how far it is."""
+        """Return the current status of the task."""
         under_way = not self.wait(0)
         return TaskStatus(
             elapsed=self.elapsed,
@@ -179,13 +180,13 @@ class SessionTask:
             self._check_signals(now)
             if self._redo.is_set():
                 self._redo.clear()
-                self._repeat("repeated in the end, as was asked for")
+                self._repeat("repeated at the end, as requested")
             while self.cues and self.cues[0][0] <= self.elapsed and not self._must_wait(self.cues[0][1]):
                 self._give_cue(self.cues.pop(0)[1])
-                at = time.monotonic()  # while questions are answered, time stands still
+                at = time.monotonic()  # the time for answers does not count
             if self.elapsed >= self.seconds and not self.waiting:
                 if self.attend:
-                    self._give_cue("")  # whoever answers a question does not listen
+                    self._give_cue("")  # the listener does not attend while answering questions
                 return True
             due = min([self.seconds, *(cue[0] for cue in self.cues[:1])]) - self.elapsed
             self._stop.wait(WATCH_S if self.paused or self.waiting else min(WATCH_S, max(due, 0.0)))
@@ -194,7 +195,7 @@ class SessionTask:
     # Signals
 
     def _must_wait(self, name: str) -> bool:
-        """Whether a trial cannot begin now, since nothing could be learned from it."""
+        """Whether a trial must wait because the signals are unusable now."""
         why = self._gate() if self._gate is not None and name else ""
         if why and not self.waiting:
             self._on_event(f"The next trial waits: {why}")
@@ -202,14 +203,14 @@ class SessionTask:
         return bool(why)
 
     def _check_signals(self, now: float) -> None:
-        """Give up a trial from which nothing can be learned any more."""
+        """Discard the current trial if the signals have been unusable for too long."""
         if self._gate is None or not self.attend or not (why := self._gate()):
             self._usable_at = now
         elif now - self._usable_at > PATIENCE_S:
             self._usable_at = now
             if self._n_repeats_left:
                 self._n_repeats_left -= 1
-                self._repeat(f"repeated in the end: {why}")
+                self._repeat(f"repeated at the end: {why}")
 
     def _repeat(self, why: str) -> None:
         trial, self._trial = self._trial, None
@@ -218,7 +219,7 @@ class SessionTask:
         self._send_marker(DISCARD)
         self._on_event(f"The trial with {trial.name} does not count; it is {why}")
         self.block -= 1
-        if self.attend:  # the rest of it is left out
+        if self.attend:  # skip the rest of the trial
             left = trial.end - self.elapsed
             self.cues = [(at - left, name) for at, name in self.cues]
             self.seconds -= left

@@ -1,4 +1,4 @@
-"""The files of a new session, commented, to start from."""
+"""The commented files of a new session."""
 
 from __future__ import annotations
 
@@ -7,59 +7,59 @@ from pathlib import Path
 
 from earmark.kernels.errors import EarmarkError
 
-#: Whatever is in no name of an LSL stream, since it makes trouble somewhere.
+#: Characters that some LSL programs do not accept in the name of a stream.
 _OTHERS = re.compile(r"[^A-Za-z0-9_-]+")
 
 SESSION = """\
-# A session with a listener. 'earmark calibrate' and 'earmark run' read it; protocol.toml beside it says what happens.
+# A session with a listener, read by 'earmark calibrate' and 'earmark run'. protocol.toml next to it plans the trials.
 
-# The electrodes: an LSL stream, found by type, name or source_id. 'earmark streams' lists what there is.
+# The electrodes: an LSL stream, selected by type, name or source_id. 'earmark streams' lists the available streams.
 [streams.eeg]
 type = "EEG"
 # name = "my amplifier"
-# source_id = "..."        # the surest where there are several
-# host = "..."             # the computer that sends it, where several send one of the same name
-# n_channels = 64          # refuse anything else
-# What the sender does not say, or says wrong:
-# unit = "uV"              # V, mV, uV, nV; "0.0488 uV" for counts that are worth so much each
+# source_id = "..."        # safest if there are several streams
+# host = "..."             # computer that sends it, if several send a stream of the same name
+# n_channels = 64          # refuse any other number
+# Missing or wrong metadata of the sender:
+# unit = "uV"              # V, mV, uV, nV; "0.0488 uV" for integer counts of this size
 # ch_type = "seeg"         # eeg, seeg, ecog
 # sfreq = 250.0            # Hz
-# channels = ["!EKG", "!DC*"]  # names or patterns: those to keep, or with ! to leave out
-# bads = ["T7"]            # not to be trusted: masked for the whole session
+# channels = ["!EKG", "!DC*"]  # names or patterns of channels to keep, or with ! to exclude
+# bads = ["T7"]            # bad channels: masked for the whole session
 
-# The envelopes of the talkers as they are played: this session publishes them itself.
+# The envelopes of the talkers; this session publishes them itself.
 [streams.speech]
 name = "{name}-envelopes"
 ch_type = "misc"
 
-# Cues to the listener, and answers: this session publishes them itself.
+# Cues to the listener, and answers; this session publishes them itself.
 [streams.cues]
 name = "{name}-cues"
 type = "Markers"
 
-# From electrodes to gains. What is commented is what holds if nothing is said.
+# From electrodes to gains. Commented values are the defaults.
 [attention]
 preset = "eeg"             # ieeg for intracranial electrodes
-# decoder = "decoder"      # folder of a decoder; if not said, the one that 'earmark calibrate' made
-# fallback = "..."         # folder of a quicker decoder, for when that one is too slow
-# backends = ["onnx"]      # of a network: what 'earmark compile' made ready, the quickest first
-# switch_rate = 0.02       # how often attention leaves a talker, per second
-# enter = 0.7              # decide for a talker from this probability on
-# leave = 0.55             # and until it falls below this
-# boost_db = 3.0           # gain of a talker who is surely attended to
-# cut_db = -9.0            # gain of one who surely is not
-# hold_s = 1.0             # least time between two changes of whom gains favour
+# decoder = "decoder"      # folder of a decoder; default: the one that 'earmark calibrate' trained
+# fallback = "..."         # folder of a faster decoder, used if that one is too slow
+# backends = ["onnx"]      # for networks: backends that 'earmark compile' has compiled, fastest first
+# switch_rate = 0.02       # expected attention switches per second
+# enter = 0.7              # probability above which a talker is decided for
+# leave = 0.55             # probability below which that decision ends
+# boost_db = 3.0           # gain of a talker who is attended to with certainty
+# cut_db = -9.0            # gain of a talker who is ignored with certainty
+# hold_s = 1.0             # minimum time between two changes of the favoured talker
 
-# What is heard. 'earmark play {file}' is the sound check.
+# What the listener hears. 'earmark play {file}' plays it as a sound check.
 [sound]
-device = "default"         # a name or number of 'earmark devices'; null for none; file:PATH.wav
-publish = "{name}"         # what names of the published streams begin with
+device = "default"         # a name or number from 'earmark devices'; null for none; file:PATH.wav
+publish = "{name}"         # prefix of the names of the published streams
 # ceiling_dbfs = -6.0      # level cap
 
 [[sound.talkers]]
 name = "Joe"
-source = "speech:joe"      # ships with the program; or a sound file, input:1, lsl:NAME
-azimuth = -30.0            # degrees to the right
+source = "speech:joe"      # included in Earmark; or a sound file, input:1, lsl:NAME
+azimuth = -30.0            # degrees, positive to the right
 loop = true
 
 [[sound.talkers]]
@@ -70,17 +70,17 @@ loop = true
 """
 
 PROTOCOL = """\
-# What happens in this session, and when.
+# The plan of calibration and runs.
 
 [calibration]
 n_trials = 12              # a multiple of the number of talkers
 trial_s = 30.0
 pause_s = 5.0
-order = "counterbalanced"  # every talker equally often, two in a row at most; or random
+order = "counterbalanced"  # every talker equally often, at most two in a row; or random
 seed = {seed}              # the same seed gives the same order
-cue_sound_s = 1.5          # so long the talker cued is heard alone at first; 0 for never
+cue_sound_s = 1.5          # a cue plays the talker alone for this time; 0 to disable
 questions = ["How hard was it to follow? 1-7"]
-# Or each trial written out, instead of n_trials, trial_s, pause_s, order and seed:
+# Or list the trials, instead of n_trials, trial_s, pause_s, order and seed:
 # [[calibration.trials]]
 # attend = "Joe"
 # seconds = 30.0
@@ -88,10 +88,10 @@ questions = ["How hard was it to follow? 1-7"]
 
 [run]
 seconds = 300.0
-switch_every_s = 45.0      # a cue to attend to another talker; leave it out, and the listener is free
+switch_every_s = 45.0      # interval of cues to attend to another talker; without it, the listener is free
 seed = {seed}
 questions = ["How hard was it to follow? 1-7"]
-# Or each cue written out, instead of switch_every_s and seed:
+# Or list the cues, instead of switch_every_s and seed:
 # [[run.cues]]
 # at_s = 0.0
 # attend = "Joe"
@@ -103,12 +103,12 @@ class NewError(EarmarkError):
 
 
 def write_session(folder: Path) -> Path:
-    """Make a folder with the files of a session; return that of the session.
+    """Create a folder with the files of a session; return the path of ``session.toml``.
 
     Raises
     ------
     NewError
-        If the folder is there already, cannot be made, or has a name that cannot name streams.
+        If the folder already exists, cannot be created, or has a name that cannot be used for streams.
     """
     import secrets
 
@@ -124,14 +124,14 @@ def write_session(folder: Path) -> Path:
         text = PROTOCOL.format(seed=secrets.randbelow(1_000_000))
         (folder / FILE).write_text(text, encoding="utf-8")
     except FileExistsError:
-        raise NewError(f"{folder} is there already: choose another name") from None
+        raise NewError(f"{folder} already exists: choose another name") from None
     except OSError as error:
-        raise NewError(f"{folder} cannot be made: {error.strerror}") from error
+        raise NewError(f"{folder} cannot be created: {error.strerror}") from error
     return session
 
 
 def _of_streams(folder: Path) -> str:
-    """What names of a session's streams begin with: of sub-01/ses-02 both, so that no other listener has the same."""
+    """Return the prefix of a session's stream names; for sub-01/ses-02 from both folders, so that it is unique."""
     import secrets
     import unicodedata
 

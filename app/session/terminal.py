@@ -1,4 +1,4 @@
-"""A session on a terminal: what happens, a line of what is now, keys, and questions."""
+"""A session on a terminal: events, a status line, keys, and questions."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from earmark.app.terminal.keyboard import Keyboard
     from earmark.devices.audio.control_block import Status
 
-#: Seconds between looks.
+#: Seconds between updates of the terminal.
 POLL_S = 0.1
 
-KEYS = "1-8 favour a talker · 0 all alike · d decode again · p pause or go on · m mute or unmute · Esc mute · q quit"
+KEYS = "1-8 favour a talker · 0 all equal · d follow decisions · p pause/resume · m mute/unmute · Esc mute · q quit"
 
 
 def in_window(folder: Path) -> str:
-    """Say how a session of a folder is seen in the window."""
+    """Return a hint with the command that shows a session in the window."""
     return f"To see it in the window, in another terminal: earmark dashboard {shlex.quote(str(folder))}"
 
 
 class Screen:
-    """Follows a calibration or run to its end.
+    """Shows a calibration or run on the terminal and handles keys until its end.
 
     Parameters
     ----------
     supervisor : Supervisor
-        Of the session, and of its events.
+        Of the session.
     keyboard : Keyboard
-        Entered; without keys where there is no terminal.
+        Entered as a context manager; it delivers no keys if there is no terminal.
     """
 
     def __init__(self, supervisor: Supervisor, keyboard: Keyboard) -> None:
@@ -43,7 +43,7 @@ class Screen:
         self._asked, self._typed = "", ""
 
     def follow(self, stop: threading.Event, *, line: bool) -> None:
-        """Show events, and the line if wanted, until the task ends by itself, by key or by ``stop``."""
+        """Print events, and show the status line if ``line``, until the task ends by itself, by key or by ``stop``."""
         from rich.live import Live
         from rich.text import Text
 
@@ -67,7 +67,7 @@ class Screen:
         return status_line(self._supervisor.status(), engine, None if audio is None else audio.status())
 
     def print_events(self) -> None:
-        """Print the events so far."""
+        """Print the events that were not printed before."""
         from earmark.app.terminal.console import say
 
         for text in self._supervisor.events.poll():
@@ -78,7 +78,7 @@ class Screen:
         return "" if self._session.task is None else self._session.task.question
 
     def agree(self, question: str, stop: threading.Event) -> bool:
-        """Ask for y or n; Enter and the end of the terminal are y."""
+        """Ask a yes-no question; Enter counts as yes, and so does ``stop``."""
         from earmark.app.terminal.console import say
 
         say(question)
@@ -97,8 +97,8 @@ class Screen:
         if key == "esc":
             self._session.mute()
         elif not question:
-            if said := press(self._session, key):
-                say(said)
+            if words := press(self._session, key):
+                say(words)
         elif key in ("\r", "\n"):
             if self._typed.strip() and self._session.task is not None:
                 self._session.task.answer(self._typed.strip())
@@ -110,7 +110,7 @@ class Screen:
 
 
 def press(session: Session, key: str) -> str:
-    """Do what a key says; return that in words, or nothing if the key has no meaning."""
+    """Execute the command of a key; return a message, empty if an event already reports it or the key has none."""
     from earmark.app.session.states import SessionError
     from earmark.app.status import State
 
@@ -120,7 +120,7 @@ def press(session: Session, key: str) -> str:
                 session.mute(not session.sound.muted)
             case "q":
                 session.stop()
-                return "ended by key"
+                return "stopped by key q"
             case "p":
                 session.resume() if session.state is State.PAUSED else session.pause()
             case "r":
@@ -137,15 +137,15 @@ def press(session: Session, key: str) -> str:
 
 
 def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Status | None) -> str:
-    """Say what is now: time, cue, posterior, gains, age of the newest decision, misses.
+    """Return the status line: time, cue, probabilities, gains, age of the newest decision, late decisions.
 
     Parameters
     ----------
     session : SessionStatus
     engine : EngineStatus or None
-        Of the engine, if it has said anything.
+        Status of the engine, if it has published one.
     sound : Status or None
-        Of the audio process, while there is one.
+        Status of the audio process, while there is one.
     """
     import numpy as np
 
@@ -161,7 +161,7 @@ def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Stat
     if np.isfinite(task.next_cue_s):
         said.append(f"{task.next_cue_s:.0f} s left")
     if task.ending:
-        said.append("ending: the recording is completed")
+        said.append("ending: the recording is being completed")
     elif session.engine is None or not session.engine.alive:
         if session.state in (State.CALIBRATING, State.RUNNING, State.PAUSED):  # else the task has ended
             said.append("NO ENGINE: gains hold, then go to neutral")

@@ -1,4 +1,4 @@
-"""A decoder from the calibration of a session."""
+"""Training of a decoder on the calibration of a session."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from earmark.pipeline.decoders.presets import PRESETS
 
 
 class TrainingError(EarmarkError):
-    """Raised when no decoder can be trained on a calibration."""
+    """Raised when a calibration does not suffice to train a decoder."""
 
 
 def refuse_short(cues: Sequence[Cue], attention: AttentionConfig) -> None:
-    """Say beforehand what training would say afterwards: too little to judge a decoder by.
+    """Refuse a calibration whose trials are too short, before it starts rather than when it is trained on.
 
     Raises
     ------
     ProtocolError
-        If the trials do not hold enough decision windows.
+        If the trials contain fewer decision windows than the evaluation of a decoder needs.
     """
     preset = PRESETS[attention.preset]
     lost = REORIENT_S + preset.tmax
@@ -34,18 +34,34 @@ def refuse_short(cues: Sequence[Cue], attention: AttentionConfig) -> None:
     n = sum(max(0, int((span - lost) / preset.window)) for span in spans)
     if n < MIN_WINDOWS:
         raise ProtocolError(
-            f"the trials hold {n} decision windows of {preset.window:g} s, but there must be {MIN_WINDOWS} or "
-            f"more: of each trial the first {lost:.3g} s do not count; make n_trials or trial_s larger"
+            f"the trials hold {n} decision windows of {preset.window:g} s, but at least {MIN_WINDOWS} are needed "
+            f"(the first {lost:.3g} s of each trial do not count): increase n_trials or trial_s"
         )
 
 
 def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Path) -> Facts:
-    """Train on the files of a calibration, judge by cross-validation, save.
+    """Train a decoder on the files of a calibration, cross-validate it, and save it in the folder ``out``.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The recording and its continuations.
+    attention : AttentionConfig
+        Names the streams of electrodes and talkers, and the preset.
+    cues : str
+        Name of the stream of cues.
+    out : Path
+        New folder for the decoder.
+
+    Returns
+    -------
+    Facts
+        Cross-validated performance of the decoder.
 
     Raises
     ------
     TrainingError
-        If no decoder can be made of them.
+        If no decoder can be trained on these files.
     """
     from earmark.app.training.fit import train_and_save
     from earmark.app.training.runs import maker
@@ -57,11 +73,11 @@ def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Pat
         runs = [run for file in files for run in read_session_runs(file, preset, *names)]
         facts = train_and_save(runs, maker("linear", preset), preset, out)
     except EarmarkError as error:
-        raise TrainingError(f"no decoder could be made of {files[0]}: {error}") from error
+        raise TrainingError(f"no decoder could be trained on {files[0]}: {error}") from error
     if facts.emissions is None:
         shutil.rmtree(out)
         raise TrainingError(
-            f"no decoder could be made of {files[0]}: {facts.n_decisions} decisions in {len(runs)} trials, but "
-            f"{MIN_WINDOWS} in three or more are needed"
+            f"no decoder could be trained on {files[0]}: it holds {facts.n_decisions} decisions in {len(runs)} trials, "
+            f"but at least {MIN_WINDOWS} decisions in at least three trials are needed: record a longer calibration"
         )
     return facts

@@ -206,7 +206,7 @@ def test_another_version_is_refused_in_words_at_every_look(text):
     reader = StatusBoard(SessionStatus, raw.name)
     raw.write(text)
     for _ in range(2):
-        with pytest.raises(StatusError, match=f"another version of Earmark .* reads version {VERSION}.*: show"):
+        with pytest.raises(StatusError, match=f"another version of Earmark .* reads version {VERSION}.*: open it"):
             reader.read()
     raw.write(to_text(FULL))
     assert same(reader.read(), FULL)

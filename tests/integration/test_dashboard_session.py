@@ -261,7 +261,7 @@ def test_chosen_stream_becomes_a_session(qtbot, qapp, tmp_path):
     found = tomllib.loads((tmp_path / "alice" / "session.toml").read_text())
     assert found["streams"]["eeg"]["source_id"] == "no-such-amplifier"
     one.launcher.with_stream(stream, tmp_path / "alice")
-    assert "is there already" in one.start.words.full_text
+    assert "already exists" in one.start.words.full_text
     launched = one.launcher.launched
     assert one.close()
     qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)

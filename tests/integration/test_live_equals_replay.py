@@ -167,7 +167,7 @@ def test_a_recording_cut_short_is_identical_as_far_as_it_goes(recorded, tmp_path
         cut.write_bytes(whole[: int(share * len(whole))])
         found = earmark("replay", cut, "--verify")
         assert found.returncode == 4, found.stdout + found.stderr
-        assert "identical as far as it goes" in found.stdout
+        assert "identical, bit for bit, up to the point where" in found.stdout
 
 
 def test_on_another_machine_the_tolerance_holds_and_it_says_so(recorded, tmp_path):

@@ -326,7 +326,7 @@ def slow(tmp_path, monkeypatch):
 
 def test_decoder_too_slow_is_left_out_gains_hold_and_then_go_to_neutral(about, source_id, slow):
     with sender("plain", source_id), closed_loop(*about) as rig:
-        rig.wait_for(lambda: rig.said("there is no quicker decoder"))
+        rig.wait_for(lambda: rig.said("there is no faster decoder"))
         rig.wait_for(lambda: rig.decision().situation.startswith(("waiting", "neutral")))
         time.sleep(1.0)
         assert np.abs(rig.gains).max() < 0.01
@@ -458,7 +458,7 @@ def test_disk_full_and_the_engine_dead_to_the_end_of_the_plan(source_id, tmp_pat
         wrong = rig.loop.stop()
         rig.audio.stop()
         rig._outlets.stop()
-        assert "No space left" in wrong or "are in no recording" in wrong
+        assert "No space left" in wrong or "were not recorded" in wrong
         assert not (disk / "loop-2.xdf").exists()
 
 

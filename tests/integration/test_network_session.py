@@ -164,7 +164,7 @@ def test_backends_that_hang_give_way_to_one_another_and_then_to_the_fallback(
         engine, after = rig.engine, {}
         scored = lambda: engine.ledger.latency.n  # noqa: E731
         for kind, backend, words in (
-            (_Session, "eager_cpu", "the network by onnx was late too often: eager_cpu takes over"),
+            (_Session, "eager_cpu", "the network on onnx was late too often: eager_cpu takes over"),
             (_Eager, "", "the fallback decoder takes over"),
         ):
             before = scored()

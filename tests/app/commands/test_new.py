@@ -55,7 +55,7 @@ def test_nothing_is_overwritten_and_names_must_do_as_names(tmp_path):
     (tmp_path / "there" / "notes.txt").write_text("mine")
     done = RUN.invoke(app, ["new", str(tmp_path / "there")])
     assert done.exit_code == 1
-    assert "is there already" in done.output
+    assert "already exists" in done.output
     assert [p.name for p in (tmp_path / "there").iterdir()] == ["notes.txt"]
     for name in ("\x1b[2J", "-x", "."):
         done = RUN.invoke(app, ["new", "--", str(tmp_path / name)])

@@ -177,7 +177,7 @@ def test_a_session_that_is_stopped_is_said_to_be_and_taken_for_no_dead_one(sessi
     client = Client(tmp_path)
     address = (tmp_path / ADDRESS).read_bytes()
     session.send_signal(signal.SIGSTOP)
-    with pytest.raises(ChannelError, match=f"has said nothing for 1 s.*kill -CONT {session.pid}"):
+    with pytest.raises(ChannelError, match=f"has not answered for 1 s.*kill -CONT {session.pid}"):
         client.send("echo")
     with pytest.raises(ChannelError, match="has ended"):
         client.send("echo")
@@ -226,7 +226,7 @@ def test_somebody_who_sends_too_much_is_cut_off(server, tmp_path, client):
 
 def test_a_folder_has_one_session_and_what_a_dead_one_left_is_taken_over(tmp_path):
     (tmp_path / ADDRESS).write_text(json.dumps({"port": 1, "token": "00"}))
-    with pytest.raises(ChannelError, match="left from one that died"):
+    with pytest.raises(ChannelError, match="is from one that crashed"):
         Client(tmp_path)
     server = Server(tmp_path, handle, {})
     with pytest.raises(ChannelError, match="under way"):
@@ -244,7 +244,7 @@ def test_a_session_that_died_is_told_from_one_that_goes_on_or_has_ended(session,
     while not has_died(tmp_path):  # although nobody has taken note of its end
         assert time.monotonic() < end
         time.sleep(0.01)
-    with pytest.raises(ChannelError, match="left from one that died"):
+    with pytest.raises(ChannelError, match="is from one that crashed"):
         Client(tmp_path)
     server = Server(tmp_path, handle, {})
     assert not has_died(tmp_path), "another one is there"

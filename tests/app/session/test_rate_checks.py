@@ -26,7 +26,7 @@ def engine(real, *, blind=False, missing=0, came=250.0):
         (engine(375.0), False, "the real rate is 375 Hz, 50 % above the nominal 250 Hz"),
         (engine(237.5, blind=True), False, "5 % of the samples are missing, and where cannot be told"),
         (engine(250.0, missing=62), True, "62 more are missing, 4.7 %"),
-        (engine(250.0, came=25.0), False, "25 Hz came by this machine's clock"),
+        (engine(250.0, came=25.0), False, "25 Hz by this machine's clock"),
     ],
 )
 def test_a_wrong_rate_is_wrong_and_a_loss_is_said(found, ok, words):

@@ -95,8 +95,8 @@ def test_what_a_program_sends_keeps_its_type(client, got):
         ("master", {}, "master: key 'db' is missing; it takes db"),
         ("note", {"text": ""}, "note: text is '', but must be text that is not empty; it takes text"),
         ("stop", {"now": "1"}, "stop: unknown key 'now'; it takes nothing"),
-        ("trim", {"talker": "Jo"}, "trim: say db=-6, or mute=true"),
-        ("override", {"talker": "Jo"}, "there is no talker Jo, but 0 or Joe, 1 or 1, 2 or Ada"),
+        ("trim", {"talker": "Jo"}, "trim: give db=-6 or mute=true"),
+        ("override", {"talker": "Jo"}, "there is no talker Jo; choose 0 or Joe, 1 or 1, 2 or Ada"),
     ],
 )
 def test_what_is_wrong_is_said_in_plain_words(supervisor, tmp_path, command, said, words):

@@ -301,7 +301,7 @@ def test_a_calibration_that_cannot_be_trained_on_is_refused_beforehand(rig):
     one.session.calibrate(Calibration(n_trials=4, trial_s=8.3))
     one.session.stop()
     one.trained()
-    with pytest.raises(SessionError, match="is there already"):
+    with pytest.raises(SessionError, match="already exists"):
         one.session.calibrate(LONG)
     assert len(FakeLoop.made) == 1
 
@@ -476,7 +476,7 @@ def test_the_end_of_a_part_is_no_fault(rig, monkeypatch):
         assert said.wait(180)
         assert session.task.ending
         assert "NO ENGINE" not in line()
-        assert "the recording is completed" in line()
+        assert "the recording is being completed" in line()
     finally:
         ended.set()
     assert session.wait(180)
@@ -595,7 +595,7 @@ def test_trims_come_on_top_in_every_state_last_and_are_kept_in_the_recording(rig
     session = one.running()
     audio, loop = session.sound.audio, FakeLoop.made[0]
     assert ("trim", [0.0, -6.0], [False, False]) in audio.said, "from its beginning on"
-    assert loop.kept == ["trim: b -6 dB, since before"]
+    assert loop.kept == ["trim: b -6 dB, set earlier"]
     for state in State:
         session.state = state
         session.trim(0, mute=True)
@@ -633,10 +633,10 @@ def test_keys_do_what_they_say(rig):
     assert one.events[-6:] == [
         "operator: b",
         "MUTED",
-        "operator: all alike",
-        "operator: decisions again",
+        "operator: all equal",
+        "operator: follow decisions",
         "paused: the mix is neutral",
-        "going on",
+        "resumed",
     ]
     assert FakeLoop.made[0].told == [Override(1), Mute(True), Override("equal"), Override(None), PAUSED, RUNNING]
     assert press(session, "q")
