@@ -1,4 +1,4 @@
-"""The status records: what is written is read, and what is anything else is refused in words."""
+"""The status records: they are read as written, and anything else is refused with a message."""
 
 import ast
 import hashlib
@@ -52,12 +52,12 @@ RECORDS = [FULL, session_status(engine=None, task=None), engine_status(decision=
 
 
 def same(one, other):
-    """Whether two records are equal to the last bit: NaN is as good as NaN."""
+    """Whether two records are equal bit for bit, where NaN equals NaN."""
     return repr(one) == repr(other)
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_what_is_published_is_read_by_another_process_s_board(record):
+def test_published_status_is_read_by_an_attached_board(record):
     board = StatusBoard(type(record))
     reader = StatusBoard(type(record), board.name)
     assert reader.read() is None, "before the first"
@@ -116,25 +116,25 @@ def engines(draw):
 
 @given(sessions() | engines())
 @settings(deadline=None)
-def test_any_values_come_back_to_the_last_bit(record):
+def test_any_values_round_trip_bit_for_bit(record):
     assert same(from_text(type(record), to_text(record)), record)
 
 
 @given(sessions() | engines())
 @settings(deadline=None)
-def test_commands_answer_in_strict_json(record):
+def test_to_json_is_strict_json(record):
     found = to_json(record)
     assert found["version"] == VERSION
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
-def test_what_is_not_finite_is_null_in_json():
+def test_numbers_that_are_not_finite_are_null_in_json():
     found = to_json(engine_status(decision=DECISION))
     assert found["decision"]["probability"] == [0.2, None]
     assert found["decision"]["gains"] == [None, 3.0]
 
 
-def test_published_floats_may_be_numpys():
+def test_numpy_floats_can_be_published():
     import numpy as np
 
     record = engine_status(time=np.float64(1.5), decision=replace(DECISION, probability=(np.float64(math.nan),)))
@@ -152,13 +152,13 @@ def text_of(value):
     return b"%d\n" % VERSION + json.dumps(value).encode()
 
 
-#: Records inside of which every field is tried.
+#: Records of which every field is damaged.
 TRIED = [FULL, engine_status(decision=DECISION, bad={})]
 OPTIONAL = {"db", "mute", "due", "bytes_per_s", "free_bytes", "budget"}
 
 
 @pytest.mark.parametrize("record", TRIED)
-def test_a_field_that_is_missing_unknown_or_of_another_type_is_refused_by_name(record):
+def test_missing_unknown_or_mistyped_field_is_named(record):
     whole = json.loads(to_text(record).partition(b"\n")[2])
     tried = 0
     for path in paths(whole):
@@ -182,7 +182,7 @@ def test_a_field_that_is_missing_unknown_or_of_another_type_is_refused_by_name(r
 
 
 @pytest.mark.parametrize(("was", "text"), [("beat", '"1"'), ("muted", '"false"'), ("time", '"9.9"'), ("muted", "0")])
-def test_a_number_in_quotes_is_refused(was, text):
+def test_number_in_quotes_is_refused(was, text):
     value = to_text(FULL).decode()
     spoilt = re.sub(rf'"{was}":[^,]+', f'"{was}":{text}', value, count=1)
     assert spoilt != value
@@ -201,7 +201,7 @@ def test_a_number_in_quotes_is_refused(was, text):
         b"\n{}",
     ],
 )
-def test_another_version_is_refused_in_words_at_every_look(text):
+def test_another_version_is_refused_at_every_read(text):
     raw = Board()
     reader = StatusBoard(SessionStatus, raw.name)
     raw.write(text)
@@ -215,12 +215,12 @@ def test_another_version_is_refused_in_words_at_every_look(text):
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'"' + b"x" * 50, b"\xff"])
-def test_what_makes_no_sense_is_refused(text):
+def test_damaged_text_is_refused(text):
     with pytest.raises(StatusError, match="cannot be read"):
         from_text(SessionStatus, b"%d\n" % VERSION + text)
 
 
-def test_engine_and_session_are_not_mistaken_for_one_another():
+def test_session_status_is_refused_as_engine_status():
     with pytest.raises(StatusError, match="cannot be read"):
         from_text(EngineStatus, to_text(FULL))
 
@@ -228,23 +228,23 @@ def test_engine_and_session_are_not_mistaken_for_one_another():
 RECORD_TYPES = [one for one in vars(status).values() if is_dataclass(one) and one.__module__ == status.__name__]
 
 
-def test_whoever_changes_a_record_raises_the_version():
-    """If this fails: raise ``VERSION`` in ``app/status.py``, and put the new digest here."""
+def test_changed_record_needs_a_new_version():
+    """If this fails: increment ``VERSION`` in ``app/status.py``, and put the new digest here."""
     records = {kind.__name__: [(one.name, one.type) for one in fields(kind)] for kind in RECORD_TYPES}
     words = json.dumps([records, [*State], [*Mode]], sort_keys=True)
     assert (VERSION, hashlib.sha256(words.encode()).hexdigest()[:16]) == (1, "51b4a67ee2058a2c")
 
 
 @pytest.mark.parametrize("kind", RECORD_TYPES)
-def test_every_field_is_described(kind):
+def test_every_field_is_documented(kind):
     described = [line.strip() for line in kind.__doc__.splitlines() if line.startswith("    ") and " : " in line]
     names = [name.strip() for line in described for name in line.partition(" : ")[0].split(",")]
     bare = [line.strip() for line in kind.__doc__.splitlines() if line.strip().isidentifier()]
     assert {one.name for one in fields(kind)} <= {*names, *bare}
 
 
-def test_only_records_are_published():
-    """No other module writes a board by hand."""
+def test_only_status_module_writes_boards():
+    """No other module of app/ uses boards directly."""
     root = Path(__file__).parents[2]
     for path in (root / "app").rglob("*.py"):
         names = [

@@ -1,4 +1,4 @@
-"""Every writer of a status: what it says goes over a real board and is what it knows."""
+"""Every writer of a status: its status is correct after a round trip over a real board."""
 
 import json
 import math
@@ -63,7 +63,7 @@ SPEC = StreamSpec("amplifier", 500.0, ("E1", "E2", "trigger"), ("eeg", "eeg", "t
 
 
 def over_a_board(record):
-    """What another process reads."""
+    """Return the record as another process reads it."""
     board = StatusBoard(type(record))
     reader = StatusBoard(type(record), board.name)
     board.publish(record)
@@ -75,7 +75,7 @@ def over_a_board(record):
 
 
 def engine(**changes):
-    """An engine that decides, with numbers as NumPy gives them."""
+    """An engine that decides, with NumPy scalars."""
     description = describe_xml(make_info(SPEC, "EEG", "x", "float32").as_xml())
     about = {
         "config": parse_config(TEXT, "test"),
@@ -94,7 +94,7 @@ def engine(**changes):
     return types.SimpleNamespace(**about, inlets=inlets)
 
 
-def test_an_engine_before_anything_arrived():
+def test_engine_before_any_data():
     found = over_a_board(EngineMonitor(engine(), "ring", lambda: 7.0).status())
     assert (found.time, found.neural, found.signals, found.ch_names) == (7.0, "eeg", "ring", ("E1", "E2"))
     assert found.positions == ((0.0, 0.09, 0.01), None)
@@ -109,7 +109,7 @@ def test_an_engine_before_anything_arrived():
     assert math.isnan(found.hop.budget)
 
 
-def test_an_engine_that_decides():
+def test_engine_with_decisions():
     decision = Decision(
         newest=9,
         time=np.float64(6.5),
@@ -141,7 +141,7 @@ def test_an_engine_that_decides():
     assert found.bad == {"E2": "flat"}
 
 
-def test_the_supervisor_of_a_new_session(tmp_path):
+def test_supervisor_of_a_new_session(tmp_path):
     with Supervisor(parse_config(TEXT, "test", tmp_path), tmp_path, Protocol(), "demo") as supervisor:
         supervisor.events.add("hello")
         supervisor.session.trim(1, -6.0)
@@ -161,7 +161,7 @@ def test_the_supervisor_of_a_new_session(tmp_path):
         reader.close()
 
 
-def test_the_supervisor_says_how_quickly_a_recording_grows(tmp_path):
+def test_supervisor_reports_growth_of_the_recording(tmp_path):
     with Supervisor(parse_config(TEXT, "test", tmp_path), tmp_path, Protocol()) as supervisor:
         loop = types.SimpleNamespace(path=tmp_path / "loop.xdf", recording=RecordingStatus("x", 1, 10, 0, 0, ""))
         first = supervisor._recording(loop)
@@ -179,7 +179,7 @@ def test_the_supervisor_says_how_quickly_a_recording_grows(tmp_path):
 
 @pytest.fixture
 def replay(tmp_path):
-    """A replay session that shows a player made up, and is not started."""
+    """A replay session with a fake player; it is not started."""
     session = ReplaySession.__new__(ReplaySession)
     session.events, session._beat, session._engine = SessionEvents(), 3, types.SimpleNamespace(name="board")
     session.player = types.SimpleNamespace(
@@ -201,7 +201,7 @@ def replay(tmp_path):
     return session
 
 
-def test_a_replay(replay, tmp_path):
+def test_replay_status(replay, tmp_path):
     found = over_a_board(replay.status())
     assert (found.kind, found.state, found.mode, found.override) == ("replay", State.PAUSED, Mode.SHAM, "equal")
     assert (found.out, found.muted, found.trims) == (str(tmp_path.resolve()), True, (Trim(mute=True),))
@@ -217,7 +217,7 @@ def test_a_replay(replay, tmp_path):
     assert (found.engine.alive, found.engine.board) == (False, "")
 
 
-def test_what_was_said_then_is_said_now_at_the_same_age():
+def test_replayed_decision_keeps_its_age():
     assert _as_of_now(EngineMonitor(engine(), "ring", lambda: 7.0).status()).decision is None
     decision = Decision(1, 6.5, np.zeros(2), np.full(2, 0.5), -1, np.zeros(2), None, "held")
     then = EngineMonitor(engine(decision=decision), "ring", lambda: 7.0).status()
@@ -228,7 +228,7 @@ def test_what_was_said_then_is_said_now_at_the_same_age():
     assert isinstance(now, EngineStatus)
 
 
-def test_a_recording_of_a_mode_that_is_not_known_is_refused():
+def test_recording_of_unknown_mode_is_refused():
     file = types.SimpleNamespace(path="loop.xdf", about=About(""))
     assert _mode(file) is Mode.CLOSED
     file.about = About("", mode="open")
@@ -238,7 +238,7 @@ def test_a_recording_of_a_mode_that_is_not_known_is_refused():
         _mode(file)
 
 
-def test_the_session_that_the_bench_of_the_window_shows():
+def test_session_of_the_window_benchmark():
     for elapsed in (0.0, 250.5):
         session = over_a_board(_session_status(3.0, elapsed, "folder", "board", "levels"))
         assert (session.kind, session.engine.board, session.sound.status) == ("demo", "board", "levels")
@@ -246,8 +246,8 @@ def test_the_session_that_the_bench_of_the_window_shows():
         assert (len(shown.ch_names), len(shown.positions), shown.signals) == (4, 4, "ring")
 
 
-def test_an_engine_that_says_nonsense_stands_still_for_who_watches_it(caplog):
-    """So it is replaced as one that hangs, and the watch goes on."""
+def test_unreadable_engine_status_keeps_the_last_heartbeat(caplog):
+    """The engine is then replaced like one that hangs, and the watch thread goes on."""
     loop = ClosedLoop.__new__(ClosedLoop)
     loop._board, loop._engine_status, loop._unreadable = StatusBoard(EngineStatus), None, ""
     assert loop.engine_status is None
@@ -257,6 +257,6 @@ def test_an_engine_that_says_nonsense_stands_still_for_who_watches_it(caplog):
     raw.write(to_text(engine_status(beat=8)).replace(b'"signals"', b'"signal"'))
     assert loop.engine_status.beat == 7
     assert loop.engine_status.beat == 7
-    assert ["cannot be read (signals" in record.getMessage() for record in caplog.records] == [True], "said once"
+    assert ["cannot be read (signals" in record.getMessage() for record in caplog.records] == [True], "logged once"
     raw.close()
     loop._board.close()

@@ -88,7 +88,7 @@ def test_folders_have_any_name_and_streams_one_that_works_everywhere(tmp_path, f
 def test_a_file_without_sound_is_refused(tmp_path, command):
     RUN.invoke(app, ["new", str(tmp_path / "a")])
     path = tmp_path / "a" / "session.toml"
-    path.write_text(path.read_text().split("# What is heard")[0])
+    path.write_text(path.read_text().split("# What the listener hears")[0])
     done = RUN.invoke(app, [command, str(path)])
     assert done.exit_code == 1
     assert "[sound]" in done.output

@@ -5,7 +5,7 @@ from earmark.devices.processes.signal_ring import SignalReader
 from earmark.pipeline.stream import Block, ClockMap, Gap, StreamSpec
 
 
-def test_electrodes_are_shown_in_microvolts_without_nonsense_and_gaps_as_nothing():
+def test_ring_holds_microvolts_zeros_for_implausible_values_and_nan_for_gaps():
     spec = StreamSpec("eeg", 10.0, ("a", "t", "b", "c"), ("eeg", "misc", "seeg", "eog"), ("V", "", "mV", "uV"))
     signals = EngineSignals("eeg", spec)
     reader = SignalReader(signals.ring)

@@ -7,9 +7,9 @@ from earmark.devices.sources.stamp_clock import other_clock
 from earmark.pipeline.stream import Gap
 
 
-def test_an_episode_of_falling_behind_is_said_at_its_start_and_at_its_end_only():
+def test_lag_episode_is_reported_at_start_and_end_only():
     behind, said = LagEpisode(), []
-    for k in range(1000):  # every second chunk is skipped for ten seconds
+    for k in range(1000):  # for ten seconds, every second chunk is skipped
         if k % 2 == 0:
             said.append(behind.skip(Gap(100 * k, 100 * k + 100), 50.0 + 0.01 * k, 1.0 + 0.001 * k))
         said.append(behind.end(50.0 + 0.01 * k))
@@ -19,10 +19,10 @@ def test_an_episode_of_falling_behind_is_said_at_its_start_and_at_its_end_only()
         "fell behind by 2.0 s; 50000 samples skipped from index 0 to 99900",
     ]
     assert behind.end(1e9) == ""
-    assert behind.skip(Gap(5, 6), 1e6, 1.5), "the next episode is another one"
+    assert behind.skip(Gap(5, 6), 1e6, 1.5), "a new episode is reported"
 
 
-def test_what_was_skipped_has_arrived_and_counts_for_the_rate():
+def test_skipped_samples_count_for_the_rate():
     status = StreamStatus()
     for k in range(101):
         at = 10.0 + 0.1 * k
@@ -34,8 +34,8 @@ def test_what_was_skipped_has_arrived_and_counts_for_the_rate():
     assert status.effective_sfreq == pytest.approx(100.0)
 
 
-def test_all_that_came_first_says_nothing_of_the_rate():
-    """A stream is held until its stamps are understood: then blocks and gaps of a second come at one instant."""
+def test_first_chunk_does_not_count_for_the_rate():
+    """A source holds data back until it has checked the stamps: blocks and gaps of a second then arrive at once."""
     status = StreamStatus()
     for block, gap in ((48, 4), (30, 4), (14, 0)):
         status.arrived(block, 10.0)
@@ -48,7 +48,7 @@ def test_all_that_came_first_says_nothing_of_the_rate():
     assert status.effective_sfreq == pytest.approx(100.0)
 
 
-def test_stamps_of_another_clock_are_told_once_when_they_last_and_again_only_after_right_ones():
+def test_stamps_of_another_clock_are_reported_once_per_episode():
     status, said = StreamStatus(), []
     for k in range(1000):
         at = 100.0 + 0.01 * k
@@ -59,13 +59,13 @@ def test_stamps_of_another_clock_are_told_once_when_they_last_and_again_only_aft
     assert words.startswith("its time stamps are 30 s ahead of LSL's clock, so nothing can be aligned with it")
 
 
-def test_unix_time_is_named():
+def test_message_names_unix_time():
     assert "ahead of LSL's clock, as Unix time is" in other_clock(time.time(), 1000.0)
     assert "behind LSL's clock, so" in other_clock(12.0, 1000.0)
     assert other_clock(1004.0, 1000.0) == other_clock(float("nan"), 1000.0) == ""
 
 
-def test_a_recording_played_at_another_speed_has_time_of_its_own():
+def test_stamps_are_not_checked_at_another_playback_speed():
     status = StreamStatus(timed=False)
     assert not any(status.stamped(2.0 * at, at) for at in range(100, 200))
     assert status.newest == 398.0

@@ -1,4 +1,4 @@
-"""Two to eight talkers: what the configuration takes is what is played, trained on and decided."""
+"""Two to eight talkers: configuration, sound, training and decisions support the same numbers."""
 
 import dataclasses
 
@@ -40,7 +40,7 @@ def session(names, folder):
     return parse_config(SESSION + talkers, "session.toml", folder)
 
 
-def test_sound_and_decoding_take_the_same_numbers_of_talkers():
+def test_sound_and_decoding_support_the_same_numbers_of_talkers():
     assert max(TALKERS) == MAX_TALKERS == 8
 
 
@@ -48,13 +48,13 @@ def test_sound_and_decoding_take_the_same_numbers_of_talkers():
     ("n", "words"),
     [(1, r"\[sound\] has 1 talker, but \[attention\] needs 2 to 8"), (9, "sound.talkers has 9 entries.* at most 8")],
 )
-def test_other_numbers_are_refused_in_the_configuration(n, words, tmp_path):
+def test_configuration_refuses_other_numbers_of_talkers(n, words, tmp_path):
     with pytest.raises(ConfigError, match=words):
         session([f"t{k}" for k in range(n)], tmp_path)
 
 
 @pytest.mark.parametrize("n", [2, 5, 8])
-def test_a_session_is_prepared_trained_and_decides(n, tmp_path):
+def test_session_is_prepared_trained_and_decides(n, tmp_path):
     names = NAMES[:n]
     rng = np.random.default_rng(n)
     for name in names:
@@ -69,7 +69,7 @@ def test_a_session_is_prepared_trained_and_decides(n, tmp_path):
         simulated_runs(CLEAR, max(n, 4), 24.0, names), maker("linear", EEG), EEG, tmp_path / "decoder"
     )
     assert facts.chance_level == 1 / n
-    assert facts.accuracy > 2 / (n + 1), "well above it, for so clear a listener"
+    assert facts.accuracy > 2 / (n + 1), "well above chance, because this listener's responses are large"
 
     wanted = n - 1
     decisions = decided(config, n, wanted)
@@ -80,7 +80,7 @@ def test_a_session_is_prepared_trained_and_decides(n, tmp_path):
 
 
 def decided(config, n, attended, seconds=30):
-    """Decisions of the graph of a session about a listener who attends to one talker."""
+    """Decisions of a session's graph for a simulated listener who attends to one talker."""
     rng, sfreq = np.random.default_rng(99), EEG.sfreq
     smooth = np.hanning(9) / np.hanning(9).sum()
     envelopes = [np.convolve(np.abs(rng.standard_normal(round(seconds * sfreq))), smooth, "same") for _ in range(n)]

@@ -1,4 +1,4 @@
-"""The pace of a replay: when events are due, a clock that can be held, and where talkers are in their files."""
+"""The pace of a replay: times of events, the clock that can be paused, and positions of talkers in their files."""
 
 import math
 import time
@@ -28,7 +28,7 @@ SPEC = StreamSpec("amp", 100.0, ("E1", "E2"), ("eeg",) * 2, ("uV",) * 2)
 
 
 def recorded(path, steps):
-    """A recording of ``steps``: a float is a tick at that time, a number of samples a block."""
+    """Write a recording of ``steps``: a float is a tick at that time, an integer is a block of so many samples."""
     stream = describe_xml(make_info(SPEC, "EEG", "x", "float32").as_xml())
     writer = SessionWriter({"eeg": stream}, {}, About(""))
     with path.open("wb") as file:
@@ -47,7 +47,7 @@ def recorded(path, steps):
 
 
 class Hasty(PacedClock):
-    """A clock that is always where it is asked for, and tells where that was."""
+    """A clock that never waits, and records the times that were waited for."""
 
     def __init__(self):
         super().__init__(0.0)
@@ -60,24 +60,24 @@ class Hasty(PacedClock):
 
 @settings(deadline=None)
 @given(st.lists(st.one_of(st.floats(100.0, 200.0), st.integers(1, 5)), min_size=1, max_size=30))
-def test_everything_comes_in_its_order_and_when_it_is_due(tmp_path_factory, steps):
+def test_events_keep_their_order_and_come_on_time(tmp_path_factory, steps):
     path = recorded(tmp_path_factory.mktemp("paced") / "x.xdf", steps)
     clock, passed = Hasty(), []
     paced = PacedRecording(path, clock)
     paced.passed = lambda event, at: passed.append((event, at))
     given_out = [str(event) for event in paced]
-    assert given_out == [str(event) for event in SessionFile(path)], "neither order nor content is touched"
+    assert given_out == [str(event) for event in SessionFile(path)], "order and content are unchanged"
     assert [str(event) for event, _ in passed] == given_out
     assert clock.reached == sorted(clock.reached)
     latest = -math.inf
     for event, at in passed:
         if (when := instant(event)) is not None:
             latest = max(latest, when)
-            assert at == pytest.approx(latest), "what says when it was, is due then; time never runs back"
+            assert at == pytest.approx(latest), "an event with a time is due then; time never decreases"
     assert paced.whole
 
 
-def test_blocks_between_two_lines_are_spread_evenly(tmp_path):
+def test_blocks_between_two_times_are_spread_evenly(tmp_path):
     path = recorded(tmp_path / "x.xdf", [10.0, 1, 1, 1, 14.0, 2])
     clock = Hasty()
     events = list(PacedRecording(path, clock))
@@ -85,7 +85,7 @@ def test_blocks_between_two_lines_are_spread_evenly(tmp_path):
     assert [event.item.stop for event in events if event.stream == "eeg"] == [1, 2, 3, 5]
 
 
-def test_a_clock_stands_still_while_it_is_held():
+def test_held_clock_does_not_advance():
     clock = PacedClock(50.0)
     assert clock.held
     first = clock.now
@@ -107,7 +107,7 @@ def test_a_clock_stands_still_while_it_is_held():
     assert not clock.reach(1e9)
 
 
-def test_who_falls_behind_goes_on_there_and_what_is_empty_is_left_out(monkeypatch):
+def test_clock_does_not_catch_up_and_skips_empty_periods(monkeypatch):
     monkeypatch.setattr(earmark.app.replay.paced_recording, "LATE_S", 0.1)
     jumps = []
     clock = PacedClock(0.0, jumps.append)
@@ -115,13 +115,13 @@ def test_who_falls_behind_goes_on_there_and_what_is_empty_is_left_out(monkeypatc
     time.sleep(0.3)
     assert clock.reach(0.05)
     assert jumps[0] > 0.1
-    assert clock.now < 0.2, "it is not made up for"
-    assert clock.reach(1000.0), "and not waited for"
+    assert clock.now < 0.2, "it does not catch up"
+    assert clock.reach(1000.0), "it does not wait for an empty period"
     assert jumps[1] < -900
     assert 1000.0 - earmark.app.replay.paced_recording.SOON_S <= clock.now < 1001.0
 
 
-def test_talkers_are_where_they_were():
+def test_talkers_are_at_their_recorded_positions():
     start = heard("start", positions=(0, 480))
     first = heard(frame=4800, dac=100.0)
     again = heard("start", frame=96_000, dac=103.0, positions=(10, 20))
@@ -136,7 +136,7 @@ def test_talkers_are_where_they_were():
 
 
 class Recorded:
-    """An engine that was recorded, and what it acted on."""
+    """A recorded engine, and the decisions that it applied."""
 
     def __init__(self):
         from types import SimpleNamespace
@@ -153,7 +153,7 @@ class Recorded:
         self.engine.handle_event(Noted(at + 0.02, line), at + 0.02)
 
 
-def test_what_came_too_late_then_is_not_acted_on_now_and_latencies_are_those_of_then():
+def test_late_decisions_are_not_applied_and_latencies_come_from_the_journal():
     rig = Recorded()
     rig.decide(1.0, 1.02)
     rig.decide(2.0, None)
@@ -164,11 +164,11 @@ def test_what_came_too_late_then_is_not_acted_on_now_and_latencies_are_those_of_
     assert (ledger.n, ledger.n_dropped) == (3, 1)
     assert ledger.latency.n == 1
     assert ledger.latency.max == pytest.approx(0.02)
-    assert ledger.stages["sample to arrival"].max == pytest.approx(0.1), "from the newest sample, whatever was noted"
+    assert ledger.stages["sample to arrival"].max == pytest.approx(0.1), "not from the recorded time"
     assert rig.engine.latency.n == 0, "nothing is measured in a replay"
 
 
-def test_streams_are_counted_and_lost_as_they_were():
+def test_stream_counts_and_losses_match_the_recording():
     engine = Recorded().engine
     engine.handle_event(Consumed("eeg", Block(0, np.zeros((10, 2)))), 5.0)
     engine.handle_event(Consumed("eeg", Gap(10, 14)), 5.1)

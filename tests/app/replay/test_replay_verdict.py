@@ -1,4 +1,4 @@
-"""What is said of a replay that has ended, or goes on."""
+"""Messages about a replay, during it and after it."""
 
 from types import SimpleNamespace
 
@@ -25,7 +25,7 @@ def replay(*found, damage=(), whole=True, then=None):
     ("run", "stopped", "status", "words"),
     [
         (replay(GOOD, GOOD), False, 0, "identical: the replay gave the live output, bit for bit"),
-        (replay(GOOD, {}), False, 0, "identical: "),  # an output that never gave anything
+        (replay(GOOD, {}), False, 0, "identical: "),  # an output without any items
         (replay(GOOD, whole=False), False, CUT_SHORT, "identical, bit for bit, up to the point where the recording"),
         (replay(GOOD, whole=False), True, 0, "identical, bit for bit, up to the point where the replay was stopped"),
         (replay(), False, DIFFERENT, "nothing to compare: the recording ended before"),
@@ -39,20 +39,20 @@ def replay(*found, damage=(), whole=True, then=None):
         (replay(WRONG | {"difference": 1e-8}, then={"numpy": "1"}), False, DIFFERENT, "the replay differs from"),
     ],
 )
-def test_the_verdict(run, stopped, status, words):
+def test_verdict(run, stopped, status, words):
     found = assess(run, stopped)
     assert found.status == status
     assert found.words.startswith(words)
 
 
-def test_what_differs_is_named():
+def test_verdict_names_differences():
     found = assess(replay(GOOD, WRONG))
     assert found.details == ("out1 differs: 1 of 3 digests do not match, first at 12.500 s (LSL time)",)
     found = assess(replay(WRONG, then=environment() | {"numpy": "1"}))
     assert [line.split(":")[0] for line in found.details] == ["numpy"]
 
 
-def test_a_difference_is_told_once_when_it_comes_and_again_when_it_grows():
+def test_difference_is_reported_once_and_again_when_it_exceeds_the_tolerance():
     run = replay(GOOD, GOOD | {"n_compared": 0})
     differ = earmark.app.replay.player._differing(run)
     assert next(differ) == []

@@ -1,4 +1,4 @@
-"""The command channel: real sockets, real strangers."""
+"""The command channel, over real sockets."""
 
 import contextlib
 import json
@@ -54,24 +54,24 @@ def port(folder):
     return json.loads((folder / ADDRESS).read_text())["port"]
 
 
-def test_requests_are_answered_refused_or_told_to_have_failed(client, caplog):
+def test_requests_return_an_answer_a_refusal_or_an_error(client, caplog):
     assert client.about == {"kind": "live", "pid": os.getpid()}
     assert client.send("echo", talker=1, text="ä", none=None) == {"talker": 1, "text": "ä", "none": None}
     with pytest.raises(ChannelError, match=r"^not now$"):
         client.send("no")
     with pytest.raises(ChannelError, match="failed: KeyError"):
         client.send("what")
-    assert client.send("echo") == {}, "and it goes on"
+    assert client.send("echo") == {}, "the connection still works"
 
 
 @pytest.mark.parametrize("message", [b"", b"{", b"[]", b'{"with": {}}', b'{"do": 1}', b'{"do": "echo", "with": 2}'])
-def test_what_is_no_request_is_said_to_be_none(client, message):
+def test_malformed_requests_get_an_error(client, message):
     client._pipe.send_bytes(message)
     assert "a request is" in json.loads(client._pipe.recv_bytes())["error"]
     assert client.send("echo", a=1) == {"a": 1}
 
 
-def test_only_its_owner_can_read_the_file_and_it_goes_with_the_server(tmp_path):
+def test_address_file_is_private_and_removed_on_close(tmp_path):
     server = Server(tmp_path, handle, {})
     path = tmp_path / ADDRESS
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -83,11 +83,11 @@ def test_only_its_owner_can_read_the_file_and_it_goes_with_the_server(tmp_path):
         Client(tmp_path)
 
 
-def test_a_stranger_without_the_token_is_refused_and_holds_up_nobody(server, tmp_path, client):
+def test_client_without_token_is_refused_and_blocks_nobody(server, tmp_path, client):
     with pytest.raises((AuthenticationError, EOFError, OSError)):
         connection.Client(("127.0.0.1", port(tmp_path)), authkey=b"guess").recv_bytes()
     silent = [socket.create_connection(("127.0.0.1", port(tmp_path))) for _ in range(3)]
-    assert server._listener.getsockname()[0] == "127.0.0.1", "nothing outside this machine reaches it"
+    assert server._listener.getsockname()[0] == "127.0.0.1", "not reachable from other machines"
     assert client.send("echo", a=1) == {"a": 1}
     other = Client(tmp_path)
     assert other.send("echo", b=1) == {"b": 1}
@@ -103,7 +103,7 @@ def call(folder):
 
 
 def hung_up(caller):
-    """Whether the other side ends it, after whatever it sends."""
+    """Read until the other side closes the connection."""
     try:
         while caller.recv(1024):
             pass
@@ -112,16 +112,16 @@ def hung_up(caller):
     return True
 
 
-def test_who_proves_nothing_takes_no_place_and_has_little_time(server, tmp_path, client):
+def test_unauthenticated_connections_time_out_and_use_no_slot(server, tmp_path, client):
     silent = [call(tmp_path) for _ in range(2 * MAX_UNPROVEN)]
     drips = silent[-1]
     others = [Client(tmp_path) for _ in range(MAX_CONNECTIONS - 1)]
-    assert all(other.send("echo", a=1) == {"a": 1} for other in (client, *others)), "while all of them wait"
+    assert all(other.send("echo", a=1) == {"a": 1} for other in (client, *others)), "while the others wait"
     with contextlib.suppress(OSError):
-        for _ in range(2000):  # a little at a time does not gain time either
+        for _ in range(2000):  # sending byte by byte does not extend the time limit
             drips.send(b"\x00")
             time.sleep(0.01)
-        pytest.fail("it was not hung up on")
+        pytest.fail("it was not disconnected")
     for one in silent:
         assert hung_up(one)
         one.close()
@@ -130,7 +130,7 @@ def test_who_proves_nothing_takes_no_place_and_has_little_time(server, tmp_path,
         other.close()
 
 
-def test_no_more_connections_than_allowed_and_who_is_one_too_many_is_told(server, tmp_path, client):
+def test_excess_connection_gets_an_error(server, tmp_path, client):
     others = [Client(tmp_path) for _ in range(MAX_CONNECTIONS - 1)]
     extra = Client(tmp_path)
     with pytest.raises(ChannelError, match=f"{MAX_CONNECTIONS} connections .* are open"):
@@ -140,7 +140,7 @@ def test_no_more_connections_than_allowed_and_who_is_one_too_many_is_told(server
         other.close()
 
 
-def test_a_long_answer_is_waited_for(tmp_path, monkeypatch):
+def test_client_waits_for_a_slow_answer(tmp_path, monkeypatch):
     monkeypatch.setattr(channel, "SILENT_S", 1.0)
     monkeypatch.setattr(channel, "WORKING_S", 0.1)
     server = Server(tmp_path, lambda command, arguments: time.sleep(3.0), {})
@@ -163,7 +163,7 @@ server.close()
 
 @pytest.fixture
 def session(tmp_path):
-    """A session of a process of its own."""
+    """A session in a process of its own."""
     with subprocess.Popen(
         [sys.executable, "-c", SESSION, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -172,7 +172,7 @@ def session(tmp_path):
         process.send_signal(signal.SIGCONT)
 
 
-def test_a_session_that_is_stopped_is_said_to_be_and_taken_for_no_dead_one(session, tmp_path, monkeypatch):
+def test_stopped_session_is_reported_and_not_taken_for_dead(session, tmp_path, monkeypatch):
     monkeypatch.setattr(channel, "SILENT_S", 1.0)
     client = Client(tmp_path)
     address = (tmp_path / ADDRESS).read_bytes()
@@ -188,10 +188,10 @@ def test_a_session_that_is_stopped_is_said_to_be_and_taken_for_no_dead_one(sessi
         Server(tmp_path, handle, {})
     assert (tmp_path / ADDRESS).read_bytes() == address
     session.send_signal(signal.SIGCONT)
-    assert Client(tmp_path).send("echo", a=1) == {"a": 1}, "it is still reached"
+    assert Client(tmp_path).send("echo", a=1) == {"a": 1}, "it is still reachable"
 
 
-def test_a_session_whose_channel_is_full_keeps_its_folder(server, tmp_path):
+def test_session_with_full_channel_keeps_its_folder(server, tmp_path):
     clients = [Client(tmp_path) for _ in range(MAX_CONNECTIONS)]
     address = (tmp_path / ADDRESS).read_bytes()
     with pytest.raises(ChannelError, match="under way"):
@@ -201,8 +201,8 @@ def test_a_session_whose_channel_is_full_keeps_its_folder(server, tmp_path):
         one.close()
 
 
-def test_nobody_removes_the_address_of_another(tmp_path):
-    """Somebody moved the folder of a session away and began another one."""
+def test_close_does_not_remove_the_address_of_another_session(tmp_path):
+    """The folder of a running session was moved, and another session started in its place."""
     folder, moved = tmp_path / "alice", tmp_path / "moved"
     folder.mkdir()
     first = Server(folder, handle, {})
@@ -216,7 +216,7 @@ def test_nobody_removes_the_address_of_another(tmp_path):
     second.close()
 
 
-def test_somebody_who_sends_too_much_is_cut_off(server, tmp_path, client):
+def test_client_with_too_long_a_message_is_disconnected(server, tmp_path, client):
     rude = Client(tmp_path)
     with pytest.raises(ChannelError, match="has ended"):
         rude.send("echo", text="x" * (1 << 21))
@@ -224,42 +224,42 @@ def test_somebody_who_sends_too_much_is_cut_off(server, tmp_path, client):
     assert client.send("echo") == {}
 
 
-def test_a_folder_has_one_session_and_what_a_dead_one_left_is_taken_over(tmp_path):
+def test_one_session_per_folder_and_stale_address_is_replaced(tmp_path):
     (tmp_path / ADDRESS).write_text(json.dumps({"port": 1, "token": "00"}))
     with pytest.raises(ChannelError, match="is from one that crashed"):
         Client(tmp_path)
     server = Server(tmp_path, handle, {})
     with pytest.raises(ChannelError, match="under way"):
         Server(tmp_path, handle, {})
-    assert is_served(tmp_path), "the first one is still reached"
+    assert is_served(tmp_path), "the first one is still reachable"
     server.close()
 
 
-def test_a_session_that_died_is_told_from_one_that_goes_on_or_has_ended(session, tmp_path):
-    assert not has_died(tmp_path), "it goes on"
+def test_has_died_only_after_a_crash(session, tmp_path):
+    assert not has_died(tmp_path), "it is running"
     session.send_signal(signal.SIGSTOP)
-    assert not has_died(tmp_path), "it says nothing, but is there"
+    assert not has_died(tmp_path), "it is stopped, but exists"
     session.kill()
     end = time.monotonic() + 180
-    while not has_died(tmp_path):  # although nobody has taken note of its end
+    while not has_died(tmp_path):  # although its parent has not waited for it yet
         assert time.monotonic() < end
         time.sleep(0.01)
     with pytest.raises(ChannelError, match="is from one that crashed"):
         Client(tmp_path)
     server = Server(tmp_path, handle, {})
-    assert not has_died(tmp_path), "another one is there"
+    assert not has_died(tmp_path), "another one is running"
     server.close()
-    assert not has_died(tmp_path), "which ended in good order"
+    assert not has_died(tmp_path), "it ended normally"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"port": "x", "token": "00"}', '{"port": 1, "token": "zz"}'])
-def test_a_damaged_file_is_said_to_be_one(tmp_path, text):
+def test_damaged_address_file_is_reported(tmp_path, text):
     (tmp_path / ADDRESS).write_text(text)
     with pytest.raises(ChannelError, match="cannot be read"):
         Client(tmp_path)
 
 
-def test_closing_wakes_those_who_wait(tmp_path):
+def test_close_unblocks_waiting_clients(tmp_path):
     server, client = Server(tmp_path, handle, {}), Client(tmp_path)
     answer = []
 

@@ -1,4 +1,4 @@
-"""Checks before a session compare the rate at which samples come with the one that filters are made for."""
+"""Checks before a session compare the measured rate of samples with the nominal one."""
 
 from types import SimpleNamespace
 
@@ -29,7 +29,7 @@ def engine(real, *, blind=False, missing=0, came=250.0):
         (engine(250.0, came=25.0), False, "25 Hz by this machine's clock"),
     ],
 )
-def test_a_wrong_rate_is_wrong_and_a_loss_is_said(found, ok, words):
+def test_wrong_rate_fails_and_loss_is_reported(found, ok, words):
     fine, said = _rate("eeg", found)
     assert fine == ok
     assert words in said
@@ -40,13 +40,13 @@ def rates(periods, missing, events=()):
     return stream_rates(nominal, periods, n_samples, missing, events)
 
 
-def test_the_report_says_at_which_rate_samples_came_and_what_is_missing():
+def test_report_shows_measured_rate_and_missing_samples():
     periods = {"eeg": [1 / 250] * 10 + [1 / 249.5] * 30, "speech": [1 / 64] * 40}
     found = rates(periods, {"eeg": 500})
     assert found == {"eeg": "the real rate is 249.5 Hz, 0.2 % below the nominal 250 Hz; 5 % of the samples are missing"}
 
 
-def test_the_report_says_that_a_loss_cannot_be_placed_if_that_was_said_live():
+def test_report_shows_that_position_of_loss_is_unknown_if_reported_live():
     said = "eeg: 237.5 of 250 Hz: 5 % of the samples are missing, and where cannot be told, since the receiver …"
     found = rates({"eeg": [1 / 237.5] * 40}, {}, [said])
     assert "5 % of the samples are missing, and where cannot be told" in found["eeg"]

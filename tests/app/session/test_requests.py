@@ -1,4 +1,4 @@
-"""Commands over the channel: what a person types is read as the command takes it."""
+"""Commands over the channel: typed arguments are parsed by the type of the parameter."""
 
 from types import SimpleNamespace
 
@@ -17,7 +17,7 @@ def got():
 
 @pytest.fixture
 def supervisor(got):
-    """The real commands, of a session that only takes note of them."""
+    """The real commands, on a session that only records the calls."""
     keep = lambda *values: got.append(values)  # noqa: E731
     made = object.__new__(Supervisor)
     made.protocol = SimpleNamespace(run=RunPlan())
@@ -67,19 +67,19 @@ def client(supervisor, tmp_path):
         ("run", {"mode": "open", "seconds": "60"}, ("open", 60)),
     ],
 )
-def test_what_is_typed_is_text_where_text_is_taken(client, got, command, said, wanted):
+def test_typed_arguments_are_parsed_by_parameter_type(client, got, command, said, wanted):
     client.send_typed(command, said)
     assert got == [wanted]
 
 
-def test_a_talkers_name_goes_before_a_number(supervisor, got):
+def test_talker_name_takes_precedence_over_number(supervisor, got):
     supervisor.session.talkers = ["2", "1", "Ada"]
     carry_out(supervisor, "override", {"talker": "2"})
-    carry_out(supervisor, "override", {"talker": 2})  # a program counts
+    carry_out(supervisor, "override", {"talker": 2})  # a program sends an index
     assert got == [(0,), (2,)]
 
 
-def test_what_a_program_sends_keeps_its_type(client, got):
+def test_arguments_from_programs_keep_their_type(client, got):
     client.send("note", text="12")
     with pytest.raises(ChannelError, match=r"^note: text is 12, but must be text in quotes; it takes text$"):
         client.send("note", text=12)
@@ -99,7 +99,7 @@ def test_what_a_program_sends_keeps_its_type(client, got):
         ("override", {"talker": "Jo"}, "there is no talker Jo; choose 0 or Joe, 1 or 1, 2 or Ada"),
     ],
 )
-def test_what_is_wrong_is_said_in_plain_words(supervisor, tmp_path, command, said, words):
+def test_wrong_arguments_are_refused_with_a_message(supervisor, tmp_path, command, said, words):
     from earmark.app.session.channel import TypedText
 
     with pytest.raises(Refused) as refused:

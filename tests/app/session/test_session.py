@@ -1,4 +1,4 @@
-"""The state machine of a session, walked with everything around it made up; the commands' tests have the real thing."""
+"""The state machine of a session, with fakes around it; the tests of the commands use the real parts."""
 
 import dataclasses
 import math
@@ -52,10 +52,10 @@ name = "b"
 source = "speech:ada"
 """
 LONG = Calibration(n_trials=4, trial_s=10.0, pause_s=0.0)
-#: What an engine says while all is well.
+#: Status of an engine without problems.
 GOOD = engine_status()
 PAUSED, RUNNING = SessionChanged(ControlSession.PAUSED), SessionChanged(ControlSession.RUNNING)
-QUICK = 0.05  # seconds, for parts that have to come to their ends
+QUICK = 0.05  # seconds, for tasks that must reach their end
 
 
 class FakeAudio:
@@ -119,7 +119,7 @@ class FakeLoop:
 
 
 class Rig:
-    """A session, and what it said."""
+    """A session with its events and states."""
 
     def __init__(self, out, text=TEXT, **options):
         self.events, self.states = [], []
@@ -137,7 +137,7 @@ class Rig:
         return self.session
 
     def calibrating(self):
-        """A calibration that is over but not trained on."""
+        """Run a calibration to its end without training."""
         self.session.calibrate(LONG)
         self.session.task.elapsed = 1e6
         assert self.session.wait(180)
@@ -169,7 +169,7 @@ def rig(tmp_path, monkeypatch):
         one.session.close()
 
 
-#: Of a decoder that is worth something.
+#: Facts of a decoder that is better than guessing.
 WORTH = Facts(0.75, 0.5, 24, (), 40.0, Emissions(0.2, 0.0, 0.1, 0.0, 24.0))
 
 
@@ -184,7 +184,7 @@ def trained_quietly(monkeypatch, error=None, facts=WORTH):
     monkeypatch.setattr("earmark.devices.files.session_run.read_session_runs", lambda *about: [])
 
 
-def test_the_table_reaches_every_state_and_none_is_an_end():
+def test_every_state_is_reachable_and_none_is_final():
     assert set(NEXT) == set(State)
     reached = {State.IDLE}
     for _ in State:
@@ -196,7 +196,7 @@ def test_the_table_reaches_every_state_and_none_is_an_end():
 
 @pytest.mark.parametrize("begin", State)
 @pytest.mark.parametrize("to", State)
-def test_every_step_is_taken_or_refused_as_the_table_says(rig, begin, to):
+def test_transitions_follow_the_table(rig, begin, to):
     one = rig()
     one.session.state = begin
     if to in NEXT[begin]:
@@ -228,7 +228,7 @@ METHODS = {
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("state", State)
-def test_methods_are_refused_where_they_make_no_sense(rig, state, method):
+def test_methods_are_refused_in_wrong_states(rig, state, method):
     one = rig()
     if method != "calibrate":
         one.trained()
@@ -247,7 +247,7 @@ def test_methods_are_refused_where_they_make_no_sense(rig, state, method):
     one.session.state = State.IDLE
 
 
-def test_the_whole_way(rig, monkeypatch, tmp_path):
+def test_calibrate_train_run_review(rig, monkeypatch, tmp_path):
     one = rig()
     session = one.session
     trained_quietly(monkeypatch)
@@ -281,7 +281,7 @@ def test_the_whole_way(rig, monkeypatch, tmp_path):
     assert not [thread for thread in threading.enumerate() if thread.name == "session"]
 
 
-def test_what_is_wrong_keeps_a_session_from_beginning(rig):
+def test_failed_check_prevents_start(rig):
     one = rig()
     one.checks.append(Check("electrodes", False, "all off"))
     with pytest.raises(SessionError, match="electrodes: all off"):
@@ -294,7 +294,7 @@ def test_what_is_wrong_keeps_a_session_from_beginning(rig):
     assert FakeLoop.made == []
 
 
-def test_a_calibration_that_cannot_be_trained_on_is_refused_beforehand(rig):
+def test_too_short_calibration_is_refused_before_it_starts(rig):
     one = rig()
     with pytest.raises(ProtocolError, match="hold 8 decision windows of 2 s"):
         one.session.calibrate(Calibration(n_trials=4, trial_s=8.0))
@@ -306,12 +306,12 @@ def test_a_calibration_that_cannot_be_trained_on_is_refused_beforehand(rig):
     assert len(FakeLoop.made) == 1
 
 
-def test_an_early_end_leaves_nothing_to_train_on(rig, monkeypatch):
+def test_stopped_calibration_cannot_be_trained_on(rig, monkeypatch):
     one = rig()
     trained_quietly(monkeypatch)
     one.session.calibrate(LONG)
     with pytest.raises(SessionError, match="no complete calibration"):
-        one.session.train()  # it is not over
+        one.session.train()  # the calibration has not ended
     one.session.stop()
     assert one.session.state is State.IDLE
     assert not one.session.complete
@@ -324,7 +324,7 @@ def test_an_early_end_leaves_nothing_to_train_on(rig, monkeypatch):
         one.session.train()
 
 
-def test_a_recording_that_is_not_whole_is_not_trained_on(rig, monkeypatch):
+def test_incomplete_recording_is_not_trained_on(rig, monkeypatch):
     one = rig()
     trained_quietly(monkeypatch)
     monkeypatch.setattr(FakeLoop, "wrong", "disk full")
@@ -334,7 +334,7 @@ def test_a_recording_that_is_not_whole_is_not_trained_on(rig, monkeypatch):
     assert not one.session.complete
 
 
-def test_two_do_not_train_at_once(rig, monkeypatch):
+def test_only_one_training_at_a_time(rig, monkeypatch):
     one = rig()
     trained_quietly(monkeypatch)
 
@@ -349,7 +349,7 @@ def test_two_do_not_train_at_once(rig, monkeypatch):
     assert one.session.state is State.READY
 
 
-def test_training_is_a_state_of_its_own_in_which_nothing_else_is_possible(rig, monkeypatch):
+def test_nothing_else_is_possible_during_training(rig, monkeypatch):
     one = rig()
     session = one.session
     trained_quietly(monkeypatch)
@@ -357,7 +357,7 @@ def test_training_is_a_state_of_its_own_in_which_nothing_else_is_possible(rig, m
 
     def meanwhile(*about):
         assert session.state is State.TRAINING
-        assert session.complete, "the calibration is no less complete"
+        assert session.complete, "the calibration stays complete"
         for what in (session.redo, session.check, session.refuse, lambda: session.run(Mode.CLOSED, RunPlan())):
             session.trained.mkdir(exist_ok=True)
             with pytest.raises(SessionError) as caught:
@@ -374,7 +374,7 @@ def test_training_is_a_state_of_its_own_in_which_nothing_else_is_possible(rig, m
     assert one.states[-3:] == ["calibrating", "training", "ready"]
 
 
-def test_a_fault_in_training_does_not_leave_the_session_training(rig, monkeypatch):
+def test_error_in_training_ends_the_training_state(rig, monkeypatch):
     one = rig()
     trained_quietly(monkeypatch, MemoryError("no room"))
     one.calibrating()
@@ -395,7 +395,7 @@ def test_a_fault_in_training_does_not_leave_the_session_training(rig, monkeypatc
         (dataclasses.replace(WORTH, accuracy=math.nan, n_decisions=0), "The decoder's accuracy was not measured"),
     ],
 )  # fmt: skip
-def test_what_a_decoder_is_worth_is_said_as_an_event(rig, monkeypatch, facts, words):
+def test_decoder_performance_is_reported_as_an_event(rig, monkeypatch, facts, words):
     one = rig()
     trained_quietly(monkeypatch, facts=facts)
     one.calibrating()
@@ -403,7 +403,7 @@ def test_what_a_decoder_is_worth_is_said_as_an_event(rig, monkeypatch, facts, wo
     assert one.events[-1].startswith(words)
 
 
-def test_a_run_after_a_run_is_checked_first(rig, tmp_path):
+def test_second_run_is_checked_first(rig, tmp_path):
     one = rig()
     session = one.running()
     session.stop()
@@ -420,14 +420,14 @@ def test_a_run_after_a_run_is_checked_first(rig, tmp_path):
     assert len(FakeLoop.made) == 2
 
 
-def test_a_run_without_a_decoder_is_refused_at_once(rig):
+def test_run_without_decoder_is_refused_at_once(rig):
     one = rig()
     with pytest.raises(ConfigError, match="there is no decoder"):
         one.session.run(Mode.CLOSED, RunPlan())
     assert one.states == []
 
 
-def test_what_is_only_not_done_yet_is_not_wrong(rig):
+def test_missing_decoder_is_to_do_and_not_wrong(rig):
     one = rig()
     checks = one.session.check()
     assert (checks[-1].ok, checks[-1].due) == (False, True)
@@ -435,7 +435,7 @@ def test_what_is_only_not_done_yet_is_not_wrong(rig):
     assert not [words for words in one.events if "WRONG" in words]
 
 
-def test_notes_and_answers_are_events_and_lie_beside_the_recording(rig):
+def test_notes_and_answers_are_reported_and_recorded(rig):
     one = rig(ask=True)
     session = one.trained().session
     session.check()
@@ -453,8 +453,8 @@ def test_notes_and_answers_are_events_and_lie_beside_the_recording(rig):
     session.stop()
 
 
-def test_the_end_of_a_part_is_no_fault(rig, monkeypatch):
-    """While the recording is completed its engine is gone, as it should be: that is not said to be one."""
+def test_status_line_shows_no_alarm_while_a_task_ends(rig, monkeypatch):
+    """While the recording is completed, its engine has ended as intended: no "NO ENGINE" is shown."""
     said, ended = threading.Event(), threading.Event()
 
     def stop(loop):
@@ -470,7 +470,7 @@ def test_the_end_of_a_part_is_no_fault(rig, monkeypatch):
         return status_line(session_status(task=session.task.status(), alive=False), GOOD, sound)
 
     try:
-        assert "NO ENGINE" in line(), "before, it is"
+        assert "NO ENGINE" in line(), "shown before the end"
         session._stop.set()
         session.task._stop.set()
         assert said.wait(180)
@@ -482,7 +482,7 @@ def test_the_end_of_a_part_is_no_fault(rig, monkeypatch):
     assert session.wait(180)
 
 
-def test_the_demos_listener_is_told_whom_to_attend_to_in_a_run_only(rig, tmp_path, monkeypatch):
+def test_attend_of_the_demo_works_only_during_a_run(rig, tmp_path, monkeypatch):
     told = []
     rig()
     config = parse_config(TEXT, "test", tmp_path)
@@ -498,7 +498,7 @@ def test_the_demos_listener_is_told_whom_to_attend_to_in_a_run_only(rig, tmp_pat
     assert told == ["b", "b"]
 
 
-def test_training_that_fails_says_why(rig, monkeypatch):
+def test_failed_training_reports_the_reason(rig, monkeypatch):
     one = rig()
     trained_quietly(monkeypatch, EmissionsError("scores are all alike"))
     one.calibrating()
@@ -507,7 +507,7 @@ def test_training_that_fails_says_why(rig, monkeypatch):
     assert one.session.state is State.IDLE
 
 
-def test_a_decoder_can_be_refused(rig, monkeypatch):
+def test_refuse_deletes_the_decoder_and_keeps_the_recording(rig, monkeypatch):
     one = rig()
     trained_quietly(monkeypatch)
     one.calibrating()
@@ -518,7 +518,7 @@ def test_a_decoder_can_be_refused(rig, monkeypatch):
     assert (one.session.out / "calibration-1.xdf").exists()
 
 
-def test_a_loop_that_cannot_start_ends_in_a_state_that_can_go_on(rig):
+def test_session_recovers_after_loop_fails_to_start(rig):
     one = rig()
     FakeLoop.refuses = ConfigError("no")
     with pytest.raises(ConfigError):
@@ -533,7 +533,7 @@ def test_a_loop_that_cannot_start_ends_in_a_state_that_can_go_on(rig):
     one.session.run(Mode.CLOSED, RunPlan())
 
 
-def test_modes_are_what_the_recording_says(rig):
+def test_mode_of_a_run_is_recorded(rig):
     one = rig().trained()
     for mode in Mode:
         one.session.check()
@@ -549,7 +549,7 @@ def test_modes_are_what_the_recording_says(rig):
         assert loop.config.attention.settings.boost_db == 2.0
 
 
-def test_operators_words_reach_the_graph(rig):
+def test_commands_of_the_operator_reach_the_graph(rig):
     one = rig()
     session = one.running()
     session.override(1)
@@ -570,13 +570,13 @@ def test_operators_words_reach_the_graph(rig):
     assert session.sound.audio.said[-2:] == ["mute True", "mute False"]
 
 
-def test_open_runs_have_nothing_to_override(rig):
+def test_override_is_refused_in_open_runs(rig):
     session = rig().running(Mode.OPEN)
     with pytest.raises(SessionError, match="nothing is steered"):
         session.override(0)
 
 
-def test_mute_works_in_every_state_and_lasts(rig):
+def test_mute_works_in_every_state_and_persists(rig):
     one = rig()
     one.session.mute()
     session = one.running()
@@ -589,12 +589,12 @@ def test_mute_works_in_every_state_and_lasts(rig):
     session.state = State.RUNNING
 
 
-def test_trims_come_on_top_in_every_state_last_and_are_kept_in_the_recording(rig):
+def test_trims_work_in_every_state_persist_and_are_recorded(rig):
     one = rig()
     one.session.trim(1, -6.0)
     session = one.running()
     audio, loop = session.sound.audio, FakeLoop.made[0]
-    assert ("trim", [0.0, -6.0], [False, False]) in audio.said, "from its beginning on"
+    assert ("trim", [0.0, -6.0], [False, False]) in audio.said, "from the start on"
     assert loop.kept == ["trim: b -6 dB, set earlier"]
     for state in State:
         session.state = state
@@ -606,15 +606,15 @@ def test_trims_come_on_top_in_every_state_last_and_are_kept_in_the_recording(rig
         session.trim(0, 0.0)
     session.state = State.RUNNING
     assert loop.kept[1:5] == ["trim: a muted", "trim: a muted", "trim: a -3.5 dB", "trim: a 0 dB"]
-    assert loop.told == [], "steering and decoding know nothing of it"
+    assert loop.told == [], "not sent to the graph"
     session.override(1)
     assert session.sound.trims == [Trim(), Trim(-6.0)]
     before = len(loop.kept)
     session.trim(1, -6.0)
-    assert len(loop.kept) == before, "nothing new is no event"
+    assert len(loop.kept) == before, "no event without a change"
 
 
-def test_what_the_operator_said_of_the_sound_holds_for_a_new_audio_engine(rig):
+def test_sound_settings_persist_in_a_new_audio_engine(rig):
     session = rig().running()
     session.mute()
     session.sound.master(-9.0)
@@ -626,10 +626,10 @@ def test_what_the_operator_said_of_the_sound_holds_for_a_new_audio_engine(rig):
     session.mute(False)
 
 
-def test_keys_do_what_they_say(rig):
+def test_keys_of_a_run(rig):
     one = rig()
     session = one.running()
-    assert not any(press(session, key) for key in "2m0dppx3"), "what was done is said as an event"
+    assert not any(press(session, key) for key in "2m0dppx3"), "actions are reported as events"
     assert one.events[-6:] == [
         "operator: b",
         "MUTED",
@@ -649,16 +649,16 @@ def task(questions=(), cues=(), seconds=QUICK):
     return SessionTask(loop, list(cues), seconds, questions, outlet, events.append, ended.append), loop, outlet, ended
 
 
-def test_a_part_that_is_seen_before_it_has_begun_has_not_ended():
+def test_task_that_has_not_started_has_not_ended():
     one, _, _, ended = task(cues=[(0.0, "a")])
-    assert not one.wait(0), "as the board asks while it is about to begin"
+    assert not one.wait(0), "the status board may ask before the start"
     one.stop()
     assert ended == []
     one.start()
     assert one.wait(180)
 
 
-def test_cues_are_given_in_turn_and_the_end_is_told_when_the_recording_is_whole():
+def test_cues_are_given_in_order_and_on_end_follows_the_recording():
     cues = [(0.0, "a"), (0.02, ""), (0.04, "b"), (0.3, "never")]
     one, loop, outlet, ended = task(cues=cues)
     one.start()
@@ -669,7 +669,7 @@ def test_cues_are_given_in_turn_and_the_end_is_told_when_the_recording_is_whole(
     assert loop.stopped == 1
 
 
-def test_time_stands_still_in_a_pause():
+def test_pause_stops_the_clock():
     one, _, outlet, _ = task(cues=[(0.02, "a")])
     one.paused = True
     one.start()
@@ -697,7 +697,7 @@ def test_questions_wait_for_answers_after_each_trial():
     assert one.complete
 
 
-def test_a_question_does_not_keep_from_ending():
+def test_stop_works_during_a_question():
     one, _, outlet, _ = task(["How?"], [(0.0, "a"), (0.01, "")])
     one.start()
     while not one.question:
@@ -708,7 +708,7 @@ def test_a_question_does_not_keep_from_ending():
     assert outlet.sent == ["attend:a", "attend:"]
 
 
-def test_a_trial_given_up_does_not_count_and_comes_again_in_the_end():
+def test_discarded_trial_is_repeated_at_the_end():
     one, _, outlet, _ = task(cues=[(0.0, "a"), (5.0, ""), (6.0, "b"), (6.2, "")], seconds=6.2)
     one.start()
     while one.block < 1:
@@ -718,7 +718,7 @@ def test_a_trial_given_up_does_not_count_and_comes_again_in_the_end():
     while len(outlet.sent) < 3:
         assert not one.wait(0.01)
     assert outlet.sent == ["attend:a", "discard:", "attend:"]
-    assert one.elapsed < 3.0, "the rest of it is left out"
+    assert one.elapsed < 3.0, "the rest of the trial is skipped"
     one.elapsed += 1.0
     while one.block < 2:
         one.elapsed += 0.2
@@ -730,9 +730,9 @@ def test_a_trial_given_up_does_not_count_and_comes_again_in_the_end():
     assert one.complete
 
 
-def test_after_a_trial_the_last_one_can_be_repeated_but_only_once():
+def test_last_trial_can_be_repeated_only_once():
     one, _, outlet, _ = task(cues=[(0.0, "a"), (0.1, ""), (9.0, "b"), (9.1, "")], seconds=9.1)
-    assert not one.redo(), "there was none yet"
+    assert not one.redo(), "no trial has started yet"
     one.start()
     while len(outlet.sent) < 2:
         assert not one.wait(0.01)
@@ -745,7 +745,7 @@ def test_after_a_trial_the_last_one_can_be_repeated_but_only_once():
     assert outlet.sent == ["attend:a", "attend:", "discard:", "attend:b", "attend:", "attend:a", "attend:"]
 
 
-def test_trials_wait_for_signals_and_those_spoilt_are_repeated(monkeypatch):
+def test_trials_wait_for_signals_and_are_repeated_after_bad_ones(monkeypatch):
     monkeypatch.setattr(earmark.app.session.task, "PATIENCE_S", 0.1)
     why = ["no signal"]
     one, _, outlet, _ = task(cues=[(0.0, "a"), (0.5, "")], seconds=0.5)
@@ -754,7 +754,7 @@ def test_trials_wait_for_signals_and_those_spoilt_are_repeated(monkeypatch):
     assert not one.wait(0.4)
     assert outlet.sent == []
     assert one.waiting == "no signal"
-    assert one.elapsed < 0.2, "time stands still"
+    assert one.elapsed < 0.2, "elapsed time is paused"
     why[0] = ""
     while not outlet.sent:
         assert not one.wait(0.01)
@@ -777,13 +777,13 @@ def test_trials_wait_for_signals_and_those_spoilt_are_repeated(monkeypatch):
         ({}, ""),
     ],
 )
-def test_signals_are_useless_when(change, words):
+def test_reasons_for_unusable_signals(change, words):
     found = why_unusable(engine_status(**change), "eeg")
     assert words in found
     assert bool(found) == bool(words)
 
 
-def test_a_cue_is_heard_the_talker_alone_at_first_and_operators_choice_at_once(rig):
+def test_cue_plays_talker_alone_and_override_acts_at_once(rig):
     one = rig()
     one.session.calibrate(LONG)
     audio, told = one.session.sound.audio, [("override", [0.0, -math.inf]), ("override", [-math.inf, 0.0])]
@@ -802,7 +802,7 @@ def test_a_cue_is_heard_the_talker_alone_at_first_and_operators_choice_at_once(r
     assert session.sound.audio.said[-1] == ("override", None)
 
 
-def test_a_graph_that_fails_ends_the_part(rig, monkeypatch):
+def test_failed_graph_ends_the_run(rig, monkeypatch):
     session = rig().running()
     monkeypatch.setattr(FakeLoop, "wrong", "the graph failed: no")
     FakeLoop.made[0].failure = "the graph failed: no"
@@ -812,7 +812,7 @@ def test_a_graph_that_fails_ends_the_part(rig, monkeypatch):
     assert not session.complete
 
 
-def test_what_a_session_needs_is_told(tmp_path):
+def test_incomplete_configuration_is_refused(tmp_path):
     for gone, words in (("[attention]\nboost_db = 2.0", "attention"), ("[streams.cues]\nname", "streams.cues")):
         text = TEXT.replace(gone, "[streams.other]\nname" if "cues" in gone else "")
         if "attention" in gone:
@@ -825,7 +825,7 @@ def test_what_a_session_needs_is_told(tmp_path):
         Session(parse_config(TEXT.replace('name = "x-cues"', 'type = "Markers"'), "x"), tmp_path)
 
 
-def test_attention_is_changed_in_the_text_and_nowhere_else():
+def test_with_attention_changes_only_the_attention_table():
     text = TEXT + '[engine]\nmax_lag_s = 2.0\n# decoder = "no"\n'
     config = parse_config(text, "x", Path("f"))
     changed = with_attention(config, {"decoder": 'a "b"', "sham": True})
