@@ -415,7 +415,7 @@ class Session:
             self._control(Mute(True))
         for talker, trim in enumerate(self.sound.trims):
             if trim != Trim():
-                loop.record_event(f"{self._trim_text(talker)}, set earlier")
+                loop.record_event(f"{self._trim_text(talker)}, already active")
         self.task.start()
         if self._stop.is_set():  # stop() was called before the task was set
             self.task.stop()

@@ -157,7 +157,7 @@ def test_trials_too_short_to_judge_a_decoder_by():
     attention = session().attention
     short = Calibration(n_trials=4, trial_s=5.0)
     keys = advice(
-        r"make (\w+) or (\w+) larger", told(ProtocolError, lambda: refuse_short(short.cues(["a", "b"]), attention))
+        r"increase (\w+) or (\w+)", told(ProtocolError, lambda: refuse_short(short.cues(["a", "b"]), attention))
     )
     for key in keys:
         longer = short.model_copy(update={key: 10 * getattr(short, key)})
@@ -261,7 +261,7 @@ def test_a_folder_that_has_a_session(tmp_path):
     server = Server(tmp_path / "a", lambda *_: None, {})
     try:
         (option,) = advice(
-            r"choose another folder by (--\w+)", told(ChannelError, lambda: Server(tmp_path / "a", None, {}))
+            r"choose another folder with (--\w+)", told(ChannelError, lambda: Server(tmp_path / "a", None, {}))
         )
         for name in ("calibrate", "run", "serve"):
             assert understood(f"earmark {name} x.toml {option} b")
@@ -274,7 +274,7 @@ def test_a_decoder_that_is_there_already(tmp_path):
     (tmp_path / "decoder").mkdir()
     one = Session(session(), tmp_path)
     plan = Calibration(n_trials=4, trial_s=20.0)
-    (option,) = advice(r"choose another folder by (--\w+)", told(SessionError, lambda: one.calibrate(plan)))
+    (option,) = advice(r"choose another folder with (--\w+)", told(SessionError, lambda: one.calibrate(plan)))
     assert understood(f"earmark calibrate x.toml {option} b")
 
 

@@ -101,7 +101,7 @@ def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording)
     page = (recording.parent / "report.html").read_text()
     assert page.count("<svg") >= 2
     assert "trims are not included" in page
-    assert "trim: Ada -4 dB, set earlier" in page
+    assert "trim: Ada -4 dB, already active" in page
     assert re.search(r"<h2>Notes and answers</h2>\s*<ul><li>[\d.]+ s: note: a &lt;b&gt;cough&lt;/b&gt;</li></ul>", page)
     assert "The run is better than guessing" in page
     assert "The run is better than guessing" in said
