@@ -88,7 +88,7 @@ def test_a_live_session_of_them_is_replayed_bit_for_bit_and_says_what_it_was_mad
             '"tpc"',
             r"\[streams.eeg\]: source: there is no source 'tpc', only lsl, fieldtrip, tcp: did you",
         ),
-        ('source = "tcp"\nport = 1', 'source = "lsl"', "says nothing to find it by"),
+        ('source = "tcp"\nport = 1', 'source = "lsl"', "does not say how to find the stream"),
         ('source = "tcp"\nport = 1', 'source = "fieldtrip"', "names no FieldTrip buffer: set fieldtrip"),
     ],
 )
