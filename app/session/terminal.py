@@ -68,10 +68,10 @@ class Screen:
 
     def print_events(self) -> None:
         """Print the events that were not printed before."""
-        from earmark.app.terminal.console import say
+        from earmark.app.terminal.console import print_event
 
         for text in self._supervisor.events.poll():
-            say(text)
+            print_event(text)
 
     @property
     def _question(self) -> str:
@@ -79,9 +79,9 @@ class Screen:
 
     def agree(self, question: str, stop: threading.Event) -> bool:
         """Ask a yes-no question; Enter counts as yes, and so does ``stop``."""
-        from earmark.app.terminal.console import say
+        from earmark.app.terminal.console import print_event
 
-        say(question)
+        print_event(question)
         while not stop.is_set():
             for key in self._keyboard.wait(POLL_S):
                 if key in "yYnN\r\n":
@@ -89,7 +89,7 @@ class Screen:
         return True
 
     def _press(self, key: str) -> None:
-        from earmark.app.terminal.console import say
+        from earmark.app.terminal.console import print_event
 
         question = self._question
         if question != self._asked:
@@ -98,7 +98,7 @@ class Screen:
             self._session.mute()
         elif not question:
             if words := press(self._session, key):
-                say(words)
+                print_event(words)
         elif key in ("\r", "\n"):
             if self._typed.strip() and self._session.task is not None:
                 self._session.task.answer(self._typed.strip())

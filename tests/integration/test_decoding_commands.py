@@ -85,7 +85,7 @@ def test_mistakes_are_said_in_words(tmp_path):
         (("import", tmp_path / "x.fif", "--talker", "a", "-o", tmp_path / "r.xdf"), "x.fif"),
         (("train", tmp_path / "none.xdf", "-o", tmp_path / "d"), "no such file"),
         (("train", tmp_path, "-o", tmp_path / "d"), "contains no .xdf file"),
-        (("train", tmp_path / "r.xdf", "-o", tmp_path), "is there already"),
+        (("train", tmp_path / "r.xdf", "-o", tmp_path), "exists already"),
         (("evaluate", tmp_path / "e.npz"), "not an XDF file"),
     ):
         found = earmark(*words)

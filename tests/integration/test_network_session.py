@@ -194,7 +194,7 @@ def test_recorded_without_sound_it_is_replayed_as_well(tmp_path, source_id, fold
     (path,) = (tmp_path / "out").glob("session-*.xdf")
     verified = earmark("replay", path, "--verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert "Scores were given by onnx (CPU, float32) or eager_cpu (CPU, float32)" in verified.stdout
+    assert "Scored live by onnx (CPU, float32) or eager_cpu (CPU, float32)" in verified.stdout
     assert "identical: the replay gave the live output, bit for bit" in verified.stdout
 
 

@@ -150,7 +150,7 @@ def test_keys_are_heard(config, tmp_path):
         for key, said in (
             ("2", r"low -9 dB, high \+3 dB"),
             ("1", r"low \+3 dB, high -9 dB"),
-            ("-", r"everything -1 dB"),
+            ("-", r"master -1 dB"),
         ):
             play.press(key)
             play.wait_for(said)
@@ -275,7 +275,7 @@ def test_it_ends_when_all_talkers_have_ended(config, tmp_path):
     config.write_text(config.read_text().replace("loop = true\n", ""))
     result = run(config, "--no-publish")
     assert result.returncode == 0, result.stderr
-    assert "All talkers have come to their ends" in result.stdout
+    assert "All talkers have played to the end" in result.stdout
     level, _ = levels(tmp_path / "out.wav")
     assert level[5:20].min() > 0.05
 

@@ -440,7 +440,7 @@ def test_ctrl_c_ends_the_checks_at_once(tmp_path, name):
     path.write_text(path.read_text().replace("resolve_s = 15", "resolve_s = 300"))
     command = [sys.executable, "-m", "earmark.app.cli", "calibrate", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV) as process:
-        while "Looking at everything" not in process.stdout.readline():
+        while "Checking everything" not in process.stdout.readline():
             assert process.poll() is None
         until = time.monotonic() + 5  # somewhere in the search
         while time.monotonic() < until and process.poll() is None:
