@@ -3,7 +3,7 @@
 This works for any session of the same user, including ``earmark demo``, whose first line of output names the folder.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from earmark.app.session.channel import Client
@@ -23,4 +23,6 @@ def main(folder: Path) -> dict:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of a session under way")
+    main(parser.parse_args().folder)

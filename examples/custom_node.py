@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from earmark.pipeline import Block, Gap, Graph, Reblock, Step, StreamSpec
+from earmark.pipeline import Block, Gap, StreamSpec
 from earmark.pipeline.node import State
 from earmark.pipeline.stream import Item, wiring_error
 
@@ -64,6 +64,8 @@ class Drift:
 
 def main() -> None:
     """Filter two seconds of a slow ramp, and print what remains."""
+    from earmark.pipeline import Graph, Reblock, Step
+
     spec = StreamSpec("eeg", 250.0, ("C3", "C4"), ("eeg", "eeg"), ("uV", "uV"))
     steps = [
         Step("reblock", Reblock(Reblock.Config(hop_s=0.02)), ("eeg",)),

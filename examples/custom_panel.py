@@ -2,11 +2,8 @@
 
 import math
 
-from PySide6.QtWidgets import QApplication, QVBoxLayout
+from PySide6.QtWidgets import QVBoxLayout
 
-from earmark.app.dashboard.data.history import History
-from earmark.app.dashboard.data.recent import Recent
-from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 
 
@@ -29,6 +26,15 @@ class NextCue(Panel):
 
 def main() -> None:
     """Show the panel twelve seconds before a cue."""
+    import signal
+
+    from PySide6.QtWidgets import QApplication
+
+    from earmark.app.dashboard.data.history import History
+    from earmark.app.dashboard.data.recent import Recent
+    from earmark.app.dashboard.data.snapshot import Snapshot
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would wait until Qt returns
     app = QApplication([])
     panel = NextCue()
     panel.refresh(View(Snapshot(next_cue_s=12.0), History(), Recent()))

@@ -1,6 +1,6 @@
 """Cross-validate the linear decoder: python examples/evaluate.py RUN RUN RUN ..."""
 
-import sys
+import argparse
 from pathlib import Path
 
 from earmark.devices import read_run
@@ -21,4 +21,6 @@ def main(paths: list[Path]) -> Evaluation:
 
 
 if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path, nargs="+", help="runs, as 'earmark import' writes them")
+    main(parser.parse_args().runs)

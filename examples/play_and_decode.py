@@ -8,8 +8,8 @@ the decoder scores its output window by window. A session (``earmark run``) does
 shows how the parts fit together.
 """
 
+import argparse
 import queue
-import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -86,5 +86,10 @@ def main(run: Path, folder: Path, sounds: list[Path], seconds: float = 20.0) -> 
 
 
 if __name__ == "__main__":
-    run, decoder, *others = sys.argv[1:]
-    main(Path(run), Path(decoder), [Path(name) for name in others[:2]], *map(float, others[2:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("decoder", type=Path, help="its folder")
+    parser.add_argument("sounds", type=Path, nargs=2, help="of both talkers, in the order of the decoder's runs")
+    parser.add_argument("seconds", type=float, nargs="?", default=20.0)
+    given = parser.parse_args()
+    main(given.run, given.decoder, given.sounds, given.seconds)

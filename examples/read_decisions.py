@@ -3,7 +3,7 @@
 The replay computes all outputs again, so the arrays are complete, whatever the live session published.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -36,4 +36,6 @@ def main(folder: Path) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of a recorded run, such as alice/run-1")
+    main(parser.parse_args().folder)

@@ -1,6 +1,6 @@
 """Read a recording piece by piece: python examples/read_recording.py FILE."""
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -21,4 +21,6 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path, help=".fif, .edf, .bdf, .vhdr or .xdf")
+    main(parser.parse_args().file)

@@ -1,6 +1,6 @@
 """Make four runs of a simulated listener: python examples/simulate_runs.py FOLDER [SECONDS]."""
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -36,4 +36,8 @@ def main(folder: Path, seconds: float = 60.0) -> None:
 
 if __name__ == "__main__":
     np.seterr(all="raise")
-    main(Path(sys.argv[1]), *map(float, sys.argv[2:]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where to write them")
+    parser.add_argument("seconds", type=float, nargs="?", default=60.0, help="length of each")
+    given = parser.parse_args()
+    main(given.folder, given.seconds)

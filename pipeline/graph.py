@@ -86,7 +86,7 @@ class Graph:
             try:
                 specs[step.name] = step.node.open(*(specs[name] for name in step.inputs)).evolve(name=step.name)
             except WiringError as error:
-                raise WiringError(f"node {step.name!r}: {error}") from None
+                raise WiringError(f"node {step.name!r}: {str(error).removeprefix(f'{step.name}: ')}") from None
             except (ArithmeticError, MemoryError, ValueError) as error:  # settings the node does not check
                 raise WiringError(f"node {step.name!r} cannot be made with these settings: {error}") from None
         for name in self.outputs:

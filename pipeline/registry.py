@@ -104,13 +104,19 @@ class Registry(Generic[T]):
         parts = self.parts()
         if name not in parts:
             close = difflib.get_close_matches(name, parts, n=1)
-            hint = f": did you mean {close[0]!r}?" if close else ""
+            hint = f": did you mean {close[0]!r}?" if close else self._not_installed
             raise RegistryError(f"there is no {self.what} {name!r}, only {', '.join(parts)}{hint}")
         first, *others = parts[name]
         if others:
             who = " and ".join(f"{part.package or 'Earmark'} ({part.target})" for part in (first, *others))
             raise RegistryError(f"more than one {self.what} is called {name!r}: {who}. Uninstall all but one of them")
         return first
+
+    @property
+    def _not_installed(self) -> str:
+        return (
+            f". Other packages offer more by entry points of the group {self.group!r}: install the one that is needed"
+        )
 
     def get(self, name: str) -> T:
         """Import a part.
@@ -130,22 +136,34 @@ class Registry(Generic[T]):
             If no part has the name, several have it, the part cannot be imported, or it is not of this kind.
         """
         part = self.part(name)
+        point = EntryPoint(part.name, part.target, part.group)
         try:
-            found: T = EntryPoint(part.name, part.target, part.group).load()
+            found: T = point.load()
         except Exception as error:  # a module may fail in any way while it is imported
             whose = f" of package {part.package} {part.version}" if part.package else ""
-            reason = f"{type(error).__name__}: {error}"
             raise RegistryError(
-                f"the {self.what} {name!r}{whose} cannot be loaded from {part.target}: {reason}"
+                f"the {self.what} {name!r}{whose} cannot be loaded from {part.target}: {_why_not(point, part, error)}"
             ) from error
         missing = [member for member in self.members if not hasattr(found, member)]
         if missing:
-            hint = f": try check_{self.what} of earmark.testing on it" if self.what in CHECKED else ""
+            hint = f": try check_{self.what} of earmark.testing on it"
+            if self.what not in CHECKED:
+                hint = f": a {self.what} must have {', '.join(self.members)}"
             raise RegistryError(
                 f"{part.target} of package {part.package or 'earmark'} is offered as {self.what} {name!r}, but has no "
                 f"{' nor '.join(missing)}{hint}"
             )
         return found
+
+
+def _why_not(point: EntryPoint, part: Part, error: Exception) -> str:
+    """Return why a part cannot be loaded, and the fix."""
+    package = part.package or "Earmark"
+    if isinstance(error, ImportError):
+        return f"{error}. Install what is missing, or another version of {package}"
+    if isinstance(error, AttributeError) and point.module in sys.modules:  # imported, so it is not its own error
+        return f"{point.module} has no {point.attr}. Correct the entry point of {package}, or install another version"
+    return f"{type(error).__name__}: {error}. Correct {package}, or install another version of it"
 
 
 @lru_cache

@@ -1,32 +1,32 @@
-"""``earmark describe``: show the graph of a session with its settings, rates and latencies."""
+"""``earmark describe``: the graph in words and numbers, and the live table of a recording."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from earmark.app.config.session import Config
+    from earmark.app.config.session import Config, StreamConfig
     from earmark.pipeline.graph import Graph
     from earmark.pipeline.stream import StreamSpec
 
 
 def describe(
-    config: Annotated[Path, typer.Argument(help="Session file (TOML).")],
+    config: Annotated[Path, typer.Argument(help="Session configuration, TOML.")],
     recording: Annotated[
         Path | None, typer.Option(help="Take channels and rate of the first stream from this recording.")
     ] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to search for streams that the file does not describe.")] = 2.0,
+    wait: Annotated[float, typer.Option(help="Seconds to look for streams that the file does not describe.")] = 2.0,
 ) -> None:
     """Show the graph: settings, rates, latency and the deadline.
 
     Rates and channels come from --recording, else from sfreq and n_channels in the configuration, else from the
-    live stream. Exit status: 0 the graph is valid, 1 it is not, or a stream is missing.
+    live stream. Exit status: 0 the graph fits, 1 it does not, or a stream is missing.
     """
     from earmark.app.terminal.inputs import must_be_toml
 
@@ -40,17 +40,15 @@ def describe(
         settings = load_config(config)
         specs = _specs(settings, recording, wait)
         graph = settings.graph()
-        graph.open(settings.sources(specs))
+        settings.open(graph, settings.sources(specs))
     for name, spec in specs.items():
         rate = f"{spec.sfreq:g} Hz" if spec.sfreq else "irregular"
         stream = settings.streams[name]
-        console.print(f"stream {name}: {stream.place}; {spec.n_channels} channels, {rate}", markup=False)
+        console.print(f"stream {name}: {_place(stream)}; {spec.n_channels} channels, {rate}", markup=False)
     console.print(graph_table(graph, settings))
     console.print("settings, with their defaults:")
     for step in graph.steps:
-        values = dataclasses.asdict(step.node.config).items()
-        shown = ", ".join(f"{k} = {'auto' if v is None else list(v) if isinstance(v, tuple) else v}" for k, v in values)
-        console.print(f"  {step.name}: {shown}", markup=False, highlight=False)
+        console.print(f"  {step.name}: {_settings(step.node.config)}", markup=False, highlight=False)
     for output in settings.outputs:
         spec = graph.specs[output.node]
         uses = {
@@ -60,15 +58,49 @@ def describe(
         console.print(
             f"output {output.node} ({', '.join(u for u, on in uses.items() if on) or 'computed only'}): "
             f"{spec.n_channels} channels, {spec.sfreq:g} Hz, {spec.latency * 1e3:.1f} ms behind the signal "
-            "without computing time",
+            "before any computing",
             markup=False,
         )
     engine = settings.engine
     budget = engine.budget_s or min(s.hop / s.sfreq for s in graph.specs.values() if s.hop and s.sfreq)
     console.print(
-        f"deadline of a chunk, arrival to output: {budget * 1e3:g} ms; chunks {engine.max_lag_s:g} s late are skipped "
-        f"as a gap; streams are searched for up to {engine.resolve_s:g} s"
+        f"deadline of a chunk, arrival to output: {budget * 1e3:g} ms; skipped as a gap when {engine.max_lag_s:g} s "
+        f"late; streams are looked for {engine.resolve_s:g} s"
     )
+
+
+def _settings(config: Any) -> str:
+    """Return the settings of a part as ``key = value``, separated by commas."""
+    return ", ".join(f"{field.name} = {_value(getattr(config, field.name))}" for field in dataclasses.fields(config))
+
+
+def _value(value: Any) -> str:
+    """Return a setting as in TOML; a part that is chosen by name is followed by its settings."""
+    from earmark.pipeline.attention.attend import LawChoice
+
+    if value is None:
+        return "auto"
+    if isinstance(value, LawChoice):
+        return f"{value.name} ({_settings(value.settings)})"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return f"({_settings(value)})"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_value(one) for one in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_value(one)}' for key, one in value.items())}}}"
+    return str(value)
+
+
+def _place(stream: StreamConfig) -> str:
+    """Return how a source finds its stream."""
+    from earmark.app.config.session import OWN_SOURCES
+
+    place = stream.place
+    if stream.kind in OWN_SOURCES:
+        return str(place)
+    return ", ".join(text for text in (f"source {stream.kind!r}", _settings(place)) if text)
 
 
 def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, StreamSpec]:
@@ -90,7 +122,7 @@ def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, S
         elif stream.type.lower() == "markers":
             specs[name] = StreamSpec(name, 0.0, ("marker",), ("misc",), ("",))
         elif settings.sound is not None and stream.name == settings.sound.publish + ENVELOPES:
-            # The session itself publishes them while it plays.
+            # The session publishes them itself, once it plays.
             specs[name] = envelopes(settings.sound.scene(settings.folder), stream.name, EnvelopeConfig())[1]
         else:
             inlet = make_source(name, stream, lambda arrival: None)
@@ -103,7 +135,7 @@ def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, S
 
 
 def graph_table(graph: Graph, settings: Config) -> Table:
-    """Make a table of the nodes in order, with their inputs, rates and latencies."""
+    """Nodes in order, with settings, rates and latencies."""
     from rich.table import Table
 
     table = Table(title="graph")
@@ -120,7 +152,7 @@ def graph_table(graph: Graph, settings: Config) -> Table:
         node = name if name == kind else f"{name} ({kind})"
         table.add_row(node, "\n".join(inputs), str(spec.n_channels), f"{spec.sfreq:g}", hop, *latencies)
     table.caption = (
-        "hop: maximum number of samples in a block. Latencies are cumulative: wait for the block to fill; delay of "
-        "linear-phase filters; group delay of recursive filters at the centre of the band."
+        "hop: most samples in a block. Latency so far, summed: wait for the block to fill; pure delay of linear-phase "
+        "filters; group delay of recursive filters at the centre of the band."
     )
     return table

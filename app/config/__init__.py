@@ -1,1 +1,1 @@
-"""Configuration files: session, sound and protocol, and messages about what is wrong in them."""
+"""What files say: the session's TOML, sound, protocol, and the choices that a configuration offers."""

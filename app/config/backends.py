@@ -1,4 +1,4 @@
-"""Names of backends for networks, for configuration and command line; :mod:`earmark.kernels.runtime` has the code."""
+"""What runs networks, by name, for configuration and command line; :mod:`earmark.kernels.runtime` implements it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class BackendName(StrEnum):
-    """Backends of ``earmark.kernels.runtime``, the fastest first."""
+    """Backends of ``earmark.kernels.runtime``, the quickest first."""
 
     TENSORRT = "tensorrt"
     TENSORRT_RTX = "tensorrt_rtx"
@@ -17,7 +17,7 @@ class BackendName(StrEnum):
 
 
 class PrecisionName(StrEnum):
-    """Numeric precision; ``tf32`` and ``float16`` round products, on GPUs only."""
+    """How numbers are held; ``tf32`` and ``float16`` round products, on GPUs only."""
 
     FLOAT32 = "float32"
     TF32 = "tf32"

@@ -1,11 +1,11 @@
-"""Modes of a run; a module of its own, so that the command line can import it quickly."""
+"""What decisions do in a run; a module of its own, so that the command line knows it quickly."""
 
 from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """What decisions do in a run."""
+    """What decisions do."""
 
-    OPEN = "open"  # they are only recorded
-    CLOSED = "closed"  # they set the gains
-    SHAM = "sham"  # they set the gains as if the other talker were attended
+    OPEN = "open"  # nothing but be recorded
+    CLOSED = "closed"  # set gains
+    SHAM = "sham"  # set gains as if the other talker were attended to

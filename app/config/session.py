@@ -1,4 +1,4 @@
-"""The session configuration: reads TOML, and returns a checked description of streams, nodes and outputs."""
+"""The session configuration: TOML in, a checked description of streams, nodes and outputs out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from earmark.app.config.backends import BackendName, PrecisionName
 from earmark.app.config.sound import SoundConfig
-from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - exported again for callers
+from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - for whoever reads configurations
 from earmark.app.config.toml_file import parse, read_text
 from earmark.app.config.validation import explain, nearest
 from earmark.devices.audio.scene import SPACES
@@ -26,14 +26,14 @@ from earmark.pipeline.attention.steering import LAWS
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.node import NODES
 from earmark.pipeline.registry import Part, Registry, RegistryError
-from earmark.pipeline.stream import StreamSpec
+from earmark.pipeline.stream import StreamSpec, WiringError
 
 if typing.TYPE_CHECKING:
     from earmark.pipeline.decoders.decoder import Decoder
     from earmark.pipeline.graph import Graph
 
 
-#: Table of the steering law in [attention], and settings of the default law, which has no table.
+#: Table of the steering law in [attention], and settings of the law that holds without it.
 LAW, PROPORTIONAL = "law", ("boost_db", "cut_db", "dead_band_db", "hold_s")
 
 
@@ -42,32 +42,27 @@ class _Strict(BaseModel):
 
 
 class StreamConfig(_Strict):
-    """An input stream: from LSL, by name, type, source_id or host; from a FieldTrip buffer; or from another source.
+    """A stream that comes in: from LSL, by name, type, source_id or host, from a FieldTrip buffer, or from elsewhere.
 
-    A source of another package has its own keys, the fields of its ``Config``, instead of those of LSL.
+    A source of another package has keys of its own, the fields of its ``Config``, in the place of those of LSL.
     """
 
-    source: str = Field(default="", description="kind of source: lsl, fieldtrip, or a source of another package")
+    source: str = Field(default="", description="what it comes from: lsl, fieldtrip, or a source of another package")
     name: str = ""
     type: str = ""
     source_id: str = ""
     host: str = Field(default="", description="computer that sends it, as 'earmark streams' lists it")
     fieldtrip: str = Field(default="", pattern=r"^$|^[^:\s]+:\d{1,5}$", description="a FieldTrip buffer, host:port")
-    ch_type: str = Field(
-        default="", description="type of channels that state none, or wrongly EEG: eeg, seeg, ecog, misc"
-    )
-    unit: str = Field(
-        default="",
-        description="unit of electrode channels that state none: V, mV, uV, nV; or a value per step, as 0.0488 uV",
-    )
+    ch_type: str = Field(default="", description="type of channels that state none, or EEG: eeg, seeg, ecog, misc")
+    unit: str = Field(default="", description="unit of electrodes that state none: V, mV, uV, nV, or 0.0488 uV a step")
     channels: tuple[str, ...] = Field(
-        default=(), strict=False, description="names or patterns of channels to keep; !NAME leaves one out"
+        default=(), strict=False, description="names or patterns of channels to keep; !NAME leaves out"
     )
     bads: tuple[str, ...] = Field(
-        default=(), strict=False, description="names or patterns of bad channels, which are masked"
+        default=(), strict=False, description="names or patterns of channels not to be trusted"
     )
-    sfreq: float | None = Field(default=None, description="sample rate, Hz, if none or a slightly wrong one is stated")
-    n_channels: int | None = Field(default=None, gt=0, description="expected number of channels; any other is refused")
+    sfreq: float | None = Field(default=None, description="rate, Hz, where none is stated or one that is a little off")
+    n_channels: int | None = Field(default=None, gt=0, description="refuse any other number of channels")
 
     _place: Any = PrivateAttr(default=None)
 
@@ -78,7 +73,7 @@ class StreamConfig(_Strict):
 
     @property
     def place(self) -> Any:
-        """Address by which its source finds it: an instance of the source's ``Config``."""
+        """How its source finds it: an instance of the source's ``Config``."""
         if self.kind == "lsl":
             return StreamSelector(self.name, self.type, self.source_id, self.host)
         if self.kind == "fieldtrip":
@@ -88,14 +83,14 @@ class StreamConfig(_Strict):
         return self._place
 
     def at(self, place: Any) -> StreamConfig:
-        """Return a copy with the address by which a source of another package finds it."""
+        """Return the same with a place that a source of another package finds it by."""
         found = self.model_copy()
         found._place = place
         return found
 
     @property
     def overrides(self) -> Overrides:
-        """Properties that replace or complete those that the stream states."""
+        """What is said of it."""
         return Overrides(self.unit, self.ch_type, self.channels, self.bads, self.sfreq)
 
 
@@ -108,37 +103,31 @@ class OutputConfig(_Strict):
     """A node whose output leaves the graph."""
 
     node: str
-    record: bool = Field(default=True, description="write it into the recording")
+    record: bool = Field(default=True, description="keep it in the recording")
     publish: str = Field(default="", description="publish it as an LSL stream of this name")
 
 
 class EngineConfig(_Strict):
-    """Time limits of running the graph."""
+    """How the graph is run."""
 
     resolve_s: float = Field(default=10.0, gt=0, description="longest wait for a stream at the start, s")
-    max_lag_s: float = Field(default=1.0, gt=0, description="chunks that waited longer are skipped as a gap, s")
-    budget_s: float | None = Field(
-        default=None, gt=0, description="deadline from arrival to output, s; by default, one hop"
-    )
+    max_lag_s: float = Field(default=1.0, gt=0, description="chunks that waited longer are skipped, as a gap, s")
+    budget_s: float | None = Field(default=None, gt=0, description="deadline, arrival to output; default one hop, s")
 
 
 class AttentionConfig(_Strict):
-    """Decoding of attention: the decoder, and the streams that it uses."""
+    """Who is attended: a decoder, and what it listens to."""
 
-    decoder: str = Field(default="", description="folder of the decoder, relative to this file; empty to calibrate")
-    fallback: str = Field(default="", description="folder of a faster decoder, used while the first is too slow")
+    decoder: str = Field(default="", description="folder of the decoder, from this file's folder; none to calibrate")
+    fallback: str = Field(default="", description="folder of a quicker decoder, for when that one is too slow")
     backends: tuple[Annotated[BackendName, Field(strict=False)], ...] = Field(
-        default=(), description="backends that run a network, the fastest first; each must be compiled"
+        default=(), description="what scores windows of a network, the quickest first, each compiled"
     )
-    precision: PrecisionName = Field(
-        default=PrecisionName.FLOAT32, strict=False, description="numeric precision of these backends"
-    )
-    preset: str = Field(
-        default="eeg", pattern="^(eeg|ieeg)$", description="preprocessing of signals while there is no decoder"
-    )
-    neural: str = Field(default="eeg", description="stream of the electrode signals")
+    precision: PrecisionName = Field(default=PrecisionName.FLOAT32, strict=False, description="of those backends")
+    preset: str = Field(default="eeg", pattern="^(eeg|ieeg)$", description="how signals are prepared without a decoder")
+    neural: str = Field(default="eeg", description="stream of the electrodes")
     talkers: str = Field(default="speech", description="stream of the talkers' envelopes, one channel each")
-    max_wait_s: float = Field(default=2.0, gt=0, description="longest wait for the slower of the two streams, s")
+    max_wait_s: float = Field(default=2.0, gt=0, description="longest wait for the slower of the two, s")
     deadline_s: float = Field(default=0.25, gt=0, description="decisions later than this are dropped, s")
     settings: AttendConfig = AttendConfig()
 
@@ -166,7 +155,7 @@ class Config:
     Attributes
     ----------
     text : str
-        The TOML text as it was written; every recording contains it.
+        As it was written; it goes into every recording.
     streams : dict of str to StreamConfig
         By the name used inside the graph.
     steps : tuple of (name, type, settings, inputs)
@@ -176,11 +165,13 @@ class Config:
     engine : EngineConfig
         How the graph is run.
     attention : AttentionConfig or None
-        If not None, the nodes are those of the decoder's preset, and ``steps`` is empty.
+        With it, the nodes are those of the decoder's preset, and there are no others.
     folder : Path
-        Folder to which paths are relative.
+        Where relative paths begin.
     sound : SoundConfig or None
-        Talkers and sound output.
+        What is heard.
+    where : str
+        Its file, or what else it comes from, for messages.
     """
 
     text: str
@@ -191,11 +182,12 @@ class Config:
     attention: AttentionConfig | None = None
     folder: Path = Path()
     sound: SoundConfig | None = None
+    where: str = dataclasses.field(default="", compare=False)
 
     @property
     def decoders(self) -> list[Path]:
-        """Folders of the decoder and of its fallback; empty if there is no decoder."""
-        if self.attention is None or not self.attention.decoder:  # before the calibration
+        """Folders of the decoder, if there is one, and of the one to fall back on."""
+        if self.attention is None or not self.attention.decoder:  # which a calibration is to make
             return []
         return [self.folder / name for name in (self.attention.decoder, self.attention.fallback) if name]
 
@@ -205,7 +197,7 @@ class Config:
         return next(iter(self.decoders), None)
 
     def sources(self, specs: Mapping[str, StreamSpec]) -> dict[str, StreamSpec]:
-        """Return all inputs of the graph: the streams, and control if attention is decoded."""
+        """Everything that the graph is fed: the streams, and control if there is attention to be decoded."""
         from earmark.pipeline.attention.decoding_graph import CONTROL
 
         return {
@@ -214,7 +206,7 @@ class Config:
         }
 
     def parts(self) -> list[Part]:
-        """Return the parts of other packages that this session uses, except decoders, whose folders name theirs."""
+        """Parts of other packages that this session is made of, its decoders excepted, which say it themselves."""
         named: list[tuple[Registry[Any], str]] = [(NODES, kind) for _, kind, _, _ in self.steps]
         named += [(SOURCES, stream.kind) for stream in self.streams.values()]
         if self.attention is not None and self.attention.settings.law is not None:
@@ -225,7 +217,7 @@ class Config:
         return [part for part in found if part.package]
 
     def graph(self, decoders: Sequence[Path] | None = None) -> Graph:
-        """Build the graph, not yet open; ``decoders`` are the decoders' folders if they are elsewhere now.
+        """Build the graph, not yet open; ``decoders`` says where their folders are now, if not where they were.
 
         Raises
         ------
@@ -234,13 +226,26 @@ class Config:
         """
         if self.attention is not None:
             return _attention_graph(self.attention, self.decoders if decoders is None else decoders)
-        from earmark.pipeline.graph import Graph, Step  # imports compiled filters, which takes a second
+        from earmark.pipeline.graph import Graph, Step  # filters are compiled, which takes a second to import
 
         steps = [Step(name, NODES.get(kind)(settings), inputs) for name, kind, settings, inputs in self.steps]
         return Graph(steps, [output.node for output in self.outputs])
 
+    def open(self, graph: Graph, specs: Mapping[str, StreamSpec]) -> dict[str, StreamSpec]:
+        """Open a graph that :meth:`graph` built, see :meth:`earmark.pipeline.graph.Graph.open`.
+
+        Raises
+        ------
+        earmark.pipeline.stream.WiringError
+            If it does not fit the streams; the message begins with the file.
+        """
+        try:
+            return graph.open(specs)
+        except WiringError as error:
+            raise WiringError(f"{self.where}: {error}" if self.where else str(error)) from None
+
     def block_outputs(self) -> list[str]:
-        """Return the outputs that are plain signals; epochs and pairs consist of what is recorded anyway."""
+        """Outputs that are plain signals; epochs and pairs are made of what is recorded anyway."""
         kinds = {name: kind for name, kind, _, _ in self.steps}
         return [o.node for o in self.outputs if kinds.get(o.node, o.node) not in ("epochs", "align")]
 
@@ -256,7 +261,7 @@ def load_config(path: Path) -> Config:
     Returns
     -------
     Config
-        The checked configuration.
+        Checked; its graph is wired, but not open.
 
     Raises
     ------
@@ -267,24 +272,42 @@ def load_config(path: Path) -> Config:
 
 
 def load_sound(path: Path) -> SoundConfig:
-    """Read the table ``[sound]`` of a configuration file; it needs no other table.
+    """Read the table ``[sound]`` of a configuration file; other tables may be absent, but must be valid.
 
     Raises
     ------
     ConfigError
         If it cannot be read or used.
     """
-    raw = parse(read_text(path), str(path))
+    where = str(path)
+    raw = parse(read_text(path), where)
+    _must_be_session(raw, where)
     if "sound" not in raw:
         found = ", ".join(f"[{key}]" for key in raw) or "nothing"
-        raise ConfigError(f"{path}: there is no table [sound] with [[sound.talkers]], but {found}: add it")
+        raise ConfigError(f"{where}: there is no table [sound] with [[sound.talkers]], but {found}")
     for key in raw:
         if key not in _File.model_fields:
-            raise ConfigError(f"{path}: unknown table [{key}]{nearest(key, _File.model_fields)}")
-    file = _validate(_File, {"streams": {}, "sound": raw["sound"]}, str(path))
+            raise ConfigError(f"{where}: unknown table [{key}]{nearest(key, _File.model_fields)}")
+    _places(raw, where, live=False)  # a sound check needs no amplifier
+    file = _validate(_File, {"streams": {}, **raw}, where)
     assert file.sound is not None
-    _check_space(file.sound, str(path))
+    _check_space(file.sound, where)
+    _steps(file, where)
+    if file.attention is not None:
+        _attention(file.attention, where)
     return file.sound
+
+
+def _must_be_session(raw: Mapping[str, Any], where: str) -> None:
+    """Refuse an empty file, and files that go with a session."""
+    if not raw:
+        raise ConfigError(
+            f"{where} is empty, but must be a session, with a table [streams.eeg]: 'earmark new' writes one"
+        )
+    if raw.keys() <= {"calibration", "run"}:
+        raise ConfigError(f"{where} is a protocol, not a session: name the file of the session beside it, session.toml")
+    if "weights_sha256" in raw:
+        raise ConfigError(f"{where} belongs to a decoder and is not a session: name the file of the session")
 
 
 def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = True) -> Config:
@@ -295,16 +318,11 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
     text : str
         TOML.
     where : str
-        Origin of the text, named in errors.
+        Where it comes from, for errors.
     folder : Path
-        Folder to which paths in it are relative.
+        Where paths in it begin.
     live : bool
-        Whether streams will be read live; a replay does not need the packages of the sources.
-
-    Returns
-    -------
-    Config
-        The checked configuration.
+        Whether streams are to come in; a recording is replayed without the packages that its sources are of.
 
     Raises
     ------
@@ -312,10 +330,11 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
         If it cannot be used.
     """
     raw = parse(text, where)
+    _must_be_session(raw, where)
     places = _places(raw, where, live)
     file = _validate(_File, raw, where)
     if not file.streams:
-        raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, such as [streams.eeg]")
+        raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, as [streams.eeg]")
     for name, stream in file.streams.items():
         _check_stream(stream, f"{where}: [streams.{name}]")
     if file.sound is not None and live:
@@ -324,19 +343,19 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
     if file.attention is not None:
         return _with_attention(file, text, where, folder)
     if not file.nodes:
-        raise ConfigError(f"{where}: there is no [[nodes]] table: add at least one, or [attention]")
+        raise ConfigError(f"{where}: there is no [[nodes]] table, but must be at least one, or [attention]")
     steps = _steps(file, where)
     outputs = tuple(file.outputs) or (OutputConfig(node=steps[-1][0]),)
     doubled = [o.node for i, o in enumerate(outputs) if o.node in {p.node for p in outputs[:i]}]
     published = [o.publish for o in outputs if o.publish]
     if len(set(published)) < len(published):
-        raise ConfigError(f"{where}: [[outputs]] publish two streams of the same name: give each its own name")
+        raise ConfigError(f"{where}: [[outputs]] publish two streams of the same name, but each must have its own")
     taken = [name for name in (*file.streams, *(step[0] for step in steps)) if name == JOURNAL]
     if taken:
         raise ConfigError(f"{where}: the name {JOURNAL!r} is taken by the recording: choose another")
     if doubled:
-        raise ConfigError(f"{where}: [[outputs]] names node {doubled[0]!r} twice: name it once")
-    return Config(text, file.streams, steps, outputs, file.engine, sound=file.sound)
+        raise ConfigError(f"{where}: [[outputs]] names node {doubled[0]!r} twice, but must once")
+    return Config(text, file.streams, steps, outputs, file.engine, sound=file.sound, where=where)
 
 
 def _check_space(sound: SoundConfig, where: str) -> None:
@@ -347,7 +366,7 @@ def _check_space(sound: SoundConfig, where: str) -> None:
 
 
 def _places(raw: dict[str, Any], where: str, live: bool) -> dict[str, Any]:
-    """Remove from the tables of streams the keys of other packages' sources; return them checked, by stream."""
+    """Take out of the tables of streams the keys of sources of other packages; return them checked, by stream."""
     found = {}
     tables = raw.get("streams")
     if not isinstance(tables, dict):
@@ -367,7 +386,7 @@ def _check_stream(stream: StreamConfig, place: str) -> None:
     if stream.kind == "lsl" and stream.fieldtrip:
         raise ConfigError(f"{place} names a FieldTrip buffer, but source is 'lsl': leave one out")
     if stream.kind == "lsl" and not by_lsl:
-        raise ConfigError(f"{place} does not say how to find the stream: set name, type or source_id")
+        raise ConfigError(f"{place} says nothing to find it by: set name, type or source_id")
     if stream.kind == "fieldtrip" and by_lsl:
         raise ConfigError(f"{place} names both an LSL stream and a FieldTrip buffer: choose one")
     if stream.kind == "fieldtrip" and not stream.fieldtrip:
@@ -375,21 +394,25 @@ def _check_stream(stream: StreamConfig, place: str) -> None:
     if stream.kind == "fieldtrip" and not stream.unit:
         raise ConfigError(f"{place} needs 'unit' (V, mV, uV or nV): a FieldTrip buffer has none")
     try:
-        stream.overrides  # noqa: B018 - the property checks the values
+        stream.overrides  # noqa: B018 - checks itself
     except OverrideError as error:
         raise ConfigError(f"{place} {error}") from None
 
 
-def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
+def _attention(table: dict[str, Any], where: str) -> AttentionConfig:
     own, place = set(AttentionConfig.model_fields) - {"settings"}, f"{where}: [attention]"
-    if file.nodes or file.outputs:
-        raise ConfigError(f"{place} has its own nodes: remove [[nodes]] and [[outputs]], or [attention]")
-    table = file.attention or {}
     model = _model(AttendConfig)
     checked = _validate(model, {k: v for k, v in table.items() if k not in (*own, LAW)}, place, also=own)
     values = {field: getattr(checked, field) for field in model.model_fields} | {LAW: _law(table, where)}
     settings = {**{k: v for k, v in table.items() if k in own}, "settings": AttendConfig(**values)}
-    attention = _validate(AttentionConfig, settings, place)
+    return _validate(AttentionConfig, settings, place)
+
+
+def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
+    place = f"{where}: [attention]"
+    if file.nodes or file.outputs:
+        raise ConfigError(f"{place} brings its own nodes: remove [[nodes]] and [[outputs]], or [attention]")
+    attention = _attention(file.attention or {}, where)
     for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
         if name not in file.streams:
             raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{nearest(name, file.streams)}")
@@ -402,20 +425,22 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
         except ValueError as error:
             raise ConfigError(f"{place}: {error}") from None
     if len(set(attention.backends)) < len(attention.backends):
-        raise ConfigError(f"{place}: backends names one twice: name each once")
+        raise ConfigError(f"{place}: backends names one twice, but must name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
-    return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound)
+    return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound, where)
 
 
 def _law(table: dict[str, Any], where: str) -> LawChoice | None:
-    """Return the steering law of [attention.law], or None for the default law, whose settings are in [attention]."""
+    """The steering law that is chosen, if any is but the one whose settings stand in [attention] itself."""
     law, place = table.get(LAW), f"{where}: [attention.law]"
     if law is None:
         return None
     if not isinstance(law, dict) or not isinstance(law.get("type"), str):
         raise ConfigError(f"{place} must be a table with 'type', one of {', '.join(LAWS.names())}, and its settings")
     if both := [key for key in PROPORTIONAL if key in table]:
-        raise ConfigError(f"{place} chooses a law and has its settings: remove {' and '.join(both)} from [attention]")
+        raise ConfigError(
+            f"{place} chooses a law, whose settings stand there: remove {' and '.join(both)} from [attention]"
+        )
     settings = {key: value for key, value in law.items() if key != "type"}
     return LawChoice(law["type"], _settings(LAWS, law["type"], settings, place, {"type"}))
 
@@ -434,7 +459,7 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
         wanted = [f"{one.preset.signals}, {one.spec.n_features} features per talker" for one in (decoder, first)]
         if wanted[0] != wanted[1]:
             raise ConfigError(
-                f"[attention]: decoder {folder} needs {wanted[0]}, but must need the same as {folders[0]}: {wanted[1]}"
+                f"[attention]: decoder {folder} wants {wanted[0]}, but must want what {folders[0]} wants: {wanted[1]}"
             )
     attend = Attend(attention.settings, decoders)
     n_features = first.spec.n_features
@@ -450,21 +475,21 @@ def _live_decoder(folder: Path, key: str) -> tuple[Decoder, Emissions]:
         raise ConfigError(f"[attention]: {key}: {error}") from None
     if facts.emissions is None:
         raise ConfigError(
-            f"[attention]: {key} {folder} cannot be used live, since the distribution of its scores is unknown: train "
-            "it on three runs or more"
+            f"[attention]: {key} {folder} cannot be used live, since nobody knows how its scores scatter: train it "
+            "on three runs or more"
         )
     return decoder, facts.emissions
 
 
 def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...]], ...]:
     steps: list[tuple[str, str, Any, tuple[str, ...]]] = []
-    before = next(iter(file.streams))
+    before = next(iter(file.streams), "")
     own = set(_Node.model_fields)
     for number, table in enumerate(file.nodes, 1):
         place = f"{where}: [[nodes]] number {number}"
         node = _validate(_Node, {k: v for k, v in table.items() if k in own}, place)
         if node.input and node.inputs:
-            raise ConfigError(f"{place}: has both 'input' and 'inputs': leave out one of them")
+            raise ConfigError(f"{place}: has both 'input' and 'inputs', but must have one of them")
         settings = {k: v for k, v in table.items() if k not in own}
         made = _settings(NODES, node.type, settings, place, own)
         inputs = tuple(node.inputs) or (node.input or before,)
@@ -477,7 +502,7 @@ def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...
 def _settings(
     registry: Registry[Any], name: str, raw: dict[str, Any], place: str, also: set[str], key: str = "type"
 ) -> Any:
-    """Return the checked settings of a registered part, as its ``Config``; ``also`` are other keys of its table."""
+    """Settings of a part by its name, as its ``Config`` has them; ``also`` are keys that are not its own."""
     try:
         settings_class = registry.get(name).Config
     except RegistryError as error:
@@ -485,10 +510,8 @@ def _settings(
     try:
         model = _model(settings_class)
     except (NameError, TypeError) as error:
-        check = f"check_{registry.what} of earmark.testing gives details"
-        raise ConfigError(
-            f"{place} ({name}): its Config is not a dataclass of plain settings: {error}; {check}"
-        ) from None
+        check = f"check_{registry.what} of earmark.testing says more"
+        raise ConfigError(f"{place} ({name}): its Config is no dataclass of plain settings: {error}; {check}") from None
     checked = _validate(model, raw, f"{place} ({name})", also=also)
     try:
         return settings_class(**{field: getattr(checked, field) for field in model.model_fields})
@@ -497,7 +520,7 @@ def _settings(
 
 
 def _model(settings_class: Any) -> type[_Strict]:
-    """Create a validator with the fields of the ``Config`` dataclass of a part."""
+    """A validator of the same fields as a node's frozen configuration."""
     hints = typing.get_type_hints(settings_class)
     fields: dict[str, Any] = {f.name: (hints[f.name], _default(f)) for f in dataclasses.fields(settings_class)}
     return create_model(settings_class.__name__, __base__=_Strict, **fields)
@@ -520,7 +543,7 @@ def _validate(model: type[_M], raw: dict[str, Any], where: str, also: set[str] =
 
 
 def _tuples(value: Any) -> Any:
-    """Convert the arrays of TOML to the tuples of settings."""
+    """TOML has arrays, settings have tuples."""
     if isinstance(value, list):
         return tuple(_tuples(v) for v in value)
     return {k: v if k == "inputs" else _tuples(v) for k, v in value.items()} if isinstance(value, dict) else value

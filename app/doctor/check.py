@@ -1,4 +1,4 @@
-"""Result of a check, and helpers with which checks run other programs."""
+"""What a check finds, and how checks ask other programs."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Status = Literal["ok", "warn", "fail", "absent"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Result of one check.
+    """One thing looked at.
 
     Attributes
     ----------
     name : str
-        What was checked.
+        What was looked at.
     status : {'ok', 'warn', 'fail', 'absent'}
         ``warn`` costs comfort or latency, ``fail`` keeps Earmark from working, ``absent`` is optional or could not
-        be checked here.
+        be looked at here.
     found : str
         What was found.
     fix : str
-        How to fix it; empty if there is nothing to fix.
+        What to do about it, in words; empty if nothing.
     """
 
     name: str
@@ -44,16 +44,16 @@ class Check:
 
 
 class ProbeError(EarmarkError):
-    """Raised when a child process that checks a library or device gives no answer."""
+    """Raised when a child process that looks at a library or device gives no answer."""
 
 
 def run_tool(*command: str, timeout: float = 3.0) -> str | None:
-    """Return what a system tool prints, or None if it is not installed, fails or does not end in time."""
+    """What a system tool prints, or None if it is not there or gives no answer."""
     program = shutil.which(command[0])
     if program is None:
         return None
     try:
-        # LC_ALL: the output is parsed, so it must not be translated.
+        # LC_ALL: the answers are read by us, not by the user.
         done = subprocess.run(
             [program, *command[1:]],
             capture_output=True,
@@ -71,9 +71,9 @@ def run_tool(*command: str, timeout: float = 3.0) -> str | None:
 
 
 def probe(code: str, *arguments: str, timeout: float) -> dict[str, Any]:
-    """Run Python code that prints one JSON object as its last line, in a child process; return the object.
+    """Run a piece of Python that prints one JSON object as its last line.
 
-    Crashes and hangs of drivers, and messages of sound and graphics libraries on stderr, stay in the child.
+    A driver that crashes or hangs, and the noise that sound and graphics libraries write to stderr, stay in the child.
     """
     try:
         done = subprocess.run(
@@ -89,8 +89,8 @@ def probe(code: str, *arguments: str, timeout: float) -> dict[str, Any]:
         raise ProbeError(f"no answer within {timeout:g} s") from None
     last = (done.stdout.strip().splitlines() or [""])[-1]
     if done.returncode != 0:
-        message = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ProbeError(f"ended with code {done.returncode}: {message}")
+        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ProbeError(f"ended with code {done.returncode}: {said}")
     try:
         answer: dict[str, Any] = json.loads(last)
     except json.JSONDecodeError:
@@ -99,7 +99,7 @@ def probe(code: str, *arguments: str, timeout: float) -> dict[str, Any]:
 
 
 def library(name: str, module: str, distributions: tuple[str, ...], fix: str) -> Check:
-    """Check whether an optional library is installed; it is not imported, as some crash on machines without a GPU."""
+    """Whether an optional library is installed; it is not imported, some crash on machines without a GPU."""
     if importlib.util.find_spec(module) is None:
         return Check(name, "absent", "not installed", fix)
     for distribution in distributions:

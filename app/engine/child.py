@@ -52,6 +52,8 @@ class EngineJob:
         Name of the shared memory of the status board.
     senders : dict of str to Sender
         Previous sender of each stream; empty for the first engine of a recording.
+    where : str
+        Origin of the configuration, for messages.
     """
 
     text: str
@@ -60,6 +62,7 @@ class EngineJob:
     gains: str
     board: str
     senders: dict[str, Sender]
+    where: str = "the session"
 
 
 class _Outbox:
@@ -93,7 +96,7 @@ def run(pipe: Connection) -> None:
     as few samples as possible.
     """
     leave_signals_to_parent()
-    from earmark.app.terminal.warned import WARNING, forward_warnings
+    from earmark.app.terminal.warned import WARNING, tell_warnings
     from earmark.devices.sources.lsl_log import quiet_liblsl
     from earmark.devices.sources.source import Sender
 
@@ -104,7 +107,7 @@ def run(pipe: Connection) -> None:
     given = message[1]
     job = EngineJob(**given | {"senders": {name: Sender(**one) for name, one in given["senders"].items()}})
     outbox = _Outbox(pipe)
-    forward_warnings(lambda text: outbox.send("event", WARNING + text))
+    tell_warnings(lambda text: outbox.send("event", WARNING + text))
     try:
         outbox.send("ended", _work(job, pipe, outbox))
     except EarmarkError as error:
@@ -128,7 +131,7 @@ def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
     from earmark.devices.processes.ring import Ring, SpillingWriter
     from earmark.pipeline.control import parse
 
-    config = parse_config(job.text, "the session", Path(job.folder))
+    config = parse_config(job.text, job.where, Path(job.folder))
     board = StatusBoard(EngineStatus, job.board)
     set_gains = _gain_setter(job.gains) if job.gains else None
     engine = Engine(config, on_event=lambda text: outbox.send("event", text), on_decision=set_gains, before=job.senders)

@@ -162,7 +162,9 @@ class ClosedLoop:
         gains = self._audio.names.gains if self._steer else ""
         about = about_text(replace(self._about, part=len(self.files) + 1))
         folder = str(self._config.folder.resolve())
-        job = EngineJob(self._config.text, folder, about, gains, self._board.name, self._last_senders())
+        job = EngineJob(
+            self._config.text, folder, about, gains, self._board.name, self._last_senders(), self._config.where
+        )
         self._refused = None
         engine, self._spare = self._spare, None
         if engine is None or not engine.alive:

@@ -138,7 +138,7 @@ class Engine:
             self.graph = self.config.graph()
             specs = self.config.sources({name: d.spec for name, d in self.descriptions.items()})
             self._compile(specs)
-            self.outputs = self.graph.open(specs)
+            self.outputs = self.config.open(self.graph, specs)
             warm_up(self.graph, specs)
             for output in self.config.outputs:
                 if output.publish:

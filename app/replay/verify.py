@@ -141,7 +141,7 @@ class Replay:
             answers = [line.answer for line in noted if isinstance(line, AnswerLine)]
             network = network_of(config, graph, specs)
             self.network = RecordedNetwork(*network, answers, about.network)
-        graph.open(specs)
+        config.open(graph, specs)
         return graph
 
     def _check_parts(self) -> None:

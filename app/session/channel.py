@@ -224,7 +224,12 @@ class Client:
             self.about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             port, token = int(self.about.pop("port")), bytes.fromhex(self.about.pop("token"))
         except (FileNotFoundError, NotADirectoryError):
-            raise ChannelError(f"no session is under way in {folder}") from None
+            if not folder.is_dir():
+                is_what = "it is a file" if folder.exists() else "there is no such folder"
+                raise ChannelError(f"no session is under way in {folder}: {is_what}") from None
+            raise ChannelError(
+                f"no session is under way in {folder}: start one ('earmark run', 'earmark serve'), or name its folder"
+            ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ChannelError(f"{path} cannot be read: {error}. Restart the session") from None
         try:

@@ -205,7 +205,7 @@ def _decoder(config: Config, specs: Mapping[str, StreamSpec]) -> Check:
             from earmark.app.engine.live_network import check_compiled, network_of  # torch takes seconds to import
 
             check_compiled(config, *network_of(config, graph, sources))
-        graph.open(sources)
+        config.open(graph, sources)
     except ConfigError as error:
         return Check("decoder", False, str(error))
     except WiringError as error:

@@ -146,12 +146,18 @@ def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -
     from earmark.devices.files.bids import read_bids
     from earmark.devices.files.bids_sidecars import is_recording
     from earmark.devices.files.recorded_run import RunError
+    from earmark.devices.files.recording import SUFFIXES
     from earmark.devices.files.run_file import read_run
     from earmark.devices.files.session_file import SessionFile, is_session
     from earmark.devices.files.session_run import CUES, read_session_runs
 
     if is_recording(path):
         return read_bids(path, preset, overrides)
+    if path.suffix.lower() in SUFFIXES and path.suffix.lower() != ".xdf":
+        raise RunError(
+            f"{path} is a recording that does not say who was attended, and belongs to no BIDS data set: make a run of "
+            "it with 'earmark import'"
+        )
     if not is_session(path):
         return [read_run(path, preset)]
     try:

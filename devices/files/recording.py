@@ -219,14 +219,24 @@ def _warn_of_unknown_units(spec: StreamSpec) -> None:
 
 @contextmanager
 def in_words(path: Path) -> Iterator[None]:
-    """Turn any error of a reader on a damaged file into a RecordingError."""
+    """Turn any error of a reader on a damaged file into a RecordingError, and log what the reader said."""
     try:
         yield
     except RecordingError:
         raise
     except Exception as error:  # a damaged file may cause any error in its parser
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise RecordingError(f"{path}: broken, or not what its suffix says ({said})") from error
+        log.info("%s: %s: %s", path, type(error).__name__, error)
+        if isinstance(error, OSError) and error.strerror:
+            raise RecordingError(f"{path} cannot be read: {error.strerror}") from error
+        kind = {".vhdr": "BrainVision"}.get(path.suffix.lower(), path.suffix[1:].upper())
+        why = (
+            "needs more memory than there is"
+            if isinstance(error, MemoryError)
+            else f"is damaged or not in {kind} format"
+        )
+        raise RecordingError(
+            f"{path} cannot be read, because it {why}: copy or export it again ('earmark --verbose' shows details)"
+        ) from error
 
 
 @contextmanager

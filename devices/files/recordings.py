@@ -40,15 +40,15 @@ def open_recording(path: str | Path, stream: str | None = None, overrides: Overr
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        hint = f"; open {path.with_suffix('.vhdr').name}" if suffix in (".eeg", ".vmrk") else ""
-        raise RecordingError(f"{path}: its suffix is not one of {', '.join(SUFFIXES)}{hint}")
     try:
         must_be_regular(path)
     except FileNotFoundError:
         raise RecordingError(f"{path}: no such file") from None
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
+    if suffix not in SUFFIXES:
+        hint = f"; open {path.with_suffix('.vhdr').name}" if suffix in (".eeg", ".vmrk") else ""
+        raise RecordingError(f"{path}: its suffix is not one of {', '.join(SUFFIXES)}{hint}")
     if stream is not None and suffix in (".fif", ".vhdr"):
         raise RecordingError(f"{path}: only XDF, EDF and BDF files have several streams, leave out stream {stream!r}")
     said = read_sidecars(path)

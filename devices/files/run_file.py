@@ -228,7 +228,8 @@ def _streams(path: Path) -> tuple[_Stream, list[_Stream], list[tuple[float, str]
                     if value.startswith(ATTEND):
                         attended.append((time, value.removeprefix(ATTEND)))
     except (xdf.XdfError, StreamError) as error:
-        raise RunError(f"{path} is not a run: {error}") from None
+        words = str(error).replace(f"{path} is", "it is")
+        raise RunError(f"{path} is not a run: {words}. Make one with 'earmark import'") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from None
     streams = [

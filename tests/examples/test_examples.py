@@ -1,7 +1,12 @@
 """Every example does what its first line says."""
 
 import importlib.util
+import os
 import re
+import runpy
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,12 +91,57 @@ def drifted(module, items):
 
 def test_custom_panel(qtbot):
     pytest.importorskip("pyqtgraph")
+    from earmark.app.dashboard.data.history import History
+    from earmark.app.dashboard.data.recent import Recent
+    from earmark.app.dashboard.data.snapshot import Snapshot
+
     module = example("custom_panel")
     panel = module.NextCue()
     qtbot.addWidget(panel)
     for seconds, words in ((11.7, "in 12 s"), (float("nan"), "no cue is planned")):
-        panel.refresh(module.View(module.Snapshot(next_cue_s=seconds), module.History(), module.Recent()))
-        assert panel.reading.said == words
+        panel.refresh(module.View(Snapshot(next_cue_s=seconds), History(), Recent()))
+        assert panel.reading.full_text == words
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_ctrl_c_ends_the_custom_panel():
+    pytest.importorskip("pyqtgraph")
+    script = f"""if 1:
+        import runpy
+        from PySide6.QtWidgets import QApplication
+        execute = QApplication.exec
+        QApplication.exec = lambda app: (print("shown", flush=True), execute())
+        runpy.run_path({str(EXAMPLES / "custom_panel.py")!r}, run_name="__main__")
+    """
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout.readline() == "shown\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(600) == -signal.SIGINT
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("custom_panel", "app/dashboard/panels/mine.py"), ("custom_node", "pipeline/nodes/mine.py")]
+)
+def test_the_class_that_a_tutorial_shows_passes_ruff_in_its_place(name, place):
+    shown = (EXAMPLES / f"{name}.py").read_text().partition("def main")[0].rstrip() + "\n"
+    command = [sys.executable, "-m", "ruff", "check", "--stdin-filename", place, "-"]
+    done = subprocess.run(command, cwd=ROOT, input=shown, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["control_session", "evaluate", "play_and_decode", "read_decisions", "read_recording", "simulate_runs", "train"],
+)
+def test_without_arguments_an_example_says_how_it_is_used(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"{name}.py"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"usage: {name}.py [-h] ")
 
 
 def test_play_and_decode(runs, decoder):

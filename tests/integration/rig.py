@@ -1,4 +1,4 @@
-"""Test rig: sender processes, an engine with its recorder, and a check that the replay is identical."""
+"""A rig for tests: sender processes, an engine with its recorder, and a replay that must agree."""
 
 import contextlib
 import os
@@ -45,7 +45,7 @@ type = "resample"
 
 @contextlib.contextmanager
 def sender(scenario, source_id):
-    """Run a sender process; kill it at the end."""
+    """A sender process; killed at the end."""
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("senders.py")), scenario, source_id], env=ENV
     )
@@ -59,11 +59,11 @@ def sender(scenario, source_id):
 
 @contextlib.contextmanager
 def small_disk(path, size):
-    """Mount a small file system; skip the test where that is not possible."""
+    """A file system of its own; skips the test where none can be made."""
     path.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path]
     if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("only root can mount a small file system")
+        pytest.skip("a small file system can be mounted only by root")
     try:
         yield path
     finally:
@@ -71,7 +71,7 @@ def small_disk(path, size):
 
 
 class Rig:
-    """An engine with a recorder."""
+    """An engine that records."""
 
     def __init__(self, text, folder, resolve_s=20):
         self.events, self.alarms = [], []
@@ -94,7 +94,7 @@ class Rig:
     def wait_for(self, condition, seconds=180.0):
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, f"timed out; events: {self.events}"
+            assert time.monotonic() < end, f"waited in vain; events: {self.events}"
             assert self.engine.failure is None
             self.run(0.1)
 
@@ -106,7 +106,7 @@ class Rig:
 
 @contextlib.contextmanager
 def recording(text, folder):
-    """Run an engine with a recorder; stop both at the end."""
+    """Run an engine that records; stop it in good order."""
     rig = Rig(text, folder)
     try:
         yield rig
@@ -115,12 +115,12 @@ def recording(text, folder):
 
 
 def consumed(path, stream="eeg"):
-    """Return the items of a stream that the graph consumed, in order."""
+    """What the graph was fed from a stream, in order."""
     return [event.item for event in SessionFile(path) if isinstance(event, Consumed) and event.stream == stream]
 
 
 def replayed(path):
-    """Replay a recording, assert that it is identical, and return its outputs."""
+    """Replay, demand that it is identical, and return the outputs."""
     run, kept = Replay(SessionFile(path)), {}
     run.run(lambda name, item: kept.setdefault(name, []).append(item))
     assert run.outputs
@@ -130,7 +130,7 @@ def replayed(path):
 
 
 def check_tiling(items):
-    """Assert that blocks and gaps are contiguous and do not overlap; return the blocks and the gaps."""
+    """Blocks and gaps follow one another without hole or overlap; return the blocks and gaps."""
     blocks, gaps = [i for i in items if isinstance(i, Block)], [i for i in items if isinstance(i, Gap)]
     at = None
     for item in items:

@@ -455,6 +455,11 @@ REBLOCK = Step("reblock", Reblock(ReblockConfig()), ("raw",))
             "node 'slow': bandpass: high_hz is 300.0, but must be below the Nyquist frequency, 250 Hz",
         ),
         (
+            [REBLOCK, Step("bandpass", Bandpass(BandpassConfig(high_hz=300.0)), ("reblock",))],
+            ("bandpass",),
+            "node 'bandpass': high_hz is 300.0, but must be below the Nyquist frequency, 250 Hz",
+        ),
+        (
             [Step("slow", Bandpass(BandpassConfig()), ("raw",))],
             ("slow",),
             "node 'slow': filter: input is 'eeg' in ragged blocks, but must be reblocked: put reblock before it",

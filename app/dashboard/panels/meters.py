@@ -133,8 +133,7 @@ class TalkerStrip(QFrame):
         self.solo.setChecked(now.override == k and not isinstance(now.override, bool))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self.chosen.emit(self._number)
+        self.chosen.emit(self._number)
 
 
 class Meters(Panel):

@@ -37,7 +37,7 @@ max_lag_s = 2
 """
 
 
-def test_valid_file_is_read(tmp_path):
+def test_a_good_file_is_understood(tmp_path):
     path = tmp_path / "session.toml"
     path.write_text(GOOD)
     config = load_config(path)
@@ -75,7 +75,7 @@ def test_every_kind_of_node_can_be_named():
             "publis = 1",
             r"\[\[outputs\]\] number 1: unknown key 'publis': did you mean 'publish'",
         ),
-        ('name = "m"', "", r"\[streams.marks\] does not say how to find the stream"),
+        ('name = "m"', "", r"\[streams.marks\] says nothing to find it by"),
         ('name = "m"', 'nam = "m"', "unknown key 'streams.marks.nam': did you mean 'name'"),
         ('kind = "channels"', 'kind = "mean"', "kind is 'mean', but must be one of average"),
         ('channels = ["M1", "M2"]', "channels = [1]", "channels number 1 is 1, but must be text"),
@@ -92,7 +92,7 @@ def test_every_kind_of_node_can_be_named():
         ),
     ],
 )
-def test_mistakes_are_named_with_a_suggestion(old, new, words):
+def test_mistakes_are_named_with_what_is_near(old, new, words):
     assert old in GOOD
     with pytest.raises(ConfigError, match=words) as error:
         parse_config(GOOD.replace(old, new), "session.toml")
@@ -102,18 +102,22 @@ def test_mistakes_are_named_with_a_suggestion(old, new, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "key 'streams' is missing"),
+        ("", r"^x is empty, but must be a session, .*'earmark new' writes one"),
+        ("# nothing", "^x is empty"),
+        ("[calibration]\nn_trials = 4\n[run]\nseconds = 60.0", "^x is a protocol, not a session: name .*session.toml"),
+        ('kind = "linear"\nweights_sha256 = "0"', "^x belongs to a decoder and is not a session"),
+        ("[engine]", "key 'streams' is missing"),
         ('nodes = []\n[streams.a]\ntype = "EEG"', "no \\[\\[nodes\\]\\]"),
         ('[streams]\n[[nodes]]\ntype = "reblock"', "at least one stream"),
         (GOOD + '[[outputs]]\nnode = "delta"', "names node 'delta' twice"),
     ],
 )
-def test_required_tables_are_demanded(text, words):
+def test_what_must_be_there(text, words):
     with pytest.raises(ConfigError, match=words):
         parse_config(text, "x")
 
 
-def test_unreadable_files_are_refused(tmp_path):
+def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         load_config(tmp_path / "none.toml")
     (tmp_path / "x.toml").write_bytes(b"\xff\xfe\x00")
@@ -121,14 +125,14 @@ def test_unreadable_files_are_refused(tmp_path):
         load_config(tmp_path / "x.toml")
 
 
-def test_wiring_is_checked_before_the_start():
+def test_wiring_is_checked_before_anything_starts():
     eeg = StreamSpec("eeg", 500.0, ("M1", "M2"), ("eeg", "eeg"), ("uV", "uV"))
     marks = StreamSpec("marks", 0.0, ("marker",), ("misc",), ("",))
     parse_config(GOOD, "x").graph().open({"eeg": eeg, "marks": marks})
     for old, new, words in (
         ('input = "eeg"', 'input = "egg"', "node 'reblock': input is 'egg'.*did you mean 'eeg'"),
         ("high_hz = 4.0", "high_hz = 400.0", "node 'delta': bandpass: high_hz is 400.0, but must be below the Nyquist"),
-        ('["M1", "M2"]', '["M1", "X9"]', re.escape("node 'reference': reference: channels is ['X9']")),
+        ('["M1", "M2"]', '["M1", "X9"]', re.escape("node 'reference': channels is ['X9']")),
         ('node = "delta"', 'node = "dalta"', "output: node is 'dalta', but must be a node: did you mean 'delta'"),
         ('name = "delta"', 'name = "eeg"', "node 'eeg': name is taken already"),
         ("low_hz = 1\n", "low_hz = 1e-300\n", "node 'delta' cannot be made with these settings"),
@@ -136,12 +140,14 @@ def test_wiring_is_checked_before_the_start():
         ('type = "epochs"', 'type = "epochs"\ntmax = 1e9', "less than 600 s"),
     ):
         text = GOOD.replace(old, new)
-        with pytest.raises(WiringError, match=words):
-            parse_config(text, "x").graph().open({"eeg": eeg, "marks": marks})
+        config = parse_config(text, "x")
+        graph = config.graph()
+        with pytest.raises(WiringError, match=f"^x: .*{words}"):
+            config.open(graph, {"eeg": eeg, "marks": marks})
 
 
-def test_fallback_may_be_named_before_there_is_a_decoder(tmp_path):
-    """A calibration trains the decoder; until then nothing decodes, not even the fallback."""
+def test_what_a_decoder_is_to_fall_back_on_may_be_said_before_there_is_one(tmp_path):
+    """A calibration makes it; until then nothing decodes, the fallback neither."""
     text = """
 [streams.eeg]
 type = "EEG"

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -277,3 +278,14 @@ def test_close_unblocks_waiting_clients(tmp_path):
     assert not thread.is_alive()
     assert answer == ["the session has ended"]
     assert not os.path.exists(tmp_path / ADDRESS)
+
+
+def test_a_folder_that_does_not_exist_is_told_from_one_without_a_session(tmp_path):
+    (tmp_path / "file").touch()
+    for name, words in (
+        ("nowhere", "there is no such folder"),
+        ("file", "it is a file"),
+        ("", "start one ('earmark run', 'earmark serve'), or name its folder"),
+    ):
+        with pytest.raises(ChannelError, match=re.escape(words)):
+            Client(tmp_path / name)

@@ -17,7 +17,7 @@ import earmark.app.commands.evaluate
 from benchmarks.sessions import write_session
 from earmark.app.commands.evaluate import ProtocolName, evaluate
 from earmark.app.commands.train import train
-from earmark.app.training.study import read_study
+from earmark.app.training.study import read_recording, read_study
 from earmark.devices.files.journal import About
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.subjects import whose
@@ -205,3 +205,19 @@ def test_single_run_is_split_for_training():
     assert learnable([run, run]) == [run, run]
     with pytest.raises(ValueError, match=r"training needs 2 runs or more, or one in which attention is known for 20 s"):
         learnable([run.part(0, 300)])
+
+
+@pytest.mark.parametrize("suffix", ["edf", "bdf", "vhdr", "fif"])
+def test_a_recording_outside_a_data_set_gets_the_way_in(tmp_path, suffix):
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(b"0       ")
+    with pytest.raises(RunError, match=r"does not say who was attended, and belongs to no BIDS .* 'earmark import'"):
+        read_recording(path, EEG)
+
+
+def test_what_is_no_run_gets_the_way_in(tmp_path):
+    path = tmp_path / "x.xdf"
+    path.write_bytes(b"nonsense")
+    words = rf"^{path} is not a run: it is not an XDF file: .*Make one with 'earmark import'"
+    with pytest.raises(RunError, match=words):
+        read_recording(path, EEG)
