@@ -144,7 +144,7 @@ def test_a_changed_recording_is_found_out(recorded, tmp_path):
     found = earmark("replay", changed, "--verify")
     assert found.returncode == 3
     assert "DAMAGED: bytes " in found.stdout
-    assert "not what ran live" in found.stderr
+    assert "the recording is damaged" in found.stderr
 
 
 def test_outputs_are_written_with_their_times(recorded, tmp_path):

@@ -209,7 +209,7 @@ def test_sender_killed_and_back(about, source_id):
     assert situations.index("neutral: stream lost") < len(situations) - 1 - situations[::-1].index(STEERED)
 
 
-@pytest.mark.parametrize(("number", "words"), [(signal.SIGKILL, "the engine died"), (signal.SIGSTOP, "said nothing")])
+@pytest.mark.parametrize(("number", "words"), [(signal.SIGKILL, "the engine died"), (signal.SIGSTOP, "not responded")])
 def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(about, source_id, number, words):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()

@@ -296,7 +296,7 @@ def test_what_differs_raises_an_alarm_at_once(run, tmp_path):
     flip(place / "loop.xdf", 0.4)
     with ReplaySession(place, tmp_path / "copy") as session:
         assert any(words.startswith("ALARM: loop.xdf is damaged: bytes ") for words in said(session))
-        wait_for(lambda: any("is not bit for bit what ran live, from" in words for words in said(session)))
+        wait_for(lambda: any("differs from the live output, from" in words for words in said(session)))
         wait_for(lambda: session.status().state == "review")
         assert said(session)[-1].startswith("ALARM: Replay of loop.xdf: the recording is damaged"), "after the first"
         assert "damaged" in session.status().task.failure
@@ -308,7 +308,7 @@ def test_what_was_cut_short_is_replayed_as_far_as_it_goes(run, tmp_path):
     data = (place / "loop.xdf").read_bytes()
     (place / "loop.xdf").write_bytes(data[: len(data) // 3])
     with ReplaySession(place, tmp_path / "copy") as session:
-        assert any("was cut short: the replay ends where it does" in words for words in said(session))
+        assert any("was cut short: the replay ends there" in words for words in said(session))
         wait_for(lambda: session.status().state == "review")
         assert said(session)[-1].endswith("identical, bit for bit, up to the point where the recording was cut short")
         assert session.player.status == 4
@@ -341,7 +341,7 @@ def test_what_cannot_be_replayed_is_refused_in_words(run, tmp_path):
     ("config", "words"),
     [
         (CHAIN.format(source_id="x"), r"has no \[attention\]"),
-        (SESSION.format(name="x").replace('decoder = "decoder"', ""), "no run, but a calibration"),
+        (SESSION.format(name="x").replace('decoder = "decoder"', ""), "is a calibration, in which nothing was decided"),
     ],
 )
 def test_what_decided_nothing_is_refused_in_words(run, tmp_path, monkeypatch, config, words):
