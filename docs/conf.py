@@ -28,12 +28,12 @@ myst_heading_anchors = 3
 suppress_warnings = ["misc.highlighting_failure"]
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # types are in the docstrings, in words
+autodoc_typehints = "none"  # the docstrings describe the types
 autodoc_class_signature = "separated"
 autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 
 
 def setup(app: object) -> None:
-    """Write the generated pages before Sphinx looks for its sources."""
+    """Write the generated pages before Sphinx collects its sources."""
     generated.write(Path(__file__).parent / "reference")

@@ -1,7 +1,7 @@
-"""Pages of the reference that are made from the code: commands, settings, nodes, public names.
+"""Generate the reference pages from the code: commands, settings, nodes, public names.
 
-``conf.py`` has them written into ``docs/reference`` when Sphinx begins. Nothing is written down twice: a command's page
-comes from its typer function, a table of settings from its pydantic model, or its dataclass with the docstring.
+``conf.py`` writes them to ``docs/reference`` when Sphinx starts. Commands come from their typer functions, tables of
+settings from pydantic models, or from dataclasses and their docstrings.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.steering import LAWS
 from earmark.pipeline.node import NODES
 
-#: Packages with public names, and what each is for.
+#: Packages with public names, and their contents.
 PACKAGES = {
     "earmark.app": "Configurations, replay of recorded runs, figures of a session.",
     "earmark.devices": "LSL and other sources, recordings, decoder folders, the simulated listener.",
@@ -38,7 +38,7 @@ NOTE = "*This page is generated from the code.*\n\n"
 
 
 def write(folder: Path) -> None:
-    """Write all generated pages; those that did not change keep their time, so that Sphinx does not read them again."""
+    """Write all generated pages; do not touch unchanged files, so that Sphinx does not read them again."""
     folder.mkdir(exist_ok=True)
     pages = {
         "commands.md": commands_page(),
@@ -59,15 +59,15 @@ def write(folder: Path) -> None:
 
 
 def commands_page() -> str:
-    """Every command: usage, help, arguments, options."""
+    """Return the page of all commands: usage, help, arguments, options."""
     top = get_command(app)
     text = ["# Commands\n", NOTE]
     text.append("| command | does |\n|---|---|")
     every = list(_commands(top, "earmark"))
     for name, command in every:
         text.append(f"| [`{name}`](#{_anchor(name)}) | {_cell(_first(command.help or ''))} |")
-    text += ["", "## Exit statuses", "", "Each command says below which of them it has.", "", _exit_statuses()]
-    text += ["", "## Options of earmark itself", "", "They stand before the name of the command.", ""]
+    text += ["", "## Exit statuses", "", "The help of each command lists those that it uses.", "", _exit_statuses()]
+    text += ["", "## Options of earmark itself", "", "They come before the name of the command.", ""]
     text.append(_parameters(top, "earmark"))
     for name, command in every:
         text += ["", f"## {name}", "", _command(name, command)]
@@ -75,7 +75,7 @@ def commands_page() -> str:
 
 
 def _exit_statuses() -> str:
-    """A row for each, with the errors that end a command with it."""
+    """Return a table of exit statuses, with the errors that end a command with each."""
     rows = ["| status | meaning | errors |", "|---|---|---|"]
     for status in ExitStatus:
         errors = sorted(one.__name__ for one in EarmarkError.tree() if one.exit_status == status)
@@ -84,7 +84,7 @@ def _exit_statuses() -> str:
 
 
 def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Commands of typer's own kind, whichever click it is built on."""
+    """Yield the name and object of each command; works with typer's bundled click and with the click package."""
     for name, command in group.commands.items():
         if command.hidden:
             continue
@@ -124,52 +124,52 @@ def _anchor(name: str) -> str:
 
 
 def session_page() -> str:
-    """Every table and key of ``session.toml``."""
+    """Return the page with every table and key of ``session.toml``."""
     node = session._Node
     return "\n".join([
         "# session.toml\n", NOTE,
-        "What a session takes in, computes and plays. An unknown key is refused, with the nearest one that is known. "
-        "Relative paths begin in the folder of the file.\n",
+        "Inputs, computation and sound of a session. An unknown key is refused, with the nearest known one. Relative "
+        "paths start at the folder of the file.\n",
         "## [streams.NAME]\n", _model(session.StreamConfig),
-        "\n## [attention]\n", "With this table the nodes are those that the decoder was trained with, and there is no "
-        "`[[nodes]]`.\n", _model(session.AttentionConfig, leave=("settings",)),
-        "\nHow evidence adds up and how gains follow, in the same table:\n", _dataclass(session.AttendConfig),
-        "\n## [attention.law]\n", "Another steering law, named by its `type`, in the place of the one whose settings "
-        "stand in `[attention]`: `boost_db`, `cut_db`, `dead_band_db` and `hold_s` are left out there then.\n",
+        "\n## [attention]\n", "With this table the session uses the nodes that the decoder was trained with, and has "
+        "no `[[nodes]]`.\n", _model(session.AttentionConfig, leave=("settings",)),
+        "\nAccumulation of evidence, and steering, in the same table:\n", _dataclass(session.AttendConfig),
+        "\n## [attention.law]\n", "Another steering law, named by its `type`, instead of the one that is configured in "
+        "`[attention]`: then leave out `boost_db`, `cut_db`, `dead_band_db` and `hold_s` there.\n",
         *[f"With `type = \"{law}\"`:\n\n{_dataclass(LAWS.get(law).Config)}\n" for law in LAWS.built_in],
         "\n## [sound]\n", _model(sound.SoundConfig, leave=("talkers",)),
         "\n## [[sound.talkers]]\n", _model(sound.TalkerConfig),
         "\n## [[nodes]]\n",
-        "Each node takes the output of the node before it, unless `input` or `inputs` says otherwise. These keys are "
-        "common to all; the others are in [Nodes](nodes.md).\n",
+        "The input of a node is the output of the previous node, unless `input` or `inputs` is given. These keys are "
+        "common to all nodes; the others are in [Nodes](nodes.md).\n",
         _model(node, words={
             "type": "which node: one of " + ", ".join(f"[`{kind}`](nodes.md#{kind})" for kind in NODES.built_in),
-            "name": "name of its own; the type, if nothing is said",
-            "input": "stream or node that it takes; the node before it, if nothing is said",
+            "name": "name of the node; default: its type",
+            "input": "stream or node that is its input; default: the previous node",
             "inputs": "the same, for a node that takes several",
         }),
-        "\n## [[outputs]]\n", "What leaves the graph: the last node, if nothing is said.\n",
+        "\n## [[outputs]]\n", "Outputs of the graph; default: the last node.\n",
         _model(session.OutputConfig, words={"node": "name of a node"}),
         "\n## [engine]\n", _model(session.EngineConfig),
     ]) + "\n"  # fmt: skip
 
 
 def protocol_page() -> str:
-    """Every table and key of ``protocol.toml``."""
+    """Return the page with every table and key of ``protocol.toml``."""
     return "\n".join([
-        "# protocol.toml\n", NOTE, "What happens in a session, and when. It lies beside `session.toml`.\n",
+        "# protocol.toml\n", NOTE, "Trials and cues of a session. The file is in the folder of `session.toml`.\n",
         "## [calibration]\n", _model(protocol.Calibration, leave=("trials",)),
         "\n## [[calibration.trials]]\n",
-        "Each trial written out, instead of `n_trials`, `trial_s`, `pause_s`, `order` and `seed`.\n",
+        "One table per trial, instead of `n_trials`, `trial_s`, `pause_s`, `order` and `seed`.\n",
         _model(protocol.TrialConfig),
         "\n## [run]\n", _model(protocol.RunPlan, leave=("cues_at",)),
-        "\n## [[run.cues]]\n", "Each cue written out, instead of `switch_every_s` and `seed`.\n",
+        "\n## [[run.cues]]\n", "One table per cue, instead of `switch_every_s` and `seed`.\n",
         _model(protocol.CueConfig),
     ]) + "\n"  # fmt: skip
 
 
 def nodes_page() -> str:
-    """Every kind of node, with its settings."""
+    """Return the page with every kind of node and its settings."""
     text = ["# Nodes\n", NOTE, "Kinds of `[[nodes]]` in [session.toml](session-toml.md#nodes). All are causal.\n"]
     for kind in NODES.built_in:
         cls = NODES.get(kind)
@@ -217,12 +217,12 @@ def _row(name: str, hint: Any, default: Any, required: bool, meaning: str, limit
 
 
 def _table(rows: list[str]) -> str:
-    return "\n".join(["| key | type | if not given | meaning |", "|---|---|---|---|", *rows])
+    return "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows])
 
 
 def _limit(one: Any) -> str:
     words = {"gt": "above {:g}", "ge": "at least {:g}", "lt": "below {:g}", "le": "at most {:g}"}
-    return ", ".join(said.format(getattr(one, key)) for key, said in words.items() if hasattr(one, key))
+    return ", ".join(text.format(getattr(one, key)) for key, text in words.items() if hasattr(one, key))
 
 
 def _type(hint: Any) -> str:
@@ -255,7 +255,7 @@ def _value(value: Any) -> str:
 
 
 def api_page(package: str, words: str) -> str:
-    """Every public name of a package, by its docstring."""
+    """Return the page with every public name of a package and its docstring."""
     module = importlib.import_module(package)
     text = [f"# {package}\n", NOTE, words + "\n", "```{eval-rst}"]
     for name in module.__all__:
@@ -271,7 +271,7 @@ def api_page(package: str, words: str) -> str:
 
 
 def _docstring(cls: type) -> str:
-    """Docstring up to its sections, and its references."""
+    """Return a docstring up to its sections, and its references."""
     text = inspect.getdoc(cls) or ""
     body, _, rest = text.partition("\n\nReferences\n----------\n")
     body = re.split(r"\n\n(?:Parameters|Attributes|Raises|Notes)\n-{5,}", body)[0]
@@ -280,7 +280,7 @@ def _docstring(cls: type) -> str:
 
 
 def _text(text: str) -> str:
-    """Text of a docstring or a help as Markdown."""
+    """Return the text of a docstring or help as Markdown."""
     text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text)
     text = re.sub(r"``([^`]+)``", r"`\1`", text)
     text = re.sub(r"\[(\d+)\]_", r"[\1]", text)

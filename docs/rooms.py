@@ -1,11 +1,11 @@
-"""Draw the rooms of the code: what is in each, which import which, on how many floors, and what goes in circles.
+"""Print the import structure of the code: modules of each room, imports between rooms, layers and import cycles.
 
 Use::
 
     python docs/rooms.py [--modules]
 
-A room is a folder of a layer (``app/engine``), or a file that lies beside its folders (``app/status``). Imports count
-that run when a module is loaded or a function is called; those for type checking alone do not.
+A room is a folder of a layer (``app/engine``), or a file beside its folders (``app/status``). Imports at module load
+and inside functions count; imports for type checking only do not.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ LAYERS = ("app", "devices", "pipeline", "kernels")
 
 
 def room(module: str) -> str:
-    """Return the room of a module: the folder of its layer in which it lies, or its own name."""
+    """Return the room of a module: its folder within the layer, or its own name."""
     return "/".join(module.split(".")[1:3])
 
 
 def components(arrows: dict[str, set[str]]) -> list[set[str]]:
-    """Return the strongly connected components, every one after those it imports (Tarjan 1972)."""
+    """Return the strongly connected components, each after those that it imports (Tarjan 1972)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -50,22 +50,22 @@ def components(arrows: dict[str, set[str]]) -> list[set[str]]:
 
 
 def report(name: str, arrows: dict[str, set[str]]) -> str:
-    """Return the figures of one drawing, in a line."""
+    """Return the numbers of nodes, levels, imports and cycles of a graph, in a line, and its cycles."""
     parts = components(arrows)
     floor: dict[str, int] = {}
     for part in parts:
         below = [floor[other] for one in part for other in arrows[one] if other not in part]
         floor |= dict.fromkeys(part, 1 + max(below, default=0))
     circles = [sorted(part) for part in parts if len(part) > 1]
-    line = f"{name}: {len(arrows)} on {max(floor.values(), default=0)} floors, "
-    line += f"{sum(map(len, arrows.values()))} arrows, {len(circles)} circles"
-    return "\n".join([line, *(f"    circle: {', '.join(circle)}" for circle in circles)])
+    line = f"{name}: {len(arrows)} on {max(floor.values(), default=0)} levels, "
+    line += f"{sum(map(len, arrows.values()))} imports, {len(circles)} cycles"
+    return "\n".join([line, *(f"    cycle: {', '.join(circle)}" for circle in circles)])
 
 
 def main() -> None:
-    """Print the drawing."""
+    """Print the import structure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--modules", action="store_true", help="list the arrows between rooms by their modules")
+    parser.add_argument("--modules", action="store_true", help="also list the imports between rooms by module")
     given = parser.parse_args()
     graph = grimp.build_graph(*(f"earmark.{layer}" for layer in LAYERS), exclude_type_checking_imports=True)
     rooms = {module: room(module) for module in sorted(graph.modules)}
