@@ -37,7 +37,7 @@ from rich.console import Console
 from scipy.interpolate import CubicSpline
 from scipy.stats import binomtest
 
-from benchmarks.listeners import VOICES, judged, voices
+from benchmarks.listeners import VOICES, correct_windows, voices
 from earmark.devices.files import xdf
 from earmark.devices.files.recorded_run import Trial, cut
 from earmark.devices.files.recordings import open_recording
@@ -162,7 +162,7 @@ def figures(runs: list[Run]) -> dict[str, dict[str, Any]]:
     right: dict[float, list[bool]] = {seconds: [] for seconds in WINDOWS}
     for run in runs:
         decoder = LinearDecoder(EEG).fit([other for other in runs if other is not run])
-        for seconds, one in judged(decoder, [run], WINDOWS).items():
+        for seconds, one in correct_windows(decoder, [run], WINDOWS).items():
             right[seconds] += one
     found = {}
     for seconds, correct in right.items():

@@ -112,7 +112,7 @@ def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
 Right = dict[float, list[bool]]  # whether each window is correct, by window length
 
 
-def judged(decoder: LinearDecoder, runs: Sequence[Run], windows: Sequence[float]) -> Right:
+def correct_windows(decoder: LinearDecoder, runs: Sequence[Run], windows: Sequence[float]) -> Right:
     """Return which windows are decoded correctly."""
     right: Right = {w: [] for w in windows}
     for run in runs:
@@ -144,9 +144,9 @@ def session(config: ListenerConfig, preset: Preset, seed: int) -> tuple[Right, R
     for first in range(0, TRIALS, LEFT_OUT):
         stop = first + LEFT_OUT
         decoder = untrained(preset).fit_moments(spec, parts[:first] + parts[stop:])
-        for w, some in judged(decoder, runs[first:stop], WINDOWS).items():
+        for w, some in correct_windows(decoder, runs[first:stop], WINDOWS).items():
             folds[w] += some
-    return folds, judged(untrained(preset).fit(minute), runs, WINDOWS)
+    return folds, correct_windows(untrained(preset).fit(minute), runs, WINDOWS)
 
 
 def demonstration(config: ListenerConfig, preset: Preset, seed: int) -> list[bool]:
@@ -156,7 +156,7 @@ def demonstration(config: ListenerConfig, preset: Preset, seed: int) -> list[boo
     begun = np.random.default_rng(seed).uniform(0, 10)  # both voices start together
     trials = [*calibration(seed), *((name, SWITCH_S) for name in order)]
     runs = record(config, preset, seed, trials, [begun] * len(VOICES))
-    return judged(untrained(preset).fit(runs[:N_TRIALS]), runs[N_TRIALS:], (LOOP_WINDOW,))[LOOP_WINDOW]
+    return correct_windows(untrained(preset).fit(runs[:N_TRIALS]), runs[N_TRIALS:], (LOOP_WINDOW,))[LOOP_WINDOW]
 
 
 def power(found: Sequence[Sequence[bool]], n_sessions: int, seed: int = 0) -> list[float]:

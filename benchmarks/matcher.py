@@ -121,7 +121,7 @@ def unrelated(run: Run) -> Run:
     return replace(run, neural=np.fft.irfft(turned, n=len(run.neural), axis=0))
 
 
-def told_apart(decoder: Any, run: Run) -> list[float]:
+def pair_accuracy(decoder: Any, run: Run) -> list[float]:
     """Return the share of pairs in which the matching speech scores above speech of another time, for each window."""
     x, y = decoder.project_neural(run.neural), decoder.project_talkers(run.talkers)[0]
     accuracy = []
@@ -149,10 +149,10 @@ def real(data: Path, kinds: Sequence[str], config: TrainingConfig) -> dict[str, 
     tuned = "listeners learned from for 200 s alone, held-out repetition and time"
     rows: dict[str, dict[str, dict[str, list[list[float]]]]] = {known: {}, unknown: {}, tuned: {}}
 
-    def judge(where: str, name: str, decoder: Any, run: Run) -> None:
-        rows[where].setdefault(name, {}).setdefault(run.subject, []).append(told_apart(decoder, run))
+    def add_accuracy(where: str, name: str, decoder: Any, run: Run) -> None:
+        rows[where].setdefault(name, {}).setdefault(run.subject, []).append(pair_accuracy(decoder, run))
         null = rows[where].setdefault(f"{name}, null", {})
-        null.setdefault(run.subject, []).append(told_apart(decoder, unrelated(run)))
+        null.setdefault(run.subject, []).append(pair_accuracy(decoder, unrelated(run)))
 
     for fold in range(N_FOLDS):
         half, out = fold % 2, {2 * fold, 2 * fold + 1}
@@ -180,16 +180,16 @@ def real(data: Path, kinds: Sequence[str], config: TrainingConfig) -> dict[str, 
                 }
                 for j in sorted(out):
                     for name, learner in learners.items():
-                        judge(tuned, name, learner, listeners[i][j][1 - half])
+                        add_accuracy(tuned, name, learner, listeners[i][j][1 - half])
         for i in range(N_LISTENERS):
             where = unknown if i in out else known
             for j in range(N_REPETITIONS) if i in out else sorted(out):
                 run = listeners[i][j][1 - half]
-                judge(where, "linear, of all", generic, run)
+                add_accuracy(where, "linear, of all", generic, run)
                 if where == known:
-                    judge(where, "linear, of the listener", by_listener[run.subject], run)
+                    add_accuracy(where, "linear, of the listener", by_listener[run.subject], run)
                 for name, network in networks.items():
-                    judge(where, name, network.for_listener(run.subject), run)
+                    add_accuracy(where, name, network.for_listener(run.subject), run)
     return {
         where: {
             name: {subject: np.mean(runs, axis=0).tolist() for subject, runs in by_subject.items()}

@@ -284,7 +284,7 @@ def control_to_dac(sink: Sink, seconds: float, load: bool) -> dict[str, float]:
         "p50 (ms)": float(np.median(took)),
         "p99 (ms)": float(np.percentile(took, 99)),
         "max (ms)": float(took.max()),
-        "of which limiter's look-ahead (ms)": 1e3 * delay / SFREQ,
+        "included: limiter look-ahead (ms)": 1e3 * delay / SFREQ,
         "changes": len(set_at),
         "changes replaced before they were played": len(set_at) - len(heard),
     }

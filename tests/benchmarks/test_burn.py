@@ -20,13 +20,13 @@ sys.exit(7)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
-def test_a_command_runs_while_others_burn_and_its_status_is_kept(tmp_path):
+def test_command_runs_with_busy_processes_and_keeps_its_status(tmp_path):
     out = tmp_path / "out"
     before = len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
     assert main(["--processes", "2", "--", sys.executable, "-c", COUNT, str(out), str(before)]) == 7
     n, seconds = out.read_text().split()
     assert int(n) == 2
-    assert float(seconds) > 0.1, "they burn"
+    assert float(seconds) > 0.1, "the processes use CPU time"
     with open(f"/proc/self/task/{os.getpid()}/children") as file:
         left = file.read().split()
     assert not [child for child in left if "getppid" in Path(f"/proc/{child}/cmdline").read_text()]

@@ -1,4 +1,4 @@
-"""A slice of the fuzzing of every command that reads files; and that it sees what it looks for."""
+"""A short fuzzing run of every command that reads files, and tests of the fuzzer."""
 
 import importlib
 import random
@@ -10,11 +10,11 @@ fuzz = importlib.import_module("benchmarks.fuzz")
 inputs_of = importlib.import_module("benchmarks.fuzz_inputs")
 
 
-def test_no_spoilt_file_ends_a_command_without_words():
+def test_corrupted_files_cause_no_fault():
     found = list(fuzz.fuzz(600.0, seed=7, workers=2, most=3 * len(fuzz.JOBS)))
     assert len(found) == 3 * len(fuzz.JOBS)
     assert [(one.number, one.command[0], one.fault) for one in found if one.fault] == []
-    assert {one.status for one in found} >= {0, 1}, "some are read, some are refused"
+    assert {one.status for one in found} >= {0, 1}, "some files are read, some are refused"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def inputs(tmp_path_factory):
     return folder
 
 
-def test_the_same_seed_spoils_the_same(inputs, tmp_path):
+def test_same_seed_gives_the_same_files(inputs, tmp_path):
     for number in range(2 * len(fuzz.JOBS)):
         made = []
         for _ in range(2):
@@ -32,13 +32,13 @@ def test_the_same_seed_spoils_the_same(inputs, tmp_path):
             folder.mkdir()
             command = fuzz.make(inputs, folder, 3, number)
             files = sorted(path for path in folder.rglob("*") if path.is_file())
-            # An archive holds the time at which it was written.
+            # An archive contains its time of writing.
             made.append((command, [path.read_bytes() for path in files if path.suffix != ".npz"]))
             shutil.rmtree(folder)
         assert made[0] == made[1]
 
 
-def test_a_recording_is_sealed_anew(inputs, tmp_path):
+def test_changed_recording_is_sealed_again(inputs, tmp_path):
     from earmark.devices.files.session_file import SessionFile
 
     run = inputs / "study" / "run-1" / "loop.xdf"
@@ -51,11 +51,11 @@ def test_a_recording_is_sealed_anew(inputs, tmp_path):
     assert not file.damage
 
 
-def test_what_must_not_reach_a_terminal_is_seen():
+def test_forbidden_characters_and_forged_lines_are_detected():
     for text in ("\x1b[31m", "\x9b", "a\u202eb", "\x07"):
         assert fuzz.FORBIDDEN.search(text)
     assert not fuzz.FORBIDDEN.search("Größe 5 µV\n\t…")
     assert fuzz.FORGED.search("said\nALARM: b")
     rng = random.Random(0)
-    said = {fuzz.spoil_text("sfreq = 128.0", rng) for _ in range(200)}
-    assert {"sfreq = nan", "sfreq = 1e22", "sfreq = -1"} <= said
+    texts = {fuzz.spoil_text("sfreq = 128.0", rng) for _ in range(200)}
+    assert {"sfreq = nan", "sfreq = 1e22", "sfreq = -1"} <= texts

@@ -1,4 +1,4 @@
-"""The script that verifies GPUs, as far as a CPU takes it."""
+"""The script that verifies GPUs, run on the CPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLE = (torch.randn(1, 4, 96, generator=torch.Generator().manual_seed(0)),)
 
 
 @pytest.mark.parametrize("name", ["onnx", "eager_cpu"])
-def test_a_backend_is_verified(name, tmp_path):
+def test_backend_is_verified(name, tmp_path):
     if reason := BACKENDS[name].absent():
         pytest.skip(reason)
     row, network = gpu.verify(BACKENDS[name], "small", NETWORK, EXAMPLE, Policy(), EngineCache(tmp_path / "e"))
@@ -29,7 +29,7 @@ def test_a_backend_is_verified(name, tmp_path):
     assert row["parity_error"] < 1e-4
 
 
-def test_one_that_cannot_be_used_is_wrong_and_says_why(tmp_path):
+def test_unsupported_precision_fails_with_the_reason(tmp_path):
     row, network = gpu.verify(
         BACKENDS["eager_cpu"], "small", NETWORK, EXAMPLE, Policy("float16"), EngineCache(tmp_path / "e")
     )
@@ -38,13 +38,13 @@ def test_one_that_cannot_be_used_is_wrong_and_says_why(tmp_path):
     assert "computes in float32" in row["error"]
 
 
-def test_one_failure_does_not_end_the_others(tmp_path, monkeypatch):
+def test_failure_of_one_backend_does_not_stop_the_others(tmp_path, monkeypatch):
     def breaks(*_):
         raise TypeError("never seen")
 
     monkeypatch.setattr(BACKENDS["onnx"], "build", breaks)
     monkeypatch.setattr(gpu, "_n", lambda _: 10)
-    monkeypatch.setattr(gpu, "BEGUN", time.monotonic())  # not when the tests were collected
+    monkeypatch.setattr(gpu, "BEGUN", time.monotonic())  # instead of the time of collection
     report = {"skipped": [], "verified": [], "latency": []}
     gpu.examine("small", NETWORK, EXAMPLE, {"n_channels": 4}, EngineCache(tmp_path / "e"), report)
     rows = {row["backend"].split()[0]: row for row in report["verified"]}
@@ -55,7 +55,7 @@ def test_one_failure_does_not_end_the_others(tmp_path, monkeypatch):
     assert {row["load"] for row in report["latency"]} == {"idle", "busy"}
 
 
-def test_what_is_demanded_of_a_gpu():
+def test_gpu_requirements():
     def row(run_by, p99, graph):
         common = {"network": "matcher-like", "n_channels": 64, "load": "idle"}
         return {**common, "run_by": run_by, "p99": p99, "graph": graph}
@@ -66,7 +66,7 @@ def test_what_is_demanded_of_a_gpu():
         row("onnx", 9.0, False),
     )
     assert set(gpu.demands([]).values()) == {None}
-    assert set(gpu.demands([cpu]).values()) == {None}, "a CPU is no answer"
+    assert set(gpu.demands([cpu]).values()) == {None}, "figures of a CPU do not count"
     held = [value for name, value in gpu.demands([launched, graph, cpu]).items() if name.endswith("64 ch")]
     assert held == [True, True]
     held = [

@@ -35,7 +35,7 @@ with pytest.MonkeyPatch.context() as defining:
     gpu = importlib.import_module("benchmarks.triton_kernels")
 
 
-def there(array, dtype):
+def on_device(array, dtype):
     return torch.tensor(array, dtype=dtype, device=DEVICE)
 
 
@@ -45,11 +45,11 @@ def test_sos_equals_the_cascade_on_the_cpu(n_channels):
     sos = butter(4, [1, 9], "bandpass", fs=64, output="sos")
     blocks = 300 + 20 * rng.normal(size=(3, 16, n_channels))
     state = np.zeros((2 * len(sos), n_channels))
-    mine = there(state, torch.float64)
+    mine = on_device(state, torch.float64)
     for block in blocks:
-        wanted, found = block.copy(), there(block, torch.float64)
+        wanted, found = block.copy(), on_device(block, torch.float64)
         sos_inplace(sos, wanted, state)
-        gpu.sos_inplace(there(sos, torch.float64), found, mine)
+        gpu.sos_inplace(on_device(sos, torch.float64), found, mine)
         np.testing.assert_allclose(found.cpu().numpy(), wanted, rtol=0, atol=1e-10)
     np.testing.assert_allclose(mine.cpu().numpy(), state, rtol=0, atol=1e-10)
 
@@ -60,7 +60,7 @@ def test_lagged_covariance(n_samples, n_channels, n_features, n_lags, seed):
     rng, n_lags = np.random.default_rng(seed), min(n_lags, n_samples)
     x = rng.normal(size=(n_samples, n_channels)).astype(np.float32)
     y = rng.normal(size=(n_samples, n_features)).astype(np.float32)
-    found = gpu.lagged_covariance(there(x, torch.float32), there(y, torch.float32), n_lags).cpu().numpy()
+    found = gpu.lagged_covariance(on_device(x, torch.float32), on_device(y, torch.float32), n_lags).cpu().numpy()
     wide = x.astype(np.float64), y.astype(np.float64)
     wanted = [wide[0][lag:].T @ wide[1][: n_samples - lag] for lag in range(n_lags)]
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
@@ -75,7 +75,9 @@ def test_windowed_correlation(n_samples, n_components, n_talkers, hop, data):
     x = 1000 + rng.normal(size=(n_samples, n_components)).astype(np.float32)
     y = rng.normal(size=(n_talkers, n_samples, n_components)).astype(np.float32)
     y[0, :, 0] = 7.0
-    found = gpu.windowed_correlation(there(x, torch.float32), there(y, torch.float32), window, hop).cpu().numpy()
+    found = (
+        gpu.windowed_correlation(on_device(x, torch.float32), on_device(y, torch.float32), window, hop).cpu().numpy()
+    )
     assert found.shape == ((n_samples - window) // hop + 1, n_talkers, n_components)
     for k in range(len(found)):
         part = slice(k * hop, k * hop + window)

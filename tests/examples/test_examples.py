@@ -1,4 +1,4 @@
-"""Every example does what its first line says."""
+"""Every example runs and does what it describes."""
 
 import importlib.util
 import os
@@ -25,7 +25,7 @@ SOUNDS = [ROOT / "app" / "speech" / f"{name}.ogg" for name in ("joe", "ada")]
 
 
 def example(name):
-    """The module of an example."""
+    """Import an example as a module."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -47,17 +47,17 @@ def decoder(runs, tmp_path_factory):
 
 
 def test_every_example_is_listed_and_tested():
-    there = {path.name for path in EXAMPLES.iterdir()} - {"README.md", "__pycache__"}
+    files = {path.name for path in EXAMPLES.iterdir()} - {"README.md", "__pycache__"}
     listed = set(re.findall(r"^\| `([\w.-]+)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
-    assert there == listed
+    assert files == listed
     text = Path(__file__).read_text()
-    assert all(Path(name).stem in text for name in there)
+    assert all(Path(name).stem in text for name in files)
 
 
 def test_read_recording(runs, capsys, caplog):
     example("read_recording").main(runs[0])
     assert "64 channels, 500 Hz, 20.0 s" in capsys.readouterr().out
-    assert caplog.messages == [], "nothing doubtful about a run"
+    assert caplog.messages == [], "no warnings"
 
 
 def test_evaluate(runs):
@@ -163,10 +163,10 @@ def test_read_decisions(tmp_path):
 
 
 def test_control_session(tmp_path):
-    asked = []
+    commands = []
 
     def handle(command, arguments):
-        asked.append((command, arguments))
+        commands.append((command, arguments))
         return {"state": "running"} if command == "state" else None
 
     server = Server(tmp_path, handle, {})
@@ -174,13 +174,13 @@ def test_control_session(tmp_path):
         example("control_session").main(tmp_path)
     finally:
         server.close()
-    assert asked == [("state", {}), ("master", {"db": -6.0}), ("note", {"text": "6 dB down"})]
+    assert commands == [("state", {}), ("master", {"db": -6.0}), ("note", {"text": "6 dB down"})]
 
 
 @pytest.mark.parametrize(
     ("name", "ch_type", "sfreq"), [("scalp-eeg", "eeg", 500.0), ("seeg", "seeg", 1000.0), ("filter", "eeg", 500.0)]
 )
-def test_sessions_open_on_the_stream_that_they_are_for(name, ch_type, sfreq):
+def test_example_sessions_open_on_their_streams(name, ch_type, sfreq):
     config = load_config(EXAMPLES / f"{name}.toml")
     kinds = {
         "eeg": (ch_type, sfreq, 4),

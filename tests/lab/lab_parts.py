@@ -194,16 +194,16 @@ class TcpAmplifier:
         held = b""
         while not self._stop.is_set():
             try:
-                came = self._socket.recv(1 << 16)
+                received = self._socket.recv(1 << 16)
             except TimeoutError:
                 continue
             except OSError:
-                came = b""
-            if not came:
+                received = b""
+            if not received:
                 held = b""
                 self._look_for_it()
                 continue
-            held += came
+            held += received
             n = len(held) // self._packet.itemsize
             if n:
                 self._hand_on(np.frombuffer(held[: n * self._packet.itemsize], self._packet), pylsl.local_clock())

@@ -65,7 +65,7 @@ def test_comparison_pools_both_runs_of_each_process(monkeypatch):
 
 def test_control_to_dac_includes_the_limiters_look_ahead():
     found = audio.control_to_dac(NullSink(), 0.6, load=False)
-    assert found["of which limiter's look-ahead (ms)"] == 3.0
+    assert found["included: limiter look-ahead (ms)"] == 3.0
     assert 3.0 < found["p50 (ms)"] <= found["p99 (ms)"] <= found["max (ms)"]
     assert found["changes"] > 3
     assert found["changes replaced before they were played"] <= found["changes"]
