@@ -1,4 +1,4 @@
-"""The ``earmark`` command's entry: Ctrl-C is obeyed and errors are words from the first moment on."""
+"""Entry point of the ``earmark`` command; it handles Ctrl-C and low memory even while modules are being imported."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import os
 import signal
 import sys
 
-from earmark.devices.processes.limits import too_little_address_space  # all of it, while there is memory
+from earmark.devices.processes.limits import too_little_address_space  # imported while memory is left
 
 
 def main() -> None:
     """Entry point."""
-    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if heard:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # what is half loaded has nothing to put in order
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # there is nothing to clean up while modules load
     try:
         from earmark.app.command_line import start
 
-        if heard:
+        if interruptible:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         start()
     except Exception as error:
-        _say_memory(error)
+        _exit_if_memory_is_limited(error)
         raise
 
 
-def _say_memory(error: Exception) -> None:
-    """End the command in words where so little memory is permitted that anything may fail."""
+def _exit_if_memory_is_limited(error: Exception) -> None:
+    """Exit with a clear message if the limit of the address space is so low that anything may fail."""
     if problem := too_little_address_space():
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        sys.stderr.write(f"error: {problem} ({said})\n")
+        cause = f"{type(error).__name__}: {error}".splitlines()[0]
+        sys.stderr.write(f"error: {problem} ({cause})\n")
         sys.stderr.flush()
         os._exit(1)
 

@@ -1,4 +1,4 @@
-"""Every ``earmark`` command, by its name."""
+"""The ``earmark`` command line: registers every command and sets up terminal and log."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from earmark.app.commands.stream import stream
 from earmark.app.commands.streams import streams
 from earmark.app.commands.train import train
 from earmark.app.doctor import doctor
-from earmark.app.terminal.console import fail, speak_any_encoding, warn
+from earmark.app.terminal.console import fail, replace_unencodable, warn
 from earmark.app.terminal.exit_status import ExitStatus
-from earmark.app.terminal.log import SAID, ask_for_log
-from earmark.app.terminal.warned import tell_warnings
+from earmark.app.terminal.log import MESSAGES, enable_log
+from earmark.app.terminal.warned import forward_warnings
 from earmark.devices.processes.limits import raise_open_files
 
 
 class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
-        """Do what a command does; Ctrl-C where it does not mind that itself ends it with a word."""
+        """Run a command; if it does not handle Ctrl-C itself, end it with a message."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -54,7 +54,7 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # brackets, colons and asterisks in help mean themselves
+    rich_markup_mode=None,  # help is plain text: brackets, colons and asterisks are literal
 )
 COMMANDS = (
     new,
@@ -84,13 +84,13 @@ app.command("compile")(compile_decoder)
 app.add_typer(bench, name="bench")
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"earmark {_number()}")
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"earmark {_installed_version()}")
         raise typer.Exit
 
 
-def _number() -> str:
+def _installed_version() -> str:
     from importlib.metadata import version
 
     return version("earmark")
@@ -99,28 +99,30 @@ def _number() -> str:
 @app.callback()
 def _earmark(
     version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the program logs, on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show log messages on stderr.")] = False,
     log_file: Annotated[
         Path | None,
-        typer.Option("--log-file", metavar="FILE", help="Append what it logs and says to a file, with time and place."),
+        typer.Option(
+            "--log-file", metavar="FILE", help="Append log messages and events to this file, with time and module."
+        ),
     ] = None,
 ) -> None:
     """Real-time brain-steered listening. Research use only."""
     try:
-        ask_for_log(verbose, log_file)
+        enable_log(verbose, log_file)
     except OSError as error:
         fail(f"{log_file} cannot be written: {error.strerror}")
     if verbose or log_file:
         system = f"Python {platform.python_version()}, {platform.platform()}"
-        SAID.info("earmark %s, %s: %s", _number(), system, shlex.join(sys.argv[1:]))
+        MESSAGES.info("earmark %s, %s: %s", _installed_version(), system, shlex.join(sys.argv[1:]))
 
 
 def start() -> None:
-    """Do what the command line says; what it writes is read by its user alone."""
+    """Run the command line; only the user can read the files that it creates."""
     os.umask(0o077)
     raise_open_files()
-    speak_any_encoding()
-    tell_warnings(warn)
+    replace_unencodable()
+    forward_warnings(warn)
     app(prog_name="earmark")

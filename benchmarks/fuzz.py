@@ -41,7 +41,7 @@ import earmark.devices.simulate.player
 from benchmarks.fuzz_inputs import make_inputs
 from earmark.app.command_line import app
 from earmark.app.replay.player import RecordingPlayer
-from earmark.app.terminal.warned import tell_warnings
+from earmark.app.terminal.warned import forward_warnings
 from earmark.devices.files import xdf
 from earmark.devices.files.sealed import Sealer
 
@@ -400,7 +400,7 @@ def _do(command: list[str]) -> int:
         if command[0] != "watch":
             return int(app(command, prog_name="earmark", standalone_mode=False) or 0)
         with app_console.failures():
-            RecordingPlayer(Path(command[1]), lambda text, at: app_console.say(text))
+            RecordingPlayer(Path(command[1]), lambda text, at: app_console.print_event(text))
     except typer.Exit as ended:
         return int(ended.exit_code)
     return 0
@@ -408,7 +408,7 @@ def _do(command: list[str]) -> int:
 
 def _work(pipe: Connection) -> None:
     earmark.devices.simulate.player.Player = _Silent  # type: ignore[assignment,misc]
-    tell_warnings(app_console.warn)
+    forward_warnings(app_console.warn)
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
     while (job := pipe.recv()) is not None:
         number, command = job

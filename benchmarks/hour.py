@@ -30,7 +30,7 @@ from earmark.app.replay.verify import Replay
 from earmark.app.report.read_session import session_figures
 from earmark.app.session.simulated import simulated_session
 from earmark.app.session.supervisor import Supervisor
-from earmark.app.terminal.console import say
+from earmark.app.terminal.console import print_event
 from earmark.devices.files import xdf
 from earmark.devices.files.session_file import Consumed, SessionFile
 from earmark.devices.sources.lsl_log import quiet_liblsl
@@ -77,7 +77,7 @@ def follow(supervisor: Supervisor) -> dict[str, list[tuple[float, int, int]]]:
             except psutil.NoSuchProcess:
                 continue
         for text in supervisor.events.poll():
-            say(text)
+            print_event(text)
     return seen
 
 

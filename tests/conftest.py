@@ -1,4 +1,4 @@
-"""Tests test this checkout, whatever else is installed."""
+"""Make sure that the tests run against this checkout, whatever else is installed."""
 
 import os
 from pathlib import Path
@@ -15,14 +15,14 @@ FOUND = Path(earmark.app.__file__).resolve().parents[1]
 
 if ROOT.resolve() != FOUND or not LINKS.is_dir():
     raise pytest.UsageError(f"'earmark' is imported from {FOUND}, not by the links of {ROOT}: run .ci/links there")
-# Children, too.
+# Also for child processes.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(LINKS), *filter(None, [os.environ.get("PYTHONPATH")])])
 
-# How long an example takes says more of the machine than of the code.
+# The time of an example depends more on the machine than on the code.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items):
-    """Those that wait for real time come first: the others compute while they wait."""
+    """Run integration tests first: while they wait for real time, the others compute."""
     items.sort(key=lambda item: "integration" not in item.path.parts)

@@ -1,4 +1,4 @@
-"""``earmark compile``: make a decoder's network ready for a session, on every backend asked for, and check it."""
+"""``earmark compile``: compile a decoder's network on the requested backends before a session, and check it."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ if TYPE_CHECKING:
     from earmark.kernels.runtime.backend import Arrays, Policy
 
 
-#: Answers timed at the end; windows taken from each recording.
+#: Number of timed answers; windows taken from each recording.
 N_TIMED, WINDOWS_PER_RUN = 200, 4
 
 
 def compile_decoder(
     decoder: Annotated[Path, typer.Argument(help="Folder of a decoder.")],
     backend: Annotated[
-        list[BackendName] | None, typer.Option(help="May be given several times; every one that is here by default.")
+        list[BackendName] | None,
+        typer.Option(help="May be given several times; by default, every one that is available."),
     ] = None,
     precision: Annotated[
-        PrecisionName, typer.Option(help="tf32 and float16 round products, on GPUs only.")
+        PrecisionName, typer.Option(help="Numeric precision; tf32 and float16 round products, on GPUs only.")
     ] = PrecisionName.FLOAT32,
-    talkers: Annotated[int, typer.Option(help="How many there will be: shapes are fixed.", min=2)] = 2,
+    talkers: Annotated[int, typer.Option(help="Number of talkers; input shapes are fixed.", min=2)] = 2,
     run: Annotated[
-        list[Path] | None, typer.Option(help="Judge on windows of this recording, as for train, not on noise.")
+        list[Path] | None, typer.Option(help="Check on windows of this recording, given as for train, not on noise.")
     ] = None,
 ) -> None:
     """Compile the network of a decoder before a session.
 
-    It is compared with a float64 reference. What was compiled is kept in your cache folder, and found again for the
-    very same network, GPU, driver and versions only. Exit status: 0 at least one backend is ready, and each that was
-    asked for; 1 otherwise.
+    It is compared with a float64 reference. Compiled networks are kept in your cache folder, and used again only with
+    the same network, GPU, driver and versions. Exit status: 0 at least one backend is ready, and so is each that was
+    requested; 1 otherwise.
     """
     from rich.table import Table
     from rich.text import Text
@@ -65,7 +66,7 @@ def compile_decoder(
         loaded: Any = load_decoder(decoder)[0]
         if not hasattr(loaded, "network"):
             console.print(
-                f"{decoder} is a {loaded.kind} decoder: it runs in NumPy, takes microseconds, and needs no compiler.",
+                f"{decoder} is a {loaded.kind} decoder: it runs in NumPy, takes microseconds and needs no compilation.",
                 markup=False,
             )
             return
@@ -87,23 +88,24 @@ def compile_decoder(
         failed = []
         with _progress(len(wanted)) as bar:
             for name in wanted:
-                row = made_ready(name, module, example, policy, cache, real, bar)
+                row = prepare_backend(name, module, example, policy, cache, real, bar)
                 if row[1] != "ready":
                     failed.append(name)
-                table.add_row(*map(Text, row))  # not markup: pip's extras stand in brackets
+                table.add_row(*map(Text, row))  # not markup: extras of pip are in brackets
                 bar.advance(bar.task_ids[0])
     console.print(table)
-    judged = f"{len(real)} windows of recordings" if run else "noise; give --run RUN to judge on a recording"
+    inputs = f"{len(real)} windows of recordings" if run else "noise; give --run RUN to check on a recording"
     if len(failed) < len(wanted):
-        console.print(f"Judged on {judged}. Engines are kept in {cache.folder}.", markup=False)
+        console.print(f"Checked on {inputs}. Engines are kept in {cache.folder}.", markup=False)
     if ready := [name for name in wanted if name not in failed]:
         console.print(f"In a session: backends = {json.dumps(ready)} in [attention]", markup=False)
     if failed or not wanted:
-        fail(f"not ready: {', '.join(failed)}" if failed else f"no backend here computes in {precision.value}")
+        none = f"no available backend computes in {precision.value}: choose another --precision"
+        fail(f"not ready: {', '.join(failed)}" if failed else none)
 
 
 def real_windows(paths: list[Path], decoder: Any, example: tuple[Tensor, ...]) -> list[list[NDArray[np.float32]]]:
-    """Windows of recordings in the shapes of a network's inputs, spread over each; silent ones are left out.
+    """Return windows of recordings in the shapes of a network's inputs, spread over each; silent ones are left out.
 
     Raises
     ------
@@ -129,11 +131,13 @@ def real_windows(paths: list[Path], decoder: Any, example: tuple[Tensor, ...]) -
             if np.ptp(neural) > 0 and np.ptp(talkers) > 0:
                 found.append([np.ascontiguousarray(one, dtype=np.float32) for one in (neural, talkers)])
     if not found:
-        raise DecoderError(f"no recording holds {n} samples with {n_talkers} talkers that are not silent")
+        raise DecoderError(
+            f"no recording holds {n} samples with {n_talkers} talkers that are not silent: give a longer one with --run"
+        )
     return found
 
 
-def made_ready(
+def prepare_backend(
     name: str,
     module: nn.Module,
     example: tuple[Tensor, ...],
@@ -142,7 +146,7 @@ def made_ready(
     real: Sequence[Arrays],
     bar: Progress,
 ) -> tuple[str, ...]:
-    """Build or load, warm up, check and time one backend: a row for the table."""
+    """Build or load a network on one backend, warm it up, check and time it; return a row for the table."""
     import numpy as np
 
     from earmark.devices.processes.latency import measure

@@ -1,4 +1,4 @@
-"""``earmark dashboard``: the window, as a process of its own."""
+"""``earmark dashboard``: open the window, in a process separate from the session."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import typer
 
 def dashboard(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Folder of the session to show; without it, the start page.")
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder of the session to show; by default, the start page.")
     ] = None,
-    theme: Annotated[str, typer.Option(help="light or dark; what was chosen last if nothing is said.")] = "",
+    theme: Annotated[str, typer.Option(help="light or dark; by default, the last choice.")] = "",
 ) -> None:
-    """Open the window: on a running session, or to begin one.
+    """Open the window, to watch a running session or to start one.
 
-    It may be closed and opened at any time: sound, decisions and recording go on without it. Exit status: 0 closed,
-    1 it cannot be opened.
+    You can close and reopen it at any time: sound, decisions and recording continue without it. Exit status: 0 closed,
+    1 cannot be opened.
     """
     from earmark.app.terminal.console import fail, failures
     from earmark.kernels.extras import require
@@ -29,10 +29,10 @@ def dashboard(
     if theme not in ("", "light", "dark"):
         fail(f"--theme is {theme!r}, but must be light or dark")
     if folder is not None and not folder.is_dir():
-        fail(f"{folder} is no folder")
+        fail(f"{folder} is not a folder: give the folder of a session")
     shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
     if sys.platform.startswith("linux") and not shown:
-        fail("there is no screen here: DISPLAY is not set. Over ssh, 'ssh -X' sets it; 'earmark control' needs none")
+        fail("there is no screen: DISPLAY is not set. Over SSH, 'ssh -X' sets it; 'earmark control' needs no screen")
     from earmark.app.dashboard.launch.process import show
 
     with failures():

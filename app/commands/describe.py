@@ -1,4 +1,4 @@
-"""``earmark describe``: the graph in words and numbers, and the live table of a recording."""
+"""``earmark describe``: show the graph of a session with its settings, rates and latencies."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def describe(
-    config: Annotated[Path, typer.Argument(help="Session configuration, TOML.")],
+    config: Annotated[Path, typer.Argument(help="Session file (TOML).")],
     recording: Annotated[
         Path | None, typer.Option(help="Take channels and rate of the first stream from this recording.")
     ] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to look for streams that the file does not describe.")] = 2.0,
+    wait: Annotated[float, typer.Option(help="Seconds to search for streams that the file does not describe.")] = 2.0,
 ) -> None:
     """Show the graph: settings, rates, latency and the deadline.
 
     Rates and channels come from --recording, else from sfreq and n_channels in the configuration, else from the
-    live stream. Exit status: 0 the graph fits, 1 it does not, or a stream is missing.
+    live stream. Exit status: 0 the graph is valid, 1 it is not, or a stream is missing.
     """
     from earmark.app.terminal.inputs import must_be_toml
 
@@ -58,14 +58,14 @@ def describe(
         console.print(
             f"output {output.node} ({', '.join(u for u, on in uses.items() if on) or 'computed only'}): "
             f"{spec.n_channels} channels, {spec.sfreq:g} Hz, {spec.latency * 1e3:.1f} ms behind the signal "
-            "before any computing",
+            "without computing time",
             markup=False,
         )
     engine = settings.engine
     budget = engine.budget_s or min(s.hop / s.sfreq for s in graph.specs.values() if s.hop and s.sfreq)
     console.print(
-        f"deadline of a chunk, arrival to output: {budget * 1e3:g} ms; skipped as a gap when {engine.max_lag_s:g} s "
-        f"late; streams are looked for {engine.resolve_s:g} s"
+        f"deadline of a chunk, arrival to output: {budget * 1e3:g} ms; chunks {engine.max_lag_s:g} s late are skipped "
+        f"as a gap; streams are searched for up to {engine.resolve_s:g} s"
     )
 
 
@@ -122,7 +122,7 @@ def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, S
         elif stream.type.lower() == "markers":
             specs[name] = StreamSpec(name, 0.0, ("marker",), ("misc",), ("",))
         elif settings.sound is not None and stream.name == settings.sound.publish + ENVELOPES:
-            # The session publishes them itself, once it plays.
+            # The session itself publishes them while it plays.
             specs[name] = envelopes(settings.sound.scene(settings.folder), stream.name, EnvelopeConfig())[1]
         else:
             inlet = make_source(name, stream, lambda arrival: None)
@@ -135,7 +135,7 @@ def _specs(settings: Config, recording: Path | None, wait: float) -> dict[str, S
 
 
 def graph_table(graph: Graph, settings: Config) -> Table:
-    """Nodes in order, with settings, rates and latencies."""
+    """Make a table of the nodes in order, with their inputs, rates and latencies."""
     from rich.table import Table
 
     table = Table(title="graph")
@@ -152,7 +152,7 @@ def graph_table(graph: Graph, settings: Config) -> Table:
         node = name if name == kind else f"{name} ({kind})"
         table.add_row(node, "\n".join(inputs), str(spec.n_channels), f"{spec.sfreq:g}", hop, *latencies)
     table.caption = (
-        "hop: most samples in a block. Latency so far, summed: wait for the block to fill; pure delay of linear-phase "
-        "filters; group delay of recursive filters at the centre of the band."
+        "hop: maximum number of samples in a block. Latencies are cumulative: wait for the block to fill; delay of "
+        "linear-phase filters; group delay of recursive filters at the centre of the band."
     )
     return table

@@ -1,4 +1,4 @@
-"""``earmark evaluate``: how well attention is decoded, and how sure that is."""
+"""``earmark evaluate``: measure how accurately attention is decoded, with the uncertainty."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ProtocolName(StrEnum):
-    """Protocols of ``earmark.pipeline.evaluation.splits``."""
+    """Cross-validation protocols of ``earmark.pipeline.evaluation.splits``."""
 
     LORO = "leave-one-run-out"
     LOSO = "leave-one-subject-out"
@@ -34,15 +34,17 @@ class ProtocolName(StrEnum):
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(help=RUNS_HELP)],
     decoder: Annotated[
-        Path | None, typer.Option(help="Judge this trained decoder on runs it has not seen, instead of training.")
+        Path | None,
+        typer.Option(help="Evaluate this trained decoder on runs it has not seen, instead of training one."),
     ] = None,
     kind: Annotated[
         str, typer.Option(metavar="NAME", callback=decoder_kind, help=f"{KIND_HELP} It is trained in each fold.")
     ] = "linear",
-    preset: Annotated[PresetName, typer.Option(help="How signals are prepared and decoded.")] = PresetName.EEG,
+    preset: Annotated[PresetName, typer.Option(help="Settings of preprocessing and decoding.")] = PresetName.EEG,
     protocol: Annotated[ProtocolName, typer.Option(help="What is left out of training.")] = ProtocolName.LORO,
     window: Annotated[
-        list[float] | None, typer.Option(help="Decision windows in seconds; default 1 2 5 10 20 30.")
+        list[float] | None,
+        typer.Option(help="Decision windows in seconds; default 1 2 5 10 20 30, as far as runs are long enough."),
     ] = None,
     subject: Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help=SUBJECT_HELP)] = None,
     unit: Unit = "",
@@ -50,19 +52,19 @@ def evaluate(
     channels: Channels = "",
     bads: Bads = "",
     sfreq: Sfreq = None,
-    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes on this machine.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    workers: Annotated[int, typer.Option(help="Number of processes on this machine.", min=1)] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed scheduler.")] = None,
     json_file: JsonFile = None,
-    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to this file.")] = None,
 ) -> None:
     """Cross-validate a decoder: accuracy by window, switch times.
 
-    Accuracy comes with its chance limit and a null, posteriors with their calibration. Everything, filters and
-    penalties included, is causal and fitted inside the fold. Windows do not overlap. The numbers printed are the
-    numbers in the file. For networks there is no calibration of posteriors. Runs that cannot be used are left out, and
-    named at the end. Leaving one run out takes three runs of a listener; posteriors and switch times by them take
-    four. Exit status: 0 done, 1 something does not fit, or nothing can be used.
+    Accuracy is reported with its chance limit and a null distribution; posteriors with their calibration, except for
+    networks. All processing, including filters and penalties, is causal and fitted inside each fold. Windows do not
+    overlap. The file has the same figures as the terminal. Runs that cannot be used are left out and listed at the end.
+    Leave-one-run-out needs three runs per listener; posteriors and the switch times computed from them need four. Exit
+    status: 0 done, 1 failed, or no run can be used.
     """
     from earmark.app.report.html import report_html
     from earmark.app.terminal.console import console, fail, failures, write_json
@@ -86,10 +88,10 @@ def evaluate(
         loaded = study.runs
         windows = tuple(window) if window else _windows(loaded)
         config = EvidenceConfig(n_talkers=len(loaded[0].talker_names), hop_s=1.0, window_s=1.0)
-        # Evidence takes a training for each pair of runs: for a network, hours.
+        # Evidence needs one training for each pair of runs, which takes a network hours.
         fast = decoder is None and not decoder_class(kind).by_epochs
         evidence = config if fast and _enough(loaded, protocol.value, config.window_s) else None
-        with progress("Evaluating") as told:
+        with progress("Evaluating") as on_progress:
             found = evaluate_corpus(
                 loaded,
                 make,
@@ -98,13 +100,13 @@ def evaluate(
                 seed=seed,
                 evidence=evidence,
                 by=executor(workers, scheduler),
-                progress=told,
+                progress=on_progress,
             )
     _show(found)
     if fast and evidence is None:
         console.print(
-            "Not measured: posteriors, and switch times by them. They leave out one more run within each training: "
-            "with leave-one-run-out, they need four runs of a listener",
+            "Not measured: posteriors, and the switch times computed from them. They leave one more run out of each "
+            "training: with leave-one-run-out, they need four runs per listener",
             markup=False,
         )
     figures = {**found.to_json(), "decoder": str(decoder) if decoder else kind, "preset": preset.value}
@@ -119,7 +121,7 @@ def evaluate(
 
 
 def _windows(runs: Sequence[Run]) -> tuple[float, ...]:
-    """Decision windows of which a run of middling length holds two or more: a run cut short decides nothing."""
+    """Return the decision windows that fit twice into a run of median length, so that one short run is ignored."""
     from statistics import median
 
     from earmark.pipeline.evaluation.evaluate import WINDOWS
@@ -129,7 +131,7 @@ def _windows(runs: Sequence[Run]) -> tuple[float, ...]:
 
 
 def _enough(runs: Sequence[Run], protocol: str, window_s: float) -> bool:
-    """Whether the protocol can be repeated within every training set, as emissions of the evidence need."""
+    """Whether every training set is large enough to repeat the protocol in it, as emissions of the evidence need."""
     from earmark.pipeline.attention.emissions import MIN_WINDOWS
     from earmark.pipeline.evaluation.splits import few, plan
     from earmark.pipeline.run import EvaluationError
@@ -190,8 +192,8 @@ def _show(found: Evaluation) -> None:
             shown(found.itr[w], 2),
         )
     table.caption = (
-        "chance limit: what guessing reaches one time in twenty (p = 0.05) with n decisions. "
-        "null: talkers shifted in time. expected: from the shortest window."
+        "chance limit: accuracy that guessing reaches one time in twenty (p = 0.05) with n decisions. "
+        "null: accuracy with talkers shifted in time. expected: extrapolated from the shortest window."
     )
     console.print(table)
     console.print(

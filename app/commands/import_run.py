@@ -1,4 +1,4 @@
-"""``earmark import``: make a run from foreign files."""
+"""``earmark import``: make a run from an EEG recording and its audio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from earmark.devices.files.run_file import Talker
 
 
-#: Of a run of which more than this part is masked, nothing can be learned.
+#: Nothing can be learned from a run of which a larger part than this is masked.
 MOST_MASKED = 0.9
 
 
@@ -27,9 +27,9 @@ def import_run(
         list[str],
         typer.Option(
             metavar="NAME=FILE",
-            help="What a talker said, from the first sample of the recording on: any sound file, or an .npz with "
-            "'envelope' (n_samples,) and 'sfreq'. NAME=FILE.wav:2 takes the second channel of a sound, "
-            "NAME=FILE.npz:KEY:HZ another array at a given rate. Give two or more.",
+            help="Speech of a talker, starting at the first sample of the recording: any sound file, or an .npz with "
+            "'envelope', shape (n_samples,), and 'sfreq'. NAME=FILE.wav:2 uses the second channel of a sound file, "
+            "NAME=FILE.npz:KEY:HZ another array with a given rate. Give two or more.",
             show_default=False,
         ),
     ],
@@ -37,17 +37,19 @@ def import_run(
         list[str] | None,
         typer.Option(
             metavar="[NAME=]WHEN",
-            help="From when on that sounds, for all talkers or the one named: seconds of the recording (12.5), or the "
-            "text of a marker, whose first occurrence counts (marker:TEXT where the text is a number).",
+            help="When the speech starts, for all talkers or the one named: seconds of the recording (12.5), or the "
+            "text of a marker, whose first occurrence is used (marker:TEXT if the text is a number).",
             show_default=False,
         ),
     ] = None,
-    attended: Annotated[str, typer.Option(help="Name of the talker attended at first; empty if nobody.")] = "",
+    attended: Annotated[str, typer.Option(help="Talker attended at the start; empty for none.")] = "",
     attended_events: Annotated[
-        Path | None, typer.Option(help="Switches: a CSV file of seconds and talker name, a line each, no header.")
+        Path | None, typer.Option(help="Switches: a CSV file with seconds and talker name in each line, no header.")
     ] = None,
-    subject: Annotated[str | None, typer.Option(help="Who listened; from sub-XX in the path if not given.")] = None,
-    stream: Annotated[str | None, typer.Option(help="Which stream of an XDF file.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Name of the listener; by default, sub-XX in the path.")] = None,
+    stream: Annotated[
+        str | None, typer.Option(help="Which stream of an XDF file: its name, source_id or number.")
+    ] = None,
     unit: Unit = "",
     ch_type: ChType = "",
     channels: Channels = "",
@@ -56,8 +58,8 @@ def import_run(
 ) -> None:
     """Combine an EEG recording and its audio into a run.
 
-    A run is the input of train and evaluate. It is passed through what these do, and is written only if they can use
-    it. Exit status: 0 written, 1 something does not fit, and nothing was written.
+    A run is the input of train and evaluate. It is checked by the same preprocessing, and written only if they can use
+    it. Exit status: 0 written, 1 failed, and nothing was written.
     """
     from earmark.app.commands.import_talkers import read_talkers
     from earmark.app.terminal.console import console, fail, failures
@@ -69,7 +71,7 @@ def import_run(
 
     quiet_liblsl()
     if out.exists():
-        fail(f"{out} exists already, and runs are never overwritten")
+        fail(f"{out} exists already, and runs are never overwritten: choose another file with --out")
     must_be_writable(out)
     listener, stated = _listener(eeg, subject)
     with failures():
@@ -77,7 +79,7 @@ def import_run(
         talkers = read_talkers(talker, at or (), recording)
         events = ([(0.0, attended)] if attended else []) + (read_attended(attended_events) if attended_events else [])
         if not events:
-            raise RunError("nobody is said to be attended: give --attended, --attended-events, or both")
+            raise RunError("no attended talker is given: give --attended, --attended-events, or both")
         with console.status("Checking that it can be used …"):
             _write(out, recording, talkers, events, listener)
     heard = [f"{t.name} {len(t.envelope) / t.sfreq:.1f} s" + (f" from {t.start:.3f} s" if at else "") for t in talkers]
@@ -88,7 +90,7 @@ def import_run(
     )
     if not stated:
         console.print(
-            f"Nothing says who listened: {listener!r} is the name of the file. Give --subject, the same one for all "
+            f"The listener is not stated, so the file name is used: {listener!r}. Give --subject, the same one for all "
             "recordings of a listener, or one listener counts as several",
             markup=False,
         )
@@ -97,30 +99,32 @@ def import_run(
 def _write(
     out: Path, recording: Recording, talkers: Sequence[Talker], events: Sequence[tuple[float, str]], listener: str
 ) -> None:
-    """Write a run beside its place, and put it there if it can be used."""
+    """Write a run to a temporary file, and move it into place if it can be used."""
     import os
 
     from earmark.devices.files.recorded_run import RunError
     from earmark.devices.files.run_file import write_run
 
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        write_run(beside, recording, talkers, events, listener)
-        _check(beside, recording, talkers)
+        write_run(temporary, recording, talkers, events, listener)
+        _check(temporary, recording, talkers)
         try:
-            os.link(beside, out)
+            os.link(temporary, out)
         except FileExistsError:
-            raise RunError(f"{out} exists already, and runs are never overwritten") from None
-        except OSError:  # a file system without links
-            beside.rename(out)
+            raise RunError(
+                f"{out} exists already, and runs are never overwritten: choose another file with --out"
+            ) from None
+        except OSError:  # a file system without hard links
+            temporary.rename(out)
     except RunError as error:
-        raise RunError(str(error).replace(str(beside), str(out))) from None
+        raise RunError(str(error).replace(str(temporary), str(out))) from None
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _check(path: Path, recording: Recording, talkers: Sequence[Talker]) -> None:
-    """Refuse a run that nothing can use, by what training will do with it."""
+    """Refuse a run that cannot be used, by reading it as training does."""
     from earmark.devices.files.recorded_run import RunError
     from earmark.devices.files.run_file import read_run
     from earmark.pipeline.decoders.presets import EEG, IEEG
@@ -130,15 +134,15 @@ def _check(path: Path, recording: Recording, talkers: Sequence[Talker]) -> None:
     if stop <= start:
         each = [f"{t.name!r} sounds from {a:g} to {b:g} s" for t, (a, b) in zip(talkers, spans, strict=True)]
         raise RunError(
-            f"{', '.join(each)}, and the recording has {recording.duration:g} s: nothing is common to all. Say by --at "
-            "from when on each sounds"
+            f"{', '.join(each)}, and the recording has {recording.duration:g} s: they have no time in common. Give the "
+            "start of each with --at"
         )
     kinds = set(recording.spec.ch_types)
     presets = [p for p, types in ((EEG, {"eeg"}), (IEEG, {"seeg", "ecog"})) if types & kinds]
     if not presets:
         raise RunError(
             f"{recording.spec.name}: no channel is of type eeg, seeg or ecog, but {', '.join(sorted(kinds))}: "
-            "where that is wrong, say by --ch-type what they are"
+            "if that is wrong, give the type with --ch-type"
         )
     refusals = []
     for preset in presets:
@@ -151,21 +155,21 @@ def _check(path: Path, recording: Recording, talkers: Sequence[Talker]) -> None:
         if known < preset.window:
             raise RunError(
                 f"attention is known for {known:.1f} s in which all talkers sound, which is shorter than one decision "
-                f"({preset.window:g} s): see --attended, --attended-events and --at"
+                f"window ({preset.window:g} s): check --attended, --attended-events and --at"
             )
         masked = float((run.neural[run.attended >= 0] == 0).mean())
         if masked > MOST_MASKED:
             raise RunError(
-                f"{recording.spec.name}: {100 * masked:.0f} % of the signal is masked, as flat, railed or bad: look at "
-                "its unit, and see --unit, --bads and --channels"
+                f"{recording.spec.name}: {100 * masked:.0f} % of the signal is masked, as flat, railed or bad: check "
+                "its unit, and --unit, --bads and --channels"
             )
         return
     raise refusals[0]
 
 
-def _listener(eeg: Path, said: str | None) -> tuple[str, bool]:
-    """Who listened, and whether that is more than a guess by the name of the file."""
+def _listener(eeg: Path, subject: str | None) -> tuple[str, bool]:
+    """Return the listener's name, and whether it is stated rather than taken from the file name."""
     import re
 
     found = re.search(r"sub-[A-Za-z0-9]+", eeg.stem) or re.search(r"sub-[A-Za-z0-9]+(?=/)", eeg.absolute().as_posix())
-    return said or (found[0] if found else eeg.stem), bool(said or found)
+    return subject or (found[0] if found else eeg.stem), bool(subject or found)

@@ -1,4 +1,4 @@
-"""What talkers said, from the options of ``earmark import``: files, channels or arrays in them, and when they sound."""
+"""Speech of the talkers of ``earmark import``: files, channels or arrays in them, and when they start."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Source:
 
 
 def read_talkers(texts: Sequence[str], at: Sequence[str], recording: Recording) -> list[Talker]:
-    """Read what every talker said.
+    """Read the speech of every talker.
 
     Parameters
     ----------
@@ -40,12 +40,17 @@ def read_talkers(texts: Sequence[str], at: Sequence[str], recording: Recording) 
     at : sequence of str
         ``WHEN`` for all, or ``NAME=WHEN``: seconds of the recording, the text of a marker, or ``marker:TEXT``.
     recording : Recording
-        What was recorded meanwhile.
+        EEG recording, to whose time and markers ``at`` refers.
+
+    Returns
+    -------
+    list of Talker
+        Envelopes and start times, in the order of ``texts``.
 
     Raises
     ------
     RunError
-        If one of them cannot be understood, or a file cannot be read.
+        If a text cannot be parsed, or a file cannot be read.
     """
     from earmark.app.terminal.console import console
 
@@ -54,7 +59,7 @@ def read_talkers(texts: Sequence[str], at: Sequence[str], recording: Recording) 
     hz = common_rate((source.path, source.sfreq) for source in sources)
     talkers = []
     for source in sources:
-        with console.status(f"Reading what {source.name} said …"):
+        with console.status(f"Reading the speech of {source.name} …"):
             envelope, sfreq = read_speech(source.path, source.key, source.sfreq, source.channel, hz)
         talkers.append(Talker(source.name, envelope, sfreq, starts[source.name]))
     return talkers
@@ -64,20 +69,20 @@ def _source(text: str) -> _Source:
     name, equals, where = text.partition("=")
     if not (name and equals and where):
         raise RunError(f"--talker is {text!r}, but must be NAME=FILE")
-    # The suffix ends the path; a drive letter has a colon, too.
+    # The suffix marks the end of the path, as a drive letter has a colon, too.
     if ".npz" in where.lower():
         end = where.lower().rfind(".npz") + 4
         path, (key, _, rate) = where[:end], where[end:].lstrip(":").partition(":")
         try:
             return _Source(name, Path(path), key or "envelope", float(rate) if rate else None)
         except ValueError:
-            raise RunError(f"--talker is {text!r}, but its rate must be a number of Hz") from None
+            raise RunError(f"--talker is {text!r}, but its rate must be a number, in Hz") from None
     numbered = None if Path(where).exists() else re.fullmatch(r"(.+):(\d+)", where)
     return _Source(name, Path(numbered[1]), channel=int(numbered[2])) if numbered else _Source(name, Path(where))
 
 
 def _starts(at: Sequence[str], names: Sequence[str], recording: Recording) -> dict[str, float]:
-    """When what each talker said began, in seconds of the recording."""
+    """Return when the speech of each talker starts, in seconds of the recording."""
     starts: dict[str, float] = {}
     common = 0.0
     for text in at:
@@ -85,30 +90,32 @@ def _starts(at: Sequence[str], names: Sequence[str], recording: Recording) -> di
         if not equals or name not in names:
             common = _seconds(text, recording)
         elif name in starts:
-            raise RunError(f"--at says twice when {name!r} begins")
+            raise RunError(f"--at gives two start times for {name!r}: give one")
         else:
             starts[name] = _seconds(when, recording)
     return {name: starts.get(name, common) for name in names}
 
 
 def _seconds(text: str, recording: Recording) -> float:
-    said = text.removeprefix("marker:")
-    found = [time for time, marker in recording.annotations if marker == said]
-    if said == text:
+    wanted = text.removeprefix("marker:")
+    found = [time for time, marker in recording.annotations if marker == wanted]
+    if wanted == text:
         try:
             seconds = float(text)
         except ValueError:
             pass
         else:
             if found:
-                raise RunError(f"--at {text}: {text} s, or the marker {text!r}? Write {seconds!r} or marker:{text}")
+                raise RunError(
+                    f"--at {text} may be {text} s or the marker {text!r}. Write {seconds!r} or marker:{text}"
+                )
             if not math.isfinite(seconds):
-                raise RunError(f"--at {text} is no number of seconds")
+                raise RunError(f"--at {text} is not a finite number of seconds")
             return seconds
     if not found:
         markers = list(dict.fromkeys(marker for _, marker in recording.annotations))
-        raise RunError(f"--at {text}: there is no such marker in {recording.spec.name}: {nearest(said, markers)}")
+        raise RunError(f"--at {text}: there is no such marker in {recording.spec.name}: {nearest(wanted, markers)}")
     if len(found) > 1:
-        words = "%s: marker %r occurs %d times; the first, at %.3f s, counts"
-        log.warning(words, recording.spec.name, said, len(found), found[0])
+        words = "%s: marker %r occurs %d times; the first, at %.3f s, is used"
+        log.warning(words, recording.spec.name, wanted, len(found), found[0])
     return found[0]

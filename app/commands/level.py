@@ -1,4 +1,4 @@
-"""``earmark level``: how loud a sound output is, measured with a sound level meter."""
+"""``earmark level``: measure the level of a sound output with a sound level meter."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ from earmark.app.terminal.exit_status import ExitStatus
 if TYPE_CHECKING:
     from earmark.devices.audio.engine import AudioEngine
 
-#: RMS of the noise, dBFS, and seconds of it that are repeated.
+#: RMS of the noise, dBFS, and length of its loop, s.
 NOISE_DBFS, NOISE_S = -30.0, 10.0
-#: Readings outside of this are typing errors, dB SPL.
+#: Readings outside this range are taken for typing errors, dB SPL.
 PLAUSIBLE_SPL = (30.0, 110.0)
 
 
 def level(
-    device: Annotated[str, typer.Argument(help="Sound output, as in [sound] of a configuration.")],
+    device: Annotated[str, typer.Argument(help="Sound output, as in [sound] of a session file.")],
     reading: Annotated[
-        float | None, typer.Option(help="What the meter reads, dB SPL, if it is known already; else it is asked for.")
+        float | None, typer.Option(help="Reading of the meter, dB SPL; by default, you are asked for it.")
     ] = None,
     sfreq: Annotated[
-        float, typer.Option(help="Frames per second, where the device does not play these.", min=8000, max=192_000)
+        float,
+        typer.Option(help="Sample rate in Hz, for a device that does not accept 48000 Hz.", min=8000, max=192_000),
     ] = 48_000.0,
 ) -> None:
-    """Measure how loud a sound output is, by a sound level meter.
+    """Measure the level of a sound output with a sound level meter.
 
-    Plays pink noise, asks what the meter reads at the listener's ear, and keeps it for this device. With it, max_spl in
-    [sound] becomes a level cap: whatever is played, this device is not louder than that, as long as nobody turns up its
-    volume. Exit status: 0 stored, 1 could not play, or there is no reading that makes sense, 130 ended by Ctrl-C.
+    Plays pink noise, asks for the reading of the meter at the listener's ear, and stores the level for this device.
+    Then max_spl in [sound] caps the level: whatever is played, this device is never louder than that, as long as its
+    volume is not turned up. Exit status: 0 stored, 1 playback failed, or the reading is missing or
+    implausible, 130 ended by Ctrl-C.
     """
     from earmark.app.config.sound import SoundConfig, TalkerConfig
     from earmark.app.terminal.console import console, fail, failures
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.levels import store_level
 
-    if hasattr(signal, "SIGHUP"):  # a closed terminal ends the question, and all is cleaned up
+    if hasattr(signal, "SIGHUP"):  # closing the terminal ends the prompt, so everything is cleaned up
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with failures(), tempfile.TemporaryDirectory() as folder:
         _write_noise(Path(folder) / "noise.wav")
@@ -50,34 +52,34 @@ def level(
         settings = SoundConfig(device=device, sfreq=sfreq, space="left_right", loudness_lufs=None, talkers=[noise])
         with AudioEngine(settings.scene(Path(folder)), settings.sink(Path(folder)), console.print) as audio:
             console.print(
-                f"Pink noise on {audio.playing}. Set the volume that you will use, and never change it after."
+                f"Pink noise on {audio.playing}. Set the volume that you will use, and do not change it afterwards."
             )
             played = _settled_dbfs(audio)
-            value = _asked() if reading is None else reading
+            value = _ask_for_reading() if reading is None else reading
         low, high = PLAUSIBLE_SPL
         if not low <= value <= high:
-            fail(f"a reading of {value:g} dB SPL makes no sense here: it must be {low:g} to {high:g}")
+            fail(f"a reading of {value:g} dB SPL is implausible: it must be {low:g} to {high:g}")
         path = store_level(device, value - played)
     console.print(f"Full scale on {device!r} is {value - played:.1f} dB SPL. Stored in {path}.", markup=False)
 
 
-def _asked() -> float:
-    """Ask for the reading of the meter; end the command where there is no answer."""
+def _ask_for_reading() -> float:
+    """Ask for the reading of the meter; end the command if there is no answer."""
     from earmark.app.terminal.console import console, fail
 
     try:
-        value: float = typer.prompt("Sound level meter reads, dB SPL", type=float)
+        value: float = typer.prompt("Reading of the sound level meter, dB SPL", type=float)
         return value
     except typer.Abort as error:
         if isinstance(error.__context__, EOFError):
             console.print()
-            fail("nobody can be asked what the meter reads, because the input has ended: give it with --reading")
+            fail("there is no reading of the meter, because the input has ended: give it with --reading")
         console.print("Ended by Ctrl-C: nothing was stored.")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
 
 
 def _write_noise(path: Path) -> None:
-    """Pink noise from 100 Hz to 10 kHz, the same each time; its end joins its beginning."""
+    """Write pink noise from 100 Hz to 10 kHz, the same each time; it loops without a click."""
     import numpy as np
     import soundfile
 
@@ -91,6 +93,6 @@ def _write_noise(path: Path) -> None:
 
 
 def _settled_dbfs(audio: AudioEngine) -> float:
-    """RMS of the louder channel once the fade-in is over, dBFS."""
+    """Return the RMS of the louder channel after the fade-in, dBFS."""
     time.sleep(1.5)
     return 20 * math.log10(max(float(audio.status().out_rms.max()), 1e-9))

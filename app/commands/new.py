@@ -1,4 +1,4 @@
-"""``earmark new``: the files of a session, commented, to start from."""
+"""``earmark new``: write the files of a new session from commented templates."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 
 
 def new(
-    folder: Annotated[Path, typer.Argument(metavar="NAME", help="Folder to make; its name names the streams, too.")],
+    folder: Annotated[Path, typer.Argument(metavar="NAME", help="Folder to create; the streams are named after it.")],
 ) -> None:
-    """Write a session to start from: session.toml and protocol.toml.
+    """Write the files of a new session: session.toml and protocol.toml.
 
-    Both go into the folder NAME, and say in comments what can be set.
+    Both go into the folder NAME. Comments in them explain the settings.
 
-    Exit status: 0 written, 1 the folder is there already or cannot be made.
+    Exit status: 0 written, 1 the folder exists already or cannot be created.
     """
     from earmark.app.config.toml_file import PROTOCOL
     from earmark.app.session.templates import write_session
@@ -27,12 +27,12 @@ def new(
     file = shlex.quote(str(session))
     console.print(
         f"Wrote {session} and {folder / PROTOCOL}. Next:\n"
-        f"  1. earmark streams                 is the amplifier there? Name it in {session.name} if there are several\n"
+        f"  1. earmark streams                 is the amplifier listed? If several are, name it in {session.name}\n"
         f"  2. earmark play {file}    is the sound right?\n"
         f"  3. earmark calibrate {file}\n"
         f"  4. earmark run {file}\n"
-        f"While either goes on, the window shows it: earmark dashboard {shlex.quote(str(folder))}\n"
-        "Both files say in comments what else can be set.",
+        f"To watch steps 3 and 4 in a window: earmark dashboard {shlex.quote(str(folder))}\n"
+        "Comments in both files explain the other settings.",
         markup=False,
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""``earmark play``: the sound check. Talkers, space and gains by keyboard; no brain is needed."""
+"""``earmark play``: the sound check. Talkers, positions and gains by keyboard, without EEG."""
 
 from __future__ import annotations
 
@@ -21,44 +21,46 @@ if TYPE_CHECKING:
     from earmark.devices.audio.engine import AudioEngine
     from earmark.devices.audio.scene import Prepared
 
-#: Gain of the talker that is favoured, and of the others, dB.
+#: Gains of the favoured talker and of the others, dB.
 FAVOURED_DB, OTHERS_DB = 3.0, -9.0
-#: Steps of the gain of everything, dB, and of a talker's azimuth, degrees.
+#: Steps of the master gain, dB, and of a talker's azimuth, degrees.
 MASTER_STEP_DB, AZIMUTH_STEP = 1.0, 5.0
-#: Lowest gain of everything, dB, and lowest level on the meters, dBFS.
+#: Lowest master gain, dB, and lowest level on the meters, dBFS.
 LOWEST_DB, METER_DB = -60.0, -60.0
-#: Endings of the names of the published streams.
+#: Suffixes of the names of the published streams.
 PUBLISHED = ("-gains", "-markers", "-envelopes")
-#: Seconds between two looks at the sound.
-LOOK_S = 0.1
+#: Longest wait for a key before the display is updated, s.
+UPDATE_S = 0.1
 
 KEYS = (
-    "1-8 favour a talker · 0 all alike · ← → move the chosen one · + - louder, softer · m mute or unmute · "
+    "1-8 favour a talker · 0 equal gains · ← → move the selected one · + - louder, softer · m mute or unmute · "
     "Esc mute · q quit"
 )
 
 
 def play(
     config: Annotated[
-        Path | None, typer.Argument(help="Configuration with [sound], TOML; without it, the speech that ships.")
+        Path | None, typer.Argument(help="TOML file with [sound]; by default, the bundled speech.")
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="Sound output: name, part of it, number in 'earmark devices', null, or file:PATH.wav."),
+        typer.Option(help="Sound output: name, part of it, number in 'earmark devices', null or file:PATH.wav."),
     ] = None,
     sfreq: Annotated[
-        float | None, typer.Option(help="Frames per second, instead of those of [sound].", min=8000, max=192_000)
+        float | None, typer.Option(help="Sample rate in Hz, instead of sfreq in [sound].", min=8000, max=192_000)
     ] = None,
-    seconds: Annotated[float, typer.Option(help="End after so many seconds; 0 plays until q or Ctrl-C.", min=0)] = 0.0,
+    seconds: Annotated[
+        float, typer.Option(help="Stop after this many seconds; 0 plays until q or Ctrl-C.", min=0)
+    ] = 0.0,
     publish: Annotated[
         bool, typer.Option("--publish/--no-publish", help="Publish gains, markers and envelopes as LSL streams.")
     ] = True,
 ) -> None:
     """Play the talkers, steered by the keyboard: a sound check.
 
-    Keys: 1-8 favour a talker, 0 all alike, arrows move the chosen one, + and - change the gain of everything, m mutes
-    and unmutes, Esc mutes, q quits. Ctrl-C, SIGTERM and a closed terminal end it too, with a fade. Exit status: 0
-    played, 1 could not play or sound was lost for good, 2 wrong usage.
+    Keys: 1-8 favour a talker, 0 sets equal gains, arrows move the selected one, + and - change the master gain, m mutes
+    and unmutes, Esc mutes, q quits. Ctrl-C, SIGTERM and closing the terminal also end it, with a fade-out. Exit status:
+    0 played, 1 playback failed, 2 wrong usage.
     """
     from earmark.app.terminal.inputs import must_be_toml
 
@@ -66,7 +68,7 @@ def play(
         must_be_toml(config)
     from earmark.app.config.session import load_sound
     from earmark.app.config.sound import SHIPPED
-    from earmark.app.terminal.console import clock, console, fail, failures, say
+    from earmark.app.terminal.console import clock, console, fail, failures, print_event
     from earmark.app.terminal.keyboard import Keyboard
     from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.audio.engine import AudioEngine
@@ -78,16 +80,16 @@ def play(
     quiet_liblsl()
     stop = stop_on_signals()
     outlets = None
-    events: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the watchdog
+    events: deque[str] = deque(maxlen=1000)  # a slow terminal must not delay the watchdog
     with failures():
         settings, folder = (SHIPPED, Path()) if config is None else (load_sound(config), config.parent)
-        if device:  # first of all: a level cap in dB SPL is that of the device
+        if device:  # first, as a level cap in dB SPL depends on the device
             settings = settings.model_copy(update={"device": device})
         if sfreq is not None:
             settings = settings.model_copy(update={"sfreq": sfreq})
         scene = settings.scene(folder)
-        sink = settings.sink(Path() if device else folder)  # a path given by hand begins where one is
-        with Keyboard(stop) as keyboard:  # keys that are pressed meanwhile hold as soon as it plays
+        sink = settings.sink(Path() if device else folder)  # --device is relative to the current folder
+        with Keyboard(stop) as keyboard:  # keys pressed while talkers are prepared take effect later
             with console.status("Preparing the talkers …"):
                 prepared = prepare(scene)
             engine = AudioEngine(prepared, sink, on_event=events.append)
@@ -95,21 +97,23 @@ def play(
                 if publish:
                     outlets = SoundOutlets(engine, settings.publish, EnvelopeConfig())
                 engine.start()
-                say(f"Playing {', '.join(talker.name for talker in scene.talkers)} on {_where(engine.status())}.")
+                print_event(
+                    f"Playing {', '.join(talker.name for talker in scene.talkers)} on {_where(engine.status())}."
+                )
                 if outlets is not None:
-                    say(f"Published on LSL: {', '.join(settings.publish + kind for kind in PUBLISHED)}.")
-                if keyboard.there:
-                    say(KEYS)
+                    print_event(f"Published on LSL: {', '.join(settings.publish + kind for kind in PUBLISHED)}.")
+                if keyboard.available:
+                    print_event(KEYS)
                 _watch(engine, prepared, keyboard, stop, events, seconds)
             finally:
                 engine.stop()
                 if outlets is not None:
                     outlets.stop()
     while events:
-        say(events.popleft())
+        print_event(events.popleft())
     if engine.failure:
-        fail(f"{engine.failure}. See 'earmark devices' for what there is, and 'earmark doctor' for what is wrong")
-    say(f"Played {clock(engine.status().frames / scene.sfreq)}; {_faults(engine)}.")
+        fail(f"{engine.failure}. 'earmark devices' lists the devices, 'earmark doctor' checks the sound system")
+    print_event(f"Played {clock(engine.status().frames / scene.sfreq)}; {_faults(engine)}.")
 
 
 def _watch(
@@ -120,43 +124,43 @@ def _watch(
     events: deque[str],
     seconds: float,
 ) -> None:
-    """Do what the keys say and show what is heard, until there is a reason to end."""
+    """Handle keys and show the state of the sound, until there is a reason to end."""
     from rich.live import Live
 
-    from earmark.app.terminal.console import console, say
+    from earmark.app.terminal.console import console, print_event
 
     desk = Desk(engine)
     display = Display(engine, prepared, desk)
     begun = time.monotonic()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not stop.is_set():
-            for key in keyboard.wait(LOOK_S):
+            for key in keyboard.wait(UPDATE_S):
                 if key == "q":
                     return
-                if said := desk.press(key):
-                    say(said)
+                if result := desk.press(key):
+                    print_event(result)
             while events:
-                say(events.popleft())
-            if engine.join(0):  # for good; why was said
+                print_event(events.popleft())
+            if engine.join(0):  # ended for good, after an event that says why
                 return
             status = engine.status()
             if ended(prepared, status):
-                say("All talkers have come to their ends.")
+                print_event("All talkers have played to the end.")
                 return
             if seconds and time.monotonic() - begun >= seconds:
                 return
-            display.look(status)
+            display.add_latency(status)
             if console.is_terminal:
                 live.update(display.show(status), refresh=True)
 
 
 class Desk:
-    """A mixing desk of a few keys.
+    """A mixing desk that is controlled by single keys.
 
     Parameters
     ----------
     engine : AudioEngine
-        What it works on.
+        Audio engine to control.
     """
 
     def __init__(self, engine: AudioEngine) -> None:
@@ -164,17 +168,17 @@ class Desk:
         self._engine = engine
         self._names = [talker.name for talker in talkers]
         self._gains_db = [0.0] * len(talkers)
-        #: Talker that the arrows move.
+        #: Index of the talker that the arrow keys move.
         self.chosen = 0
-        #: Degrees to the right, per talker.
+        #: Azimuth of each talker, degrees to the right.
         self.azimuths = [talker.azimuth for talker in talkers]
-        #: Gain of everything, dB.
+        #: Master gain, dB.
         self.master_db = 0.0
-        #: Whether there is silence.
+        #: Whether the sound is muted.
         self.muted = False
 
     def press(self, key: str) -> str:
-        """Do what a key says; return that in words, or nothing if the key has no meaning."""
+        """Do what a key is for; return a description, or an empty string if the key has no function."""
         n = len(self._names)
         if key in ("esc", "m"):
             self.muted = key == "esc" or not self.muted
@@ -194,7 +198,7 @@ class Desk:
             step = MASTER_STEP_DB if key in "+=" else -MASTER_STEP_DB
             self.master_db = min(0.0, max(LOWEST_DB, self.master_db + step))
             self._engine.master(self.master_db)
-            return f"everything {self.master_db:+g} dB"
+            return f"master {self.master_db:+g} dB"
         return ""
 
     def _set(self, gains_db: Sequence[float]) -> str:
@@ -203,30 +207,30 @@ class Desk:
 
 
 class Display:
-    """What is heard, in a table and a few lines.
+    """State of the sound, as a table and a few lines.
 
     Parameters
     ----------
     engine : AudioEngine
     prepared : Prepared
-        For the lengths of the files.
+        Talkers, for the lengths of their files.
     desk : Desk
-        What was asked for.
+        For azimuths, selected talker and mute.
     """
 
     def __init__(self, engine: AudioEngine, prepared: Prepared, desk: Desk) -> None:
         self._engine, self._prepared, self._desk = engine, prepared, desk
         self._ahead: deque[float] = deque(maxlen=20)
 
-    def look(self, status: Status) -> None:
-        """Take note of how long a frame takes from here to the ear."""
+    def add_latency(self, status: Status) -> None:
+        """Note how long a frame takes from here to the ear."""
         import pylsl
 
         if status.heartbeat:
             self._ahead.append(status.clock.time(status.frames) - pylsl.local_clock())
 
     def show(self, status: Status) -> Group:
-        """Return what a status says."""
+        """Return a status in a form that can be printed."""
         from rich.console import Group
         from rich.table import Column, Table
         from rich.text import Text
@@ -250,7 +254,7 @@ class Display:
             chosen = k == self._desk.chosen
             table.add_row(
                 f"{'▸' if chosen else ' '}{k + 1}",
-                Text(talker.name, style="bold" if chosen else ""),  # anybody's text
+                Text(talker.name, style="bold" if chosen else ""),  # untrusted text
                 f"{status.gains_db[k]:+.1f} dB",
                 meter(status.rms[k], status.peak[k]),
                 azimuth(self._desk.azimuths[k]),
@@ -260,9 +264,9 @@ class Display:
         ahead = f"{1e3 * max(self._ahead):.0f} ms" if self._ahead else "?"
         lines = [
             f"output peak {peaks} dBFS, cap {self._engine.scene.ceiling_dbfs:g}; "
-            f"everything {status.master_db:+.0f} dB; limiter {-status.limiter_db:.1f} dB"
+            f"master {status.master_db:+.0f} dB; limiter {-status.limiter_db:.1f} dB"
             f"{'; MUTED' if self._desk.muted else ''}",
-            f"{_where(status)}; {ahead} from here to the ear, {1e3 * status.latency_s:.0f} ms as the driver says; "
+            f"{_where(status)}; {ahead} from here to the ear, {1e3 * status.latency_s:.0f} ms according to the driver; "
             f"{'' if status.fifo else 'no '}real-time priority",
             _faults(self._engine),
         ]
@@ -270,7 +274,7 @@ class Display:
 
 
 def ended(prepared: Prepared, status: Status) -> bool:
-    """Whether all talkers are files that have come to their ends."""
+    """Whether all talkers are files that have played to the end."""
     talkers = zip(prepared.scene.talkers, prepared.pcm, status.positions, strict=False)
     return bool(status.heartbeat) and all(
         pcm is not None and not talker.loop and position >= len(pcm) for talker, pcm, position in talkers
@@ -278,7 +282,7 @@ def ended(prepared: Prepared, status: Status) -> bool:
 
 
 def meter(rms: float, peak: float, n: int = 20) -> str:
-    """Return a level as a bar of ``n`` places from -60 dBFS to full scale, with the peak in numbers."""
+    """Return a level as a bar of ``n`` characters from -60 dBFS to full scale, with the peak as a number."""
     level = 20 * math.log10(max(rms, 1e-9))
     filled = round(n * min(1.0, max(0.0, 1 - level / METER_DB)))
     return "█" * filled + "·" * (n - filled) + f" {dbfs(peak):>5}"

@@ -1,4 +1,4 @@
-"""``earmark record``: run the graph on live streams and keep everything."""
+"""``earmark record``: run the graph on live streams and record its input."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def record(
-    config: Annotated[Path, typer.Argument(help="Session configuration, TOML.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the recording; made if it is not there.")],
-    seconds: Annotated[float, typer.Option(help="Stop after so many seconds; 0 runs until Ctrl-C.", min=0)] = 0.0,
+    config: Annotated[Path, typer.Argument(help="Session file (TOML).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the recording; created if it does not exist.")],
+    seconds: Annotated[float, typer.Option(help="Stop after this many seconds; 0 runs until Ctrl-C.", min=0)] = 0.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live display, only events.")] = False,
 ) -> None:
     """Run the graph on live LSL streams and record its input.
 
     The recording can be replayed bit for bit. Writes DIR/session-DATE-TIME.xdf. Ctrl-C (or SIGTERM) ends the recording
-    in good order. Exit status: 0 recorded, 1 could not start or the recording is not whole, 2 wrong usage.
+    cleanly. Exit status: 0 recorded, 1 could not start or the recording is incomplete, 2 wrong usage.
     """
     from earmark.app.terminal.inputs import must_be_toml
 
@@ -39,7 +39,7 @@ def record(
     from earmark.app.engine.environment import environment
     from earmark.app.engine.events_file import copied_decoders
     from earmark.app.engine.live_table import live_table
-    from earmark.app.terminal.console import console, fail, failures, say
+    from earmark.app.terminal.console import console, fail, failures, print_event
     from earmark.app.terminal.foreign import plain
     from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.files.journal import About
@@ -50,9 +50,9 @@ def record(
     quiet_liblsl()
     with failures():
         settings = load_config(config)
-        events: deque[str] = deque(maxlen=1000)  # a slow terminal must not hold up the graph
+        events: deque[str] = deque(maxlen=1000)  # a slow terminal must not delay the graph
         engine = Engine(settings, on_event=events.append)
-        console.print(f"Looking for {len(settings.streams)} stream(s) …")
+        console.print(f"Searching for {len(settings.streams)} stream(s) …")
         try:
             engine.connect()
         except KeyboardInterrupt:
@@ -81,35 +81,35 @@ def record(
             raise
         writer.begin(recorder.put)
         engine.start(writer)
-    say(f"Recording to {path}. Ctrl-C ends it.")
+    print_event(f"Recording to {path}. Ctrl-C ends it.")
     begun = time.monotonic()
     try:
         _watch(engine, recorder, stop, events, seconds, quiet=quiet)
-    finally:  # whatever became of the terminal, what was recorded is brought to the disk
+    finally:  # even if the terminal is gone, what was recorded must reach the disk
         engine.stop()
-        failure, path = _close(recorder), recorder.path  # another one, if somebody put something else there
+        failure, path = _close(recorder), recorder.path  # it moves if its file is replaced
     while events:
-        say(events.popleft())
+        print_event(events.popleft())
     console.print(live_table(engine, None, time.monotonic() - begun))
-    deaf = [name for name, inlet in engine.inlets.items() if inlet.status == "failed"]
+    broken = [name for name, inlet in engine.inlets.items() if inlet.status == "failed"]
     empty = [name for name, status in engine.streams.items() if engine.graph.specs[name].sfreq and not status.n_samples]
     if engine.failure is not None:
-        fail(f"the graph failed: {engine.failure}. What was recorded until then is in {path}")
-    for wrong, names in ((failure, [""]), ("receiving failed for", deaf), ("nothing was received from", empty)):
+        fail(f"the graph failed: {engine.failure}. The recording up to that point is in {path}")
+    for wrong, names in ((failure, [""]), ("receiving failed for", broken), ("nothing was received from", empty)):
         if wrong and names:
             fail(f"{wrong} {', '.join(names)}".strip())
     size = path.stat().st_size / 1e6
-    say(f"Recorded {path} ({size:.1f} MB). Check it: earmark replay {shlex.quote(str(path))} --verify")
+    print_event(f"Recorded {path} ({size:.1f} MB). Check it: earmark replay {shlex.quote(str(path))} --verify")
 
 
 def _watch(
     engine: Engine, recorder: Recorder, stop: threading.Event, events: deque[str], seconds: float, *, quiet: bool
 ) -> None:
-    """Show what happens, and keep the recorder alive, until there is a reason to end."""
+    """Show events and statistics, and watch the recorder, until there is a reason to end."""
     from rich.live import Live
 
     from earmark.app.engine.live_table import live_table
-    from earmark.app.terminal.console import console, say
+    from earmark.app.terminal.console import console, print_event
 
     begun = time.monotonic()
     watched = begun
@@ -117,13 +117,13 @@ def _watch(
         while not stop.wait(0.1) and engine.failure is None:
             now = time.monotonic()
             while events:
-                say(events.popleft())
+                print_event(events.popleft())
             if seconds and now - begun >= seconds:
                 return
             if now - watched >= 1.0:
                 watched = now
                 for alarm in recorder.watch():
-                    say(f"ALARM: {alarm}")
+                    print_event(f"ALARM: {alarm}")
                 if not quiet and console.is_terminal:
                     live.update(live_table(engine, recorder, now - begun), refresh=True)
 

@@ -1,4 +1,4 @@
-"""``earmark replay``: the same graph over a recording."""
+"""``earmark replay``: run the graph of a recording again and compare."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ if TYPE_CHECKING:
 
 
 def replay(
-    session: Annotated[Path, typer.Argument(help="Recording, .xdf; with --watch also the folder of a run.")],
+    session: Annotated[Path, typer.Argument(help="Recording (.xdf) or folder of a run.")],
     verify: Annotated[bool, typer.Option("--verify", help="Compare with what ran live, bit for bit.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the outputs to this .npz file.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Replay a run at its own pace, heard and seen.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Replay a run in real time, with sound, for the window.")
+    ] = False,
     folder: Annotated[
-        Path | None, typer.Option(help="With --watch: where it is reached; a folder for the time being if not said.")
+        Path | None,
+        typer.Option(help="With --watch: folder for 'dashboard' and 'control'; by default, a temporary one."),
     ] = None,
 ) -> None:
-    """Run the graph of a recording over it again.
+    """Replay a recording through its graph, and verify the result.
 
-    The graph, its configuration and every item it consumed come from the file. With --verify, each digest and each
-    recorded output sample is compared. Exit status: 0 done, and identical where --verify was asked (on another
-    machine or other library versions: within 1e-9 of the largest sample, and it says so); 3 not identical, or the
-    file is damaged; 4 identical as far as it goes, but the recording was cut short; 1 the file cannot be replayed.
+    The graph, its configuration and all of its input come from the file. With --verify, each digest and each recorded
+    output sample is compared. Exit status: 0 done and, with --verify, identical (on another machine or with other
+    library versions: within 1e-9 of the largest sample, which is reported); 3 not identical, or the file is damaged; 4
+    identical as far as it goes, but the recording was cut short; 1 the file cannot be replayed.
 
-    With --watch, a run passes as it did: 'earmark dashboard' shows it, its talkers are heard, and it is compared while
-    it goes on. 'earmark control' knows pause, resume, mute, master, stop and shutdown; nothing is recorded. It is there
+    With --watch, a run plays back in real time: 'earmark dashboard' shows it, its talkers are heard, and it is verified
+    as it plays. 'earmark control' takes pause, resume, mute, master, stop and shutdown; nothing is recorded. It runs
     until shutdown or Ctrl-C; the exit status is that of --verify.
     """
     import numpy as np
@@ -43,11 +46,11 @@ def replay(
 
     if watch:
         if verify or out is not None:
-            fail("--watch goes without --verify, which it always does, and without --out", ExitStatus.USAGE)
+            fail("--watch always verifies and writes no outputs: leave out --verify and --out", ExitStatus.USAGE)
         watch_replay(session, folder)
         return
     if folder is not None:
-        fail("--folder goes with --watch", ExitStatus.USAGE)
+        fail("--folder is only for --watch: add --watch, or leave it out", ExitStatus.USAGE)
     from earmark.app.replay.verdict import DIFFERENT, assess
     from earmark.app.replay.verify import Replay
     from earmark.devices.files.journal import EventLine, MaskedLine
@@ -66,7 +69,7 @@ def replay(
         with console.status(f"Replaying {session.name} …"):
             run.run(None if out is None else keep)
     table = Table(title=f"Replay of {session.name}")
-    for column in ("output", "samples", "compared", "digests met", "largest difference"):
+    for column in ("output", "samples", "compared", "digests matched", "largest difference"):
         table.add_column(column)
     for name, found in run.outputs.items():
         table.add_row(
@@ -109,13 +112,13 @@ def replay(
 
 
 def watch_replay(recording: Path, folder: Path | None) -> None:
-    """Replay a run at its own pace, as a session that is reached in a folder, until asked to end."""
+    """Replay a run in real time, as a session that ``folder`` makes reachable, until asked to end."""
     import contextlib
     import tempfile
 
     from earmark.app.replay.session import ReplaySession
     from earmark.app.session.terminal import in_window
-    from earmark.app.terminal.console import console, failures, say
+    from earmark.app.terminal.console import console, failures, print_event
     from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
@@ -126,33 +129,33 @@ def watch_replay(recording: Path, folder: Path | None) -> None:
         with console.status(f"Reading {recording} …"):
             session = stack.enter_context(ReplaySession(recording, place))  # Ctrl-C ends this at once
         stop = stop_on_signals()
-        say(in_window(place))
+        print_event(in_window(place))
         while not stop.wait(0.1) and not session.ended.is_set():
             for text in session.events.poll():
-                say(text)
+                print_event(text)
         session.player.stop()
         for text in session.events.poll():
-            say(text)
+            print_event(text)
     if session.player.status:
         raise typer.Exit(session.player.status)
 
 
 def network_line(network: RecordedNetwork) -> str:
-    """Who answered live, and whether the network itself answers the same."""
+    """Say which backends scored live, and how far the network's own answers differ."""
     off = network.difference / network.largest if network.largest else 0.0
     return (
-        f"Scores were given by {' or '.join(network.backends)}: {network.n_answers} windows, {network.n_missed} not "
-        f"in time. Asked again here, the network differs by {off:.1g} of the largest at most; {network.n_wrong} wrong"
+        f"Scored live by {' or '.join(network.backends)}: {network.n_answers} windows, {network.n_missed} not in time. "
+        f"Computed again here, scores differ by at most {off:.1g} of the largest; {network.n_wrong} wrong"
     )
 
 
 def as_arrays(outputs: dict[str, list[Any]]) -> dict[str, Any]:
-    """What came out, as named arrays.
+    """Convert the items of outputs to named arrays.
 
     Parameters
     ----------
     outputs : dict of list of Item
-        By output, all items in order.
+        All items in order, by output.
 
     Returns
     -------

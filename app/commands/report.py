@@ -1,4 +1,4 @@
-"""``earmark report``: one page about a session, with everything in it."""
+"""``earmark report``: score a recorded run and write a self-contained page about it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ PAGE = "report.html"
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a session: loop.xdf and what lies beside it.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, which contains loop.xdf.")],
 ) -> None:
     """Score a recorded run against its cues; write report.html.
 
-    The report goes into the folder. Everything is computed from the recording, by replaying it. Exit status: 0 written,
-    1 something is missing.
+    The report goes into the folder. All figures are computed from the recording, by replaying it. Exit status: 0
+    written, 1 failed.
     """
     from earmark.app.report.page import page_html, percent
     from earmark.app.report.read_session import session_figures
@@ -28,18 +28,18 @@ def report(
     recording = folder / "loop.xdf"
     with failures():
         if folder.name == recording.name:
-            fail(f"{folder} is a recording: name its folder, {folder.parent}")
+            fail(f"{folder} is a recording: give its folder, {folder.parent}")
         if not folder.is_dir():
             fail(f"{folder}: no such folder")
         if not recording.exists() and (runs := sorted(folder.glob("run-*"))):
-            fail(f"{folder} holds {len(runs)} run(s): name one of them, such as {runs[-1]}")
+            fail(f"{folder} contains {len(runs)} run(s): give one of them, such as {runs[-1]}")
         if not recording.exists():
-            fail(f"{folder} holds no loop.xdf: nothing was decided live there")
+            fail(f"{folder} contains no loop.xdf: give the folder of a run, as 'earmark run' writes it")
         if not recording.with_suffix(".decoder").is_dir():
-            fail(f"{recording} was recorded with a decoder: copy the folder loop.decoder beside it")
+            fail(f"{recording} was recorded with a decoder, which is missing: copy the folder loop.decoder beside it")
         must_be_writable(folder / PAGE)
         decoder, facts = load_decoder(recording.with_suffix(".decoder"))
-        with console.status("Judging the session …"):
+        with console.status("Scoring the run …"):
             found = session_figures(recording)
         page = folder / PAGE
         page.write_text(page_html(folder.name, found, facts, decoder.spec.window), encoding="utf-8")
@@ -47,10 +47,10 @@ def report(
     for words in found.damage:
         console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")
     console.print(
-        f"Windows of {decoder.spec.window:g} s in which the talker cued had the highest score: {found.n_right} of "
+        f"Windows of {decoder.spec.window:g} s in which the cued talker had the highest score: {found.n_right} of "
         f"{found.n_windows}; {limit_words(found.chance_limit)}.\n"
-        f"From 10 s after each cue on, correct decisions for {percent(found.steady)} of the time; decisions were "
-        f"there for {percent(found.covered)} of the time under a cue. Wrote {page}",
+        f"From 10 s after each cue on, decisions were correct for {percent(found.steady)} of the time; there was a "
+        f"decision for {percent(found.covered)} of the time with a cue. Wrote {page}",
         markup=False,
         highlight=False,
     )

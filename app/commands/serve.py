@@ -1,4 +1,4 @@
-"""``earmark serve`` and ``earmark control``: a session without a terminal, and words to it from another one."""
+"""``earmark serve`` and ``earmark control``: a session in the background, and commands to a running session."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from earmark.app.terminal.exit_status import ExitStatus
 
 
 def serve(
-    session: Annotated[Path, typer.Argument(help="Session, TOML; 'earmark new' writes one.")],
+    session: Annotated[Path, typer.Argument(help="Session file (TOML); 'earmark new' writes one.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
 ) -> None:
     """Run a session in the background, for 'control' and 'dashboard'.
 
-    It goes on until Ctrl-C or the command 'shutdown'. Sound plays from the first check on. Exit status: 0 ended in good
-    order, 1 something is wrong.
+    It runs until Ctrl-C or the command 'shutdown'. Sound plays from the first check on. Exit status: 0 ended cleanly, 1
+    failed.
     """
     from earmark.app.config.toml_file import PROTOCOL
     from earmark.app.terminal.inputs import must_be_toml
@@ -30,7 +30,7 @@ def serve(
     from earmark.app.config.session import load_config
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.session.terminal import in_window
-    from earmark.app.terminal.console import failures, say
+    from earmark.app.terminal.console import failures, print_event
     from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
@@ -39,29 +39,30 @@ def serve(
     with failures():
         config, protocol = load_config(session), read_protocol(session)
         with Supervisor(config, folder, protocol, ask=True) as supervisor:
-            say(f"Ready. In another terminal: earmark control {shlex.quote(str(folder))} check")
-            say(in_window(folder))
+            print_event(f"Ready. In another terminal: earmark control {shlex.quote(str(folder))} check")
+            print_event(in_window(folder))
             while not stop.wait(0.1) and not supervisor.ended.is_set():
                 for text in supervisor.events.poll():
-                    say(text)
+                    print_event(text)
         for text in supervisor.events.poll():
-            say(text)
+            print_event(text)
 
 
 def control(
-    folder: Annotated[Path, typer.Argument(help="Folder of a session under way.")],
-    command: Annotated[str, typer.Argument(help="Command to send; any other word lists all there are.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a running session.")],
+    command: Annotated[str, typer.Argument(help="Command to send; an unknown one lists all commands.")],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="As talker=0, mode=sham, on=false, text=...")
+        list[str] | None,
+        typer.Argument(metavar="NAME=VALUE", help="Arguments, such as talker=0, mode=sham, on=false, text=..."),
     ] = None,
 ) -> None:
     """Send a command to a running session.
 
-    Commands are mute, pause, resume, override, trim, redo, note, stop, state and more; a wrong one lists all. For a
-    session that is served also check, calibrate, accept, refuse, run, answer and shutdown; for a demonstration attend.
+    Commands include mute, pause, resume, override, trim, redo, note, stop and state; an unknown one lists all. A
+    session of 'serve' also takes check, calibrate, accept, refuse, run, answer and shutdown; a demo also takes attend.
 
-    Works from any terminal of the same user, while 'run', 'calibrate', 'serve' or 'demo' runs in FOLDER. Talkers go
-    by name, or count from 0. Exit status: 0 done, 1 refused, or no session is under way there.
+    Works from any terminal of the same user while 'run', 'calibrate', 'serve' or 'demo' runs in FOLDER. Give talkers
+    by name or by number, from 0. Exit status: 0 done, 1 refused, or no session is running there.
     """
     from earmark.app.session.channel import Client
     from earmark.app.terminal.console import console, fail, failures
@@ -70,7 +71,7 @@ def control(
     for argument in arguments or []:
         name, equals, value = argument.partition("=")
         if not equals:
-            fail(f"{argument!r} must be NAME=VALUE, as talker=0")
+            fail(f"{argument!r} must be NAME=VALUE, such as talker=0")
         given[name] = value
     with failures():
         client = Client(folder)

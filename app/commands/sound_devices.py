@@ -1,4 +1,4 @@
-"""``earmark devices``: sound inputs and outputs, what they can, and how they keep time."""
+"""``earmark devices``: list sound inputs and outputs, the rates they accept, and their timing."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from earmark.app.doctor.check import ProbeError, probe
 from earmark.app.terminal.console import console, fail
 from earmark.app.terminal.foreign import plain
 
-#: Exit status where there is no sound device.
+#: Exit status if there is no sound device.
 NO_DEVICES = 3
-#: Rates that are asked for, Hz.
+#: Sample rates that are tried, Hz.
 RATES = (44_100, 48_000, 96_000)
-#: Seconds that listing may take, that one device may take, and that it is listened to.
+#: Longest time for listing and for one device, and length of a measurement, s.
 LIST_S, DEVICE_S, MEASURE_S = 30.0, 15.0, 2.0
 NONE_HERE = (
     "connect a sound card, or start the sound server of this session (PipeWire, PulseAudio, JACK). In a container or "
-    "over SSH there is often none: 'earmark play --device null' works all the same, and --device file:x.wav writes a "
+    "over SSH there is often none: 'earmark play --device null' works without one, and --device file:x.wav writes a "
     "file"
 )
 
-#: Both run in a process of their own, since a broken driver crashes or hangs.
+#: Both pieces of code run in a process of their own, since a broken driver may crash or hang.
 LIST = """
 import json, sys
 import sounddevice as sd
@@ -69,7 +69,7 @@ except sd.PortAudioError as error:
 ahead, began = ahead[5:], began[5:]
 steps = sorted(b - a for a, b in zip(began, began[1:]))
 if len(steps) < 20:
-    answer = {"problem": f"asked for only {len(began)} buffers in {seconds:g} s"}
+    answer = {"problem": f"requested only {len(began)} buffers in {seconds:g} s"}
 else:
     at = lambda values, q: 1e3 * values[min(len(values) - 1, int(q * len(values)))]
     answer = {"rate": rate, "block_ms": 1e3 * block / rate, "reported_ms": 1e3 * stream.latency,
@@ -77,25 +77,25 @@ else:
               "step_ms": at(steps, 0.5), "step_p99_ms": at(steps, 0.99), "step_max_ms": 1e3 * steps[-1],
               "part": len(steps) * block / rate / sum(steps)}
 print(json.dumps(answer), flush=True)
-os._exit(0)  # closing hangs where a server has died
+os._exit(0)  # closing hangs if a sound server has died
 """
 
 
 def devices(
     measure: Annotated[
-        bool, typer.Option("--measure", help="Play silence for 2 s on each default output, and say how it keeps time.")
+        bool, typer.Option("--measure", help="Play silence for 2 s on each default output, and measure its timing.")
     ] = False,
 ) -> None:
     """List sound inputs and outputs, with rates and latencies.
 
-    They are as reported by the driver; with --measure, as measured. Exit status: 0 there is a sound output, 1 sound
-    cannot be looked at, 3 there is none.
+    Latencies are as reported by the driver; with --measure, as measured. Exit status: 0 there is a sound output, 1
+    devices cannot be listed, 3 there is no sound output.
     """
     try:
         with console.status("Asking PortAudio …"):
             answer = probe(LIST, *map(str, RATES), timeout=LIST_S)
     except ProbeError as error:
-        fail(cannot_ask(error))
+        fail(explain_probe_error(error))
     found: list[dict[str, Any]] = answer["found"]
     outputs = [each for each in found if each["kind"] == "output"]
     if found:
@@ -107,21 +107,21 @@ def devices(
     if measure:
         console.print(_measured([each for each in outputs if each["of_api"]]), soft_wrap=False)
     else:
-        console.print("How they keep time: earmark devices --measure. How they sound: earmark play --device NAME")
+        console.print("To measure their timing: earmark devices --measure. To hear one: earmark play --device NAME")
 
 
-def cannot_ask(error: ProbeError) -> str:
-    """Say why PortAudio gives no answer, and what to do."""
+def explain_probe_error(error: ProbeError) -> str:
+    """Explain why PortAudio does not answer, and how to fix it."""
     if "PortAudio library not found" in str(error):
         return (
-            "the PortAudio library is missing: apt-get install libportaudio2, brew install portaudio, or the like; on "
-            "Windows and macOS the wheel of sounddevice brings it"
+            "the PortAudio library is missing: apt-get install libportaudio2, brew install portaudio or similar; on "
+            "Windows and macOS the wheel of sounddevice contains it"
         )
     if "No module named" in str(error):
         return "sounddevice is not installed: pip install sounddevice"
     return (
-        f"PortAudio gives no answer ({error}): a driver or sound server is stuck. Restart the sound server, unplug "
-        "what was plugged in last, and see what 'python -m sounddevice' says"
+        f"PortAudio does not answer ({error}): a driver or sound server is stuck. Restart the sound server, unplug "
+        "the device that was connected last, and see what 'python -m sounddevice' prints"
     )
 
 
@@ -137,8 +137,8 @@ def _table(found: list[dict[str, Any]], portaudio: str) -> Table:
         Column("low latency", justify="right"),
         box=None,
         padding=(0, 2, 0, 0),
-        caption=f"{portaudio}. * the system's default. accepts: of {', '.join(map(str, RATES))} Hz. "
-        "low latency: as the driver says.",
+        caption=f"{portaudio}. *: the system's default. accepts: which of {', '.join(map(str, RATES))} Hz. "
+        "low latency: as reported by the driver.",
     )
     for each in sorted(found, key=lambda each: (each["kind"] == "input", each["index"])):
         table.add_row(
@@ -155,24 +155,24 @@ def _table(found: list[dict[str, Any]], portaudio: str) -> Table:
 
 
 def _measured(outputs: list[dict[str, Any]]) -> Table:
-    """Measure the default output of each host API."""
+    """Measure the timing of outputs, one after another; return a table."""
     table = Table(
         Column("output", overflow="fold"),
         Column("Hz", justify="right"),
         Column("to the DAC\np50 / p99", justify="right"),
-        Column("as told", justify="right"),
+        Column("reported", justify="right"),
         Column("buffer", justify="right"),
         Column("between buffers\np50 / p99 / max", justify="right"),
-        Column("asked for", justify="right"),
+        Column("requested", justify="right"),
         box=None,
         padding=(0, 2, 0, 0),
-        caption="ms. to the DAC: from the callback to the instant at which the driver says that its first frame is "
-        "heard. asked for: part of the buffers that were due.",
+        caption="Times in ms. to the DAC: from the callback until its first frame is heard, according to the driver. "
+        "reported: latency according to the driver. requested: share of the due buffers that the driver requested.",
     )
     for each in outputs:
         name = Text(f"{each['index']} {plain(each['name'])}")
         try:
-            with console.status(f"Listening to device {each['index']} …"):
+            with console.status(f"Measuring device {each['index']} …"):
                 answer = probe(MEASURE, str(each["index"]), str(MEASURE_S), timeout=DEVICE_S)
         except ProbeError as error:
             answer = {"problem": f"{error}: it is stuck; restart its sound server"}

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 def stream(
     file: Annotated[Path, typer.Argument(help="Recording: .fif, .edf, .bdf, .vhdr or .xdf.", show_default=False)],
     *,
-    speed: Annotated[float, typer.Option(help="How many times faster than it was recorded.")] = 1.0,
-    name: Annotated[str | None, typer.Option(help="Name of the stream; that of the file if not given.")] = None,
+    speed: Annotated[float, typer.Option(help="Speed relative to the recording.")] = 1.0,
+    name: Annotated[str | None, typer.Option(help="Name of the stream; by default, that of the file.")] = None,
     source_id: Annotated[
-        str | None, typer.Option(help="Lasting identity of the stream; earmark-NAME_OF_FILE if not given.")
+        str | None, typer.Option(help="source_id of the stream; by default, earmark-NAME_OF_FILE.")
     ] = None,
     stream: Annotated[
         str | None, typer.Option(help="Which stream of an XDF file: its name, source_id or number.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Start when somebody listens, not at once.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Start when a consumer connects, not at once.")] = False,
     unit: Unit = "",
     ch_type: ChType = "",
     channels: Channels = "",
@@ -37,8 +37,8 @@ def stream(
 ) -> None:
     """Play a recording as a live LSL stream, in real time.
 
-    Its annotations become a stream of markers. Gaps in the recording are silence. At a speed other than 1 the stream
-    says so in its description, and its time stamps advance as they did when it was recorded. Exit status: 0 played to
+    Its annotations become a stream of markers. No samples are sent during gaps in the recording. At a speed other than
+    1, the description of the stream states it, and time stamps advance as in the recording. Exit status: 0 played to
     the end, 1 could not be played, 2 wrong usage, 130 ended by Ctrl-C.
     """
     from earmark.app.terminal.console import console, fail, failures
@@ -84,7 +84,7 @@ def _play(player: Player, duration: float, wait: bool) -> None:
     )
 
     def listening() -> str:
-        return "listened to" if player.has_consumer else "nobody listens"
+        return "connected" if player.has_consumer else "no consumer"
 
     shown = 0.0
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -93,7 +93,7 @@ def _play(player: Player, duration: float, wait: bool) -> None:
             total=duration,
             played=_clock(0),
             total_time=_clock(duration),
-            listening="waiting for a listener" if wait else listening(),
+            listening="waiting for a consumer" if wait else listening(),
         )
 
         def progress(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""``earmark streams``: what LSL streams there are, and whether they deliver."""
+"""``earmark streams``: list LSL streams and measure their sample rates."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from earmark.devices.sources.stamp_clock import FAR_S, other_clock
 if TYPE_CHECKING:
     import pylsl
 
-#: Exit status where no stream was found.
+#: Exit status if no stream was found.
 NO_STREAMS = ExitStatus.NO_MATCH
-#: Longest wait for a stream to open, and for its clock to answer.
+#: Longest wait for a stream to open, and for its clock to answer, s.
 TIMEOUT = 3.0
-#: Seconds after which Ctrl-C is heeded at the latest.
+#: Longest call to LSL, s: Ctrl-C is handled between calls.
 SLICE = 0.2
-#: Values per second beyond which a claim is not believed: no buffer is set up for it.
+#: Announced values per second above which a stream is not opened, as its buffer would be huge.
 MAX_THROUGHPUT = 100e6
 
 
@@ -39,15 +39,15 @@ class Stream:
     Attributes
     ----------
     name, type, format, host, source_id : str
-        As the sender has it: anybody's text.
+        As announced by the sender; untrusted text.
     channels : int
         Number of channels.
     nominal_rate : float
         Announced samples per second; 0 for an irregular stream.
     effective_rate : float or None
-        Received samples per second, by this machine's clock; None where nothing came.
+        Received samples per second, by this machine's clock; None if no sample arrived.
     age : float or None
-        Seconds from the stamp of the newest sample, in this machine's clock, to the end of the measurement.
+        Age of the newest sample at the end of the measurement, s, by its time stamp in this machine's clock.
     problem : str
         Why it could not be read; empty if it could.
     """
@@ -65,7 +65,7 @@ class Stream:
 
 
 def measure(info: pylsl.StreamInfo, seconds: float, stop: threading.Event | None = None) -> Stream:
-    """Read a stream for a while.
+    """Read a stream and measure what it delivers.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def measure(info: pylsl.StreamInfo, seconds: float, stop: threading.Event | None
     seconds : float
         How long to count samples, once the stream is open.
     stop : threading.Event, optional
-        Ends it early.
+        Ends the measurement early.
     """
     from pylsl.lib import fmt2string
 
@@ -83,11 +83,11 @@ def measure(info: pylsl.StreamInfo, seconds: float, stop: threading.Event | None
     effective = age = None
     problem = ""
     if not (number and math.isfinite(rate) and 0 <= info.channel_count() * max(rate, 1.0) <= MAX_THROUGHPUT):
-        problem = "claims a format or rate that cannot be"
+        problem = "announces an impossible format or rate"
     else:
         try:
             effective, age = _receive(info, seconds, stop or threading.Event())
-        except RuntimeError as error:  # what pylsl raises for everything: time-outs, lost streams, memory
+        except RuntimeError as error:  # pylsl raises it for everything: time-outs, lost streams, memory
             problem = str(error)
     return Stream(
         name=info.name(),
@@ -104,30 +104,30 @@ def measure(info: pylsl.StreamInfo, seconds: float, stop: threading.Event | None
 
 
 def _receive(info: pylsl.StreamInfo, seconds: float, stop: threading.Event) -> tuple[float | None, float | None]:
-    """Effective rate and age of the newest sample; None where no sample came."""
+    """Return the effective rate and the age of the newest sample; None for both if no sample arrived."""
     import pylsl
 
     inlet = pylsl.StreamInlet(info, max_buflen=max(2, math.ceil(seconds)), recover=False)
-    _patiently(inlet.open_stream, stop)
+    _in_slices(inlet.open_stream, stop)
     try:
-        correction = _patiently(inlet.time_correction, stop)
-        inlet.flush()  # the estimate of the clock took a while
-        # One chunk is at most some MB, however many channels there are.
-        most = max(1, min(4096, 2**20 // info.channel_count()))
+        correction = _in_slices(inlet.time_correction, stop)
+        inlet.flush()  # samples that arrived while the clock was estimated
+        # Limits a chunk to some MB, however many channels there are.
+        limit = max(1, min(4096, 2**20 // info.channel_count()))
         arrivals: list[tuple[float, int]] = []
         newest = math.nan
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not stop.is_set():
-            _, stamps = inlet.pull_chunk(timeout=min(left, SLICE), max_samples=most, min_samples=1, as_numpy=True)
+            _, stamps = inlet.pull_chunk(timeout=min(left, SLICE), max_samples=limit, min_samples=1, as_numpy=True)
             if len(stamps):
                 now = time.monotonic()
-                time.sleep(0.01)  # keeps chunks whole, and one that comes sample by sample from taking a core
-                _, rest = inlet.pull_chunk(timeout=0.0, max_samples=most, as_numpy=True)
+                time.sleep(0.01)  # lets a chunk arrive whole; single samples would take a whole core
+                _, rest = inlet.pull_chunk(timeout=0.0, max_samples=limit, as_numpy=True)
                 arrivals.append((now, len(stamps) + len(rest)))
                 newest = float((rest if len(rest) else stamps)[-1])
         if not arrivals:
             return None, None
-        # By our own clock: the sender's stamps are its own claim. What the first pull brought had gathered before.
+        # By this machine's clock, as stamps may be wrong. Samples of the first pull arrived before the span began.
         span = arrivals[-1][0] - arrivals[0][0]
         n = sum(count for _, count in arrivals[1:])
         effective = n / span if n else arrivals[0][1] / seconds
@@ -137,8 +137,8 @@ def _receive(info: pylsl.StreamInfo, seconds: float, stop: threading.Event) -> t
         inlet.close_stream()
 
 
-def _patiently(call: Callable[..., Any], stop: threading.Event) -> Any:
-    """Try for ``TIMEOUT`` seconds, in slices: a call to LSL cannot be interrupted."""
+def _in_slices(call: Callable[..., Any], stop: threading.Event) -> Any:
+    """Call for up to ``TIMEOUT`` seconds, in short slices, as a call to LSL cannot be interrupted."""
     from pylsl.util import TimeoutError as TooLate
 
     end = time.monotonic() + TIMEOUT
@@ -191,7 +191,7 @@ def streams(
 ) -> None:
     """List LSL streams on the network, with measured sample rates.
 
-    Exit status: 0 listed, 1 the list cannot be written, 3 there is no stream, 130 ended by Ctrl-C.
+    Exit status: 0 listed, 1 the list cannot be written, 3 no stream was found, 130 ended by Ctrl-C.
     """
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
@@ -200,10 +200,10 @@ def streams(
 
     from earmark.devices.sources.lsl_search import StreamSelector, find_streams
 
-    with console.status("Looking for streams ...") as spinner:
+    with console.status("Searching for streams ...") as spinner:
         infos = find_streams(StreamSelector(), 1.0)
         spinner.update(f"Reading {len(infos)} streams for {seconds:g} s ...")
-        # A thread each: all are read over the same seconds, and one that does not open holds up no other.
+        # One thread per stream: all are measured over the same seconds, and one that does not open delays no other.
         stop = threading.Event()
         with ThreadPoolExecutor(max_workers=max(1, len(infos))) as pool:
             try:
@@ -215,8 +215,8 @@ def streams(
     write_json(json_file, [asdict(each) for each in found])
     if not found:
         fail(
-            "no LSL stream on the network. Start the sender; if it runs on another machine, let both be on one network "
-            "and open their firewalls. 'earmark doctor' checks this side",
+            "no LSL stream on the network. Start the sender; if it runs on another machine, connect both to the same "
+            "network and open their firewalls. 'earmark doctor' checks this machine",
             NO_STREAMS,
         )
     console.print(_table(found), soft_wrap=False)

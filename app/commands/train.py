@@ -1,4 +1,4 @@
-"""``earmark train``: a decoder from runs, with what it is worth."""
+"""``earmark train``: train a decoder on runs and measure its accuracy."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from earmark.app.training.study import SUBJECT_HELP
 def train(
     runs: Annotated[list[Path], typer.Argument(help=RUNS_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the decoder to.", show_default=False)],
-    preset: Annotated[PresetName, typer.Option(help="How signals are prepared and decoded.")] = PresetName.EEG,
+    preset: Annotated[PresetName, typer.Option(help="Settings of preprocessing and decoding.")] = PresetName.EEG,
     decoder: Annotated[str, typer.Option(metavar="NAME", callback=decoder_kind, help=KIND_HELP)] = "linear",
     base: Annotated[
-        Path | None, typer.Option(help="Network: begin with this trained decoder, so that minutes of signal do.")
+        Path | None,
+        typer.Option(help="Networks: start from this trained decoder, so that minutes of signal are enough."),
     ] = None,
     any_cap: Annotated[
         bool,
-        typer.Option("--any-cap", help="Matcher: learn where electrodes are, so that it can be a base for others."),
+        typer.Option(
+            "--any-cap", help="Matcher: learn with electrode positions, so that it can be the base for other caps."
+        ),
     ] = False,
     subject: Annotated[list[str] | None, typer.Option(metavar="NAME=PATH", help=SUBJECT_HELP)] = None,
     unit: Unit = "",
@@ -30,17 +33,17 @@ def train(
     channels: Channels = "",
     bads: Bads = "",
     sfreq: Sfreq = None,
-    epochs: Annotated[int, typer.Option(help="Network: at most.", min=1)] = 30,
-    seed: Annotated[int, typer.Option(help="Network: of all that is drawn.", min=0)] = 0,
-    device: Annotated[str, typer.Option(help="Network: cpu or cuda, to train on.")] = "cpu",
+    epochs: Annotated[int, typer.Option(help="Networks: maximum number of epochs.", min=1)] = 30,
+    seed: Annotated[int, typer.Option(help="Networks: random seed.", min=0)] = 0,
+    device: Annotated[str, typer.Option(help="Networks: train on cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a decoder and save it with its cross-validated accuracy.
 
-    The accuracy is by leaving out one run at a time, everything fitted inside the fold; it needs three runs of a
-    listener, and with fewer it is said to be not measured. A single run is cut into pieces to choose settings by. A
-    network is trained once for each fold, and compared with the linear decoder on the same decisions; killed, the same
-    command goes on after the last epoch. Runs that cannot be used are left out, and named at the end. Exit status: 0
-    trained, 1 something does not fit, or nothing can be used.
+    Accuracy is measured by leaving out one run at a time, with everything fitted inside each fold; it needs three runs
+    per listener, and with fewer it is reported as not measured. A single run is cut into pieces to choose settings. A
+    network is trained once for each fold, and compared with the linear decoder on the same decisions; if interrupted,
+    run the same command again to resume after the last epoch. Runs that cannot be used are left out and listed at the
+    end. Exit status: 0 trained, 1 failed, or no run can be used.
     """
     from earmark.app.terminal.console import fail, failures
     from earmark.app.terminal.outputs import must_take_files
@@ -55,16 +58,16 @@ def train(
     with failures():
         network = decoder_class(decoder).by_epochs
     if not network and (base is not None or any_cap or device != "cpu"):
-        fail(f"--base, --any-cap and --device are for networks, and {decoder} is none")
+        fail(f"--base, --any-cap and --device are only for networks, and {decoder} is not one: leave them out")
     if out.exists():
-        fail(f"{out} is there already: move it away, or choose another folder by --out")
+        fail(f"{out} exists already: move it away, or choose another folder with --out")
     must_take_files(out)
     with failures():
         study = read_study(runs, chosen, subject or (), overrides(unit, ch_type, channels, bads, sfreq))
         loaded = study.runs
         if network and len(loaded) < LEAST:
             raise RunError(
-                f"training needs {LEAST} runs or more, and three of each listener to judge it; there is {len(loaded)}"
+                f"training needs {LEAST} runs or more, and three per listener to evaluate it; there is {len(loaded)}"
                 f", {loaded[0].name} of {loaded[0].subject}{study.reasons()}"
             )
         if not network:

@@ -1,1 +1,1 @@
-"""What files say: the session's TOML, sound, protocol, and the choices that a configuration offers."""
+"""Configuration files: session, sound and protocol, and messages about what is wrong in them."""

@@ -1,4 +1,4 @@
-"""What runs networks, by name, for configuration and command line; :mod:`earmark.kernels.runtime` implements it."""
+"""Names of backends for networks, for configuration and command line; :mod:`earmark.kernels.runtime` has the code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class BackendName(StrEnum):
-    """Backends of ``earmark.kernels.runtime``, the quickest first."""
+    """Backends of ``earmark.kernels.runtime``, the fastest first."""
 
     TENSORRT = "tensorrt"
     TENSORRT_RTX = "tensorrt_rtx"
@@ -17,7 +17,7 @@ class BackendName(StrEnum):
 
 
 class PrecisionName(StrEnum):
-    """How numbers are held; ``tf32`` and ``float16`` round products, on GPUs only."""
+    """Numeric precision; ``tf32`` and ``float16`` round products, on GPUs only."""
 
     FLOAT32 = "float32"
     TF32 = "tf32"

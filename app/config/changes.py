@@ -1,4 +1,4 @@
-"""The configuration of a session, changed for a calibration or a run; and names of its files."""
+"""Changes of a session's configuration for a calibration or a run, and names of its files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import tomlkit
 
 from earmark.app.config.session import Config, ConfigError, parse_config
 
-#: Name of the folder of a session's own decoder.
+#: Name of the folder of the decoder that a session trains.
 DECODER = "decoder"
 
 
 def deciding(config: Config, out: Path, sham: bool) -> Config:
-    """Return the configuration of a run, by the decoder that is named there or else the one that ``out`` has.
+    """Return the configuration of a run, with the decoder that ``config`` names or else the one in ``out``.
 
     Raises
     ------
@@ -24,18 +24,18 @@ def deciding(config: Config, out: Path, sham: bool) -> Config:
     """
     found = config.decoder or out / DECODER
     if not found.is_dir():
-        raise ConfigError(f"there is no decoder in {found}: 'earmark calibrate' makes one")
+        raise ConfigError(f"there is no decoder in {found}: 'earmark calibrate' trains one")
     changes: dict[str, str | bool | None] = {"sham": sham}
     if config.decoder is not None:
         return with_attention(config, changes)
     changes[DECODER] = DECODER
-    if config.attention is not None and config.attention.fallback:  # which lies where the configuration does
+    if config.attention is not None and config.attention.fallback:  # relative to the configuration
         changes["fallback"] = str((config.folder / config.attention.fallback).resolve())
     return with_attention(dataclasses.replace(config, folder=out), changes)
 
 
 def free(folder: Path, pattern: str) -> Path:
-    """Return the first name of a pattern that is not taken."""
+    """Return the first path of a numbered pattern that does not exist."""
     number = 1
     while (folder / pattern.format(number)).exists():
         number += 1
@@ -43,7 +43,7 @@ def free(folder: Path, pattern: str) -> Path:
 
 
 def with_attention(config: Config, changes: dict[str, str | bool | None]) -> Config:
-    """Change keys of ``[attention]``, also in the text that goes into the recording; None removes a key.
+    """Change keys of ``[attention]``, also in the text that is recorded; None removes a key.
 
     Raises
     ------

@@ -1,11 +1,11 @@
-"""What decisions do in a run; a module of its own, so that the command line knows it quickly."""
+"""Modes of a run; a module of its own, so that the command line can import it quickly."""
 
 from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """What decisions do."""
+    """What decisions do in a run."""
 
-    OPEN = "open"  # nothing but be recorded
-    CLOSED = "closed"  # set gains
-    SHAM = "sham"  # set gains as if the other talker were attended to
+    OPEN = "open"  # they are only recorded
+    CLOSED = "closed"  # they set the gains
+    SHAM = "sham"  # they set the gains as if the other talker were attended

@@ -1,4 +1,4 @@
-"""The protocol of an experiment: who is to be attended, when and for how long, from a TOML file."""
+"""The protocol of an experiment, from a TOML file: which talker to attend to, when and for how long."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pydantic_core import PydanticCustomError
 from earmark.app.config.toml_file import PROTOCOL, ConfigError, parse, read_text
 from earmark.app.config.validation import explain
 
-#: A cue: seconds from the beginning, and who is to be attended from then on; ``""`` is nobody.
+#: A cue: seconds from the start, and the talker to attend to from then on; ``""`` is a rest.
 Cue = tuple[float, str]
-#: Fewest trials that a decoder can be judged on, by leaving out one at a time.
+#: Minimum number of trials to evaluate a decoder by leaving out one at a time.
 MIN_TRIALS = 3
-#: Most trials in a row with the same talker.
+#: Maximum number of trials in a row with the same talker.
 MOST_IN_A_ROW = 2
 
 
 class ProtocolError(ConfigError):
-    """Raised when a protocol cannot be used; says where, what was found and what was wanted."""
+    """Raised when a protocol cannot be used; the message says where, what was found and what is expected."""
 
 
 class _Strict(BaseModel):
@@ -31,55 +31,59 @@ class _Strict(BaseModel):
 
 
 class TrialConfig(_Strict):
-    """One trial, written out."""
+    """One trial of an explicit list."""
 
     attend: str = Field(min_length=1, description="name of a talker")
-    seconds: float = Field(gt=0, description="how long, s")
-    rest_s: float = Field(default=5.0, ge=0, description="pause after it, s; 0 goes on without rest or question")
+    seconds: float = Field(gt=0, description="length, s")
+    rest_s: float = Field(
+        default=5.0, ge=0, description="rest after the trial, s; 0 continues without rest or question"
+    )
 
 
 class CueConfig(_Strict):
-    """One cue of a run, written out."""
+    """One cue of a run, of an explicit list."""
 
-    at_s: float = Field(ge=0, description="seconds from the beginning of the run")
+    at_s: float = Field(ge=0, description="seconds from the start of the run")
     attend: str = Field(description="name of a talker; empty for a rest")
 
 
 class Calibration(_Strict):
-    """Trials from which a decoder learns: the same number for every talker, or written out one by one."""
+    """Trials to train a decoder on: a number of equal trials in a drawn order, or an explicit list."""
 
     n_trials: int = Field(default=12, ge=MIN_TRIALS, le=1000, description="a multiple of the number of talkers")
     trial_s: float = Field(default=30.0, gt=0, description="length of a trial, s")
     pause_s: float = Field(
-        default=5.0, ge=0, description="rest between two trials, s; 0 goes on without rest or question"
+        default=5.0, ge=0, description="rest between two trials, s; 0 continues without rest or question"
     )
     order: Literal["counterbalanced", "random"] = Field(
         default="counterbalanced",
-        description="counterbalanced: every talker equally often, two in a row at most; random: drawn trial by trial",
+        description="counterbalanced: every talker equally often, at most two in a row; random: drawn trial by trial",
     )
     seed: int = Field(default=0, ge=0, description="the same seed gives the same order")
     trials: list[TrialConfig] = Field(default=[], description="instead of n_trials, trial_s, pause_s, order and seed")
     questions: list[str] = Field(default=[], description="asked after each trial")
     cue_sound_s: float = Field(
-        default=1.5, ge=0, le=2, description="how long the talker cued is heard alone at first, s; 0 for never"
+        default=1.5, ge=0, le=2, description="how long a trial starts with the cued talker alone, s; 0 for not at all"
     )
 
     @model_validator(mode="after")
     def _one_way(self) -> Calibration:
         drawn = {"n_trials", "trial_s", "pause_s", "order", "seed"} & self.model_fields_set
         if self.trials and drawn:
-            raise PydanticCustomError("trials", f"has trials and {', '.join(sorted(drawn))}, but must have one of them")
+            raise PydanticCustomError(
+                "trials", f"has trials and {', '.join(sorted(drawn))}: leave out one or the other"
+            )
         if self.trials and len(self.trials) < MIN_TRIALS:
             raise PydanticCustomError("trials", f"has {len(self.trials)} trials, but must have {MIN_TRIALS} or more")
         return self
 
     def cues(self, talkers: Sequence[str]) -> list[Cue]:
-        """Return who is to be attended when; a rest follows every trial with a pause, the last one ends all.
+        """Return the cues of the trials; a rest follows every trial with a pause, and a last rest is the end.
 
         Raises
         ------
         ProtocolError
-            If the trials do not suit the talkers.
+            If the trials do not match the talkers.
         """
         cues: list[Cue] = []
         at = 0.0
@@ -113,11 +117,11 @@ class Calibration(_Strict):
 
 
 class RunPlan(_Strict):
-    """What happens while the loop is closed: cues now and then, or none, so that the listener is free."""
+    """Plan of a run: with cues, or without, so that the listener chooses freely."""
 
     seconds: float = Field(default=300.0, gt=0, description="length of the run, s")
     switch_every_s: float | None = Field(
-        default=None, gt=0, description="a cue to attend to another talker every so often, s"
+        default=None, gt=0, description="interval between cues to attend to another talker, s"
     )
     seed: int = Field(default=0, ge=0, description="the same seed gives the same order")
     cues_at: list[CueConfig] = Field(default=[], alias="cues", description="instead of switch_every_s")
@@ -126,19 +130,19 @@ class RunPlan(_Strict):
     @model_validator(mode="after")
     def _one_way(self) -> RunPlan:
         if self.cues_at and self.switch_every_s is not None:
-            raise PydanticCustomError("cues", "has cues and switch_every_s, but must have one of them")
+            raise PydanticCustomError("cues", "has cues and switch_every_s: leave out one or the other")
         times = [cue.at_s for cue in self.cues_at]
         if times != sorted(set(times)):
-            raise PydanticCustomError("cues", f"at_s of cues is {times}, but must rise from each to the next")
+            raise PydanticCustomError("cues", f"at_s of cues is {times}, but must increase from each to the next")
         return self
 
     def cues(self, talkers: Sequence[str], seconds: float | None = None) -> list[Cue]:
-        """Return who is to be attended when, within ``seconds`` if that is not the plan's own length.
+        """Return the cues within ``seconds``, by default the plan's own length.
 
         Raises
         ------
         ProtocolError
-            If a cue names nobody known.
+            If a cue names an unknown talker.
         """
         length = self.seconds if seconds is None else seconds
         if self.cues_at:
@@ -151,29 +155,30 @@ class RunPlan(_Strict):
 
 
 class Protocol(_Strict):
-    """Both parts of an experiment."""
+    """Both parts of an experiment: calibration and run."""
 
     calibration: Calibration = Calibration()
     run: RunPlan = RunPlan()
 
 
 def draw_order(talkers: Sequence[str], n: int, most_in_row: int, seed: int) -> list[str]:
-    """Draw an order in which talkers are attended.
+    """Draw a random order in which talkers are attended.
 
     Parameters
     ----------
     talkers : sequence of str
         Two or more names.
     n : int
-        How many.
+        Length of the order.
     most_in_row : int
-        Longest stretch of the same name.
+        Maximum number of the same name in a row.
     seed : int
+        Seed of the random generator.
 
     Returns
     -------
     list of str
-        Each name as often as any other, or once more where ``n`` is not a multiple.
+        Each name equally often, some once more if ``n`` is not a multiple of the number of talkers.
 
     Raises
     ------
@@ -196,14 +201,14 @@ def draw_order(talkers: Sequence[str], n: int, most_in_row: int, seed: int) -> l
 
 
 def _can_end(left: Any, k: int, order: list[int], row: int, most_in_row: int) -> bool:
-    """Whether, after ``k`` comes next, what is left can still be put in an order without too long a stretch."""
+    """Whether, if ``k`` comes next, the remaining names can be ordered with at most ``most_in_row`` in a row."""
     row = row + 1 if order and order[-1] == k else 1
     if row > most_in_row:
         return False
     after = left.copy()
     after[k] -= 1
     others = after.sum() - after
-    # Stretches of one name lie between, before and after all the others; of k one fewer is left than had room.
+    # Rows of one name fit before, between and after all the others; one fewer of k is left than there was room for.
     room = most_in_row * (others + 1)
     return bool((after <= room).all())
 
@@ -212,7 +217,7 @@ def _check_known(names: Sequence[str], talkers: Sequence[str], where: str) -> No
     for number, name in enumerate(names, 1):
         if name not in talkers:
             raise ProtocolError(
-                f"{where} number {number} is to attend to {name!r}, but the talkers of [sound] are {', '.join(talkers)}"
+                f"{where} number {number}: attend is {name!r}, but the talkers of [sound] are {', '.join(talkers)}"
             )
 
 
@@ -232,7 +237,7 @@ def load_protocol(path: Path) -> Protocol:
 
 
 def parse_protocol(text: str, where: str) -> Protocol:
-    """Check a protocol; ``where`` says in errors where it comes from."""
+    """Check a protocol; ``where`` is the origin that errors name."""
     try:
         return Protocol.model_validate(parse(text, where))
     except ConfigError as error:
@@ -242,11 +247,11 @@ def parse_protocol(text: str, where: str) -> Protocol:
 
 
 def read_protocol(session: Path) -> Protocol:
-    """Read the protocol beside a session's file.
+    """Read the protocol beside a session file.
 
     Raises
     ------
     ProtocolError
-        If it is not there or cannot be used.
+        If it does not exist or cannot be used.
     """
     return load_protocol(session.parent / PROTOCOL)

@@ -1,4 +1,4 @@
-"""The session configuration: TOML in, a checked description of streams, nodes and outputs out."""
+"""The session configuration: reads TOML, and returns a checked description of streams, nodes and outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from earmark.app.config.backends import BackendName, PrecisionName
 from earmark.app.config.sound import SoundConfig
-from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - for whoever reads configurations
+from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - exported again for callers
 from earmark.app.config.toml_file import parse, read_text
 from earmark.app.config.validation import explain, nearest
 from earmark.devices.audio.scene import SPACES
@@ -33,7 +33,7 @@ if typing.TYPE_CHECKING:
     from earmark.pipeline.graph import Graph
 
 
-#: Table of the steering law in [attention], and settings of the law that holds without it.
+#: Table of the steering law in [attention], and settings of the default law, which has no table.
 LAW, PROPORTIONAL = "law", ("boost_db", "cut_db", "dead_band_db", "hold_s")
 
 
@@ -42,27 +42,32 @@ class _Strict(BaseModel):
 
 
 class StreamConfig(_Strict):
-    """A stream that comes in: from LSL, by name, type, source_id or host, from a FieldTrip buffer, or from elsewhere.
+    """An input stream: from LSL, by name, type, source_id or host; from a FieldTrip buffer; or from another source.
 
-    A source of another package has keys of its own, the fields of its ``Config``, in the place of those of LSL.
+    A source of another package has its own keys, the fields of its ``Config``, instead of those of LSL.
     """
 
-    source: str = Field(default="", description="what it comes from: lsl, fieldtrip, or a source of another package")
+    source: str = Field(default="", description="kind of source: lsl, fieldtrip, or a source of another package")
     name: str = ""
     type: str = ""
     source_id: str = ""
     host: str = Field(default="", description="computer that sends it, as 'earmark streams' lists it")
     fieldtrip: str = Field(default="", pattern=r"^$|^[^:\s]+:\d{1,5}$", description="a FieldTrip buffer, host:port")
-    ch_type: str = Field(default="", description="type of channels that state none, or EEG: eeg, seeg, ecog, misc")
-    unit: str = Field(default="", description="unit of electrodes that state none: V, mV, uV, nV, or 0.0488 uV a step")
+    ch_type: str = Field(
+        default="", description="type of channels that state none, or wrongly EEG: eeg, seeg, ecog, misc"
+    )
+    unit: str = Field(
+        default="",
+        description="unit of electrode channels that state none: V, mV, uV, nV; or a value per step, as 0.0488 uV",
+    )
     channels: tuple[str, ...] = Field(
-        default=(), strict=False, description="names or patterns of channels to keep; !NAME leaves out"
+        default=(), strict=False, description="names or patterns of channels to keep; !NAME leaves one out"
     )
     bads: tuple[str, ...] = Field(
-        default=(), strict=False, description="names or patterns of channels not to be trusted"
+        default=(), strict=False, description="names or patterns of bad channels, which are masked"
     )
-    sfreq: float | None = Field(default=None, description="rate, Hz, where none is stated or one that is a little off")
-    n_channels: int | None = Field(default=None, gt=0, description="refuse any other number of channels")
+    sfreq: float | None = Field(default=None, description="sample rate, Hz, if none or a slightly wrong one is stated")
+    n_channels: int | None = Field(default=None, gt=0, description="expected number of channels; any other is refused")
 
     _place: Any = PrivateAttr(default=None)
 
@@ -73,7 +78,7 @@ class StreamConfig(_Strict):
 
     @property
     def place(self) -> Any:
-        """How its source finds it: an instance of the source's ``Config``."""
+        """Address by which its source finds it: an instance of the source's ``Config``."""
         if self.kind == "lsl":
             return StreamSelector(self.name, self.type, self.source_id, self.host)
         if self.kind == "fieldtrip":
@@ -83,14 +88,14 @@ class StreamConfig(_Strict):
         return self._place
 
     def at(self, place: Any) -> StreamConfig:
-        """Return the same with a place that a source of another package finds it by."""
+        """Return a copy with the address by which a source of another package finds it."""
         found = self.model_copy()
         found._place = place
         return found
 
     @property
     def overrides(self) -> Overrides:
-        """What is said of it."""
+        """Properties that replace or complete those that the stream states."""
         return Overrides(self.unit, self.ch_type, self.channels, self.bads, self.sfreq)
 
 
@@ -103,31 +108,37 @@ class OutputConfig(_Strict):
     """A node whose output leaves the graph."""
 
     node: str
-    record: bool = Field(default=True, description="keep it in the recording")
+    record: bool = Field(default=True, description="write it into the recording")
     publish: str = Field(default="", description="publish it as an LSL stream of this name")
 
 
 class EngineConfig(_Strict):
-    """How the graph is run."""
+    """Time limits of running the graph."""
 
     resolve_s: float = Field(default=10.0, gt=0, description="longest wait for a stream at the start, s")
-    max_lag_s: float = Field(default=1.0, gt=0, description="chunks that waited longer are skipped, as a gap, s")
-    budget_s: float | None = Field(default=None, gt=0, description="deadline, arrival to output; default one hop, s")
+    max_lag_s: float = Field(default=1.0, gt=0, description="chunks that waited longer are skipped as a gap, s")
+    budget_s: float | None = Field(
+        default=None, gt=0, description="deadline from arrival to output, s; by default, one hop"
+    )
 
 
 class AttentionConfig(_Strict):
-    """Who is attended: a decoder, and what it listens to."""
+    """Decoding of attention: the decoder, and the streams that it uses."""
 
-    decoder: str = Field(default="", description="folder of the decoder, from this file's folder; none to calibrate")
-    fallback: str = Field(default="", description="folder of a quicker decoder, for when that one is too slow")
+    decoder: str = Field(default="", description="folder of the decoder, relative to this file; empty to calibrate")
+    fallback: str = Field(default="", description="folder of a faster decoder, used while the first is too slow")
     backends: tuple[Annotated[BackendName, Field(strict=False)], ...] = Field(
-        default=(), description="what scores windows of a network, the quickest first, each compiled"
+        default=(), description="backends that run a network, the fastest first; each must be compiled"
     )
-    precision: PrecisionName = Field(default=PrecisionName.FLOAT32, strict=False, description="of those backends")
-    preset: str = Field(default="eeg", pattern="^(eeg|ieeg)$", description="how signals are prepared without a decoder")
-    neural: str = Field(default="eeg", description="stream of the electrodes")
+    precision: PrecisionName = Field(
+        default=PrecisionName.FLOAT32, strict=False, description="numeric precision of these backends"
+    )
+    preset: str = Field(
+        default="eeg", pattern="^(eeg|ieeg)$", description="preprocessing of signals while there is no decoder"
+    )
+    neural: str = Field(default="eeg", description="stream of the electrode signals")
     talkers: str = Field(default="speech", description="stream of the talkers' envelopes, one channel each")
-    max_wait_s: float = Field(default=2.0, gt=0, description="longest wait for the slower of the two, s")
+    max_wait_s: float = Field(default=2.0, gt=0, description="longest wait for the slower of the two streams, s")
     deadline_s: float = Field(default=0.25, gt=0, description="decisions later than this are dropped, s")
     settings: AttendConfig = AttendConfig()
 
@@ -155,7 +166,7 @@ class Config:
     Attributes
     ----------
     text : str
-        As it was written; it goes into every recording.
+        The TOML text as it was written; every recording contains it.
     streams : dict of str to StreamConfig
         By the name used inside the graph.
     steps : tuple of (name, type, settings, inputs)
@@ -165,13 +176,13 @@ class Config:
     engine : EngineConfig
         How the graph is run.
     attention : AttentionConfig or None
-        With it, the nodes are those of the decoder's preset, and there are no others.
+        If not None, the nodes are those of the decoder's preset, and ``steps`` is empty.
     folder : Path
-        Where relative paths begin.
+        Folder to which paths are relative.
     sound : SoundConfig or None
-        What is heard.
+        Talkers and sound output.
     where : str
-        Its file, or what else it comes from, for messages.
+        File or other origin of the configuration, for messages.
     """
 
     text: str
@@ -186,8 +197,8 @@ class Config:
 
     @property
     def decoders(self) -> list[Path]:
-        """Folders of the decoder, if there is one, and of the one to fall back on."""
-        if self.attention is None or not self.attention.decoder:  # which a calibration is to make
+        """Folders of the decoder and of its fallback; empty if there is no decoder."""
+        if self.attention is None or not self.attention.decoder:  # before the calibration
             return []
         return [self.folder / name for name in (self.attention.decoder, self.attention.fallback) if name]
 
@@ -197,7 +208,7 @@ class Config:
         return next(iter(self.decoders), None)
 
     def sources(self, specs: Mapping[str, StreamSpec]) -> dict[str, StreamSpec]:
-        """Everything that the graph is fed: the streams, and control if there is attention to be decoded."""
+        """Return all inputs of the graph: the streams, and control if attention is decoded."""
         from earmark.pipeline.attention.decoding_graph import CONTROL
 
         return {
@@ -206,7 +217,7 @@ class Config:
         }
 
     def parts(self) -> list[Part]:
-        """Parts of other packages that this session is made of, its decoders excepted, which say it themselves."""
+        """Return the parts of other packages that this session uses, except decoders, whose folders name theirs."""
         named: list[tuple[Registry[Any], str]] = [(NODES, kind) for _, kind, _, _ in self.steps]
         named += [(SOURCES, stream.kind) for stream in self.streams.values()]
         if self.attention is not None and self.attention.settings.law is not None:
@@ -217,7 +228,7 @@ class Config:
         return [part for part in found if part.package]
 
     def graph(self, decoders: Sequence[Path] | None = None) -> Graph:
-        """Build the graph, not yet open; ``decoders`` says where their folders are now, if not where they were.
+        """Build the graph, not yet open; ``decoders`` are the decoders' folders if they are elsewhere now.
 
         Raises
         ------
@@ -226,7 +237,7 @@ class Config:
         """
         if self.attention is not None:
             return _attention_graph(self.attention, self.decoders if decoders is None else decoders)
-        from earmark.pipeline.graph import Graph, Step  # filters are compiled, which takes a second to import
+        from earmark.pipeline.graph import Graph, Step  # imports compiled filters, which takes a second
 
         steps = [Step(name, NODES.get(kind)(settings), inputs) for name, kind, settings, inputs in self.steps]
         return Graph(steps, [output.node for output in self.outputs])
@@ -245,7 +256,7 @@ class Config:
             raise WiringError(f"{self.where}: {error}" if self.where else str(error)) from None
 
     def block_outputs(self) -> list[str]:
-        """Outputs that are plain signals; epochs and pairs are made of what is recorded anyway."""
+        """Return the outputs that are plain signals; epochs and pairs consist of what is recorded anyway."""
         kinds = {name: kind for name, kind, _, _ in self.steps}
         return [o.node for o in self.outputs if kinds.get(o.node, o.node) not in ("epochs", "align")]
 
@@ -261,7 +272,7 @@ def load_config(path: Path) -> Config:
     Returns
     -------
     Config
-        Checked; its graph is wired, but not open.
+        The checked configuration.
 
     Raises
     ------
@@ -284,7 +295,7 @@ def load_sound(path: Path) -> SoundConfig:
     _must_be_session(raw, where)
     if "sound" not in raw:
         found = ", ".join(f"[{key}]" for key in raw) or "nothing"
-        raise ConfigError(f"{where}: there is no table [sound] with [[sound.talkers]], but {found}")
+        raise ConfigError(f"{where}: there is no table [sound] with [[sound.talkers]], but {found}: add it")
     for key in raw:
         if key not in _File.model_fields:
             raise ConfigError(f"{where}: unknown table [{key}]{nearest(key, _File.model_fields)}")
@@ -318,11 +329,16 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
     text : str
         TOML.
     where : str
-        Where it comes from, for errors.
+        Origin of the text, named in errors.
     folder : Path
-        Where paths in it begin.
+        Folder to which paths in it are relative.
     live : bool
-        Whether streams are to come in; a recording is replayed without the packages that its sources are of.
+        Whether streams will be read live; a replay does not need the packages of the sources.
+
+    Returns
+    -------
+    Config
+        The checked configuration.
 
     Raises
     ------
@@ -334,7 +350,7 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
     places = _places(raw, where, live)
     file = _validate(_File, raw, where)
     if not file.streams:
-        raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, as [streams.eeg]")
+        raise ConfigError(f"{where}: [streams] is empty, but must name at least one stream, such as [streams.eeg]")
     for name, stream in file.streams.items():
         _check_stream(stream, f"{where}: [streams.{name}]")
     if file.sound is not None and live:
@@ -343,18 +359,18 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
     if file.attention is not None:
         return _with_attention(file, text, where, folder)
     if not file.nodes:
-        raise ConfigError(f"{where}: there is no [[nodes]] table, but must be at least one, or [attention]")
+        raise ConfigError(f"{where}: there is no [[nodes]] table: add at least one, or [attention]")
     steps = _steps(file, where)
     outputs = tuple(file.outputs) or (OutputConfig(node=steps[-1][0]),)
     doubled = [o.node for i, o in enumerate(outputs) if o.node in {p.node for p in outputs[:i]}]
     published = [o.publish for o in outputs if o.publish]
     if len(set(published)) < len(published):
-        raise ConfigError(f"{where}: [[outputs]] publish two streams of the same name, but each must have its own")
+        raise ConfigError(f"{where}: [[outputs]] publish two streams of the same name: give each its own name")
     taken = [name for name in (*file.streams, *(step[0] for step in steps)) if name == JOURNAL]
     if taken:
         raise ConfigError(f"{where}: the name {JOURNAL!r} is taken by the recording: choose another")
     if doubled:
-        raise ConfigError(f"{where}: [[outputs]] names node {doubled[0]!r} twice, but must once")
+        raise ConfigError(f"{where}: [[outputs]] names node {doubled[0]!r} twice: name it once")
     return Config(text, file.streams, steps, outputs, file.engine, sound=file.sound, where=where)
 
 
@@ -366,7 +382,7 @@ def _check_space(sound: SoundConfig, where: str) -> None:
 
 
 def _places(raw: dict[str, Any], where: str, live: bool) -> dict[str, Any]:
-    """Take out of the tables of streams the keys of sources of other packages; return them checked, by stream."""
+    """Remove from the tables of streams the keys of other packages' sources; return them checked, by stream."""
     found = {}
     tables = raw.get("streams")
     if not isinstance(tables, dict):
@@ -386,7 +402,7 @@ def _check_stream(stream: StreamConfig, place: str) -> None:
     if stream.kind == "lsl" and stream.fieldtrip:
         raise ConfigError(f"{place} names a FieldTrip buffer, but source is 'lsl': leave one out")
     if stream.kind == "lsl" and not by_lsl:
-        raise ConfigError(f"{place} says nothing to find it by: set name, type or source_id")
+        raise ConfigError(f"{place} does not say how to find the stream: set name, type or source_id")
     if stream.kind == "fieldtrip" and by_lsl:
         raise ConfigError(f"{place} names both an LSL stream and a FieldTrip buffer: choose one")
     if stream.kind == "fieldtrip" and not stream.fieldtrip:
@@ -394,7 +410,7 @@ def _check_stream(stream: StreamConfig, place: str) -> None:
     if stream.kind == "fieldtrip" and not stream.unit:
         raise ConfigError(f"{place} needs 'unit' (V, mV, uV or nV): a FieldTrip buffer has none")
     try:
-        stream.overrides  # noqa: B018 - checks itself
+        stream.overrides  # noqa: B018 - the property checks the values
     except OverrideError as error:
         raise ConfigError(f"{place} {error}") from None
 
@@ -411,7 +427,7 @@ def _attention(table: dict[str, Any], where: str) -> AttentionConfig:
 def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
     place = f"{where}: [attention]"
     if file.nodes or file.outputs:
-        raise ConfigError(f"{place} brings its own nodes: remove [[nodes]] and [[outputs]], or [attention]")
+        raise ConfigError(f"{place} has its own nodes: remove [[nodes]] and [[outputs]], or [attention]")
     attention = _attention(file.attention or {}, where)
     for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
         if name not in file.streams:
@@ -425,22 +441,20 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
         except ValueError as error:
             raise ConfigError(f"{place}: {error}") from None
     if len(set(attention.backends)) < len(attention.backends):
-        raise ConfigError(f"{place}: backends names one twice, but must name each once")
+        raise ConfigError(f"{place}: backends names one twice: name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
     return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound, where)
 
 
 def _law(table: dict[str, Any], where: str) -> LawChoice | None:
-    """The steering law that is chosen, if any is but the one whose settings stand in [attention] itself."""
+    """Return the steering law of [attention.law], or None for the default law, whose settings are in [attention]."""
     law, place = table.get(LAW), f"{where}: [attention.law]"
     if law is None:
         return None
     if not isinstance(law, dict) or not isinstance(law.get("type"), str):
         raise ConfigError(f"{place} must be a table with 'type', one of {', '.join(LAWS.names())}, and its settings")
     if both := [key for key in PROPORTIONAL if key in table]:
-        raise ConfigError(
-            f"{place} chooses a law, whose settings stand there: remove {' and '.join(both)} from [attention]"
-        )
+        raise ConfigError(f"{place} chooses a law and has its settings: remove {' and '.join(both)} from [attention]")
     settings = {key: value for key, value in law.items() if key != "type"}
     return LawChoice(law["type"], _settings(LAWS, law["type"], settings, place, {"type"}))
 
@@ -459,7 +473,7 @@ def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Gra
         wanted = [f"{one.preset.signals}, {one.spec.n_features} features per talker" for one in (decoder, first)]
         if wanted[0] != wanted[1]:
             raise ConfigError(
-                f"[attention]: decoder {folder} wants {wanted[0]}, but must want what {folders[0]} wants: {wanted[1]}"
+                f"[attention]: decoder {folder} needs {wanted[0]}, but must need the same as {folders[0]}: {wanted[1]}"
             )
     attend = Attend(attention.settings, decoders)
     n_features = first.spec.n_features
@@ -475,8 +489,8 @@ def _live_decoder(folder: Path, key: str) -> tuple[Decoder, Emissions]:
         raise ConfigError(f"[attention]: {key}: {error}") from None
     if facts.emissions is None:
         raise ConfigError(
-            f"[attention]: {key} {folder} cannot be used live, since nobody knows how its scores scatter: train it "
-            "on three runs or more"
+            f"[attention]: {key} {folder} cannot be used live, since the distribution of its scores is unknown: train "
+            "it on three runs or more"
         )
     return decoder, facts.emissions
 
@@ -489,7 +503,7 @@ def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...
         place = f"{where}: [[nodes]] number {number}"
         node = _validate(_Node, {k: v for k, v in table.items() if k in own}, place)
         if node.input and node.inputs:
-            raise ConfigError(f"{place}: has both 'input' and 'inputs', but must have one of them")
+            raise ConfigError(f"{place}: has both 'input' and 'inputs': leave out one of them")
         settings = {k: v for k, v in table.items() if k not in own}
         made = _settings(NODES, node.type, settings, place, own)
         inputs = tuple(node.inputs) or (node.input or before,)
@@ -502,7 +516,7 @@ def _steps(file: _File, where: str) -> tuple[tuple[str, str, Any, tuple[str, ...
 def _settings(
     registry: Registry[Any], name: str, raw: dict[str, Any], place: str, also: set[str], key: str = "type"
 ) -> Any:
-    """Settings of a part by its name, as its ``Config`` has them; ``also`` are keys that are not its own."""
+    """Return the checked settings of a registered part, as its ``Config``; ``also`` are other keys of its table."""
     try:
         settings_class = registry.get(name).Config
     except RegistryError as error:
@@ -510,8 +524,10 @@ def _settings(
     try:
         model = _model(settings_class)
     except (NameError, TypeError) as error:
-        check = f"check_{registry.what} of earmark.testing says more"
-        raise ConfigError(f"{place} ({name}): its Config is no dataclass of plain settings: {error}; {check}") from None
+        check = f"check_{registry.what} of earmark.testing gives details"
+        raise ConfigError(
+            f"{place} ({name}): its Config is not a dataclass of plain settings: {error}; {check}"
+        ) from None
     checked = _validate(model, raw, f"{place} ({name})", also=also)
     try:
         return settings_class(**{field: getattr(checked, field) for field in model.model_fields})
@@ -520,7 +536,7 @@ def _settings(
 
 
 def _model(settings_class: Any) -> type[_Strict]:
-    """A validator of the same fields as a node's frozen configuration."""
+    """Create a validator with the fields of the ``Config`` dataclass of a part."""
     hints = typing.get_type_hints(settings_class)
     fields: dict[str, Any] = {f.name: (hints[f.name], _default(f)) for f in dataclasses.fields(settings_class)}
     return create_model(settings_class.__name__, __base__=_Strict, **fields)
@@ -543,7 +559,7 @@ def _validate(model: type[_M], raw: dict[str, Any], where: str, also: set[str] =
 
 
 def _tuples(value: Any) -> Any:
-    """TOML has arrays, settings have tuples."""
+    """Convert the arrays of TOML to the tuples of settings."""
     if isinstance(value, list):
         return tuple(_tuples(v) for v in value)
     return {k: v if k == "inputs" else _tuples(v) for k, v in value.items()} if isinstance(value, dict) else value

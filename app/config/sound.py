@@ -1,4 +1,4 @@
-"""The table ``[sound]`` of a configuration: who is to be heard, from where, and on which device."""
+"""The table ``[sound]`` of a configuration: talkers, their positions, and the sound device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from earmark.devices.audio.levels import cap_dbfs
 from earmark.devices.audio.scene import HARD_CEILING_DBFS, LIVE, AudioError, Scene, Talker
 from earmark.devices.audio.sinks import DeviceSink, FileSink, NullSink, Sink
 
-#: Speech that ships with the program, as ``speech:joe``.
+#: Folder of the bundled speech, whose files are named as ``speech:joe``.
 SPEECH = Path(__file__).parents[1] / "speech"
 _SHIPPED = "speech:"
 
@@ -24,17 +24,17 @@ class _Strict(BaseModel):
 
 
 class TalkerConfig(_Strict):
-    """One voice."""
+    """One talker."""
 
-    name: str = Field(min_length=1, description="as it is called on screen")
+    name: str = Field(min_length=1, description="name on screen")
     source: str = Field(
         min_length=1,
-        description="a sound file, from this file's folder; input:N, channel N of the sound input; lsl:NAME, an LSL "
-        "stream; speech:joe or speech:ada, which ship with the program",
+        description="a sound file, relative to this file; input:N, channel N of the sound input; lsl:NAME, an LSL "
+        "stream; speech:joe or speech:ada, the bundled speech",
     )
     azimuth: float = Field(default=0.0, ge=-90, le=90, description="degrees to the right of straight ahead")
-    loop: bool = Field(default=False, description="begin a file anew at its end")
-    start_s: float = Field(default=0.0, ge=0, description="where in a file to begin, s")
+    loop: bool = Field(default=False, description="restart a file at its end")
+    start_s: float = Field(default=0.0, ge=0, description="start position in a file, s")
 
     @field_validator("source")
     @classmethod
@@ -43,11 +43,11 @@ class TalkerConfig(_Strict):
         if source.startswith(_SHIPPED) and source not in known:
             near = difflib.get_close_matches(source, known, n=1)
             hint = f": did you mean {near[0]!r}?" if near else ""
-            raise PydanticCustomError("speech", f"the speech that ships is {', '.join(known)}{hint}")
+            raise PydanticCustomError("speech", f"the bundled speech is {', '.join(known)}{hint}")
         return source
 
     def talker(self, folder: Path) -> Talker:
-        """Return the talker; paths begin in ``folder``."""
+        """Return the talker; paths are relative to ``folder``."""
         if self.source.startswith(_SHIPPED):
             source = str(SPEECH / f"{self.source.removeprefix(_SHIPPED)}.ogg")
         else:
@@ -60,7 +60,7 @@ def _none(value: Any) -> Any:
 
 
 class SoundConfig(_Strict):
-    """What is heard."""
+    """Talkers and sound output."""
 
     device: str = Field(
         default="default",
@@ -68,32 +68,32 @@ class SoundConfig(_Strict):
         description="name of the sound output, part of it, or its number in 'earmark devices'; default, the system's; "
         "null, none; file:PATH.wav, a file",
     )
-    input_device: str = Field(default="default", min_length=1, description="the same of the input, for input:N")
-    sfreq: float = Field(default=48_000.0, ge=8_000, le=192_000, description="frames per second")
+    input_device: str = Field(default="default", min_length=1, description="sound input for input:N, named likewise")
+    sfreq: float = Field(default=48_000.0, ge=8_000, le=192_000, description="sample rate, Hz")
     block: int = Field(default=256, ge=16, le=8192, description="frames per buffer")
     space: str = Field(
-        default="hrtf", description="how talkers are placed: hrtf, itd_ild, left_right, or a space of another package"
+        default="hrtf", description="spatialization: hrtf, itd_ild, left_right, or a space of another package"
     )
     loudness_lufs: Annotated[float | None, BeforeValidator(_none)] = Field(
-        default=-26.0, gt=-70, le=0, description="loudness that file talkers are brought to, LUFS; or none"
+        default=-26.0, gt=-70, le=0, description="loudness to which file talkers are matched, LUFS; or none"
     )
     ceiling_dbfs: float = Field(default=-6.0, ge=-60, le=HARD_CEILING_DBFS, description="level cap, dBFS")
     max_spl: float | None = Field(
-        default=None, ge=40, le=120, description="level cap, dB SPL; the device must have been through 'earmark level'"
+        default=None, ge=40, le=120, description="level cap, dB SPL; first measure the device with 'earmark level'"
     )
     extra_latency_s: float = Field(
         default=0.0,
         ge=0,
         le=2,
-        description="how much later than its driver says sound is heard, s; for Bluetooth",
+        description="latency that the driver does not report, s; for Bluetooth",
     )
     publish: str = Field(
-        default="earmark-audio", min_length=1, description="what names of the published LSL streams begin with"
+        default="earmark-audio", min_length=1, description="prefix of the names of the published LSL streams"
     )
     talkers: list[TalkerConfig] = Field(min_length=1, max_length=MAX_TALKERS)
 
     def scene(self, folder: Path) -> Scene:
-        """Return what is to be heard; paths of talkers begin in ``folder``.
+        """Return the scene; paths of talkers are relative to ``folder``.
 
         Raises
         ------
@@ -112,19 +112,19 @@ class SoundConfig(_Strict):
         )
 
     def sink(self, folder: Path) -> Sink:
-        """Return where it is heard; the path of a file begins in ``folder``.
+        """Return the sink; the path of a file is relative to ``folder``.
 
         Raises
         ------
         AudioError
-            If a talker needs a sound input, which goes only with a sound device.
+            If a talker needs a sound input, and there is no sound device.
         """
-        listening = [talker for talker in self.talkers if talker.source.startswith("input:")]
+        live = [talker for talker in self.talkers if talker.source.startswith("input:")]
         if self.device != "null" and not self.device.startswith("file:"):
             return DeviceSink(_device(self.device), _device(self.input_device))
-        if listening:
+        if live:
             raise AudioError(
-                f"talker {listening[0].name!r}: {listening[0].source} is heard only together with a sound device, but "
+                f"talker {live[0].name!r}: {live[0].source} works only together with a sound device, but "
                 f"device is {self.device!r}: choose one of 'earmark devices', or take the talker from a file"
             )
         return NullSink() if self.device == "null" else FileSink(folder / self.device.removeprefix("file:"))
@@ -136,7 +136,7 @@ def _device(name: str) -> str | int | None:
     return int(name) if name.isdecimal() else name
 
 
-#: What is heard where nothing else is asked for: the speech that ships.
+#: Settings without a configuration: the bundled speech.
 SHIPPED = SoundConfig(
     talkers=[
         TalkerConfig(name="joe", source="speech:joe", azimuth=-60.0, loop=True),

@@ -1,4 +1,4 @@
-"""Settings in a TOML file: read, and refused in words, before anything that takes seconds is loaded."""
+"""Reading of TOML files, with clear errors, without imports that take seconds."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 from earmark.devices.files import regular_file
 from earmark.kernels.errors import EarmarkError
 
-#: Name of the protocol's file, beside that of the session.
+#: Name of the protocol file, which lies beside the session file.
 PROTOCOL = "protocol.toml"
 
 
 class ConfigError(EarmarkError, ValueError):
-    """Raised when a configuration cannot be used; says where, what was found and what was wanted."""
+    """Raised when a configuration cannot be used; the message says where, what was found and what is expected."""
 
 
 def read_text(path: Path) -> str:
-    """Return what stands in a file of settings.
+    """Return the text of a file of settings.
 
     Raises
     ------
     ConfigError
-        If it is not there or cannot be read.
+        If it does not exist or cannot be read.
     """
     if path.is_dir():
         inside = sorted(path.glob("*.toml"), key=lambda one: (one.name != "session.toml", one.name))
@@ -41,7 +41,7 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
-    """Return the tables of a text; ``where`` says in errors where it comes from.
+    """Return the tables of a text; ``where`` is the origin that errors name.
 
     Raises
     ------

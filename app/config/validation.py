@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in the words of its file: the key, the value found, and what is wanted."""
+"""Messages about wrong settings, in the terms of their file: the key, the value found, and what is expected."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-#: What is wanted, by pydantic's name of the error; fields in braces come with it.
-_WANTED = {
+#: What is expected, by pydantic's type of the error; fields in braces come from the error.
+_EXPECTED = {
     "string_type": "text in quotes",
     "string_too_short": "text that is not empty",
     "string_too_long": "text of at most {max_length} characters",
@@ -32,23 +32,28 @@ _WANTED = {
     "model_attributes_type": "a table",
     "none_required": "null",
 }
-#: A pattern that is a choice.
+#: A pattern that lists the permitted values.
 _CHOICE = re.compile(r"\^\(([\w|]+)\)\$")
-#: What pydantic adds to a place where a value may be of several types.
+#: What pydantic adds to a location where a value may have several types.
 _MEMBERS = re.compile(r"(int|float|str|bool|none|constrained-\w+|literal\[.*\]|function-\w+\[.*\])", re.ASCII)
 
 
 def explain(error: Any, model: type[BaseModel] | None, also: Collection[str] = ()) -> str:
-    """Return one error of pydantic's in words.
+    """Return the message for one error of pydantic.
 
     Parameters
     ----------
     error : dict
         One of ``ValidationError.errors()``.
     model : type of BaseModel or None
-        What was validated, whose keys are suggested; None for the arguments of a call.
+        The validated model, whose keys are suggested; None for the arguments of a call.
     also : collection of str
         Keys of the outermost table that ``model`` does not have.
+
+    Returns
+    -------
+    str
+        The key, the value found, and what is expected.
     """
     parts = [part for part in error["loc"] if isinstance(part, int) or not _MEMBERS.fullmatch(part)]
     kind, found = error["type"], error["input"]
@@ -67,21 +72,21 @@ def explain(error: Any, model: type[BaseModel] | None, also: Collection[str] = (
         return f"{name} has {error['ctx']['actual_length']} entries, but must have {bound.format(**error['ctx'])}"
     if values := _choice(error):
         return f"{name} is {found!r}, but must be one of {', '.join(values)}{nearest(str(found), values)}"
-    if kind in _WANTED:
-        return f"{name} is {found!r}, but must be {_WANTED[kind].format(**error.get('ctx', {}))}"
-    if not parts or isinstance(found, (Mapping, BaseModel)):  # a rule for the whole of a table says all itself
+    if kind in _EXPECTED:
+        return f"{name} is {found!r}, but must be {_EXPECTED[kind].format(**error.get('ctx', {}))}"
+    if not parts or isinstance(found, (Mapping, BaseModel)):  # the message of a rule for a whole table is complete
         return f"{f'[{name}] ' if name else ''}{error['msg']}"
     return f"{name} is {found!r}, but: {error['msg']}"
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
-    """Return a hint at the key that was meant; empty if none is near."""
+    """Suggest the most similar known key; empty if none is similar."""
     close = difflib.get_close_matches(key, list(known), n=1)
     return f": did you mean {close[0]!r}?" if close else ""
 
 
 def _choice(error: Any) -> list[str]:
-    """Values of which one is wanted, if that is what is wrong."""
+    """Return the permitted values, if the error is that the value is not one of them."""
     if error["type"] in ("enum", "literal_error"):
         return [one.strip(" '") for one in error["ctx"]["expected"].replace(" or ", ",").split(",")]
     if error["type"] == "string_pattern_mismatch" and (found := _CHOICE.fullmatch(error["ctx"]["pattern"])):
@@ -90,7 +95,7 @@ def _choice(error: Any) -> list[str]:
 
 
 def _place(parents: list[int | str]) -> str:
-    """Name the innermost of several tables or values, counted from 1, as a place: ``[[sound.talkers]] number 2: ``."""
+    """Name the innermost entry of a list, counted from 1, as a place: ``[[sound.talkers]] number 2: ``."""
     at = max((k for k, part in enumerate(parents) if isinstance(part, int)), default=None)
     if at is None:
         return ""
@@ -99,7 +104,7 @@ def _place(parents: list[int | str]) -> str:
 
 
 def _dotted(parts: list[int | str]) -> str:
-    """Keys within the innermost place that :func:`_place` names; a last number is that of a value in a list."""
+    """Join the keys within the place that :func:`_place` names; a last number is the position in a list."""
     *before, last = parts or [""]
     at = max((k for k, part in enumerate(before) if isinstance(part, int)), default=-1)
     keys = ".".join(str(part) for part in before[at + 1 :])
@@ -109,7 +114,7 @@ def _dotted(parts: list[int | str]) -> str:
 
 
 def _keys(model: Any, parents: list[int | str]) -> set[str]:
-    """Keys of the table below ``parents``."""
+    """Return the keys of the table below ``parents``."""
     for part in parents:
         if typing.get_origin(model) in (list, tuple, dict):  # of tables
             model = _inner(typing.get_args(model)[-1])
@@ -120,7 +125,7 @@ def _keys(model: Any, parents: list[int | str]) -> set[str]:
 
 
 def _inner(hint: Any) -> Any:
-    """Of several types the one that is a table, or holds some: of ``list[X] | None`` that is ``list[X]``."""
+    """Return the member of a union that is a table or contains some: for ``list[X] | None``, ``list[X]``."""
     members = typing.get_args(hint)
     if hint is None or typing.get_origin(hint) in (list, tuple, dict) or not members:
         return hint

@@ -1,4 +1,4 @@
-"""``earmark doctor``: what of this machine will help or hinder a session, and what to do about it."""
+"""``earmark doctor``: check whether this machine can run a session, and say how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 STYLES: dict[Status, str] = {"ok": "green", "warn": "yellow", "fail": "bold red", "absent": "dim"}
 
-#: In the order in which one would ask: the base first, then what builds on it.
+#: In the order in which they build on each other.
 CHECKS: dict[str, Callable[[], Check]] = {
     "Python": machine.python,
     "packages": machine.packages,
@@ -34,7 +34,7 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "sound": media.sound,
     "GPU": media.gpu,
     "Torch-TensorRT": media.torch_tensorrt,
-    # The names in earmark.kernels.runtime, which would load torch.
+    # The names in earmark.kernels.runtime, which is not imported, as it loads torch.
     **{
         f"networks by {name}": partial(media.backend, name)
         for name in ("tensorrt", "tensorrt_rtx", "inductor", "eager_cuda", "onnx", "eager_cpu")
@@ -53,12 +53,12 @@ CHECKS: dict[str, Callable[[], Check]] = {
 
 
 def run_check(name: str, check: Callable[[], Check]) -> Check:
-    """Do one check; one that breaks is itself a finding, and the others go on."""
+    """Run one check; if it raises an error, this is its result, and the other checks continue."""
     try:
         return check()
     except (EarmarkError, OSError, RuntimeError, ValueError, ImportError, LookupError) as error:
-        log.debug("check %r broke", name, exc_info=True)
-        fix = "this check met what it was not made for: please report it"
+        log.debug("check %r raised an error", name, exc_info=True)
+        fix = "this error is unexpected: please report it"
         return Check(name, "fail", f"{type(error).__name__}: {error}", fix)
 
 
@@ -67,12 +67,12 @@ def doctor(
 ) -> None:
     """Check this machine and say how to fix what is wrong.
 
-    Looks at LSL and network, sound, GPU, window system, real-time permissions, memory and disk. Exit status: 0 no
+    Checks LSL and network, sound, GPU, window system, real-time permissions, memory and disk. Exit status: 0 no
     problem, 1 a session cannot run.
     """
     with console.status("") as spinner:
         checks = []
-        # One after the other: importing torch beside them would spoil the latencies that others measure.
+        # One after the other, as importing torch in parallel would distort the latencies that others measure.
         for name, check in CHECKS.items():
             spinner.update(f"Checking {name} ...")
             checks.append(run_check(name, check))
@@ -82,14 +82,14 @@ def doctor(
     write_json(json_file, {"ok": not failed, "checks": [asdict(each) for each in checks]})
     if failed:
         fail(f"fix these first: {', '.join(failed)}")
-    better = f" Could be better: {', '.join(warned)}." if warned else ""
+    better = f" Could be improved: {', '.join(warned)}." if warned else ""
     console.print(f"No problems found.{better}", highlight=False)
 
 
 def _table(checks: list[Check]) -> Table:
     table = Table("check", "status", Column("found", overflow="fold"), box=None, padding=(0, 2, 0, 0))
     for check in checks:
-        # Text, not markup: paths and device names are anybody's.
+        # Text, not markup: paths and device names are untrusted.
         found = Text(check.found)
         if check.fix:
             found.append(f"\n→ {check.fix}", style="italic")

@@ -1,4 +1,4 @@
-"""What a check finds, and how checks ask other programs."""
+"""Result of a check, and helpers with which checks run other programs."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Status = Literal["ok", "warn", "fail", "absent"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at.
+    """Result of one check.
 
     Attributes
     ----------
     name : str
-        What was looked at.
+        What was checked.
     status : {'ok', 'warn', 'fail', 'absent'}
         ``warn`` costs comfort or latency, ``fail`` keeps Earmark from working, ``absent`` is optional or could not
-        be looked at here.
+        be checked here.
     found : str
         What was found.
     fix : str
-        What to do about it, in words; empty if nothing.
+        How to fix it; empty if there is nothing to fix.
     """
 
     name: str
@@ -44,16 +44,16 @@ class Check:
 
 
 class ProbeError(EarmarkError):
-    """Raised when a child process that looks at a library or device gives no answer."""
+    """Raised when a child process that checks a library or device gives no answer."""
 
 
 def run_tool(*command: str, timeout: float = 3.0) -> str | None:
-    """What a system tool prints, or None if it is not there or gives no answer."""
+    """Return what a system tool prints, or None if it is not installed, fails or does not end in time."""
     program = shutil.which(command[0])
     if program is None:
         return None
     try:
-        # LC_ALL: the answers are read by us, not by the user.
+        # LC_ALL: the output is parsed, so it must not be translated.
         done = subprocess.run(
             [program, *command[1:]],
             capture_output=True,
@@ -71,9 +71,9 @@ def run_tool(*command: str, timeout: float = 3.0) -> str | None:
 
 
 def probe(code: str, *arguments: str, timeout: float) -> dict[str, Any]:
-    """Run a piece of Python that prints one JSON object as its last line.
+    """Run Python code that prints one JSON object as its last line, in a child process; return the object.
 
-    A driver that crashes or hangs, and the noise that sound and graphics libraries write to stderr, stay in the child.
+    Crashes and hangs of drivers, and messages of sound and graphics libraries on stderr, stay in the child.
     """
     try:
         done = subprocess.run(
@@ -89,8 +89,8 @@ def probe(code: str, *arguments: str, timeout: float) -> dict[str, Any]:
         raise ProbeError(f"no answer within {timeout:g} s") from None
     last = (done.stdout.strip().splitlines() or [""])[-1]
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ProbeError(f"ended with code {done.returncode}: {said}")
+        message = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ProbeError(f"ended with code {done.returncode}: {message}")
     try:
         answer: dict[str, Any] = json.loads(last)
     except json.JSONDecodeError:
@@ -99,7 +99,7 @@ def probe(code: str, *arguments: str, timeout: float) -> dict[str, Any]:
 
 
 def library(name: str, module: str, distributions: tuple[str, ...], fix: str) -> Check:
-    """Whether an optional library is installed; it is not imported, some crash on machines without a GPU."""
+    """Check whether an optional library is installed; it is not imported, as some crash on machines without a GPU."""
     if importlib.util.find_spec(module) is None:
         return Check(name, "absent", "not installed", fix)
     for distribution in distributions:

@@ -20,12 +20,12 @@ from earmark.devices.processes.shared_memory import MORE_ROOM, PLACE, Segment, S
 
 DISTRIBUTION = "earmark"
 MIB = 2**20
-#: Shared memory for a recording, and for the one after it while it ends; and for the sound of two short talkers.
+#: Shared memory for a recording and the next, which overlap for a moment; and for the sound of two short talkers.
 RECORDING_BYTES, SOUND_BYTES = 2 * RING_BYTES, 64 * MIB
 
 
 def python() -> Check:
-    """The interpreter."""
+    """Check the version of Python."""
     found = f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}"
     if not (3, 11) <= sys.version_info[:2] < (3, 14):
         return Check("Python", "fail", found, "use Python 3.11, 3.12 or 3.13")
@@ -33,7 +33,7 @@ def python() -> Check:
 
 
 def packages() -> Check:
-    """The packages Earmark requires, as its own metadata lists them."""
+    """Check the packages that Earmark requires, as its own metadata lists them."""
     try:
         requirements = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
@@ -52,20 +52,20 @@ def packages() -> Check:
             wrong.append(str(requirement))
             continue
         shown.append(f"{requirement.name} {version}")
-        # Pre-releases and local versions ("2.13.0+cpu") of the right number are right.
+        # Pre-releases and local versions ("2.13.0+cpu") of the right number are accepted.
         if not requirement.specifier.contains(version, prereleases=True):
             wrong.append(str(requirement))
     if wrong:
         wanted = " ".join(f"'{each}'" for each in wrong)
-        return Check("packages", "fail", f"missing or of another version: {', '.join(wrong)}", f"pip install {wanted}")
+        return Check("packages", "fail", f"missing or of a wrong version: {', '.join(wrong)}", f"pip install {wanted}")
     return Check("packages", "ok", ", ".join(shown))
 
 
 def system_clock() -> Check:
-    """Whether the time of day is kept right; only file names and dates depend on it."""
+    """Check whether the time of day is synchronised; only file names and dates depend on it."""
     name = "system clock"
     if (answer := run_tool("timedatectl", "show", "--property=NTPSynchronized", "--value")) is None:
-        return Check(name, "absent", "timedatectl gives no answer", "make sure that the time of day is right")
+        return Check(name, "absent", "timedatectl does not answer", "make sure that the time of day is right")
     if answer.strip() != "yes":
         return Check(
             name, "warn", "not synchronised: dates in recordings may be wrong", "sudo timedatectl set-ntp true"
@@ -74,10 +74,10 @@ def system_clock() -> Check:
 
 
 def realtime() -> Check:
-    """Whether the sound process may have real-time priority."""
+    """Check whether the sound process may have real-time priority."""
     name = "real-time priority"
     if sys.platform != "linux":
-        return Check(name, "absent", "not looked at on this system")
+        return Check(name, "absent", "not checked on this system")
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
@@ -86,7 +86,8 @@ def realtime() -> Check:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except OSError as error:
         fix = (
-            "add '@audio - rtprio 95' to /etc/security/limits.d/audio.conf and yourself to the group audio; log in anew"
+            "add '@audio - rtprio 95' to /etc/security/limits.d/audio.conf and yourself to the group audio; then log "
+            "in again"
         )
         return Check(name, "warn", f"SCHED_FIFO is refused ({error.strerror}), RLIMIT_RTPRIO {limit}", fix)
     os.sched_setscheduler(0, policy, parameter)
@@ -94,13 +95,13 @@ def realtime() -> Check:
 
 
 def governor(root: Path = Path("/sys/devices/system/cpu")) -> Check:
-    """How the processor chooses its frequency."""
+    """Check how the processor chooses its frequency."""
     try:
         found = sorted({path.read_text().strip() for path in root.glob("cpu[0-9]*/cpufreq/scaling_governor")})
     except OSError as error:
         return Check("CPU governor", "absent", f"cannot be read: {error}")
     if not found:
-        return Check("CPU governor", "absent", "not told by this system")
+        return Check("CPU governor", "absent", "not reported by the operating system")
     if found != ["performance"]:
         fix = "for steadier latency: sudo cpupower frequency-set -g performance"
         return Check("CPU governor", "warn", ", ".join(found), fix)
@@ -108,7 +109,7 @@ def governor(root: Path = Path("/sys/devices/system/cpu")) -> Check:
 
 
 def disk(folder: Path = Path()) -> Check:
-    """Space and speed where recordings go."""
+    """Check free space and write speed of the folder of recordings."""
     name, where = "disk", folder.absolute()
     block, blocks, written = os.urandom(MIB), 64, 0  # random: some file systems compress
     try:
@@ -127,12 +128,12 @@ def disk(folder: Path = Path()) -> Check:
         return Check(name, "fail", f"{where}: {error.strerror or error}", "change to a folder that you may write to")
     found = f"{free / 2**30:.0f} GiB free, {speed:.0f} MiB/s with every MiB synced, in {where}"
     if free < 10 * 2**30 or speed < 20:
-        return Check(name, "warn", found, "record to a disk with 10 GiB free that takes 20 MiB/s")
+        return Check(name, "warn", found, "record to a disk with 10 GiB free and a write speed of 20 MiB/s")
     return Check(name, "ok", found)
 
 
 def shared_memory() -> Check:
-    """Whether shared memory, through which the processes exchange signals, can be had, and enough for a session."""
+    """Check whether there is enough shared memory, through which the processes exchange signals, for a session."""
     name = "shared memory"
     try:
         Segment(None, MIB).close()
@@ -152,7 +153,7 @@ def shared_memory() -> Check:
 
 
 def open_files() -> Check:
-    """Whether a session may have as many files open as it needs."""
+    """Check whether a session may have as many files open as it needs."""
     name = "open files"
     raise_open_files()
     if problem := too_few_files():
@@ -163,7 +164,7 @@ def open_files() -> Check:
 
 
 def address_space() -> Check:
-    """Whether a session may have as much address space as its processes reserve."""
+    """Check whether a session may have as much address space as its processes reserve."""
     name = "address space"
     if problem := too_little_address_space():
         what, _, fix = problem.partition(": ")
@@ -173,7 +174,7 @@ def address_space() -> Check:
 
 
 def folders() -> Check:
-    """Whether configuration and cache can be written."""
+    """Check whether the folders of configuration and cache can be written."""
     home = Path.home()
     if sys.platform == "win32":
         wanted = [Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local")]
@@ -186,12 +187,12 @@ def folders() -> Check:
         ]
     wanted = [folder / "earmark" for folder in wanted]
     for folder in wanted:
-        # The folder itself is made when something is first kept there.
-        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        # The folder itself is created when something is first stored there.
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
         try:
-            with tempfile.TemporaryFile(dir=there):
+            with tempfile.TemporaryFile(dir=existing):
                 pass
         except OSError as error:
             found = f"{folder} cannot be written: {error.strerror or error}"
-            return Check("folders", "fail", found, f"make {there} a folder that you may write to")
+            return Check("folders", "fail", found, f"make {existing} a folder that you may write to")
     return Check("folders", "ok", ", ".join(map(str, wanted)))

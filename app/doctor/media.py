@@ -14,10 +14,10 @@ from typing import Any
 from earmark.app.doctor.check import Check, ProbeError, Status, library, probe, run_tool
 from earmark.kernels.extras import install
 
-#: What Qt loads on Linux, and the Debian packages that bring it.
+#: Libraries that Qt loads on Linux, and the Debian packages that contain them.
 QT_LIBRARIES = {"EGL": "libegl1", "xkbcommon": "libxkbcommon0", "xcb-cursor": "libxcb-cursor0", "dbus-1": "libdbus-1-3"}
 
-#: What brings talkers to one rate and loudness, and puts them in their places; and how it is called on PyPI.
+#: Packages that read, resample, loudness-match and spatialize talkers; modules have the same names.
 SOUND_LIBRARIES = ("soundfile", "soxr", "pyloudnorm", "slab")
 
 SOUND_PROBE = """
@@ -43,7 +43,7 @@ print(json.dumps({
 
 
 def sound() -> Check:
-    """PortAudio, the sound devices it sees, whether the default one plays what is sent, and what prepares talkers."""
+    """Check PortAudio, its sound devices, the formats of the default one, and the packages that prepare talkers."""
     if importlib.util.find_spec("sounddevice") is None:
         return Check("sound", "fail", "sounddevice is not installed", "pip install sounddevice")
     if missing := [name for name in SOUND_LIBRARIES if importlib.util.find_spec(name) is None]:
@@ -59,7 +59,7 @@ def sound() -> Check:
     found = f"{answer['portaudio']}, {answer['devices']} devices; "
     found += f"output: {answer['output'] or 'none'}; input: {answer['input'] or 'none'}"
     if answer["output"] is None:
-        fix = "connect a sound card, or start its sound server; a session without sound: device = 'null' in [sound]"
+        fix = "connect a sound card, or start its sound server; for a session without sound: device = 'null' in [sound]"
         return Check("sound", "warn", f"{found}; a session cannot be heard here", fix)
     if answer["refuses"]:
         found += f"; the output refuses two channels at 48000 Hz ({answer['refuses']})"
@@ -68,7 +68,7 @@ def sound() -> Check:
     return Check("sound", "ok", found)
 
 
-#: Linear decoders do without.
+#: Linear decoders do not need torch.
 NO_TORCH = f"torch is not installed; for networks: {install('networks')}"
 
 
@@ -85,7 +85,7 @@ print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, "names
 
 
 def gpu() -> Check:
-    """Whether torch can use a GPU."""
+    """Check whether torch can use a GPU."""
     cards = (
         run_tool("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", timeout=5.0) or ""
     ).strip()
@@ -101,12 +101,12 @@ def gpu() -> Check:
         return Check("GPU", "ok", found + (f"; name, driver: {cards}" if cards else ""))
     if cards:
         fix = "install the torch build for CUDA" if answer["cuda"] is None else "update the NVIDIA driver"
-        return Check("GPU", "warn", f"{cards} is there, but torch {answer['torch']} cannot use it", fix)
+        return Check("GPU", "warn", f"{cards} found, but torch {answer['torch']} cannot use it", fix)
     return Check("GPU", "absent", f"none: decoders run on the CPU (torch {answer['torch']})")
 
 
 def torch_tensorrt() -> Check:
-    """Torch-TensorRT, which only works with the torch of its own version."""
+    """Check Torch-TensorRT, which works only with the torch of its own version."""
     name = "Torch-TensorRT"
     names = ("torch-tensorrt", "torch-tensorrt-rtx")
     check = library(name, "torch_tensorrt", names, f"for NVIDIA GPUs: {install('tensorrt')}")
@@ -114,7 +114,7 @@ def torch_tensorrt() -> Check:
         if check.found.startswith(f"{distribution} "):
             mine = importlib.metadata.version(distribution).split(".")[:2]
             if mine != importlib.metadata.version("torch").split(".")[:2]:
-                return Check(name, "warn", f"{check.found} is for another torch", "install the pair of one version")
+                return Check(name, "warn", f"{check.found} needs another torch", "install both in the same version")
     return check
 
 
@@ -130,26 +130,26 @@ print(json.dumps({"reasons": reasons, "versions": versions}))
 
 @cache
 def _backends() -> dict[str, Any]:
-    """Ask every backend why it cannot be used, or of what versions it is; once, as torch takes seconds to load."""
-    return probe(BACKENDS_PROBE, *filter(None, sys.path), timeout=60.0)  # of this very program
+    """Return why each backend cannot be used, or its versions; cached, as torch takes seconds to load."""
+    return probe(BACKENDS_PROBE, *filter(None, sys.path), timeout=60.0)  # imports this same program
 
 
 def backend(name: str) -> Check:
-    """Whether the networks of decoders can be run in one way."""
+    """Check whether networks of decoders can be run by a backend."""
     title = f"networks by {name}"
     if not _has_torch():
         return Check(title, "absent", NO_TORCH)
     try:
         answer = _backends()
     except ProbeError as error:
-        return Check(title, "fail", f"cannot be asked: {error}", "pip install --force-reinstall torch")
+        return Check(title, "fail", f"cannot be checked: {error}", "pip install --force-reinstall torch")
     if reason := answer["reasons"][name]:
         return Check(title, "absent", reason)
     return Check(title, "ok", ", ".join(f"{key} {value}" for key, value in answer["versions"][name].items()))
 
 
 def qt() -> Check:
-    """PySide6 and pyqtgraph, which draw the dashboard."""
+    """Check PySide6 and pyqtgraph, which draw the dashboard."""
     hint = f"for the dashboard: {install('desktop')}"
     versions = {}
     for distribution in ("PySide6-Essentials", "pyqtgraph"):
@@ -160,28 +160,28 @@ def qt() -> Check:
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     numbers = tuple(int(digits) for digits in re.findall(r"\d+", versions["PySide6-Essentials"])[:2])
     if numbers >= (6, 12) and sys.version_info < (3, 12):
-        # Each call into Qt takes a reference from None; some thousand calls later the process aborts.
+        # Each call into Qt releases a reference to None too many; after some thousand calls the process aborts.
         fix = "pip install 'PySide6-Essentials>=6.11,<6.12', or use Python 3.12 or newer"
         return Check("Qt", "fail", f"{found}: PySide6 from 6.12 on crashes under Python 3.11", fix)
     return Check("Qt", "ok", found)
 
 
 def qt_libraries() -> Check:
-    """System libraries that Qt loads."""
+    """Check the system libraries that Qt loads."""
     if sys.platform != "linux":
         return Check("Qt libraries", "ok", "none needed on this system")
     missing = [package for library, package in QT_LIBRARIES.items() if ctypes.util.find_library(library) is None]
     if missing:
         fix = f"for the dashboard: sudo apt-get install {' '.join(missing)}"
-        status: Status = "warn" if importlib.util.find_spec("PySide6") else "absent"  # nobody else asks for them
+        status: Status = "warn" if importlib.util.find_spec("PySide6") else "absent"  # only Qt needs them
         return Check("Qt libraries", status, f"missing: {', '.join(missing)}", fix)
     return Check("Qt libraries", "ok", ", ".join(QT_LIBRARIES))
 
 
 def display() -> Check:
-    """Whether a window could open."""
+    """Check whether a window can be opened."""
     if sys.platform != "linux":
-        return Check("display", "ok", "the desktop's")
+        return Check("display", "ok", "that of the desktop")
     set_ = [f"{name}={os.environ[name]}" for name in ("WAYLAND_DISPLAY", "DISPLAY") if os.environ.get(name)]
     if not set_:
         return Check("display", "absent", "neither DISPLAY nor WAYLAND_DISPLAY is set", "run it in a desktop session")

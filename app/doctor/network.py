@@ -21,12 +21,12 @@ from earmark.app.doctor.check import Check, ProbeError, probe, run_tool
 
 log = logging.getLogger(__name__)
 
-#: Of the groups that liblsl announces and asks in, the two that no router or system treats specially.
+#: Two of liblsl's multicast groups: those that no router or system treats specially.
 MULTICAST_GROUPS = ("224.0.0.183", "239.255.172.215")
 
 
 def lsl_library() -> Check:
-    """Pylsl and the liblsl it loads."""
+    """Check pylsl and the liblsl that it loads."""
     try:
         import pylsl
 
@@ -42,7 +42,7 @@ def lsl_library() -> Check:
 
 
 def _lsl_config() -> tuple[Path | None, configparser.ConfigParser]:
-    """The configuration file that liblsl reads (the first of these there is), and what is in it."""
+    """Return the configuration file that liblsl reads (the first of these that exists), and its contents."""
     named = os.environ.get("LSLAPICFG")
     places = [Path(named)] if named else []
     places += [Path("lsl_api.cfg"), Path.home() / "lsl_api/lsl_api.cfg", Path("/etc/lsl_api/lsl_api.cfg")]
@@ -55,7 +55,7 @@ def _lsl_config() -> tuple[Path | None, configparser.ConfigParser]:
 
 
 def lsl_config() -> Check:
-    """Which network configuration LSL uses."""
+    """Check which network configuration LSL uses."""
     name = "LSL configuration"
     named = os.environ.get("LSLAPICFG")
     if named and not os.access(named, os.R_OK):
@@ -72,7 +72,7 @@ def lsl_config() -> Check:
 
 
 def lsl_ports() -> tuple[int, int, int]:
-    """Multicast port, first and last port of the services, as configured."""
+    """Return the multicast port, and the first and last port of services, as configured."""
     try:
         _, parser = _lsl_config()
         numbers = [
@@ -85,7 +85,7 @@ def lsl_ports() -> tuple[int, int, int]:
 
 
 def lsl_round_trip() -> Check:
-    """A stream of our own: announced, found, opened, and samples sent through it."""
+    """Check that a stream of this process is found and can be opened, and how fast samples pass through it."""
     import pylsl
 
     name = "LSL round trip"
@@ -97,7 +97,7 @@ def lsl_round_trip() -> Check:
         start = time.perf_counter()
         infos = pylsl.resolve_byprop("name", stream, timeout=3.0)
         if not infos:
-            return Check(name, "fail", "a stream of this very process was not found within 3 s", fix)
+            return Check(name, "fail", "a stream of this process was not found within 3 s", fix)
         found_after = time.perf_counter() - start
         inlet = pylsl.StreamInlet(infos[0], recover=False)
         inlet.open_stream(timeout=3.0)
@@ -106,16 +106,16 @@ def lsl_round_trip() -> Check:
             outlet.push_sample([float(i)])
             sample, _ = inlet.pull_sample(timeout=1.0)
             if sample != [float(i)]:
-                return Check(name, "fail", f"sample {i} came as {sample}", fix)
+                return Check(name, "fail", f"sample {i} arrived as {sample}", fix)
             delays.append((time.perf_counter() - start) * 1e3)
-        inlet.close_stream()  # before the outlet goes, or liblsl reports a broken transmission
-    except RuntimeError as error:  # what pylsl raises for everything, time-outs included
+        inlet.close_stream()  # before the outlet, or liblsl reports a broken transmission
+    except RuntimeError as error:  # pylsl raises it for everything, time-outs included
         return Check(name, "fail", str(error), fix)
     found = f"found after {found_after * 1e3:.0f} ms; a sample takes {statistics.median(delays):.2f} ms, "
     return Check(name, "ok", found + f"worst of {len(delays)} {max(delays):.2f} ms")
 
 
-# MulticastMinRTT: after that time liblsl asks this machine's ports directly, which would hide that multicast is dead.
+# MulticastMinRTT: after that time liblsl queries this machine's ports directly, which would hide broken multicast.
 MULTICAST_PROBE = """
 import json, sys, time, uuid
 import pylsl
@@ -133,7 +133,7 @@ print(json.dumps({"found": len(found), "seconds": time.perf_counter() - start}))
 
 
 def multicast(groups: tuple[str, ...] = MULTICAST_GROUPS) -> Check:
-    """Whether LSL finds a stream through multicast alone, as it must to find one on another machine."""
+    """Check whether LSL finds a stream by multicast alone, as it must to find one on another machine."""
     name = "LSL multicast"
     try:
         answer = probe(MULTICAST_PROBE, str(lsl_ports()[0]), ", ".join(groups), timeout=8.0)
@@ -144,12 +144,12 @@ def multicast(groups: tuple[str, ...] = MULTICAST_GROUPS) -> Check:
             "streams of other machines will not be found: open the firewall, leave the VPN, or list the senders in "
             "lsl_api.cfg as KnownPeers={host, ...} under [lab]"
         )
-        return Check(name, "warn", f"no answer through {', '.join(groups)} within 2 s", fix)
+        return Check(name, "warn", f"no answer by {', '.join(groups)} within 2 s", fix)
     return Check(name, "ok", f"works: answered after {answer['seconds'] * 1e3:.0f} ms")
 
 
 def _addresses() -> Iterator[tuple[str, str]]:
-    """Network interfaces that have an IPv4 address, with it; where the system does not tell, the default one."""
+    """Yield the network interfaces with an IPv4 address, and the address; only a default one outside Linux."""
     if sys.platform == "linux":
         import fcntl
 
@@ -189,17 +189,17 @@ def _hears_itself(address: str) -> bool:
 
 
 def interfaces() -> Check:
-    """Network interfaces that pass multicast."""
+    """Check which network interfaces pass multicast."""
     heard = {f"{name} ({address})": _hears_itself(address) for name, address in _addresses()}
     found = ", ".join(f"{name}: {'multicast' if hears else 'no multicast'}" for name, hears in heard.items())
     if not any(hears for name, hears in heard.items() if not name.startswith("lo ")):
-        fix = "connect the network that the amplifier is on; on one machine alone LSL works without"
+        fix = "connect the network of the amplifier; within one machine, LSL works without it"
         return Check("network interfaces", "warn", found or "none", fix)
     return Check("network interfaces", "ok", found)
 
 
 def firewall() -> Check:
-    """Whether a firewall may keep LSL's packets out."""
+    """Check whether a firewall may block packets of LSL."""
     name = "firewall"
     discovery, first, last = lsl_ports()
     needed = f"UDP {discovery} (multicast) and TCP and UDP {first}-{last}"
@@ -209,10 +209,10 @@ def firewall() -> Check:
             if sys.platform == "win32"
             else "System Settings, Network, Firewall, Options: allow incoming connections for Python"
         )
-        return Check(name, "absent", "not looked at on this system", f"LSL needs {needed}: {where}")
+        return Check(name, "absent", "not checked on this system", f"LSL needs {needed}: {where}")
     if (rules := run_tool("ufw", "status")) is not None:
         enabled = "Status: active" in rules
-    else:  # only root may ask ufw, but everybody may read whether it is on
+    else:  # only root may run ufw, but every user may read whether it is on
         enabled = _enabled_in(Path("/etc/ufw/ufw.conf"))
     if enabled:
         if rules and str(discovery) in rules and f"{first}:{last}" in rules:
@@ -229,9 +229,9 @@ def firewall() -> Check:
         if rules is None:
             return Check(name, "absent", "nftables: only root may list its rules", f"LSL needs {needed} open")
         if re.search(r"hook input[^}]*(policy drop|\bdrop\b|\breject\b)", rules):
-            fix = f"add rules that accept {needed}, or check that there are such"
+            fix = f"add rules that accept {needed}, or check that there are some"
             return Check(name, "warn", "nftables drops some incoming packets", fix)
-    return Check(name, "ok", "none found to be on")
+    return Check(name, "ok", "no active firewall found")
 
 
 def _enabled_in(path: Path) -> bool:
@@ -243,21 +243,23 @@ def _enabled_in(path: Path) -> bool:
 
 
 def lsl_clock() -> Check:
-    """LSL's clock, which stamps everything."""
+    """Check the clock of LSL, which all time stamps come from."""
     import pylsl
 
     reads = [pylsl.local_clock() for _ in range(20_000)]
     steps = [b - a for a, b in pairwise(reads)]
     if min(steps) < 0:
-        fix = "use this machine for no recording: its clock source is broken (try another in the BIOS or hypervisor)"
+        fix = "do not record on this machine: its clock source is broken (try another in the BIOS or hypervisor)"
         return Check("LSL clock", "fail", f"went back by {-min(steps):.2g} s", fix)
     resolution = min((step for step in steps if step > 0), default=float("inf"))
-    # Read between two others, so that a pause of this process is no difference of clocks.
+    # Read between two readings of the other clock, so that a pause of this process does not count as an offset.
     before, middle, after = min(
         ((time.monotonic(), pylsl.local_clock(), time.monotonic()) for _ in range(100)), key=lambda x: x[2] - x[0]
     )
     offset = middle - (before + after) / 2
     found = f"monotonic, resolution {resolution * 1e6:.2g} µs, {offset:+.6f} s from Python's monotonic clock"
     if resolution > 1e-3:
-        return Check("LSL clock", "warn", found, "stamps are no finer than this: choose a finer system clock source")
+        return Check(
+            "LSL clock", "warn", found, "time stamps are no finer than this: choose a finer system clock source"
+        )
     return Check("LSL clock", "ok", found)

@@ -96,7 +96,7 @@ def run(pipe: Connection) -> None:
     as few samples as possible.
     """
     leave_signals_to_parent()
-    from earmark.app.terminal.warned import WARNING, tell_warnings
+    from earmark.app.terminal.warned import WARNING, forward_warnings
     from earmark.devices.sources.lsl_log import quiet_liblsl
     from earmark.devices.sources.source import Sender
 
@@ -107,7 +107,7 @@ def run(pipe: Connection) -> None:
     given = message[1]
     job = EngineJob(**given | {"senders": {name: Sender(**one) for name, one in given["senders"].items()}})
     outbox = _Outbox(pipe)
-    tell_warnings(lambda text: outbox.send("event", WARNING + text))
+    forward_warnings(lambda text: outbox.send("event", WARNING + text))
     try:
         outbox.send("ended", _work(job, pipe, outbox))
     except EarmarkError as error:

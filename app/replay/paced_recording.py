@@ -45,7 +45,7 @@ class Survey:
         First and last time; NaN if there is none.
     cues : list of (float, str)
         Times of cues and talkers to attend to, ``""`` for rest.
-    said : list of (float, str)
+    events : list of (float, str)
         Times and texts of the journal's events.
     heard : list of HeardLine
         The journal's lines about what was played.
@@ -58,7 +58,7 @@ class Survey:
     begin: float = math.nan
     end: float = math.nan
     cues: list[tuple[float, str]] = field(default_factory=list)
-    said: list[tuple[float, str]] = field(default_factory=list)
+    events: list[tuple[float, str]] = field(default_factory=list)
     heard: list[HeardLine] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     whole: bool = False
@@ -81,12 +81,12 @@ def survey(file: SessionFile, cues: str) -> Survey:
         if isinstance(event, Noted):
             match event.line:
                 case EventLine(words):
-                    found.said.append((event.time, words))
+                    found.events.append((event.time, words))
                 case HeardLine() as line:
                     found.heard.append(line)
         elif isinstance(event, Consumed) and event.stream == cues and isinstance(event.item, Marker):
-            what, said, name = event.item.value.partition(ATTEND)
-            found.cues += [(event.item.time, name)] if said and not what else []
+            before, prefix, name = event.item.value.partition(ATTEND)
+            found.cues += [(event.item.time, name)] if prefix and not before else []
     found.damage, found.whole = list(file.damage), file.whole
     return found
 

@@ -275,7 +275,7 @@ def _events(path: Path, found: list[Survey]) -> list[tuple[float, str]]:
         begin, end = -math.inf, math.inf if found[-1].whole else end
     kept = [one for one in read_events(path) or read_events(first) if begin <= one[0] <= end]
     cues = [(at, cue_words(name)) for one in found for at, name in one.cues]
-    return sorted([*cues, *(kept or [event for one in found for event in one.said])])
+    return sorted([*cues, *(kept or [event for one in found for event in one.events])])
 
 
 def _differing(run: Replay) -> Iterator[list[str]]:

@@ -88,7 +88,7 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
 
     from earmark.app.config.session import parse_config
     from earmark.app.session.supervisor import Supervisor
-    from earmark.app.terminal.console import say
+    from earmark.app.terminal.console import print_event
     from earmark.devices.audio.scene import AudioError
     from earmark.devices.simulate.listener import PRESETS
     from earmark.devices.simulate.live import ListenerProcess, LiveConfig
@@ -114,7 +114,7 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
         except AudioError as error:
             if device:
                 raise
-            say(f"{error}. The sound is written to {folder / 'sound.wav'} instead.")
+            print_event(f"{error}. The sound is written to {folder / 'sound.wav'} instead.")
             stack.close()
             supervisor = stack.enter_context(supervise("file:sound.wav"))
             supervisor.session.play()

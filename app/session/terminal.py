@@ -68,10 +68,10 @@ class Screen:
 
     def print_events(self) -> None:
         """Print the events that were not printed before."""
-        from earmark.app.terminal.console import say
+        from earmark.app.terminal.console import print_event
 
         for text in self._supervisor.events.poll():
-            say(text)
+            print_event(text)
 
     @property
     def _question(self) -> str:
@@ -79,9 +79,9 @@ class Screen:
 
     def agree(self, question: str, stop: threading.Event) -> bool:
         """Ask a yes-no question; Enter counts as yes, and so does ``stop``."""
-        from earmark.app.terminal.console import say
+        from earmark.app.terminal.console import print_event
 
-        say(question)
+        print_event(question)
         while not stop.is_set():
             for key in self._keyboard.wait(POLL_S):
                 if key in "yYnN\r\n":
@@ -89,7 +89,7 @@ class Screen:
         return True
 
     def _press(self, key: str) -> None:
-        from earmark.app.terminal.console import say
+        from earmark.app.terminal.console import print_event
 
         question = self._question
         if question != self._asked:
@@ -98,7 +98,7 @@ class Screen:
             self._session.mute()
         elif not question:
             if words := press(self._session, key):
-                say(words)
+                print_event(words)
         elif key in ("\r", "\n"):
             if self._typed.strip() and self._session.task is not None:
                 self._session.task.answer(self._typed.strip())
@@ -155,26 +155,26 @@ def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Stat
     task = session.task
     if task is None or sound is None:
         return str(session.state)
-    said = [f"{session.state} {clock(task.elapsed)} of {clock(task.seconds)}"]
+    fields = [f"{session.state} {clock(task.elapsed)} of {clock(task.seconds)}"]
     if np.isfinite(task.next_cue_s) or task.attend:
-        said.append(f"cue {task.attend or 'rest'}")
+        fields.append(f"cue {task.attend or 'rest'}")
     if np.isfinite(task.next_cue_s):
-        said.append(f"{task.next_cue_s:.0f} s left")
+        fields.append(f"{task.next_cue_s:.0f} s left")
     if task.ending:
-        said.append("ending: the recording is being completed")
+        fields.append("ending: the recording is being completed")
     elif session.engine is None or not session.engine.alive:
         if session.state in (State.CALIBRATING, State.RUNNING, State.PAUSED):  # else the task has ended
-            said.append("NO ENGINE: gains hold, then go to neutral")
+            fields.append("NO ENGINE: gains hold, then go to neutral")
     elif engine is not None and (decision := engine.decision) is not None:
         share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision.probability, strict=True)]
-        said += [", ".join(share), f"{decision.situation}, {session.time - decision.time:.1f} s old"]
+        fields += [", ".join(share), f"{decision.situation}, {session.time - decision.time:.1f} s old"]
     gains = [f"{gain:+.1f}" if np.isfinite(gain) else "-∞" for gain in sound.gains_db[: len(session.talkers)]]
-    said.append(f"gains {' '.join(gains)} dB")
+    fields.append(f"gains {' '.join(gains)} dB")
     if engine is not None and engine.decisions.n:
-        said.append(f"{engine.decisions.dropped} of {engine.decisions.n} decisions late")
-    said.append(f"{sound.xruns} xruns")
+        fields.append(f"{engine.decisions.dropped} of {engine.decisions.n} decisions late")
+    fields.append(f"{sound.xruns} xruns")
     if engine is not None and engine.bad:
-        said.append(f"{len(engine.bad)} channels masked")
+        fields.append(f"{len(engine.bad)} channels masked")
     if session.muted:
-        said.append("MUTED")
-    return " · ".join(said)
+        fields.append("MUTED")
+    return " · ".join(fields)

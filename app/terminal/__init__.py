@@ -1,1 +1,1 @@
-"""How commands speak with a person: console, keys, signals, warnings, and text of unknown origin."""
+"""The user's terminal: console, log, keys, signals, warnings, and safe display of untrusted text."""

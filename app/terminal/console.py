@@ -1,4 +1,4 @@
-"""How commands speak: one console, errors in words and without traceback."""
+"""Console output of commands: events, warnings, JSON, and errors without traceback."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from rich.text import Text
 
 from earmark.app.terminal.exit_status import ExitStatus
 from earmark.app.terminal.foreign import plain
-from earmark.app.terminal.log import SAID
+from earmark.app.terminal.log import MESSAGES
 from earmark.app.terminal.warned import WARNING
 from earmark.kernels.errors import EarmarkError
 
-#: What stands for characters that the terminal's encoding lacks; others are written as numbers.
+#: Replacements for characters that the terminal's encoding lacks; other characters are written as numbers.
 _PLAIN = {"…": "...", "→": "->", "←": "<-", "·": "|", "▏": "|", "█": "#", "▸": ">", "°": " deg", "∞": "inf", "–": "-"}
 
 
 class _Safe(Console):
-    """Shows text as it is: no markup in it is obeyed, and nothing in it steers the terminal."""
+    """Prints text literally: no markup is interpreted, and no control sequence reaches the terminal."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, soft_wrap=True, markup=False, emoji=False)
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """Make rich text of any string that is printed, alone or in a table."""
+        """Convert any string that is printed, alone or in a table, to rich text."""
         return super().render_str(plain(text, lines=True), **how)
 
 
 class _Console(_Safe):
-    #: Whether the command goes on where nobody reads what it says: whoever stops reading must not end a recording.
-    goes_on = False
+    #: Whether the command continues when the reader of its output goes away: this must not end a recording.
+    ignores_broken_pipe = False
 
     def on_broken_pipe(self) -> None:
-        """End the command, or let it go on in silence."""
+        """End the command, or let it continue without output."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-        if not self.goes_on:
+        if not self.ignores_broken_pipe:
             raise SystemExit(ExitStatus.BROKEN_PIPE)
 
 
@@ -54,15 +54,15 @@ console = _Console()
 _errors = _Safe(stderr=True)
 
 
-def speak_any_encoding() -> None:
-    """Let no character be a reason to fail, whatever the terminal's encoding is."""
-    codecs.register_error("earmark", _in_plain)
+def replace_unencodable() -> None:
+    """Replace characters that the terminal's encoding lacks, instead of failing."""
+    codecs.register_error("earmark", _replacement)
     for output in (sys.stdout, sys.stderr):
         if isinstance(output, io.TextIOWrapper):
             output.reconfigure(errors="earmark")
 
 
-def _in_plain(error: UnicodeError) -> tuple[str | bytes, int]:
+def _replacement(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found = error.object[error.start : error.end]
@@ -70,56 +70,59 @@ def _in_plain(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def fail(text: str, status: int = ExitStatus.FAILED) -> NoReturn:
-    """Say what is wrong on stderr and end the command."""
+    """Print an error on stderr and end the command."""
     _errors.print("error:", style="bold red", end=" ")
     _errors.print(text, markup=False, highlight=False)
-    SAID.info("error: %s", text)
+    MESSAGES.info("error: %s", text)
     raise typer.Exit(status)
 
 
 def warn(text: str) -> None:
-    """Say on stderr what may be amiss, once: several readers and processes may find the same."""
+    """Print a warning on stderr, once: several readers and processes may give the same one."""
     if text not in _warned:
         _warned.add(text)
         _errors.print("warning:", style="bold yellow", end=" ")
         _errors.print(text, markup=False, highlight=False)
 
 
-#: What was warned of.
+#: Warnings that were printed.
 _warned: set[str] = set()
 
 
-def say(text: str) -> None:
-    """Print one event, on one line, with the time of day; a warning of another process as a warning."""
+def print_event(text: str) -> None:
+    """Print an event on one line, with the time of day; if it is a warning of another process, print a warning."""
     if text.startswith(WARNING):
         warn(text.removeprefix(WARNING))
         return
     console.print(f"{datetime.now():%H:%M:%S} {plain(text)}", markup=False, highlight=False)
-    SAID.info("%s", text)
+    MESSAGES.info("%s", text)
 
 
 def clock(seconds: float) -> str:
-    """Return seconds as minutes and seconds."""
+    """Format seconds as minutes and seconds."""
     minutes, tenths = divmod(round(10 * seconds), 600)
     return f"{minutes}:{tenths / 10:04.1f}"
 
 
 def _where_json(path: Path | None) -> Path | None:
-    console.stderr = path == Path("-")  # what is for people leaves standard output to what is for programs
+    console.stderr = path == Path("-")  # standard output must hold nothing but the JSON
     return path
 
 
-#: The option of every command that has figures or a list.
+#: Option of every command that reports figures or a list.
 JsonFile = Annotated[
     Path | None,
     typer.Option(
-        "--json", metavar="FILE", callback=_where_json, help="Write it all as JSON to this file; - is standard output."
+        "--json",
+        metavar="FILE",
+        callback=_where_json,
+        help="Write the results as JSON to this file; - is standard output.",
     ),
 ]
 
 
 def write_json(path: Path | None, value: Any) -> None:
-    """Write what :data:`JsonFile` asks for, if it does; end the command where that cannot be done."""
+    """Write ``value`` to the file of :data:`JsonFile`, if one was given; end the command if that fails."""
     if path is None:
         return
     text = json.dumps(value, indent=1) + "\n"
@@ -138,7 +141,7 @@ def write_json(path: Path | None, value: Any) -> None:
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """Turn the errors that a person can do something about into a message and the exit status that goes with it."""
+    """Turn errors that the user can fix into a message and the exit status of their class."""
     try:
         yield
     except EarmarkError as error:

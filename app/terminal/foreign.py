@@ -1,4 +1,4 @@
-"""Text of unknown origin: labels, markers, names on the network, words of a recording, made fit to be shown."""
+"""Safe display of untrusted text: labels, markers, names on the network, text in recordings."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ import logging
 
 
 def plain(text: str, limit: int | None = None, *, lines: bool = False) -> str:
-    r"""Make a text of unknown origin fit for a terminal, a log or a page.
+    r"""Make untrusted text safe for a terminal, a log or a page.
 
-    Whatever does not print (escape sequences, C1 controls, line ends, marks that turn the writing direction) is shown
-    as ``\x1b`` and the like.
+    Characters that do not print (escape sequences, C1 controls, line ends, marks that change the writing direction) are
+    escaped, as in ``\x1b``.
 
     Parameters
     ----------
     text : str
-        From anybody.
+        Untrusted text.
     limit : int, optional
-        Most characters; what is longer is cut.
+        Maximum number of characters; longer text is cut.
     lines : bool
-        Leave line ends and tabs as they are: in a text of several lines that this program made, of parts that are
-        plain.
+        Keep line ends and tabs, for text of several lines that this program made from safe parts.
+
+    Returns
+    -------
+    str
+        Printable text.
     """
     kept = "\n\t" if lines else ""
     shown = "".join(
@@ -31,12 +35,12 @@ def plain(text: str, limit: int | None = None, *, lines: bool = False) -> str:
 
 
 def escaped(text: str) -> str:
-    """Make a text of unknown origin fit for a page of HTML."""
+    """Make untrusted text safe for a page of HTML."""
     return html.escape(plain(text, lines=True))
 
 
 class PlainFormatter(logging.Formatter):
-    """Log lines in which no text of unknown origin can end a line or steer a terminal."""
+    """Formats log lines so that untrusted text in them cannot end a line or control a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format as usual; tracebacks keep their lines."""

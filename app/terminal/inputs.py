@@ -1,4 +1,4 @@
-"""Files of settings, tried before anything that takes seconds is loaded."""
+"""Checks of TOML files before imports that take seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from earmark.app.terminal.console import fail
 
 
 def must_be_toml(*paths: Path) -> None:
-    """End the command unless these files can be read and are TOML."""
+    """End the command unless these files can be read and contain TOML."""
     for path in paths:
         try:
             parse(read_text(path), str(path))

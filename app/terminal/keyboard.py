@@ -1,4 +1,4 @@
-"""Single keys from a terminal, as they are pressed."""
+"""Single keys from a terminal, read as they are pressed."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import threading
 import time
 from types import TracebackType
 
-#: What terminals send for keys with a name.
+#: Names of keys, by what terminals send for them.
 _NAMES = {"\x1b": "esc", "\x1b[C": "right", "\x1b[D": "left", "\x1bOC": "right", "\x1bOD": "left"}
-#: One key: a sequence that begins with escape, or a character. An escape that ends what was read is the key Esc.
+#: One key: an escape sequence, or a character. An escape at the end of the input is the key Esc.
 _KEY = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|.", re.DOTALL)
-#: How often a Windows console is asked, s: it cannot be waited for together with anything else.
-_ASK_S = 0.02
+#: Interval of polling a Windows console, s: it cannot be waited for together with an event.
+_POLL_S = 0.02
 
 
 def split_keys(text: str) -> list[str]:
-    """Return the keys behind what a terminal sent: characters, ``esc``, ``left``, ``right``, and sequences as sent."""
+    """Split terminal input into keys: characters, ``esc``, ``left``, ``right``, and other sequences as sent."""
     return [_NAMES.get(key, key) for key in _KEY.findall(text)]
 
 
 class Keyboard:
-    """The terminal at standard input, which hands over each key at once while this is entered; if it is none, no keys.
+    """Context manager that reads single keys from the terminal at standard input; without a terminal, there are none.
 
     Parameters
     ----------
     stop : threading.Event
-        Where there are no keys, waiting ends when it is set; it is set when the terminal goes away.
+        Ends :meth:`wait` if there is no terminal; it is set when the terminal is closed.
     """
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
-        #: Whether there is a terminal.
-        self.there = sys.stdin is not None and sys.stdin.isatty()
+        #: Whether keys can be read: there is a terminal, and nobody disabled it.
+        self.available = sys.stdin is not None and sys.stdin.isatty()
 
     if sys.platform == "win32":
 
@@ -45,12 +45,12 @@ class Keyboard:
             pass
 
         def wait(self, seconds: float) -> list[str]:
-            """Return the keys pressed, waiting for one up to so many seconds."""
+            """Wait up to ``seconds`` for a key; return the keys that were pressed."""
             import msvcrt
 
             end = time.monotonic() + seconds
-            while not (self.there and msvcrt.kbhit()):
-                if self._stop.wait(_ASK_S) or time.monotonic() > end:
+            while not (self.available and msvcrt.kbhit()):
+                if self._stop.wait(_POLL_S) or time.monotonic() > end:
                     return []
             key = msvcrt.getwch()
             if key in "\x00\xe0":
@@ -60,30 +60,30 @@ class Keyboard:
     else:
 
         def __enter__(self) -> Keyboard:
-            if self.there:
+            if self.available:
                 import termios
                 import tty
 
-                self._as_it_was = termios.tcgetattr(sys.stdin)
+                self._saved = termios.tcgetattr(sys.stdin)
                 tty.setcbreak(sys.stdin)  # Ctrl-C remains a signal
             return self
 
         def __exit__(
             self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
         ) -> None:
-            if self.there:
+            if self.available:
                 import termios
 
                 try:
-                    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._as_it_was)
-                except termios.error:  # the terminal was closed: nobody is left to type into it
-                    self.there = False
+                    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
+                except termios.error:  # the terminal was closed
+                    self.available = False
 
         def wait(self, seconds: float) -> list[str]:
-            """Return the keys pressed, waiting for one up to so many seconds."""
+            """Wait up to ``seconds`` for a key; return the keys that were pressed."""
             import select
 
-            if not self.there:
+            if not self.available:
                 self._stop.wait(seconds)
                 return []
             if not select.select([sys.stdin], [], [], seconds)[0]:

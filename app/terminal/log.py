@@ -1,4 +1,4 @@
-"""Log lines on the terminal (``--verbose``) and in a file (``--log-file``), of the command and of its engine."""
+"""Logging to the terminal (``--verbose``) and to a file (``--log-file``), in the command and its child processes."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from pathlib import Path
 
 from earmark.app.terminal.foreign import PlainFormatter
 
-#: What is asked for, for child processes: they inherit the environment.
+#: Environment variables with the options, which child processes inherit.
 _VERBOSE, _FILE = "EARMARK_VERBOSE", "EARMARK_LOG_FILE"
-#: Logger of what commands say on the terminal, so that it is in the file, too.
-SAID = logging.getLogger("earmark.said")
+#: Logger of what commands print on the terminal, so that the log file has it, too.
+MESSAGES = logging.getLogger("earmark.said")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] == "earmark"
 
 
-def _only_in_a_file(record: logging.LogRecord) -> bool:
-    """Select what the terminal does not show anyway: no warnings or errors, nothing that was said."""
-    return _is_ours(record) and record.levelno < logging.WARNING and record.name != SAID.name
+def _is_not_on_terminal(record: logging.LogRecord) -> bool:
+    """Select records that the terminal does not show anyway: no warnings or errors, no copies of messages."""
+    return _is_ours(record) and record.levelno < logging.WARNING and record.name != MESSAGES.name
 
 
-def ask_for_log(verbose: bool, file: Path | None) -> None:
-    """Begin to log in this process, and have its children do so.
+def enable_log(verbose: bool, file: Path | None) -> None:
+    """Start logging in this process and in its later child processes.
 
     Parameters
     ----------
     verbose : bool
-        Show what this program logs on standard error.
+        Show log messages of this program on standard error.
     file : Path or None
-        Append it to this file, with what commands say and with warnings of libraries.
+        Append them to this file, with messages of commands and warnings of libraries.
 
     Raises
     ------
@@ -43,15 +43,15 @@ def ask_for_log(verbose: bool, file: Path | None) -> None:
     if file is not None:
         file.open("a").close()
         os.environ[_FILE] = str(file.resolve())
-    log_as_asked()
+    add_log_handlers()
 
 
-def log_as_asked() -> None:
-    """Add the handlers that this process or its parent was asked for."""
+def add_log_handlers() -> None:
+    """Add the log handlers that were enabled in this process or its parent."""
     root, ours = logging.getLogger(), logging.getLogger("earmark")
     if os.environ.get(_VERBOSE):
         terminal = logging.StreamHandler()
-        terminal.addFilter(_only_in_a_file)
+        terminal.addFilter(_is_not_on_terminal)
         terminal.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
         root.addHandler(terminal)
         ours.setLevel(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""Places to write to, tried before the work whose result goes there."""
+"""Checks that results can be written, made before the work starts."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from earmark.app.terminal.console import fail
 
 
 def must_be_writable(*files: Path | None) -> None:
-    """End the command unless these files can be written; those that are there stay as they are."""
+    """End the command unless these files can be written; existing files stay unchanged."""
     for path in files:
-        if path is None or path == Path("-"):  # or standard output
+        if path is None or path == Path("-"):  # - is standard output
             continue
         try:
-            there = path.exists()
+            existed = path.exists()
             with path.open("ab"):
                 pass
-            if not there:
+            if not existed:
                 path.unlink()
         except OSError as error:
             fail(f"cannot write {path}: {error.strerror or error}")
 
 
 def must_take_files(folder: Path) -> None:
-    """End the command unless a folder, which need not be there yet, can take files."""
-    near = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    """End the command unless files can be created in a folder, which need not exist yet."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
-        with tempfile.TemporaryFile(dir=near):
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        fail(f"cannot write into {near}: {error.strerror or error}")
+        fail(f"cannot write into {nearest}: {error.strerror or error}")

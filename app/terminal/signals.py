@@ -1,4 +1,4 @@
-"""How a session heeds Ctrl-C, Ctrl-Z, requests to end, and a terminal that is closed."""
+"""Signals during a session: Ctrl-C, Ctrl-Z, SIGTERM, and a terminal that is closed."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Seconds between two looks at whether the end was asked for.
-_LOOK_S = 0.1
-_SUSPENDED = "\nCtrl-Z is ignored: it would stop the sound. Ctrl-C ends in good order.\n"
+#: Interval of polling the stop event, s.
+_POLL_S = 0.1
+_SUSPENDED = "\nCtrl-Z is ignored: it would stop the sound. Ctrl-C ends the session cleanly.\n"
 
 
 def stop_on_signals() -> threading.Event:
-    """Return what is set by Ctrl-C, a request to end and a closed terminal; each ends what is under way in good order.
+    """Return an event that Ctrl-C, SIGTERM and closing the terminal set, so that the caller can end cleanly.
 
-    From here on Ctrl-Z is ignored, since it would stop the sound process, too, and the command goes on where nobody
-    reads what it says.
+    From here on Ctrl-Z is ignored, since it would stop the sound process, too, and the command continues when the
+    reader of its output goes away.
     """
     from earmark.app.terminal.console import console
 
-    console.goes_on = True
+    console.ignores_broken_pipe = True
     stop = threading.Event()
 
     def end(*_: object) -> None:
-        if not stop.is_set() and os.isatty(2):  # what is under way may take a while to end
-            os.write(2, b"\nEnding in good order ...\n")
+        if not stop.is_set() and os.isatty(2):  # ending may take a while
+            os.write(2, b"\nEnding, please wait ...\n")
         stop.set()
 
     for name in ("SIGINT", "SIGTERM"):
@@ -35,7 +35,7 @@ def stop_on_signals() -> threading.Event:
             signal.signal(getattr(signal, name), end)
 
     def hang_up(*_: object) -> None:
-        for output in (1, 2):  # words to a terminal that is gone would be errors
+        for output in (1, 2):  # writing to a closed terminal would fail
             if stat.S_ISCHR(os.fstat(output).st_mode):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), output)
         stop.set()
@@ -48,16 +48,16 @@ def stop_on_signals() -> threading.Event:
 
 
 @contextmanager
-def heeded(stop: threading.Event, end: Callable[[], None]) -> Iterator[None]:
-    """Within this, have ``end`` called again and again once ``stop`` is set, whatever the caller waits for."""
+def call_when_set(stop: threading.Event, end: Callable[[], None]) -> Iterator[None]:
+    """Within this context, call ``end`` again and again once ``stop`` is set, while the caller waits."""
     over = threading.Event()
 
-    def look() -> None:
-        while not over.wait(_LOOK_S):
+    def poll() -> None:
+        while not over.wait(_POLL_S):
             if stop.is_set():
                 end()
 
-    thread = threading.Thread(target=look, name="signals", daemon=True)
+    thread = threading.Thread(target=poll, name="signals", daemon=True)
     thread.start()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Warnings of this program's modules reach the user, whichever process they come from."""
+"""Forwarding of warnings of this program's modules to the user, from every process."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import logging
 from collections.abc import Callable
 
 from earmark.app.terminal.foreign import PlainFormatter, plain
-from earmark.app.terminal.log import log_as_asked
+from earmark.app.terminal.log import add_log_handlers
 
-#: How an event begins that is a warning of another process.
+#: Prefix of an event that is a warning of another process.
 WARNING = "warning: "
-#: Where warnings come from that say something of the user's data: this program, and its reader of XDF files.
+#: Loggers whose warnings concern the user's data: those of this program and of its reader of XDF files.
 _OURS = ("earmark", "pyxdf")
 
 
 class _Handler(logging.Handler):
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, on_warning: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
-        self._tell = tell
+        self._on_warning = on_warning
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.partition(".")[0] in _OURS and record.levelno < logging.ERROR:
-            self._tell(plain(record.getMessage()))
+            self._on_warning(plain(record.getMessage()))
 
 
-def tell_warnings(tell: Callable[[str], None]) -> None:
-    """From here on, have this process's warnings told, in words; its errors go to stderr, with their place."""
+def forward_warnings(on_warning: Callable[[str], None]) -> None:
+    """From here on, call ``on_warning`` with each warning of this process; log errors on stderr, with their module."""
     errors = logging.StreamHandler()
     errors.setLevel(logging.ERROR)
     errors.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[errors, _Handler(tell)], force=True)
-    log_as_asked()
+    logging.basicConfig(level=logging.WARNING, handlers=[errors, _Handler(on_warning)], force=True)
+    add_log_handlers()

@@ -1,4 +1,4 @@
-"""Every text of the program that a person may read, and what it names."""
+"""Every text of the program that a user may read, and patterns for what it names."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-#: What people read, but for the pages that are made from the code.
+#: Documents, except pages that are generated from the code.
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "reference"),
@@ -14,14 +14,14 @@ DOCUMENTS = [
 
 
 class Text(NamedTuple):
-    """A text in the source; what is filled in is ``{}``."""
+    """A text in the source, with ``{}`` for each field."""
 
     where: str
     words: str
 
 
 def texts():
-    """All texts but docstrings, those that are joined at run time as one."""
+    """Yield all texts except docstrings; an f-string is one text."""
     for folder in ("app", "devices", "kernels", "pipeline"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -43,12 +43,12 @@ def texts():
                 yield Text(f"{path.relative_to(ROOT)}:{node.lineno}", words)
 
 
-#: A command of this program, in a text or a document, with whatever follows it up to the end of the sentence.
+#: A command of this program in a text or document, with its arguments and options.
 COMMAND = re.compile(r"(?<![\w/.@'\"-])(?:')?earmark ([a-z]+)((?: (?:-{1,2}[a-z][a-z-]*|[A-Za-z0-9_.{}/=\[\]-]+))*)")
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]+)")
 TABLE = re.compile(r"(?<![\w\])*?+|(])\[\[?([a-z]+(?:\.(?:[a-z]+|\{\}))?)\]\]?(?![*+?])")
-#: A key that is said to stand in a table: 'fallback' in [attention], sfreq in [sound].
+#: A key with its table: 'fallback' in [attention], sfreq in [sound].
 KEY_IN_TABLE = re.compile(r"'?\b([a-z_]+)'?(?: = [^ ]+)? in \[\[?([a-z.]+)\]\]?")
 EXTRA = re.compile(r"pip install '\.\[([a-z-]+)\]'|(?:install|require)\(['\"]([a-z-]+)['\"][,)]")
-#: What is to be set, lowered or removed; with its table, if that is said before a dot.
+#: A key that is to be set, lowered or removed; with its table if that precedes a dot.
 SET = re.compile(r"(?<!data )\b(?:[Ss]et|[Ll]ower|[Rr]emove) '?(?:([a-z]+)\.)?([a-z_]+)'?")

@@ -1,4 +1,4 @@
-"""The command as a whole: help, version, Ctrl-C, JSON, readers that go away, and foreign places."""
+"""The command line as a whole: help, version, Ctrl-C, JSON, broken pipes, encodings and permissions."""
 
 import inspect
 import json
@@ -40,7 +40,7 @@ def help_of(name, columns):
 
 
 @pytest.mark.parametrize(("name", "command"), [pytest.param(*each, id=" ".join(each[0])) for each in commands()])
-def test_help_shows_everything_as_it_was_written(name, command):
+def test_help_shows_all_text_unchanged(name, command):
     shown = help_of(name, 80)
     assert not [line for line in shown.splitlines() if len(line) > 80 and " " in line.split(maxsplit=1)[-1]]
     assert words(inspect.getdoc(command.callback)) in words(shown)
@@ -56,18 +56,18 @@ def test_help_keeps_brackets_and_colons():
 
 
 @pytest.mark.parametrize("name", [(), ("bench",)])
-def test_the_lists_of_commands_cut_nothing_off(name):
+def test_lists_of_commands_cut_nothing_off(name):
     _usage, *lines = help_of(name, 80).splitlines()
     assert not [line for line in lines if line.endswith("...")]
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
-def test_the_version_is_that_of_the_package(option):
+def test_version_is_that_of_the_package(option):
     result = RUNNER.invoke(app, [option])
     assert (result.exit_code, result.output) == (0, f"earmark {version('earmark')}\n")
 
 
-def test_what_is_mistyped_is_hinted_at():
+def test_typing_errors_get_a_suggestion():
     assert "Did you mean 'run'?" in RUNNER.invoke(app, ["rn"]).output
     assert "--verify" in RUNNER.invoke(app, ["replay", "x", "--verfy"]).output
     assert "python -m" not in subprocess.run([*EARMARK, "rn"], capture_output=True, text=True, check=False).stderr
@@ -99,7 +99,7 @@ main()
         "earmark.app.config.session",
     ],
 )
-def test_ctrl_c_while_it_loads_ends_it_without_a_traceback(module, tmp_path):
+def test_ctrl_c_during_imports_ends_without_a_traceback(module, tmp_path):
     (tmp_path / "session.toml").write_text("")
     (tmp_path / "protocol.toml").write_text("")
     command = [sys.executable, "-c", INTERRUPTED, module, "calibrate", str(tmp_path / "session.toml")]
@@ -109,7 +109,7 @@ def test_ctrl_c_while_it_loads_ends_it_without_a_traceback(module, tmp_path):
 
 
 def interrupted(command, begun, name=signal.SIGINT, **more):
-    """Start a command, signal it once it has said ``begun``; return its end and how long that took."""
+    """Start a command, signal it once it has printed ``begun``; return its exit status, output and time to end."""
     with subprocess.Popen(
         [*EARMARK, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more
     ) as process:
@@ -122,7 +122,7 @@ def interrupted(command, begun, name=signal.SIGINT, **more):
         return process.wait(), said, time.monotonic() - since
 
 
-def test_json_goes_to_standard_output_and_words_elsewhere(monkeypatch):
+def test_json_goes_to_standard_output_and_messages_to_standard_error(monkeypatch):
     from earmark.app import doctor
     from earmark.app.doctor.check import Check
 
@@ -134,7 +134,7 @@ def test_json_goes_to_standard_output_and_words_elsewhere(monkeypatch):
     assert "No problems found" in result.stdout, "and only then"
 
 
-def test_json_that_cannot_be_written_is_said(tmp_path, monkeypatch):
+def test_unwritable_json_file_is_an_error(tmp_path, monkeypatch):
     from earmark.app import doctor
 
     monkeypatch.setattr(doctor, "CHECKS", {})
@@ -144,7 +144,7 @@ def test_json_that_cannot_be_written_is_said(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes")
-def test_a_reader_that_goes_away_ends_a_command_that_only_tells():
+def test_broken_pipe_ends_a_command_that_only_prints():
     script = """if 1:
         from earmark.app.terminal.console import console
         for n in range(10**9):
@@ -158,7 +158,7 @@ def test_a_reader_that_goes_away_ends_a_command_that_only_tells():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="process states of Linux")
-def test_ctrl_z_does_not_stop_a_session_and_says_so():
+def test_ctrl_z_does_not_stop_a_session_and_prints_a_message():
     script = """if 1:
         import sys
         from earmark.app.terminal.signals import stop_on_signals
@@ -182,7 +182,7 @@ def test_ctrl_z_does_not_stop_a_session_and_says_so():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="process states of Linux")
 def test_ctrl_z_does_not_stop_the_processes_of_a_session():
-    """They are of the terminal's group: it sends them what it sends the command."""
+    """They belong to the terminal's process group, which gets the same signals as the command."""
     import multiprocessing
 
     from earmark.devices.processes.spawn import clean_birth
@@ -211,15 +211,15 @@ def _child(ready):
     time.sleep(600)
 
 
-def test_typer_is_told_to_leave_text_alone():
+def test_typer_interprets_no_markup():
     assert isinstance(app, typer.Typer)
     assert app.rich_markup_mode is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions and locales of POSIX")
-def test_what_is_written_is_for_its_user_alone(tmp_path):
+def test_files_are_readable_by_their_user_only(tmp_path):
     os.umask(previous := os.umask(0))
-    assert previous != 0o077, "or this test says nothing"
+    assert previous != 0o077, "or this test proves nothing"
     subprocess.run([*EARMARK, "new", tmp_path / "alice"], check=True, capture_output=True)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "alice", *(tmp_path / "alice").iterdir())}
     assert modes == {"alice": 0o700, "session.toml": 0o600, "protocol.toml": 0o600}
@@ -230,13 +230,13 @@ def test_what_is_written_is_for_its_user_alone(tmp_path):
     "foreign",
     [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "latin-1:strict"}],
 )
-def test_a_terminal_of_another_encoding_is_no_reason_to_fail(foreign, tmp_path):
+def test_terminal_of_another_encoding_causes_no_error(foreign, tmp_path):
     env = {**os.environ, **foreign}
     done = subprocess.run([*EARMARK, "new", tmp_path / "é…"], env=env, capture_output=True, check=False)
     assert done.returncode in (0, 1)
     assert b"Traceback" not in done.stderr
-    said = "say('a \\u2026 b \\u2192 c \\u65e5'); console.print('\\u00b7')"
-    script = f"from earmark.app.terminal.console import *; speak_any_encoding(); {said}"
+    said = "print_event('a \\u2026 b \\u2192 c \\u65e5'); console.print('\\u00b7')"
+    script = f"from earmark.app.terminal.console import *; replace_unencodable(); {said}"
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert b"a ... b -> c \\u65e5" in done.stdout
@@ -252,7 +252,7 @@ def test_a_terminal_of_another_encoding_is_no_reason_to_fail(foreign, tmp_path):
         ("folder", "is a folder, not a file: name "),
     ],
 )
-def test_a_file_that_is_no_toml_is_told_before_anything_heavy_is_loaded(name, text, words, tmp_path):
+def test_invalid_toml_is_reported_before_slow_imports(name, text, words, tmp_path):
     path = tmp_path / "session.toml"
     if text == "folder":
         path.write_text("")

@@ -1,4 +1,4 @@
-"""``--verbose`` and ``--log-file``: what the command and its engine log; and completion by the Tab key."""
+"""``--verbose`` and ``--log-file``, for a command and its engine; and completion with the Tab key."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from earmark.app.terminal import log
-from earmark.app.terminal.warned import tell_warnings
+from earmark.app.terminal.warned import forward_warnings
 
 
 def earmark(*words, cwd, **variables):
@@ -19,7 +19,7 @@ def earmark(*words, cwd, **variables):
 
 @pytest.fixture(autouse=True)
 def _logging_as_before(monkeypatch):
-    """Handlers and wishes of these tests end with them."""
+    """Restore handlers and environment after each test."""
     monkeypatch.setenv("EARMARK_VERBOSE", "")
     monkeypatch.setenv("EARMARK_LOG_FILE", "")
     root, ours = logging.getLogger(), logging.getLogger("earmark")
@@ -31,7 +31,7 @@ def _logging_as_before(monkeypatch):
     ours.setLevel(before[2])
 
 
-def test_what_a_command_says_is_in_the_file(tmp_path):
+def test_log_file_contains_the_messages_of_a_command(tmp_path):
     done = earmark("--log-file", "x.log", "describe", "no.toml", cwd=tmp_path)
     assert done.returncode == 1
     first, last = (tmp_path / "x.log").read_text().splitlines()
@@ -40,40 +40,40 @@ def test_what_a_command_says_is_in_the_file(tmp_path):
     assert "no.toml: no such file" in last
     assert "INFO" not in done.stderr
     earmark("--log-file", "x.log", "describe", "no.toml", cwd=tmp_path)
-    assert len((tmp_path / "x.log").read_text().splitlines()) == 4, "appended, not begun anew"
+    assert len((tmp_path / "x.log").read_text().splitlines()) == 4, "appended"
 
 
-def test_nothing_is_written_unless_asked(tmp_path):
+def test_no_log_is_written_by_default(tmp_path):
     done = earmark("describe", "no.toml", cwd=tmp_path)
     assert done.stderr.splitlines() == ["error: no.toml: no such file; 'earmark new' writes one"]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_is_refused_before_anything_else(tmp_path):
+def test_unwritable_log_file_is_refused_first(tmp_path):
     done = earmark("--log-file", tmp_path / "no" / "x.log", "describe", "no.toml", cwd=tmp_path)
     assert done.returncode == 1
     assert "x.log cannot be written: No such file or directory" in done.stderr
 
 
-def test_verbose_shows_log_lines_of_ours_and_says_nothing_twice(capsys):
+def test_verbose_shows_our_log_lines_and_repeats_nothing(capsys):
     told = []
-    tell_warnings(told.append)
-    log.ask_for_log(True, None)
+    forward_warnings(told.append)
+    log.enable_log(True, None)
     logging.getLogger("earmark.devices.sources.lsl").info("stream %r is here", "x\x1b")
     logging.getLogger("earmark.devices.sources.lsl").warning("odd")
     logging.getLogger("matplotlib").info("fonts")
-    log.SAID.info("said already")
+    log.MESSAGES.info("printed already")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("INFO earmark.devices.sources.lsl: stream 'x\\x1b' is here")
     assert told == ["odd"]
 
 
-def test_an_engine_logs_into_the_file_that_its_parent_was_asked_for(tmp_path):
+def test_child_process_logs_to_the_file_of_its_parent(tmp_path):
     file = tmp_path / "x.log"
-    log.ask_for_log(False, file)
+    log.enable_log(False, file)
     code = (
-        "from earmark.app.terminal.warned import tell_warnings; import logging\n"
-        "tell_warnings(lambda text: None)\n"
+        "from earmark.app.terminal.warned import forward_warnings; import logging\n"
+        "forward_warnings(lambda text: None)\n"
         "logging.getLogger('earmark.app.engine').info('from a child')"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -90,7 +90,9 @@ def test_tab_completes_commands_and_options(tmp_path, typed, found):
 
 
 def test_completion_can_be_shown(tmp_path, monkeypatch):
-    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")  # no shell is among the ancestors of a test
+    monkeypatch.setenv(
+        "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1"
+    )  # a test may have no shell among its ancestors
     done = earmark("--show-completion", "bash", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "complete -o default -F _earmark_completion earmark" in done.stdout

@@ -1,4 +1,4 @@
-"""Messages that name a fix: each is provoked, its advice followed to the letter, and then it works."""
+"""Messages that name a fix: each error is provoked, its fix applied literally, and then it works."""
 
 import dataclasses
 import re
@@ -57,7 +57,7 @@ source = "speech:ada"
 
 
 def told(error, action):
-    """What is said where something does not work."""
+    """Return the message of the error that an action raises."""
     with pytest.raises(error) as found:
         action()
     return str(found.value)
@@ -70,7 +70,7 @@ def advice(pattern, words):
 
 
 def understood(line):
-    """Whether a command line is one that this program takes, without doing what it says."""
+    """Parse a command line of this program without running it; return its words."""
     program, *words = shlex.split(line)
     assert program == "earmark"
     command = get_command(app)
@@ -89,7 +89,7 @@ def session(text=SESSION):
     ("right", "wrong"),
     [('device = "null"', 'devise = "null"'), ("[sound]", "[sonud]"), ('ch_type = "misc"', 'ch_typ = "misc"')],
 )
-def test_a_key_that_was_nearly_right(right, wrong):
+def test_suggested_key_is_valid(right, wrong):
     broken = SESSION.replace("[[sound.talkers]]", "[[x.talkers]]" if wrong == "[sonud]" else "[[sound.talkers]]")
     if wrong == "[sonud]":
         broken = broken.split("[[x.talkers]]")[0]
@@ -98,7 +98,7 @@ def test_a_key_that_was_nearly_right(right, wrong):
     assert right == wrong.replace(was.rsplit(".", 1)[-1], meant)
 
 
-def test_a_folder_in_place_of_its_file(tmp_path):
+def test_file_named_for_a_folder_can_be_read(tmp_path):
     (tmp_path / "session.toml").write_text(SESSION)
     (path,) = advice(
         r"is a folder, not a file: name the file in it, (.*)", told(ConfigError, lambda: load_config(tmp_path))
@@ -106,7 +106,7 @@ def test_a_folder_in_place_of_its_file(tmp_path):
     assert load_config(type(tmp_path)(path)).sound is not None
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_command_named_for_a_missing_file_writes_it(tmp_path):
     (name,) = advice(
         r"'earmark (\w+)' writes one", told(ConfigError, lambda: load_config(tmp_path / "a" / "session.toml"))
     )
@@ -115,28 +115,28 @@ def test_a_file_that_is_not_there(tmp_path):
     assert load_protocol(tmp_path / "a" / "protocol.toml")
 
 
-def test_a_stream_that_nothing_finds():
+def test_keys_named_for_a_stream_without_criteria_are_valid():
     broken = SESSION.replace('type = "EEG"', "")
     (keys,) = advice(r"set (.*)", told(ConfigError, lambda: session(broken)))
     for key in re.findall(r"\w+", keys.replace(" or ", " ")):
         assert session(SESSION.replace('type = "EEG"', f'{key} = "EEG"')), key
 
 
-def test_a_fieldtrip_buffer_without_units():
+def test_units_named_for_a_fieldtrip_buffer_are_valid():
     broken = SESSION.replace('type = "EEG"', 'fieldtrip = "localhost:1972"')
     key, units = advice(r"needs '(\w+)' \((.*?)\)", told(ConfigError, lambda: session(broken)))
     for unit in re.findall(r"\w+", units.replace(" or ", " ")):
         assert session(broken.replace('1972"', f'1972"\n{key} = "{unit}"', 1)), unit
 
 
-def test_tables_that_exclude_each_other():
+def test_removing_an_exclusive_table_makes_the_session_valid():
     broken = SESSION + '[[nodes]]\ntype = "notch"\n'
     assert "remove [[nodes]] and [[outputs]], or [attention]" in told(ConfigError, lambda: session(broken))
     assert session(SESSION)
     assert session(broken.replace("[attention]\n", ""))
 
 
-def test_a_sham_that_each_run_decides(tmp_path):
+def test_option_named_for_sham_is_valid(tmp_path):
     broken = SESSION.replace("[attention]", "[attention]\nsham = true")
     option, value = advice(
         r"remove it, and use (--\w+) (\w+)", told(ConfigError, lambda: Session(session(broken), tmp_path))
@@ -148,12 +148,12 @@ def test_a_sham_that_each_run_decides(tmp_path):
 # Protocol
 
 
-def test_a_number_of_trials_that_does_not_divide():
+def test_multiple_named_for_the_number_of_trials_is_valid():
     (n,) = advice(r"multiple of (\d)", told(ProtocolError, lambda: Calibration(n_trials=7).cues(["a", "b"])))
     assert Calibration(n_trials=4 * int(n)).cues(["a", "b"])
 
 
-def test_trials_too_short_to_judge_a_decoder_by():
+def test_keys_named_for_short_trials_make_them_long_enough():
     attention = session().attention
     short = Calibration(n_trials=4, trial_s=5.0)
     keys = advice(
@@ -172,20 +172,20 @@ def scene(folder, **settings):
     return SoundConfig(talkers=[TalkerConfig(**talker)], **settings).scene(folder)
 
 
-def test_a_file_too_short_for_its_loudness(tmp_path):
+def test_setting_named_for_a_short_file_is_valid(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.full(4800, 0.1), 48_000)
     key, value, _ = advice(r'set (\w+) = "(\w+)" in \[(sound)\]', told(AudioError, lambda: prepare(scene(tmp_path))))
     assert prepare(scene(tmp_path, **{key: value}))
 
 
-def test_a_start_behind_the_end(tmp_path):
+def test_key_named_for_a_start_after_the_end_is_valid(tmp_path):
     soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).normal(size=48_000), 48_000)
     late = {"start_s": 2.0}
     (key,) = advice(r"lower (\w+)", told(AudioError, lambda: prepare(scene(tmp_path, talker=late))))
     assert prepare(scene(tmp_path, talker={key: 0.1}))
 
 
-def test_space_without_its_library(tmp_path, monkeypatch):
+def test_package_and_setting_named_for_a_missing_library_are_valid(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).normal(size=48_000), 48_000)
     monkeypatch.setitem(sys.modules, "slab", None)
     package, key, value = advice(
@@ -214,7 +214,7 @@ class At441:
         raise self.PortAudioError("opened", -1)
 
 
-def test_a_device_of_another_rate(tmp_path, monkeypatch):
+def test_rate_and_option_named_for_a_device_are_valid(tmp_path, monkeypatch):
     monkeypatch.setattr(sinks, "portaudio", At441)
 
     def play(settings):
@@ -231,7 +231,7 @@ def test_a_device_of_another_rate(tmp_path, monkeypatch):
     assert understood(f"earmark level USB {option} {rate}")
 
 
-def test_a_level_cap_of_a_device_that_was_never_measured(tmp_path, monkeypatch):
+def test_command_named_for_an_unmeasured_device_is_valid(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("APPDATA", str(tmp_path))
     joe = TalkerConfig(name="Joe", source="speech:joe")
@@ -246,7 +246,7 @@ def test_a_level_cap_of_a_device_that_was_never_measured(tmp_path, monkeypatch):
     assert SoundConfig(device="null", talkers=[joe]).scene(tmp_path)
 
 
-def test_an_input_without_a_device(tmp_path):
+def test_change_named_for_an_input_without_a_device_is_valid(tmp_path):
     settings = SoundConfig(device="null", talkers=[TalkerConfig(name="a", source="input:1")])
     assert "take the talker from a file" in told(AudioError, lambda: settings.sink(tmp_path))
     assert SoundConfig(device="null", talkers=[TalkerConfig(name="a", source="a.wav")]).sink(tmp_path)
@@ -255,7 +255,7 @@ def test_an_input_without_a_device(tmp_path):
 # Sessions and decoders
 
 
-def test_a_folder_that_has_a_session(tmp_path):
+def test_option_named_for_a_folder_in_use_is_valid(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     server = Server(tmp_path / "a", lambda *_: None, {})
@@ -270,7 +270,7 @@ def test_a_folder_that_has_a_session(tmp_path):
         server.close()
 
 
-def test_a_decoder_that_is_there_already(tmp_path):
+def test_option_named_for_an_existing_decoder_is_valid(tmp_path):
     (tmp_path / "decoder").mkdir()
     one = Session(session(), tmp_path)
     plan = Calibration(n_trials=4, trial_s=20.0)
@@ -286,7 +286,7 @@ SPECS = {
 }
 
 
-def test_a_decoder_of_too_few_runs_and_backends_of_none(tmp_path):
+def test_fixes_named_for_a_decoder_of_few_runs_and_for_backends_are_valid(tmp_path):
     def trained(n):
         train_and_save(simulated_runs(CLEAR, n, 24.0), maker("linear", EEG), EEG, tmp_path / f"of-{n}")
         text = SESSION.replace("[attention]", f'[attention]\ndecoder = "of-{n}"\nbackends = ["onnx"]')
@@ -300,7 +300,7 @@ def test_a_decoder_of_too_few_runs_and_backends_of_none(tmp_path):
     assert not parse_config(re.sub(rf"{key} = .*\n", "", config.text), "session.toml", tmp_path).attention.backends
 
 
-def test_a_network_that_was_not_compiled(tmp_path):
+def test_command_named_for_an_uncompiled_network_is_valid(tmp_path):
     text = SESSION.replace("[attention]", '[attention]\ndecoder = "my decoder"\nbackends = ["onnx"]')
     (line,) = advice(r"first run: (.*)", str(_not_compiled(parse_config(text, "session.toml", tmp_path), "onnx", 3)))
     words = understood(line)
@@ -308,7 +308,7 @@ def test_a_network_that_was_not_compiled(tmp_path):
     assert words[words.index("--talkers") + 1] == "3"
 
 
-def test_a_stream_without_units():
+def test_key_and_units_named_for_a_stream_without_units_are_valid():
     spec = StreamSpec("amp", 500.0, ("A1", "A2"), ("eeg",) * 2, ("",) * 2)
     units, key = advice(
         r"(V, mV, uV or nV).*give '(\w+)'", told(WiringError, lambda: Reblock(ReblockConfig()).open(spec))

@@ -1,4 +1,4 @@
-"""What a message advises exists: commands, options, tables, keys, extras. None of it is typed here twice."""
+"""Commands, options, tables, keys and extras that messages name exist. None of them is listed here again."""
 
 import tomllib
 
@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TOP = get_command(app)
 #: Names of processes, as 'ps' shows them.
 PROCESSES = {"engine", "audio", "recorder"}
-#: Options of other programs that texts name, each with a word that must stand beside it.
+#: Options of other programs that texts name, each with a word that must be in the same text.
 OTHERS = {
     "--force-reinstall": "pip install",
     "--index-url": "pip install",
@@ -51,7 +51,7 @@ EVERY = [TOP, *COMMANDS.values(), *COMMANDS["bench"].commands.values()]
 OPTIONS = {"--help"}.union(*(one.opts + one.secondary_opts for each in EVERY for one in each.params))
 
 
-#: What stands before 'in [table]' or after 'set', and is no key.
+#: Words before 'in [table]' or after 'set' that are not keys.
 ENGLISH = {"as", "by", "gains", "it", "no", "the", "to"}
 
 
@@ -76,16 +76,16 @@ TABLES = {
     "run": keys(RunPlan),
     "run.cues": keys(CueConfig),
 }
-#: In brackets, but no table of ours: of LSL's own configuration, and of the source itself.
+#: Names in brackets that are not our tables: of LSL's configuration, and of the source code.
 NOT_OURS = {"lab", "log", "ports", "multicast", "tuning", "reasons", "start", "played", "task", "name", "project", "n"}
 
 
 def wrong(pattern, right):
-    """Where a text names what is not there."""
+    """Return the texts that name something that does not exist."""
     return [(where, words) for where, words in ALL for found in pattern.finditer(words) if not right(found, words)]
 
 
-def test_commands_are_there_and_take_the_options_beside_them():
+def test_named_commands_exist_and_have_the_named_options():
     def right(found, words):
         if words == f"earmark {found[1]}" and found[1] in PROCESSES:
             return True
@@ -97,27 +97,27 @@ def test_commands_are_there_and_take_the_options_beside_them():
     assert not wrong(COMMAND, right)
 
 
-def test_options_are_there():
+def test_named_options_exist():
     assert not wrong(OPTION, lambda found, words: found[1] in OPTIONS or OTHERS.get(found[1], "\0") in words)
 
 
-def test_tables_are_there():
+def test_named_tables_exist():
     def right(found, words):
         return found[1] in TABLES or found[1] in NOT_OURS
 
     assert not wrong(TABLE, right)
 
 
-def test_keys_are_in_their_tables():
+def test_named_keys_exist_in_their_tables():
     assert not wrong(KEY_IN_TABLE, lambda found, words: found[1] in TABLES.get(found[2], ()) or found[1] in ENGLISH)
 
 
-def test_keys_that_are_to_be_set_are_there():
+def test_named_keys_to_set_exist():
     every = ENGLISH.union(*TABLES.values())
     assert not wrong(SET, lambda found, words: found[2] in (TABLES.get(found[1], ()) if found[1] else every))
 
 
-def test_extras_are_there():
+def test_named_extras_exist():
     files = [path for folder in ("app", "devices", "kernels") for path in (ROOT / folder).rglob("*.py")]
     source = "\n".join(path.read_text(encoding="utf-8") for path in files)
     named = {one or two for one, two in EXTRA.findall(source)}
@@ -127,7 +127,7 @@ def test_extras_are_there():
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_documents_name_what_is_there(path):
+def test_commands_and_options_in_documents_exist(path):
     words = path.read_text(encoding="utf-8")
     for found in COMMAND.finditer(words):
         assert found[1] in COMMANDS, found[0]

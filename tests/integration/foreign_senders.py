@@ -1,7 +1,7 @@
-"""Senders as other people write them, processes of their own. Run as ``python foreign_senders.py WHICH TAG``.
+"""Imitations of other programs' LSL senders, each in a process. Run as ``python foreign_senders.py WHICH TAG``.
 
-Metadata, formats, chunks and stamps are those of the programs named. All electrodes carry the same wave of 40 µV, in
-the sender's own unit, so that a wrong factor shows.
+Metadata, formats, chunks and stamps are those of the named programs. All electrodes carry the same wave of 40 µV, in
+the sender's own unit, so that a wrong scale is detected.
 """
 
 import sys
@@ -10,9 +10,9 @@ import time
 import numpy as np
 import pylsl
 
-#: Amplitude in microvolts and frequency in Hz of what every electrode measures.
+#: Amplitude in microvolts and frequency in Hz of the wave on every electrode.
 AMPLITUDE_UV, WAVE_HZ = 40.0, 5.0
-#: Markers that are sent beside the signals, once a second.
+#: Markers that are sent with the signals, once a second.
 TEXT, CODE = "stimulus/left", 1234567
 
 MUSE = ("TP9", "AF7", "AF8", "TP10", "Right AUX")
@@ -20,7 +20,7 @@ EPOC = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4
 
 
 def info(tag, name, kind, sfreq, fmt, source_id, channels=(), **desc):
-    """A stream's description; ``channels`` are mappings of what each is said to be."""
+    """Return a stream's description; ``channels`` are mappings with the metadata of each channel."""
     n = desc.pop("n", len(channels))
     made = pylsl.StreamInfo(f"{name} {tag}", kind, n, sfreq, fmt, source_id)
     for key, value in desc.items():
@@ -39,7 +39,7 @@ def labelled(labels, unit="microvolts", kind="EEG", tag="label", **more):
 
 
 def muse_lsl(tag):
-    """muse-lsl: five channels, the last of which is whatever is plugged in; sample by sample with stamps."""
+    """muse-lsl: five channels, the last one auxiliary; sample by sample with stamps."""
     return info(tag, "Muse", "EEG", 256.0, "float32", "Muse00:55:DA:B0:00:01", labelled(MUSE), manufacturer="Muse")
 
 
@@ -62,7 +62,7 @@ def biosemi(tag):
 
 
 def openbci(tag):
-    """OpenBCI, by its GUI or by brainflow: no description at all."""
+    """OpenBCI GUI or brainflow: no channel description."""
     return info(tag, "obci_eeg1", "EEG", 250.0, "float32", "openbci_eeg_id1", n=8)
 
 
@@ -77,26 +77,26 @@ def actichamp(tag):
 
 
 def brainamp(tag):
-    """The BrainAmp connector sending raw counts: what one is worth stands beside the unit."""
+    """The BrainAmp connector sending raw counts, with a scaling factor for the unit."""
     channels = labelled(["1", "2", "3", "4"], scaling_factor="0.100000")
     return info(tag, "BrainAmpSeries-0", "EEG", 500.0, "int16", "BrainAmpSeries_0_1111", channels)
 
 
 def emotiv(tag):
-    """The Emotiv app: counters, gyroscopes and stamps are called EEG in microvolts, too."""
+    """The Emotiv app: counters, gyroscopes and stamps are also declared as EEG in microvolts."""
     labels = ["COUNTER", "INTERPOLATED", *EPOC, "RAW_CQ", "GYROX", "GYROY", "TIMESTAMP", "MARKER"]
     return info(tag, "Emotiv", "EEG", 128.0, "double64", "fooid", labelled(labels, "uV"), manufacturer="Emotiv")
 
 
 def explorepy(tag):
-    """explorepy: ``name`` for ``label``, type ExG, and the description of its other stream added to this one."""
+    """explorepy: ``name`` instead of ``label``, type ExG, and the channels of its other stream appended."""
     channels = labelled([f"ch{k + 1}" for k in range(8)], "uV", "ExG", "name")
     other = labelled(["accX", "accY", "accZ"], "mg", "ORN", "name")
     return info(tag, "Explore_8441_ExG", "ExG", 250.0, "float32", "ExG", channels + other, n=8, manufacturer="Mentalab")
 
 
 def send_data(tag):
-    """pylsl's example SendData.py: no description, and as many samples every 10 ms as are due, one by one."""
+    """pylsl's example SendData.py: no description; every 10 ms it pushes the due samples one by one."""
     return info(tag, "BioSemi", "EEG", 100.0, "float32", "myuid34234", n=8)
 
 
@@ -113,7 +113,7 @@ def send_data_advanced(tag):
     return made
 
 
-#: Description, samples to a chunk, and what one step of the sender's numbers is worth in microvolts.
+#: Description, samples per chunk, and value of one of the sender's units in microvolts.
 SENDERS = {
     "muse-lsl": (muse_lsl, 12, 1.0),
     "bluemuse": (bluemuse, 12, 1.0),
@@ -129,7 +129,7 @@ SENDERS = {
 
 
 def raw(sfreq=250.0, seconds=20.0):
-    """A recording with annotations, for the players of MNE's packages."""
+    """Return a recording with annotations, for the players of MNE's packages."""
     import mne
 
     names = ["Fz", "Cz", "Pz", "EOG", "STI"]
@@ -153,7 +153,7 @@ def send(which, tag):
         time.sleep(max(0.0, due - pylsl.local_clock()))
         wave = AMPLITUDE_UV / step * np.sin(2 * np.pi * WAVE_HZ * np.arange(k, k + chunk) / sfreq)
         rows = np.repeat(wave[:, None], n, axis=1)
-        if which in ("muse-lsl", "openbci", "send-data"):  # one by one, of which only the first with stamps
+        if which in ("muse-lsl", "openbci", "send-data"):  # one by one; only muse-lsl with stamps
             for i, row in enumerate(rows):
                 stamp = due - (chunk - 1 - i) / sfreq if which == "muse-lsl" else 0.0
                 outlet.push_sample(row, stamp)

@@ -1,7 +1,7 @@
-"""Compute what was played again from the log of controls, in an independent way: whole signals instead of blocks.
+"""Independent reference renderer: computes the played sound from the log of controls, as whole signals.
 
-Tests compare the renderer with this, and so does the check of a recorded session. It uses none of the block code; both
-share only definitions: valid values of controls, impulse responses, lengths.
+Tests compare the block-wise renderer and the sound of recorded sessions with it. It shares no code with the renderer,
+only definitions: valid values of controls, impulse responses, lengths.
 """
 
 from __future__ import annotations
@@ -30,22 +30,24 @@ def rerender(
 ) -> NDArray[np.float64]:
     """Render a scene from the log of its controls.
 
-    Takes 200 to 300 bytes of memory and 2 µs per frame: meant for minutes, not hours.
+    Needs 200 to 300 bytes of memory and 2 µs per frame, so it is suited for minutes, not hours.
 
     Parameters
     ----------
     prepared : Prepared
+        The scene.
     applied : sequence of Applied
-        In order. Each ``start`` begins anew; before the first one, and after each ``lost``, there is silence.
+        Log of controls, in order. Each ``start`` begins a new session; before the first one, and after each ``lost``,
+        there is silence.
     n_frames : int
-        Number of frames, from output frame 0 on.
+        Number of frames, from output frame 0.
     live : mapping from int to array, shape (n_frames,)
         Samples of live talkers for each output frame, by index.
 
     Returns
     -------
     array, shape (n_frames, 2)
-        Left and right.
+        Left and right channel.
 
     Raises
     ------
@@ -71,11 +73,11 @@ def rerender(
 def _session(
     prepared: Prepared, applied: Sequence[Applied], n: int, live: Mapping[int, NDArray[np.float32]]
 ) -> NDArray[np.float64]:
-    """Render from one start on; return shape (n, 2)."""
+    """Render one session, from its start; return shape (n, 2)."""
     scene, sfreq = prepared.scene, prepared.scene.sfreq
     n_talkers = len(scene.talkers)
     targets = render.Targets(scene)
-    gains: list[_Events[tuple[float, float]]] = [[] for _ in range(2 * n_talkers + 1)]  # and trims, and master
+    gains: list[_Events[tuple[float, float]]] = [[] for _ in range(2 * n_talkers + 1)]  # gains, trims and master
     silences: list[_Events[bool]] = [[] for _ in scene.talkers]
     seeks: list[_Events[int]] = [[] for _ in scene.talkers]
     moves: _Events[NDArray[np.float64]] = []
@@ -114,7 +116,7 @@ def _session(
 
 
 def _in_turn(events: _Events[_T], busy: int, same: Callable[[_T, _T], bool], now: _T | None) -> _Events[_T]:
-    """Return the events that take effect: changes only, each at least ``busy`` frames after the previous one."""
+    """Return the events that take effect: only changes, each at least ``busy`` frames after the previous one."""
     done: _Events[_T] = []
     free = 0
     waiting: _T | None = None
@@ -157,7 +159,7 @@ def _file(
 
 
 def _rise(age: NDArray[np.int64], n_fade: int) -> NDArray[np.float64]:
-    """Raised cosine whose first step is at age 0."""
+    """Return a raised cosine whose first step is at age 0."""
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * (age + 1).clip(0, n_fade) / n_fade))
 
 
@@ -177,7 +179,7 @@ def _gain(targets: _Events[tuple[float, float]], n: int, sfreq: float) -> NDArra
 
 
 def _ears(prepared: Prepared, talkers: NDArray[np.float64], moves: _Events[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return both ears, shape (2, n): each placement convolved with the whole signal, and faded in and out."""
+    """Return both ears, shape (2, n): the whole signal convolved for each placement, and cross-faded."""
     azimuths, responses = prepared.hrir_azimuths, prepared.hrir
     n = talkers.shape[1]
     n_fade = round(space.MOVE_S * prepared.scene.sfreq)
@@ -189,10 +191,12 @@ def _ears(prepared: Prepared, talkers: NDArray[np.float64], moves: _Events[NDArr
         end = places[index][0] if index < len(places) else n
         weight = (_rise(frame - at, n_fade) if index else np.ones(n)) - (_rise(frame - end, n_fade) if end < n else 0)
         heard = slice(at, min(n, end + n_fade))
-        said = slice(max(0, at - responses.shape[2] + 1), heard.stop)
+        source = slice(max(0, at - responses.shape[2] + 1), heard.stop)
         for x, nearest in zip(talkers, place, strict=True):
             for ear in range(2):
-                y = fftconvolve(x[said], responses[nearest, ear])[heard.start - said.start : heard.stop - said.start]
+                y = fftconvolve(x[source], responses[nearest, ear])[
+                    heard.start - source.start : heard.stop - source.start
+                ]
                 out[ear, heard] += weight[heard] * y
     return out
 
@@ -201,9 +205,9 @@ def _limited(mix: NDArray[np.float64], scene: Scene) -> NDArray[np.float64]:
     """Return the mix delayed by the look-ahead, limited, and clipped."""
     ceiling = 10 ** (min(scene.ceiling_dbfs, HARD_CEILING_DBFS) / 20)
     late = round(scene.lookahead_s * scene.sfreq)
-    asked = 1 - ceiling / np.abs(mix).max(axis=0).clip(ceiling)
-    largest = maximum_filter1d(np.concatenate([np.zeros(late), asked]), late + 1, origin=late // 2)[late:]
-    held = np.empty(len(asked))
+    needed = 1 - ceiling / np.abs(mix).max(axis=0).clip(ceiling)
+    largest = maximum_filter1d(np.concatenate([np.zeros(late), needed]), late + 1, origin=late // 2)[late:]
+    held = np.empty(len(needed))
     keep, last = np.exp(-1 / (scene.release_s * scene.sfreq)), 0.0
     for now, wanted in enumerate(largest.tolist()):
         last = held[now] = max(wanted, last * keep)

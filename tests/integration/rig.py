@@ -1,4 +1,4 @@
-"""A rig for tests: sender processes, an engine with its recorder, and a replay that must agree."""
+"""Test rig: sender processes, an engine with its recorder, and a check that the replay is identical."""
 
 import contextlib
 import os
@@ -45,7 +45,7 @@ type = "resample"
 
 @contextlib.contextmanager
 def sender(scenario, source_id):
-    """A sender process; killed at the end."""
+    """Run a sender process; kill it at the end."""
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("senders.py")), scenario, source_id], env=ENV
     )
@@ -59,11 +59,11 @@ def sender(scenario, source_id):
 
 @contextlib.contextmanager
 def small_disk(path, size):
-    """A file system of its own; skips the test where none can be made."""
+    """Mount a small file system; skip the test where that is not possible."""
     path.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path]
     if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("a small file system can be mounted only by root")
+        pytest.skip("only root can mount a small file system")
     try:
         yield path
     finally:
@@ -71,7 +71,7 @@ def small_disk(path, size):
 
 
 class Rig:
-    """An engine that records."""
+    """An engine with a recorder."""
 
     def __init__(self, text, folder, resolve_s=20):
         self.events, self.alarms = [], []
@@ -94,7 +94,7 @@ class Rig:
     def wait_for(self, condition, seconds=180.0):
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, f"waited in vain; events: {self.events}"
+            assert time.monotonic() < end, f"timed out; events: {self.events}"
             assert self.engine.failure is None
             self.run(0.1)
 
@@ -106,7 +106,7 @@ class Rig:
 
 @contextlib.contextmanager
 def recording(text, folder):
-    """Run an engine that records; stop it in good order."""
+    """Run an engine with a recorder; stop both at the end."""
     rig = Rig(text, folder)
     try:
         yield rig
@@ -115,12 +115,12 @@ def recording(text, folder):
 
 
 def consumed(path, stream="eeg"):
-    """What the graph was fed from a stream, in order."""
+    """Return the items of a stream that the graph consumed, in order."""
     return [event.item for event in SessionFile(path) if isinstance(event, Consumed) and event.stream == stream]
 
 
 def replayed(path):
-    """Replay, demand that it is identical, and return the outputs."""
+    """Replay a recording, assert that it is identical, and return its outputs."""
     run, kept = Replay(SessionFile(path)), {}
     run.run(lambda name, item: kept.setdefault(name, []).append(item))
     assert run.outputs
@@ -130,7 +130,7 @@ def replayed(path):
 
 
 def check_tiling(items):
-    """Blocks and gaps follow one another without hole or overlap; return the blocks and gaps."""
+    """Assert that blocks and gaps are contiguous and do not overlap; return the blocks and the gaps."""
     blocks, gaps = [i for i in items if isinstance(i, Block)], [i for i in items if isinstance(i, Gap)]
     at = None
     for item in items:

@@ -1,4 +1,4 @@
-"""LSL senders as processes of their own, well-behaved and not. Run as ``python senders.py SCENARIO SOURCE_ID``."""
+"""LSL senders in separate processes, well-behaved and faulty. Run as ``python senders.py SCENARIO SOURCE_ID``."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ SFREQ, N_CHANNELS, CHUNK = 500.0, 8, 10
 
 
 def samples(index, n_channels=N_CHANNELS):
-    """What sample number ``index`` holds: reproducible, EEG-like, every channel its own."""
+    """Return the samples of the given indices: reproducible, EEG-like, different in each channel."""
     index = np.asarray(index)[:, None]
     channel = np.arange(n_channels)[None]
     wave = 20 * np.sin(2 * np.pi * (3 + 0.2 * channel) * index / SFREQ) + 10 * np.sin(0.37 * index)
@@ -28,7 +28,7 @@ def make(source_id, n_channels=N_CHANNELS, sfreq=SFREQ, prefix="E", lasting=True
 
 
 def drawn(info):
-    """The same description, with the source_id that pylsl makes up: another one in every process."""
+    """Return the same description with a source_id that pylsl generates, different in every process."""
     again = pylsl.StreamInfo(info.name(), info.type(), info.channel_count(), info.nominal_srate(), "float32")
     again.desc().append_copy(info.desc().child("channels"))
     return again
@@ -79,7 +79,7 @@ def main(scenario, source_id):
                 outlet.push_sample(row, stamp)
         else:
             outlet.push_chunk(data, list(stamps))
-        if scenario == "early" and k % 50 == 0:  # a chunk ahead of its time
+        if scenario == "early" and k % 50 == 0:  # a chunk before it is due
             k += 1
             outlet.push_chunk(samples(np.arange(k * CHUNK, (k + 1) * CHUNK)), list(stamps + CHUNK / SFREQ))
         if markers is not None and k % 25 == 0:

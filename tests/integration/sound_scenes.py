@@ -1,4 +1,4 @@
-"""Scenes for sound tests, and where what was heard is found in what should have been."""
+"""Scenes for sound tests, and alignment of recorded sound with rendered sound."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ from earmark.devices.audio.space import impulse_responses
 from earmark.devices.processes.latency import busy_core
 
 SFREQ = 48_000
-#: What rounding may leave between a sample rendered block by block and one rendered as a whole.
+#: Largest rounding difference between samples rendered block by block and as a whole.
 TOLERANCE = 1e-6
 
 
 def noise_scene(seconds=6.0, space="itd_ild", n_talkers=2, **fields):
-    """Looped noises: no two stretches of them are alike, so that any one can be found again."""
+    """Prepare looped noise, in which every stretch is unique and can be located."""
     rng = np.random.default_rng(0)
     talkers = tuple(
         Talker(f"t{k}", f"t{k}.wav", azimuth, loop=True) for k, azimuth in enumerate((-40.0, 30.0, 5.0)[:n_talkers])
@@ -32,31 +32,31 @@ def noise_scene(seconds=6.0, space="itd_ild", n_talkers=2, **fields):
 
 
 def rerendered(prepared, engine):
-    """What should have been heard, from the log."""
+    """Return the sound that should have been heard, rendered from the log."""
     return rerender(prepared, [entry.applied for entry in engine.applied()], engine.status().frames)
 
 
 def matched(heard, rendered, n_key=48, n_back=2048, n_buffer=256):
-    """Find stretches of what was heard in what was rendered, in order.
+    """Find stretches of the heard sound in the rendered sound, in order.
 
-    Returns the stretches as (frame heard, frame rendered, number), and how many audible frames were in none of them.
-    A server that was kept waiting plays its last buffer again: such stretches are passed over. A listener that was
-    kept waiting now and then gets a buffer before its turn: one alone does not count as the order.
+    Returns the stretches as (heard frame, rendered frame, length), and the number of audible frames outside them. A
+    server that was delayed repeats its last buffer: repetitions are skipped. A capture that was delayed sometimes gets
+    a buffer too early: a single buffer does not change the order.
     """
     stretches, at, after = [], 0, 0
-    strange = 0
+    unmatched = 0
     loud = np.abs(heard).max(axis=1) > 10 * TOLERANCE
     while True:
         ahead = np.flatnonzero(loud[at:])
         if not len(ahead):
-            return stretches, strange
+            return stretches, unmatched
         at += int(ahead[0])
         key = heard[at : at + n_key]
         first = max(0, after - n_back)
         places = first + np.flatnonzero(np.abs(rendered[first : len(rendered) - len(key), 0] - key[0, 0]) < TOLERANCE)
         places = [p for p in places if np.abs(rendered[p : p + len(key)] - key).max() < TOLERANCE]
         if not places:
-            strange += 1
+            unmatched += 1
             at += 1
             continue
         place = int(places[-1]) if places[-1] < after else next(int(p) for p in places if p >= after)
@@ -72,7 +72,7 @@ def matched(heard, rendered, n_key=48, n_back=2048, n_buffer=256):
 
 @contextlib.contextmanager
 def heavy_load():
-    """A process that burns a core, and a thread that holds this process's interpreter lock for 20 ms at a time."""
+    """Run a process that keeps a core busy, and a thread that holds the interpreter lock for 20 ms at a time."""
     stop = threading.Event()
 
     def hold():
@@ -93,12 +93,12 @@ def heavy_load():
 def wait_until(condition, seconds=180.0):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.01)
 
 
 def running(pid):
-    """Whether a process runs; one that has ended and was not waited for does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
@@ -106,6 +106,6 @@ def running(pid):
 
 
 def left_behind(names):
-    """Segments of an engine that are still there."""
+    """Return the shared memory segments of an engine that still exist."""
     segments = (names.gains, names.operator, names.status, names.applied, names.pcm, *filter(None, names.live))
     return [name for name in segments if os.path.exists(f"/dev/shm/{name}")]

@@ -1,4 +1,4 @@
-"""Sound cards that are none: JACK and PulseAudio, each in a home of its own, and what they were given to play."""
+"""Simulated sound cards: JACK and PulseAudio servers in separate home folders, and capture of what they play."""
 
 import contextlib
 import ctypes.util
@@ -19,7 +19,9 @@ def _need(*programs):
     for program, package in programs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed: apt-get install {package}")
-    if ctypes.util.find_library("portaudio") is None:  # importing sounddevice would fix its list of devices for good
+    if (
+        ctypes.util.find_library("portaudio") is None
+    ):  # not by importing sounddevice, which would freeze its list of devices
         pytest.skip("PortAudio is not installed: apt-get install libportaudio2")
 
 
@@ -33,7 +35,7 @@ def stop(process):
 
 
 class Server:
-    """A running sound server; ``device`` is what PortAudio calls it."""
+    """A running sound server; ``device`` is its name in PortAudio."""
 
     def __init__(self, home, device, command, answers, latency):
         self.home, self.device, self.latency = home, device, latency
@@ -76,7 +78,7 @@ def environment(monkeypatch, **values):
 
 @contextlib.contextmanager
 def jack(home, monkeypatch):
-    """A JACK server with the dummy driver; only what runs under its name can reach it."""
+    """Run a JACK server with the dummy driver and a unique server name."""
     _need(("jackd", "jackd2"))
     pytest.importorskip("jack", reason="pip install JACK-Client")
     name = f"earmark{os.getpid()}"
@@ -94,19 +96,19 @@ def jack(home, monkeypatch):
         try:
             yield server
         finally:
-            if server.killed:  # JACK has room for eight names, and forgets none whose server did not end well
+            if server.killed:  # JACK has eight name slots, and frees a slot only if its server ends normally
                 server.start()
             server.stop()
             for left in Path("/dev/shm").glob(f"jack_*{name}_*"):
-                left.unlink()  # of servers that were killed
+                left.unlink()  # left by killed servers
 
 
 @contextlib.contextmanager
 def pulse(home, monkeypatch):
-    """A PulseAudio server with a null sink, and ALSA's way to it."""
+    """Run a PulseAudio server with a null sink, and configure ALSA to use it."""
     _need(("pulseaudio", "pulseaudio"), ("parec", "pulseaudio-utils"))
     if not list(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
-        pytest.skip("ALSA has no way to PulseAudio: apt-get install libasound2-plugins")
+        pytest.skip("ALSA has no PulseAudio plugin: apt-get install libasound2-plugins")
     (home / "run").mkdir(mode=0o700)
     socket = home / "native"
     (home / ".asoundrc").write_text(
@@ -116,7 +118,7 @@ def pulse(home, monkeypatch):
     with environment(monkeypatch, **values):
         command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit"]
         command += ["--use-pid-file=no", "--realtime=no"]
-        # Without norewinds, the sink stalls for a second now and then.
+        # Without norewinds, the sink sometimes stalls for a second.
         sink = f"module-null-sink sink_name=fake norewinds=1 rate={SFREQ} channels=2 format=float32le"
         command += ["-L", sink, "-L", f"module-native-protocol-unix socket={socket} auth-anonymous=1"]
 
@@ -155,11 +157,11 @@ def connect():
         try:
             if here not in client.get_all_connections(client.get_port_by_name(port)):
                 client.connect(port, here)
-        except jack.JackError:  # not there, or not active yet
+        except jack.JackError:  # missing, or not active yet
             both.clear()
             return
     if not both.is_set():
-        time.sleep(0.02)  # what is connected is heard from the next period on
+        time.sleep(0.02)  # a connection takes effect in the next period
         both.set()
 
 with client:
@@ -202,7 +204,7 @@ with client:
 
 @contextlib.contextmanager
 def jack_speaker(path):
-    """Somebody who speaks, from a file and on and on, into the second input of PortAudio's stream."""
+    """Play a file in a loop into the second input of PortAudio's stream."""
     process = subprocess.Popen([sys.executable, "-c", JACK_SPEAKER, str(path)], stdout=subprocess.PIPE)
     with process.stdout:
         assert process.stdout.readline() == b"ready\n"
@@ -213,13 +215,13 @@ def jack_speaker(path):
 
 
 class Capture:
-    """A second process that hears what the server is given."""
+    """A process that captures the output of the server."""
 
     def __init__(self, process, path):
         self._process, self._path = process, path
 
     def finish(self):
-        """End it and return what it heard, shape (n_frames, 2)."""
+        """Stop the capture; return the sound, shape (n_frames, 2)."""
         if self._process.stdin is not None:
             self._process.stdin.close()
             self._process.wait(20)
@@ -229,8 +231,8 @@ class Capture:
         times = self._path.with_name(self._path.name + ".times")
         if times.exists():
             counted, begun = np.fromfile(times).reshape(-1, 2).T
-            late = np.pad(begun - counted, 15, mode="edge")  # its thread may have been held up
-            #: When the server handed out each block of a JACK server's, s.
+            late = np.pad(begun - counted, 15, mode="edge")  # the capture thread may have been delayed
+            #: Time at which the JACK server delivered each block, s.
             self.times = counted + np.median(np.lib.stride_tricks.sliding_window_view(late, 31), axis=1)
         heard = np.fromfile(self._path, np.float32)
         return heard[: len(heard) // 2 * 2].reshape(-1, 2)
@@ -238,7 +240,7 @@ class Capture:
 
 @contextlib.contextmanager
 def capture(server, path):
-    """Hear what a server is given."""
+    """Capture the output of a server."""
     if server.device == "system":
         process = subprocess.Popen(
             [sys.executable, "-c", JACK_CAPTURE, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -44,8 +44,8 @@ class Screen:
             stderr=subprocess.DEVNULL,
         )
         os.close(write)
-        with os.fdopen(read) as said:
-            display = said.readline().strip()
+        with os.fdopen(read) as pipe:
+            display = pipe.readline().strip()
         assert display, "Xvfb did not start"
         self.environment = os.environ | {"DISPLAY": f":{display}", "QT_QPA_PLATFORM": "xcb", "QT_LOGGING_RULES": ""}
         self._running = [self._server]
@@ -203,9 +203,9 @@ def test_window_fits_the_screen(shown, name, options):
     assert int(geometry["WIDTH"]) <= width, "the content must not force a wider window"
     assert int(geometry["HEIGHT"]) <= height
     picture = screen.picture(name)
-    said = subprocess.run(
+    colours = subprocess.run(
         [sys.executable, "-c", COLOURS, str(picture)], check=True, capture_output=True, text=True, timeout=600
     )
-    assert int(said.stdout) > 40, "the window must not be blank"
+    assert int(colours.stdout) > 40, "the window must not be blank"
     assert process.poll() is None
     assert session.process.is_alive()

@@ -218,7 +218,7 @@ def test_session_from_checks_to_review(qtbot, shown, folder, tmp_path):
     assert shown.close(), "without a recording, no confirmation"
 
 
-def test_one_click_starts_the_demonstration_and_closing_ends_it(qtbot, qapp, tmp_path, monkeypatch):
+def test_demo_button_starts_a_demo_and_closing_ends_it(qtbot, qapp, tmp_path, monkeypatch):
     from PySide6.QtCore import QSettings
 
     import earmark.app.dashboard.launch.launcher

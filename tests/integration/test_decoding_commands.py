@@ -1,4 +1,4 @@
-"""import, train and evaluate as a person uses them, on real EEG."""
+"""The commands import, train and evaluate on real EEG."""
 
 import json
 
@@ -26,7 +26,7 @@ def runs(tmp_path_factory):
     return folder
 
 
-def test_a_decoder_is_trained_judged_and_refused_where_it_was_trained(runs, tmp_path):
+def test_decoder_is_trained_evaluated_and_refused_on_its_training_runs(runs, tmp_path):
     three = [runs / f"run{k}.xdf" for k in (1, 2, 3)]
     done = earmark("train", *three, "-o", tmp_path / "decoder")
     assert done.returncode == 0, done.stderr
@@ -46,7 +46,7 @@ def test_a_decoder_is_trained_judged_and_refused_where_it_was_trained(runs, tmp_
     assert "damaged" in broken.stderr
 
 
-def test_figures_on_a_real_listener_are_those_in_the_file(runs, tmp_path):
+def test_printed_figures_of_a_real_listener_equal_those_in_the_file(runs, tmp_path):
     done = earmark(
         "evaluate", runs, "--window", 1, "--window", 5, "--json", tmp_path / "f.json", "--html", tmp_path / "f.html"
     )
@@ -62,7 +62,7 @@ def test_figures_on_a_real_listener_are_those_in_the_file(runs, tmp_path):
         assert f"{100 * found['accuracy'][window]:.1f}" in done.stdout
     page = (tmp_path / "f.html").read_text()
     assert "<svg" in page
-    assert "://" not in page.replace("http://www.w3.org", ""), "nothing from elsewhere"
+    assert "://" not in page.replace("http://www.w3.org", ""), "no external resources"
 
 
 def test_sound_files_become_envelopes(tmp_path):
@@ -78,14 +78,14 @@ def test_sound_files_become_envelopes(tmp_path):
     assert "sub-01" in (tmp_path / "r.xdf").read_bytes().decode("latin-1")
 
 
-def test_mistakes_are_said_in_words(tmp_path):
+def test_mistakes_are_reported_without_a_traceback(tmp_path):
     np.savez(tmp_path / "e.npz", other=np.zeros(5))
     (tmp_path / "x.fif").write_bytes(b"")
     for words, said in (
         (("import", tmp_path / "x.fif", "--talker", "a", "-o", tmp_path / "r.xdf"), "x.fif"),
         (("train", tmp_path / "none.xdf", "-o", tmp_path / "d"), "no such file"),
         (("train", tmp_path, "-o", tmp_path / "d"), "contains no .xdf file"),
-        (("train", tmp_path / "r.xdf", "-o", tmp_path), "is there already"),
+        (("train", tmp_path / "r.xdf", "-o", tmp_path), "exists already"),
         (("evaluate", tmp_path / "e.npz"), "not an XDF file"),
     ):
         found = earmark(*words)

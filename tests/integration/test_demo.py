@@ -1,4 +1,4 @@
-"""The closed loop as a new user meets it: calibration, steering, report, replay, and what was heard."""
+"""``earmark demo`` from calibration to replay, including its sound."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from earmark.devices.files.journal import DecisionLine, HeardLine
 from earmark.devices.files.session_file import Noted, SessionFile
 from earmark.pipeline.stream import Decision
 
-#: As long as it takes a new user.
+#: Length of the demonstration, s; the default of the command.
 SECONDS = 120
 
 
 @pytest.fixture(scope="module")
 def demonstration(tmp_path_factory):
-    """One demonstration, and what it printed. Sound goes into a file: there the same samples arrive as at a device."""
+    """Run a demonstration; return its folder and output. Sound goes to a file, with the same samples as on a device."""
     folder = tmp_path_factory.mktemp("demo")
     words = ("demo", "--headless", "--seconds", str(SECONDS), "--device", "file:sound.wav", "--out", str(folder))
-    environment = without_torch(folder.with_name(f"{folder.name}-hidden"), ENV)  # as whoever installs no extra
-    command, said = [sys.executable, "-m", "earmark.app.cli", *words], folder / "said.txt"
-    with said.open("w") as out:
+    environment = without_torch(folder.with_name(f"{folder.name}-hidden"), ENV)  # as without any extra
+    command, output = [sys.executable, "-m", "earmark.app.cli", *words], folder / "said.txt"
+    with output.open("w") as out:
         process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
     try:
-        meddle(folder, process)
-        assert process.wait(600) == 0, said.read_text()
+        send_commands(folder, process)
+        assert process.wait(600) == 0, output.read_text()
     finally:
         process.kill()
         process.wait()
-    return folder, said.read_text()
+    return folder, output.read_text()
 
 
-def meddle(folder, process):
-    """Turn a talker down before the loop, and silence one for a while in it."""
+def send_commands(folder, process):
+    """Trim a talker before the loop, and mute one for a while in the loop."""
     while not is_served(folder):
         assert process.poll() is None
         time.sleep(0.2)
@@ -59,7 +59,7 @@ def meddle(folder, process):
     client.send("trim", talker="Ada", db=-4.0)
     refusals = []
     while (state := client.send("state"))["state"] != "running":
-        if state["state"] == "calibrating":  # as somebody who cannot wait; it may have ended since
+        if state["state"] == "calibrating":  # must be refused; the calibration may have ended since
             with pytest.raises(ChannelError, match=r"obey the cues|no run is under way") as refused:
                 client.send("attend", talker="Ada" if (state["task"] or {}).get("attend") == "Joe" else "Joe")
             refusals.append(str(refused.value))
@@ -77,36 +77,36 @@ def meddle(folder, process):
 
 @pytest.fixture(scope="module")
 def recording(demonstration):
-    """The closed loop."""
+    """Return the recording of the closed loop."""
     (path,) = demonstration[0].rglob("loop.xdf")
     return path
 
 
 @pytest.fixture(scope="module")
 def found(recording):
-    """What the report is made of."""
+    """Return the figures of the report."""
     return session_figures(recording)
 
 
 @pytest.fixture(scope="module")
 def journal(recording):
-    """Every line about decisions and sound."""
+    """Return all journal lines."""
     return [event.line for event in SessionFile(recording) if isinstance(event, Noted)]
 
 
-def test_the_replay_is_identical_and_the_page_is_whole(demonstration, recording):
-    _, said = demonstration
-    assert "identical: the replay gave the live output, bit for bit" in said
-    assert "Traceback" not in said
+def test_replay_is_identical_and_report_is_complete(demonstration, recording):
+    _, output = demonstration
+    assert "identical: the replay gave the live output, bit for bit" in output
+    assert "Traceback" not in output
     page = (recording.parent / "report.html").read_text()
     assert page.count("<svg") >= 2
     assert "trims are not included" in page
     assert "trim: Ada -4 dB, already active" in page
     assert re.search(r"<h2>Notes and answers</h2>\s*<ul><li>[\d.]+ s: note: a &lt;b&gt;cough&lt;/b&gt;</li></ul>", page)
     assert "The run is better than guessing" in page
-    assert "The run is better than guessing" in said
-    assert "The decoder is better than guessing" in said
-    assert "chance level 50 %, chance limit" in said
+    assert "The run is better than guessing" in output
+    assert "The decoder is better than guessing" in output
+    assert "chance level 50 %, chance limit" in output
     assert not re.search(r'(src|href)="|<script', page)
 
 
@@ -124,7 +124,7 @@ def test_attention_is_decoded_and_gains_follow_the_cues(found):
     assert sum(followed) >= 2
 
 
-def test_every_decision_is_in_the_ledger(found, recording, journal):
+def test_every_decision_is_in_the_journal(found, recording, journal):
     lines, decisions = [line for line in journal if isinstance(line, DecisionLine)], []
     Replay(SessionFile(recording)).run(lambda _, item: decisions.append(item) if isinstance(item, Decision) else None)
     assert [line.decision for line in lines] == list(range(1, len(found.times) + 1))
@@ -138,7 +138,7 @@ def test_every_decision_is_in_the_ledger(found, recording, journal):
     assert len(heard & {line.decision for line in lines}) >= 0.9 * changed > 0
 
 
-def test_what_was_played_is_what_the_recording_says(demonstration, recording, journal):
+def test_played_sound_equals_the_sound_rendered_from_the_recording(demonstration, recording, journal):
     folder, _ = demonstration
     applied = [
         Applied(
@@ -170,17 +170,17 @@ def test_what_was_played_is_what_the_recording_says(demonstration, recording, jo
     assert n > 60 * 48_000
     wanted = rerender(prepare(config.sound.scene(folder)), applied, n)
     for one in applied:
-        if one.kind == "lost":  # the sound process was replaced in the midst of a buffer
+        if one.kind == "lost":  # the audio process was replaced within a buffer
             played[one.frame - 256 : one.frame + 512] = wanted[one.frame - 256 : one.frame + 512]
     np.testing.assert_allclose(played[:n], wanted, rtol=0, atol=1e-6)
 
 
-def test_its_calibration_can_be_learned_from_again(demonstration, tmp_path):
-    """Whoever trains on the recording gets the decoder that the session made."""
+def test_training_on_the_calibration_gives_the_same_decoder(demonstration, tmp_path):
+    """Training on the recorded calibration gives the decoder of the session."""
     folder, _ = demonstration
     train([folder / "calibration-1.xdf"], tmp_path / "again", PresetName.EEG, "linear")
     (again, facts), (first, then) = load_decoder(tmp_path / "again"), load_decoder(folder / "decoder")
     assert facts.fingerprints == then.fingerprints, "the same runs, to the last bit"
     assert (facts.accuracy, facts.n_decisions, facts.seconds) == (then.accuracy, then.n_decisions, then.seconds)
-    # Here more threads may do the sums, in another order.
+    # This process may use more threads, which add in another order.
     np.testing.assert_allclose(again.weights, first.weights, rtol=1e-8, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Every fault with real processes and real LSL; whatever happened, the replay must be identical."""
+"""Faults of senders, recorder, disk and graph, with real processes and LSL; the replay must always be identical."""
 
 import contextlib
 import os
@@ -17,13 +17,13 @@ from earmark.pipeline.stream import Block, ClockMap, Gap
 
 
 def check_values(blocks):
-    """Samples are those sent, in order: recover their number from the data and compare."""
+    """Return all samples, and the index of the first one, which is recovered from its values."""
     data = np.concatenate([block.data for block in blocks])
     first = next(k for k in range(200_000) if np.array_equal(senders.samples([k]), data[:1]))
     return data, first
 
 
-def test_a_sender_killed_and_restarted_leaves_a_gap_and_goes_on(source_id, tmp_path):
+def test_restarted_sender_leaves_one_gap(source_id, tmp_path):
     with sender("plain", source_id) as first, recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         rig.run(2)
         first.kill()
@@ -52,9 +52,7 @@ def test_a_sender_killed_and_restarted_leaves_a_gap_and_goes_on(source_id, tmp_p
         ("other-names", "other channel names"),
     ],
 )
-def test_a_stream_that_returns_different_is_refused_and_taken_up_when_it_is_right_again(
-    source_id, tmp_path, scenario, words
-):
+def test_changed_stream_is_refused_until_it_matches_again(source_id, tmp_path, scenario, words):
     with sender("plain", source_id) as first, recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         rig.run(1)
         first.kill()
@@ -64,17 +62,17 @@ def test_a_stream_that_returns_different_is_refused_and_taken_up_when_it_is_righ
             n_samples = rig.engine.streams["eeg"].n_samples
             rig.run(1.5)
             assert rig.engine.streams["eeg"].n_samples == n_samples
-            with sender("plain", source_id):  # the wrong one is still there
+            with sender("plain", source_id):  # the wrong sender still runs
                 rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "live")
                 rig.run(1)
     refusals = [e for e in rig.events if "refused" in e]
-    assert len(refusals) == 1, "said once"
+    assert len(refusals) == 1, "reported once"
     assert words in refusals[0]
     check_tiling(consumed(rig.path))
     replayed(rig.path)
 
 
-def test_a_published_output_is_not_taken_for_the_lost_input(source_id, tmp_path):
+def test_published_output_is_not_mistaken_for_the_lost_input(source_id, tmp_path):
     text = CHAIN.replace('source_id = "{source_id}"', f'name = "sender {source_id}"\ntype = "EEG"')
     text += f'[[outputs]]\nnode = "bandpass"\npublish = "sender {source_id}"\n'
     with sender("plain", source_id) as process, recording(text, tmp_path) as rig:
@@ -86,7 +84,7 @@ def test_a_published_output_is_not_taken_for_the_lost_input(source_id, tmp_path)
     replayed(rig.path)
 
 
-def test_a_sender_that_freezes_is_silent_and_its_stream_goes_on_without_loss(source_id, tmp_path):
+def test_frozen_sender_is_silent_and_resumes_without_loss(source_id, tmp_path):
     with sender("plain", source_id) as process, recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         rig.run(1)
         os.kill(process.pid, signal.SIGSTOP)
@@ -95,7 +93,7 @@ def test_a_sender_that_freezes_is_silent_and_its_stream_goes_on_without_loss(sou
         rig.wait_for(lambda: rig.engine.inlets["eeg"].status == "live")
         rig.run(2)
     blocks, gaps = check_tiling(consumed(rig.path))
-    assert not gaps, "the sender catches up: nothing is missing"
+    assert not gaps, "the sender catches up, so nothing is missing"
     data, first = check_values(blocks)
     np.testing.assert_array_equal(data, senders.samples(np.arange(first, first + len(data))))
     assert any("no data" in e for e in rig.events)
@@ -103,7 +101,7 @@ def test_a_sender_that_freezes_is_silent_and_its_stream_goes_on_without_loss(sou
 
 
 @pytest.mark.parametrize("scenario", ["late", "early", "duplicate-stamps", "clock-step"])
-def test_odd_timing_loses_and_invents_no_sample(source_id, tmp_path, scenario):
+def test_irregular_timing_neither_loses_nor_invents_samples(source_id, tmp_path, scenario):
     with sender(scenario, source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         rig.run(8 if scenario == "clock-step" else 6)
     blocks, gaps = check_tiling(consumed(rig.path))
@@ -115,11 +113,11 @@ def test_odd_timing_loses_and_invents_no_sample(source_id, tmp_path, scenario):
     replayed(rig.path)
 
 
-def test_bad_values_never_leave_their_channel(source_id, tmp_path):
+def test_bad_values_stay_in_their_channel(source_id, tmp_path):
     with sender("bad-values", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         rig.run(6)
     raw = rows(consumed(rig.path))
-    assert np.isnan(raw).any(), "the recording holds what was sent"
+    assert np.isnan(raw).any(), "the recording contains the sent values"
     blocks = [item for item in replayed(rig.path)["resample"] if isinstance(item, Block)]
     data = np.concatenate([b.data for b in blocks])
     assert np.isfinite(data).all()
@@ -127,11 +125,11 @@ def test_bad_values_never_leave_their_channel(source_id, tmp_path):
     assert masked[[0, 1, 2, 3]].all(), "not finite, never finite, constant, saturated"
     assert not masked[[4, 5, 6, 7]].any()
     late = data[len(data) // 2 :]
-    assert np.abs(late[:, 4:]).max() < 100, "the good channels are not moved by the bad ones"
+    assert np.abs(late[:, 4:]).max() < 100, "bad channels do not affect good ones"
     assert any("masked channels" in e for e in rig.events)
 
 
-def test_the_recorder_killed_in_a_live_session_is_replaced_and_nothing_is_missing(source_id, tmp_path):
+def test_killed_recorder_is_replaced_without_loss(source_id, tmp_path):
     with sender("plain", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         for _ in range(3):
             rig.run(1.5)
@@ -144,7 +142,7 @@ def test_the_recorder_killed_in_a_live_session_is_replaced_and_nothing_is_missin
     replayed(rig.path)
 
 
-def test_on_a_full_disk_the_live_path_goes_on_and_nothing_is_lost_once_there_is_room(source_id, tmp_path):
+def test_full_disk_does_not_stop_the_graph_and_loses_nothing_once_space_is_freed(source_id, tmp_path):
     with small_disk(tmp_path / "disk", "300k") as disk:
         (disk / "ballast").write_bytes(bytes(200_000))
         with sender("plain", source_id), recording(CHAIN.format(source_id=source_id), disk) as rig:
@@ -155,7 +153,7 @@ def test_on_a_full_disk_the_live_path_goes_on_and_nothing_is_lost_once_there_is_
             rig.run(3)
             queued.note()
             with queued.excuses():
-                assert status.n_samples - n_samples > 2 * senders.SFREQ, "the graph goes on"
+                assert status.n_samples - n_samples > 2 * senders.SFREQ, "the graph keeps running"
                 assert status.n_skipped == 0
                 assert rig.engine.n_late - n_late < 30, "of about 150 chunks"
             (disk / "ballast").unlink()
@@ -166,7 +164,7 @@ def test_on_a_full_disk_the_live_path_goes_on_and_nothing_is_lost_once_there_is_
         replayed(rig.path)
 
 
-def test_a_graph_that_falls_behind_skips_to_the_present_as_a_recorded_gap(source_id, tmp_path, monkeypatch):
+def test_graph_that_falls_behind_skips_samples_as_a_recorded_gap(source_id, tmp_path, monkeypatch):
     with sender("plain", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         rig.run(1)
         feed = rig.engine.graph.feed
@@ -182,7 +180,7 @@ def test_a_graph_that_falls_behind_skips_to_the_present_as_a_recorded_gap(source
     assert status.n_skipped > 0.5 * senders.SFREQ
     _, gaps = check_tiling(consumed(rig.path))
     assert sum(g.stop - g.start for g in gaps) == status.n_skipped
-    assert rig.engine.latency.percentiles(50)[0] < 0.5, "it is in the present again"
+    assert rig.engine.latency.percentiles(50)[0] < 0.5, "it has caught up"
     begun, ended = (event for event in rig.events if "behind" in event)
     assert f"samples are skipped from index {gaps[0].start} on" in begun
     assert f"{status.n_skipped} samples skipped from index {gaps[0].start} to {gaps[-1].stop}" in ended
@@ -190,9 +188,7 @@ def test_a_graph_that_falls_behind_skips_to_the_present_as_a_recorded_gap(source
     replayed(rig.path)
 
 
-def test_a_stream_is_received_in_hops_whatever_its_sender_pushes_and_whatever_stands_before_reblock(
-    source_id, tmp_path
-):
+def test_stream_is_received_in_hops_whatever_the_sender_pushes(source_id, tmp_path):
     text = CHAIN.format(source_id=source_id).replace(
         'type = "reblock"\ninput = "eeg"',
         'type = "pick"\ninput = "eeg"\ntypes = ["eeg"]\n[[nodes]]\ntype = "reblock"\nhop_s = 0.05',
@@ -204,11 +200,11 @@ def test_a_stream_is_received_in_hops_whatever_its_sender_pushes_and_whatever_st
     assert len(blocks) < sum(len(b.data) for b in blocks) / 10, "a hop has 25 samples"
     hop = 25
     for block in blocks:
-        assert len(block.data) <= hop - block.start % hop, "no sample of the next block is waited for"
+        assert len(block.data) <= hop - block.start % hop, "no block waits for samples of the next one"
     replayed(rig.path)
 
 
-def test_a_sender_without_a_lasting_source_id_is_taken_up_again(source_id, tmp_path):
+def test_sender_with_a_new_source_id_is_reconnected(source_id, tmp_path):
     text = CHAIN.format(source_id="").replace('source_id = ""', f'name = "sender {source_id}"')
     with sender("drawn-id", source_id) as first, recording(text, tmp_path) as rig:
         rig.run(1)
@@ -223,7 +219,7 @@ def test_a_sender_without_a_lasting_source_id_is_taken_up_again(source_id, tmp_p
     replayed(rig.path)
 
 
-def test_a_stream_of_the_same_name_that_was_there_beside_the_lost_one_is_not_taken_for_it(source_id, tmp_path):
+def test_second_stream_of_the_same_name_is_not_mistaken_for_the_lost_one(source_id, tmp_path):
     text = CHAIN.format(source_id="").replace('source_id = ""', f'name = "sender {source_id}"')
     name = StreamSelector(name=f"sender {source_id}")
     with contextlib.ExitStack() as stack:
@@ -243,7 +239,7 @@ def test_a_stream_of_the_same_name_that_was_there_beside_the_lost_one_is_not_tak
     replayed(rig.path)
 
 
-def test_a_sender_that_stamps_by_another_clock_is_named_once(source_id, tmp_path):
+def test_sender_with_unix_time_stamps_is_reported_once(source_id, tmp_path):
     with sender("unix-time", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         rig.wait_for(lambda: rig.engine.streams["eeg"].other_clock)
         rig.run(3)
@@ -256,7 +252,7 @@ def test_a_sender_that_stamps_by_another_clock_is_named_once(source_id, tmp_path
     replayed(rig.path)
 
 
-def test_missing_and_ambiguous_streams_are_named(source_id, tmp_path):
+def test_missing_and_ambiguous_streams_are_errors(source_id, tmp_path):
     with pytest.raises(StreamError, match=f"no LSL stream with source_id '{source_id}'"):
         Rig(CHAIN.format(source_id=source_id), tmp_path, resolve_s=1)
     selector = StreamSelector(source_id=source_id)
@@ -268,7 +264,7 @@ def test_missing_and_ambiguous_streams_are_named(source_id, tmp_path):
             find_one(selector, 5.0)
 
 
-def test_clock_maps_of_a_live_stream_are_sane(source_id, tmp_path):
+def test_clock_maps_of_a_live_stream_have_the_nominal_rate(source_id, tmp_path):
     with sender("plain", source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
         rig.run(4)
     maps = [item for item in consumed(rig.path) if isinstance(item, ClockMap)]

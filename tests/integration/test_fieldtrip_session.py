@@ -1,4 +1,4 @@
-"""A session whose EEG comes from a FieldTrip buffer."""
+"""Sessions with EEG from a FieldTrip buffer."""
 
 import time
 
@@ -22,7 +22,7 @@ type = "bandpass"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int16", "uint16"])
-def test_a_fieldtrip_buffer_is_recorded_and_replayed_bit_for_bit(tmp_path, dtype):
+def test_fieldtrip_buffer_is_recorded_and_replayed_bit_for_bit(tmp_path, dtype):
     rng = np.random.default_rng(0)
     sent = rng.integers(0, 30_000, (2000, 3)).astype(dtype)
     with FieldTripServer() as server, Acquisition(server.port) as acquisition:
@@ -42,7 +42,7 @@ def test_a_fieldtrip_buffer_is_recorded_and_replayed_bit_for_bit(tmp_path, dtype
     assert rows(out).shape == (1900, 3)
 
 
-def test_the_words_of_the_user_hold_for_a_buffer_as_for_a_stream(tmp_path):
+def test_overrides_apply_to_a_buffer(tmp_path):
     words = 'unit = "0.5 uV"\nchannels = ["!Oz"]\nbads = ["Pz"]\nch_type = "seeg"\n'
     sent = np.random.default_rng(0).integers(0, 30_000, (500, 3)).astype(np.int16)
     with FieldTripServer() as server, Acquisition(server.port) as acquisition:
@@ -62,7 +62,7 @@ def test_the_words_of_the_user_hold_for_a_buffer_as_for_a_stream(tmp_path):
     replayed(rig.path)
 
 
-def test_what_the_buffer_does_not_say_must_be_in_the_configuration():
+def test_missing_metadata_must_be_configured():
     text = SESSION.format(port=1972)
     for old, new, words in (
         ('unit = "uV"\n', "", "needs 'unit'"),

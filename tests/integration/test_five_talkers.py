@@ -1,4 +1,4 @@
-"""A session with five talkers by its commands: calibrated, run, reported, replayed."""
+"""A session with five talkers: the commands calibrate, run, report and replay."""
 
 import dataclasses
 import subprocess
@@ -51,7 +51,7 @@ def earmark(*arguments):
     return done.stdout
 
 
-def test_five_talkers_are_calibrated_decided_reported_and_replayed(tmp_path):
+def test_five_talkers(tmp_path):
     name = f"test-{uuid.uuid4().hex[:12]}"
     talkers = "".join(
         f'[[sound.talkers]]\nname = "{who}"\nsource = "speech:{("joe", "ada")[k % 2]}"\nstart_s = {3.0 * k}\n'
@@ -72,7 +72,7 @@ def test_five_talkers_are_calibrated_decided_reported_and_replayed(tmp_path):
     assert {path.name for path in made} >= {"calibration-1.xdf", "decoder", "run-1", "loop.xdf", "report.html"}
     modes = {path: path.stat().st_mode & 0o777 for path in made}
     open_to_others = [path for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)]
-    assert not open_to_others, "what is recorded of a participant is for its user alone"
+    assert not open_to_others, "recordings of a participant are readable by the user only"
     path = tmp_path / "run-1" / "loop.xdf"
     assert "Max" in (tmp_path / "run-1" / "report.html").read_text()
     steered = [
@@ -80,5 +80,5 @@ def test_five_talkers_are_calibrated_decided_reported_and_replayed(tmp_path):
         for one in replayed(path)["attend"]
         if isinstance(one, Decision) and one.situation == Situation.STEERED and one.talker >= 0
     ]
-    assert steered, "somebody was decided for"
+    assert steered, "there are decisions for a talker"
     assert np.mean([one.talker == NAMES.index("Max") for one in steered]) > 0.5

@@ -1,4 +1,4 @@
-"""Streams of senders that others have written are found, described, recorded and replayed as what they are."""
+"""Streams of other programs' senders are found, described, recorded and replayed correctly."""
 
 import contextlib
 import importlib.util
@@ -45,7 +45,7 @@ name = "codes {tag}"
 
 @contextlib.contextmanager
 def foreign(which, tag):
-    """A sender process; killed at the end, with those that it has started."""
+    """Run a sender process; kill it and its children at the end."""
     command = [sys.executable, str(Path(__file__).with_name("foreign_senders.py")), which, tag]
     silent = subprocess.DEVNULL
     process = subprocess.Popen(command, env=ENV, stdout=silent, stderr=silent, start_new_session=True)
@@ -60,7 +60,7 @@ def named(name, tag):
     return f'name = "{name} {tag}"'
 
 
-#: Sender, its name, what has to be said of it, names and types of the electrodes that come of it.
+#: For each sender: its name, the required settings, and names and type of the resulting electrodes.
 CASES = {
     "muse-lsl": ("Muse", "", MUSE, "eeg"),
     "bluemuse": ("Muse-7C8A (00:55:da:b7:7c:8a)", 'channels = ["!Right AUX"]', MUSE[:4], "eeg"),
@@ -75,12 +75,12 @@ CASES = {
 }
 
 
-def test_every_sender_is_in_the_table():
+def test_every_sender_is_tested():
     assert set(CASES) == set(SENDERS)
 
 
 def check(rig, names, kinds, sfreq):
-    """What came is what was sent: channels, unit, rate, values."""
+    """Assert that received channels, unit, rate and values equal the sent ones."""
     spec = rig.engine.graph.specs["pick"]
     assert spec.ch_names == tuple(names)
     assert spec.ch_types == tuple(kinds)
@@ -98,7 +98,7 @@ def check(rig, names, kinds, sfreq):
 
 
 @pytest.mark.parametrize("which", CASES)
-def test_a_sender_of_others_is_recorded_as_what_it_is(which, source_id, tmp_path):
+def test_foreign_sender_is_recorded_correctly(which, source_id, tmp_path):
     name, said, names, kind = CASES[which]
     text = SESSION.format(which=named(name, source_id), said=said, more=MARKERS.format(tag=source_id))
     with foreign(which, source_id), recording(text, tmp_path) as rig:
@@ -110,7 +110,7 @@ def test_a_sender_of_others_is_recorded_as_what_it_is(which, source_id, tmp_path
     described = rig.engine.descriptions["eeg"]
     again = open_recording(rig.path, described.sent.name)
     used = described.spec
-    assert (again.spec.ch_names, again.spec.ch_types) == (used.ch_names, used.ch_types), "as the user said"
+    assert (again.spec.ch_names, again.spec.ch_types) == (used.ch_names, used.ch_types), "as configured"
     electrodes = [unit for unit, kind in zip(again.spec.units, again.spec.ch_types, strict=True) if kind == "eeg"]
     assert set(electrodes) == {"uV"}
 
@@ -123,7 +123,7 @@ def test_a_sender_of_others_is_recorded_as_what_it_is(which, source_id, tmp_path
         ("explorepy", "Explore_8441_ExG", "give 'ch_type'"),
     ],
 )
-def test_what_a_sender_does_not_say_is_asked_for_at_once(which, name, words, source_id, tmp_path):
+def test_missing_metadata_of_a_sender_is_an_error_at_connect(which, name, words, source_id, tmp_path):
     text = SESSION.format(which=named(name, source_id), said="", more="") + "\n[engine]\nresolve_s = 120\n"
     with foreign(which, source_id):
         engine = Engine(parse_config(text, "test", tmp_path))
@@ -132,7 +132,7 @@ def test_what_a_sender_does_not_say_is_asked_for_at_once(which, name, words, sou
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mne_lsl") is None, reason="MNE-LSL is not installed")
-def test_the_player_of_mne_lsl_with_its_annotations(source_id, tmp_path):
+def test_mne_lsl_player_with_annotations(source_id, tmp_path):
     more = f'[streams.marks]\nname = "player {source_id}-annotations"'
     text = SESSION.format(which=named("player", source_id), said="", more=more)
     with foreign("mne-lsl", source_id), recording(text, tmp_path) as rig:
@@ -141,7 +141,7 @@ def test_the_player_of_mne_lsl_with_its_annotations(source_id, tmp_path):
     assert {marker.value for marker in markers(consumed(rig.path, "marks"))} == {"left", "right"}
 
 
-def test_the_mock_of_mne_realtime(source_id, tmp_path):
+def test_mne_realtime_mock_stream(source_id, tmp_path):
     text = SESSION.format(which=f'source_id = "mock-{source_id}"', said="", more="")
     with foreign("mne-realtime", source_id), recording(text, tmp_path) as rig:
         rig.run(SECONDS)
@@ -157,7 +157,7 @@ def chunk(tag, content):
 
 
 def labrecorder(path, streams):
-    """Write streams, (description, stamps, samples) each, in the order and form of LabRecorder's chunks."""
+    """Write streams of (description, stamps, samples) with the chunk order and format of LabRecorder."""
     out = [b"XDF:", chunk(1, b'<?xml version="1.0"?><info><version>1.0</version></info>')]
     out += [chunk(2, struct.pack("<I", i) + info.as_xml().encode()) for i, (info, _, _) in enumerate(streams, 1)]
     offset, boundary = 0.0, bytes.fromhex("43A546DCCBF5410FB30ED5467383CBE4")
@@ -166,7 +166,7 @@ def labrecorder(path, streams):
         for a in range(0, len(stamps), step):
             body = [struct.pack("<I", i), vlen(len(stamps[a : a + step]))]
             for k, (stamp, row) in enumerate(zip(stamps[a : a + step], rows[a : a + step], strict=True)):
-                deduced = k and info.nominal_srate()  # of a chunk that was pushed as one, only one stamp is sent
+                deduced = k and info.nominal_srate()  # only the first sample of a pushed chunk has a stamp
                 body.append(b"\0" if deduced else struct.pack("<Bd", 8, stamp))
                 body += [vlen(len(v)) + v for v in row] if isinstance(row, list) else [row.tobytes()]
             out.append(chunk(3, b"".join(body)))
@@ -180,7 +180,7 @@ def labrecorder(path, streams):
 
 
 @pytest.mark.parametrize("which", CASES)
-def test_a_file_that_labrecorder_made_of_it_is_read_as_what_it_is(which, tmp_path):
+def test_labrecorder_file_of_a_foreign_sender_is_read_correctly(which, tmp_path):
     make, _, step = SENDERS[which]
     name, said, names, _ = CASES[which]
     info = make("x")

@@ -1,4 +1,4 @@
-"""What a person does: play a recording out, record it live, replay it; as real commands."""
+"""The commands stream, record and replay: the replay equals the live output."""
 
 import contextlib
 import re
@@ -64,14 +64,14 @@ def start(*words):
 
 
 def segments(pid):
-    """Shared memory that a process has made or attached to; there must be some."""
+    """Return the shared memory segments of a process; assert that there are some."""
     maps = Path(f"/proc/{pid}/maps").read_text()
     found = {Path(line.split()[-1]) for line in maps.splitlines() if "/dev/shm/earmark-" in line}
     assert found
     return found
 
 
-def test_a_live_run_of_real_eeg_is_replayed_bit_for_bit(source_id, tmp_path):
+def test_live_recording_of_real_eeg_is_replayed_bit_for_bit(source_id, tmp_path):
     if not COCKTAIL.exists():
         pytest.skip(f"the recording {COCKTAIL.name} is not here")
     (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
@@ -84,7 +84,7 @@ def test_a_live_run_of_real_eeg_is_replayed_bit_for_bit(source_id, tmp_path):
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "identical" in verified.stdout
 
-    # The recording holds the very samples of the file, and the output is that of the graph over the file itself.
+    # The recording contains the exact samples of the file.
     raw = rows(consumed(path))
     truth = mne.io.read_raw_fif(COCKTAIL, verbose="ERROR").get_data().T * 1e6
     matches = np.flatnonzero(np.abs(truth[:, 0] - raw[0, 0]) < 1e-3)
@@ -95,7 +95,7 @@ def test_a_live_run_of_real_eeg_is_replayed_bit_for_bit(source_id, tmp_path):
     assert np.isfinite(out).all()
     assert 1 < np.std(out) < 100
 
-    # Others can read it.
+    # pyxdf can read the recording.
     streams, _ = pyxdf.load_xdf(path)
     names = {s["info"]["name"][0] for s in streams}
     assert {"earmark-journal", "earmark-resample"} <= names
@@ -113,7 +113,7 @@ node = "epochs"
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    """A short session of simulated EEG, recorded by commands."""
+    """Record a short session of simulated EEG by commands; return the recording."""
     folder, source_id = tmp_path_factory.mktemp("recorded"), f"test-{uuid.uuid4().hex[:12]}"
     generate_recording(folder / "simulated_raw.fif", seconds=25, seed=1)
     markers = f'[streams.markers]\ntype = "Markers"\nsource_id = "{source_id}-markers"'
@@ -129,11 +129,11 @@ def recorded(tmp_path_factory):
     return path
 
 
-def test_a_changed_recording_is_found_out(recorded, tmp_path):
+def test_changed_recording_is_detected(recorded, tmp_path):
     whole = bytearray(recorded.read_bytes())
     session = SessionFile(recorded)
     assert list(session.streams) == ["eeg", "markers"]
-    # Change one bit of one raw sample, deep in the file.
+    # Flip one bit of a raw sample in the middle of the file.
     raw = rows(consumed(recorded))
     needle = raw[len(raw) // 2].tobytes()
     at = whole.find(needle)
@@ -147,7 +147,7 @@ def test_a_changed_recording_is_found_out(recorded, tmp_path):
     assert "the recording is damaged" in found.stderr
 
 
-def test_outputs_are_written_with_their_times(recorded, tmp_path):
+def test_replay_writes_outputs_with_times(recorded, tmp_path):
     found = earmark("replay", recorded, "--out", tmp_path / "out.npz")
     assert found.returncode == 0, found.stdout + found.stderr
     with np.load(tmp_path / "out.npz") as out:
@@ -160,7 +160,7 @@ def test_outputs_are_written_with_their_times(recorded, tmp_path):
     assert set(events) <= {"tone/left", "tone/right"}
 
 
-def test_a_recording_cut_short_is_identical_as_far_as_it_goes(recorded, tmp_path):
+def test_truncated_recording_is_identical_as_far_as_it_goes(recorded, tmp_path):
     whole = recorded.read_bytes()
     for share in (0.35, 0.6, 0.95):
         cut = tmp_path / f"cut{share}.xdf"
@@ -170,12 +170,12 @@ def test_a_recording_cut_short_is_identical_as_far_as_it_goes(recorded, tmp_path
         assert "identical, bit for bit, up to the point where" in found.stdout
 
 
-def test_on_another_machine_the_tolerance_holds_and_it_says_so(recorded, tmp_path):
+def test_other_library_versions_are_compared_with_a_tolerance(recorded, tmp_path):
     version = f'"numpy":"{np.__version__}"'.encode()
     fake = version.replace(np.__version__.encode(), b"9" * len(np.__version__))
 
     def elsewhere(chunk):
-        # Another version of NumPy then, and digests of output that do not match: only samples are left to compare.
+        # Another NumPy version and digests that do not match, so that replay can compare samples only.
         assert chunk.tag != xdf.STREAM_HEADER or b"<earmark>" not in chunk.content or version in chunk.raw
         raw = chunk.raw.replace(version, fake)
         return re.sub(rb'("digest":")([0-9a-f]{31})[0-9a-f]"', lambda m: m[1] + m[2] + b'x"', raw)
@@ -187,7 +187,7 @@ def test_on_another_machine_the_tolerance_holds_and_it_says_so(recorded, tmp_pat
     assert "numpy: 9" in found.stdout
 
 
-def test_any_flipped_bit_is_found(recorded, tmp_path):
+def test_any_flipped_bit_is_detected(recorded, tmp_path):
     raw = recorded.read_bytes()
     rng = np.random.default_rng(0)
     run_ends = raw.rindex(b'{"file": "')
@@ -196,20 +196,20 @@ def test_any_flipped_bit_is_found(recorded, tmp_path):
         changed[at] ^= 1 << int(rng.integers(8))
         path = tmp_path / "changed.xdf"
         path.write_bytes(changed)
-        with contextlib.suppress(xdf.XdfError, ConfigError):  # refused in words: found
+        with contextlib.suppress(xdf.XdfError, ConfigError):  # a reported error is a detection
             session = SessionFile(path)
             Replay(session).run()
             assert session.damage or not session.whole, f"a bit at byte {at} of {len(raw)}"
 
 
-def test_what_is_no_session_is_refused_in_words(tmp_path):
+def test_files_that_are_not_sessions_are_errors(tmp_path):
     (tmp_path / "x.xdf").write_bytes(b"hello")
     (tmp_path / "y.xdf").write_bytes(MAGIC)
     for name, words in (
         ("x.xdf", "not an XDF file"),
         ("y.xdf", "has no journal"),
         ("z.xdf", "No such file"),
-        (".", "loop.xdf: No such file"),  # a run's folder stands for its recording
+        (".", "loop.xdf: No such file"),  # a folder means the loop.xdf in it
     ):
         found = earmark("replay", tmp_path / name)
         assert found.returncode == 1
@@ -218,7 +218,7 @@ def test_what_is_no_session_is_refused_in_words(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_end_a_recording_in_good_order(source_id, tmp_path, number):
+def test_sigint_and_sigterm_end_a_recording_normally(source_id, tmp_path, number):
     (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
     with sender("plain", source_id), start("record", tmp_path / "session.toml", "-o", tmp_path) as process:
         while "Recording to" not in process.stdout.readline():
@@ -231,12 +231,12 @@ def test_ctrl_c_and_sigterm_end_a_recording_in_good_order(source_id, tmp_path, n
     (path,) = tmp_path.glob("session-*.xdf")
     assert "Recorded" in rest
     streams, _ = pyxdf.load_xdf(path)
-    assert all("footer" in s for s in streams), "closed whole"
+    assert all("footer" in s for s in streams), "the file is complete"
     assert earmark("replay", path, "--verify").returncode == 0
     assert not any(ring.exists() for ring in rings)
 
 
-def test_a_killed_recording_can_be_replayed_and_leaves_nothing_behind(source_id, tmp_path):
+def test_killed_recording_can_be_replayed_and_leaves_no_shared_memory(source_id, tmp_path):
     (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
     with sender("plain", source_id), start("record", tmp_path / "session.toml", "-o", tmp_path) as process:
         while "Recording to" not in process.stdout.readline():
@@ -244,7 +244,7 @@ def test_a_killed_recording_can_be_replayed_and_leaves_nothing_behind(source_id,
         time.sleep(3)
         rings = segments(process.pid)
         process.kill()
-        process.stdout.read()  # ends when the recorder has written what it had
+        process.stdout.read()  # ends when the recorder has written its queue
     (path,) = tmp_path.glob("session-*.xdf")
     found = earmark("replay", path, "--verify")
     assert found.returncode == 4, found.stdout + found.stderr
@@ -255,7 +255,7 @@ def test_a_killed_recording_can_be_replayed_and_leaves_nothing_behind(source_id,
     assert not any(ring.exists() for ring in rings)
 
 
-def test_a_closed_pipe_does_not_end_a_recording(source_id, tmp_path):
+def test_closed_pipe_does_not_end_a_recording(source_id, tmp_path):
     (tmp_path / "session.toml").write_text(SESSION.format(source_id=source_id, markers=""))
     with (
         sender("plain", source_id),
@@ -269,7 +269,7 @@ def test_a_closed_pipe_does_not_end_a_recording(source_id, tmp_path):
     assert earmark("replay", path, "--verify").returncode == 0
 
 
-def test_configuration_mistakes_end_with_status_1_and_one_message(tmp_path):
+def test_configuration_mistake_ends_with_status_1_and_one_message(tmp_path):
     (tmp_path / "bad.toml").write_text(SESSION.format(source_id="x", markers="").replace("sfreq = 64", "sfrq = 64"))
     for words in (("describe",), ("record", "--out", tmp_path)):
         found = earmark(words[0], tmp_path / "bad.toml", *words[1:])

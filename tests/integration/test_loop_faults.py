@@ -1,7 +1,7 @@
-"""What the listener hears when something breaks: the table in docs/faults.md, with real processes while sound plays.
+"""Audible effects of faults, as in the table of docs/faults.md, with real processes while sound plays.
 
-The sound goes into a file at the pace of a device, and has to be, sample by sample, what the log of gains says: so no
-fault made it stutter.
+The sound is written to a file in real time, and must equal the sound rendered from the log of gains sample by sample:
+so no fault causes a glitch.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ NEUTRAL, STEERED = "neutral", "steered"
 
 @pytest.fixture(scope="module")
 def decoder(tmp_path_factory):
-    """Fits the senders' electrodes. It knows nothing of what it hears, but is sure of it."""
+    """Save a decoder for the senders' electrodes. Its decisions are random but confident."""
     folder = tmp_path_factory.mktemp("decoder") / "decoder"
     runs = [planted(k, n_channels=senders.N_CHANNELS, sfreq=EEG.sfreq) for k in range(3)]
     names = tuple(f"E{k}" for k in range(senders.N_CHANNELS))
@@ -79,7 +79,7 @@ def _rest(run):
 
 
 class Rig:
-    """A closed loop on made-up signals."""
+    """A closed loop on simulated signals."""
 
     def __init__(self, folder, name, decoder, more="", sink=None):
         self.folder, self.events = folder, []
@@ -112,12 +112,12 @@ class Rig:
     def wait_for(self, condition, seconds=180.0):
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, f"waited in vain; events: {self.events}; decision: {self.decision()}"
+            assert time.monotonic() < end, f"timed out; events: {self.events}; decision: {self.decision()}"
             assert not self.loop.failure
             time.sleep(0.02)
 
     def wait_until_steered(self):
-        """Gains that no neutral mix has, from a decision that is new."""
+        """Wait for a new decision that steers, and for gains that differ from the neutral mix."""
         n = self.decision().n
         self.wait_for(lambda: self.decision().n > n + 1 and self.decision().situation == STEERED)
         self.wait_for(lambda: abs(self.gains[0] - self.gains[1]) > 1.0)
@@ -125,7 +125,7 @@ class Rig:
     def wait_until_neutral(self):
         self.wait_for(lambda: np.abs(self.gains).max() < 0.01)
 
-    def said(self, words):
+    def has_event(self, words):
         return any(words in event for event in self.events)
 
     def finish(self):
@@ -135,7 +135,7 @@ class Rig:
         assert not wrong
 
     def check_sound(self):
-        """What was heard is what the log says, from the first frame to the last, made by one process."""
+        """Assert that the sound equals the one rendered from the log, and that the audio process never restarted."""
         heard, _ = soundfile.read(self.folder / "heard.wav", dtype="float32")
         assert len(heard) == self.audio.status().frames
         assert abs(heard - rerendered(self.prepared, self.audio)).max() < TOLERANCE
@@ -160,8 +160,8 @@ def decisions(path):
     return [item for item in replayed(path)["attend"] if isinstance(item, Decision)]
 
 
-class LoopBesideAnOperator(ClosedLoop):
-    """While it connects and begins, somebody moves a trim all the time."""
+class LoopWithBusyOperator(ClosedLoop):
+    """A closed loop in which the operator moves a trim continuously during the start."""
 
     def start(self):
         begun = threading.Event()
@@ -181,8 +181,8 @@ class LoopBesideAnOperator(ClosedLoop):
                 return
 
 
-def test_the_recording_holds_every_control_of_the_sound_from_its_very_start(about, source_id, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "ClosedLoop", LoopBesideAnOperator)
+def test_recording_contains_every_sound_control_from_the_start(about, source_id, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ClosedLoop", LoopWithBusyOperator)
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
     rig.check_sound()
@@ -191,7 +191,7 @@ def test_the_recording_holds_every_control_of_the_sound_from_its_very_start(abou
     applied = [(entry.applied.frame, entry.applied.control.trims_db) for entry in rig.audio.applied()]
     assert noted == applied[: len(noted)]
     assert len(noted) > 100
-    assert noted[-1][1] == applied[-1][1], "up to the last one that the operator asked for"
+    assert noted[-1][1] == applied[-1][1], "up to the last trim of the operator"
 
 
 def test_sender_killed_and_back(about, source_id):
@@ -210,13 +210,13 @@ def test_sender_killed_and_back(about, source_id):
 
 
 @pytest.mark.parametrize(("number", "words"), [(signal.SIGKILL, "the engine died"), (signal.SIGSTOP, "not responded")])
-def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(about, source_id, number, words):
+def test_dead_or_hanging_engine_is_replaced_and_gains_hold_then_go_to_neutral(about, source_id, number, words):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
         pid, held = rig.engine_pid, None
         os.kill(pid, number)
         killed = time.monotonic()
-        time.sleep(0.7)  # what was on its way has arrived
+        time.sleep(0.7)  # until pending gains have arrived
         held = rig.gains
         while time.monotonic() < killed + LOST_S - 0.5:
             np.testing.assert_array_equal(rig.gains, held)
@@ -226,20 +226,20 @@ def test_engine_killed_or_hanging_is_replaced_gains_hold_and_then_go_to_neutral(
         assert rig.engine_pid != pid
         assert not running(pid)
     rig.check_sound()
-    assert rig.said(words)
+    assert rig.has_event(words)
     assert rig.loop.restarts == 1
     assert [path.name for path in rig.loop.files] == ["loop.xdf", "loop-2.xdf"]
     assert decisions(rig.loop.files[0])[-1].situation == STEERED
     later = decisions(rig.loop.files[1])
     lines = [event.line for event in SessionFile(rig.loop.files[1]) if isinstance(event, Noted)]
     assert any(isinstance(line, EventLine) and words in line.event for line in lines), (
-        "the next recording tells what happened"
+        "the next recording reports the fault"
     )
     assert later[0].situation.startswith("waiting")
     assert STEERED in [one.situation for one in later]
 
 
-def test_the_spare_engine_takes_over_and_another_spare_is_there(about, source_id, monkeypatch):
+def test_spare_engine_takes_over_and_a_new_spare_starts(about, source_id, monkeypatch):
     monkeypatch.setattr("earmark.app.engine.closed_loop.SPARE_S", 0.5)
     with sender("plain", source_id), closed_loop(*about) as rig:
         for _ in range(2):
@@ -250,13 +250,13 @@ def test_the_spare_engine_takes_over_and_another_spare_is_there(about, source_id
             assert rig.engine_pid == spare
             rig.wait_until_steered()
         rig.wait_for(lambda: rig.loop._spare is not None)
-        os.kill(rig.loop._spare.pid, signal.SIGKILL)  # which nobody notices until it is needed
+        os.kill(rig.loop._spare.pid, signal.SIGKILL)  # not noticed until the spare is needed
         os.kill(rig.engine_pid, signal.SIGKILL)
         rig.wait_until_steered()
     rig.check_sound()
 
 
-def test_nobody_obeys_a_signal_to_end_or_to_pause_that_is_not_from_the_supervisor(about, source_id):
+def test_processes_ignore_signals_to_end_or_pause(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
         pids = rig.engine_pid, rig.loop.recording.pid, rig.audio.status().pid
@@ -266,12 +266,12 @@ def test_nobody_obeys_a_signal_to_end_or_to_pause_that_is_not_from_the_superviso
         rig.wait_until_steered()
         assert pids == (rig.engine_pid, rig.loop.recording.pid, rig.audio.status().pid)
     rig.check_sound()
-    assert not rig.said("ALARM")
+    assert not rig.has_event("ALARM")
     _, gaps = check_tiling(consumed(rig.loop.path))
     assert not gaps
 
 
-def test_an_engine_comes_back_to_the_sender_that_it_had_though_a_twin_of_it_is_there(about, source_id):
+def test_new_engine_reconnects_to_the_same_sender_despite_a_duplicate(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
         with sender("plain", source_id):
@@ -283,10 +283,10 @@ def test_an_engine_comes_back_to_the_sender_that_it_had_though_a_twin_of_it_is_t
             rig.wait_for(lambda: rig.engine_pid not in (pid, None) and rig.beat)
             rig.wait_until_steered()
     assert rig.loop.restarts == 1
-    assert not rig.said("more than one LSL stream")
+    assert not rig.has_event("more than one LSL stream")
 
 
-def test_recorder_killed_is_replaced_and_nothing_is_missing(about, source_id):
+def test_killed_recorder_is_replaced_without_loss(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
         for _ in range(2):
@@ -295,7 +295,7 @@ def test_recorder_killed_is_replaced_and_nothing_is_missing(about, source_id):
             rig.wait_for(lambda gone=pid: rig.loop.recording.pid not in (None, gone))
         rig.wait_until_steered()
     rig.check_sound()
-    assert rig.said("ALARM: the recorder died and was replaced")
+    assert rig.has_event("ALARM: the recorder died and was replaced")
     assert rig.loop.recording.restarts == 2
     _, gaps = check_tiling(consumed(rig.loop.path))
     assert not gaps
@@ -318,27 +318,27 @@ linear.LinearDecoder.project_neural = slowly
 
 @pytest.fixture
 def slow(tmp_path, monkeypatch):
-    """In the engine process, decoders of this penalty take longer than they may."""
+    """Make decoders with penalty 1 miss their deadline in the engine process."""
     (tmp_path / "slow").mkdir()
     (tmp_path / "slow" / "sitecustomize.py").write_text(SLOW)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'slow'}{os.pathsep}{ENV['PYTHONPATH']}")
 
 
-def test_decoder_too_slow_is_left_out_gains_hold_and_then_go_to_neutral(about, source_id, slow):
+def test_slow_decoder_is_dropped_and_gains_hold_then_go_to_neutral(about, source_id, slow):
     with sender("plain", source_id), closed_loop(*about) as rig:
-        rig.wait_for(lambda: rig.said("there is no faster decoder"))
+        rig.wait_for(lambda: rig.has_event("there is no faster decoder"))
         rig.wait_for(lambda: rig.decision().situation.startswith(("waiting", "neutral")))
         time.sleep(1.0)
         assert np.abs(rig.gains).max() < 0.01
         counts = rig.loop.engine_status.decisions
         assert counts.dropped >= 3
-        rig.audio.override([3.0, -9.0])  # what the operator wants does not wait for the decoder
+        rig.audio.override([3.0, -9.0])  # an override does not wait for the decoder
         rig.wait_for(lambda: np.allclose(rig.gains, [3.0, -9.0]))
     rig.check_sound()
-    assert decisions(rig.loop.path), "late verdicts are replayed"
+    assert decisions(rig.loop.path), "late decisions are replayed"
 
 
-def test_decoder_too_slow_gives_way_to_its_fallback(about, source_id, slow, tmp_path, decoder):
+def test_slow_decoder_is_replaced_by_its_fallback(about, source_id, slow, tmp_path, decoder):
     quick = LinearDecoder(EEG, [2.0], [0.2])
     runs = [planted(k, n_channels=senders.N_CHANNELS, sfreq=EEG.sfreq) for k in range(3)]
     names = tuple(f"E{k}" for k in range(senders.N_CHANNELS))
@@ -346,7 +346,7 @@ def test_decoder_too_slow_gives_way_to_its_fallback(about, source_id, slow, tmp_
     facts = Facts(0.5, 0.5, 40, ("made up",), 120.0, Emissions(0.1, -0.1, 0.05, 0.0, 100.0))
     save_decoder(tmp_path / "quick", quick, facts)
     with sender("plain", source_id), closed_loop(*about, more='fallback = "quick"') as rig:
-        rig.wait_for(lambda: rig.said("the fallback decoder takes over"))
+        rig.wait_for(lambda: rig.has_event("the fallback decoder takes over"))
         rig.wait_until_steered()
         dropped = rig.loop.engine_status.decisions.dropped
         rig.wait_until_steered()
@@ -356,7 +356,7 @@ def test_decoder_too_slow_gives_way_to_its_fallback(about, source_id, slow, tmp_
     assert STEERED in [one.situation for one in decisions(rig.loop.path)]
 
 
-def test_burst_of_nan_on_all_channels_is_masked_and_the_mix_neutral_until_it_is_over(about, source_id):
+def test_nan_burst_on_all_channels_is_masked_and_the_mix_is_neutral_meanwhile(about, source_id):
     with sender("nan-burst", source_id), closed_loop(*about) as rig:
         rig.wait_for(lambda: "bad channels" in rig.decision().situation)
         rig.wait_until_neutral()
@@ -367,7 +367,7 @@ def test_burst_of_nan_on_all_channels_is_masked_and_the_mix_neutral_until_it_is_
         assert np.isfinite(one.gains).all()
 
 
-def test_wrong_stream_in_the_place_of_the_right_one_is_refused(about, source_id):
+def test_changed_stream_is_refused_in_a_closed_loop(about, source_id):
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(sender("plain", source_id))
         with closed_loop(*about) as rig:
@@ -375,7 +375,7 @@ def test_wrong_stream_in_the_place_of_the_right_one_is_refused(about, source_id)
             first.kill()
             first.wait()
             with sender("other-channels", source_id):
-                rig.wait_for(lambda: rig.said("6 channels instead of 8: refused"))
+                rig.wait_for(lambda: rig.has_event("6 channels instead of 8: refused"))
                 rig.wait_until_neutral()
                 time.sleep(1.0)
                 assert np.abs(rig.gains).max() < 0.01
@@ -385,9 +385,7 @@ def test_wrong_stream_in_the_place_of_the_right_one_is_refused(about, source_id)
     assert decisions(rig.loop.path)
 
 
-def test_disk_full_raises_an_alarm_steering_goes_on_and_nothing_is_lost_once_there_is_room(
-    source_id, tmp_path, decoder
-):
+def test_full_disk_raises_an_alarm_and_steering_continues_without_loss(source_id, tmp_path, decoder):
     with small_disk(tmp_path / "disk", "500k") as disk:
         (tmp_path / "decoder").symlink_to(decoder)
         with (
@@ -400,7 +398,7 @@ def test_disk_full_raises_an_alarm_steering_goes_on_and_nothing_is_lost_once_the
                 while True:
                     file.write(bytes(4096))
                     file.flush()
-            rig.wait_for(lambda: rig.said("No space left"))
+            rig.wait_for(lambda: rig.has_event("No space left"))
             rig.wait_until_steered()
             assert "No space left" in rig.loop.recording.alarm
             ballast.unlink()
@@ -419,9 +417,7 @@ def fill(path):
             file.flush()
 
 
-def test_disk_full_and_the_engine_dead_the_mix_is_neutral_until_there_is_room_and_then_all_goes_on(
-    source_id, tmp_path, decoder
-):
+def test_full_disk_and_dead_engine_recover_once_space_is_freed(source_id, tmp_path, decoder):
     with small_disk(tmp_path / "disk", "600k") as disk:
         (tmp_path / "decoder").symlink_to(decoder)
         with (
@@ -432,29 +428,29 @@ def test_disk_full_and_the_engine_dead_the_mix_is_neutral_until_there_is_room_an
             rig.wait_until_steered()
             time.sleep(2.0)
             fill(disk / "ballast")
-            rig.wait_for(lambda: rig.said("No space left"))
+            rig.wait_for(lambda: rig.has_event("No space left"))
             os.kill(rig.engine_pid, signal.SIGKILL)
-            rig.wait_for(lambda: rig.said("NOTHING IS RECORDED OR DECODED"))
+            rig.wait_for(lambda: rig.has_event("NOTHING IS RECORDED OR DECODED"))
             rig.wait_until_neutral()
             assert rig.audio.status().state == PLAYING
-            assert not (disk / "loop-2.xdf").exists(), "no file that cannot be opened"
+            assert not (disk / "loop-2.xdf").exists(), "no empty file is left"
             (disk / "ballast").unlink()
             rig.wait_until_steered()
         rig.check_sound()
         assert [path.name for path in rig.loop.files] == ["loop.xdf", "loop-2.xdf"]
         for path in rig.loop.files:
-            assert decisions(path), "both can be replayed"
+            assert decisions(path), "both files can be replayed"
 
 
-def test_disk_full_and_the_engine_dead_to_the_end_of_the_plan(source_id, tmp_path, decoder):
-    """The session ends when it is to, and says what is missing."""
+def test_full_disk_and_dead_engine_until_the_end(source_id, tmp_path, decoder):
+    """The session ends normally, and reports what is missing."""
     with small_disk(tmp_path / "disk", "600k") as disk, sender("plain", source_id):
         rig = Rig(disk, source_id, decoder, sink=FileSink(tmp_path / "heard.wav"))
         rig.folder = tmp_path
         rig.wait_until_steered()
         fill(disk / "ballast")
         os.kill(rig.engine_pid, signal.SIGKILL)
-        rig.wait_for(lambda: rig.said("NOTHING IS RECORDED OR DECODED"))
+        rig.wait_for(lambda: rig.has_event("NOTHING IS RECORDED OR DECODED"))
         wrong = rig.loop.stop()
         rig.audio.stop()
         rig._outlets.stop()
@@ -462,7 +458,7 @@ def test_disk_full_and_the_engine_dead_to_the_end_of_the_plan(source_id, tmp_pat
         assert not (disk / "loop-2.xdf").exists()
 
 
-def test_an_engine_that_keeps_dying_is_given_a_rest_and_sound_goes_on(about, source_id, monkeypatch):
+def test_engine_that_keeps_dying_is_restarted_after_a_pause_while_sound_plays(about, source_id, monkeypatch):
     limits = replace(LIMITS, most=2, within_s=600.0, rest_s=3.0)
     monkeypatch.setattr("earmark.app.engine.closed_loop.LIMITS", limits)
     with sender("plain", source_id), closed_loop(*about) as rig:
@@ -471,7 +467,7 @@ def test_an_engine_that_keeps_dying_is_given_a_rest_and_sound_goes_on(about, sou
             pid = rig.engine_pid
             os.kill(pid, signal.SIGKILL)
             rig.wait_for(lambda gone=pid: rig.engine_pid != gone)
-        rig.wait_for(lambda: rig.said("the engine was replaced 2 times"))
+        rig.wait_for(lambda: rig.has_event("the engine was replaced 2 times"))
         rig.wait_until_neutral()
         rig.wait_until_steered()
     rig.check_sound()
@@ -479,11 +475,11 @@ def test_an_engine_that_keeps_dying_is_given_a_rest_and_sound_goes_on(about, sou
     assert decisions(rig.loop.files[-1])
 
 
-def test_a_recording_deleted_under_way_raises_an_alarm_and_is_whole_again(about, source_id):
+def test_deleted_recording_raises_an_alarm_and_is_restored(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
         rig.wait_until_steered()
         rig.loop.path.unlink()
-        rig.wait_for(lambda: rig.said("was deleted, renamed or replaced while it was recorded"))
+        rig.wait_for(lambda: rig.has_event("was deleted, renamed or replaced while it was recorded"))
         rig.wait_until_steered()
         os.kill(rig.loop.recording.pid, signal.SIGKILL)
         rig.wait_until_steered()
@@ -493,11 +489,11 @@ def test_a_recording_deleted_under_way_raises_an_alarm_and_is_whole_again(about,
     assert decisions(rig.loop.path)
 
 
-def test_while_the_senders_clock_is_off_gains_hold_and_go_to_neutral_and_no_sample_is_lost(about, source_id):
+def test_wrong_sender_clock_makes_the_mix_neutral_and_loses_no_sample(about, source_id):
     with sender("clock-off", source_id), closed_loop(*about) as rig:
-        rig.wait_for(lambda: rig.said("clock stepped by +10"))
+        rig.wait_for(lambda: rig.has_event("clock stepped by +10"))
         rig.wait_until_neutral()
-        rig.wait_for(lambda: rig.said("clock stepped by -10"))
+        rig.wait_for(lambda: rig.has_event("clock stepped by -10"))
         rig.wait_until_steered()
     rig.check_sound()
     _, gaps = check_tiling(consumed(rig.loop.path))
@@ -505,18 +501,18 @@ def test_while_the_senders_clock_is_off_gains_hold_and_go_to_neutral_and_no_samp
     assert decisions(rig.loop.path)
 
 
-def test_sound_device_gone_the_loop_goes_on_without_and_says_so(about, source_id, tmp_path, monkeypatch):
+def test_loop_continues_without_a_lost_sound_device_and_reports_it(about, source_id, tmp_path, monkeypatch):
     with sender("plain", source_id), jack(tmp_path, monkeypatch) as server:
         with closed_loop(*about, sink=DeviceSink(server.device)) as rig:
             rig.wait_until_steered()
             server.kill()
             rig.wait_for(lambda: rig.audio.restarts == 1)
-            assert rig.said("GOING ON WITHOUT SOUND")
+            assert rig.has_event("GOING ON WITHOUT SOUND")
             rig.wait_until_steered()
         assert decisions(rig.loop.path)
 
 
-def test_nobody_is_left_when_the_loop_has_ended(about, source_id):
+def test_loop_leaves_no_process_and_no_shared_memory(about, source_id):
     with sender("plain", source_id), closed_loop(*about) as rig:
         pids = rig.engine_pid, rig.loop.recording.pid, rig.audio.status().pid
         board = rig.loop.engine_process.board

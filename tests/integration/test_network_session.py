@@ -1,4 +1,4 @@
-"""A compiled network in a live session: what it answers is recorded, what it does not answer in time is made up for."""
+"""A compiled network in a live session: its scores are recorded, and late scores are handled."""
 
 import contextlib
 import threading
@@ -22,7 +22,7 @@ from earmark.app.engine.engine import Engine
 from earmark.app.engine.live_network import RecordedNetwork
 from earmark.app.replay.session import ReplaySession
 from earmark.app.replay.verify import Replay
-from earmark.app.session.preflight import _decoder as look_at
+from earmark.app.session.preflight import _decoder as check_decoder
 from earmark.devices.files.decoder_folder import Facts, load_decoder, save_decoder
 from earmark.devices.files.journal import NetworkBackend, Scores
 from earmark.devices.files.session_file import SessionFile
@@ -60,7 +60,7 @@ backends = ["onnx", "eager_cpu"]
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """A network and a linear decoder. They fit the senders' electrodes, and know nothing of what they hear."""
+    """Save a network and a linear decoder for the senders' electrodes. Their decisions are random."""
     place = tmp_path_factory.mktemp("decoders")
     names = tuple(f"E{k}" for k in range(senders.N_CHANNELS))
     made_up = [planted(k, n_channels=senders.N_CHANNELS, sfreq=EEG.sfreq, seconds=20.0) for k in range(3)]
@@ -79,7 +79,7 @@ def empty_cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def engines(folders):
-    """Where the network lies compiled."""
+    """Compile the network; return the cache folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folders / "cache"))
         backends = [BackendName.ONNX, BackendName.EAGER_CPU]
@@ -95,7 +95,7 @@ def compiled(engines, monkeypatch):
 
 @contextlib.contextmanager
 def speech(source_id):
-    """Two envelopes, made up, as a stream of this process."""
+    """Send two random envelopes from this process."""
     spec = StreamSpec(f"speech {source_id}", 128.0, ("a", "b"), ("misc",) * 2, ("",) * 2)
     outlet, stop = pylsl.StreamOutlet(make_info(spec, "Envelope", f"{source_id}-speech")), threading.Event()
     begun = pylsl.local_clock()
@@ -116,12 +116,12 @@ def speech(source_id):
     thread.join()
 
 
-def test_answers_steer_are_recorded_and_replayed(tmp_path, source_id, folders, compiled):
+def test_network_scores_steer_and_are_recorded_and_replayed(tmp_path, source_id, folders, compiled):
     with sender("plain", source_id), closed_loop(tmp_path, source_id, folders / "network", more=BOTH) as rig:
         rig.wait_until_steered()
         counts = rig.loop.engine_status.decisions
         assert counts.scored_by == "onnx"
-        assert rig.said("network: onnx on CPU, float32, within")
+        assert rig.has_event("network: onnx on CPU, float32, within")
     rig.check_sound()
     run = Replay(SessionFile(rig.loop.path))
     run.run()
@@ -144,10 +144,10 @@ def test_answers_steer_are_recorded_and_replayed(tmp_path, source_id, folders, c
     assert networks - {""} == {"onnx"}
 
 
-def test_backends_that_hang_give_way_to_one_another_and_then_to_the_fallback(
+def test_hanging_backends_are_replaced_by_the_next_and_then_by_the_fallback(
     tmp_path, source_id, folders, compiled, monkeypatch
 ):
-    """What was not answered is missing in the replay, too."""
+    """Missing scores are also missing in the replay."""
     hung, free = {_Session: threading.Event(), _Eager: threading.Event()}, threading.Event()
     for kind, hangs in hung.items():
 
@@ -180,11 +180,11 @@ def test_backends_that_hang_give_way_to_one_another_and_then_to_the_fallback(
     assert after[_Eager] == 6
     assert engine.ledger.n_demoted == 2
     found = replayed(rig.path)["attend"]
-    told = [one for one in found if isinstance(one, Decision)]
-    assert STEERED in [one.situation for one in told]
+    decided = [one for one in found if isinstance(one, Decision)]
+    assert STEERED in [one.situation for one in decided]
 
 
-def test_recorded_without_sound_it_is_replayed_as_well(tmp_path, source_id, folders, compiled):
+def test_session_without_sound_is_recorded_and_replayed(tmp_path, source_id, folders, compiled):
     for name in ("network", "linear"):
         (tmp_path / name).symlink_to(folders / name)
     (tmp_path / "session.toml").write_text(ATTENTION.format(name=source_id))
@@ -194,11 +194,11 @@ def test_recorded_without_sound_it_is_replayed_as_well(tmp_path, source_id, fold
     (path,) = (tmp_path / "out").glob("session-*.xdf")
     verified = earmark("replay", path, "--verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert "Scores were given by onnx (CPU, float32) or eager_cpu (CPU, float32)" in verified.stdout
+    assert "Scored live by onnx (CPU, float32) or eager_cpu (CPU, float32)" in verified.stdout
     assert "identical: the replay gave the live output, bit for bit" in verified.stdout
 
 
-def test_not_compiled_is_refused_before_a_session_and_in_it(source_id, folders, empty_cache):
+def test_network_that_is_not_compiled_is_refused(source_id, folders, empty_cache):
     words = f"not compiled for onnx, float32 and 2 talkers; first run: earmark compile {folders / 'network'} --backend"
     config = parse_config(ATTENTION.format(name=source_id), "test", folders)
     with sender("plain", source_id), speech(source_id), pytest.raises(ConfigError, match=words):
@@ -207,12 +207,12 @@ def test_not_compiled_is_refused_before_a_session_and_in_it(source_id, folders, 
         "eeg": StreamSpec("eeg", 500.0, tuple(f"E{k}" for k in range(8)), ("eeg",) * 8, ("uV",) * 8),
         "speech": StreamSpec("speech", 128.0, ("a", "b"), ("misc",) * 2, ("",) * 2),
     }
-    check = look_at(config, specs)
+    check = check_decoder(config, specs)
     assert not check.ok
     assert words in check.words
 
 
-def test_a_linear_decoder_needs_no_backend(source_id, folders):
+def test_backends_are_refused_for_a_linear_decoder(source_id, folders):
     text = ATTENTION.format(name=source_id).replace('decoder = "network"', 'decoder = "linear"')
     config = parse_config(text, "test", folders)
     with (
@@ -223,8 +223,8 @@ def test_a_linear_decoder_needs_no_backend(source_id, folders):
         Engine(config).connect()
 
 
-def test_answers_of_another_network_are_found_out(folders):
-    """Whatever a recording says, a replay says whether the decoder beside it would have answered so."""
+def test_scores_of_another_network_are_detected(folders):
+    """A replay checks recorded scores against those of the decoder beside the recording."""
     decoder, _ = load_decoder(folders / "network")
     module, example = decoder.network(2)
     rng = np.random.default_rng(0)
@@ -232,7 +232,7 @@ def test_answers_of_another_network_are_found_out(folders):
     windows = [[torch.from_numpy(x) for x in one] for one in noise]
     with torch.no_grad():
         right = [module(*window).tolist() for window in windows]
-    masked = [torch.zeros_like(windows[0][0]), windows[0][1]]  # only rounding decides
+    masked = [torch.zeros_like(windows[0][0]), windows[0][1]]  # differences are rounding errors only
     given = [Scores("onnx", one) for one in (right[0], None, right[2], [1e-9, -1e-9], right[1])]
     about = [NetworkBackend("onnx", "CPU", "float32")]
     network = RecordedNetwork(decoder, 2, given, about)
@@ -241,8 +241,8 @@ def test_answers_of_another_network_are_found_out(folders):
         scores = [network(*window).tolist() for window in asked]
     assert scores[0] == right[0]
     assert np.isnan(scores[1]).all()
-    assert scores[4] == right[1], "what was said live counts"
-    assert scores[5] == right[1], "beyond its end the network itself is asked"
+    assert scores[4] == right[1], "the recorded scores are used"
+    assert scores[5] == right[1], "after the last recorded scores, the network is run"
     assert (network.n_answers, network.n_missed, network.n_wrong) == (5, 1, 1)
     with pytest.raises(ConfigError, match="1 scores for 2 talkers"):
         RecordedNetwork(decoder, 2, [Scores("onnx", (0.5,))], about)(*windows[0])

@@ -1,4 +1,4 @@
-"""A session made of parts of another package: configured, run live, recorded, and replayed bit for bit."""
+"""A session with parts from another package: configuration, live run, recording, replay."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ type = "bandpass"
 """
 
 
-def test_a_live_session_of_them_is_replayed_bit_for_bit_and_says_what_it_was_made_of(tmp_path):
+def test_session_with_foreign_parts_is_replayed_and_names_their_package(tmp_path):
     folder = tmp_path / "session"
     folder.mkdir()
     with installed(tmp_path / "site"), Amplifier() as amplifier:
@@ -88,11 +88,11 @@ def test_a_live_session_of_them_is_replayed_bit_for_bit_and_says_what_it_was_mad
             '"tpc"',
             r"\[streams.eeg\]: source: there is no source 'tpc', only lsl, fieldtrip, tcp: did you",
         ),
-        ('source = "tcp"\nport = 1', 'source = "lsl"', "says nothing to find it by"),
+        ('source = "tcp"\nport = 1', 'source = "lsl"', "does not say how to find the stream"),
         ('source = "tcp"\nport = 1', 'source = "fieldtrip"', "names no FieldTrip buffer: set fieldtrip"),
     ],
 )
-def test_their_keys_are_validated_as_ours(tmp_path, old, new, words):
+def test_keys_of_foreign_parts_are_validated(tmp_path, old, new, words):
     text = SESSION.format(port=1)
     assert old in text
     with installed(tmp_path):
@@ -123,7 +123,7 @@ source = "speech:ada"
 """
 
 
-def test_a_law_and_a_space_of_them_are_used(tmp_path):
+def test_foreign_law_and_space_are_used(tmp_path):
     from earmark.devices.audio.prepare import prepare
     from earmark.pipeline.attention.attend import steering_law
 
@@ -151,7 +151,7 @@ def test_a_law_and_a_space_of_them_are_used(tmp_path):
         parse_config(ATTENTION.format(more=""), "session.toml")
 
 
-def test_a_law_that_does_not_suit_the_talkers_is_refused():
+def test_law_for_another_number_of_talkers_is_refused():
     three = ATTENTION.format(more="").replace('"gentle"\nhelp_db = 3', '"five_state"').replace('"mono"', '"hrtf"')
     parse_config(three, "x")
     three += '[[sound.talkers]]\nname = "c"\nsource = "speech:joe"\n'
@@ -159,7 +159,7 @@ def test_a_law_that_does_not_suit_the_talkers_is_refused():
         parse_config(three, "x")
 
 
-def test_a_sound_configuration_names_their_space(tmp_path):
+def test_sound_configuration_with_a_foreign_space(tmp_path):
     path = tmp_path / "sound.toml"
     path.write_text("[sound]" + ATTENTION.partition("[sound]")[2])
     with pytest.raises(ConfigError, match="there is no space 'mono'"):
@@ -168,7 +168,7 @@ def test_a_sound_configuration_names_their_space(tmp_path):
         assert load_sound(path).space == "mono"
 
 
-def test_a_decoder_of_them_is_trained_kept_and_loaded(tmp_path):
+def test_foreign_decoder_is_trained_saved_and_loaded(tmp_path):
     runs = [made_up_run(seed) for seed in range(4)]
     with installed(tmp_path / "site"):
         facts = train_and_save(runs, maker("difference", SMALL), SMALL, tmp_path / "decoder")
@@ -194,7 +194,7 @@ def test_a_decoder_of_them_is_trained_kept_and_loaded(tmp_path):
         maker("odd", SMALL)
 
 
-def test_commands_know_their_decoders(tmp_path):
+def test_train_command_accepts_foreign_decoders(tmp_path):
     program = [sys.executable, "-P", "-m", "earmark.app.cli", "train", "nowhere", "--out", "x", "--decoder"]
     with installed(tmp_path / "site"):
         known = subprocess.run([*program, "difference"], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The sound check as a person runs it: a process, a terminal, keys, signals."""
+"""``earmark play`` as a process on a terminal: keys and signals."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def tone(path, hz, seconds=20.0, channels=1, level=0.1):
 
 @pytest.fixture
 def config(tmp_path):
-    """Two tones, hard left and hard right, neither their loudness nor their sum touched."""
+    """Write a configuration with a tone hard left and one hard right, without loudness matching."""
     tone(tmp_path / "low.wav", 500)
     tone(tmp_path / "high.wav", 1500)
     path = tmp_path / "sound.toml"
@@ -59,7 +59,7 @@ loop = true
 
 
 class Playing:
-    """A running command: what it says, and keys for it."""
+    """A running command with its output and its keyboard."""
 
     def __init__(self, *words, env=None, screen=False):
         self._keys, there = pty.openpty()
@@ -73,7 +73,7 @@ class Playing:
         )
         os.close(there)
         self._from = self._keys if screen else self.process.stdout.fileno()
-        self.said = ""
+        self.output = ""
         self._new = threading.Condition()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -85,14 +85,14 @@ class Playing:
             except OSError:  # the other side of the terminal is closed
                 part = b""
             with self._new:
-                self.said += part.decode(errors="replace")
+                self.output += part.decode(errors="replace")
                 self._new.notify_all()
             if not part:
                 return
 
     def wait_for(self, words, seconds=180.0):
         with self._new:
-            assert self._new.wait_for(lambda: re.search(words, self.said), seconds), (words, self.said)
+            assert self._new.wait_for(lambda: re.search(words, self.output), seconds), (words, self.output)
 
     def press(self, keys):
         os.write(self._keys, keys.encode())
@@ -134,7 +134,7 @@ def run(*words, env=None):
 
 
 def levels(path):
-    """Amplitude of each tone, low in the left and high in the right ear, per 20 ms, shape (n, 2)."""
+    """Return the amplitude of the low tone (left) and high tone (right) per 20 ms, shape (n, 2), and the sound."""
     heard, rate = soundfile.read(path)
     assert rate == SFREQ
     n = 960
@@ -143,25 +143,25 @@ def levels(path):
     return np.stack([2 * abs(pieces[:, :, ear] @ basis[ear]) / n for ear in range(2)], axis=1), heard
 
 
-def test_keys_are_heard(config, tmp_path):
+def test_keys_change_the_sound(config, tmp_path):
     with playing(config, "--no-publish") as play:
         play.wait_for("1-8 favour")
         time.sleep(0.5)
-        for key, said in (
+        for key, words in (
             ("2", r"low -9 dB, high \+3 dB"),
             ("1", r"low \+3 dB, high -9 dB"),
-            ("-", r"everything -1 dB"),
+            ("-", r"master -1 dB"),
         ):
             play.press(key)
-            play.wait_for(said)
+            play.wait_for(words)
             time.sleep(0.5)
-        for key, said in (("\x1b", "MUTED"), ("m", "unmuted"), ("m", "MUTED.*unmuted.*MUTED"), ("\x1b", "MUTED$")):
+        for key, words in (("\x1b", "MUTED"), ("m", "unmuted"), ("m", "MUTED.*unmuted.*MUTED"), ("\x1b", "MUTED$")):
             play.press(key)
-            play.wait_for(f"(?s){said}")
+            play.wait_for(f"(?s){words}")
             time.sleep(0.3)
         play.press("q")
         assert play.end() == 0
-    assert re.search(r"Played 0:\d\d\.\d; ", play.said)
+    assert re.search(r"Played 0:\d\d\.\d; ", play.output)
     level, heard = levels(tmp_path / "out.wav")
     decibel = np.round(20 * np.log10(level.clip(1e-6) / 0.1), 1)
 
@@ -175,11 +175,11 @@ def test_keys_are_heard(config, tmp_path):
     silent = (abs(heard).max(axis=1) == 0).astype(int)
     edges = np.flatnonzero(np.diff(silent))
     longest = sorted(np.diff(edges)[silent[edges[:-1] + 1] == 1])[::-1]
-    assert longest[0] > 0.2 * SFREQ, "after Esc and after m there is silence"
+    assert longest[0] > 0.2 * SFREQ, "Esc and m mute"
     assert silent[-round(0.5 * SFREQ) :].all(), "Esc does not unmute"
 
 
-def test_the_arrows_move_a_talker(config, tmp_path):
+def test_arrow_keys_move_a_talker(config, tmp_path):
     with playing(config, "--no-publish") as play:
         play.wait_for("1-8 favour")
         play.press("1\x1b[C")
@@ -192,16 +192,16 @@ def test_the_arrows_move_a_talker(config, tmp_path):
         play.press("q")
         assert play.end() == 0
     level, _ = levels(tmp_path / "out.wav")
-    assert level[-25:-15, 0].max() < 1e-4, "the left ear hears nothing any more"
+    assert level[-25:-15, 0].max() < 1e-4, "the left ear is silent"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_end_it_with_a_fade(config, tmp_path, number):
+def test_signals_end_playback_with_a_fade(config, tmp_path, number):
     with playing(config, "--no-publish") as play:
         play.wait_for("Playing low, high on the file")
         time.sleep(0.5)
         play.process.send_signal(number)
-        assert play.end() == 0, play.said
+        assert play.end() == 0, play.output
     _, heard = levels(tmp_path / "out.wav")
     assert np.abs(heard).max() > 0.09
     envelope = np.abs(heard[-4800 - 960 :]).max(axis=1).reshape(-1, 240).max(axis=1)
@@ -211,7 +211,7 @@ def test_signals_end_it_with_a_fade(config, tmp_path, number):
     assert np.abs(np.diff(heard, axis=0)).max() < 0.1 * 2 * np.pi * 1500 / SFREQ + 1e-3, "no click anywhere"
 
 
-def test_ctrl_c_at_the_terminal_reaches_all_processes_and_ends_well(config):
+def test_ctrl_c_on_the_terminal_ends_all_processes_normally(config):
     with playing(config, "--device", "null", "--no-publish", screen=True) as play:
         play.wait_for("1-8 favour")
         play.wait_for("(?s)of 0:20.0.*xruns")
@@ -229,10 +229,10 @@ def test_ctrl_c_at_the_terminal_reaches_all_processes_and_ends_well(config):
         "late",
         "from here to the ear",
     ):
-        assert words in play.said
+        assert words in play.output
 
 
-def test_a_killed_audio_process_is_told_of_and_replaced(config):
+def test_killed_audio_process_is_reported_and_replaced(config):
     with playing(config, "--device", "null", "--no-publish") as play:
         play.wait_for("1-8 favour")
         children = f"/proc/{play.process.pid}/task/{play.process.pid}/children"
@@ -242,45 +242,45 @@ def test_a_killed_audio_process_is_told_of_and_replaced(config):
         play.wait_for("the audio process died.*back after|the audio process died.*GOING ON WITHOUT SOUND")
         play.press("q")
         assert play.end() == 0
-    assert "1 restarts" in play.said
+    assert "1 restarts" in play.output
     assert not running(audio)
 
 
-def test_not_a_terminal_it_plays_for_as_long_as_asked_and_publishes(config, tmp_path):
+def test_without_a_terminal_it_plays_the_given_time_and_publishes(config, tmp_path):
     (name,) = re.findall(r'publish = "(.+)"', config.read_text())
     found = []
 
-    def look():
+    def resolve():
         for kind in ("gains", "markers", "envelopes"):
             found.extend(info.name() for info in pylsl.resolve_byprop("name", f"{name}-{kind}", 1, 30.0))
 
-    looking = threading.Thread(target=look)
-    looking.start()
+    resolving = threading.Thread(target=resolve)
+    resolving.start()
     begun = time.monotonic()
     result = run(config, "--seconds", "2")
     took = time.monotonic() - begun
-    looking.join()
+    resolving.join()
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     assert found == [f"{name}-gains", f"{name}-markers", f"{name}-envelopes"]
     assert f"Published on LSL: {name}-gains" in result.stdout
     seconds = soundfile.info(tmp_path / "out.wav").duration
-    assert 1.5 < seconds < took, "it ends after the seconds asked for"
+    assert 1.5 < seconds < took, "it ends after the given time"
     assert "favour" not in result.stdout, "there is no keyboard"
 
 
-def test_it_ends_when_all_talkers_have_ended(config, tmp_path):
+def test_playback_ends_when_all_talkers_have_ended(config, tmp_path):
     tone(tmp_path / "low.wav", 500, 0.5)
     tone(tmp_path / "high.wav", 1500, 0.7)
     config.write_text(config.read_text().replace("loop = true\n", ""))
     result = run(config, "--no-publish")
     assert result.returncode == 0, result.stderr
-    assert "All talkers have come to their ends" in result.stdout
+    assert "All talkers have played to the end" in result.stdout
     level, _ = levels(tmp_path / "out.wav")
     assert level[5:20].min() > 0.05
 
 
-def test_without_configuration_the_speech_that_ships_is_played(tmp_path):
+def test_default_is_the_included_speech(tmp_path):
     result = run("--device", f"file:{tmp_path / 'x.wav'}", "--seconds", "0.5", "--no-publish")
     assert result.returncode == 0, result.stderr
     assert "Playing joe, ada" in result.stdout
@@ -289,12 +289,12 @@ def test_without_configuration_the_speech_that_ships_is_played(tmp_path):
 
 
 def no_card(tmp_path):
-    """Surroundings in which no sound server and no card are found."""
+    """Return environment variables that hide all sound servers and cards."""
     (tmp_path / ".asoundrc").write_text("")
     return {"HOME": str(tmp_path), "JACK_DEFAULT_SERVER": "none", "JACK_NO_START_SERVER": "1", "PULSE_SERVER": "none"}
 
 
-def test_a_wrong_device_is_named_with_what_there_is(config, tmp_path):
+def test_unknown_device_is_an_error_with_the_available_ones(config, tmp_path):
     result = run(config, "--device", "no such card", "--no-publish", env=no_card(tmp_path))
     assert result.returncode == 1
     assert re.search(
@@ -302,7 +302,7 @@ def test_a_wrong_device_is_named_with_what_there_is(config, tmp_path):
     )
 
 
-def test_a_missing_library_is_named_with_the_fix(config, tmp_path):
+def test_missing_library_is_an_error_with_the_fix(config, tmp_path):
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
     path = os.pathsep.join([str(tmp_path), ENV["PYTHONPATH"]])
     result = run(config, "--device", "default", "--no-publish", env={"PYTHONPATH": path})
@@ -310,7 +310,7 @@ def test_a_missing_library_is_named_with_the_fix(config, tmp_path):
     assert "PortAudio library not found: apt-get install libportaudio2" in result.stderr
 
 
-def test_on_a_sound_server(config, tmp_path, monkeypatch):
+def test_play_on_a_sound_server(config, tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
     with sound_servers.jack(home, monkeypatch) as server:
@@ -325,14 +325,14 @@ def test_on_a_sound_server(config, tmp_path, monkeypatch):
         assert re.search("does not play 44100 Hz, but accepts 48000", result.stderr)
 
 
-def test_a_terminal_that_closes_ends_it(config):
+def test_closing_the_terminal_ends_playback(config):
     with playing(config, "--device", "null", "--no-publish") as play:
         play.wait_for("1-8 favour")
         os.close(play._keys)
-        assert play.end() == 0, play.said
+        assert play.end() == 0, play.output
 
 
-def test_the_terminal_is_left_as_it_was(config):
+def test_terminal_settings_are_restored(config):
     import termios
 
     keys, there = pty.openpty()
@@ -352,9 +352,9 @@ def test_the_terminal_is_left_as_it_was(config):
     os.close(there)
 
 
-def test_a_key_pressed_while_talkers_are_prepared_holds_once_they_play():
+def test_key_pressed_during_preparation_takes_effect_afterwards():
     with playing("--device", "null", "--no-publish", screen=True) as it:
         it.wait_for("Preparing")
         it.press("q")
         assert it.end() == 0
-        assert "Played 0:" in it.said
+        assert "Played 0:" in it.output

@@ -1,4 +1,4 @@
-"""A recorded run replayed at its own pace: the same decisions, heard and seen, driven by commands."""
+"""Replay of a recorded run in real time, with sound, window and commands."""
 
 import json
 import os
@@ -69,7 +69,7 @@ loop = true
 
 
 def make_decoder(folder):
-    """Fits the senders' electrodes. It knows nothing of what it hears, but is sure of it."""
+    """Save a decoder for the senders' electrodes. Its decisions are random but confident."""
     runs = [planted(k, n_channels=senders.N_CHANNELS, sfreq=EEG.sfreq) for k in range(3)]
     names = tuple(f"E{k}" for k in range(senders.N_CHANNELS))
     rest = [(run.neural, run.talker_names, run.talkers, run.attended, run.stimuli) for run in runs]
@@ -82,7 +82,7 @@ def make_decoder(folder):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run's folder, recorded live with real processes: two cues, decisions, gains that followed."""
+    """Record a run with real processes: two cues, decisions, gains; return its folder."""
     home = tmp_path_factory.mktemp("session")
     make_decoder(home / "decoder")
     (home / "run-1").mkdir()
@@ -97,14 +97,14 @@ def run(tmp_path_factory):
         loop = ClosedLoop(config, audio, home / "run-1" / "loop.xdf", events.append, about=About("", mode="closed"))
         loop.start()
         cues.push(Marker(pylsl.local_clock(), "attend:Joe"))
-        begun, told = time.monotonic(), False
+        begun, cued_again = time.monotonic(), False
         while time.monotonic() < begun + SECONDS or not steered(loop.engine_status):
             assert time.monotonic() < begun + 60, events
-            if not told and time.monotonic() > begun + SECONDS / 2:
+            if not cued_again and time.monotonic() > begun + SECONDS / 2:
                 cues.push(Marker(pylsl.local_clock(), "attend:Ada"))
                 loop.record_event("a door slammed")
                 audio.trim([-4.0, 0.0], [False, True])
-                told = True
+                cued_again = True
             time.sleep(0.05)
         assert not loop.stop()
     audio.stop()
@@ -117,24 +117,24 @@ def steered(engine):
 
 
 def copied(run, tmp_path):
-    """A copy to do harm to."""
+    """Return a copy of the run that can be damaged."""
     return shutil.copytree(run, tmp_path / "copy" / "run-1")
 
 
 def wait_for(condition, seconds=180.0):
     end = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.02)
     return found
 
 
-def said(session):
+def event_texts(session):
     return [event.text for event in session.status().events]
 
 
 class Watched:
-    """``earmark replay --watch`` in a process of its own."""
+    """``earmark replay --watch`` in a separate process."""
 
     def __init__(self, recording, folder):
         command = [
@@ -167,7 +167,7 @@ class Watched:
         self.process.stdout.close()
 
 
-def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
+def test_replay_repeats_decisions_sound_and_events(run, tmp_path):
     recorded = [item for item in replayed(run / "loop.xdf")["attend"] if isinstance(item, Decision)]
     found, gains, cued, trims = {}, [], set(), []
     with Watched(run, tmp_path / "watched") as watched:
@@ -205,13 +205,13 @@ def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
         np.testing.assert_array_equal(decision.scores, then.scores)
     assert any(np.allclose(asked, heard, atol=0.01) and heard[0] != heard[1] for asked, heard in gains), "followed"
     assert {"Joe", "Ada"} <= cued
-    assert trims == [(Trim(), Trim()), (Trim(-4.0), Trim(mute=True))], "what the operator did then"
+    assert trims == [(Trim(), Trim()), (Trim(-4.0), Trim(mute=True))], "trims of the operator during the run"
     turned = [(asked[0] - 4, heard[0]) for asked, heard in gains if heard[1] == -np.inf]
     assert gains[-1][1][1] == -np.inf
-    assert any(abs(heard - wanted) < 0.01 for wanted, heard in turned), "on top of what is asked for"
+    assert any(abs(heard - wanted) < 0.01 for wanted, heard in turned), "the trim is added to the target gain"
     least, most = min(wanted for wanted, _ in turned), max(wanted for wanted, _ in turned)
-    assert least - 0.01 <= turned[-1][1] <= most + 0.01, "and on the way there"
-    assert 0 < latency < 0.25, "that of then: there is one"
+    assert least - 0.01 <= turned[-1][1] <= most + 0.01, "also during a ramp"
+    assert 0 < latency < 0.25, "the recorded latency is shown"
     for wanted in ("Cue: attend to Joe.", "a door slammed", "Cue: attend to Ada."):
         assert words.count(wanted) == 1
     assert words[-1].endswith("loop.xdf: identical: the replay gave the live output, bit for bit")
@@ -220,27 +220,27 @@ def test_what_ran_live_is_decided_heard_and_told_once_more(run, tmp_path):
 
 
 def in_step(session):
-    """A function that says whether the first talker is where it was then, whatever came before."""
+    """Return a function that tells whether the first talker's position equals the recorded one."""
     player, sfreq = session.player, session.player.config.sound.sfreq
     length = len(prepare(player.config.sound.scene(ROOT)).pcm[0]) / sfreq
     heard = [e.line for e in SessionFile(player.path) if isinstance(e, Noted) and isinstance(e.line, HeardLine)]
     where = TalkerPositions(heard, sfreq)
 
-    def look():
+    def positions_agree():
         off = player.sound.audio.status().positions[0] / sfreq - where.at(player.clock.now)[0]
         return abs((off + length / 2) % length - length / 2) < 0.15
 
-    return look
+    return positions_agree
 
 
-def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_path):
+def test_pause_stops_everything_and_unsuitable_commands_are_refused(run, tmp_path):
     tmp_path = tmp_path / "here"
     tmp_path.mkdir()
     with ReplaySession(run / "loop.xdf", tmp_path) as session:
         client, together = Client(tmp_path), in_step(session)
         assert client.about["kind"] == "replay"
         wait_for(lambda: session.status().task.elapsed > 3.5)
-        assert max(session.player.sound.audio.status().out_peak) > 0.001, "heard"
+        assert max(session.player.sound.audio.status().out_peak) > 0.001, "sound plays"
         wait_for(together)
         client.send("pause")
         engine = session.player.engine
@@ -250,7 +250,7 @@ def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_pat
         after = client.send("state"), engine.ledger.n, engine.beat, session.player.monitor.status()
         assert before[1:3] == after[1:3]
         assert before[0]["task"]["elapsed"] == after[0]["task"]["elapsed"]
-        assert repr(before[3].streams) == repr(after[3].streams), "ages, too"
+        assert repr(before[3].streams) == repr(after[3].streams), "including the ages of samples"
         assert after[0]["state"] == "paused"
         with pytest.raises(ChannelError, match="paused already"):
             client.send("pause")
@@ -263,23 +263,23 @@ def test_a_pause_holds_all_of_it_and_what_makes_no_sense_is_refused(run, tmp_pat
         client.send("resume")
         wait_for(lambda: session.status().task.elapsed > before[0]["task"]["elapsed"] + 0.5)
         assert client.send("state")["muted"]
-        assert max(session.player.sound.audio.status().out_peak) < 1e-4, "muted is muted"
+        assert max(session.player.sound.audio.status().out_peak) < 1e-4, "it stays muted"
         client.send("mute", on=False)
         wait_for(lambda: max(session.player.sound.audio.status().out_peak) > 0.001)
         assert engine.ledger.n >= before[1]
         wait_for(together)
         client.send("stop")
         assert client.send("state")["state"] == "review"
-        assert said(session)[-1].endswith("identical, bit for bit, up to the point where the replay was stopped")
+        assert event_texts(session)[-1].endswith("identical, bit for bit, up to the point where the replay was stopped")
         with pytest.raises(ChannelError, match="over"):
             client.send("resume")
         client.close()
         assert session.player.status == 0
-    assert not os.listdir(tmp_path), "nothing is left"
+    assert not os.listdir(tmp_path), "no file is left"
 
 
 def flip(path, share):
-    """Change one bit of a sample of the electrodes, in the file's chunk after this share of it."""
+    """Flip one bit of an EEG sample, in the first chunk after the given share of the file."""
     data, at = bytearray(path.read_bytes()), 0
     for chunk in xdf.read_chunks(path):
         at = data.index(chunk.raw, at) if chunk.raw else at
@@ -288,33 +288,37 @@ def flip(path, share):
             path.write_bytes(data)
             return
         at += len(chunk.raw)
-    raise AssertionError("there is no such chunk")
+    raise AssertionError("no such chunk")
 
 
-def test_what_differs_raises_an_alarm_at_once(run, tmp_path):
+def test_difference_raises_an_alarm_immediately(run, tmp_path):
     place = copied(run, tmp_path)
     flip(place / "loop.xdf", 0.4)
     with ReplaySession(place, tmp_path / "copy") as session:
-        assert any(words.startswith("ALARM: loop.xdf is damaged: bytes ") for words in said(session))
-        wait_for(lambda: any("differs from the live output, from" in words for words in said(session)))
+        assert any(words.startswith("ALARM: loop.xdf is damaged: bytes ") for words in event_texts(session))
+        wait_for(lambda: any("differs from the live output, from" in words for words in event_texts(session)))
         wait_for(lambda: session.status().state == "review")
-        assert said(session)[-1].startswith("ALARM: Replay of loop.xdf: the recording is damaged"), "after the first"
+        assert event_texts(session)[-1].startswith("ALARM: Replay of loop.xdf: the recording is damaged"), (
+            "the last event"
+        )
         assert "damaged" in session.status().task.failure
         assert session.player.status == 3
 
 
-def test_what_was_cut_short_is_replayed_as_far_as_it_goes(run, tmp_path):
+def test_truncated_run_is_replayed_as_far_as_it_goes(run, tmp_path):
     place = copied(run, tmp_path)
     data = (place / "loop.xdf").read_bytes()
     (place / "loop.xdf").write_bytes(data[: len(data) // 3])
     with ReplaySession(place, tmp_path / "copy") as session:
-        assert any("was cut short: the replay ends there" in words for words in said(session))
+        assert any("was cut short: the replay ends there" in words for words in event_texts(session))
         wait_for(lambda: session.status().state == "review")
-        assert said(session)[-1].endswith("identical, bit for bit, up to the point where the recording was cut short")
+        assert event_texts(session)[-1].endswith(
+            "identical, bit for bit, up to the point where the recording was cut short"
+        )
         assert session.player.status == 4
 
 
-def test_what_cannot_be_replayed_is_refused_in_words(run, tmp_path):
+def test_unusable_runs_are_errors(run, tmp_path):
     place = copied(run, tmp_path)
     with pytest.raises(ConfigError, match="no such file; name a recorded run"):
         ReplaySession(tmp_path, tmp_path)
@@ -344,11 +348,11 @@ def test_what_cannot_be_replayed_is_refused_in_words(run, tmp_path):
         (SESSION.format(name="x").replace('decoder = "decoder"', ""), "is a calibration, in which nothing was decided"),
     ],
 )
-def test_what_decided_nothing_is_refused_in_words(run, tmp_path, monkeypatch, config, words):
-    told = SessionFile.__init__
+def test_recordings_without_decisions_are_errors(run, tmp_path, monkeypatch, config, words):
+    cued_again = SessionFile.__init__
 
     def another(self, path):
-        told(self, path)
+        cued_again(self, path)
         self.about = replace(self.about, config=config)
 
     monkeypatch.setattr(SessionFile, "__init__", another)
@@ -365,7 +369,7 @@ def test_what_decided_nothing_is_refused_in_words(run, tmp_path, monkeypatch, co
         (('device = "null"', 'device = "no such device"'), "nothing is audible, but levels are shown"),
     ],
 )
-def test_without_sound_it_goes_on_and_says_so(run, tmp_path, monkeypatch, change, words):
+def test_replay_continues_without_sound_and_reports_it(run, tmp_path, monkeypatch, change, words):
     about = SessionFile.__init__
 
     def changed(self, path):
@@ -374,12 +378,12 @@ def test_without_sound_it_goes_on_and_says_so(run, tmp_path, monkeypatch, change
 
     monkeypatch.setattr(SessionFile, "__init__", changed)
     with ReplaySession(run, tmp_path) as session:
-        assert any(words in one for one in said(session)), said(session)
+        assert any(words in one for one in event_texts(session)), event_texts(session)
         wait_for(lambda: session.player.engine is not None and session.player.engine.decision is not None)
         assert session.status().state == "running"
 
 
-def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbot, qapp, monkeypatch):
+def test_window_replays_the_selected_run(run, tmp_path, qtbot, qapp, monkeypatch):
     pytest.importorskip("pyqtgraph", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QFileDialog
@@ -396,17 +400,17 @@ def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbo
         qtbot.waitUntil(condition, timeout=120_000)
 
     shown.start.buttons["replay"].click()
-    assert not shown.start.buttons["replay"].isEnabled(), "once is enough"
+    assert not shown.start.buttons["replay"].isEnabled(), "a second click is not possible"
     until(lambda: shown.now.session_live)
     assert shown.pages.currentWidget() is shown.live
-    assert settings.value("session/last") is None, "it is there for the time being"
+    assert settings.value("session/last") is None, "a replay is not remembered as the last session"
     until(lambda: shown.top.chip.words == "REPLAY" and shown.top.state.full_text == "running, closed loop")
     sweep = shown.live.traces.sweep
     until(lambda: len(sweep.ch_names) == senders.N_CHANNELS and not sweep.notice)
     until(lambda: shown.recent.last(1.0).shape == (senders.SFREQ, senders.N_CHANNELS))
     until(lambda: len(shown.history.decisions) > 3 and shown.now.decision.situation == "steered")
     assert np.isfinite(shown.history.decisions[-1].probability).all()
-    assert 0 <= shown.now.time - shown.now.decision.time < shown.now.seconds, "as if it were now"
+    assert 0 <= shown.now.time - shown.now.decision.time < shown.now.seconds, "times are shifted to the present"
     until(lambda: "of 250 ms" in shown.bottom.latency.full_text and "–" not in shown.bottom.latency.full_text)
     until(lambda: shown.now.sound.live)
     assert shown.bottom.record.full_text == "not recording"
@@ -432,8 +436,8 @@ def test_the_window_replays_what_is_chosen_on_its_start_page(run, tmp_path, qtbo
     until(lambda: first.status is not None)
     until(lambda: shown.now.session_live and shown.now.state == "running")
     launched = shown.launcher.launched
-    assert launched is not first, "one at a time"
-    assert shown.close(), "a replay is no loss: nothing is asked"
+    assert launched is not first, "a new process replaces the first"
+    assert shown.close(), "the window closes without asking"
     until(lambda: launched.status is not None)
     assert not launched.folder.exists()
     shown.deleteLater()

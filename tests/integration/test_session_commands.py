@@ -1,4 +1,4 @@
-"""The way of a session by its commands, with a simulated listener: new, calibrate, run, report, replay."""
+"""The commands new, calibrate, run, report, replay, serve and control, with a simulated listener."""
 
 import contextlib
 import dataclasses
@@ -47,7 +47,7 @@ seconds = 20.0
 at_s = 0.0
 attend = "Ada"
 """
-#: So that half a minute is enough to learn from: easier than anybody.
+#: Easier than any real listener, so that half a minute of calibration is enough.
 CLEAR = dataclasses.replace(PRESETS["easy"], response_uv=12.0, ignored=0.1, wandering=0.0)
 
 
@@ -57,7 +57,7 @@ def earmark(*arguments):
 
 
 def new_session(folder, source_id):
-    """What 'earmark new' writes, without sound, and with one amplifier of all that may be there."""
+    """Create a session by 'earmark new', without a sound device and for one amplifier only."""
     done = earmark("new", folder)
     assert done.returncode == 0, done.stderr
     path = folder / "session.toml"
@@ -93,27 +93,27 @@ def cues(path):
 
 
 def steered(path):
-    """Decisions of a recording that steered by somebody who was decided for."""
+    """Return the decisions of a recording that steered towards a talker."""
     decisions = [item for item in replayed(path)["attend"] if isinstance(item, Decision)]
     return [one for one in decisions if one.situation == Situation.STEERED and one.talker >= 0]
 
 
-def test_a_calibration_gives_a_decoder_with_its_accuracy(calibrated):
-    path, said = calibrated
+def test_calibration_gives_a_decoder_with_its_accuracy(calibrated):
+    path, output = calibrated
     given = [cue for cue in cues(path.parent / "calibration-1.xdf") if cue != "attend:"]
     assert sorted(given) == ["attend:Ada"] * 2 + ["attend:Joe"] * 2
     assert {p.name for p in (path.parent / "decoder").iterdir()} == {"decoder.toml", "weights.safetensors"}
-    accuracy, n = re.search(r"([\d.]+) % of (\d+) decisions", said).groups()
+    accuracy, n = re.search(r"([\d.]+) % of (\d+) decisions", output).groups()
     assert int(n) >= 10
     assert 0 <= float(accuracy) <= 100
-    assert f"earmark run {path}" in said
-    assert "WRONG" not in said
+    assert f"earmark run {path}" in output
+    assert "WRONG" not in output
     about = SessionFile(path.parent / "calibration-1.xdf").about
     assert (about.mode, about.subject) == ("calibration", path.parent.name)
     assert about.protocol["seed"] == 3
 
 
-def test_a_decoder_is_not_overwritten(calibrated):
+def test_decoder_is_not_overwritten(calibrated):
     path, _ = calibrated
     before = (path.parent / "decoder" / "decoder.toml").read_bytes()
     done = earmark("calibrate", path)
@@ -122,7 +122,7 @@ def test_a_decoder_is_not_overwritten(calibrated):
     assert (path.parent / "decoder" / "decoder.toml").read_bytes() == before
 
 
-def test_a_closed_loop_is_recorded_reported_and_replayed(calibrated):
+def test_closed_loop_is_recorded_reported_and_replayed(calibrated):
     path, _ = calibrated
     done = earmark("run", path, "--headless")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -139,7 +139,7 @@ def test_a_closed_loop_is_recorded_reported_and_replayed(calibrated):
         assert one.gains.argmax() == one.talker or one.gains.max() == one.gains.min()
 
 
-def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_whole_recording(calibrated):
+def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_complete_recording(calibrated):
     path, _ = calibrated
     command = [sys.executable, "-m", "earmark.app.cli", "run", str(path), "--mode", "sham", "--seconds", "600"]
     process = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -168,7 +168,7 @@ def test_sham_favours_the_other_talker_and_ctrl_c_leaves_a_whole_recording(calib
 
 
 def on_a_terminal(command):
-    """Run a command on a terminal of its own, 200 columns wide, until it ends; return all that was seen on it."""
+    """Run a command on a terminal of 200 columns until it ends; return its output."""
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
     process = subprocess.Popen(command, env=ENV | {"TERM": "xterm"}, stdin=there, stdout=there, stderr=there,
@@ -176,7 +176,7 @@ def on_a_terminal(command):
     os.close(there)
     said = b""
     try:
-        with contextlib.suppress(OSError):  # how a terminal says that nobody holds its other end
+        with contextlib.suppress(OSError):  # raised when the other end of the terminal is closed
             while piece := os.read(here, 4096):
                 said += piece
         assert process.wait(600) == 0, said.decode()
@@ -187,24 +187,24 @@ def on_a_terminal(command):
     return said.decode()
 
 
-def test_the_end_of_a_run_is_no_fault_on_a_terminal(calibrated):
+def test_end_of_a_run_is_not_shown_as_a_fault_on_a_terminal(calibrated):
     path, _ = calibrated
     said = on_a_terminal([sys.executable, "-m", "earmark.app.cli", "run", str(path), "--seconds", "12"])
-    assert "running 0:0" in said, "the line was seen"
+    assert "running 0:0" in said, "the status line was printed"
     assert "ending: the recording is being completed" in said
     assert "NO ENGINE" not in said
     assert "chance limit" in said
     assert re.search(r"ok\s+decoder: .* fits\. The decoder is (no )?better than guessing", said)
 
 
-def test_a_closed_terminal_ends_a_run_in_good_order_with_a_report(calibrated):
+def test_closed_terminal_ends_a_run_normally_with_a_report(calibrated):
     path, _ = calibrated
     before = set(path.parent.glob("run-*"))
     here, there = pty.openpty()
     command = [sys.executable, "-m", "earmark.app.cli", "run", str(path), "--seconds", "600"]
     process = subprocess.Popen(
         command, env=ENV, stdin=there, stdout=there, stderr=there, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one thread here
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - this process has one thread
     )  # fmt: skip
     os.close(there)
     said = b""
@@ -228,7 +228,7 @@ def test_a_closed_terminal_ends_a_run_in_good_order_with_a_report(calibrated):
 
 @contextlib.contextmanager
 def amplifier(source_id, names):
-    """Another amplifier than the one that was calibrated."""
+    """Send from an amplifier other than the calibrated one."""
     spec = StreamSpec("other", 250.0, names, ("eeg",) * len(names), ("uV",) * len(names))
     outlet = Outlet(spec, "EEG", source_id)
     stop = threading.Event()
@@ -249,7 +249,7 @@ def amplifier(source_id, names):
         thread.join()
 
 
-def test_other_channels_are_told_apart(calibrated, tmp_path):
+def test_channels_that_differ_from_the_decoders_are_named(calibrated, tmp_path):
     path, _ = calibrated
     other = f"test-{uuid.uuid4().hex[:12]}"
     session = new_session(tmp_path / other, other)
@@ -263,7 +263,7 @@ def test_other_channels_are_told_apart(calibrated, tmp_path):
     assert not list(tmp_path.glob("*/run-*"))
 
 
-def test_what_is_missing_is_said(tmp_path):
+def test_missing_requirements_are_named(tmp_path):
     name = f"test-{uuid.uuid4().hex[:12]}"
     path = new_session(tmp_path / name, f"{name}-eeg")
     done = earmark("run", path)
@@ -292,7 +292,7 @@ def test_what_is_missing_is_said(tmp_path):
 
 
 class Serving:
-    """``earmark serve`` in a process of its own."""
+    """``earmark serve`` in a separate process."""
 
     def __init__(self, path, *options):
         self.folder = path.parent
@@ -322,14 +322,14 @@ class Serving:
 
 
 def loud(folder, state):
-    """Gains that the listener hears, dB."""
+    """Return the audible gains in dB."""
     status = Seqlock(Status, state["sound"]["status"])
     found = [round(float(gain), 1) for gain in status.read().gains_db[:2]]
     status.close()
     return found
 
 
-def test_a_session_served_is_driven_from_another_terminal(calibrated):
+def test_served_session_is_controlled_from_another_terminal(calibrated):
     path, _ = calibrated
     with Serving(path) as serving:
         folder, client = serving.folder, serving.client
@@ -384,7 +384,7 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         assert state["task"]["failure"] == ""
         client.send("trim", talker="Ada", mute=True)
         done = earmark("control", folder, "run", "seconds=600")
-        assert done.returncode == 1, "what is wrong is said, and nothing begins"
+        assert done.returncode == 1, "the problem is reported, and no run starts"
         assert "the operator muted Ada" in done.stderr
         client.send("trim", talker="Ada", mute=False)
         done = earmark("control", folder, "run", "seconds=600")
@@ -401,16 +401,16 @@ def test_a_session_served_is_driven_from_another_terminal(calibrated):
         assert word in situations
     markers = [e.item.value for e in SessionFile(recording) if isinstance(e, Consumed) and e.stream == "cues"]
     assert "note:a door slammed" in markers
-    said = [words for _, words in read_events(recording)]
-    assert "operator: Joe" in said
-    assert [words for words in said if words.startswith("trim")] == [
+    events = [words for _, words in read_events(recording)]
+    assert "operator: Joe" in events
+    assert [words for words in events if words.startswith("trim")] == [
         "trim: Ada -6 dB", "trim: Joe muted", "trim: Joe 0 dB", "trim: Ada 0 dB",
     ]  # fmt: skip
-    assert "MUTED" in said
-    assert "note: a door slammed" in said
+    assert "MUTED" in events
+    assert "note: a door slammed" in events
 
 
-def test_a_supervisor_killed_takes_all_its_processes_and_its_memory_along(calibrated):
+def test_killed_supervisor_leaves_no_process_and_no_shared_memory(calibrated):
     path, _ = calibrated
     before = set(os.listdir("/dev/shm"))
     with Serving(path) as serving:
@@ -426,7 +426,7 @@ def test_a_supervisor_killed_takes_all_its_processes_and_its_memory_along(calibr
         serving.process.kill()
         wait_until(lambda: not any(running(pid) for pid in pids))
         wait_until(lambda: not set(names) & set(os.listdir("/dev/shm")))
-    assert not is_served(serving.folder), "what is left of the address leads nowhere"
+    assert not is_served(serving.folder), "the address file is stale"
     steps = [e.item for e in SessionFile(Path(place) / "loop.xdf") if isinstance(e, Consumed) and e.stream == "eeg"]
     assert steps, "the recording can be read"
     with Serving(path):
@@ -434,15 +434,15 @@ def test_a_supervisor_killed_takes_all_its_processes_and_its_memory_along(calibr
 
 
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_the_checks_at_once(tmp_path, name):
-    """Not when the amplifier, which is not there, has been looked for all the time that was asked for."""
+def test_ctrl_c_ends_the_checks_immediately(tmp_path, name):
+    """The command ends before the timeout of the search for the missing amplifier."""
     path = new_session(tmp_path / f"test-{uuid.uuid4().hex[:12]}", f"none-{uuid.uuid4().hex}")
     path.write_text(path.read_text().replace("resolve_s = 15", "resolve_s = 300"))
     command = [sys.executable, "-m", "earmark.app.cli", "calibrate", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV) as process:
-        while "Looking at everything" not in process.stdout.readline():
+        while "Checking everything" not in process.stdout.readline():
             assert process.poll() is None
-        until = time.monotonic() + 5  # somewhere in the search
+        until = time.monotonic() + 5  # during the search
         while time.monotonic() < until and process.poll() is None:
             time.sleep(0.1)
         process.send_signal(name)

@@ -1,4 +1,4 @@
-"""A simulated listener in its own process: real LSL in, real LSL out, and an end in every case."""
+"""A simulated listener in a separate process: LSL input and output, and termination."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RATE = 64.0
 SILENT = BackgroundConfig(
     brain_uv=0.0, sensor_uv=0.0, alpha_uv=0.0, blink_uv=0.0, line_uv=0.0, offset_uv=0.0, drift_uv=0.0, pops_per_min=0.0
 )
-#: Ignored talkers are not answered at all, so that a response says who is attended.
+#: No response to ignored talkers, so that a response identifies the attended talker.
 CLEAR = ListenerConfig(
     ch_names=("Cz", "Oz"), ignored=0.0, wandering=0.0, clock_ppm=400.0, react_s=0.05, shift_s=0.1, background=SILENT
 )
@@ -45,7 +45,7 @@ def settings(source_id: str, **changes) -> LiveConfig:
 
 @contextlib.contextmanager
 def envelopes(source_id: str, names: tuple[str, ...] = ("noise", "ada", "joe"), late_s: float = 0.0) -> Iterator[None]:
-    """Talkers in another order than the listener's, with one that it does not know; only ada speaks, in clicks."""
+    """Send envelopes in another order than the listener's, with an unknown talker; only ada has sound, in clicks."""
     spec = StreamSpec(f"envelopes {source_id}", RATE, names, ("misc",) * len(names), ("",) * len(names))
     outlet = pylsl.StreamOutlet(make_info(spec, "Envelope", f"{source_id}-envelopes"))
     stop = threading.Event()
@@ -76,7 +76,7 @@ def connect(source_id: str) -> pylsl.StreamInlet:
 
 
 def wait_for_size(inlet: pylsl.StreamInlet, answered: bool) -> None:
-    """Until what arrives is a response, or is none, for half a second."""
+    """Wait until there is a response, or none, for half a second."""
     give_up = time.monotonic() + PATIENCE_S
     recent = np.empty((0, 2))
     while time.monotonic() < give_up:
@@ -84,7 +84,7 @@ def wait_for_size(inlet: pylsl.StreamInlet, answered: bool) -> None:
         recent = np.concatenate([recent, np.reshape(values, (-1, 2))])[-250:]
         if len(recent) == 250 and (np.abs(recent).max() > 0.01 if answered else not recent.any()):
             return
-    raise AssertionError(f"waited in vain to be {'answered' if answered else 'ignored'}")
+    raise AssertionError(f"timed out: the talker was not {'answered' if answered else 'ignored'}")
 
 
 @contextlib.contextmanager
@@ -97,7 +97,7 @@ def process(config: LiveConfig) -> Iterator[ListenerProcess]:
         assert listener.process.exitcode is not None
 
 
-def test_hears_answers_and_follows_the_clicks(source_id):
+def test_listener_responds_to_the_attended_talker(source_id):
     with process(settings(source_id)) as listener:
         inlet = connect(source_id)
         described = describe_xml(inlet.info(PATIENCE_S).as_xml())
@@ -132,14 +132,14 @@ def test_follows_cue_markers_and_a_script(source_id):
         wait_for_size(inlet, answered=True)  # by the script
         assert cues.wait_for_consumers(PATIENCE_S)
         for cue in ("attend:joe", "attend ada", "attend:joe", "attend:ada", "attend:"):
-            time.sleep(0.3)  # an inlet begins with what comes after it has been started
+            time.sleep(0.3)  # an inlet receives only samples that are sent after its start
             cues.push_sample(["something else"])
             cues.push_sample(["attend:stranger"])
             cues.push_sample([cue])
             wait_for_size(inlet, answered=cue.endswith("ada"))
 
 
-def test_stamps_are_those_of_the_amplifiers_clock_and_delivery_is_as_said(source_id):
+def test_stamps_follow_the_amplifiers_clock_and_delivery_is_delayed(source_id):
     with process(settings(source_id, delivery_s=0.2)):
         inlet = connect(source_id)
         stamps: list[float] = []
@@ -155,7 +155,7 @@ def test_stamps_are_those_of_the_amplifiers_clock_and_delivery_is_as_said(source
     assert np.abs(period - period.mean()).max() < 1e-5
 
 
-def test_sigterm_ends_it(source_id):
+def test_sigterm_ends_the_listener(source_id):
     with process(settings(source_id)) as listener:
         connect(source_id)
         os.kill(listener.process.pid, signal.SIGTERM)
@@ -165,8 +165,8 @@ def test_sigterm_ends_it(source_id):
             listener.attend("joe")
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux who is alive")
-def test_it_ends_with_the_process_that_started_it(source_id, tmp_path):
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_listener_ends_with_its_parent_process(source_id, tmp_path):
     code = (
         "import sys, time\n"
         "from earmark.devices.simulate.live import ListenerProcess, LiveConfig\n"
@@ -191,7 +191,7 @@ def test_it_ends_with_the_process_that_started_it(source_id, tmp_path):
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended but was not waited for does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -206,14 +206,14 @@ def test_envelopes_of_other_talkers_are_refused(source_id):
         listener.run()
 
 
-def test_unknown_names_are_refused_at_once(source_id):
+def test_unknown_names_are_errors(source_id):
     with pytest.raises(ValueError, match="no talker 'eve'"):
         SimulatedListener(settings(source_id, script=((1.0, "eve"),)))
     with pytest.raises(ValueError, match="no talker 'eve'"):
         SimulatedListener(settings(source_id)).attend("eve")
 
 
-def test_late_envelopes_are_told(source_id, caplog):
+def test_late_envelopes_are_reported_once(source_id, caplog):
     listener = SimulatedListener(settings(source_id))
     thread = threading.Thread(target=listener.run)
     with envelopes(source_id, late_s=0.3), caplog.at_level("WARNING"):
@@ -226,7 +226,7 @@ def test_late_envelopes_are_told(source_id, caplog):
     assert caplog.text.count("too late") == 1
 
 
-def test_cue_words():
+def test_cue_pattern():
     assert CUE.fullmatch("attend:a b")[1] == CUE.fullmatch("attend a b")[1] == "a b"
     assert CUE.fullmatch("attend:")[1] == ""
     assert CUE.fullmatch("attended") is None

@@ -1,4 +1,4 @@
-"""What is played on real sound servers, heard by another process, is what the log says."""
+"""Sound on real sound servers, captured by another process, equals the sound rendered from the log."""
 
 import os
 import signal
@@ -37,8 +37,7 @@ def sink_of(server):
 
 
 def heard_under_load(server, prepared, path, seconds=3.0):
-    """What a server was given to play beside a heavy load, the engine that played it, the number of decisions, and how
-    long server and sound were kept waiting."""
+    """Play on a server under heavy load; return captured sound, engine, number of decisions and scheduling waits."""
     with (
         sound_servers.capture(server, path) as capture,
         AudioEngine(prepared, sink_of(server)) as engine,
@@ -60,25 +59,25 @@ def heard_under_load(server, prepared, path, seconds=3.0):
         return capture.finish(), engine, k, queueing
 
 
-def test_what_is_heard_equals_the_rerendering_beside_a_burning_core_and_a_held_lock(server, tmp_path):
+def test_captured_sound_under_load_equals_the_reference_rendering(server, tmp_path):
     prepared = noise_scene()
-    for _ in range(3):  # a server that itself gets no processor for 0.3 s is given up, and decisions meanwhile unheard
+    for _ in range(3):  # a server without CPU time for 0.3 s is abandoned, and the decisions meanwhile are not heard
         heard, engine, k, queueing = heard_under_load(server, prepared, tmp_path / "heard.raw")
         if not engine.restarts:
             break
     with queueing.excuses():
         assert not engine.restarts
     rendered = rerendered(prepared, engine).astype(np.float32)
-    stretches, strange = matched(heard, rendered)
+    stretches, unmatched = matched(heard, rendered)
     n_matched = sum(n for _, _, n in stretches)
     assert {entry.decision for entry in engine.applied()} >= set(range(k)), "every decision was applied"
-    assert strange == 0, "nothing was heard that was not rendered"
+    assert unmatched == 0, "all captured sound was rendered"
     with queueing.excuses():
-        assert n_matched > 0.97 * len(rendered), "beside what a driver dropped whole, all of it was heard"
+        assert n_matched > 0.97 * len(rendered), "all was captured, except buffers that the driver dropped"
     assert abs(heard).max() > 0.05
 
 
-def test_a_killed_server_that_returns_is_played_on_again_at_the_right_position(server, tmp_path):
+def test_playback_continues_at_the_right_position_on_a_restarted_server(server, tmp_path):
     prepared, events = noise_scene(), []
     with AudioEngine(prepared, sink_of(server), on_event=events.append) as engine:
         wait_until(lambda: engine.status().frames > 24_000)
@@ -86,7 +85,7 @@ def test_a_killed_server_that_returns_is_played_on_again_at_the_right_position(s
         server.kill()
         server.start()
         wait_until(lambda: engine.restarts or engine.failure)
-        if engine.playing == str(NullSink()):  # the server took longer than the watchdog waits
+        if engine.playing == str(NullSink()):  # the server took longer than the watchdog's timeout
             engine.switch(sink_of(server))
         wait_until(lambda: engine.status().pid != first.pid and engine.status().frames > engine.status().first_frame)
         assert server.device in engine.status().sink.decode()
@@ -95,13 +94,13 @@ def test_a_killed_server_that_returns_is_played_on_again_at_the_right_position(s
         names, pid = engine.names, engine.status().pid
     assert [entry.kind for entry in starts[:3]] == ["start", "lost", "start"]
     lost, again = starts[1], starts[2]
-    assert again.positions == tuple(lost.frame % len(pcm) for pcm in prepared.pcm), "where it stopped"
-    assert again.frame > lost.frame, "frames go on with the clock"
+    assert again.positions == tuple(lost.frame % len(pcm) for pcm in prepared.pcm), "the position of the stop"
+    assert again.frame > lost.frame, "frames follow the clock"
     assert not left_behind(names)
     assert not running(pid)
 
 
-def test_when_the_server_is_gone_sound_time_goes_on_with_a_loud_warning_and_back_on_request(jack):
+def test_lost_server_raises_a_warning_and_playback_returns_on_request(jack):
     prepared, events = noise_scene(), []
     with AudioEngine(prepared, sink_of(jack), on_event=events.append) as engine:
         wait_until(lambda: engine.status().frames > 12_000)
@@ -119,7 +118,7 @@ def test_when_the_server_is_gone_sound_time_goes_on_with_a_loud_warning_and_back
         wait_until(lambda: engine.status().sink == b"system")
 
 
-def test_a_stalled_process_is_replaced(jack):
+def test_stalled_audio_process_is_replaced(jack):
     with AudioEngine(noise_scene(), sink_of(jack)) as engine:
         wait_until(lambda: engine.status().frames > 12_000)
         pid = engine.status().pid
@@ -130,7 +129,7 @@ def test_a_stalled_process_is_replaced(jack):
         assert engine.playing == "sound device 'system'"
 
 
-def test_frames_are_said_to_sound_when_they_do_to_a_millisecond(jack, tmp_path):
+def test_frame_times_are_accurate_to_a_millisecond(jack, tmp_path):
     prepared, maps = noise_scene(), []
     with (
         sound_servers.capture(jack, tmp_path / "heard.raw") as capture,
@@ -159,13 +158,13 @@ def test_frames_are_said_to_sound_when_they_do_to_a_millisecond(jack, tmp_path):
     off = np.array(off)
     with queueing.excuses():
         assert len(off) > 10, (len(heard), len(stretches), len(maps))
-    # From the server handing it out to the ear, the driver says: two periods with a dummy driver.
+    # Output latency of the dummy driver: two periods.
     two_periods = 2 * sound_servers.BLOCK / sound_servers.SFREQ
     with queueing.excuses():
-        assert np.mean(abs(off - two_periods) < 1e-3) > 0.9, "but for a tenth of a second after a skipped buffer"
+        assert np.mean(abs(off - two_periods) < 1e-3) > 0.9, "except for 0.1 s after a skipped buffer"
 
 
-def test_a_talker_at_the_sound_input_is_heard(jack, tmp_path):
+def test_talker_at_the_sound_input_is_played(jack, tmp_path):
     rng = np.random.default_rng(5)
     voice = (0.05 * rng.standard_normal(48_000)).astype(np.float32)
     voice.tofile(tmp_path / "voice.raw")
@@ -181,14 +180,14 @@ def test_a_talker_at_the_sound_input_is_heard(jack, tmp_path):
             time.sleep(0.01)
         reader.close()
         status = engine.status()
-    said = np.stack([heard.data[:, 0]] * 2, axis=1)
-    stretches, strange = matched(said, np.stack([np.tile(voice, 3)] * 2, axis=1))
-    assert strange == 0
-    assert sum(n for _, _, n in stretches) > 0.97 * len(said)
+    played = np.stack([heard.data[:, 0]] * 2, axis=1)
+    stretches, unmatched = matched(played, np.stack([np.tile(voice, 3)] * 2, axis=1))
+    assert unmatched == 0
+    assert sum(n for _, _, n in stretches) > 0.97 * len(played)
     assert status.missing[0] < 48_000
 
 
-def test_what_a_device_cannot_is_said_with_the_fix(jack):
+def test_unsupported_settings_are_errors_with_the_fix(jack):
     with pytest.raises(AudioError, match=r"does not play 44100 Hz, but accepts 48000"):
         AudioEngine(noise_scene(sfreq=44_100.0), sink_of(jack)).start()
     with pytest.raises(AudioError, match=r"'no such card'.*outputs are .*system"):

@@ -1,4 +1,4 @@
-"""The audio process: what becomes of it, of its sound and of shared memory, whoever dies."""
+"""The audio process, its sound and its shared memory when processes die."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ from earmark.devices.audio.sinks import FileSink, NullSink
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_file_equals_the_rerendering_and_nothing_is_left_behind(tmp_path):
+def test_sound_file_equals_the_reference_rendering_and_no_shared_memory_is_left(tmp_path):
     prepared = noise_scene(n_talkers=3)
     with AudioEngine(prepared, FileSink(tmp_path / "x.wav")) as engine:
         for k in range(8):
@@ -53,19 +53,19 @@ def test_a_file_equals_the_rerendering_and_nothing_is_left_behind(tmp_path):
     assert not running(status.pid)
 
 
-def test_faster_than_real_time_it_ends_where_it_is_to(tmp_path):
+def test_faster_than_real_time_rendering_ends_at_the_given_frame(tmp_path):
     prepared = noise_scene()
     with AudioEngine(prepared, FileSink(tmp_path / "x.wav", realtime=False, n_frames=300_100)) as engine:
         assert engine.join(60)
         assert not engine.failure
         clock = engine.status().clock
-    assert clock.time(300_100) - clock.time(0) == pytest.approx(300_100 / 48_000), "its clock is that of the file"
+    assert clock.time(300_100) - clock.time(0) == pytest.approx(300_100 / 48_000), "the clock counts frames of the file"
     heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
     assert len(heard) == 300_100
     assert abs(heard - rerendered(prepared, engine)).max() < TOLERANCE
 
 
-def test_time_runs_evenly_on_the_null_sink():
+def test_null_sink_has_a_steady_clock():
     with AudioEngine(noise_scene(), NullSink()) as engine:
         first = engine.status()
         wait_until(lambda: engine.status().frames > first.frames + 12_000)
@@ -73,8 +73,8 @@ def test_time_runs_evenly_on_the_null_sink():
     assert second.clock.time(first.frames) == pytest.approx(first.clock.time(first.frames), abs=1e-6)
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_process_that_dies_or_stalls_is_replaced_where_it_was(tmp_path, blow):
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGSTOP])
+def test_dead_or_stalled_process_is_replaced_at_the_same_position(tmp_path, sig):
     prepared, events, notes = noise_scene(), [], []
     with AudioEngine(prepared, FileSink(tmp_path / "x.wav"), on_event=events.append) as engine:
         engine.listen(lambda entry, lsl_time: notes.append((entry.applied.kind, lsl_time)))
@@ -82,18 +82,20 @@ def test_a_process_that_dies_or_stalls_is_replaced_where_it_was(tmp_path, blow):
         engine.trim([-3.0, 0.0], [False, True])
         wait_until(lambda: engine.status().frames > 24_000)
         pid = engine.status().pid
-        os.kill(pid, blow)
+        os.kill(pid, sig)
         struck = time.monotonic()
         engine.mute()
         muted = time.monotonic() - struck
         wait_until(lambda: engine.restarts)
-        assert muted < 0.5 * (time.monotonic() - struck), "it does not wait for the watchdog"
+        assert muted < 0.5 * (time.monotonic() - struck), "mute does not wait for the watchdog"
         engine.mute(False)
         wait_until(lambda: engine.status().pid != pid)
         assert not running(pid)
         again = engine.status().first_frame
         wait_until(lambda: engine.status().frames > again + 24_000)
-        assert tuple(engine.status().gains_db[:2]) == (pytest.approx(-9.0), -math.inf), "what the operator said holds"
+        assert tuple(engine.status().gains_db[:2]) == (pytest.approx(-9.0), -math.inf), (
+            "the operator's settings persist"
+        )
         names = engine.names
     kinds = [entry.applied for entry in engine.applied() if entry.applied.kind != "control"]
     assert [entry.kind for entry in kinds] == ["start", "lost", "start", "stop"]
@@ -104,17 +106,19 @@ def test_a_process_that_dies_or_stalls_is_replaced_where_it_was(tmp_path, blow):
     whole = min(len(heard), len(rendered))
     differs = np.flatnonzero(np.abs(heard[:whole] - rendered[:whole]).max(axis=1) > TOLERANCE)
     assert not len(differs) or (lost.frame - 256 <= differs[0] and differs[-1] < lost.frame + 512), (
-        "but its last buffer"
+        "except in the last buffer"
     )
     assert any("back after" in event for event in events)
     times = [at for kind, at in notes if kind in ("lost", "start")]
     assert times == sorted(times)
     assert 0.1 < times[-1] - times[-2] < 10
-    assert (start.frame - lost.frame) / 48_000 == pytest.approx(times[-1] - times[-2], abs=0.05), "frames are time"
+    assert (start.frame - lost.frame) / 48_000 == pytest.approx(times[-1] - times[-2], abs=0.05), (
+        "frames follow the clock"
+    )
     assert not left_behind(names)
 
 
-def test_a_jump_that_nobody_was_there_to_make_is_made_by_the_next_process():
+def test_seek_while_no_process_runs_is_done_by_the_next_process():
     with AudioEngine(noise_scene(), NullSink()) as engine:
         wait_until(lambda: engine.status().frames > 12_000)
         os.kill(engine.status().pid, signal.SIGKILL)
@@ -124,7 +128,7 @@ def test_a_jump_that_nobody_was_there_to_make_is_made_by_the_next_process():
         assert starts[2].positions == (96_000, starts[1].frame)
 
 
-def test_a_process_that_keeps_dying_is_given_a_rest_and_never_given_up(monkeypatch):
+def test_process_that_keeps_dying_is_restarted_after_a_pause(monkeypatch):
     monkeypatch.setattr("earmark.devices.audio.engine.LIMITS", replace(LIMITS, rest_s=2.0))
     events = []
     with AudioEngine(noise_scene(), NullSink(), on_event=events.append) as engine:
@@ -149,13 +153,13 @@ def test_a_process_that_keeps_dying_is_given_a_rest_and_never_given_up(monkeypat
     assert not any(map(running, pids))
 
 
-@pytest.mark.parametrize("blow", ["SIGTERM", "SIGINT", "SIGHUP", "SIGTSTP"])
-def test_whoever_else_asks_it_to_end_or_to_pause_is_not_obeyed(tmp_path, blow):
+@pytest.mark.parametrize("sig", ["SIGTERM", "SIGINT", "SIGHUP", "SIGTSTP"])
+def test_process_ignores_signals_to_end_or_pause(tmp_path, sig):
     prepared, events = noise_scene(), []
     with AudioEngine(prepared, FileSink(tmp_path / "x.wav"), on_event=events.append) as engine:
         wait_until(lambda: engine.status().frames > 24_000)
         pid = engine.status().pid
-        os.kill(pid, getattr(signal, blow))
+        os.kill(pid, getattr(signal, sig))
         struck = engine.status().frames
         wait_until(lambda: engine.status().frames > struck + 48_000)
         assert engine.status().pid == pid
@@ -165,8 +169,8 @@ def test_whoever_else_asks_it_to_end_or_to_pause_is_not_obeyed(tmp_path, blow):
     assert {entry.applied.kind for entry in engine.applied()} == {"start", "control", "stop"}
 
 
-def test_an_end_that_nobody_asked_for_is_a_death_whatever_its_exit_code(tmp_path, monkeypatch):
-    """Exit code 0 alone does not make it one that was asked for."""
+def test_unrequested_exit_counts_as_a_crash_even_with_exit_code_0(tmp_path, monkeypatch):
+    """Exit code 0 does not imply that the exit was requested."""
     (tmp_path / "sitecustomize.py").write_text(ENDS)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT / '.links'}")
     events = []
@@ -192,7 +196,7 @@ PARENT = """
 import json, sys, time
 from pathlib import Path
 sys.path[:0] = {folders!r}
-import mne  # heavy, and none of the audio process's business
+import mne  # heavy, and not needed by the audio process
 from earmark.devices.audio.engine import LIMITS, AudioEngine
 from earmark.devices.audio.sinks import FileSink
 from sound_scenes import noise_scene
@@ -221,29 +225,29 @@ def parent(tmp_path, then):
     wait_until(lambda: not any(os.path.exists(f"/dev/shm/{name}") for name in names), 10)
 
 
-def test_a_parent_that_ends_without_stopping_it_takes_the_child_along(tmp_path):
+def test_process_ends_when_the_parent_exits_without_stopping_it(tmp_path):
     with parent(tmp_path, "AudioEngine.__exit__ = lambda *_: None"):
         pass
     heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
     ends_faded(heard)
 
 
-@pytest.mark.parametrize("blow", ["SIGKILL", "SIGINT"])
-def test_when_the_parent_is_killed_or_ctrl_c_pressed_the_child_fades_out_and_ends(tmp_path, blow):
+@pytest.mark.parametrize("sig", ["SIGKILL", "SIGINT"])
+def test_process_fades_out_and_ends_when_the_parent_is_killed_or_interrupted(tmp_path, sig):
     with parent(tmp_path, "time.sleep(60)") as (process, pid):
         modules = Path(f"/proc/{pid}/maps").read_text()
         assert "numpy" in modules
         for heavy in ("pylsl", "liblsl", "torch", "mne", "soundfile", "libsndfile", "numba", "llvmlite"):
-            assert heavy not in modules, "an audio process loads only what it needs"
-        if blow == "SIGINT":
-            os.killpg(process.pid, signal.SIGINT)  # to all of a terminal
+            assert heavy not in modules, "the audio process loads only what it needs"
+        if sig == "SIGINT":
+            os.killpg(process.pid, signal.SIGINT)  # to all processes of a terminal
         else:
             process.kill()
     heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
     ends_faded(heard)
 
 
-def test_an_exception_in_the_parent_takes_the_child_along(tmp_path):
+def test_process_ends_after_an_exception_in_the_parent(tmp_path):
     with parent(tmp_path, "raise RuntimeError('bug')"):
         pass
     heard, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
@@ -251,7 +255,7 @@ def test_an_exception_in_the_parent_takes_the_child_along(tmp_path):
 
 
 def ends_faded(heard):
-    """The last tenth of a second that sounds goes down to nothing, smoothly."""
+    """Assert that the last 0.1 s of sound fades out smoothly."""
     last = np.flatnonzero(np.abs(heard).max(axis=1))[-1]
     level = [np.sqrt(np.mean(heard[last - 4800 + k * 600 : last - 4200 + k * 600] ** 2)) for k in range(8)]
     before = np.sqrt(np.mean(heard[last - 14_400 : last - 4800] ** 2))
@@ -259,7 +263,7 @@ def ends_faded(heard):
     assert level[-1] < 0.05 * before < level[0]
 
 
-def test_only_what_is_needed_is_imported():
+def test_audio_process_imports_only_what_it_needs():
     code = "import sys, earmark.devices.audio.child, sounddevice; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     loaded = [name.split(".") for name in out.split()]
@@ -271,7 +275,7 @@ def test_only_what_is_needed_is_imported():
     assert kernels <= {"earmark.kernels.errors"}, "no compiled kernel"
 
 
-def test_files_are_never_overwritten_and_a_second_stop_does_nothing(tmp_path):
+def test_files_are_not_overwritten_and_a_second_stop_does_nothing(tmp_path):
     path = tmp_path / "x.wav"
     path.write_bytes(b"precious")
     engine = AudioEngine(noise_scene(), FileSink(path))

@@ -1,4 +1,4 @@
-"""Sound on LSL: what is played can be recorded by others, and others can be played."""
+"""Sound and LSL: published gains, markers and envelopes, and talkers from LSL streams."""
 
 import itertools
 import os
@@ -24,7 +24,7 @@ from earmark.pipeline.stream import Block
 
 
 class Listener:
-    """Receives a stream from now on."""
+    """Receives a stream."""
 
     def __init__(self, name):
         (info,) = pylsl.resolve_byprop("name", name, 1, 10.0)
@@ -42,7 +42,7 @@ class Listener:
         return samples, np.array(stamps)
 
 
-def test_gains_markers_and_envelopes_are_published_with_the_times_at_which_they_are_heard():
+def test_gains_markers_and_envelopes_are_published_with_their_audible_times():
     prepared, name = noise_scene(space="left_right"), f"test-{uuid.uuid4().hex[:8]}"
     config = EnvelopeConfig(n_bands=6)
     engine = AudioEngine(prepared, NullSink())
@@ -59,7 +59,7 @@ def test_gains_markers_and_envelopes_are_published_with_the_times_at_which_they_
         engine.seek([1.5, 2.5])
         wait_until(lambda: engine.status().frames > 60_000)
         engine.mute(False)
-    time.sleep(0.15)  # nothing new is said of a sound that has ended
+    time.sleep(0.15)  # nothing more is published after the end of the sound
     outlets.stop()
     status = engine.status()
     clock = status.clock
@@ -71,12 +71,12 @@ def test_gains_markers_and_envelopes_are_published_with_the_times_at_which_they_
     assert (np.diff(at) > 0).all()
 
     markers, at = listeners["markers"].all()
-    said = [text for (text,) in markers]
-    assert sorted(said) == sorted(
+    texts = [text for (text,) in markers]
+    assert sorted(texts) == sorted(
         ["start", f"device {NullSink()}", "mute", "seek t0 1.5 s, t1 2.5 s", "unmute", "stop"]
     )
     applied = {entry.applied.kind: entry.applied.frame for entry in engine.applied()}
-    times = dict(zip(said, at, strict=True))
+    times = dict(zip(texts, at, strict=True))
     assert times["start"] == pytest.approx(clock.time(0), abs=1e-3)
     assert times["stop"] == pytest.approx(clock.time(applied["stop"]), abs=1e-3)
 
@@ -85,12 +85,12 @@ def test_gains_markers_and_envelopes_are_published_with_the_times_at_which_they_
     frames = np.arange(48_000)
     spoken = prepared.pcm[0][frames % len(prepared.pcm[0])].astype(float)
     expected = speech_envelope(spoken, 48_000.0, config)[:, 0]
-    n = 40  # before the jump
+    n = 40  # before the seek
     assert envelopes[:n, 0] == pytest.approx(expected[:n], rel=1e-5)
     assert np.diff(at[:n]) == pytest.approx(1 / 64, abs=2e-4)
 
 
-def test_a_reader_of_talkers_samples_is_told_what_was_not_played(tmp_path):
+def test_reader_of_talkers_samples_gets_gaps_for_unplayed_frames(tmp_path):
     prepared = noise_scene(space="left_right")
     with AudioEngine(prepared, NullSink()) as engine:
         reader = PcmReader(engine.names.pcm, 480)
@@ -125,7 +125,7 @@ def test_a_reader_of_talkers_samples_is_told_what_was_not_played(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [48_000.0, 44_100.0])
-def test_a_talker_from_lsl_is_heard(rate):
+def test_talker_from_lsl_is_played(rate):
     name = f"voice-{uuid.uuid4().hex[:8]}"
     info = pylsl.StreamInfo(name, "Audio", 2, rate, "float32", name)
     outlet, stop = pylsl.StreamOutlet(info), threading.Event()
@@ -163,7 +163,7 @@ def test_a_talker_from_lsl_is_heard(rate):
     assert status.missing[0] < 24_000
 
 
-def test_a_talker_from_lsl_that_is_not_there_is_refused_with_what_is(monkeypatch):
+def test_missing_lsl_talker_is_an_error(monkeypatch):
     monkeypatch.setattr(feeds, "FIND_S", 1.0)
     scene = Scene((Talker("live", "lsl:nobody at all"),), space="left_right")
     with pytest.raises(AudioError, match="no LSL stream with name 'nobody at all'"):

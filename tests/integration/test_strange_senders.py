@@ -1,4 +1,4 @@
-"""Senders written by others, with the user's word where they say too little: recorded, and replayed identically."""
+"""Senders with incomplete metadata, which the user overrides: recording and identical replay."""
 
 import contextlib
 import threading
@@ -41,7 +41,7 @@ def samples(index, n):
 
 @contextlib.contextmanager
 def sending(source_id, channels, kind="EEG", nominal=SFREQ, fmt="float32"):
-    """An outlet as pylsl makes it, its channels as (label, type, unit), from a thread of its own."""
+    """Send from a pylsl outlet in a thread; channels are (label, type, unit)."""
     n = len(channels)
     info = pylsl.StreamInfo("stranger", kind, n, nominal, fmt, source_id)
     node = info.desc().append_child("channels")
@@ -76,8 +76,8 @@ def chain(source_id, words, more="", nodes=""):
     return CHAIN.format(source_id=source_id, words=words, more=more, nodes=nodes)
 
 
-def test_counts_of_an_unknown_type_with_auxiliary_channels_and_no_rate_are_used_as_the_user_says(source_id, tmp_path):
-    """A Cyton over Bluetooth in the wild: no rate, no types, counts; three channels of it are no electrodes."""
+def test_stream_without_rate_types_and_units_is_used_as_configured(source_id, tmp_path):
+    """Like a Cyton over Bluetooth: no rate, no types, raw counts, three channels that are not electrodes."""
     words = 'unit = "0.5 uV"\nch_type = "eeg"\nchannels = ["E*"]\nbads = ["E2"]\nsfreq = 250.0'
     channels = [(f"E{i}", "ExG", None) for i in range(6)] + [(f"A{i}", "ExG", None) for i in range(3)]
     with (
@@ -98,16 +98,16 @@ def test_counts_of_an_unknown_type_with_auxiliary_channels_and_no_rate_are_used_
     assert np.isnan(got[:, 2]).all()
     outputs = replayed(rig.path)
     last = [item for item in outputs["bandpass"] if isinstance(item, Block)][-1]
-    assert last.bad.tolist() == [i == 2 for i in range(6)], "and the others are good"
+    assert last.bad.tolist() == [i == 2 for i in range(6)], "only E2 is bad"
     assert "E2" in next(e for e in rig.events if e.startswith("masked channels"))
-    # Played or imported, the recording is still what the user said when it was made.
+    # The recording keeps the user's overrides when it is played or imported.
     again = open_recording(rig.path)
     assert again.spec.evolve(name="") == description.spec.evolve(name="", units=("uV",) * 6)
     np.testing.assert_allclose(np.delete(again.read(0, 100), 2, axis=1), np.delete(got[:100], 2, axis=1) * 0.5)
     assert np.isnan(again.read(0, 100)[:, 2]).all()
     other = open_recording(rig.path, overrides=Overrides(unit="2 uV", bads=("E0",)))
     np.testing.assert_allclose(other.read(0, 100)[:, 1], got[:100, 1] * 2.0)
-    # What came is in the file as it came.
+    # The file contains the received samples unchanged.
     import pyxdf
 
     (raw,) = [s for s in pyxdf.load_xdf(str(rig.path))[0] if s["info"]["name"][0] == "stranger"]
@@ -115,14 +115,14 @@ def test_counts_of_an_unknown_type_with_auxiliary_channels_and_no_rate_are_used_
     np.testing.assert_array_equal(raw["time_series"][:, :6], sent)
 
 
-@pytest.mark.parametrize(("unit", "said"), [("none", "uV"), ("unknown", "mV"), ("n/a", "0.0488 uV")])
-def test_words_that_are_no_unit_leave_it_to_the_user(source_id, tmp_path, unit, said):
+@pytest.mark.parametrize(("unit", "configured"), [("none", "uV"), ("unknown", "mV"), ("n/a", "0.0488 uV")])
+def test_invalid_unit_is_replaced_by_the_configured_one(source_id, tmp_path, unit, configured):
     with (
         sending(source_id, [(f"E{i}", "EEG", unit) for i in range(4)]),
-        recording(chain(source_id, f'unit = "{said}"'), tmp_path) as rig,
+        recording(chain(source_id, f'unit = "{configured}"'), tmp_path) as rig,
     ):
         rig.run(1)
-    assert SessionFile(rig.path).streams["eeg"].spec.units == (said,) * 4
+    assert SessionFile(rig.path).streams["eeg"].spec.units == (configured,) * 4
     replayed(rig.path)
 
 
@@ -149,7 +149,7 @@ events = ["{event}"]
         ("string", 1000.0, ["ev", "7"], "ev 7"),
     ],
 )
-def test_markers_keep_their_value_and_epochs_are_cut_by_it(source_id, tmp_path, fmt, nominal, sample, text):
+def test_markers_keep_their_values_and_select_epochs(source_id, tmp_path, fmt, nominal, sample, text):
     info = pylsl.StreamInfo("marks", "Markers", len(sample), nominal, fmt, f"{source_id}-m")
     outlet = pylsl.StreamOutlet(info)
     config = chain(source_id, "", MARKED.format(source_id=source_id), EPOCHS.format(event=text))

@@ -1,4 +1,4 @@
-"""The helper hides nothing on a quiet machine, and excuses what a starved process could not do."""
+"""The helper hides no failure on an idle machine, and skips tests of starved processes."""
 
 import os
 import subprocess
@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from too_busy import LIMIT, Queueing
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel does not count")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="the kernel has no scheduling statistics"
+)
 SPIN = "import os\nparent = os.getppid()\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
 SPIN += "while os.getppid() == parent: pass"
 
 
-def test_who_waits_for_nothing_is_not_excused():
+def test_process_that_does_not_wait_is_not_excused():
     queueing = Queueing(os.getpid())
     time.sleep(1.0)
     queueing.note()
@@ -23,7 +25,7 @@ def test_who_waits_for_nothing_is_not_excused():
         raise AssertionError("wrong")
 
 
-def test_who_shares_a_processor_with_three_others_is_excused():
+def test_process_that_shares_a_core_with_three_others_is_excused():
     spinning = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(4)]
     try:
         time.sleep(0.5)

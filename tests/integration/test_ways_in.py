@@ -1,4 +1,4 @@
-"""The same recording gives the same run by every way in: from six kinds of files, and live over LSL."""
+"""The same recording gives the same run through every input path: six file formats, and live over LSL."""
 
 import pytest
 from rig import ROOT
@@ -6,7 +6,7 @@ from rig import ROOT
 from benchmarks.ways_in import from_fif, measure, simulated
 
 COCKTAIL = ROOT.parent / "shared" / "data" / "cocktail" / "sub-01_task-cocktail_run-01_raw.fif"
-#: Samples in single precision, and what training makes of them.
+#: Relative tolerances of samples in single precision, and of signals prepared for training.
 SINGLE, PREPARED = 2.0**-23, 1e-3
 
 
@@ -14,9 +14,9 @@ def check(results):
     for r in results:
         assert r.stamps_ms < 1, r
         assert r.markers_ms < 1, r
-        # A format rounds to half a step, and every way to single precision, in volts or microvolts.
+        # A format rounds to half a step, and every input path to single precision, in volts or microvolts.
         assert r.samples_uv <= 0.51 * r.step_uv + 2 * SINGLE * r.peak_uv, r
-        # Filters take in what is rounded: as much of it as it is of the signal, whose offset is far above it.
+        # Rounding errors pass through the filters; the bound scales with the rounding step.
         assert r.prepared < PREPARED + 2 * r.step_uv, r
         assert r.missing == 0 or "recorded" in r.way, r
 

@@ -1,4 +1,4 @@
-"""Nothing that lies in the folder where a command is started, or the window is opened, is ever imported or run."""
+"""Files in the working folder of a command or of the window are never imported or run."""
 
 import os
 import subprocess
@@ -10,16 +10,16 @@ import pytest
 from earmark.app.session.channel import Client
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-#: What the installer writes for a command.
+#: The script that pip installs for a command.
 SCRIPT = "import sys\nfrom earmark.app.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
-#: Our own top-level names, and those of others that a folder with analysis scripts may well hold.
+#: Module names of Earmark and of other packages that a folder with analysis scripts may contain.
 NAMES = ("earmark", "app", "pipeline", "devices", "kernels", "signal", "random", "socket", "numpy", "queue")
 NOBODY = f"nobody-{os.getpid()}"
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The working folder, full of programs that leave a trace when they are run."""
+    """Create a working folder with modules that leave a trace when they are imported."""
     place = tmp_path / "lab"
     place.mkdir()
     for name in NAMES:
@@ -33,12 +33,12 @@ def folder(tmp_path, monkeypatch):
 def wait_until(condition, seconds=180.0):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.1)
 
 
 def checked(place):
-    """Have a served session look at everything: its sound is a process of its own, and there is no amplifier."""
+    """Run the checks of a served session, which starts its audio process, and shut it down."""
     client = Client(place)
     try:
         return client.send("check")
@@ -56,7 +56,7 @@ def new_session(place):
     return path
 
 
-def test_by_the_command(folder, tmp_path):
+def test_command_ignores_the_working_folder(folder, tmp_path):
     script = tmp_path / "bin" / "earmark"
     script.parent.mkdir()
     script.write_text(SCRIPT)
@@ -72,7 +72,7 @@ def test_by_the_command(folder, tmp_path):
             process.kill()
 
 
-#: A notebook's worth: children are started by the parts alone, without the command.
+#: A script, as in a notebook, that starts child processes without the command.
 BY_THE_PARTS = """
 import multiprocessing, runpy, sys
 from earmark.devices.processes.spawn import born_deaf, clean_birth
@@ -91,7 +91,7 @@ assert not {"", os.getcwd()} & set(sys.path), sys.path
 """
 
 
-def test_by_a_script_that_uses_the_parts(folder, tmp_path):
+def test_child_processes_of_a_script_ignore_the_working_folder(folder, tmp_path):
     script, child = tmp_path / "bin" / "script.py", tmp_path / "bin" / "child.py"
     script.parent.mkdir()
     script.write_text(BY_THE_PARTS)
@@ -100,7 +100,7 @@ def test_by_a_script_that_uses_the_parts(folder, tmp_path):
     subprocess.run([sys.executable, str(script), str(child)], env=environment, check=True, timeout=600)
 
 
-def test_by_the_window(folder, tmp_path, request):
+def test_window_ignores_the_working_folder(folder, tmp_path, request):
     pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
     from earmark.app.dashboard.launch.background_job import BackgroundJob
     from earmark.app.dashboard.launch.sessions import LaunchedSession, board_of

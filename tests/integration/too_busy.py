@@ -1,4 +1,4 @@
-"""Whether a machine was too busy for a test to be judged, by what its kernel counted for the processes concerned."""
+"""Decide from the kernel's scheduling statistics whether a machine was too busy for a test."""
 
 import contextlib
 import time
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-#: Share of the time for which a thread may have stood in line for a processor.
+#: Largest share of the time that a thread may have waited for a core.
 LIMIT = 0.15
 
 
 class Queueing:
-    """How long processes stood in line for a processor, from now on until :meth:`note`.
+    """Measures how long processes wait for a core, from now until :meth:`note`.
 
-    A thread that is ready to run does so at once on a quiet machine; what it waited, the kernel counts.
+    On an idle machine a thread that is ready to run does so immediately; the kernel counts the time that it waits.
     """
 
     def __init__(self, *pids):
@@ -31,16 +31,16 @@ class Queueing:
         return found
 
     def note(self):
-        """Look while the processes are still there."""
+        """Read the statistics; call it while the processes still run."""
         waits = [now - self._before.get(task, 0.0) for task, now in self._waited().items()]
         self.share = max(waits, default=0.0) / max(time.monotonic() - self._began, 1e-3)
 
     @contextlib.contextmanager
     def excuses(self):
-        """What is asserted in here holds, or the test is skipped if one of the processes was starved."""
+        """Skip the test instead of failing if an assertion inside fails and one of the processes was starved."""
         try:
             yield
         except AssertionError:
             if self.share > LIMIT:
-                pytest.skip(f"too busy: a process stood in line for a processor for {self.share:.0%} of the time")
+                pytest.skip(f"too busy: a process waited for a core for {self.share:.0%} of the time")
             raise

@@ -1,4 +1,4 @@
-"""An amplifier that is not there: it sends over TCP what :class:`lab_parts.TcpAmplifier` receives."""
+"""A simulated amplifier that sends over TCP, in the format of :class:`lab_parts.TcpAmplifier`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SFREQ, NAMES = 250.0, ("Fz", "Cz", "Pz")
 
 
 def sample(number: int) -> np.ndarray:
-    """What the amplifier measured at a sample, in microvolts."""
+    """Return the values of a sample in microvolts."""
     return np.array([np.sin(number / 7), np.cos(number / 11), (number % 100) / 100], np.float32) * 50
 
 
 class Amplifier:
-    """Sends to whoever connects, from now on; samples are numbered by the time since it was switched on."""
+    """Sends to every client that connects; samples are numbered by the time since it was switched on."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
@@ -41,11 +41,11 @@ class Amplifier:
         self._server.close()
 
     def off(self) -> None:
-        """Break every connection, and take no other."""
+        """Close all connections and accept no others."""
         self._off.set()
 
     def on(self) -> None:
-        """Take connections again; what was measured meanwhile is lost."""
+        """Accept connections again; the samples of the meantime are lost."""
         self._off.clear()
 
     def _serve(self) -> None:

@@ -1,4 +1,4 @@
-"""Packages of others, installed for the length of a test: a module and what pip writes about it."""
+"""Install packages during a test: a module and the metadata that pip writes for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LAB = Path(__file__).parent
-#: What the package of the laboratory offers.
+#: Entry points of the laboratory's package.
 OFFERS = {
     "earmark.nodes": {"drift": "lab_parts:Drift"},
     "earmark.decoders": {"difference": "lab_parts:Difference"},
@@ -28,9 +28,9 @@ def installed(
     version: str = "1.2",
     code: str | None = None,
 ) -> Iterator[Path]:
-    """Install a package into a folder that is searched for modules, here and in children, until the end.
+    """Install a package into a folder on the module path of this process and its children, for a ``with`` block.
 
-    ``code`` is that of its one module; that of the laboratory beside this file if not given.
+    ``code`` is the source of its only module; default: lab_parts.py.
     """
     module = package.replace("-", "_")
     about = site / f"{module}-{version}.dist-info"

@@ -1,4 +1,4 @@
-"""Parts of a session as another laboratory would write them, in a package of its own."""
+"""Parts of a session as another laboratory would write them in its own package."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from earmark.pipeline.stream import Block, Gap, Item, StreamSpec, wiring_error
 
 @dataclass(frozen=True)
 class DriftConfig:
-    """How quickly the level is followed."""
+    """Time constant of the level, s, and the channels (default: all)."""
 
     seconds: float
     channels: tuple[str, ...] = ()
 
 
 class Drift:
-    """Take the level of each channel off, by a leaky mean that starts on the first sample."""
+    """Subtract the level of each channel: a leaky mean that starts at the first sample."""
 
     Config = DriftConfig
     n_inputs = 1
@@ -79,18 +79,18 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Weighed:
-    """What a fit came to."""
+class FitSummary:
+    """Summary of a fit."""
 
     n_samples: int
 
 
 class Difference(Projections):
-    """Reconstruct the attended talker by covariances alone, each lag and channel by itself."""
+    """Reconstruct the attended talker from covariances, independently for each lag and channel."""
 
     kind = "difference"
     spec: DecoderSpec
-    chosen: Weighed
+    chosen: FitSummary
 
     def __init__(self, preset: Preset) -> None:
         self.preset = preset
@@ -100,7 +100,7 @@ class Difference(Projections):
         decoder = cls(saved.preset)
         shape = (len(saved.spec.lags) * len(saved.spec.ch_names), saved.spec.n_features)
         decoder.weights = saved.array("weights", shape)
-        decoder.spec, decoder.chosen = saved.spec, make(Weighed, saved.chosen)
+        decoder.spec, decoder.chosen = saved.spec, make(FitSummary, saved.chosen)
         return decoder
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -108,14 +108,14 @@ class Difference(Projections):
 
     def fit(self, runs: Sequence[Run]) -> Self:
         if not runs:
-            raise DecoderError("difference decoder: no run to learn from")
+            raise DecoderError("difference decoder: no training runs")
         self.spec = make_spec(self.kind, runs[0], self.preset)
         parts = [part for part in (moments(run, self.spec) for run in runs) if part.n]
         if not parts:
-            raise DecoderError("difference decoder: no run says who was attended for longer than the lags")
+            raise DecoderError("difference decoder: in no run is attention known for longer than the lags")
         self.weights = total(parts).centred().xy
         self.weights = self.weights / np.abs(self.weights).max()
-        self.chosen = Weighed(sum(len(run.neural) for run in runs))
+        self.chosen = FitSummary(sum(len(run.neural) for run in runs))
         return self
 
     def project_neural(self, neural: np.ndarray) -> np.ndarray:
@@ -130,14 +130,14 @@ class Difference(Projections):
 
 @dataclass(frozen=True)
 class TcpConfig:
-    """Where the amplifier listens."""
+    """Address of the amplifier."""
 
     host: str = "127.0.0.1"
     port: int = 4711
 
 
 class TcpAmplifier:
-    """An amplifier that sends over TCP: a line of JSON, then packets of a number and a float32 for each channel."""
+    """An amplifier that sends over TCP: a line of JSON, then packets of a number and one float32 per channel."""
 
     Config = TcpConfig
     sender: Sender | None = None
@@ -201,22 +201,22 @@ class TcpAmplifier:
                 received = b""
             if not received:
                 held = b""
-                self._look_for_it()
+                self._reconnect()
                 continue
             held += received
             n = len(held) // self._packet.itemsize
             if n:
-                self._hand_on(np.frombuffer(held[: n * self._packet.itemsize], self._packet), pylsl.local_clock())
+                self._emit(np.frombuffer(held[: n * self._packet.itemsize], self._packet), pylsl.local_clock())
                 held = held[n * self._packet.itemsize :]
 
-    def _hand_on(self, packets: np.ndarray, arrival: float) -> None:
+    def _emit(self, packets: np.ndarray, arrival: float) -> None:
         start = int(packets["number"][0])
         if self._next is not None and start > self._next:
             self._samples.gap(self._next, start, arrival)
         self._samples.block(start, packets["values"], arrival)
         self._next = start + len(packets)
 
-    def _look_for_it(self) -> None:
+    def _reconnect(self) -> None:
         self._change("lost", "the amplifier is gone; looking for it")
         while not self._stop.wait(0.05):
             if self._open():
@@ -230,13 +230,13 @@ class TcpAmplifier:
 
 @dataclass(frozen=True)
 class GentleConfig:
-    """How much the attended talker is helped."""
+    """Gain for the decided talker, dB."""
 
     help_db: float = 2.0
 
 
 class Gentle:
-    """Help the talker decided for by a fixed gain, and leave the others alone."""
+    """Amplify the decided talker by a fixed gain, and leave the others unchanged."""
 
     Config = GentleConfig
 
@@ -266,5 +266,5 @@ class Gentle:
 
 
 def mono(sfreq: float) -> tuple[np.ndarray, np.ndarray]:
-    """All talkers in the middle."""
+    """Place all talkers in the centre."""
     return np.array([0.0]), np.ones((1, 2, 1))

@@ -39,6 +39,7 @@ class History:
         if one is not None and (not self.decisions or self.decisions[-1].n != one.n):
             if self.decisions and one.n < self.decisions[-1].n:  # a new run
                 self.decisions.clear()
+                self.cues.clear()
             self.decisions.append(one)
         if now.state in ("running", "paused", "calibrating") and (not self.cues or self.cues[-1][1] != now.attend):
             self.cues.append((now.time, now.attend))

@@ -120,10 +120,11 @@ class BottomBar(QFrame):
             stalled = now.time - self._grown > STALLED_S or not now.session_live
             words = "STALLED " if stalled else ""
             self._show(self.record, f"● REC {words}{size(one.bytes)}", BAD if stalled or one.alarm else OK)
-            self._show(self.growth, f"+{size(one.bytes_per_s)}/s", OK)
             if one.alarm:
                 self._show(self.growth, "ALARM", BAD)
                 self.growth.setToolTip(one.alarm)
+            else:
+                self._show(self.growth, f"+{size(one.bytes_per_s)}/s", OK)
         if one is None:
             self._show(self.disk, "", OK)
         elif math.isfinite(one.hours_left):

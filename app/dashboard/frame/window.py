@@ -364,8 +364,8 @@ class Window(QMainWindow):
         self.settings.sync()
         self.launcher.end_replay()
         launched = self.launcher.launched
-        if launched is not None and not self.now.at_stake:
-            launched.end()  # started from this window, and nothing would be lost
+        if launched is not None and launched.folder == self.folder and not self.now.at_stake:
+            launched.end()  # started from this window, and nothing would be lost; the state of others is not known
         self.participant.close()
         for panel in (*self.live.panels, self.review):
             panel.end()
@@ -384,9 +384,10 @@ class Window(QMainWindow):
         self.show_message("Ending the recording …")
         self.link.send("stop")
         waiting = QTimer(self)
-        waiting.timeout.connect(self._close_when_ended)
+        waiting.timeout.connect(lambda: self._close_when_ended(waiting))
         waiting.start(200)
 
-    def _close_when_ended(self) -> None:
+    def _close_when_ended(self, waiting: QTimer) -> None:
         if not self.now.under_way:
+            waiting.stop()
             self.close_now()

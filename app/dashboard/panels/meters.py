@@ -133,7 +133,8 @@ class TalkerStrip(QFrame):
         self.solo.setChecked(now.override == k and not isinstance(now.override, bool))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self.chosen.emit(self._number)
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.chosen.emit(self._number)
 
 
 class Meters(Panel):

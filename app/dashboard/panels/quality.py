@@ -46,7 +46,8 @@ class _Grid(QWidget):
         return next((i for i in range(len(self.names)) if self._cell(i).contains(x, y)), -1)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if (i := self._at(event.position().x(), event.position().y())) >= 0:
+        left = event.button() == Qt.MouseButton.LeftButton
+        if left and (i := self._at(event.position().x(), event.position().y())) >= 0:
             self.clicked.emit(self.names[i])
 
     def event(self, event: QEvent) -> bool:

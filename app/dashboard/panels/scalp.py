@@ -91,5 +91,16 @@ def unpack(data: bytes) -> Scalp:
         return Scalp(*(file[key] for key in Scalp._fields))
 
 
+def main() -> None:
+    """Read positions from standard input and write the packed matrix to standard output."""
+    from scipy.spatial import QhullError
+
+    try:
+        found = scalp(json.load(sys.stdin))
+    except (QhullError, ValueError):
+        sys.exit("the electrode positions do not cover the head; check them in the metadata of the stream")
+    sys.stdout.buffer.write(pack(found))
+
+
 if __name__ == "__main__":
-    sys.stdout.buffer.write(pack(scalp(json.load(sys.stdin))))
+    main()

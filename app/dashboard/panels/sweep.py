@@ -259,7 +259,7 @@ class Sweep(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         names = self.ch_names[self.shown]
-        if names:
+        if names and event.button() == Qt.MouseButton.LeftButton:
             self.clicked.emit(names[min(len(names) - 1, int(event.position().y() / self.height() * len(names)))])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

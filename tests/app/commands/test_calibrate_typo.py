@@ -1,4 +1,4 @@
-"""A typo in a session is answered before anything that takes long is imported."""
+"""A typo in a session is reported before slow imports."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ HEAVY = {"scipy", "numba", "torch", "mne", "earmark.app.session.supervisor", "ea
 
 
 @pytest.mark.parametrize("command", ["calibrate", "run"])
-def test_a_typo_is_named_without_importing_nodes(tmp_path, command):
+def test_typo_is_reported_before_slow_imports(tmp_path, command):
     session = write_session(tmp_path / "s")
     session.write_text(session.read_text().replace("\npreset =", "\nprset ="))
     program = (

@@ -1,4 +1,4 @@
-"""Compiling a decoder before a session: what is ready, what is refused, and what needs no compiler."""
+"""Compiling a decoder before a session: what is ready, what is refused, and what needs no compilation."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def network(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_names_are_those_of_the_runtime():
+def test_backends_and_precisions_are_those_of_the_runtime():
     assert [name.value for name in BackendName] == list(BACKENDS)
     assert [name.value for name in PrecisionName] == list(TOLERANCE)
 
 
-def test_a_linear_decoder_needs_no_compiler(tmp_path, monkeypatch):
+def test_linear_decoder_needs_no_compilation(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runs = [planted(i) for i in range(2)]
     save_decoder(tmp_path / "d", LinearDecoder(SMALL, [1.0], [0.0]).fit(runs), Facts(0.6, 0.5, 10, (), 80.0))
@@ -62,7 +62,7 @@ def test_a_linear_decoder_needs_no_compiler(tmp_path, monkeypatch):
     assert "d is a linear decoder: it runs in NumPy" in result.output
 
 
-def test_no_decoder_is_said(tmp_path, monkeypatch):
+def test_missing_decoder_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run()
     assert result.exit_code == 1
@@ -70,7 +70,7 @@ def test_no_decoder_is_said(tmp_path, monkeypatch):
 
 
 @onnx_only
-def test_built_once_then_from_the_cache(network):
+def test_second_compilation_uses_the_cache(network):
     first, second = run("--backend", "onnx"), run("--backend", "onnx")
     assert first.exit_code == second.exit_code == 0, first.output + second.output
     assert "MB, built" in first.output
@@ -79,16 +79,16 @@ def test_built_once_then_from_the_cache(network):
     assert len(list(network.rglob("*.engine"))) == 1
 
 
-def test_all_that_is_here_by_default(network):
+def test_every_available_backend_is_used_by_default(network):
     result = run()
     assert result.exit_code == 0, result.output
     for name, backend in BACKENDS.items():
-        assert (f"{name} " in result.output) == (not backend.absent()), "what is not here is not shown"
+        assert (f"{name} " in result.output) == (not backend.absent()), "unavailable backends are not shown"
 
 
-def test_one_that_was_asked_for_and_is_not_here_is_a_failure(network):
+def test_requested_but_unavailable_backend_is_an_error(network):
     if not BACKENDS["tensorrt"].absent():
-        pytest.skip("TensorRT is here")
+        pytest.skip("TensorRT is available")
     result = run("--backend", "tensorrt", "--backend", "eager_cpu")
     assert result.exit_code == 1
     assert "not ready: tensorrt" in result.output
@@ -97,15 +97,15 @@ def test_one_that_was_asked_for_and_is_not_here_is_a_failure(network):
     assert "ready" in result.output
 
 
-def test_a_precision_that_nothing_here_has(network):
+def test_precision_without_an_available_backend_is_an_error(network):
     if any(not one.absent() and "float16" in one.precisions for one in BACKENDS.values()):
-        pytest.skip("a GPU is here")
+        pytest.skip("a GPU is available")
     result = run("--precision", "float16")
     assert result.exit_code == 1
-    assert "no backend here computes in float16" in result.output
+    assert "no available backend computes in float16: choose another --precision" in result.output
 
 
-def test_one_that_lies_is_not_ready(network, monkeypatch):
+def test_backend_with_wrong_results_is_not_ready(network, monkeypatch):
     from faulty_backends import Swapped
 
     loads = BACKENDS["eager_cpu"].load
@@ -116,14 +116,14 @@ def test_one_that_lies_is_not_ready(network, monkeypatch):
     assert "not ready: eager_cpu" in result.output
 
 
-def test_judged_on_windows_of_a_recording(network, monkeypatch):
+def test_networks_are_checked_on_windows_of_a_recording(network, monkeypatch):
     recorded = [planted(0, n_channels=8), planted(1, n_channels=8, seconds=4.0), planted(2, n_channels=8, seconds=1.0)]
     monkeypatch.setattr("earmark.app.training.study.read_study", lambda paths, preset: Study(recorded))
     monkeypatch.setattr(Decoder, "spec", make_spec("attention", recorded[0], SMALL), raising=False)
     result = run("--backend", "eager_cpu", "--run", "r.xdf")
     assert result.exit_code == 0, result.output
-    assert "Judged on 8 windows of recordings" in result.output, "the third is too short"
-    assert "Judged on noise" in run("--backend", "eager_cpu").output
+    assert "Checked on 8 windows of recordings" in result.output, "the third is too short"
+    assert "Checked on noise" in run("--backend", "eager_cpu").output
     found = real_windows([], Decoder(), Decoder().network(2)[1])
     assert [x.shape for x in found[0]] == [(1, 8, 96), (2, 1, 96)]
     np.testing.assert_array_equal(found[0][0][0, 3], recorded[0].neural[:96, 3].astype(np.float32))
@@ -136,12 +136,12 @@ def test_judged_on_windows_of_a_recording(network, monkeypatch):
     assert "no recording holds 96 samples" in run("--run", "r.xdf").output
 
 
-def test_a_recording_that_is_not_there(network):
+def test_missing_recording_is_an_error(network):
     result = run("--run", "nowhere.xdf")
     assert result.exit_code == 1
     assert "nowhere.xdf: no such file" in result.output
 
 
-def test_it_is_a_command():
+def test_compile_is_a_command():
     cli = importlib.import_module("earmark.app.command_line")
     assert CliRunner().invoke(cli.app, ["compile", "--help"]).exit_code == 0

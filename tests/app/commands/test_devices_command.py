@@ -1,4 +1,4 @@
-"""The list of sound devices: what PortAudio says, in words, whatever it says."""
+"""The list of sound devices, with any answer of PortAudio."""
 
 import json
 import re
@@ -41,7 +41,7 @@ FOUND = {
 
 @pytest.fixture
 def listing(monkeypatch):
-    """Runs the command with what is found and measured made up."""
+    """Runs the command with made-up devices and measurements."""
 
     def run(found, *arguments, measured=FOUND):
         asked = []
@@ -66,7 +66,7 @@ def rows(output):
     return [" ".join(line.split()) for line in output.splitlines()]
 
 
-def test_what_there_is(listing):
+def test_devices_are_listed_outputs_first(listing):
     result, asked = listing([MICROPHONE, CARD])
     assert result.exit_code == 0
     assert asked == [("44100", "48000", "96000")]
@@ -77,7 +77,7 @@ def test_what_there_is(listing):
     assert result.output.index("Card") < result.output.index("Mike"), "outputs first"
 
 
-def test_measuring_the_default_output_of_each_api(listing):
+def test_default_output_of_each_api_is_measured(listing):
     result, asked = listing([CARD, MICROPHONE, OTHER], "--measure")
     assert result.exit_code == 0
     assert asked[1:] == [("3", "2.0")]
@@ -88,7 +88,7 @@ def test_measuring_the_default_output_of_each_api(listing):
     ("measured", "words"),
     [({"problem": "Device unavailable"}, "Device unavailable"), (ProbeError("no answer within 15 s"), "it is stuck")],
 )
-def test_a_device_that_cannot_be_measured(listing, measured, words):
+def test_device_that_cannot_be_measured_is_reported(listing, measured, words):
     result, _ = listing([CARD], "--measure", measured=measured)
     assert result.exit_code == 0
     assert words in " ".join(rows(result.output))
@@ -110,7 +110,7 @@ def test_a_device_that_cannot_be_measured(listing, measured, words):
         (ProbeError("no answer within 30 s"), "no answer within 30 s.*Restart the sound server", 1),
     ],
 )
-def test_what_to_do_where_there_is_none(listing, found, words, status):
+def test_without_an_output_the_message_names_the_fix(listing, found, words, status):
     result, _ = listing(found)
     assert result.exit_code == status
     assert re.search(words, result.stderr), result.stderr
@@ -119,12 +119,12 @@ def test_what_to_do_where_there_is_none(listing, found, words, status):
         assert "index" not in result.output, "no empty table"
 
 
-def test_a_device_that_is_not_there_is_a_problem_not_a_crash():
+def test_measuring_a_missing_device_reports_a_problem():
     pytest.importorskip("sounddevice", exc_type=(ImportError, OSError), reason="PortAudio is not installed")
     assert probe(MEASURE, "999", "0.1", timeout=600)["problem"]
 
 
-def test_on_a_sound_server(tmp_path, monkeypatch):
+def test_devices_of_a_sound_server_are_listed_and_measured(tmp_path, monkeypatch):
     with sound_servers.jack(tmp_path, monkeypatch):
         answer = probe(LIST, "44100", "48000", timeout=600)
         outputs = [each for each in answer["found"] if each["kind"] == "output" and "JACK" in each["api"]]

@@ -1,4 +1,4 @@
-"""Runs from foreign files: what the user says of them, when they sound, and nothing is written that cannot be used."""
+"""Import of runs: the user's options, start times of talkers, and no run is written that cannot be used."""
 
 import re
 
@@ -32,7 +32,7 @@ def signal(n=5, scale=1.0):
 
 
 def write_xdf(path, *, kind="EEG", types=("EEG",) * 5, unit="", nominal=SFREQ, fmt="float32", scale=1.0, markers=()):
-    """As LabRecorder writes it, with whatever a sender says."""
+    """Write a file as LabRecorder does, with metadata as some sender states them."""
     import pylsl
 
     info = pylsl.StreamInfo("amp", kind, 5, nominal, fmt, "x")
@@ -79,7 +79,7 @@ def units(stream):
     return [c["unit"][0] for c in stream["info"]["desc"][0]["channels"][0]["channel"]]
 
 
-# -- the user's word -------------------------------------------------------------------------------------------
+# -- the user's options ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def units(stream):
         ({"unit": "V"}, ("--unit", "1 uV"), 1.0),
     ],
 )
-def test_units_of_the_user_hold_where_there_is_none_or_with_a_number(folder, written, options, microvolts):
+def test_unit_option_applies_if_none_is_stated_or_with_a_number(folder, written, options, microvolts):
     raw = write_xdf(folder / "raw.xdf", **written)
     result = run_import(raw, *options)
     assert result.exit_code == 0, result.output
@@ -100,7 +100,7 @@ def test_units_of_the_user_hold_where_there_is_none_or_with_a_number(folder, wri
     np.testing.assert_allclose(run["time_series"], streams(raw)["amp"]["time_series"] * microvolts, rtol=1e-5)
 
 
-def test_channels_types_bads_and_rate_are_what_the_user_says(folder):
+def test_channels_types_bads_and_rate_are_those_of_the_options(folder):
     raw = write_xdf(folder / "raw.xdf", kind="ExG", types=("ExG",) * 5, unit="uV", nominal=0.0)
     words = ("--ch-type", "eeg", "--channels", "!Aux", "--bads", "E2", "--sfreq", "250")
     result = run_import(raw, *words)
@@ -117,7 +117,7 @@ def test_channels_types_bads_and_rate_are_what_the_user_says(folder):
     assert neural[:, [0, 1, 3]].any(axis=0).all()
 
 
-def test_a_rate_that_is_stated_wrong_is_corrected_where_stamps_agree(folder, caplog):
+def test_wrong_stated_rate_is_corrected_if_time_stamps_agree(folder, caplog):
     raw = write_xdf(folder / "raw.xdf", unit="uV", nominal=500.0)
     assert run_import(raw, "--sfreq", "250").exit_code == 0
     assert "raw: sfreq 250 Hz is used instead of 500 Hz" in caplog.text
@@ -126,7 +126,7 @@ def test_a_rate_that_is_stated_wrong_is_corrected_where_stamps_agree(folder, cap
     np.testing.assert_allclose(run["time_stamps"], np.arange(len(run["time_stamps"])) / SFREQ, atol=1e-3)
 
 
-# -- a run that nothing can use is never written -----------------------------------------------------------------
+# -- an unusable run is never written ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -142,12 +142,12 @@ def test_a_rate_that_is_stated_wrong_is_corrected_where_stamps_agree(folder, cap
         ({"unit": "uV", "nominal": 0.0}, (), "'sfreq'"),
         ({"unit": "uV"}, ("--sfreq", "500"), "sfreq is 500, but its time stamps say 250 Hz"),
         ({"unit": "uV"}, ("--ch-type", "seeg"), "high_gamma"),
-        ({"unit": "uV"}, ("--at", "31"), "nothing is common to all. Say by --at"),
+        ({"unit": "uV"}, ("--at", "31"), "they have no time in common. Give the start of each with --at"),
         ({"unit": "uV"}, ("--at", "a=18.5"), "attention is known for 1."),
         ({"unit": "uV"}, ("--bads", "*"), "% of the signal is masked"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_what_helps_and_leaves_nothing_behind(folder, written, options, words):
+def test_unusable_run_is_refused_with_the_fix_and_leaves_no_file(folder, written, options, words):
     raw = write_xdf(folder / "raw.xdf", **written)
     before = sorted(folder.iterdir())
     result = run_import(raw, *options)
@@ -158,9 +158,9 @@ def test_what_cannot_be_used_is_refused_with_what_helps_and_leaves_nothing_behin
 
 
 @pytest.mark.parametrize("suffix", ["fif", "edf", "vhdr"])
-def test_every_format_hears_the_same_words(folder, suffix):
+def test_options_apply_to_every_format(folder, suffix):
     info = mne.create_info(["E0", "E1", "E2", "DC1"], SFREQ, "eeg")
-    # The FIF file, in volts, was given microvolts, as happens; the others are right, and say microvolts.
+    # The FIF file, whose unit is volts, holds microvolts, as happens; the others are right, and state microvolts.
     raw = mne.io.RawArray(signal(4).T * (1.0 if suffix == "fif" else 1e-6), info, verbose="ERROR")
     path = folder / f"x_raw.{suffix}"
     if suffix == "fif":
@@ -176,7 +176,7 @@ def test_every_format_hears_the_same_words(folder, suffix):
     np.testing.assert_allclose(data[:, 0], signal(4)[:, 0], rtol=0, atol=0.05)
 
 
-# -- when it sounds ----------------------------------------------------------------------------------------------
+# -- start times of talkers --------------------------------------------------------------------------------------
 
 MARKS = ((2.0, "start"), (5.5, "start"), (3.25, "7"), (4.0, "go=now"))
 
@@ -193,7 +193,7 @@ MARKS = ((2.0, "start"), (5.5, "start"), (3.25, "7"), (4.0, "go=now"))
         (("1.0", "b=start"), 1.0, 2.0),
     ],
 )
-def test_talkers_sound_from_when_the_user_says(folder, at, a, b):
+def test_talkers_start_at_the_given_times(folder, at, a, b):
     raw = write_xdf(folder / "raw.xdf", unit="uV", markers=MARKS)
     result = run_import(raw, *(word for one in at for word in ("--at", one)))
     assert result.exit_code == 0, result.output
@@ -208,21 +208,21 @@ def test_talkers_sound_from_when_the_user_says(folder, at, a, b):
     [
         (("stat",), "no such marker in raw: did you mean 'start'"),
         (("7",), "Write 7.0 or marker:7"),
-        (("a=1", "a=2"), "twice"),
-        (("inf",), "no number of seconds"),
+        (("a=1", "a=2"), "two start times for 'a': give one"),
+        (("inf",), "not a finite number of seconds"),
     ],
 )
-def test_when_that_cannot_be_told_is_said(folder, at, words):
+def test_unclear_start_time_is_an_error(folder, at, words):
     raw = write_xdf(folder / "raw.xdf", unit="uV", markers=MARKS)
     result = run_import(raw, *(word for one in at for word in ("--at", one)))
     assert result.exit_code == 1
     assert words in result.stderr
 
 
-# -- which channel of a sound is whose ---------------------------------------------------------------------------
+# -- channels of a sound file ------------------------------------------------------------------------------------
 
 
-def test_a_channel_of_a_sound_is_a_talker(folder, caplog):
+def test_channel_of_a_sound_file_is_a_talker(folder, caplog):
     rng = np.random.default_rng(3)
     n = 8000 * 20
     bursts = [np.repeat(rng.uniform(0, 1, 200), n // 200)[:, None] * rng.normal(0, 0.1, (n, 1)) for _ in range(2)]

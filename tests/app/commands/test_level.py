@@ -1,4 +1,4 @@
-"""Levels of sound outputs: measured, kept, and used as a cap."""
+"""Levels of sound outputs: measured, stored, and used as a cap."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import typer
 from rig import ENV, ROOT
 
-from earmark.app.commands.level import _asked
+from earmark.app.commands.level import _ask_for_reading
 from earmark.app.config.sound import SoundConfig, TalkerConfig
 from earmark.devices.audio.levels import cap_dbfs, levels_file, read_levels, store_level
 from earmark.devices.audio.scene import AudioError
@@ -24,7 +24,7 @@ def _own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
 
 
-def test_kept_per_device():
+def test_levels_are_stored_per_device():
     assert read_levels() == {}
     store_level("headphones", 104.5)
     store_level("speakers", 98.0)
@@ -34,7 +34,7 @@ def test_kept_per_device():
     assert [path.name for path in levels_file().parent.iterdir()] == ["levels.json"]
 
 
-def test_a_cap_in_spl_lowers_the_ceiling_and_never_raises_it(tmp_path):
+def test_cap_in_spl_lowers_the_ceiling_and_never_raises_it(tmp_path):
     store_level("headphones", 105.0)
 
     def ceiling(**settings):
@@ -46,7 +46,7 @@ def test_a_cap_in_spl_lowers_the_ceiling_and_never_raises_it(tmp_path):
     assert ceiling(max_spl=85.0, ceiling_dbfs=-30.0) == -30.0
 
 
-def test_an_unknown_device_is_refused_with_the_way_out(tmp_path):
+def test_unmeasured_device_is_refused_with_the_fix(tmp_path):
     store_level("speakers", 98.0)
     with pytest.raises(AudioError, match="earmark level headphones"):
         SoundConfig(device="headphones", max_spl=85.0, talkers=[JOE]).scene(tmp_path)
@@ -55,7 +55,7 @@ def test_an_unknown_device_is_refused_with_the_way_out(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"a": "loud"}', '{"a": NaN}', '{"a": true}'])
-def test_a_damaged_file_is_refused_and_not_overwritten(text):
+def test_damaged_file_is_refused_and_not_overwritten(text):
     path = levels_file()
     path.parent.mkdir(parents=True)
     path.write_text(text)
@@ -74,22 +74,22 @@ def level(*words, tmp_path):
     )
 
 
-def test_the_command_asks_the_meter(tmp_path):
+def test_command_asks_for_the_reading_and_refuses_an_implausible_one(tmp_path):
     done = level("null", tmp_path=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    # Straight ahead, noise of -30 dBFS comes out at -33 dBFS on each side, less 3 dB or so: what was played counts.
+    # From straight ahead, noise of -30 dBFS is played at about -33 dBFS on each side; the level played is what counts.
     full_scale = json.loads(levels_file().read_text())["null"]
     assert full_scale == pytest.approx(70 + 33, abs=1.0)
-    silly = level("null", "--reading", "400", tmp_path=tmp_path)
-    assert silly.returncode == 1
-    assert "makes no sense" in silly.stderr
+    implausible = level("null", "--reading", "400", tmp_path=tmp_path)
+    assert implausible.returncode == 1
+    assert "400 dB SPL is implausible" in implausible.stderr
     assert json.loads(levels_file().read_text())["null"] == full_scale
 
 
 def test_without_an_answer_the_command_names_the_option(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     with pytest.raises(typer.Exit) as ended:
-        _asked()
+        _ask_for_reading()
     assert ended.value.exit_code == 1
     assert "because the input has ended: give it with --reading" in capsys.readouterr().err
 
@@ -101,5 +101,5 @@ def test_ctrl_c_at_the_question_ends_the_command_as_in_every_other(monkeypatch):
 
     monkeypatch.setattr(sys, "stdin", Interrupted())
     with pytest.raises(typer.Exit) as ended:
-        _asked()
+        _ask_for_reading()
     assert ended.value.exit_code == 130

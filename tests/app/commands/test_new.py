@@ -1,4 +1,4 @@
-"""'earmark new' writes files that work as they are."""
+"""'earmark new' writes files that work unchanged."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from earmark.app.session.session import Session
 RUN = CliRunner()
 
 
-def test_the_files_are_understood_as_they_are(tmp_path):
+def test_new_files_are_valid_unchanged(tmp_path):
     done = RUN.invoke(app, ["new", str(tmp_path / "first-try")])
     assert done.exit_code == 0, done.output
     config = load_config(tmp_path / "first-try" / "session.toml")
@@ -29,7 +29,7 @@ def test_the_files_are_understood_as_they_are(tmp_path):
         assert command in done.output
 
 
-def test_what_is_commented_is_what_holds(tmp_path):
+def test_commented_settings_are_the_defaults(tmp_path):
     """Uncommenting a default changes nothing."""
     RUN.invoke(app, ["new", str(tmp_path / "a")])
     path = tmp_path / "a" / "session.toml"
@@ -43,14 +43,14 @@ def test_what_is_commented_is_what_holds(tmp_path):
     assert after.sound == before.sound
 
 
-def test_each_has_an_order_of_its_own(tmp_path):
+def test_each_session_has_its_own_order_of_trials(tmp_path):
     for i in range(5):
         RUN.invoke(app, ["new", str(tmp_path / f"p{i}")])
     seeds = {load_protocol(tmp_path / f"p{i}" / "protocol.toml").calibration.seed for i in range(5)}
     assert len(seeds) > 1
 
 
-def test_nothing_is_overwritten_and_names_must_do_as_names(tmp_path):
+def test_nothing_is_overwritten_and_unusable_names_are_refused(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "notes.txt").write_text("mine")
     done = RUN.invoke(app, ["new", str(tmp_path / "there")])
@@ -74,18 +74,18 @@ def test_nothing_is_overwritten_and_names_must_do_as_names(tmp_path):
         ("日本", r"session-[0-9a-f]{4}"),
     ],
 )
-def test_folders_have_any_name_and_streams_one_that_works_everywhere(tmp_path, folder, prefix):
+def test_folder_may_have_any_name_and_streams_get_a_safe_one(tmp_path, folder, prefix):
     done = RUN.invoke(app, ["new", str(tmp_path / folder)])
     assert done.exit_code == 0, done.output
     config = load_config(tmp_path / folder / "session.toml")
     assert re.fullmatch(prefix, config.sound.publish)
     assert config.streams["speech"].name == f"{config.sound.publish}-envelopes"
     advised = re.search(r"earmark play (.*?)    is the sound", done.output)[1]
-    assert shlex.split(advised) == [str(tmp_path / folder / "session.toml")], "as a shell takes it"
+    assert shlex.split(advised) == [str(tmp_path / folder / "session.toml")], "quoted for a shell"
 
 
 @pytest.mark.parametrize("command", ["calibrate", "run"])
-def test_a_file_without_sound_is_refused(tmp_path, command):
+def test_session_without_sound_is_refused(tmp_path, command):
     RUN.invoke(app, ["new", str(tmp_path / "a")])
     path = tmp_path / "a" / "session.toml"
     path.write_text(path.read_text().split("# What the listener hears")[0])
@@ -94,8 +94,8 @@ def test_a_file_without_sound_is_refused(tmp_path, command):
     assert "[sound]" in done.output
 
 
-def test_describe_needs_no_sound_that_is_not_played_yet(tmp_path):
-    """Only the amplifier is missing, and it can be described by a recording or in the file."""
+def test_describe_needs_no_published_sound(tmp_path):
+    """Only the amplifier is missing; a recording or the file can describe it."""
     RUN.invoke(app, ["new", str(tmp_path / "a")])
     path = tmp_path / "a" / "session.toml"
     path.write_text(path.read_text().replace('type = "EEG"', 'type = "EEG"\nsfreq = 500\nn_channels = 32', 1))

@@ -1,4 +1,4 @@
-"""The words of [streams] as options of commands that read raw recordings, and in the template of a session."""
+"""The keys of [streams] as options of commands that read raw recordings, and in the template of a session."""
 
 import os
 import re
@@ -23,7 +23,7 @@ SFREQ, SECONDS, NAMES = 200, 24, ("Fp1", "Fp2", "Cz", "DC9")
 
 
 def write(path, seed, unit="", scale=1.0):
-    """Four signals of like size, one of which is nobody's, in a unit that the file may not state."""
+    """Write four signals of similar size, one of them not EEG, in a unit that the file may not state."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     common = rng.normal(0, 20, SFREQ * SECONDS)
@@ -56,11 +56,11 @@ def data(tmp_path_factory):
     return root
 
 
-def test_recordings_of_a_data_set_are_what_the_user_says(data, tmp_path):
+def test_options_apply_to_recordings_of_a_data_set(data, tmp_path):
     refused = RUNNER.invoke(app, ["train", str(data), "-o", str(tmp_path / "d")])
     assert refused.exit_code == 1
     assert "give 'unit'" in refused.stderr
-    # And as advised, with the rest of the words.
+    # With the option of the message, and the other options.
     words = ("--unit", "mV", "--channels", "!DC*", "--ch-type", "eeg", "--sfreq", "199.5")
     done = RUNNER.invoke(app, ["train", str(data), "-o", str(tmp_path / "d"), *words])
     assert done.exit_code == 0, done.output
@@ -71,7 +71,7 @@ def test_recordings_of_a_data_set_are_what_the_user_says(data, tmp_path):
     assert masked == pytest.approx(100 / 3, abs=5), "one of three"
 
 
-def test_words_that_fit_no_recording_are_refused_by_name(data, tmp_path):
+def test_options_that_match_no_recording_are_refused_by_name(data, tmp_path):
     for command in (("train", "-o", str(tmp_path / "d")), ("evaluate",)):
         wrong = RUNNER.invoke(app, [command[0], str(data), *command[1:], "--unit", "mV", "--bads", "cz"])
         assert wrong.exit_code == 1
@@ -81,7 +81,7 @@ def test_words_that_fit_no_recording_are_refused_by_name(data, tmp_path):
         assert "unit is 'furlong', but must be V, mV, uV or nV" in wrong.stderr
 
 
-def test_runs_have_heard_these_words_already(data, tmp_path):
+def test_options_are_refused_for_imported_runs(data, tmp_path):
     eeg = data / "sub-1" / "eeg" / "sub-1_task-x_run-1_eeg.edf"
     heard = [word for name in "ab" for word in ("--talker", f"{name}={data / 'stimuli' / name}.npz")]
     run = tmp_path / "r.xdf"
@@ -92,7 +92,7 @@ def test_runs_have_heard_these_words_already(data, tmp_path):
     assert "--unit applies to raw recordings only, but these are all runs. Give it to 'earmark import'" in again.stderr
 
 
-def test_a_recording_is_played_as_the_user_says(data):
+def test_options_apply_to_a_recording_that_is_streamed(data):
     name = f"words-{uuid.uuid4().hex[:8]}"
     words = ("--unit", "mV", "--channels", "!DC9", "--bads", "Fp2", "--ch-type", "seeg", "--sfreq", "201")
     eeg = data / "sub-1" / "eeg" / "sub-1_task-x_run-1_eeg.edf"
@@ -119,7 +119,7 @@ def test_a_recording_is_played_as_the_user_says(data):
     assert 15 < data[:, [0, 2]].std() < 30, "microvolts"
 
 
-def test_the_template_of_a_session_has_every_word(tmp_path):
+def test_session_template_has_every_key(tmp_path):
     RUNNER.invoke(app, ["new", str(tmp_path / "a")])
     path = tmp_path / "a" / "session.toml"
     text = path.read_text()

@@ -1,4 +1,4 @@
-"""What keys do, what is shown, and what is refused; playing is tested with real processes elsewhere."""
+"""Keys, display and errors of the sound check; playing is tested with real processes elsewhere."""
 
 import re
 import signal
@@ -19,8 +19,8 @@ from earmark.devices.audio.scene import Prepared, Scene, Talker
 from earmark.pipeline.stream import ClockMap
 
 
-class Told:
-    """An engine that keeps what it is told."""
+class FakeEngine:
+    """An engine that stores what it is asked to do."""
 
     def __init__(self, *azimuths):
         self.scene = Scene(tuple(Talker(f"t{k}", "x.wav", at) for k, at in enumerate(azimuths)))
@@ -64,11 +64,11 @@ STATUS = SimpleNamespace(
 
 
 def desk(*azimuths):
-    engine = Told(*azimuths)
+    engine = FakeEngine(*azimuths)
     return Desk(engine), engine
 
 
-def test_numbers_favour_a_talker_and_0_none():
+def test_number_keys_favour_a_talker_and_0_none():
     it, engine = desk(-30.0, 0.0, 30.0)
     assert it.press("2") == "t0 -9 dB, t1 +3 dB, t2 -9 dB"
     assert engine.gains_db == [-9.0, 3.0, -9.0]
@@ -86,7 +86,7 @@ def test_escape_mutes_and_only_mutes_while_m_does_both():
     assert engine.gains_db is engine.azimuths is None
 
 
-def test_arrows_move_the_chosen_talker_as_far_as_the_ears():
+def test_arrows_move_the_selected_talker_by_at_most_90_degrees():
     it, engine = desk(-80.0, 85.0)
     for _ in range(3):
         it.press("left")
@@ -98,7 +98,7 @@ def test_arrows_move_the_chosen_talker_as_far_as_the_ears():
     assert it.press("left") == "t1 at 85° right"
 
 
-def test_everything_goes_down_and_never_above_zero():
+def test_master_gain_stays_between_minus_60_and_0_db():
     it, engine = desk(0.0)
     for key, master in (("+", 0.0), ("-", -1.0), ("_", -2.0), ("=", -1.0)):
         it.press(key)
@@ -129,21 +129,21 @@ def test_other_keys_do_nothing(key):
         ("", []),
     ],
 )
-def test_what_a_terminal_sends_is_taken_apart(text, keys):
+def test_terminal_input_is_split_into_keys(text, keys):
     assert split_keys(text) == keys
 
 
-def test_without_a_terminal_waiting_ends_with_the_stop():
+def test_without_a_terminal_setting_stop_ends_the_wait():
     stop = threading.Event()
     keyboard = Keyboard(stop)
-    assert not keyboard.there, "pytest has none"
+    assert not keyboard.available, "pytest has no terminal"
     with keyboard:
         threading.Timer(0.1, stop.set).start()
         assert keyboard.wait(60.0) == []
     assert stop.is_set()
 
 
-def test_figures_in_words():
+def test_formats_of_azimuth_time_and_level():
     assert [azimuth(at) for at in (-30.0, 0.0, 12.5)] == ["30° left", "ahead", "12.5° right"]
     assert [clock(s) for s in (0.0, 59.94, 61.0, 600.5)] == ["0:00.0", "0:59.9", "1:01.0", "10:00.5"]
     assert [clock(s) for s in (59.96, 119.99)] == ["1:00.0", "2:00.0"], "no minute has 60 seconds"
@@ -164,7 +164,7 @@ def status(*positions, heartbeat=1):
     return SimpleNamespace(positions=np.array([*positions, 0, 0]), heartbeat=heartbeat)
 
 
-def test_it_ends_with_the_last_file():
+def test_playing_ends_with_the_last_file():
     assert ended(prepared(10, 20), status(10, 20))
     assert not ended(prepared(10, 20), status(10, 19))
     assert not ended(prepared(10, 20, loop=True), status(10, 20))
@@ -173,12 +173,12 @@ def test_it_ends_with_the_last_file():
 
 
 @pytest.mark.parametrize("muted", [False, True])
-def test_the_display_says_all_that_matters(muted):
-    engine = Told(-30.0, 0.0)
+def test_display_shows_talkers_output_and_faults(muted):
+    engine = FakeEngine(-30.0, 0.0)
     it = Desk(engine)
     it.muted = muted
     display = Display(engine, prepared(48_000 * 125, None), it)
-    display.look(STATUS)
+    display.add_latency(STATUS)
     console = Console(width=120, force_terminal=False)
     with console.capture() as captured:
         console.print(display.show(STATUS))
@@ -193,10 +193,10 @@ def test_the_display_says_all_that_matters(muted):
         "1:15.0 of 2:05.0",
         "0:00.0 live",
         "output peak -12.0 -∞ dBFS, cap -6",
-        "everything -4 dB",
+        "master -4 dB",
         "limiter -1.2 dB",
         "Some Card",
-        "11 ms as the driver says",
+        "11 ms according to the driver",
         "; real-time priority",
         "1 xruns, 2 late and 3 missed of 10 buffers, 2 restarts",
     ):
@@ -206,7 +206,7 @@ def test_the_display_says_all_that_matters(muted):
 
 @pytest.fixture
 def refused(tmp_path):
-    """Runs the command on a talker from x.wav; it must be refused, with words."""
+    """Runs the command on a talker from x.wav; it must end with an error message that matches."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def run(words, *more, table=""):
@@ -229,7 +229,7 @@ def sound(path, n_frames, n_channels=1, value=0.1):
     soundfile.write(path, np.full((n_frames, n_channels), value), 48_000, subtype="FLOAT")
 
 
-def test_a_file_that_cannot_be_used_is_named_with_the_fix(refused, tmp_path):
+def test_unusable_sound_file_is_named_with_the_fix(refused, tmp_path):
     path = tmp_path / "x.wav"
     refused(r"talker 'ann': .*x.wav is not there; give the path of a WAV")
     path.write_bytes(b"")
@@ -246,7 +246,7 @@ def test_a_file_that_cannot_be_used_is_named_with_the_fix(refused, tmp_path):
     refused(r"loudness is defined from 0.4 s on; use a longer file, or set loudness_lufs = .none. in \[sound\]")
 
 
-def test_what_else_is_refused(refused, tmp_path):
+def test_unknown_key_and_unwritable_output_are_refused(refused, tmp_path):
     sound(tmp_path / "x.wav", 48_000)
     rng = np.random.default_rng(0)
     soundfile.write(tmp_path / "x.wav", 0.1 * rng.standard_normal(48_000), 48_000)

@@ -31,7 +31,7 @@ def run(*arguments):
 
 @pytest.fixture
 def send():
-    """Announce a stream; where it has a rate, samples flow in chunks until the test is over."""
+    """Announce a stream; if it has a rate, samples are sent in chunks until the test ends."""
     stop = threading.Event()
     threads = []
 
@@ -65,7 +65,7 @@ def resolve(name):
     return info
 
 
-def test_all_streams_are_listed_with_what_they_deliver(send, tmp_path):
+def test_streams_are_listed_with_measured_rate_and_age(send, tmp_path):
     tag = uuid.uuid4().hex
     outlets = [
         send(f"[bold]amp\x1b[2J {tag}", 8, 250.0, chunk=5),
@@ -119,10 +119,10 @@ class ChunkedInlet:
             time.sleep(0.0005)
 
 
-def test_a_chunk_that_comes_in_two_parts_counts_as_one(monkeypatch):
+def test_chunk_that_arrives_in_two_parts_counts_as_one(monkeypatch):
     monkeypatch.setattr(pylsl, "StreamInlet", ChunkedInlet)
     found = measure(pylsl.StreamInfo("chunks", "EEG", 4, 200.0, "float32", ""), 0.7)
-    # If the rest of the first chunk counted, though not the time before it, this would be a third more.
+    # If the rest of the first chunk counted, but not the time before it, this would be a third more.
     assert 0.75 < found.effective_rate / 200.0 < 1.25
 
 
@@ -144,7 +144,7 @@ def pushing(push):
         thread.join(180)
 
 
-def test_strings_that_are_no_text_are_counted(send):
+def test_strings_that_are_not_utf_8_are_counted(send):
     name = unique()
     outlet = send(name, 1, fmt="string", kind="Markers")
     info = resolve(name)
@@ -164,7 +164,7 @@ def test_age_is_that_of_the_newest_stamp(send):
 
 
 @pytest.mark.parametrize("stamp", [math.inf, -1e308])
-def test_a_stamp_that_cannot_be_harms_nothing(send, stamp):
+def test_impossible_time_stamp_is_harmless(send, stamp):
     name = unique()
     outlet = send(name, 1, fmt="double64")
     info = resolve(name)
@@ -174,7 +174,7 @@ def test_a_stamp_that_cannot_be_harms_nothing(send, stamp):
     assert found.age is None or math.isfinite(found.age)
 
 
-def test_a_stream_that_has_gone_is_listed_with_the_reason(send, monkeypatch):
+def test_lost_stream_is_listed_with_the_reason(send, monkeypatch):
     monkeypatch.setattr(module, "TIMEOUT", 0.5)
     name = unique()
     outlet = send(name)
@@ -186,14 +186,14 @@ def test_a_stream_that_has_gone_is_listed_with_the_reason(send, monkeypatch):
     assert (found.effective_rate, found.age) == (None, None)
 
 
-def test_no_buffer_is_set_up_for_an_absurd_claim(monkeypatch):
+def test_stream_with_an_impossible_rate_is_not_opened(monkeypatch):
     def never(*_args, **_kwargs):
         raise AssertionError("opened")
 
     monkeypatch.setattr(pylsl, "StreamInlet", never)
     for n_channels, sfreq in ((1, 1e12), (100_000, 1e6), (2 * 10**8, 0.0)):
         found = measure(pylsl.StreamInfo("big", "EEG", n_channels, sfreq, "float32", ""), 0.1)
-        assert "cannot be" in found.problem
+        assert "impossible" in found.problem
         assert found.channels == n_channels
 
 
@@ -209,12 +209,12 @@ def test_no_buffer_is_set_up_for_an_absurd_claim(monkeypatch):
         ("", ""),
     ],
 )
-def test_plain(text, shown):
+def test_plain_escapes_what_does_not_print(text, shown):
     assert plain(text, 80) == shown
 
 
-def test_no_stream_is_exit_status_3_and_says_what_to_do(tmp_path):
-    # In a session of its own no stream of others is seen; liblsl reads its configuration once per process.
+def test_no_stream_is_exit_status_3_and_names_the_fix(tmp_path):
+    # With a session ID of its own, no other stream is found; liblsl reads its configuration once per process.
     config = tmp_path / "alone.cfg"
     config.write_text(f"[log]\nlevel=-2\n[lab]\nSessionID={uuid.uuid4().hex}\n")
     code = "import typer; from earmark.app.commands.streams import streams; typer.run(streams)"
@@ -232,7 +232,7 @@ def test_no_stream_is_exit_status_3_and_says_what_to_do(tmp_path):
     assert json.loads(report.read_text()) == []
 
 
-def test_a_list_that_cannot_be_written_is_said(send, tmp_path):
+def test_unwritable_list_is_an_error(send, tmp_path):
     _outlet = send(unique())
     result = run("--seconds", "0.1", "--json", str(tmp_path))
     assert result.exit_code == 1
@@ -254,4 +254,4 @@ def test_ctrl_c_does_not_wait_for_the_measurement(send):
     assert process.returncode == 130
     assert said.endswith("error: ended by Ctrl-C\n")
     assert "Traceback" not in said
-    assert time.monotonic() - begun < 60, "not all of the seconds that were asked for"
+    assert time.monotonic() - begun < 60, "it ends before --seconds"

@@ -37,7 +37,7 @@ max_lag_s = 2
 """
 
 
-def test_a_good_file_is_understood(tmp_path):
+def test_valid_file_is_read(tmp_path):
     path = tmp_path / "session.toml"
     path.write_text(GOOD)
     config = load_config(path)
@@ -75,7 +75,7 @@ def test_every_kind_of_node_can_be_named():
             "publis = 1",
             r"\[\[outputs\]\] number 1: unknown key 'publis': did you mean 'publish'",
         ),
-        ('name = "m"', "", r"\[streams.marks\] says nothing to find it by"),
+        ('name = "m"', "", r"\[streams.marks\] does not say how to find the stream"),
         ('name = "m"', 'nam = "m"', "unknown key 'streams.marks.nam': did you mean 'name'"),
         ('kind = "channels"', 'kind = "mean"', "kind is 'mean', but must be one of average"),
         ('channels = ["M1", "M2"]', "channels = [1]", "channels number 1 is 1, but must be text"),
@@ -92,7 +92,7 @@ def test_every_kind_of_node_can_be_named():
         ),
     ],
 )
-def test_mistakes_are_named_with_what_is_near(old, new, words):
+def test_mistakes_are_named_with_a_suggestion(old, new, words):
     assert old in GOOD
     with pytest.raises(ConfigError, match=words) as error:
         parse_config(GOOD.replace(old, new), "session.toml")
@@ -112,12 +112,12 @@ def test_mistakes_are_named_with_what_is_near(old, new, words):
         (GOOD + '[[outputs]]\nnode = "delta"', "names node 'delta' twice"),
     ],
 )
-def test_what_must_be_there(text, words):
+def test_required_tables_are_demanded(text, words):
     with pytest.raises(ConfigError, match=words):
         parse_config(text, "x")
 
 
-def test_files_that_cannot_be_read(tmp_path):
+def test_unreadable_files_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         load_config(tmp_path / "none.toml")
     (tmp_path / "x.toml").write_bytes(b"\xff\xfe\x00")
@@ -125,7 +125,7 @@ def test_files_that_cannot_be_read(tmp_path):
         load_config(tmp_path / "x.toml")
 
 
-def test_wiring_is_checked_before_anything_starts():
+def test_wiring_is_checked_before_the_start():
     eeg = StreamSpec("eeg", 500.0, ("M1", "M2"), ("eeg", "eeg"), ("uV", "uV"))
     marks = StreamSpec("marks", 0.0, ("marker",), ("misc",), ("",))
     parse_config(GOOD, "x").graph().open({"eeg": eeg, "marks": marks})
@@ -146,8 +146,8 @@ def test_wiring_is_checked_before_anything_starts():
             config.open(graph, {"eeg": eeg, "marks": marks})
 
 
-def test_what_a_decoder_is_to_fall_back_on_may_be_said_before_there_is_one(tmp_path):
-    """A calibration makes it; until then nothing decodes, the fallback neither."""
+def test_fallback_may_be_named_before_there_is_a_decoder(tmp_path):
+    """A calibration trains the decoder; until then nothing decodes, not even the fallback."""
     text = """
 [streams.eeg]
 type = "EEG"

@@ -1,4 +1,4 @@
-"""Protocols: balanced orders that depend on nothing but the seed, and refusals in words."""
+"""Protocols: balanced orders that depend only on the seed, and clear errors."""
 
 from collections import Counter
 from itertools import groupby, pairwise
@@ -27,7 +27,7 @@ def rows(order):
 
 
 @given(TALKERS, st.integers(0, 60), st.integers(1, 3), SEEDS)
-def test_orders_are_balanced_and_have_no_long_rows(talkers, n, most, seed):
+def test_orders_are_balanced_without_long_rows(talkers, n, most, seed):
     order = draw_order(talkers, n, most, seed)
     counts = [order.count(name) for name in talkers]
     assert len(order) == n
@@ -36,14 +36,14 @@ def test_orders_are_balanced_and_have_no_long_rows(talkers, n, most, seed):
     assert order == draw_order(talkers, n, most, seed)
 
 
-def test_orders_differ_with_the_seed_and_reach_every_beginning():
+def test_orders_depend_on_the_seed_and_start_in_every_way():
     orders = {tuple(draw_order(["a", "b"], 12, 2, seed)) for seed in range(50)}
     assert len(orders) > 30
     assert {order[:2] for order in orders} == {("a", "a"), ("a", "b"), ("b", "a"), ("b", "b")}
     assert any(2 in rows(order) for order in orders)
 
 
-def test_one_talker_is_no_choice():
+def test_order_of_a_single_talker_is_refused():
     with pytest.raises(ProtocolError, match="two talkers or more"):
         draw_order(["a"], 4, 2, 0)
 
@@ -73,20 +73,20 @@ def test_random_order_is_drawn_trial_by_trial():
     assert {len(order) for order in orders} == {9}
 
 
-def test_trials_may_be_written_out():
+def test_trials_can_be_listed():
     text = "".join(
         f'[[calibration.trials]]\nattend = "{name}"\nseconds = {s}\nrest_s = {r}\n'
         for name, s, r in (("a", 3.0, 1.0), ("b", 4.0, 0.0), ("a", 5.0, 2.0))
     )
     plan = parse_protocol(text, "x").calibration
     assert plan.cues(["a", "b"]) == [(0, "a"), (3, ""), (4, "b"), (8, "a"), (13, "")]
-    with pytest.raises(ProtocolError, match=r"number 2 is to attend to 'b', but the talkers of .sound. are a, c"):
+    with pytest.raises(ProtocolError, match=r"number 2: attend is 'b', but the talkers of .sound. are a, c"):
         plan.cues(["a", "c"])
     with pytest.raises(ProtocolError, match="'c' is never attended"):
         plan.cues(["a", "b", "c"])
 
 
-def test_unequal_shares_are_refused():
+def test_number_of_trials_must_be_a_multiple_of_the_talkers():
     with pytest.raises(ProtocolError, match="n_trials is 7, but must be a multiple of 2"):
         Calibration(n_trials=7).cues(["a", "b"])
 
@@ -103,7 +103,7 @@ def test_runs_switch_at_each_cue(talkers, seconds, every, seed):
     assert len(plan.cues(talkers, seconds + 2 * every)) == len(cues) + 2
 
 
-def test_runs_without_cues_are_free_and_cues_may_be_written_out():
+def test_runs_have_no_cues_by_default_and_cues_can_be_listed():
     assert RunPlan().cues(["a", "b"]) == []
     plan = RunPlan.model_validate({"cues": [{"at_s": 0.0, "attend": "a"}, {"at_s": 5.0, "attend": ""}]})
     assert plan.cues(["a", "b"]) == [(0, "a"), (5, "")]
@@ -130,18 +130,18 @@ def test_runs_without_cues_are_free_and_cues_may_be_written_out():
             "has trials and n_trials",
         ),
         ('[run]\nswitch_every_s = 4.0\n[[run.cues]]\nat_s = 1.0\nattend = "a"', "has cues and switch_every_s"),
-        ('[[run.cues]]\nat_s = 1.0\nattend = "a"\n[[run.cues]]\nat_s = 1.0\nattend = "b"', "must rise"),
+        ('[[run.cues]]\nat_s = 1.0\nattend = "a"\n[[run.cues]]\nat_s = 1.0\nattend = "b"', "must increase"),
         ("[run", "x is not valid TOML"),
     ],
 )
-def test_mistakes_are_told_with_their_place(text, words):
+def test_mistakes_are_named_with_their_place(text, words):
     with pytest.raises(ProtocolError) as caught:
         parse_protocol(text, "x")
     assert words in str(caught.value)
     assert str(caught.value).startswith("x")
 
 
-def test_files_are_read_or_refused(tmp_path):
+def test_protocol_files_are_read_or_refused(tmp_path):
     path = tmp_path / "protocol.toml"
     with pytest.raises(ProtocolError, match="no such file; 'earmark new'"):
         load_protocol(path)

@@ -39,7 +39,7 @@ def load(tmp_path, text):
     return load_sound(path)
 
 
-def test_a_good_table_becomes_a_scene(tmp_path):
+def test_valid_table_becomes_a_scene(tmp_path):
     config = load(tmp_path, GOOD)
     scene = config.scene(tmp_path)
     ada = Path(scene.talkers[1].source)
@@ -82,23 +82,23 @@ def test_defaults_are_as_documented():
         ("file:/tmp/x.wav", FileSink(Path("/tmp/x.wav"))),
     ],
 )
-def test_where_sound_goes(device, sink):
+def test_device_selects_the_sink(device, sink):
     config = SHIPPED.model_copy(update={"device": device})
     assert config.sink(Path("/folder")) == sink
 
 
 @pytest.mark.parametrize("device", ["null", "file:x.wav"])
-def test_a_microphone_needs_a_device(tmp_path, device):
+def test_sound_input_needs_a_device(tmp_path, device):
     with pytest.raises(AudioError, match=r"talker 'mike': input:2 .* only together with a sound device.*choose"):
         load(tmp_path, GOOD.replace('"Card"', f'"{device}"')).sink(tmp_path)
 
 
-def test_an_input_can_be_named(tmp_path):
+def test_sound_input_can_be_named(tmp_path):
     config = load(tmp_path, GOOD.replace("[sound]", '[sound]\ninput_device = "7"'))
     assert config.sink(tmp_path) == DeviceSink("Card", 7)
 
 
-def test_loudness_can_be_left_alone(tmp_path):
+def test_loudness_matching_can_be_disabled(tmp_path):
     assert load(tmp_path, GOOD.replace("= -23", '= "none"')).scene(tmp_path).loudness_lufs is None
 
 
@@ -129,7 +129,7 @@ def test_loudness_can_be_left_alone(tmp_path):
         ("loop = true", 'loop = "yes"', "number 1: loop is 'yes', but must be true or false"),
     ],
 )
-def test_mistakes_are_named_with_what_is_near(tmp_path, old, new, words):
+def test_mistakes_are_named_with_a_suggestion(tmp_path, old, new, words):
     assert old in GOOD
     with pytest.raises(ConfigError, match=words) as error:
         load(tmp_path, GOOD.replace(old, new))
@@ -150,7 +150,7 @@ def test_mistakes_are_named_with_what_is_near(tmp_path, old, new, words):
         ("[sound\n", "not valid TOML"),
     ],
 )
-def test_what_must_be_there(tmp_path, text, words):
+def test_required_tables_are_demanded(tmp_path, text, words):
     with pytest.raises(ConfigError, match=words):
         load(tmp_path, text)
 
@@ -178,15 +178,15 @@ def test_a_sound_check_needs_no_source_of_another_package(tmp_path):
     assert load(tmp_path, '[streams.eeg]\nsource = "elsewhere"\nport = 1\n' + GOOD).talkers
 
 
-def test_two_talkers_of_one_name_are_refused(tmp_path):
+def test_two_talkers_with_the_same_name_are_refused(tmp_path):
     with pytest.raises(AudioError, match="two talkers have the same name"):
         load(tmp_path, GOOD.replace('"there"', '"near"')).scene(tmp_path)
 
 
-def test_a_session_keeps_the_table_and_does_not_need_it(tmp_path):
+def test_sound_is_optional_in_a_session_and_the_rest_in_a_sound_check(tmp_path):
     with_sound = parse_config(GRAPH + GOOD, "session.toml")
     assert with_sound.sound == load(tmp_path, GOOD)
     assert with_sound.steps == parse_config(GRAPH, "session.toml").steps
     assert parse_config(GRAPH, "session.toml").sound is None
     assert "[sound]" in with_sound.text
-    assert load(tmp_path, GRAPH + GOOD) == with_sound.sound, "and the sound check does not need the rest"
+    assert load(tmp_path, GRAPH + GOOD) == with_sound.sound, "the sound check needs no other table"

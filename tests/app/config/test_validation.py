@@ -1,4 +1,4 @@
-"""Whatever is wrong with a setting is said in the words of its file, never in those of a library."""
+"""Errors about settings use the terms of their file, never those of a library."""
 
 import copy
 import re
@@ -48,12 +48,12 @@ at_s = 0.0
 attend = "a"
 """
 WRONG = ["x", "", -1e9, 1e99, float("nan"), 1.5, 7, True, [], [1], ["x"], {}, {"x": 1}]
-#: How pydantic speaks, and how this program does not.
+#: Words of pydantic's messages, which this program's do not contain.
 LIBRARY = re.compile(r"Input|should|pydantic|Value error|Field|valid \w+|[a-z_]\.\d|Extra|Unexpected")
 
 
 def toml(value):
-    """A value in TOML."""
+    """Format a value as TOML."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {toml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list):
@@ -64,7 +64,7 @@ def toml(value):
 
 
 def places(tree, path=()):
-    """Every key of a tree of tables."""
+    """Yield every key of a tree of tables, with its path."""
     for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
         yield (*path, key)
         if isinstance(value, dict | list):
@@ -81,7 +81,7 @@ def changed(tree, path, value):
 
 
 @pytest.mark.parametrize("text", [CONFIG, NODES, PROTOCOL], ids=["config", "nodes", "protocol"])
-def test_every_key_refuses_what_it_cannot_be_in_plain_words(text):
+def test_every_key_refuses_wrong_values_with_a_clear_message(text):
     parse = parse_protocol if text is PROTOCOL else parse_config
     tree = tomllib.loads(text)
     parse(text, "x.toml")
@@ -92,7 +92,7 @@ def test_every_key_refuses_what_it_cannot_be_in_plain_words(text):
 
 
 def refusal(parse, text):
-    """What is said of a text; empty if it is taken."""
+    """Return the error that a text causes; empty if it is accepted."""
     try:
         parse(text, "x.toml")
     except ConfigError as error:
@@ -100,7 +100,7 @@ def refusal(parse, text):
     return ""
 
 
-def test_places_count_from_one():
+def test_entries_of_lists_count_from_one():
     text = CONFIG.replace("azimuth = 30.0", "azimuth = 300.0")
     with pytest.raises(
         ConfigError, match=r"^x: \[\[sound.talkers\]\] number 2: azimuth is 300.0, but must be at most 90$"

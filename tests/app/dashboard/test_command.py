@@ -12,7 +12,7 @@ RUNNER = CliRunner()
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["no/such/folder"], "no/such/folder is no folder"), (["--theme", "pink"], "must be light or dark")],
+    [(["no/such/folder"], "no/such/folder is not a folder: give"), (["--theme", "pink"], "must be light or dark")],
 )
 def test_unusable_argument_is_an_error(arguments, said, capfd):
     result = RUNNER.invoke(app, ["dashboard", *arguments])

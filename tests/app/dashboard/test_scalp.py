@@ -68,3 +68,19 @@ def test_module_run_as_a_process_gives_the_same_matrix(montage):
     for key in wanted._fields:
         np.testing.assert_array_equal(getattr(found, key), getattr(wanted, key))
     assert pack(wanted)
+
+
+@pytest.mark.parametrize(
+    "wrong", [[(0.0, 0.0, 0.0)] * 6, [(0.09 * np.cos(a), 0.09 * np.sin(a), 0.0) for a in np.linspace(0, 1, 6)]]
+)
+def test_positions_that_do_not_cover_the_head_are_named(wrong):
+    done = subprocess.run(
+        [sys.executable, "-m", "earmark.app.dashboard.panels.scalp"],
+        input=json.dumps(wrong),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "check them in the metadata" in done.stderr.splitlines()[-1]

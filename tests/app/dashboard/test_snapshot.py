@@ -85,6 +85,7 @@ def test_history_keeps_a_minute_and_restarts_with_a_new_run():
     engine = engine_status(decision=replace(DECISION, n=0, time=150.0))
     history.refresh(snapshot(150.0, None, engine, None, False))
     assert [one.n for one in history.decisions] == [0]
+    assert not history.cues, "cues of the last run"
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,7 @@ def test_each_control_of_the_live_page_sends_its_command(qtbot, session, window)
     qtbot.waitUntil(lambda: received(qtbot, one, "override")[-1] == {"talker": None}, timeout=120_000)
     meters.master.setValue(-12)
     assert received(qtbot, one, "master")[-1] == {"db": -12.0}
+    qtbot.mouseClick(meters._strips[0], Qt.MouseButton.RightButton, pos=QPoint(10, 10))
     qtbot.mouseClick(meters._strips[1], left, pos=QPoint(10, 10))
     assert received(qtbot, one, "attend") == [{"talker": 1}]
     qtbot.waitUntil(lambda: "the talker you clicked" in shown.notice.full_text, timeout=120_000)
@@ -650,7 +651,9 @@ def test_closing_during_training_does_not_end_the_training(qtbot, session, windo
     assert one.received == []
 
 
-def test_recording_can_be_ended_before_closing(qtbot, session, window):
+def test_recording_can_be_ended_before_closing(qtbot, session, window, monkeypatch):
+    closings = []
+    monkeypatch.setattr(Window, "close_now", lambda shown, close=Window.close_now: closings.append(1) or close(shown))
     one = session()
     shown = window(one.folder)
     live(qtbot, shown)
@@ -659,6 +662,25 @@ def test_recording_can_be_ended_before_closing(qtbot, session, window):
     next(each for each in box.buttons() if each.text() == "End the recording, then close").click()
     qtbot.waitUntil(lambda: not shown.isVisible(), timeout=120_000)
     assert [name for name, _ in one.received] == ["stop"]
+    qtbot.wait(500)
+    assert len(closings) == 1
+
+
+def test_closing_does_not_end_a_session_that_is_not_shown(qtbot, session, window):
+    recording, idle = session("alice"), session("bob", state="idle")
+    shown = window(idle.folder)
+    qtbot.waitUntil(lambda: shown.now.state == "idle", timeout=120_000)
+
+    class Launched:
+        folder, ended = recording.folder, False
+
+        def end(self):
+            self.ended = True
+
+    shown.launcher.launched = launched = Launched()
+    assert shown.close()
+    assert not launched.ended
+    shown.launcher.launched = None
 
 
 def test_layout_is_saved_and_can_be_reset(qtbot, session, window, settings):

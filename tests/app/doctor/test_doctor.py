@@ -17,7 +17,7 @@ import earmark.app.doctor
 from earmark.app.doctor import CHECKS, doctor, machine, media, network, run_check
 from earmark.app.doctor.check import Check, ProbeError, library, probe, run_tool
 
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looked at on Linux only")
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="checked on Linux only")
 
 
 def run(*arguments):
@@ -44,7 +44,7 @@ def no_space(free):
 # --- the command
 
 
-def test_the_whole_command_on_this_machine(tmp_path, monkeypatch):
+def test_all_checks_on_this_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     report = tmp_path / "report.json"
     result = run("--json", str(report))
@@ -58,38 +58,38 @@ def test_the_whole_command_on_this_machine(tmp_path, monkeypatch):
     assert all(name in result.output for name in CHECKS)
 
 
-def test_a_failure_is_exit_status_1_with_its_fix_and_the_rest_goes_on(monkeypatch):
+def test_failed_check_gives_exit_status_1_and_its_fix_and_others_continue(monkeypatch):
     monkeypatch.setattr(
         earmark.app.doctor,
         "CHECKS",
         {
             "breaks": raising(OSError("pulled the plug")),
-            "fails": giving(Check("fails", "fail", "[red]odd[/red] \\[name", "mend [it]")),
+            "fails": giving(Check("fails", "fail", "[red]odd[/red] \\[name", "fix [it]")),
             "fine": giving(Check("fine", "ok", "all well")),
         },
     )
     result = run()
     assert result.exit_code == 1
-    for text in ("OSError: pulled the plug", "[red]odd[/red] \\[name", "→ mend [it]", "all well", "breaks, fails"):
+    for text in ("OSError: pulled the plug", "[red]odd[/red] \\[name", "→ fix [it]", "all well", "breaks, fails"):
         assert text in result.output
 
 
 @pytest.mark.parametrize("status", ["ok", "warn", "absent"])
-def test_only_a_failure_fails(monkeypatch, status):
+def test_only_a_failed_check_gives_exit_status_1(monkeypatch, status):
     monkeypatch.setattr(earmark.app.doctor, "CHECKS", {"one": giving(Check("one", status, "this", "that"))})
     result = run()
     assert result.exit_code == 0
-    assert ("Could be better: one" in result.output) == (status == "warn")
+    assert ("Could be improved: one" in result.output) == (status == "warn")
 
 
-def test_a_report_that_cannot_be_written_is_said(monkeypatch, tmp_path):
+def test_unwritable_report_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(earmark.app.doctor, "CHECKS", {"one": giving(Check("one", "ok", "this"))})
     result = run("--json", str(tmp_path / "no" / "such.json"))
     assert result.exit_code == 1
     assert "such.json cannot be written: No such file" in result.output.replace("\n", "")
 
 
-def test_a_mistake_in_a_check_is_not_hidden():
+def test_programming_error_in_a_check_is_raised():
     with pytest.raises(TypeError):
         run_check("wrong", raising(TypeError("a bug of ours")))
 
@@ -97,7 +97,7 @@ def test_a_mistake_in_a_check_is_not_hidden():
 # --- children and tools
 
 
-def test_probe_gives_what_the_child_prints_last():
+def test_probe_returns_the_last_line_of_the_child():
     assert probe("import sys; print('noise'); print('{\"a\": \"%s\"}' % sys.argv[1])", "b", timeout=600) == {"a": "b"}
 
 
@@ -111,17 +111,17 @@ def test_probe_gives_what_the_child_prints_last():
         ("pass", "answered ''"),
     ],
 )
-def test_probe_says_why_there_is_no_answer(code, said):
+def test_probe_error_says_why_there_is_no_answer(code, said):
     with pytest.raises(ProbeError, match=said):
         probe(code, timeout=600)
 
 
-def test_probe_does_not_wait_for_ever():
+def test_probe_times_out():
     with pytest.raises(ProbeError, match="no answer within"):
         probe("import time; time.sleep(60)", timeout=0.3)
 
 
-def test_a_tool_that_is_missing_fails_or_hangs_gives_none(tmp_path, monkeypatch):
+def test_tool_that_is_missing_fails_or_hangs_gives_none(tmp_path, monkeypatch):
     assert run_tool("no-such-tool-earmark") is None
     for name, script in (("fails", "exit 3"), ("hangs", "exec sleep 60"), ("works", "echo $LC_ALL")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
@@ -132,14 +132,14 @@ def test_a_tool_that_is_missing_fails_or_hangs_gives_none(tmp_path, monkeypatch)
     assert run_tool("works") == "C\n"
 
 
-def test_optional_library():
+def test_optional_library_is_reported_with_its_version():
     absent = library("X", "no_such_module_earmark", ("x",), "pip install x")
     assert (absent.status, absent.fix) == ("absent", "pip install x")
     assert library("X", "pytest", ("x-of-another-name", "pytest"), "").found == f"pytest {pytest.__version__}"
     assert library("X", "json", ("no-such-distribution-earmark",), "").found == "installed, version unknown"
 
 
-def test_an_optional_library_is_not_imported(tmp_path, monkeypatch):
+def test_optional_library_is_not_imported(tmp_path, monkeypatch):
     (tmp_path / "crashes_at_import.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     assert library("X", "crashes_at_import", (), "").status == "ok"
@@ -148,7 +148,7 @@ def test_an_optional_library_is_not_imported(tmp_path, monkeypatch):
 # --- networks
 
 
-def test_every_backend_for_networks_has_its_line():
+def test_every_backend_for_networks_has_a_check():
     from earmark.kernels.runtime import BACKENDS
 
     media._backends.cache_clear()
@@ -160,7 +160,7 @@ def test_every_backend_for_networks_has_its_line():
         assert check.name in CHECKS
 
 
-def test_backends_that_cannot_be_asked_are_said(monkeypatch):
+def test_backends_that_cannot_be_checked_fail(monkeypatch):
     monkeypatch.setattr(media, "_backends", raising(ProbeError("ended with code -11: no message")))
     check = media.backend("onnx")
     assert check.status == "fail"
@@ -172,7 +172,7 @@ def test_backends_that_cannot_be_asked_are_said(monkeypatch):
 
 @pytest.fixture
 def configured(tmp_path, monkeypatch):
-    """Write what liblsl would be configured with."""
+    """Write a configuration file for liblsl."""
     path = tmp_path / "lsl api.cfg"
 
     def write(text):
@@ -192,7 +192,7 @@ def test_lsl_library(monkeypatch):
     assert network.lsl_library().status == "fail"
 
 
-def test_lsl_configuration_in_force(configured, monkeypatch, tmp_path):
+def test_lsl_configuration_is_reported_and_used(configured, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     path = configured("[lab]\nKnownPeers={10.0.0.5, 100%}\n[ports]\nMulticastPort=17000\nBasePort=17001\nPortRange=8\n")
     check = network.lsl_config()
@@ -207,7 +207,7 @@ def test_lsl_configuration_in_force(configured, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["no section\n", "[ports\n", "\xff\xfe\0"])
-def test_lsl_configuration_that_is_none(configured, text):
+def test_invalid_lsl_configuration_fails(configured, text):
     path = configured("")
     path.write_bytes(text.encode("latin-1"))
     check = network.lsl_config()
@@ -215,26 +215,26 @@ def test_lsl_configuration_that_is_none(configured, text):
     assert network.lsl_ports() == (16571, 16572, 16604)
 
 
-def test_lsl_configuration_that_is_not_there(monkeypatch, tmp_path):
+def test_missing_lsl_configuration_fails(monkeypatch, tmp_path):
     monkeypatch.setenv("LSLAPICFG", str(tmp_path / "gone.cfg"))
     check = network.lsl_config()
     assert (check.status, check.fix) == ("fail", "correct or unset LSLAPICFG")
     assert "gone.cfg" in check.found
 
 
-def test_lsl_port_that_is_no_number(configured):
+def test_invalid_lsl_port_gives_the_default_ports(configured):
     configured("[ports]\nBasePort=many\n")
     assert network.lsl_ports() == (16571, 16572, 16604)
 
 
-def test_round_trip():
+def test_lsl_round_trip_is_measured():
     check = network.lsl_round_trip()
     assert check.status == "ok", check
     assert "worst of 100" in check.found
 
 
-def test_round_trip_where_lsl_cannot_find_anything(configured):
-    # liblsl reads its configuration once per process. Nobody answers at this address, kept for documentation.
+def test_round_trip_fails_if_lsl_finds_no_stream(configured):
+    # liblsl reads its configuration once per process. Nothing answers at this address, reserved for documentation.
     path = configured("[log]\nlevel=-2\n[multicast]\nAddressesOverride={192.0.2.77}\n[tuning]\nMulticastMinRTT=60\n")
     code = (
         "from earmark.app.doctor.network import lsl_round_trip as f; c = f(); print(c.status, c.found, c.fix, sep='|')"
@@ -249,28 +249,28 @@ def test_round_trip_where_lsl_cannot_find_anything(configured):
     assert "multicast" in fix
 
 
-def test_round_trip_that_breaks_off(monkeypatch):
+def test_round_trip_fails_if_the_stream_is_lost(monkeypatch):
     monkeypatch.setattr(pylsl.StreamInlet, "open_stream", raising(pylsl.util.LostError("the stream has been lost.")))
     assert network.lsl_round_trip().found == "the stream has been lost."
 
 
-def test_multicast_works_or_is_warned_of():
+def test_multicast_works_or_gives_a_warning():
     check = network.multicast()
     assert check.status in ("ok", "warn"), check
 
 
-def test_multicast_that_nobody_answers():
+def test_multicast_without_an_answer_gives_a_warning():
     check = network.multicast(("192.0.2.77",))
     assert check.status == "warn"
     assert "KnownPeers" in check.fix
 
 
-def test_multicast_without_lsl(monkeypatch):
+def test_multicast_fails_without_lsl(monkeypatch):
     monkeypatch.setattr(network, "probe", raising(ProbeError("ended with code 1: no liblsl")))
     assert network.multicast().status == "fail"
 
 
-def test_interfaces(monkeypatch):
+def test_interfaces_are_listed_with_multicast(monkeypatch):
     assert network.interfaces().status in ("ok", "warn")
     monkeypatch.setattr(network, "_addresses", lambda: [("lo", "127.0.0.1"), ("eth7", "10.9.8.7")])
     monkeypatch.setattr(network, "_hears_itself", lambda address: address == "127.0.0.1")
@@ -282,7 +282,7 @@ def test_interfaces(monkeypatch):
     assert network.interfaces().found == "none"
 
 
-def test_an_address_that_is_not_here_hears_nothing():
+def test_address_of_another_machine_receives_no_multicast():
     assert not network._hears_itself("192.0.2.77")
 
 
@@ -294,17 +294,17 @@ NFT = "table inet filter {\n chain input {\n  type filter hook input priority fi
 @pytest.mark.parametrize(
     ("answers", "status", "said"),
     [
-        ({}, "ok", "none found"),
-        ({"ufw": "Status: inactive\n"}, "ok", "none found"),
+        ({}, "ok", "no active firewall"),
+        ({"ufw": "Status: inactive\n"}, "ok", "no active firewall"),
         ({"ufw": UFW}, "warn", "ufw allow 16572:16604/tcp"),
         ({"ufw": UFW + "16572:16604/tcp ALLOW Anywhere\n"}, "ok", "with rules"),
         ({"firewall-cmd": "running\n"}, "warn", "--add-port=16571/udp"),
         ({"nft": NFT % "drop"}, "warn", "UDP 16571"),
-        ({"nft": NFT % "accept"}, "ok", "none found"),
+        ({"nft": NFT % "accept"}, "ok", "no active firewall"),
         ({"nft": None}, "absent", "only root"),
     ],
 )
-def test_firewall(monkeypatch, answers, status, said):
+def test_firewall_is_found_with_the_missing_rules(monkeypatch, answers, status, said):
     monkeypatch.delenv("LSLAPICFG", raising=False)
     monkeypatch.setattr(network, "run_tool", lambda tool, *_: answers.get(tool))
     monkeypatch.setattr(network, "_enabled_in", giving(False))
@@ -314,7 +314,7 @@ def test_firewall(monkeypatch, answers, status, said):
     assert said in f"{check.found} {check.fix}"
 
 
-def test_firewall_that_only_its_file_tells_of(tmp_path):
+def test_ufw_state_is_read_from_its_file(tmp_path):
     file = tmp_path / "ufw.conf"
     file.write_text("# ENABLED=yes\nENABLED=no\n")
     assert not network._enabled_in(file)
@@ -323,7 +323,7 @@ def test_firewall_that_only_its_file_tells_of(tmp_path):
     assert not network._enabled_in(tmp_path / "none")
 
 
-def test_firewall_of_another_system(monkeypatch):
+def test_firewall_of_another_system_is_absent_with_instructions(monkeypatch):
     for platform, said in (("win32", "Windows Security"), ("darwin", "System Settings")):
         monkeypatch.setattr(network, "sys", SimpleNamespace(platform=platform))
         check = network.firewall()
@@ -331,7 +331,7 @@ def test_firewall_of_another_system(monkeypatch):
         assert said in check.fix
 
 
-def test_clock(monkeypatch):
+def test_coarse_or_backward_lsl_clock_is_reported(monkeypatch):
     assert network.lsl_clock().status == "ok"
     ticks = iter(range(10**9))
     monkeypatch.setattr(pylsl, "local_clock", lambda: next(ticks) // 100 * 0.02)
@@ -345,14 +345,14 @@ def test_clock(monkeypatch):
 # --- the machine
 
 
-def test_python(monkeypatch):
+def test_python_version_is_checked(monkeypatch):
     assert machine.python().status == "ok"
     for version in ((3, 10, 14), (3, 14, 0)):
         monkeypatch.setattr(machine, "sys", SimpleNamespace(version_info=version))
         assert machine.python().status == "fail"
 
 
-def test_packages(monkeypatch):
+def test_missing_or_wrong_packages_fail(monkeypatch):
     wanted = [
         "numpy>=1",
         "numpy>=999",
@@ -370,13 +370,13 @@ def test_packages(monkeypatch):
 
 
 @pytest.mark.parametrize(("answer", "status"), [(None, "absent"), ("no\n", "warn"), ("yes\n", "ok")])
-def test_system_clock(monkeypatch, answer, status):
+def test_system_clock_is_synchronised_or_gives_a_warning(monkeypatch, answer, status):
     monkeypatch.setattr(machine, "run_tool", giving(answer))
     assert machine.system_clock().status == status
 
 
 @linux_only
-def test_realtime_priority(monkeypatch):
+def test_missing_real_time_priority_gives_a_warning(monkeypatch):
     before = os.sched_getscheduler(0), os.sched_getparam(0)
     assert machine.realtime().status in ("ok", "warn")
     assert (os.sched_getscheduler(0), os.sched_getparam(0)) == before
@@ -386,7 +386,7 @@ def test_realtime_priority(monkeypatch):
     assert "limits.d" in check.fix
 
 
-def test_governor(tmp_path):
+def test_governor_other_than_performance_gives_a_warning(tmp_path):
     assert machine.governor(tmp_path).status == "absent"
     for core, text in ((0, "performance"), (1, "performance"), (12, "powersave")):
         file = tmp_path / f"cpu{core}/cpufreq/scaling_governor"
@@ -398,7 +398,7 @@ def test_governor(tmp_path):
     assert machine.governor(tmp_path).status == "ok"
 
 
-def test_disk(tmp_path, monkeypatch):
+def test_disk_space_and_speed_are_checked(tmp_path, monkeypatch):
     check = machine.disk(tmp_path)
     assert check.status in ("ok", "warn")
     assert str(tmp_path) in check.found
@@ -409,19 +409,19 @@ def test_disk(tmp_path, monkeypatch):
     assert machine.disk(tmp_path).status == "fail"
 
 
-def test_a_disk_that_cannot_be_written(tmp_path):
+def test_missing_folder_fails_the_disk_check(tmp_path):
     check = machine.disk(tmp_path / "gone")
     assert check.status == "fail"
     assert "No such file" in check.found
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission(tmp_path):
+def test_folder_without_permission_fails_the_disk_check(tmp_path):
     tmp_path.chmod(0o500)
     assert "Permission denied" in machine.disk(tmp_path).found
 
 
-def test_a_disk_that_fills_up(tmp_path, monkeypatch):
+def test_full_disk_fails_the_disk_check(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, "No space left on device")))
     check = machine.disk(tmp_path)
     assert check.status == "fail"
@@ -429,7 +429,7 @@ def test_a_disk_that_fills_up(tmp_path, monkeypatch):
 
 
 @linux_only
-def test_shared_memory(tmp_path, monkeypatch):
+def test_shared_memory_must_suffice_for_a_session(tmp_path, monkeypatch):
     assert machine.shared_memory().status in ("ok", "warn", "fail")
     for free, status in ((256, "ok"), (100, "warn"), (63, "fail")):
         monkeypatch.setattr(machine, "free_bytes", lambda free=free: free * 2**20)
@@ -447,7 +447,7 @@ def test_shared_memory(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="named by XDG variables on Linux")
-def test_folders(tmp_path, monkeypatch):
+def test_folders_of_cache_and_configuration_must_be_writable(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "not/yet"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert machine.folders().status == "ok"
@@ -490,20 +490,20 @@ def test_sound_on_this_machine():
         (ProbeError("ended with code -11: no message"), "fail", "code -11"),
     ],
 )
-def test_sound(monkeypatch, answer, status, said):
+def test_sound_output_is_checked(monkeypatch, answer, status, said):
     monkeypatch.setattr(media, "probe", raising(answer) if isinstance(answer, Exception) else giving(answer))
     check = media.sound()
     assert check.status == status
     assert said in f"{check.found} {check.fix}"
 
 
-def test_sound_without_its_library(monkeypatch):
+def test_sound_fails_without_sounddevice(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", giving(None))
     assert media.sound().fix == "pip install sounddevice"
 
 
 @pytest.mark.parametrize("missing", [("slab",), ("soxr", "pyloudnorm"), ("soundfile",)])
-def test_sound_without_what_prepares_talkers(monkeypatch, missing):
+def test_sound_fails_without_packages_that_prepare_talkers(monkeypatch, missing):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else object())
     check = media.sound()
     assert check.status == "fail"
@@ -514,7 +514,7 @@ def test_sound_without_what_prepares_talkers(monkeypatch, missing):
 @pytest.mark.parametrize(
     ("output", "answer"), [("accepts", None), ("refuses", "Invalid sample rate"), ("none", None), ("missing", None)]
 )
-def test_what_the_sound_probe_asks(tmp_path, monkeypatch, output, answer):
+def test_sound_probe_reports_the_default_output(tmp_path, monkeypatch, output, answer):
     (tmp_path / "sounddevice.py").write_text(
         f"""
 class PortAudioError(Exception): pass
@@ -549,7 +549,7 @@ def check_output_settings(channels, dtype, samplerate):
         (None, ProbeError("ended with code 1: ModuleNotFoundError: torch"), "fail", "ModuleNotFoundError"),
     ],
 )
-def test_gpu(monkeypatch, cards, answer, status, said):
+def test_gpu_must_be_usable_by_torch(monkeypatch, cards, answer, status, said):
     monkeypatch.setattr(media, "run_tool", giving(cards))
     monkeypatch.setattr(media, "probe", raising(answer) if isinstance(answer, Exception) else giving(answer))
     check = media.gpu()
@@ -558,7 +558,7 @@ def test_gpu(monkeypatch, cards, answer, status, said):
 
 
 @pytest.mark.parametrize(("torch", "status"), [("2.13.1+cu130", "ok"), ("2.11.0", "warn")])
-def test_torch_tensorrt_needs_its_torch(monkeypatch, torch, status):
+def test_torch_tensorrt_needs_the_same_version_of_torch(monkeypatch, torch, status):
     versions = {"torch-tensorrt-rtx": "2.13.0", "torch": torch}
     monkeypatch.setattr(media, "library", giving(Check("Torch-TensorRT", "ok", "torch-tensorrt-rtx 2.13.0")))
     monkeypatch.setattr(importlib.metadata, "version", lambda name: versions[name])
@@ -584,7 +584,7 @@ def versions_of(pyside):
         ("6.12.0", (3, 12), "ok"),
     ],
 )
-def test_qt_that_crashes_under_old_python(monkeypatch, pyside, python, status):
+def test_qt_that_crashes_under_python_3_11_fails(monkeypatch, pyside, python, status):
     monkeypatch.setattr(media, "sys", SimpleNamespace(version_info=python))
     monkeypatch.setattr(importlib.metadata, "version", versions_of(pyside))
     check = media.qt()
@@ -593,7 +593,7 @@ def test_qt_that_crashes_under_old_python(monkeypatch, pyside, python, status):
 
 
 @linux_only
-def test_qt_libraries(monkeypatch):
+def test_missing_qt_libraries_are_reported(monkeypatch):
     monkeypatch.setattr("ctypes.util.find_library", lambda name: None if name == "EGL" else f"lib{name}.so")
     for installed, status in ((None, "absent"), (object(), "warn")):
         monkeypatch.setattr(importlib.util, "find_spec", giving(installed))
@@ -605,7 +605,7 @@ def test_qt_libraries(monkeypatch):
 
 
 @linux_only
-def test_display(monkeypatch):
+def test_display_is_found_by_its_variables(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setenv("WAYLAND_DISPLAY", "")
     assert media.display().status == "absent"

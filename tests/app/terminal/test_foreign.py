@@ -1,4 +1,4 @@
-"""Text of others cannot steer a terminal, forge a line, or be obeyed as markup, wherever it is shown."""
+"""Untrusted text cannot control a terminal, forge a line, or act as markup, wherever it is shown."""
 
 import io
 import logging
@@ -27,7 +27,7 @@ EVIL = [
 
 
 @given(st.text())
-def test_what_is_plain_is_printable_and_on_one_line_and_what_was_plain_stays(text):
+def test_plain_text_is_printable_on_one_line_and_printable_text_is_unchanged(text):
     shown = plain(text)
     assert all(c.isprintable() for c in shown)
     assert plain(shown) == shown
@@ -49,13 +49,13 @@ def screen(monkeypatch):
 
 
 @pytest.mark.parametrize("text", EVIL)
-def test_nothing_shown_by_the_console_is_obeyed(screen, text):
+def test_console_interprets_nothing_in_untrusted_text(screen, text):
     table = Table(title=text, caption=text)
     table.add_column(text)
     table.add_row(text)
     earmark.app.terminal.console.console.print(table)
     earmark.app.terminal.console.console.print(text)
-    earmark.app.terminal.console.say(f"masked: {text}")
+    earmark.app.terminal.console.print_event(f"masked: {text}")
     shown = screen.getvalue()
     said = shown.splitlines()[-1]
     assert plain(text) in said

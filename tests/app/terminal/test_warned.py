@@ -1,4 +1,4 @@
-"""Whatever a reader finds doubtful reaches the user, once, as 'warning: ...', whichever command and process reads."""
+"""Warnings of readers reach the user, once, as 'warning: ...', from every command and process."""
 
 import logging
 import os
@@ -16,14 +16,14 @@ from earmark.app.engine.child import EngineJob
 from earmark.app.engine.process import EngineProcess
 from earmark.app.status import EngineStatus, StatusBoard
 from earmark.app.terminal import console
-from earmark.app.terminal.warned import WARNING, tell_warnings
+from earmark.app.terminal.warned import WARNING, forward_warnings
 
 SFREQ, SECONDS = 200, 24
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Recordings whose first two signals are EEG, and whose third has a rate of its own, as runs and as a data set."""
+    """Recordings with three signals of one rate and one of another, as runs and as a data set."""
     root = tmp_path_factory.mktemp("study")
     (root / "stimuli").mkdir()
     (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.9.0"}')
@@ -87,7 +87,7 @@ HEARD = ("--talker", "a=stimuli/a.npz", "--talker", "b=stimuli/b.npz", "--attend
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )
-def test_every_command_says_what_a_reader_left_out(study, tmp_path, command, n):
+def test_every_command_warns_of_what_a_reader_left_out(study, tmp_path, command, n):
     done = earmark(*(str(word).replace("{out}", str(tmp_path)) for word in command), cwd=study)
     assert done.returncode == 0, done.stderr
     said = [line for line in done.stderr.splitlines() if "left out, as their sampling rate" in line]
@@ -95,11 +95,11 @@ def test_every_command_says_what_a_reader_left_out(study, tmp_path, command, n):
     assert all(line.startswith("warning: ") for line in said)
 
 
-def test_warnings_of_others_are_theirs_and_errors_keep_their_place(capsys):
+def test_only_our_warnings_are_forwarded_and_errors_name_their_module(capsys):
     told = []
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:
-        tell_warnings(told.append)
+        forward_warnings(told.append)
         logging.getLogger("earmark.devices.files.recordings_edf").warning("%s is odd", "x.edf")
         logging.getLogger("pyxdf.pyxdf").warning("truncated")
         logging.getLogger("matplotlib").warning("fonts")
@@ -112,11 +112,11 @@ def test_warnings_of_others_are_theirs_and_errors_keep_their_place(capsys):
     assert capsys.readouterr().err.splitlines() == ["ERROR earmark.devices.sources.lsl: broken"]
 
 
-def test_a_warning_that_two_processes_have_is_said_once(capsys, monkeypatch):
+def test_same_warning_of_two_processes_is_printed_once(capsys, monkeypatch):
     monkeypatch.setattr(console, "_warned", set())
     console.warn("stream 'x' is odd")
-    console.say(WARNING + "stream 'x' is odd")
-    console.say(WARNING + "stream 'y' is odd")
+    console.print_event(WARNING + "stream 'x' is odd")
+    console.print_event(WARNING + "stream 'y' is odd")
     assert capsys.readouterr().err.splitlines() == ["warning: stream 'x' is odd", "warning: stream 'y' is odd"]
 
 

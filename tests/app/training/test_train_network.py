@@ -83,7 +83,7 @@ def test_killed_training_resumes_with_the_same_result(runs, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("linear", {"any_cap": True}), "for networks, and linear is none"),
+        (("linear", {"any_cap": True}), "only for networks, and linear is not one"),
         (("eegnet", {"any_cap": True}), "--any-cap is for the matcher"),
         (("matcher", {"device": "tpu"}), "device is 'tpu'"),
         (("matcher", {"base": Path("nowhere")}), "nowhere"),
