@@ -362,7 +362,7 @@ def test_window_and_report_agree_on_latency():
         if isinstance(one, DecisionLine):
             ledger.count()
             if one.scored and one.set_at is not None:
-                ledger.time(one.newest, one.arrival, one.decided, one.set_at)
+                ledger.record_times(one.newest, one.arrival, one.decided, one.set_at)
         elif isinstance(one, HeardLine) and one.heard == "control" and one.dac is not None:
             ledger.heard(one.decision, one.dac)
     report = stage_latencies([JOURNAL])
