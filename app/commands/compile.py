@@ -31,14 +31,15 @@ def compile_decoder(
     decoder: Annotated[Path, typer.Argument(help="Folder of a decoder.")],
     backend: Annotated[
         list[BackendName] | None,
-        typer.Option(help="May be given several times; by default, every one that is available."),
+        typer.Option(help="Backend; may be given several times. By default, all that are available."),
     ] = None,
     precision: Annotated[
         PrecisionName, typer.Option(help="Numeric precision; tf32 and float16 round products, on GPUs only.")
     ] = PrecisionName.FLOAT32,
     talkers: Annotated[int, typer.Option(help="Number of talkers; input shapes are fixed.", min=2)] = 2,
     run: Annotated[
-        list[Path] | None, typer.Option(help="Check on windows of this recording, given as for train, not on noise.")
+        list[Path] | None,
+        typer.Option(help="Check on windows of this run instead of noise; may be given several times."),
     ] = None,
 ) -> None:
     """Compile the network of a decoder before a session.

@@ -13,7 +13,7 @@ from earmark.app.terminal.exit_status import ExitStatus
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(help="Length of calibration and closed loop together.", min=100)] = 120.0,
+    seconds: Annotated[float, typer.Option(help="Length of calibration and closed loop together, s.", min=100)] = 120.0,
     listener: Annotated[ListenerName, typer.Option(help="How clearly the EEG shows attention.")] = ListenerName.EASY,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the recordings and the report.")] = None,
     device: Annotated[str, typer.Option(help="Sound output: a device, or null for none.")] = "",

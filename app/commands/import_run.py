@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from earmark.devices.files.run_file import Talker
 
 
-#: Nothing can be learned from a run of which a larger part than this is masked.
+#: Largest masked fraction of a run; nothing can be learned from a run with more.
 MOST_MASKED = 0.9
 
 

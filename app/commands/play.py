@@ -294,7 +294,7 @@ def dbfs(level: float) -> str:
 
 
 def azimuth(degrees: float) -> str:
-    """Return a direction in words."""
+    """Format an azimuth as text."""
     return f"{abs(degrees):g}° {'left' if degrees < 0 else 'right'}" if degrees else "ahead"
 
 

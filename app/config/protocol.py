@@ -63,7 +63,7 @@ class Calibration(_Strict):
     trials: list[TrialConfig] = Field(default=[], description="instead of n_trials, trial_s, pause_s, order and seed")
     questions: list[str] = Field(default=[], description="asked after each trial")
     cue_sound_s: float = Field(
-        default=1.5, ge=0, le=2, description="how long a trial starts with the cued talker alone, s; 0 for not at all"
+        default=1.5, ge=0, le=2, description="time at the start of a trial with the cued talker alone, s; 0 for none"
     )
 
     @model_validator(mode="after")

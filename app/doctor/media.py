@@ -160,7 +160,7 @@ def qt() -> Check:
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     numbers = tuple(int(digits) for digits in re.findall(r"\d+", versions["PySide6-Essentials"])[:2])
     if numbers >= (6, 12) and sys.version_info < (3, 12):
-        # Each call into Qt releases a reference to None too many; after some thousand calls the process aborts.
+        # Each call into Qt releases one reference to None too many; after some thousand calls the process aborts.
         fix = "pip install 'PySide6-Essentials>=6.11,<6.12', or use Python 3.12 or newer"
         return Check("Qt", "fail", f"{found}: PySide6 from 6.12 on crashes under Python 3.11", fix)
     return Check("Qt", "ok", found)

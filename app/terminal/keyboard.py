@@ -33,7 +33,7 @@ class Keyboard:
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
-        #: Whether keys can be read: there is a terminal, and nobody disabled it.
+        #: Whether keys can be read: there is a terminal, and --headless was not given.
         self.available = sys.stdin is not None and sys.stdin.isatty()
 
     if sys.platform == "win32":

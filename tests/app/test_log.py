@@ -56,8 +56,8 @@ def test_unwritable_log_file_is_refused_first(tmp_path):
 
 
 def test_verbose_shows_our_log_lines_and_repeats_nothing(capsys):
-    told = []
-    forward_warnings(told.append)
+    warnings = []
+    forward_warnings(warnings.append)
     log.enable_log(True, None)
     logging.getLogger("earmark.devices.sources.lsl").info("stream %r is here", "x\x1b")
     logging.getLogger("earmark.devices.sources.lsl").warning("odd")
@@ -65,7 +65,7 @@ def test_verbose_shows_our_log_lines_and_repeats_nothing(capsys):
     log.MESSAGES.info("printed already")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("INFO earmark.devices.sources.lsl: stream 'x\\x1b' is here")
-    assert told == ["odd"]
+    assert warnings == ["odd"]
 
 
 def test_child_process_logs_to_the_file_of_its_parent(tmp_path):

@@ -56,7 +56,7 @@ source = "speech:ada"
 """
 
 
-def told(error, action):
+def message_of(error, action):
     """Return the message of the error that an action raises."""
     with pytest.raises(error) as found:
         action()
@@ -69,7 +69,7 @@ def advice(pattern, words):
     return found.groups() if found.groups() else found[0]
 
 
-def understood(line):
+def parsed_command(line):
     """Parse a command line of this program without running it; return its words."""
     program, *words = shlex.split(line)
     assert program == "earmark"
@@ -93,7 +93,7 @@ def test_suggested_key_is_valid(right, wrong):
     broken = SESSION.replace("[[sound.talkers]]", "[[x.talkers]]" if wrong == "[sonud]" else "[[sound.talkers]]")
     if wrong == "[sonud]":
         broken = broken.split("[[x.talkers]]")[0]
-    words = told(ConfigError, lambda: session(broken.replace(right, wrong)))
+    words = message_of(ConfigError, lambda: session(broken.replace(right, wrong)))
     was, meant = advice(r"unknown key '([\w.]+)': did you mean '(\w+)'", words)
     assert right == wrong.replace(was.rsplit(".", 1)[-1], meant)
 
@@ -101,14 +101,14 @@ def test_suggested_key_is_valid(right, wrong):
 def test_file_named_for_a_folder_can_be_read(tmp_path):
     (tmp_path / "session.toml").write_text(SESSION)
     (path,) = advice(
-        r"is a folder, not a file: name the file in it, (.*)", told(ConfigError, lambda: load_config(tmp_path))
+        r"is a folder, not a file: name the file in it, (.*)", message_of(ConfigError, lambda: load_config(tmp_path))
     )
     assert load_config(type(tmp_path)(path)).sound is not None
 
 
 def test_command_named_for_a_missing_file_writes_it(tmp_path):
     (name,) = advice(
-        r"'earmark (\w+)' writes one", told(ConfigError, lambda: load_config(tmp_path / "a" / "session.toml"))
+        r"'earmark (\w+)' writes one", message_of(ConfigError, lambda: load_config(tmp_path / "a" / "session.toml"))
     )
     assert CliRunner().invoke(app, [name, str(tmp_path / "a")]).exit_code == 0
     assert load_config(tmp_path / "a" / "session.toml")
@@ -117,21 +117,21 @@ def test_command_named_for_a_missing_file_writes_it(tmp_path):
 
 def test_keys_named_for_a_stream_without_criteria_are_valid():
     broken = SESSION.replace('type = "EEG"', "")
-    (keys,) = advice(r"set (.*)", told(ConfigError, lambda: session(broken)))
+    (keys,) = advice(r"set (.*)", message_of(ConfigError, lambda: session(broken)))
     for key in re.findall(r"\w+", keys.replace(" or ", " ")):
         assert session(SESSION.replace('type = "EEG"', f'{key} = "EEG"')), key
 
 
 def test_units_named_for_a_fieldtrip_buffer_are_valid():
     broken = SESSION.replace('type = "EEG"', 'fieldtrip = "localhost:1972"')
-    key, units = advice(r"needs '(\w+)' \((.*?)\)", told(ConfigError, lambda: session(broken)))
+    key, units = advice(r"needs '(\w+)' \((.*?)\)", message_of(ConfigError, lambda: session(broken)))
     for unit in re.findall(r"\w+", units.replace(" or ", " ")):
         assert session(broken.replace('1972"', f'1972"\n{key} = "{unit}"', 1)), unit
 
 
 def test_removing_an_exclusive_table_makes_the_session_valid():
     broken = SESSION + '[[nodes]]\ntype = "notch"\n'
-    assert "remove [[nodes]] and [[outputs]], or [attention]" in told(ConfigError, lambda: session(broken))
+    assert "remove [[nodes]] and [[outputs]], or [attention]" in message_of(ConfigError, lambda: session(broken))
     assert session(SESSION)
     assert session(broken.replace("[attention]\n", ""))
 
@@ -139,17 +139,17 @@ def test_removing_an_exclusive_table_makes_the_session_valid():
 def test_option_named_for_sham_is_valid(tmp_path):
     broken = SESSION.replace("[attention]", "[attention]\nsham = true")
     option, value = advice(
-        r"remove it, and use (--\w+) (\w+)", told(ConfigError, lambda: Session(session(broken), tmp_path))
+        r"remove it, and use (--\w+) (\w+)", message_of(ConfigError, lambda: Session(session(broken), tmp_path))
     )
     assert Session(session(), tmp_path)
-    assert understood(f"earmark run x.toml {option} {value}")
+    assert parsed_command(f"earmark run x.toml {option} {value}")
 
 
 # Protocol
 
 
 def test_multiple_named_for_the_number_of_trials_is_valid():
-    (n,) = advice(r"multiple of (\d)", told(ProtocolError, lambda: Calibration(n_trials=7).cues(["a", "b"])))
+    (n,) = advice(r"multiple of (\d)", message_of(ProtocolError, lambda: Calibration(n_trials=7).cues(["a", "b"])))
     assert Calibration(n_trials=4 * int(n)).cues(["a", "b"])
 
 
@@ -157,7 +157,7 @@ def test_keys_named_for_short_trials_make_them_long_enough():
     attention = session().attention
     short = Calibration(n_trials=4, trial_s=5.0)
     keys = advice(
-        r"increase (\w+) or (\w+)", told(ProtocolError, lambda: refuse_short(short.cues(["a", "b"]), attention))
+        r"increase (\w+) or (\w+)", message_of(ProtocolError, lambda: refuse_short(short.cues(["a", "b"]), attention))
     )
     for key in keys:
         longer = short.model_copy(update={key: 10 * getattr(short, key)})
@@ -174,14 +174,16 @@ def scene(folder, **settings):
 
 def test_setting_named_for_a_short_file_is_valid(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.full(4800, 0.1), 48_000)
-    key, value, _ = advice(r'set (\w+) = "(\w+)" in \[(sound)\]', told(AudioError, lambda: prepare(scene(tmp_path))))
+    key, value, _ = advice(
+        r'set (\w+) = "(\w+)" in \[(sound)\]', message_of(AudioError, lambda: prepare(scene(tmp_path)))
+    )
     assert prepare(scene(tmp_path, **{key: value}))
 
 
 def test_key_named_for_a_start_after_the_end_is_valid(tmp_path):
     soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).normal(size=48_000), 48_000)
     late = {"start_s": 2.0}
-    (key,) = advice(r"lower (\w+)", told(AudioError, lambda: prepare(scene(tmp_path, talker=late))))
+    (key,) = advice(r"lower (\w+)", message_of(AudioError, lambda: prepare(scene(tmp_path, talker=late))))
     assert prepare(scene(tmp_path, talker={key: 0.1}))
 
 
@@ -189,7 +191,8 @@ def test_package_and_setting_named_for_a_missing_library_are_valid(tmp_path, mon
     soundfile.write(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).normal(size=48_000), 48_000)
     monkeypatch.setitem(sys.modules, "slab", None)
     package, key, value = advice(
-        r'pip install (\w+), or set (\w+) = "(\w+)" in \[sound\]', told(AudioError, lambda: prepare(scene(tmp_path)))
+        r'pip install (\w+), or set (\w+) = "(\w+)" in \[sound\]',
+        message_of(AudioError, lambda: prepare(scene(tmp_path))),
     )
     assert package == "slab"
     assert prepare(scene(tmp_path, **{key: value}))
@@ -219,7 +222,7 @@ def test_rate_and_option_named_for_a_device_are_valid(tmp_path, monkeypatch):
 
     def play(settings):
         audible = SimpleNamespace(scene=settings, microphone=SimpleNamespace(n_channels=0))
-        return told(AudioError, lambda: DeviceSink(0).run(audible, 0.0, lambda: None))
+        return message_of(AudioError, lambda: DeviceSink(0).run(audible, 0.0, lambda: None))
 
     rate, key, table, option = advice(
         r"accepts (\d+); set (\w+) in \[(\w+)\], or give (--\w+)",
@@ -227,8 +230,8 @@ def test_rate_and_option_named_for_a_device_are_valid(tmp_path, monkeypatch):
     )
     text = SESSION.replace(f"[{table}]", f"[{table}]\n{key} = {rate}")
     assert "opened" in play(session(text).sound.scene(tmp_path)), "it got past the rate"
-    assert understood(f"earmark play {option} {rate}")
-    assert understood(f"earmark level USB {option} {rate}")
+    assert parsed_command(f"earmark play {option} {rate}")
+    assert parsed_command(f"earmark level USB {option} {rate}")
 
 
 def test_command_named_for_an_unmeasured_device_is_valid(tmp_path, monkeypatch):
@@ -240,15 +243,15 @@ def test_command_named_for_an_unmeasured_device_is_valid(tmp_path, monkeypatch):
         return SoundConfig(device=device, max_spl=80.0, talkers=[joe]).scene(tmp_path)
 
     for device in ("headphones", "USB Audio, '2'"):
-        (line,) = advice(r"run: (earmark level .*)", told(AudioError, lambda device=device: capped(device)))
-        assert understood(line)[1:] == [device], "quoted as a shell takes it"
-    assert "remove max_spl" in told(AudioError, lambda: capped("null"))
+        (line,) = advice(r"run: (earmark level .*)", message_of(AudioError, lambda device=device: capped(device)))
+        assert parsed_command(line)[1:] == [device], "quoted as a shell takes it"
+    assert "remove max_spl" in message_of(AudioError, lambda: capped("null"))
     assert SoundConfig(device="null", talkers=[joe]).scene(tmp_path)
 
 
 def test_change_named_for_an_input_without_a_device_is_valid(tmp_path):
     settings = SoundConfig(device="null", talkers=[TalkerConfig(name="a", source="input:1")])
-    assert "take the talker from a file" in told(AudioError, lambda: settings.sink(tmp_path))
+    assert "take the talker from a file" in message_of(AudioError, lambda: settings.sink(tmp_path))
     assert SoundConfig(device="null", talkers=[TalkerConfig(name="a", source="a.wav")]).sink(tmp_path)
 
 
@@ -261,10 +264,10 @@ def test_option_named_for_a_folder_in_use_is_valid(tmp_path):
     server = Server(tmp_path / "a", lambda *_: None, {})
     try:
         (option,) = advice(
-            r"choose another folder with (--\w+)", told(ChannelError, lambda: Server(tmp_path / "a", None, {}))
+            r"choose another folder with (--\w+)", message_of(ChannelError, lambda: Server(tmp_path / "a", None, {}))
         )
         for name in ("calibrate", "run", "serve"):
-            assert understood(f"earmark {name} x.toml {option} b")
+            assert parsed_command(f"earmark {name} x.toml {option} b")
         Server(tmp_path / "b", lambda *_: None, {}).close()
     finally:
         server.close()
@@ -274,8 +277,8 @@ def test_option_named_for_an_existing_decoder_is_valid(tmp_path):
     (tmp_path / "decoder").mkdir()
     one = Session(session(), tmp_path)
     plan = Calibration(n_trials=4, trial_s=20.0)
-    (option,) = advice(r"choose another folder with (--\w+)", told(SessionError, lambda: one.calibrate(plan)))
-    assert understood(f"earmark calibrate x.toml {option} b")
+    (option,) = advice(r"choose another folder with (--\w+)", message_of(SessionError, lambda: one.calibrate(plan)))
+    assert parsed_command(f"earmark calibrate x.toml {option} b")
 
 
 CLEAR = dataclasses.replace(LISTENERS["easy"], response_uv=12.0, ignored=0.1, wandering=0.0)
@@ -292,18 +295,18 @@ def test_fixes_named_for_a_decoder_of_few_runs_and_for_backends_are_valid(tmp_pa
         text = SESSION.replace("[attention]", f'[attention]\ndecoder = "of-{n}"\nbackends = ["onnx"]')
         return parse_config(text, "session.toml", tmp_path)
 
-    (wanted,) = advice(r"train it on (\w+) runs or more", told(ConfigError, lambda: trained(2).graph()))
+    (wanted,) = advice(r"train it on (\w+) runs or more", message_of(ConfigError, lambda: trained(2).graph()))
     config = trained({"three": 3}[wanted])
     graph = config.graph()
     assert graph.open(config.sources(SPECS))
-    (key,) = advice(r"remove '(\w+)'", told(ConfigError, lambda: network_of(config, graph, SPECS)))
+    (key,) = advice(r"remove '(\w+)'", message_of(ConfigError, lambda: network_of(config, graph, SPECS)))
     assert not parse_config(re.sub(rf"{key} = .*\n", "", config.text), "session.toml", tmp_path).attention.backends
 
 
 def test_command_named_for_an_uncompiled_network_is_valid(tmp_path):
     text = SESSION.replace("[attention]", '[attention]\ndecoder = "my decoder"\nbackends = ["onnx"]')
     (line,) = advice(r"first run: (.*)", str(_not_compiled(parse_config(text, "session.toml", tmp_path), "onnx", 3)))
-    words = understood(line)
+    words = parsed_command(line)
     assert words[:2] == ["compile", str(tmp_path / "my decoder")]
     assert words[words.index("--talkers") + 1] == "3"
 
@@ -311,7 +314,7 @@ def test_command_named_for_an_uncompiled_network_is_valid(tmp_path):
 def test_key_and_units_named_for_a_stream_without_units_are_valid():
     spec = StreamSpec("amp", 500.0, ("A1", "A2"), ("eeg",) * 2, ("",) * 2)
     units, key = advice(
-        r"(V, mV, uV or nV).*give '(\w+)'", told(WiringError, lambda: Reblock(ReblockConfig()).open(spec))
+        r"(V, mV, uV or nV).*give '(\w+)'", message_of(WiringError, lambda: Reblock(ReblockConfig()).open(spec))
     )
     for unit in re.findall(r"\w+", units.replace(" or ", " ")):
         stream = session(SESSION.replace('type = "EEG"', f'type = "EEG"\n{key} = "{unit}"')).streams["eeg"]

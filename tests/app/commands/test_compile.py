@@ -66,7 +66,7 @@ def test_missing_decoder_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run()
     assert result.exit_code == 1
-    assert "cannot be read" in result.output
+    assert "d: no such folder" in result.output
 
 
 @onnx_only

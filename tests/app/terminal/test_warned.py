@@ -96,10 +96,10 @@ def test_every_command_warns_of_what_a_reader_left_out(study, tmp_path, command,
 
 
 def test_only_our_warnings_are_forwarded_and_errors_name_their_module(capsys):
-    told = []
+    warnings = []
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:
-        forward_warnings(told.append)
+        forward_warnings(warnings.append)
         logging.getLogger("earmark.devices.files.recordings_edf").warning("%s is odd", "x.edf")
         logging.getLogger("pyxdf.pyxdf").warning("truncated")
         logging.getLogger("matplotlib").warning("fonts")
@@ -108,7 +108,7 @@ def test_only_our_warnings_are_forwarded_and_errors_name_their_module(capsys):
     finally:
         logging.getLogger().handlers[:] = before[0]
         logging.getLogger().setLevel(before[1])
-    assert told == ["x.edf is odd", "truncated"]
+    assert warnings == ["x.edf is odd", "truncated"]
     assert capsys.readouterr().err.splitlines() == ["ERROR earmark.devices.sources.lsl: broken"]
 
 
@@ -132,13 +132,13 @@ def test_warnings_of_an_engine_are_events_of_its_session(tmp_path):
     engine = EngineProcess()
     engine.work(EngineJob(text, str(tmp_path), "{}", "", board.name, {}))
     try:
-        heard, end = [], time.monotonic() + 180
-        while not any(message[0] in ("connected", "refused", "ended") for message in heard):
-            assert time.monotonic() < end, heard
-            heard += [message] if (message := engine.receive(0.2)) else []
+        received, end = [], time.monotonic() + 180
+        while not any(message[0] in ("connected", "refused", "ended") for message in received):
+            assert time.monotonic() < end, received
+            received += [message] if (message := engine.receive(0.2)) else []
     finally:
         engine.kill()
         board.close()
         del outlet
-    words = [message[1] for message in heard if message[0] == "event" and message[1].startswith(WARNING)]
+    words = [message[1] for message in received if message[0] == "event" and message[1].startswith(WARNING)]
     assert words == [f"{WARNING}stream 'odd' describes 1 channels but has 3: those left are not taken for electrodes"]
