@@ -155,8 +155,8 @@ def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -
         return read_bids(path, preset, overrides)
     if path.suffix.lower() in SUFFIXES and path.suffix.lower() != ".xdf":
         raise RunError(
-            f"{path} is a recording that does not say who was attended, and belongs to no BIDS data set: make a run of "
-            "it with 'earmark import'"
+            f"{path} does not state who was attended, and is not part of a BIDS data set: make a run of it with "
+            "'earmark import'"
         )
     if not is_session(path):
         return [read_run(path, preset)]
