@@ -1,10 +1,12 @@
 """README and documentation: links lead somewhere, settings are valid, names can be imported, commands can be run."""
 
+import ast
 import importlib
 import re
 import tomllib
 from pathlib import Path
 
+import lab_parts
 import pytest
 
 from earmark.app.config.protocol import parse_protocol
@@ -19,6 +21,7 @@ DOCUMENTS = [
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)|```\{image\} (\S+)")
 TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 NAME = re.compile(r"`(earmark\.(?:app|devices|kernels|pipeline|testing)(?:\.\w+)*)`")
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 PROGRAM = re.compile(r"python -m (benchmarks|earmark)\.([\w.]+)")
 
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -81,3 +84,18 @@ def test_programs_are_there(path):
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1200
+
+
+@every_document
+def test_python_is_valid_and_its_imports_work(path):
+    for text in PYTHON.findall(path.read_text(encoding="utf-8")):
+        imports = [line for line in ast.parse(text).body if isinstance(line, ast.Import | ast.ImportFrom)]
+        exec(compile(ast.Module(imports, []), path.name, "exec"), {})
+
+
+def test_pages_show_a_whole_class_of_each_part():
+    shown = set()
+    for path in DOCUMENTS:
+        shown |= set(re.findall(r"lab_parts\.py\n(?::.*\n)*:pyobject: (\w+)", path.read_text(encoding="utf-8")))
+    assert shown == {"FitSummary", "Difference", "TcpConfig", "TcpAmplifier", "GentleConfig", "Gentle", "mono"}
+    assert all(hasattr(lab_parts, name) for name in shown)

@@ -107,6 +107,8 @@ def table(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
         rows = list(csv.DictReader(lines, delimiter="\t", restval="", quoting=csv.QUOTE_NONE))
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RecordingError(f"{path} cannot be read: it is not UTF-8; save it as UTF-8") from None
     except (ValueError, csv.Error) as error:
         raise RecordingError(f"{path} cannot be read: {error}") from None
     missing = [column for column in wanted if rows and column not in rows[0]]
@@ -120,8 +122,12 @@ def _json(paths: Sequence[Path]) -> dict[str, Any]:
     for path in paths:
         try:
             found = json.loads(read_text(path, encoding="utf-8-sig"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise RecordingError(f"{path} cannot be read: {error}") from None
+        except OSError as error:
+            raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise RecordingError(f"{path} cannot be read: it is not UTF-8; save it as UTF-8") from None
+        except (ValueError, RecursionError) as error:
+            raise RecordingError(f"{path} cannot be read: it is not valid JSON: {error}") from None
         said |= found if isinstance(found, dict) else {}
     return said
 

@@ -261,6 +261,8 @@ def parse_text(content: bytes, n_channels: int) -> tuple[float, list[str]]:
             length, at = _varlen_at(content, at)
             values.append(content[at : at + length].decode())
             at += length
-    except (IndexError, struct.error, UnicodeDecodeError) as error:
-        raise XdfError(f"sample of strings: {error}: damaged") from None
+    except UnicodeDecodeError:
+        raise XdfError("a sample of strings is damaged: it is not UTF-8") from None
+    except (IndexError, struct.error):
+        raise XdfError("a sample of strings is damaged: it is longer than its chunk") from None
     return stamp, values

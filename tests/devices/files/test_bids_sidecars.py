@@ -8,7 +8,7 @@ import pybv
 import pytest
 
 from earmark.devices.files.bids import read_bids
-from earmark.devices.files.bids_sidecars import inherited
+from earmark.devices.files.bids_sidecars import _json, inherited, table
 from earmark.devices.files.recording import RecordingError
 from earmark.devices.files.recordings import open_recording
 from earmark.pipeline.decoders.presets import EEG
@@ -217,3 +217,20 @@ def test_table_overrides_types_derived_from_labels(root, caplog, suffix):
     channels(root / "task-x_channels.tsv", names=names, types=("EEG", "ECG", "EEG"))
     assert open_recording(path).spec.ch_types == ("eeg", "misc", "eeg")
     assert "labels" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("read", "content", "words"),
+    [
+        (lambda path: table(path, ()), b"onset\tduration\n\xff\xfe\t1\n", "it is not UTF-8; save it as UTF-8"),
+        (lambda path: _json([path]), b'{"a": "\xff"}', "it is not UTF-8; save it as UTF-8"),
+        (lambda path: _json([path]), b"{", "it is not valid JSON: "),
+    ],
+)
+def test_damaged_tables_are_errors_in_plain_words(tmp_path, read, content, words):
+    path = tmp_path / "x_eeg.json"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=f"cannot be read: {words}"):
+        read(path)
+    with pytest.raises(RecordingError, match=r"nowhere cannot be read: No such file or directory$"):
+        _json([tmp_path / "nowhere"])

@@ -115,3 +115,15 @@ def test_files_that_are_not_xdf_are_refused(tmp_path):
     path.write_bytes(b"RIFF....")
     with pytest.raises(xdf.XdfError, match="not an XDF file"):
         list(xdf.read_chunks(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\x01\x01\x08" + bytes(8) + b"\x01\x02\xff\xfe", "it is not UTF-8"),
+        (b"\x01\x01\x08" + bytes(3), "it is longer than its chunk"),
+    ],
+)
+def test_a_damaged_sample_of_text_is_an_error_in_plain_words(content, words):
+    with pytest.raises(xdf.XdfError, match=f"^a sample of strings is damaged: {words}$"):
+        xdf.parse_text(content, 1)
