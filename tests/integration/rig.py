@@ -146,3 +146,12 @@ def markers(items):
 
 def rows(items):
     return np.concatenate([item.data for item in items if isinstance(item, Block)])
+
+
+def position(found, sent):
+    """Return the index in ``sent`` at which ``found`` begins; several rows are compared, since single ones repeat."""
+    start = found[:20]
+    for k in np.flatnonzero((sent == start[0]).all(axis=1)):
+        if np.array_equal(sent[k : k + len(start)], start):
+            return int(k)
+    raise AssertionError(f"{start[0]} and what follows was not sent")

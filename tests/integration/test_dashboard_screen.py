@@ -168,11 +168,21 @@ def middle(picture):
     return [image.pixel(x, y) for x in range(0, 600, 5) for y in range(0, 300, 5)]
 
 
+def settled(screen, name):
+    """Return the middle of the screen once it has been the same for a second."""
+    last, now = None, middle(screen.picture(name))
+    while now != last:
+        time.sleep(1.0)
+        last, now = now, middle(screen.picture(name))
+    return now
+
+
 def test_list_of_keys_can_be_closed_without_a_window_manager(shown):
     screen, session, _, _ = shown(manager=False)
+    first = middle(screen.picture("keys-first"))
+    wait_for(lambda: middle(screen.picture("keys-live")) != first)  # traces move
     screen.do("key", "ctrl+0")
-    time.sleep(1.0)
-    before = middle(screen.picture("keys-before"))
+    before = settled(screen, "keys-before")
     for close in (("key", "question"), ("mousemove", 1200, 600, "click", 1)):
         screen.do("key", "question")
         wait_for(lambda: middle(screen.picture("keys")) != before)

@@ -243,12 +243,12 @@ def test_unwritable_list_is_an_error(send, tmp_path):
 def test_ctrl_c_does_not_wait_for_the_measurement(send):
     name = unique()
     outlet = send(name, 2, 100.0)
-    begun = time.monotonic()
     command = [sys.executable, "-m", "earmark.app.cli", "streams", "--seconds", "60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while not outlet.have_consumers():
             assert process.poll() is None
             time.sleep(0.05)
+        begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
     assert process.returncode == 130

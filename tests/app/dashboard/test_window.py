@@ -838,7 +838,8 @@ def test_both_themes_colour_the_whole_window(qtbot, session, window, theme, qapp
         dark = np.mean([colour.lightness() < 90 for colour in colours])
         assert dark > 0.8 if wanted is theme.DARK else dark < 0.3
         assert shown.settings.value("theme") == wanted.name
-        assert shown.notice.styleSheet() == f"color: {wanted.faint};"
+        colour = f"color: {wanted.faint};"
+        qtbot.waitUntil(lambda colour=colour: shown.notice.styleSheet() == colour, timeout=120_000)
         assert len({colour.rgb() for colour in colours}) > 30
 
 
