@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Maximum seconds that the graph may take for the rest of its input after the end.
+END_S = 30.0
 #: Seconds between digests in the journal.
 DIGEST_EVERY_S = 1.0
 #: Maximum number of arrivals that wait for the graph: far more than it can process within ``max_lag_s``.
@@ -213,7 +215,9 @@ class Engine:
             inlet.stop()
         self._stop.set()
         if self._thread.ident is not None:
-            self._thread.join(timeout=30)
+            self._thread.join(timeout=END_S)
+            if self._thread.is_alive() and self.failure is None:
+                self.failure = TimeoutError(f"the graph did not process the rest of its input within {END_S:g} s")
         self._report_caught_up(math.inf)
         if self._writer is not None and self.failure is None:
             self._write_notes()

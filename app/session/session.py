@@ -216,6 +216,9 @@ class Session:
         if wrong:
             self._set_state(State.IDLE)
             raise SessionError("\n".join(wrong))
+        if self._stop.is_set():
+            self._set_state(State.IDLE)
+            raise SessionError("stopped before anything was recorded")
         self._set_state(State.CALIBRATING)
         path = free(self.out, "calibration-{}.xdf")
         about = About(self.config.text, mode="calibration", protocol=plan.model_dump(mode="json", by_alias=True))
@@ -275,8 +278,20 @@ class Session:
         return self.facts
 
     def refuse(self) -> None:
-        """Delete the decoder of the calibration; its recording stays."""
-        self._set_state(State.IDLE, leave=State.READY)
+        """Delete the decoder that this session has trained; its recording stays.
+
+        Raises
+        ------
+        SessionError
+            If this session has trained none: a decoder of an earlier session is not deleted.
+        """
+        with self._lock:
+            if self.state is State.READY and self.facts is None:
+                raise SessionError(
+                    f"this session has trained no decoder. If {self.trained} is not wanted, move it out of the folder"
+                )
+            self._set_state(State.IDLE, leave=State.READY)
+            self.facts = None
         shutil.rmtree(self.trained)
 
     # Running
@@ -302,8 +317,9 @@ class Session:
                 raise SessionError("\n".join(wrong))
             if self._stop.is_set():
                 raise SessionError("stopped before anything was recorded")
+        else:
+            self._stop.clear()
         self._set_state(State.RUNNING, leave=State.READY)
-        self._stop.clear()
         self.mode = mode
         about = About(config.text, mode=mode.value, protocol=plan.model_dump(mode="json", by_alias=True))
         try:
@@ -344,7 +360,8 @@ class Session:
         if self.state not in (State.RUNNING, State.PAUSED) or self.mode is Mode.OPEN:
             raise SessionError("nothing is steered now, so there is nothing to override: start a closed or sham run")
         if isinstance(talker, int) and not 0 <= talker < len(self.talkers):
-            raise SessionError(f"there is no talker {talker + 1}: there are {len(self.talkers)}")
+            known = ", ".join(f"{k} ({name})" for k, name in enumerate(self.talkers))
+            raise SessionError(f"there is no talker {talker}; choose from {known}")
         self.overridden = talker
         # Directly, so that it works even if the engine hangs.
         self.sound.override(None if talker is None else self._favour(talker), RAMP_S)

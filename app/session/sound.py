@@ -54,6 +54,8 @@ class SessionSound:
         self.master_db, self.trims = 0.0, [Trim()] * len(self.talkers)
         self._outlets: SoundOutlets | None = None
         self._lock = threading.RLock()
+        #: Ends the audible cue that is being played.
+        self._announced: threading.Timer | None = None
 
     def play(self) -> AudioEngine:
         """Start to play and to publish, if not yet started or if playback has failed.
@@ -122,13 +124,21 @@ class SessionSound:
     def override(self, gains_db: Sequence[float] | None, ramp_s: float) -> None:
         """Replace the gains of steering by these, in dB, shape (n_talkers,); None returns to steering."""
         with self._lock:
+            self._announced = None
             if self.audio is not None:
                 self.audio.override(gains_db, ramp_s)
 
     def announce(self, name: str, seconds: float) -> None:
         """Play one talker alone for some seconds, as an audible cue; returns at once."""
         if name and seconds:
-            self.override([0.0 if talker == name else -math.inf for talker in self.talkers], 0.1)
-            timer = threading.Timer(seconds, self.override, (None, CUE_RAMP_S))
+            timer = threading.Timer(seconds, lambda: self._end_announcement(timer))
             timer.daemon = True
+            with self._lock:
+                self.override([0.0 if talker == name else -math.inf for talker in self.talkers], 0.1)
+                self._announced = timer
             timer.start()
+
+    def _end_announcement(self, timer: threading.Timer) -> None:
+        with self._lock:
+            if self._announced is timer:  # nobody has set other gains since
+                self.override(None, CUE_RAMP_S)

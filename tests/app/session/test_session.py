@@ -126,6 +126,7 @@ class Rig:
         config = parse_config(text, "test", out)
         self.session = Session(config, out, self.events.append, self.states.append, **options)
         self.checks = [Check("eeg", True, "fine")]
+        self.meanwhile = lambda: None
 
     def trained(self):
         self.session.trained.mkdir(parents=True)
@@ -153,6 +154,7 @@ def rig(tmp_path, monkeypatch):
 
     def preflight(config, decoding, audio, folder, seconds, stop):
         assert folder.is_dir()
+        made[-1].meanwhile()
         return list(made[-1].checks)
 
     monkeypatch.setattr(earmark.app.session.session, "preflight", preflight)
@@ -233,7 +235,7 @@ def test_methods_are_refused_in_wrong_states(rig, state, method):
     if method != "calibrate":
         one.trained()
     one.session.play()
-    one.session.state = state
+    one.session.state, one.session.facts = state, WORTH
     allowed, call = METHODS[method]
     if state in allowed:
         call(one.session)
@@ -516,6 +518,44 @@ def test_refuse_deletes_the_decoder_and_keeps_the_recording(rig, monkeypatch):
     assert one.session.state is State.IDLE
     assert not one.session.trained.exists()
     assert (one.session.out / "calibration-1.xdf").exists()
+    assert one.session.facts is None
+
+
+def test_refuse_does_not_delete_a_decoder_of_an_earlier_session(rig):
+    one = rig().trained()
+    one.session.check()
+    with pytest.raises(SessionError, match="this session has trained no decoder"):
+        one.session.refuse()
+    assert one.session.trained.exists()
+    assert one.session.state is State.READY
+
+
+@pytest.mark.parametrize("method", ["calibrate", "run"])
+def test_stop_during_the_checks_records_nothing(rig, method):
+    one = rig()
+    if method == "run":
+        one.trained()
+    one.meanwhile = one.session.stop
+    with pytest.raises(SessionError, match="stopped before anything was recorded"):
+        METHODS[method][1](one.session)
+    assert one.session.state is (State.READY if method == "run" else State.IDLE)
+    assert not FakeLoop.made
+    one.meanwhile = lambda: None
+    METHODS[method][1](one.session)
+    assert FakeLoop.made
+
+
+def test_end_of_an_audible_cue_does_not_end_a_later_override(rig):
+    sound = rig().session.sound
+    sound.play()
+    for override in (False, True):
+        sound.announce("a", 0.01)
+        timer = sound._announced
+        if override:
+            sound.override([3.0, 3.0], 0.1)
+        if timer is not None:
+            timer.join()
+        assert sound.audio.said[-1] == ("override", [3.0, 3.0] if override else None)
 
 
 def test_session_recovers_after_loop_fails_to_start(rig):
@@ -560,7 +600,7 @@ def test_commands_of_the_operator_reach_the_graph(rig):
     session.resume()
     session.mute()
     session.mute(False)
-    with pytest.raises(SessionError, match="no talker 3"):
+    with pytest.raises(SessionError, match=r"no talker 2; choose from 0 \(a\), 1 \(b\)"):
         session.override(2)
     assert FakeLoop.made[0].told == [
         *(Override(1), Override("equal"), Override(None)),
