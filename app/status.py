@@ -91,7 +91,7 @@ class Check(_Record):
     due: bool = False
 
     def __str__(self) -> str:
-        return f"{'ok' if self.ok else 'TO DO' if self.due else 'WRONG'}  {self.what}: {self.words}"
+        return f"{'ok' if self.ok else 'TO DO' if self.due else 'FAILED'}  {self.what}: {self.words}"
 
 
 @dataclass(frozen=True, slots=True)

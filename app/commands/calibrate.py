@@ -14,7 +14,7 @@ from earmark.app.terminal.exit_status import ExitStatus
 
 def calibrate(
     session: Annotated[Path, typer.Argument(help="Session file (TOML); 'earmark new' writes one.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=OUT_HELP)] = None,
     headless: Annotated[bool, typer.Option("--headless", help=HEADLESS_HELP)] = False,
 ) -> None:
     """Run the trials of protocol.toml and train a decoder on them.

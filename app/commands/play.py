@@ -33,7 +33,7 @@ PUBLISHED = ("-gains", "-markers", "-envelopes")
 UPDATE_S = 0.1
 
 KEYS = (
-    "1-8 favour a talker · 0 equal gains · ← → move the selected one · + - louder, softer · m mute or unmute · "
+    "1-8 favour a talker · 0 all equal · ← → move the selected one · + - louder, softer · m mute or unmute · "
     "Esc mute · q quit"
 )
 

@@ -15,7 +15,7 @@ from earmark.app.terminal.exit_status import ExitStatus
 
 def run(
     session: Annotated[Path, typer.Argument(help="Session file (TOML); 'earmark new' writes one.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=OUT_HELP)] = None,
     mode: Annotated[
         Mode,
         typer.Option(
@@ -31,7 +31,7 @@ def run(
 
     Keys: 1-8 favour a talker, 0 sets equal gains, d returns to decoding, p pauses and resumes, m mutes and unmutes, Esc
     mutes, q quits. Ctrl-C, SIGTERM and closing the terminal also end the run cleanly. Exit status: 0 recorded, 1
-    failed.
+    failed, or nothing was decided.
     """
     from earmark.app.config.toml_file import PROTOCOL
     from earmark.app.terminal.inputs import must_be_toml
@@ -74,7 +74,7 @@ def run(
             if stop.is_set():
                 fail("ended before anything was recorded", ExitStatus.INTERRUPTED)
             if rig.state is not State.READY:
-                fail("fix the items marked WRONG above first")
+                fail("fix the items marked FAILED above first")
             place = rig.run(mode, plan, seconds or None)
             print_event(f"Running the {mode.value} loop for {seconds or plan.seconds:g} s, recorded in {place}.")
             if keyboard.available:

@@ -15,7 +15,7 @@ from earmark.app.terminal.exit_status import ExitStatus
 
 def serve(
     session: Annotated[Path, typer.Argument(help="Session file (TOML); 'earmark new' writes one.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help=OUT_HELP)] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=OUT_HELP)] = None,
 ) -> None:
     """Run a session in the background, for 'control' and 'dashboard'.
 

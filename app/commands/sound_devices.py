@@ -10,10 +10,9 @@ from rich.text import Text
 
 from earmark.app.doctor.check import ProbeError, probe
 from earmark.app.terminal.console import console, fail
+from earmark.app.terminal.exit_status import ExitStatus
 from earmark.app.terminal.foreign import plain
 
-#: Exit status if there is no sound device.
-NO_DEVICES = 3
 #: Sample rates that are tried, Hz.
 RATES = (44_100, 48_000, 96_000)
 #: Longest time for listing and for one device, and length of a measurement, s.
@@ -101,9 +100,9 @@ def devices(
     if found:
         console.print(_table(found, answer["portaudio"]), soft_wrap=False)
     if not outputs:
-        fail(f"there is no sound output: {NONE_HERE}", NO_DEVICES)
+        fail(f"there is no sound output: {NONE_HERE}", ExitStatus.NO_MATCH)
     if not any(each["channels"] >= 2 for each in outputs):
-        fail("there is no sound output with two channels, one for each ear: connect one", NO_DEVICES)
+        fail("there is no sound output with two channels, one for each ear: connect one", ExitStatus.NO_MATCH)
     if measure:
         console.print(_measured([each for each in outputs if each["of_api"]]), soft_wrap=False)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +54,8 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> 
         A complete HTML page without scripts or external resources.
     """
     share = found.n_right / found.n_windows if found.n_windows else math.nan
-    median = [value for value in found.latencies if not math.isnan(value)]
-    median_text = f"{sorted(median)[len(median) // 2]:.1f} s" if median else "none"
+    followed = [float(value) for value in found.latencies if not math.isnan(value)]
+    median_text = f"{statistics.median(followed):.1f} s" if followed else "none"
     boxes = (
         (
             f"correct windows of {window:g} s",
@@ -63,7 +64,7 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> 
         ),
         ("correct decisions", percent(found.steady), "of the time, from 10 s after each cue"),
         ("time with a decision", percent(found.covered), "of the cued time"),
-        ("switches followed", f"{len(median)} of {len(found.latencies)}", f"median {median_text}"),
+        ("switches followed", f"{len(followed)} of {len(found.latencies)}", f"median {median_text}"),
         (
             "calibration",
             percent(facts.accuracy),

@@ -108,20 +108,6 @@ def test_ctrl_c_during_imports_ends_without_a_traceback(module, tmp_path):
     assert "Traceback" not in found.stderr
 
 
-def interrupted(command, begun, name=signal.SIGINT, **more):
-    """Start a command, signal it once it has printed ``begun``; return its exit status, output and time to end."""
-    with subprocess.Popen(
-        [*EARMARK, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more
-    ) as process:
-        said = ""
-        while begun not in said and process.poll() is None:
-            said += process.stdout.readline()
-        since = time.monotonic()
-        process.send_signal(name)
-        said += process.stdout.read()
-        return process.wait(), said, time.monotonic() - since
-
-
 def test_json_goes_to_standard_output_and_messages_to_standard_error(monkeypatch):
     from earmark.app import doctor
     from earmark.app.doctor.check import Check

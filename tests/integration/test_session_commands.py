@@ -107,7 +107,7 @@ def test_calibration_gives_a_decoder_with_its_accuracy(calibrated):
     assert int(n) >= 10
     assert 0 <= float(accuracy) <= 100
     assert f"earmark run {path}" in output
-    assert "WRONG" not in output
+    assert "FAILED" not in output
     about = SessionFile(path.parent / "calibration-1.xdf").about
     assert (about.mode, about.subject) == ("calibration", path.parent.name)
     assert about.protocol["seed"] == 3
@@ -259,7 +259,7 @@ def test_channels_that_differ_from_the_decoders_are_named(calibrated, tmp_path):
     assert done.returncode == 1
     assert "channels the decoder does not know: XX9" in done.stdout
     assert "channels missing: " in done.stdout
-    assert "WRONG" in done.stderr
+    assert "FAILED" in done.stderr
     assert not list(tmp_path.glob("*/run-*"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -270,9 +271,9 @@ class Review(Panel):
 
     def show_figures(self, result: dict[str, Any]) -> None:
         """Show the figures that :mod:`earmark.app.report.worker` computed."""
-        followed = sorted(value for value in result["switches"] if value is not None)
+        followed = [value for value in result["switches"] if value is not None]
         share = result["right"] / result["windows"] if result["windows"] else None
-        median = f"median {followed[len(followed) // 2]:.1f} s" if followed else "none"
+        median = f"median {statistics.median(followed):.1f} s" if followed else "none"
         tmr = UNKNOWN if result["tmr_db"] is None else decibels(result["tmr_db"])
         trims = ", without trims" if any(words.startswith(TRIM) for _, words in result["events"]) else ""
         facts = (

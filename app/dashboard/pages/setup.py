@@ -107,7 +107,7 @@ class Setup(Panel):
 
     def _line(self, check: Check) -> QWidget:
         look = theme.of(self)
-        mark, word = ("✓", "ok") if check.ok else ("○", "to do") if check.due else ("✕", "WRONG")
+        mark, word = ("✓", "ok") if check.ok else ("○", "to do") if check.due else ("✕", "FAILED")
         label = QLabel(f"{mark}  {word}    {check.what}: {check.words}")
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setWordWrap(True)

@@ -9,8 +9,9 @@ import typer
 from typer.testing import CliRunner
 
 from earmark.app.commands import sound_devices as module
-from earmark.app.commands.sound_devices import LIST, MEASURE, NO_DEVICES, devices
+from earmark.app.commands.sound_devices import LIST, MEASURE, devices
 from earmark.app.doctor.check import ProbeError, probe
+from earmark.app.terminal.exit_status import ExitStatus
 
 CARD = {
     "kind": "output",
@@ -97,9 +98,9 @@ def test_device_that_cannot_be_measured_is_reported(listing, measured, words):
 @pytest.mark.parametrize(
     ("found", "words", "status"),
     [
-        ([], "there is no sound output: connect a sound card, or start the sound server", NO_DEVICES),
-        ([MICROPHONE], "no sound output: connect", NO_DEVICES),
-        ([{**CARD, "channels": 1}], "no sound output with two channels", NO_DEVICES),
+        ([], "there is no sound output: connect a sound card, or start the sound server", ExitStatus.NO_MATCH),
+        ([MICROPHONE], "no sound output: connect", ExitStatus.NO_MATCH),
+        ([{**CARD, "channels": 1}], "no sound output with two channels", ExitStatus.NO_MATCH),
         (ProbeError("ended with code 1: OSError: PortAudio library not found"), "apt-get install libportaudio2", 1),
         (
             ProbeError("ended with code 1: No module named 'sounddevice'"),

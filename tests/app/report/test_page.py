@@ -1,5 +1,6 @@
 """The report of a session shows every talker, and states what was not measured."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -105,3 +106,8 @@ def test_report_without_cues_states_what_is_not_measured():
     assert "<dt>correct windows of 2 s</dt><dd>not measured<" in html
     assert "the recording has no cue that names a talker" in html
     assert "<dt>switches followed</dt><dd>0 of 0<small>median none<" in html
+
+
+def test_median_of_switches_lies_between_the_middle_two():
+    found = dataclasses.replace(figures(), latencies=np.array([8.0, np.nan, 2.0]))
+    assert "<dt>switches followed</dt><dd>2 of 3<small>median 5.0 s<" in page(found)

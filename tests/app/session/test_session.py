@@ -292,7 +292,7 @@ def test_failed_check_prevents_start(rig):
     one.trained()
     assert [check.ok for check in one.session.check()] == [True, False]
     assert one.session.state is State.IDLE
-    assert "WRONG  electrodes: all off" in one.events
+    assert "FAILED  electrodes: all off" in one.events
     assert FakeLoop.made == []
 
 
@@ -415,7 +415,7 @@ def test_second_run_is_checked_first(rig, tmp_path):
     assert one.states == ["checking", "ready", "running"]
     session.stop()
     one.checks.append(Check("electrodes", False, "all off"))
-    with pytest.raises(SessionError, match="WRONG  electrodes: all off"):
+    with pytest.raises(SessionError, match="FAILED  electrodes: all off"):
         session.run(Mode.CLOSED, RunPlan())
     assert session.state is State.IDLE
     assert [check.what for check in session.checks] == ["eeg", "electrodes"]
@@ -434,7 +434,7 @@ def test_missing_decoder_is_to_do_and_not_wrong(rig):
     checks = one.session.check()
     assert (checks[-1].ok, checks[-1].due) == (False, True)
     assert one.events[-1] == "TO DO  decoder: none yet: calibrate to make one"
-    assert not [words for words in one.events if "WRONG" in words]
+    assert not [words for words in one.events if "FAILED" in words]
 
 
 def test_notes_and_answers_are_reported_and_recorded(rig):
