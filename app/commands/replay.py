@@ -58,6 +58,8 @@ def replay(
 
     must_be_writable(out)
     session = session / "loop.xdf" if session.is_dir() else session
+    if not session.exists():
+        fail(f"{session}: no such file; name a recorded run, as DIR/run-1")
     kept: dict[str, list[Any]] = {}
 
     def keep(name: str, item: Item) -> None:

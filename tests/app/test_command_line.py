@@ -255,3 +255,11 @@ def test_invalid_toml_is_reported_before_slow_imports(name, text, words, tmp_pat
     assert done.returncode == 1
     assert words in done.stderr
     assert done.stdout.strip().endswith("light")
+
+
+@pytest.mark.parametrize("path", ["nowhere.xdf", "."])
+def test_replay_of_a_missing_file_says_what_to_name(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = RUNNER.invoke(app, ["replay", path])
+    assert done.exit_code == 1
+    assert "no such file; name a recorded run" in done.output
