@@ -335,7 +335,7 @@ def test_served_session_is_controlled_from_another_terminal(calibrated):
         folder, client = serving.folder, serving.client
         second = earmark("run", path)
         assert second.returncode == 1
-        assert "is under way" in second.stderr
+        assert "a session is already under way" in second.stderr
         assert earmark("control", folder, "pause").stderr.startswith("error: the session is idle and cannot be paused")
         assert "there is no command 'dance'; choose from accept, " in earmark("control", folder, "dance").stderr
         assert earmark("control", folder, "mute", "on").returncode == 1, "an argument has a name"
