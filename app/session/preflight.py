@@ -30,8 +30,9 @@ from earmark.pipeline.nodes.quality import Quality, QualityConfig
 from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.stream import ELECTRODES, StreamSpec, WiringError
 
-#: Seconds of signal that are measured; the quality node needs four to detect a bad channel.
-MEASURE_S = 5.0
+#: Seconds of signal that are measured; the quality node needs four to detect a bad channel. They are extended while a
+#: rate is off, because a sender on a busy machine sends late samples in a burst.
+MEASURE_S, LONGEST_S = 5.0, 20.0
 #: Relative deviation of the measured rate that is still accepted: samples may arrive in bursts.
 APART = 0.1
 #: A talker whose peak level stays below this, in dBFS, counts as silent.
@@ -43,7 +44,7 @@ SPARE_BYTES = 200e6
 def preflight(
     config: Config, decoding: Config | None, audio: AudioEngine, folder: Path, seconds: float, stop: threading.Event
 ) -> list[Check]:
-    """Receive all streams for :data:`MEASURE_S` seconds and check everything that a session needs.
+    """Receive all streams for some seconds and check everything that a session needs.
 
     Parameters
     ----------
@@ -66,25 +67,32 @@ def preflight(
         One for each thing that was checked; only one, about streams, if they could not be opened.
     """
     engine = Engine(_quality_config(config), on_event=lambda text: None)
-    peaks = np.zeros(len(audio.scene.talkers))
     try:
         engine.connect(stop)
     except EarmarkError as error:
         return [Check("streams", False, str(error))]
     engine.start()
-    end = time.monotonic() + MEASURE_S
     try:
-        while time.monotonic() < end and engine.failure is None and not stop.wait(0.1):
-            peaks = np.maximum(peaks, audio.status().peak[: len(peaks)])
+        peaks, measured = _measure(engine, audio, stop)
     finally:
         engine.stop()
     found = engine.descriptions
-    checks = [*_streams(config, engine, found), _talkers(config, audio, found)]
+    checks = [*_streams(engine, found, measured), _talkers(config, audio, found)]
     checks += [_electrodes(engine), _sound(audio, peaks), _disk(found, folder, seconds)]
     checks.append(_shared_memory(found[_neural(config)]))
     if decoding is not None:
         checks.append(_decoder(decoding, {name: one.spec for name, one in found.items()}))
     return checks
+
+
+def _measure(engine: Engine, audio: AudioEngine, stop: threading.Event) -> tuple[np.ndarray, float]:
+    """Measure until all rates are known; return the peak level of each talker, and for how many seconds it took."""
+    peaks = np.zeros(len(audio.scene.talkers))
+    begun, measured = time.monotonic(), 0.0
+    while measured < (MEASURE_S if _arrives(engine) else LONGEST_S) and engine.failure is None and not stop.wait(0.1):
+        peaks = np.maximum(peaks, audio.status().peak[: len(peaks)])
+        measured = time.monotonic() - begun
+    return peaks, measured
 
 
 def _quality_config(config: Config) -> Config:
@@ -99,7 +107,7 @@ def _quality_config(config: Config) -> Config:
     return dataclasses.replace(config, steps=steps, outputs=(OutputConfig(node="quality"),), attention=None)
 
 
-def _streams(config: Config, engine: Engine, found: Mapping[str, StreamDescription]) -> list[Check]:
+def _streams(engine: Engine, found: Mapping[str, StreamDescription], measured: float) -> list[Check]:
     checks = []
     for name, description in found.items():
         spec, n, clock = description.spec, engine.streams[name].n_samples, engine.streams[name].other_clock
@@ -110,10 +118,23 @@ def _streams(config: Config, engine: Engine, found: Mapping[str, StreamDescripti
             checks.append(Check(name, True, f"{words}, markers"))
         elif n:
             ok, rate = _rate(name, engine)
-            checks.append(Check(name, ok, f"{words}, {spec.sfreq:g} Hz; {n} samples arrived in {MEASURE_S:g} s{rate}"))
+            checks.append(Check(name, ok, f"{words}, {spec.sfreq:g} Hz; {n} samples arrived in {measured:.0f} s{rate}"))
         else:
-            checks.append(Check(name, False, f"{words}: no data in {MEASURE_S:g} s; check that its sender is running"))
+            checks.append(Check(name, False, f"{words}: no data in {measured:.0f} s; check that its sender is running"))
     return checks
+
+
+def _arrival_rate(name: str, engine: Engine) -> float:
+    """Return the rate at which samples arrive by this machine's clock, relative to the nominal one."""
+    description = engine.inlets[name].description
+    nominal = description.spec.sfreq
+    return (engine.streams[name].effective_sfreq or nominal) / description.speed / nominal
+
+
+def _arrives(engine: Engine) -> bool:
+    """Whether all regular streams arrive at about their nominal rates."""
+    regular = [name for name, one in engine.descriptions.items() if one.spec.sfreq]
+    return all(abs(_arrival_rate(name, engine) - 1) <= APART for name in regular)
 
 
 def _rate(name: str, engine: Engine) -> tuple[bool, str]:
@@ -129,9 +150,10 @@ def _rate(name: str, engine: Engine) -> tuple[bool, str]:
         if watch.blind or watch.regular is not None:
             fix = f"Check the amplifier's radio link. If its rate really is {watch.likely:.5g} Hz: {fix}"
         return False, f"{words}. All filter frequencies would be wrong by the same factor. {fix}"
-    came = (status.effective_sfreq or nominal) / inlet.description.speed
-    if abs(came / nominal - 1) > APART:
-        return False, f"{words}; {came:.4g} Hz by this machine's clock. Check the sender: its time stamps hide this"
+    came = _arrival_rate(name, engine)
+    if abs(came - 1) > APART:
+        words += f"; {came * nominal:.4g} Hz by this machine's clock. Check the sender: its time stamps hide this"
+        return False, words
     return True, words
 
 

@@ -208,8 +208,8 @@ def test_files_that_are_not_sessions_are_errors(tmp_path):
     for name, words in (
         ("x.xdf", "not an XDF file"),
         ("y.xdf", "has no journal"),
-        ("z.xdf", "No such file"),
-        (".", "loop.xdf: No such file"),  # a folder means the loop.xdf in it
+        ("z.xdf", "no such file"),
+        (".", "loop.xdf: no such file"),  # a folder means the loop.xdf in it
     ):
         found = earmark("replay", tmp_path / name)
         assert found.returncode == 1

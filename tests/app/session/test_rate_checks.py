@@ -1,10 +1,13 @@
 """Checks before a session compare the measured rate of samples with the nominal one."""
 
+import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from earmark.app.report.figures import stream_rates
+from earmark.app.session import preflight
 from earmark.app.session.preflight import _rate
 from earmark.devices.sources.rate import RateWatch
 
@@ -33,6 +36,27 @@ def test_wrong_rate_fails_and_loss_is_reported(found, ok, words):
     fine, said = _rate("eeg", found)
     assert fine == ok
     assert words in said
+
+
+@pytest.mark.parametrize(("calms", "shortest"), [(True, 0.2), (False, 0.8)])
+def test_late_samples_that_come_in_a_burst_are_waited_for(monkeypatch, calms, shortest):
+    """A sender on a busy machine sends what it held back at once; its rate over a few seconds is too high then."""
+    monkeypatch.setattr(preflight, "MEASURE_S", 0.2)
+    monkeypatch.setattr(preflight, "LONGEST_S", 0.8)
+    found = engine(250.0, came=300.0)
+    found.descriptions, found.failure = {"eeg": found.inlets["eeg"].description}, None
+    reads = []
+
+    def status():
+        reads.append(1)
+        found.streams["eeg"].effective_sfreq = 260.0 if calms and len(reads) >= 2 else 300.0
+        return SimpleNamespace(peak=np.full(2, 0.1 * len(reads)))
+
+    audio = SimpleNamespace(scene=SimpleNamespace(talkers=["a", "b"]), status=status)
+    peaks, measured = preflight._measure(found, audio, threading.Event())
+    assert measured >= shortest
+    assert preflight._rate("eeg", found)[0] == calms
+    np.testing.assert_allclose(peaks, 0.1 * len(reads))
 
 
 def rates(periods, missing, events=()):
