@@ -28,7 +28,7 @@ $(READY): pyproject.toml .ci/setup Makefile
 links:
 	@.ci/links
 
-# Five tests at once also on two cores: half of the time tests wait for streams, whose clock is the world's.
+# Six tests at once also on two cores: half of the time tests wait for streams, whose clock is the world's.
 test: $(READY) links
 	$(PYTHON_HERE) -m ruff check .
 	$(PYTHON_HERE) -m ruff format --check .
