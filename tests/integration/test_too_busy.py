@@ -17,9 +17,14 @@ SPIN += "while os.getppid() == parent: pass"
 
 
 def test_process_that_does_not_wait_is_not_excused():
-    queueing = Queueing(os.getpid())
-    time.sleep(1.0)
-    queueing.note()
+    sleeping = [sys.executable, "-c", "print(flush=True); input()"]  # never ready to run, however busy the machine is
+    with subprocess.Popen(sleeping, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        time.sleep(1.0)
+        queueing = Queueing(process.pid)
+        time.sleep(1.0)
+        queueing.note()
+        process.communicate(b"\n")
     assert queueing.share < LIMIT
     with pytest.raises(AssertionError, match="wrong"), queueing.excuses():
         raise AssertionError("wrong")
