@@ -1,6 +1,5 @@
 """The helper hides no failure on an idle machine, and skips tests of starved processes."""
 
-import os
 import subprocess
 import sys
 import time
