@@ -40,4 +40,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path, help="where to write them")
     parser.add_argument("seconds", type=float, nargs="?", default=60.0, help="length of each")
     given = parser.parse_args()
+    if given.folder.exists():
+        parser.error(f"{given.folder} exists: name a new folder")
     main(given.folder, given.seconds)

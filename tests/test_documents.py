@@ -2,7 +2,10 @@
 
 import ast
 import importlib
+import inspect
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from earmark.app.config.protocol import parse_protocol
 from earmark.app.config.session import parse_config
 from earmark.app.config.toml_file import ConfigError
+from earmark.testing import check_decoder
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -91,6 +95,29 @@ def test_python_is_valid_and_its_imports_work(path):
     for text in PYTHON.findall(path.read_text(encoding="utf-8")):
         imports = [line for line in ast.parse(text).body if isinstance(line, ast.Import | ast.ImportFrom)]
         exec(compile(ast.Module(imports, []), path.name, "exec"), {})
+
+
+def as_printed(page):
+    """The imports on a page, which are its first Python, and the code that it shows, as a reader copies them."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    source = inspect.getsource(lab_parts)
+    shown = {node.name: ast.unparse(node) for node in ast.parse(source).body if hasattr(node, "name")}
+    return "\n\n".join([PYTHON.findall(text)[0], *(shown[name] for name in re.findall(r":pyobject: (\w+)", text))])
+
+
+@pytest.mark.parametrize(
+    "page", ["tutorials/write-a-decoder.md", "tutorials/write-a-source.md", "how-to/laws-and-spaces.md"]
+)
+def test_printed_imports_are_those_that_the_code_needs(page):
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F401,F821", "-"]
+    done = subprocess.run(command, input=as_printed(page), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_printed_decoder_passes_its_check():
+    names = {"__name__": "printed"}
+    exec(compile(as_printed("tutorials/write-a-decoder.md"), "write-a-decoder.md", "exec", dont_inherit=True), names)
+    check_decoder(names["Difference"])
 
 
 def test_pages_show_a_whole_class_of_each_part():

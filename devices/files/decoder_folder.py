@@ -220,8 +220,12 @@ def load_decoder(folder: Path, cls: type[Decoder] | None = None) -> tuple[Decode
             raise ValueError(f"{found.n_decisions} decisions with chance level {found.chance_level} cannot be")
         return decoder, found
     except (ArithmeticError, KeyError, MemoryError, TypeError, ValueError) as error:  # values that no decoder has
-        what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-        raise DecoderError(f"{folder / TEXT} is damaged: {what}: {_TRAIN_AGAIN}") from error
+        raise DecoderError(f"{folder / TEXT} is damaged: {reason(error)}: {_TRAIN_AGAIN}") from error
+
+
+def reason(error: BaseException) -> str:
+    """Return in words why values do not make a decoder."""
+    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _read(folder: Path, name: str, limit: int) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.devices.files.decoder_folder import Facts, load_decoder, save_decoder
+from earmark.devices.files.decoder_folder import Facts, load_decoder, reason, save_decoder
 from earmark.pipeline.decoders.decoder import Decoder, DecoderError, DecoderMismatch, correlate
 from earmark.pipeline.decoders.presets import EEG, Preset
 from earmark.pipeline.run import Run
@@ -224,7 +224,10 @@ class _Check:
             try:
                 loaded, _ = load_decoder(folder, self.cls)
             except DecoderError as error:
-                raise CheckFailed(f"{self.name}: what was saved cannot be loaded: {error}") from error
+                raise CheckFailed(
+                    f"{self.name}: what arrays, settings and chosen gave does not come back in rebuild: "
+                    f"{reason(error.__cause__ or error)}"
+                ) from error
         self.demand(type(loaded) is self.cls, f"rebuild gives a {type(loaded).__name__}")
         for what in ("spec", "preset", "chosen"):
             self.demand(getattr(loaded, what) == getattr(self.fitted, what), f"loaded again, {what} is another")

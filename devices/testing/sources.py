@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pylsl
 
 from earmark.devices.sources.lsl_description import DTYPES, StreamError, describe_xml
 from earmark.devices.sources.source import Arrival, Source
 from earmark.pipeline.stream import Block, ClockMap, Gap
 from earmark.testing.failure import CheckFailed, demand, gives_a_reason, run_checks
 
-#: Seconds between polls, of silence after which a source has stopped, and maximum offset of stamps from LSL's clock.
+#: Seconds between polls, of silence after which a source has stopped, and maximum offset of times from LSL's clock.
 LOOK_S, QUIET_S, OFF_S = 0.01, 0.4, 60.0
 #: Seconds of the stream to examine.
 ENOUGH_S = 1.0
@@ -87,6 +88,7 @@ class _Check:
     def __init__(self, make: Callable[[Callable[[Arrival], None]], Source], patience: float) -> None:
         self.make, self.patience = make, patience
         self.arrivals: list[tuple[Arrival, threading.Thread]] = []
+        self.off = 0.0  # largest difference between the time of an arrival and LSL's clock on receipt
         self.source: Source | None = None
         self.before = set(threading.enumerate())
 
@@ -98,6 +100,7 @@ class _Check:
         demand(fine, self.name, found)
 
     def sink(self, arrival: Arrival) -> None:
+        self.off = max(self.off, arrival.time - pylsl.local_clock(), key=abs)
         self.arrivals.append((arrival, threading.current_thread()))
 
     def end(self) -> None:
@@ -199,6 +202,10 @@ class _Check:
         sfreq, dtype = about.spec.sfreq, DTYPES[about.format]
         threads = {thread for arrival, thread in arrivals if isinstance(arrival.item, Block)}
         self.demand(len(threads) <= 1, "blocks come from several threads: hand on from one")
+        self.demand(
+            abs(self.off) < OFF_S,
+            f"the time of an arrival is {self.off:.0f} s off LSL's clock: take pylsl.local_clock() when data arrive",
+        )
         clock: ClockMap | None = None
         following, last = 0, -np.inf
         for arrival, _ in arrivals:

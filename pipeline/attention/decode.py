@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from earmark.pipeline.decoders.decoder import Decoder, DecoderError
+from earmark.pipeline.decoders.decoder import Decoder, DecoderError, DecoderMismatch
 from earmark.pipeline.decoders.sliding import Score, SlidingScores
 from earmark.pipeline.node import State
-from earmark.pipeline.stream import Aligned, Gap, Item, StreamSpec, wiring_error
+from earmark.pipeline.stream import Aligned, Gap, Item, StreamSpec, WiringError, wiring_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,12 @@ class Decode:
         try:
             self.decoder.spec.check(spec.sfreq, spec.ch_names[:n_neural], self.config.features, n_features)
             self._scores = SlidingScores(self.decoder, n_misc // n_features, self.config.hop_s)
+        except DecoderMismatch as error:
+            raise WiringError(
+                f"decode: {error}: name a decoder that was trained on such a stream, or correct the stream"
+            ) from error
         except DecoderError as error:
-            raise wiring_error("decode", "decoder", f"unfit ({error})", "made for this stream") from error
+            raise WiringError(f"decode: {error}") from error
         names = tuple(f"talker {i + 1}" for i in range(n_misc // n_features))
         return StreamSpec(
             "decode",

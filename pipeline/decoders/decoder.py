@@ -118,7 +118,7 @@ class DecoderSpec:
         Raises
         ------
         DecoderMismatch
-            If it cannot; the message lists every difference.
+            If it cannot; the message lists every difference, and of many channels the number and the first ones.
         """
         found = []
         if sfreq != self.sfreq:
@@ -126,9 +126,9 @@ class DecoderSpec:
         missing = [name for name in self.ch_names if name not in ch_names]
         extra = [name for name in ch_names if name not in self.ch_names]
         if missing:
-            found.append(f"channels missing: {', '.join(missing)}")
+            found.append(f"channels missing: {_some(missing)}")
         if extra:
-            found.append(f"channels the decoder does not know: {', '.join(extra)}")
+            found.append(f"channels the decoder does not know: {_some(extra)}")
         if not missing and not extra and tuple(ch_names) != self.ch_names:
             found.append("the same channels in another order")
         if features != self.features:
@@ -144,6 +144,10 @@ class DecoderSpec:
             self.check(run.sfreq, run.ch_names, run.features, run.talkers.shape[2])
         except DecoderMismatch as error:
             raise DecoderMismatch(f"run {run.name!r}: {error}") from None
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 8 else f"{len(names)} ({', '.join(names[:5])}, …)"
 
 
 class Decoder(Protocol):

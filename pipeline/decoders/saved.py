@@ -72,13 +72,15 @@ def make(cls: type[_T], table: Mapping[str, Any]) -> _T:
     KeyError, ValueError
         If a field is missing, a key is unknown, or a value has the wrong type.
     """
-    kinds = {field.name: str(field.type) for field in fields(cls)}  # type: ignore[arg-type]
+    kinds = {field.name: _name(field.type) for field in fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in kinds:
             raise ValueError(f"{cls.__name__.lower()}.{name} is not known here")
+        if kinds[name] not in _TYPES:
+            raise ValueError(f"{cls.__name__.lower()}.{name} has type {kinds[name]}, but must have {', '.join(_TYPES)}")
         # bool is a subclass of int, so it is accepted only for bool fields.
-        if isinstance(value, bool) != (kinds[name] == "bool") or not isinstance(value, _TYPES.get(kinds[name], ())):
+        if isinstance(value, bool) != (kinds[name] == "bool") or not isinstance(value, _TYPES[kinds[name]]):
             raise ValueError(f"{cls.__name__.lower()}.{name} is {value!r}, but must be {kinds[name]}")
         inside = int if kinds[name] == "tuple[int, ...]" else str
         if isinstance(value, list) and not all(type(one) is inside for one in value):
@@ -90,6 +92,11 @@ def make(cls: type[_T], table: Mapping[str, Any]) -> _T:
         elif name not in values:
             raise KeyError(f"{cls.__name__.lower()}.{name}")
     return cls(**values)
+
+
+def _name(kind: Any) -> str:
+    """Return an annotation as written; it is a string only with ``from __future__ import annotations``."""
+    return kind.__name__ if isinstance(kind, type) else str(kind)
 
 
 def _of_kind(value: Any, kind: str) -> Any:

@@ -144,6 +144,14 @@ def test_without_arguments_an_example_says_how_it_is_used(name, monkeypatch, cap
     assert capsys.readouterr().err.startswith(f"usage: {name}.py [-h] ")
 
 
+def test_runs_are_simulated_only_into_a_new_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["simulate_runs.py", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(EXAMPLES / "simulate_runs.py"), run_name="__main__")
+    assert ended.value.code == 2
+    assert f"{tmp_path} exists: name a new folder" in capsys.readouterr().err
+
+
 def test_play_and_decode(runs, decoder):
     decided = example("play_and_decode").main(runs[0], decoder, SOUNDS, seconds=12.0)
     assert len(decided) >= 4

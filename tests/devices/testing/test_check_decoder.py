@@ -1,11 +1,14 @@
 """Every decoder of ours keeps its contract, and the check of it finds each way of breaking it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from lab_parts import Difference
 
 from earmark.pipeline.decoders.decoder import DECODERS, DecoderError, DecoderMismatch
 from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.saved import make
 from earmark.pipeline.run import Run
 from earmark.testing import CheckFailed, check_decoder
 from earmark.testing.decoders import SMALL
@@ -181,6 +184,29 @@ class CannotBeRebuilt(Difference):
         return cls(saved.preset, saved.array("nothing", (1,)))
 
 
+class SinglePrecision(Difference):
+    def arrays(self):
+        return {"weights": self.weights.astype(np.float32)}
+
+
+@dataclass(frozen=True)
+class OddSummary:
+    n_samples: list
+
+
+class OddChosen(Difference):
+    def fit(self, runs):
+        super().fit(runs)
+        self.chosen = OddSummary([1, 2])
+        return self
+
+    @classmethod
+    def rebuild(cls, saved):
+        decoder = cls(saved.preset)
+        decoder.chosen = make(OddSummary, saved.chosen)
+        return decoder
+
+
 class RebuildsAnother(Difference):
     @classmethod
     def rebuild(cls, saved):
@@ -232,7 +258,9 @@ class CrashesInScore(Difference):
         (OddSettings, "it cannot be saved"),
         (OneWord, "is refused without saying why: 'no'"),
         (LosesItsWeights, "loaded again, it scores otherwise"),
-        (CannotBeRebuilt, "what was saved cannot be loaded: .*nothing is missing"),
+        (CannotBeRebuilt, "settings and chosen gave does not come back in rebuild: nothing is missing$"),
+        (SinglePrecision, r"does not come back in rebuild: weights is float32 .*, but must be float64 \(\d+, 1\)$"),
+        (OddChosen, "does not come back in rebuild: oddsummary.n_samples has type list, but must have str, int, float"),
         (RebuildsAnother, "rebuild gives a Difference"),
         (CrashesInRebuild, r"AttributeError \(.*'weights'\) in the check 'is kept'"),
         (NoPreset, "there is no preset_for: write it, or derive the class from Projections"),

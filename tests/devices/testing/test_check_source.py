@@ -240,6 +240,17 @@ class OtherClock(Good):
         return ClockMap(0.0, 1e9, 1 / 250)
 
 
+class UnixTime(Good):
+    """All its times are of the same clock, but not of LSL's."""
+
+    def start(self, hops=()):
+        self.at, self.begun = 0, time.time()
+        self.thread.start()
+
+    def tell(self, item, **fields):
+        self.wanted.sink(Arrival("eeg", item, time.time(), **fields))
+
+
 class SkipsSamples(Good):
     def block(self, start, n):
         super().block(start + 10 * (start > 50), n)
@@ -310,7 +321,8 @@ class LeavesAThread(Good):
         (Nothing, "samples come within"),
         (NoClock, "a block comes before any clock map"),
         (WrongRate, "a clock map has a period of 1 s at 250 Hz"),
-        (OtherClock, "off LSL's clock"),
+        (OtherClock, "by its clock map a sample is .* off LSL's clock"),
+        (UnixTime, r"the time of an arrival is \d+ s off LSL's clock: take pylsl.local_clock\(\)"),
         (SkipsSamples, "sample .* is to come, but"),
         (OtherFormat, "but the description says int16"),
         (NoStamps, "one finite stamp for each sample"),

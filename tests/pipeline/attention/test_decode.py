@@ -94,3 +94,13 @@ def test_misfit_of_stream_and_decoder_is_rejected_on_open(spec, config, words):
     with pytest.raises(WiringError, match="decode") as error:
         Decode(DecodeConfig(**{"hop_s": 0.25, **config}), DECODER).open(spec)
     assert words in str(error.value)
+    assert "unfit" not in str(error.value)
+
+
+def test_of_many_missing_channels_the_message_has_the_number_and_the_first():
+    decoder = LinearDecoder(SMALL, (1.0,), (0.0,)).fit([planted(0, n_channels=20)])
+    spec = aligned()
+    spec = replace(spec, ch_names=tuple(name.replace("E", "X") for name in spec.ch_names))
+    words = r"^decode: .*missing: 20 \(E1, E2, E3, E4, E5, …\); .*not know: X1, X2, X3, X4, X5, X6: name a decoder that"
+    with pytest.raises(WiringError, match=words):
+        Decode(DecodeConfig(hop_s=0.25), decoder).open(spec)
