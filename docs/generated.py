@@ -34,6 +34,52 @@ PACKAGES = {
     "earmark.pipeline": "The streaming graph and every computation in it. No clock, thread, file or socket.",
     "earmark.kernels": "Numeric hot loops: arrays in, arrays out.",
 }
+#: What parts of other packages are made of: heading, page that shows it, names.
+EXTENDING = (
+    (
+        "A node",
+        "tutorials/write-a-node.md",
+        ("earmark.pipeline.node.Node", "earmark.pipeline.stream.wiring_error", "earmark.pipeline.iir.Iir"),
+    ),
+    (
+        "A decoder",
+        "tutorials/write-a-decoder.md",
+        (
+            "earmark.pipeline.decoders.decoder.Decoder",
+            "earmark.pipeline.decoders.decoder.Projections",
+            "earmark.pipeline.decoders.decoder.DecoderSpec",
+            "earmark.pipeline.decoders.decoder.DecoderError",
+            "earmark.pipeline.decoders.linear.make_spec",
+            "earmark.pipeline.decoders.moments.Moments",
+            "earmark.pipeline.decoders.moments.moments",
+            "earmark.pipeline.decoders.moments.total",
+            "earmark.pipeline.decoders.moments.lagged_product",
+            "earmark.pipeline.decoders.presets.Preset",
+            "earmark.pipeline.decoders.saved.Saved",
+            "earmark.pipeline.decoders.saved.make",
+            "earmark.pipeline.run.Run",
+        ),
+    ),
+    (
+        "A source",
+        "tutorials/write-a-source.md",
+        (
+            "earmark.devices.sources.source.Source",
+            "earmark.devices.sources.source.Wanted",
+            "earmark.devices.sources.source.Arrival",
+            "earmark.devices.sources.source.Sender",
+            "earmark.devices.sources.source.describe",
+            "earmark.devices.sources.unstamped.Unstamped",
+            "earmark.devices.sources.rate.RateWatch",
+            "earmark.devices.sources.lsl_description.StreamError",
+        ),
+    ),
+    (
+        "A gain law",
+        "how-to/laws-and-spaces.md",
+        ("earmark.pipeline.attention.steering.Law", "earmark.pipeline.attention.evidence.Posterior"),
+    ),
+)
 NOTE = "*This page is generated from the code.*\n\n"
 
 
@@ -45,6 +91,7 @@ def write(folder: Path) -> None:
         "session-toml.md": session_page(),
         "protocol-toml.md": protocol_page(),
         "nodes.md": nodes_page(),
+        "extending.md": extending_page(),
         **{f"{package}.md": api_page(package, words) for package, words in PACKAGES.items()},
     }
     for name, text in pages.items():
@@ -258,13 +305,31 @@ def api_page(package: str, words: str) -> str:
     """Return the page with every public name of a package and its docstring."""
     module = importlib.import_module(package)
     text = [f"# {package}\n", NOTE, words + "\n", "```{eval-rst}"]
-    for name in module.__all__:
-        kind = "autoclass" if inspect.isclass(one := getattr(module, name)) else "autofunction"
-        text.append(f".. {kind}:: {package}.{name}")
-        if kind == "autoclass" and not issubclass(one, Exception):
-            text.append("   :members:")
-        text.append("")
+    text += [_documented(package, name) for name in module.__all__]
     return "\n".join([*text, "```"]) + "\n"
+
+
+def extending_page() -> str:
+    """Return the page of what parts of other packages are made of, and the checks of such parts."""
+    text = [
+        "# Extending\n",
+        NOTE,
+        "What a package of your own may import besides public names; it is kept as these are.",
+    ]
+    for title, page, names in EXTENDING:
+        text += [f"\n## {title}\n", f"How to: [{page}](../{page}).\n", "```{eval-rst}"]
+        text += [*(_documented(*name.rsplit(".", 1)) for name in names), "```"]
+    testing = importlib.import_module("earmark.testing")
+    text += ["\n## Checks\n", "```{eval-rst}", *(_documented("earmark.testing", name) for name in testing.__all__)]
+    return "\n".join([*text, "```"]) + "\n"
+
+
+def _documented(module: str, name: str) -> str:
+    """Return the directive that shows a class or function with its docstring."""
+    one = getattr(importlib.import_module(module), name)
+    kind = "autoclass" if inspect.isclass(one) else "autofunction"
+    members = "   :members:\n" if kind == "autoclass" and not issubclass(one, Exception) else ""
+    return f".. {kind}:: {module}.{name}\n{members}"
 
 
 # Text ----------------------------------------------------------------------------------------------------------------

@@ -97,6 +97,12 @@ def test_python_is_valid_and_its_imports_work(path):
         exec(compile(ast.Module(imports, []), path.name, "exec"), {})
 
 
+#: Pages that show parts of tests/lab/lab_parts.py.
+PAGES = ("tutorials/write-a-decoder.md", "tutorials/write-a-source.md", "how-to/laws-and-spaces.md")
+#: Names that pages import and that are public under the name of a package.
+PUBLIC = {"earmark.pipeline.stream.StreamSpec", "earmark.pipeline.node.State"}
+
+
 def as_printed(page):
     """The imports on a page, which are its first Python, and the code that it shows, as a reader copies them."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
@@ -105,13 +111,32 @@ def as_printed(page):
     return "\n\n".join([PYTHON.findall(text)[0], *(shown[name] for name in re.findall(r":pyobject: (\w+)", text))])
 
 
-@pytest.mark.parametrize(
-    "page", ["tutorials/write-a-decoder.md", "tutorials/write-a-source.md", "how-to/laws-and-spaces.md"]
-)
+@pytest.mark.parametrize("page", PAGES)
 def test_printed_imports_are_those_that_the_code_needs(page):
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F401,F821", "-"]
     done = subprocess.run(command, input=as_printed(page), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_what_pages_import_is_public_or_in_the_reference_of_extensions():
+    kept = {f"earmark.testing.{name}" for name in importlib.import_module("earmark.testing").__all__}
+    kept |= {name for _, _, names in literal("docs/generated.py", "EXTENDING") for name in names}
+    for page in PAGES:
+        for text in PYTHON.findall((ROOT / "docs" / page).read_text(encoding="utf-8")):
+            for line in ast.parse(text).body:
+                if isinstance(line, ast.ImportFrom) and line.module.startswith("earmark"):
+                    found = {f"{line.module}.{one.name}" for one in line.names}
+                    assert found <= kept | PUBLIC, f"{page}: {found - kept - PUBLIC}"
+
+
+def literal(path, name):
+    """The value of a constant of a module that tests do not import."""
+    values = [
+        node.value
+        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    ]
+    return ast.literal_eval(values[0])
 
 
 def test_the_printed_decoder_passes_its_check():
@@ -123,6 +148,8 @@ def test_the_printed_decoder_passes_its_check():
 def test_pages_show_a_whole_class_of_each_part():
     shown = set()
     for path in DOCUMENTS:
-        shown |= set(re.findall(r"lab_parts\.py\n(?::.*\n)*:pyobject: (\w+)", path.read_text(encoding="utf-8")))
+        found = set(re.findall(r"lab_parts\.py\n(?::.*\n)*:pyobject: (\w+)", path.read_text(encoding="utf-8")))
+        shown |= found
+        assert not found or "](../../tests/lab/lab_parts.py)" in path.read_text(encoding="utf-8"), path.name
     assert shown == {"FitSummary", "Difference", "TcpConfig", "TcpAmplifier", "GentleConfig", "Gentle", "mono"}
     assert all(hasattr(lab_parts, name) for name in shown)
