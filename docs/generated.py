@@ -24,6 +24,7 @@ from earmark.app.command_line import app
 from earmark.app.config import protocol, session, sound
 from earmark.app.terminal.exit_status import ExitStatus
 from earmark.kernels.errors import EarmarkError
+from earmark.pipeline.attention.attend import LawChoice
 from earmark.pipeline.attention.steering import LAWS
 from earmark.pipeline.node import NODES
 
@@ -183,6 +184,7 @@ def session_page() -> str:
         "\nAccumulation of evidence, and steering, in the same table:\n", _dataclass(session.AttendConfig),
         "\n## [attention.law]\n", "Another steering law, named by its `type`, instead of the one that is configured in "
         "`[attention]`: then leave out `boost_db`, `cut_db`, `dead_band_db` and `hold_s` there.\n",
+        "A law of another package has the keys of its `Config`.\n",
         *[f"With `type = \"{law}\"`:\n\n{_dataclass(LAWS.get(law).Config)}\n" for law in LAWS.built_in],
         "\n## [sound]\n", _model(sound.SoundConfig, leave=("talkers",)),
         "\n## [[sound.talkers]]\n", _model(sound.TalkerConfig),
@@ -190,7 +192,8 @@ def session_page() -> str:
         "The input of a node is the output of the previous node, unless `input` or `inputs` is given. These keys are "
         "common to all nodes; the others are in [Nodes](nodes.md).\n",
         _model(node, words={
-            "type": "which node: one of " + ", ".join(f"[`{kind}`](nodes.md#{kind})" for kind in NODES.built_in),
+            "type": "which node: one of " + ", ".join(f"[`{kind}`](nodes.md#{kind})" for kind in NODES.built_in)
+            + ", or a node of another package",
             "name": "name of the node; default: its type",
             "input": "stream or node that is its input; default: the previous node",
             "inputs": "the same, for a node that takes several",
@@ -284,7 +287,12 @@ def _type(hint: Any) -> str:
         return " or ".join(_type(one) for one in inside if one is not type(None))
     if isinstance(hint, type) and hasattr(hint, "__members__"):
         return ", ".join(f"`{one.value}`" for one in hint)
-    return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(hint, str(hint))
+    named = {
+        str: "text", int: "whole number", float: "number", bool: "true or false", LawChoice: "table `[attention.law]`"
+    }  # fmt: skip
+    if hint not in named:
+        raise ValueError(f"no words for the type {hint}: name it in the terms of TOML")
+    return named[hint]
 
 
 def _value(value: Any) -> str:

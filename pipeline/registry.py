@@ -19,7 +19,7 @@ from earmark.kernels.errors import EarmarkError
 
 T = TypeVar("T")
 #: What ``earmark.testing`` has a checker for.
-CHECKED = ("node", "decoder", "source")
+CHECKED = ("node", "decoder", "source", "law", "space")
 
 
 class RegistryError(EarmarkError, ValueError):

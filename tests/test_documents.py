@@ -153,3 +153,16 @@ def test_pages_show_a_whole_class_of_each_part():
         assert not found or "](../../tests/lab/lab_parts.py)" in path.read_text(encoding="utf-8"), path.name
     assert shown == {"FitSummary", "Difference", "TcpConfig", "TcpAmplifier", "GentleConfig", "Gentle", "mono"}
     assert all(hasattr(lab_parts, name) for name in shown)
+
+
+def test_generated_settings_name_types_in_the_terms_of_toml(monkeypatch):
+    pytest.importorskip("numpydoc", reason="numpydoc is not installed: pip install 'earmark[docs]'")
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    generated = importlib.import_module("generated")
+    page = generated.session_page() + generated.protocol_page() + generated.nodes_page()
+    assert "class '" not in page
+    assert "| `law` | table `[attention.law]` |" in page
+    (row,) = [line for line in page.splitlines() if line.startswith("| `type` |") and "which node" in line]
+    assert "or a node of another package" in row
+    with pytest.raises(ValueError, match="no words for the type"):
+        generated._type(ConfigError)

@@ -102,7 +102,7 @@ def _talkers(n: int, space: str) -> Prepared:
     talkers = tuple(Talker(f"t{k}", "noise", azimuth, loop=True) for k, azimuth in enumerate(AZIMUTHS[:n]))
     pcm = tuple((0.05 * rng.standard_normal(10 * SFREQ + 77 * k)).astype(np.float32) for k in range(n))
     scene = Scene(talkers, SFREQ, BLOCK, space)
-    return Prepared(scene, pcm, *impulse_responses(scene))
+    return Prepared(scene, pcm, *impulse_responses(scene.space, scene.sfreq))
 
 
 def cost(n_talkers: int, space: str, n_buffers: int = N_COST) -> dict[str, float]:

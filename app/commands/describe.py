@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,8 @@ def describe(
 
     must_be_toml(config)
     from earmark.app.config.session import load_config
-    from earmark.app.terminal.console import console, failures
+    from earmark.app.terminal.console import console, failures, rate
+    from earmark.devices.audio.space import impulse_responses
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
     quiet_liblsl()
@@ -41,14 +43,15 @@ def describe(
         specs = _specs(settings, recording, wait)
         graph = settings.graph()
         settings.open(graph, settings.sources(specs))
+        if settings.sound is not None:
+            impulse_responses(settings.sound.space, settings.sound.sfreq)
     for name, spec in specs.items():
-        rate = f"{spec.sfreq:g} Hz" if spec.sfreq else "irregular"
         stream = settings.streams[name]
-        console.print(f"stream {name}: {_place(stream)}; {spec.n_channels} channels, {rate}", markup=False)
+        console.print(f"stream {name}: {_place(stream)}; {spec.n_channels} channels, {rate(spec.sfreq)}", markup=False)
     console.print(graph_table(graph, settings))
     console.print("settings, with their defaults:")
-    for step in graph.steps:
-        console.print(f"  {step.name}: {_settings(step.node.config)}", markup=False, highlight=False)
+    for line in settings_lines(graph, settings):
+        console.print(f"  {line}", markup=False, highlight=False)
     for output in settings.outputs:
         spec = graph.specs[output.node]
         uses = {
@@ -57,8 +60,8 @@ def describe(
         }
         console.print(
             f"output {output.node} ({', '.join(u for u, on in uses.items() if on) or 'computed only'}): "
-            f"{spec.n_channels} channels, {spec.sfreq:g} Hz, {spec.latency * 1e3:.1f} ms behind the signal "
-            "without computing time",
+            f"{spec.n_channels} channels, {rate(spec.sfreq)}, {spec.latency * 1e3:.1f} ms behind the signal "
+            f"without computing time{_evidence(graph, output.node)}",
             markup=False,
         )
     engine = settings.engine
@@ -69,19 +72,54 @@ def describe(
     )
 
 
-def _settings(config: Any) -> str:
-    """Return the settings of a part as ``key = value``, separated by commas."""
-    return ", ".join(f"{field.name} = {_value(getattr(config, field.name))}" for field in dataclasses.fields(config))
+def _evidence(graph: Graph, node: str) -> str:
+    """Return how often a node decides, and on how much signal; empty for a node that does not decide."""
+    from earmark.pipeline.attention.attend import Attend
+
+    decides = next(step.node for step in graph.steps if step.name == node)
+    if not isinstance(decides, Attend):
+        return ""
+    return f"; a decision every {decides.config.hop_s:g} s, from the last {decides.decoder.spec.window:g} s"
 
 
-def _value(value: Any) -> str:
-    """Return a setting as in TOML; a part that is chosen by name is followed by its settings."""
-    from earmark.pipeline.attention.attend import LawChoice
+def settings_lines(graph: Graph, settings: Config) -> list[str]:
+    """Return a line for each part of a session with all its settings: nodes, attention, its law, sound."""
+    from earmark.app.config.session import LAW, PROPORTIONAL
 
+    attention, sound = settings.attention, settings.sound
+    nodes = [step for step in graph.steps if attention is None or step.name != "attend"]
+    lines = [f"{step.name}: {_settings(step.node.config)}" for step in nodes]
+    if attention is not None:
+        law = attention.settings.law
+        lines += [
+            f"attention: {_settings(attention, leave=('settings',))}",
+            f"attend: {_settings(attention.settings, leave=(LAW, *PROPORTIONAL))}",
+            f"law: proportional, {_settings(attention.settings, only=PROPORTIONAL)}"
+            if law is None
+            else f"law: {law.name}, {_settings(law.settings)}".removesuffix(", "),
+        ]
+    if sound is not None:
+        lines += [f"sound: space {sound.space}, {_settings(sound, leave=('space', 'talkers'))}"]
+        lines += [f"talker {talker.name}: {_settings(talker, leave=('name',))}" for talker in sound.talkers]
+    return lines
+
+
+def _settings(config: Any, leave: Collection[str] = (), only: Collection[str] | None = None) -> str:
+    """Return the settings of a part as ``key = value``, separated by commas; all but ``leave``, or ``only`` some."""
+    from pydantic import BaseModel
+
+    table = isinstance(config, BaseModel)
+    keys = type(config).model_fields if table else [field.name for field in dataclasses.fields(config)]
+    shown = [key for key in keys if key not in leave and (only is None or key in only)]
+    return ", ".join(f"{key} = {_value(getattr(config, key), 'none' if table else 'auto')}" for key in shown)
+
+
+def _value(value: Any, unset: str = "auto") -> str:
+    """Return a setting as in TOML; ``unset`` stands for None."""
     if value is None:
-        return "auto"
-    if isinstance(value, LawChoice):
-        return f"{value.name} ({_settings(value.settings)})"
+        return unset
+    if value == "":
+        return '""'
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return f"({_settings(value)})"
     if isinstance(value, bool):
@@ -138,6 +176,8 @@ def graph_table(graph: Graph, settings: Config) -> Table:
     """Make a table of the nodes in order, with their inputs, rates and latencies."""
     from rich.table import Table
 
+    from earmark.app.terminal.console import rate
+
     table = Table(title="graph")
     for column in ("node", "input"):
         table.add_column(column, overflow="fold")
@@ -150,9 +190,12 @@ def graph_table(graph: Graph, settings: Config) -> Table:
         latencies = (f"{1e3 * v:.1f}" for v in (spec.wait, spec.delay, spec.group_delay))
         hop = str(spec.hop or "any")
         node = name if name == kind else f"{name} ({kind})"
-        table.add_row(node, "\n".join(inputs), str(spec.n_channels), f"{spec.sfreq:g}", hop, *latencies)
+        table.add_row(
+            node, "\n".join(inputs), str(spec.n_channels), rate(spec.sfreq).removesuffix(" Hz"), hop, *latencies
+        )
     table.caption = (
-        "hop: maximum number of samples in a block. Latencies are cumulative: wait for the block to fill; delay of "
-        "linear-phase filters; group delay of recursive filters at the centre of the band."
+        "hop: maximum number of samples in a block. Latencies are cumulative: wait for the block to fill, and of a "
+        "decision for the lags of its decoder; delay of linear-phase filters; group delay of recursive filters at the "
+        "centre of the band."
     )
     return table

@@ -39,7 +39,7 @@ def record(
     from earmark.app.engine.environment import environment
     from earmark.app.engine.events_file import copied_decoders
     from earmark.app.engine.live_table import live_table
-    from earmark.app.terminal.console import console, fail, failures, print_event
+    from earmark.app.terminal.console import console, fail, failures, print_event, rate
     from earmark.app.terminal.foreign import plain
     from earmark.app.terminal.signals import stop_on_signals
     from earmark.devices.files.journal import About
@@ -61,8 +61,8 @@ def record(
         for name, description in engine.descriptions.items():
             spec = description.spec
             console.print(
-                f"  {name}: {plain(spec.name)} from {plain(description.host) or '?'}, {spec.n_channels} channels, "
-                f"{spec.sfreq:g} Hz, {description.format}",
+                f"  {name}: {plain(description.origin)}, {spec.n_channels} channels, {rate(spec.sfreq)}, "
+                f"{description.format}",
                 markup=False,
             )
         path = out / f"session-{datetime.now():%Y%m%d-%H%M%S}.xdf"

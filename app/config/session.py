@@ -15,14 +15,14 @@ from earmark.app.config.sound import SoundConfig
 from earmark.app.config.toml_file import ConfigError as ConfigError  # noqa: PLC0414 - exported again for callers
 from earmark.app.config.toml_file import parse, read_text
 from earmark.app.config.validation import explain, nearest
-from earmark.devices.audio.scene import SPACES
+from earmark.devices.audio.scene import GAIN_DB, SPACES
 from earmark.devices.files.journal import JOURNAL
 from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.devices.sources.overrides import OverrideError, Overrides
 from earmark.devices.sources.source import SOURCES
 from earmark.pipeline.attention.attend import AttendConfig, LawChoice, steering_law
 from earmark.pipeline.attention.emissions import N_TALKERS, TALKERS, Emissions
-from earmark.pipeline.attention.steering import LAWS
+from earmark.pipeline.attention.steering import LAWS, check_gains
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.node import NODES
 from earmark.pipeline.registry import Part, Registry, RegistryError
@@ -357,7 +357,7 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
         _check_space(file.sound, where)
     file.streams.update({name: file.streams[name].at(place) for name, place in places.items()})
     if file.attention is not None:
-        return _with_attention(file, text, where, folder)
+        return _with_attention(file, text, where, folder, live)
     if not file.nodes:
         raise ConfigError(f"{where}: there is no [[nodes]] table: add at least one, or [attention]")
     steps = _steps(file, where)
@@ -424,7 +424,7 @@ def _attention(table: dict[str, Any], where: str) -> AttentionConfig:
     return _validate(AttentionConfig, settings, place)
 
 
-def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
+def _with_attention(file: _File, text: str, where: str, folder: Path, live: bool) -> Config:
     place = f"{where}: [attention]"
     if file.nodes or file.outputs:
         raise ConfigError(f"{place} has its own nodes: remove [[nodes]] and [[outputs]], or [attention]")
@@ -436,14 +436,23 @@ def _with_attention(file: _File, text: str, where: str, folder: Path) -> Config:
         n = len(file.sound.talkers)
         raise ConfigError(f"{where}: [sound] has {n} talker{'s' * (n > 1)}, but [attention] needs {N_TALKERS}")
     if file.sound is not None:
-        try:
-            steering_law(attention.settings, len(file.sound.talkers))
-        except ValueError as error:
-            raise ConfigError(f"{place}: {error}") from None
+        _check_law(attention.settings, len(file.sound.talkers), where, live)
     if len(set(attention.backends)) < len(attention.backends):
         raise ConfigError(f"{place}: backends names one twice: name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
     return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound, where)
+
+
+def _check_law(settings: AttendConfig, n_talkers: int, where: str, live: bool) -> None:
+    """Refuse settings that the law does not support, and gains that the sound process would clip."""
+    try:
+        law = steering_law(settings, n_talkers)
+        if live:  # a recording is replayed with the gains that it was made with
+            check_gains(law, n_talkers, *GAIN_DB)
+    except ValueError as error:
+        chosen = settings.law
+        place = "[attention]" if chosen is None else f"[attention.law] ({chosen.name})"
+        raise ConfigError(f"{where}: {place}: {error}") from None
 
 
 def _law(table: dict[str, Any], where: str) -> LawChoice | None:

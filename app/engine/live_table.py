@@ -19,9 +19,11 @@ def live_table(engine: Engine, recorder: Recorder | None, elapsed: float) -> Tab
     from earmark.app.terminal.foreign import plain
     from earmark.devices.sources.lsl import Inlet
 
-    table = Table(title=f"{elapsed:.0f} s")
-    for column in ("stream", "state", "samples", "Hz", "age ms", "gaps", "missing", "skipped", "steps"):
-        table.add_column(column, justify="left" if column in ("stream", "state") else "right")
+    table = Table(title=f"{elapsed:.0f} s", box=None, padding=(0, 1, 0, 0))  # 80 columns show all headers
+    table.add_column("stream", overflow="fold")
+    table.add_column("state")
+    for column in ("samples", "Hz", "age ms", "gaps", "missing", "skipped", "steps"):
+        table.add_column(column, justify="right", min_width=len(column))
     now = pylsl.local_clock()
     for name, status in engine.streams.items():
         inlet = engine.inlets[name]

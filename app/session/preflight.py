@@ -111,7 +111,7 @@ def _streams(engine: Engine, found: Mapping[str, StreamDescription], measured: f
     checks = []
     for name, description in found.items():
         spec, n, clock = description.spec, engine.streams[name].n_samples, engine.streams[name].other_clock
-        words = f"{spec.name} from {description.host or '?'}, {spec.n_channels} channels"
+        words = f"{description.origin}, {spec.n_channels} channels"
         if clock:
             checks.append(Check(name, False, f"{words}: {clock}"))
         elif not spec.sfreq:

@@ -104,6 +104,11 @@ def clock(seconds: float) -> str:
     return f"{minutes}:{tenths / 10:04.1f}"
 
 
+def rate(sfreq: float) -> str:
+    """Format a sampling rate in Hz as text; 0 is that of irregular streams, such as markers."""
+    return f"{sfreq:g} Hz" if sfreq else "irregular"
+
+
 def _where_json(path: Path | None) -> Path | None:
     console.stderr = path == Path("-")  # standard output must hold nothing but the JSON
     return path

@@ -32,7 +32,7 @@ def prepare(scene: Scene) -> Prepared:
     AudioError
         If a file cannot be used, or impulse responses are missing; names talker, file and fix.
     """
-    azimuths, hrir = impulse_responses(scene)
+    azimuths, hrir = impulse_responses(scene.space, scene.sfreq)
     pcm = tuple(None if talker.is_live else _pcm(talker, scene) for talker in scene.talkers)
     return Prepared(scene, pcm, azimuths, hrir)
 

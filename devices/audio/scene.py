@@ -13,7 +13,8 @@ from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.registry import Registry
 
 #: What a space is: of a rate, Hz, it gives azimuths, shape (n_azimuths,), degrees to the right, ascending, and impulse
-#: responses, shape (n_azimuths, 2, n_taps), of the left and the right ear. Straight ahead, the gain should be 1.
+#: responses, shape (n_azimuths, 2, n_taps), of the left and the right ear. Straight ahead, the gain should be about 1.
+#: :func:`earmark.testing.check_space` checks a function.
 Directions = Callable[[float], tuple[NDArray[np.float64], NDArray[np.float64]]]
 #: Ways to place talkers, by ``space`` in ``[sound]``: measured head-related impulse responses, delay and level
 #: differences, left and right only; packages add to them by entry points of the group ``earmark.spaces``.
@@ -28,6 +29,8 @@ SPACES: Registry[Directions] = Registry(
 )
 #: Prefixes of sources that are not files: a channel of the sound input, an LSL stream.
 LIVE = ("input:", "lsl:")
+#: Range of a talker's gain, dB, to which the gains of a steering law are clipped.
+GAIN_DB = (-40.0, 12.0)
 #: Maximum level of any output sample in dBFS, whatever the configuration; it can only be lowered.
 HARD_CEILING_DBFS = -1.0
 #: What may happen to the sound at a frame, see :class:`Applied`.
@@ -103,8 +106,8 @@ class Scene:
     space: str = "hrtf"
     loudness_lufs: float | None = -26.0
     ceiling_dbfs: float = -6.0
-    min_gain_db: float = -40.0
-    max_gain_db: float = 12.0
+    min_gain_db: float = GAIN_DB[0]
+    max_gain_db: float = GAIN_DB[1]
     lookahead_s: float = 0.003
     release_s: float = 0.15
     extra_latency_s: float = 0.0

@@ -43,7 +43,7 @@ class NullSink:
     n_frames: int | None = None
 
     def __str__(self) -> str:
-        return "nowhere (no sound)"
+        return "the null device (no sound)"
 
     def run(self, play: Playback, offset: float, opened: Callable[[], None]) -> None:
         """Play to the end."""

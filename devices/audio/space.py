@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.audio.ramp import raised_cosine
-from earmark.devices.audio.scene import SPACES, AudioError, Prepared, Scene
+from earmark.devices.audio.scene import SPACES, AudioError, Directions, Prepared
 from earmark.pipeline.registry import RegistryError
 
 #: Duration of the crossfade from one position to another, s.
@@ -21,8 +21,8 @@ _SINC_HALF = 16
 MAX_TAPS = 24_000
 
 
-def impulse_responses(scene: Scene) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return azimuths and impulse responses of the scene's space, as :data:`earmark.devices.audio.scene.SPACES` says.
+def impulse_responses(space: str, sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return azimuths and impulse responses of a space at a rate, as :data:`earmark.devices.audio.scene.SPACES` says.
 
     Raises
     ------
@@ -30,9 +30,20 @@ def impulse_responses(scene: Scene) -> tuple[NDArray[np.float64], NDArray[np.flo
         If the space cannot be loaded, or gives something else.
     """
     try:
-        azimuths, responses = (np.asarray(one, np.float64) for one in SPACES.get(scene.space)(scene.sfreq))
+        return checked_responses(SPACES.get(space), sfreq)
     except (RegistryError, TypeError, ValueError) as error:
-        raise AudioError(f"audio: space {scene.space!r}: {error}") from error
+        raise AudioError(f"audio: space {space!r}: {error}") from error
+
+
+def checked_responses(space: Directions, sfreq: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return azimuths and impulse responses of the function of a space at a rate.
+
+    Raises
+    ------
+    ValueError
+        If they are not as :data:`earmark.devices.audio.scene.Directions` says.
+    """
+    azimuths, responses = (np.asarray(one, np.float64) for one in space(sfreq))
     n = len(azimuths) if azimuths.ndim == 1 else 0
     for fine, what in (
         (n > 0 and responses.shape == (n, 2, responses.shape[-1]), "azimuths (n,) and responses (n, 2, n_taps)"),
@@ -41,9 +52,9 @@ def impulse_responses(scene: Scene) -> tuple[NDArray[np.float64], NDArray[np.flo
         (np.all(np.diff(azimuths) > 0), "ascending azimuths"),
     ):
         if not fine:
-            raise AudioError(
-                f"audio: space {scene.space!r} gives azimuths {azimuths.shape} and responses {responses.shape}, but "
-                f"must give {what}"
+            raise ValueError(
+                f"it gives azimuths {azimuths.shape} and responses {responses.shape}, but must give {what}: "
+                "check_space of earmark.testing gives details"
             )
     return azimuths, responses
 

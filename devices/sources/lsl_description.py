@@ -85,6 +85,11 @@ class StreamDescription:
     untyped: tuple[int, ...] = ()
     applied: Applied | None = None
 
+    @property
+    def origin(self) -> str:
+        """Name of the stream, and of its computer if the source knows it."""
+        return f"{self.spec.name} from {self.host}" if self.host else self.spec.name
+
     def overridden(self, overrides: Overrides) -> StreamDescription:
         """Return the same stream with the user's corrections applied.
 

@@ -13,7 +13,7 @@ from earmark.pipeline.attention.decode import Decode, DecodeConfig
 from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig, Posterior
 from earmark.pipeline.attention.gain_control import GainControl, Stream
-from earmark.pipeline.attention.steering import LAWS, Law, Steering, SteeringConfig
+from earmark.pipeline.attention.steering import LAWS, Law, Steering, SteeringConfig, check_gains
 from earmark.pipeline.control import (
     ControlError,
     Demote,
@@ -33,7 +33,7 @@ from earmark.pipeline.control import (
 from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.decoders.sliding import Score
 from earmark.pipeline.node import State, below, within
-from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, StreamSpec, wiring_error
+from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Item, StreamSpec, WiringError, wiring_error
 
 #: Maximum fraction of masked channels for decisions.
 MAX_BAD = 0.5
@@ -90,10 +90,13 @@ def steering_law(config: AttendConfig, n_talkers: int) -> Law:
     Raises
     ------
     ValueError
-        If no law has this name, or it does not support its settings or the number of talkers.
+        If no law has this name, it does not support its settings or the number of talkers, or its gains are not one
+        number for each talker.
     """
     if config.law is not None:
-        return LAWS.get(config.law.name)(config.law.settings, n_talkers)
+        law = LAWS.get(config.law.name)(config.law.settings, n_talkers)
+        check_gains(law, n_talkers)
+        return law
     c = config
     return Steering(SteeringConfig(c.boost_db, c.cut_db, dead_band_db=c.dead_band_db, hold_s=c.hold_s), n_talkers)
 
@@ -106,16 +109,16 @@ class _Lane:
         self.decode = Decode(DecodeConfig(hop_s), decoder)
         self._hop_s = hop_s
 
-    def open(self, spec: StreamSpec, config: AttendConfig) -> tuple[str, ...]:
-        talkers = self.decode.open(spec).ch_names
-        n, c = len(talkers), config
+    def open(self, spec: StreamSpec, config: AttendConfig) -> StreamSpec:
+        scores = self.decode.open(spec)
+        n, c = scores.n_channels, config
         try:
             evidence = EvidenceConfig(n, c.hop_s, self.decoder.spec.window, c.switch_rate, enter=c.enter, leave=c.leave)
         except ValueError as error:
-            raise wiring_error("attend", "settings", f"unusable ({error})", "as said") from None
+            raise WiringError(f"attend: {error}") from None
         self._evidence = AttentionFilter(evidence, self._emissions)
         self.posterior = Posterior(np.full(n, 1 / n), None)
-        return talkers
+        return scores
 
     def gap(self, seconds: float) -> None:
         self.posterior = self._evidence.gap(seconds)
@@ -173,13 +176,13 @@ class Attend:
         if control.sfreq:
             raise wiring_error("attend", "inputs[1]", f"{control.name!r} at {control.sfreq:g} Hz", "control markers")
         c = self.config
-        opened = [lane.open(spec, c) for lane in self._lanes]
-        talkers, n = opened[0], len(opened[0])
+        scores, *_ = [lane.open(spec, c) for lane in self._lanes]
+        talkers, n = scores.ch_names, scores.n_channels
         self._n_talkers = n
         try:
             self._control = GainControl(steering_law(c, n))
         except ValueError as error:
-            raise wiring_error("attend", "settings", f"unusable ({error})", "as said") from None
+            raise WiringError(f"attend: {'law' if c.law is None else f'law {c.law.name!r}'}: {error}") from None
         self._before = self._control.state()
         self._clock: ClockMap | None = None
         self._sfreq, self._now, self._newest, self._lane = spec.sfreq, -math.inf, -1, 0
@@ -189,7 +192,16 @@ class Attend:
         self._said: tuple[object, ...] = ()
         kinds = [f"{what} {name}" for what in ("score", "probability", "gain") for name in talkers]
         units = ("",) * (2 * n) + ("dB",) * n
-        return StreamSpec("attend", 0.0, tuple(kinds), ("misc",) * (3 * n), units)
+        return StreamSpec(
+            "attend",
+            0.0,
+            tuple(kinds),
+            ("misc",) * (3 * n),
+            units,
+            delay=scores.delay,
+            wait=scores.wait,
+            group_delay=scores.group_delay,
+        )
 
     @property
     def decoder(self) -> Decoder:

@@ -23,6 +23,10 @@ class Law(Protocol):
 
     A law is created from its own frozen dataclass, ``Config``, and the number of talkers; it raises ValueError if it
     does not support that number. The fields of ``Config`` are the keys of the table ``[attention.law]``.
+    :func:`earmark.testing.check_law` checks all of this for a class.
+
+    Gains are finite, or minus infinity, which the sound process renders as its lowest gain. It clips all gains to the
+    range :data:`earmark.devices.audio.scene.GAIN_DB`.
     """
 
     Config: Any
@@ -69,6 +73,38 @@ LAWS: Registry[type[Law]] = Registry(
 def _check_talker(talker: int, n_talkers: int) -> None:
     if not 0 <= talker < n_talkers:
         raise ValueError(f"talker is {talker}, but must be 0 to {n_talkers - 1}")
+
+
+def check_gains(law: Law, n_talkers: int, lowest: float = -math.inf, highest: float = math.inf) -> None:
+    """Check the gains that a law has at present, neutral, and when favouring each talker.
+
+    Parameters
+    ----------
+    law : Law
+    n_talkers : int
+    lowest, highest : float
+        Range of permitted gains, dB; minus infinity is always permitted.
+
+    Raises
+    ------
+    ValueError
+        If gains are not numbers, one for each talker and within the range; the message has what was found.
+    """
+    for what, gains in (
+        ("neutral", getattr(law, "neutral", None)),
+        ("gains", law.gains),
+        *((f"favour({talker})", law.favour(talker)) for talker in range(n_talkers)),
+    ):
+        try:
+            found = np.asarray(gains, np.float64)
+        except (TypeError, ValueError):
+            found = np.empty(0)
+        if found.shape != (n_talkers,) or np.isnan(found).any():
+            raise ValueError(f"{what} is {gains}, but must be {n_talkers} gains in dB, one for each talker")
+        beyond = found[((found < lowest) & (found > -np.inf)) | (found > highest) | (found == np.inf)]
+        if beyond.size:
+            within = f" of {lowest:g} to {highest:g} dB" if math.isfinite(highest) else ""
+            raise ValueError(f"{what} has a gain of {beyond[0]:g} dB, but must have gains{within} or -inf")
 
 
 def check_posterior(posterior: Posterior, n_talkers: int) -> None:

@@ -28,7 +28,7 @@ def noise_scene(seconds=6.0, space="itd_ild", n_talkers=2, **fields):
         (0.05 * rng.standard_normal(int(seconds * SFREQ) + 77 * k)).astype(np.float32) for k in range(n_talkers)
     )
     scene = Scene(talkers, space=space, **fields)
-    return Prepared(scene, pcm, *impulse_responses(scene))
+    return Prepared(scene, pcm, *impulse_responses(scene.space, scene.sfreq))
 
 
 def rerendered(prepared, engine):

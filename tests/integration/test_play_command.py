@@ -223,7 +223,7 @@ def test_ctrl_c_on_the_terminal_ends_all_processes_normally(config):
         "+0.0 dB",
         "90° left",
         "output peak",
-        "nowhere",
+        "the null device",
         "limiter",
         "xruns",
         "late",

@@ -170,7 +170,7 @@ def test_talker_at_the_sound_input_is_played(jack, tmp_path):
     voice.tofile(tmp_path / "voice.raw")
     talkers = (Talker("a", "input:2"), Talker("b", "b.wav", loop=True))
     scene = Scene(talkers, space="left_right")
-    prepared = Prepared(scene, (None, voice), *impulse_responses(scene))
+    prepared = Prepared(scene, (None, voice), *impulse_responses(scene.space, scene.sfreq))
     sink = DeviceSink("system", input_device="system")
     with sound_servers.jack_speaker(tmp_path / "voice.raw"), AudioEngine(prepared, sink) as engine:
         wait_until(lambda: engine.status().peak[0] > 0.01)

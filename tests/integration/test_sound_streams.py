@@ -142,7 +142,7 @@ def test_talker_from_lsl_is_played(rate):
     speaker.start()
     try:
         scene = Scene((Talker("live", f"lsl:{name}"),), space="left_right")
-        prepared = Prepared(scene, (None,), *impulse_responses(scene))
+        prepared = Prepared(scene, (None,), *impulse_responses(scene.space, scene.sfreq))
         with AudioEngine(prepared, NullSink()) as engine:
             wait_until(lambda: engine.status().peak[0] > 0.05)
             reader, heard = PcmReader(engine.names.pcm, 4800), []
@@ -167,4 +167,4 @@ def test_missing_lsl_talker_is_an_error(monkeypatch):
     monkeypatch.setattr(feeds, "FIND_S", 1.0)
     scene = Scene((Talker("live", "lsl:nobody at all"),), space="left_right")
     with pytest.raises(AudioError, match="no LSL stream with name 'nobody at all'"):
-        AudioEngine(Prepared(scene, (None,), *impulse_responses(scene)), NullSink())
+        AudioEngine(Prepared(scene, (None,), *impulse_responses(scene.space, scene.sfreq)), NullSink())

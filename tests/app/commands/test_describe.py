@@ -1,10 +1,20 @@
-"""The settings that ``earmark describe`` shows, in the words of the session file."""
+"""What ``earmark describe`` shows and refuses."""
 
+import dataclasses
+
+import pytest
 from installing import installed
+from planted import SMALL, planted
+from typer.testing import CliRunner
 
+from earmark.app.command_line import app
 from earmark.app.commands.describe import _place, _settings
-from earmark.app.config.session import parse_config
+from earmark.app.config.session import load_config, parse_config
+from earmark.devices.files.decoder_folder import Facts, save_decoder
+from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.decoders.linear import LinearDecoder
 
+RUN = CliRunner()
 SESSION = """
 [streams.eeg]
 source = "tcp"
@@ -16,13 +26,159 @@ name = "s"
 type = "gentle"
 help_db = 3
 """
+#: A session whose streams need not be there.
+COMPLETE = """
+[streams.eeg]
+type = "EEG"
+sfreq = 500
+n_channels = 6
+[streams.speech]
+name = "s"
+ch_type = "misc"
+sfreq = 64
+n_channels = 2
+[attention]
+{law}
+[sound]
+device = "null"
+space = "{space}"
+[[sound.talkers]]
+name = "Joe"
+source = "speech:joe"
+azimuth = -30.0
+[[sound.talkers]]
+name = "Ada"
+source = "speech:ada"
+"""
+GENTLE = '[attention.law]\ntype = "gentle"\nhelp_db = 3'
 
 
-def test_a_law_and_a_source_of_another_package_are_shown_by_their_keys(tmp_path):
+def described(folder, text=COMPLETE, law="", space="left_right"):
+    path = folder / "session.toml"
+    path.write_text(text.format(law=law, space=space))
+    done = RUN.invoke(app, ["describe", str(path)])
+    return done.exit_code, " ".join(done.output.split())
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "decoder"
+    runs = [dataclasses.replace(planted(i), ch_names=tuple(f"A{k}" for k in range(1, 7))) for i in range(3)]
+    fitted = LinearDecoder(SMALL).fit(runs)
+    save_decoder(folder, fitted, Facts(0.6, 0.5, 40, (), 120.0, Emissions(0.1, -0.1, 0.05, 0.0, 100.0)))
+    return folder, fitted.spec
+
+
+def test_settings_of_another_package_are_shown_by_their_keys(tmp_path):
     with installed(tmp_path):
         config = parse_config(SESSION, "session.toml")
-        shown = _settings(config.attention.settings)
-        assert "law = gentle (help_db = 3" in shown
-        assert not any(word in shown for word in ("{", "None", "True", "False", "Config"))
+        assert _settings(config.attention.settings.law.settings) == "help_db = 3.0"
         assert _place(config.streams["eeg"]) == "source 'tcp', host = 127.0.0.1, port = 1234"
         assert _place(config.streams["speech"]) == "name 's'"
+
+
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize(
+    ("law", "shown"),
+    [
+        ("", "law: proportional, boost_db = 3.0, cut_db = -9.0, dead_band_db = 1.5, hold_s = 1.0"),
+        (GENTLE, "law: gentle, help_db = 3.0"),
+        ('[attention.law]\ntype = "five_state"', "law: five_state, max_tmr_db = 9.0, scene_tmr_db = 0.0"),
+    ],
+)
+def test_law_and_space_are_shown_with_and_without_a_decoder(tmp_path, decoder, trained, law, shown):
+    with installed(tmp_path):
+        status, found = described(tmp_path, law=(f'decoder = "{decoder[0]}"\n' if trained else "") + law, space="mono")
+    assert status == 0, found
+    assert shown in found
+    assert found.count("boost_db") == found.count("hold_s") == (not law), "no setting that has no effect"
+    for words in (
+        "attend: hop_s = 0.5, switch_rate = 0.02",
+        "attention: decoder = ",
+        "sound: space mono, device = null",
+        "max_spl = none",
+        "talker Joe: source = speech:joe, azimuth = -30.0",
+    ):
+        assert found.count(words) == 1, words
+
+
+def test_delay_of_decisions_is_that_of_their_signals_and_lags(tmp_path, decoder):
+    folder, spec = decoder
+    _, before = described(tmp_path)
+    status, after = described(tmp_path, law=f'decoder = "{folder}"')
+    assert status == 0, after
+    graph = load_config(tmp_path / "session.toml").graph()
+    assert [step.name for step in graph.steps][-1] == "attend"
+    assert "output align (computed only): 8 channels, 64 Hz" in before
+    assert "control irregular" not in after
+    (line,) = [part for part in after.split("output ") if part.startswith("attend ")]
+    assert "6 channels, irregular, " in line
+    assert f"a decision every 0.5 s, from the last {spec.window:g} s" in line
+    aligned = float(_row(after, "align")[-3]), float(_row(after, "align")[-2]), float(_row(after, "align")[-1])
+    attend = float(_row(after, "attend")[-3]), float(_row(after, "attend")[-2]), float(_row(after, "attend")[-1])
+    assert attend[1:] == aligned[1:]
+    assert attend[0] == pytest.approx(aligned[0] + 1e3 * spec.behind / spec.sfreq, abs=0.11)
+    assert spec.behind > 0
+    assert float(line.split(" ms behind")[0].split()[-1]) == pytest.approx(sum(attend), abs=0.2)
+    assert " 0 Hz" not in after
+
+
+def _row(found, name):
+    """The figures in the row of a node."""
+    cells = found.partition(f"│ {name} │")[2].split("│")
+    row = []
+    for cell in cells:
+        row.append(cell.strip())
+        if len(row) == 7:
+            break
+    return row
+
+
+LAWS = """
+import numpy as np
+from lab_parts import Gentle
+
+class Loud(Gentle):
+    def favour(self, talker):
+        return super().favour(talker) + 60
+
+class Three(Gentle):
+    def favour(self, talker):
+        return np.zeros(3)
+
+class TopLimit(Gentle):
+    def __init__(self, config, n_talkers):
+        raise ValueError("top_db is -20, but must be 0 or more")
+
+def one_ear(sfreq):
+    return np.array([0.0]), np.ones((1, 1, 1))
+"""
+OFFERS = {
+    "earmark.laws": {"loud": "odd_lab:Loud", "three": "odd_lab:Three", "top": "odd_lab:TopLimit"},
+    "earmark.spaces": {"one_ear": "odd_lab:one_ear"},
+}
+
+
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize(
+    ("law", "space", "words"),
+    [
+        ("loud", "mono", "[attention.law] (loud): favour(0) has a gain of 63 dB, but must have gains of -40 to 12 dB"),
+        ("three", "mono", "[attention.law] (three): favour(0) is [0. 0. 0.], but must be 2 gains in dB, one for each"),
+        ("top", "mono", "[attention.law] (top): top_db is -20, but must be 0 or more"),
+        (
+            "gentle",
+            "one_ear",
+            "space 'one_ear': it gives azimuths (1,) and responses (1, 1, 1), but must give azimuths",
+        ),
+    ],
+)
+def test_unusable_laws_and_spaces_are_refused(tmp_path, decoder, law, space, words, trained):
+    with installed(tmp_path / "a"), installed(tmp_path / "b", OFFERS, "odd-lab", "1", LAWS):
+        status, found = described(
+            tmp_path,
+            law=(f'decoder = "{decoder[0]}"\n' if trained else "") + GENTLE.replace("gentle", law),
+            space=space,
+        )
+    assert status == 1
+    assert words in found

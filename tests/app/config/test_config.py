@@ -1,8 +1,10 @@
 import re
 
+import numpy as np
 import pytest
 
 from earmark.app.config.session import ConfigError, load_config, parse_config
+from earmark.pipeline.attention.steering import FiveStateChain
 from earmark.pipeline.node import NODES
 from earmark.pipeline.nodes.bandpass import BandpassConfig
 from earmark.pipeline.nodes.reference import ReferenceConfig
@@ -172,3 +174,48 @@ backends = ["onnx", "eager_cpu"]
         bad = text.replace('backends = ["onnx", "eager_cpu"]', wrong)
         with pytest.raises(ConfigError, match=words):
             parse_config(bad, "test", tmp_path)
+
+
+ATTENTION = (
+    """
+[streams.eeg]
+type = "EEG"
+[streams.speech]
+name = "s"
+[attention]
+{keys}
+[sound]
+"""
+    + 3
+    * """
+[[sound.talkers]]
+name = "x"
+source = "speech:joe"
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "words"),
+    [
+        ('[attention.law]\ntype = "five_state"', r"\[attention.law\] \(five_state\)", "n_talkers is 3, but must be 2"),
+        (
+            '[attention.law]\ntype = "five_state"\nmax_tmr_db = -1',
+            r"\[attention.law\] \(five_state\)",
+            "max_tmr_db is -1",
+        ),
+        ("boost_db = 9", r"\[attention\]", "boost_db is 9.0, but must be 0 to 6"),
+    ],
+)
+def test_settings_of_a_law_are_refused_by_its_table_and_name(keys, place, words):
+    with pytest.raises(ConfigError, match=f"^x: {place}: .*{words}"):
+        parse_config(ATTENTION.format(keys=keys), "x")
+
+
+def test_a_recording_is_replayed_with_gains_out_of_range(monkeypatch):
+    text = ATTENTION.format(keys='[attention.law]\ntype = "proportional"')
+    monkeypatch.setattr(FiveStateChain, "favour", lambda law, talker: np.array([60.0, 0.0]))
+    text = text.replace("proportional", "five_state").rpartition("[[sound.talkers]]")[0]
+    assert parse_config(text, "x", live=False).attention.settings.law.name == "five_state"
+    with pytest.raises(ConfigError, match=r"\(five_state\): favour\(0\) has a gain of 60 dB"):
+        parse_config(text, "x")

@@ -10,6 +10,8 @@ from earmark.app.report.figures import stream_rates
 from earmark.app.session import preflight
 from earmark.app.session.preflight import _rate
 from earmark.devices.sources.rate import RateWatch
+from earmark.devices.sources.source import describe
+from earmark.pipeline.stream import StreamSpec
 
 
 def engine(real, *, blind=False, missing=0, came=250.0):
@@ -74,3 +76,10 @@ def test_report_shows_that_position_of_loss_is_unknown_if_reported_live():
     said = "eeg: 237.5 of 250 Hz: 5 % of the samples are missing, and where cannot be told, since the receiver …"
     found = rates({"eeg": [1 / 237.5] * 40}, {}, [said])
     assert "5 % of the samples are missing, and where cannot be told" in found["eeg"]
+
+
+def test_a_sender_whose_computer_is_unknown_is_named_without_it():
+    described = describe(StreamSpec("amp", 250.0, ("Cz",), ("eeg",), ("uV",)), "amp-1")
+    there = SimpleNamespace(streams={"eeg": SimpleNamespace(n_samples=0, other_clock="")})
+    (check,) = preflight._streams(there, {"eeg": described}, 1.0)
+    assert check.text.startswith("amp, 1 channels: no data in 1 s")

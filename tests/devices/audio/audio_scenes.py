@@ -29,7 +29,7 @@ def prepared(*pcm, talkers=None, **scene):
     if talkers is None:
         talkers = tuple(Talker(f"t{i}", "f.wav" if x is not None else f"input:{i + 1}") for i, x in enumerate(pcm))
     scene = Scene(talkers, **scene)
-    hrir = responses() if scene.space == "hrtf" else impulse_responses(scene)
+    hrir = responses() if scene.space == "hrtf" else impulse_responses(scene.space, scene.sfreq)
     return Prepared(scene, tuple(None if x is None else np.asarray(x, np.float32) for x in pcm), *hrir)
 
 

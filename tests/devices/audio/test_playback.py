@@ -23,7 +23,7 @@ SFREQ = 48_000.0
 RNG = np.random.default_rng(3)
 PCM = tuple((0.3 * RNG.standard_normal(n)).astype(np.float32) for n in (9_000, 14_000))
 SCENE = Scene((Talker("a", "a.wav", -50, loop=True), Talker("b", "b.wav", 50)), space="itd_ild")
-PREPARED = Prepared(SCENE, PCM, *impulse_responses(SCENE))
+PREPARED = Prepared(SCENE, PCM, *impulse_responses(SCENE.space, SCENE.sfreq))
 START = Operator(padded([-50.0, 50.0]), override_db=padded([0.0, 0.0]), seek_s=padded([math.nan] * 2))
 
 
@@ -283,7 +283,7 @@ def test_seek_before_the_first_buffer_does_not_move_a_resumed_scene():
 
 def test_the_sound_input_is_heard_channel_by_channel():
     scene = Scene((Talker("a", "input:3"), Talker("b", "input:1")), space="left_right", block=100)
-    prepared = Prepared(scene, (None, None), *impulse_responses(scene))
+    prepared = Prepared(scene, (None, None), *impulse_responses(scene.space, scene.sfreq))
     live = {0: lambda mic: mic.channel("input:3"), 1: lambda mic: mic.channel("input:1")}
     with Stage(prepared, live) as stage:
         assert stage.microphone.n_channels == 3

@@ -157,7 +157,7 @@ def test_left_and_right_are_not_swapped(kind):
     for speaking in (0, 1):
         pcm = [np.zeros(30_000, np.float32), np.zeros(30_000, np.float32)]
         pcm[speaking] = noise(0, 30_000, 0.02)
-        renderer = Renderer(Prepared(scene, tuple(pcm), *impulse_responses(scene)))
+        renderer = Renderer(Prepared(scene, tuple(pcm), *impulse_responses(scene.space, scene.sfreq)))
         renderer.render(30_000, Control((0.0, 0.0)))
         assert renderer.out_rms[speaking] > 1.7 * renderer.out_rms[1 - speaking]
         assert renderer.rms[speaking] > 0.01

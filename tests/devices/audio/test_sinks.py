@@ -230,3 +230,7 @@ def test_other_devices_support_the_rate_with_the_default_first(monkeypatch):
     assert [sink.device for sink in other_outputs(DeviceSink("usb"), 48_000.0)] == [4, 1]
     monkeypatch.setattr(sinks, "portaudio", lambda: FakePortAudio(names=("card",) * 9))
     assert len(other_outputs(DeviceSink(3), 48_000.0)) == 4
+
+
+def test_where_nothing_is_heard_is_named():
+    assert f"Playing Joe on {NullSink()}." == "Playing Joe on the null device (no sound)."

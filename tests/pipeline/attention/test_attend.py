@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from planted import SMALL, planted
 
-from earmark.pipeline.attention.attend import Attend, AttendConfig
+from earmark.pipeline.attention.attend import Attend, AttendConfig, LawChoice
 from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.attention.steering import FiveStateConfig
 from earmark.pipeline.control import ControlError, Override, TimedControl, parse
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.stream import Aligned, ClockMap, Decision, Gap, Marker, StreamSpec, WiringError
@@ -224,3 +225,27 @@ def test_unknown_control_message_is_an_error_and_changes_nothing(item):
         list(one.process(item, 1))
     for key, value in one.state().items():
         np.testing.assert_array_equal(value, before[key])
+
+
+def test_decisions_are_late_by_their_signals_and_the_lags_of_the_decoder():
+    made = Attend(AttendConfig(hop_s=0.25), [(DECODER, EMISSIONS)])
+    signals = aligned().evolve(delay=0.04, group_delay=0.05)
+    spec = made.open(signals, CONTROL)
+    assert DECODER.spec.behind > 0
+    assert (spec.delay, spec.group_delay) == (0.04, 0.05)
+    assert spec.wait == pytest.approx(0.25 + DECODER.spec.behind / 32)
+
+
+@pytest.mark.parametrize(
+    ("config", "n_talkers", "words"),
+    [
+        ({"law": LawChoice("five_state", FiveStateConfig())}, 3, "attend: law 'five_state': .*n_talkers is 3"),
+        ({"boost_db": 9.0}, 2, "attend: law: steering: boost_db is 9.0, but must be 0 to 6"),
+        ({"enter": 0.5, "leave": 0.6}, 2, "attend: .*leave is 0.6, but must be"),
+    ],
+)
+def test_unusable_settings_are_named(config, n_talkers, words):
+    made = Attend(AttendConfig(**{"hop_s": 0.25, **config}), [(DECODER, EMISSIONS)])
+    with pytest.raises(WiringError, match=words) as error:
+        made.open(aligned(n_talkers), CONTROL)
+    assert "as said" not in str(error.value)
