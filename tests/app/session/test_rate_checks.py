@@ -82,4 +82,4 @@ def test_a_sender_whose_computer_is_unknown_is_named_without_it():
     described = describe(StreamSpec("amp", 250.0, ("Cz",), ("eeg",), ("uV",)), "amp-1")
     there = SimpleNamespace(streams={"eeg": SimpleNamespace(n_samples=0, other_clock="")})
     (check,) = preflight._streams(there, {"eeg": described}, 1.0)
-    assert check.text.startswith("amp, 1 channels: no data in 1 s")
+    assert check.words.startswith("amp, 1 channels: no data in 1 s")

@@ -241,7 +241,7 @@ def test_decisions_are_late_by_their_signals_and_the_lags_of_the_decoder():
     [
         ({"law": LawChoice("five_state", FiveStateConfig())}, 3, "attend: law 'five_state': .*n_talkers is 3"),
         ({"boost_db": 9.0}, 2, "attend: law: steering: boost_db is 9.0, but must be 0 to 6"),
-        ({"enter": 0.5, "leave": 0.6}, 2, "attend: .*leave is 0.6, but must be"),
+        ({"enter": 0.5, "leave": 0.6}, 2, "attend: evidence: enter is 0.5, but must be at least leave"),
     ],
 )
 def test_unusable_settings_are_named(config, n_talkers, words):
