@@ -19,6 +19,7 @@ import numpy as np
 
 from earmark.devices import Inlet, StreamSelector, load_decoder, open_recording, read_speech
 from earmark.devices.simulate.player import Player
+from earmark.devices.sources.lsl_log import quiet_liblsl
 from earmark.devices.sources.source import Wanted
 from earmark.pipeline import Aligned, Block, Gap, Marker, StreamSpec
 from earmark.pipeline.attention.decoding_graph import decoding_graph
@@ -92,4 +93,5 @@ if __name__ == "__main__":
     parser.add_argument("sounds", type=Path, nargs=2, help="of both talkers, in the order of the decoder's runs")
     parser.add_argument("seconds", type=float, nargs="?", default=20.0)
     given = parser.parse_args()
+    quiet_liblsl()
     main(given.run, given.decoder, given.sounds, given.seconds)

@@ -9,6 +9,7 @@ import earmark.app
 from earmark.devices import Listener, Talker, read_speech, write_run
 from earmark.devices.files.recording import Recording, Segment
 from earmark.devices.simulate.listener import PRESETS
+from earmark.devices.sources.lsl_log import quiet_liblsl
 
 SPEECH = Path(earmark.app.__file__).parent / "speech"  # ships with Earmark
 NAMES = ("joe", "ada")
@@ -42,4 +43,5 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.folder.exists():
         parser.error(f"{given.folder} exists: name a new folder")
+    quiet_liblsl()
     main(given.folder, given.seconds)

@@ -152,6 +152,13 @@ def test_runs_are_simulated_only_into_a_new_folder(tmp_path, monkeypatch, capsys
     assert f"{tmp_path} exists: name a new folder" in capsys.readouterr().err
 
 
+def test_simulating_runs_shows_no_log_of_liblsl(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "simulate_runs.py"), str(tmp_path / "runs"), "2"]
+    environment = {key: value for key, value in os.environ.items() if key != "LSLAPICFG"} | {"HOME": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+    assert "INFO|" not in done.stderr
+
+
 def test_play_and_decode(runs, decoder):
     decided = example("play_and_decode").main(runs[0], decoder, SOUNDS, seconds=12.0)
     assert len(decided) >= 4
