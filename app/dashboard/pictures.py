@@ -25,7 +25,7 @@ from earmark.app.session.channel import Client
 from earmark.pipeline.attention.gain_control import STALE_S, Situation
 
 #: Output folder, size in pixels, seconds of the run before the screenshots, and the longest wait, s.
-FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 SIZE, AFTER_S, TIMEOUT_S = (1280, 720), 45.0, 300.0
 
 
@@ -62,7 +62,9 @@ def main() -> None:
                 theme.apply(app, colours)
                 _wait_until(app, _after(2.0))
                 _wait_until(app, lambda: _run_is_steady(window.now))
-                window.grab().toImage().save(str(FOLDER / f"live-{name}.png"), quality=0)  # smallest
+                path = FOLDER / f"live-{name}.png"
+                if not window.grab().toImage().save(str(path), quality=0):  # smallest
+                    raise OSError(f"{path} cannot be written: run this in a checkout")
         finally:
             window.close_now()
             client.send("stop")
