@@ -155,7 +155,8 @@ def test_law_for_another_number_of_talkers_is_refused():
     three = ATTENTION.format(more="").replace('"gentle"\nhelp_db = 3', '"five_state"').replace('"mono"', '"hrtf"')
     parse_config(three, "x")
     three += '[[sound.talkers]]\nname = "c"\nsource = "speech:joe"\n'
-    with pytest.raises(ConfigError, match=r"\[attention\]: five-state chain: n_talkers is 3, but must be 2"):
+    wrong = r"\[attention.law\] \(five_state\): five-state chain: n_talkers is 3, but must be 2"
+    with pytest.raises(ConfigError, match=wrong):
         parse_config(three, "x")
 
 
