@@ -533,7 +533,7 @@ def from_text(kind: type[S], text: bytes) -> S:
         found: S = adapter(kind).validate_json(status)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "all of it"
+        where = ".".join(str(part) if str(part).isprintable() else repr(part) for part in first["loc"]) or "all of it"
         raise StatusError(f"the status of this session cannot be read ({where}: {first['msg']}): {_FIX}") from None
     return found
 

@@ -474,5 +474,6 @@ def _checked(kind: TypeAdapter[_Read], said: str, where: str) -> _Read:
 
 def _reasons(error: ValidationError) -> Iterator[str]:
     for one in error.errors()[:3]:
-        place = ".".join(str(part) for part in one["loc"])
+        # A key of the file may hold line ends and escape sequences.
+        place = ".".join(str(part) if str(part).isprintable() else repr(part) for part in one["loc"])
         yield f"{place or 'it'}: {one['msg']}"

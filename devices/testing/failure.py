@@ -86,6 +86,24 @@ def bits(value: Any) -> Any:
     return repr(value)
 
 
-def is_frozen_dataclass(cls: Any) -> bool:
-    """Whether a class is a frozen dataclass."""
-    return isinstance(cls, type) and dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen  # type: ignore[attr-defined]
+def settings_for(checker: str, name: str, cls: Any, given: Any) -> Any:
+    """Return the settings to check a class with: those given, or the defaults of its ``Config``.
+
+    Raises
+    ------
+    CheckFailed
+        If ``cls`` is no frozen dataclass, has no defaults, or a class was given in place of an instance.
+    """
+    if isinstance(given, type):
+        raise CheckFailed(
+            f"{name}: {checker} was given the class {given.__name__} as config, but needs an instance: "
+            f"{checker}({name}, {given.__name__}(...))"
+        )
+    frozen = isinstance(cls, type) and dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    demand(frozen, name, "Config must be a dataclass with frozen=True: settings do not change")
+    if given is not None:
+        return given
+    try:
+        return cls()
+    except TypeError as error:
+        raise CheckFailed(f"{name}: Config needs settings ({error}): give {checker} a config") from None

@@ -19,8 +19,8 @@ from earmark.testing.failure import (
     demand,
     demand_class,
     gives_a_reason,
-    is_frozen_dataclass,
     run_checks,
+    settings_for,
 )
 
 #: Seconds between posteriors, number of posteriors, and time of the first, s.
@@ -68,18 +68,7 @@ class _Check:
     def has_what_is_used(self) -> None:
         for member in ("Config", "gains", "favour", "update", "reset", "state", "restore"):
             self.demand(hasattr(self.law, member), f"there is no {member}")
-        cls = self.law.Config
-        if self.config is not None and isinstance(self.config, type):
-            raise CheckFailed(
-                f"{self.name}: check_law was given the class {self.config.__name__} as config, but needs an instance: "
-                f"check_law({self.name}, {self.config.__name__}(...))"
-            )
-        self.demand(is_frozen_dataclass(cls), "Config must be a dataclass with frozen=True: settings do not change")
-        if self.config is None:
-            try:
-                self.config = cls()
-            except TypeError as error:
-                raise CheckFailed(f"{self.name}: Config needs settings ({error}): give check_law a config") from None
+        self.config = settings_for("check_law", self.name, self.law.Config, self.config)
 
     def supports_some_numbers_of_talkers(self) -> None:
         self.supported = []

@@ -18,8 +18,8 @@ from earmark.testing.failure import (
     demand,
     demand_class,
     gives_a_reason,
-    is_frozen_dataclass,
     run_checks,
+    settings_for,
 )
 
 #: Scalp EEG as sent by an amplifier, in ragged blocks, and in hops.
@@ -85,18 +85,7 @@ class _Check:
         for name in ("Config", "open", "process", "state", "restore", "n_inputs"):
             if name != "n_inputs" or self._config is None:  # which may be an attribute of instances only
                 self.demand(hasattr(self.node, name) or name == "n_inputs", f"there is no {name}")
-        cls = self.node.Config
-        if self._config is not None and isinstance(self._config, type):
-            raise CheckFailed(
-                f"{self.name}: check_node was given the class {self._config.__name__} as config, but needs an "
-                f"instance: check_node({self.name}, {self._config.__name__}(...))"
-            )
-        self.demand(is_frozen_dataclass(cls), "Config must be a dataclass with frozen=True: settings do not change")
-        if self._config is None:
-            try:
-                self._config = cls()
-            except TypeError as error:
-                raise CheckFailed(f"{self.name}: Config needs settings ({error}): give check_node a config") from None
+        self._config = settings_for("check_node", self.name, self.node.Config, self._config)
         made = self.node(self._config)
         self.demand(isinstance(made, Node), "an instance lacks config, n_inputs, open, process, state or restore")
         self.demand(made.config == self._config, "config is not what it was made from")

@@ -297,3 +297,10 @@ def test_header_round_trips():
     )
     assert read_about(about_text(about)) == about
     assert read_about(about_text(About(""))) == About("")
+
+
+def test_keys_in_the_error_of_a_damaged_line_are_printable():
+    with pytest.raises(xdf.XdfError) as error:
+        read_line(json.dumps({"event": "x", "a\nALARM: \x1b[31mb": 1}), 2)
+    assert "ALARM" in str(error.value)
+    assert str(error.value).isprintable()
