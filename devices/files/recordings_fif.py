@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import logging
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ def open_fif(path: Path) -> Recording:
     import mne
 
     with in_words(path), warnings_logged(path):
+        _refuse_circle(path)
         raw = mne.io.read_raw_fif(path, preload=False, verbose="WARNING")
         if raw.n_times == 0:
             raise RecordingError(f"{path}: has no samples")
@@ -74,6 +77,22 @@ def open_fif(path: Path) -> Recording:
 
     stated = [_FIFF_UNITS.get(int(channel["unit"]), "") for channel in raw.info["chs"]]
     return Recording(spec, n_samples, segments, annotations, read, stated=stated)
+
+
+def _refuse_circle(path: Path) -> None:
+    """Refuse a file whose tags lead back to an earlier one: MNE would follow them for ever."""
+    seen: set[int] = set()
+    at = 0
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        while at >= 0:
+            file.seek(at)
+            if len(head := file.read(16)) < 16:
+                return
+            if at in seen:
+                raise RecordingError(f"{path} is damaged: its tags lead back to byte {at}; copy the file again")
+            seen.add(at)
+            _, _, size, following = struct.unpack(">iIii", head)
+            at = following or at + 16 + size
 
 
 def _describe(raw: Any, name: str) -> tuple[StreamSpec, NDArray[np.float64]]:

@@ -104,6 +104,19 @@ def test_joined_recordings_are_two_pieces(tmp_path):
     assert open_recording(tmp_path / "x_raw.fif").segments == [Segment(0, 300, 0.0), Segment(300, 600, 3.0)]
 
 
+def test_tags_that_lead_back_are_refused(tmp_path):
+    """MNE would follow them without end, and fill the memory."""
+    write_fif(path := tmp_path / "a_raw.fif")
+    raw = bytearray(path.read_bytes())
+    raw[52:56] = struct.pack(">i", -1)  # no directory
+    (size,) = struct.unpack(">i", raw[44:48])
+    at = 36 + 16 + size
+    raw[at + 12 : at + 16] = struct.pack(">i", 36)
+    path.write_bytes(raw)
+    with pytest.raises(RecordingError, match="is damaged: its tags lead back to byte 36"):
+        open_recording(path)
+
+
 def test_reading_beyond_the_recording_is_refused(fif):
     recording, _ = fif
     for start, stop in ((-1, 3), (5, 4), (0, 2501)):
