@@ -98,6 +98,9 @@ class Replay:
             Called with the name of the output and every item of it.
         """
         graph = self.graph()
+        for name in self.session.about.outputs:
+            if name not in graph.outputs:
+                raise ConfigError(f"{self.session.path} is damaged: its configuration has no output {name!r}")
         digests = {name: Digest() for name in graph.outputs}
         self.outputs = {name: Comparison() for name in graph.outputs}
         given: dict[str, list[np.ndarray]] = {name: [] for name in self.session.about.outputs}
