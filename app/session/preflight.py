@@ -73,11 +73,11 @@ def preflight(
         return [Check("streams", False, str(error))]
     engine.start()
     try:
-        peaks, measured = _measure(engine, audio, stop)
+        peaks, measured, rates = _measure(engine, audio, stop)
     finally:
         engine.stop()
     found = engine.descriptions
-    checks = [*_streams(engine, found, measured), _talkers(config, audio, found)]
+    checks = [*_streams(engine, found, measured, rates), _talkers(config, audio, found)]
     checks += [_electrodes(engine), _sound(audio, peaks), _disk(found, folder, seconds)]
     checks.append(_shared_memory(found[_neural(config)]))
     if decoding is not None:
@@ -85,14 +85,30 @@ def preflight(
     return checks
 
 
-def _measure(engine: Engine, audio: AudioEngine, stop: threading.Event) -> tuple[np.ndarray, float]:
-    """Measure until all rates are known; return the peak level of each talker, and for how many seconds it took."""
+def _measure(engine: Engine, audio: AudioEngine, stop: threading.Event) -> tuple[np.ndarray, float, dict[str, float]]:
+    """Measure until all rates are accepted, or for as long as allowed.
+
+    Returns
+    -------
+    peaks : array, shape (n_talkers,)
+        Peak level of each talker.
+    measured : float
+        Time that it took, in seconds.
+    rates : dict of str to float
+        Rate at which the samples of each stream arrived, as when the measurement ended: samples that arrive while the
+        engine stops would change it.
+    """
     peaks = np.zeros(len(audio.scene.talkers))
-    begun, measured = time.monotonic(), 0.0
-    while measured < (MEASURE_S if _arrives(engine) else LONGEST_S) and engine.failure is None and not stop.wait(0.1):
+    begun, measured, rates = time.monotonic(), 0.0, _arrival_rates(engine)
+    while measured < _enough(rates) and engine.failure is None and not stop.wait(0.1):
         peaks = np.maximum(peaks, audio.status().peak[: len(peaks)])
-        measured = time.monotonic() - begun
-    return peaks, measured
+        measured, rates = time.monotonic() - begun, _arrival_rates(engine)
+    return peaks, measured, rates
+
+
+def _enough(rates: Mapping[str, float]) -> float:
+    """Return for how many seconds to measure if these are the rates so far."""
+    return MEASURE_S if all(abs(rate - 1) <= APART for rate in rates.values()) else LONGEST_S
 
 
 def _quality_config(config: Config) -> Config:
@@ -107,7 +123,9 @@ def _quality_config(config: Config) -> Config:
     return dataclasses.replace(config, steps=steps, outputs=(OutputConfig(node="quality"),), attention=None)
 
 
-def _streams(engine: Engine, found: Mapping[str, StreamDescription], measured: float) -> list[Check]:
+def _streams(
+    engine: Engine, found: Mapping[str, StreamDescription], measured: float, rates: Mapping[str, float]
+) -> list[Check]:
     checks = []
     for name, description in found.items():
         spec, n, clock = description.spec, engine.streams[name].n_samples, engine.streams[name].other_clock
@@ -117,28 +135,27 @@ def _streams(engine: Engine, found: Mapping[str, StreamDescription], measured: f
         elif not spec.sfreq:
             checks.append(Check(name, True, f"{words}, markers"))
         elif n:
-            ok, rate = _rate(name, engine)
+            ok, rate = _rate(name, engine, rates[name])
             checks.append(Check(name, ok, f"{words}, {spec.sfreq:g} Hz; {n} samples arrived in {measured:.0f} s{rate}"))
         else:
             checks.append(Check(name, False, f"{words}: no data in {measured:.0f} s; check that its sender is running"))
     return checks
 
 
-def _arrival_rate(name: str, engine: Engine) -> float:
-    """Return the rate at which samples arrive by this machine's clock, relative to the nominal one."""
-    description = engine.inlets[name].description
-    nominal = description.spec.sfreq
-    return (engine.streams[name].effective_sfreq or nominal) / description.speed / nominal
+def _arrival_rates(engine: Engine) -> dict[str, float]:
+    """Return the rates at which regular streams arrive by this machine's clock, relative to their nominal rates."""
+    regular = {name: one for name, one in engine.descriptions.items() if one.spec.sfreq}
+    return {
+        name: (engine.streams[name].effective_sfreq or one.spec.sfreq) / one.speed / one.spec.sfreq
+        for name, one in regular.items()
+    }
 
 
-def _arrives(engine: Engine) -> bool:
-    """Whether all regular streams arrive at about their nominal rates."""
-    regular = [name for name, one in engine.descriptions.items() if one.spec.sfreq]
-    return all(abs(_arrival_rate(name, engine) - 1) <= APART for name in regular)
+def _rate(name: str, engine: Engine, came: float) -> tuple[bool, str]:
+    """Compare the measured rate with the nominal one, for which the filters are designed; report missing samples.
 
-
-def _rate(name: str, engine: Engine) -> tuple[bool, str]:
-    """Compare the measured rate with the nominal one, for which the filters are designed; report missing samples."""
+    ``came`` is the rate by this machine's clock, relative to the nominal one.
+    """
     inlet, status = engine.inlets[name], engine.streams[name]
     nominal, watch = inlet.description.spec.sfreq, inlet.rate
     lost = status.n_missing / max(1, status.n_missing + status.n_samples)
@@ -150,7 +167,6 @@ def _rate(name: str, engine: Engine) -> tuple[bool, str]:
         if watch.blind or watch.regular is not None:
             fix = f"Check the amplifier's radio link. If its rate really is {watch.likely:.5g} Hz: {fix}"
         return False, f"{words}. All filter frequencies would be wrong by the same factor. {fix}"
-    came = _arrival_rate(name, engine)
     if abs(came - 1) > APART:
         words += f"; {came * nominal:.4g} Hz by this machine's clock. Check the sender: its time stamps hide this"
         return False, words

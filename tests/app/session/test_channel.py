@@ -133,6 +133,7 @@ def test_unauthenticated_connections_time_out_and_use_no_slot(server, tmp_path, 
 
 def test_excess_connection_gets_an_error(server, tmp_path, client):
     others = [Client(tmp_path) for _ in range(MAX_CONNECTIONS - 1)]
+    assert all(one.send("echo") == {} for one in (client, *others)), "the session has counted all of them"
     extra = Client(tmp_path)
     with pytest.raises(ChannelError, match=f"{MAX_CONNECTIONS} connections .* are open"):
         extra.send("echo")

@@ -17,8 +17,9 @@ from earmark.pipeline.stream import StreamSpec
 def engine(real, *, blind=False, missing=0, came=250.0):
     watch = RateWatch("eeg", 250.0)
     watch.look(1250, 1 / real, 0.001 if blind else 0.0, blind)
-    inlet = SimpleNamespace(rate=watch, description=SimpleNamespace(spec=SimpleNamespace(sfreq=250.0), speed=1.0))
-    status = SimpleNamespace(n_missing=missing, n_samples=1250, effective_sfreq=came)
+    amplifier = describe(StreamSpec("amp", 250.0, ("Cz",), ("eeg",), ("uV",)), "amp-1")
+    inlet = SimpleNamespace(rate=watch, description=amplifier)
+    status = SimpleNamespace(n_missing=missing, n_samples=1250, effective_sfreq=came, other_clock="")
     return SimpleNamespace(inlets={"eeg": inlet}, streams={"eeg": status})
 
 
@@ -35,7 +36,7 @@ def engine(real, *, blind=False, missing=0, came=250.0):
     ],
 )
 def test_wrong_rate_fails_and_loss_is_reported(found, ok, words):
-    fine, said = _rate("eeg", found)
+    fine, said = _rate("eeg", found, found.streams["eeg"].effective_sfreq / 250.0)
     assert fine == ok
     assert words in said
 
@@ -55,9 +56,12 @@ def test_late_samples_that_come_in_a_burst_are_waited_for(monkeypatch, calms, sh
         return SimpleNamespace(peak=np.full(2, 0.1 * len(reads)))
 
     audio = SimpleNamespace(scene=SimpleNamespace(talkers=["a", "b"]), status=status)
-    peaks, measured = preflight._measure(found, audio, threading.Event())
+    peaks, measured, rates = preflight._measure(found, audio, threading.Event())
+    found.streams["eeg"].effective_sfreq = 180.0  # samples that were late come while the engine stops
     assert measured >= shortest
-    assert preflight._rate("eeg", found)[0] == calms
+    (check,) = preflight._streams(found, found.descriptions, measured, rates)
+    assert check.ok == calms
+    assert ("by this machine's clock" in check.words) != calms
     np.testing.assert_allclose(peaks, 0.1 * len(reads))
 
 
@@ -81,5 +85,5 @@ def test_report_shows_that_position_of_loss_is_unknown_if_reported_live():
 def test_a_sender_whose_computer_is_unknown_is_named_without_it():
     described = describe(StreamSpec("amp", 250.0, ("Cz",), ("eeg",), ("uV",)), "amp-1")
     there = SimpleNamespace(streams={"eeg": SimpleNamespace(n_samples=0, other_clock="")})
-    (check,) = preflight._streams(there, {"eeg": described}, 1.0)
+    (check,) = preflight._streams(there, {"eeg": described}, 1.0, {"eeg": 1.0})
     assert check.words.startswith("amp, 1 channels: no data in 1 s")
