@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from earmark.app.bench import bench
 from earmark.app.commands.calibrate import calibrate
 from earmark.app.commands.compile import compile_decoder
+from earmark.app.commands.corpus import corpus
 from earmark.app.commands.dashboard import dashboard
 from earmark.app.commands.demo import demo
 from earmark.app.commands.describe import describe
@@ -80,6 +81,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_run)
+app.command()(corpus)
 app.command("compile")(compile_decoder)
 app.add_typer(bench, name="bench")
 

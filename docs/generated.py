@@ -23,6 +23,7 @@ from typer.main import get_command
 from earmark.app.command_line import app
 from earmark.app.config import protocol, session, sound
 from earmark.app.terminal.exit_status import ExitStatus
+from earmark.devices.files.corpus_mapped import CorpusMap, MappedTalker
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.attend import LawChoice
 from earmark.pipeline.attention.steering import LAWS
@@ -91,6 +92,7 @@ def write(folder: Path) -> None:
         "commands.md": commands_page(),
         "session-toml.md": session_page(),
         "protocol-toml.md": protocol_page(),
+        "corpus-toml.md": corpus_page(),
         "nodes.md": nodes_page(),
         "extending.md": extending_page(),
         **{f"{package}.md": api_page(package, words) for package, words in PACKAGES.items()},
@@ -215,6 +217,15 @@ def protocol_page() -> str:
         "\n## [run]\n", _model(protocol.RunPlan, leave=("cues_at",)),
         "\n## [[run.cues]]\n", "One table per cue, instead of `switch_every_s` and `seed`.\n",
         _model(protocol.CueConfig),
+    ]) + "\n"  # fmt: skip
+
+
+def corpus_page() -> str:
+    """Return the page with every key of a mapping for ``earmark corpus``."""
+    words = "A mapping says where in MATLAB or HDF5 files the parts of a run are, for `earmark corpus FILE.toml`."
+    return "\n".join([
+        "# Mapping of a corpus\n", NOTE, f"{words}\n", _model(CorpusMap, leave=("talkers",)),
+        "\n## [[talkers]]\n", "One table per talker, two or more.\n", _model(MappedTalker),
     ]) + "\n"  # fmt: skip
 
 

@@ -14,6 +14,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "tensorrt-rtx": ("torch_tensorrt_rtx",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "corpus": ("distributed",),
+    "matlab": ("h5py", "matio"),
     "bench": ("mne_lsl", "psutil"),
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import lab_parts
 import pytest
 
+from earmark.app.config.corpus_map import parse_corpus_map
 from earmark.app.config.protocol import parse_protocol
 from earmark.app.config.session import parse_config
 from earmark.app.config.toml_file import ConfigError
@@ -45,6 +46,8 @@ def test_settings_are_valid(path):
         tables = set(tomllib.loads(text))
         if tables <= {"calibration", "run"}:
             parse_protocol(text, path.name)
+        elif "files" in tables:
+            parse_corpus_map(text, path.name)
         elif "streams" in tables and tables & {"nodes", "attention"}:
             parse_config(text, path.name)
         else:

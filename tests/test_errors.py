@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 FILES = [path for folder in ("kernels", "pipeline", "devices", "app") for path in sorted((ROOT / folder).rglob("*.py"))]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 #: Requirements whose module has another name.
-MODULE_OF = {"pyside6_essentials": "PySide6", "dask": "distributed"}
+MODULE_OF = {"pyside6_essentials": "PySide6", "dask": "distributed", "mat_io": "matio"}
 
 
 def name_of(node):

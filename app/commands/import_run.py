@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from earmark.devices.files.recording import Recording
-    from earmark.devices.files.run_file import Talker
-
-
-#: Largest masked fraction of a run; nothing can be learned from a run with more.
-MOST_MASKED = 0.9
 
 
 def import_run(
@@ -61,6 +51,7 @@ def import_run(
     A run is the input of train and evaluate. It is checked by the same preprocessing, and written only if they can use
     it. Exit status: 0 written, 1 failed, and nothing was written.
     """
+    from earmark.app.commands.checked_run import write_checked
     from earmark.app.commands.import_talkers import read_talkers
     from earmark.app.terminal.console import console, fail, failures
     from earmark.app.terminal.outputs import must_be_writable
@@ -81,7 +72,7 @@ def import_run(
         if not events:
             raise RunError("no attended talker is given: give --attended, --attended-events, or both")
         with console.status("Checking that it can be used …"):
-            _write(out, recording, talkers, events, listener)
+            write_checked(out, recording, talkers, events, listener)
     heard = [f"{t.name} {len(t.envelope) / t.sfreq:.1f} s" + (f" from {t.start:.3f} s" if at else "") for t in talkers]
     console.print(
         f"Wrote {out}: {recording.spec.n_channels} channels, {recording.duration:.1f} s; {'; '.join(heard)}; "
@@ -94,77 +85,6 @@ def import_run(
             "recordings of a listener, or one listener counts as several",
             markup=False,
         )
-
-
-def _write(
-    out: Path, recording: Recording, talkers: Sequence[Talker], events: Sequence[tuple[float, str]], listener: str
-) -> None:
-    """Write a run to a temporary file, and move it into place if it can be used."""
-    import os
-
-    from earmark.devices.files.recorded_run import RunError
-    from earmark.devices.files.run_file import write_run
-
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        write_run(temporary, recording, talkers, events, listener)
-        _check(temporary, recording, talkers)
-        try:
-            os.link(temporary, out)
-        except FileExistsError:
-            raise RunError(
-                f"{out} exists already, and runs are never overwritten: choose another file with --out"
-            ) from None
-        except OSError:  # a file system without hard links
-            temporary.rename(out)
-    except RunError as error:
-        raise RunError(str(error).replace(str(temporary), str(out))) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _check(path: Path, recording: Recording, talkers: Sequence[Talker]) -> None:
-    """Refuse a run that cannot be used, by reading it as training does."""
-    from earmark.devices.files.recorded_run import RunError
-    from earmark.devices.files.run_file import read_run
-    from earmark.pipeline.decoders.presets import EEG, IEEG
-
-    spans = [(talker.start, talker.start + len(talker.envelope) / talker.sfreq) for talker in talkers]
-    start, stop = max(0.0, *(a for a, _ in spans)), min(recording.duration, *(b for _, b in spans))
-    if stop <= start:
-        each = [f"{t.name!r} sounds from {a:g} to {b:g} s" for t, (a, b) in zip(talkers, spans, strict=True)]
-        raise RunError(
-            f"{', '.join(each)}, and the recording has {recording.duration:g} s: they have no time in common. Give the "
-            "start of each with --at"
-        )
-    kinds = set(recording.spec.ch_types)
-    presets = [p for p, types in ((EEG, {"eeg"}), (IEEG, {"seeg", "ecog"})) if types & kinds]
-    if not presets:
-        raise RunError(
-            f"{recording.spec.name}: no channel is of type eeg, seeg or ecog, but {', '.join(sorted(kinds))}: "
-            "if that is wrong, give the type with --ch-type"
-        )
-    refusals = []
-    for preset in presets:
-        try:
-            run = read_run(path, preset)
-        except RunError as error:
-            refusals.append(error)
-            continue
-        known = float((run.attended >= 0).sum()) / run.sfreq
-        if known < preset.window:
-            raise RunError(
-                f"attention is known for {known:.1f} s in which all talkers sound, which is shorter than one decision "
-                f"window ({preset.window:g} s): check --attended, --attended-events and --at"
-            )
-        masked = float((run.neural[run.attended >= 0] == 0).mean())
-        if masked > MOST_MASKED:
-            raise RunError(
-                f"{recording.spec.name}: {100 * masked:.0f} % of the signal is masked, as flat, railed or bad: check "
-                "its unit, and --unit, --bads and --channels"
-            )
-        return
-    raise refusals[0]
 
 
 def _listener(eeg: Path, subject: str | None) -> tuple[str, bool]:

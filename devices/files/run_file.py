@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,22 +52,32 @@ class Talker:
         Rate in Hz.
     start : float
         Start in seconds since the first neural sample.
+    said : str
+        Identity of what was said; by default, that of the envelope.
     """
 
     name: str
     envelope: NDArray[np.float64]
     sfreq: float
     start: float = 0.0
+    said: str = ""
 
     @property
     def stimulus(self) -> str:
         """Identity of what was said, independent of its name."""
+        if self.said:
+            return self.said
         raw = np.ascontiguousarray(self.envelope, dtype="<f8").tobytes()
         return hashlib.blake2b(raw, digest_size=8).hexdigest()
 
 
 def write_run(
-    path: Path, recording: Recording, talkers: Sequence[Talker], attended: Sequence[tuple[float, str]], subject: str
+    path: Path,
+    recording: Recording,
+    talkers: Sequence[Talker],
+    attended: Sequence[tuple[float, str]],
+    subject: str,
+    origin: Mapping[str, str] | None = None,
 ) -> None:
     """Write a run.
 
@@ -83,6 +93,8 @@ def write_run(
         Times in seconds from which each talker was attended; ``""`` for none.
     subject : str
         Identity of the listener.
+    origin : dict of str to str, optional
+        Where the run comes from, by key; :func:`read_origin` returns it.
 
     Raises
     ------
@@ -100,7 +112,8 @@ def write_run(
         if name not in ("", *names):
             raise RunError(f"attended at {time:g} s is {name!r}, but must be one of {', '.join(names)}")
     kind = next((k for k in ("eeg", "seeg", "ecog") if k in recording.spec.ch_types), "misc").upper()
-    chunks = [xdf.file_header(), xdf.stream_header(1, _with_subject(make_info(recording.spec, kind, "run"), subject))]
+    header = _described(make_info(recording.spec, kind, "run"), subject, origin)
+    chunks = [xdf.file_header(), xdf.stream_header(1, header)]
     for number, talker in enumerate(talkers, 2):
         spec = feature_spec(talker.name, talker.sfreq, talker.envelope.shape[1])
         chunks.append(xdf.stream_header(number, make_info(spec, "Speech", talker.stimulus, "double64").as_xml()))
@@ -158,9 +171,31 @@ def feature_spec(name: str, sfreq: float, n_features: int) -> StreamSpec:
     return StreamSpec(name, sfreq, labels, ("misc",) * n_features, ("",) * n_features)
 
 
-def _with_subject(info: Any, subject: str) -> str:
+def _described(info: Any, subject: str, origin: Mapping[str, str] | None) -> str:
     info.desc().append_child("subject").append_child_value("id", subject)
+    if origin:
+        said = info.desc().append_child("origin")
+        for key, value in origin.items():
+            said.append_child_value(key, "".join(c for c in value if c.isprintable()))
     return str(info.as_xml())
+
+
+def read_origin(path: Path) -> dict[str, str]:
+    """Return where a run comes from, as it was given to :func:`write_run`; nothing if nothing was given.
+
+    Raises
+    ------
+    RunError
+        If the file is not a run.
+    """
+    try:
+        headers = [chunk for chunk in xdf.read_headers(path) if chunk.tag == xdf.STREAM_HEADER]
+        roots = [ET.fromstring(describe_xml(one.content.decode("utf-8", "replace")).xml) for one in headers]  # noqa: S314 - expat bounds entity expansion
+    except (xdf.XdfError, StreamError) as error:
+        raise RunError(f"{path} is not a run: {error}") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from None
+    return {one.tag: one.text or "" for root in roots for one in root.findall("desc/origin/*")}
 
 
 def read_run(path: Path, preset: Preset) -> Run:

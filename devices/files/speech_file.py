@@ -107,7 +107,8 @@ def _from_sound(path: Path, channel: int | None, hz: float) -> NDArray[np.float6
             pieces = file.blocks(_BLOCK, dtype="float64", always_2d=True)
             one = np.concatenate([p.mean(axis=1) if channel is None else p[:, channel - 1] for p in pieces])
         if channel is None and n_channels > 1:
-            log.warning("%s: the mean of its %d channels is used; FILE:CHANNEL selects one", path, n_channels)
+            words = "%s: the mean of its %d channels is used; 'earmark import' selects one with FILE:CHANNEL"
+            log.warning(words, path, n_channels)
         envelope = speech_envelope(one, float(rate), config)
         sound = StreamSpec("audio", float(rate), ("audio",), ("misc",), ("",), hop=rate)
         delay = Envelope(config).open(sound).delay * hz
