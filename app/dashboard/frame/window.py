@@ -69,6 +69,7 @@ class Window(QMainWindow):
         self.setWindowTitle("Earmark")
         self.settings = settings
         self.folder: Path | None = None
+        self._out: Path | None = None  # where the recordings of the session are
         self.source: Source | None = None
         self.link: Link | None = None
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
@@ -179,6 +180,7 @@ class Window(QMainWindow):
             self.settings.setValue("session/last", str(folder))
         self.review.choose(replayed)
         if replayed is None:
+            self._out = folder
             self.review.follow(folder)
         self.setWindowTitle(f"{folder.name} – Earmark")
         self.source = Source(lambda: board_of(folder), lambda: has_died(folder))
@@ -195,7 +197,7 @@ class Window(QMainWindow):
             self.source.close()
         if self.link is not None:
             self.link.close()
-        self.source, self.link, self.folder = None, None, None
+        self.source, self.link, self.folder, self._out = None, None, None, None
         self.notice.reset()
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
 
@@ -268,7 +270,9 @@ class Window(QMainWindow):
         if self.notice.refresh(now, self.folder):
             self.history = History()
         if now.out and now.session_live:
-            self.review.follow(Path(now.out))
+            self._out = Path(now.out)
+        if self._out is not None:  # also after the session has ended, since its last run may not be listed yet
+            self.review.follow(self._out)
         self.live.controls.recorded = self.review.recorded
         for k in range(N_SHOWN, N_TALKERS):
             for kind in ("solo", "mute", "trim"):
