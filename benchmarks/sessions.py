@@ -94,6 +94,7 @@ def write_session(
     end: bool = True,
     about: About | None = None,
     decoder: Path | None = None,
+    attention: str = "",
 ) -> Path:
     """Write a calibration, or a run if there is a decoder: a second of rest, then the trials.
 
@@ -115,6 +116,8 @@ def write_session(
         Metadata of the recording.
     decoder : Path, optional
         Folder of a decoder.
+    attention : str
+        Further lines of ``[attention]`` of a run.
 
     Returns
     -------
@@ -126,7 +129,7 @@ def write_session(
     path.parent.mkdir(parents=True, exist_ok=True)
     graph, outputs = None, {}
     if decoder is not None:
-        text = f'{CONFIG}decoder = "decoder"\n'
+        text = f'{CONFIG}{attention}decoder = "decoder"\n'
         config = parse_config(text, "made here", decoder.parent)
         copies = copied_decoders([decoder], path)
         metadata = replace(metadata, config=text, decoders=copies, mode="closed", steered=True)

@@ -198,5 +198,11 @@ def _show(found: Evaluation) -> None:
     console.print(table)
     console.print(
         f"r attended {shown(found.r_attended, 3)}, ignored {shown(found.r_ignored, 3)}; MESD {shown(found.mesd_s)} s; "
-        f"calibration error {shown(found.ece, 3)}; switches followed {found.n_followed} of {found.n_switches}"
+        f"switches followed {found.n_followed} of {found.n_switches}"
     )
+    if found.reliability is not None:
+        console.print(
+            f"Posterior: correct {shown(100 * found.posterior_accuracy)} % of the time, calibration error "
+            f"{shown(found.ece, 3)}; with the {found.smoothing_s:g} s that follow, "
+            f"{shown(100 * found.smoothed_accuracy)} % and {shown(found.smoothed_ece, 3)}"
+        )

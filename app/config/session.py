@@ -33,6 +33,9 @@ if typing.TYPE_CHECKING:
     from earmark.pipeline.graph import Graph
 
 
+#: Keys of [attention] that choose a model of switches; first format of recordings in which neither key means a law of
+#: the dwell; and the rate that it meant before.
+SWITCHES, DWELLS, OLD_RATE = ("switch_rate", "expected_dwell_s"), 2, 0.02
 #: Table of the steering law in [attention], and settings of the default law, which has no table.
 LAW, PROPORTIONAL = "law", ("boost_db", "cut_db", "dead_band_db", "hold_s")
 
@@ -321,7 +324,7 @@ def _must_be_session(raw: Mapping[str, Any], where: str) -> None:
         raise ConfigError(f"{where} belongs to a decoder and is not a session: name the file of the session")
 
 
-def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = True) -> Config:
+def parse_config(text: str, where: str, folder: Path = Path(), *, recorded: int | None = None) -> Config:
     """Check a configuration.
 
     Parameters
@@ -332,8 +335,9 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
         Origin of the text, named in errors.
     folder : Path
         Folder to which paths in it are relative.
-    live : bool
-        Whether streams will be read live; a replay does not need the packages of the sources.
+    recorded : int, optional
+        Format of the recording that contains the text: what it does not state is as it was for that format, and the
+        packages of its sources are not needed. Without it, the configuration is for a live session.
 
     Returns
     -------
@@ -345,7 +349,7 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
     ConfigError
         If it cannot be used.
     """
-    raw = parse(text, where)
+    raw, live = parse(text, where), recorded is None
     _must_be_session(raw, where)
     places = _places(raw, where, live)
     file = _validate(_File, raw, where)
@@ -357,7 +361,7 @@ def parse_config(text: str, where: str, folder: Path = Path(), *, live: bool = T
         _check_space(file.sound, where)
     file.streams.update({name: file.streams[name].at(place) for name, place in places.items()})
     if file.attention is not None:
-        return _with_attention(file, text, where, folder, live)
+        return _with_attention(file, text, where, folder, recorded)
     if not file.nodes:
         raise ConfigError(f"{where}: there is no [[nodes]] table: add at least one, or [attention]")
     steps = _steps(file, where)
@@ -415,8 +419,13 @@ def _check_stream(stream: StreamConfig, place: str) -> None:
         raise ConfigError(f"{place} {error}") from None
 
 
-def _attention(table: dict[str, Any], where: str) -> AttentionConfig:
+def _attention(table: dict[str, Any], where: str, recorded: int | None = None) -> AttentionConfig:
     own, place = set(AttentionConfig.model_fields) - {"settings"}, f"{where}: [attention]"
+    chosen = [key for key in SWITCHES if key in table]
+    if len(chosen) > 1:
+        raise ConfigError(f"{place} has {' and '.join(chosen)}: remove one, they choose different models of switches")
+    if not chosen and recorded is not None and recorded < DWELLS:
+        table = {**table, "switch_rate": OLD_RATE}
     model = _model(AttendConfig)
     checked = _validate(model, {k: v for k, v in table.items() if k not in (*own, LAW)}, place, also=own)
     values = {field: getattr(checked, field) for field in model.model_fields} | {LAW: _law(table, where)}
@@ -424,11 +433,11 @@ def _attention(table: dict[str, Any], where: str) -> AttentionConfig:
     return _validate(AttentionConfig, settings, place)
 
 
-def _with_attention(file: _File, text: str, where: str, folder: Path, live: bool) -> Config:
+def _with_attention(file: _File, text: str, where: str, folder: Path, recorded: int | None) -> Config:
     place = f"{where}: [attention]"
     if file.nodes or file.outputs:
         raise ConfigError(f"{place} has its own nodes: remove [[nodes]] and [[outputs]], or [attention]")
-    attention = _attention(file.attention or {}, where)
+    attention = _attention(file.attention or {}, where, recorded)
     for key, name in (("neural", attention.neural), ("talkers", attention.talkers)):
         if name not in file.streams:
             raise ConfigError(f"{place}: {key} is {name!r}, but must be one of [streams]{nearest(name, file.streams)}")
@@ -436,7 +445,7 @@ def _with_attention(file: _File, text: str, where: str, folder: Path, live: bool
         n = len(file.sound.talkers)
         raise ConfigError(f"{where}: [sound] has {n} talker{'s' * (n > 1)}, but [attention] needs {N_TALKERS}")
     if file.sound is not None:
-        _check_law(attention.settings, len(file.sound.talkers), where, live)
+        _check_law(attention.settings, len(file.sound.talkers), where, recorded is None)
     if len(set(attention.backends)) < len(attention.backends):
         raise ConfigError(f"{place}: backends names one twice: name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)

@@ -242,7 +242,7 @@ class RecordingPlayer:
 
 def _decoding(file: SessionFile) -> Config:
     """Return the configuration of a recording; refuse one without decisions."""
-    config = parse_config(file.about.config, f"configuration in {file.path}", live=False)
+    config = parse_config(file.about.config, f"configuration in {file.path}", recorded=file.about.format)
     if config.attention is None:
         raise ConfigError(f"{file.path} has no [attention], so nothing was decided: 'earmark replay' alone replays it")
     if config.decoder is None:

@@ -133,7 +133,7 @@ class Replay:
         """
         about = self.session.about
         self._check_parts()
-        config = parse_config(about.config, f"configuration in {self.session.path}", live=False)
+        config = parse_config(about.config, f"configuration in {self.session.path}", recorded=about.format)
         self._check_talkers(config)
         graph = config.graph([self._decoder(one) for one in about.decoders])
         specs = config.sources({name: d.spec for name, d in self.session.streams.items()})

@@ -18,7 +18,7 @@ from earmark.devices.files.journal import About, DecisionLine, HeardLine, Line, 
 from earmark.devices.files.session_run import REORIENT_S
 from earmark.devices.sources.rate import BLIND, LOST, percent, rate_words
 from earmark.pipeline.attention.gain_control import STALE_S, Situation
-from earmark.pipeline.evaluation.metrics import chance_limit, switch_latencies
+from earmark.pipeline.evaluation.metrics import Reliability, chance_limit, switch_latencies
 from earmark.pipeline.stream import Decision
 
 #: Seconds after a cue before decisions are expected to be correct.
@@ -199,6 +199,8 @@ class SessionFigures(Measured):
         Damaged parts of the files, which were left out.
     about : About
         Configuration, environment and other metadata of the recording.
+    posterior, smoothed : Reliability or None
+        How true the posterior was, live, and with the scores that followed; None if that was not measured.
     """
 
     talkers: tuple[str, ...]
@@ -214,6 +216,8 @@ class SessionFigures(Measured):
     whole: bool
     damage: tuple[str, ...]
     about: About
+    posterior: Reliability | None = None
+    smoothed: Reliability | None = None
 
 
 def measure(

@@ -193,6 +193,16 @@ def _reliability(found: Mapping[str, Any]) -> str:
     )
 
 
+def _later(found: Mapping[str, Any], figure: str, show: str) -> str:
+    """Describe a figure of the posterior; evaluations of earlier versions have no smoothed posterior."""
+    value = found.get(f"smoothed_{figure}")
+    if found["ece"] is None:
+        return "no posterior"
+    if value is None:
+        return "of the posterior"
+    return f"{_number(value, show)} with the {found['smoothing_s']:g} s that follow"
+
+
 def _facts(found: Mapping[str, Any]) -> str:
     def plus_minus(name: str) -> str:
         sd = found[f"{name}_sd"]
@@ -209,10 +219,11 @@ def _facts(found: Mapping[str, Any]) -> str:
         ("r with ignored", _number(found["r_ignored"], "3"), plus_minus("r_ignored")),
         ("MESD / s", _number(found["mesd_s"], "1"), mesd_note),
         (
-            "calibration error",
-            _number(found["ece"], "3"),
-            "of the posterior" if found["ece"] is not None else "no posterior",
+            "posterior correct",
+            _number(found.get("posterior_accuracy"), "percent"),
+            _later(found, "accuracy", "percent"),
         ),
+        ("calibration error", _number(found["ece"], "3"), _later(found, "ece", "3")),
         ("switch latency / s", _number(found["switch_latency_s"], "1"), followed),
     )
     items = "".join(

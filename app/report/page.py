@@ -18,6 +18,8 @@ from earmark.app.terminal.foreign import escaped as escape
 from earmark.app.training.worth import level_words, limit_words, run_words
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.journal import about_text
+from earmark.devices.files.session_run import REORIENT_S
+from earmark.pipeline.attention.smoothing import SMOOTHING_S
 
 #: Colours of talkers, as in the window, on a light and a dark background; dash patterns of their lines.
 LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b0588a", "#3c8dbc", "#b07d00", "#333333", "#8a8500")
@@ -63,6 +65,7 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> 
             f"{found.n_right} of {found.n_windows}; {limit_words(found.chance_limit)}",
         ),
         ("correct decisions", percent(found.steady), "of the time, from 10 s after each cue"),
+        _posterior_box(found),
         ("time with a decision", percent(found.covered), "of the cued time"),
         ("switches followed", f"{len(followed)} of {len(found.latencies)}", f"median {median_text}"),
         (
@@ -125,6 +128,19 @@ includes the delay of the amplifier, of the filters, and of the decoder's lags.<
 </body>
 </html>
 """
+
+
+def _posterior_box(found: SessionFigures) -> tuple[str, str, str]:
+    """Return the box about how true the posterior was."""
+    live, later = found.posterior, found.smoothed
+    if live is None or later is None or not live.n:
+        return "posterior correct", "not measured", ""
+    return (
+        "posterior correct",
+        percent(live.share),
+        f"of the hops, from {REORIENT_S:g} s after each cue; calibration error {live.ece:.3f}; with the "
+        f"{SMOOTHING_S:g} s that follow {percent(later.share)} and {later.ece:.3f}",
+    )
 
 
 def _operator(found: SessionFigures) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from earmark.app.config.modes import Mode
+from earmark.app.config.session import Config, parse_config
 from earmark.app.engine.events_file import parts, read_events
 from earmark.app.replay.verify import Replay
 from earmark.app.report.figures import (
@@ -22,6 +23,7 @@ from earmark.app.report.figures import (
     sound_counters,
     stream_rates,
 )
+from earmark.app.report.posterior import live_and_smoothed
 from earmark.devices.files.corpus import evaluate_corpus
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.journal import About, EventLine, Line
@@ -29,6 +31,7 @@ from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.session_file import LONGEST_S, Consumed, Noted, SessionFile
 from earmark.devices.files.session_run import CUES, read_cues, read_session_runs
 from earmark.kernels.errors import EarmarkError
+from earmark.pipeline.attention.attend import evidence_config
 from earmark.pipeline.evaluation.evaluate import WINDOWS
 from earmark.pipeline.evaluation.splits import TRAINED_ELSEWHERE
 from earmark.pipeline.stream import Block, ChannelQuality, ClockMap, Decision, Gap, Item
@@ -115,7 +118,7 @@ def session_figures(path: Path) -> SessionFigures:
     for file in files:
         read.add(SessionFile(file))
     about = SessionFile(path).about
-    decoder, _ = load_decoder(path.with_suffix(".decoder"))
+    decoder, facts = load_decoder(path.with_suffix(".decoder"))
     talkers = about.talkers
     _check(path, read, talkers)
     begin = min(one.time for one in read.decisions)
@@ -132,6 +135,12 @@ def session_figures(path: Path) -> SessionFigures:
     lines = read.lines()
     measured = measure(decisions, cues, lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop)
     messages = read.events()
+    config = _config(about).attention
+    assert config is not None
+    posterior = later = None
+    if facts.emissions is not None and len(about.decoders) == 1:  # a fallback has scores of its own
+        evidence = evidence_config(config.settings, len(talkers), decoder.spec.window)
+        posterior, later = live_and_smoothed(read.decided, cues, begin, decoder.spec.sfreq, evidence, facts.emissions)
     return SessionFigures(
         **vars(measured),
         talkers=talkers,
@@ -154,6 +163,8 @@ def session_figures(path: Path) -> SessionFigures:
         whole=read.whole,
         damage=tuple(read.damage),
         about=about,
+        posterior=posterior,
+        smoothed=later,
     )
 
 
@@ -170,12 +181,15 @@ def _check(path: Path, read: _Contents, talkers: Sequence[str]) -> None:
         raise RunError(f"{path}: a cue names {unknown[0]!r}, but the talkers are {', '.join(talkers)}")
 
 
+def _config(about: About) -> Config:
+    return parse_config(about.config, "the recording", recorded=about.format)
+
+
 def _accuracy(files: Sequence[Path], decoder: Any, about: About) -> dict[str, Any] | str:
     """Evaluate the run's decoder on the run by decision window, with a null; or give the reason why that failed."""
-    from earmark.app.config.session import parse_config
     from earmark.app.training.trained import Trained
 
-    attention = parse_config(about.config, "the recording", live=False).attention
+    attention = _config(about).attention
     assert attention is not None
     try:
         runs = [

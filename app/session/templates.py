@@ -43,7 +43,7 @@ preset = "eeg"             # ieeg for intracranial electrodes
 # decoder = "decoder"      # folder of a decoder; default: the one that 'earmark calibrate' trained
 # fallback = "..."         # folder of a faster decoder, used if that one is too slow
 # backends = ["onnx"]      # for networks: backends that 'earmark compile' has compiled, fastest first
-# switch_rate = 0.02       # expected attention switches per second
+# expected_dwell_s         # set it only if every switch of attention is cued: the interval of the cues, s
 # enter = 0.7              # probability above which a talker is decided for
 # leave = 0.55             # probability below which that decision ends
 # boost_db = 3.0           # gain of a talker who is attended to with certainty

@@ -161,7 +161,8 @@ def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -
     if not is_session(path):
         return [read_run(path, preset)]
     try:
-        attention = parse_config(SessionFile(path).about.config, f"configuration in {path}", live=False).attention
+        about = SessionFile(path).about
+        attention = parse_config(about.config, f"configuration in {path}", recorded=about.format).attention
     except ConfigError as error:
         raise RunError(str(error)) from None
     if attention is None:

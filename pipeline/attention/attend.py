@@ -11,7 +11,7 @@ import numpy as np
 
 from earmark.pipeline.attention.decode import Decode, DecodeConfig
 from earmark.pipeline.attention.emissions import Emissions
-from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig, Posterior
+from earmark.pipeline.attention.evidence import EvidenceConfig, Posterior, make_evidence
 from earmark.pipeline.attention.gain_control import GainControl, Stream
 from earmark.pipeline.attention.steering import LAWS, Law, Steering, SteeringConfig, check_gains
 from earmark.pipeline.control import (
@@ -55,8 +55,12 @@ class AttendConfig:
     ----------
     hop_s : float
         Seconds between decisions.
-    switch_rate : float
-        Rate at which attention leaves a talker, per second.
+    switch_rate : float or None
+        Rate at which attention leaves a talker, per second, however long it has stayed: the evidence of Earmark 0.1,
+        without memory. None to use the law of the dwell.
+    expected_dwell_s : float or None
+        Mean time for which attention stays with a talker, in seconds, if the experiment fixes it: cues at this
+        interval, for instance. None if the listener is free; not together with ``switch_rate``.
     enter, leave : float
         A talker is chosen when its probability reaches ``enter``, until it falls below ``leave``.
     boost_db, cut_db : float
@@ -73,7 +77,8 @@ class AttendConfig:
     """
 
     hop_s: float = 0.5
-    switch_rate: float = 0.02
+    switch_rate: float | None = None
+    expected_dwell_s: float | None = None
     enter: float = 0.7
     leave: float = 0.55
     boost_db: float = 3.0
@@ -101,6 +106,18 @@ def steering_law(config: AttendConfig, n_talkers: int) -> Law:
     return Steering(SteeringConfig(c.boost_db, c.cut_db, dead_band_db=c.dead_band_db, hold_s=c.hold_s), n_talkers)
 
 
+def evidence_config(config: AttendConfig, n_talkers: int, window_s: float) -> EvidenceConfig:
+    """Return the settings of the evidence of a decoder with this window in seconds.
+
+    Raises
+    ------
+    ValueError
+        If a setting is not possible.
+    """
+    c = config
+    return EvidenceConfig(n_talkers, c.hop_s, window_s, c.switch_rate, c.expected_dwell_s, enter=c.enter, leave=c.leave)
+
+
 class _Lane:
     """One decoder with its scores and the posterior computed from them."""
 
@@ -111,12 +128,12 @@ class _Lane:
 
     def open(self, spec: StreamSpec, config: AttendConfig) -> StreamSpec:
         scores = self.decode.open(spec)
-        n, c = scores.n_channels, config
+        n = scores.n_channels
         try:
-            evidence = EvidenceConfig(n, c.hop_s, self.decoder.spec.window, c.switch_rate, enter=c.enter, leave=c.leave)
+            evidence = evidence_config(config, n, self.decoder.spec.window)
         except ValueError as error:
             raise WiringError(f"attend: {error}") from None
-        self._evidence = AttentionFilter(evidence, self._emissions)
+        self._evidence = make_evidence(evidence, self._emissions)
         self.posterior = Posterior(np.full(n, 1 / n), None)
         return scores
 

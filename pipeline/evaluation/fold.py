@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from earmark.pipeline.attention.emissions import Emissions
-from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig
+from earmark.pipeline.attention.evidence import EvidenceConfig, make_evidence
 from earmark.pipeline.decoders.decoder import Learner
 from earmark.pipeline.evaluation.score_run import Projected, RunResult, judge
 from earmark.pipeline.evaluation.splits import Fold, plan
@@ -81,7 +81,7 @@ class FoldWork:
         for index, run in zip(fold.test, test, strict=True):
             evidence = None
             if self.evidence is not None and emissions is not None:
-                evidence = AttentionFilter(self.evidence, emissions)
+                evidence = make_evidence(self.evidence, emissions)
             rng = np.random.default_rng([self.seed, index])
             results.append(judge(decoder, run, self.windows, rng, self.n_shifts, self.min_shift, evidence))
         heard = {stimulus for run in train for stimulus in run.stimuli}

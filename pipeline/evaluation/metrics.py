@@ -202,6 +202,12 @@ class Reliability:
     n: tuple[int, ...]
     ece: float
 
+    @property
+    def share(self) -> float:
+        """Fraction of all decisions in which the most probable talker was attended; NaN without decisions."""
+        right = sum(n * accuracy for n, accuracy in zip(self.n, self.accuracy, strict=True))
+        return right / sum(self.n) if self.n else math.nan
+
 
 def reliability(posterior: NDArray[np.float64], attended: NDArray[np.int64], n_bins: int = 20) -> Reliability:
     """Compute the reliability curve and the expected calibration error [1]_.

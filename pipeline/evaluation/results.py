@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.pipeline.attention.smoothing import SMOOTHING_S
 from earmark.pipeline.evaluation.fold import FoldResult, FoldWork
 from earmark.pipeline.evaluation.metrics import (
     Mesd,
@@ -85,8 +86,13 @@ class Evaluation:
     mesd_s : float
         Median over listeners of the minimal expected switch duration; infinite at chance, NaN for more than two
         talkers.
-    ece : float
-        Expected calibration error of the posterior; NaN without evidence.
+    ece, posterior_accuracy : float
+        Expected calibration error of the posterior, and fraction of hops at which the most probable talker was
+        attended; NaN without evidence.
+    smoothed_ece, smoothed_accuracy : float
+        The same of the smoothed posterior, which also uses the scores of the following ``smoothing_s`` seconds.
+    smoothing_s : float
+        Seconds of later scores.
     reliability : Reliability or None
         Reliability curve over the hops of all listeners.
     switch_latency_s : float
@@ -125,6 +131,10 @@ class Evaluation:
     itr: ByWindow
     mesd_s: float
     ece: float
+    posterior_accuracy: float
+    smoothed_ece: float
+    smoothed_accuracy: float
+    smoothing_s: float
     reliability: Reliability | None
     switch_latency_s: float
     n_switches: int
@@ -172,11 +182,11 @@ def summarise(work: FoldWork, example: Run, results: Sequence[FoldResult]) -> Ev
     every = {w: [run.windows[i] for run in runs] for i, w in enumerate(windows)}
     n_windows = {w: sum(one.n for one in every[w]) for w in windows}
     accuracy = {w: _mean(s.accuracy[w] for s in subjects) for w in windows}
-    curve = None
+    curve = later = None
     if work.evidence is not None:
-        curve = reliability(
-            np.concatenate([run.posterior for run in runs]), np.concatenate([run.posterior_attended for run in runs])
-        )
+        attended = np.concatenate([run.posterior_attended for run in runs])
+        curve = reliability(np.concatenate([run.posterior for run in runs]), attended)
+        later = reliability(np.concatenate([run.smoothed for run in runs]), attended)
     latencies = np.array([latency for run in runs for latency in run.latencies])
     followed = int(np.isfinite(latencies).sum())
     return Evaluation(
@@ -209,6 +219,10 @@ def summarise(work: FoldWork, example: Run, results: Sequence[FoldResult]) -> Ev
         itr={w: information_transfer_rate(accuracy[w], w, n_talkers) for w in windows},
         mesd_s=float(np.median([s.mesd.seconds for s in subjects])),
         ece=curve.ece if curve else math.nan,
+        posterior_accuracy=curve.share if curve else math.nan,
+        smoothed_ece=later.ece if later else math.nan,
+        smoothed_accuracy=later.share if later else math.nan,
+        smoothing_s=SMOOTHING_S,
         reliability=curve,
         # A switch that was never followed counts as longer than all others.
         switch_latency_s=_median_of_all(latencies),

@@ -9,7 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.pipeline.attention.evidence import AttentionFilter
+from earmark.pipeline.attention.evidence import Evidence
+from earmark.pipeline.attention.smoothing import smoothed
 from earmark.pipeline.decoders.decoder import Decoder, correlate
 from earmark.pipeline.evaluation.metrics import switch_latencies
 from earmark.pipeline.run import Run
@@ -72,8 +73,9 @@ class RunResult:
         ignored ones, over all samples with known attention.
     windows : tuple of WindowResult
         One for each length.
-    posterior : array, shape (n, n_talkers)
-        Posterior at each hop with known attention; empty without evidence.
+    posterior, smoothed : array, shape (n, n_talkers)
+        Posterior at each hop with known attention, live and smoothed (:mod:`earmark.pipeline.attention.smoothing`);
+        empty without evidence.
     posterior_attended : array of int, shape (n,)
         Index of the attended talker at these hops.
     latencies : tuple of float
@@ -86,6 +88,7 @@ class RunResult:
     r_ignored: float
     windows: tuple[WindowResult, ...]
     posterior: NDArray[np.float64]
+    smoothed: NDArray[np.float64]
     posterior_attended: NDArray[np.int64]
     latencies: tuple[float, ...]
 
@@ -240,7 +243,7 @@ def judge(
     rng: np.random.Generator,
     n_shifts: int,
     min_shift: float,
-    evidence: AttentionFilter | None = None,
+    evidence: Evidence | None = None,
 ) -> RunResult:
     """Score a fitted decoder on a run that it was not fitted to.
 
@@ -258,7 +261,7 @@ def judge(
         Number of shifts.
     min_shift : float
         Minimum shift in seconds.
-    evidence : AttentionFilter, optional
+    evidence : Evidence, optional
         In its initial state. It gives posteriors, and the decisions from which switch latencies are measured. Without
         it, these decisions use sliding windows of the decoder's own length, with a hop of ``min(windows)``.
     """
@@ -266,7 +269,8 @@ def judge(
     shifts = seen.shifts(rng, n_shifts, min_shift)
     results = tuple(_judge_windows(decoder, seen, seconds, rng, shifts) for seconds in windows)
     n_talkers = len(run.talker_names)
-    posterior, posterior_attended = np.empty((0, n_talkers)), np.empty(0, dtype=np.int64)
+    posterior = later = np.empty((0, n_talkers))
+    posterior_attended = np.empty(0, dtype=np.int64)
     moved, latencies = seen.switches(), np.empty(0)
     if evidence is not None or moved:
         length_s, hop_s = decoder.spec.window, min(windows)
@@ -287,10 +291,11 @@ def judge(
             inside = seen.attended[starts[:, None] + np.arange(length)]
             steady = (inside == last[:, None]).all(axis=1) & (last >= 0)
             posterior, posterior_attended = probability[steady], last[steady]
+            later = smoothed(evidence.config, evidence.emissions, scores)[steady]
         times = (starts + length) / run.sfreq + seen.behind
         latencies = switch_latencies(times, (said == last) & (last >= 0), moved, hop / run.sfreq)
     return RunResult(
-        run.name, run.subject, *seen.whole(), results, posterior, posterior_attended, tuple(latencies.tolist())
+        run.name, run.subject, *seen.whole(), results, posterior, later, posterior_attended, tuple(latencies.tolist())
     )
 
 

@@ -93,7 +93,7 @@ def test_law_and_space_are_shown_with_and_without_a_decoder(tmp_path, decoder, t
     assert shown in found
     assert found.count("boost_db") == found.count("hold_s") == (not law), "no setting that has no effect"
     for words in (
-        "attend: hop_s = 0.5, switch_rate = 0.02",
+        "attend: hop_s = 0.5, switch_rate = auto, expected_dwell_s = auto",
         "attention: decoder = ",
         "sound: space mono, device = null",
         "max_spl = none",

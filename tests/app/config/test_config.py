@@ -212,10 +212,26 @@ def test_settings_of_a_law_are_refused_by_its_table_and_name(keys, place, words)
         parse_config(ATTENTION.format(keys=keys), "x")
 
 
+def test_a_configuration_chooses_one_model_of_switches():
+    def settings(keys, **how):
+        return parse_config(ATTENTION.format(keys=keys), "x", **how).attention.settings
+
+    assert (settings("").switch_rate, settings("").expected_dwell_s) == (None, None)
+    assert settings("switch_rate = 0.05").switch_rate == 0.05
+    assert settings("expected_dwell_s = 45.0").expected_dwell_s == 45
+    with pytest.raises(ConfigError, match=r"x: \[attention\] has switch_rate and expected_dwell_s: remove one"):
+        settings("switch_rate = 0.05\nexpected_dwell_s = 45.0")
+    for recorded in (0, 1):
+        assert settings("", recorded=recorded).switch_rate == 0.02, "what no word meant then"
+        assert settings("switch_rate = 0.05", recorded=recorded).switch_rate == 0.05
+        assert settings("expected_dwell_s = 45.0", recorded=recorded).switch_rate is None
+    assert settings("", recorded=2).switch_rate is None
+
+
 def test_a_recording_is_replayed_with_gains_out_of_range(monkeypatch):
     text = ATTENTION.format(keys='[attention.law]\ntype = "proportional"')
     monkeypatch.setattr(FiveStateChain, "favour", lambda law, talker: np.array([60.0, 0.0]))
     text = text.replace("proportional", "five_state").rpartition("[[sound.talkers]]")[0]
-    assert parse_config(text, "x", live=False).attention.settings.law.name == "five_state"
+    assert parse_config(text, "x", recorded=2).attention.settings.law.name == "five_state"
     with pytest.raises(ConfigError, match=r"\(five_state\): favour\(0\) has a gain of 60 dB"):
         parse_config(text, "x")

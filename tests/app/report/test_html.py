@@ -126,6 +126,15 @@ def test_text_is_escaped():
     assert sum(evil in word for word in page.words) >= 6
 
 
+def test_posterior_is_shown_live_and_smoothed_with_its_calibration():
+    data, words = found(), " ".join(Page(report_html(found())).words)
+    assert f"{100 * data['posterior_accuracy']:.1f} %" in words
+    assert f"{100 * data['smoothed_accuracy']:.1f} % with the 5 s that follow" in words
+    assert f"{data['smoothed_ece']:.3f} with the 5 s that follow" in words
+    older = {key: value for key, value in data.items() if not key.startswith(("smooth", "posterior"))}
+    assert "of the posterior" in report_html(older), "an evaluation of an earlier version"
+
+
 def test_audio_shared_by_test_and_training_runs_is_reported():
     assert "No test run shares audio with its training runs" in report_html(found())
     data = json.loads(json.dumps(found()))

@@ -12,6 +12,7 @@ from earmark.app.report.figures import Cues, SessionFigures, in_columns, measure
 from earmark.app.report.page import page_html
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.journal import About
+from earmark.pipeline.evaluation.metrics import Reliability
 from earmark.pipeline.stream import Decision
 
 FOUR = ("Joe", "Ada", "Max", "<Eve>")
@@ -53,6 +54,15 @@ def line(picture, kind):
     """Return the points of the only line of a kind in a chart, in pixels."""
     (points,) = re.findall(rf'<polyline class="{kind}" points="([^"]*)"', picture.split("</svg>")[0])
     return np.array([[float(v) for v in point.split(",")] for point in points.split()])
+
+
+def test_posterior_is_compared_with_its_own_accuracy():
+    live, later = Reliability((0.7,), (0.6,), (50,), 0.1), Reliability((0.8,), (0.78,), (50,), 0.02)
+    shown = "60 %<small>of the hops, from 2 s after each cue; calibration error 0.100; with the 5 s that follow 78 % "
+    assert f"{shown}and 0.020" in page(dataclasses.replace(figures(), posterior=live, smoothed=later))
+    nothing = Reliability((), (), (), np.nan)
+    for found in (figures(), dataclasses.replace(figures(), posterior=nothing, smoothed=nothing)):
+        assert re.search("posterior correct</dt><dd>not measured", page(found))
 
 
 @pytest.mark.parametrize("n", [2, 4])

@@ -23,7 +23,7 @@ from earmark.devices.sources.source import Arrival
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.stream import Block, Marker
 
-NEWER = r"recorded by earmark 9\.0\.1 in format 7, but earmark [0-9.]+\S* reads formats up to 1: install a newer"
+NEWER = r"recorded by earmark 9\.0\.1 in format 7, but earmark [0-9.]+\S* reads formats up to 2: install a newer"
 
 
 def partial():
@@ -91,13 +91,25 @@ def test_a_run_of_version_0_is_read_the_same_event_by_event(tmp_path, run):
     assert not old.damage
 
 
-def test_a_run_of_version_0_is_replayed_identically(tmp_path, run):
-    place = tmp_path / "run-1"
-    place.mkdir()
-    (place / "loop.decoder").symlink_to(run.with_suffix(".decoder"))
-    done = CliRunner().invoke(app, ["replay", str(as_version_0(run, place / "loop.xdf")), "--verify"])
-    assert done.exit_code == 0, done.output
-    assert "identical" in done.output
+@pytest.mark.parametrize("version", [0, 1, FORMAT])
+def test_a_run_keeps_the_evidence_of_the_version_that_made_it(tmp_path, run, version):
+    """Before format 2, a configuration without a word on evidence meant a switch rate of 0.02, without memory."""
+    said = "switch_rate = 0.02\n"
+    decoder = run.parent.parent / "decoder"
+    made = write_session(tmp_path / "loop.xdf", seed=3, decoder=decoder, attention=said)
+    assert said in SessionFile(made).about.config
+
+    def older(about):
+        return {**about, "config": about["config"].replace(said, ""), "format": version}
+
+    old = rewritten(made, tmp_path / "old.xdf", older)
+    if not version:
+        old = as_version_0(old, tmp_path / "oldest.xdf")
+    assert SessionFile(old).about.format == version
+    assert "switch_rate" not in SessionFile(old).about.config
+    replays = {path: CliRunner().invoke(app, ["replay", str(path), "--verify"]) for path in (made, old)}
+    assert replays[made].exit_code == 0, replays[made].output
+    assert (replays[old].exit_code == 0) == (version < FORMAT), replays[old].output
 
 
 @pytest.fixture(scope="module")
@@ -141,5 +153,5 @@ def test_every_command_that_reads_recordings_refuses_it(newer, tmp_path, command
 
 def test_later_version_without_a_program_name_is_refused_too(run, tmp_path):
     path = rewritten(run, tmp_path / "x.xdf", lambda about: {**about, "format": FORMAT + 1, "written_by": 5})
-    with pytest.raises(NewerFormatError, match="recorded by a newer Earmark in format 2"):
+    with pytest.raises(NewerFormatError, match="recorded by a newer Earmark in format 3"):
         SessionFile(path)

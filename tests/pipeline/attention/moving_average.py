@@ -49,7 +49,7 @@ class MovingAverage:
         self._recent[-1] = evidence
 
     def update(self, scores):
-        """Add the scores of one hop, shape (n_talkers,). Raises the same errors as :meth:`AttentionFilter.update`."""
+        """Add the scores of one hop, shape (n_talkers,). Raises the same errors as :meth:`MemorylessFilter.update`."""
         _check(self.config, scores)
         evidence = self.config.temper * self.emissions.log_likelihood(scores)
         self._push(evidence - evidence.mean())

@@ -12,7 +12,7 @@ from moving_average import MovingAverage
 from scipy.stats import multivariate_normal
 
 from earmark.pipeline.attention.emissions import Emissions
-from earmark.pipeline.attention.evidence import AttentionFilter, EvidenceConfig
+from earmark.pipeline.attention.evidence import DwellFilter, EvidenceConfig, MemorylessFilter, make_evidence
 from earmark.pipeline.evaluation.metrics import reliability, switch_latencies
 
 MODEL = Emissions(0.13, 0.04, 0.3, 0.05, 300)
@@ -37,10 +37,15 @@ def probabilities(evidence, scores):
 
 def makers(n_talkers, **config):
     config = EvidenceConfig(n_talkers=n_talkers, **config)
-    return [lambda: AttentionFilter(config, SHARP), lambda: MovingAverage(config, SHARP, 4.0)]
+    memoryless = replace(config, switch_rate=0.02)
+    return [
+        lambda: MemorylessFilter(memoryless, SHARP),
+        lambda: MovingAverage(config, SHARP, 4.0),
+        lambda: DwellFilter(config, SHARP),
+    ]
 
 
-kinds = pytest.mark.parametrize("kind", [0, 1], ids=["filter", "average"])
+kinds = pytest.mark.parametrize("kind", [0, 1, 2], ids=["memoryless", "average", "dwell"])
 
 
 # Emissions
@@ -141,7 +146,7 @@ def test_listener_with_reversed_means_gives_no_evidence():
     found = Emissions.fit(scores, 1 - attended)
     assert found.attended_mean == found.ignored_mean
     assert found.dprime == 0
-    evidence = AttentionFilter(EvidenceConfig(), found)
+    evidence = make_evidence(EvidenceConfig(), found)
     assert evidence.update(np.array([0.9, -0.9])).probability.tolist() == [0.5, 0.5]
 
 
@@ -204,8 +209,8 @@ def test_fit_to_invalid_scores_is_rejected(scores, attended, match):
 def test_filter_equals_the_sum_over_all_state_sequences(n_talkers, window_s):
     hop, rate, n = 0.5, 0.1, {2: 9, 3: 6, 4: 5, 5: 4, 8: 3}[n_talkers]
     scores, _ = drawn(7, n, n_talkers)
-    config = EvidenceConfig(n_talkers, hop, window_s, rate, cap=60.0)
-    found = probabilities(AttentionFilter(config, SHARP), scores)
+    config = EvidenceConfig(n_talkers, hop, window_s, switch_rate=rate, cap=60.0)
+    found = probabilities(MemorylessFilter(config, SHARP), scores)
     # Continuous-time chain: rate of each switch is rate / (n_talkers - 1).
     stay = 1 / n_talkers + (1 - 1 / n_talkers) * math.exp(-rate * hop * n_talkers / (n_talkers - 1))
     leave = (1 - stay) / (n_talkers - 1)
@@ -303,7 +308,7 @@ def test_output_is_causal_and_restoring_does_not_change_it(kind, cut, seed):
 
 
 def test_cap_limits_log_odds_and_keeps_the_order():
-    evidence = AttentionFilter(EvidenceConfig(n_talkers=3, cap=2.0), SHARP)
+    evidence = MemorylessFilter(EvidenceConfig(n_talkers=3, switch_rate=0.02, cap=2.0), SHARP)
     for _ in range(50):
         found = evidence.update(np.array([0.9, 0.1, -0.4])).probability
     assert math.log(found[0] / (1 - found[0])) == pytest.approx(2.0, rel=1e-12)
@@ -311,7 +316,7 @@ def test_cap_limits_log_odds_and_keeps_the_order():
 
 
 def test_decision_has_hysteresis():
-    evidence = AttentionFilter(EvidenceConfig(hop_s=1.0, enter=0.8, leave=0.6, switch_rate=0.05), SHARP)
+    evidence = MemorylessFilter(EvidenceConfig(hop_s=1.0, enter=0.8, leave=0.6, switch_rate=0.05), SHARP)
     towards = np.array([0.32, 0.22])
     seen = [evidence.update(towards) for _ in range(20)]
     first = next(i for i, one in enumerate(seen) if one.talker == 0)
@@ -356,7 +361,10 @@ def test_rejected_score_does_not_change_the_state(kind):
         ({"cap": 0.0}, "cap is 0.0"),
         ({"enter": 0.5}, "enter is 0.5"),
         ({"leave": 0.3}, "leave is 0.3"),
-        ({"enter": 0.95}, "never reach"),
+        ({"enter": 0.95, "switch_rate": 0.02}, "never reach"),
+        ({"expected_dwell_s": 0.0}, "expected_dwell_s is 0.0"),
+        ({"expected_dwell_s": math.inf}, "expected_dwell_s is inf"),
+        ({"expected_dwell_s": 60.0, "switch_rate": 0.02}, "leave out one"),
     ],
 )
 def test_invalid_settings_are_rejected(config, match):
@@ -376,8 +384,8 @@ def test_posterior_is_calibrated_if_listeners_switch_as_modelled(n_talkers):
     attended = np.cumsum(rng.integers(1, n_talkers, n) * (rng.random(n) < 0.02)) % n_talkers
     scores, _ = drawn(10, n, n_talkers, Emissions(0.25, 0.05, 0.3, 0.1, 1), attended)
     fitted = Emissions.fit(scores[:1000], attended[:1000])
-    config = EvidenceConfig(n_talkers, hop_s=1.0, window_s=1.0, cap=8.0)
-    found = probabilities(AttentionFilter(config, fitted), scores[1000:])
+    config = EvidenceConfig(n_talkers, hop_s=1.0, window_s=1.0, switch_rate=0.02, cap=8.0)
+    found = probabilities(MemorylessFilter(config, fitted), scores[1000:])
     assert reliability(found, attended[1000:]).ece < 0.03
 
 
@@ -434,7 +442,7 @@ def of_seconds(rate=0.02):
 
 def test_accuracy_on_real_scores_with_emissions_of_other_listeners(listeners):
     emissions = {name: from_others(listeners, name) for name in listeners}
-    steady, latency, ece = figures(listeners, lambda name: AttentionFilter(of_seconds(), emissions[name]))
+    steady, latency, ece = figures(listeners, lambda name: MemorylessFilter(of_seconds(), emissions[name]))
     assert steady >= 0.82
     assert np.median(latency) <= 10
     assert ece <= 0.05
@@ -450,7 +458,7 @@ def test_accuracy_on_real_scores_with_emissions_of_the_first_minutes(listeners):
         name: Emissions.fit(scores[:600], np.zeros(600, int), from_others(listeners, name))
         for name, scores in listeners.items()
     }
-    steady, latency, ece = figures(listeners, lambda name: AttentionFilter(of_seconds(), emissions[name]), skip=600)
+    steady, latency, ece = figures(listeners, lambda name: MemorylessFilter(of_seconds(), emissions[name]), skip=600)
     assert steady >= 0.81
     assert np.median(latency) <= 10
     assert ece <= 0.05
@@ -458,7 +466,7 @@ def test_accuracy_on_real_scores_with_emissions_of_the_first_minutes(listeners):
 
 def test_switch_rate_trades_accuracy_for_speed_on_real_scores(listeners):
     emissions = {name: from_others(listeners, name) for name in listeners}
-    quick = figures(listeners, lambda name: AttentionFilter(of_seconds(0.05), emissions[name]))
-    steady = figures(listeners, lambda name: AttentionFilter(of_seconds(0.02), emissions[name]))
+    quick = figures(listeners, lambda name: MemorylessFilter(of_seconds(0.05), emissions[name]))
+    steady = figures(listeners, lambda name: MemorylessFilter(of_seconds(0.02), emissions[name]))
     assert quick[0] < steady[0]
     assert np.median(quick[1]) < np.median(steady[1])

@@ -280,7 +280,14 @@ def test_posterior_is_calibrated_and_switches_are_followed():
     assert found.ece < 0.1
     assert found.reliability is not None
     assert sum(found.reliability.n) > 6 * 300
+    assert found.posterior_accuracy == found.reliability.share > 0.8
+    errors = 1 - found.posterior_accuracy, 1 - found.smoothed_accuracy
+    assert errors[1] < errors[0] / 2, "the scores that follow are worth something"
+    assert found.smoothed_ece < 0.1
+    assert found.smoothing_s == 5
     without = evaluate(runs, Ridge, LORO, [1, 5], n_shifts=2)
+    assert math.isnan(without.posterior_accuracy)
+    assert math.isnan(without.smoothed_accuracy)
     assert without.accuracy == found.accuracy
     assert without.n_switches == 30
     # The decoder's window is 2 s: half of it has to be past before the new talker can win, and lags to come.
