@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from earmark.devices.files.corpus_trials import CorpusTrial, LeftOut, Sounds, Speech, find_listeners, make_recording
-from earmark.devices.files.mat_file import read_mat, read_table
+from earmark.devices.files.mat_file import read_mat
+from earmark.devices.files.mat_table import read_table
 from earmark.devices.files.mat_tree import Node
 from earmark.devices.files.mat_v5 import Opaque
 from earmark.devices.files.recording import RecordingError

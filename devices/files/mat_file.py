@@ -6,7 +6,6 @@ is executed, no link leads to another file, and size, number and depth of what i
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,51 +67,6 @@ def read_mat(path: Path, *, shapes_only: bool = False) -> dict[str, Any]:
 
     with in_words(path), h5py.File(path, "r") as file:
         return _Hdf5(path, file, shapes_only).tree()
-
-
-def read_table(path: Path, name: str) -> dict[str, list[Any]]:
-    """Read a variable that is a MATLAB table.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    name : str
-        Name of the variable.
-
-    Returns
-    -------
-    columns : dict of str to list
-        Numbers and texts of each column; empty cells are empty texts.
-
-    Raises
-    ------
-    RecordingError
-        If there is no such table, or it cannot be read.
-    MissingExtra
-        If the package that reads tables is not installed.
-    """
-    require("matlab", f"{name!r} in {path} is a MATLAB table, which needs mat-io")
-    from matio import load_from_mat
-
-    with in_words(path), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        table = load_from_mat(str(path), variable_names=[name]).get(name)
-        if not hasattr(table, "columns"):
-            raise RecordingError(
-                f"{path}: {name!r} is not a table that can be read. In MATLAB, {name} = table2struct({name}); and save "
-                "it again"
-            )
-        return {str(column): [_plain(value) for value in table[column]] for column in table.columns}
-
-
-def _plain(value: Any) -> Any:
-    """Return an entry of a table as a number or text."""
-    if isinstance(value, np.ndarray):
-        value = value.reshape(-1)[0] if value.size else ""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return value if isinstance(value, int | float | str) else ""
 
 
 def _is_hdf5(path: Path) -> bool:

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-#: Bytes of the header of a file, and of the tag of an element.
-HEADER, TAG = 128, 8
+#: Bytes of the header of a file, of the tag of an element, and of a step of unpacking.
+HEADER, TAG, _PIECE = 128, 8, 1 << 20
 #: NumPy types of stored numbers, and of the MATLAB classes of arrays.
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
@@ -67,19 +67,15 @@ def read_v5(file: BinaryIO, account: Callable[[int, int], None]) -> dict[str, An
     while tag := file.read(TAG):
         kind, size = struct.unpack(f"{order}II", _whole(tag, TAG))
         account(size, 0)
-        content = _whole(file.read(size), size)
         if kind == _COMPRESSED:
-            content = _unpacked(content, order, account)
-        elif kind != _MATRIX:
+            content = _unpacked(file, size, order, account)
+        elif kind == _MATRIX:
+            content = memoryview(_whole(file.read(size), size))
+        else:
             raise ValueError(f"a variable is of type {kind}")
-        name, value = _Parser(memoryview(content), order, account).matrix(0)
+        name, value = _Parser(content, order, account).matrix(0)
         if name:
             tree[name] = value
-        elif isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.size > TAG:
-            # The contents of objects, which are a file in the file: other readers take them to be sound.
-            inside = _Parser(memoryview(value.tobytes(order="F")), order, account)
-            inside.take(TAG)
-            inside.element(_MATRIX)
     return tree
 
 
@@ -89,20 +85,29 @@ def _whole(content: bytes, size: int) -> bytes:
     return content
 
 
-def _unpacked(packed: bytes, order: str, account: Callable[[int, int], None]) -> bytes:
-    """Unpack a compressed variable, and remove its tag; not more is unpacked than the tag declares."""
-    kind, size = struct.unpack(f"{order}II", _whole(zlib.decompressobj().decompress(packed, TAG), TAG))
+def _unpacked(file: BinaryIO, n_packed: int, order: str, account: Callable[[int, int], None]) -> memoryview:
+    """Unpack a compressed variable, without its tag; not more is unpacked than the tag declares."""
+    unpacking = zlib.decompressobj()
+    first = _whole(file.read(min(n_packed, _PIECE)), min(n_packed, _PIECE))
+    kind, size = struct.unpack(f"{order}II", _whole(unpacking.decompress(first, TAG), TAG))
     if kind != _MATRIX:
         raise ValueError(f"a compressed variable is of type {kind}")
     account(size, 0)
-    unpacking = zlib.decompressobj()
-    unpacking.decompress(packed, TAG)
-    rest = unpacking.unconsumed_tail
-    content = _whole(unpacking.decompress(rest, size) if size else b"", size)
-    # The checksum is at the end of the packed bytes.
-    if unpacking.decompress(unpacking.unconsumed_tail, 1) or not unpacking.eof:
-        raise ValueError("a compressed variable is longer than it says")
-    return content
+    content, filled, left = bytearray(size), 0, n_packed - len(first)
+    packed = unpacking.unconsumed_tail
+    while not unpacking.eof:
+        if not packed:
+            packed = _whole(file.read(min(left, _PIECE)), min(left, _PIECE))
+            left -= len(packed)
+        # One byte more than declared, so that the checksum at the end is read, and more is noticed.
+        piece = unpacking.decompress(packed, min(size - filled, _PIECE) + 1)
+        if len(piece) > size - filled or not (piece or packed):
+            raise ValueError("a compressed variable does not have the size that it declares")
+        content[filled : filled + len(piece)] = piece
+        filled, packed = filled + len(piece), unpacking.unconsumed_tail
+    if filled < size or left:
+        raise ValueError("a compressed variable does not have the size that it declares")
+    return memoryview(content)
 
 
 class _Parser:

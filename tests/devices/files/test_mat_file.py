@@ -1,5 +1,6 @@
 """MATLAB and HDF5 files: one tree for all formats, bounds on what is read, and errors for damage."""
 
+import os
 import sys
 
 import numpy as np
@@ -9,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from earmark.devices.files import mat_file
-from earmark.devices.files.mat_file import read_mat, read_table
+from earmark.devices.files import mat_file, mat_table
+from earmark.devices.files.mat_file import read_mat
+from earmark.devices.files.mat_table import read_table
 from earmark.devices.files.mat_tree import Node, listing
 from earmark.devices.files.mat_v5 import Opaque
 from earmark.devices.files.recording import RecordingError
@@ -254,6 +256,18 @@ def test_a_table_gives_its_columns(tmp_path):
     assert columns["wavfile_female"][1:3] == ["marianne_story1_trial_2.wav", ""]
     with pytest.raises(RecordingError, match="table2struct"):
         read_table(path, "data")
+
+
+def crash(file, name):
+    os._exit(1)
+
+
+def test_a_crash_while_a_table_is_read_ends_in_an_error(tmp_path, monkeypatch):
+    the_extra()
+    write_form(tmp_path / "one.mat", "table")
+    monkeypatch.setattr(mat_table, "_table", crash)
+    with pytest.raises(RecordingError, match=r"one\.mat: the table 'expinfo' cannot be read, because it is damaged"):
+        read_table(tmp_path / "one.mat", "expinfo")
 
 
 def test_without_the_extra_the_error_names_it(tmp_path, monkeypatch):
