@@ -16,9 +16,11 @@ from earmark.devices.sources.overrides import Overrides
 from earmark.pipeline.stream import StreamSpec
 from earmark.pipeline.units import microvolts
 
-#: Plausible scatter of scalp EEG above 1 Hz, in microvolts: that of the median channel. Counts of amplifiers, and volts
-#: taken for microvolts, are outside.
-PLAUSIBLE_UV = (0.2, 150.0)
+#: Plausible scatter of scalp EEG below 10 Hz, in microvolts: that of the median channel against the median of all.
+#: Counts of amplifiers, and volts taken for microvolts, are outside.
+PLAUSIBLE_UV = (0.1, 60.0)
+#: Seconds that are averaged for it, which are two periods of 50 Hz, and maximum seconds that are looked at.
+BLOCK_S, MAX_CHECKED_S = 0.04, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,8 @@ def make_recording(
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.asarray(data, np.float32)
     if not (unit or words.unit):
-        _check_plausible(name, values[:, [not other for other in others]], sfreq)
+        with np.errstate(over="ignore", invalid="ignore"):
+            _check_plausible(name, values[:, [not other for other in others]], sfreq)
         unit = "uV"
     scale = microvolts(unit)  # None if it is unknown, or is given by the user
     spec = StreamSpec(
@@ -219,12 +222,20 @@ def make_recording(
 
 
 def _check_plausible(name: str, values: NDArray[np.float32], sfreq: float) -> None:
-    """Refuse values that cannot be scalp EEG in microvolts."""
-    second = max(1, round(sfreq))
-    whole = values[: len(values) // second * second].reshape(-1, second, values.shape[1]).astype(np.float64)
-    # Within seconds, so that the offsets and drifts of an amplifier without high-pass do not count.
-    with np.errstate(invalid="ignore"):
-        scatter = float(np.median(whole.std(axis=1))) if whole.size else 0.0
+    """Refuse values that cannot be scalp EEG in microvolts.
+
+    What counts is slow, differs between electrodes, and changes within a second: neither mains noise, nor what all
+    electrodes of an amplifier without reference share, nor its offsets and drifts.
+    """
+    finite = values[: round(MAX_CHECKED_S * sfreq), np.isfinite(values).all(axis=0)].astype(np.float64)
+    block = max(1, round(BLOCK_S * sfreq))
+    blocks = finite[: len(finite) // block * block].reshape(-1, block, finite.shape[1]).mean(axis=1)
+    per_s = max(2, round(1 / BLOCK_S))
+    blocks = blocks[: len(blocks) // per_s * per_s]
+    scatter = 0.0
+    if blocks.size:
+        slow = (blocks - np.median(blocks, axis=1, keepdims=True)).reshape(-1, per_s, finite.shape[1])
+        scatter = float(np.median(slow.std(axis=1)))
     low, high = PLAUSIBLE_UV
     if not low <= scatter <= high:
         raise RecordingError(

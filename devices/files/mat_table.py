@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import warnings
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from earmark.devices.processes.spawn import clean_birth, leave_signals_to_parent
 from earmark.kernels.extras import require
 
 #: Maximum seconds to read a table.
-MAX_S = 300.0
+MAX_S = 60.0
 
 
 def read_table(path: Path, name: str) -> dict[str, list[float | str]]:
@@ -45,24 +44,38 @@ def read_table(path: Path, name: str) -> dict[str, list[float | str]]:
     """
     require("matlab", f"{name!r} in {path} is a MATLAB table, which needs mat-io")
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(1, mp_context=context, initializer=leave_signals_to_parent)
-    before = set(multiprocessing.active_children())
+    here, there = context.Pipe(duplex=False)
+    reader = context.Process(target=_send_table, args=(there, str(path), name), daemon=True)
+    with clean_birth():
+        reader.start()
+    there.close()  # so that the end of the reader is the end of its answer
     try:
-        with clean_birth():
-            future = pool.submit(_table, str(path), name)
-        return future.result(timeout=MAX_S)
-    except (BrokenProcessPool, TimeoutError):
-        raise RecordingError(
-            f"{path}: the table {name!r} cannot be read, because it is damaged: {_fix(name)}"
-        ) from None
+        answer = here.recv() if here.poll(MAX_S) else None
+    except EOFError:
+        answer = None
     finally:
-        for worker in set(multiprocessing.active_children()) - before:
-            worker.kill()
-        pool.shutdown(cancel_futures=True)
+        reader.kill()
+        reader.join()
+        here.close()
+    if answer is None:
+        words = f"{path}: the table {name!r} cannot be read, because it is damaged"
+        raise RecordingError(f"{words}: {_fix(name)}")
+    if isinstance(answer, str):
+        raise RecordingError(answer)
+    return dict(answer)
 
 
 def _fix(name: str) -> str:
     return f"copy the file again, or convert the table in MATLAB, {name} = table2struct({name}), and save it"
+
+
+def _send_table(answer: Connection, file: str, name: str) -> None:
+    """Send the columns of a table, or the text of the error."""
+    leave_signals_to_parent()
+    try:
+        answer.send(_table(file, name))
+    except RecordingError as error:
+        answer.send(str(error))
 
 
 def _table(file: str, name: str) -> dict[str, list[float | str]]:

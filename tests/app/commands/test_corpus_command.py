@@ -186,11 +186,26 @@ def test_the_unit_is_stated_plausible_or_given(tmp_path):
     for found in (imported("", 1), imported("V", 1e-6), imported("", 1e-6, "--unit", "V")):
         assert found[0].exit_code == 0, found[0].output
         np.testing.assert_allclose(found[1]["trial-01"].neural, wanted["trial-01"].neural, rtol=1e-3, atol=1e-3)
-    for scale in (1e-6, 64):
+    for scale in (1e-6, 1000):
         result, runs = imported("", scale)
         assert result.exit_code == 1
         assert "no unit is stated" in result.output
         assert not runs
+
+
+def test_mains_and_offsets_do_not_make_microvolts_implausible():
+    from corpora_made import neural
+
+    from earmark.devices.files.corpus_trials import make_recording
+    from earmark.devices.files.recording import RecordingError
+    from earmark.devices.sources.overrides import NOTHING
+
+    eeg, t = neural(1, 20.0, 512, 1), np.arange(20 * 512) / 512
+    hum = 400 * np.sin(2 * np.pi * 50 * t)[:, None] * np.linspace(0.8, 1.2, 6)
+    found = make_recording("S1", eeg + hum + 8000 + 50 * t[:, None], 512.0, LABELS, "", NOTHING)
+    assert set(found.spec.units) == {"uV"}
+    with pytest.raises(RecordingError, match="not microvolts"):
+        make_recording("S1", (8 * eeg + hum) / 0.03125, 512.0, LABELS, "", NOTHING)
 
 
 def test_one_bad_listener_does_not_stop_the_others(tmp_path):

@@ -258,14 +258,14 @@ def test_a_table_gives_its_columns(tmp_path):
         read_table(path, "data")
 
 
-def crash(file, name):
+def crash(answer, file, name):
     os._exit(1)
 
 
 def test_a_crash_while_a_table_is_read_ends_in_an_error(tmp_path, monkeypatch):
     the_extra()
     write_form(tmp_path / "one.mat", "table")
-    monkeypatch.setattr(mat_table, "_table", crash)
+    monkeypatch.setattr(mat_table, "_send_table", crash)
     with pytest.raises(RecordingError, match=r"one\.mat: the table 'expinfo' cannot be read, because it is damaged"):
         read_table(tmp_path / "one.mat", "expinfo")
 
