@@ -423,7 +423,7 @@ def _attention(table: dict[str, Any], where: str, recorded: int | None = None) -
     own, place = set(AttentionConfig.model_fields) - {"settings"}, f"{where}: [attention]"
     chosen = [key for key in SWITCHES if key in table]
     if len(chosen) > 1:
-        raise ConfigError(f"{place} has {' and '.join(chosen)}: remove one, they choose different models of switches")
+        raise ConfigError(f"{place} has {' and '.join(chosen)}: leave out one of them, each is a model of switches")
     if not chosen and recorded is not None and recorded < DWELLS:
         table = {**table, "switch_rate": OLD_RATE}
     model = _model(AttendConfig)

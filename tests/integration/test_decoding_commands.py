@@ -60,6 +60,12 @@ def test_printed_figures_of_a_real_listener_equal_those_in_the_file(runs, tmp_pa
     assert abs(found["null_accuracy"]["1.0"] - 0.5) < 0.05
     for window in ("1.0", "5.0"):
         assert f"{100 * found['accuracy'][window]:.1f}" in done.stdout
+    live, smoothed = (100 * found[f"{which}_accuracy"] for which in ("posterior", "smoothed"))
+    said = (
+        f"Posterior: correct {live:.1f} % of the time, calibration error {found['ece']:.3f}; "
+        f"with the 5 s that follow, {smoothed:.1f} % and {found['smoothed_ece']:.3f}"
+    )
+    assert said in " ".join(done.stdout.split())
     page = (tmp_path / "f.html").read_text()
     assert "<svg" in page
     assert "://" not in page.replace("http://www.w3.org", ""), "no external resources"

@@ -219,7 +219,7 @@ def test_a_configuration_chooses_one_model_of_switches():
     assert (settings("").switch_rate, settings("").expected_dwell_s) == (None, None)
     assert settings("switch_rate = 0.05").switch_rate == 0.05
     assert settings("expected_dwell_s = 45.0").expected_dwell_s == 45
-    with pytest.raises(ConfigError, match=r"x: \[attention\] has switch_rate and expected_dwell_s: remove one"):
+    with pytest.raises(ConfigError, match=r"x: \[attention\] has switch_rate and expected_dwell_s: leave out one"):
         settings("switch_rate = 0.05\nexpected_dwell_s = 45.0")
     for recorded in (0, 1):
         assert settings("", recorded=recorded).switch_rate == 0.02, "what no word meant then"

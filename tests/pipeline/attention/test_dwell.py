@@ -243,6 +243,23 @@ def test_posterior_is_calibrated_where_the_law_is_right_and_not_where_it_is_wron
     assert ece(expected_dwell_s=400.0) > max(0.04, 2 * right)
 
 
+def test_posterior_of_overlapping_windows_is_calibrated():
+    """As in a live session: windows of 2 s, one every 0.5 s. Without temper, each score would count four times."""
+    hop, window, n = 0.5, 2.0, 16000
+    attended = dwelling(3, n, 2, Dwell(tuple(seconds / hop for seconds in UNKNOWN.stages_s)))
+    rng = np.random.default_rng(1)
+    z = rng.normal(0, 0.28, (n, 2))
+    z[np.arange(n), attended] += 0.06
+    scores = np.tanh(np.stack([np.convolve(one, np.full(4, 0.25), "valid") for one in z.T], axis=1))
+    model = Emissions(0.06, 0.0, 0.14, 0.0, 1000)
+
+    def ece(config):
+        return reliability(probabilities(DwellFilter(config, model), scores), attended[3:]).ece
+
+    assert ece(EvidenceConfig(2, hop, window)) < 0.03
+    assert ece(EvidenceConfig(2, hop, hop)) > 0.1
+
+
 # Smoothed posterior
 
 
