@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import warnings
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,8 +15,8 @@ from earmark.devices.files.recording import RecordingError, in_words
 from earmark.devices.processes.spawn import clean_birth, leave_signals_to_parent
 from earmark.kernels.extras import require
 
-#: Maximum seconds to read a table.
-MAX_S = 60.0
+#: Maximum seconds and bytes of memory to read a table.
+MAX_S, MAX_MEMORY = 60.0, 8 << 30
 
 
 def read_table(path: Path, name: str) -> dict[str, list[float | str]]:
@@ -72,6 +73,12 @@ def _fix(name: str) -> str:
 def _send_table(answer: Connection, file: str, name: str) -> None:
     """Send the columns of a table, or the text of the error."""
     leave_signals_to_parent()
+    if sys.platform == "linux":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        limit = MAX_MEMORY if most == resource.RLIM_INFINITY else min(MAX_MEMORY, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
     try:
         answer.send(_table(file, name))
     except RecordingError as error:
