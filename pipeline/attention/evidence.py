@@ -245,7 +245,7 @@ class DwellFilter:
     def _moved(self, matrix: NDArray[np.float64], likelihood: NDArray[np.float64] | float) -> Posterior:
         stages = (matrix @ self._stages.ravel()).reshape(self._stages.shape) * likelihood
         self._stages = stages / stages.sum()
-        return self._decide(self._stages.sum(axis=1))
+        return self._decide(np.minimum(self._stages.sum(axis=1), 1.0))  # rounding can give slightly more
 
     def weigh(self, likelihood: NDArray[np.float64]) -> Posterior:
         """Advance by a hop and multiply by likelihoods of the talkers, shape (n_talkers,), of which one is positive."""

@@ -66,4 +66,4 @@ def smoothed(
         later[: n - ahead] = (known / known.max(axis=1, keepdims=True)).reshape(n - ahead, *shape)
     both: NDArray[np.float64] = (stages * later).sum(axis=2)
     both /= both.sum(axis=1, keepdims=True)
-    return both
+    return np.minimum(both, 1.0)  # rounding can give slightly more

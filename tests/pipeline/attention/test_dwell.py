@@ -204,6 +204,16 @@ def test_extreme_scores_leave_finite_probabilities(n_talkers, hop_s):
         assert np.isfinite(evidence.state()["stages"]).all()
 
 
+@pytest.mark.parametrize("n_talkers", [2, 3])
+def test_no_probability_exceeds_one(n_talkers):
+    """Certain posteriors are rounded, and a calibration curve refuses more than 1."""
+    config = EvidenceConfig(n_talkers, **SECONDS)
+    certain = Emissions(0.9, 0.0, 0.03, 0.0, 100)
+    scores = drawn(0, np.random.default_rng(0).integers(0, n_talkers, 300).repeat(5), n_talkers, certain)
+    live, later = probabilities(DwellFilter(config, certain), scores), smoothed(config, certain, scores)
+    assert max(live.max(), later.max()) == 1.0
+
+
 def test_just_after_a_switch_attention_hardly_switches_back():
     """The same evidence for a switch is worth less where the listener has just switched."""
 
