@@ -85,6 +85,7 @@ NODES: Registry[type[Node]] = Registry(
         "bandpass": "earmark.pipeline.nodes.bandpass:Bandpass",
         "reference": "earmark.pipeline.nodes.reference:Reference",
         "resample": "earmark.pipeline.nodes.resample:Resample",
+        "tilt": "earmark.pipeline.nodes.tilt:Tilt",
         "high_gamma": "earmark.pipeline.nodes.high_gamma:HighGamma",
         "epochs": "earmark.pipeline.nodes.epochs:Epochs",
         "envelope": "earmark.pipeline.nodes.envelope:Envelope",
