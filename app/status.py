@@ -23,7 +23,7 @@ from earmark.devices.processes.board import Board
 from earmark.kernels.errors import EarmarkError
 
 #: Version of the records below. A status of another version is refused.
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class StatusError(EarmarkError):
@@ -228,6 +228,8 @@ class DecoderSummary(_Record):
         Number of decisions.
     seconds : float
         Duration of the recordings it was trained on, s.
+    bands : str
+        Weight and sensitivity of each frequency band in this listener, in words; empty if the decoder has no bands.
     """
 
     accuracy: float
@@ -235,6 +237,7 @@ class DecoderSummary(_Record):
     chance_limit: float
     n: int
     seconds: float
+    bands: str
 
 
 @dataclass(frozen=True, slots=True)

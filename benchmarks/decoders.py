@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from earmark.pipeline.decoders import filterbank
 from earmark.pipeline.decoders.linear import PENALTIES, SHRINKS, LinearDecoder, leave_one_run_out, make_spec
 from earmark.pipeline.decoders.moments import moments, total
 from earmark.pipeline.decoders.presets import EEG
@@ -82,6 +83,18 @@ def ours(runs: list[Run], penalties: tuple[float, ...], shrinks: tuple[float, ..
     return [decoder.project_neural(run.neural)[:, 0] for decoder, run in zip(decoders, runs, strict=True)]
 
 
+def fitted_linear(runs: list[Run]) -> None:
+    """Fit the linear decoder to all runs but one in turn, and to all."""
+    leave_one_run_out(LinearDecoder(EEG), runs)
+    LinearDecoder(EEG).fit(runs)
+
+
+def fitted_bank(runs: list[Run]) -> None:
+    """Fit the filter bank to all runs but one in turn, and to all."""
+    filterbank.leave_one_run_out(EEG, runs)
+    filterbank.FilterBankDecoder(EEG).fit(runs)
+
+
 def main(
     peers: Annotated[Path, typer.Option(help="Python in which naplib, mtrf and fftrf are installed.")],
     penalty: Annotated[float, typer.Option(help="In units of the average lagged channel.")] = 1.0,
@@ -104,7 +117,7 @@ def main(
     }  # fmt: skip
     for i, run in enumerate(runs):
         centred = total(parts[:i] + parts[i + 1 :]).centred()
-        data[f"scale{i}"] = Ridge(centred, channels, PRESET).scale[:channels]
+        data[f"scale{i}"] = Ridge(centred, channels).scale[:channels]
         data[f"x{i}"], data[f"y{i}"] = run.neural[:-behind], run.talkers[0, :-behind]
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"
@@ -129,6 +142,12 @@ def main(
         f"Earmark, {len(PENALTIES)} × {len(SHRINKS)} settings nested", f"{full:.2f}", f"{full / single:.1f}", "", ""
     )
     Console().print(table)
+    # As a session trains: settings of the preset, five runs, each held out in turn, and a fit to all of them.
+    five = made_up(5, seconds, channels)
+    whole = Table(f"fit and leave-one-run-out, 5 × {seconds:g} s, {channels} channels", "seconds")
+    whole.add_row("linear", f"{median(lambda: fitted_linear(five), 1):.2f}")
+    whole.add_row("filter bank", f"{median(lambda: fitted_bank(five), 1):.2f}")
+    Console().print(whole)
 
 
 if __name__ == "__main__":

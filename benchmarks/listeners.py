@@ -5,10 +5,11 @@
     python -m benchmarks.listeners typical --sessions 12 --demos 100
 
 A session is one minute of calibration and nine minutes of trials; its EEG passes through the nodes of a live session.
-Two linear decoders are tested on the trials: one trained on all but two of them, and one trained on the minute of
-calibration. The speech ships with Earmark, starts at a random position and repeats, so training and test may share
-speech, with different noise. A demonstration is a minute of calibration and a minute of closed loop, as in ``earmark
-demo``; it passes if its share of correct decision windows reaches the chance limit.
+Two decoders of the default kind are tested on the trials: one trained on all but two of them, and one trained on the
+minute of calibration. ``--before`` takes the linear decoder on signals without a tilt instead. The speech ships with
+Earmark, starts at a random position and repeats, so training and test may share speech, with different noise. A
+demonstration is a minute of calibration and a minute of closed loop, as in ``earmark demo``; it passes if its share of
+correct decision windows reaches the chance limit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import earmark.app
 # isort: split
 import json
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,13 +31,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.real_recordings import DECODERS, Fit, fit_linear, linear_moments
 from earmark.app.config.protocol import MOST_IN_A_ROW, draw_order
 from earmark.app.session.simulated import CALIBRATION, N_TRIALS, SWITCH_S
 from earmark.devices.files.recorded_run import RecordedRun, Signal, Trial, prepare
 from earmark.devices.files.session_run import REORIENT_S
 from earmark.devices.simulate.listener import PRESETS, Listener, ListenerConfig
-from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
-from earmark.pipeline.decoders.moments import moments
+from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.decoders.presets import EEG, IEEG, Preset
 from earmark.pipeline.evaluation.metrics import chance_limit
 from earmark.pipeline.evaluation.score_run import judge
@@ -112,7 +113,7 @@ def _rows(data: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
 Right = dict[float, list[bool]]  # whether each window is correct, by window length
 
 
-def correct_windows(decoder: LinearDecoder, runs: Sequence[Run], windows: Sequence[float]) -> Right:
+def correct_windows(decoder: Decoder, runs: Sequence[Run], windows: Sequence[float]) -> Right:
     """Return which windows are decoded correctly."""
     right: Right = {w: [] for w in windows}
     for run in runs:
@@ -121,9 +122,20 @@ def correct_windows(decoder: LinearDecoder, runs: Sequence[Run], windows: Sequen
     return right
 
 
-def untrained(preset: Preset) -> LinearDecoder:
-    """Return an untrained decoder; with the many channels of intracranial EEG, a single penalty to save time."""
-    return LinearDecoder(preset, *(((1.0,), (0.4,)) if preset is IEEG else ()))
+#: Preset, moments of a run, and fit of a decoder.
+How = tuple[Preset, Callable[[Run], Any], Fit]
+#: With the many channels of intracranial EEG, a single penalty saves time.
+INSIDE: How = (
+    IEEG,
+    partial(linear_moments, IEEG),
+    partial(fit_linear, IEEG, {"penalties": (1.0,), "shrinks": (0.4,)}),
+)
+
+
+def fitted(how: How, runs: Sequence[Run]) -> Decoder:
+    """Fit a decoder to runs."""
+    _, prepared, fit = how
+    return fit([(run, prepared(run)) for run in runs])
 
 
 def calibration(seed: int) -> list[tuple[str, float]]:
@@ -132,31 +144,31 @@ def calibration(seed: int) -> list[tuple[str, float]]:
     return [(name, CALIBRATION * DEMO_S / N_TRIALS) for name in order]
 
 
-def session(config: ListenerConfig, preset: Preset, seed: int) -> tuple[Right, Right]:
+def session(config: ListenerConfig, how: How, seed: int) -> tuple[Right, Right]:
     """Test a decoder of all but two trials, and one of a minute of calibration, on one listener."""
+    preset, prepared, fit = how
     rng = np.random.default_rng(seed)
     trials = [(name, TRIAL_S) for name in draw_order(VOICES, TRIALS, MOST_IN_A_ROW, seed)]
     runs = record(config, preset, seed, [*calibration(seed), *trials], rng.uniform(0, 200, len(VOICES)).tolist())
     minute, runs = runs[:N_TRIALS], runs[N_TRIALS:]
-    spec = make_spec(LinearDecoder.kind, runs[0], preset)
-    parts = [moments(run, spec) for run in runs]
+    parts = [(run, prepared(run)) for run in runs]
     folds: Right = {w: [] for w in WINDOWS}
     for first in range(0, TRIALS, LEFT_OUT):
         stop = first + LEFT_OUT
-        decoder = untrained(preset).fit_moments(spec, parts[:first] + parts[stop:])
+        decoder = fit(parts[:first] + parts[stop:])
         for w, some in correct_windows(decoder, runs[first:stop], WINDOWS).items():
             folds[w] += some
-    return folds, correct_windows(untrained(preset).fit(minute), runs, WINDOWS)
+    return folds, correct_windows(fitted(how, minute), runs, WINDOWS)
 
 
-def demonstration(config: ListenerConfig, preset: Preset, seed: int) -> list[bool]:
+def demonstration(config: ListenerConfig, how: How, seed: int) -> list[bool]:
     """Return which decision windows of a demonstration's loop are correct."""
     loop_s = (1 - CALIBRATION) * DEMO_S
     order = draw_order(VOICES, int(np.ceil(loop_s / SWITCH_S)), 1, seed)
     begun = np.random.default_rng(seed).uniform(0, 10)  # both voices start together
     trials = [*calibration(seed), *((name, SWITCH_S) for name in order)]
-    runs = record(config, preset, seed, trials, [begun] * len(VOICES))
-    return correct_windows(untrained(preset).fit(runs[:N_TRIALS]), runs[N_TRIALS:], (LOOP_WINDOW,))[LOOP_WINDOW]
+    runs = record(config, how[0], seed, trials, [begun] * len(VOICES))
+    return correct_windows(fitted(how, runs[:N_TRIALS]), runs[N_TRIALS:], (LOOP_WINDOW,))[LOOP_WINDOW]
 
 
 def power(found: Sequence[Sequence[bool]], n_sessions: int, seed: int = 0) -> list[float]:
@@ -180,15 +192,17 @@ def main(
     presets: Annotated[list[str] | None, typer.Argument(help="Listeners; default: all.")] = None,
     sessions: Annotated[int, typer.Option(help="Sessions of ten minutes for each listener.")] = 12,
     demos: Annotated[int, typer.Option(help="Demonstrations for each listener.")] = 0,
+    before: Annotated[bool, typer.Option("--before", help="The linear decoder on signals without a tilt.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every decision to this file.")] = None,
 ) -> None:
     """Run the measurements, and print tables."""
     console = Console(width=150)
     kept: dict[str, Any] = {}
     for name in presets or PRESETS:
-        config, preset = PRESETS[name], IEEG if PRESETS[name].ch_type == "seeg" else EEG
-        pairs = [session(config, preset, seed) for seed in range(sessions)]
-        loops = [demonstration(config, preset, 1000 + seed) for seed in range(demos)]
+        config = PRESETS[name]
+        how = INSIDE if config.ch_type == "seeg" else DECODERS["linear, before" if before else "filter bank"]
+        pairs = [session(config, how, seed) for seed in range(sessions)]
+        loops = [demonstration(config, how, 1000 + seed) for seed in range(demos)]
         kept[name] = {"all but two trials": [p[0] for p in pairs], "one minute": [p[1] for p in pairs], "loops": loops}
         table = Table("trained on", *(f"{w:g} s" for w in WINDOWS), title=f"{name}: % correct ± standard error")
         reached = Table(

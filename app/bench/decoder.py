@@ -16,7 +16,10 @@ from earmark.app.terminal.console import JsonFile
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from earmark.pipeline.decoders.decoder import Decoder
     from earmark.pipeline.decoders.networks import MatchNetwork
+    from earmark.pipeline.decoders.presets import Preset
+    from earmark.pipeline.decoders.sliding import Score
 
     #: Makes a network and example inputs of one window, from channels, rate in Hz and decision window in s.
     Factory = Callable[[int, float, float], tuple[nn.Module, tuple[Tensor, ...]]]
@@ -33,9 +36,9 @@ def decoder(
 ) -> None:
     """Measure decoders on 5 s of signal, on every backend.
 
-    The linear decoder runs in NumPy, networks on every available backend, idle and under load. Times are from an array
-    in host memory to scores in host memory, one window at a time. Compare figures only within one run, not across
-    machines or days.
+    The filter bank and the linear decoder run in NumPy, hop by hop as in a session; networks on every available
+    backend, one whole window at a time. Times are from an array in host memory to scores in host memory, idle and under
+    load. Compare figures only within one run, not across machines or days.
     """
     from rich.table import Table
 
@@ -48,7 +51,7 @@ def decoder(
     found: list[dict[str, Any]] = []
     with failures():
         require("networks", "this also measures networks, which need PyTorch")
-        cases = [(name, shape) for shape in SHAPES for name in ("linear", *networks())]
+        cases = [(name, shape) for shape in SHAPES for name in (*linear(), *networks())]
         for name, shape in cases:
             with console.status(f"measuring {name}, {shape[0]} ch @ {shape[1]:g} Hz …"):
                 found += case(name, *shape, n)
@@ -101,31 +104,54 @@ def absent() -> dict[str, str]:
 
 
 def case(name: str, n_channels: int, sfreq: float, n: int) -> list[dict[str, Any]]:
-    """Measure one decoder on every backend, idle and under load; the linear decoder in NumPy."""
+    """Measure one decoder on every backend, idle and under load; linear ones in NumPy."""
     about = {"decoder": name, "n_channels": n_channels, "sfreq": sfreq}
-    if name == "linear":
-        return [{**about, **row} for row in timed({"NumPy": linear(n_channels, sfreq)}, n)]
+    if name in linear():
+        return [{**about, **row} for row in timed({"NumPy": linear()[name](n_channels, sfreq)}, n)]
     module, example = networks()[name](n_channels, sfreq, WINDOW_S)
     return [{**about, **row} for row in on_every_backend(module, example, n)]
 
 
-def linear(n_channels: int, sfreq: float) -> Callable[[], object]:
-    """Return a callable that scores a window with a linear decoder: lags, reconstruction, correlation.
+def linear() -> dict[str, Callable[[int, float], Callable[[], object]]]:
+    """Return for each linear decoder a function of channels and rate; it returns a callable that computes one decision.
 
-    Unlike the live decoder, it computes every window from scratch.
+    A decision is computed as in a session: the newest hop is projected, and the window is the sum of its hops. Decoders
+    are fitted to noise, because their weights do not change their speed.
     """
-    from earmark.pipeline.decoders.decoder import DecoderSpec
+    from earmark.pipeline.decoders.filterbank import FilterBankDecoder
     from earmark.pipeline.decoders.linear import LinearDecoder
-    from earmark.pipeline.decoders.presets import EEG
 
-    rng = np.random.default_rng(0)
-    decoder = LinearDecoder(EEG, [1.0], [0.0])
+    return {"filterbank": partial(_decisions, FilterBankDecoder), "linear": partial(_decisions, LinearDecoder)}
+
+
+def _decisions(make: Callable[[Preset], Decoder], n_channels: int, sfreq: float) -> Callable[[], object]:
+    from dataclasses import replace
+
+    from earmark.pipeline.decoders.presets import EEG
+    from earmark.pipeline.decoders.sliding import SlidingScores
+    from earmark.pipeline.run import Run
+
+    rng, n = np.random.default_rng(0), round(20 * sfreq)
     names = tuple(f"E{i + 1}" for i in range(n_channels))
-    decoder.spec = DecoderSpec("linear", sfreq, names, "envelope", 1, 0.0, LAG_S, WINDOW_S, EEG.lag_step)
-    decoder.weights = rng.normal(size=(len(decoder.spec.lags) * n_channels, 1))
-    n_samples = decoder.spec.n_window + decoder.spec.reach
-    neural, talkers = rng.normal(size=(n_samples, n_channels)), rng.normal(size=(N_TALKERS, n_samples, 1))
-    return lambda: decoder.score(neural, talkers)
+    voices = tuple(f"voice {k + 1}" for k in range(N_TALKERS))
+    runs = [
+        Run(f"{i}", "noise", sfreq, names, rng.normal(size=(n, n_channels)), voices,
+            rng.normal(size=(N_TALKERS, n, 1)), np.zeros(n, np.int64), voices)
+        for i in range(2)
+    ]  # fmt: skip
+    decoder = make(replace(EEG, sfreq=sfreq, tmax=LAG_S, window=WINDOW_S)).fit(runs)
+    scores, n_hop, run = SlidingScores(decoder, N_TALKERS, EEG.hop), round(EEG.hop * sfreq), runs[0]
+    at = 0
+
+    def decision() -> list[Score]:
+        nonlocal at
+        rows = slice(at % (n - n_hop), at % (n - n_hop) + n_hop)
+        at += n_hop
+        return list(scores.push(at - n_hop, run.neural[rows], run.talkers[:, rows]))
+
+    while not decision():  # until the first window is full
+        pass
+    return decision
 
 
 def on_every_backend(module: nn.Module, example: tuple[Tensor, ...], n: int) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ dead_band_db = 0.0
 def loop(
     json_file: JsonFile = None,
     seconds: Annotated[float, typer.Option(help="Length of each measurement.", min=10)] = 30.0,
-    decoder: Annotated[str, typer.Option(metavar="NAME", callback=decoder_kind, help=KIND_HELP)] = "linear",
+    decoder: Annotated[str, typer.Option(metavar="NAME", callback=decoder_kind, help=KIND_HELP)] = "filterbank",
     backend: Annotated[
         list[BackendName] | None,
         typer.Option(help="Backend of a network; may be given several times. Default: PyTorch on the CPU, hop by hop."),

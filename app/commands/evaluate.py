@@ -38,8 +38,8 @@ def evaluate(
         typer.Option(help="Evaluate this trained decoder on runs it has not seen, instead of training one."),
     ] = None,
     kind: Annotated[
-        str, typer.Option(metavar="NAME", callback=decoder_kind, help=f"{KIND_HELP} It is trained in each fold.")
-    ] = "linear",
+        str | None, typer.Option(metavar="NAME", callback=decoder_kind, help=f"{KIND_HELP} It is trained in each fold.")
+    ] = None,
     preset: Annotated[PresetName, typer.Option(help="Settings of preprocessing and decoding.")] = PresetName.EEG,
     protocol: Annotated[ProtocolName, typer.Option(help="What is left out of training.")] = ProtocolName.LORO,
     window: Annotated[
@@ -73,10 +73,11 @@ def evaluate(
     from earmark.app.training.study import read_study
     from earmark.devices.files.corpus import evaluate_corpus, executor
     from earmark.pipeline.attention.evidence import EvidenceConfig
-    from earmark.pipeline.decoders.presets import PRESETS
+    from earmark.pipeline.decoders.presets import DEFAULT_DECODER, PRESETS
     from earmark.pipeline.evaluation.splits import TRAINED_ELSEWHERE
 
     must_be_writable(json_file, html)
+    kind = kind or DEFAULT_DECODER[preset.value]
     with failures():
         words = overrides(unit, ch_type, channels, bads, sfreq)
         if decoder is None:
@@ -180,7 +181,7 @@ def _show(found: Evaluation) -> None:
 
     title = f"{found.protocol}: {len(found.subjects)} listener(s), {found.n_runs} run(s)"
     table = Table(title=title)
-    for column in ("window s", "accuracy %", "n", "chance limit %", "null %", "expected %", "bit/min"):
+    for column in ("window s", "accuracy %", "n", "chance limit %", "null %", "expected %", "d′", "bit/min"):
         table.add_column(column, justify="right")
     for w in found.windows:
         spread = f" ± {100 * found.accuracy_sd[w]:.1f}" if len(found.subjects) > 1 else ""
@@ -189,13 +190,18 @@ def _show(found: Evaluation) -> None:
             f"{100 * found.accuracy[w]:.1f}{spread}",
             str(found.n_windows[w]),
             *(shown(100 * v[w]) for v in (found.chance_limit, found.null_accuracy, found.expected_accuracy)),
+            f"{shown(found.dprime[w], 2)} ± {shown(found.dprime_se[w], 2)}",
             shown(found.itr[w], 2),
         )
     table.caption = (
         "chance limit: accuracy that guessing reaches one time in twenty (p = 0.05) with n decisions. "
-        "null: accuracy with talkers shifted in time. expected: extrapolated from the shortest window."
+        "null: accuracy with talkers shifted in time. expected: extrapolated from the shortest window. d′: mean of the "
+        "difference between attended and ignored talkers divided by its standard deviation, ± standard error."
     )
     console.print(table)
+    if found.dprime_by_component:
+        bands = (f"{name} {shown(d.value, 2)} ± {shown(d.se, 2)}" for name, d in found.dprime_by_component.items())
+        console.print(f"d′ of each band alone, in windows of {found.windows[0]:g} s: {', '.join(bands)}", markup=False)
     console.print(
         f"r attended {shown(found.r_attended, 3)}, ignored {shown(found.r_ignored, 3)}; MESD {shown(found.mesd_s)} s; "
         f"switches followed {found.n_followed} of {found.n_switches}"

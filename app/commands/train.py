@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.training.group import GROUP_HELP
 from earmark.app.training.runs import KIND_HELP, RUNS_HELP, PresetName, decoder_kind
 from earmark.app.training.study import SUBJECT_HELP
 
@@ -16,11 +17,12 @@ def train(
     runs: Annotated[list[Path], typer.Argument(help=RUNS_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the decoder to.", show_default=False)],
     preset: Annotated[PresetName, typer.Option(help="Settings of preprocessing and decoding.")] = PresetName.EEG,
-    decoder: Annotated[str, typer.Option(metavar="NAME", callback=decoder_kind, help=KIND_HELP)] = "linear",
+    decoder: Annotated[str | None, typer.Option(metavar="NAME", callback=decoder_kind, help=KIND_HELP)] = None,
     base: Annotated[
         Path | None,
         typer.Option(help="Networks: start from this trained decoder, so that minutes of signal are enough."),
     ] = None,
+    group: Annotated[Path | None, typer.Option(metavar="FOLDER", help=GROUP_HELP)] = None,
     any_cap: Annotated[
         bool,
         typer.Option(
@@ -41,24 +43,29 @@ def train(
 
     Accuracy is measured by leaving out one run at a time, with everything fitted inside each fold; it needs three runs
     per listener, and with fewer it is reported as not measured. A single run is cut into pieces to choose settings. A
-    network is trained once for each fold, and compared with the linear decoder on the same decisions; if interrupted,
+    network is trained once for each fold, and compared with the default decoder on the same decisions; if interrupted,
     run the same command again to resume after the last epoch. Runs that cannot be used are left out and listed at the
     end. Exit status: 0 trained, 1 failed, or no run can be used.
     """
     from earmark.app.terminal.console import fail, failures
     from earmark.app.terminal.outputs import must_take_files
     from earmark.app.training.fit import train_and_save
+    from earmark.app.training.group import read_group
     from earmark.app.training.runs import decoder_class, decoder_preset, maker
     from earmark.app.training.study import read_study
     from earmark.devices.files.recorded_run import RunError
-    from earmark.pipeline.decoders.presets import PRESETS
+    from earmark.pipeline.decoders.presets import DEFAULT_DECODER, PRESETS
     from earmark.pipeline.evaluation.splits import LEAST
 
     chosen = PRESETS[preset.value]
+    usual = DEFAULT_DECODER[preset.value]
+    decoder = decoder or usual
     with failures():
         network = decoder_class(decoder).by_epochs
     if not network and (base is not None or any_cap or device != "cpu"):
         fail(f"--base, --any-cap and --device are only for networks, and {decoder} is not one: leave them out")
+    if group is not None and decoder != "filterbank":
+        fail(f"--group is only for the filter bank, not for {decoder}: leave it out")
     if out.exists():
         fail(f"{out} exists already: move it away, or choose another folder with --out")
     must_take_files(out)
@@ -71,7 +78,8 @@ def train(
                 f", {loaded[0].name} of {loaded[0].subject}{study.reasons()}"
             )
         if not network:
-            train_and_save(loaded, maker(decoder, chosen), chosen, out)
+            others = {} if group is None else {"group": read_group(group, loaded, chosen)}
+            train_and_save(loaded, maker(decoder, chosen, **others), chosen, out)
             study.print_left_out()
             return
         from earmark.app.training.network import Resumable, settings
@@ -79,6 +87,6 @@ def train(
         given = settings(decoder, loaded, base, any_cap, epochs, seed, device)
         resumable = Resumable(maker(decoder, chosen, **given), out.with_name(f"{out.name}.training"))
         longer = decoder_preset(decoder, chosen)
-        train_and_save(loaded, resumable, longer, out, against=maker("linear", longer))
+        train_and_save(loaded, resumable, longer, out, against=maker(usual, longer))
         resumable.clear()
         study.print_left_out()

@@ -30,6 +30,7 @@ from earmark.pipeline.stream import StreamSpec, WiringError
 
 if typing.TYPE_CHECKING:
     from earmark.pipeline.decoders.decoder import Decoder
+    from earmark.pipeline.decoders.presets import Preset
     from earmark.pipeline.graph import Graph
 
 
@@ -38,6 +39,8 @@ if typing.TYPE_CHECKING:
 SWITCHES, DWELLS, OLD_RATE = ("switch_rate", "expected_dwell_s"), 2, 0.02
 #: Table of the steering law in [attention], and settings of the default law, which has no table.
 LAW, PROPORTIONAL = "law", ("boost_db", "cut_db", "dead_band_db", "hold_s")
+#: First format of recordings whose signals are tilted by default.
+TILTED = 2
 
 
 class _Strict(BaseModel):
@@ -130,6 +133,9 @@ class AttentionConfig(_Strict):
 
     decoder: str = Field(default="", description="folder of the decoder, relative to this file; empty to calibrate")
     fallback: str = Field(default="", description="folder of a faster decoder, used while the first is too slow")
+    group: str = Field(
+        default="", description="folder of a decoder that was trained on other listeners, mixed into a calibration"
+    )
     backends: tuple[Annotated[BackendName, Field(strict=False)], ...] = Field(
         default=(), description="backends that run a network, the fastest first; each must be compiled"
     )
@@ -184,6 +190,8 @@ class Config:
         Folder to which paths are relative.
     sound : SoundConfig or None
         Talkers and sound output.
+    recorded : int or None
+        Format of the recording that contains it; None for a live session.
     where : str
         File or other origin of the configuration, for messages.
     """
@@ -196,6 +204,7 @@ class Config:
     attention: AttentionConfig | None = None
     folder: Path = Path()
     sound: SoundConfig | None = None
+    recorded: int | None = None
     where: str = dataclasses.field(default="", compare=False)
 
     @property
@@ -204,6 +213,11 @@ class Config:
         if self.attention is None or not self.attention.decoder:  # before the calibration
             return []
         return [self.folder / name for name in (self.attention.decoder, self.attention.fallback) if name]
+
+    @property
+    def group(self) -> Path | None:
+        """Folder of the decoder of other listeners, if there is one."""
+        return self.folder / self.attention.group if self.attention is not None and self.attention.group else None
 
     @property
     def decoder(self) -> Path | None:
@@ -239,7 +253,8 @@ class Config:
             If the decoder cannot be read or used live.
         """
         if self.attention is not None:
-            return _attention_graph(self.attention, self.decoders if decoders is None else decoders)
+            preset = _preset(self.attention.preset, self.recorded)
+            return _attention_graph(self.attention, preset, self.decoders if decoders is None else decoders)
         from earmark.pipeline.graph import Graph, Step  # imports compiled filters, which takes a second
 
         steps = [Step(name, NODES.get(kind)(settings), inputs) for name, kind, settings, inputs in self.steps]
@@ -449,7 +464,7 @@ def _with_attention(file: _File, text: str, where: str, folder: Path, recorded: 
     if len(set(attention.backends)) < len(attention.backends):
         raise ConfigError(f"{place}: backends names one twice: name each once")
     outputs = (OutputConfig(node="attend" if attention.decoder else "align"),)
-    return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound, where)
+    return Config(text, file.streams, (), outputs, file.engine, attention, folder, file.sound, recorded, where)
 
 
 def _check_law(settings: AttendConfig, n_talkers: int, where: str, live: bool) -> None:
@@ -477,14 +492,20 @@ def _law(table: dict[str, Any], where: str) -> LawChoice | None:
     return LawChoice(law["type"], _settings(LAWS, law["type"], settings, place, {"type"}))
 
 
-def _attention_graph(attention: AttentionConfig, folders: Sequence[Path]) -> Graph:
+def _preset(name: str, recorded: int | None) -> Preset:
+    """Return a preset by name, as it was in the format of a recording."""
+    from earmark.pipeline.decoders.presets import PRESETS, UNTILTED
+
+    return (UNTILTED if recorded is not None and recorded < TILTED else PRESETS)[name]
+
+
+def _attention_graph(attention: AttentionConfig, preset: Preset, folders: Sequence[Path]) -> Graph:
     from earmark.pipeline.attention.attend import Attend
     from earmark.pipeline.attention.decoding_graph import decoding_graph
-    from earmark.pipeline.decoders.presets import PRESETS
 
     streams = attention.neural, [attention.talkers]
     if not folders:
-        return decoding_graph(PRESETS[attention.preset], *streams, 1, attention.max_wait_s, watched=True)
+        return decoding_graph(preset, *streams, 1, attention.max_wait_s, watched=True)
     decoders = [_live_decoder(folder, "fallback" if k else "decoder") for k, folder in enumerate(folders)]
     first = decoders[0][0]
     for folder, (decoder, _) in zip(folders, decoders, strict=True):

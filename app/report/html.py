@@ -70,6 +70,8 @@ BY_WINDOW = (
     ("null_accuracy", "null", "percent"),
     ("n_null", "n of null", "count"),
     ("expected_accuracy", "expected", "percent"),
+    ("dprime", "d′", "2"),
+    ("dprime_se", "SE", "2"),
     ("auc", "AUC", "3"),
     ("itr", "bits/min", "2"),
 )
@@ -252,6 +254,24 @@ def by_window(found: Mapping[str, Any]) -> str:
     )
 
 
+def by_component(found: Mapping[str, Any]) -> str:
+    """Return a table with the sensitivity of each band of a filter bank, or nothing; ``found`` as for the report."""
+    if not found["dprime_by_component"]:
+        return ""
+    rows = [
+        [_head(name), _cell(one["value"], "2"), _cell(one["se"], "2")]
+        for name, one in found["dprime_by_component"].items()
+    ]
+    shortest = _seconds(next(iter(found["dprime"])))
+    rows.append([_head("together"), *(_cell(next(iter(found[key].values())), "2") for key in ("dprime", "dprime_se"))])
+    return table(
+        f"d′ (sensitivity) of each frequency band alone, and of the whole score, in windows of {shortest}. Only d′ "
+        "compares bands: a slow band has a larger correlation, but it scatters more.",
+        ["band", "d′", "SE"],
+        rows,
+    )
+
+
 def _listeners(found: Mapping[str, Any]) -> str:
     windows = list(found["accuracy"])
     rows = []
@@ -259,6 +279,8 @@ def _listeners(found: Mapping[str, Any]) -> str:
         rows.append(
             [
                 _head(one["subject"]),
+                _cell(one["dprime"][windows[0]]["value"], "2"),
+                _cell(one["dprime"][windows[0]]["se"], "2"),
                 _cell(one["r_attended"], "3"),
                 _cell(one["r_ignored"], "3"),
                 _cell(one["mesd"]["seconds"], "1"),
@@ -273,7 +295,7 @@ def _listeners(found: Mapping[str, Any]) -> str:
                 ),
             ]
         )
-    heads = ["listener", "r attended", "r ignored", "MESD / s"]
+    heads = ["listener", f"d′ at {_seconds(windows[0])}", "SE", "r attended", "r ignored", "MESD / s"]
     heads += [head for w in windows for head in (_seconds(w), "chance limit", "n")]
     return table("Accuracy and chance limit (p = 0.05) of each listener.", heads, rows)
 
@@ -350,6 +372,7 @@ def report_html(found: Mapping[str, Any], title: str = "Attention decoding") -> 
 {_warning(found)}
 {accuracy_chart(found)}
 {by_window(found)}
+{by_component(found)}
 <h2>Reliability</h2>
 {_reliability(found)}
 <h2>Listeners</h2>

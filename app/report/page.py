@@ -13,7 +13,7 @@ from earmark.app.config.modes import Mode
 from earmark.app.engine.events_file import ANSWER, NOTE, TRIM
 from earmark.app.report.chart_svg import Axis, Chart, Points
 from earmark.app.report.figures import SessionFigures, sometimes_masked, tmr
-from earmark.app.report.html import STYLE, accuracy_chart, by_window, table
+from earmark.app.report.html import STYLE, accuracy_chart, by_component, by_window, table
 from earmark.app.terminal.foreign import escaped as escape
 from earmark.app.training.worth import level_words, limit_words, run_words
 from earmark.devices.files.decoder_folder import Facts
@@ -278,7 +278,7 @@ def _accuracy(found: SessionFigures) -> str:
         "<p>The decoder of this run, which was not trained on it; only cued time, without the first two seconds after "
         "each cue. The signals are re-segmented into windows, so these are not the windows of the live decisions "
         "above.</p>"
-        f"{accuracy_chart(found.accuracy)}{by_window(found.accuracy)}"
+        f"{accuracy_chart(found.accuracy)}{by_window(found.accuracy)}{by_component(found.accuracy)}"
     )
 
 

@@ -21,6 +21,7 @@ from earmark.app.session.states import NEXT, SessionError
 from earmark.app.session.task import SessionTask
 from earmark.app.session.training import refuse_short
 from earmark.app.status import Check, State, Trim
+from earmark.app.training.group import read_lent
 from earmark.app.training.worth import decoder_words
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.files.decoder_folder import Facts
@@ -30,6 +31,7 @@ from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.attention.attend import steering_law
 from earmark.pipeline.control import Control, Favoured, Mute, Override, SessionChanged
 from earmark.pipeline.control import Session as ControlSession
+from earmark.pipeline.decoders.presets import PRESETS
 from earmark.pipeline.stream import StreamSpec
 
 #: Duration of the gain ramp after an override, s.
@@ -204,13 +206,15 @@ class Session:
         SessionError
             If a check fails, with its result, or if there is already a decoder.
         earmark.app.config.protocol.ProtocolError, AudioError, ConfigError, RecordingFailed,
-        earmark.devices.sources.lsl_description.StreamError
+        earmark.devices.sources.lsl_description.StreamError, earmark.pipeline.decoders.decoder.DecoderError
             If the plan is too short or does not match the talkers, or something is missing or does not fit.
         """
         cues = plan.cues(self.talkers)
         if self.trained.exists():
             raise SessionError(f"{self.trained} already exists: move it, or choose another folder with --out")
         refuse_short(cues, self._attention)
+        if self.config.group is not None:
+            read_lent(self.config.group, PRESETS[self._attention.preset])  # refuses it before the calibration
         self._set_state(State.CHECKING)
         wrong = [str(check) for check in self._run_checks(None, cues[-1][0]) if not check.ok]
         if wrong:
@@ -266,7 +270,7 @@ class Session:
                 )
             self._set_state(State.TRAINING)
         try:
-            self.facts = train(task.loop.files, self._attention, CUES, self.trained)
+            self.facts = train(task.loop.files, self._attention, CUES, self.trained, self.config.group)
         except TrainingError as error:
             self._set_state(State.IDLE)
             raise SessionError(str(error)) from error

@@ -278,4 +278,5 @@ def _summary(facts: Facts) -> DecoderSummary:
         chance_limit=float(facts.chance_limit),
         n=facts.n_decisions,
         seconds=float(facts.seconds),
+        bands=facts.bands or "",
     )

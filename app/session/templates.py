@@ -41,6 +41,7 @@ type = "Markers"
 [attention]
 preset = "eeg"             # ieeg for intracranial electrodes
 # decoder = "decoder"      # folder of a decoder; default: the one that 'earmark calibrate' trained
+# group = "..."            # decoder of other listeners, mixed in: a minute of calibration is then enough to begin
 # fallback = "..."         # folder of a faster decoder, used if that one is too slow
 # backends = ["onnx"]      # for networks: backends that 'earmark compile' has compiled, fastest first
 # expected_dwell_s         # set it only if every switch of attention is cued: the interval of the cues, s

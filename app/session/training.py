@@ -12,7 +12,7 @@ from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.session_run import REORIENT_S
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.emissions import MIN_WINDOWS
-from earmark.pipeline.decoders.presets import PRESETS
+from earmark.pipeline.decoders.presets import DEFAULT_DECODER, PRESETS
 
 
 class TrainingError(EarmarkError):
@@ -39,7 +39,7 @@ def refuse_short(cues: Sequence[Cue], attention: AttentionConfig) -> None:
         )
 
 
-def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Path) -> Facts:
+def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Path, group: Path | None = None) -> Facts:
     """Train a decoder on the files of a calibration, cross-validate it, and save it in the folder ``out``.
 
     Parameters
@@ -52,6 +52,8 @@ def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Pat
         Name of the stream of cues.
     out : Path
         New folder for the decoder.
+    group : Path, optional
+        Folder of a decoder that was trained on other listeners, whose mean is mixed in.
 
     Returns
     -------
@@ -64,6 +66,7 @@ def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Pat
         If no decoder can be trained on these files.
     """
     from earmark.app.training.fit import train_and_save
+    from earmark.app.training.group import read_group
     from earmark.app.training.runs import maker
     from earmark.devices.files.session_run import read_session_runs
 
@@ -71,7 +74,9 @@ def train(files: Sequence[Path], attention: AttentionConfig, cues: str, out: Pat
     names = attention.neural, attention.talkers, cues
     try:
         runs = [run for file in files for run in read_session_runs(file, preset, *names)]
-        facts = train_and_save(runs, maker("linear", preset), preset, out)
+        others = {} if group is None else {"group": read_group(group, runs, preset)}
+        kind = "filterbank" if others else DEFAULT_DECODER[preset.name]
+        facts = train_and_save(runs, maker(kind, preset, **others), preset, out)
     except EarmarkError as error:
         raise TrainingError(f"no decoder could be trained on {files[0]}: {error}") from error
     if facts.emissions is None:

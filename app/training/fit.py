@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from earmark.devices.files.decoder_folder import Facts
-    from earmark.pipeline.attention.emissions import Emissions
     from earmark.pipeline.decoders.decoder import Learner
     from earmark.pipeline.decoders.presets import Preset
     from earmark.pipeline.run import Run
@@ -48,11 +47,13 @@ def train_and_save(
     import math
 
     from earmark.app.terminal.console import console
+    from earmark.app.training.group import lend
     from earmark.app.training.runs import progress
     from earmark.app.training.worth import AGAIN, level_words, limit_words, no_better
     from earmark.devices.files.corpus import evaluate_corpus
     from earmark.devices.files.decoder_folder import Facts, fingerprint, save_decoder
     from earmark.pipeline.attention.emissions import MIN_WINDOWS
+    from earmark.pipeline.decoders.filterbank import FilterBankDecoder
     from earmark.pipeline.evaluation.splits import learnable
 
     window, n_talkers = preset.window, len(runs[0].talker_names)
@@ -63,13 +64,12 @@ def train_and_save(
             found = evaluate_corpus(runs, make, "leave-one-run-out", (window,), n_shifts=0, progress=advance)
         accuracy, n = found.accuracy[window], found.n_windows[window]
         if against is not None:
-            linear = evaluate_corpus(runs, against, "leave-one-run-out", (window,), n_shifts=0)
-            other = linear.accuracy[window]
-        if n >= MIN_WINDOWS:
-            with console.status("Measuring how its scores scatter …"):
-                emissions = held_out_emissions(runs, make, preset)
+            other = evaluate_corpus(runs, against, "leave-one-run-out", (window,), n_shifts=0).accuracy[window]
+        emissions = found.emissions
     with console.status("Training …"):
         fitted = make().fit(learnable(runs))
+        if isinstance(fitted, FilterBankDecoder):
+            fitted.lent = lend(runs, preset)
     facts = Facts(
         accuracy=accuracy,
         chance_level=1 / n_talkers,
@@ -78,6 +78,7 @@ def train_and_save(
         seconds=sum(run.duration for run in runs),
         emissions=emissions,
         linear_accuracy=other,
+        bands=fitted.chosen.words() if isinstance(fitted, FilterBankDecoder) else None,
     )
     save_decoder(out, fitted, facts)
     console.print(
@@ -85,6 +86,8 @@ def train_and_save(
         f"{len(fitted.spec.ch_names)} channels; saved to {out}.",
         markup=False,
     )
+    if facts.bands is not None:
+        console.print(f"Weight of each frequency band: {facts.bands}", markup=False)
     if n:
         console.print(
             f"Cross-validated (leave one run out): {100 * accuracy:.1f} % of {n} decisions of {window:g} s; "
@@ -95,27 +98,12 @@ def train_and_save(
     else:
         console.print("Accuracy: not measured. Cross-validation needs at least three runs of each listener.")
     if other is not None and n:
-        console.print(f"The linear decoder reaches {100 * other:.1f} % on the same decisions.")
+        console.print(f"The default decoder reaches {100 * other:.1f} % on the same decisions.")
     if facts.experimental:
-        console.print("EXPERIMENTAL: not shown to be better than the linear decoder; use the linear decoder.")
+        console.print("EXPERIMENTAL: not shown to be better than the default decoder; use the default decoder.")
     if emissions is None:
         console.print(
             "This decoder cannot be used live, because the scatter of its scores was not measured: that needs at least "
             f"three runs of each listener and {MIN_WINDOWS} decisions."
         )
     return facts
-
-
-def held_out_emissions(runs: Sequence[Run], make: Maker, preset: Preset) -> Emissions:
-    """Measure the distribution of scores on held-out runs, on which live decisions are based.
-
-    Raises
-    ------
-    ValueError
-        If there are too few decisions.
-    """
-    from earmark.pipeline.attention.evidence import EvidenceConfig
-    from earmark.pipeline.evaluation.fold import FoldWork
-
-    evidence = EvidenceConfig(n_talkers=len(runs[0].talker_names), hop_s=preset.hop, window_s=preset.window)
-    return FoldWork(make, "leave-one-run-out", (preset.window,), 0, 0, 5.0, evidence).emissions(runs)

@@ -24,7 +24,10 @@ class PresetName(StrEnum):
 
 
 #: Help of the option that names a kind of decoder.
-KIND_HELP = "Kind of decoder: linear, cca, matcher, vlaai, eegnet, or one from an installed package."
+KIND_HELP = (
+    "Kind of decoder: filterbank, linear, cca, matcher, vlaai, eegnet, or one from an installed package; default: "
+    "filterbank for eeg, linear for ieeg."
+)
 RUNS_HELP = (
     "Runs made by 'earmark import', recordings of a session, recordings of a BIDS data set, folders of any of them, or "
     "quoted patterns."
@@ -90,8 +93,8 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
-def decoder_kind(name: str) -> str:
-    """Check the name of a kind of decoder on the command line, and return it.
+def decoder_kind(name: str | None) -> str | None:
+    """Check the name of a kind of decoder on the command line, and return it; None if there is none.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def decoder_kind(name: str) -> str:
     from earmark.pipeline.registry import RegistryError
 
     try:
-        return DECODERS.part(name).name
+        return None if name is None else DECODERS.part(name).name
     except RegistryError as error:
         raise typer.BadParameter(str(error)) from None
 
@@ -141,6 +144,6 @@ def decoder_preset(kind: str, preset: Preset) -> Preset:
 
 
 def maker(kind: str, preset: Preset, **settings: Any) -> Callable[[], Decoder]:
-    """Return a picklable function that makes a new decoder at each call; settings are for networks only."""
+    """Return a picklable function that makes a new decoder at each call, with further settings of its constructor."""
     found = decoder_class(kind)
     return partial(found, found.preset_for(preset), **settings)

@@ -62,7 +62,9 @@ class Facts:
     emissions : Emissions or None
         Distribution of its scores on windows that were not used for training; live decisions use it. None if unknown.
     linear_accuracy : float or None
-        Accuracy of the linear decoder on the same decisions, trained on the same runs; for networks only.
+        Accuracy of the default decoder on the same decisions, trained on the same runs; for networks only.
+    bands : str or None
+        Weight and sensitivity of each frequency band in this listener, in words; for filter banks only.
     """
 
     accuracy: float
@@ -72,6 +74,7 @@ class Facts:
     seconds: float
     emissions: Emissions | None = None
     linear_accuracy: float | None = None
+    bands: str | None = None
 
     @property
     def chance_limit(self) -> float:
@@ -80,7 +83,7 @@ class Facts:
 
     @property
     def experimental(self) -> bool:
-        """Whether this is a network that was not shown to decode better than the linear decoder."""
+        """Whether this is a network that was not shown to decode better than the default decoder."""
         return self.linear_accuracy is not None and not self.accuracy > self.linear_accuracy
 
 

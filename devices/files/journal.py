@@ -28,7 +28,8 @@ JOURNAL = "earmark-journal"
 #: Version of the written format; recordings from before there were versions have version 0.
 #: Increase it with every change that alters the meaning of what is written for :func:`read_line`,
 #: :func:`read_about` or :func:`earmark.pipeline.control.parse`, or a default of a configuration that decisions depend
-#: on; all versions from 0 on stay readable. Since version 2, evidence follows a law of the dwell by default.
+#: on; all versions from 0 on stay readable. Since version 2, signals are tilted and evidence follows a law of the
+#: dwell by default.
 FORMAT = 2
 #: Maximum accepted values: samples of a stream, seconds, characters of a name, talkers.
 MAX_INDEX, MAX_SECONDS, MAX_NAMES, MAX_TALKERS = 2**52, 1e12, 1000, 8

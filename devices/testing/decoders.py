@@ -138,6 +138,12 @@ class _Check:
         except DecoderMismatch as error:
             raise CheckFailed(f"{self.name}: its spec does not fit the runs it learned from: {error}") from None
         self.demand(dataclasses.is_dataclass(fitted.chosen), "chosen must be a dataclass of what the fit came to")
+        names = getattr(fitted, "components", None)
+        self.demand(
+            isinstance(names, tuple) and all(isinstance(name, str) for name in names),
+            f"components is {names!r}, but must be the names of components, or (): derive the class from Projections, "
+            "which has none",
+        )
         again = self.make(self.preset).fit(self.runs)
         self.demand(bits(again.arrays()) == bits(fitted.arrays()), "fitted again on the same runs, it has other arrays")
         self.fitted = fitted
@@ -155,7 +161,7 @@ class _Check:
                 turned = self.fitted.score(part.neural, part.talkers[::-1])
                 self.demand(_close(turned[::-1], score), "a score depends on the place of the talker among the others")
                 x, y = self.fitted.project_neural(part.neural), self.fitted.project_talkers(part.talkers)
-                joined = self.fitted.combine(correlate(x, y))
+                joined = self.fitted.combine(correlate(x, y, self.fitted.spec.centred))
                 self.demand(_close(joined, score), "score is not combine of the correlations of the projections")
                 right, total = right + int(score.argmax() == 0), total + 1
         self.demand(right / total > 0.5, f"it finds the attended of 3 talkers in {right} of {total} easy windows")

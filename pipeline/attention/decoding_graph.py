@@ -19,6 +19,7 @@ from earmark.pipeline.nodes.quality import Quality, QualityConfig
 from earmark.pipeline.nodes.reblock import Reblock, ReblockConfig
 from earmark.pipeline.nodes.reference import Reference, ReferenceConfig
 from earmark.pipeline.nodes.resample import Resample, ResampleConfig
+from earmark.pipeline.nodes.tilt import Tilt, TiltConfig
 
 #: The last neural step: its channels are those of the decoder.
 NEURAL = "neural features"
@@ -41,7 +42,7 @@ def decoding_graph(
 
     Scalp EEG is band-pass filtered and re-referenced to the average. For intracranial EEG, the high-gamma amplitude
     and the voltage up to the preset's ``high_hz`` are separate channels. Neural and speech features then have the
-    same rate and have passed the same causal Butterworth band-pass.
+    same rate and have passed the same causal Butterworth band-pass and, if the preset has one, the same tilt.
 
     Parameters
     ----------
@@ -72,23 +73,30 @@ def decoding_graph(
     def resample() -> Resample:
         return Resample(ResampleConfig(preset.sfreq, preset.high_hz))
 
+    def tilt() -> Tilt:
+        return Tilt(TiltConfig(preset.tilt_hz or 0.0))
+
     nodes: list[tuple[str, Node]]
-    speech: list[Callable[[], Bandpass | Resample]]
+    speech: list[Callable[[], Bandpass | Resample | Tilt]]
     if preset.name == "ieeg":
         types: tuple[str, ...] = ("seeg", "ecog")
         # A recursive filter depends slightly on its sampling rate, so both sides are filtered at the same rate.
         nodes = [("high_gamma", HighGamma(HighGammaConfig(below_hz=preset.high_hz))), ("resample", resample())]
-        nodes.append((NEURAL, bandpass()))
+        nodes.append(("bandpass", bandpass()))
         speech = [resample, bandpass]
     else:
         types = ("eeg",)
-        nodes = [("bandpass", bandpass()), ("reference", Reference(ReferenceConfig())), (NEURAL, resample())]
+        nodes = [("bandpass", bandpass()), ("reference", Reference(ReferenceConfig())), ("resample", resample())]
         speech = [bandpass, resample]
+    if preset.tilt_hz is not None:
+        nodes.append(("tilt", tilt()))
+        speech.append(tilt)
     nodes = [
         ("pick", Pick(PickConfig(types))),
         ("reblock", Reblock(ReblockConfig())),
         (QUALITY, Quality(QualityConfig())),
-        *nodes,
+        *nodes[:-1],
+        (NEURAL, nodes[-1][1]),
     ]
     steps, before = [], neural
     for name, node in nodes:

@@ -1,5 +1,6 @@
 from .cca import CcaDecoder
 from .decoder import Decoder, DecoderError, DecoderMismatch, DecoderSpec
+from .filterbank import FilterBankDecoder
 from .linear import LinearDecoder
 from .matcher import MatcherDecoder
 from .presets import EEG, IEEG, PRESETS, Preset
@@ -13,6 +14,7 @@ __all__ = [
     "DecoderError",
     "DecoderMismatch",
     "DecoderSpec",
+    "FilterBankDecoder",
     "LinearDecoder",
     "MatcherDecoder",
     "Preset",

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections, correlate
+from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections
+from earmark.pipeline.decoders.discriminant import Separation, differences, fisher
 from earmark.pipeline.decoders.linear import PENALTIES, SHRINKS, Chosen, make_spec
 from earmark.pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
 from earmark.pipeline.decoders.presets import IEEG, Preset
@@ -113,7 +114,7 @@ class CcaDecoder(Projections):
         """
         if len(runs) < 2:
             raise DecoderError("cca decoder: two runs or more are needed, since scores are learned from held-out ones")
-        self.spec = make_spec(self.kind, runs[0], self.preset)
+        self.spec = make_spec(self.kind, runs[0], self.preset, context=self.preset.context)
         parts = [moments(run, self.spec) for run in runs]
         runs = [run for run, part in zip(runs, parts, strict=True) if part.n]
         parts = [part for part in parts if part.n]
@@ -127,13 +128,12 @@ class CcaDecoder(Projections):
             folds.append((run, fits))
         best = int(np.argmax(r))
         self.chosen = Chosen(*grid[best], float(r[best]))
-        attended, other = [], []
+        found, n = [], self.spec.n_window
         for run, fits in folds:
             self.neural_weights, self.talker_weights = fits[best]
-            for hit, miss in self._examples(run):
-                attended.append(hit)
-                other.append(miss)
-        self.discriminant = discriminant(np.array(attended), np.array(other), self.neural_weights.shape[1])
+            x, y = self.project_neural(np.nan_to_num(run.neural)), self.project_talkers(np.nan_to_num(run.talkers))
+            found.append(differences(x, y, run.attended, n, n))
+        self.discriminant = Separation.of(np.concatenate(found)).discriminant(DISCRIMINANT_SHRINKAGE)
         self.neural_weights, self.talker_weights = self._canonical(
             total(parts), [self.chosen.penalty], [self.chosen.shrink]
         )[0]
@@ -144,41 +144,21 @@ class CcaDecoder(Projections):
     ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Return the weights of both sides for each penalty and, nested in it, each shrinkage."""
         centred, n_channels = data.centred(), len(self.spec.ch_names)
-        ridge = Ridge(centred, n_channels, self.preset)
+        ridge = Ridge(centred, n_channels, self.preset.variance)
         crosses = ridge.shrunk(shrinks)
         yy = centred.yy / centred.n
         if not np.trace(yy) > 0:
             raise DecoderError("cca decoder: the features of the attended talker are constant")
         yy.flat[:: len(yy) + 1] += STIMULUS_PENALTY * np.trace(yy) / len(yy)
         n, result = min(self.n_components, len(yy)), []
-        for penalty in penalties:
-            solutions = np.split(ridge.solve(np.concatenate(crosses, axis=1), penalty), len(crosses), axis=1)
-            for one, solved in zip(crosses, solutions, strict=True):
+        for solution in ridge.solve(np.concatenate(crosses, axis=1), penalties, self.preset.separable):
+            for one, solved in zip(crosses, np.split(solution, len(crosses), axis=1), strict=True):
                 # After solving for the neural side, the remaining eigenproblem has the size of the stimulus side.
                 gain = one.T @ solved
                 _, vectors = eigh((gain + gain.T) / 2, yy)
                 y = np.ascontiguousarray(vectors[:, ::-1][:, :n])
                 result.append((solved @ y * ridge.scale[:, None], y))
         return result
-
-    def _examples(self, run: Run) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Return the Fisher-transformed correlations of attended and of other speech, window by window."""
-        spec, n = self.spec, self.spec.n_window
-        x, y = self.project_neural(np.nan_to_num(run.neural)), self.project_talkers(np.nan_to_num(run.talkers))
-        found = []
-        for start in range(0, len(x) - n + 1, n):
-            who = run.attended[start : start + n + spec.reach]
-            if who[0] < 0 or (who != who[0]).any():
-                continue
-            z = fisher(correlate(x[start : start + n], y[:, start : start + n]))
-            others = [z[k] for k in range(len(z)) if k != who[0]]
-            if not others:
-                elsewhere = (start + len(x) // 2) % (len(x) - n + 1)
-                if abs(elsewhere - start) < n:
-                    continue
-                others = list(fisher(correlate(x[start : start + n], y[:, elsewhere : elsewhere + n])))
-            found += [(z[who[0]], other) for other in others]
-        return found
 
     def project_neural(self, neural: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the canonical components of the neural signal."""
@@ -195,12 +175,6 @@ class CcaDecoder(Projections):
         return score
 
 
-def fisher(correlations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the Fisher transform, limited to finite values."""
-    z: NDArray[np.float64] = np.arctanh(np.clip(correlations, -0.999999, 0.999999))
-    return z
-
-
 def canonical_r(x: NDArray[np.float64], y: NDArray[np.float64], centred: Moments) -> NDArray[np.float64]:
     """Return the correlation of each component in another run, computed from its sums."""
     cross: NDArray[np.float64] = np.einsum("xc,xc->c", x, centred.xy @ y)
@@ -208,23 +182,3 @@ def canonical_r(x: NDArray[np.float64], y: NDArray[np.float64], centred: Moments
     r = np.zeros(len(cross))
     np.divide(cross, np.sqrt(np.maximum(power, 0.0)), out=r, where=power > 0)
     return r
-
-
-def discriminant(attended: NDArray[np.float64], other: NDArray[np.float64], n_components: int) -> NDArray[np.float64]:
-    """Return Fisher's linear discriminant of paired examples, shape (n_components,).
-
-    All components have equal weights if there are too few examples, or if no component is larger for the attended
-    talker.
-    """
-    equal = np.full(n_components, 1 / n_components)
-    if len(attended) < 2 * n_components + 2:
-        return equal
-    difference = attended - other
-    covariance = np.atleast_2d(np.cov(difference.T))
-    covariance += DISCRIMINANT_SHRINKAGE * np.trace(covariance) / n_components * np.eye(n_components)
-    # The fit determines the sign of a component, so one with a smaller correlation for the attended talker is noise.
-    weights: NDArray[np.float64] = np.maximum(np.linalg.solve(covariance, difference.mean(axis=0)), 0.0)
-    if not weights.any():
-        return equal
-    weights /= weights.sum()
-    return weights

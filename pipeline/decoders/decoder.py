@@ -38,7 +38,7 @@ class DecoderSpec:
     Attributes
     ----------
     kind : str
-        ``linear``, ``cca``, ...
+        ``filterbank``, ``linear``, ``cca``, ...
     sfreq : float
         Sampling rate of neural and talker features in Hz.
     ch_names : tuple of str
@@ -56,6 +56,9 @@ class DecoderSpec:
         cost of a fit to an eighth.
     context : float
         Duration of earlier stimulus in a component of a talker, in seconds.
+    centred : bool
+        True to subtract the means of the components in a window before they are correlated. Of signals without an
+        offset, the mean in a short window is evidence from low frequencies.
     """
 
     kind: str
@@ -68,6 +71,7 @@ class DecoderSpec:
     window: float
     lag_step: int = 1
     context: float = 0.0
+    centred: bool = True
 
     def __post_init__(self) -> None:
         for what, found, wanted, fine in (
@@ -126,9 +130,9 @@ class DecoderSpec:
         missing = [name for name in self.ch_names if name not in ch_names]
         extra = [name for name in ch_names if name not in self.ch_names]
         if missing:
-            found.append(f"channels missing: {_some(missing)}")
+            found.append(f"channels missing: {some(missing)}")
         if extra:
-            found.append(f"channels the decoder does not know: {_some(extra)}")
+            found.append(f"channels the decoder does not know: {some(extra)}")
         if not missing and not extra and tuple(ch_names) != self.ch_names:
             found.append("the same channels in another order")
         if features != self.features:
@@ -146,7 +150,8 @@ class DecoderSpec:
             raise DecoderMismatch(f"run {run.name!r}: {error}") from None
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return names for a message; of many, their number and the first ones."""
     return ", ".join(names) if len(names) <= 8 else f"{len(names)} ({', '.join(names[:5])}, …)"
 
 
@@ -181,6 +186,10 @@ class Decoder(Protocol):
     chosen: Any
 
     def __init__(self, preset: Preset, /) -> None: ...
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the components, for an evaluation that judges each alone; empty if they have none."""
 
     @classmethod
     def preset_for(cls, preset: Preset) -> Preset:
@@ -238,6 +247,7 @@ DECODERS: Registry[type[Decoder]] = Registry(
     "decoder",
     "earmark.decoders",
     {
+        "filterbank": "earmark.pipeline.decoders.filterbank:FilterBankDecoder",
         "linear": "earmark.pipeline.decoders.linear:LinearDecoder",
         "cca": "earmark.pipeline.decoders.cca:CcaDecoder",
         "matcher": "earmark.pipeline.decoders.matcher:MatcherDecoder",
@@ -278,14 +288,16 @@ class HopByHop(Protocol):
         """Return incremental projections with hops of ``n_hop`` samples."""
 
 
-def correlate(neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the Pearson correlation of each component, over all rows.
+def correlate(neural: NDArray[np.float64], talkers: NDArray[np.float64], centred: bool = True) -> NDArray[np.float64]:
+    """Return the correlation of each component, over all rows.
 
     Parameters
     ----------
     neural : array, shape (..., n_rows, n_components)
         One or more windows.
     talkers : array, shape (n_talkers, ..., n_rows, n_components)
+    centred : bool
+        True for Pearson's correlation; False to leave the means in.
 
     Returns
     -------
@@ -293,8 +305,9 @@ def correlate(neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> NDAr
         0 where either signal is constant, because silence is no evidence; NaN where a value is not finite.
     """
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        x = neural - neural.mean(axis=-2, keepdims=True)
-        y = talkers - talkers.mean(axis=-2, keepdims=True)
+        x, y = neural, talkers
+        if centred:
+            x, y = x - x.mean(axis=-2, keepdims=True), y - y.mean(axis=-2, keepdims=True)
         xx, yy = (x**2).sum(axis=-2), (y**2).sum(axis=-2)
         flat = (xx <= FLAT * (neural**2).sum(axis=-2)) | (yy <= FLAT * (talkers**2).sum(axis=-2))
         r: NDArray[np.float64] = np.where(flat, 0.0, (x * y).sum(axis=-2) / (np.sqrt(xx) * np.sqrt(yy)))
@@ -315,6 +328,11 @@ class Projections(ABC):
 
     by_epochs = False
     spec: DecoderSpec
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Return nothing: the components have no names."""
+        return ()
 
     @classmethod
     def preset_for(cls, preset: Preset) -> Preset:
@@ -357,7 +375,8 @@ class Projections(ABC):
             If the arrays do not fit the spec or each other, or are too short.
         """
         check_window(self.spec, neural, talkers)
-        return self.combine(correlate(self.project_neural(neural), self.project_talkers(talkers)))
+        x, y = self.project_neural(neural), self.project_talkers(talkers)
+        return self.combine(correlate(x, y, self.spec.centred))
 
 
 def check_window(spec: DecoderSpec, neural: NDArray[np.float64], talkers: NDArray[np.float64]) -> None:

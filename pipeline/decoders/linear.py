@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections, ratio
 from earmark.pipeline.decoders.moments import Moments, lagged_product, leave_one_out, moments, total
 from earmark.pipeline.decoders.presets import EEG, Preset
-from earmark.pipeline.decoders.ridge import backward
+from earmark.pipeline.decoders.ridge import Grid, backward
 from earmark.pipeline.decoders.saved import Saved, make, numbers
 from earmark.pipeline.run import Run
 
@@ -37,18 +37,20 @@ class Chosen:
     r : float
         Mean correlation with the attended talker over the training runs, each held out in turn. It is optimistic,
         because the settings were chosen to maximise it. NaN if there was only one setting.
+    separable : float or None
+        See :meth:`earmark.pipeline.decoders.ridge.Ridge.solve`; None for that of the preset.
     """
 
     penalty: float
     shrink: float
     r: float
+    separable: float | None = None
 
 
-def make_spec(kind: str, run: Run, preset: Preset) -> DecoderSpec:
+def make_spec(kind: str, run: Run, preset: Preset, *, context: float = 0.0, centred: bool = True) -> DecoderSpec:
     """Return the spec of a decoder for runs like this one."""
     if run.sfreq != preset.sfreq:
         raise DecoderError(f"run {run.name!r} is at {run.sfreq:g} Hz, but preset {preset.name} needs {preset.sfreq:g}")
-    context = preset.context if kind == "cca" else 0.0
     return DecoderSpec(
         kind,
         run.sfreq,
@@ -60,6 +62,7 @@ def make_spec(kind: str, run: Run, preset: Preset) -> DecoderSpec:
         preset.window,
         preset.lag_step,
         context,
+        centred,
     )
 
 
@@ -79,12 +82,18 @@ class LinearDecoder(Projections):
         Lags and window.
     penalties, shrinks : sequence of float
         Settings to average over; with one value each, there is no nested cross-validation.
+    separables : sequence of float, optional
+        Also to average over; by default the value of the preset alone.
+    single : bool
+        See :class:`earmark.pipeline.decoders.ridge.Ridge`.
 
     Attributes
     ----------
     weights : array, shape (n_lags * n_channels, n_features)
-    votes : array, shape (n_penalties, n_shrinks)
+    votes : array, shape (n_separables, n_penalties, n_shrinks)
         Weight of each combination; they sum to 1.
+    held_out : list of array, shape (n_lags * n_channels, n_features)
+        For each training run, the weights fitted to the others; only after fitting.
     chosen : Chosen
     moments : Moments
         Sums over the training data, with which training can be continued.
@@ -104,31 +113,41 @@ class LinearDecoder(Projections):
     votes: NDArray[np.float64]
     chosen: Chosen
     moments: Moments
+    held_out: list[NDArray[np.float64]]
 
     def __init__(
-        self, preset: Preset = EEG, penalties: Sequence[float] = PENALTIES, shrinks: Sequence[float] = SHRINKS
+        self,
+        preset: Preset = EEG,
+        penalties: Sequence[float] = PENALTIES,
+        shrinks: Sequence[float] = SHRINKS,
+        separables: Sequence[float] | None = None,
+        single: bool = False,
     ) -> None:
-        if not penalties or not shrinks:
-            raise DecoderError("linear decoder: penalties and shrinks must have one value or more")
-        self.preset, self.penalties, self.shrinks = preset, tuple(penalties), tuple(shrinks)
+        separables = (preset.separable,) if separables is None else separables
+        if not penalties or not shrinks or not separables:
+            raise DecoderError("linear decoder: penalties, shrinks and separables must have one value or more")
+        self.preset, self.grid = preset, Grid(tuple(separables), tuple(penalties), tuple(shrinks), single)
 
     @classmethod
     def rebuild(cls, saved: Saved) -> Self:
         """Make a fitted decoder from what :meth:`settings` and :meth:`arrays` gave."""
         spec, (penalties, shrinks) = saved.spec, (numbers(saved.settings, key) for key in ("penalties", "shrinks"))
-        decoder = cls(saved.preset, penalties, shrinks)
+        old = "separables" not in saved.settings
+        separables = None if old else numbers(saved.settings, "separables")
+        decoder = cls(saved.preset, penalties, shrinks, separables, saved.settings.get("single") is True)
         n_x, n_y = len(spec.lags) * len(spec.ch_names), len(spec.stimulus_lags) * spec.n_features
         shapes = {"n": (1,), "x": (n_x,), "xx": (n_x, n_x), "y": (n_y,), "yy": (n_y, n_y), "xy": (n_x, n_y)}
         sums = {name: saved.array(f"moments.{name}", shape) for name, shape in shapes.items()}
         decoder.moments = Moments(**{**sums, "n": float(sums["n"][0])})  # type: ignore[arg-type]
         decoder.weights = saved.array("weights", (n_x, n_y))
-        decoder.votes = saved.array("votes", (len(penalties), len(shrinks)))
+        shape = decoder.grid.shape
+        decoder.votes = saved.array("votes", shape[1:] if old else shape).reshape(shape)
         decoder.spec, decoder.chosen = spec, make(Chosen, saved.chosen)
         return decoder
 
     def settings(self) -> dict[str, Any]:
         """Return what is averaged over."""
-        return {"penalties": self.penalties, "shrinks": self.shrinks}
+        return asdict(self.grid)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return weights, votes and sums."""
@@ -155,50 +174,58 @@ class LinearDecoder(Projections):
         self.spec = make_spec(self.kind, runs[0], self.preset)
         return self.fit_moments(self.spec, [moments(run, self.spec) for run in runs])
 
-    def fit_moments(self, spec: DecoderSpec, parts: Sequence[Moments]) -> Self:
-        """Fit the decoder to the sums of runs, computed by :func:`earmark.pipeline.decoders.moments.moments`."""
+    def fit_moments(self, spec: DecoderSpec, parts: Sequence[Moments], prior: Moments | None = None) -> Self:
+        """Fit the decoder to the sums of runs, computed by :func:`earmark.pipeline.decoders.moments.moments`.
+
+        Parameters
+        ----------
+        spec : DecoderSpec
+        parts : sequence of Moments
+            One or more for each run.
+        prior : Moments, optional
+            Sums that are added in every fit and never held out.
+        """
         self.spec = spec
         parts = [part for part in parts if part.n]
         if not parts:
             raise DecoderError("linear decoder: no run has a known attended talker for longer than the lags")
-        return self._learn(spec, total(parts), parts)
+        everything = total(parts)
+        return self._learn(spec, everything if prior is None else everything + prior, parts, prior)
 
-    def _learn(self, spec: DecoderSpec, everything: Moments, parts: Sequence[Moments]) -> Self:
+    def _learn(
+        self, spec: DecoderSpec, everything: Moments, parts: Sequence[Moments], prior: Moments | None = None
+    ) -> Self:
         self.spec, self.moments = spec, everything
-        self.votes, self.chosen = self._vote(parts)
+        self.votes, self.chosen = self._vote(parts, prior)
         self.weights = self.solve(everything)
         return self
 
-    def _vote(self, parts: Sequence[Moments]) -> tuple[NDArray[np.float64], Chosen]:
+    def _vote(self, parts: Sequence[Moments], prior: Moments | None) -> tuple[NDArray[np.float64], Chosen]:
         """Hold out each run in turn and test how well each combination predicts it."""
-        if len(self.penalties) * len(self.shrinks) == 1:
-            return np.ones((1, 1)), Chosen(self.penalties[0], self.shrinks[0], np.nan)
+        if np.prod(self.grid.shape) == 1:
+            separable, penalty, shrink = self.grid.at(0)
+            return np.ones((1, 1, 1)), Chosen(penalty, shrink, np.nan, separable)
         if len(parts) < 2:
             raise DecoderError("linear decoder: one run alone cannot choose a penalty; record two or more, or cut it")
-        r = np.zeros((len(self.penalties), len(self.shrinks)))
+        r, fits = np.zeros(self.grid.shape), []
         for held_out, train in zip(parts, leave_one_out(parts), strict=True):
-            weights = backward(train.centred(), len(self.spec.ch_names), self.penalties, self.shrinks, self.preset)
+            centred = (train if prior is None else train + prior).centred()
+            weights = backward(centred, len(self.spec.ch_names), self.grid, self.preset.variance)
+            fits.append((weights, power(weights, centred)))
             r += reconstruction_r(weights, held_out.centred()) / len(parts)
         n = VOTES_PER_S * sum(part.n for part in parts) / self.spec.sfreq
         votes = np.exp(n / 2 * (r * np.abs(r) - np.max(r * np.abs(r))))
         votes[votes < LEAST_VOTE * votes.sum()] = 0.0
-        best = np.unravel_index(np.argmax(r), r.shape)
-        return votes / votes.sum(), Chosen(self.penalties[best[0]], self.shrinks[best[1]], float(r[best]))
+        votes /= votes.sum()
+        self.held_out = [average(weights, size, votes) for weights, size in fits]
+        separable, penalty, shrink = self.grid.at(int(np.argmax(r)))
+        return votes, Chosen(penalty, shrink, float(r.max()), separable)
 
     def solve(self, sums: Moments) -> NDArray[np.float64]:
         """Compute the weights for these sums, averaged over settings according to the votes."""
-        centred, some = sums.centred(), np.flatnonzero(self.votes.sum(axis=1))
-        penalties = [self.penalties[i] for i in some]
-        weights = backward(centred, len(self.spec.ch_names), penalties, self.shrinks, self.preset)
-        n_x, n_y = centred.xy.shape
-        flat = np.moveaxis(weights, -2, 0).reshape(n_x, -1)
-        power = np.einsum("xi,xi->i", flat, centred.xx @ flat).reshape(*weights.shape[:2], 1, n_y)
-        # Reconstructions are scaled to equal power before averaging, because a high penalty makes them smaller.
-        size = np.sqrt(power.clip(0.0))
-        votes = self.votes[some][:, :, None, None]
-        share = np.divide(votes, size, out=np.zeros(size.shape), where=size > 0)
-        mean: NDArray[np.float64] = np.einsum("psxy,psxy->xy", weights, share * (votes * size).sum(axis=(0, 1)))
-        return mean
+        centred = sums.centred()
+        weights = backward(centred, len(self.spec.ch_names), self.grid, self.preset.variance, self.votes > 0)
+        return average(weights, power(weights, centred), self.votes)
 
     def update(self, run: Run, forgetting: float = 1.0) -> Self:
         """Continue training with one more run, with unchanged votes.
@@ -230,6 +257,29 @@ class LinearDecoder(Projections):
         return mean
 
 
+def power(weights: NDArray[np.float64], centred: Moments) -> NDArray[np.float64]:
+    """Return the power of reconstructions of the samples behind these sums, from (..., n_x, n_y) to (..., n_y)."""
+    n_x, n_y = centred.xy.shape
+    flat = np.moveaxis(weights, -2, 0).reshape(n_x, -1)  # all settings in one product
+    found: NDArray[np.float64] = np.einsum("xi,xi->i", flat, centred.xx @ flat)
+    return found.reshape(*weights.shape[:-2], n_y)
+
+
+def average(
+    weights: NDArray[np.float64], power: NDArray[np.float64], votes: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Average weights according to the votes for their settings, from (*votes.shape, n_x, n_y) to (n_x, n_y).
+
+    Reconstructions are scaled to equal power first, because a high penalty makes them smaller.
+    """
+    size = np.sqrt(power.clip(0.0))
+    share = np.divide(votes[..., None], size, out=np.zeros(size.shape), where=size > 0)
+    share *= (votes[..., None] * size).sum(axis=(0, 1, 2))
+    n_x, n_y = weights.shape[-2:]
+    flat, share = weights.reshape(-1, n_x, n_y), share.reshape(-1, n_y)
+    return np.stack([share[:, y] @ flat[..., y] for y in range(n_y)], axis=1)
+
+
 def reconstruction_r(weights: NDArray[np.float64], centred: Moments) -> NDArray[np.float64]:
     """Return the correlation of reconstructions with the attended talker, from sums alone; mean over features.
 
@@ -243,12 +293,9 @@ def reconstruction_r(weights: NDArray[np.float64], centred: Moments) -> NDArray[
     -------
     array, shape (...)
     """
-    n_x, n_y = centred.xy.shape
-    flat = np.moveaxis(weights, -2, 0).reshape(n_x, -1)  # all settings in one product
-    power = np.einsum("xi,xi->i", flat, centred.xx @ flat).reshape(-1, n_y)
-    cross = np.einsum("xsy,xy->sy", flat.reshape(n_x, -1, n_y), centred.xy)
-    mean: NDArray[np.float64] = ratio(cross, power, np.diag(centred.yy)).mean(axis=-1)
-    return mean.reshape(weights.shape[:-2])
+    cross = np.stack([weights[..., y] @ xy for y, xy in enumerate(centred.xy.T)], axis=-1)
+    mean: NDArray[np.float64] = ratio(cross, power(weights, centred), np.diag(centred.yy)).mean(axis=-1)
+    return mean
 
 
 def leave_one_run_out(decoder: LinearDecoder, runs: Sequence[Run]) -> list[LinearDecoder]:
@@ -269,7 +316,7 @@ def leave_one_run_out(decoder: LinearDecoder, runs: Sequence[Run]) -> list[Linea
         if not part.n:
             raise DecoderError(f"run {run.name!r} has no known attended talker for longer than the lags: leave it out")
     return [
-        LinearDecoder(decoder.preset, decoder.penalties, decoder.shrinks)._learn(
+        LinearDecoder(decoder.preset, **asdict(decoder.grid))._learn(
             spec, others, [part for j, part in enumerate(parts) if j != i]
         )
         for i, others in enumerate(leave_one_out(parts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,12 +17,20 @@ _T = TypeVar("_T")
 #: Allowed types of a value in a table, by the annotation of its field.
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
+    "str | None": (str,),
     "int": (int,),
     "float": (float, int),
     "float | None": (float, int),
     "bool": (bool,),
     "tuple[str, ...]": (list,),
     "tuple[int, ...]": (list,),
+    "tuple[float, ...]": (list,),
+}
+#: Allowed types of the elements of a list, by the annotation of its field, and their name in messages.
+_INSIDE: dict[str, tuple[tuple[type, ...], str]] = {
+    "tuple[str, ...]": ((str,), "names"),
+    "tuple[int, ...]": ((int,), "whole numbers"),
+    "tuple[float, ...]": ((float, int), "numbers"),
 }
 
 
@@ -70,7 +78,7 @@ def make(cls: type[_T], table: Mapping[str, Any]) -> _T:
     Raises
     ------
     KeyError, ValueError
-        If a field is missing, a key is unknown, or a value has the wrong type.
+        If a field without a default is missing, a key is unknown, or a value has the wrong type.
     """
     kinds = {field.name: _name(field.type) for field in fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
@@ -82,15 +90,17 @@ def make(cls: type[_T], table: Mapping[str, Any]) -> _T:
         # bool is a subclass of int, so it is accepted only for bool fields.
         if isinstance(value, bool) != (kinds[name] == "bool") or not isinstance(value, _TYPES[kinds[name]]):
             raise ValueError(f"{cls.__name__.lower()}.{name} is {value!r}, but must be {kinds[name]}")
-        inside = int if kinds[name] == "tuple[int, ...]" else str
-        if isinstance(value, list) and not all(type(one) is inside for one in value):
-            raise ValueError(f"{cls.__name__.lower()}.{name} must hold {'names' if inside is str else 'numbers'}")
+        inside, what = _INSIDE.get(kinds[name], ((), ""))
+        if isinstance(value, list) and not all(type(one) in inside for one in value):
+            raise ValueError(f"{cls.__name__.lower()}.{name} must hold {what}")
         values[name] = _of_kind(value, kinds[name])
-    for name, kind in kinds.items():
-        if kind.endswith("| None"):
-            values.setdefault(name, None)
-        elif name not in values:
-            raise KeyError(f"{cls.__name__.lower()}.{name}")
+    for field in fields(cls):  # type: ignore[arg-type]
+        # A field that was added later has a default that describes what was saved before.
+        if field.name in values or field.default is not MISSING:
+            continue
+        if not kinds[field.name].endswith("| None"):
+            raise KeyError(f"{cls.__name__.lower()}.{field.name}")
+        values[field.name] = None
     return cls(**values)
 
 
@@ -102,6 +112,8 @@ def _name(kind: Any) -> str:
 def _of_kind(value: Any, kind: str) -> Any:
     if kind.startswith("float"):
         return float(value)
+    if kind == "tuple[float, ...]":
+        return tuple(float(one) for one in value)
     return tuple(value) if kind.startswith("tuple") else value
 
 

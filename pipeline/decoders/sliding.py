@@ -142,7 +142,8 @@ class SlidingScores:
         else:
             x, y = self._hops.hop(self._neural, self._talkers)
         x_mean, y_mean = x.mean(axis=0), y.mean(axis=1)
-        x, y = x - x_mean, y - y_mean[:, None]
+        if self._spec.centred:
+            x, y = x - x_mean, y - y_mean[:, None]
         hop = (x_mean, y_mean, (x * x).sum(axis=0), (y * y).sum(axis=1), (x * y).sum(axis=1))
         for held, new in zip(self._sums, hop, strict=True):
             held[self._at] = new
@@ -180,6 +181,8 @@ class SlidingScores:
         """Return the correlations over all stored hops, summed oldest first, so that the last bit is reproducible."""
         order = (np.arange(self._n_hops) + self._at) % self._n_hops
         x_mean, y_mean, xx, yy, xy = (held[order] for held in self._sums)
+        if not self._spec.centred:
+            return ratio(xy.sum(axis=0), xx.sum(axis=0), yy.sum(axis=0))
         x, y = x_mean - x_mean.mean(axis=0), y_mean - y_mean.mean(axis=0)
         n = self._n_hop
         return ratio((xy + n * x[:, None] * y).sum(axis=0), (xx + n * x * x).sum(axis=0), (yy + n * y * y).sum(axis=0))

@@ -28,6 +28,8 @@ class FoldResult:
         name exclude this.
     window : float
         Decision window of the decoder in seconds.
+    components : tuple of str
+        Names of the components of its scores; empty if they have none.
     emissions : Emissions or None
         Emission model used for the posteriors.
     runs : tuple of RunResult
@@ -37,6 +39,7 @@ class FoldResult:
     train: tuple[tuple[str, str], ...]
     shared_stimuli: tuple[str, ...]
     window: float
+    components: tuple[str, ...]
     emissions: Emissions | None
     runs: tuple[RunResult, ...]
 
@@ -89,6 +92,7 @@ class FoldWork:
             train=tuple((run.subject, run.name) for run in train),
             shared_stimuli=tuple(sorted(heard & {stimulus for run in test for stimulus in run.stimuli})),
             window=decoder.spec.window,
+            components=decoder.components,
             emissions=emissions,
             runs=tuple(results),
         )

@@ -294,6 +294,46 @@ def fisher_z(correlation: ArrayLike) -> NDArray[np.float64]:
     return z
 
 
+@dataclass(frozen=True, slots=True)
+class DPrime:
+    """Sensitivity: how well one decision window separates attended from other speech.
+
+    Unlike a correlation, it can be compared between frequency bands and decoders.
+
+    Attributes
+    ----------
+    value : float
+        Mean of the differences between attended and ignored talkers, divided by their standard deviation (n - 1).
+    se : float
+        Standard error of the value.
+    """
+
+    value: float
+    se: float
+
+
+def dprime(differences: NDArray[np.float64], n: int) -> DPrime:
+    """Return the sensitivity from differences of Fisher's z, each of one window.
+
+    Parameters
+    ----------
+    differences : array, shape (n_differences,)
+    n : int
+        Number of windows, which is smaller than the number of differences if there are several ignored talkers.
+
+    Returns
+    -------
+    DPrime
+        NaN for fewer than two differences, or if they do not vary. The standard error is that of a standardised mean
+        of ``n`` independent Gaussian differences, ``sqrt(1 / n + value ** 2 / (2 n))``.
+    """
+    sd = float(np.std(differences, ddof=1)) if len(differences) > 1 else 0.0
+    if not sd > 0:
+        return DPrime(math.nan, math.nan)
+    value = float(np.mean(differences)) / sd
+    return DPrime(value, math.sqrt((1 + value**2 / 2) / n))
+
+
 def expected_accuracy(differences: NDArray[np.float64], window: float, wanted: float, n_talkers: int = 2) -> float:
     """Extrapolate accuracy to a window length that was not measured, based on an idea in [1]_.
 

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.attention.smoothing import SMOOTHING_S
 from earmark.pipeline.evaluation.fold import FoldResult, FoldWork
 from earmark.pipeline.evaluation.metrics import (
+    DPrime,
     Mesd,
     Reliability,
     auc,
     chance_limit,
+    dprime,
     expected_accuracy,
     fisher_z,
     information_transfer_rate,
@@ -43,6 +46,8 @@ class SubjectResult:
     null_accuracy: ByWindow
     expected_accuracy: ByWindow
     auc: ByWindow
+    dprime: dict[float, DPrime]
+    dprime_by_component: dict[str, DPrime]
     mesd: Mesd
 
 
@@ -81,11 +86,22 @@ class Evaluation:
         Accuracy at each window, extrapolated from the shortest one.
     auc : dict
         Area under the ROC curve of how far the attended talker's score exceeds the others'.
+    dprime, dprime_se : dict
+        Sensitivity at each window, see :class:`earmark.pipeline.evaluation.metrics.DPrime`: mean over listeners, and
+        its standard error from those of the listeners.
+    dprime_by_component : dict
+        The same at the shortest window for each named component of the score alone, such as the bands of a filter bank;
+        empty if the components have no names.
     itr : dict
         Information transfer rate at the mean accuracy, in bits per minute.
     mesd_s : float
         Median over listeners of the minimal expected switch duration; infinite at chance, NaN for more than two
         talkers.
+    emissions : Emissions or None
+        Distribution of the scores at the shortest window, over all listeners; None if there are too few windows, or if
+        the scores are not correlations.
+    ece : float
+        Expected calibration error of the posterior; NaN without evidence.
     ece, posterior_accuracy : float
         Expected calibration error of the posterior, and fraction of hops at which the most probable talker was
         attended; NaN without evidence.
@@ -128,8 +144,12 @@ class Evaluation:
     n_null: dict[float, int]
     expected_accuracy: ByWindow
     auc: ByWindow
+    dprime: ByWindow
+    dprime_se: ByWindow
+    dprime_by_component: dict[str, DPrime]
     itr: ByWindow
     mesd_s: float
+    emissions: Emissions | None
     ece: float
     posterior_accuracy: float
     smoothed_ece: float
@@ -178,10 +198,14 @@ def summarise(work: FoldWork, example: Run, results: Sequence[FoldResult]) -> Ev
     windows, n_talkers = work.windows, len(example.talker_names)
     runs = [run for result in results for run in result.runs]
     names = sorted({run.subject for run in runs})
-    subjects = tuple(_subject(name, [run for run in runs if run.subject == name], n_talkers) for name in names)
+    components = results[0].components
+    subjects = tuple(
+        _subject(name, [run for run in runs if run.subject == name], n_talkers, components) for name in names
+    )
     every = {w: [run.windows[i] for run in runs] for i, w in enumerate(windows)}
     n_windows = {w: sum(one.n for one in every[w]) for w in windows}
     accuracy = {w: _mean(s.accuracy[w] for s in subjects) for w in windows}
+    sensitivity = {w: _mean_dprime([s.dprime[w] for s in subjects]) for w in windows}
     curve = later = None
     if work.evidence is not None:
         attended = np.concatenate([run.posterior_attended for run in runs])
@@ -216,8 +240,14 @@ def summarise(work: FoldWork, example: Run, results: Sequence[FoldResult]) -> Ev
         n_null={w: sum(one.n_null for one in every[w]) for w in windows},
         expected_accuracy={w: _mean(s.expected_accuracy[w] for s in subjects) for w in windows},
         auc={w: _mean(s.auc[w] for s in subjects) for w in windows},
+        dprime={w: one.value for w, one in sensitivity.items()},
+        dprime_se={w: one.se for w, one in sensitivity.items()},
+        dprime_by_component={
+            name: _mean_dprime([s.dprime_by_component[name] for s in subjects]) for name in components
+        },
         itr={w: information_transfer_rate(accuracy[w], w, n_talkers) for w in windows},
         mesd_s=float(np.median([s.mesd.seconds for s in subjects])),
+        emissions=_emissions(every[windows[0]]),
         ece=curve.ece if curve else math.nan,
         posterior_accuracy=curve.share if curve else math.nan,
         smoothed_ece=later.ece if later else math.nan,
@@ -253,16 +283,23 @@ def _sd(values: Iterable[float]) -> float:
     return float(np.std(known, ddof=1)) if len(known) > 1 else math.nan
 
 
+def _mean_dprime(values: Sequence[DPrime]) -> DPrime:
+    known = [one for one in values if not math.isnan(one.value)]
+    if not known:
+        return DPrime(math.nan, math.nan)
+    return DPrime(float(np.mean([one.value for one in known])), math.sqrt(sum(one.se**2 for one in known)) / len(known))
+
+
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
 
 
-def _subject(name: str, runs: Sequence[RunResult], n_talkers: int) -> SubjectResult:
+def _subject(name: str, runs: Sequence[RunResult], n_talkers: int, components: Sequence[str]) -> SubjectResult:
     by_window = {one.seconds: [run.windows[i] for run in runs] for i, one in enumerate(runs[0].windows)}
     n = {w: sum(one.n for one in ones) for w, ones in by_window.items()}
     accuracy = {w: _share(sum(one.n_right for one in ones), n[w]) for w, ones in by_window.items()}
     shortest = min(by_window)
-    differences = _differences(by_window[shortest], n_talkers)
+    differences = _differences(*_finite(by_window[shortest]))
     measured = [w for w in by_window if n[w]]
     switch = Mesd(math.nan, math.nan, 0)
     if n_talkers == 2 and measured:
@@ -280,23 +317,39 @@ def _subject(name: str, runs: Sequence[RunResult], n_talkers: int) -> SubjectRes
         },
         expected_accuracy={w: expected_accuracy(differences, shortest, w, n_talkers) for w in by_window},
         auc={w: _auc(ones) for w, ones in by_window.items()},
+        dprime={w: dprime(_differences(*_finite(ones)), n[w]) for w, ones in by_window.items()},
+        dprime_by_component={
+            component: dprime(_differences(*_finite(by_window[shortest], number)), n[shortest])
+            for number, component in enumerate(components)
+        },
         mesd=switch,
     )
 
 
-def _finite(ones: Sequence[WindowResult]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    scores, attended = np.concatenate([one.scores for one in ones]), np.concatenate([one.attended for one in ones])
+def _finite(
+    ones: Sequence[WindowResult], component: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the scores of all windows, or the correlations of one component, and the attended talkers."""
+    scores = np.concatenate([one.scores if component is None else one.correlations[..., component] for one in ones])
+    attended = np.concatenate([one.attended for one in ones])
     usable = np.isfinite(scores).all(axis=1)
     return scores[usable], attended[usable]
+
+
+def _emissions(ones: Sequence[WindowResult]) -> Emissions | None:
+    try:
+        return Emissions.fit(*_finite(ones))
+    except ValueError:
+        return None
 
 
 def _auc(ones: Sequence[WindowResult]) -> float:
     return auc(*_finite(ones))
 
 
-def _differences(ones: Sequence[WindowResult], n_talkers: int) -> NDArray[np.float64]:
+def _differences(scores: NDArray[np.float64], attended: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return attended minus each ignored talker, in Fisher's z if scores are correlations."""
-    scores, attended = _finite(ones)
+    n_talkers = scores.shape[1]
     if np.all(np.abs(scores) <= 1):
         scores = fisher_z(scores)
     own = scores[np.arange(len(attended)), attended]

@@ -31,6 +31,8 @@ class WindowResult:
         Length of the windows.
     scores : array, shape (n, n_talkers)
         Columns in the order of the run's talkers, regardless of the order given to the decoder.
+    correlations : array, shape (n, n_talkers, n_components)
+        Correlations of the components, from which the scores were computed.
     attended, said : array of int, shape (n,)
         Index of the attended talker, and of the talker with the highest score; the latter is -1 if a score was not
         finite, which counts as wrong.
@@ -42,6 +44,7 @@ class WindowResult:
 
     seconds: float
     scores: NDArray[np.float64]
+    correlations: NDArray[np.float64]
     attended: NDArray[np.int64]
     said: NDArray[np.int64]
     n_unknown: int
@@ -148,7 +151,7 @@ class Projected:
 
     def score(
         self, decoder: Decoder, starts: NDArray[np.int64], length: int, rng: np.random.Generator, shift: int = 0
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
         """Score windows, each with a random order of the talkers.
 
         Parameters
@@ -170,12 +173,16 @@ class Projected:
             Columns in the order of the run's talkers.
         said : array of int, shape (n,)
             Talker with the highest score; -1 if a score is not finite.
+        correlations : array, shape (n, n_talkers, n_components)
+            Of the components, before they are combined to scores; columns as for scores.
         """
         n_talkers, n = len(self.talkers), len(starts)
         rows = starts[:, None] + np.arange(length)
         neural = self.neural[rows]
         shown = (rows - shift) % len(self.neural)
-        by_order = np.stack([decoder.combine(correlate(neural, talkers[:, shown])).T for talkers in self.talkers])
+        centred = decoder.spec.centred
+        found = [correlate(neural, talkers[:, shown], centred) for talkers in self.talkers]
+        by_order = np.stack([decoder.combine(r).T for r in found])
         order = rng.integers(n_talkers, size=n)
         at_place = by_order[order, np.arange(n)]
         talker = (np.arange(n_talkers) + order[:, None]) % n_talkers
@@ -183,7 +190,7 @@ class Projected:
         said[~np.isfinite(at_place).all(axis=1)] = -1
         scores = np.empty_like(at_place)
         np.put_along_axis(scores, talker, at_place, axis=1)
-        return scores, said
+        return scores, said, np.moveaxis(found[0], 0, 1)
 
     def shifts(self, rng: np.random.Generator, n_shifts: int, min_shift: float) -> list[int]:
         """Draw circular shifts of the talkers that remove only their relation to the neural signal.
@@ -278,7 +285,7 @@ def judge(
             length_s, hop_s = evidence.config.window_s, evidence.config.hop_s
         length, hop = round(length_s * run.sfreq), round(hop_s * run.sfreq)
         starts = np.arange(0, len(seen.neural) - length + 1, hop)
-        scores, said = seen.score(decoder, starts, length, rng)
+        scores, said, _ = seen.score(decoder, starts, length, rng)
         last = seen.attended[starts + length - 1]
         if evidence is not None:
             every = [
@@ -305,12 +312,12 @@ def _judge_windows(
     length = round(seconds * seen.sfreq)
     starts, n_unknown, n_switching = seen.grid(length)
     attended = seen.attended[starts]
-    scores, said = seen.score(decoder, starts, length, rng)
+    scores, said, correlations = seen.score(decoder, starts, length, rng)
     n_null = n_null_right = 0
     for shift in shifts:
         # Leave out windows that contain the seam of the circular shift, which is not real speech.
         whole = (starts >= shift) | (starts + length <= shift)
-        _, guess = seen.score(decoder, starts[whole], length, rng, shift)
+        _, guess, _ = seen.score(decoder, starts[whole], length, rng, shift)
         n_null += int(whole.sum())
         n_null_right += int(np.sum(guess == attended[whole]))
-    return WindowResult(seconds, scores, attended, said, n_unknown, n_switching, n_null, n_null_right)
+    return WindowResult(seconds, scores, correlations, attended, said, n_unknown, n_switching, n_null, n_null_right)

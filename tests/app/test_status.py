@@ -40,7 +40,7 @@ from earmark.devices.processes.board import Board
 FULL = session_status(
     override="equal",
     trims=(Trim(-6.5, True), Trim()),
-    decoder_summary=DecoderSummary(0.7, 0.5, math.nan, 80, 300.0),
+    decoder_summary=DecoderSummary(0.7, 0.5, math.nan, 80, 300.0, "all 60 %"),
     checks=(Check("disk", False, "full", due=True),),
     commands=("mute", "stop"),
     events=(Event(1, 3.25, "Cue: attend to Joe."), Event(2, 4.5, "ALARM: the recorder died – ∞ \u2028")),
@@ -93,7 +93,7 @@ def sessions(draw):
         trims=tuple(draw(st.lists(st.builds(Trim, FLOATS, st.booleans()), max_size=3))),
         events=tuple(draw(st.lists(st.builds(Event, COUNTS, FLOATS, TEXTS), max_size=3))),
         task=task,
-        decoder_summary=draw(st.none() | st.builds(DecoderSummary, FLOATS, FLOATS, FLOATS, COUNTS, FLOATS)),
+        decoder_summary=draw(st.none() | st.builds(DecoderSummary, FLOATS, FLOATS, FLOATS, COUNTS, FLOATS, TEXTS)),
     )
 
 
@@ -232,7 +232,7 @@ def test_changed_record_needs_a_new_version():
     """If this fails: increment ``VERSION`` in ``app/status.py``, and put the new digest here."""
     records = {kind.__name__: [(one.name, one.type) for one in fields(kind)] for kind in RECORD_TYPES}
     words = json.dumps([records, [*State], [*Mode]], sort_keys=True)
-    assert (VERSION, hashlib.sha256(words.encode()).hexdigest()[:16]) == (1, "51b4a67ee2058a2c")
+    assert (VERSION, hashlib.sha256(words.encode()).hexdigest()[:16]) == (2, "d15993ed0594e4ca")
 
 
 @pytest.mark.parametrize("kind", RECORD_TYPES)

@@ -182,5 +182,7 @@ def test_training_on_the_calibration_gives_the_same_decoder(demonstration, tmp_p
     (again, facts), (first, then) = load_decoder(tmp_path / "again"), load_decoder(folder / "decoder")
     assert facts.fingerprints == then.fingerprints, "the same runs, to the last bit"
     assert (facts.accuracy, facts.n_decisions, facts.seconds) == (then.accuracy, then.n_decisions, then.seconds)
-    # This process may use more threads, which add in another order.
-    np.testing.assert_allclose(again.weights, first.weights, rtol=1e-8, atol=1e-12)
+    # This process may use more threads, which add in another order, in single precision.
+    for name, array in first.arrays().items():
+        size = np.abs(array).max()
+        np.testing.assert_allclose(again.arrays()[name], array, rtol=1e-3, atol=1e-3 * size, err_msg=name)

@@ -310,7 +310,7 @@ from dataclasses import replace
 from earmark.pipeline.decoders import linear
 project = linear.LinearDecoder.project_neural
 def slowly(self, neural):
-    time.sleep(0.4 if list(self.penalties) == [1.0] else 0.0)
+    time.sleep(0.4 if self.grid.penalties == (1.0,) else 0.0)
     return project(self, neural)
 linear.LinearDecoder.project_neural = slowly
 """

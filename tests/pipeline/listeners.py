@@ -60,6 +60,7 @@ def listen(
 class Ridge:
     """Stimulus reconstruction with lags of 0 to 3 samples."""
 
+    components = ()
     spec = DecoderSpec(
         "ridge", SFREQ, tuple(f"E{i + 1}" for i in range(N_CHANNELS)), "envelope", 1, 0.0, 3 / SFREQ, 2.0
     )

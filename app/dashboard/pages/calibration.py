@@ -230,6 +230,7 @@ class Calibration(Panel):
             ("chance level", f"{percent(one.chance_level)}: average accuracy of guessing"),
             ("chance limit", f"{limit}: guessing reaches it one time in twenty"),
             ("trained on", f"{clock(one.seconds)} min"),
+            *([("bands", one.bands)] if one.bands else []),
         )
         for row, (key, words) in enumerate(rows):
             for column, text in enumerate((key, words)):

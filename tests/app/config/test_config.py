@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from earmark.app.config.session import ConfigError, load_config, parse_config
+from earmark.devices.files.journal import FORMAT
+from earmark.pipeline.attention.decoding_graph import NEURAL
 from earmark.pipeline.attention.steering import FiveStateChain
 from earmark.pipeline.node import NODES
 from earmark.pipeline.nodes.bandpass import BandpassConfig
@@ -232,6 +234,16 @@ def test_a_recording_is_replayed_with_gains_out_of_range(monkeypatch):
     text = ATTENTION.format(keys='[attention.law]\ntype = "proportional"')
     monkeypatch.setattr(FiveStateChain, "favour", lambda law, talker: np.array([60.0, 0.0]))
     text = text.replace("proportional", "five_state").rpartition("[[sound.talkers]]")[0]
-    assert parse_config(text, "x", recorded=2).attention.settings.law.name == "five_state"
+    assert parse_config(text, "x", recorded=FORMAT).attention.settings.law.name == "five_state"
     with pytest.raises(ConfigError, match=r"\(five_state\): favour\(0\) has a gain of 60 dB"):
         parse_config(text, "x")
+
+
+@pytest.mark.parametrize(("recorded", "nodes"), [(None, 1), (FORMAT, 1), (2, 1), (1, 0), (0, 0)])
+def test_recordings_before_the_tilt_are_replayed_without_it(recorded, nodes):
+    """A recording without a decoder does not state its band: it is that of its format."""
+    text = '[streams.eeg]\nname = "a"\n[streams.speech]\nname = "b"\nch_type = "misc"\n[attention]\n'
+    steps = {step.name: step.node.config for step in parse_config(text, "x", recorded=recorded).graph().steps}
+    assert [name.startswith("tilt") for name in steps].count(True) == nodes
+    assert (steps["bandpass"].low_hz, steps["bandpass"].high_hz) == ((0.5, 12.0) if nodes else (1.0, 9.0))
+    assert hasattr(steps[NEURAL], "corner_hz") == bool(nodes)

@@ -417,11 +417,12 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     assert [step.text()[0] for step in page._steps] == ["✓", "✓", "▶", "4"], "the steps must not go back"
     buttons = (page.begin, page.redo, page.stop, page.accept, page.keep, page.refuse)
     assert not any(button.isEnabled() for button in buttons)
-    worth = {"chance_level": 0.5, "chance_limit": 0.595, "n": 84, "seconds": 360.0}
+    worth = {"chance_level": 0.5, "chance_limit": 0.595, "n": 84, "seconds": 360.0, "bands": "all 60 % (d′ 0.52)"}
     one.ask("set", state="ready", trained=True, decoder=True, decoder_summary=worth | {"accuracy": 0.71})
     qtbot.waitUntil(page.refuse.isEnabled, timeout=120_000)
     texts = [page._facts.itemAt(i).widget().text() for i in range(page._facts.count())]
     assert "71 % of 84 decisions were correct, cross-validated" in texts
+    assert texts[texts.index("bands") + 1] == "all 60 % (d′ 0.52)"
     assert "better than guessing" in texts
     assert texts[texts.index("chance level") + 1].startswith("50 %:")
     assert texts[texts.index("chance limit") + 1].startswith("60 % (p = 0.05)")

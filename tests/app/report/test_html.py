@@ -68,6 +68,8 @@ def test_tables_show_the_numbers_of_the_evaluation_rounded():
         "null": "null_accuracy",
         "n of null": "n_null",
         "expected": "expected_accuracy",
+        "d′": "dprime",
+        "SE": "dprime_se",
         "AUC": "auc",
         "bits/min": "itr",
     }
@@ -85,10 +87,11 @@ def test_tables_show_the_numbers_of_the_evaluation_rounded():
             assert number == pytest.approx(value, abs=0.0051)
         assert [cell[0] for cell in row[-2:]] == [str(n) for n in data["n_left_out"][window].values()]
     for one in data["subjects"]:
-        row = next(row for row in page.rows if row[0][1] == one["subject"] and len(row) == 4 + 3 * 3)
+        row = next(row for row in page.rows if row[0][1] == one["subject"] and len(row) == 6 + 3 * 3)
         exact = [None if cell[0] is None else json.loads(cell[0]) for cell in row[1:]]
-        assert exact[:3] == [one["r_attended"], one["r_ignored"], one["mesd"]["seconds"]]
-        assert exact[3::3] == list(one["accuracy"].values())
+        first = one["dprime"]["1.0"]
+        assert exact[:5] == [first["value"], first["se"], one["r_attended"], one["r_ignored"], one["mesd"]["seconds"]]
+        assert exact[5::3] == list(one["accuracy"].values())
     tested = [test for fold in data["folds"] for test in fold["test"]]
     below = page.rows[next(i for i, row in enumerate(page.rows) if row[1][1] == "run") + 1 :]
     for row, test in zip(below, tested, strict=True):

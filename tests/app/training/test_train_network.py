@@ -66,7 +66,7 @@ def test_killed_training_resumes_with_the_same_result(runs, tmp_path, capsys):
     whole, whole_facts = trained(runs, tmp_path / "whole")
     output = capsys.readouterr().out
     assert "resuming" not in output
-    assert "The linear decoder reaches" in output
+    assert "The default decoder reaches" in output
     assert facts == whole_facts
     for name, value in whole.arrays().items():
         np.testing.assert_array_equal(broken.arrays()[name], value)

@@ -59,7 +59,7 @@ def test_network_error_names_the_extra(place, earmark, decoder):
     folder = place / "network"
     folder.mkdir()
     (folder / "weights.safetensors").write_bytes((decoder / "weights.safetensors").read_bytes())
-    text = re.sub(r'kind = "linear"', 'kind = "matcher"', (decoder / "decoder.toml").read_text())
+    text = re.sub(r'kind = "filterbank"', 'kind = "matcher"', (decoder / "decoder.toml").read_text())
     (folder / "decoder.toml").write_text(text)
     for words in (
         ("train", "calibration-1.xdf", "-o", "other", "--decoder", "matcher"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import tomllib
 from dataclasses import replace
@@ -12,11 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from planted import SMALL, planted
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 
 from benchmarks.fuzz import NUMBERS
 from earmark.devices.files.decoder_folder import TEXT, WEIGHTS, Facts, fingerprint, load_decoder, save_decoder
 from earmark.pipeline.decoders.cca import CcaDecoder
 from earmark.pipeline.decoders.decoder import DecoderError
+from earmark.pipeline.decoders.filterbank import FilterBankDecoder, group_of
 from earmark.pipeline.decoders.linear import LinearDecoder
 
 RUNS = [planted(i) for i in range(3)]
@@ -25,6 +29,7 @@ MADE = {
     "linear": LinearDecoder(SMALL).fit(RUNS),
     "single": LinearDecoder(replace(SMALL, variance=0.9), [0.3], [0.0]).fit(RUNS),
     "cca": CcaDecoder(SMALL, 2).fit(RUNS),
+    "filterbank": FilterBankDecoder(SMALL).fit(RUNS),
 }
 
 
@@ -50,6 +55,41 @@ def test_decoders_of_earlier_versions_are_read(tmp_path):
     assert "chance_" not in old
     (tmp_path / "d" / TEXT).write_text(old)
     assert load_decoder(tmp_path / "d")[1] == FACTS
+
+
+def test_decoders_before_the_tilt_keep_their_signals_and_scores(tmp_path):
+    """Their preset has no tilt, their settings no separables, and their votes no dimension for these."""
+    untilted = replace(SMALL, low_hz=1.0, high_hz=9.0, tilt_hz=None, separable=0.7)
+    made = LinearDecoder(untilted).fit(RUNS)
+    save_decoder(tmp_path / "d", made, FACTS)
+    arrays = load_arrays((tmp_path / "d" / WEIGHTS).read_bytes())
+    weights = save_arrays({**arrays, "votes": arrays["votes"][0]})
+    text = re.sub(
+        r"(?m)^(centred|separables|single|separable = 0.7\nr) = .*\n", "", (tmp_path / "d" / TEXT).read_text()
+    )
+    text = re.sub(r'weights_sha256 = "\w+"', f'weights_sha256 = "{hashlib.sha256(weights).hexdigest()}"', text)
+    assert not re.search("tilt|centred|separables|single", text)
+    (tmp_path / "d" / TEXT).write_text(text)
+    (tmp_path / "d" / WEIGHTS).write_bytes(weights)
+    loaded = load_decoder(tmp_path / "d")[0]
+    assert loaded.preset == untilted
+    assert loaded.spec.centred
+    part = planted(9).part(0, 70)
+    assert loaded.score(part.neural, part.talkers).tobytes() == made.score(part.neural, part.talkers).tobytes()
+    np.testing.assert_array_equal(loaded.solve(loaded.moments), made.solve(made.moments))
+
+
+def test_group_is_kept_with_the_decoder(tmp_path):
+    made = FilterBankDecoder(SMALL).fit(RUNS)
+    made.lent = group_of([replace(run, subject=who) for who in ("a", "b") for run in RUNS], SMALL)
+    save_decoder(tmp_path / "d", made, FACTS)
+    loaded = load_decoder(tmp_path / "d")[0]
+    assert loaded.lent.n_listeners == 2
+    again = [FilterBankDecoder(SMALL, one.lent).fit(RUNS[:2]) for one in (made, loaded)]
+    part = planted(9).part(0, 140)
+    a, b = (one.score(part.neural, part.talkers) for one in again)
+    assert a.tobytes() == b.tobytes()
+    assert again[0].chosen.group_listeners == 2
 
 
 def test_loaded_decoder_can_be_trained_further(tmp_path):
@@ -138,7 +178,7 @@ def test_damage_is_refused_or_harmless(saved, tmp_path, data):
     ("old", "new", "words"),
     [
         ("version = 1", "version = 2", "version 2"),
-        ('kind = "cca"', 'kind = "deep"', "no decoder 'deep', only linear, cca, matcher"),
+        ('kind = "cca"', 'kind = "deep"', "no decoder 'deep', only filterbank, linear, cca, matcher"),
         ("n_features = 1", "n_features = 2", "must be float64"),
         ("sfreq = 32.0", "sfreq = true", "sfreq is True"),
         ("sfreq = 32.0", "sfreq = -1.0", "above 0"),
@@ -158,7 +198,7 @@ def test_invalid_text_is_refused(saved, tmp_path, old, new, words):
     with pytest.raises(DecoderError) as error:
         load_decoder(tmp_path)
     assert words in str(error.value)
-    assert re.search("train .* again|did you mean|only linear", str(error.value))
+    assert re.search("train .* again|did you mean|only filterbank", str(error.value))
     assert not re.search("KeyError|TypeError|codec", str(error.value))
 
 

@@ -61,7 +61,7 @@ def test_network_not_shown_to_be_better_is_experimental(tmp_path, accuracy, line
     [
         ('kind = "matcher"', 'kind = "deep"', "linear, cca, matcher"),
         ("width = 12", "width = 13", "must be finite"),
-        ("dilations = [1, 2]", 'dilations = ["1"]', "must hold numbers"),
+        ("dilations = [1, 2]", 'dilations = ["1"]', "must hold whole numbers"),
         ("dilations = [1, 2]", "dilations = [1, 2, 4]", "another network"),
         ("mixed = false", "mixed = 0", "mixed is 0"),
         ("epochs = 2", "epochs = true", "epochs is True"),

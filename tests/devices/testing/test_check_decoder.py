@@ -92,6 +92,10 @@ class ChosenIsNoDataclass(Difference):
         return self
 
 
+class OddComponents(Difference):
+    components = ["a"]  # noqa: RUF012
+
+
 class Draws(Difference):
     def fit(self, runs):
         super().fit(runs)
@@ -260,7 +264,8 @@ class CrashesInScore(Difference):
         (LosesItsWeights, "loaded again, it scores otherwise"),
         (CannotBeRebuilt, "settings and chosen gave does not come back in rebuild: nothing is missing$"),
         (SinglePrecision, r"does not come back in rebuild: weights is float32 .*, but must be float64 \(\d+, 1\)$"),
-        (OddChosen, "does not come back in rebuild: oddsummary.n_samples has type list, but must have str, int, float"),
+        (OddChosen, "does not come back in rebuild: oddsummary.n_samples has type list, but must have str, str"),
+        (OddComponents, r"components is \['a'\], but must be the names of components, or \(\)"),
         (RebuildsAnother, "rebuild gives a Difference"),
         (CrashesInRebuild, r"AttributeError \(.*'weights'\) in the check 'is kept'"),
         (NoPreset, "there is no preset_for: write it, or derive the class from Projections"),

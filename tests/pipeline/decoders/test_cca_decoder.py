@@ -10,7 +10,7 @@ from planted import SMALL, accuracy, planted
 from scipy.linalg import eigh
 from test_moments import plain
 
-from earmark.pipeline.decoders.cca import STIMULUS_PENALTY, CcaDecoder, discriminant
+from earmark.pipeline.decoders.cca import STIMULUS_PENALTY, CcaDecoder
 from earmark.pipeline.decoders.decoder import DecoderError
 from earmark.pipeline.decoders.presets import IEEG
 
@@ -77,15 +77,6 @@ def test_scores_are_correlations():
     assert decoder.discriminant.sum() == pytest.approx(1)
     assert decoder.combine(np.ones((3, 2))) == pytest.approx(1, abs=1e-5)
     assert decoder.combine(np.zeros((4, 3, 2))).shape == (4, 3)
-
-
-def test_discriminant_weights_components_that_separate():
-    rng = np.random.default_rng(0)
-    other = rng.normal(size=(200, 2))
-    weights = discriminant(other + np.array([0.2, 1.0]) + rng.normal(size=(200, 2)), other, 2)
-    assert weights[1] > 3 * weights[0]
-    assert discriminant(other[:3], other[:3], 2).tolist() == [0.5, 0.5]  # too few examples
-    assert discriminant(other - 1, other, 2).tolist() == [0.5, 0.5]
 
 
 @pytest.mark.parametrize(

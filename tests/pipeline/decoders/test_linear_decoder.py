@@ -15,7 +15,7 @@ from test_moments import plain
 from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch
 from earmark.pipeline.decoders.linear import LinearDecoder, leave_one_run_out, make_spec
 from earmark.pipeline.decoders.moments import moments
-from earmark.pipeline.decoders.ridge import Ridge
+from earmark.pipeline.decoders.ridge import Grid, Ridge, backward
 from earmark.pipeline.run import Run
 
 
@@ -68,8 +68,8 @@ def test_shrinkage_improves_the_cross_covariance_of_few_samples():
     response = np.outer([0.0, 1.0, -0.5], np.linspace(1, -1, 6))
     many, few = coloured(200_000, 6, response), coloured(1_000, 6, response)
     spec = make_spec("linear", few, SMALL)
-    (truth,) = Ridge(moments(many, spec).centred(), 6, SMALL).shrunk([0.0])
-    ridge = Ridge(moments(few, spec).centred(), 6, SMALL)
+    (truth,) = Ridge(moments(many, spec).centred(), 6).shrunk([0.0])
+    ridge = Ridge(moments(few, spec).centred(), 6)
     plain, kept, one = ridge.shrunk([0.0, 0.4, 0.99])
     centred = moments(few, spec).centred()
     np.testing.assert_array_equal(plain, centred.xy * (ridge.scale / centred.n)[:, None])
@@ -81,22 +81,29 @@ def test_shrinkage_improves_the_cross_covariance_of_few_samples():
     assert alike(kept) > alike(plain) + 0.05
 
 
+def test_single_precision_changes_weights_by_less_than_a_thousandth():
+    run = coloured(2_000, 6, np.ones((1, 6)))
+    centred = moments(run, make_spec("linear", run, SMALL)).centred()
+    exact, single = (backward(centred, 6, Grid((0.0, 0.7), (0.1, 5.0), (0.0, 0.4), one)) for one in (False, True))
+    size = np.linalg.norm(exact, axis=-2)
+    assert 0 < (np.linalg.norm(single - exact, axis=-2) / size).max() < 1e-3
+
+
 def test_separable_covariance_is_topography_times_time_course():
     """At 1 it is exactly one time course times one topography; separable noise is estimated more accurately."""
     run = coloured(100, 6, np.zeros((1, 6)))
     spec = make_spec("linear", run, SMALL)
     few, many = moments(run, spec).centred(), moments(coloured(200_000, 6, np.zeros((1, 6))), spec).centred()
-    scale = Ridge(few, 6, SMALL).scale
+    scale = Ridge(few, 6).scale
 
     def error(separable: float) -> float:
-        ridge = Ridge(few, 6, replace(SMALL, separable=separable))
-        inverse = ridge.solve(np.eye(len(few.x)), 0.01)
+        (inverse,) = Ridge(few, 6).solve(np.eye(len(few.x)), [0.01], separable)
         wanted = np.linalg.inv(many.xx * scale * scale[:, None] / many.n + 0.01 * np.eye(len(few.x)))
         return float(np.linalg.norm(inverse - wanted) / np.linalg.norm(wanted))
 
     blocks = (few.xx * scale * scale[:, None] / few.n).reshape(len(few.x) // 6, 6, -1, 6)
     time, space = np.trace(blocks, axis1=1, axis2=3) / 6, np.trace(blocks, axis1=0, axis2=2) / len(blocks)
-    whole = Ridge(few, 6, replace(SMALL, separable=1.0)).solve(np.eye(len(few.x)), 0.1)
+    (whole,) = Ridge(few, 6).solve(np.eye(len(few.x)), [0.1], 1.0)
     np.testing.assert_allclose(whole, np.linalg.inv(np.kron(time, space) + 0.1 * np.eye(len(few.x))), atol=1e-9)
     assert error(0.5) < 0.8 * error(0.0)
 

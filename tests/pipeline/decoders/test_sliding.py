@@ -12,6 +12,7 @@ from planted import SMALL, planted
 
 from earmark.pipeline.decoders.cca import CcaDecoder
 from earmark.pipeline.decoders.decoder import DecoderError, DecoderMismatch
+from earmark.pipeline.decoders.filterbank import FilterBankDecoder
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.sliding import SlidingScores
 
@@ -20,6 +21,7 @@ DECODERS = {
     "linear": LinearDecoder(SMALL, [1.0], [0.0]).fit(RUNS),
     "early": LinearDecoder(replace(SMALL, tmin=-0.125), [1.0], [0.0]).fit(RUNS),
     "cca": CcaDecoder(SMALL, 2).fit(RUNS),
+    "filterbank": FilterBankDecoder(SMALL).fit(RUNS),
 }
 RUN = planted(7, 3, seconds=12)
 

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -15,7 +16,10 @@ from scipy.stats import binom
 from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.attention.evidence import EvidenceConfig
 from earmark.pipeline.decoders.decoder import DecoderMismatch, correlate
+from earmark.pipeline.decoders.filterbank import FilterBankDecoder
+from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.evaluation.evaluate import evaluate
+from earmark.pipeline.evaluation.fold import FoldWork
 from earmark.pipeline.evaluation.metrics import mesd
 from earmark.pipeline.evaluation.score_run import Projected, judge
 from earmark.pipeline.evaluation.splits import PROTOCOLS, plan, time_halves, with_imposter
@@ -131,7 +135,8 @@ def test_scores_equal_those_of_the_decoder_for_each_window():
     decoder = Ridge().fit([train])
     seen = Projected.of(decoder, test)
     starts, _, _ = seen.grid(32)
-    scores, said = seen.score(decoder, starts, 32, np.random.default_rng(0))
+    scores, said, correlations = seen.score(decoder, starts, 32, np.random.default_rng(0))
+    np.testing.assert_array_equal(correlations[..., 0], scores)
     for start, row, talker in zip(starts, scores, said, strict=True):
         part = test.part(start, start + 32 + decoder.spec.reach)
         assert row == pytest.approx(decoder.score(part.neural, part.talkers))
@@ -307,7 +312,7 @@ def test_emissions_do_not_use_the_test_run(monkeypatch):
     broken = [replace(runs[0], neural=np.full_like(runs[0].neural, np.nan)), *runs[1:]]
     with np.errstate(all="ignore"):
         evaluate(broken, Blind, LORO, [1], evidence=EvidenceConfig())
-    assert len(clean) == 4
+    assert len(clean) == 5  # one for each fold, and one of all held-out scores
     assert len(clean[0][0]) == 3 * 59
     fitted.clear()
     evaluate([replace(runs[0], neural=runs[0].neural * 1e6), *runs[1:]], Ridge, LORO, [1], evidence=EvidenceConfig())
@@ -485,3 +490,32 @@ def test_null_distribution_leaves_out_the_seam():
     found = judge(decoder, run, [5.0], np.random.default_rng(0), 40, 5.0).windows[0]
     # 5 windows of 80 samples in 477 rows; a shift that is no multiple of 80 cuts one of them, unless past the last.
     assert 40 * 4 <= found.n_null < 40 * 5
+
+
+def test_each_band_of_a_filter_bank_is_judged_alone():
+    """d' of the whole score and of each band, from the scores and correlations of single windows."""
+    runs = [replace(run, sfreq=SFREQ) for run in runs_of(2, 3)]
+    found = evaluate(runs, partial(FilterBankDecoder, replace(EEG, sfreq=SFREQ, lag_step=1)), LORO, (1.0, 2.0))
+    assert list(found.dprime_by_component) == ["all", "below 2 Hz", "2 to 5 Hz", "above 5 Hz"]
+    for window in (1.0, 2.0):
+        assert found.dprime[window] == np.mean([s.dprime[window].value for s in found.subjects])
+        errors = [s.dprime[window].se for s in found.subjects]
+        assert found.dprime_se[window] == pytest.approx(np.hypot(*errors) / 2)
+    assert found.dprime[2.0] > found.dprime[1.0] > 0.5
+    whole = found.dprime_by_component["all"]
+    assert whole.value > 0.5
+    assert 0 < whole.se < 0.3
+    assert not evaluate(runs, Ridge, LORO, (1.0,)).dprime_by_component
+    assert json.loads(json.dumps(found.to_json()))["dprime_by_component"]["all"] == {
+        "value": whole.value,
+        "se": whole.se,
+    }
+
+
+def test_emissions_are_those_of_a_cross_validation_within_the_runs():
+    """The same as for the evidence of a fold whose training runs these are."""
+    runs = runs_of(2, 4)
+    found = evaluate(runs, Ridge, LORO, (2.0,))
+    work = FoldWork(Ridge, LORO, (2.0,), 0, 0, 5.0, EvidenceConfig(hop_s=2.0, window_s=2.0))
+    assert found.emissions == work.emissions(runs)
+    assert evaluate(runs[:3], Ridge, LORO, (25.0,)).emissions is None  # too few windows

@@ -12,6 +12,7 @@ from scipy.stats import binomtest, norm
 from earmark.pipeline.evaluation.metrics import (
     auc,
     chance_limit,
+    dprime,
     expected_accuracy,
     fisher_z,
     information_transfer_rate,
@@ -268,3 +269,17 @@ def test_auc_of_simple_cases():
     assert auc(-perfect, attended) == 0
     assert auc(np.zeros((3, 2)), attended) == 0.5
     assert math.isnan(auc(np.empty((0, 2)), np.empty(0, int)))
+
+
+def test_dprime_is_the_standardised_mean_and_its_error_covers_the_truth():
+    rng = np.random.default_rng(0)
+    found = [dprime(rng.normal(0.3, 2.0, 400), 400) for _ in range(2000)]
+    values, errors = np.array([one.value for one in found]), np.array([one.se for one in found])
+    assert values.mean() == pytest.approx(0.15, abs=0.005)
+    assert values.std() == pytest.approx(errors.mean(), rel=0.05)
+    assert dprime(np.array([1.0, 3.0]), 2).value == pytest.approx(2 / np.sqrt(2))
+    assert dprime(np.array([1.0, 3.0, 1.0, 3.0]), 2).se == pytest.approx(
+        dprime(np.array([1.0, 3.0, 1.0, 3.0]), 8).se * 2
+    )
+    for useless in (np.empty(0), np.ones(1), np.ones(5)):
+        assert math.isnan(dprime(useless, len(useless)).value)
