@@ -188,9 +188,10 @@ class SessionFile:
             events: list[Event] | None = None
             after = place.copy()
             if stretch.last and stretch.found is Soundness.DAMAGED:
-                # Data before the damage are as valid as data at the end of a file that was cut.
+                # Data before the damage are as valid as data at the end of a file that was cut, except for the chunk
+                # just before it: bytes that are missing within a chunk shift its end, too.
                 upto = next(k for k, chunk in enumerate(stretch.chunks) if chunk.tag == xdf.DAMAGE)
-                yield from self._try(Stretch(stretch.chunks[:upto]), place) or []
+                yield from self._try(Stretch(stretch.chunks[: max(0, upto - 1)]), place) or []
             elif stretch.found is not Soundness.DAMAGED:
                 events = self._try(stretch, after)
             if events is None:

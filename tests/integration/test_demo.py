@@ -178,7 +178,7 @@ def test_played_sound_equals_the_sound_rendered_from_the_recording(demonstration
 def test_training_on_the_calibration_gives_the_same_decoder(demonstration, tmp_path):
     """Training on the recorded calibration gives the decoder of the session."""
     folder, _ = demonstration
-    train([folder / "calibration-1.xdf"], tmp_path / "again", PresetName.EEG, "linear")
+    train([folder / "calibration-1.xdf"], tmp_path / "again", PresetName.EEG)
     (again, facts), (first, then) = load_decoder(tmp_path / "again"), load_decoder(folder / "decoder")
     assert facts.fingerprints == then.fingerprints, "the same runs, to the last bit"
     assert (facts.accuracy, facts.n_decisions, facts.seconds) == (then.accuracy, then.n_decisions, then.seconds)

@@ -102,6 +102,20 @@ def test_flipped_bit_is_found_and_costs_only_its_second(whole, tmp_path_factory,
         assert missing[name] / rate <= 1.01 * begun / SPEECH_HZ
 
 
+def test_chunk_with_bytes_of_a_later_one_is_left_out(whole, tmp_path_factory):
+    """Bytes are missing from within a chunk to just before the last boundary, so that the chunk ends inside of it."""
+    chunks = list(xdf.read_chunks(whole[0]))
+    boundary = max(chunk.start for chunk in chunks if chunk.tag == xdf.BOUNDARY)
+    eeg = [chunk for chunk in chunks if chunk.tag == xdf.SAMPLES and len(chunk.content) > 200]
+
+    def cut(raw):
+        del raw[eeg[-20].stop - 24 : boundary - 20]
+
+    spoilt, samples, _, _ = spoil(whole, tmp_path_factory, cut)
+    file, _ = check(spoilt, samples)
+    assert file.damage
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_removed_bytes_do_not_shift_other_samples(whole, tmp_path_factory, data):
