@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.devices.files.mat_v5 import Opaque, read_v5
-from earmark.devices.files.recording import RecordingError, in_words
-from earmark.devices.files.regular_file import must_be_regular, open_regular
+from earmark.devices.files.recording import RecordingError, in_words, must_be_readable
+from earmark.devices.files.regular_file import open_regular
 from earmark.kernels.extras import require
 
 if TYPE_CHECKING:
@@ -52,12 +52,7 @@ def read_mat(path: Path, *, shapes_only: bool = False) -> dict[str, Any]:
     MissingExtra
         If it is HDF5 and h5py is not installed.
     """
-    try:
-        must_be_regular(path)
-    except FileNotFoundError:
-        raise RecordingError(f"{path}: no such file") from None
-    except OSError as error:
-        raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
+    must_be_readable(path)
     with in_words(path):
         if not _is_hdf5(path):
             with open_regular(path) as file:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.devices.files.regular_file import must_be_regular
 from earmark.devices.files.timeline import Timeline, even_timeline
 from earmark.devices.sources.overrides import NOTHING, OverrideError, Overrides, few
 from earmark.kernels.errors import EarmarkError
@@ -27,6 +28,16 @@ SUFFIXES = (".fif", ".edf", ".bdf", ".vhdr", ".xdf")
 
 class RecordingError(EarmarkError, ValueError):
     """Raised when a recording is missing, damaged, ambiguous or of an unknown format."""
+
+
+def must_be_readable(path: Path) -> None:
+    """Check that a path is a file that can be read, and not a device or a pipe; raise RecordingError if not."""
+    try:
+        must_be_regular(path)
+    except FileNotFoundError:
+        raise RecordingError(f"{path}: no such file") from None
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
 
 
 class Segment(NamedTuple):

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from earmark.devices.files.bids_sidecars import complete, read_sidecars
-from earmark.devices.files.recording import SUFFIXES, Recording, RecordingError
-from earmark.devices.files.regular_file import must_be_regular
+from earmark.devices.files.recording import SUFFIXES, Recording, RecordingError, must_be_readable
 from earmark.devices.sources.overrides import NOTHING, Overrides
 
 
@@ -40,12 +39,7 @@ def open_recording(path: str | Path, stream: str | None = None, overrides: Overr
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    try:
-        must_be_regular(path)
-    except FileNotFoundError:
-        raise RecordingError(f"{path}: no such file") from None
-    except OSError as error:
-        raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
+    must_be_readable(path)
     if suffix not in SUFFIXES:
         hint = f"; open {path.with_suffix('.vhdr').name}" if suffix in (".eeg", ".vmrk") else ""
         raise RecordingError(f"{path}: its suffix is not one of {', '.join(SUFFIXES)}{hint}")
