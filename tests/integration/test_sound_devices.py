@@ -147,8 +147,10 @@ def test_frame_times_are_accurate_to_a_millisecond(jack, tmp_path):
     stretches, _ = matched(heard, rendered := rerendered(prepared, engine).astype(np.float32))
     assert len(rendered) > 120_000
     place = np.full(len(rendered), -1)
-    for at, frame, n in stretches:
+    for number, (at, frame, n) in enumerate(stretches):
         place[frame : frame + n] = np.arange(at, at + n)
+        if number:  # within 0.1 s after a skipped buffer, the time may be wrong
+            place[frame : frame + sound_servers.SFREQ // 10] = -1
     off = []
     for status in maps:
         at = place[status.frames]
@@ -161,7 +163,7 @@ def test_frame_times_are_accurate_to_a_millisecond(jack, tmp_path):
     # Output latency of the dummy driver: two periods.
     two_periods = 2 * sound_servers.BLOCK / sound_servers.SFREQ
     with queueing.excuses():
-        assert np.mean(abs(off - two_periods) < 1e-3) > 0.9, "except for 0.1 s after a skipped buffer"
+        assert np.mean(abs(off - two_periods) < 1e-3) > 0.9
 
 
 def test_talker_at_the_sound_input_is_played(jack, tmp_path):
