@@ -92,7 +92,6 @@ def fitted_linear(runs: list[Run]) -> None:
 def fitted_bank(runs: list[Run]) -> None:
     """Fit the filter bank to all runs but one in turn, and to all."""
     filterbank.leave_one_run_out(EEG, runs)
-    filterbank.FilterBankDecoder(EEG).fit(runs)
 
 
 def main(

@@ -13,8 +13,8 @@ from scipy.signal import butter, oaconvolve, sosfilt
 from earmark.pipeline.decoders.decoder import DecoderError, DecoderSpec, Projections
 from earmark.pipeline.decoders.discriminant import Separation, differences, fisher
 from earmark.pipeline.decoders.group import GROUP, WORTH_S, Group
-from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
-from earmark.pipeline.decoders.moments import Moments, moments, total
+from earmark.pipeline.decoders.linear import Fits, LinearDecoder, make_spec
+from earmark.pipeline.decoders.moments import Moments, leave_one_out, moments, total
 from earmark.pipeline.decoders.presets import EEG, Preset
 from earmark.pipeline.decoders.saved import Saved, make, numbers
 from earmark.pipeline.run import Run
@@ -231,8 +231,25 @@ class FilterBankDecoder(Projections):
                 both[:, k * n_features : (k + 1) * n_features] = one
         self._by_lag = sorted(joined.items())
 
-    def fit_moments(self, spec: DecoderSpec, runs: Sequence[Run], parts: Sequence[Sequence[Moments]]) -> Self:
-        """Fit the decoder to runs whose moments in each band are known, from :func:`band_moments`."""
+    def fit_moments(
+        self,
+        spec: DecoderSpec,
+        runs: Sequence[Run],
+        parts: Sequence[Sequence[Moments]],
+        known_fits: dict[tuple[int, frozenset[int]], Fits] | None = None,
+    ) -> Self:
+        """Fit the decoder to runs whose moments in each band are known, from :func:`band_moments`.
+
+        Parameters
+        ----------
+        spec : DecoderSpec
+            From :func:`bank_spec`.
+        runs, parts : sequence
+            Runs, and the moments of each.
+        known_fits : dict, optional
+            Fits that decoders without a group share, fitted to other selections of the same ``parts``: by number of
+            the band, and identities of the parts. New fits are added.
+        """
         self.spec, self.taps, self.lag_steps = spec, filters(spec), lag_steps(spec)
         known = [(run, bands) for run, bands in zip(runs, parts, strict=True) if bands[0].n]
         if len(known) < 2:
@@ -246,10 +263,16 @@ class FilterBankDecoder(Projections):
         if self.group is not None:
             self.group.check(spec.ch_names)
             priors = self.group.prior([total(band) for band in sums], spec.sfreq)
-        fits = [
-            LinearDecoder(self.preset, PENALTIES, SHRINKS, SEPARABLES, single=True).fit_moments(band, parts, prior)
-            for band, parts, prior in zip(self._band_specs(), sums, priors, strict=True)
-        ]
+        everyone = frozenset(id(bands) for _, bands in known)
+        trains = [everyone - {id(bands) for _, bands in group} for group in groups]
+        shared, fits = {} if known_fits is None else known_fits, []
+        for k, (band, of_groups, prior) in enumerate(zip(self._band_specs(), sums, priors, strict=True)):
+            one = LinearDecoder(self.preset, PENALTIES, SHRINKS, SEPARABLES, single=True)
+            for train, others in zip(trains, leave_one_out(of_groups), strict=True):
+                if (k, train) not in shared:
+                    shared[k, train] = one.fits(band, others if prior is None else others + prior)
+            held_out = [shared[k, train] for train in trains]
+            fits.append(one.fit_moments(band, of_groups, prior, held_out, shared.get((k, everyone))))
         found = []
         length, hop = round(WINDOW_S * self.spec.sfreq), round(HOP_S * self.spec.sfreq)
         for k, group in enumerate(groups):
@@ -349,19 +372,25 @@ def group_of(runs: Sequence[Run], preset: Preset) -> Group:
     return Group.of(spec.ch_names, listeners, separations)
 
 
-def leave_one_run_out(preset: Preset, runs: Sequence[Run]) -> list[FilterBankDecoder]:
-    """Fit one decoder per run, each to all other runs, with one pass over all samples.
+def leave_one_run_out(preset: Preset, runs: Sequence[Run]) -> tuple[FilterBankDecoder, list[FilterBankDecoder]]:
+    """Fit a decoder to all runs, and for each run one to all other runs, with one pass over all samples.
+
+    Decoders share the fits to the same runs: those that leave out two runs serve the decoders without either of them.
 
     Returns
     -------
+    FilterBankDecoder
+        Fitted to all runs.
     list of FilterBankDecoder
         The decoder at index ``i`` is not fitted to run ``i``.
     """
     spec = bank_spec(runs[0], preset)
     parts = [band_moments(run, spec) for run in runs]
+    fits: dict[tuple[int, frozenset[int]], Fits] = {}
+    whole = FilterBankDecoder(preset).fit_moments(spec, runs, parts, fits)
     others = [[j for j in range(len(runs)) if j != i] for i in range(len(runs))]
-    return [
-        FilterBankDecoder(preset).fit_moments(spec, [runs[j] for j in some], [parts[j] for j in some])
+    return whole, [
+        FilterBankDecoder(preset).fit_moments(spec, [runs[j] for j in some], [parts[j] for j in some], fits)
         for some in others
     ]
 

@@ -22,6 +22,8 @@ PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
 SHRINKS = (0.0, 0.2, 0.4, 0.6, 0.8)
 #: Assumed number of independent samples per second in a held-out correlation: syllables rather than samples.
 VOTES_PER_S = 2.0
+#: Weights for all settings, and the power of their reconstructions.
+Fits = tuple[NDArray[np.float64], NDArray[np.float64]]
 #: Settings with a smaller vote are omitted.
 LEAST_VOTE = 1e-3
 
@@ -174,7 +176,14 @@ class LinearDecoder(Projections):
         self.spec = make_spec(self.kind, runs[0], self.preset)
         return self.fit_moments(self.spec, [moments(run, self.spec) for run in runs])
 
-    def fit_moments(self, spec: DecoderSpec, parts: Sequence[Moments], prior: Moments | None = None) -> Self:
+    def fit_moments(
+        self,
+        spec: DecoderSpec,
+        parts: Sequence[Moments],
+        prior: Moments | None = None,
+        fits: Sequence[Fits] | None = None,
+        whole: Fits | None = None,
+    ) -> Self:
         """Fit the decoder to the sums of runs, computed by :func:`earmark.pipeline.decoders.moments.moments`.
 
         Parameters
@@ -184,34 +193,52 @@ class LinearDecoder(Projections):
             One or more for each run.
         prior : Moments, optional
             Sums that are added in every fit and never held out.
+        fits : sequence of Fits, optional
+            From :meth:`fits`, for all parts but one in turn, if they are known already.
+        whole : Fits, optional
+            For all parts, if they are known already.
         """
         self.spec = spec
         parts = [part for part in parts if part.n]
         if not parts:
             raise DecoderError("linear decoder: no run has a known attended talker for longer than the lags")
         everything = total(parts)
-        return self._learn(spec, everything if prior is None else everything + prior, parts, prior)
+        return self._learn(spec, everything if prior is None else everything + prior, parts, prior, fits, whole)
 
     def _learn(
-        self, spec: DecoderSpec, everything: Moments, parts: Sequence[Moments], prior: Moments | None = None
+        self,
+        spec: DecoderSpec,
+        everything: Moments,
+        parts: Sequence[Moments],
+        prior: Moments | None = None,
+        fits: Sequence[Fits] | None = None,
+        whole: Fits | None = None,
     ) -> Self:
         self.spec, self.moments = spec, everything
-        self.votes, self.chosen = self._vote(parts, prior)
-        self.weights = self.solve(everything)
+        self.votes, self.chosen = self._vote(parts, prior, fits)
+        self.weights = self.solve(everything) if whole is None else average(*whole, self.votes)
         return self
 
-    def _vote(self, parts: Sequence[Moments], prior: Moments | None) -> tuple[NDArray[np.float64], Chosen]:
+    def fits(self, spec: DecoderSpec, sums: Moments) -> Fits:
+        """Return the weights for all settings, shape (*grid, n_x, n_y), and their power, shape (*grid, n_y)."""
+        centred = sums.centred()
+        weights = backward(centred, len(spec.ch_names), self.grid, self.preset.variance)
+        return weights, power(weights, centred)
+
+    def _vote(
+        self, parts: Sequence[Moments], prior: Moments | None, fits: Sequence[Fits] | None
+    ) -> tuple[NDArray[np.float64], Chosen]:
         """Hold out each run in turn and test how well each combination predicts it."""
         if np.prod(self.grid.shape) == 1:
             separable, penalty, shrink = self.grid.at(0)
             return np.ones((1, 1, 1)), Chosen(penalty, shrink, np.nan, separable)
         if len(parts) < 2:
             raise DecoderError("linear decoder: one run alone cannot choose a penalty; record two or more, or cut it")
-        r, fits = np.zeros(self.grid.shape), []
-        for held_out, train in zip(parts, leave_one_out(parts), strict=True):
-            centred = (train if prior is None else train + prior).centred()
-            weights = backward(centred, len(self.spec.ch_names), self.grid, self.preset.variance)
-            fits.append((weights, power(weights, centred)))
+        if fits is None:
+            trains = (train if prior is None else train + prior for train in leave_one_out(parts))
+            fits = [self.fits(self.spec, train) for train in trains]
+        r = np.zeros(self.grid.shape)
+        for held_out, (weights, _) in zip(parts, fits, strict=True):
             r += reconstruction_r(weights, held_out.centred()) / len(parts)
         n = VOTES_PER_S * sum(part.n for part in parts) / self.spec.sfreq
         votes = np.exp(n / 2 * (r * np.abs(r) - np.max(r * np.abs(r))))
