@@ -1,4 +1,4 @@
-"""Compare networks with the linear decoder on the same splits: real listeners to one talker, and simulated sessions.
+"""Compare networks with linear decoders on the same splits: real listeners to one talker, and simulated sessions.
 
 Real: the recordings of ``match_mismatch``, split into halves of 25 s. In each of five folds, two listeners, two
 repetitions and one half are held out. Decoders are trained on the other listeners, repetitions and half, and tested on
@@ -35,20 +35,20 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy.signal import butter, sosfilt, sosfilt_zi
 from scipy.stats import binomtest
 
+from benchmarks.real_recordings import listener, score_matrix
 from earmark.app.training.runs import maker
 from earmark.devices.files.recorded_run import RecordedRun, Signal, Trial, prepare
 from earmark.devices.simulate.listener import Listener, ListenerConfig
 from earmark.pipeline.decoders.decoder import correlate
+from earmark.pipeline.decoders.filterbank import FilterBankDecoder
 from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
 from earmark.pipeline.decoders.matcher import MatcherDecoder
 from earmark.pipeline.decoders.moments import Moments, moments, total
 from earmark.pipeline.decoders.network_decoder import NetworkDecoder, network_preset
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.decoders.training import TrainingConfig
-from earmark.pipeline.evaluation.splits import time_halves
 from earmark.pipeline.nodes.envelope import EnvelopeConfig, speech_envelope
 from earmark.pipeline.run import Run
 from earmark.pipeline.stream import StreamSpec
@@ -56,6 +56,8 @@ from earmark.pipeline.stream import StreamSpec
 #: Listener of simulated sessions, with a slightly weaker response than the typical one.
 LISTENER = ListenerConfig(response_uv=0.86)
 WINDOWS = (1.0, 2.0, 3.0, 5.0)
+#: Seconds at the start of each real recording that are left out, since not all networks score them.
+SKIP_S = 4.0
 N_LISTENERS, N_REPETITIONS, N_FOLDS = 10, 10, 5
 MEN, WOMEN = ("1688", "2033", "2414"), ("1998", "3080", "3331")
 N_TRAIN, N_TEST, SESSION_S, TURN_S = 20, 10, 360, 60
@@ -75,26 +77,8 @@ class Part(StrEnum):
 
 
 def recordings(folder: Path) -> list[list[tuple[Run, Run]]]:
-    """Return every listener's repetitions, causally filtered, each as two halves half a second apart."""
-    sos = butter(2, [EEG.low_hz, EEG.high_hz], "bandpass", fs=EEG.sfreq, output="sos")
-
-    def causal(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        filtered: NDArray[np.float64] = sosfilt(sos, x, axis=0, zi=sosfilt_zi(sos)[:, :, None] * x[0])[0]
-        return filtered
-
-    found = []
-    for number in range(1, N_LISTENERS + 1):
-        with np.load(folder / "match_mismatch" / f"sub-{number:02d}.npz") as data:
-            eeg = data["eeg_int16"] * data["scale_uv"].astype(float)
-            envelope = causal(data["envelope"].astype(float)[:, None])
-        names = tuple(f"E{i + 1}" for i in range(eeg.shape[2]))
-        pairs = []
-        for i, x in enumerate(eeg - eeg.mean(axis=2, keepdims=True)):
-            run = Run(f"{i}", f"{number}", EEG.sfreq, names, causal(x), ("talker",), envelope[None],
-                      np.zeros(len(x), dtype=np.int64), ("story",))  # fmt: skip
-            pairs.append(time_halves(run))
-        found.append(pairs)
-    return found
+    """Return every listener's repetitions, causally filtered and tilted, each as two halves half a second apart."""
+    return [listener(folder, number) for number in range(1, N_LISTENERS + 1)]
 
 
 def pooled(parts: Sequence[Moments], run: Run) -> LinearDecoder:
@@ -123,23 +107,11 @@ def unrelated(run: Run) -> Run:
 
 def pair_accuracy(decoder: Any, run: Run) -> list[float]:
     """Return the share of pairs in which the matching speech scores above speech of another time, for each window."""
-    x, y = decoder.project_neural(run.neural), decoder.project_talkers(run.talkers)[0]
-    accuracy = []
+    found = []
     for seconds in WINDOWS:
-        n = round(seconds * run.sfreq)
-        starts = np.arange(0, len(x) - n + 1, round(run.sfreq / 2))
-        a, b = (_unit(np.stack([side[s : s + n].T for s in starts], axis=1)) for side in (x, y))
-        scores = decoder.combine(np.moveaxis(a @ b.swapaxes(1, 2), 0, -1))
-        apart = np.abs(starts[:, None] - starts) >= n
-        accuracy.append(float((np.diag(scores)[:, None] > scores)[apart].mean()))
-    return accuracy
-
-
-def _unit(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre windows over time and scale them to unit norm."""
-    centred = windows - windows.mean(axis=-1, keepdims=True)
-    unit: NDArray[np.float64] = centred / (np.linalg.norm(centred, axis=-1, keepdims=True) + 1e-12)
-    return unit
+        scores, apart = score_matrix(decoder, run, seconds, SKIP_S)
+        found.append(float((np.diag(scores)[:, None] > scores)[apart].mean()))
+    return found
 
 
 def real(data: Path, kinds: Sequence[str], config: TrainingConfig) -> dict[str, Found]:
@@ -161,7 +133,11 @@ def real(data: Path, kinds: Sequence[str], config: TrainingConfig) -> dict[str, 
         everyone = [run for i in inside for run in train[i]]
         parts = {i: [moments(run, make_spec("linear", run, EEG)) for run in train[i]] for i in inside}
         by_listener = {f"{i + 1}": pooled(parts[i], everyone[0]) for i in inside}
-        generic = pooled([total(parts[i]) for i in inside], everyone[0])
+        generic = {
+            "filter bank, of all": FilterBankDecoder(EEG).fit(everyone),
+            "linear, of all": pooled([total(parts[i]) for i in inside], everyone[0]),
+        }
+        banks = {f"{i + 1}": FilterBankDecoder(EEG).fit(train[i]) for i in inside}
         networks: dict[str, NetworkDecoder] = {}
         for kind in kinds:
             decoder = maker(kind, EEG, config=config)().fit(everyone)
@@ -173,6 +149,7 @@ def real(data: Path, kinds: Sequence[str], config: TrainingConfig) -> dict[str, 
             for i in sorted(out):
                 own = [listeners[i][j][half] for j in range(N_REPETITIONS) if j not in out]
                 learners = {
+                    "filter bank": FilterBankDecoder(EEG).fit(own),
                     "linear": pooled([moments(run, make_spec("linear", run, EEG)) for run in own], own[0]),
                     f"{kind}, of others": decoder,
                     f"{kind}, from nothing": maker(kind, EEG, config=config)().fit(own),
@@ -185,8 +162,10 @@ def real(data: Path, kinds: Sequence[str], config: TrainingConfig) -> dict[str, 
             where = unknown if i in out else known
             for j in range(N_REPETITIONS) if i in out else sorted(out):
                 run = listeners[i][j][1 - half]
-                add_accuracy(where, "linear, of all", generic, run)
+                for name, one in generic.items():
+                    add_accuracy(where, name, one, run)
                 if where == known:
+                    add_accuracy(where, "filter bank, of the listener", banks[run.subject], run)
                     add_accuracy(where, "linear, of the listener", by_listener[run.subject], run)
                 for name, network in networks.items():
                     add_accuracy(where, name, network.for_listener(run.subject), run)
@@ -258,7 +237,7 @@ def simulated(
         runs.append(run)
     train, tests = runs[:N_TRAIN], runs[N_TRAIN:]
     linear = pooled([moments(run, make_spec("linear", run, EEG)) for run in train], train[0])
-    decoders: dict[str, Any] = {"linear": linear}
+    decoders: dict[str, Any] = {"filter bank": FilterBankDecoder(EEG).fit(train), "linear": linear}
     for kind in kinds:
         fitted = maker(kind, EEG, config=config)().fit(train)
         assert isinstance(fitted, NetworkDecoder)
@@ -288,7 +267,7 @@ def _decisions(decoder: Any, run: Run, first: int, seconds: float) -> NDArray[np
     for start in range(at, len(x) - n + 1, n):
         who = run.attended[decoder.spec.ahead :][start : start + n]
         if who[0] >= 0 and (who == who[0]).all():
-            scores = decoder.combine(correlate(x[start : start + n], y[:, start : start + n]))
+            scores = decoder.combine(correlate(x[start : start + n], y[:, start : start + n], decoder.spec.centred))
             right.append(scores.argmax() == who[0])
     return np.array(right)
 
@@ -337,13 +316,14 @@ def main(
         else:
             found, decisions = simulated(data, networks, config, cache)
             show("simulated sessions, held out", found)
-            for name in [name for name in decisions if name != "linear"]:
-                gained = int((decisions[name] & ~decisions["linear"]).sum())
-                lost = int((~decisions[name] & decisions["linear"]).sum())
+            default = decisions["filter bank"]
+            for name in [name for name in decisions if name != "filter bank"]:
+                gained = int((decisions[name] & ~default).sum())
+                lost = int((~decisions[name] & default).sum())
                 p = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
                 console.print(
                     f"{name}: of {len(decisions[name])} decisions of 3 s, {gained} gained and {lost} lost against "
-                    f"linear (p = {p:.3g})"
+                    f"the filter bank (p = {p:.3g})"
                 )
             figures["simulated"] = found
     if json_file is not None:

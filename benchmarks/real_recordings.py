@@ -2,8 +2,9 @@
 
 ``match_mismatch``: ten listeners to one talker, ten repetitions of the same 50 s. Repetition and half of the recording
 are held out; a decoder is trained on the other half of the nine other repetitions, 220 s. Its score for the speech that
-was heard is compared with its score for the same talker's speech elsewhere. ``cocktail``: one listener to two talkers,
-four runs of a minute, each held out in turn. All filters are causal.
+was heard is compared with its score for the same talker's speech elsewhere. Decoders are also trained on the nine other
+listeners, and on two or four repetitions with and without a group of the others. ``cocktail``: one listener to two
+talkers, four runs of a minute, each held out in turn. All filters are causal.
 
     python -m benchmarks.real_recordings DATA --workers 2 --json benchmarks/real_recordings.json
 """
@@ -32,9 +33,10 @@ from scipy.stats import wilcoxon
 
 from earmark.app.engine.environment import environment
 from earmark.pipeline.decoders.decoder import Decoder, DecoderSpec
-from earmark.pipeline.decoders.filterbank import FilterBankDecoder, band_moments, bank_spec, group_of
+from earmark.pipeline.decoders.filterbank import FilterBankDecoder, band_moments, bank_spec
+from earmark.pipeline.decoders.group import Group
 from earmark.pipeline.decoders.linear import LinearDecoder, make_spec
-from earmark.pipeline.decoders.moments import moments
+from earmark.pipeline.decoders.moments import moments, total
 from earmark.pipeline.decoders.presets import EEG, UNTILTED, Preset
 from earmark.pipeline.evaluation.metrics import dprime, fisher_z
 from earmark.pipeline.nodes.resample import Resample, ResampleConfig
@@ -48,6 +50,8 @@ GUARD_S = 0.5
 #: Seconds at the start of each test recording that are left out, since not all decoders score them.
 SKIP_S = 1.0
 LISTENERS, REPETITIONS = range(1, 11), range(10)
+#: Numbers of repetitions of a short calibration.
+SHORT = (2, 4)
 OLD = UNTILTED["eeg"]
 
 
@@ -116,8 +120,10 @@ def listener(data: Path, number: int, preset: Preset = EEG) -> list[tuple[Run, R
     return pairs
 
 
-def score_matrix(decoder: Decoder, run: Run, seconds: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Score windows of EEG against windows of the talker, each with every other one.
+def score_matrix(
+    decoder: Decoder, run: Run, seconds: float, skip_s: float = SKIP_S
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Score windows of EEG against windows of the talker, each with every other one, except for the first seconds.
 
     Returns
     -------
@@ -126,7 +132,7 @@ def score_matrix(decoder: Decoder, run: Run, seconds: float) -> tuple[NDArray[np
     apart : array of bool, shape (n, n)
         Whether two windows do not overlap.
     """
-    n, skip = round(seconds * run.sfreq), round(SKIP_S * run.sfreq) - decoder.spec.ahead
+    n, skip = round(seconds * run.sfreq), round(skip_s * run.sfreq) - decoder.spec.ahead
     x, y = decoder.project_neural(run.neural)[skip:], decoder.project_talkers(run.talkers)[0, skip:]
     starts = np.arange(0, len(x) - n + 1, round(run.sfreq / 2))
     a, b = (np.stack([side[start : start + n] for start in starts]) for side in (x, y))
@@ -194,19 +200,47 @@ def one_listener(data: Path, name: str, number: int) -> list[list[float]]:
     return found
 
 
-def short_calibration(data: Path, number: int, n_repetitions: int) -> dict[str, list[list[float]]]:
-    """Return share of correct pairs after a short calibration, without and with a group of the other listeners."""
-    found: dict[str, list[list[float]]] = {"alone": [], "with group": []}
-    pairs = listener(data, number)
-    parts = [[bank_moments(half) for half in pair] for pair in pairs]
-    for half in (0, 1):
-        others = [pair[1 - half] for one in LISTENERS if one != number for pair in listener(data, one)]
-        group = group_of(others, EEG)
-        for i in REPETITIONS:
-            some = [(i + 1 + k) % 10 for k in range(n_repetitions)]
-            train = [(pairs[j][1 - half], parts[j][1 - half]) for j in some]
-            for what, prior in (("alone", None), ("with group", group)):
-                found[what].append(match_mismatch(fit_bank(prior, train), pairs[i][half]))
+def held_out_listeners(data: Path, name: str, half: int) -> list[list[float]]:
+    """Return share of correct pairs by listener and window, for decoders trained on the other half of the others."""
+    preset, prepared, fit = DECODERS[name]
+    pairs = [listener(data, number, preset) for number in LISTENERS]
+    parts = [[prepared(pair[1 - half]) for pair in own] for own in pairs]
+    found = []
+    for i, own in enumerate(pairs):
+        others = [k for k in range(len(pairs)) if k != i]
+        if name == "filter bank":
+            train = [(pairs[k][j][1 - half], parts[k][j]) for k in others for j in REPETITIONS]
+        else:  # one held-out part per listener, because 90 fits would take long
+            train = [(pairs[k][0][1 - half], total(parts[k])) for k in others]
+        decoder = fit(train)
+        found.append(np.mean([match_mismatch(decoder, pair[half]) for pair in own], axis=0).tolist())
+    return found
+
+
+#: Share of correct pairs after a short calibration, by number of repetitions and use of a group, listener and window.
+Short = dict[tuple[int, bool], list[list[float]]]
+
+
+def short_calibrations(data: Path, half: int) -> Short:
+    """Test filter banks trained on a few repetitions, without and with a group of the other listeners."""
+    pairs = [listener(data, number) for number in LISTENERS]
+    parts = [[bank_moments(pair[1 - half]) for pair in own] for own in pairs]
+    separations = [
+        FilterBankDecoder(EEG).fit_moments(bank_spec(own[0][0], EEG), [p[1 - half] for p in own], known).separation
+        for own, known in zip(pairs, parts, strict=True)
+    ]
+    sums = [[total(band) for band in zip(*known, strict=True)] for known in parts]
+    found: Short = {(n, grouped): [] for n in SHORT for grouped in (False, True)}
+    for k, own in enumerate(pairs):
+        others = [other for other in range(len(pairs)) if other != k]
+        group = Group.of(own[0][0].ch_names, [sums[o] for o in others], [separations[o] for o in others])
+        for n, grouped in found:
+            right = []
+            for i in REPETITIONS:
+                some = [(i + 1 + more) % len(own) for more in range(n)]
+                decoder = fit_bank(group if grouped else None, [(own[j][1 - half], parts[k][j]) for j in some])
+                right.append(match_mismatch(decoder, own[i][half]))
+            found[n, grouped].append(np.mean(right, axis=0).tolist())
     return found
 
 
@@ -239,10 +273,17 @@ def on_cocktail(data: Path, name: str) -> dict[str, Any]:
     }
 
 
+def against(before: NDArray[np.float64], after: NDArray[np.float64]) -> str:
+    """Return for how many listeners the mean over windows rose, by how many points, and p."""
+    gain = after.mean(axis=1) - before.mean(axis=1)
+    return f"{(gain > 0).sum()} of {len(gain)} by {gain.mean():.1f}, {wilcoxon(gain).pvalue:.3f}"
+
+
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with match_mismatch and cocktail.")],
     workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
     only: Annotated[list[str] | None, typer.Option(help="Decoders; default: all.")] = None,
+    others: Annotated[bool, typer.Option(help="Also train on other listeners.")] = True,
     calibration: Annotated[bool, typer.Option(help="Also measure short calibrations with a group.")] = True,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
@@ -261,8 +302,7 @@ def main(
             mean = by_listener[name].mean(axis=1)
             versus = ""
             if name != names[0]:
-                gain = mean - by_listener[names[0]].mean(axis=1)
-                versus = f"{(gain > 0).sum()} of {len(gain)} by {gain.mean():.1f}, {wilcoxon(gain).pvalue:.3f}"
+                versus = against(by_listener[names[0]], by_listener[name])
             table.add_row(name, *(f"{v:.1f}" for v in by_listener[name].mean(axis=0)), f"{mean.mean():.1f}", versus)
         for name, one in zip(names, pool.map(partial(on_cocktail, data), names), strict=True):
             found["cocktail"][name] = one
@@ -270,16 +310,24 @@ def main(
                 name, *(f"{100 * v:.1f}" for v in one["accuracy"]), f"{one['dprime']:.3f} ± {one['dprime_se']:.3f}"
             )
         console.print(table, other)
+        rows: dict[str, NDArray[np.float64]] = {}
+        for name in names if others else []:
+            rows[f"{name}, trained on other listeners"] = 100 * np.mean(
+                list(pool.map(partial(held_out_listeners, data, name), (0, 1))), axis=0
+            )
         if calibration:
-            short = Table("calibration", *(f"{w:g} s" for w in WINDOWS), "mean", title="filter bank, % of pairs")
-            for n in (2, 4):
-                runs_ = list(pool.map(partial(short_calibration, data, n_repetitions=n), LISTENERS))
-                for what in ("alone", "with group"):
-                    values = 100 * np.array([one[what] for one in runs_]).mean(axis=1)
-                    found.setdefault("calibration", {})[f"{n} repetitions, {what}"] = values.tolist()
-                    row = [f"{v:.1f}" for v in values.mean(axis=0)]
-                    short.add_row(f"{n} × 24.5 s {what}", *row, f"{values.mean():.1f}")
-            console.print(short)
+            halves = list(pool.map(partial(short_calibrations, data), (0, 1)))
+            for n, grouped in halves[0]:
+                what = f"filter bank, {n} × 24.5 s {'with a group of other listeners' if grouped else 'alone'}"
+                rows[what] = 100 * np.mean([half[n, grouped] for half in halves], axis=0)
+        more = Table("decoder", *(f"{w:g} s" for w in WINDOWS), "mean", "better, p", title="match_mismatch, % of pairs")
+        before: NDArray[np.float64] | None = None
+        for what, values in rows.items():
+            found.setdefault("other training", {})[what] = values.tolist()
+            row = [f"{v:.1f}" for v in values.mean(axis=0)]
+            more.add_row(what, *row, f"{values.mean():.1f}", "" if before is None else against(before, values))
+            before = values
+        console.print(more)
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
