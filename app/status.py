@@ -23,7 +23,7 @@ from earmark.devices.processes.board import Board
 from earmark.kernels.errors import EarmarkError
 
 #: Version of the records below. A status of another version is refused.
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 class StatusError(EarmarkError):
@@ -241,6 +241,38 @@ class DecoderSummary(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class LearningStatus(_Record):
+    """Accuracy of a decoder trained on the trials so far, see :mod:`earmark.pipeline.evaluation.learning_curve`.
+
+    Attributes
+    ----------
+    n_trials : int
+        Number of trials.
+    seconds : float
+        Duration of known attention, s.
+    n : int
+        Number of decisions.
+    accuracy, chance_limit : float
+        Proportion of correct decisions, and its value that guessing reaches with p = 0.05; the latter is NaN if there
+        are too few decisions.
+    gain, gain_limit : float
+        Increase of the proportion of correct decisions when the training data was doubled, and its upper limit; NaN if
+        there are too few trials.
+    enough : bool
+        Whether more trials would not help.
+    """
+
+    n_trials: int
+    seconds: float
+    n: int
+    accuracy: float
+    chance_limit: float
+    gain: float
+    gain_limit: float
+    enough: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SoundStatus(_Record):
     """The process that plays sound; its levels are in shared memory of their own.
 
@@ -295,6 +327,8 @@ class SessionStatus(_Record):
         Whether there is a decoder, and whether there is one from a calibration in this folder.
     decoder_summary : DecoderSummary or None
         Performance of the decoder trained in this session; None before training.
+    learning : tuple of LearningStatus
+        Accuracy so far in the last calibration, one entry after each trial.
     checks : tuple of Check
         Results of the last checks.
     commands : tuple of str
@@ -324,6 +358,7 @@ class SessionStatus(_Record):
     decoder: bool
     trained: bool
     decoder_summary: DecoderSummary | None
+    learning: tuple[LearningStatus, ...]
     checks: tuple[Check, ...]
     commands: tuple[str, ...]
     events: tuple[Event, ...]

@@ -110,6 +110,7 @@ def _session_status(now: float, elapsed: float, folder: str, engine: str, status
         decoder=True,
         trained=True,
         decoder_summary=None,
+        learning=(),
         checks=(),
         commands=("mute",),
         events=tuple(Event(i, now - elapsed + i, "Cue: attend to Joe.") for i in range(min(200, n))),

@@ -21,8 +21,8 @@ def calibrate(
 
     Everything is checked first. The protocol lies beside the session file. Cues are shown here and sent over LSL. The
     decoder is saved in DIR/decoder with its cross-validated accuracy; on a terminal you are asked whether to keep it.
-    Keys: r repeats a trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was trained, 1 failed,
-    130 ended early.
+    After each trial the accuracy so far is measured; key f finishes after the current trial. Other keys: r repeats a
+    trial, m mutes and unmutes, Esc mutes, q quits. Exit status: 0 a decoder was trained, 1 failed, 130 ended early.
     """
     from earmark.app.config.toml_file import PROTOCOL
     from earmark.app.terminal.inputs import must_be_toml

@@ -58,8 +58,9 @@ def control(
 ) -> None:
     """Send a command to a running session.
 
-    Commands include mute, pause, resume, override, trim, redo, note, stop and state; an unknown one lists all. A
-    session of 'serve' also takes check, calibrate, accept, refuse, run, answer and shutdown; a demo also takes attend.
+    Commands include mute, pause, resume, override, trim, redo, finish, note, stop and state; an unknown one lists
+    all. A session of 'serve' also takes check, calibrate, accept, refuse, run, answer and shutdown; a demo also takes
+    attend.
 
     Works from any terminal of the same user while 'run', 'calibrate', 'serve' or 'demo' runs in FOLDER. Give talkers
     by name or by number, from 0. Exit status: 0 done, 1 refused, or no session is running there.

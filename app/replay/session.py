@@ -111,6 +111,7 @@ class ReplaySession:
             decoder=False,
             trained=False,
             decoder_summary=None,
+            learning=(),
             checks=(),
             commands=tuple(offered(self)),
             events=self.events.newest(),

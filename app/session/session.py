@@ -15,14 +15,15 @@ from earmark.app.config.session import Config, ConfigError
 from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.engine.events_file import NOTE, TRIM
 from earmark.app.engine.status import why_unusable
+from earmark.app.session.learning import LearningJob, LearningWatch
 from earmark.app.session.preflight import preflight
 from earmark.app.session.sound import SessionSound
 from earmark.app.session.states import NEXT, SessionError
 from earmark.app.session.task import SessionTask
-from earmark.app.session.training import refuse_short
-from earmark.app.status import Check, State, Trim
+from earmark.app.session.training import refuse_few, refuse_short
+from earmark.app.status import Check, LearningStatus, State, Trim
 from earmark.app.training.group import read_lent
-from earmark.app.training.worth import decoder_words
+from earmark.app.training.worth import decoder_words, learning_words
 from earmark.devices.audio.engine import AudioEngine
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.journal import About
@@ -96,6 +97,9 @@ class Session:
         self.task: SessionTask | None = None
         #: Cross-validated performance of the decoder of the last calibration.
         self.facts: Facts | None = None
+        #: Accuracy so far in the last calibration, one entry after each trial.
+        self.learning: list[LearningStatus] = []
+        self._watch: LearningWatch | None = None
         #: Results of the last checks.
         self.checks: list[Check] = []
         self._lock, self._stop = threading.RLock(), threading.Event()
@@ -226,7 +230,11 @@ class Session:
         self._set_state(State.CALIBRATING)
         path = free(self.out, "calibration-{}.xdf")
         about = About(self.config.text, mode="calibration", protocol=plan.model_dump(mode="json", by_alias=True))
+        attention, group = self._attention, self.config.group
+        job = LearningJob(attention.preset, attention.neural, attention.talkers, CUES, str(group or ""))
+        self.learning = []
         try:
+            self._watch = LearningWatch(job, self._learned, self._on_event)
             self._begin(
                 with_attention(self.config, {DECODER: None}),
                 path,
@@ -235,12 +243,43 @@ class Session:
                 cues,
                 cues[-1][0],
                 plan.questions,
-                lambda name: self.sound.announce(name, plan.cue_sound_s),
+                lambda name: self._cue_given(name, plan.cue_sound_s),
                 self._why_unusable,
             )
         except BaseException:
+            self._end_watch()
             self._set_state(State.IDLE)
             raise
+
+    def _cue_given(self, name: str, seconds: float) -> None:
+        """Announce a cue, and measure the accuracy so far, because a trial has ended; called on the task's thread."""
+        self.sound.announce(name, seconds)
+        if self._watch is not None and self.task is not None:
+            self._watch.trial_ended(self.task.loop.files)
+
+    def _learned(self, point: LearningStatus) -> None:
+        self.learning.append(point)
+        self._on_event(learning_words(point))
+
+    def _end_watch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
+
+    def finish(self) -> None:
+        """End the calibration after the current trial; a decoder can be trained on the trials so far.
+
+        Raises
+        ------
+        SessionError
+            If no calibration is in progress, or its trials do not suffice.
+        """
+        task = self.task
+        if self.state is not State.CALIBRATING or task is None or task.complete:
+            raise SessionError("there is nothing to finish: finish works during a calibration")
+        refuse_few([(trial.start, trial.end) for trial in task.trials], self._attention)
+        task.finish()
+        self._log_action("operator: the calibration ends after this trial")
 
     def _why_unusable(self) -> str:
         """Return why a trial cannot be used for training now; empty if it can."""
@@ -269,6 +308,7 @@ class Session:
                     f"the session is {self.state}: there is no complete calibration to train on; calibrate first"
                 )
             self._set_state(State.TRAINING)
+        self._end_watch()
         try:
             self.facts = train(task.loop.files, self._attention, CUES, self.trained, self.config.group)
         except TrainingError as error:
@@ -474,6 +514,7 @@ class Session:
         if self.state is not State.CALIBRATING:
             self._set_state(State.REVIEW)
         elif not task.complete:
+            self._end_watch()
             self._set_state(State.IDLE)
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -493,6 +534,7 @@ class Session:
     def close(self) -> None:
         """Stop everything; only files remain."""
         self.stop()
+        self._end_watch()
         with self._lock:
             self.sound.stop()
             self._cues = None

@@ -134,6 +134,7 @@ class Supervisor:
             decoder=session.decoder.is_dir(),
             trained=session.trained.exists(),
             decoder_summary=None if decoder is None else _summary(decoder),
+            learning=tuple(session.learning),
             checks=tuple(session.checks),
             commands=tuple(offered(self)),
             events=self.events.newest(),
@@ -176,6 +177,10 @@ class Supervisor:
     def do_redo(self) -> None:
         """Repeat the current trial, or else the last one, at the end."""
         self.session.redo()
+
+    def do_finish(self) -> None:
+        """End the calibration after the current trial; a decoder can be trained on the trials so far."""
+        self.session.finish()
 
     def do_accept(self) -> float:
         """Train a decoder on the calibration; return its cross-validated accuracy, 0 to 1."""

@@ -87,6 +87,8 @@ class SessionTask:
         self.block, self.n_blocks = 0, sum(bool(name) for _, name in cues)
         self._n_repeats_left = self.n_blocks
         self._trial: Trial | None = None
+        #: Trials that were started and not discarded.
+        self.trials: list[Trial] = []
         #: The question to answer now; empty if there is none.
         self.question = ""
         #: Why the next trial waits; empty if it does not.
@@ -98,7 +100,7 @@ class SessionTask:
         #: Whether it has ended and only the recording is still being completed.
         self.ending = False
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._stop, self._redo = threading.Event(), threading.Event()
+        self._stop, self._redo, self._finish = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="session", daemon=True)
 
     def start(self) -> None:
@@ -138,6 +140,10 @@ class SessionTask:
             return False
         self._redo.set()
         return True
+
+    def finish(self) -> None:
+        """End after the current trial, or now if there is none, as if all trials had been given."""
+        self._finish.set()
 
     def status(self) -> TaskStatus:
         """Return the current status of the task."""
@@ -181,6 +187,9 @@ class SessionTask:
             if self._redo.is_set():
                 self._redo.clear()
                 self._repeat("repeated at the end, as requested")
+            if self._finish.is_set():
+                self._finish.clear()
+                self._leave_out_rest()
             while self.cues and self.cues[0][0] <= self.elapsed and not self._must_wait(self.cues[0][1]):
                 self._give_cue(self.cues.pop(0)[1])
                 at = time.monotonic()  # the time for answers does not count
@@ -216,6 +225,7 @@ class SessionTask:
         trial, self._trial = self._trial, None
         if trial is None:
             return
+        self.trials.remove(trial)
         self._send_marker(DISCARD)
         self._on_event(f"The trial with {trial.name} does not count; it is {why}")
         self.block -= 1
@@ -229,6 +239,11 @@ class SessionTask:
         self.cues += [(self.seconds, trial.name), (self.seconds + length, "")]
         self.seconds += length
 
+    def _leave_out_rest(self) -> None:
+        """Leave out all trials after the current one."""
+        self.seconds = self._trial.end if self.attend and self._trial is not None else self.elapsed
+        self.cues, self.waiting, self.n_blocks = [], "", self.block
+
     # Cues and questions
 
     def _give_cue(self, name: str) -> None:
@@ -238,6 +253,7 @@ class SessionTask:
             self.block += 1
             end = self.cues[0][0] if self.cues else self.seconds
             self._trial = Trial(name, self.elapsed, end)
+            self.trials.append(self._trial)
         self._on_event(cue_words(name))
         self._on_cue(name)
         if before and not name:

@@ -112,6 +112,7 @@ class Screen:
 def press(session: Session, key: str) -> str:
     """Execute the command of a key; return a message, empty if an event already reports it or the key has none."""
     from earmark.app.session.states import SessionError
+    from earmark.app.session.training import TrainingError
     from earmark.app.status import State
 
     try:
@@ -125,13 +126,15 @@ def press(session: Session, key: str) -> str:
                 session.resume() if session.state is State.PAUSED else session.pause()
             case "r":
                 session.redo()
+            case "f":
+                session.finish()
             case "0":
                 session.override("equal")
             case "d":
                 session.override(None)
             case _ if key in tuple("12345678"[: len(session.talkers)]):
                 session.override(int(key) - 1)
-    except SessionError as error:
+    except (SessionError, TrainingError) as error:
         return str(error)
     return ""
 

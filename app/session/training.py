@@ -13,10 +13,38 @@ from earmark.devices.files.session_run import REORIENT_S
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.emissions import MIN_WINDOWS
 from earmark.pipeline.decoders.presets import DEFAULT_DECODER, PRESETS
+from earmark.pipeline.evaluation.learning_curve import LEAST_RUNS
 
 
 class TrainingError(EarmarkError):
     """Raised when a calibration does not suffice to train a decoder."""
+
+
+def refuse_few(trials: Sequence[tuple[float, float]], attention: AttentionConfig) -> None:
+    """Refuse trials, from start to end in s, that do not suffice to train and evaluate a decoder.
+
+    Raises
+    ------
+    TrainingError
+        If there are too few trials, or decision windows in them.
+    """
+    window, n = PRESETS[attention.preset].window, _n_windows([end - start for start, end in trials], attention)
+    if len(trials) < LEAST_RUNS or n < MIN_WINDOWS:
+        raise TrainingError(
+            f"it is too early: the trials so far are {len(trials)}, with {n} decision windows of {window:g} s, but "
+            f"a decoder needs at least {LEAST_RUNS} trials with {MIN_WINDOWS} windows"
+        )
+
+
+def _n_windows(spans: Sequence[float], attention: AttentionConfig) -> int:
+    """Return the number of decision windows in trials of these lengths in s."""
+    preset = PRESETS[attention.preset]
+    return sum(max(0, int((span - _lost_s(attention)) / preset.window)) for span in spans)
+
+
+def _lost_s(attention: AttentionConfig) -> float:
+    """Return the seconds at the beginning of each trial that do not count."""
+    return REORIENT_S + PRESETS[attention.preset].tmax
 
 
 def refuse_short(cues: Sequence[Cue], attention: AttentionConfig) -> None:
@@ -28,14 +56,13 @@ def refuse_short(cues: Sequence[Cue], attention: AttentionConfig) -> None:
         If the trials contain fewer decision windows than the evaluation of a decoder needs.
     """
     preset = PRESETS[attention.preset]
-    lost = REORIENT_S + preset.tmax
     ends = [at for at, _ in cues[1:]]
     spans = [end - at for (at, name), end in zip(cues, ends, strict=False) if name]
-    n = sum(max(0, int((span - lost) / preset.window)) for span in spans)
+    n = _n_windows(spans, attention)
     if n < MIN_WINDOWS:
         raise ProtocolError(
             f"the trials hold {n} decision windows of {preset.window:g} s, but at least {MIN_WINDOWS} are needed "
-            f"(the first {lost:.3g} s of each trial do not count): increase n_trials or trial_s"
+            f"(the first {_lost_s(attention):.3g} s of each trial do not count): increase n_trials or trial_s"
         )
 
 

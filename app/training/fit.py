@@ -54,12 +54,13 @@ def train_and_save(
     from earmark.devices.files.decoder_folder import Facts, fingerprint, save_decoder
     from earmark.pipeline.attention.emissions import MIN_WINDOWS
     from earmark.pipeline.decoders.filterbank import FilterBankDecoder
+    from earmark.pipeline.evaluation.learning_curve import LEAST_RUNS
     from earmark.pipeline.evaluation.splits import learnable
 
     window, n_talkers = preset.window, len(runs[0].talker_names)
     accuracy, n, emissions = math.nan, 0, None
     other = None if against is None else math.nan
-    if min(sum(run.subject == one.subject for one in runs) for run in runs) >= 3:
+    if min(sum(run.subject == one.subject for one in runs) for run in runs) >= LEAST_RUNS:
         with progress("Cross-validating") as advance:
             found = evaluate_corpus(runs, make, "leave-one-run-out", (window,), n_shifts=0, progress=advance)
         accuracy, n = found.accuracy[window], found.n_windows[window]

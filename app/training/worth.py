@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from earmark.app.report.figures import SessionFigures
+    from earmark.app.status import LearningStatus
     from earmark.devices.files.decoder_folder import Facts
 
 #: Advice for a decoder that is no better than guessing.
@@ -50,6 +51,20 @@ def decoder_words(facts: Facts) -> str:
     if no_better(facts.accuracy, facts.chance_limit):
         return f"The decoder is no better than guessing: {found}. {AGAIN}"
     return f"The decoder is better than guessing: {found}."
+
+
+def learning_words(point: LearningStatus) -> str:
+    """Describe the accuracy so far in a calibration, and whether more trials can help, in one or two sentences."""
+    words = (
+        f"After {point.n_trials} trials: {share(point.accuracy)} of {point.n} decisions are correct "
+        f"({limit_words(point.chance_limit)})"
+    )
+    if not point.enough:
+        return words
+    return (
+        f"{words}. More trials would hardly help: the last doubling added {100 * point.gain:.1f} points, "
+        f"at most {100 * point.gain_limit:.1f}"
+    )
 
 
 def run_words(found: SessionFigures, facts: Facts) -> list[str]:

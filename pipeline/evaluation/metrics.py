@@ -294,6 +294,29 @@ def fisher_z(correlation: ArrayLike) -> NDArray[np.float64]:
     return z
 
 
+def leads(scores: NDArray[np.float64], attended: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return by how much the attended talker's score exceeds that of each other talker, in Fisher's z if possible.
+
+    Parameters
+    ----------
+    scores : array, shape (n, n_talkers)
+        Finite; they are correlations if none exceeds 1.
+    attended : array of int, shape (n,)
+        Index of the attended talker.
+
+    Returns
+    -------
+    array, shape (n, n_talkers - 1)
+    """
+    n_talkers = scores.shape[1]
+    if np.all(np.abs(scores) <= 1):
+        scores = fisher_z(scores)
+    own = scores[np.arange(len(attended)), attended]
+    others = scores[np.arange(n_talkers) != attended[:, None]].reshape(len(attended), n_talkers - 1)
+    lead: NDArray[np.float64] = own[:, None] - others
+    return lead
+
+
 @dataclass(frozen=True, slots=True)
 class DPrime:
     """Sensitivity: how well one decision window separates attended from other speech.

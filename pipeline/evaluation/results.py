@@ -21,8 +21,8 @@ from earmark.pipeline.evaluation.metrics import (
     chance_limit,
     dprime,
     expected_accuracy,
-    fisher_z,
     information_transfer_rate,
+    leads,
     mesd,
     reliability,
 )
@@ -299,7 +299,7 @@ def _subject(name: str, runs: Sequence[RunResult], n_talkers: int, components: S
     n = {w: sum(one.n for one in ones) for w, ones in by_window.items()}
     accuracy = {w: _share(sum(one.n_right for one in ones), n[w]) for w, ones in by_window.items()}
     shortest = min(by_window)
-    differences = _differences(*_finite(by_window[shortest]))
+    differences = leads(*_finite(by_window[shortest])).ravel()
     measured = [w for w in by_window if n[w]]
     switch = Mesd(math.nan, math.nan, 0)
     if n_talkers == 2 and measured:
@@ -317,9 +317,9 @@ def _subject(name: str, runs: Sequence[RunResult], n_talkers: int, components: S
         },
         expected_accuracy={w: expected_accuracy(differences, shortest, w, n_talkers) for w in by_window},
         auc={w: _auc(ones) for w, ones in by_window.items()},
-        dprime={w: dprime(_differences(*_finite(ones)), n[w]) for w, ones in by_window.items()},
+        dprime={w: dprime(leads(*_finite(ones)).ravel(), n[w]) for w, ones in by_window.items()},
         dprime_by_component={
-            component: dprime(_differences(*_finite(by_window[shortest], number)), n[shortest])
+            component: dprime(leads(*_finite(by_window[shortest], number)).ravel(), n[shortest])
             for number, component in enumerate(components)
         },
         mesd=switch,
@@ -345,17 +345,6 @@ def _emissions(ones: Sequence[WindowResult]) -> Emissions | None:
 
 def _auc(ones: Sequence[WindowResult]) -> float:
     return auc(*_finite(ones))
-
-
-def _differences(scores: NDArray[np.float64], attended: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return attended minus each ignored talker, in Fisher's z if scores are correlations."""
-    n_talkers = scores.shape[1]
-    if np.all(np.abs(scores) <= 1):
-        scores = fisher_z(scores)
-    own = scores[np.arange(len(attended)), attended]
-    others = scores[np.arange(n_talkers) != attended[:, None]].reshape(len(attended), n_talkers - 1)
-    difference: NDArray[np.float64] = (own[:, None] - others).ravel()
-    return difference
 
 
 def _fold(result: FoldResult) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from earmark.app.status import (
     EngineStatus,
     Event,
     InletStatus,
+    LearningStatus,
     RecordingStatus,
     SessionStatus,
     SoundStatus,
@@ -41,6 +42,7 @@ FULL = session_status(
     override="equal",
     trims=(Trim(-6.5, True), Trim()),
     decoder_summary=DecoderSummary(0.7, 0.5, math.nan, 80, 300.0, "all 60 %"),
+    learning=(LearningStatus(5, 150.0, 70, 0.7, 0.6, math.nan, math.nan, False),),
     checks=(Check("disk", False, "full", due=True),),
     commands=("mute", "stop"),
     events=(Event(1, 3.25, "Cue: attend to Joe."), Event(2, 4.5, "ALARM: the recorder died – ∞ \u2028")),
@@ -94,6 +96,7 @@ def sessions(draw):
         events=tuple(draw(st.lists(st.builds(Event, COUNTS, FLOATS, TEXTS), max_size=3))),
         task=task,
         decoder_summary=draw(st.none() | st.builds(DecoderSummary, FLOATS, FLOATS, FLOATS, COUNTS, FLOATS, TEXTS)),
+        learning=tuple(draw(st.lists(st.builds(LearningStatus, COUNTS, FLOATS, COUNTS, *[FLOATS] * 4, st.booleans())))),
     )
 
 
@@ -232,7 +235,7 @@ def test_changed_record_needs_a_new_version():
     """If this fails: increment ``VERSION`` in ``app/status.py``, and put the new digest here."""
     records = {kind.__name__: [(one.name, one.type) for one in fields(kind)] for kind in RECORD_TYPES}
     words = json.dumps([records, [*State], [*Mode]], sort_keys=True)
-    assert (VERSION, hashlib.sha256(words.encode()).hexdigest()[:16]) == (2, "d15993ed0594e4ca")
+    assert (VERSION, hashlib.sha256(words.encode()).hexdigest()[:16]) == (3, "5b63d1c985ac401c")
 
 
 @pytest.mark.parametrize("kind", RECORD_TYPES)

@@ -15,6 +15,7 @@ import sys
 import termios
 import threading
 import time
+import tomllib
 import uuid
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from sound_scenes import running, wait_until
 
 from earmark.app.engine.events_file import read_events
 from earmark.app.session.channel import ADDRESS, ChannelError, Client, is_served
+from earmark.app.session.learning import LearningJob, LearningWatch, measure_files
 from earmark.app.status import SessionStatus, StatusBoard
 from earmark.devices.audio.control_block import Seqlock, Status
 from earmark.devices.files.session_file import Consumed, SessionFile
@@ -103,7 +105,7 @@ def test_calibration_gives_a_decoder_with_its_accuracy(calibrated):
     given = [cue for cue in cues(path.parent / "calibration-1.xdf") if cue != "attend:"]
     assert sorted(given) == ["attend:Ada"] * 2 + ["attend:Joe"] * 2
     assert {p.name for p in (path.parent / "decoder").iterdir()} == {"decoder.toml", "weights.safetensors"}
-    accuracy, n = re.search(r"([\d.]+) % of (\d+) decisions", output).groups()
+    accuracy, n = re.search(r"one run out\): ([\d.]+) % of (\d+) decisions", output).groups()
     assert int(n) >= 10
     assert 0 <= float(accuracy) <= 100
     assert f"earmark run {path}" in output
@@ -111,6 +113,44 @@ def test_calibration_gives_a_decoder_with_its_accuracy(calibrated):
     about = SessionFile(path.parent / "calibration-1.xdf").about
     assert (about.mode, about.subject) == ("calibration", path.parent.name)
     assert about.protocol["seed"] == 3
+
+
+def test_accuracy_so_far_is_measured_from_the_recording(calibrated):
+    path, _ = calibrated
+    file = path.parent / "calibration-1.xdf"
+    job = LearningJob("eeg", "eeg", "speech", "cues", "")
+    found = measure_files([file], job)
+    facts = tomllib.loads((path.parent / "decoder" / "decoder.toml").read_text())["facts"]
+    assert (found.n_trials, found.n) == (4, facts["n_decisions"])
+    assert found.accuracy == pytest.approx(facts["accuracy"]), "4 trials: each was held out, as for the decoder"
+    points, failures = [], []
+    watch = LearningWatch(job, points.append, failures.append)
+    try:
+        for _ in range(3):
+            watch.trial_ended([file])
+        wait_until(lambda: points)
+        assert all(repr(point) == repr(found) for point in points)
+        watch._process.kill()
+        watch._process.join()
+        watch.trial_ended([file])
+        wait_until(lambda: failures)
+        assert failures == ["The accuracy so far is not measured any more: its process ended unexpectedly"]
+    finally:
+        watch.close()
+    assert watch._process.exitcode is not None
+
+
+def test_process_that_measures_ends_with_the_watch_and_reports_nothing_about_unusable_files(tmp_path):
+    (tmp_path / "calibration-1.xdf").write_text("not a recording")
+    points, failures = [], []
+    watch = LearningWatch(LearningJob("eeg", "eeg", "speech", "cues", ""), points.append, failures.append)
+    watch.trial_ended([tmp_path / "calibration-1.xdf"])
+    watch.trial_ended([tmp_path / "missing.xdf"])
+    time.sleep(0.2)
+    watch.close()
+    assert watch._process.exitcode is not None
+    assert not watch._thread.is_alive()
+    assert (points, failures) == ([], [])
 
 
 def test_decoder_is_not_overwritten(calibrated):

@@ -13,6 +13,7 @@ from earmark.app.status import (
     EngineStatus,
     Event,
     InletStatus,
+    LearningStatus,
     RecordingStatus,
     SessionStatus,
     SoundStatus,
@@ -81,6 +82,7 @@ class Snapshot:
     decoder: bool = False
     trained: bool = False
     decoder_summary: DecoderSummary | None = None
+    learning: tuple[LearningStatus, ...] = ()
     recording: RecordingStatus | None = None
     sound: Sound = field(default_factory=Sound)
     events: tuple[Event, ...] = ()
@@ -187,6 +189,7 @@ def _with_session(known: Snapshot, session: SessionStatus, sound: Sound) -> Snap
         decoder=session.decoder,
         trained=session.trained,
         decoder_summary=session.decoder_summary,
+        learning=session.learning,
         recording=session.recording,
         sound=sound,
         events=session.events,

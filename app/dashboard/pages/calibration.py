@@ -19,8 +19,9 @@ from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import clock, count, letter, percent
 from earmark.app.dashboard.frame.question import Question
+from earmark.app.dashboard.panels.learning import Learning
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
-from earmark.app.training.worth import AGAIN, limit_words, no_better
+from earmark.app.training.worth import AGAIN, learning_words, limit_words, no_better
 
 STEPS = ("1  Check", "2  Trials", "3  Decoder", "4  Accept")
 
@@ -60,10 +61,14 @@ class Calibration(Panel):
         self._progress.setSizePolicy(keeps)
         self._channels = Reading("Good channels")
         self._channels.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._so_far = Reading("Accuracy so far")
+        self._so_far.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._curve = Learning()
         self.question = Question()
         self.question.command_requested.connect(self.command_requested)
         self._facts = QGridLayout()
         self.begin, self.redo = QPushButton("&Begin"), QPushButton("Redo &trial")
+        self.finish = QPushButton("&Finish after this trial")
         self.stop, self.accept, self.refuse = (
             QPushButton("&Stop"),
             QPushButton("&Train the decoder"),
@@ -73,6 +78,7 @@ class Calibration(Panel):
         for button, words, command in (
             (self.begin, "Begin the calibration", "calibrate"),
             (self.redo, "Discard the current or the last trial, and repeat it at the end", "redo"),
+            (self.finish, "End after the current trial; then a decoder can be trained on the trials so far", "finish"),
             (self.stop, "Stop the calibration", "stop"),
             (self.accept, "Train a decoder on this calibration", "accept"),
             (self.keep, "Accept the decoder and go to the run", ""),
@@ -95,7 +101,7 @@ class Calibration(Panel):
             label.setContentsMargins(6, 4, 6, 4)
             steps.addWidget(label)
         buttons = QHBoxLayout()
-        for button in (self.begin, self.redo, self.stop, self.accept, self.keep, self.refuse):
+        for button in (self.begin, self.redo, self.finish, self.stop, self.accept, self.keep, self.refuse):
             buttons.addWidget(button)
         buttons.addStretch(1)
         layout = QVBoxLayout(self)
@@ -107,6 +113,8 @@ class Calibration(Panel):
         layout.addWidget(self._trial)
         layout.addWidget(self._progress)
         layout.addWidget(self._channels)
+        layout.addWidget(self._so_far)
+        layout.addWidget(self._curve)
         layout.addStretch(1)
         layout.addWidget(self.question)
         layout.addLayout(self._facts)
@@ -123,6 +131,7 @@ class Calibration(Panel):
         free = live and state in ("idle", "ready", "review") and now.supports("calibrate")
         self.begin.setEnabled(free and not now.trained)
         self.redo.setEnabled(calibrating and not now.complete)
+        self.finish.setEnabled(calibrating and not now.complete and now.supports("finish") and len(now.learning) > 0)
         self.stop.setEnabled(calibrating and not now.complete)
         self.accept.setEnabled(calibrating and now.complete)
         self.keep.setEnabled(live and state in ("idle", "ready", "review") and now.decoder)
@@ -132,6 +141,10 @@ class Calibration(Panel):
         for button in (self.begin, self.accept, self.refuse if bad else self.keep):
             theme.mark(button, button.isEnabled())
         theme.mark(self.keep if bad else self.refuse, False)
+        theme.mark(self.finish, self.finish.isEnabled() and now.learning[-1].enough)
+        points = now.learning if calibrating else ()
+        self._so_far.show_text(learning_words(points[-1]) if points else "")
+        self._curve.show_points(points)
         step, advice = self._where(now)
         self._advice.setText(advice)
         self._refresh_steps(step)

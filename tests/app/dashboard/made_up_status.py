@@ -46,6 +46,7 @@ SESSION = SessionStatus(
     decoder=False,
     trained=False,
     decoder_summary=None,
+    learning=(),
     checks=(),
     commands=(),
     events=(),

@@ -398,6 +398,17 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     assert page.redo.isEnabled()
     assert not page.accept.isEnabled()
     assert page._progress.isVisible()
+    assert not page.finish.isEnabled(), "no accuracy is known yet"
+    point = {"n_trials": 3, "seconds": 60.0, "n": 30, "accuracy": 0.7, "chance_limit": 0.67, "gain": 0.0}
+    point |= {"gain_limit": 0.01, "enough": False}
+    one.ask("set", learning=[point, point | {"n_trials": 4, "accuracy": 0.8, "enough": True}])
+    qtbot.waitUntil(page.finish.isEnabled, timeout=120_000)
+    assert page._so_far.full_text.startswith("After 4 trials: 80 % of 30 decisions")
+    assert "More trials would hardly help" in page._so_far.full_text
+    assert page._curve.isVisible()
+    assert page._curve._accuracy.getData()[1].tolist() == [70, 80]
+    page.finish.click()
+    received(qtbot, one, "finish")
     assert [step.text()[0] for step in page._steps] == ["✓", "▶", "3", "4"]
     one.ask("set", question="How hard was it? 1-7", attend="")
     qtbot.waitUntil(page.question.answer.isVisible, timeout=120_000)
@@ -415,7 +426,7 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     one.ask("set", state="training")
     qtbot.waitUntil(lambda: page._cue.full_text == "training …", timeout=120_000)
     assert [step.text()[0] for step in page._steps] == ["✓", "✓", "▶", "4"], "the steps must not go back"
-    buttons = (page.begin, page.redo, page.stop, page.accept, page.keep, page.refuse)
+    buttons = (page.begin, page.redo, page.finish, page.stop, page.accept, page.keep, page.refuse)
     assert not any(button.isEnabled() for button in buttons)
     worth = {"chance_level": 0.5, "chance_limit": 0.595, "n": 84, "seconds": 360.0, "bands": "all 60 % (d′ 0.52)"}
     one.ask("set", state="ready", trained=True, decoder=True, decoder_summary=worth | {"accuracy": 0.71})

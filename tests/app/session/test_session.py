@@ -20,12 +20,14 @@ from earmark.app.config.protocol import Calibration, Protocol, ProtocolError, Ru
 from earmark.app.config.session import ConfigError, parse_config
 from earmark.app.engine.status import why_unusable
 from earmark.app.session.channel import Refused
+from earmark.app.session.learning import LearningJob
 from earmark.app.session.session import Session
 from earmark.app.session.states import NEXT, SessionError
 from earmark.app.session.supervisor import Supervisor
 from earmark.app.session.task import SessionTask
 from earmark.app.session.terminal import press, status_line
-from earmark.app.status import Check, State, Trim
+from earmark.app.session.training import TrainingError
+from earmark.app.status import Check, LearningStatus, State, Trim
 from earmark.devices.files.decoder_folder import Facts
 from earmark.pipeline.attention.emissions import Emissions, EmissionsError
 from earmark.pipeline.control import Mute, Override, SessionChanged
@@ -118,6 +120,20 @@ class FakeLoop:
         return FakeLoop.wrong
 
 
+class FakeWatch:
+    made: ClassVar[list] = []
+
+    def __init__(self, job, on_point, on_failure):
+        self.job, self.on_point, self.trials, self.closed = job, on_point, [], 0
+        FakeWatch.made.append(self)
+
+    def trial_ended(self, files):
+        self.trials.append(files)
+
+    def close(self):
+        self.closed += 1
+
+
 class Rig:
     """A session with its events and states."""
 
@@ -163,6 +179,8 @@ def rig(tmp_path, monkeypatch):
     monkeypatch.setattr(earmark.app.session.sound, "SoundOutlets", FakeOutlet)
     monkeypatch.setattr(earmark.app.session.session, "Outlet", FakeOutlet)
     monkeypatch.setattr(earmark.app.session.session, "ClosedLoop", FakeLoop)
+    monkeypatch.setattr(earmark.app.session.session, "LearningWatch", FakeWatch)
+    monkeypatch.setattr(FakeWatch, "made", [])
     monkeypatch.setattr(FakeLoop, "made", [])
     monkeypatch.setattr(FakeLoop, "refuses", None)
     monkeypatch.setattr(FakeLoop, "wrong", "")
@@ -281,6 +299,70 @@ def test_calibrate_train_run_review(rig, monkeypatch, tmp_path):
     assert [loop.stopped for loop in FakeLoop.made] == [1, 1, 1]
     assert [loop.steer for loop in FakeLoop.made] == [False, True, False]
     assert not [thread for thread in threading.enumerate() if thread.name == "session"]
+
+
+def test_accuracy_so_far_is_measured_at_every_cue_and_reported(rig, monkeypatch):
+    one = rig()
+    session = one.session
+    one.calibrating()
+    (watch,) = FakeWatch.made
+    assert watch.job == LearningJob("eeg", "eeg", "speech", "cues", "")
+    assert len(watch.trials) == len(LONG.cues(["a", "b"]))
+    assert watch.trials[-1] == [session.out / "calibration-1.xdf"]
+    watch.on_point(LearningStatus(4, 100.0, 48, 0.75, 0.6, 0.001, 0.019, True))
+    watch.on_point(LearningStatus(5, 125.0, 60, 0.76, 0.6, 0.05, 0.07, False))
+    assert [point.n_trials for point in session.learning] == [4, 5]
+    assert one.events[-2:] == [
+        "After 4 trials: 75 % of 48 decisions are correct (chance limit 60 % (p = 0.05)). More trials would hardly "
+        "help: the last doubling added 0.1 points, at most 1.9",
+        "After 5 trials: 76 % of 60 decisions are correct (chance limit 60 % (p = 0.05))",
+    ]
+    assert not watch.closed
+    trained_quietly(monkeypatch)
+    session.train()
+    assert watch.closed == 1
+
+
+def test_accuracy_so_far_is_of_one_calibration(rig):
+    session = rig().session
+    session.calibrate(LONG)
+    FakeWatch.made[0].on_point(LearningStatus(4, 100.0, 48, 0.75, 0.6, 0.001, 0.019, True))
+    session.stop()
+    assert FakeWatch.made[0].closed == 1, "a stopped calibration is not measured"
+    session.calibrate(LONG)
+    assert session.learning == []
+    FakeLoop.refuses = OSError("no disk")
+    session.stop()
+    with pytest.raises(OSError, match="no disk"):
+        session.calibrate(LONG)
+    assert [watch.closed for watch in FakeWatch.made] == [1, 1, 1]
+
+
+def test_calibration_can_be_finished_early_and_trained_on(rig, monkeypatch):
+    one = rig()
+    session = one.session
+    with pytest.raises(SessionError, match="nothing to finish"):
+        session.finish()
+    session.calibrate(Calibration(n_trials=6, trial_s=20.0, pause_s=1.0))
+    task = session.task
+    while task.block < 1:
+        assert not task.wait(0.01)
+    with pytest.raises(TrainingError, match="too early: the trials so far are 1, with 8 decision windows"):
+        session.finish()
+    assert "too early" in press(session, "f")
+    while task.block < 3:
+        task.elapsed += 0.5
+        assert not task.wait(0.01)
+    assert not press(session, "f"), "reported as an event"
+    assert one.events[-1] == "operator: the calibration ends after this trial"
+    assert not task.wait(0.3), "the trial goes on"
+    assert task.status().n_blocks == 3
+    task.elapsed = 62.5
+    assert task.wait(180)
+    assert task.complete
+    assert [cue[:7] for cue in session._cues.sent] == ["attend:"] * 6
+    trained_quietly(monkeypatch)
+    assert session.train() is WORTH
 
 
 def test_failed_check_prevents_start(rig):
@@ -783,6 +865,38 @@ def test_last_trial_can_be_repeated_only_once():
     one.elapsed = 9.0
     assert one.wait(180)
     assert outlet.sent == ["attend:a", "attend:", "discard:", "attend:b", "attend:", "attend:a", "attend:"]
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_finish_between_trials_ends_at_once(waiting):
+    one, _, outlet, _ = task(cues=[(0.0, "a"), (0.1, ""), (9.0, "b"), (9.1, "")], seconds=9.1)
+    one.start()
+    while len(outlet.sent) < 2:
+        assert not one.wait(0.01)
+    if waiting:
+        one._gate, one.elapsed = lambda: "no signal", 9.0
+        while not one.waiting:
+            assert not one.wait(0.01)
+    one.finish()
+    assert one.wait(180)
+    assert one.complete
+    assert outlet.sent == ["attend:a", "attend:"]
+    assert one.block == one.n_blocks == 1
+
+
+def test_finish_drops_repeats_and_counts_only_trials_that_are_kept():
+    one, _, outlet, _ = task(cues=[(0.0, "a"), (0.1, ""), (9.0, "b"), (9.1, "")], seconds=9.1)
+    one.start()
+    while len(outlet.sent) < 2:
+        assert not one.wait(0.01)
+    assert [trial.name for trial in one.trials] == ["a"]
+    one.redo()
+    while one.trials:
+        assert not one.wait(0.01)
+    one.finish()
+    assert one.wait(180)
+    assert one.complete
+    assert outlet.sent == ["attend:a", "attend:", "discard:"]
 
 
 def test_trials_wait_for_signals_and_are_repeated_after_bad_ones(monkeypatch):
