@@ -39,7 +39,7 @@ from earmark.devices.files.session_run import REORIENT_S
 from earmark.devices.simulate.listener import PRESETS, Listener, ListenerConfig
 from earmark.pipeline.decoders.decoder import Decoder
 from earmark.pipeline.decoders.presets import EEG, IEEG, Preset
-from earmark.pipeline.evaluation.metrics import chance_limit
+from earmark.pipeline.evaluation.metrics import chance_limit, mesd
 from earmark.pipeline.evaluation.score_run import judge
 from earmark.pipeline.nodes.envelope import EnvelopeConfig, speech_envelope
 from earmark.pipeline.run import Run
@@ -204,14 +204,19 @@ def main(
         pairs = [session(config, how, seed) for seed in range(sessions)]
         loops = [demonstration(config, how, 1000 + seed) for seed in range(demos)]
         kept[name] = {"all but two trials": [p[0] for p in pairs], "one minute": [p[1] for p in pairs], "loops": loops}
-        table = Table("trained on", *(f"{w:g} s" for w in WINDOWS), title=f"{name}: % correct ± standard error")
+        table = Table("trained on", *(f"{w:g} s" for w in WINDOWS), "MESD", title=f"{name}: % correct ± standard error")
         reached = Table(
             "trained on", *(f"{m} min" for m in MINUTES), "95 %", title=f"{name}: % of loops above the chance limit"
         )
         for what, n_sessions in (("all but two trials", END_TO_END), ("one minute", 1)) if pairs else ():
             found: list[Right] = kept[name][what]
             means = [100 * np.array([np.mean(one[w]) for one in found]) for w in WINDOWS]
-            table.add_row(what, *(f"{m.mean():.1f} ± {m.std(ddof=1) / np.sqrt(len(m)):.1f}" for m in means))
+            switch = mesd(WINDOWS, [m.mean() / 100 for m in means])
+            table.add_row(
+                what,
+                *(f"{m.mean():.1f} ± {m.std(ddof=1) / np.sqrt(len(m)):.1f}" for m in means),
+                f"{switch.seconds:.1f} s",
+            )
             share = power([one[LOOP_WINDOW] for one in found], n_sessions)
             steps = [round(60 * m / SWITCH_S) for m in MINUTES]
             long = next((k for k in range(len(share)) if min(share[k:]) >= POWER), None)
