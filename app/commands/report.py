@@ -7,22 +7,21 @@ from typing import Annotated
 
 import typer
 
-PAGE = "report.html"
-
 
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of a run, which contains loop.xdf.")],
 ) -> None:
-    """Score a recorded run against its cues; write report.html.
+    """Score a recorded run against its cues; write report.html and decisions.csv.
 
-    The report goes into the folder. All figures are computed from the recording, by replaying it. Exit status: 0
+    Both go into the folder. All figures are computed from the recording, by replaying it. Exit status: 0
     written, 1 failed.
     """
-    from earmark.app.report.page import page_html, percent
+    from earmark.app.report.page import PAGE, TABLE, percent
     from earmark.app.report.read_session import session_figures
+    from earmark.app.report.write import write_report
     from earmark.app.terminal.console import console, fail, failures
     from earmark.app.terminal.outputs import must_be_writable
-    from earmark.app.training.worth import limit_words, run_words
+    from earmark.app.training.worth import run_words
     from earmark.devices.files.decoder_folder import load_decoder
 
     recording = folder / "loop.xdf"
@@ -37,18 +36,15 @@ def report(
             fail(f"{folder} contains no loop.xdf: give the folder of a run, as 'earmark run' writes it")
         if not recording.with_suffix(".decoder").is_dir():
             fail(f"{recording} was recorded with a decoder, which is missing: copy the folder loop.decoder beside it")
-        must_be_writable(folder / PAGE)
+        must_be_writable(folder / PAGE, folder / TABLE)
         decoder, facts = load_decoder(recording.with_suffix(".decoder"))
         with console.status("Scoring the run …"):
             found = session_figures(recording)
-        page = folder / PAGE
-        page.write_text(page_html(folder.name, found, facts, decoder.spec.window), encoding="utf-8")
+        page = write_report(folder, found, facts, decoder.spec.window)
     console.print("", *run_words(found, facts), sep="\n", markup=False, highlight=False)
     for words in found.damage:
         console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")
     console.print(
-        f"Windows of {decoder.spec.window:g} s in which the cued talker had the highest score: {found.n_right} of "
-        f"{found.n_windows}; {limit_words(found.chance_limit)}.\n"
         f"From 10 s after each cue on, decisions were correct for {percent(found.steady)} of the time; there was a "
         f"decision for {percent(found.covered)} of the time with a cue. Wrote {page}",
         markup=False,

@@ -28,6 +28,11 @@ def copied_decoders(folders: Sequence[Path], recording: Path) -> tuple[DecoderCo
 TRIM = "trim: "
 #: Prefixes of events and markers that hold an answer, or a note of the operator.
 ANSWER, NOTE = "answer:", "note:"
+#: Prefix of events about an override, and the event that ends one.
+OVERRIDE = "operator: "
+FOLLOW = f"{OVERRIDE}follow decisions"
+#: Prefix of the event that names the sound output of a recording.
+SOUND_OUTPUT = "sound output: "
 
 
 #: Maximum size of the events file in bytes; enough for weeks.

@@ -201,6 +201,12 @@ class SessionFigures(Measured):
         Configuration, environment and other metadata of the recording.
     posterior, smoothed : Reliability or None
         How true the posterior was, live, and with the scores that followed; None if that was not measured.
+    subject : str
+        The listener.
+    ended, seconds : float
+        Time at which the recording was last written, in seconds since 1970, and its length in s; NaN if not known.
+    amplifier, sound_output : str
+        The stream of the brain signals in words, and the device that played; empty if not known.
     """
 
     talkers: tuple[str, ...]
@@ -218,6 +224,11 @@ class SessionFigures(Measured):
     about: About
     posterior: Reliability | None = None
     smoothed: Reliability | None = None
+    subject: str = ""
+    ended: float = float("nan")
+    seconds: float = float("nan")
+    amplifier: str = ""
+    sound_output: str = ""
 
 
 def measure(

@@ -6,14 +6,28 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from earmark.app.colours import DARK, LIGHT, Theme
 from earmark.app.report.chart_svg import Axis, Chart
 from earmark.app.terminal.foreign import escaped as escape
 
-STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --faint: #60656c; --rule: #d9dce0; --grid: #e9ebee;
-  --main: #0b62c4; --band: #0b62c426; --limit: #b3440a; --null: #767b82; --other: #1b7f4d; }
-@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --ink: #eceef0; --faint: #a3a9b0; --rule: #3a3f45;
-  --grid: #2a2e33; --main: #6cb2ff; --band: #6cb2ff2e; --limit: #ff9a5c; --null: #9aa0a7; --other: #57c98d; } }
+
+def _tokens(theme: Theme) -> str:
+    """Return the colours of the window as CSS variables."""
+    named = {
+        "paper": theme.base, "ink": theme.text, "faint": theme.faint, "rule": theme.rule, "grid": theme.button,
+        "main": theme.highlight, "band": f"{theme.highlight}28", "limit": theme.warn, "null": theme.faint,
+        "other": theme.good, "forced": f"{theme.event}38",
+    }  # fmt: skip
+    return " ".join(f"--{name}: {colour};" for name, colour in named.items())
+
+
+_COLOURS = f"""
+:root {{ color-scheme: light dark; {_tokens(LIGHT)} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_tokens(DARK)} }} }}
+"""
+STYLE = (
+    _COLOURS
+    + """\
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 66rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
@@ -21,6 +35,9 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: an
 h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem; }
 p { margin: .25rem 0 .75rem; max-width: 46rem; }
 .faint, figcaption { color: var(--faint); }
+.result { font-size: 1.15rem; font-weight: 600; margin: 1rem 0; }
+.about { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .5rem 0; }
+.about dt { color: var(--faint); } .about dd { margin: 0; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin: 1.25rem 0; }
 .facts div { border: 1px solid var(--rule); border-radius: .5rem; padding: .6rem .8rem; }
 .facts dt { color: var(--faint); font-size: .85rem; }
@@ -35,6 +52,7 @@ polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .main { stroke: var(--main); stroke-width: 2.5; } circle.main, circle.spot { fill: var(--main); stroke: none; }
 circle.spot { fill-opacity: .75; }
 .band { fill: var(--band); stroke: none; }
+.forced { fill: var(--forced); stroke: none; }
 .chance { stroke: var(--ink); stroke-width: 1.25; }
 .limit { stroke: var(--limit); stroke-dasharray: 7 4; }
 .null { stroke: var(--null); stroke-dasharray: 2 4; stroke-linecap: round; }
@@ -51,6 +69,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; }
 pre { font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media print { details:not([open]) { display: none; } }
 """
+)
 
 KEY = (
     ("main", "accuracy, mean over listeners"),
@@ -150,7 +169,9 @@ def accuracy_chart(found: Mapping[str, Any]) -> str:
     chart.line(accuracy, "main")
     tips = [f"{_seconds(w)}: {_number(a, 'percent')} of {found['n_windows'][w]}" for w, a in found["accuracy"].items()]
     chart.dots(accuracy, "main", tips)
-    key = "".join(f"<li>{_swatch(kind)}{escape(text)}</li>" for kind, text in KEY)
+    several = len(found["subjects"]) > 1
+    kinds = KEY if several else (("main", "accuracy"), *(one for one in KEY if one[0] not in ("main", "band")))
+    key = "".join(f"<li>{_swatch(kind)}{escape(text)}</li>" for kind, text in kinds)
     return f'<figure>{chart.svg()}<ul class="key">{key}</ul></figure>'
 
 

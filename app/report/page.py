@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.app.colours import DARK, LIGHT
 from earmark.app.config.modes import Mode
-from earmark.app.engine.events_file import ANSWER, NOTE, TRIM
+from earmark.app.engine.events_file import ANSWER, FOLLOW, NOTE, OVERRIDE, TRIM
 from earmark.app.report.chart_svg import Axis, Chart, Points
 from earmark.app.report.figures import SessionFigures, sometimes_masked, tmr
 from earmark.app.report.html import STYLE, accuracy_chart, by_component, by_window, table
+from earmark.app.terminal.console import clock
 from earmark.app.terminal.foreign import escaped as escape
 from earmark.app.training.worth import level_words, limit_words, run_words
 from earmark.devices.files.decoder_folder import Facts
@@ -21,9 +26,7 @@ from earmark.devices.files.journal import about_text
 from earmark.devices.files.session_run import REORIENT_S
 from earmark.pipeline.attention.smoothing import SMOOTHING_S
 
-#: Colours of talkers, as in the window, on a light and a dark background; dash patterns of their lines.
-LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b0588a", "#3c8dbc", "#b07d00", "#333333", "#8a8500")
-DARK = ("#56b4e9", "#f08a3c", "#2fc79b", "#e29bc4", "#8ed0f5", "#f0c04a", "#cccccc", "#f0e442")
+#: Dash patterns of talkers' lines.
 DASHES = ("none", "8 3", "2 3", "8 3 2 3", "12 3", "4 2", "12 3 2 3", "1 3")
 
 
@@ -36,19 +39,25 @@ def _decibels(value: float) -> str:
     return "not measured" if math.isnan(value) else f"{value:+.1f} dB"
 
 
-def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> str:
-    """Return the HTML report of a session.
+#: Names of the report and of the table of decisions in the folder of a run.
+PAGE, TABLE = "report.html", "decisions.csv"
+
+
+def page_html(name: str, found: SessionFigures, facts: Facts, window: float, others: Sequence[str] = ()) -> str:
+    """Return the HTML report of a run.
 
     Parameters
     ----------
     name : str
-        Name of the session.
+        Name of the run.
     found : SessionFigures
         Figures of the recording.
     facts : Facts
         Facts of its decoder.
     window : float
         Length of a decision window, s.
+    others : sequence of str
+        Reports of the other runs of the session, or else their folders, relative to the folder of the session.
 
     Returns
     -------
@@ -85,6 +94,8 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> 
         f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in boxes
     )
     events = "".join(f"<li>{time:.1f} s: {escape(text)}</li>" for time, text in found.events) or "<li>None.</li>"
+    title = f"{found.subject}, {name}" if found.subject else name
+    conclusion, *remarks = run_words(found, facts)
     about = {key: value for key, value in json.loads(about_text(found.about)).items() if key != "config"}
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -92,16 +103,17 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float) -> 
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{escape(name)}</title>
+<title>{escape(title)}</title>
 <style>{STYLE}
 {_talker_style(len(found.talkers))}
 </style>
 </head>
 <body>
-<h1>Session {escape(name)}</h1>
-<p class="faint">{escape(_mode(found))}Talkers: {escape(", ".join(found.talkers))}. All figures come from replaying
-the recording. Research use only.</p>
-{"".join(f"<p><strong>{escape(one)}</strong></p>" for one in run_words(found, facts))}
+<h1>{escape(title)}</h1>
+<p class="result">{escape(conclusion)}</p>
+{"".join(f"<p><strong>{escape(one)}</strong></p>" for one in remarks)}
+{_about(found, others)}
+<p class="faint">All figures come from replaying the recording. Research use only.</p>
 <dl class="facts">{cells}</dl>
 <h2>Probability that each talker is attended to</h2>
 {_posterior(found)}
@@ -144,20 +156,61 @@ def _posterior_box(found: SessionFigures) -> tuple[str, str, str]:
 
 
 def _operator(found: SessionFigures) -> str:
-    """List notes of the operator and answers with their times; empty if there are none."""
-    notes = [(time, words) for time, words in found.events if words.startswith((NOTE, ANSWER))]
-    lines = "".join(f"<li>{time:.1f} s: {escape(words)}</li>" for time, words in notes)
-    return f"<h2>Notes and answers</h2>\n<ul>{lines}</ul>\n" if notes else ""
+    """List notes and overrides of the operator, and answers, with their times; empty if there are none."""
+    lists = []
+    for heading, starts in (("Notes and answers", (NOTE, ANSWER)), ("Overrides", (OVERRIDE,))):
+        said = [f"<li>{time:.1f} s: {escape(words)}</li>" for time, words in found.events if words.startswith(starts)]
+        lists += [f"<h2>{heading}</h2>\n<ul>{''.join(said)}</ul>\n"] if said else []
+    return "".join(lists)
 
 
-def _mode(found: SessionFigures) -> str:
-    """Describe the mode of the loop; empty if the recording does not state it."""
-    words = {
-        "open": "Open loop: decisions set no gains. ",
-        "closed": "Closed loop: decisions set gains. ",
-        "sham": "SHAM: gains favoured a talker other than the decided one. ",
+def _about(found: SessionFigures, others: Sequence[str]) -> str:
+    """Return who was recorded when, how long and with what, and links to files and to the other runs."""
+    modes = {
+        "open": "open loop: decisions set no gains",
+        "closed": "closed loop: decisions set gains",
+        "sham": "SHAM: gains favoured a talker other than the decided one",
     }
-    return words.get(found.about.mode, "")
+    unknown = "not known"
+    ended = f"{datetime.fromtimestamp(found.ended):%Y-%m-%d %H:%M}" if math.isfinite(found.ended) else unknown
+    rows = (
+        ("listener", escape(found.subject or unknown)),
+        ("last written", f"{ended} (date of the file)"),
+        ("length", escape(clock(found.seconds) if math.isfinite(found.seconds) else unknown)),
+        ("mode", escape(modes.get(found.about.mode, unknown))),
+        ("talkers", escape(", ".join(found.talkers))),
+        ("amplifier", escape(found.amplifier or unknown)),
+        ("sound output", escape(found.sound_output or unknown)),
+        ("files", f'<a href=".">folder</a>, <a href="{TABLE}">decisions as CSV</a>'),
+        (
+            "other runs",
+            ", ".join(f'<a href="../{quote(one)}">{escape(one.partition("/")[0])}</a>' for one in others) or "none",
+        ),
+    )
+    return f'<dl class="about">{"".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in rows)}</dl>'
+
+
+def overrides(found: SessionFigures, end: float) -> list[tuple[float, float]]:
+    """Return the intervals in which the operator overrode decisions, s."""
+    spans: list[tuple[float, float]] = []
+    start: float | None = None
+    for time, words in (*found.events, (end, FOLLOW)):
+        if words == FOLLOW:
+            if start is not None and start < end and time > 0:
+                spans.append((max(start, 0.0), min(time, end)))
+            start = None
+        elif words.startswith(OVERRIDE) and start is None:
+            start = time
+    return spans
+
+
+def _forced(chart: Chart, found: SessionFigures, end: float) -> str:
+    """Shade the time of overrides; return what the caption says of it."""
+    spans = overrides(found, end)
+    for start, stop in spans:
+        low, high = chart.y.low, chart.y.high
+        chart.band([(start, low), (stop, low)], [(start, high), (stop, high)], "forced")
+    return " Shaded: the operator's overrides." if spans else ""
 
 
 def _time_axis(found: SessionFigures) -> tuple[float, list[float]]:
@@ -180,7 +233,10 @@ def _cue_bands(found: SessionFigures, talker: int, end: float) -> list[tuple[flo
 def _talker_style(n_talkers: int) -> str:
     """Return the CSS of talkers' lines; colour and dash pattern both differ, to help colour-blind readers."""
     talkers = range(n_talkers)
-    light, dark = (" ".join(f"--talker{k + 1}: {of[k % len(of)]};" for k in talkers) for of in (LIGHT, DARK))
+    light, dark = (
+        " ".join(f"--talker{k + 1}: {theme.talkers[k % len(theme.talkers)]};" for k in talkers)
+        for theme in (LIGHT, DARK)
+    )
     rules = [f":root {{ {light} }}", f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"]
     for k in talkers:
         colour = f"var(--talker{k + 1})"
@@ -206,6 +262,7 @@ def _posterior(found: SessionFigures) -> str:
         Axis(0.0, 1.06, [0.0, 0.25, 0.5, 0.75, 1.0], "probability", lambda p: f"{100 * p:g} %"),
         "Posterior of each talker against time",
     )
+    shaded = _forced(chart, found, end)
     for talker in range(len(found.talkers)):
         for start, stop in _cue_bands(found, talker, end):
             chart.band([(start, 1.02), (stop, 1.02)], [(start, 1.06), (stop, 1.06)], f"cue{talker + 1}")
@@ -215,7 +272,7 @@ def _posterior(found: SessionFigures) -> str:
         chart.line(_points(found.times, found.probability[:, talker]), f"talker{talker + 1}")
     return (
         f"<figure>{chart.svg()}{_key(found)}<figcaption>Bar on top: cued talker. Straight line: chance "
-        "level.</figcaption></figure>"
+        f"level.{shaded}</figcaption></figure>"
     )
 
 
@@ -227,13 +284,14 @@ def _gains(found: SessionFigures) -> str:
         Axis(low, 6.0, [-12.0, -9.0, -6.0, -3.0, 0.0, 3.0, 6.0], "gain / dB", lambda g: f"{g:g}"),
         "Gains against time",
     )
+    shaded = _forced(chart, found, end)
     for talker in range(len(found.talkers)):
         levels = np.maximum(found.gains[:, talker], low)  # each holds until the next
         times, held = np.repeat(found.times, 2)[1:], np.repeat(levels, 2)[:-1]
         chart.line(_points(np.append(times, end), np.append(held, levels[-1])), f"talker{talker + 1}")
     return (
         f"<figure>{chart.svg()}{_key(found)}<figcaption>Gains below {low:g} dB, including silence, are drawn at "
-        f"{low:g} dB.</figcaption></figure>"
+        f"{low:g} dB.{shaded}</figcaption></figure>"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +13,7 @@ import numpy as np
 
 from earmark.app.config.modes import Mode
 from earmark.app.config.session import Config, parse_config
-from earmark.app.engine.events_file import parts, read_events
+from earmark.app.engine.events_file import SOUND_OUTPUT, parts, read_events
 from earmark.app.replay.verify import Replay
 from earmark.app.report.figures import (
     Cues,
@@ -30,6 +31,8 @@ from earmark.devices.files.journal import About, EventLine, Line
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.session_file import LONGEST_S, Consumed, Noted, SessionFile
 from earmark.devices.files.session_run import CUES, read_cues, read_session_runs
+from earmark.devices.files.subjects import whose
+from earmark.devices.sources.lsl_description import StreamDescription
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.attend import evidence_config
 from earmark.pipeline.evaluation.evaluate import WINDOWS
@@ -49,13 +52,16 @@ class _Contents:
     n_samples: dict[str, int] = field(default_factory=dict)
     nominal: dict[str, float] = field(default_factory=dict)
     periods: dict[str, list[float]] = field(default_factory=dict)
+    first: float = np.inf
     last: float = -np.inf
+    described: dict[str, StreamDescription] = field(default_factory=dict)
     whole: bool = False
     damage: list[str] = field(default_factory=list)
     quality: dict[str, list[bool]] = field(default_factory=dict)
 
     def add(self, file: SessionFile) -> None:
         """Read and replay one more file."""
+        self.described |= file.streams
         self.nominal |= {name: one.spec.sfreq for name, one in file.streams.items() if one.spec.sfreq}
         self.cues += read_cues(file, CUES) if CUES in file.streams else []
         for event in file:
@@ -67,7 +73,7 @@ class _Contents:
             elif isinstance(event, Consumed) and isinstance(event.item, ClockMap):
                 self.periods.setdefault(event.stream, []).append(event.item.period)
             if isinstance(event, Noted):
-                self.last = max(self.last, event.time)
+                self.first, self.last = min(self.first, event.time), max(self.last, event.time)
         self.whole = file.whole
         self.damage += [f"{file.path.name}: {words}" for words in file.damage]
         replay = Replay(file)
@@ -135,7 +141,8 @@ def session_figures(path: Path) -> SessionFigures:
     lines = read.lines()
     measured = measure(decisions, cues, lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop)
     messages = read.events()
-    config = _config(about).attention
+    whole = _config(about)
+    config = whole.attention
     assert config is not None
     posterior = later = None
     if facts.emissions is not None and len(about.decoders) == 1:  # a fallback has scores of its own
@@ -165,7 +172,28 @@ def session_figures(path: Path) -> SessionFigures:
         about=about,
         posterior=posterior,
         smoothed=later,
+        subject=about.subject or whose(path)[0],
+        ended=max(file.stat().st_mtime for file in files),
+        seconds=read.last - read.first if read.last > read.first else float("nan"),
+        amplifier=_amplifier(read.described[config.neural]),
+        sound_output=_sound_output([words for _, words in messages], whole),
     )
+
+
+def _amplifier(stream: StreamDescription) -> str:
+    """Describe the stream of the brain signals."""
+    described = ET.fromstring(stream.xml)  # noqa: S314 - expat is bounded
+    places = ("desc/acquisition/manufacturer", "desc/manufacturer", "desc/acquisition/model", "desc/model")
+    made = " ".join(words for place in places if (words := (described.findtext(place) or "").strip()))
+    origin = f"{stream.origin} ({made})" if made else stream.origin
+    return f"{origin}, {len(stream.sent.ch_names)} channels at {stream.sent.sfreq:g} Hz"
+
+
+def _sound_output(events: Sequence[str], config: Config) -> str:
+    """Name the device that played; recordings made before this was kept contain only what was configured."""
+    named = [words.removeprefix(SOUND_OUTPUT) for words in events if words.startswith(SOUND_OUTPUT)]
+    configured = f"{config.sound.device}, as configured" if config.sound is not None else ""
+    return named[0] if named else configured
 
 
 def _check(path: Path, read: _Contents, talkers: Sequence[str]) -> None:

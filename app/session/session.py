@@ -13,7 +13,7 @@ from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Cue, RunPlan
 from earmark.app.config.session import Config, ConfigError
 from earmark.app.engine.closed_loop import ClosedLoop
-from earmark.app.engine.events_file import NOTE, TRIM
+from earmark.app.engine.events_file import FOLLOW, NOTE, OVERRIDE, SOUND_OUTPUT, TRIM
 from earmark.app.engine.status import why_unusable
 from earmark.app.session.learning import LearningJob, LearningWatch
 from earmark.app.session.preflight import preflight
@@ -409,8 +409,8 @@ class Session:
         self.overridden = talker
         # Directly, so that it works even if the engine hangs.
         self.sound.override(None if talker is None else self._favour(talker), RAMP_S)
-        who = "follow decisions" if talker is None else "all equal" if talker == "equal" else self.talkers[talker]
-        self._log_action(f"operator: {who}")
+        who = "all equal" if talker == "equal" else "" if talker is None else self.talkers[talker]
+        self._log_action(f"{OVERRIDE}{who}" if who else FOLLOW)
         self._control(Override(talker))
 
     def _favour(self, talker: int | Literal["equal"]) -> list[float]:
@@ -468,8 +468,10 @@ class Session:
         gate: Callable[[], str] | None = None,
     ) -> None:
         assert self._cues is not None
-        loop = ClosedLoop(config, self.play(), path, self._on_event, steer, about)
+        audio = self.play()
+        loop = ClosedLoop(config, audio, path, self._on_event, steer, about)
         loop.start()
+        loop.record_event(f"{SOUND_OUTPUT}{audio.playing}")
         asked = questions if self._ask else []
         self.task = SessionTask(loop, cues, seconds, asked, self._cues, self._on_event, self._ended, on_cue, gate)
         if self.sound.muted:

@@ -68,16 +68,13 @@ def learning_words(point: LearningStatus) -> str:
 
 
 def run_words(found: SessionFigures, facts: Facts) -> list[str]:
-    """Compare a run with guessing, in sentences; explain figures that seem to contradict each other."""
-    words = []
+    """Compare a run with guessing in a first sentence; the others explain figures that seem contradictory."""
     right = found.n_right / found.n_windows if found.n_windows else math.nan
-    counted = f"{found.n_right} of {found.n_windows} decision windows were correct ({limit_words(found.chance_limit)})"
-    if not found.n_windows:
-        words.append("No decision window lies within cued time, so the decisions cannot be scored.")
-    elif no_better(right, found.chance_limit):
-        words.append(f"The run is no better than guessing: {counted}.")
-    else:
-        words.append(f"The run is better than guessing: {counted}.")
+    words = ["No decision window lies within cued time, so the decisions cannot be scored."]
+    if found.n_windows:
+        result = "no better than guessing" if no_better(right, found.chance_limit) else "better than guessing"
+        windows = "1 decision window was" if found.n_windows == 1 else f"{found.n_windows} decision windows were"
+        words = [f"{share(right)} of {windows} correct; {limit_words(found.chance_limit)}: {result}."]
     if no_better(facts.accuracy, facts.chance_limit):
         words.append(decoder_words(facts))
     if right >= found.chance_limit and found.steady < facts.chance_level:

@@ -103,11 +103,17 @@ def test_replay_is_identical_and_report_is_complete(demonstration, recording):
     assert "trims are not included" in page
     assert "trim: Ada -4 dB, already active" in page
     assert re.search(r"<h2>Notes and answers</h2>\s*<ul><li>[\d.]+ s: note: a &lt;b&gt;cough&lt;/b&gt;</li></ul>", page)
-    assert "The run is better than guessing" in page
-    assert "The run is better than guessing" in output
+    result = re.compile(
+        r"\d+ % of \d+ decision windows were correct; chance limit \d+ % \(p = 0.05\): better than guessing"
+    )
+    assert result.search(page)
+    assert result.search(output)
     assert "The decoder is better than guessing" in output
     assert "chance level 50 %, chance limit" in output
-    assert not re.search(r'(src|href)="|<script', page)
+    assert not re.search(r'src=|href="\w+:|<script', page)
+    assert '<a href="decisions.csv">' in page
+    assert re.search(r"<dt>sound output</dt><dd>(?!not known)[^<,]+</dd>", page), "the device itself, not its setting"
+    assert "<dt>amplifier</dt><dd>simulated listener" in page
 
 
 def test_attention_is_decoded_and_gains_follow_the_cues(found):

@@ -76,7 +76,7 @@ def test_run_without_cues_has_a_report(run, tmp_path, capsys):
         report(run)
     finally:
         path.write_bytes(whole)
-    assert "0 of 0" in capsys.readouterr().out
+    assert "cannot be scored" in capsys.readouterr().out
     assert "has no cue that names the attended talker" in (run / "report.html").read_text(encoding="utf-8")
 
 

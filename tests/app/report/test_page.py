@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from earmark.app.colours import DARK, LIGHT
 from earmark.app.engine.latency_stages import STAGES, TOTAL
 from earmark.app.report.chart_svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from earmark.app.report.figures import Cues, SessionFigures, in_columns, measure
-from earmark.app.report.page import page_html
+from earmark.app.report.page import overrides, page_html
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.journal import About
 from earmark.pipeline.evaluation.metrics import Reliability
@@ -54,6 +55,46 @@ def line(picture, kind):
     """Return the points of the only line of a kind in a chart, in pixels."""
     (points,) = re.findall(rf'<polyline class="{kind}" points="([^"]*)"', picture.split("</svg>")[0])
     return np.array([[float(v) for v in point.split(",")] for point in points.split()])
+
+
+def test_first_sentence_concludes():
+    found = figures()
+    share = f"{100 * found.n_right / found.n_windows:.0f} % of {found.n_windows} decision windows were correct; "
+    first = re.search(r"</h1>\s*<p[^>]*>([^<]*)</p>", page(found))[1]
+    assert first.startswith(share)
+    assert first.endswith(" guessing.")
+
+
+def test_overrides_are_listed_and_shaded():
+    assert overrides(figures(), 20.0) == []
+    events = (
+        (2.0, "operator: Joe"),
+        (4.0, "operator: Ada"),
+        (5.0, "operator: follow decisions"),
+        (9.0, "operator: all equal"),
+    )
+    found = figures(events=events)
+    assert overrides(found, 20.0) == [(2.0, 5.0), (9.0, 20.0)]
+    html = page(found)
+    assert html.count('<polygon class="forced"') == 4, "of two charts"
+    assert "<h2>Overrides</h2>\n<ul><li>2.0 s: operator: Joe</li>" in html
+    assert "forced" not in page(figures()).partition("</style>")[2]
+
+
+def test_colours_are_those_of_the_window():
+    html = page(figures())
+    for theme in (LIGHT, DARK):
+        assert f"--paper: {theme.base}; --ink: {theme.text};" in html
+        assert f"--talker1: {theme.talkers[0]}; --talker2: {theme.talkers[1]};" in html
+    style = html.partition("<style>")[2].partition("</style>")[0]
+    allowed = {colour for theme in (LIGHT, DARK) for colour in (*theme.talkers, *vars_of(theme))}
+    assert {colour[:7] for colour in re.findall("#[0-9a-f]{6,8}", style)} <= allowed
+
+
+def vars_of(theme):
+    return [
+        getattr(theme, field.name) for field in dataclasses.fields(theme) if isinstance(getattr(theme, field.name), str)
+    ]
 
 
 def test_posterior_is_compared_with_its_own_accuracy():

@@ -1,15 +1,22 @@
 """Figures of complete recordings, by one engine and by two."""
 
+import csv
 import json
+import os
+import re
+import shutil
+from datetime import datetime
 
 import numpy as np
 import pytest
 
 from benchmarks.sessions import BEGIN, write_session
+from earmark.app.commands.report import report
 from earmark.app.commands.train import train
 from earmark.app.engine.latency_stages import STAGES, TOTAL
 from earmark.app.report.read_session import _Contents, session_figures
 from earmark.app.report.worker import figures_of
+from earmark.app.report.write import write_decisions
 from earmark.devices.files.journal import DecisionLine
 from earmark.pipeline.stream import Decision
 
@@ -39,6 +46,40 @@ def test_figures_of_a_run(run):
     assert 0 < found.n_right <= found.n_windows <= (14 - 2) / 2 + (12 - 2) / 2
     assert len(found.latencies) == 1, "from Joe to Ada"
     assert (found.n_files, found.whole, found.damage) == (1, True, ())
+
+
+def test_report_says_whose_run_it_is_when_and_by_what_it_was_recorded(run, tmp_path):
+    here = tmp_path / "sub-07" / "run-2"
+    shutil.copytree(run.parent, here)
+    for other in ("run-1", "run-10"):
+        shutil.copytree(run.parent, here.with_name(other))
+    (here.with_name("run-1") / "report.html").touch()
+    os.utime(here / "loop.xdf", (0, datetime(2026, 3, 1, 9, 30).timestamp()))
+    report(here)
+    page = (here / "report.html").read_text()
+    about = dict(re.findall("<dt>([^<]*)</dt><dd>(.*?)</dd>", page))
+    assert "<h1>sub-07, run-2</h1>" in page
+    assert about["listener"] == "sub-07"
+    assert about["last written"] == "2026-03-01 09:30 (date of the file)"
+    assert re.fullmatch(r"0:2[789]\.\d", about["length"]), (
+        "three cues, the last of which comes 27 s after the beginning"
+    )
+    assert re.fullmatch(r"\S.*, \d+ channels at \d+ Hz", about["amplifier"])
+    assert about["other runs"] == '<a href="../run-1/report.html">run-1</a>, <a href="../run-10">run-10</a>'
+
+
+def test_table_of_decisions_has_the_figures_of_the_report(run, tmp_path):
+    found, path = session_figures(run), tmp_path / "decisions.csv"
+    write_decisions(path, found)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["time_s"]) for row in rows] == found.times.tolist()
+    for k, name in enumerate(found.talkers):
+        assert [float(row[f"probability {name}"]) for row in rows] == found.probability[:, k].tolist()
+        assert [float(row[f"gain_db {name}"]) for row in rows] == found.gains[:, k].tolist()
+        assert [row["cued"] == name for row in rows] == (found.cued == k).tolist()
+        assert [row["decided"] == name for row in rows] == (found.decided == k).tolist()
+    assert float(rows[-1]["lsl_time_s"]) == found.begin + found.times[-1]
 
 
 def test_figures_of_two_engines(run, decoder, tmp_path):

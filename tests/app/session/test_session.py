@@ -717,7 +717,7 @@ def test_trims_work_in_every_state_persist_and_are_recorded(rig):
     session = one.running()
     audio, loop = session.sound.audio, FakeLoop.made[0]
     assert ("trim", [0.0, -6.0], [False, False]) in audio.said, "from the start on"
-    assert loop.kept == ["trim: b -6 dB, already active"]
+    assert loop.kept == ["sound output: nowhere", "trim: b -6 dB, already active"]
     for state in State:
         session.state = state
         session.trim(0, mute=True)

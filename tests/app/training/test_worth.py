@@ -11,6 +11,7 @@ from earmark.app.training.worth import limit_words, no_better, run_words
 from earmark.devices.files.decoder_folder import Facts
 from earmark.pipeline.evaluation.metrics import chance_limit
 
+LIMIT = "chance limit 72 % (p = 0.05)"
 GOOD, BAD = Facts(0.75, 0.5, 24, (), 60.0), Facts(0.44, 0.5, 18, (), 60.0)
 
 
@@ -35,11 +36,11 @@ def test_accuracy_below_its_chance_limit_is_no_better_than_guessing(accuracy, li
 @pytest.mark.parametrize(
     ("found", "facts", "words"),
     [
-        (run(24, 25, 0.9), GOOD, ["The run is better than guessing: 24 of 25 decision windows were correct"]),
-        (run(13, 25, 0.5), GOOD, ["The run is no better than guessing: 13 of 25"]),
+        (run(24, 25, 0.9), GOOD, [f"96 % of 25 decision windows were correct; {LIMIT}: better than guessing."]),
+        (run(13, 25, 0.5), GOOD, [f"52 % of 25 decision windows were correct; {LIMIT}: no better than guessing."]),
         (run(0, 0, math.nan), GOOD, ["No decision window lies within cued time"]),
-        (run(13, 25, 0.5), BAD, ["The run is no better", "The decoder is no better than guessing: 44 % of 18"]),
-        (run(24, 25, 0.0), BAD, ["The run is better", "The decoder is no better",
+        (run(13, 25, 0.5), BAD, ["52 % of 25", "The decoder is no better than guessing: 44 % of 18"]),
+        (run(24, 25, 0.0), BAD, ["96 % of 25", "The decoder is no better",
                                  "The cued talker had the highest score in 96 % of windows, but was decided for only"]),
     ],
 )  # fmt: skip
