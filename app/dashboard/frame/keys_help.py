@@ -27,7 +27,12 @@ class KeysHelp(QFrame):
         grid.setVerticalSpacing(3)
         grid.setHorizontalSpacing(12)
         rows = [(key.keys, key.words.replace("&", "")) for key in KEYS.values()]
-        rows.append(("Space", "Freeze, when the traces have the focus"))
+        rows += [
+            ("Space", "Freeze, when the traces have the focus"),
+            ("← →", "Scroll frozen traces (Shift+wheel)"),
+            ("Wheel", "Larger or smaller traces"),
+            ("Ctrl+wheel", "Longer or shorter sweep"),
+        ]
         height = -(-len(rows) // COLUMNS)
         for i, (keys, words) in enumerate(rows):
             label = QLabel(keys)

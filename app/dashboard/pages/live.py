@@ -266,11 +266,13 @@ class Live(QWidget):
             dock.setFeatures(feature.NoDockWidgetFeatures if on else free)
 
     def save_layout(self, settings: QSettings) -> None:
-        """Save the layout."""
+        """Save the layout and the settings of the traces."""
+        self.traces.save(settings)
         settings.setValue(LAYOUT, self.area.saveState(LAYOUT_VERSION))
 
     def restore_layout(self, settings: QSettings) -> None:
-        """Restore the saved layout, if there is one."""
+        """Restore the saved layout and settings of the traces, if there are any."""
+        self.traces.restore(settings)
         state = settings.value(LAYOUT)
         if isinstance(state, QByteArray):
             self._fresh = not self.area.restoreState(state, LAYOUT_VERSION)

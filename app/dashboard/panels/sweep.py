@@ -5,41 +5,42 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QFont,
-    QFontMetrics,
-    QImage,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QResizeEvent,
-)
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.panels.columns import Bars, Columns, draw_bars
 from earmark.app.dashboard.panels.display_filter import BANDS, DisplayFilter
+from earmark.app.dashboard.panels.sweep_words import (
+    AXIS,
+    NAMES,
+    paint_axis,
+    paint_badge,
+    paint_cursor,
+    paint_events,
+    paint_names,
+    paint_notice,
+    paint_scale,
+    small,
+)
 from earmark.devices.processes.signal_ring import Samples
 
 #: Selectable scales (half the height of a lane, µV); default scale, µV, and default sweep length, s.
 SCALES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0, 20000.0)
 SCALE, SECONDS = 50.0, 10.0
-#: Width of the channel names, and of the erased bar ahead of new columns, in logical pixels.
-NAMES, ERASED = 66, 10
+#: Seconds of signal that are kept, to scroll back in, and what they may take: fewer are kept of large signals, but
+#: never less than the longest sweep.
+KEPT_S, KEPT_BYTES, LONGEST_S = 60.0, 1 << 26, 30.0
+#: Width of the erased bar ahead of new columns, in logical pixels.
+ERASED = 10
 #: Opacity of the cover over old traces, of 255.
 FADE_ALPHA = 150
-#: Maximum width of an event label, in pixels.
-LABEL_WIDTH = 120
 #: Number of lanes by which a trace may leave its own.
 BEYOND = 1.0
-#: Height of a channel name, and its font size, in pixels.
-NAME_HEIGHT, FONT_PX = 13, 10
 
 
 class Sweep(QWidget):
-    """Traces that are drawn from left to right, repeatedly.
+    """Traces that are drawn from left to right, repeatedly; while frozen, one page of them, to scroll back from.
 
     Attributes
     ----------
@@ -47,16 +48,21 @@ class Sweep(QWidget):
         The name or trace of this channel was clicked.
     space : Signal()
         The space bar was pressed.
+    zoomed, lengthened : Signal(int)
+        The wheel was turned: 1 for larger traces or a longer sweep, -1 for the opposite.
     """
 
     clicked = Signal(str)
     space = Signal()
+    zoomed = Signal(int)
+    lengthened = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(240, 120)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
         self.setAccessibleName("EEG traces")
         self.seconds, self.scale_uv, self.band = SECONDS, SCALE, next(iter(BANDS))
         #: Channels shown.
@@ -70,6 +76,10 @@ class Sweep(QWidget):
         self._events: list[tuple[int, str]] = []
         self._next = 0
         self._history: NDArray[np.float32] = np.zeros((1, 0), np.float32)
+        #: While frozen: the signal at that time, and the first sample of the page that is shown.
+        self._kept: NDArray[np.float32] | None = None
+        self._kept_next = self._origin = 0
+        self._mouse: QPointF | None = None
         self._allocate()
 
     # Settings and data
@@ -83,9 +93,11 @@ class Sweep(QWidget):
         self._reset_history()
 
     def set_seconds(self, seconds: float) -> None:
-        """Set the length of a sweep. The history has the old length, so the picture restarts."""
+        """Set the length of a sweep."""
+        end = self._origin + self._n_sweep
         self.seconds = seconds
-        self._reset_history()
+        self._origin = end - self._n_sweep
+        self.redraw()
 
     def set_band(self, band: str) -> None:
         """Set the display filter. The picture restarts."""
@@ -112,6 +124,18 @@ class Sweep(QWidget):
     def set_frozen(self, on: bool) -> None:
         """Freeze the picture while samples are still collected; on release, draw the newest."""
         self.frozen = on
+        self._kept = self._history.copy() if on else None
+        self._kept_next = self._next
+        self._origin = self._next - self._n_sweep if on else 0
+        self.redraw()
+
+    def scroll_page(self, pages: float) -> None:
+        """While frozen, go forwards (positive) or backwards by a part of a page, within the signal that was kept."""
+        if self._kept is None:
+            return
+        newest = self._kept_next - self._n_sweep
+        oldest = min(max(0, self._kept_next - len(self._kept)), newest)
+        self._origin = min(max(self._origin + round(pages * self._n_sweep), oldest), newest)
         self.redraw()
 
     @property
@@ -133,6 +157,11 @@ class Sweep(QWidget):
             self._draw_event_line(index)
             self.update()
 
+    @property
+    def _n_sweep(self) -> int:
+        """Number of samples in a sweep."""
+        return max(1, round(self.seconds * self.sfreq))
+
     def feed(self, samples: Samples) -> None:
         """Add samples and draw the columns they complete."""
         if not self.ch_names or not len(samples.data):
@@ -149,6 +178,8 @@ class Sweep(QWidget):
         bars = self._columns.add(samples.start, data[:, self.shown])
         if len(bars.low):
             self._draw(bars)
+        if self._mouse is not None:
+            self.update()  # the value at the cursor
 
     @property
     def amplitude_uv(self) -> float:
@@ -159,11 +190,12 @@ class Sweep(QWidget):
     # Drawing
 
     def _reset_history(self) -> None:
-        n = max(1, round(self.seconds * self.sfreq))
+        room = KEPT_BYTES // (4 * max(1, len(self.ch_names)))
+        n = max(1, round(LONGEST_S * self.sfreq), min(round(KEPT_S * self.sfreq), room))
         self._filter = DisplayFilter(BANDS[self.band], self.sfreq or 1.0)
         self._history = np.full((n, len(self.ch_names)), np.nan, np.float32)
         self._next = 0
-        self.redraw()
+        self.set_frozen(self.frozen)
 
     def _mark_missing(self, start: int) -> None:
         """Mark the samples between the newest one and ``start`` as missing."""
@@ -173,7 +205,7 @@ class Sweep(QWidget):
 
     def _allocate(self) -> None:
         ratio = self.devicePixelRatioF()
-        height, width = max(1, round(self.height() * ratio)), max(1, round((self.width() - NAMES) * ratio))
+        height, width = max(1, round(self._lanes * ratio)), max(1, round((self.width() - NAMES) * ratio))
         self._pixels = np.empty((height, width), np.uint32)
         self._image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
         self._image.setDevicePixelRatio(ratio)
@@ -194,17 +226,19 @@ class Sweep(QWidget):
         self._limits = np.clip([self._middle - reach, self._middle + reach], 0, height - 1).astype(np.int64)
         self._last_ends = np.full((2, len(names)), np.nan)
         self._pixels[:] = self._blank
-        n = len(self._history)
-        self._columns = Columns(n, width)
+        self._columns = Columns(self._n_sweep, width)
         self._at = 0
-        if names and self._next:
-            first = max(0, self._next - n)
+        history, newest = (self._history, self._next) if self._kept is None else (self._kept, self._kept_next)
+        stop = newest if self._kept is None else min(newest, self._origin + self._n_sweep)
+        first = max(0, newest - len(history), stop - self._n_sweep)
+        if names and first < stop:
             # Complete columns only, so that the picture equals the one drawn incrementally.
-            past = self._history[np.arange(first, self._next) % n][:, self.shown]
-            bars = self._columns.add(first, past)
+            past = history[np.arange(first, stop) % len(history)][:, self.shown]
+            bars = self._columns.add(first - self._origin, past)
             if len(bars.low):
                 self._draw_columns(bars)
-                self._erase()
+                if not self.frozen:
+                    self._erase()
             for index, _ in self._events:
                 self._draw_event_line(index)
         self.update()
@@ -220,10 +254,10 @@ class Sweep(QWidget):
         self._erase()
         ratio = self._image.devicePixelRatio()
         if jumped or self._at < begin + 1 or len(bars.low) + ERASED * ratio >= width - begin:
-            self.update(NAMES, 0, self.width() - NAMES, self.height())
+            self.update(NAMES, 0, self.width() - NAMES, self._lanes)
         else:
             left = NAMES + int(begin / ratio) - 4
-            self.update(left, 0, int((self._at - begin) / ratio) + ERASED + 10, self.height())
+            self.update(left, 0, int((self._at - begin) / ratio) + ERASED + 10, self._lanes)
 
     def _draw_columns(self, bars: Bars) -> None:
         width = self._pixels.shape[1]
@@ -243,9 +277,45 @@ class Sweep(QWidget):
         self._clear(self._at, round(ERASED * self._image.devicePixelRatio()))
 
     def _draw_event_line(self, index: int) -> None:
-        if self._next - len(self._history) < index:
+        if self._is_shown(index):
             height, width = self._pixels.shape
-            self._pixels[np.arange(height) // 3 % 2 == 0, self._columns.column(index) % width] = self._mark
+            at = self._columns.column(index - self._origin) % width
+            self._pixels[np.arange(height) // 3 % 2 == 0, at] = self._mark
+
+    def _is_shown(self, index: int) -> bool:
+        """Whether a sample is on the page, or in the current or last sweep."""
+        if self.frozen:
+            return 0 <= index - self._origin < self._n_sweep
+        return self._next - self._n_sweep < index
+
+    @property
+    def _lanes(self) -> int:
+        """Height of all traces in logical pixels."""
+        return max(1, self.height() - AXIS)
+
+    def _sample_at(self, x: float) -> int:
+        """Return the sample at a horizontal position in logical pixels."""
+        width = self._pixels.shape[1]
+        column = int(min(max((x - NAMES) * self._image.devicePixelRatio(), 0), width - 1))
+        if self.frozen:
+            return self._origin + column * self._n_sweep // width
+        turn = self._next // self._n_sweep - (column > self._columns.column(self._next) % width)
+        return turn * self._n_sweep + column * self._n_sweep // width
+
+    def cursor_words(self) -> str:
+        """Return channel, value and age of the sample under the mouse; empty if there is none."""
+        names = self.ch_names[self.shown]
+        if self._mouse is None or not names or self._mouse.x() < NAMES or not 0 <= self._mouse.y() < self._lanes:
+            return ""
+        lane = min(int(self._mouse.y() * len(names) / self._lanes), len(names) - 1)
+        index = self._sample_at(self._mouse.x())
+        history, newest = (self._history, self._next) if self._kept is None else (self._kept, self._kept_next)
+        if not max(0, newest - len(history)) <= index < newest:
+            return ""
+        value = history[index % len(history), self.shown.start + lane]
+        if np.isnan(value):
+            return f"{names[lane]}  no sample"
+        return f"{names[lane]}  {value:+.1f} µV  {(index - newest) / self.sfreq:.2f} s".replace("-", "−")
 
     # Qt
 
@@ -260,80 +330,74 @@ class Sweep(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         names = self.ch_names[self.shown]
         if names and event.button() == Qt.MouseButton.LeftButton:
-            self.clicked.emit(names[min(len(names) - 1, int(event.position().y() / self.height() * len(names)))])
+            self.clicked.emit(names[min(len(names) - 1, int(event.position().y() / self._lanes * len(names)))])
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._mouse = event.position()
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._mouse = None
+        self.update()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom; with Ctrl, change the length of the sweep; with Shift or sideways, scroll while frozen."""
+        along, up = event.angleDelta().x(), event.angleDelta().y()
+        keys = event.modifiers()
+        if keys & Qt.KeyboardModifier.ShiftModifier or (along and not up):
+            self.scroll_page(-(along or up) / 1200)
+        elif up:
+            step = 1 if up > 0 else -1
+            (self.lengthened if keys & Qt.KeyboardModifier.ControlModifier else self.zoomed).emit(step)
+        event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space:
-            self.space.emit()
-        else:
-            super().keyPressEvent(event)
+        match event.key():
+            case Qt.Key.Key_Space:
+                self.space.emit()
+            case Qt.Key.Key_Left if self.frozen:
+                self.scroll_page(-0.5)
+            case Qt.Key.Key_Right if self.frozen:
+                self.scroll_page(0.5)
+            case _:
+                super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
-        area = event.rect()
-        ratio = self._image.devicePixelRatio()
-        if area.right() >= NAMES:
-            source = QRectF((area.x() - NAMES) * ratio, area.y() * ratio, area.width() * ratio, area.height() * ratio)
-            painter.drawImage(QRectF(area), self._image, source)
+        area, ratio = event.rect(), self._image.devicePixelRatio()
+        lanes = QRect(NAMES, 0, self.width() - NAMES, self._lanes)
+        seen = area.intersected(lanes)
+        painter.setFont(small(self.font()))
+        if not seen.isEmpty():
+            source = QRectF((seen.x() - NAMES) * ratio, seen.y() * ratio, seen.width() * ratio, seen.height() * ratio)
+            painter.drawImage(QRectF(seen), self._image, source)
             if self.ch_names and not self.frozen:
                 painter.setPen(QColor(look.highlight))
                 x = NAMES + self._at / ratio + 1
-                painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+                painter.drawLine(QPointF(x, 0), QPointF(x, self._lanes))
             if self.notice:
                 pale = QColor(look.base)
                 pale.setAlpha(FADE_ALPHA)
-                painter.fillRect(area.intersected(self.rect().adjusted(NAMES, 0, 0, 0)), pale)
-            self._paint_words(painter, look)
+                painter.fillRect(seen, pale)
+            self._paint_words(painter, look, lanes)
         if area.left() < NAMES:
-            self._paint_names(painter, look)
+            painter.setFont(small(self.font()))
+            paint_names(painter, look, self.ch_names[self.shown], self.bad, self._lanes)
+        if area.bottom() >= self._lanes:
+            painter.setFont(small(self.font()))
+            first_s = (self._origin - self._kept_next) / self.sfreq if self.frozen and self.sfreq else 0.0
+            paint_axis(painter, look, QRect(NAMES, self._lanes, lanes.width(), AXIS), self.seconds, first_s)
 
-    def _paint_names(self, painter: QPainter, look: theme.Theme) -> None:
-        painter.fillRect(QRect(0, 0, NAMES, self.height()), QColor(look.base))
-        names = self.ch_names[self.shown]
-        if not names:
-            return
-        font = QFont(self.font())
-        font.setPixelSize(FONT_PX)
-        painter.setFont(font)
-        metrics = QFontMetrics(font)
-        lane = self.height() / len(names)
-        free = 0.0
-        for i, name in enumerate(names):
-            y = min(max((i + 0.5) * lane - NAME_HEIGHT / 2, 0.0), self.height() - NAME_HEIGHT)
-            if y < free - 0.5:
-                continue
-            free = y + NAME_HEIGHT
-            bad = name in self.bad
-            painter.setPen(QColor(look.bad if bad else look.text))
-            shown = metrics.elidedText(f"✕ {name}" if bad else name, Qt.TextElideMode.ElideMiddle, NAMES - 8)
-            painter.drawText(QRectF(2, y, NAMES - 6, NAME_HEIGHT), int(Qt.AlignmentFlag.AlignRight), shown)
-
-    def _paint_words(self, painter: QPainter, look: theme.Theme) -> None:
+    def _paint_words(self, painter: QPainter, look: theme.Theme, lanes: QRect) -> None:
         width, ratio = self._pixels.shape[1], self._image.devicePixelRatio()
-        font = QFont(self.font())
-        font.setPixelSize(FONT_PX)
-        painter.setFont(font)
-        painter.setPen(QColor(look.event))
-        taken: list[float] = []
-        for index, text in reversed(self._events):  # newest first, since close labels are left out
-            x = NAMES + self._columns.column(index) % width / ratio
-            if self._next - len(self._history) < index and all(abs(x - other) > LABEL_WIDTH for other in taken):
-                taken.append(x)
-                shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, LABEL_WIDTH - 6)
-                box = QRectF(x + 2, 0, QFontMetrics(font).horizontalAdvance(shown) + 2, FONT_PX + 4)
-                painter.fillRect(box, QColor(look.base))
-                painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), shown)
-        words = self.notice or ("FROZEN – Space resumes" if self.frozen else "")
-        if not words:
-            return
-        font.setPixelSize(22)
-        font.setBold(True)
-        painter.setFont(font)
-        flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
-        room = QRectF(0, 0, max(1.0, self.width() - NAMES - 40.0), self.height())
-        box = QRectF(QFontMetrics(font).boundingRect(room.toRect(), flags, words)).adjusted(-16, -8, 16, 8)
-        box.moveCenter(QPointF(NAMES + (self.width() - NAMES) / 2, self.height() / 2))
-        painter.fillRect(box, QColor(look.bad if self._alarming else look.alternate))
-        painter.setPen(QColor(look.base if self._alarming else look.text))
-        painter.drawRect(box)
-        painter.drawText(box, flags, words)
+        shown = [(index, text) for index, text in self._events if self._is_shown(index)]
+        places = [NAMES + self._columns.column(index - self._origin) % width / ratio for index, _ in shown]
+        paint_events(painter, look, [(x, text) for x, (_, text) in zip(places, shown, strict=True)])
+        if self.ch_names:
+            paint_scale(painter, look, self.width() - 4.0, self._lanes - 4.0, self._per_uv / ratio)
+        if self._mouse is not None and (words := self.cursor_words()):
+            paint_cursor(painter, look, self._mouse.x(), self._mouse.y(), lanes, words)
+        if self.frozen:
+            paint_badge(painter, look, lanes, "FROZEN – Space resumes, ← and → scroll")
+        if self.notice:
+            paint_notice(painter, look, lanes, self.notice, self._alarming)

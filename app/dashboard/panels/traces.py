@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSettings, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from earmark.app.dashboard.data.snapshot import SILENT_S, Snapshot
@@ -97,7 +97,7 @@ class Traces(QWidget):
         self.freeze = QPushButton("Freeze")
         self.freeze.setCheckable(True)
         self.freeze.setAccessibleName("Freeze the traces")
-        self.freeze.setToolTip("Freeze the traces; everything else continues (F8, or Space on the traces)")
+        self.freeze.setToolTip("Freeze the traces, to scroll back (← →); everything else continues (F8, or Space)")
         self._note = Reading("Use of the filter")
         self._note.show_text("display filter only")
         self._note.setEnabled(False)
@@ -112,6 +112,8 @@ class Traces(QWidget):
         self._after.clicked.connect(lambda: self.turn_page(1))
         self.freeze.toggled.connect(self.sweep.set_frozen)
         self.sweep.space.connect(self.freeze.toggle)
+        self.sweep.zoomed.connect(self.zoom)
+        self.sweep.lengthened.connect(self.step_length)
         head = QHBoxLayout()
         head.setContentsMargins(4, 2, 4, 0)
         head.setSpacing(4)
@@ -127,6 +129,22 @@ class Traces(QWidget):
         self._page = 0
         self._started_at = -math.inf  # last time without a recording
         self._last_data_at, self._fitted, self._ring = -math.inf, False, ""
+
+    @property
+    def _choices(self) -> dict[str, QComboBox]:
+        return {"length": self._length, "scale": self._scale, "band": self._band, "page": self._page_size}
+
+    def save(self, settings: QSettings) -> None:
+        """Save the display settings."""
+        for name, box in self._choices.items():
+            settings.setValue(f"traces/{name}", box.currentText())
+
+    def restore(self, settings: QSettings) -> None:
+        """Restore the display settings, as far as they are saved and still offered."""
+        for name, box in self._choices.items():
+            if (index := box.findText(str(settings.value(f"traces/{name}")))) >= 0:
+                box.setCurrentIndex(index)
+                self._fitted = self._fitted or name == "scale"
 
     def update_signal(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
         """Draw new samples; without any for ``SILENT_S``, show why.

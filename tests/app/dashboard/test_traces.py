@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
+from PySide6.QtGui import QWheelEvent
 
 from earmark.app.dashboard.data.recent import SPAN_S, Recent
-from earmark.app.dashboard.panels.sweep import ERASED, NAMES, Sweep
+from earmark.app.dashboard.panels.sweep import ERASED, KEPT_S, LONGEST_S, Sweep
+from earmark.app.dashboard.panels.sweep_words import AXIS, NAMES, round_step
+from earmark.app.dashboard.panels.traces import Traces
 from earmark.devices.processes.signal_ring import Samples
 
 SFREQ, N = 200.0, 3
@@ -105,7 +108,7 @@ def test_bad_channels_have_their_own_colour_and_pages_show_some_channels(sweep):
     assert len(sweep._colours) == 1
     assert (sweep._pixels == sweep._colours[0]).any()
     sweep.resize(NAMES + 300, 200)
-    assert sweep._pixels.shape == (200, 300)
+    assert sweep._pixels.shape == (200 - AXIS, 300)
 
 
 def test_events_are_drawn_as_lines(sweep, qtbot):
@@ -119,13 +122,154 @@ def test_events_are_drawn_as_lines(sweep, qtbot):
 
 
 def test_click_emits_the_channel_and_space_is_emitted(sweep, qtbot):
-    from PySide6.QtCore import QPoint
-
     with qtbot.waitSignal(sweep.clicked) as clicked:
         qtbot.mouseClick(sweep, Qt.MouseButton.LeftButton, pos=QPoint(200, 150))
     assert clicked.args == ["B"]
     with qtbot.waitSignal(sweep.space):
         qtbot.keyClick(sweep, Qt.Key.Key_Space)
+
+
+def hover(sweep, column, lane):
+    """Move the mouse to a column of pixels and the middle of a lane; return the words at the cursor."""
+    y = round((lane + 0.5) * sweep._lanes / N)
+    sweep._mouse = QPointF(NAMES + (column + 0.5) / sweep._image.devicePixelRatio(), y)
+    return sweep.cursor_words()
+
+
+@pytest.mark.parametrize("n", [700, 2000, 3210])
+def test_cursor_shows_the_sample_that_is_drawn_under_it(sweep, n):
+    data = signal(n)
+    feed(sweep, data)
+    width = sweep._pixels.shape[1]
+    for index in (n - 1, n - 300, max(n - 1700, 0), n // 2 + n // 4):
+        column = sweep._columns.column(index) % width
+        name, value, unit, age, second = hover(sweep, column, 2).replace("−", "-").split()
+        assert (name, unit, second) == ("C", "µV", "s")
+        found = round(n + float(age) * SFREQ)
+        assert abs(found - index) <= 2000 // width + 1, "within the pixel"
+        assert float(value) == pytest.approx(data[found, 2], abs=0.051)
+    assert (hover(sweep, width * n // 2000 + 3, 0) == "") == (n < 2000), "nothing was drawn there yet"
+    sweep._mouse = QPointF(NAMES - 5, 20)
+    assert sweep.cursor_words() == ""
+    sweep._mouse = QPointF(NAMES + 20, sweep.height() - 2)
+    assert sweep.cursor_words() == "", "the time axis"
+
+
+def test_frozen_page_ends_with_the_newest_sample_and_scrolls_back_over_what_was_kept(sweep):
+    data = signal(round((KEPT_S + 10) * SFREQ))
+    feed(sweep, data, step=400)
+    sweep.set_frozen(True)
+    width = sweep._pixels.shape[1]
+    value = hover(sweep, width - 1, 0).replace("−", "-").split()[1]
+    assert value == f"{data[sweep._sample_at(sweep._mouse.x()), 0]:+.1f}"
+    assert sweep._sample_at(NAMES + width / sweep._image.devicePixelRatio()) == len(data) - 2000 // width
+    newest = sweep._pixels.copy()
+    feed(sweep, signal(3000, 1), start=len(data), step=400)
+    seen = set()
+    for _ in range(20):
+        first = sweep._origin
+        seen.update(range(first, first + 2000))
+        sweep.scroll_page(-0.5)
+    assert seen == set(range(len(data) - round(KEPT_S * SFREQ), len(data)))
+    assert (sweep._pixels != sweep._blank).any(axis=0).all(), "the oldest page is full, too"
+    sweep.scroll_page(1000)
+    np.testing.assert_array_equal(sweep._pixels, newest)
+    sweep.set_seconds(5.0)
+    assert sweep._origin + 1000 == len(data), "the right edge stays"
+    sweep.set_seconds(10.0)
+    sweep.set_frozen(False)
+    sweep.scroll_page(-0.5)
+    assert sweep._at == (len(data) + 3000) * width // 2000 % width
+
+
+def test_short_signal_is_frozen_at_the_right_edge_and_does_not_scroll(sweep):
+    feed(sweep, signal(900))
+    sweep.set_frozen(True)
+    before = sweep._pixels.copy()
+    sweep.scroll_page(-0.5)
+    np.testing.assert_array_equal(sweep._pixels, before)
+    width = sweep._pixels.shape[1]
+    assert (sweep._pixels[:, : 1090 * width // 2000] == sweep._blank).all()
+    assert (sweep._pixels[:, 1110 * width // 2000 :] != sweep._blank).any(axis=0).all()
+
+
+def test_events_stay_at_their_samples_when_frozen_and_scrolled(sweep):
+    feed(sweep, signal(6000), step=200)
+    sweep.mark(4500, "attend:A")
+    sweep.set_frozen(True)
+    width = sweep._pixels.shape[1]
+    assert (sweep._pixels[:, 500 * width // 2000] == sweep._mark).sum() > 50
+    sweep.scroll_page(-0.5)
+    assert (sweep._pixels[:, 1500 * width // 2000] == sweep._mark).sum() > 50
+    sweep.scroll_page(-1)
+    assert not (sweep._pixels == sweep._mark).any()
+
+
+def turn(sweep, up=0, along=0, keys=Qt.KeyboardModifier.NoModifier):
+    at, phase = QPointF(200, 100), Qt.ScrollPhase.NoScrollPhase
+    sweep.wheelEvent(QWheelEvent(at, at, QPoint(), QPoint(along, up), Qt.MouseButton.NoButton, keys, phase, False))
+
+
+def test_wheel_zooms_changes_the_length_and_scrolls(qtbot, theme):
+    traces = Traces()
+    qtbot.addWidget(traces)
+    sweep = traces.sweep
+    sweep.set_signal(SFREQ, tuple("ABC"))
+    feed(sweep, signal(6000), step=200)
+    before = sweep.scale_uv, sweep.seconds
+    turn(sweep, up=120)
+    assert sweep.scale_uv < before[0]
+    turn(sweep, up=-120, keys=Qt.KeyboardModifier.ControlModifier)
+    assert sweep.seconds < before[1]
+    traces.freeze.click()
+    origin = sweep._origin
+    turn(sweep, up=120, keys=Qt.KeyboardModifier.ShiftModifier)
+    assert sweep._origin < origin
+    turn(sweep, along=-120)
+    assert sweep._origin == origin
+    qtbot.keyClick(sweep, Qt.Key.Key_Left)
+    assert sweep._origin == origin - sweep._n_sweep // 2
+    qtbot.keyClick(sweep, Qt.Key.Key_Right)
+    assert sweep._origin == origin
+
+
+def test_display_settings_are_remembered(qtbot, theme, tmp_path):
+    settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+    first, second = Traces(), Traces()
+    for one in (first, second):
+        qtbot.addWidget(one)
+    first.zoom(2)
+    first.step_length(1)
+    first.next_band()
+    first.next_page_size()
+    first.save(settings)
+    second.restore(settings)
+    shown = [
+        (one.sweep.scale_uv, one.sweep.seconds, one.sweep.band, one._page_size.currentText()) for one in (first, second)
+    ]
+    assert shown[0] == shown[1]
+    assert shown[0] != (50.0, 10.0, "1–40 Hz", "all ch")
+    second.sweep.set_signal(SFREQ, tuple("ABC"))
+    feed(second.sweep, 1000 * signal(900))
+    second._fit_scale()
+    assert second.sweep.scale_uv == first.sweep.scale_uv, "a scale that was chosen is kept"
+    settings.setValue("traces/length", "3 fortnights")
+    third = Traces()
+    qtbot.addWidget(third)
+    third.restore(settings)
+    assert third.sweep.seconds == 10.0
+
+
+def test_large_signals_keep_less(qtbot, theme):
+    one = Sweep()
+    qtbot.addWidget(one)
+    one.set_signal(2000.0, tuple(map(str, range(256))))
+    assert len(one._history) == round(max(LONGEST_S * 2000, (1 << 26) / 1024))
+
+
+@pytest.mark.parametrize(("least", "step"), [(0.3, 0.5), (1.0, 1.0), (1.01, 2.0), (4.0, 5.0), (7.0, 10.0), (0.07, 0.1)])
+def test_steps_are_round(least, step):
+    assert round_step(least) == pytest.approx(step)
 
 
 def test_recent_samples_are_in_order_without_gaps():

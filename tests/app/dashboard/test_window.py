@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from earmark.app.dashboard.frame.keys import KEYS
 from earmark.app.dashboard.frame.window import PAGES, Window
+from earmark.app.dashboard.panels.sweep_words import AXIS
 
 STATES = ("idle", "checking", "calibrating", "training", "ready", "running", "paused", "review")
 
@@ -498,7 +499,10 @@ def test_only_faults_are_shown_as_faults(qtbot, session, window, said, words, fa
     image = shown.grab().toImage()
     centre = sweep.mapTo(shown, sweep.rect().center())
     ratio = image.devicePixelRatio()
-    row = [image.pixelColor(round(x * ratio), round((centre.y() + 14) * ratio)).name() for x in range(300, 800, 4)]
+    row = [
+        image.pixelColor(round(x * ratio), round((centre.y() + 14 - AXIS / 2) * ratio)).name()
+        for x in range(300, 800, 4)
+    ]
     assert (theme_of(shown).bad in row) is fault
 
 
