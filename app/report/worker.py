@@ -1,4 +1,4 @@
-"""Print the figures of a recorded run as JSON. A separate process, because a replay keeps a core busy for a while."""
+"""Score a run: print its figures as JSON. A separate process, because a replay keeps a core busy for a while."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from earmark.kernels.errors import EarmarkError
 
 
 def figures_of(folder: Path) -> dict[str, Any]:
-    """Replay a run and compute the same figures as ``earmark report``, ready for JSON.
+    """Replay a run and compute the same figures as ``earmark report``, ready for JSON; write its report if missing.
 
     Parameters
     ----------
@@ -26,14 +26,23 @@ def figures_of(folder: Path) -> dict[str, Any]:
     OSError, earmark.kernels.errors.EarmarkError
         If the run cannot be replayed, or has no decision.
     """
+    from earmark.app.report.page import PAGE
     from earmark.app.report.read_session import session_figures
+    from earmark.app.report.write import write_report
     from earmark.app.training.worth import run_words
     from earmark.devices.files.decoder_folder import load_decoder
 
     recording = folder / "loop.xdf"
     decoder, facts = load_decoder(recording.with_suffix(".decoder"))
     found = session_figures(recording)
+    problem = ""
+    if not (folder / PAGE).exists():
+        try:
+            write_report(folder, found, facts, decoder.spec.window)
+        except OSError as error:  # such as a folder that is read-only: the figures are shown all the same
+            problem = f"{folder / PAGE} cannot be written: {error.strerror}"
     return {
+        "problem": problem,
         "talkers": list(found.talkers),
         "mode": found.about.mode,
         "window_s": decoder.spec.window,

@@ -18,7 +18,9 @@ from earmark.app.engine.signals import RING_S
 from earmark.app.status import Check
 from earmark.app.training.worth import decoder_words
 from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.scene import AudioError
 from earmark.devices.files.decoder_folder import load_decoder
+from earmark.devices.files.session_run import CUES
 from earmark.devices.processes.recorder import RING_BYTES
 from earmark.devices.processes.shared_memory import MORE_ROOM, PLACE, free_bytes
 from earmark.devices.sources.lsl_description import StreamDescription
@@ -42,7 +44,12 @@ SPARE_BYTES = 200e6
 
 
 def preflight(
-    config: Config, decoding: Config | None, audio: AudioEngine, folder: Path, seconds: float, stop: threading.Event
+    config: Config,
+    decoding: Config | None,
+    audio: AudioEngine | AudioError,
+    folder: Path,
+    seconds: float,
+    stop: threading.Event,
 ) -> list[Check]:
     """Receive all streams for some seconds and check everything that a session needs.
 
@@ -52,8 +59,9 @@ def preflight(
         Configuration of the session, with attention.
     decoding : Config or None
         The same configuration with the decoder that will be used; None if no decoder is needed.
-    audio : AudioEngine
-        It must be playing.
+    audio : AudioEngine or AudioError
+        What plays, or why nothing can. Without sound, talkers and decoder are not checked, because this session itself
+        publishes the talkers' envelopes.
     folder : Path
         Existing folder for recordings.
     seconds : float
@@ -66,42 +74,47 @@ def preflight(
     list of Check
         One for each thing that was checked; only one, about streams, if they could not be opened.
     """
-    engine = Engine(_quality_config(config), on_event=lambda text: None)
+    playing = not isinstance(audio, AudioError)
+    engine = Engine(_quality_config(config, playing), on_event=lambda text: None)
     try:
         engine.connect(stop)
     except EarmarkError as error:
-        return [Check("streams", False, str(error))]
+        return [Check("streams", False, str(error)), *([] if playing else [Check("sound", False, str(audio))])]
     engine.start()
     try:
         peaks, measured, rates = _measure(engine, audio, stop)
     finally:
         engine.stop()
     found = engine.descriptions
-    checks = [*_streams(engine, found, measured, rates), _talkers(config, audio, found)]
+    checks = _streams(engine, found, measured, rates)
+    checks += [] if isinstance(audio, AudioError) else [_talkers(config, audio, found)]
     checks += [_electrodes(engine), _sound(audio, peaks), _disk(found, folder, seconds)]
     checks.append(_shared_memory(found[_neural(config)]))
-    if decoding is not None:
+    if decoding is not None and playing:
         checks.append(_decoder(decoding, {name: one.spec for name, one in found.items()}))
     return checks
 
 
-def _measure(engine: Engine, audio: AudioEngine, stop: threading.Event) -> tuple[np.ndarray, float, dict[str, float]]:
+def _measure(
+    engine: Engine, audio: AudioEngine | AudioError, stop: threading.Event
+) -> tuple[np.ndarray, float, dict[str, float]]:
     """Measure until all rates are accepted, or for as long as allowed.
 
     Returns
     -------
     peaks : array, shape (n_talkers,)
-        Peak level of each talker.
+        Peak level of each talker; empty without sound.
     measured : float
         Time that it took, in seconds.
     rates : dict of str to float
         Rate at which the samples of each stream arrived, as when the measurement ended: samples that arrive while the
         engine stops would change it.
     """
-    peaks = np.zeros(len(audio.scene.talkers))
+    peaks = np.zeros(0 if isinstance(audio, AudioError) else len(audio.scene.talkers))
     begun, measured, rates = time.monotonic(), 0.0, _arrival_rates(engine)
     while measured < _enough(rates) and engine.failure is None and not stop.wait(0.1):
-        peaks = np.maximum(peaks, audio.status().peak[: len(peaks)])
+        if not isinstance(audio, AudioError):
+            peaks = np.maximum(peaks, audio.status().peak[: len(peaks)])
         measured, rates = time.monotonic() - begun, _arrival_rates(engine)
     return peaks, measured, rates
 
@@ -111,8 +124,11 @@ def _enough(rates: Mapping[str, float]) -> float:
     return MEASURE_S if all(abs(rate - 1) <= APART for rate in rates.values()) else LONGEST_S
 
 
-def _quality_config(config: Config) -> Config:
-    """Configuration with the same streams and a graph that only estimates the quality of the electrodes."""
+def _quality_config(config: Config, playing: bool) -> Config:
+    """Configuration with the same streams and a graph that only estimates the quality of the electrodes.
+
+    Streams that this session publishes are left out unless it is ``playing``.
+    """
     assert config.attention is not None
     steps = (
         ("pick", "pick", PickConfig(ELECTRODES), (config.attention.neural,)),
@@ -120,7 +136,11 @@ def _quality_config(config: Config) -> Config:
         ("quality", "quality", QualityConfig(), ("reblock",)),
     )
     assert (Pick.Config, Reblock.Config, Quality.Config) == tuple(type(step[2]) for step in steps)
-    return dataclasses.replace(config, steps=steps, outputs=(OutputConfig(node="quality"),), attention=None)
+    own = () if playing else (config.attention.talkers, CUES)
+    streams = {name: one for name, one in config.streams.items() if name not in own}
+    return dataclasses.replace(
+        config, streams=streams, steps=steps, outputs=(OutputConfig(node="quality"),), attention=None
+    )
 
 
 def _streams(
@@ -196,7 +216,9 @@ def _electrodes(engine: Engine) -> Check:
     return Check("electrodes", True, words)
 
 
-def _sound(audio: AudioEngine, peaks: np.ndarray) -> Check:
+def _sound(audio: AudioEngine | AudioError, peaks: np.ndarray) -> Check:
+    if isinstance(audio, AudioError):
+        return Check("sound", False, str(audio))
     if audio.failure:
         return Check("sound", False, audio.failure)
     levels = [20 * math.log10(max(float(peak), 1e-9)) for peak in peaks]

@@ -25,6 +25,7 @@ from earmark.app.status import Check, LearningStatus, State, Trim
 from earmark.app.training.group import read_lent
 from earmark.app.training.worth import decoder_words, learning_words
 from earmark.devices.audio.engine import AudioEngine
+from earmark.devices.audio.scene import AudioError
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.journal import About
 from earmark.devices.files.session_run import CUES
@@ -157,8 +158,8 @@ class Session:
 
         Raises
         ------
-        AudioError, SessionError, earmark.devices.processes.recorder.RecordingFailed, OSError
-            If sound cannot be played, or the session cannot be checked in its current state.
+        SessionError, earmark.devices.processes.recorder.RecordingFailed, OSError
+            If the session cannot be checked in its current state.
         """
         decoding = deciding(self.config, self.out, False) if self.decoder.is_dir() else None
         self._set_state(State.CHECKING)
@@ -175,7 +176,10 @@ class Session:
     def _run_checks(self, decoding: Config | None, seconds: float, more: list[Check] | None = None) -> list[Check]:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            audio = self.play()
+            try:
+                audio: AudioEngine | AudioError = self.play()
+            except AudioError as error:
+                audio = error  # one of the failed checks; the others are made all the same
             self._stop.clear()
             checks = preflight(self.config, decoding, audio, self.out, seconds, self._stop) + (more or [])
         except BaseException:

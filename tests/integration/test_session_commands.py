@@ -115,6 +115,17 @@ def test_calibration_gives_a_decoder_with_its_accuracy(calibrated):
     assert about.protocol["seed"] == 3
 
 
+def test_without_a_sound_device_everything_else_is_checked(listener, tmp_path):
+    path = new_session(tmp_path / "unheard", f"{listener}-eeg")
+    path.write_text(path.read_text().replace('"null"', '"no such card"'))
+    done = earmark("calibrate", path)
+    assert done.returncode == 1
+    for check in ("ok +eeg", "(ok|FAILED) +electrodes", "ok +disk", "ok +shared memory", "FAILED +sound"):
+        assert re.search(rf"{check}: ", done.stdout), f"{check}: {done.stdout}"
+    assert "no such card" in done.stdout
+    assert not list(path.parent.glob("calibration-*"))
+
+
 def test_accuracy_so_far_is_measured_from_the_recording(calibrated):
     path, _ = calibrated
     file = path.parent / "calibration-1.xdf"

@@ -152,6 +152,7 @@ class Window(QMainWindow):
         self.setup.page_requested.connect(self.go)
         self.calibration.page_requested.connect(self.go)
         self.live.controls.review_requested.connect(self.show_result)
+        self.review.scored.connect(lambda run, words: self.show_message(f"{run}: {words}", hold=True))
         self.top.mute_requested.connect(self.mute)
         self.live.streams.search_requested.connect(self._find_streams)
         self.setup.streams.search_requested.connect(self._find_streams)
@@ -273,6 +274,7 @@ class Window(QMainWindow):
             self._out = Path(now.out)
         if self._out is not None:  # also after the session has ended, since its last run may not be listed yet
             self.review.follow(self._out)
+        self.review.score_when_free(now)
         self.live.controls.recorded = self.review.recorded
         for k in range(N_SHOWN, N_TALKERS):
             for kind in ("solo", "mute", "trim"):

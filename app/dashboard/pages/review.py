@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QSignalBlocker, Qt, QUrl
+from PySide6.QtCore import QSignalBlocker, Qt, QUrl, Signal
 from PySide6.QtGui import QColor, QDesktopServices
 from PySide6.QtWidgets import (
     QComboBox,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, decibels, letter, milliseconds, percent
 from earmark.app.dashboard.launch.background_job import BackgroundJob
@@ -38,7 +39,7 @@ LOWEST_DB = -12.0
 NO_RUN = "No recorded run yet: calibrate (Ctrl+3), then run (Ctrl+2)"
 NO_FOLDER = "No session is open: start one, or replay a run, on the start page (Ctrl+0)"
 SCORE = "Score this run: replays it and compares its decisions with its cues"
-BUSY = "Runs cannot be scored during a recording: scoring needs a processor core"
+BUSY = "Runs cannot be scored during checks and recordings: scoring needs a processor core"
 ASKED = "The run waits for an answer (page Live, Ctrl+2), then it can be scored"
 #: Seconds between searches for new runs.
 LIST_EVERY_S = 1.0
@@ -48,8 +49,15 @@ _IDLE = (NO_RUN, NO_FOLDER, SCORE, BUSY, ASKED)
 
 
 class Review(Panel):
-    """The review page: scores a run, shows its figures, exports them and opens the report."""
+    """The review page: scores a run, shows its figures, exports them and opens the report.
 
+    Attributes
+    ----------
+    scored : Signal(str, str)
+        A run was scored: its name, and a sentence that compares it with guessing.
+    """
+
+    scored = Signal(str, str)
     title, key, hz = "Review", "review", 1.0
 
     def __init__(self) -> None:
@@ -93,8 +101,10 @@ class Review(Panel):
         self._scored_run: Path | None = None
         self._result: dict[str, Any] | None = None
         self._job: BackgroundJob | None = None
-        #: Whether a replay would disturb a recording or training.
+        #: Whether a replay would disturb checks, a recording or training.
         self._at_stake = False
+        #: Whether a run of this session was seen in progress, and the runs that were scored, or could not be.
+        self._ran, self._tried = False, set[Path]()
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -132,7 +142,7 @@ class Review(Panel):
 
     def choose(self, run: Path | None) -> None:
         """Select a run, which may belong to another session; None returns to the runs of the open session."""
-        self._chosen = run
+        self._chosen, self._ran = run, False
         if run is not None:
             self._folder = run.parent
             self._list_runs()
@@ -160,11 +170,29 @@ class Review(Panel):
         if self._scored_run != self._run or self._result is None:
             self._score()
 
+    def score_when_free(self, now: Snapshot) -> None:
+        """Score the newest run, once: after a run of this session, and when this page is shown.
+
+        Scoring replays the run on a processor core, which a live session needs: it ends when the next checks or
+        recording begin, and starts again after them.
+        """
+        self._at_stake = now.session_live and (now.at_stake or now.state == "checking")
+        if self._at_stake:
+            self._ran = self._ran or now.state in ("running", "paused")
+            if self._job is not None:
+                self._job.stop()
+                self._job = None
+                self._tried.discard(self._run)
+                self._message.show_text("")
+            return
+        newest = self._runs.itemData(self._runs.count() - 1)  # None without any
+        due = newest is not None and self._chosen is None and (self._ran or self.isVisible())
+        if due and Path(newest) not in self._tried:
+            self.score_newest()
+
     def refresh(self, view: View) -> None:
         now = view.now
         runs = self._list_runs()
-        self._at_stake = now.session_live and now.at_stake
-        # Scoring replays the run on a processor core, which a live session needs.
         free = self._job is None and not self._at_stake and runs
         self.score.setEnabled(free)
         self.report.setEnabled(free)
@@ -230,14 +258,17 @@ class Review(Panel):
     def _score(self) -> None:
         self._clear_figures()
         self._scored_run = self._run
+        self._tried.add(self._run)
         self._start_job("earmark.app.report.worker", [str(self._scored_run)], "Replaying …").done.connect(self._scored)
 
     def _scored(self, data: bytes) -> None:
         self._job, self._result = None, json.loads(data)
-        self._message.show_text("")
+        self._message.show_text(self._result["problem"])
         self.show_figures(self._result)
         self._figures.show()
         self._refresh_run()
+        assert self._scored_run is not None
+        self.scored.emit(self._scored_run.name, self._result["words"][0])
 
     def _report(self) -> None:
         run = self._run

@@ -1,8 +1,13 @@
-"""The page Review: selection of runs, and errors of scoring."""
+"""The page Review: selection of runs, results that come by themselves, and errors of scoring."""
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
+
+from benchmarks.sessions import write_session
+from earmark.app.commands.train import train
 
 pytest.importorskip("PySide6")
 
@@ -43,3 +48,62 @@ def test_run_that_cannot_be_scored_shows_the_error_and_no_figures(review, qtbot,
     assert review._message.full_text.startswith(f"error: {run}")
     assert not review._figures.isVisible()
     assert not review.export.isEnabled()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Return the folder of a real recorded run."""
+    folder = tmp_path_factory.mktemp("run")
+    write_session(folder / "calibration-1.xdf", (("Joe", 12.0), ("Ada", 12.0), ("Joe", 12.0)))
+    train([folder / "calibration-1.xdf"], folder / "decoder")
+    (folder / "run-1").mkdir()
+    write_session(folder / "run-1" / "loop.xdf", (("Joe", 14.0), ("Ada", 12.0)), seed=3, decoder=folder / "decoder")
+    return folder / "run-1"
+
+
+def test_result_of_a_run_comes_by_itself(qtbot, session, window, run):
+    """Figures, report and a sentence come on every page; the next checks or recording get the processor."""
+    one = session()
+    shown = window(one.folder)
+    until = lambda met: qtbot.waitUntil(met, timeout=120_000)  # noqa: E731
+    until(lambda: shown.now.state == "running")
+    shutil.copytree(run, one.folder / "run-1")
+    until(lambda: shown.review.recorded)
+    qtbot.wait(300)
+    assert shown.review._job is None, "nothing is scored during a recording"
+    one.ask("set", state="review")
+    until(lambda: shown.review._job is not None)
+    one.ask("set", state="checking")
+    until(lambda: shown.now.state == "checking")
+    until(lambda: shown.review._job is None)
+    assert shown.review._result is None
+    one.ask("set", state="review")
+    until(lambda: shown.notice.full_text.startswith("run-1: "))
+    assert "decision windows were correct; " in shown.notice.full_text
+    assert shown.pages.currentWidget() is shown.live
+    assert (one.folder / "run-1" / "report.html").exists()
+    assert (one.folder / "run-1" / "decisions.csv").exists()
+    shown.go("review")
+    assert shown.review._figures.isVisible()
+    assert shown.review._words.text().partition("\n")[0] == shown.notice.full_text.removeprefix("run-1: ")
+
+
+def test_figures_of_a_reopened_session_come_by_themselves(qtbot, window, settings, run, tmp_path):
+    folder = tmp_path / "monday"
+    shutil.copytree(run, folder / "run-1")
+    (folder / "run-1" / "report.html").mkdir()  # it exists, so it is not written
+    settings.setValue("session/last", str(folder))
+    shown = window()
+    shown.start.buttons["reopen"].click()
+    qtbot.waitUntil(shown.review._figures.isVisible, timeout=120_000)
+    assert shown.review._message.full_text == ""
+
+
+def test_run_that_cannot_be_scored_is_not_tried_again(qtbot, window, tmp_path):
+    recorded(tmp_path / "alice" / "run-1")
+    shown = window(tmp_path / "alice")
+    qtbot.waitUntil(lambda: shown.review._message.full_text.startswith("error: "), timeout=120_000)
+    shown.go("start")
+    shown.go("review")
+    qtbot.wait(300)
+    assert shown.review._job is None
