@@ -58,7 +58,10 @@ class Screen:
                 self.print_events()
                 if line and console.is_terminal:
                     asked = f"{self._question} {self._typed}▏" if self._question else ""
-                    live.update(Text(asked or self._line(), overflow="fold", no_wrap=False), refresh=True)
+                    line_now = (
+                        Text(asked, overflow="fold") if asked else Text(self._line(), overflow="ellipsis", no_wrap=True)
+                    )
+                    live.update(line_now, refresh=True)
         self.print_events()
 
     def _line(self) -> str:
@@ -140,7 +143,9 @@ def press(session: Session, key: str) -> str:
 
 
 def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Status | None) -> str:
-    """Return the status line: time, cue, probabilities, gains, age of the newest decision, late decisions.
+    """Return the status line: time, problems, cue, probability and gain of each talker, what gains follow.
+
+    The terminal cuts what does not fit, so problems come first and what is as it should be is left out.
 
     Parameters
     ----------
@@ -153,31 +158,40 @@ def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Stat
     import numpy as np
 
     from earmark.app.status import State
-    from earmark.app.terminal.console import clock
+    from earmark.pipeline.attention.gain_control import STALE_S
 
     task = session.task
     if task is None or sound is None:
         return str(session.state)
-    fields = [f"{session.state} {clock(task.elapsed)} of {clock(task.seconds)}"]
-    if np.isfinite(task.next_cue_s) or task.attend:
-        fields.append(f"cue {task.attend or 'rest'}")
-    if np.isfinite(task.next_cue_s):
-        fields.append(f"{task.next_cue_s:.0f} s left")
+    fields = [f"{session.state} {_minutes(task.elapsed)} of {_minutes(task.seconds)}"]
+    decision = None
+    if session.muted:
+        fields.append("MUTED")
     if task.ending:
         fields.append("ending: the recording is being completed")
     elif session.engine is None or not session.engine.alive:
         if session.state in (State.CALIBRATING, State.RUNNING, State.PAUSED):  # else the task has ended
             fields.append("NO ENGINE: gains hold, then go to neutral")
-    elif engine is not None and (decision := engine.decision) is not None:
-        share = [f"{name} {100 * p:.0f} %" for name, p in zip(session.talkers, decision.probability, strict=True)]
-        fields += [", ".join(share), f"{decision.situation}, {session.time - decision.time:.1f} s old"]
-    gains = [f"{gain:+.1f}" if np.isfinite(gain) else "-∞" for gain in sound.gains_db[: len(session.talkers)]]
-    fields.append(f"gains {' '.join(gains)} dB")
-    if engine is not None and engine.decisions.n:
+    elif engine is not None:
+        decision = engine.decision
+    if decision is not None and session.time - decision.time > STALE_S:
+        fields.append(f"decision {session.time - decision.time:.0f} s old")
+    if engine is not None and engine.decisions.dropped:
         fields.append(f"{engine.decisions.dropped} of {engine.decisions.n} decisions late")
-    fields.append(f"{sound.xruns} xruns")
+    if sound.xruns:
+        fields.append(f"{sound.xruns} xruns")
     if engine is not None and engine.bad:
         fields.append(f"{len(engine.bad)} channels masked")
-    if session.muted:
-        fields.append("MUTED")
+    if np.isfinite(task.next_cue_s) or task.attend:
+        left = f" {task.next_cue_s:.0f} s" if np.isfinite(task.next_cue_s) else ""
+        fields.append(f"cue {task.attend or 'rest'}{left}")
+    shares = [""] * len(session.talkers) if decision is None else [f" {100 * p:.0f} %" for p in decision.probability]
+    gains = [f"{gain:+.0f} dB" if np.isfinite(gain) else "-∞ dB" for gain in sound.gains_db[: len(session.talkers)]]
+    each = zip(session.talkers, shares, gains, strict=True)
+    fields.append(", ".join(f"{name}{share} {gain}" for name, share, gain in each))
+    fields += [] if decision is None else [str(decision.situation)]
     return " · ".join(fields)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
