@@ -38,7 +38,7 @@ def serve(
     folder, stop = out or session.parent, stop_on_signals()
     with failures():
         config, protocol = load_config(session), read_protocol(session)
-        with Supervisor(config, folder, protocol, ask=True) as supervisor:
+        with Supervisor(config, folder, protocol, ask=True, watch=True) as supervisor:
             print_event(f"Ready. In another terminal: earmark control {shlex.quote(str(folder))} check")
             print_event(in_window(folder))
             while not stop.wait(0.1) and not supervisor.ended.is_set():

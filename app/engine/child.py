@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import multiprocessing
 import os
 import queue
 import threading
@@ -135,7 +136,9 @@ def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
     board = StatusBoard(EngineStatus, job.board)
     set_gains = _gain_setter(job.gains) if job.gains else None
     engine = Engine(config, on_event=lambda text: outbox.send("event", text), on_decision=set_gains, before=job.senders)
-    engine.connect()
+    abandoned = threading.Event()
+    threading.Thread(target=_set_when_abandoned, args=(abandoned,), name="supervisor", daemon=True).start()
+    engine.connect(abandoned)
     senders = _send_senders(engine, {}, outbox)
     name = config.attention.neural if config.attention else next(iter(engine.descriptions))
     signals = EngineSignals(name, engine.descriptions[name].spec)
@@ -147,11 +150,15 @@ def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
         engine.close()
         signals.close()
         return ""
-    ring = Ring(message[1])
-    out = SpillingWriter(ring, SPILL_BYTES)
-    writer.begin(out.put)
-    outbox.send("event", _ask_for_real_time())
-    engine.start(writer)
+    ring = out = None
+    if message[1]:
+        ring = Ring(message[1])
+        out = SpillingWriter(ring, SPILL_BYTES)
+        writer.begin(out.put)
+        outbox.send("event", _ask_for_real_time())
+        engine.start(writer)
+    else:
+        engine.start()  # only shows the signal
     monitor, stop = EngineMonitor(engine, signals.ring), threading.Event()
     board.publish(monitor.status())
     publisher = threading.Thread(target=_publish, args=(monitor, board, stop), name="board", daemon=True)
@@ -173,13 +180,22 @@ def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
     publisher.join()
     board.close()
     signals.close()
-    end = time.monotonic() + FLUSH_S
-    while out.spilled and time.monotonic() < end:
-        out.pump()
-        time.sleep(0.01)
-    out.close()
-    ring.close()
+    if out is not None and ring is not None:
+        end = time.monotonic() + FLUSH_S
+        while out.spilled and time.monotonic() < end:
+            out.pump()
+            time.sleep(0.01)
+        out.close()
+        ring.close()
     return "" if engine.failure is None else f"the graph failed: {engine.failure}"
+
+
+def _set_when_abandoned(event: threading.Event) -> None:
+    """Wait until the supervisor is dead: the search for a stream that nobody sends would outlive it."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        event.set()
 
 
 def _send_senders(engine: Engine, sent: dict[str, str], outbox: _Outbox) -> dict[str, str]:

@@ -58,7 +58,7 @@ class EngineProcess(Child):
         self._out.put(["work", dataclasses.asdict(job)])
 
     def begin(self, ring: str) -> None:
-        """Make it start, and write the recording to this ring."""
+        """Make it start, and write the recording to this ring; an empty name records nothing."""
         self._out.put(["begin", ring])
 
     def control(self, control: Control) -> None:

@@ -14,6 +14,7 @@ from earmark.app.config.protocol import Calibration, Cue, RunPlan
 from earmark.app.config.session import Config, ConfigError
 from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.engine.events_file import FOLLOW, NOTE, OVERRIDE, SOUND_OUTPUT, TRIM
+from earmark.app.engine.monitor import Monitor
 from earmark.app.engine.status import why_unusable
 from earmark.app.session.learning import LearningJob, LearningWatch
 from earmark.app.session.preflight import preflight
@@ -21,7 +22,7 @@ from earmark.app.session.sound import SessionSound
 from earmark.app.session.states import NEXT, SessionError
 from earmark.app.session.task import SessionTask
 from earmark.app.session.training import refuse_few, refuse_short
-from earmark.app.status import Check, LearningStatus, State, Trim
+from earmark.app.status import Check, EngineProcessStatus, LearningStatus, State, Trim
 from earmark.app.training.group import read_lent
 from earmark.app.training.worth import decoder_words, learning_words
 from earmark.devices.audio.engine import AudioEngine
@@ -59,6 +60,8 @@ class Session:
         Called with every new state.
     ask : bool
         Whether the questions of the protocol are asked, by the task's ``question`` and ``answer``.
+    watch : bool
+        Whether the signal of the electrodes is shown while nothing is recorded.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class Session:
         on_event: Callable[[str], None] = lambda text: None,
         on_state: Callable[[State], None] = lambda state: None,
         ask: bool = False,
+        watch: bool = False,
     ) -> None:
         for table, there in (
             ("attention", config.attention),
@@ -108,6 +112,8 @@ class Session:
         self.mode = Mode.CLOSED
         self.overridden: Favoured = None
         self._cues: Outlet | None = None
+        self._monitor = Monitor(config, self._on_event) if watch else None
+        self._show_signal()
 
     def __enter__(self) -> Session:
         return self
@@ -149,7 +155,19 @@ class Session:
                 first = "" if leave is None else f": it must be {leave} first"
                 raise SessionError(f"the session is {self.state} and cannot be {to} next{first}; now it can be {can}")
             self.state = to
+            self._show_signal()
         self._on_state(to)
+
+    def _show_signal(self) -> None:
+        if self._monitor is not None:
+            self._monitor.active = self.state in (State.IDLE, State.READY, State.REVIEW)
+
+    @property
+    def engine_process(self) -> EngineProcessStatus | None:
+        """The process that decodes or, while nothing is recorded, the one that shows the signal; None before both."""
+        if self._monitor is not None and self._monitor.active:
+            return self._monitor.process
+        return None if self.task is None else self.task.loop.engine_process
 
     # Checking
 
@@ -546,3 +564,5 @@ class Session:
             self._cues = None
             if self.state is not State.IDLE:
                 self._set_state(State.IDLE)
+        if self._monitor is not None:
+            self._monitor.close()

@@ -55,6 +55,8 @@ class Supervisor:
         Whether the questions of the protocol are asked.
     attend : callable, optional
         Called with the name of the talker to whom a simulated listener should attend.
+    watch : bool
+        Whether the signal of the electrodes is shown while nothing is recorded.
 
     Raises
     ------
@@ -71,10 +73,11 @@ class Supervisor:
         kind: Literal["live", "demo"] = "live",
         ask: bool = False,
         attend: Callable[[str], None] | None = None,
+        watch: bool = False,
     ) -> None:
         check_limits()
         self.events = SessionEvents()
-        self.session = Session(config, folder, self.events.add, ask=ask)
+        self.session = Session(config, folder, self.events.add, ask=ask, watch=watch)
         self.protocol, self.attend = protocol, attend
         self._kind: Literal["live", "demo"] = kind
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +141,7 @@ class Supervisor:
             checks=tuple(session.checks),
             commands=tuple(offered(self)),
             events=self.events.newest(),
-            engine=None if task is None else task.loop.engine_process,
+            engine=session.engine_process,
             task=None if task is None else task.status(),
             recording=None if task is None else self._recording(task.loop),
             sound=sound_status(session.sound.audio),

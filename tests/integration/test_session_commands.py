@@ -28,9 +28,10 @@ from sound_scenes import running, wait_until
 from earmark.app.engine.events_file import read_events
 from earmark.app.session.channel import ADDRESS, ChannelError, Client, is_served
 from earmark.app.session.learning import LearningJob, LearningWatch, measure_files
-from earmark.app.status import SessionStatus, StatusBoard
+from earmark.app.status import EngineStatus, SessionStatus, StatusBoard
 from earmark.devices.audio.control_block import Seqlock, Status
 from earmark.devices.files.session_file import Consumed, SessionFile
+from earmark.devices.processes.signal_ring import SignalReader
 from earmark.devices.simulate.listener import PRESETS
 from earmark.devices.simulate.live import ListenerProcess, LiveConfig
 from earmark.devices.sources.lsl import Outlet
@@ -459,6 +460,55 @@ def test_served_session_is_controlled_from_another_terminal(calibrated):
     ]  # fmt: skip
     assert "MUTED" in events
     assert "note: a door slammed" in events
+
+
+def test_signal_is_shown_while_nothing_is_recorded(calibrated):
+    path, _ = calibrated
+    with Serving(path) as serving:
+        state = serving.wait_for(lambda state: state["engine"] and state["engine"]["alive"])
+        first = state["engine"]["pid"]
+        board = StatusBoard(EngineStatus, state["engine"]["board"])
+        wait_until(lambda: (status := board.read()) is not None and status.stream("eeg").n_samples > 1000)
+        status = board.read()
+        reader = SignalReader(status.signals, 1.0)
+        wait_until(lambda: len(reader.read().data) > 0)
+        assert reader.ring.n_channels == len(status.ch_names) > 0
+        assert status.decision is None
+        reader.close()
+        board.close()
+        assert all(ok for _, ok, *_ in serving.client.send("check"))
+        wait_until(lambda: not running(first))
+        state = serving.wait_for(lambda state: state["engine"] and state["engine"]["alive"])
+        second = state["engine"]["pid"]
+        serving.client.send("run", mode="closed", seconds=600.0)
+        state = serving.wait_for(lambda state: state["state"] == "running" and state["engine"]["alive"])
+        assert state["engine"]["pid"] not in (first, second)
+        wait_until(lambda: not running(second))
+        serving.client.send("stop")
+        state = serving.wait_for(lambda state: state["state"] == "review" and state["engine"]["alive"])
+        third = state["engine"]["pid"]
+        os.kill(third, signal.SIGKILL)
+        serving.wait_for(lambda state: state["engine"]["alive"] and state["engine"]["pid"] != third)
+        assert "The signal cannot be shown: its process ended with exit code -9" in [
+            event["text"] for event in serving.client.send("state")["events"]
+        ]
+        earmark("control", serving.folder, "shutdown")
+        assert serving.process.wait(600) == 0
+
+
+def test_process_that_waits_for_a_stream_ends_with_a_killed_session(tmp_path):
+    path = new_session(tmp_path / f"test-{uuid.uuid4().hex[:12]}", f"none-{uuid.uuid4().hex}")
+    before = set(os.listdir("/dev/shm"))
+    with Serving(path) as serving:
+        state = serving.wait_for(lambda state: state["engine"] and state["engine"]["pid"])
+        assert not state["engine"]["alive"], "there is no such stream"
+        pid, name = state["engine"]["pid"], state["engine"]["board"]
+        assert name in set(os.listdir("/dev/shm")) - before
+        time.sleep(5.0)  # it searches
+        assert running(pid)
+        serving.process.kill()
+        wait_until(lambda: not running(pid))
+        wait_until(lambda: name not in os.listdir("/dev/shm"))
 
 
 def test_killed_supervisor_leaves_no_process_and_no_shared_memory(calibrated):

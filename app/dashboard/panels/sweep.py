@@ -73,6 +73,8 @@ class Sweep(QWidget):
         self.frozen = False
         #: Text over the traces (empty for none), and whether it is a fault.
         self.notice, self._alarming = "", False
+        #: Text at the top of live traces; empty for none.
+        self.badge = ""
         self._events: list[tuple[int, str]] = []
         self._next = 0
         self._history: NDArray[np.float32] = np.zeros((1, 0), np.float32)
@@ -147,6 +149,12 @@ class Sweep(QWidget):
         """Show a text over the traces, which fade because they are old. A fault has a red background."""
         if (notice, alarming) != (self.notice, self._alarming):
             self.notice, self._alarming = notice, alarming
+            self.update()
+
+    def set_badge(self, words: str) -> None:
+        """Show a text at the top of live traces."""
+        if words != self.badge:
+            self.badge = words
             self.update()
 
     def mark(self, index: int, text: str) -> None:
@@ -397,7 +405,7 @@ class Sweep(QWidget):
             paint_scale(painter, look, self.width() - 4.0, self._lanes - 4.0, self._per_uv / ratio)
         if self._mouse is not None and (words := self.cursor_words()):
             paint_cursor(painter, look, self._mouse.x(), self._mouse.y(), lanes, words)
-        if self.frozen:
-            paint_badge(painter, look, lanes, "FROZEN – Space resumes, ← and → scroll")
+        if words := "FROZEN – Space resumes, ← and → scroll" if self.frozen else self.badge:
+            paint_badge(painter, look, lanes, words)
         if self.notice:
             paint_notice(painter, look, lanes, self.notice, self._alarming)

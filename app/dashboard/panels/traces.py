@@ -170,7 +170,9 @@ class Traces(QWidget):
         quiet = time.monotonic() - self._last_data_at
         if quiet <= SILENT_S and not now.died:
             sweep.set_notice("")
+            sweep.set_badge("" if now.recording_now else f"Not recorded. {why_no_signal(now, quiet, True)[0]}")
             return
+        sweep.set_badge("")
         words, fault = why_no_signal(now, quiet, bool(sweep.ch_names))
         if now.recording_now and fault and time.monotonic() - self._started_at < START_S:
             words, fault = "Starting", False

@@ -506,6 +506,22 @@ def test_only_faults_are_shown_as_faults(qtbot, session, window, said, words, fa
     assert (theme_of(shown).bad in row) is fault
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"state": "idle", "recording_now": False}, "Not recorded. Waiting for calibration (Ctrl+3). F7 checks"),
+        ({"state": "ready", "decoder": True, "recording_now": False}, "Not recorded. Waiting for the run (Ctrl+R)"),
+        ({"state": "running"}, ""),
+    ],
+)
+def test_traces_that_are_not_recorded_say_so_and_what_comes_next(qtbot, session, window, said, words):
+    one = session(kind="live", more=said)
+    shown = window(one.folder)
+    sweep = shown.live.traces.sweep
+    qtbot.waitUntil(lambda: bool(sweep.ch_names) and not sweep.notice, timeout=120_000)
+    qtbot.waitUntil(lambda: sweep.badge.startswith(words) and bool(sweep.badge) == bool(words), timeout=120_000)
+
+
 def theme_of(shown):
     from earmark.app.dashboard.frame import theme
 
