@@ -20,6 +20,7 @@ from earmark.app.commands.dashboard import dashboard
 from earmark.app.commands.demo import demo
 from earmark.app.commands.describe import describe
 from earmark.app.commands.evaluate import evaluate
+from earmark.app.commands.export import export
 from earmark.app.commands.import_run import import_run
 from earmark.app.commands.level import level
 from earmark.app.commands.new import new
@@ -32,7 +33,6 @@ from earmark.app.commands.serve import control, serve
 from earmark.app.commands.sound_devices import devices
 from earmark.app.commands.stream import stream
 from earmark.app.commands.streams import streams
-from earmark.app.commands.study import study
 from earmark.app.commands.train import train
 from earmark.app.doctor import doctor
 from earmark.app.terminal.console import fail, replace_unencodable, warn
@@ -65,7 +65,6 @@ COMMANDS = (
     serve,
     control,
     report,
-    study,
     demo,
     dashboard,
     streams,
@@ -86,6 +85,7 @@ app.command("import")(import_run)
 app.command()(corpus)
 app.command("compile")(compile_decoder)
 app.add_typer(bench, name="bench")
+app.add_typer(export, name="export")
 
 
 def _print_version(wanted: bool) -> None:

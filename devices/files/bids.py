@@ -6,6 +6,9 @@ A recording needs ``*_events.tsv``, beside it or in a folder above, with these c
 - ``stim_file``: sound of one talker, a file below ``stimuli/``. Rows that overlap in time form a trial.
 - ``talker``: name of that talker; without this column, the name of the file.
 - ``attended``: name of the talker attended from this onset on; in any row of the trial or before it.
+- ``stim_speed``: seconds of sound per second of the recording, if their clocks differ.
+- ``trial_type``: where a row has ``BAD_ACQ_SKIP``, samples are missing. If any row has ``attention_trial``, these rows
+  are the trials, and sounds may go on from trial to trial. :mod:`earmark.devices.files.bids_export` writes both.
 
 Other metadata of the data set are read with the recording, see :mod:`earmark.devices.files.bids_sidecars`.
 """
@@ -31,6 +34,9 @@ from earmark.devices.sources.overrides import NOTHING, Overrides
 from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.run import Run
 
+#: Values of ``trial_type``: a trial by itself, during which sounds go on; samples are missing.
+ATTENTION_TRIAL, SKIP = "attention_trial", "BAD_ACQ_SKIP"
+
 
 class _Row(NamedTuple):
     onset: float
@@ -38,6 +44,8 @@ class _Row(NamedTuple):
     file: str
     talker: str
     attended: str
+    speed: float
+    kind: str
 
 
 def find_recordings(folder: Path) -> list[Path]:
@@ -92,29 +100,39 @@ def read_bids(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> lis
             f"{path.with_name(stem)}_events.tsv: no such file, nor one for all such recordings in a folder above it up "
             f"to {root}, and a recording needs one"
         )
-    trials, speech = _trials(tables[-1], stem, root / "stimuli")
-    neural = _neural(open_recording(path, overrides=overrides))
+    rows = _rows(tables[-1])
+    trials, speech = _trials(tables[-1], rows, stem, root / "stimuli")
+    neural = _neural(open_recording(path, overrides=overrides), [row for row in rows if row.kind == SKIP])
     subject = path.name.partition("_")[0]
     return prepare(RecordedRun(str(path), subject, neural, speech, trials), preset)
 
 
-def _neural(recording: Recording) -> Signal:
-    stamps = [recording.times(s.start, s.stop) for s in recording.segments]
+def _neural(recording: Recording, missing: Sequence[_Row]) -> Signal:
+    stamps = np.concatenate([recording.times(s.start, s.stop) for s in recording.segments])
     rows_of = np.concatenate([np.arange(s.start, s.stop) for s in recording.segments])
+    there, half = np.ones(len(stamps), dtype=bool), 0.5 / recording.spec.sfreq
+    for row in missing:
+        there &= (stamps < row.onset - half) | (stamps >= row.onset + row.duration - half)
+    stamps, rows_of = stamps[there], rows_of[there]
+    if not len(stamps):
+        raise RunError(f"{recording.spec.name}: every sample is missing, by rows {SKIP} of its events")
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
         return recording.read(int(rows_of[start]), int(rows_of[stop - 1]) + 1)
 
-    return Signal(recording.spec, np.concatenate(stamps), read)
+    return Signal(recording.spec, stamps, read)
 
 
-def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], tuple[Signal, ...]]:
+def _trials(
+    events: Path, rows: Sequence[_Row], stem: str, stimuli: Path
+) -> tuple[tuple[Trial, ...], tuple[Signal, ...]]:
     """Read the trials, and join all first talkers, all second talkers, ... to one stream each."""
-    rows = _rows(events)
     spoken = sorted((row for row in rows if row.file), key=lambda row: row.onset)
     if not spoken:
         raise RunError(f"{events}: no row has a stim_file: give each talker a row, with its file below {stimuli}")
     hz = common_rate((stimuli / file, None) for file in dict.fromkeys(row.file for row in spoken))
+    if any(row.kind == ATTENTION_TRIAL for row in rows):
+        return _marked_trials(events, rows, stem, {row: _speech(stimuli / row.file, hz) for row in spoken})
     groups: list[list[tuple[_Row, Talker]]] = []
     stop = -math.inf
     for row in spoken:
@@ -140,6 +158,27 @@ def _trials(events: Path, stem: str, stimuli: Path) -> tuple[tuple[Trial, ...], 
     return tuple(trials), tuple(_stream(place) for place in zip(*groups, strict=True))
 
 
+def _marked_trials(
+    events: Path, rows: Sequence[_Row], stem: str, heard: dict[_Row, Talker]
+) -> tuple[tuple[Trial, ...], tuple[Signal, ...]]:
+    """Read trials that are rows of their own, and one stream of each talker."""
+    talkers = tuple(dict.fromkeys(row.talker for row in rows if row.file))
+    marked = sorted((row for row in rows if row.kind == ATTENTION_TRIAL), key=lambda row: row.onset)
+    if len(talkers) < 2:
+        raise RunError(f"{events}: talkers are {', '.join(talkers)}, but must be two or more")
+    trials = []
+    for k, row in enumerate(marked, 1):
+        start, stop = row.onset, row.onset + row.duration
+        # Sounds go on from trial to trial: no two trials share a part of them.
+        stimuli = tuple(f"{stem}-{k}-{talker}" for talker in talkers)
+        attended = tuple((one.onset, one.attended) for one in rows if one.attended and start <= one.onset < stop)
+        for time, who in attended:
+            if who not in talkers:
+                raise RunError(f"{events}: {who!r} is attended at {time:g} s, but must be one of {', '.join(talkers)}")
+        trials.append(Trial(f"{stem} trial {k}", start, stop, talkers, stimuli, attended))
+    return tuple(trials), tuple(_stream([(row, heard[row]) for row in heard if row.talker == name]) for name in talkers)
+
+
 def _trial(
     events: Path, name: str, group: Sequence[tuple[_Row, Talker]], rows: Sequence[_Row], stimuli: tuple[str, ...]
 ) -> Trial:
@@ -160,7 +199,9 @@ def _trial(
 
 def _stream(place: Sequence[tuple[_Row, Talker]]) -> Signal:
     sfreq, n_features = place[0][1].sfreq, place[0][1].envelope.shape[1]
-    stamps = np.concatenate([row.onset + np.arange(len(talker.envelope)) / sfreq for row, talker in place])
+    stamps = np.concatenate(
+        [row.onset + np.arange(len(talker.envelope)) / (sfreq * row.speed) for row, talker in place]
+    )
     envelope = np.concatenate([talker.envelope for _, talker in place])
     return Signal(feature_spec("talker", sfreq, n_features), stamps, lambda start, stop: envelope[start:stop])
 
@@ -176,10 +217,15 @@ def _rows(events: Path) -> list[_Row]:
     for number, row in enumerate(table(events, ("onset", "duration")), 2):
         try:
             onset, duration = float(row["onset"]), float(row["duration"] or 0)
+            speed = float(row.get("stim_speed") or 1)
         except ValueError:
             onset = math.nan
-        if not (math.isfinite(onset) and 0 <= duration < math.inf):
-            raise RunError(f"{events}: line {number}: onset and duration must be numbers of seconds, or duration n/a")
-        file = row.get("stim_file", "")
-        found.append(_Row(onset, duration, file, row.get("talker") or Path(file).stem, row.get("attended", "")))
+        if not (math.isfinite(onset) and 0 <= duration < math.inf and 0.5 < speed < 2):
+            raise RunError(
+                f"{events}: line {number}: onset and duration must be numbers of seconds, or duration n/a; stim_speed "
+                "must be about 1, or n/a"
+            )
+        file, kind = row.get("stim_file", ""), row.get("trial_type", "")
+        talker = row.get("talker") or Path(file).stem
+        found.append(_Row(onset, duration, file, talker, row.get("attended", ""), speed, kind))
     return found

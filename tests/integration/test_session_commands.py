@@ -29,6 +29,7 @@ from earmark.app.engine.events_file import read_events
 from earmark.app.session.channel import ADDRESS, ChannelError, Client, is_served
 from earmark.app.session.learning import LearningJob, LearningWatch, measure_files
 from earmark.app.status import EngineStatus, SessionStatus, StatusBoard
+from earmark.app.training.study import read_recording
 from earmark.devices.audio.control_block import Seqlock, Status
 from earmark.devices.files.session_file import Consumed, SessionFile
 from earmark.devices.processes.signal_ring import SignalReader
@@ -36,6 +37,7 @@ from earmark.devices.simulate.listener import PRESETS
 from earmark.devices.simulate.live import ListenerProcess, LiveConfig
 from earmark.devices.sources.lsl import Outlet
 from earmark.pipeline.attention.gain_control import Situation
+from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
 
 PROTOCOL = """
@@ -125,6 +127,20 @@ def test_without_a_sound_device_everything_else_is_checked(listener, tmp_path):
         assert re.search(rf"{check}: ", done.stdout), f"{check}: {done.stdout}"
     assert "no such card" in done.stdout
     assert not list(path.parent.glob("calibration-*"))
+
+
+def test_exported_calibration_is_the_same_runs(calibrated, tmp_path):
+    path, _ = calibrated
+    done = earmark("export", "bids", path.parent, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    one = read_recording(path.parent / "calibration-1.xdf", EEG)
+    other = read_recording(next((tmp_path / "out").rglob("*_task-calibration_run-01_eeg.vhdr")), EEG)
+    assert len(one) == len(other) == 4
+    for a, b in zip(one, other, strict=True):
+        n = len(a.neural)
+        np.testing.assert_array_equal(a.neural, b.neural[:n])
+        np.testing.assert_array_equal(a.attended, b.attended[:n])
+        np.testing.assert_allclose(a.talkers, b.talkers[:, :n], atol=0.01 * np.abs(a.talkers).max())
 
 
 def test_accuracy_so_far_is_measured_from_the_recording(calibrated):

@@ -1,0 +1,220 @@
+"""A BIDS data set made from sessions is valid, and gives the same runs and the same accuracy as their recordings."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import benchmarks.sessions
+from benchmarks.sessions import BEGIN, SFREQ, write_session
+from earmark.app.command_line import app
+from earmark.app.training.study import read_study
+from earmark.devices.files.journal import About
+from earmark.devices.files.recorded_run import RunError
+from earmark.devices.files.recordings import open_recording
+from earmark.devices.files.session_file import Consumed, SessionFile
+from earmark.devices.sources.overrides import Overrides
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.evaluation.evaluate import evaluate
+from earmark.pipeline.stream import Block, ClockMap
+
+FOUR = (("Joe", 8.0), ("Ada", 8.0), ("Ada", 8.0), ("Joe", 8.0))
+
+
+def export(folder, out, *options):
+    return CliRunner().invoke(app, ["export", "bids", str(folder), "-o", str(out), *options])
+
+
+def exported(folder, out, *options):
+    done = export(folder, out, *options)
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+def rows(path):
+    return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+
+
+def check_same_runs(one, other, tolerance=1e-9):
+    assert len(one) == len(other) > 0
+    for a, b in zip(one, other, strict=True):
+        n = len(a.neural)
+        assert n <= len(b.neural) <= n + 8, "the last samples of a recording are not held back"
+        np.testing.assert_array_equal(a.neural, b.neural[:n])
+        np.testing.assert_array_equal(a.attended, b.attended[:n])
+        np.testing.assert_allclose(a.talkers, b.talkers[:, :n], atol=tolerance * np.abs(a.talkers).max())
+        assert (a.ch_names, a.talker_names) == (b.ch_names, b.talker_names)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    root = tmp_path_factory.mktemp("study")
+    for seed, who in enumerate(("alice", "bob_2")):
+        about = About("", mode="calibration", subject=who)
+        write_session(root / who / "calibration-1.xdf", FOUR, seed=seed, about=about)
+        write_session(root / who / "run-1" / "loop.xdf", seed=10 + seed, about=About("", mode="closed"))
+    return root
+
+
+def test_runs_and_accuracy_are_those_of_the_recordings(study, tmp_path):
+    said = exported(study, tmp_path / "out")
+    assert "bob_2/run-1/loop.xdf: sub-bob2_task-listening_run-01" in said
+    one, other = (read_study([folder], EEG).runs for folder in (study, tmp_path / "out"))
+    assert [run.subject for run in other] == ["sub-alice"] * 6 + ["sub-bob2"] * 6
+    check_same_runs(one, other)
+    assert len({stimulus for run in other for stimulus in run.stimuli}) == 2 * len(other)
+    results = [
+        evaluate(runs[:6], lambda: LinearDecoder(EEG), "leave-one-run-out", (1.0,), n_shifts=1) for runs in (one, other)
+    ]
+    assert results[0].accuracy == results[1].accuracy
+    assert results[0].n_windows == results[1].n_windows
+    assert results[0].accuracy[1.0] > 0.6
+
+
+def test_drift_of_the_clocks_is_in_the_speed_of_the_sound(tmp_path, monkeypatch):
+    def slow_amplifier(index0, time0, period):
+        slower = 1.0005 if period == 1 / SFREQ else 1.0
+        return ClockMap(index0, BEGIN + (time0 - BEGIN) * slower, period * slower)
+
+    monkeypatch.setattr(benchmarks.sessions, "ClockMap", slow_amplifier)
+    write_session(tmp_path / "a" / "calibration-1.xdf", (("Joe", 25.0), ("Ada", 25.0)))
+    exported(tmp_path / "a", tmp_path / "out")
+    (events,) = (tmp_path / "out").rglob("*_events.tsv")
+    sounds = [row for row in rows(events) if row["trial_type"] == "sound"]
+    assert [float(row["stim_speed"]) for row in sounds] == pytest.approx([1.0005, 1.0005], abs=1e-6)
+    one = read_study([tmp_path / "a"], EEG).runs
+    check_same_runs(one, read_study([tmp_path / "out"], EEG).runs, tolerance=2e-3)
+    events.write_text(events.read_text().replace(sounds[0]["stim_speed"], "n/a"))
+    with pytest.raises(AssertionError):
+        check_same_runs(one, read_study([tmp_path / "out"], EEG).runs, tolerance=2e-3)
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    path = write_session(tmp_path / "study" / "a" / "calibration-1.xdf", FOUR)
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+    return path
+
+
+def test_damaged_second_is_a_gap_and_is_named(damaged, tmp_path):
+    said = exported(tmp_path / "study", tmp_path / "out")
+    assert "calibration-1.xdf is damaged, and exported without that part" in said
+    (events,) = (tmp_path / "out").rglob("*_events.tsv")
+    (gap,) = [row for row in rows(events) if row["trial_type"] == "BAD_ACQ_SKIP"]
+    assert 0.1 < float(gap["duration"]) < 2.1
+    recording = open_recording(next((tmp_path / "out").rglob("*.vhdr")))
+    missing = np.isnan(recording.read(0, recording.n_samples)).all(axis=1)
+    assert missing.sum() / SFREQ == pytest.approx(float(gap["duration"]))
+    check_same_runs(*(read_study([folder], EEG).runs for folder in (tmp_path / "study", tmp_path / "out")))
+
+
+def test_cut_recording_is_exported_up_to_there(tmp_path):
+    path = write_session(tmp_path / "study" / "a" / "calibration-1.xdf", FOUR, end=False)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+    assert "calibration-1.xdf was cut before its end" in exported(tmp_path / "study", tmp_path / "out")
+    check_same_runs(*(read_study([folder], EEG).runs for folder in (tmp_path / "study", tmp_path / "out")))
+
+
+def test_unusable_recordings_are_left_out_with_the_reason(damaged, tmp_path):
+    (tmp_path / "study" / "empty.xdf").write_bytes(b"")
+    shutil.copytree(damaged.parent, tmp_path / "study" / "a_")
+    said = exported(tmp_path / "study", tmp_path / "out")
+    assert "empty.xdf is left out: " in said
+    assert "a_/calibration-1.xdf is left out: its listener 'a_' would have the same name" in said
+    assert [row["participant_id"] for row in rows(tmp_path / "out" / "participants.tsv")] == ["sub-a"]
+
+
+def test_nothing_is_written_where_nothing_can_be_exported(tmp_path):
+    path = write_session(tmp_path / "study" / "a" / "calibration-1.xdf", FOUR)
+    path.write_bytes(path.read_bytes()[:3000])
+    done = export(tmp_path / "study", tmp_path / "out")
+    assert done.exit_code == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["study"]
+
+
+def test_nothing_is_overwritten(study, tmp_path):
+    (tmp_path / "out").mkdir()
+    done = export(study, tmp_path / "out")
+    assert done.exit_code == 1
+    assert "exists already" in done.output
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_stimuli_are_left_out_on_request(study, tmp_path):
+    exported(study, tmp_path / "out", "--without-stimuli")
+    assert not (tmp_path / "out" / "stimuli").exists()
+    with pytest.raises(RunError, match="no row has a stim_file"):
+        read_study([tmp_path / "out"], EEG)
+
+
+def intracranial(monkeypatch):
+    known = benchmarks.sessions.descriptions
+
+    def described(n_channels):
+        from earmark.devices.sources.lsl_description import describe_xml, make_info
+
+        spec = known(n_channels)["eeg"].spec
+        places = tuple((0.01 * k, 0.02, float("nan") if k == 2 else 0.03) for k in range(n_channels))
+        spec = spec.evolve(
+            ch_types=("seeg",) * (n_channels - 1) + ("misc",),
+            units=("mV",) * (n_channels - 1) + ("degC",),
+            positions=places,
+        )
+        return known(n_channels) | {"eeg": describe_xml(make_info(spec, "SEEG", "amp").as_xml())}
+
+    monkeypatch.setattr(benchmarks.sessions, "descriptions", described)
+
+
+def test_channels_keep_their_kinds_units_places_and_bad_ones_their_samples(tmp_path, monkeypatch):
+    intracranial(monkeypatch)
+    about = About("", overrides={"eeg": Overrides(bads=("E1",))}, subject="sub-X")
+    path = write_session(tmp_path / "study" / "a.xdf", about=about)
+    exported(tmp_path / "study", tmp_path / "out")
+    (header,) = (tmp_path / "out" / "sub-X" / "ieeg").glob("*_run-01_ieeg.vhdr")
+    table = {row["name"]: row for row in rows(header.with_name(header.name.replace("ieeg.vhdr", "channels.tsv")))}
+    assert [table[name]["status"] for name in ("E0", "E1", "E2", "E3")] == ["good", "bad", "good", "good"]
+    assert [table[name]["type"] for name in ("E0", "E3")] == ["SEEG", "MISC"]
+    found = open_recording(header)
+    assert found.spec.units[:3] == ("uV",) * 3
+    assert found.spec.positions[1] == (0.01, 0.02, 0.03)
+    assert np.isnan(found.spec.positions[2]).all()
+    first = next(e.item for e in SessionFile(path) if isinstance(e, Consumed) and isinstance(e.item, Block))
+    np.testing.assert_allclose(found.read(0, 16)[:, 0], first.data[:, 0] * 1e3, rtol=1e-6)
+    raw = np.fromfile(header.with_suffix(".eeg"), "<f4", 16 * 4).reshape(16, 4)
+    np.testing.assert_array_equal(raw[:, [0, 2]], first.data[:, [0, 2]])
+    assert np.isfinite(raw[:, 1]).all()
+
+
+def test_mne_bids_reads_samples_and_events(study, tmp_path):
+    mne_bids = pytest.importorskip("mne_bids")
+    exported(study, tmp_path / "out")
+    (place,) = mne_bids.find_matching_paths(tmp_path / "out", subjects="alice", tasks="calibration", extensions=".vhdr")
+    raw = mne_bids.read_raw_bids(place, verbose="error")
+    path = study / "alice" / "calibration-1.xdf"
+    blocks = [e.item for e in SessionFile(path) if isinstance(e, Consumed) and e.stream == "eeg"]
+    sent = np.concatenate([block.data for block in blocks if isinstance(block, Block)])
+    np.testing.assert_allclose(raw.get_data().T * 1e6, sent, rtol=1e-12)
+    trials = [(a["onset"], a["duration"]) for a in raw.annotations if a["description"] == "attention_trial"]
+    np.testing.assert_allclose(trials, [(1 + 8 * k, 8) for k in range(4)], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["eeg", "ieeg"])
+def test_data_set_is_valid(kind, tmp_path, monkeypatch):
+    pytest.importorskip("bids_validator_deno")
+    if kind == "ieeg":
+        intracranial(monkeypatch)
+    write_session(tmp_path / "study" / "alice" / "calibration-1.xdf")
+    exported(tmp_path / "study", tmp_path / "out")
+    command = [Path(sys.executable).with_name("bids-validator-deno"), "--json", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
