@@ -33,6 +33,7 @@ from earmark.app.commands.serve import control, serve
 from earmark.app.commands.sound_devices import devices
 from earmark.app.commands.stream import stream
 from earmark.app.commands.streams import streams
+from earmark.app.commands.study import study
 from earmark.app.commands.train import train
 from earmark.app.doctor import doctor
 from earmark.app.terminal.console import fail, replace_unencodable, warn
@@ -65,6 +66,7 @@ COMMANDS = (
     serve,
     control,
     report,
+    study,
     demo,
     dashboard,
     streams,

@@ -11,10 +11,10 @@ import typer
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of a run, which contains loop.xdf.")],
 ) -> None:
-    """Score a recorded run against its cues; write report.html and decisions.csv.
+    """Score a recorded run against its cues; write its report.
 
-    Both go into the folder. All figures are computed from the recording, by replaying it. Exit status: 0
-    written, 1 failed.
+    The report (report.html) and a table of all decisions (decisions.csv) go into the folder. All figures are computed
+    from the recording, by replaying it. Exit status: 0 written, 1 failed.
     """
     from earmark.app.report.page import PAGE, TABLE, percent
     from earmark.app.report.read_session import session_figures

@@ -6,11 +6,15 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from earmark.kernels.errors import EarmarkError
+
+if TYPE_CHECKING:
+    from earmark.app.report.figures import SessionFigures
+    from earmark.devices.files.decoder_folder import Facts
 
 
 def figures_of(folder: Path) -> dict[str, Any]:
@@ -29,7 +33,6 @@ def figures_of(folder: Path) -> dict[str, Any]:
     from earmark.app.report.page import PAGE
     from earmark.app.report.read_session import session_figures
     from earmark.app.report.write import write_report
-    from earmark.app.training.worth import run_words
     from earmark.devices.files.decoder_folder import load_decoder
 
     recording = folder / "loop.xdf"
@@ -41,11 +44,28 @@ def figures_of(folder: Path) -> dict[str, Any]:
             write_report(folder, found, facts, decoder.spec.window)
         except OSError as error:  # such as a folder that is read-only: the figures are shown all the same
             problem = f"{folder / PAGE} cannot be written: {error.strerror}"
+    return {"problem": problem, **figures_json(found, facts, decoder.spec.window)}
+
+
+def figures_json(found: SessionFigures, facts: Facts, window: float) -> dict[str, Any]:
+    """Return figures as values for JSON; None stands for what was not measured.
+
+    Parameters
+    ----------
+    found : SessionFigures
+        Figures of a recording.
+    facts : Facts
+        Facts of its decoder.
+    window : float
+        Length of a decision window, s.
+    """
+    from earmark.app.report.figures import sometimes_masked
+    from earmark.app.training.worth import run_words
+
     return {
-        "problem": problem,
         "talkers": list(found.talkers),
         "mode": found.about.mode,
-        "window_s": decoder.spec.window,
+        "window_s": window,
         "times": found.times.tolist(),
         "probability": found.probability.tolist(),
         "gains": np.maximum(found.gains, -60.0).tolist(),
@@ -68,6 +88,11 @@ def figures_of(folder: Path) -> dict[str, Any]:
             for name, values in found.stages.items()
         },
         "sound": {key: str(value) for key, value in found.sound.items()},
+        "n_electrodes": len(found.masked),
+        "bad_channels": dict(sometimes_masked(found.masked)),
+        "gaps": {name: list(gaps) for name, gaps in found.gaps.items()},
+        "whole": found.whole,
+        "damage": list(found.damage),
         "events": [list(event) for event in found.events],
     }
 

@@ -99,7 +99,7 @@ def read_study(
     from earmark.devices.files.decoder_folder import fingerprint
     from earmark.devices.files.recorded_run import RunError
 
-    listeners = _parse_subjects(subjects)
+    listeners = parse_subjects(subjects)
     files = find_runs(paths)
     if overrides != NOTHING and not any(is_recording(path) for path in files):
         words = ", ".join(f"--{key.replace('_', '-')}" for key in overrides.to_json())
@@ -115,7 +115,7 @@ def read_study(
             except OSError as error:
                 left_out.append((str(path), f"cannot be read: {error.strerror or error}"))
             else:
-                found += [(path, replace(run, subject=_listener(path, listeners) or run.subject)) for run in runs]
+                found += [(path, replace(run, subject=named_listener(path, listeners) or run.subject)) for run in runs]
             advance(done, len(files))
     kept = []
     for path, run in found:
@@ -173,7 +173,14 @@ def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -
     return read_session_runs(path, preset, attention.neural, attention.talkers, CUES)
 
 
-def _parse_subjects(subjects: Sequence[str]) -> list[tuple[str, Path]]:
+def parse_subjects(subjects: Sequence[str]) -> list[tuple[str, Path]]:
+    """Return name and path of each option ``--subject NAME=PATH``.
+
+    Raises
+    ------
+    earmark.devices.files.recorded_run.RunError
+        If one has another form, or its path does not exist.
+    """
     from earmark.devices.files.recorded_run import RunError
 
     parsed = []
@@ -187,7 +194,7 @@ def _parse_subjects(subjects: Sequence[str]) -> list[tuple[str, Path]]:
     return parsed
 
 
-def _listener(path: Path, listeners: list[tuple[str, Path]]) -> str:
+def named_listener(path: Path, listeners: list[tuple[str, Path]]) -> str:
     """Return the listener that the user named for the innermost folder of a path; empty if none."""
     path = path.resolve()
     near = [(len(place.parts), name) for name, place in listeners if path.is_relative_to(place)]

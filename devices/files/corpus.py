@@ -11,7 +11,7 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -21,13 +21,16 @@ from earmark.kernels.extras import require
 from earmark.pipeline.attention.evidence import EvidenceConfig
 from earmark.pipeline.decoders.decoder import Learner
 from earmark.pipeline.evaluation.evaluate import WINDOWS, prepare
-from earmark.pipeline.evaluation.fold import FoldResult, FoldWork
 from earmark.pipeline.evaluation.results import Evaluation, summarise
 from earmark.pipeline.evaluation.splits import Fold
 from earmark.pipeline.run import Run
 
 #: Called with the number of finished folds and their total.
 Progress = Callable[[int, int], None]
+_Run = TypeVar("_Run")
+_Result = TypeVar("_Result")
+#: Computes a fold from its training and test runs; importable where the work is done.
+Work = Callable[[Fold, Sequence[_Run], Sequence[_Run]], _Result]
 
 
 class ClusterError(EarmarkError, ValueError):
@@ -37,14 +40,18 @@ class ClusterError(EarmarkError, ValueError):
 class Executor(Protocol):
     """Something that computes all folds."""
 
-    def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
+    def run(
+        self, work: Work[_Run, _Result], runs: Sequence[_Run], folds: Sequence[Fold], progress: Progress
+    ) -> list[_Result]:
         """Return one result per fold, in order; errors of a fold are raised."""
 
 
 class InProcess:
     """Compute one fold after the other in this process."""
 
-    def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
+    def run(
+        self, work: Work[_Run, _Result], runs: Sequence[_Run], folds: Sequence[Fold], progress: Progress
+    ) -> list[_Result]:
         """Compute all folds."""
         results = []
         with threadpool_limits(limits=1):
@@ -54,21 +61,21 @@ class InProcess:
         return results
 
 
-def _do(work: FoldWork, fold: Fold, runs: Sequence[Run]) -> FoldResult:
+def _do(work: Work[_Run, _Result], fold: Fold, runs: Sequence[_Run]) -> _Result:
     return work(fold, [runs[i] for i in fold.train], [runs[i] for i in fold.test])
 
 
 #: Runs in a worker process, which are sent once and not with every fold.
-_runs: Sequence[Run] = ()
+_runs: Sequence[Any] = ()
 
 
-def _start_worker(runs: Sequence[Run]) -> None:
+def _start_worker(runs: Sequence[Any]) -> None:
     global _runs  # noqa: PLW0603 - the only place a pool's worker can keep anything
     leave_signals_to_parent()
     _runs = runs
 
 
-def _do_in_worker(work: FoldWork, fold: Fold) -> FoldResult:
+def _do_in_worker(work: Work[Any, _Result], fold: Fold) -> _Result:
     # For the whole life of the worker. Here and not at its start: the decoder's libraries are imported by now.
     threadpool_limits(limits=1)
     return _do(work, fold, _runs)
@@ -90,7 +97,9 @@ class Processes:
         if self.workers < 1:
             raise ClusterError(f"{self.workers} workers: at least one is needed")
 
-    def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
+    def run(
+        self, work: Work[_Run, _Result], runs: Sequence[_Run], folds: Sequence[Fold], progress: Progress
+    ) -> list[_Result]:
         """Compute all folds."""
         pool = ProcessPoolExecutor(
             min(self.workers, len(folds)),
@@ -98,7 +107,7 @@ class Processes:
             initializer=_start_worker,
             initargs=(list(runs),),
         )
-        futures: list[Future[FoldResult]] = []
+        futures: list[Future[_Result]] = []
         before = set(multiprocessing.active_children())
         try:
             with born_deaf():
@@ -115,7 +124,7 @@ class Processes:
             pool.shutdown(cancel_futures=True)
 
 
-def _do_on_cluster(work: FoldWork, fold: Fold, train: Sequence[Run], test: Sequence[Run]) -> FoldResult:
+def _do_on_cluster(work: Work[_Run, _Result], fold: Fold, train: Sequence[_Run], test: Sequence[_Run]) -> _Result:
     threadpool_limits(limits=1)
     return work(fold, train, test)
 
@@ -137,7 +146,9 @@ class DaskCluster:
     scheduler: str
     timeout: float = 10.0
 
-    def run(self, work: FoldWork, runs: Sequence[Run], folds: Sequence[Fold], progress: Progress) -> list[FoldResult]:
+    def run(
+        self, work: Work[_Run, _Result], runs: Sequence[_Run], folds: Sequence[Fold], progress: Progress
+    ) -> list[_Result]:
         """Compute all folds.
 
         Raises
@@ -164,7 +175,7 @@ class DaskCluster:
                 for done, future in enumerate(as_done(futures, loop=client.loop), start=1):
                     future.result()
                     progress(done, len(futures))
-                results: list[FoldResult] = client.gather(futures)
+                results: list[_Result] = client.gather(futures)
             except BaseException:
                 client.cancel(futures)
                 raise

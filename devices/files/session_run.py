@@ -9,7 +9,7 @@ from pathlib import Path
 
 from earmark.devices.files.recorded_run import RunError, Trial, cut
 from earmark.devices.files.session_file import Consumed, Damaged, SessionFile
-from earmark.devices.files.subjects import whose
+from earmark.devices.files.subjects import listener, whose
 from earmark.pipeline.attention.decoding_graph import decoding_graph
 from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.run import Run
@@ -69,8 +69,7 @@ def read_session_runs(path: Path, preset: Preset, neural: str, talkers: str, cue
         If there is no cue, a cue names an unknown talker, or a trial has no data.
     """
     session = SessionFile(path)
-    there, called = whose(path)
-    subject = session.about.subject or there
+    subject, called = listener(path, session.about.subject), whose(path)[1]
     for name in (neural, talkers, cues):
         if name not in session.streams:
             raise RunError(f"{path} has no stream {name!r}, but {', '.join(session.streams)}")

@@ -17,8 +17,9 @@ def whose(path: Path) -> tuple[str, str]:
     """Return the listener of a recording, and the recording's name among those of that listener, from its path.
 
     The listener is the ``sub-…`` of BIDS, in the name of the file or of a folder above it; else the nearest folder
-    above that holds a ``session.toml``; else the nearest folder that is not named like a part of a listener's data,
-    such as ``run-1``. In doubt two listeners are merged, and one is never split: then nothing can leak.
+    above that holds a ``session.toml``; else the nearest folder. Folders that are named like a part of a listener's
+    data, such as ``run-1`` or ``ses-01``, are passed over. In doubt two listeners are merged, and one is never split:
+    then nothing can leak.
 
     Parameters
     ----------
@@ -39,9 +40,26 @@ def whose(path: Path) -> tuple[str, str]:
     path = path.absolute()
     above = [folder for folder in path.parents if folder.name]
     bids = next((folder for folder in above if _BIDS.fullmatch(folder.name)), None)
-    session = next((folder for folder in above[:LEVELS] if (folder / SESSION).is_file()), None)
+    near = [folder for folder in above[:LEVELS] if not _PART.fullmatch(folder.name)]
+    session = next((folder for folder in near if (folder / SESSION).is_file()), None)
     other = next((folder for folder in above if not _PART.fullmatch(folder.name)), path.parent)
     folder = bids or session or other
     entity = _BIDS.match(path.name)
     subject = entity[0] if entity else folder.name or path.stem
     return subject, path.relative_to(folder).with_suffix("").as_posix()
+
+
+def listener(path: Path, stated: str) -> str:
+    """Return the listener of a recording: the stated one, else that of its path.
+
+    Earlier versions stated the name of a session folder, such as ``ses-01``, which two listeners may share: it counts
+    as none.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the recording.
+    stated : str
+        Listener that the recording states; empty if none.
+    """
+    return stated if stated and not _PART.fullmatch(stated) else whose(path)[0]

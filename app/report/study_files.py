@@ -1,0 +1,70 @@
+"""Figures of a study for programs: CSV with one line for each run, and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from earmark.app.report.study import Status, StudyRun
+from earmark.app.terminal.foreign import plain
+
+#: Version of the JSON.
+VERSION = 1
+
+
+def study_json(folder: Path, runs: Sequence[StudyRun], together: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return everything about a study, ready for JSON.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the study.
+    runs : sequence of StudyRun
+        All runs, measured.
+    together : sequence of mapping
+        What :func:`earmark.app.report.study.participants` returns for them.
+    """
+    return {
+        "version": VERSION,
+        "folder": str(folder),
+        "participants": list(together),
+        "runs": [{"path": run.path, **run.row()} for run in runs],
+    }
+
+
+def study_csv(runs: Sequence[StudyRun]) -> str:
+    """Return a table with one line for each run; cells of what was not measured are empty."""
+    rows = [{"path": run.path, **run.row()} for run in runs]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, Mapping):  # share of the time of each electrode, or gaps and missing samples of each stream
+        return plain("; ".join(f"{key}: {one}" for key, one in value.items()))
+    if isinstance(value, list):
+        return plain("; ".join(map(str, value)))
+    return plain(value) if isinstance(value, str) else value
+
+
+def count_words(runs: Sequence[StudyRun]) -> str:
+    """Count participants and runs, and those that are left out, in words."""
+    counts = [f"{sum(run.status is status for run in runs)} {status}" for status in Status]
+    people = len({run.participant for run in runs})
+    return f"{people} participant(s), {sum(run.run != '' for run in runs)} run(s): {', '.join(counts)}"
+
+
+def percent(value: float | None) -> str:
+    """Format a share in whole percent; None means not measured."""
+    return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def number(value: float | None, digits: int) -> str:
+    """Format a number; None means not measured."""
+    return "–" if value is None else f"{value:.{digits}f}"
