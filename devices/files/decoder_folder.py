@@ -26,7 +26,6 @@ from earmark.pipeline.attention.emissions import Emissions
 from earmark.pipeline.decoders.decoder import DECODERS, NETWORKS, Decoder, DecoderError, DecoderSpec
 from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.decoders.saved import Saved, make
-from earmark.pipeline.evaluation.metrics import chance_limit
 from earmark.pipeline.registry import Part, RegistryError
 from earmark.pipeline.run import Run
 
@@ -79,6 +78,8 @@ class Facts:
     @property
     def chance_limit(self) -> float:
         """Accuracy that guessing reaches with p = 0.05 for this many decisions; NaN if there are too few decisions."""
+        from earmark.pipeline.evaluation.metrics import chance_limit  # SciPy's statistics take a second to import
+
         return chance_limit(self.n_decisions, round(1 / self.chance_level)) if self.n_decisions else math.nan
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from PySide6.QtCore import QSettings
@@ -60,6 +61,12 @@ def make_application(colours: theme.Theme = theme.LIGHT) -> QApplication:
     return app
 
 
+def load_rest() -> None:
+    """Import what the first signal and the first result need, which takes as long as all else that the window needs."""
+    import scipy.signal
+    import scipy.stats  # noqa: F401
+
+
 def show(folder: Path | None, colours: str) -> int:
     """Open the window, run it until it is closed, and return the exit status."""
     if hasattr(os, "nice"):
@@ -71,4 +78,5 @@ def show(folder: Path | None, colours: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: window.close_now())
     window.show()
+    threading.Thread(target=load_rest, name="imports", daemon=True).start()
     return app.exec()

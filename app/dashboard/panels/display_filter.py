@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt, sosfilt_zi
 
 #: Label and band in Hz of each choice.
 BANDS: dict[str, tuple[float, float] | None] = {
@@ -29,6 +28,8 @@ class DisplayFilter:
     def __init__(self, band: tuple[float, float] | None, sfreq: float) -> None:
         self._sos: NDArray[np.float64] | None = None
         if band is not None and 2 * band[0] < sfreq:
+            from scipy.signal import butter, sosfilt_zi  # takes as long as the rest of the window
+
             low, high = band
             edges = (low, "highpass") if 2 * high >= sfreq else ((low, high), "bandpass")
             self._sos = butter(2, edges[0], edges[1], fs=sfreq, output="sos")
@@ -56,6 +57,8 @@ class DisplayFilter:
         self._state = None
 
     def _run(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
+        from scipy.signal import sosfilt
+
         if self._state is None:  # start in the steady state of the first sample
             self._state = self._start * data[0].astype(np.float64)
         filtered, self._state = sosfilt(self._sos, data, axis=0, zi=self._state)

@@ -6,7 +6,6 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
-from scipy.signal import welch
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.panels.panel import Panel, View
@@ -63,6 +62,8 @@ class Spectrum(Panel):
             return
         good = [i for i, name in enumerate(now.ch_names) if name not in now.bad] or list(range(data.shape[1]))
         n = round(SEGMENT_S * sfreq)
+        from scipy.signal import welch  # takes as long as the rest of the window
+
         frequency, power = welch(data, sfreq, nperseg=n, axis=0, detrend="constant")
         shown = (frequency >= 1) & (frequency <= min(HIGHEST_HZ, sfreq / 2))
         decibels = 10 * np.log10(np.maximum(power[shown], 1e-9))

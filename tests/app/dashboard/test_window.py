@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -504,6 +506,13 @@ def test_only_faults_are_shown_as_faults(qtbot, session, window, said, words, fa
         for x in range(300, 800, 4)
     ]
     assert (theme_of(shown).bad in row) is fault
+
+
+def test_window_is_shown_before_slow_libraries_are_imported():
+    code = "import sys, earmark.app.dashboard.launch.process; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
+    slow = {"scipy.signal", "scipy.stats", "mne", "torch", "numba", "matplotlib"}
+    assert not slow & set(done.stdout.split())
 
 
 @pytest.mark.parametrize(
