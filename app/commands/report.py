@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from earmark.app.terminal.console import JsonFile, console, fail, failures, write_json
+
 
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of a run, which contains loop.xdf.")],
+    json_file: JsonFile = None,
 ) -> None:
     """Score a recorded run against its cues; write its report.
 
@@ -18,8 +21,8 @@ def report(
     """
     from earmark.app.report.page import PAGE, TABLE, percent
     from earmark.app.report.read_session import session_figures
+    from earmark.app.report.worker import figures_json
     from earmark.app.report.write import write_report
-    from earmark.app.terminal.console import console, fail, failures
     from earmark.app.terminal.outputs import must_be_writable
     from earmark.app.training.worth import run_words
     from earmark.devices.files.decoder_folder import load_decoder
@@ -36,11 +39,12 @@ def report(
             fail(f"{folder} contains no loop.xdf: give the folder of a run, as 'earmark run' writes it")
         if not recording.with_suffix(".decoder").is_dir():
             fail(f"{recording} was recorded with a decoder, which is missing: copy the folder loop.decoder beside it")
-        must_be_writable(folder / PAGE, folder / TABLE)
+        must_be_writable(folder / PAGE, folder / TABLE, json_file)
         decoder, facts = load_decoder(recording.with_suffix(".decoder"))
         with console.status("Scoring the run …"):
             found = session_figures(recording)
         page = write_report(folder, found, facts, decoder.spec.window)
+    write_json(json_file, figures_json(found, facts, decoder.spec.window))
     console.print("", *run_words(found, facts), sep="\n", markup=False, highlight=False)
     for words in found.damage:
         console.print(f"DAMAGED: {words}", markup=False, highlight=False, style="bold red")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -19,15 +21,17 @@ def serve(
 ) -> None:
     """Run a session in the background, for 'control' and 'dashboard'.
 
-    It runs until Ctrl-C or the command 'shutdown'. Sound plays from the first check on. Exit status: 0 ended cleanly, 1
-    failed.
+    It runs until Ctrl-C or the command 'shutdown'; then it writes the reports of its runs that have none yet. Sound
+    plays from the first check on. Exit status: 0 ended cleanly, 1 failed.
     """
     from earmark.app.config.toml_file import PROTOCOL
     from earmark.app.terminal.inputs import must_be_toml
 
     must_be_toml(session, session.parent / PROTOCOL)
+    from earmark.app.commands.report import report
     from earmark.app.config.protocol import read_protocol
     from earmark.app.config.session import load_config
+    from earmark.app.report.page import PAGE
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.session.terminal import in_window
     from earmark.app.terminal.console import failures, print_event
@@ -36,6 +40,7 @@ def serve(
 
     quiet_liblsl()
     folder, stop = out or session.parent, stop_on_signals()
+    earlier = set(folder.glob("*/loop.xdf"))
     with failures():
         config, protocol = load_config(session), read_protocol(session)
         with Supervisor(config, folder, protocol, ask=True, watch=True) as supervisor:
@@ -46,6 +51,12 @@ def serve(
                     print_event(text)
         for text in supervisor.events.poll():
             print_event(text)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # nothing is lost from here on
+    for recording in sorted(set(folder.glob("*/loop.xdf")) - earlier):
+        if not (recording.parent / PAGE).exists():
+            print_event(f"Writing the report of {recording.parent.name} …")
+            with contextlib.suppress(typer.Exit):  # it was printed why; others can be written all the same
+                report(recording.parent)
 
 
 def control(

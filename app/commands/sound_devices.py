@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from earmark.app.doctor.check import ProbeError, probe
-from earmark.app.terminal.console import console, fail
+from earmark.app.terminal.console import JsonFile, console, fail, write_json
 from earmark.app.terminal.exit_status import ExitStatus
 from earmark.app.terminal.foreign import plain
 
@@ -84,6 +84,7 @@ def devices(
     measure: Annotated[
         bool, typer.Option("--measure", help="Play silence for 2 s on each default output, and measure its timing.")
     ] = False,
+    json_file: JsonFile = None,
 ) -> None:
     """List sound inputs and outputs, with rates and latencies.
 
@@ -97,6 +98,7 @@ def devices(
         fail(explain_probe_error(error))
     found: list[dict[str, Any]] = answer["found"]
     outputs = [each for each in found if each["kind"] == "output"]
+    write_json(json_file, found)
     if found:
         console.print(_table(found, answer["portaudio"]), soft_wrap=False)
     if not outputs:

@@ -82,8 +82,8 @@ def doctor(
     write_json(json_file, {"ok": not failed, "checks": [asdict(each) for each in checks]})
     if failed:
         fail(f"fix these first: {', '.join(failed)}")
-    better = f" Could be improved: {', '.join(warned)}." if warned else ""
-    console.print(f"No problems found.{better}", highlight=False)
+    result = f"No check failed, but see the warnings above: {', '.join(warned)}." if warned else "No problems found."
+    console.print(result, highlight=False)
 
 
 def _table(checks: list[Check]) -> Table:

@@ -103,6 +103,15 @@ class Chart:
                     f"<title>{escape(tip)}</title></circle>"
                 )
 
+    def hover(self, starts: Sequence[float], tips: Sequence[str]) -> None:
+        """Show a tool tip over the part of the x axis from each start to the next; the last one ends with the axis."""
+        for start, stop, tip in zip(starts, [*starts[1:], self.x.high], tips, strict=True):
+            left, right = self._x(start), self._x(stop)
+            self._shapes.append(
+                f'<rect class="hover" x="{left}" y="{TOP}" width="{max(right - left, 0.0):.2f}" '
+                f'height="{HEIGHT - TOP - BOTTOM}"><title>{escape(tip)}</title></rect>'
+            )
+
     def svg(self) -> str:
         """Return the chart as an SVG element."""
         return (

@@ -53,6 +53,7 @@ polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 circle.spot { fill-opacity: .75; }
 .band { fill: var(--band); stroke: none; }
 .forced { fill: var(--forced); stroke: none; }
+.hover { fill: transparent; } .hover:hover { fill: var(--band); }
 .chance { stroke: var(--ink); stroke-width: 1.25; }
 .limit { stroke: var(--limit); stroke-dasharray: 7 4; }
 .null { stroke: var(--null); stroke-dasharray: 2 4; stroke-linecap: round; }

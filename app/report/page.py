@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
@@ -26,6 +26,8 @@ from earmark.devices.files.journal import about_text
 from earmark.devices.files.session_run import REORIENT_S
 from earmark.pipeline.attention.smoothing import SMOOTHING_S
 
+#: Maximum number of tool tips of a chart.
+MAX_TIPS = 300
 #: Dash patterns of talkers' lines.
 DASHES = ("none", "8 3", "2 3", "8 3 2 3", "12 3", "4 2", "12 3 2 3", "1 3")
 
@@ -190,6 +192,20 @@ def _about(found: SessionFigures, others: Sequence[str]) -> str:
     return f'<dl class="about">{"".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in rows)}</dl>'
 
 
+def _hover(chart: Chart, found: SessionFigures, values: Sequence[str]) -> None:
+    """Add tool tips with the time, the cue and the values of decisions; of a long run, not of every decision."""
+    names = (*found.talkers, "none")  # -1 stands for none
+    shown = range(0, len(found.times), math.ceil(len(found.times) / MAX_TIPS))
+    tips = [f"{found.times[k]:.1f} s, cue {names[found.cued[k]]}: {values[k]}" for k in shown]
+    chart.hover([float(found.times[k]) for k in shown], tips)
+
+
+def _each(found: SessionFigures, table: NDArray[np.float64], show: Callable[[float], str]) -> list[str]:
+    """Return the values of all talkers at each decision as text."""
+    rows = table.tolist()
+    return [", ".join(f"{name} {show(value)}" for name, value in zip(found.talkers, row, strict=True)) for row in rows]
+
+
 def overrides(found: SessionFigures, end: float) -> list[tuple[float, float]]:
     """Return the intervals in which the operator overrode decisions, s."""
     spans: list[tuple[float, float]] = []
@@ -270,6 +286,7 @@ def _posterior(found: SessionFigures) -> str:
     chart.line([(0.0, chance), (end, chance)], "chance")
     for talker in range(len(found.talkers)):
         chart.line(_points(found.times, found.probability[:, talker]), f"talker{talker + 1}")
+    _hover(chart, found, _each(found, found.probability, percent))
     return (
         f"<figure>{chart.svg()}{_key(found)}<figcaption>Bar on top: cued talker. Straight line: chance "
         f"level.{shaded}</figcaption></figure>"
@@ -289,6 +306,7 @@ def _gains(found: SessionFigures) -> str:
         levels = np.maximum(found.gains[:, talker], low)  # each holds until the next
         times, held = np.repeat(found.times, 2)[1:], np.repeat(levels, 2)[:-1]
         chart.line(_points(np.append(times, end), np.append(held, levels[-1])), f"talker{talker + 1}")
+    _hover(chart, found, _each(found, found.gains, _decibels))
     return (
         f"<figure>{chart.svg()}{_key(found)}<figcaption>Gains below {low:g} dB, including silence, are drawn at "
         f"{low:g} dB.{shaded}</figcaption></figure>"
@@ -323,6 +341,7 @@ def _tmr(found: SessionFigures) -> str:
     values = np.full(len(known), np.nan)
     values[known] = tmr(found.gains[known], found.cued[known])
     chart.line(_points(found.times, values), "main")
+    _hover(chart, found, [_decibels(value) for value in values.tolist()])
     return (
         f"<figure>{chart.svg()}<figcaption>Gain of the cued talker minus that of the loudest other talker; "
         "talkers are loudness-matched before gains are applied.</figcaption></figure>"

@@ -462,7 +462,10 @@ def test_served_session_is_controlled_from_another_terminal(calibrated):
         serving.wait_for(lambda state: state["state"] == "review")
         assert earmark("control", folder, "shutdown").returncode == 0
         assert serving.process.wait(600) == 0
+        printed = serving.process.stdout.read()
     assert not is_served(folder)
+    assert (Path(place) / "report.html").exists()
+    assert printed.count("Writing the report of ") == 2, "of both runs"
     recording = Path(place) / "loop.xdf"
     situations = [item.situation for item in replayed(recording)["attend"] if isinstance(item, Decision)]
     for word in ("override", "paused", "muted"):

@@ -58,6 +58,8 @@ class Picker(QDialog):
         self._table.verticalHeader().hide()
         self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._table.itemSelectionChanged.connect(self._selected)
+        if choose:
+            self._table.cellDoubleClicked.connect(lambda *_: self._accept())
         self._again = QPushButton("Search &again")
         self._again.setAccessibleName("Search for streams again")
         self._again.clicked.connect(self.search)
@@ -125,6 +127,8 @@ class Picker(QDialog):
                 item = QTableWidgetItem(str(text)[:80])
                 item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
                 self._table.setItem(row, column, item)
+        if sum(one["type"] == "EEG" for one in streams) == 1:
+            self._table.selectRow(0)  # streams of EEG come first
 
     def _selected(self) -> None:
         self._use.setEnabled(bool(self._table.selectedItems()))

@@ -78,6 +78,12 @@ def test_devices_are_listed_outputs_first(listing):
     assert result.output.index("Card") < result.output.index("Mike"), "outputs first"
 
 
+def test_devices_as_json_are_alone_on_standard_output(listing):
+    result, _ = listing([MICROPHONE, CARD], "--json", "-")
+    assert json.loads(result.stdout) == [MICROPHONE, CARD]
+    assert "Card" in result.stderr
+
+
 def test_default_output_of_each_api_is_measured(listing):
     result, asked = listing([CARD, MICROPHONE, OTHER], "--measure")
     assert result.exit_code == 0

@@ -79,7 +79,8 @@ def test_only_a_failed_check_gives_exit_status_1(monkeypatch, status):
     monkeypatch.setattr(earmark.app.doctor, "CHECKS", {"one": giving(Check("one", status, "this", "that"))})
     result = run()
     assert result.exit_code == 0
-    assert ("Could be improved: one" in result.output) == (status == "warn")
+    assert ("No check failed, but see the warnings above: one." in result.output) == (status == "warn")
+    assert ("No problems found" in result.output) == (status != "warn")
 
 
 def test_unwritable_report_is_an_error(monkeypatch, tmp_path):

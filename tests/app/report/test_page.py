@@ -10,7 +10,7 @@ from earmark.app.colours import DARK, LIGHT
 from earmark.app.engine.latency_stages import STAGES, TOTAL
 from earmark.app.report.chart_svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from earmark.app.report.figures import Cues, SessionFigures, in_columns, measure
-from earmark.app.report.page import overrides, page_html
+from earmark.app.report.page import MAX_TIPS, overrides, page_html
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.journal import About
 from earmark.pipeline.evaluation.metrics import Reliability
@@ -79,6 +79,23 @@ def test_overrides_are_listed_and_shaded():
     assert html.count('<polygon class="forced"') == 4, "of two charts"
     assert "<h2>Overrides</h2>\n<ul><li>2.0 s: operator: Joe</li>" in html
     assert "forced" not in page(figures()).partition("</style>")[2]
+
+
+def test_charts_show_values_under_the_pointer():
+    found = figures()
+    html = page(found)
+    picture = chart(html, "Gains against time")
+    tips = re.findall(r'<rect class="hover"[^>]*><title>([^<]*)</title>', picture)
+    assert len(tips) == len(found.times)
+    assert tips[0] == "0.0 s, cue Joe: Joe +0.0 dB, Ada -4.0 dB, Max -8.0 dB, &lt;Eve&gt; -12.0 dB"
+    assert tips[-1].startswith("20.0 s, cue Max: ")
+    assert "0.5 s, cue Joe: Joe 40 %, " in chart(html, "Posterior of each talker against time")
+    assert "12.0 s, cue Max: -8.0 dB<" in chart(html, "Target-to-masker ratio against time")
+    long = dataclasses.replace(
+        found, times=np.arange(5000) / 2, cued=np.zeros(5000, int), probability=np.full((5000, 4), 0.25),
+        gains=np.zeros((5000, 4)),
+    )  # fmt: skip
+    assert 0 < chart(page(long), "Gains against time").count("hover") <= MAX_TIPS
 
 
 def test_colours_are_those_of_the_window():

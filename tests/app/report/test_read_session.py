@@ -55,7 +55,9 @@ def test_report_says_whose_run_it_is_when_and_by_what_it_was_recorded(run, tmp_p
         shutil.copytree(run.parent, here.with_name(other))
     (here.with_name("run-1") / "report.html").touch()
     os.utime(here / "loop.xdf", (0, datetime(2026, 3, 1, 9, 30).timestamp()))
-    report(here)
+    report(here, tmp_path / "figures.json")
+    given = json.loads((tmp_path / "figures.json").read_text())
+    assert given["right"] == session_figures(run).n_right
     page = (here / "report.html").read_text()
     about = dict(re.findall("<dt>([^<]*)</dt><dd>(.*?)</dd>", page))
     assert "<h1>sub-07, run-2</h1>" in page

@@ -1,0 +1,38 @@
+"""The list of LSL streams from which the operator chooses the amplifier."""
+
+import pytest
+
+EEG = {"name": "amp", "type": "EEG", "channels": 64, "sfreq": 500.0, "host": "lab", "source_id": "a-1"}
+MARKERS = EEG | {"name": "keys", "type": "Markers", "channels": 1, "sfreq": 0.0, "source_id": "k-1"}
+
+
+@pytest.fixture
+def picker(qtbot, theme):
+    from earmark.app.dashboard.frame.picker import Picker
+
+    one = Picker()
+    qtbot.addWidget(one)
+    one.show()
+    return one
+
+
+def test_the_only_amplifier_is_chosen_already(qtbot, picker):
+    picker.found.emit([MARKERS, EEG])
+    assert picker._use.isEnabled()
+    with qtbot.waitSignal(picker.stream_chosen) as chosen:
+        picker._use.click()
+    assert chosen.args == [EEG]
+
+
+def test_of_two_amplifiers_none_is_chosen_and_a_double_click_takes_one(qtbot, picker):
+    from PySide6.QtCore import Qt
+
+    other = EEG | {"name": "amp 2", "source_id": "a-2"}
+    picker.found.emit([EEG, other])
+    assert not picker._use.isEnabled()
+    table = picker._table
+    at = table.visualItemRect(table.item(1, 0)).center()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    with qtbot.waitSignal(picker.stream_chosen) as chosen:
+        qtbot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert chosen.args == [other]
