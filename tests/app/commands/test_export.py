@@ -1,7 +1,9 @@
 """A BIDS data set made from sessions is valid, and gives the same runs and the same accuracy as their recordings."""
 
 import csv
+import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,15 +17,17 @@ import benchmarks.sessions
 from benchmarks.sessions import BEGIN, SFREQ, write_session
 from earmark.app.command_line import app
 from earmark.app.training.study import read_study
-from earmark.devices.files.journal import About
+from earmark.devices.files.journal import About, MaskedLine
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.session_file import Consumed, SessionFile
 from earmark.devices.sources.overrides import Overrides
+from earmark.devices.sources.source import Arrival
+from earmark.devices.sources.stamps import STEP_S
 from earmark.pipeline.decoders.linear import LinearDecoder
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.evaluation.evaluate import evaluate
-from earmark.pipeline.stream import Block, ClockMap
+from earmark.pipeline.stream import Block, ClockMap, Gap, Marker
 
 FOUR = (("Joe", 8.0), ("Ada", 8.0), ("Ada", 8.0), ("Joe", 8.0))
 
@@ -115,6 +119,49 @@ def test_damaged_second_is_a_gap_and_is_named(damaged, tmp_path):
     missing = np.isnan(recording.read(0, recording.n_samples)).all(axis=1)
     assert missing.sum() / SFREQ == pytest.approx(float(gap["duration"]))
     check_same_runs(*(read_study([folder], EEG).runs for folder in (tmp_path / "study", tmp_path / "out")))
+
+
+#: Samples lost at the start of chunks of 0.125 s, which has 16 samples.
+LOST = {256: 3, 512: 1, 1280: 5, 2048: 16}
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_losses_masked_channels_and_notes_are_kept(tmp_path, monkeypatch, masked):
+    write = benchmarks.sessions._Live.write
+
+    def lossy(self, arrival):
+        item, lost = arrival.item, 0
+        if arrival.stream == "eeg" and isinstance(item, Block):
+            lost = LOST.get(item.start, 0)
+        if lost:
+            gap = Gap(item.start, item.start + lost, lost / SFREQ <= STEP_S)
+            write(self, dataclasses.replace(arrival, item=gap, stamps=None))
+            item = Block(gap.stop, item.data[lost:])
+            arrival = dataclasses.replace(arrival, item=item, stamps=arrival.stamps[lost:])
+        if lost and masked:
+            self._writer.journal(arrival.time, MaskedLine(("E1", "E2") if item.start > 1000 else ("E2",), "quality"))
+        if not isinstance(item, Block) or len(item.data):
+            write(self, arrival)
+        if lost == 1:
+            at = BEGIN + 512 / SFREQ
+            note = Marker(at, "note:moved\tthe cap")
+            write(self, Arrival("cues", note, at, np.array([at]), [note.value]))
+
+    monkeypatch.setattr(benchmarks.sessions._Live, "write", lossy)
+    write_session(tmp_path / "study" / "a" / "calibration-1.xdf", FOUR)
+    exported(tmp_path / "study", tmp_path / "out")
+    (events,) = (tmp_path / "out").rglob("*_events.tsv")
+    found = [(row["onset"], row["duration"]) for row in rows(events) if row["trial_type"] == "BAD_ACQ_SKIP"]
+    assert [tuple(round(float(v) * SFREQ, 3) for v in pair) for pair in found] == list(LOST.items())
+    assert [float(row["onset"]) for row in rows(events) if row["trial_type"] == "note:moved the cap"] == [4.0]
+    if not masked:
+        check_same_runs(*(read_study([folder], EEG).runs for folder in (tmp_path / "study", tmp_path / "out")))
+        return
+    (table,) = (tmp_path / "out").rglob("*_channels.tsv")
+    said = {row["name"]: (row["status"], row["status_description"]) for row in rows(table)}
+    assert [said[name][0] for name in ("E0", "E1", "E2")] == ["good", "good", "bad"]
+    assert said["E0"][1] == "n/a"
+    assert re.search(r"for 7\d % of", said["E1"][1])
 
 
 def test_cut_recording_is_exported_up_to_there(tmp_path):
