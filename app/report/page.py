@@ -38,7 +38,7 @@ def percent(value: float) -> str:
 
 
 def _decibels(value: float) -> str:
-    return "not measured" if math.isnan(value) else f"{value:+.1f} dB"
+    return "not measured" if math.isnan(value) else "silent" if value == -math.inf else f"{value:+.1f} dB"
 
 
 #: Names of the report and of the table of decisions in the folder of a run.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,9 @@ def write_report(folder: Path, found: SessionFigures, facts: Facts, window: floa
         f"{run.name}/{PAGE}" if (run / PAGE).exists() else run.name
         for run in sorted(runs, key=lambda run: (len(run.name), run.name))
     ]
-    page.write_text(page_html(page.parent.name, found, facts, window, others), encoding="utf-8")
+    new = page.with_name(f".{PAGE}.{os.getpid()}")  # several processes may write it, and may be ended meanwhile
+    new.write_text(page_html(page.parent.name, found, facts, window, others), encoding="utf-8")
+    new.replace(page)
     return folder / PAGE
 
 

@@ -91,6 +91,8 @@ def test_charts_show_values_under_the_pointer():
     assert tips[-1].startswith("20.0 s, cue Max: ")
     assert "0.5 s, cue Joe: Joe 40 %, " in chart(html, "Posterior of each talker against time")
     assert "12.0 s, cue Max: -8.0 dB<" in chart(html, "Target-to-masker ratio against time")
+    silent = dataclasses.replace(found, gains=np.full_like(found.gains, -np.inf))
+    assert "0.0 s, cue Joe: Joe silent, Ada silent" in page(silent)
     long = dataclasses.replace(
         found, times=np.arange(5000) / 2, cued=np.zeros(5000, int), probability=np.full((5000, 4), 0.25),
         gains=np.zeros((5000, 4)),

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,6 +69,24 @@ def test_report_says_whose_run_it_is_when_and_by_what_it_was_recorded(run, tmp_p
     )
     assert re.fullmatch(r"\S.*, \d+ channels at \d+ Hz", about["amplifier"])
     assert about["other runs"] == '<a href="../run-1/report.html">run-1</a>, <a href="../run-10">run-10</a>'
+
+
+def test_process_that_is_ended_while_it_writes_leaves_no_part_of_a_report(run, tmp_path, monkeypatch):
+    class Ended(Exception):
+        pass
+
+    def ended(*_):
+        raise Ended
+
+    here = tmp_path / "run-1"
+    shutil.copytree(run.parent, here, ignore=shutil.ignore_patterns("report.html"))
+    monkeypatch.setattr(Path, "replace", ended)
+    with pytest.raises(Ended):
+        figures_of(here)
+    assert not (here / "report.html").exists()
+    monkeypatch.undo()
+    figures_of(here)
+    assert (here / "report.html").read_text().endswith("</html>\n")
 
 
 def test_table_of_decisions_has_the_figures_of_the_report(run, tmp_path):
