@@ -25,6 +25,7 @@ def study(
         Path | None, typer.Option("--csv", metavar="FILE", help="Write one line for each run to this file.")
     ] = None,
     json_file: JsonFile = None,
+    html: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to this file.")] = None,
 ) -> None:
     """Show the figures of all runs of a study, by participant.
 
@@ -36,13 +37,14 @@ def study(
     """
     from earmark.app.report.study import Status, excluded, find_runs, measured, participants
     from earmark.app.report.study_files import study_csv, study_json
+    from earmark.app.report.study_page import study_html
     from earmark.app.terminal.console import console, fail, failures, write_json
     from earmark.app.terminal.outputs import must_be_writable
     from earmark.app.training.runs import progress
     from earmark.app.training.study import named_listener, parse_subjects
     from earmark.devices.files.corpus import executor
 
-    must_be_writable(csv_file, json_file)
+    must_be_writable(csv_file, json_file, html)
     with failures():
         if not folder.is_dir():
             fail(f"{folder}: no such folder")
@@ -57,14 +59,17 @@ def study(
         if csv_file is not None:
             csv_file.write_text(study_csv(runs), encoding="utf-8", newline="")
             console.print(f"Wrote {csv_file}")
+        if html is not None:
+            html.write_text(study_html(folder, runs), encoding="utf-8")
+            console.print(f"Wrote {html}")
     write_json(json_file, study_json(folder, runs, together))
     if not any(run.status in (Status.USED, Status.CUT) for run in runs):
         fail("no run can be used; the reasons are above")
 
 
 def _show(runs: Sequence[StudyRun], together: Sequence[dict[str, Any]]) -> None:
-    from earmark.app.report.study import Status
-    from earmark.app.report.study_files import count_words, number, percent
+    from earmark.app.report.study import Status, conditions
+    from earmark.app.report.study_files import count_words, group_words, number, percent
     from earmark.app.terminal.console import console
 
     measures = ("correct", "n", "limit", "TMR", "switch", "p99", "bad", "cal.")
@@ -121,6 +126,8 @@ def _show(runs: Sequence[StudyRun], together: Sequence[dict[str, Any]]) -> None:
         for one in together
     ]
     _print_table("Runs of each participant together", heads, rows)
+    for condition, found in conditions(together).items():
+        console.print(f"{condition}: {group_words(found)}", highlight=False)
 
 
 def _print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -130,7 +137,7 @@ def _print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]
 
     from earmark.app.terminal.console import console
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True)
     for head in heads:
         words = head in ("participant", "run", "mode", "status")
         table.add_column(head, justify="left" if words else "right", overflow="fold")

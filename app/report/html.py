@@ -97,8 +97,16 @@ BY_WINDOW = (
 )
 
 
-def _cell(value: object, show: str) -> str:
-    """Return a table cell with a rounded number, and all its digits in the tool tip."""
+def table_cell(value: object, show: str) -> str:
+    """Return a table cell with a rounded number, and all its digits in the tool tip.
+
+    Parameters
+    ----------
+    value : float, str or None
+        None was not measured.
+    show : str
+        Format of a number: ``percent``, ``count``, or the number of decimals.
+    """
     if value is None:
         return "<td>–</td>"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -125,7 +133,8 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     )
 
 
-def _head(text: str) -> str:
+def row_head(text: str) -> str:
+    """Return the first cell of a row, which names it."""
     return f'<th scope="row">{escape(text)}</th>'
 
 
@@ -172,13 +181,20 @@ def accuracy_chart(found: Mapping[str, Any]) -> str:
     chart.dots(accuracy, "main", tips)
     several = len(found["subjects"]) > 1
     kinds = KEY if several else (("main", "accuracy"), *(one for one in KEY if one[0] not in ("main", "band")))
-    key = "".join(f"<li>{_swatch(kind)}{escape(text)}</li>" for kind, text in kinds)
-    return f'<figure>{chart.svg()}<ul class="key">{key}</ul></figure>'
+    return f"<figure>{chart.svg()}{legend(kinds)}</figure>"
+
+
+def legend(entries: Sequence[tuple[str, str]]) -> str:
+    """Return the legend of a chart: CSS class and words of each shape."""
+    items = "".join(f"<li>{_swatch(kind)}{escape(text)}</li>" for kind, text in entries)
+    return f'<ul class="key">{items}</ul>'
 
 
 def _swatch(kind: str) -> str:
     if kind == "band":
         shape = '<rect class="band" width="40" height="16"/>'
+    elif kind == "spot":
+        shape = '<circle class="spot" cx="20" cy="8" r="6"/>'
     else:
         shape = f'<polyline class="{kind}" points="0,8 40,8"/>'
     return f'<svg viewBox="0 0 40 16" aria-hidden="true">{shape}</svg>'
@@ -206,7 +222,7 @@ def _reliability(found: Mapping[str, Any]) -> str:
     ]
     chart.dots(points, "spot", tips, [3 + 7 * (n / most) ** 0.5 for n in curve["n"]])
     rows = [
-        [_cell(c, "percent"), _cell(a, "percent"), _cell(n, "count")]
+        [table_cell(c, "percent"), table_cell(a, "percent"), table_cell(n, "count")]
         for c, a, n in zip(curve["confidence"], curve["accuracy"], curve["n"], strict=True)
     ]
     return (
@@ -263,9 +279,9 @@ def by_window(found: Mapping[str, Any]) -> str:
     for window in found["accuracy"]:
         left = found["n_left_out"][window]
         rows.append(
-            [_head(_seconds(window))]
-            + [_cell(found[key][window], show) for key, _, show in BY_WINDOW]
-            + [_cell(left["unknown"], "count"), _cell(left["switching"], "count")]
+            [row_head(_seconds(window))]
+            + [table_cell(found[key][window], show) for key, _, show in BY_WINDOW]
+            + [table_cell(left["unknown"], "count"), table_cell(left["switching"], "count")]
         )
     heads = ["window", *(head for _, head, _ in BY_WINDOW), "unknown", "switching"]
     return table(
@@ -281,11 +297,13 @@ def by_component(found: Mapping[str, Any]) -> str:
     if not found["dprime_by_component"]:
         return ""
     rows = [
-        [_head(name), _cell(one["value"], "2"), _cell(one["se"], "2")]
+        [row_head(name), table_cell(one["value"], "2"), table_cell(one["se"], "2")]
         for name, one in found["dprime_by_component"].items()
     ]
     shortest = _seconds(next(iter(found["dprime"])))
-    rows.append([_head("together"), *(_cell(next(iter(found[key].values())), "2") for key in ("dprime", "dprime_se"))])
+    rows.append(
+        [row_head("together"), *(table_cell(next(iter(found[key].values())), "2") for key in ("dprime", "dprime_se"))]
+    )
     return table(
         f"d′ (sensitivity) of each frequency band alone, and of the whole score, in windows of {shortest}. Only d′ "
         "compares bands: a slow band has a larger correlation, but it scatters more.",
@@ -300,19 +318,19 @@ def _listeners(found: Mapping[str, Any]) -> str:
     for one in found["subjects"]:
         rows.append(
             [
-                _head(one["subject"]),
-                _cell(one["dprime"][windows[0]]["value"], "2"),
-                _cell(one["dprime"][windows[0]]["se"], "2"),
-                _cell(one["r_attended"], "3"),
-                _cell(one["r_ignored"], "3"),
-                _cell(one["mesd"]["seconds"], "1"),
+                row_head(one["subject"]),
+                table_cell(one["dprime"][windows[0]]["value"], "2"),
+                table_cell(one["dprime"][windows[0]]["se"], "2"),
+                table_cell(one["r_attended"], "3"),
+                table_cell(one["r_ignored"], "3"),
+                table_cell(one["mesd"]["seconds"], "1"),
                 *(
                     cell
                     for w in windows
                     for cell in (
-                        _cell(one["accuracy"][w], "percent"),
-                        _cell(one["chance_limit"][w], "percent"),
-                        _cell(one["n_windows"][w], "count"),
+                        table_cell(one["accuracy"][w], "percent"),
+                        table_cell(one["chance_limit"][w], "percent"),
+                        table_cell(one["n_windows"][w], "count"),
                     )
                 ),
             ]
@@ -326,16 +344,16 @@ def _folds(found: Mapping[str, Any]) -> str:
     windows = list(found["accuracy"])
     rows = [
         [
-            _cell(test["subject"], ""),
-            _cell(test["run"], ""),
-            _cell(len(fold["train"]), "count"),
-            _cell(", ".join(fold["shared_stimuli"]) or "none", ""),
-            _cell(test["r_attended"], "3"),
-            _cell(test["r_ignored"], "3"),
+            table_cell(test["subject"], ""),
+            table_cell(test["run"], ""),
+            table_cell(len(fold["train"]), "count"),
+            table_cell(", ".join(fold["shared_stimuli"]) or "none", ""),
+            table_cell(test["r_attended"], "3"),
+            table_cell(test["r_ignored"], "3"),
             *(
                 cell
                 for w in windows
-                for cell in (_cell(test["n_right"][w], "count"), _cell(test["n_windows"][w], "count"))
+                for cell in (table_cell(test["n_right"][w], "count"), table_cell(test["n_windows"][w], "count"))
             ),
         ]
         for fold in found["folds"]

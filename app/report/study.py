@@ -262,6 +262,15 @@ def participants(runs: Sequence[StudyRun]) -> list[dict[str, Any]]:
     return found
 
 
+def conditions(together: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Divide what :func:`participants` returned by mode, window length and number of talkers, in words."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in together:
+        words = f"{one['mode'] or 'unknown'} loop, {one['n_talkers']} talkers, windows of {one['window_s']:g} s"
+        found.setdefault(words, []).append(one)
+    return found
+
+
 def _measure(fold: Fold, train: Sequence[Path], test: Sequence[Path]) -> tuple[str, dict[str, Any] | str]:
     """Return fingerprint and figures of a run, or why there are none; importable where the work is done."""
     (folder,) = test

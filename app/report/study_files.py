@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,20 @@ def count_words(runs: Sequence[StudyRun]) -> str:
     counts = [f"{sum(run.status is status for run in runs)} {status}" for status in Status]
     people = len({run.participant for run in runs})
     return f"{people} participant(s), {sum(run.run != '' for run in runs)} run(s): {', '.join(counts)}"
+
+
+def group_words(together: Sequence[Mapping[str, Any]]) -> str:
+    """Compare the participants of one condition with guessing, in one sentence."""
+    scored = [one for one in together if one["accuracy"] is not None]
+    if not scored:
+        return "No decision window lies within cued time, so the decisions cannot be scored."
+    better = sum(one["chance_limit"] is not None and one["accuracy"] >= one["chance_limit"] for one in scored)
+    accuracies = [one["accuracy"] for one in scored]
+    spread = f", SD {percent(statistics.stdev(accuracies))}" if len(scored) > 1 else ""
+    return (
+        f"{better} of {len(scored)} participants are better than guessing; on average "
+        f"{percent(statistics.fmean(accuracies))} of a participant's decision windows are correct{spread}."
+    )
 
 
 def percent(value: float | None) -> str:

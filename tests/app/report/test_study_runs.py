@@ -1,7 +1,9 @@
 """A study: runs and listeners are found, figures are those of an independent count, and nothing is shown stale."""
 
 import csv
+import html
 import json
+import re
 import shutil
 
 import numpy as np
@@ -142,6 +144,34 @@ def test_csv_has_the_same_figures(root, tmp_path):
     for row, one in zip(rows, found["runs"], strict=True):
         assert row["right"] == ("" if one["right"] is None else str(one["right"]))
         assert row["tmr_db"] == ("" if one["tmr_db"] is None else repr(one["tmr_db"]))
+
+
+def test_page_draws_each_participant_as_a_point_and_lists_every_run(root, tmp_path):
+    (root / EXCLUDED).write_text('"alice/run-10" = "<fell> asleep"')
+    found = shown(root, tmp_path, html=tmp_path / "study.html", subject=[f"<Bob>={root / 'bob'}"])
+    page = (tmp_path / "study.html").read_text(encoding="utf-8")
+    people = found["participants"]
+    assert [one["participant"] for one in people] == ["<Bob>", "alice"]
+    points = re.findall(r'<circle class="spot" cx="([\d.]+)" cy="([\d.]+)" r="[\d.]+"><title>([^<]*)<', page)
+    ticks = re.findall(r'<text x="[\d.]+" y="([\d.]+)" text-anchor="end">(\d+) %<', page)
+    shares, heights = [int(share) / 100 for _, share in ticks], [float(y) - 4 for y, _ in ticks]
+    columns = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">\d+<', page)]
+    assert len(points) == len(people) == 2
+    for (x, y, tip), column, one in zip(points, columns, people, strict=True):
+        assert float(x) == column
+        assert float(y) == pytest.approx(np.interp(one["accuracy"], shares, heights), abs=0.02)
+        assert html.unescape(tip).startswith(f"{one['participant']}: ")
+        assert f"{one['accuracy']!r}" in page
+    limits = re.findall(r'<polyline class="limit" points="[\d.]+,([\d.]+) [\d.]+,([\d.]+)"/>', page)[:2]
+    for (left, right), one in zip(limits, people, strict=True):
+        assert left == right
+        assert float(left) == pytest.approx(np.interp(one["chance_limit"], shares, heights), abs=0.02)
+    for row in found["runs"]:
+        assert f'<th scope="row">{row["path"]}</th>' in page
+        assert html.escape(row["reason"]) in page
+    assert "2 of 2 participants are better than guessing" in page
+    assert "ALARM: 3 of 60 were late" in page
+    assert not re.search(r"<script|<fell>|<Bob>|(src|href)=", page)
 
 
 def test_excluded_runs_are_not_counted_and_the_reason_is_shown(root, tmp_path, capsys):
