@@ -72,7 +72,7 @@ def _show(runs: Sequence[StudyRun], together: Sequence[dict[str, Any]]) -> None:
     from earmark.app.report.study_files import count_words, group_words, number, percent
     from earmark.app.terminal.console import console
 
-    measures = ("correct", "n", "limit", "TMR", "switch", "p99", "bad", "cal.")
+    measures = ("right", "n", "limit", "TMR", "switch", "p99", "bad", "cal.")
     rows: list[tuple[str, ...]] = []
     for run in runs:
         row = run.row()
@@ -94,7 +94,7 @@ def _show(runs: Sequence[StudyRun], together: Sequence[dict[str, Any]]) -> None:
         )
     _print_table(count_words(runs), ("participant", "run", *measures, "status"), rows)
     console.print(
-        "correct: decision windows in which the cued talker had the highest score, of n; limit: share that guessing "
+        "right: decision windows in which the cued talker had the highest score, of n; limit: share that guessing "
         "reaches one time in twenty (p = 0.05); TMR: gain of the cued talker above the loudest other one, dB; switch: "
         "median time to follow a switch, s; p99: of the latency from arrival to gains set, ms; bad: electrodes that "
         "were masked for part of the time; cal.: cross-validated accuracy of the decoder",
@@ -109,7 +109,7 @@ def _show(runs: Sequence[StudyRun], together: Sequence[dict[str, Any]]) -> None:
             console.print(f"{run.path}: {one}", highlight=False)
     if not together:
         return
-    heads = ("participant", "mode", "window", "runs", "correct", "n", "limit", "TMR", "switch", "cal.")
+    heads = ("participant", "mode", "window", "runs", "right", "n", "limit", "TMR", "switch", "cal.")
     rows = [
         (
             one["participant"],
