@@ -31,8 +31,6 @@ ANSWER, NOTE = "answer:", "note:"
 #: Prefix of events about an override, and the event that ends one.
 OVERRIDE = "operator: "
 FOLLOW = f"{OVERRIDE}follow decisions"
-#: Prefix of the event that names the sound output of a recording.
-SOUND_OUTPUT = "sound output: "
 
 
 #: Maximum size of the events file in bytes; enough for weeks.

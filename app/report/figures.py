@@ -205,8 +205,8 @@ class SessionFigures(Measured):
         The listener.
     ended, seconds : float
         Time at which the recording was last written, in seconds since 1970, and its length in s; NaN if not known.
-    amplifier, sound_output : str
-        The stream of the brain signals in words, and the device that played; empty if not known.
+    amplifier : str
+        The stream of the brain signals in words; empty if not known.
     """
 
     talkers: tuple[str, ...]
@@ -228,7 +228,6 @@ class SessionFigures(Measured):
     ended: float = float("nan")
     seconds: float = float("nan")
     amplifier: str = ""
-    sound_output: str = ""
 
 
 def measure(

@@ -182,7 +182,7 @@ def _about(found: SessionFigures, others: Sequence[str]) -> str:
         ("mode", escape(modes.get(found.about.mode, unknown))),
         ("talkers", escape(", ".join(found.talkers))),
         ("amplifier", escape(found.amplifier or unknown)),
-        ("sound output", escape(found.sound_output or unknown)),
+        ("sound output", escape(str(found.sound.get("went to", unknown)))),
         ("files", f'<a href=".">folder</a>, <a href="{TABLE}">decisions as CSV</a>'),
         (
             "other runs",

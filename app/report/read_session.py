@@ -13,7 +13,7 @@ import numpy as np
 
 from earmark.app.config.modes import Mode
 from earmark.app.config.session import Config, parse_config
-from earmark.app.engine.events_file import SOUND_OUTPUT, parts, read_events
+from earmark.app.engine.events_file import parts, read_events
 from earmark.app.replay.verify import Replay
 from earmark.app.report.figures import (
     Cues,
@@ -141,8 +141,7 @@ def session_figures(path: Path) -> SessionFigures:
     lines = read.lines()
     measured = measure(decisions, cues, lines, end=end, window_s=decoder.spec.window, hop_s=decoder.preset.hop)
     messages = read.events()
-    whole = _config(about)
-    config = whole.attention
+    config = _config(about).attention
     assert config is not None
     posterior = later = None
     if facts.emissions is not None and len(about.decoders) == 1:  # a fallback has scores of its own
@@ -176,7 +175,6 @@ def session_figures(path: Path) -> SessionFigures:
         ended=max(file.stat().st_mtime for file in files),
         seconds=read.last - read.first if read.last > read.first else float("nan"),
         amplifier=_amplifier(read.described[config.neural]),
-        sound_output=_sound_output([words for _, words in messages], whole),
     )
 
 
@@ -187,13 +185,6 @@ def _amplifier(stream: StreamDescription) -> str:
     made = " ".join(words for place in places if (words := (described.findtext(place) or "").strip()))
     origin = f"{stream.origin} ({made})" if made else stream.origin
     return f"{origin}, {len(stream.sent.ch_names)} channels at {stream.sent.sfreq:g} Hz"
-
-
-def _sound_output(events: Sequence[str], config: Config) -> str:
-    """Name the device that played; recordings made before this was kept contain only what was configured."""
-    named = [words.removeprefix(SOUND_OUTPUT) for words in events if words.startswith(SOUND_OUTPUT)]
-    configured = f"{config.sound.device}, as configured" if config.sound is not None else ""
-    return named[0] if named else configured
 
 
 def _check(path: Path, read: _Contents, talkers: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Cue, RunPlan
 from earmark.app.config.session import Config, ConfigError
 from earmark.app.engine.closed_loop import ClosedLoop
-from earmark.app.engine.events_file import FOLLOW, NOTE, OVERRIDE, SOUND_OUTPUT, TRIM
+from earmark.app.engine.events_file import FOLLOW, NOTE, OVERRIDE, TRIM
 from earmark.app.engine.monitor import Monitor
 from earmark.app.engine.status import why_unusable
 from earmark.app.session.learning import LearningJob, LearningWatch
@@ -490,10 +490,8 @@ class Session:
         gate: Callable[[], str] | None = None,
     ) -> None:
         assert self._cues is not None
-        audio = self.play()
-        loop = ClosedLoop(config, audio, path, self._on_event, steer, about)
+        loop = ClosedLoop(config, self.play(), path, self._on_event, steer, about)
         loop.start()
-        loop.record_event(f"{SOUND_OUTPUT}{audio.playing}")
         asked = questions if self._ask else []
         self.task = SessionTask(loop, cues, seconds, asked, self._cues, self._on_event, self._ended, on_cue, gate)
         if self.sound.muted:

@@ -65,6 +65,12 @@ def test_first_sentence_concludes():
     assert first.endswith(" guessing.")
 
 
+def test_sound_output_is_the_one_that_played():
+    assert "<dt>sound output</dt><dd>not known</dd>" in page(figures())
+    found = dataclasses.replace(figures(), sound={"went to": "sound device 'card <2>'"})
+    assert "<dt>sound output</dt><dd>sound device &#x27;card &lt;2&gt;&#x27;</dd>" in page(found)
+
+
 def test_overrides_are_listed_and_shaded():
     assert overrides(figures(), 20.0) == []
     events = (
