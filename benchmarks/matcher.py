@@ -38,6 +38,7 @@ from rich.table import Table
 from scipy.stats import binomtest
 
 from benchmarks.real_recordings import listener, score_matrix
+from earmark.app.engine.environment import environment
 from earmark.app.training.runs import maker
 from earmark.devices.files.recorded_run import RecordedRun, Signal, Trial, prepare
 from earmark.devices.simulate.listener import Listener, ListenerConfig
@@ -307,7 +308,7 @@ def main(
     """Run the measurements, and print tables."""
     networks = [kind for kind in kinds.split(",")]
     config = TrainingConfig(epochs=epochs, patience=patience, seed=seed, mixed=mixed)
-    figures: dict[str, Any] = {"seed": seed, "windows": WINDOWS}
+    figures: dict[str, Any] = {"environment": environment(), "seed": seed, "windows_s": WINDOWS}
     for part in parts or list(Part):
         if part is Part.REAL:
             for title, found in real(data, networks, config).items():
