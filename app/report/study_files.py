@@ -55,10 +55,11 @@ def _cell(value: object) -> object:
 
 
 def count_words(runs: Sequence[StudyRun]) -> str:
-    """Count participants and runs, and those that are left out, in words."""
+    """Count participants, sessions and runs, and those that are left out, in words."""
     counts = [f"{sum(run.status is status for run in runs)} {status}" for status in Status]
-    people = len({run.participant for run in runs})
-    return f"{people} participant(s), {sum(run.run != '' for run in runs)} run(s): {', '.join(counts)}"
+    people, sessions = ({getattr(run, name) for run in runs} for name in ("participant", "session"))
+    n_runs = sum(run.run != "" for run in runs)
+    return f"{len(people)} participant(s), {len(sessions)} session(s), {n_runs} run(s): {', '.join(counts)}"
 
 
 def group_words(together: Sequence[Mapping[str, Any]]) -> str:
