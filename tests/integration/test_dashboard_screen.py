@@ -108,6 +108,12 @@ def shown(tmp_path):
         end()
 
 
+def n_colours(picture):
+    """Count the colours of a picture."""
+    command = [sys.executable, "-c", COLOURS, str(picture)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout)
+
+
 def wait_for(condition, seconds=180.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -208,14 +214,11 @@ def test_list_of_keys_can_be_closed_without_a_window_manager(shown):
 def test_window_fits_the_screen(shown, name, options):
     screen, session, window, process = shown(**options)
     time.sleep(8)  # until the topomap is ready
+    wait_for(lambda: n_colours(screen.picture(name)) > 40)  # it takes longer on a busy machine
     geometry = dict(pair.split("=") for pair in screen.do("getwindowgeometry", "--shell", window) if "=" in pair)
     width, height = map(int, options["size"].split("x"))
     assert int(geometry["WIDTH"]) <= width, "the content must not force a wider window"
     assert int(geometry["HEIGHT"]) <= height
-    picture = screen.picture(name)
-    colours = subprocess.run(
-        [sys.executable, "-c", COLOURS, str(picture)], check=True, capture_output=True, text=True, timeout=600
-    )
-    assert int(colours.stdout) > 40, "the window must not be blank"
+    assert n_colours(screen.picture(name)) > 40, "the window must not be blank"
     assert process.poll() is None
     assert session.process.is_alive()

@@ -147,10 +147,12 @@ def test_frame_times_are_accurate_to_a_millisecond(jack, tmp_path):
     stretches, _ = matched(heard, rendered := rerendered(prepared, engine).astype(np.float32))
     assert len(rendered) > 120_000
     place = np.full(len(rendered), -1)
-    for number, (at, frame, n) in enumerate(stretches):
+    for number, (at, frame, n) in enumerate(stretches, 1):
         place[frame : frame + n] = np.arange(at, at + n)
-        if number:  # within 0.1 s after a skipped buffer, the time may be wrong
+        if number > 1:  # within 0.1 s after a skipped buffer, the time may be wrong
             place[frame : frame + sound_servers.SFREQ // 10] = -1
+        if number < len(stretches):  # nobody knows of a buffer that will be skipped before the frame is heard
+            place[frame + n - 3 * sound_servers.BLOCK : frame + n] = -1
     off = []
     for status in maps:
         at = place[status.frames]
