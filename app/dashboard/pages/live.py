@@ -164,9 +164,9 @@ class Live(QWidget):
         super().__init__()
         self.traces, self.controls = Traces(), Controls()
         self.meters, self.events, self.streams = Meters(), Events(events), Streams()
-        self.spectrum, self.quality, self.log = Spectrum(), ChannelQuality(), Log()
+        self.spectrum, self.quality, self.topomap, self.log = Spectrum(), ChannelQuality(), Topomap(), Log()
         self.panels: tuple[Panel, ...] = (
-            Attention(), Evidence(), self.meters, Topomap(), self.quality, self.spectrum, Latency(), self.events,
+            Attention(), Evidence(), self.meters, self.topomap, self.quality, self.spectrum, Latency(), self.events,
             self.streams, self.log,
         )  # fmt: skip
         self.area = QMainWindow()
@@ -194,8 +194,10 @@ class Live(QWidget):
         self._arrange()
         self._default = self.area.saveState(LAYOUT_VERSION)
         self.controls.command_requested.connect(self.command_requested)
+        self.traces.command_requested.connect(self.command_requested)
         self.traces.chosen.connect(self._choose)
         self.quality.chosen.connect(self._choose)
+        self.topomap.chosen.connect(self._choose)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -231,6 +233,7 @@ class Live(QWidget):
 
     def _choose(self, name: str) -> None:
         self.spectrum.choose(name)
+        self.traces.choose(name)
 
     def _show(self, key: str, on: bool) -> None:
         (self._seen.add if on else self._seen.discard)(key)

@@ -1,7 +1,7 @@
 """MNE's scalp interpolation as a matrix, computed once per set of electrodes in a separate process.
 
-Run as a module, this reads electrode positions as JSON from standard input and writes the matrix in NumPy's ``.npz``
-format to standard output, so that the window's process need not load MNE.
+Run as a module, this reads electrodes as JSON from standard input and writes the matrix in NumPy's ``.npz`` format to
+standard output, so that the window's process need not load MNE.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ from numpy.typing import NDArray
 RESOLUTION = 64
 #: Minimum number of electrodes.
 MIN_ELECTRODES = 4
+#: Positions of electrodes by name, for streams that state none: the name in MNE, and that before MNE 1.13.
+MONTAGES = "colin27_1005", "standard_1005"
+
+#: Name, position in head coordinates in metres if it is known, and whether the channel is good.
+Electrode = tuple[str, tuple[float, float, float] | None, bool]
 
 
 class Scalp(NamedTuple):
@@ -26,12 +31,14 @@ class Scalp(NamedTuple):
 
     Attributes
     ----------
-    matrix : array, shape (n_inside, n_channels)
-        Value of each pixel within the head for a value of 1 at each electrode.
+    matrix : array, shape (n_inside, n_good)
+        Value of each pixel within the head for a value of 1 at each good electrode.
     inside : array of bool, shape (resolution, resolution)
         Pixels within the head, bottom row first.
-    electrodes : array, shape (n_channels, 2)
+    electrodes : array, shape (n_located, 2)
         Positions of the electrodes, from 0 (left, bottom) to 1.
+    located, good : array of int, shape (n_located,), (n_good,)
+        Indices of the electrodes whose position is known, and of the good ones among them, in the given order.
     head : array, shape (3,)
         Centre and radius of the head's outline, in the same units.
     """
@@ -39,28 +46,46 @@ class Scalp(NamedTuple):
     matrix: NDArray[np.float32]
     inside: NDArray[np.bool_]
     electrodes: NDArray[np.float64]
+    located: NDArray[np.int64]
+    good: NDArray[np.int64]
     head: NDArray[np.float64]
 
 
-def scalp(positions: Sequence[tuple[float, float, float]]) -> Scalp:
+class NoPositions(ValueError):
+    """Raised if too few electrodes have a position."""
+
+
+def scalp(electrodes: Sequence[Electrode]) -> Scalp:
     """Compute the interpolation of ``mne.viz.plot_topomap``, which is linear, as a matrix.
 
     Parameters
     ----------
-    positions : sequence of (x, y, z)
-        Electrode positions in head coordinates, metres.
+    electrodes : sequence of Electrode
+        If none has a position, those that are called as in the 10-05 system have the positions of that.
+
+    Raises
+    ------
+    NoPositions
+        If too few good electrodes have a position.
     """
     import mne
     from mne.viz.topomap import _get_pos_outlines, _setup_interp
 
-    names = [str(i) for i in range(len(positions))]
-    info = mne.create_info(names, 100.0, "eeg")
-    montage = mne.channels.make_dig_montage(dict(zip(names, positions, strict=True)), coord_frame="head")
+    names = [name for name, _, _ in electrodes]
+    places = [place for _, place, _ in electrodes]
+    if not any(places):
+        places = by_name(names)
+    located = [i for i, place in enumerate(places) if place is not None]
+    good = [k for k, i in enumerate(located) if electrodes[i][2]]
+    if len(good) < MIN_ELECTRODES:
+        raise NoPositions(f"{len(good)} good electrodes have a position, but {MIN_ELECTRODES} are needed")
+    known = {str(i): places[i] for i in located}
+    info = mne.create_info(list(known), 100.0, "eeg")
     with mne.utils.use_log_level("error"):
-        info.set_montage(montage)
-        flat, outlines = _get_pos_outlines(info, np.arange(len(names)), sphere=None)
-        extent, x, y, interpolate = _setup_interp(flat, RESOLUTION, "cubic", "head", outlines, "mean")
-    columns = [interpolate.set_values(unit).set_locations(x, y)().ravel() for unit in np.eye(len(names))]
+        info.set_montage(mne.channels.make_dig_montage(known, coord_frame="head"))
+        flat, outlines = _get_pos_outlines(info, np.arange(len(known)), sphere=None)
+        extent, x, y, interpolate = _setup_interp(flat[good], RESOLUTION, "cubic", "head", outlines, "mean")
+    columns = [interpolate.set_values(unit).set_locations(x, y)().ravel() for unit in np.eye(len(good))]
     centre, radius = np.array(outlines["clip_origin"]), float(outlines["clip_radius"][0])
     inside = (x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2
     matrix = np.stack(columns, axis=1)
@@ -74,8 +99,25 @@ def scalp(positions: Sequence[tuple[float, float, float]]) -> Scalp:
         matrix[inside.ravel()].astype(np.float32),
         inside,
         (flat - origin) / size,
+        np.array(located),
+        np.array(located)[good],
         np.array([*((head_centre - origin) / size), head_radius / size[0]]),
     )
+
+
+def by_name(names: Sequence[str]) -> list[tuple[float, float, float] | None]:
+    """Return the positions of electrodes that are called as in the 10-05 system, in any case; None for others."""
+    import mne
+
+    montage = next(name for name in MONTAGES if name in mne.channels.get_builtin_montages())
+    known = {name.casefold(): name for name in mne.channels.make_standard_montage(montage).ch_names}
+    there = {name: known[name.casefold()] for name in names if name.casefold() in known}
+    if not there:
+        return [None] * len(names)
+    info = mne.create_info(sorted(set(there.values())), 100.0, "eeg")
+    info.set_montage(montage)
+    places = {one["ch_name"]: tuple(map(float, one["loc"][:3])) for one in info["chs"]}
+    return [places[there[name]] if name in there else None for name in names]
 
 
 def pack(found: Scalp) -> bytes:
@@ -92,11 +134,13 @@ def unpack(data: bytes) -> Scalp:
 
 
 def main() -> None:
-    """Read positions from standard input and write the packed matrix to standard output."""
+    """Read electrodes from standard input and write the packed matrix to standard output."""
     from scipy.spatial import QhullError
 
     try:
         found = scalp(json.load(sys.stdin))
+    except NoPositions as error:
+        sys.exit(f"{error}: the stream states no others, and other names are not in the 10-05 system")
     except (QhullError, ValueError):
         sys.exit("the electrode positions do not cover the head; check them in the metadata of the stream")
     sys.stdout.buffer.write(pack(found))

@@ -6,22 +6,24 @@ import json
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.launch.background_job import BackgroundJob
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
-from earmark.app.dashboard.panels.scalp import MIN_ELECTRODES, Scalp, unpack
+from earmark.app.dashboard.panels.scalp import Electrode, Scalp, unpack
 
 #: Range of the colours, dB around the median channel.
 RANGE_DB = 10.0
-#: Width of the colour bar and its labels, in pixels.
-BAR = 58
+#: Width of the colour bar and its labels, and largest distance of a click from an electrode, in pixels.
+BAR, NEAR = 58, 14
 
 
 class _Head(QWidget):
+    clicked = Signal(int)
+
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Topomap")
@@ -29,6 +31,8 @@ class _Head(QWidget):
         self.scalp: Scalp | None = None
         self.values: np.ndarray | None = None
         self.words = ""
+        #: Places of the electrodes in this widget; empty if none are shown.
+        self._places: list[QPointF] = []
         table = pg.colormap.get("CET-D1").getLookupTable(0.0, 1.0, 256)
         self._colours = (0xFF000000 | table[:, 0].astype(np.uint32) << 16 | table[:, 1].astype(np.uint32) << 8) | table[
             :, 2
@@ -38,6 +42,7 @@ class _Head(QWidget):
         painter, look = QPainter(self), theme.of(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        self._places = []
         if self.scalp is None or self.values is None:
             painter.setPen(QColor(look.faint))
             flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
@@ -62,11 +67,23 @@ class _Head(QWidget):
         painter.drawEllipse(at(x, y), radius * side, radius * side)
         top = y + radius
         painter.drawPolyline([at(x - 0.04, top - 0.003), at(x, top + 0.035), at(x + 0.04, top - 0.003)])
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor("#1c2024"))
-        for position in self.scalp.electrodes:
-            painter.drawEllipse(at(*position), 1.4, 1.4)
+        self._places = [at(*position) for position in self.scalp.electrodes]
+        good = set(self.scalp.good.tolist())
+        for number, place in zip(self.scalp.located.tolist(), self._places, strict=True):
+            if number in good:
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor("#1c2024"))
+                painter.drawEllipse(place, 1.4, 1.4)
+            else:
+                painter.setPen(QPen(QColor(look.bad), 2))
+                for dy in (-3.5, 3.5):
+                    painter.drawLine(place + QPointF(-3.5, dy), place + QPointF(3.5, -dy))
         self._paint_bar(painter, look)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        far = [(place - event.position()).manhattanLength() for place in self._places]
+        if self.scalp is not None and far and min(far) <= NEAR:
+            self.clicked.emit(int(self.scalp.located[far.index(min(far))]))
 
     def _paint_bar(self, painter: QPainter, look: theme.Theme) -> None:
         area = QRectF(self.width() - BAR + 4, 12, 9, self.height() - 24)
@@ -82,9 +99,16 @@ class _Head(QWidget):
 
 
 class Topomap(Panel):
-    """RMS amplitude of the good channels in the last second, in dB relative to their median."""
+    """RMS amplitude of the good channels in the last second, in dB relative to their median; bad ones are crossed out.
+
+    Attributes
+    ----------
+    chosen : Signal(str)
+        An electrode was clicked.
+    """
 
     title, key, hz = "Topomap", "topomap", 5.0
+    chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,28 +120,23 @@ class Topomap(Panel):
         layout.setSpacing(0)
         layout.addWidget(self._words)
         layout.addWidget(self._head, 1)
-        self._wanted: tuple = ()
-        self._picks: list[int] = []
+        self._head.clicked.connect(lambda number: self.chosen.emit(self._wanted[number][0]))
+        self._wanted: tuple[Electrode, ...] = ()
         self._job: BackgroundJob | None = None
 
     def refresh(self, view: View) -> None:
         now, head = view.now, self._head
-        picks = [
-            i
-            for i, (name, position) in enumerate(zip(now.ch_names, now.positions, strict=False))
-            if position is not None and name not in now.bad
-        ]
-        positions = tuple(now.positions[i] for i in picks)
-        if positions != self._wanted and self._job is None:
-            self._wanted, self._picks, head.scalp = positions, picks, None
-            if len(positions) < MIN_ELECTRODES:
-                head.words = "No electrode positions" if now.ch_names else "No channels yet"
-            else:
-                head.words = "Preparing the map …"
-                self._prepare(positions)
+        wanted = tuple(
+            (name, place, name not in now.bad) for name, place in zip(now.ch_names, now.positions, strict=False)
+        )
+        if wanted != self._wanted and self._job is None:
+            self._wanted, head.scalp = wanted, None
+            head.words = "Preparing the map …" if wanted else "No channels yet"
+            if wanted:
+                self._prepare(wanted)
         data = view.recent.last(1.0)
         if head.scalp is not None and len(data) > 1 and data.shape[1] == len(now.ch_names):
-            rms = data[:, self._picks].std(axis=0)
+            rms = data[:, head.scalp.good].std(axis=0)
             level = 20 * np.log10(np.maximum(rms, 1e-3))
             head.values = (level - np.median(level)).astype(np.float32)
         elif len(data) <= 1:
@@ -130,8 +149,8 @@ class Topomap(Panel):
         if self._job is not None:
             self._job.stop()
 
-    def _prepare(self, positions: tuple) -> None:
-        self._job = BackgroundJob("earmark.app.dashboard.panels.scalp", [], json.dumps(positions).encode(), self)
+    def _prepare(self, electrodes: tuple[Electrode, ...]) -> None:
+        self._job = BackgroundJob("earmark.app.dashboard.panels.scalp", [], json.dumps(electrodes).encode(), self)
         self._job.done.connect(self._prepared)
         self._job.failed.connect(self._failed)
 
@@ -139,4 +158,4 @@ class Topomap(Panel):
         self._head.scalp, self._job = unpack(data), None
 
     def _failed(self, words: str) -> None:
-        self._head.words, self._job = f"The map could not be prepared: {words}", None
+        self._head.words, self._job = f"No map: {words}", None
