@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 import tomlkit
@@ -40,6 +40,34 @@ def free(folder: Path, pattern: str) -> Path:
     while (folder / pattern.format(number)).exists():
         number += 1
     return folder / pattern.format(number)
+
+
+def with_bads(config: Config, stream: str, bads: Sequence[str]) -> Config:
+    """Change the bad channels of a stream, also in the file of the configuration if it has one.
+
+    Raises
+    ------
+    ConfigError
+        If the file has changed since it was read.
+    OSError
+        If the file cannot be written.
+    """
+    document = tomlkit.parse(config.text)
+    table = document["streams"][stream]  # type: ignore[index]
+    assert isinstance(table, MutableMapping)
+    table.pop("bads", None)
+    if bads:
+        table["bads"] = list(bads)
+    text = tomlkit.dumps(document)
+    changed = parse_config(text, config.where or "the session", config.folder)
+    file = Path(config.where)
+    if config.where and file.is_file():
+        if file.read_text(encoding="utf-8") != config.text:
+            raise ConfigError(f"{file} was changed since this session was started: set 'bads' there and start again")
+        fresh = file.with_name(f".{file.name}-new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(file)
+    return changed
 
 
 def with_attention(config: Config, changes: dict[str, str | bool | None]) -> Config:

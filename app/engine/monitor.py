@@ -52,6 +52,8 @@ class Monitor:
     def __init__(self, config: Config, on_event: Callable[[str], None]) -> None:
         self._config, self._on_event, self._said = watching(config), on_event, ""
         self._status = EngineProcessStatus(False, None, 0, "")
+        #: Names of the electrodes; empty until the stream was found.
+        self.ch_names: tuple[str, ...] = ()
         self._wanted, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="monitor", daemon=True)
         self._thread.start()
@@ -73,6 +75,10 @@ class Monitor:
         """Status of the process; it is alive once it has found the stream."""
         return self._status
 
+    def show(self, config: Config) -> None:
+        """Show the signal as another configuration describes it, with a new process."""
+        self._config = watching(config)
+
     def close(self) -> None:
         """End the process for good."""
         self._closed.set()
@@ -85,7 +91,7 @@ class Monitor:
                 self._show()
             except (EarmarkError, OSError) as error:  # there is no room for another process, or for its memory
                 self._say(str(error))
-            if self._wanted.is_set():
+            if self._wanted.is_set() and self._said:
                 self._closed.wait(AGAIN_S)
 
     def _show(self) -> None:
@@ -94,7 +100,7 @@ class Monitor:
         process = EngineProcess()
         try:
             self._status = EngineProcessStatus(False, process.pid, 0, board.name)
-            self._talk(process, board.name)
+            self._talk(process, board)
         finally:
             self._status = EngineProcessStatus(False, None, 0, "")
             process.kill()
@@ -102,11 +108,13 @@ class Monitor:
             discard("" if status is None else status.signals)
             board.close()
 
-    def _talk(self, process: EngineProcess, board: str) -> None:
+    def _talk(self, process: EngineProcess, board: StatusBoard[EngineStatus]) -> None:
         config = self._config
         folder, about = str(config.folder.resolve()), about_text(About(config.text))
-        process.work(EngineJob(config.text, folder, about, "", board, {}, config.where))
-        while self._wanted.is_set() and not self._closed.is_set():
+        process.work(EngineJob(config.text, folder, about, "", board.name, {}, config.where))
+        while self._wanted.is_set() and not self._closed.is_set() and config is self._config:
+            if (status := board.read()) is not None:
+                self.ch_names = status.ch_names
             alive = process.alive  # read first: it sends its last messages before it ends
             match process.receive(POLL_S):
                 case ["connected", _]:

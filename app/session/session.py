@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from earmark.app.config.changes import DECODER, deciding, free, with_attention
+from earmark.app.config.changes import DECODER, deciding, free, with_attention, with_bads
 from earmark.app.config.modes import Mode
 from earmark.app.config.protocol import Calibration, Cue, RunPlan
 from earmark.app.config.session import Config, ConfigError
+from earmark.app.config.validation import nearest
 from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.engine.events_file import FOLLOW, NOTE, OVERRIDE, TRIM
 from earmark.app.engine.monitor import Monitor
@@ -359,6 +360,40 @@ class Session:
             self._set_state(State.IDLE, leave=State.READY)
             self.facts = None
         shutil.rmtree(self.trained)
+
+    def mark_bad(self, channel: str, on: bool = True) -> None:
+        """Mark an electrode as bad, so that it is masked from the next check on, or as good again.
+
+        The session file keeps it in ``bads`` of the stream of electrodes.
+
+        Raises
+        ------
+        SessionError
+            If something is being recorded or checked, there is no such electrode, or nothing would change.
+        ConfigError, OSError
+            If the session file has changed since it was read, or cannot be written.
+        """
+        name = self._attention.neural
+        with self._lock:
+            if self.state not in (State.IDLE, State.READY, State.REVIEW):
+                raise SessionError(f"the session is {self.state}: bad channels can be changed when that has ended")
+            known = () if self._monitor is None else self._monitor.ch_names
+            if known and channel not in known:
+                raise SessionError(f"there is no electrode {channel!r}{nearest(channel, known)}")
+            bads = self.config.streams[name].bads
+            if on == (channel in bads):
+                where = f"'bads' of [streams.{name}]"
+                raise SessionError(
+                    f"{channel} is in {where} already"
+                    if on
+                    else f"{channel} is not in {where}: the signal itself is bad, or a pattern there matches its name"
+                )
+            self.config = with_bads(self.config, name, [*bads, channel] if on else [b for b in bads if b != channel])
+            if self._monitor is not None:
+                self._monitor.show(self.config)
+            if self.state is State.READY:
+                self._set_state(State.IDLE)  # the checks were made with other channels
+        self._log_action(f"operator: channel {channel} is {'bad' if on else 'good again'}")
 
     # Running
 

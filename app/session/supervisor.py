@@ -230,6 +230,10 @@ class Supervisor:
         """Mute or unmute."""
         self.session.mute(on)
 
+    def do_bad(self, channel: _Text, on: bool = True) -> None:
+        """Mark an electrode as bad, or with ``on=false`` as good again; between calibrations and runs."""
+        self.session.mark_bad(channel, on)
+
     def do_master(self, db: Annotated[float, Field(le=0, ge=-120, allow_inf_nan=False)]) -> None:
         """Set the master gain, at most 0 dB."""
         self.session.sound.master(db)

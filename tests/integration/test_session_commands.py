@@ -196,7 +196,7 @@ def test_closed_loop_is_recorded_reported_and_replayed(calibrated):
     assert done.returncode == 0, done.stdout + done.stderr
     place = re.search(r"Wrote (\S+)report\.html", done.stdout).group(1)
     page = path.parent.joinpath(place, "report.html")
-    assert "Closed loop" in page.read_text()
+    assert "closed loop: decisions set gains" in page.read_text()
     recording = page.with_name("loop.xdf")
     assert "identical" in earmark("replay", recording, "--verify").stdout
     assert [cue for cue in cues(recording) if cue != "attend:"] == ["attend:Ada"]
@@ -495,6 +495,21 @@ def test_signal_is_shown_while_nothing_is_recorded(calibrated):
         assert status.decision is None
         reader.close()
         board.close()
+        name = status.ch_names[3]
+        with pytest.raises(ChannelError, match="there is no electrode 'Nose'"):
+            serving.client.send("bad", channel="Nose")
+        before = path.read_text()
+        assert earmark("control", serving.folder, "bad", f"channel={name}").returncode == 0
+        wait_until(lambda: not running(first))
+        state = serving.wait_for(lambda state: state["engine"] and state["engine"]["alive"])
+        board = StatusBoard(EngineStatus, state["engine"]["board"])
+        wait_until(lambda: (status := board.read()) is not None and name in status.bad)
+        board.close()
+        assert tomllib.loads(path.read_text())["streams"]["eeg"]["bads"] == [name]
+        assert earmark("control", serving.folder, "bad", f"channel={name}", "on=false").returncode == 0
+        assert path.read_text() == before, "comments and order are kept"
+        state = serving.wait_for(lambda state: state["engine"] and state["engine"]["alive"])
+        first = state["engine"]["pid"]
         assert all(ok for _, ok, *_ in serving.client.send("check"))
         wait_until(lambda: not running(first))
         state = serving.wait_for(lambda state: state["engine"] and state["engine"]["alive"])

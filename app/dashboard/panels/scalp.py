@@ -116,7 +116,10 @@ def by_name(names: Sequence[str]) -> list[tuple[float, float, float] | None]:
         return [None] * len(names)
     info = mne.create_info(sorted(set(there.values())), 100.0, "eeg")
     info.set_montage(montage)
-    places = {one["ch_name"]: tuple(map(float, one["loc"][:3])) for one in info["chs"]}
+    places = {}
+    for one in info["chs"]:
+        x, y, z = map(float, one["loc"][:3])
+        places[one["ch_name"]] = x, y, z
     return [places[there[name]] if name in there else None for name in names]
 
 

@@ -73,9 +73,12 @@ class Traces(QWidget):
     ----------
     chosen : Signal(str)
         A channel was clicked.
+    command_requested : Signal(str, dict)
+        A command to send, and its arguments.
     """
 
     chosen = Signal(str)
+    command_requested = Signal(str, dict)
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,6 +101,12 @@ class Traces(QWidget):
         self.freeze.setCheckable(True)
         self.freeze.setAccessibleName("Freeze the traces")
         self.freeze.setToolTip("Freeze the traces, to scroll back (← →); everything else continues (F8, or Space)")
+        self.bad = QToolButton()
+        self.bad.setText("✕ bad")
+        self.bad.setAccessibleName("Mark the chosen channel as bad, or as good again")
+        self.bad.setEnabled(False)
+        self.bad.clicked.connect(self._toggle_bad)
+        self._chosen = ""
         self._note = Reading("Use of the filter")
         self._note.show_text("display filter only")
         self._note.setEnabled(False)
@@ -116,8 +125,9 @@ class Traces(QWidget):
         self.sweep.lengthened.connect(self.step_length)
         head = QHBoxLayout()
         head.setContentsMargins(4, 2, 4, 0)
-        head.setSpacing(4)
-        for widget in (self._length, self._scale, self._band, self._page_size, self._before, self._after, self.freeze):
+        head.setSpacing(3)
+        boxes = self._length, self._scale, self._band, self._page_size
+        for widget in (*boxes, self._before, self._after, self.freeze, self.bad):
             head.addWidget(widget)
         head.addWidget(self._note, 1)
         head.addWidget(self._lost)
@@ -146,6 +156,24 @@ class Traces(QWidget):
                 box.setCurrentIndex(index)
                 self._fitted = self._fitted or name == "scale"
 
+    def choose(self, name: str) -> None:
+        """Choose the channel that the button marks as bad."""
+        self._chosen = name
+
+    def _toggle_bad(self) -> None:
+        self.command_requested.emit("bad", {"channel": self._chosen, "on": self._chosen not in self.sweep.bad})
+
+    def _show_choice(self, now: Snapshot) -> None:
+        """Update the button: bad channels can be changed while nothing is recorded."""
+        there = self._chosen in now.ch_names
+        words = "✓ good" if there and self._chosen in now.bad else "✕ bad"
+        if self.bad.text() != words:
+            self.bad.setText(words)
+        free = now.session_live and now.state in ("idle", "ready", "review") and now.supports("bad")
+        self.bad.setEnabled(there and free)
+        tip = f"Mark {self._chosen} as {words[2:]}, from the next check on" if there else "Click a channel first"
+        self.bad.setToolTip(tip if free else "Bad channels can be changed while nothing is recorded")
+
     def update_signal(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
         """Draw new samples; without any for ``SILENT_S``, show why.
 
@@ -157,6 +185,7 @@ class Traces(QWidget):
         now : Snapshot
         """
         sweep = self.sweep
+        self._show_choice(now)
         if reader is not None and samples is not None and len(now.ch_names) == reader.ring.n_channels:
             self._follow_signal(reader, now)
             sweep.set_bad(frozenset(now.bad))

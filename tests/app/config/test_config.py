@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 
+from earmark.app.config.changes import with_bads
 from earmark.app.config.session import ConfigError, load_config, parse_config
 from earmark.devices.files.journal import FORMAT
 from earmark.pipeline.attention.decoding_graph import NEURAL
@@ -247,3 +248,22 @@ def test_recordings_before_the_tilt_are_replayed_without_it(recorded, nodes):
     assert [name.startswith("tilt") for name in steps].count(True) == nodes
     assert (steps["bandpass"].low_hz, steps["bandpass"].high_hz) == ((0.5, 12.0) if nodes else (1.0, 9.0))
     assert hasattr(steps[NEURAL], "corner_hz") == bool(nodes)
+
+
+def test_bad_channels_are_kept_in_the_file_with_its_comments(tmp_path):
+    file = tmp_path / "session.toml"
+    file.write_text('# ours\n[streams.eeg]\ntype = "EEG"  # the cap\n[[nodes]]\ntype = "reblock"\ninput = "eeg"\n')
+    before = file.read_text()
+    config = load_config(file)
+    bad = with_bads(config, "eeg", ["Cz", "T7"])
+    assert bad.streams["eeg"].bads == ("Cz", "T7")
+    assert load_config(file).streams["eeg"].bads == ("Cz", "T7")
+    assert "# ours" in file.read_text()
+    assert "# the cap" in file.read_text()
+    assert with_bads(bad, "eeg", []).streams["eeg"].bads == ()
+    assert file.read_text() == before
+    file.write_text(before + "# edited\n")
+    with pytest.raises(ConfigError, match="was changed since this session was started"):
+        with_bads(config, "eeg", ["Cz"])
+    assert file.read_text() == before + "# edited\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["session.toml"]

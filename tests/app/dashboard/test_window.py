@@ -531,6 +531,24 @@ def test_traces_that_are_not_recorded_say_so_and_what_comes_next(qtbot, session,
     qtbot.waitUntil(lambda: sweep.badge.startswith(words) and bool(sweep.badge) == bool(words), timeout=120_000)
 
 
+def test_channel_is_marked_as_bad_by_a_click_and_a_button(qtbot, session, window):
+    one = session(kind="live", more={"state": "idle", "recording_now": False, "commands": ["bad"]})
+    shown = window(one.folder)
+    traces = shown.live.traces
+    qtbot.waitUntil(lambda: bool(traces.sweep.ch_names), timeout=120_000)
+    assert not traces.bad.isEnabled(), "no channel is chosen"
+    good = next(name for name in shown.now.ch_names if name not in shown.now.bad)
+    lane = traces.sweep._lanes / len(shown.now.ch_names)
+    at = QPoint(100, round((shown.now.ch_names.index(good) + 0.5) * lane))
+    qtbot.mouseClick(traces.sweep, Qt.MouseButton.LeftButton, pos=at)
+    qtbot.waitUntil(traces.bad.isEnabled, timeout=120_000)
+    assert traces.bad.toolTip() == f"Mark {good} as bad, from the next check on"
+    traces.bad.click()
+    assert received(qtbot, one, "bad") == [{"channel": good, "on": True}]
+    one.ask("set", state="running", recording_now=True)
+    qtbot.waitUntil(lambda: not traces.bad.isEnabled(), timeout=120_000)
+
+
 def theme_of(shown):
     from earmark.app.dashboard.frame import theme
 

@@ -365,6 +365,29 @@ def test_calibration_can_be_finished_early_and_trained_on(rig, monkeypatch):
     assert session.train() is WORTH
 
 
+def test_channel_marked_as_bad_is_masked_from_the_next_check_on(rig):
+    one = rig()
+    session = one.trained().session
+    session.check()
+    assert session.state is State.READY
+    session.mark_bad("Cz")
+    assert session.state is State.IDLE, "the checks were made with this channel"
+    assert one.events[-1] == "operator: channel Cz is bad"
+    session.mark_bad("T7")
+    session.mark_bad("Cz", False)
+    assert one.events[-1] == "operator: channel Cz is good again"
+    with pytest.raises(SessionError, match=r"Cz is not in 'bads' of \[streams.eeg\]: the signal itself is"):
+        session.mark_bad("Cz", False)
+    with pytest.raises(SessionError, match=r"T7 is in 'bads' of .* already"):
+        session.mark_bad("T7")
+    session.check()
+    session.run(Mode.CLOSED, RunPlan(), 600.0)
+    assert FakeLoop.made[0].config.streams["eeg"].bads == ("T7",)
+    assert tomllib.loads(FakeLoop.made[0].config.text)["streams"]["eeg"]["bads"] == ["T7"]
+    with pytest.raises(SessionError, match="the session is running: bad channels can be changed when that has ended"):
+        session.mark_bad("Cz")
+
+
 def test_failed_check_prevents_start(rig):
     one = rig()
     one.checks.append(Check("electrodes", False, "all off"))
