@@ -77,9 +77,9 @@ class ListenerConfig:
 _INSIDE = BackgroundConfig(brain_uv=15.0, sensor_uv=1.0, alpha_uv=0.0, blink_uv=0.0, line_uv=4.0, pops_per_min=0.1)
 
 #: Percent correct with two talkers, measured by ``python -m benchmarks.listeners`` on sessions of 9 minutes of the
-#: speech that ships with the program, with linear decoders (inside the head with one penalty): trained on all but two
+#: speech that ships with the program, with the filter bank for typical, else linear decoders: trained on all but two
 #: minutes of a session and tested on these, or trained on one minute, 6 trials of 10 s, and tested on all 9. Windows do
-#: not overlap. Standard errors for typical, over sessions: 1.3, 1.5, 1.9, 2.8, 3.1, 4.0, 3.6. Published: 58, 67, 73,
+#: not overlap. Standard errors for typical, over sessions: 1.3, 2.0, 2.8, 2.6, 3.9, 3.7, 3.4. Published: 58, 67, 73,
 #: 79, 89 % at 1, 5, 10, 20, 60 s on the scalp, 71 and 84 to 89 % at 1 and 4 s inside.
 #:
 #: =======  ========  ==========  =====  =====  =====  =====  =====  =====  =====  ==============
@@ -87,8 +87,8 @@ _INSIDE = BackgroundConfig(brain_uv=15.0, sensor_uv=1.0, alpha_uv=0.0, blink_uv=
 #: =======  ========  ==========  =====  =====  =====  =====  =====  =====  =====  ==============
 #: easy            3  session     89.1   96.0   99.0   99.7   100    100    100              1560
 #: easy            3  minute      87.2   94.7   99.2   99.4   100    100    100              1560
-#: typical        12  session     57.8   60.1   64.3   65.6   70.5   77.4   86.5             6240
-#: typical        12  minute      53.1   54.0   55.8   57.1   59.7   60.4   69.8             6240
+#: typical        12  session     59.9   62.1   67.8   67.7   75.2   78.5   87.5             6240
+#: typical        12  minute      55.6   57.4   59.2   61.6   66.1   70.1   78.1             6240
 #: hard            4  session     53.1   53.2   54.3   54.3   53.1   59.4   75.0             2080
 #: hard            4  minute      50.1   50.2   51.4   51.9   52.6   45.8   59.4             2080
 #: ieeg            2  session     71.0   78.5   85.2   89.8   94.8   97.9   100              1038
