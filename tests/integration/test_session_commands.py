@@ -36,6 +36,7 @@ from earmark.devices.processes.signal_ring import SignalReader
 from earmark.devices.simulate.listener import PRESETS
 from earmark.devices.simulate.live import ListenerProcess, LiveConfig
 from earmark.devices.sources.lsl import Outlet
+from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.gain_control import Situation
 from earmark.pipeline.decoders.presets import EEG
 from earmark.pipeline.stream import Block, ClockMap, Decision, Marker, StreamSpec
@@ -496,7 +497,7 @@ def test_signal_is_shown_while_nothing_is_recorded(calibrated):
         reader.close()
         board.close()
         name = status.ch_names[3]
-        with pytest.raises(ChannelError, match="there is no electrode 'Nose'"):
+        with pytest.raises(EarmarkError, match="there is no electrode 'Nose'"):
             serving.client.send("bad", channel="Nose")
         before = path.read_text()
         assert earmark("control", serving.folder, "bad", f"channel={name}").returncode == 0

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.kernels.errors import EarmarkError
+
 #: Pixels per side of the picture.
 RESOLUTION = 64
 #: Minimum number of electrodes.
@@ -51,8 +53,8 @@ class Scalp(NamedTuple):
     head: NDArray[np.float64]
 
 
-class NoPositions(ValueError):
-    """Raised if too few electrodes have a position."""
+class NoPositions(EarmarkError):
+    """Raised when too few electrodes have a position."""
 
 
 def scalp(electrodes: Sequence[Electrode]) -> Scalp:
