@@ -97,6 +97,20 @@ BY_WINDOW = (
 )
 
 
+def page_head(title: str, more_style: str = "") -> str:
+    """Return the beginning of a page up to ``</head>``; the page may load nothing and run no script."""
+    style = f"{STYLE}\n{more_style}\n" if more_style else STYLE
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{escape(title)}</title>
+<style>{style}</style>
+</head>"""
+
+
 def table_cell(value: object, show: str) -> str:
     """Return a table cell with a rounded number, and all its digits in the tool tip.
 
@@ -395,15 +409,7 @@ def report_html(found: Mapping[str, Any], title: str = "Attention decoding") -> 
         f"{found['n_talkers']} talkers, {found['n_channels']} channels, {found['features']} at {found['sfreq']:g} Hz; "
         f"seed {found['seed']}, {found['n_shifts']} shifts of {found['min_shift_s']:g} s or more for the null"
     )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{escape(title)}</title>
-<style>{STYLE}</style>
-</head>
+    return f"""{page_head(title)}
 <body>
 <h1>{escape(title)}</h1>
 <p class="faint">{escape(about)}</p>

@@ -17,7 +17,7 @@ from earmark.app.config.modes import Mode
 from earmark.app.engine.events_file import ANSWER, FOLLOW, NOTE, OVERRIDE, TRIM
 from earmark.app.report.chart_svg import Axis, Chart, Points
 from earmark.app.report.figures import SessionFigures, sometimes_masked, tmr
-from earmark.app.report.html import STYLE, accuracy_chart, by_component, by_window, table
+from earmark.app.report.html import accuracy_chart, by_component, by_window, page_head, table
 from earmark.app.terminal.console import clock
 from earmark.app.terminal.foreign import escaped as escape
 from earmark.app.training.worth import level_words, limit_words, run_words
@@ -99,17 +99,7 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float, oth
     title = f"{found.subject}, {name}" if found.subject else name
     conclusion, *remarks = run_words(found, facts)
     about = {key: value for key, value in json.loads(about_text(found.about)).items() if key != "config"}
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{escape(title)}</title>
-<style>{STYLE}
-{_talker_style(len(found.talkers))}
-</style>
-</head>
+    return f"""{page_head(title, _talker_style(len(found.talkers)))}
 <body>
 <h1>{escape(title)}</h1>
 <p class="result">{escape(conclusion)}</p>

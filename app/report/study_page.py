@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.app.report.chart_svg import Axis, Chart
-from earmark.app.report.html import STYLE, legend, row_head, table, table_cell
+from earmark.app.report.html import legend, page_head, row_head, table, table_cell
 from earmark.app.report.study import StudyRun, conditions, participants
 from earmark.app.report.study_files import count_words, group_words, percent, study_json
 from earmark.app.terminal.foreign import escaped as escape
@@ -59,15 +59,7 @@ def study_html(folder: Path, runs: Sequence[StudyRun]) -> str:
     together = participants(runs)
     title = f"Study {folder.resolve().name}"
     groups = "".join(_group(words, found) for words, found in conditions(together).items())
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{escape(title)}</title>
-<style>{STYLE}</style>
-</head>
+    return f"""{page_head(title)}
 <body>
 <h1>{escape(title)}</h1>
 <p class="faint">{escape(count_words(runs))}. All figures come from replaying the recordings. Research use only.</p>
