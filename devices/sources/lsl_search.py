@@ -21,6 +21,8 @@ LOOK_S = 0.02
 SETTLE_S = 0.7
 #: Seconds for which a stream that no longer answers is still listed.
 FORGET_S = 3.0
+#: A search for all streams lasts this many times its wait, at most, if further ones keep answering.
+LONGEST = 5
 #: What pylsl generates where a sender sets no source_id: a hash that differs in every process.
 _DRAWN = re.compile(r"-?\d{15,20}")
 
@@ -142,9 +144,10 @@ def find_streams(selector: StreamSelector, timeout: float, at_least: int = 0) ->
     selector : StreamSelector
         Which streams to find; an empty selector finds all.
     timeout : float
-        Maximum wait in seconds.
+        Maximum wait in seconds; without ``at_least``, the wait for a first stream and for each further one.
     at_least : int
-        Return as soon as this many are found; 0 waits for the whole time and returns all.
+        Return as soon as this many are found; 0 returns all, once no further one has answered for ``timeout``
+        seconds, or after ``LONGEST`` times as long.
 
     Returns
     -------
@@ -156,7 +159,17 @@ def find_streams(selector: StreamSelector, timeout: float, at_least: int = 0) ->
         If the search cannot be started.
     """
     with Search(selector) as search:
-        return search.wait(timeout, at_least)
+        if at_least:
+            return search.wait(timeout, at_least)
+        found: list[pylsl.StreamInfo] = []
+        now = time.monotonic()
+        quiet, longest = now + timeout, now + LONGEST * timeout
+        while now < min(quiet, longest):
+            known, found = len(found), search.wait(min(quiet, longest) - now, len(found) + 1)
+            now = time.monotonic()
+            if len(found) > known:  # on a busy machine or network, one answers much later than another
+                quiet = now + timeout
+        return found
 
 
 def find_one(

@@ -61,7 +61,7 @@ def unique():
 
 
 def resolve(name):
-    (info,) = pylsl.resolve_byprop("name", name, timeout=5.0)
+    (info,) = pylsl.resolve_byprop("name", name, timeout=60.0)
     return info
 
 
@@ -73,6 +73,8 @@ def test_streams_are_listed_with_measured_rate_and_age(send, tmp_path):
         send(f"events {tag}", 1, fmt="string", kind="Markers"),
     ]
     report = tmp_path / "streams.json"
+    for outlet in outlets:  # on a busy machine, a new outlet answers late
+        resolve(outlet.get_info().name())
     result = run("--seconds", "1", "--json", str(report))
     assert result.exit_code == 0, result.output
     assert "\x1b" not in result.output

@@ -4,11 +4,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 import uuid
 
 import pylsl
 import pytest
 
+from earmark.devices.sources import lsl_search
 from earmark.devices.sources.lsl_description import StreamError, describe_xml
 from earmark.devices.sources.lsl_search import Search, StreamSelector, find_one, find_streams, successor
 
@@ -42,6 +45,7 @@ class Answers(Search):
 
     def __init__(self, *found):
         self._found = list(found)
+        self._stop = threading.Event()
 
     def found(self):
         return self._found
@@ -129,6 +133,31 @@ def test_ambiguous_streams_are_distinguished_by_lasting_fields(found, words):
 def test_no_setting_is_advised_where_none_is_possible():
     with pytest.raises(StreamError, match="Stop one, or give each a name of its own"):
         find_one(StreamSelector(name="amp"), 1.0, Answers(Info("a"), Info("b", _hostname="PC-B")))
+
+
+def test_a_list_waits_for_late_answers(monkeypatch):
+    class Late(Answers):
+        def __init__(self, *_):
+            super().__init__(Info("a"), Info("b"), Info("c"))
+            self.begun = time.monotonic()
+
+        def found(self):
+            return self._found[: int((time.monotonic() - self.begun) / 0.15)]
+
+    monkeypatch.setattr(lsl_search, "Search", Late)
+    assert [info._uid for info in find_streams(StreamSelector(), 0.3)] == ["a", "b", "c"]
+
+
+def test_a_list_ends_though_streams_keep_appearing(monkeypatch):
+    class Endless(Answers):
+        calls = 0
+
+        def found(self):
+            Endless.calls += 1
+            return [Info(str(number)) for number in range(Endless.calls)]
+
+    monkeypatch.setattr(lsl_search, "Search", lambda *_: Endless())
+    assert find_streams(StreamSelector(), 0.05)
 
 
 def test_a_stream_is_found_by_its_host(source_id):
