@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from earmark.app.dashboard.frame.about import show_about
 from earmark.app.dashboard.frame.keys import N_TALKERS, PAGES
 
 if TYPE_CHECKING:
@@ -46,4 +47,5 @@ def key_actions(window: Window) -> dict[str, Callable[[], object]]:
         "theme": window.toggle_theme,
         "reset": window.live.reset_layout,
         "help": window.keys.toggle,
+        "about": lambda: show_about(window),
     }

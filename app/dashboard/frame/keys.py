@@ -64,6 +64,7 @@ KEYS: dict[str, Key] = {
     "lock": Key("&View", "L&ock the layout", "Ctrl+L"),
     "reset": Key("&View", "R&eset the layout", "Ctrl+Shift+L"),
     "help": Key("&Help", "&Keys", "?"),
+    "about": Key("&Help", "&About Earmark", "Ctrl+F1"),
 }
 
 

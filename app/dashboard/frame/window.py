@@ -6,7 +6,7 @@ import logging
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -27,6 +27,7 @@ from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.actions import key_actions
 from earmark.app.dashboard.frame.bottom_bar import BottomBar
 from earmark.app.dashboard.frame.confirm import confirm, loss_warning
+from earmark.app.dashboard.frame.icons import outline
 from earmark.app.dashboard.frame.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
 from earmark.app.dashboard.frame.keys_help import KeysHelp
 from earmark.app.dashboard.frame.menus import fill_menus, list_screens
@@ -117,11 +118,14 @@ class Window(QMainWindow):
             button.setCheckable(True)
             button.setAccessibleName(f"Page: {page}")
             button.setToolTip(f"{page.capitalize()} ({KEYS[page].keys})")
-            button.setFixedSize(72, 40)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            button.setIconSize(QSize(20, 20))
+            button.setFixedSize(72, 48)
             button.clicked.connect(lambda _=False, page=page: self.go(page))
             rail.addWidget(button)
             self._rail[page] = button
         rail.addStretch(1)
+        self._colour_icons()
         middle = QHBoxLayout()
         middle.setSpacing(4)
         middle.addLayout(rail)
@@ -321,6 +325,15 @@ class Window(QMainWindow):
         chosen = theme.LIGHT if theme.of(self) is theme.DARK else theme.DARK
         self.settings.setValue("theme", chosen.name)
         theme.apply(QApplication.instance(), chosen)  # type: ignore[arg-type]
+
+    def _colour_icons(self) -> None:
+        for page, button in self._rail.items():
+            button.setIcon(outline(page, theme.of(self).text))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._colour_icons()
 
     def _open_participant(self, name: str) -> None:
         self.settings.setValue("participant/screen", name)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 from threadpoolctl import threadpool_limits
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.icons import application_icon
 from earmark.app.dashboard.frame.window import Window
 from earmark.devices.sources.lsl_log import quiet_liblsl
 from earmark.kernels.errors import EarmarkError
@@ -53,6 +54,8 @@ def make_application(colours: theme.Theme = theme.LIGHT) -> QApplication:
     app = QApplication.instance() or QApplication(["earmark"])
     assert isinstance(app, QApplication)
     app.setApplicationName("earmark")
+    app.setApplicationDisplayName("Earmark")
+    app.setWindowIcon(application_icon())
     check_qt()
     theme.apply(app, colours)
     font = QFont(app.font())
