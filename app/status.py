@@ -23,7 +23,7 @@ from earmark.devices.processes.board import Board
 from earmark.kernels.errors import EarmarkError
 
 #: Version of the records below. A status of another version is refused.
-VERSION: Final = 3
+VERSION: Final = 4
 
 
 class StatusError(EarmarkError):
@@ -298,6 +298,23 @@ class SoundStatus(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class PlanStatus(_Record):
+    """Lengths in the protocol.
+
+    Attributes
+    ----------
+    n_trials : int
+        Number of trials of a calibration.
+    calibration_s, run_s : float
+        Length of a calibration and of a run, s.
+    """
+
+    n_trials: int
+    calibration_s: float
+    run_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SessionStatus(_Record):
     """Status of a session, published by its supervisor or a replay.
 
@@ -329,6 +346,8 @@ class SessionStatus(_Record):
         Performance of the decoder trained in this session; None before training.
     learning : tuple of LearningStatus
         Accuracy so far in the last calibration, one entry after each trial.
+    plan : PlanStatus or None
+        What the protocol plans; None in a replay.
     checks : tuple of Check
         Results of the last checks.
     commands : tuple of str
@@ -359,6 +378,7 @@ class SessionStatus(_Record):
     trained: bool
     decoder_summary: DecoderSummary | None
     learning: tuple[LearningStatus, ...]
+    plan: PlanStatus | None
     checks: tuple[Check, ...]
     commands: tuple[str, ...]
     events: tuple[Event, ...]

@@ -43,6 +43,7 @@ def calibrate(
         config = load_config(session)
         protocol = read_protocol(session)
         plan = protocol.calibration
+    from earmark.app.session.next_step import Do, next_step
     from earmark.app.session.states import SessionError
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.session.terminal import Screen, in_window
@@ -72,8 +73,11 @@ def calibrate(
         if keyboard.available and not screen.agree("Keep this decoder? [Y/n]", stop):
             rig.refuse()
             fail("the decoder was discarded, its recording was kept; 'earmark calibrate' starts a new calibration")
+        step = next_step(supervisor.status())
     where = f" --out {shlex.quote(str(folder))}" if out else ""
-    console.print(f"Next: earmark run {shlex.quote(str(session))}{where}", markup=False, highlight=False)
+    again = f"{step.sentence}: move {rig.trained} away, then calibrate. To run all the same"
+    words = step.sentence if step.do is Do.RUN else again
+    console.print(f"{words}: earmark run {shlex.quote(str(session))}{where}", markup=False, highlight=False)
     if config.decoder is not None and config.decoder.resolve() != rig.trained.resolve():
         print_event(
             f"But {session} names another decoder, {config.decoder}: remove 'decoder' from [attention] to use this one."

@@ -53,6 +53,8 @@ def run(
         protocol = read_protocol(session)
         plan = protocol.run
     from earmark.app.commands.report import report
+    from earmark.app.report.page import PAGE
+    from earmark.app.session.next_step import next_step
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.session.terminal import KEYS, Screen, in_window
     from earmark.app.status import State
@@ -82,8 +84,10 @@ def run(
             screen.follow(stop, line=not headless)
             engine = rig.task.loop.engine_status if rig.task else None
             n_decisions = 0 if engine is None else engine.decisions.n
+            step = next_step(supervisor.status())
         if rig.failure:
             fail(f"{rig.failure}. The recording up to that point is in {place}")
         if not n_decisions:
             fail(f"no decision was made, so there is nothing to report; the recording is in {place}")
         report(place)
+        print_event(f"{step.sentence}: {place / PAGE}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, ov
 from earmark.app.training.group import GROUP_HELP
 from earmark.app.training.runs import KIND_HELP, RUNS_HELP, PresetName, decoder_kind
 from earmark.app.training.study import SUBJECT_HELP
+
+if TYPE_CHECKING:
+    from earmark.devices.files.decoder_folder import Facts
 
 
 def train(
@@ -79,7 +82,7 @@ def train(
             )
         if not network:
             others = {} if group is None else {"group": read_group(group, loaded, chosen)}
-            train_and_save(loaded, maker(decoder, chosen, **others), chosen, out)
+            _print_next(train_and_save(loaded, maker(decoder, chosen, **others), chosen, out))
             study.print_left_out()
             return
         from earmark.app.training.network import Resumable, settings
@@ -87,6 +90,16 @@ def train(
         given = settings(decoder, loaded, base, any_cap, epochs, seed, device)
         resumable = Resumable(maker(decoder, chosen, **given), out.with_name(f"{out.name}.training"))
         longer = decoder_preset(decoder, chosen)
-        train_and_save(loaded, resumable, longer, out, against=maker(usual, longer))
+        facts = train_and_save(loaded, resumable, longer, out, against=maker(usual, longer))
         resumable.clear()
+        _print_next(facts)
         study.print_left_out()
+
+
+def _print_next(facts: Facts) -> None:
+    """Print what comes next, if the decoder can be used live."""
+    from earmark.app.session.next_step import USE
+    from earmark.app.terminal.console import console
+
+    if facts.emissions is not None:
+        console.print(f"{USE.sentence}: earmark run SESSION.toml", markup=False, highlight=False)

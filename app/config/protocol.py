@@ -77,6 +77,18 @@ class Calibration(_Strict):
             raise PydanticCustomError("trials", f"has {len(self.trials)} trials, but must have {MIN_TRIALS} or more")
         return self
 
+    @property
+    def count(self) -> int:
+        """Number of trials."""
+        return len(self.trials) or self.n_trials
+
+    @property
+    def seconds(self) -> float:
+        """Length from the first cue to the end of the last trial, s."""
+        if self.trials:
+            return sum(trial.seconds + trial.rest_s for trial in self.trials) - self.trials[-1].rest_s
+        return self.n_trials * (self.trial_s + self.pause_s) - self.pause_s
+
     def cues(self, talkers: Sequence[str]) -> list[Cue]:
         """Return the cues of the trials; a rest follows every trial with a pause, and a last rest is the end.
 

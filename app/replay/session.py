@@ -15,6 +15,7 @@ from pydantic import Field
 from earmark.app.replay.player import RecordingPlayer
 from earmark.app.session.channel import Refused, Server
 from earmark.app.session.events import SessionEvents
+from earmark.app.session.next_step import next_step
 from earmark.app.session.requests import carry_out, offered
 from earmark.app.session.sound import sound_status
 from earmark.app.status import (
@@ -112,6 +113,7 @@ class ReplaySession:
             trained=False,
             decoder_summary=None,
             learning=(),
+            plan=None,
             checks=(),
             commands=tuple(offered(self)),
             events=self.events.newest(),
@@ -166,8 +168,9 @@ class ReplaySession:
             raise Refused("the replay is not paused" if paused else "the replay is paused already")
 
     def do_state(self) -> dict[str, Any]:
-        """Return the status as JSON."""
-        return to_json(self.status())
+        """Return the status as JSON, and what comes next."""
+        status = self.status()
+        return to_json(status) | {"next": next_step(status).sentence}
 
     def do_pause(self) -> None:
         """Pause the replay and mute its sound."""

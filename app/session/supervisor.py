@@ -22,10 +22,11 @@ from earmark.app.config.session import Config
 from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.session.channel import Refused, Server
 from earmark.app.session.events import SessionEvents
+from earmark.app.session.next_step import next_step
 from earmark.app.session.requests import carry_out, offered
 from earmark.app.session.session import Session
 from earmark.app.session.sound import sound_status
-from earmark.app.status import DecoderSummary, RecordingStatus, SessionStatus, State, StatusBoard, to_json
+from earmark.app.status import DecoderSummary, PlanStatus, RecordingStatus, SessionStatus, State, StatusBoard, to_json
 from earmark.devices.audio.render import TRIM_DB
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.processes.limits import check_limits
@@ -79,6 +80,7 @@ class Supervisor:
         self.events = SessionEvents()
         self.session = Session(config, folder, self.events.add, ask=ask, watch=watch)
         self.protocol, self.attend = protocol, attend
+        self._plan = PlanStatus(protocol.calibration.count, protocol.calibration.seconds, protocol.run.seconds)
         self._kind: Literal["live", "demo"] = kind
         folder.mkdir(parents=True, exist_ok=True)
         #: Set by the command ``shutdown``.
@@ -138,6 +140,7 @@ class Supervisor:
             trained=session.trained.exists(),
             decoder_summary=None if decoder is None else _summary(decoder),
             learning=tuple(session.learning),
+            plan=self._plan,
             checks=tuple(session.checks),
             commands=tuple(offered(self)),
             events=self.events.newest(),
@@ -165,8 +168,10 @@ class Supervisor:
     # The channel
 
     def do_state(self) -> dict[str, Any]:
-        """Return the status as JSON."""
-        return to_json(self.status())
+        """Return the status as JSON, and what comes next."""
+        task, status = self.session.task, self.status()
+        engine = None if task is None else task.loop.engine_status
+        return to_json(status) | {"next": next_step(status, engine).sentence}
 
     def do_check(self) -> list[list[Any]]:
         """Run the checks; return name, success, text and "only to do" of each."""

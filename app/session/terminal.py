@@ -157,6 +157,7 @@ def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Stat
     """
     import numpy as np
 
+    from earmark.app.session.next_step import next_step
     from earmark.app.status import State
     from earmark.pipeline.attention.gain_control import STALE_S
 
@@ -190,6 +191,8 @@ def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Stat
     each = zip(session.talkers, shares, gains, strict=True)
     fields.append(", ".join(f"{name}{share} {gain}" for name, share, gain in each))
     fields += [] if decision is None else [str(decision.situation)]
+    step = next_step(session)  # problems of the engine come first above
+    fields += [] if step.do is None else [step.sentence]
     return " · ".join(fields)
 
 

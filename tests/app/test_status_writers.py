@@ -26,6 +26,7 @@ from earmark.app.session.events import SessionEvents
 from earmark.app.session.supervisor import Supervisor
 from earmark.app.status import (
     EngineStatus,
+    PlanStatus,
     RecordingStatus,
     SessionStatus,
     State,
@@ -151,8 +152,9 @@ def test_supervisor_of_a_new_session(tmp_path):
         assert found.events[0].text == "hello"
         assert (found.engine, found.task, found.recording, found.sound) == (None, None, None, None)
         assert "mute" in found.commands
+        assert found.plan == PlanStatus(n_trials=12, calibration_s=415.0, run_s=300.0)
         answer = supervisor.do_state()
-        assert answer["state"] == "idle"
+        assert (answer["state"], answer["next"]) == ("idle", "Now: the demonstration goes on by itself")
         assert answer["trims"][1] == {"db": -6.0, "mute": False}
         reader = StatusBoard(SessionStatus, json.loads((tmp_path / ADDRESS).read_text())["board"])
         while (seen := reader.read()) is None or len(seen.events) < 2:
@@ -210,7 +212,7 @@ def test_replay_status(replay, tmp_path):
     assert math.isnan(found.task.next_cue_s)
     assert (found.engine.alive, found.engine.restarts, found.engine.board) == (True, 1, "board")
     answer = replay.do_state()
-    assert answer == to_json(replay.status()) | {"time": answer["time"]}
+    assert answer == to_json(replay.status()) | {"time": answer["time"], "next": "Next: resume the replay"}
     replay.player.over, replay.player.engine = True, None
     found = over_a_board(replay.status())
     assert (found.state, found.task.recording_now) == (State.REVIEW, False)

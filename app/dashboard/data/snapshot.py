@@ -14,6 +14,7 @@ from earmark.app.status import (
     Event,
     InletStatus,
     LearningStatus,
+    PlanStatus,
     RecordingStatus,
     SessionStatus,
     SoundStatus,
@@ -52,7 +53,7 @@ class Snapshot:
     ``time`` is the LSL time at which the status was read. ``session_age`` and ``engine_age`` are the seconds since the
     last update of supervisor and engine, infinite without one. ``died`` means that the process of the session ended
     without a shutdown; only values that cannot change afterwards are kept. ``refused`` says why a status cannot be
-    read, for example because another version of Earmark wrote it.
+    read, for example because another version of Earmark wrote it. ``records`` are the two status as published.
     """
 
     time: float = NAN
@@ -83,6 +84,7 @@ class Snapshot:
     trained: bool = False
     decoder_summary: DecoderSummary | None = None
     learning: tuple[LearningStatus, ...] = ()
+    plan: PlanStatus | None = None
     recording: RecordingStatus | None = None
     sound: Sound = field(default_factory=Sound)
     events: tuple[Event, ...] = ()
@@ -105,6 +107,7 @@ class Snapshot:
     thresholds: tuple[float, float] = (NAN, NAN)
     died: bool = False
     refused: str = ""
+    records: tuple[SessionStatus | None, EngineStatus | None] = (None, None)
 
     @property
     def session_live(self) -> bool:
@@ -166,7 +169,7 @@ def snapshot(
     refused : str
         Why a status cannot be read; empty if all can.
     """
-    known = Snapshot(time=now, refused=refused)
+    known = Snapshot(time=now, refused=refused, records=(session, engine))
     if session is not None:
         known = _with_session(known, session, _sound(session, sound, sound_live))
     return known if engine is None else _with_engine(known, engine)
@@ -190,6 +193,7 @@ def _with_session(known: Snapshot, session: SessionStatus, sound: Sound) -> Snap
         trained=session.trained,
         decoder_summary=session.decoder_summary,
         learning=session.learning,
+        plan=session.plan,
         recording=session.recording,
         sound=sound,
         events=session.events,

@@ -45,8 +45,8 @@ def serve(folder: str, options: dict, out) -> None:
     state = {
         "kind": options.get("kind", "demo"), "state": options.get("state", "running"), "mode": "closed",
         "muted": False, "override": None, "attend": talkers[0], "question": "", "failure": "", "complete": False,
-        "decoder_summary": None, "learning": [], "checks": [], "out": folder, "talkers": talkers, "waiting": "",
-        "ending": False,
+        "decoder_summary": None, "learning": [], "plan": None, "checks": [], "out": folder, "talkers": talkers,
+        "waiting": "", "ending": False,
         "trims": [{"db": 0.0, "mute": False} for _ in talkers], "commands": [], "decoder": False, "trained": False,
         "recording_now": True, "silent": False, "no_engine": False, "engine_dead": False,
     } | options.get("more", {})  # fmt: skip

@@ -590,10 +590,10 @@ def test_status_line_shows_no_alarm_while_a_task_ends(rig, monkeypatch):
 
 
 def test_status_line_fits_eighty_columns_and_problems_come_first():
-    def line(*, dropped=0, xruns=0, age=0.5, muted=False):
+    def line(*, dropped=0, xruns=0, age=0.5, muted=False, state=State.RUNNING):
         status = session_status(
             elapsed=12.3, seconds=72.0, attend="Joe", next_cue_s=12.4, talkers=("Joe", "Ada"), alive=True,
-            time=100.0, state=State.RUNNING, muted=muted,
+            time=100.0, state=state, muted=muted,
         )  # fmt: skip
         decision = types.SimpleNamespace(probability=(0.82, 0.18), situation="steered", time=100.0 - age)
         counts = types.SimpleNamespace(n=116, dropped=dropped)
@@ -603,6 +603,7 @@ def test_status_line_fits_eighty_columns_and_problems_come_first():
     good = line()
     assert good == "running 0:12 of 1:12 · cue Joe 12 s · Joe 82 % +3 dB, Ada 18 % -∞ dB · steered"
     assert len(good) <= 80
+    assert line(state=State.PAUSED).endswith(" · steered · Next: resume the run")
     bad = "MUTED · decision 4 s old · 3 of 116 decisions late · 2 xruns · cue Joe"
     assert bad in line(dropped=3, xruns=2, age=4.2, muted=True)
 

@@ -1,0 +1,185 @@
+"""What comes next in a session, from the first signal to the result: the same words in the window and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from earmark.app.status import EngineStatus, PlanStatus, SessionStatus, State, TaskStatus
+from earmark.app.training.worth import no_better
+
+#: Number of bad channels whose names are listed.
+MAX_NAMED = 3
+
+
+class Do(StrEnum):
+    """Something that the operator does."""
+
+    NEW = "new"
+    START = "start"
+    FIT = "fit"
+    CHECK = "check"
+    CALIBRATE = "calibrate"
+    FINISH = "finish"
+    ANSWER = "answer"
+    TRAIN = "train"
+    DISCARD = "discard"
+    RUN = "run"
+    RESUME = "resume"
+    RESULT = "result"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next step, or why there is none.
+
+    Attributes
+    ----------
+    words : str
+        The step; or what is wrong; or what the session does now.
+    do : Do or None
+        What the operator does next; None if something is wrong or in progress.
+    fault : bool
+        Whether something is wrong and must be fixed first.
+    """
+
+    words: str
+    do: Do | None = None
+    fault: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """The step as a line of text."""
+        kind = "Next" if self.do is not None else "To fix" if self.fault else "Now"
+        return f"{kind}: {self.words}"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What lies in the folder of a session that is not running.
+
+    Attributes
+    ----------
+    name : str
+    session : bool
+        Whether it holds a session file.
+    runs : bool
+        Whether it holds a recorded run.
+    """
+
+    name: str
+    session: bool
+    runs: bool
+
+
+#: After ``earmark train``.
+USE = Step("name this decoder as 'decoder' in [attention] of a session file, then run", Do.RUN)
+
+
+def next_step(
+    status: SessionStatus | None,
+    engine: EngineStatus | None = None,
+    folder: Folder | None = None,
+    seen: Collection[Do] = (),
+) -> Step:
+    """Return what comes next.
+
+    Parameters
+    ----------
+    status : SessionStatus or None
+        Of the running session; None if none is running.
+    engine : EngineStatus or None
+        Of its engine, if it has published one.
+    folder : Folder or None
+        Of the session; only needed if none is running.
+    seen : collection of Do
+        Steps that consist of looking (``FIT``, ``RESULT``) and are done.
+    """
+    if status is None:
+        if folder is not None and folder.runs and Do.RESULT not in seen:
+            return Step("look at the result of the last run", Do.RESULT)
+        if folder is not None and folder.session:
+            return Step(f"switch the amplifier on and start the session {folder.name}", Do.START)
+        return Step("make a new session", Do.NEW)
+    by_itself = status.kind in ("demo", "replay")
+    match status.state:
+        case State.REVIEW if Do.RESULT not in seen:
+            return Step("look at the result of the last run", Do.RESULT)
+        case State.REVIEW if by_itself:
+            return Step("make a new session", Do.NEW)
+        case State.PAUSED:
+            return Step("resume the replay" if status.kind == "replay" else "resume the run", Do.RESUME)
+        case _ if by_itself:
+            return Step("the replay goes on" if status.kind == "replay" else "the demonstration goes on by itself")
+        case State.CHECKING:
+            return Step("checking everything, which takes some seconds")
+        case State.TRAINING:
+            return Step("training the decoder, which takes from seconds to a minute")
+        case State.CALIBRATING | State.RUNNING if status.task is not None:
+            return _during(status, status.task, engine)
+    return _between(status, engine, seen)
+
+
+def _during(status: SessionStatus, task: TaskStatus, engine: EngineStatus | None) -> Step:
+    """Return the next step during a calibration or run."""
+    calibrating = status.state is State.CALIBRATING
+    if task.question:
+        return Step("answer the question", Do.ANSWER)
+    if calibrating and task.complete:
+        return Step("train the decoder", Do.TRAIN)
+    if task.ending:
+        return Step("completing the recording")
+    if lost := _lost(engine):
+        return Step(lost, fault=True)
+    if task.waiting:
+        return Step(f"the next trial waits: {task.waiting}", fault=True)
+    if calibrating and status.learning and status.learning[-1].enough:
+        return Step("finish after this trial: more would hardly help", Do.FINISH)
+    return Step("calibrating" if calibrating else "running")
+
+
+def _between(status: SessionStatus, engine: EngineStatus | None, seen: Collection[Do]) -> Step:
+    """Return the next step between recordings."""
+    idle, task, plan = status.state is State.IDLE, status.task, status.plan
+    asked = any(check.what == "decoder" for check in status.checks)  # else a calibration made the last checks
+    if idle and task is not None and task.failure and not asked:
+        return Step(task.failure, fault=True)
+    if idle and status.engine is not None and not status.engine.alive:
+        return Step("no signal yet: switch the amplifier on, and start its LSL stream", fault=True)
+    if lost := _lost(engine):
+        return Step(lost, fault=True)
+    failed = [check for check in status.checks if not check.ok and not check.due]
+    if failed:
+        return Step(f"{failed[0].what}: {failed[0].words}", fault=True)
+    if status.state is State.READY:
+        summary = status.decoder_summary
+        if summary is not None and no_better(summary.accuracy, summary.chance_limit):
+            return Step("discard the decoder, which is no better than guessing, and calibrate again", Do.DISCARD)
+        return Step(_with_length("run", plan), Do.RUN)
+    if status.state is State.REVIEW:
+        return Step(_with_length("run again", plan), Do.RUN)
+    if status.checks and not status.decoder:
+        words = "calibrate" if plan is None else f"calibrate ({plan.n_trials} trials, {_length(plan.calibration_s)})"
+        return Step(words, Do.CALIBRATE)
+    if engine is not None and engine.bad and Do.FIT not in seen:
+        names = ", ".join(list(engine.bad)[:MAX_NAMED]) + (", …" if len(engine.bad) > MAX_NAMED else "")
+        return Step(f"fit the electrodes: {len(engine.bad)} of {len(engine.ch_names)} are bad ({names})", Do.FIT)
+    return Step("check everything", Do.CHECK)
+
+
+def _lost(engine: EngineStatus | None) -> str:
+    """Return what is wrong with the stream of electrodes; empty if nothing is known to be."""
+    stream = None if engine is None else engine.stream(engine.neural)
+    if stream is None or stream.status in ("live", ""):
+        return ""
+    return f"the stream {stream.name} is {stream.status}: check the amplifier and its LSL stream"
+
+
+def _with_length(words: str, plan: PlanStatus | None) -> str:
+    return words if plan is None else f"{words} ({_length(plan.run_s)})"
+
+
+def _length(seconds: float) -> str:
+    """Format a planned length: in minutes, from a minute and a half on."""
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
