@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: RMS of the noise, dBFS, and length of its loop, s.
 NOISE_DBFS, NOISE_S = -30.0, 10.0
+#: Seconds of noise with ``--listen``.
+LISTEN_S = 3.0
 #: Readings outside this range are taken for typing errors, dB SPL.
 PLAUSIBLE_SPL = (30.0, 110.0)
 
@@ -27,6 +29,10 @@ def level(
     reading: Annotated[
         float | None, typer.Option(help="Reading of the meter, dB SPL; by default, you are asked for it.")
     ] = None,
+    listen: Annotated[
+        bool,
+        typer.Option("--listen", help="Only play the noise for three seconds, to hear if this is the output."),
+    ] = False,
     sfreq: Annotated[
         float,
         typer.Option(help="Sample rate in Hz, for a device that does not accept 48000 Hz.", min=8000, max=192_000),
@@ -51,9 +57,11 @@ def level(
         noise = TalkerConfig(name="noise", source="noise.wav", loop=True)
         settings = SoundConfig(device=device, sfreq=sfreq, space="left_right", loudness_lufs=None, talkers=[noise])
         with AudioEngine(settings.scene(Path(folder)), settings.sink(Path(folder)), console.print) as audio:
-            console.print(
-                f"Pink noise on {audio.playing}. Set the volume that you will use, and do not change it afterwards."
-            )
+            volume = "" if listen else " Set the volume that you will use, and do not change it afterwards."
+            console.print(f"Pink noise on {audio.playing}.{volume}")
+            if listen:
+                time.sleep(LISTEN_S)
+                return
             played = _settled_dbfs(audio)
             value = _ask_for_reading() if reading is None else reading
         low, high = PLAUSIBLE_SPL

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 from earmark.kernels.errors import EarmarkError
 
@@ -103,13 +105,23 @@ class NewError(EarmarkError):
     """Raised when the files of a new session cannot be written."""
 
 
-def write_session(folder: Path) -> Path:
+def write_session(
+    folder: Path, settings: Mapping[str, Any] | None = None, plan: Mapping[str, Any] | None = None
+) -> Path:
     """Create a folder with the files of a session; return the path of ``session.toml``.
+
+    Parameters
+    ----------
+    folder : Path
+    settings, plan : mapping, optional
+        Keys of ``session.toml`` and ``protocol.toml`` to change, by table; None removes a key. Comments stay.
 
     Raises
     ------
     NewError
         If the folder already exists, cannot be created, or has a name that cannot be used for streams.
+    earmark.app.config.toml_file.ConfigError
+        If a setting cannot be used; nothing is written then.
     """
     import secrets
 
@@ -119,16 +131,75 @@ def write_session(folder: Path) -> Path:
         raise NewError(f"{folder.name!r} cannot be the name of a session: begin it with a letter or digit")
     name = _of_streams(folder)
     session = folder / "session.toml"
+    text = SESSION.format(name=name, file=session.name)
+    protocol = PROTOCOL.format(seed=secrets.randbelow(1_000_000))
+    if settings or plan:
+        text, protocol = _changed(text, settings or {}), _changed(protocol, plan or {})
+        _check(text, protocol, folder)
     try:
         folder.mkdir(parents=True)
-        session.write_text(SESSION.format(name=name, file=session.name), encoding="utf-8")
-        text = PROTOCOL.format(seed=secrets.randbelow(1_000_000))
-        (folder / FILE).write_text(text, encoding="utf-8")
+        session.write_text(text, encoding="utf-8")
+        (folder / FILE).write_text(protocol, encoding="utf-8")
     except FileExistsError:
         raise NewError(f"{folder} already exists: choose another name") from None
     except OSError as error:
         raise NewError(f"{folder} cannot be created: {error.strerror}") from error
     return session
+
+
+def _changed(text: str, changes: Mapping[str, Any]) -> str:
+    """Return a TOML text with other values; comments stay, and keys that are comments become keys."""
+    import tomlkit
+
+    for path, key in _keys(changes):
+        head, found, rest = text.partition(f"[{path}]\n")
+        table, end, after = rest.partition("\n[")
+        text = head + found + re.sub(rf"(?m)^# (?={key} = )", "", table, count=1) + end + after
+    document = tomlkit.parse(text)
+    _fill(document, changes)
+    return tomlkit.dumps(document)
+
+
+def _keys(changes: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield table and key of each value."""
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{path}.{key}".lstrip("."))
+        elif value is not None:
+            yield path, key
+
+
+def _fill(table: MutableMapping[str, Any], changes: Mapping[str, Any]) -> None:
+    import tomlkit
+
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            _fill(table[key], value)
+        elif value is None:
+            table.pop(key, None)
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            rows = tomlkit.aot()
+            for each in value:
+                row = tomlkit.table()
+                row.update(each)
+                rows.append(row)
+            table[key] = rows
+        else:
+            table[key] = value
+
+
+def _check(text: str, protocol: str, folder: Path) -> None:
+    """Raise a ConfigError if a session cannot use these files."""
+    from earmark.app.config.protocol import parse_protocol
+    from earmark.app.config.session import parse_config
+    from earmark.app.config.toml_file import PROTOCOL as FILE
+
+    config, plan = parse_config(text, "session.toml", folder), parse_protocol(protocol, FILE)
+    assert config.sound is not None  # it is in the template
+    talkers = [talker.name for talker in config.sound.talkers]
+    config.sound.scene(folder)
+    plan.calibration.cues(talkers)
+    plan.run.cues(talkers)
 
 
 def _of_streams(folder: Path) -> str:

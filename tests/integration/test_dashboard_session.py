@@ -238,7 +238,7 @@ def test_demo_button_starts_a_demo_and_closing_ends_it(qtbot, qapp, tmp_path, mo
     qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)
 
 
-def test_chosen_stream_becomes_a_session(qtbot, qapp, tmp_path):
+def test_new_session_is_written_and_started_and_never_overwritten(qtbot, qapp, tmp_path):
     import tomllib
 
     from PySide6.QtCore import QSettings
@@ -247,20 +247,14 @@ def test_chosen_stream_becomes_a_session(qtbot, qapp, tmp_path):
 
     one = Window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
     one.show()
-    stream = {
-        "name": "amp",
-        "type": "EEG",
-        "channels": 8,
-        "sfreq": 250.0,
-        "host": "x",
-        "source_id": "no-such-amplifier",
-    }
-    one.launcher.with_stream(stream, tmp_path / "alice")
+    settings = {"streams": {"eeg": {"source_id": "no-such-amplifier"}}}
+    one.launcher.create(tmp_path / "alice", settings, {})
     qtbot.waitUntil(lambda: one.now.session_live, timeout=PATIENCE_MS)
     assert (one.now.kind, one.now.state) == ("live", "idle")
+    qtbot.waitUntil(lambda: one.next.step.words.startswith("no signal yet"), timeout=PATIENCE_MS)
     found = tomllib.loads((tmp_path / "alice" / "session.toml").read_text())
     assert found["streams"]["eeg"]["source_id"] == "no-such-amplifier"
-    one.launcher.with_stream(stream, tmp_path / "alice")
+    one.launcher.create(tmp_path / "alice", settings, {})
     assert "already exists" in one.start.words.full_text
     launched = one.launcher.launched
     assert one.close()

@@ -112,7 +112,8 @@ def test_calibration_gives_a_decoder_with_its_accuracy(calibrated):
     accuracy, n = re.search(r"one run out\): ([\d.]+) % of (\d+) decisions", output).groups()
     assert int(n) >= 10
     assert 0 <= float(accuracy) <= 100
-    assert f"earmark run {path}" in output
+    assert f": earmark run {path}" in output
+    assert re.search(r"Next: (run \(20 s\)|discard)", output)
     assert "FAILED" not in output
     about = SessionFile(path.parent / "calibration-1.xdf").about
     assert (about.mode, about.subject) == ("calibration", path.parent.name)

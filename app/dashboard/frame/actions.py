@@ -22,6 +22,7 @@ def key_actions(window: Window) -> dict[str, Callable[[], object]]:
         },
         **{f"mute{k + 1}": lambda k=k: window.live.meters.silence(k) for k in range(N_TALKERS)},  # type: ignore[misc]
         **{f"trim{k + 1}": lambda k=k: window.trim(k) for k in range(N_TALKERS)},  # type: ignore[misc]
+        "next": window.next.click,
         "check": lambda: window.send("check"),
         "run": window.live.controls.run.click,
         "pause": window.live.controls.pause.click,

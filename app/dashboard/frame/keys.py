@@ -24,6 +24,7 @@ N_TALKERS, N_SHOWN = 8, 4
 PAGES = ("start", "setup", "live", "calibrate", "review")
 KEYS: dict[str, Key] = {
     "start": Key("&Session", "&Start page", "Ctrl+0"),
+    "next": Key("&Session", "Ne&xt step", "Ctrl+Return"),
     "check": Key("&Session", "&Check everything", "F7"),
     "run": Key("&Session", "&Run", "Ctrl+R"),
     "pause": Key("&Session", "&Pause or resume", "Ctrl+P"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -19,9 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from earmark.app.dashboard.data.stream_search import StreamSearch, eeg_first
+
 HEADS = ("name", "type", "channels", "Hz", "host", "source_id")
-#: Seconds to search for streams.
-SEARCH_S = 2.0
 
 
 class Picker(QDialog):
@@ -33,13 +31,10 @@ class Picker(QDialog):
         The chosen stream: ``name``, ``type``, ``channels``, ``sfreq``, ``host``, ``source_id``.
     file_requested : Signal()
         The operator wants to open a session file instead.
-    found : Signal(list)
-        The streams found, emitted by the search thread.
     """
 
     stream_chosen = Signal(dict)
     file_requested = Signal()
-    found = Signal(list)
 
     def __init__(self, parent: QWidget | None = None, choose: bool = True) -> None:
         super().__init__(parent)
@@ -84,34 +79,19 @@ class Picker(QDialog):
         layout.addWidget(self._words)
         layout.addWidget(self._table, 1)
         layout.addLayout(foot)
+        self._search = StreamSearch(self)
+        self.found = self._search.found
         self.found.connect(self._show)
 
     def search(self) -> None:
         """Start a search and return immediately."""
         self._again.setEnabled(False)
         self._words.setText("Searching …")
-        threading.Thread(target=self._search, name="streams", daemon=True).start()
-
-    def _search(self) -> None:
-        from earmark.devices.sources.lsl_search import StreamSelector, find_streams
-
-        self.found.emit(
-            [
-                {
-                    "name": one.name(),
-                    "type": one.type(),
-                    "channels": one.channel_count(),
-                    "sfreq": one.nominal_srate(),
-                    "host": one.hostname(),
-                    "source_id": one.source_id(),
-                }
-                for one in find_streams(StreamSelector(), SEARCH_S)
-            ]
-        )
+        self._search.start()
 
     def _show(self, streams: list[dict[str, object]]) -> None:
         self._again.setEnabled(True)
-        self._streams = sorted(streams, key=lambda one: (one["type"] != "EEG", str(one["name"])))
+        self._streams = eeg_first(streams)
         self._words.setText(
             "Choose the stream of the amplifier."
             if streams

@@ -21,20 +21,23 @@ from PySide6.QtWidgets import (
 from earmark.app.dashboard.data.command_link import Link
 from earmark.app.dashboard.data.history import History
 from earmark.app.dashboard.data.recent import Recent
+from earmark.app.dashboard.data.recent_sessions import RecentSessions
 from earmark.app.dashboard.data.snapshot import SILENT_S, Snapshot
 from earmark.app.dashboard.data.source import Source
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.actions import key_actions
 from earmark.app.dashboard.frame.bottom_bar import BottomBar
 from earmark.app.dashboard.frame.confirm import confirm, loss_warning
+from earmark.app.dashboard.frame.drop import Drops
 from earmark.app.dashboard.frame.icons import outline
 from earmark.app.dashboard.frame.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
 from earmark.app.dashboard.frame.keys_help import KeysHelp
 from earmark.app.dashboard.frame.menus import fill_menus, list_screens
+from earmark.app.dashboard.frame.next_button import NextButton
 from earmark.app.dashboard.frame.notice import Notice
 from earmark.app.dashboard.frame.picker import Picker
 from earmark.app.dashboard.frame.top_bar import TopBar
-from earmark.app.dashboard.launch.launcher import Launcher
+from earmark.app.dashboard.launch.launcher import Launcher, home
 from earmark.app.dashboard.launch.sessions import board_of
 from earmark.app.dashboard.pages.calibration import Calibration
 from earmark.app.dashboard.pages.live import Live
@@ -69,6 +72,7 @@ class Window(QMainWindow):
         self.setObjectName("window")
         self.setWindowTitle("Earmark")
         self.settings = settings
+        self.recent_sessions = RecentSessions(settings)
         self.folder: Path | None = None
         self._out: Path | None = None  # where the recordings of the session are
         self.source: Source | None = None
@@ -79,7 +83,7 @@ class Window(QMainWindow):
         self._mute_failed, self._closing, self._last_data_at = "", False, 0.0
         self.events = EventsModel()
         self.top, self.bottom = TopBar(), BottomBar()
-        self.notice = Notice()
+        self.notice, self.next = Notice(), NextButton(self)
         self.start, self.setup, self.live = Start(), Setup(), Live(self.events)
         self.calibration, self.review = Calibration(), Review()
         self.pages = QStackedWidget()
@@ -93,6 +97,10 @@ class Window(QMainWindow):
         QApplication.instance().installEventFilter(self.escape)  # type: ignore[union-attr]
         self.launcher = Launcher(self)
         self.launcher.ready.connect(lambda name: self.attach(Path(name)))
+        self.launcher.ready.connect(self.start.close_form)
+        self.launcher.picked.connect(self._new_session)
+        self.start.recent.opened.connect(self.launcher.reopen)
+        self.drops = Drops(self)
         self.launcher.message.connect(self.start.show_message)
         self.launcher.replaying.connect(lambda name, run: self.attach(Path(name), Path(run)))
         self.resize(1280, 720)
@@ -130,12 +138,15 @@ class Window(QMainWindow):
         middle.setSpacing(4)
         middle.addLayout(rail)
         middle.addWidget(self.pages, 1)
+        line = QHBoxLayout()
+        line.addWidget(self.notice, 1)
+        line.addWidget(self.next)
         whole = QWidget()
         layout = QVBoxLayout(whole)
         layout.setContentsMargins(4, 2, 4, 2)
         layout.setSpacing(2)
         layout.addWidget(self.top)
-        layout.addWidget(self.notice)
+        layout.addLayout(line)
         layout.addLayout(middle, 1)
         layout.addWidget(self.bottom)
         self.setCentralWidget(whole)
@@ -156,15 +167,18 @@ class Window(QMainWindow):
         self.setup.page_requested.connect(self.go)
         self.calibration.page_requested.connect(self.go)
         self.live.controls.review_requested.connect(self.show_result)
-        self.review.scored.connect(lambda run, words: self.show_message(f"{run}: {words}", hold=True))
+        self.review.scored.connect(self._show_scored)
         self.top.mute_requested.connect(self.mute)
         self.live.streams.search_requested.connect(self._find_streams)
         self.setup.streams.search_requested.connect(self._find_streams)
         self.start.chosen.connect(self._choose)
+        self.start.form.created.connect(self._create)
 
     def _choose(self, how: str) -> None:
         last = self.settings.value("session/last")
         match how:
+            case "new":
+                self._new_session()
             case "demo":
                 self.launcher.demo()
             case "connect":
@@ -173,6 +187,14 @@ class Window(QMainWindow):
                 self.launcher.replay()
             case "reopen":
                 self.launcher.reopen(Path(str(last)) if last else None)
+
+    def _new_session(self, stream: dict | None = None) -> None:
+        """Show the form of a new session."""
+        self.start.open_form(Path(str(self.settings.value("session/study") or home())), stream)
+
+    def _create(self, folder: Path, settings: dict, plan: dict) -> None:
+        self.settings.setValue("session/study", str(folder.parent.parent))
+        self.launcher.create(folder, settings, plan)
 
     # The session
 
@@ -183,6 +205,7 @@ class Window(QMainWindow):
         if replayed is None:
             self.launcher.end_replay()
             self.settings.setValue("session/last", str(folder))
+            self.recent_sessions.add(folder)
         self.review.choose(replayed)
         if replayed is None:
             self._out = folder
@@ -204,6 +227,7 @@ class Window(QMainWindow):
             self.link.close()
         self.source, self.link, self.folder, self._out = None, None, None, None
         self.notice.reset()
+        self.next.forget()
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
 
     def send(self, command: str, args: dict | None = None) -> None:
@@ -290,12 +314,15 @@ class Window(QMainWindow):
         page = self.pages.currentWidget()
         if isinstance(page, Live | Setup | Calibration | Review):
             page.refresh(View(now, self.history, self.recent))
+        self.next.refresh()
 
     # Pages, colours, windows
 
     def go(self, page: str) -> None:
         """Show a page."""
         self.pages.setCurrentIndex(PAGES.index(page))
+        if page == "start":
+            self.start.recent.show_sessions(self.recent_sessions)
         for name, button in self._rail.items():
             button.setChecked(name == page)
 
@@ -303,6 +330,11 @@ class Window(QMainWindow):
         """Show the page Review, and score the newest run unless a recording or training is in progress."""
         self.go("review")
         self.review.score_newest()
+
+    def _show_scored(self, run: str, words: str) -> None:
+        self.show_message(f"{run}: {words}", hold=True)
+        if self.folder is not None:
+            self.recent_sessions.say(self.folder, f"{run}: {words}")
 
     def focus(self, widget: QWidget) -> None:
         self.go("live")
@@ -386,6 +418,7 @@ class Window(QMainWindow):
         if launched is not None and launched.folder == self.folder and not self.now.at_stake:
             launched.end()  # started from this window, and nothing would be lost; the state of others is not known
         self.participant.close()
+        self.start.form.end()
         for panel in (*self.live.panels, self.review):
             panel.end()
         QApplication.instance().removeEventFilter(self.escape)  # type: ignore[union-attr]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from earmark.app.dashboard.frame.picker import Picker
 from earmark.app.dashboard.launch.sessions import LaunchedSession, board_of
+from earmark.kernels.errors import EarmarkError
 
 #: Milliseconds between checks whether a session has started.
 POLL_MS = 200
@@ -33,12 +33,15 @@ class Launcher(QObject):
         A session is up: its folder.
     replaying : Signal(str, str)
         A replay is up: its folder, and the folder of the run.
+    picked : Signal(dict)
+        An amplifier was chosen, for a new session.
     message : Signal(str, bool)
         A progress or error message, and whether the operator has to wait.
     """
 
     ready = Signal(str)
     replaying = Signal(str, str)
+    picked = Signal(dict)
     message = Signal(str, bool)
 
     def __init__(self, window: QWidget) -> None:
@@ -54,16 +57,21 @@ class Launcher(QObject):
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
 
+    @property
+    def starting(self) -> bool:
+        """Whether a session was started and is not up yet."""
+        return self._timer.isActive()
+
     def demo(self) -> None:
         """Start the demonstration in a new folder."""
         folder = home() / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
         self._launch(["demo", "--headless", "--out", str(folder)], folder, "Starting the demonstration …")
 
     def connect_stream(self) -> None:
-        """Let the operator choose a stream, and start a session with it."""
+        """Let the operator choose a stream, for a new session."""
         if self._picker is None:
             self._picker = Picker(self._window)
-            self._picker.stream_chosen.connect(self._picked)
+            self._picker.stream_chosen.connect(self.picked)
             self._picker.file_requested.connect(self._open)
         self._picker.show()
         self._picker.search()
@@ -74,24 +82,15 @@ class Launcher(QObject):
             self._picker.hide()
             self.session(Path(name))
 
-    def _picked(self, stream: dict[str, Any]) -> None:
-        name = f"session-{datetime.now():%Y%m%d-%H%M%S}"
-        path, _ = QFileDialog.getSaveFileName(self._window, "Folder of the new session", str(home() / name))
-        if path:
-            self.with_stream(stream, Path(path))
-
-    def with_stream(self, stream: dict[str, Any], folder: Path) -> None:
-        """Write the files of a new session for an amplifier stream, and start it."""
-        from earmark.app.session.templates import NewError, write_session
+    def create(self, folder: Path, settings: dict[str, Any], plan: dict[str, Any]) -> None:
+        """Write the files of a new session, with these changes of the templates, and start it."""
+        from earmark.app.session.templates import write_session
 
         try:
-            session = write_session(folder)
-        except NewError as error:
+            session = write_session(folder, settings, plan)
+        except EarmarkError as error:
             self.message.emit(str(error), False)
             return
-        key = "source_id" if stream["source_id"] else "name"
-        text = session.read_text(encoding="utf-8")
-        session.write_text(name_stream(text, key, str(stream[key])), encoding="utf-8")
         self.session(session)
 
     def session(self, file: Path) -> None:
@@ -167,12 +166,3 @@ class Launcher(QObject):
             self.launched = None
             self.message.emit(f"The session did not start: {launched.ended}", False)
             self.end_replay()
-
-
-def name_stream(text: str, key: str, value: str) -> str:
-    """Set the stream of the amplifier in the text of a session file, which contains the key as a comment."""
-    import json
-
-    line = f"{key} = {json.dumps(value)}"  # JSON strings are valid TOML
-    head, eeg, rest = text.partition("[streams.eeg]")
-    return head + eeg + re.sub(rf"(?m)^# {key} = .*$", lambda _: line, rest, count=1)

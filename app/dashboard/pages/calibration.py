@@ -137,11 +137,6 @@ class Calibration(Panel):
         self.keep.setEnabled(live and state in ("idle", "ready", "review") and now.decoder)
         self.refuse.setEnabled(live and state == "ready" and now.decoder_summary is not None)
         summary = now.decoder_summary
-        bad = summary is not None and no_better(summary.accuracy, summary.chance_limit)
-        for button in (self.begin, self.accept, self.refuse if bad else self.keep):
-            theme.mark(button, button.isEnabled())
-        theme.mark(self.keep if bad else self.refuse, False)
-        theme.mark(self.finish, self.finish.isEnabled() and now.learning[-1].enough)
         points = now.learning if calibrating else ()
         self._so_far.show_text(learning_words(points[-1]) if points else "")
         self._curve.show_points(points)

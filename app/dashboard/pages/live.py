@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.data.snapshot import Snapshot
-from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.question import Question
 from earmark.app.dashboard.frame.spin_box import NumberBox
 from earmark.app.dashboard.panels.attention import Attention
@@ -118,7 +117,6 @@ class Controls(QWidget):
         self.stop.setEnabled(live and now.under_way)
         over = self.recorded and not now.at_stake and now.state != "checking" and (now.state == "review" or not live)
         self.result.setVisible(over)
-        theme.mark(self.result, over)
         if not (running or now.state == "calibrating"):
             self._cue.show_text(self._between(now) if live else "")
             return

@@ -161,6 +161,11 @@ class Review(Panel):
         """Whether there is a recorded run."""
         return self._runs.count() > 0
 
+    @property
+    def settled(self) -> bool:
+        """Whether the chosen run was scored, or could not be."""
+        return self.recorded and self._job is None and self._run in self._tried
+
     def score_newest(self) -> None:
         """Score the newest run, if that is possible now and its figures are not shown yet."""
         self._list_runs()
@@ -199,7 +204,6 @@ class Review(Panel):
         self._runs.setEnabled(self._job is None)
         self.export.setEnabled(self._result is not None)
         self.folder.setEnabled(self._folder is not None)
-        theme.mark(self.score, bool(free) and self._result is None)
         if self._job is None and self._result is None and self._message.full_text in ("", *_IDLE):
             why = SCORE if runs else NO_RUN if self._folder is not None else NO_FOLDER
             if self._at_stake:

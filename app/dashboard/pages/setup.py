@@ -85,9 +85,6 @@ class Setup(Panel):
         self.run.setEnabled(live and now.supports("run"))
         due = [check.what for check in now.checks if check.due]
         wrong = [check.what for check in now.checks if not check.ok and not check.due]
-        theme.mark(self.check, self.check.isEnabled() and (not now.checks or bool(wrong)))
-        theme.mark(self.calibrate, self.calibrate.isEnabled() and due == ["decoder"] and not wrong)
-        theme.mark(self.run, self.run.isEnabled() and bool(now.checks) and not due and not wrong)
         shown = (now.checks, now.state == "checking", theme.of(self).name)
         if shown == self._shown:
             return

@@ -1,22 +1,95 @@
-"""Page: ways to start or open a session."""
+"""Page: ways to start or open a session, and the sessions opened last."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from earmark.app.dashboard.data.recent_sessions import RecentSessions
+from earmark.app.dashboard.frame.icons import application_icon
+from earmark.app.dashboard.pages.new_session import NewSession
 from earmark.app.dashboard.panels.panel import Reading
 
 CHOICES = (
+    ("new", "&New session", "Participant, amplifier, talkers, sound and protocol, in one form."),
+    ("connect", "&Connect to a stream", "Choose the amplifier among the LSL streams, or open a session.toml."),
+    ("replay", "Re&play a recording", "See and hear a recorded run again, then score it."),
     ("demo", "Try the &demo", "A simulated listener steers two voices. No hardware; about three minutes."),
-    (
-        "connect",
-        "&Connect to a stream",
-        "Choose the amplifier among the LSL streams, or open an existing session.toml.",
-    ),
-    ("replay", "Re&play a recording", "See and hear a recorded run again, then score its decisions against its cues."),
     ("reopen", "Reopen the &last session", "Open the last session again; it may still be running."),
 )
+
+
+class RecentList(QListWidget):
+    """The sessions opened last; Delete removes one from the list.
+
+    Attributes
+    ----------
+    opened : Signal(object)
+        A session is to be opened: its folder.
+    """
+
+    opened = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Recent sessions")
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setWordWrap(True)
+        self.setAlternatingRowColors(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.itemActivated.connect(self._open)
+        self._recent: RecentSessions | None = None
+
+    def show_sessions(self, recent: RecentSessions) -> None:
+        """List the sessions; those whose folder is gone are grey."""
+        self._recent = recent
+        self.clear()
+        for folder, words in recent.all.items():
+            there = folder.is_dir()
+            about = words or ("No run was scored yet" if there else "")
+            item = QListWidgetItem(f"{folder}\n{about if there else 'Not found: removed, renamed, or on another disk'}")
+            item.setData(Qt.ItemDataRole.UserRole, str(folder))
+            item.setToolTip(f"{folder}: Enter opens it, Delete removes it from this list")
+            if not there:
+                item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+                item.setForeground(self.palette().placeholderText())
+            self.addItem(item)
+
+    def _open(self, item: QListWidgetItem) -> None:
+        self.opened.emit(Path(item.data(Qt.ItemDataRole.UserRole)))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        item = self.currentItem()
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and item is not None:
+            self.remove_current()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and item is not None:
+            self._open(item)
+        else:
+            super().keyPressEvent(event)
+
+    def remove_current(self) -> None:
+        """Remove the selected session from the list."""
+        item, row = self.currentItem(), self.currentRow()
+        if item is not None and self._recent is not None:
+            self._recent.remove(Path(item.data(Qt.ItemDataRole.UserRole)))
+            self.show_sessions(self._recent)
+            self.setCurrentRow(min(row, self.count() - 1))
 
 
 class Start(QWidget):
@@ -25,27 +98,37 @@ class Start(QWidget):
     Attributes
     ----------
     chosen : Signal(str)
-        ``demo``, ``connect``, ``replay`` or ``reopen``.
+        ``new``, ``connect``, ``replay``, ``demo`` or ``reopen``.
     """
 
     chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
-        title, subtitle = QLabel("Earmark"), QLabel("Real-time brain-steered listening. Research use only.")
+        title, subtitle = QLabel("Earmark"), QLabel()
+        subtitle.setText(f"Real-time brain-steered listening. Research use only. Version {version('earmark')}.")
         font = title.font()
         font.setPixelSize(30)
         font.setBold(True)
         title.setFont(font)
+        picture, head = QLabel(), QHBoxLayout()
+        picture.setPixmap(application_icon().pixmap(52, 52))
+        names = QVBoxLayout()
+        names.setSpacing(0)
+        names.addWidget(title)
+        names.addWidget(subtitle)
+        head.addWidget(picture)
+        head.addSpacing(8)
+        head.addLayout(names, 1)
         grid = QGridLayout()
-        grid.setHorizontalSpacing(16)
-        grid.setVerticalSpacing(10)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(8)
         self.buttons: dict[str, QPushButton] = {}
         for row, (key, words, about) in enumerate(CHOICES):
             button = QPushButton(words)
             button.setAccessibleName(words.replace("&", ""))
             button.setAccessibleDescription(about)
-            button.setMinimumSize(220, 44)
+            button.setMinimumSize(200, 44)
             button.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
             label = QLabel(about)
             label.setWordWrap(True)
@@ -53,21 +136,53 @@ class Start(QWidget):
             grid.addWidget(label, row, 1)
             self.buttons[key] = button
         grid.setColumnStretch(1, 1)
+        self.recent, self._remove = RecentList(), QPushButton("Re&move from the list")
+        self._remove.setAccessibleName("Remove the selected session from the list; its files stay")
+        self._remove.clicked.connect(self.recent.remove_current)
+        self.recent.currentItemChanged.connect(lambda item, _: self._remove.setEnabled(item is not None))
+        self._remove.setEnabled(False)
+        recent = QVBoxLayout()
+        recent.setSpacing(6)
+        recent.addWidget(QLabel("Recent sessions"))
+        recent.addWidget(self.recent, 1)
+        recent.addWidget(self._remove, 0, Qt.AlignmentFlag.AlignLeft)
+        left = QVBoxLayout()
+        left.addLayout(grid)
+        left.addStretch(1)
+        middle = QHBoxLayout()
+        middle.setSpacing(24)
+        middle.addLayout(left, 1)
+        middle.addLayout(recent, 1)
         self.words = Reading("Progress")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(40, 20, 40, 20)
-        layout.addStretch(1)
-        layout.addWidget(title)
-        layout.addWidget(subtitle)
-        layout.addSpacing(16)
-        layout.addLayout(grid)
-        layout.addSpacing(16)
+        choices = QWidget()
+        layout = QVBoxLayout(choices)
+        layout.setContentsMargins(32, 16, 32, 16)
+        layout.addLayout(head)
+        layout.addSpacing(12)
+        layout.addLayout(middle, 1)
         layout.addWidget(self.words)
-        layout.addStretch(2)
-        layout.setAlignment(Qt.AlignmentFlag.AlignLeft)
+        self.form = NewSession()
+        self.form.cancelled.connect(self.close_form)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(choices)
+        self._pages.addWidget(self.form)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self._pages)
+
+    def open_form(self, base: Path, stream: dict[str, Any] | None = None) -> None:
+        """Show the form of a new session; ``base`` is the folder of the study, ``stream`` an amplifier chosen."""
+        self._pages.setCurrentWidget(self.form)
+        self.form.open(base, stream)
+
+    def close_form(self) -> None:
+        """Show the choices."""
+        self._pages.setCurrentIndex(0)
+        self.words.show_text("")
 
     def show_message(self, text: str, busy: bool = False) -> None:
         """Show a message; ``busy`` disables the buttons."""
         self.words.show_text(text)
+        self.form.say(text, busy)
         for button in self.buttons.values():
             button.setEnabled(not busy)

@@ -103,3 +103,18 @@ def test_ctrl_c_at_the_question_ends_the_command_as_in_every_other(monkeypatch):
     with pytest.raises(typer.Exit) as ended:
         _ask_for_reading()
     assert ended.value.exit_code == 130
+
+
+def test_noise_can_be_heard_without_measuring(monkeypatch):
+    """The noise is played and nothing is stored."""
+    from typer.testing import CliRunner
+
+    from earmark.app.command_line import app
+    from earmark.app.commands import level
+
+    monkeypatch.setattr(level, "LISTEN_S", 0.2)
+    done = CliRunner().invoke(app, ["level", "null", "--listen"])
+    assert done.exit_code == 0, done.output
+    assert "Pink noise on" in done.output
+    assert "do not change it" not in done.output
+    assert not levels_file().exists()

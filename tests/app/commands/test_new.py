@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 from earmark.app.command_line import app
 from earmark.app.config.protocol import load_protocol
 from earmark.app.config.session import load_config
+from earmark.app.config.toml_file import ConfigError
 from earmark.app.session.session import Session
+from earmark.app.session.templates import PROTOCOL, SESSION, write_session
 
 RUN = CliRunner()
 
@@ -27,6 +29,7 @@ def test_new_files_are_valid_unchanged(tmp_path):
     assert len(protocol.run.cues(session.talkers)) == 7
     for command in ("earmark streams", "earmark play", "earmark calibrate", "earmark run"):
         assert command in done.output
+    assert "Next: switch the amplifier on and start the session first-try" in done.output
 
 
 def test_commented_settings_are_the_defaults(tmp_path):
@@ -103,3 +106,43 @@ def test_describe_needs_no_published_sound(tmp_path):
     assert done.exit_code == 0, done.output
     assert "stream speech: name 'a-envelopes'; 2 channels, 64 Hz" in done.output
     assert "deadline of a chunk" in done.output
+
+
+def test_changed_settings_stand_where_they_are_explained(tmp_path):
+    talkers = [{"name": "A", "source": "speech:ada", "azimuth": 20.0}, {"name": "B", "source": "input:1"}]
+    settings = {
+        "streams": {"eeg": {"type": None, "source_id": 'a"b\\c'}},
+        "sound": {"device": "Speakers, ALSA", "ceiling_dbfs": -20.0, "talkers": talkers},
+    }
+    plan = {"calibration": {"n_trials": 8, "trial_s": 20.0}, "run": {"seconds": 60.0, "switch_every_s": None}}
+    path = write_session(tmp_path / "sub-01" / "ses-02", settings, plan)
+    config, protocol = load_config(path), load_protocol(path.with_name("protocol.toml"))
+    eeg = config.streams["eeg"]
+    assert (eeg.type, eeg.source_id) == ("", 'a"b\\c')
+    assert (config.sound.device, config.sound.ceiling_dbfs) == ("Speakers, ALSA", -20.0)
+    assert [(t.name, t.source, t.azimuth) for t in config.sound.talkers] == [
+        ("A", "speech:ada", 20.0),
+        ("B", "input:1", 0.0),
+    ]
+    assert config.sound.publish == "sub-01-ses-02"
+    assert (protocol.calibration.n_trials, protocol.calibration.trial_s, protocol.calibration.pause_s) == (8, 20.0, 5.0)
+    assert (protocol.run.seconds, protocol.run.switch_every_s) == (60.0, None)
+    for file, template in ((path, SESSION), (path.with_name("protocol.toml"), PROTOCOL)):
+        said = [line for line in template.splitlines() if line.startswith("# ") and not set("={") & set(line)]
+        assert not set(said) - set(file.read_text().splitlines())
+    lines = path.read_text().splitlines()
+    assert lines[lines.index("[streams.eeg]") + 2].startswith("source_id = "), "where the comment of the key was"
+
+
+@pytest.mark.parametrize(
+    ("settings", "plan", "words"),
+    [
+        ({"sound": {"ceiling_dbfs": 3.0}}, {}, "sound.ceiling_dbfs"),
+        ({}, {"calibration": {"n_trials": 13}}, "must be a multiple of 2"),
+        ({"sound": {"talkers": [{"name": "A", "source": "speech:bob"}]}}, {}, "speech:joe"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused_and_nothing_is_written(tmp_path, settings, plan, words):
+    with pytest.raises(ConfigError, match=words):
+        write_session(tmp_path / "alice", settings, plan)
+    assert not (tmp_path / "alice").exists()

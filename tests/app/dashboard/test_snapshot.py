@@ -10,7 +10,6 @@ from made_up_status import DECISION, engine_status, session_status
 from earmark.app.dashboard.data.history import SPAN_S, History
 from earmark.app.dashboard.data.snapshot import snapshot
 from earmark.app.dashboard.frame import format as figures
-from earmark.app.dashboard.launch.launcher import name_stream
 from earmark.app.dashboard.launch.sessions import board_of
 from earmark.app.dashboard.panels.attention import spread_labels
 from earmark.app.status import DecisionCounts, EngineStatus, SessionStatus, State, TaskStatus, Trim
@@ -122,17 +121,6 @@ def test_labels_keep_their_distance(ends, distance):
     order = sorted(places, key=lambda k: places[k])
     for one, other in pairwise(order):
         assert places[other] - places[one] >= distance - 1e-9
-
-
-def test_chosen_stream_becomes_the_amplifier_in_the_session_file():
-    import tomllib
-
-    from earmark.app.session.templates import SESSION
-
-    text = SESSION.format(name="x", file="session.toml")
-    for key, value in (("source_id", 'a"b\\c'), ("name", "[streams.eeg]")):
-        found = tomllib.loads(name_stream(text, key, value))
-        assert found["streams"]["eeg"] == {"type": "EEG", key: value}
 
 
 def test_board_of_folder_without_valid_address_is_empty(tmp_path):

@@ -1,0 +1,49 @@
+"""Searches for LSL streams on a separate thread."""
+
+from __future__ import annotations
+
+import threading
+
+from PySide6.QtCore import QObject, Signal
+from shiboken6 import isValid
+
+#: Seconds to search for streams.
+SEARCH_S = 2.0
+
+
+class StreamSearch(QObject):
+    """Searches for all LSL streams on the network, once at a time.
+
+    Attributes
+    ----------
+    found : Signal(list)
+        The streams: ``name``, ``type``, ``channels``, ``sfreq``, ``host``, ``source_id`` of each.
+    """
+
+    found = Signal(list)
+
+    def start(self) -> None:
+        """Start a search and return immediately."""
+        threading.Thread(target=self._search, name="streams", daemon=True).start()
+
+    def _search(self) -> None:
+        from earmark.devices.sources.lsl_search import StreamSelector, find_streams
+
+        streams: list[dict[str, object]] = [
+            {
+                "name": one.name(),
+                "type": one.type(),
+                "channels": one.channel_count(),
+                "sfreq": one.nominal_srate(),
+                "host": one.hostname(),
+                "source_id": one.source_id(),
+            }
+            for one in find_streams(StreamSelector(), SEARCH_S)
+        ]
+        if isValid(self):  # else the window was closed meanwhile
+            self.found.emit(streams)
+
+
+def eeg_first(streams: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Sort streams: those of EEG first, then by name."""
+    return sorted(streams, key=lambda one: (one["type"] != "EEG", str(one["name"])))

@@ -1,0 +1,73 @@
+"""Opens what is dropped onto the window: a session, a run, or a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtGui import QDropEvent
+
+from earmark.app.config.toml_file import PROTOCOL
+from earmark.app.dashboard.launch.sessions import board_of
+
+if TYPE_CHECKING:
+    from earmark.app.dashboard.frame.window import Window
+
+ONE = "Drop one thing at a time: a session.toml, the folder of a session or run, or a recording of a run (loop.xdf)"
+
+
+class Drops(QObject):
+    """Accepts files that are dragged onto a window.
+
+    Parameters
+    ----------
+    window : Window
+    """
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window)
+        self._window = window
+        window.setAcceptDrops(True)
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() not in (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop):
+            return False
+        assert isinstance(event, QDropEvent)
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if not paths:
+            event.ignore()
+            return True
+        event.acceptProposedAction()
+        if event.type() == QEvent.Type.Drop:
+            words = ONE if len(paths) > 1 else self.open(paths[0])
+            if words:
+                self._window.show_message(words, bad=True)
+        return True
+
+    def open(self, path: Path) -> str:
+        """Open a path; return why that is not possible, empty if it is."""
+        window, launcher = self._window, self._window.launcher
+        if path.is_dir():
+            if (path / "loop.xdf").exists():
+                window.attach(path.parent)
+                window.review.choose(path)
+                window.go("review")
+            elif (path / "session.toml").exists() or board_of(path) or any(path.glob("*/loop.xdf")):
+                window.attach(path)
+            else:
+                return f"{path} is not the folder of a session or run: there is no session.toml and no loop.xdf in it"
+        elif path.name == PROTOCOL:
+            return f"{path} is the plan of a session: drop the session.toml beside it"
+        elif path.suffix == ".toml":
+            window.go("start")
+            launcher.session(path)
+        elif path.suffix == ".xdf" and path.name.startswith("loop"):
+            window.go("start")
+            launcher.replay_run(path)
+        elif path.suffix == ".xdf":
+            return f"{path.name} is not the recording of a run (loop.xdf), so it cannot be replayed"
+        else:
+            return f"{path.name} cannot be opened. {ONE}"
+        return ""

@@ -1,0 +1,166 @@
+"""The form of a new session, by mouse and by keyboard alone."""
+
+import tomllib
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QWidget
+
+AMPLIFIER = {"name": "amp", "type": "EEG", "channels": 64, "sfreq": 500.0, "host": "lab", "source_id": "a-1"}
+OTHER = AMPLIFIER | {"name": "bipolar", "type": "ExG", "source_id": ""}
+KEYS = AMPLIFIER | {"name": "keys", "type": "Markers"}
+
+
+@pytest.fixture
+def form(qtbot, window, settings, tmp_path, monkeypatch):
+    """The form in an open window; nothing is searched for, and no session is started."""
+    from earmark.app.dashboard.data.stream_search import StreamSearch
+    from earmark.app.dashboard.pages.new_sound import Sound
+
+    monkeypatch.setattr(StreamSearch, "start", lambda self: None)
+    monkeypatch.setattr(Sound, "search", lambda self: None)
+    settings.setValue("session/study", str(tmp_path))
+    shown = window()
+    started = []
+    monkeypatch.setattr(shown.launcher, "session", started.append)
+    qtbot.mouseClick(shown.start.buttons["new"], Qt.MouseButton.LeftButton)
+    one = shown.start.form
+    one.started, one.shown = started, shown
+    return one
+
+
+def says(qtbot, form, words):
+    qtbot.waitUntil(lambda: form.shown.next.step.sentence == words, timeout=120_000)
+
+
+def files(folder):
+    return [tomllib.loads((folder / name).read_text()) for name in ("session.toml", "protocol.toml")]
+
+
+def test_form_is_filled_in_by_mouse(qtbot, form, tmp_path):
+    form.show_streams([KEYS, OTHER, AMPLIFIER])
+    texts = [form.amplifier.itemText(k) for k in range(form.amplifier.count())]
+    assert [text.split(",")[0] for text in texts] == ["The only EEG stream on the network", "amp", "bipolar"]
+    assert not form.make.isEnabled()
+    assert form.words.text().startswith("Participant: enter")
+    form.participant.setText("07")
+    assert form.make.isEnabled()
+    assert form.words.text() == f"Goes to {tmp_path / 'sub-07' / 'ses-01'}"
+    assert form.amplifier.currentIndex() == 1, "the only one of EEG"
+    qtbot.mouseClick(form.talkers.add, Qt.MouseButton.LeftButton)
+    assert form.words.text().startswith("Talker 3 has no source")
+    story = tmp_path / "story.wav"
+    form.talkers.rows[2][1].setCurrentText(str(story))
+    assert "there is no file" in form.words.text()
+    story.touch()
+    form.talkers.rows[2][1].setCurrentText("")
+    form.talkers.rows[2][1].setCurrentText(str(story))
+    form.trials.setValue(14)
+    assert "a multiple of 3" in form.words.text()
+    form.trials.setValue(12)
+    form.trial.setValue(20)
+    form.run.setValue(120)
+    form.switch.setValue(0)
+    assert form.total.text() == "Calibration 4 min 55 s, run 2 min 00 s: 6 min 55 s in total"
+    form.sound._list(["Speakers, ALSA"])
+    form.sound.device.setCurrentIndex(1)
+    form.sound.cap.setValue(-20)
+    qtbot.mouseClick(form.make, Qt.MouseButton.LeftButton)
+    folder = tmp_path / "sub-07" / "ses-01"
+    assert form.started == [folder / "session.toml"]
+    session, protocol = files(folder)
+    assert session["streams"]["eeg"] == {"type": "EEG", "source_id": "a-1"}
+    assert (session["sound"]["device"], session["sound"]["ceiling_dbfs"]) == ("Speakers, ALSA", -20.0)
+    assert [one["name"] for one in session["sound"]["talkers"]] == ["Joe", "Ada", "Talker 3"]
+    assert session["sound"]["talkers"][2]["source"] == str(story)
+    assert (protocol["calibration"]["n_trials"], protocol["calibration"]["trial_s"]) == (12, 20.0)
+    assert protocol["run"]["seconds"] == 120.0
+    assert "switch_every_s" not in protocol["run"]
+    assert "# safest if there are several streams" in (folder / "session.toml").read_text()
+    form.participant.setText("07 ")
+    form.participant.setText("07")
+    assert "already exists and is never overwritten" in form.words.text()
+    assert not form.make.isEnabled()
+
+
+def test_form_is_filled_in_by_keyboard_alone(qtbot, form, tmp_path):
+    assert form.shown.focusWidget() is form.participant
+    qtbot.keyClicks(form.participant, "mn9")  # m and n are keys of the window elsewhere
+    qtbot.keyClick(form.participant, Qt.Key.Key_Tab)
+    assert form.shown.focusWidget() is form.session
+    form.session.selectAll()
+    qtbot.keyClicks(form.session, "x2")
+    says(qtbot, form, "Next: create and open sub-mn9/ses-x2")
+    qtbot.keyClick(form.shown, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    folder = tmp_path / "sub-mn9" / "ses-x2"
+    assert form.started == [folder / "session.toml"]
+    session, _ = files(folder)
+    assert session["streams"]["eeg"] == {"type": "EEG"}
+
+
+def test_every_control_of_the_form_is_reached_by_tab_and_has_a_name(qtbot, form):
+    form.participant.setText("01")
+    reached, now = set(), form.participant
+    for _ in range(60):
+        reached.add(now)
+        qtbot.keyClick(now, Qt.Key.Key_Tab)
+        now = form.shown.focusWidget()
+    controls = [
+        widget
+        for widget in form.findChildren(QWidget)
+        if isinstance(widget, QAbstractButton | QComboBox | QLineEdit)
+        and widget.isEnabled()
+        and widget.isVisible()
+        and not isinstance(widget.parent(), QComboBox)
+        and not widget.objectName().startswith("qt_")
+    ]
+    assert not [one.accessibleName() for one in controls if one not in reached]
+    nameless = [one for one in controls if not QAccessible.queryAccessibleInterface(one).text(QAccessible.Text.Name)]
+    assert not nameless
+
+
+@pytest.mark.parametrize(("text", "wrong"), [("a b", "' '"), ("jürgen", "'ü'"), ("sub-01", "'-'"), ("x_1", "'_'")])
+def test_names_that_bids_does_not_permit_are_refused_with_the_reason(form, text, wrong):
+    for field, what in ((form.session, "Session"), (form.participant, "Participant")):
+        form.participant.setText("01")
+        field.setText(text)
+        assert form.words.text().startswith(f"{what}: {wrong} is not possible, because BIDS")
+        assert not form.make.isEnabled()
+        assert form.shown.next is not None
+        field.setText("01")
+
+
+def test_next_step_creates_the_session_once_nothing_is_missing(qtbot, form):
+    says(qtbot, form, "To fix: Participant: enter a name of letters and digits")
+    form.participant.setText("01")
+    says(qtbot, form, "Next: create and open sub-01/ses-01")
+    qtbot.mouseClick(form.shown.next, Qt.MouseButton.LeftButton)
+    assert len(form.started) == 1
+
+
+def test_refusal_of_the_files_is_said_in_the_form(form, monkeypatch):
+    form.participant.setText("01")
+    monkeypatch.setattr(type(form.sound), "settings", {"device": "default", "ceiling_dbfs": 3.0})
+    form.make.click()
+    assert "ceiling_dbfs" in form.words.text()
+    assert form.started == []
+
+
+def test_chosen_amplifier_opens_the_form_which_can_be_left_at_once(qtbot, form):
+    qtbot.mouseClick(form.back, Qt.MouseButton.LeftButton)
+    assert not form.isVisible()
+    form.shown.launcher.picked.emit(OTHER)
+    assert form.isVisible()
+    assert form.make.isEnabled(), "to see the signal at once"
+    assert form.settings["streams"]["eeg"] == {"type": "ExG", "name": "bipolar"}
+    form.show_streams([AMPLIFIER])
+    assert form.settings["streams"]["eeg"]["name"] == "bipolar", "slow to answer, but still chosen"
+
+
+def test_level_is_shown_in_spl_where_the_output_was_measured(form):
+    form.sound._levels = {"default": 100.0}
+    form.sound.cap.setValue(-10)
+    assert form.sound.level.text() == "at most 90 dB SPL, as measured"
+    form.sound.device.setCurrentIndex(1)  # none
+    assert not form.sound.test.isEnabled()
