@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,7 @@ def write_session(
     about: About | None = None,
     decoder: Path | None = None,
     attention: str = "",
+    signals: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> Path:
     """Write a calibration, or a run if there is a decoder: a second of rest, then the trials.
 
@@ -118,6 +120,9 @@ def write_session(
         Folder of a decoder.
     attention : str
         Further lines of ``[attention]`` of a run.
+    signals : tuple of array, optional
+        EEG in µV at :data:`SFREQ`, shape (n, n_channels), and envelopes of the talkers at :data:`SPEECH_HZ`, shape
+        (m, 2), from the start of the recording on; made up from ``seed`` if not given.
 
     Returns
     -------
@@ -140,13 +145,7 @@ def write_session(
     seconds = 1.0 + sum(length for _, length in trials)
     starts = np.cumsum([1.0, *(length for _, length in trials)])
     cues = [(float(at), name) for at, (name, _) in zip(starts, (*trials, ("", 0.0)), strict=True)]
-    voices = np.stack([slow(100 * seed + k, seconds, SFREQ) for k in range(2)], axis=1)
-    rng = np.random.default_rng(seed)
-    eeg = rng.normal(0, 1, (len(voices), n_channels)) + rng.normal(0, 3, (len(voices), 1))
-    for k, (at, name) in enumerate(cues[:-1]):
-        rows = slice(round(at * SFREQ), round(cues[k + 1][0] * SFREQ))
-        eeg[rows, 0] += 2 * voices[rows, TALKERS.index(name)]
-    speech = np.stack([slow(100 * seed + k, seconds, SPEECH_HZ) for k in range(2)], axis=1)
+    eeg, speech = _made_up(cues, seconds, seed, n_channels) if signals is None else signals
     with path.open("wb") as file:
         file.write(writer.headers)
 
@@ -179,6 +178,19 @@ def write_session(
         if end:
             writer.end()
     return path
+
+
+def _made_up(
+    cues: Sequence[tuple[float, str]], seconds: float, seed: int, n_channels: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return noise, with the attended talker in the first channel, and the talkers."""
+    voices = np.stack([slow(100 * seed + k, seconds, SFREQ) for k in range(2)], axis=1)
+    rng = np.random.default_rng(seed)
+    eeg = rng.normal(0, 1, (len(voices), n_channels)) + rng.normal(0, 3, (len(voices), 1))
+    for k, (at, name) in enumerate(cues[:-1]):
+        rows = slice(round(at * SFREQ), round(cues[k + 1][0] * SFREQ))
+        eeg[rows, 0] += 2 * voices[rows, TALKERS.index(name)]
+    return eeg, np.stack([slow(100 * seed + k, seconds, SPEECH_HZ) for k in range(2)], axis=1)
 
 
 def _cue(live: _Live, at: float, name: str) -> None:

@@ -12,9 +12,10 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from earmark.app.config.toml_file import ConfigError, parse, read_text
+from earmark.app.config.toml_file import ConfigError
 from earmark.app.engine.events_file import ANSWER, NOTE
 from earmark.app.engine.latency_stages import TOTAL
+from earmark.app.report.exclusions import EXCLUDED, exclusions
 from earmark.app.report.kept import run_figures
 from earmark.devices.files.corpus import Executor, Progress
 from earmark.devices.files.recorded_run import RunError
@@ -24,8 +25,6 @@ from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.evaluation.metrics import chance_limit
 from earmark.pipeline.evaluation.splits import Fold
 
-#: File in the folder of a study that excludes runs: path from there = reason.
-EXCLUDED = "excluded.toml"
 RECORDING = "loop.xdf"
 #: Prefix of an event that is an alarm.
 ALARM = "ALARM: "
@@ -166,26 +165,21 @@ def find_runs(folder: Path, listener_of: Callable[[Path], str] = lambda path: ""
 
 
 def excluded(folder: Path, runs: Sequence[StudyRun]) -> list[StudyRun]:
-    """Mark the runs that the file :data:`EXCLUDED` names, alone or with all below a folder.
+    """Mark the runs that the file of :mod:`earmark.app.report.exclusions` names, alone or with all below a folder.
 
     Raises
     ------
     ConfigError
         If the file cannot be read, gives no reason, or names no run.
     """
-    file = folder / EXCLUDED
-    if not file.exists():
-        return list(runs)
     marked = list(runs)
-    for path, reason in parse(read_text(file), str(file)).items():
-        if not isinstance(reason, str) or not reason.strip():
-            raise ConfigError(f'{file}: {path!r} needs a reason, in quotes: "alice/run-2" = "fell asleep"')
+    for path, reason in exclusions(folder).items():
         named = PurePosixPath(path)
         at = [k for k, run in enumerate(marked) if PurePosixPath(run.path).is_relative_to(named)]
         if not at:
-            raise ConfigError(f"{file}: there is no run at {path!r}, seen from {folder}")
+            raise ConfigError(f"{folder / EXCLUDED}: there is no run at {path!r}, seen from {folder}")
         for k in at:
-            marked[k] = replace(marked[k], status=Status.EXCLUDED, reason=reason.strip())
+            marked[k] = replace(marked[k], status=Status.EXCLUDED, reason=reason)
     return marked
 
 

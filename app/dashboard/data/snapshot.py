@@ -135,6 +135,11 @@ class Snapshot:
         return (self.under_way or self.state == "training") and self.kind != "replay"
 
     @property
+    def needs_processor(self) -> bool:
+        """Whether checks, a recording or training are in progress, which replaying other recordings would disturb."""
+        return self.session_live and (self.at_stake or self.state == "checking")
+
+    @property
     def replay_paused(self) -> bool:
         """Whether a replay is paused, so that no data is expected."""
         return self.kind == "replay" and self.state == "paused"

@@ -21,7 +21,7 @@ class Key(NamedTuple):
 #: Number of talkers with keys, and number of talkers whose keys are always in the menu.
 N_TALKERS, N_SHOWN = 8, 4
 #: Pages in the order of the navigation bar.
-PAGES = ("start", "setup", "live", "calibrate", "review")
+PAGES = ("start", "setup", "live", "calibrate", "review", "study")
 KEYS: dict[str, Key] = {
     "start": Key("&Session", "&Start page", "Ctrl+0"),
     "next": Key("&Session", "Ne&xt step", "Ctrl+Return"),
@@ -51,6 +51,7 @@ KEYS: dict[str, Key] = {
     "live": Key("&View", "&Live", "Ctrl+2"),
     "calibrate": Key("&View", "Cal&ibrate", "Ctrl+3"),
     "review": Key("&View", "&Review", "Ctrl+4"),
+    "study": Key("&View", "St&udy", "Ctrl+5"),
     "freeze": Key("&View", "&Freeze the traces", "F8"),
     "larger": Key("&View", "Traces &larger", "+"),
     "smaller": Key("&View", "Traces s&maller", "-"),

@@ -45,6 +45,7 @@ from earmark.app.dashboard.pages.participant import Participant
 from earmark.app.dashboard.pages.review import Review
 from earmark.app.dashboard.pages.setup import Setup
 from earmark.app.dashboard.pages.start import Start
+from earmark.app.dashboard.pages.study import Study
 from earmark.app.dashboard.panels.events import EventsModel
 from earmark.app.dashboard.panels.panel import View
 from earmark.app.session.channel import Client, has_died
@@ -85,7 +86,7 @@ class Window(QMainWindow):
         self.top, self.bottom = TopBar(), BottomBar()
         self.notice, self.next = Notice(), NextButton(self)
         self.start, self.setup, self.live = Start(), Setup(), Live(self.events)
-        self.calibration, self.review = Calibration(), Review()
+        self.calibration, self.review, self.study = Calibration(), Review(), Study(settings)
         self.pages = QStackedWidget()
         self.participant = Participant()
         self._picker, self.keys = Picker(self, choose=False), KeysHelp(self)
@@ -119,7 +120,8 @@ class Window(QMainWindow):
         rail = QVBoxLayout()
         rail.setSpacing(2)
         self._rail: dict[str, QToolButton] = {}
-        for page, widget in zip(PAGES, (self.start, self.setup, self.live, self.calibration, self.review), strict=True):
+        pages = (self.start, self.setup, self.live, self.calibration, self.review, self.study)
+        for page, widget in zip(PAGES, pages, strict=True):
             self.pages.addWidget(widget)
             button = QToolButton()
             button.setText(page.capitalize())
@@ -168,6 +170,7 @@ class Window(QMainWindow):
         self.calibration.page_requested.connect(self.go)
         self.live.controls.review_requested.connect(self.show_result)
         self.review.scored.connect(self._show_scored)
+        self.study.run_requested.connect(lambda run: self.show_run(Path(run)))
         self.top.mute_requested.connect(self.mute)
         self.live.streams.search_requested.connect(self._find_streams)
         self.setup.streams.search_requested.connect(self._find_streams)
@@ -303,6 +306,7 @@ class Window(QMainWindow):
         if self._out is not None:  # also after the session has ended, since its last run may not be listed yet
             self.review.follow(self._out)
         self.review.score_when_free(now)
+        self.study.give_way(now)
         self.live.controls.recorded = self.review.recorded
         for k in range(N_SHOWN, N_TALKERS):
             for kind in ("solo", "mute", "trim"):
@@ -312,7 +316,7 @@ class Window(QMainWindow):
         if self.participant.isVisible():
             self.participant.refresh(now)
         page = self.pages.currentWidget()
-        if isinstance(page, Live | Setup | Calibration | Review):
+        if isinstance(page, Live | Setup | Calibration | Review | Study):
             page.refresh(View(now, self.history, self.recent))
         self.next.refresh()
 
@@ -335,6 +339,12 @@ class Window(QMainWindow):
         self.show_message(f"{run}: {words}", hold=True)
         if self.folder is not None:
             self.recent_sessions.say(self.folder, f"{run}: {words}")
+
+    def show_run(self, run: Path) -> None:
+        """Open the session of a recorded run, and show that run on the page Review."""
+        self.attach(run.parent)
+        self.go("review")
+        self.review.show_run(run)
 
     def focus(self, widget: QWidget) -> None:
         self.go("live")
@@ -419,7 +429,7 @@ class Window(QMainWindow):
             launched.end()  # started from this window, and nothing would be lost; the state of others is not known
         self.participant.close()
         self.start.form.end()
-        for panel in (*self.live.panels, self.review):
+        for panel in (*self.live.panels, self.review, self.study):
             panel.end()
         QApplication.instance().removeEventFilter(self.escape)  # type: ignore[union-attr]
         self.detach()

@@ -148,6 +148,12 @@ class Review(Panel):
             self._list_runs()
             self._runs.setCurrentIndex(self._runs.findData(str(run)))
 
+    def show_run(self, run: Path) -> None:
+        """Select a run of the open session, and score it unless that is impossible now."""
+        self.choose(run)
+        if self._job is None and not self._at_stake and self._runs.currentIndex() >= 0:
+            self._score()
+
     def follow(self, folder: Path) -> None:
         """List the runs of a session's folder and select the newest, even while the page is hidden."""
         if self._chosen is not None and self._chosen.parent != folder:
@@ -181,7 +187,7 @@ class Review(Panel):
         Scoring replays the run on a processor core, which a live session needs: it ends when the next checks or
         recording begin, and starts again after them.
         """
-        self._at_stake = now.session_live and (now.at_stake or now.state == "checking")
+        self._at_stake = now.needs_processor
         if self._at_stake:
             self._ran = self._ran or now.state in ("running", "paused")
             if self._job is not None:

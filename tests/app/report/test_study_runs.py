@@ -17,7 +17,8 @@ from earmark.app.commands.train import train
 from earmark.app.config.toml_file import ConfigError
 from earmark.app.replay.verify import Replay
 from earmark.app.report import kept
-from earmark.app.report.study import ALARM, EXCLUDED, excluded, find_runs
+from earmark.app.report.exclusions import EXCLUDED
+from earmark.app.report.study import ALARM, excluded, find_runs
 from earmark.devices.files.journal import About
 from earmark.devices.files.session_file import SessionFile
 from earmark.devices.files.session_run import read_cues
