@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from earmark.app.terminal.console import JsonFile
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,6 +25,7 @@ def describe(
         Path | None, typer.Option(help="Take channels and rate of the first stream from this recording.")
     ] = None,
     wait: Annotated[float, typer.Option(help="Seconds to search for streams that the file does not describe.")] = 2.0,
+    json_file: JsonFile = None,
 ) -> None:
     """Show the graph: settings, rates, latency and the deadline.
 
@@ -33,7 +36,7 @@ def describe(
 
     must_be_toml(config)
     from earmark.app.config.session import load_config
-    from earmark.app.terminal.console import console, failures, rate
+    from earmark.app.terminal.console import console, failures, rate, write_json
     from earmark.devices.audio.space import impulse_responses
     from earmark.devices.sources.lsl_log import quiet_liblsl
 
@@ -70,6 +73,46 @@ def describe(
         f"deadline of a chunk, arrival to output: {budget * 1e3:g} ms; chunks {engine.max_lag_s:g} s late are skipped "
         f"as a gap; streams are searched for up to {engine.resolve_s:g} s"
     )
+    write_json(json_file, described(settings, specs, graph) | {"deadline_s": budget})
+
+
+def described(settings: Config, specs: Mapping[str, StreamSpec], graph: Graph) -> dict[str, Any]:
+    """Return streams, nodes, settings and outputs of an opened graph, ready for JSON; latencies are in seconds."""
+    return {
+        "streams": {
+            name: {
+                "place": _place(settings.streams[name]),
+                "ch_names": list(spec.ch_names),
+                "ch_types": list(spec.ch_types),
+                "sfreq": spec.sfreq,
+            }
+            for name, spec in specs.items()
+        },
+        "nodes": [
+            {
+                "name": step.name,
+                "inputs": list(step.inputs),
+                "n_channels": spec.n_channels,
+                "sfreq": spec.sfreq,
+                "hop": spec.hop,
+                "wait_s": spec.wait,
+                "delay_s": spec.delay,
+                "group_delay_s": spec.group_delay,
+            }
+            for step in graph.steps
+            for spec in [graph.specs[step.name]]
+        ],
+        "settings": settings_lines(graph, settings),
+        "outputs": [
+            {
+                "node": output.node,
+                "recorded": bool(output.record and output.node in settings.block_outputs()),
+                "published_as": output.publish or None,
+                "latency_s": graph.specs[output.node].latency,
+            }
+            for output in settings.outputs
+        ],
+    }
 
 
 def _evidence(graph: Graph, node: str) -> str:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from earmark.app.terminal.console import JsonFile
 from earmark.app.terminal.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from earmark.app.engine.live_network import RecordedNetwork
+    from earmark.app.replay.verdict import Verdict
+    from earmark.app.replay.verify import Replay
     from earmark.pipeline.stream import Item
 
 
@@ -25,6 +28,7 @@ def replay(
         Path | None,
         typer.Option(help="With --watch: folder for 'dashboard' and 'control'; by default, a temporary one."),
     ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Replay a recording through its graph, and verify the result.
 
@@ -40,13 +44,15 @@ def replay(
     import numpy as np
     from rich.table import Table
 
-    from earmark.app.terminal.console import console, fail, failures
+    from earmark.app.terminal.console import console, fail, failures, write_json
     from earmark.app.terminal.foreign import plain
     from earmark.app.terminal.outputs import must_be_writable
 
     if watch:
-        if verify or out is not None:
-            fail("--watch always verifies and writes no outputs: leave out --verify and --out", ExitStatus.USAGE)
+        if verify or out is not None or json_file is not None:
+            fail(
+                "--watch always verifies and writes no outputs: leave out --verify, --out and --json", ExitStatus.USAGE
+            )
         watch_replay(session, folder)
         return
     if folder is not None:
@@ -56,7 +62,7 @@ def replay(
     from earmark.devices.files.journal import EventLine, MaskedLine
     from earmark.devices.files.session_file import SessionFile
 
-    must_be_writable(out)
+    must_be_writable(out, json_file)
     session = session / "loop.xdf" if session.is_dir() else session
     if not session.exists():
         fail(f"{session}: no such file; name a recorded run, as DIR/run-1")
@@ -99,9 +105,10 @@ def replay(
         except OSError as error:
             fail(f"cannot write {out}: {error.strerror}")
         console.print(f"Wrote {out}", markup=False)
-    if not verify:
+    verdict = assess(run) if verify else None
+    write_json(json_file, replayed(run, verdict))
+    if verdict is None:
         return
-    verdict = assess(run)
     if verdict.status == DIFFERENT:
         for words in verdict.details:
             console.print(words, markup=False, style="bold red")
@@ -111,6 +118,32 @@ def replay(
         console.print(f"  {words}", markup=False)
     if verdict.status:
         raise typer.Exit(verdict.status)
+
+
+def replayed(run: Replay, verdict: Verdict | None) -> dict[str, Any]:
+    """Return outputs, events, damage and verdict of a replay, ready for JSON; None stands for what was not measured."""
+    from earmark.devices.files.journal import EventLine
+
+    return {
+        "recording": str(run.session.path),
+        "whole": run.session.whole,
+        "damage": list(run.session.damage),
+        "outputs": {
+            name: {
+                "samples": found.n_samples,
+                "compared": found.n_compared,
+                "digests": found.n_digests,
+                "digests_matched": found.n_digests - found.n_wrong,
+                "largest_difference": found.difference if found.n_compared else None,
+            }
+            for name, found in run.outputs.items()
+        },
+        "network": None if run.network is None else network_line(run.network),
+        "events": [noted.event for _, noted in run.events if isinstance(noted, EventLine)],
+        "verdict": None
+        if verdict is None
+        else {"status": int(verdict.status), "words": verdict.words, "details": list(verdict.details)},
+    }
 
 
 def watch_replay(recording: Path, folder: Path | None) -> None:

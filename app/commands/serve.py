@@ -6,12 +6,14 @@ import contextlib
 import json
 import shlex
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from earmark.app.commands.options import OUT_HELP
+from earmark.app.terminal.console import JsonFile
 from earmark.app.terminal.exit_status import ExitStatus
 
 
@@ -66,6 +68,7 @@ def control(
         list[str] | None,
         typer.Argument(metavar="NAME=VALUE", help="Arguments, such as talker=0, mode=sham, on=false, text=..."),
     ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Send a command to a running session.
 
@@ -77,8 +80,10 @@ def control(
     by name or by number, from 0. Exit status: 0 done, 1 refused, or no session is running there.
     """
     from earmark.app.session.channel import Client
-    from earmark.app.terminal.console import console, fail, failures
+    from earmark.app.terminal.console import console, fail, failures, write_json
+    from earmark.app.terminal.outputs import must_be_writable
 
+    must_be_writable(json_file)
     given = {}
     for argument in arguments or []:
         name, equals, value = argument.partition("=")
@@ -95,7 +100,10 @@ def control(
         checks = [Check(*one) for one in answer]
         for check in checks:
             console.print(str(check), markup=False, highlight=False)
+        write_json(json_file, [asdict(check) for check in checks])
         if not all(check.ok for check in checks):
             raise typer.Exit(ExitStatus.FAILED)
-    elif answer is not None:
+        return
+    write_json(json_file, answer)
+    if answer is not None and json_file != Path("-"):
         console.print_json(json.dumps(answer))

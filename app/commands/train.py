@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.app.commands.options import Bads, Channels, ChType, Sfreq, Unit, overrides
+from earmark.app.terminal.console import JsonFile
 from earmark.app.training.group import GROUP_HELP
 from earmark.app.training.runs import KIND_HELP, RUNS_HELP, PresetName, decoder_kind
 from earmark.app.training.study import SUBJECT_HELP
@@ -41,6 +42,7 @@ def train(
     epochs: Annotated[int, typer.Option(help="Networks: maximum number of epochs.", min=1)] = 30,
     seed: Annotated[int, typer.Option(help="Networks: random seed.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="Networks: train on cpu or cuda.")] = "cpu",
+    json_file: JsonFile = None,
 ) -> None:
     """Train a decoder and save it with its cross-validated accuracy.
 
@@ -50,9 +52,9 @@ def train(
     run the same command again to resume after the last epoch. Runs that cannot be used are left out and listed at the
     end. Exit status: 0 trained, 1 failed, or no run can be used.
     """
-    from earmark.app.terminal.console import fail, failures
-    from earmark.app.terminal.outputs import must_take_files
-    from earmark.app.training.fit import train_and_save
+    from earmark.app.terminal.console import fail, failures, write_json
+    from earmark.app.terminal.outputs import must_be_writable, must_take_files
+    from earmark.app.training.fit import facts_json, train_and_save
     from earmark.app.training.group import read_group
     from earmark.app.training.runs import decoder_class, decoder_preset, maker
     from earmark.app.training.study import read_study
@@ -72,6 +74,7 @@ def train(
     if out.exists():
         fail(f"{out} exists already: move it away, or choose another folder with --out")
     must_take_files(out)
+    must_be_writable(json_file)
     with failures():
         study = read_study(runs, chosen, subject or (), overrides(unit, ch_type, channels, bads, sfreq))
         loaded = study.runs
@@ -82,18 +85,19 @@ def train(
             )
         if not network:
             others = {} if group is None else {"group": read_group(group, loaded, chosen)}
-            _print_next(train_and_save(loaded, maker(decoder, chosen, **others), chosen, out))
-            study.print_left_out()
-            return
-        from earmark.app.training.network import Resumable, settings
+            facts = train_and_save(loaded, maker(decoder, chosen, **others), chosen, out)
+        else:
+            from earmark.app.training.network import Resumable, settings
 
-        given = settings(decoder, loaded, base, any_cap, epochs, seed, device)
-        resumable = Resumable(maker(decoder, chosen, **given), out.with_name(f"{out.name}.training"))
-        longer = decoder_preset(decoder, chosen)
-        facts = train_and_save(loaded, resumable, longer, out, against=maker(usual, longer))
-        resumable.clear()
+            given = settings(decoder, loaded, base, any_cap, epochs, seed, device)
+            resumable = Resumable(maker(decoder, chosen, **given), out.with_name(f"{out.name}.training"))
+            longer = decoder_preset(decoder, chosen)
+            facts = train_and_save(loaded, resumable, longer, out, against=maker(usual, longer))
+            resumable.clear()
         _print_next(facts)
         study.print_left_out()
+    about = {"decoder": decoder, "preset": preset.value, "folder": str(out), "runs": len(loaded)}
+    write_json(json_file, {**about, **facts_json(facts), "left_out": [list(one) for one in study.left_out]})
 
 
 def _print_next(facts: Facts) -> None:

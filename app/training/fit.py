@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,3 +108,18 @@ def train_and_save(
             f"three runs of each listener and {MIN_WINDOWS} decisions."
         )
     return facts
+
+
+def facts_json(facts: Facts) -> dict[str, Any]:
+    """Return the accuracy of a decoder and what it was measured on, ready for JSON; None: not measured."""
+    import math
+
+    figures = {
+        "seconds": facts.seconds,
+        "accuracy": facts.accuracy,
+        "chance_level": facts.chance_level,
+        "chance_limit": facts.chance_limit,
+        "default_decoder_accuracy": facts.linear_accuracy,
+    }
+    known = {name: None if value is None or math.isnan(value) else value for name, value in figures.items()}
+    return {**known, "n_decisions": facts.n_decisions, "bands": facts.bands, "experimental": facts.experimental}
