@@ -58,3 +58,20 @@ DARK = Theme(
     ("#56b4e9", "#f08a3c", "#2fc79b", "#e29bc4", "#8ed0f5", "#f0c04a", "#cccccc", "#f0e442"),
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
+
+#: Colour of each kind of event on a time axis; see :class:`earmark.app.engine.timeline.Kind`.
+_OF_EVENTS = {
+    "note": "highlight",
+    "answer": "highlight",
+    "override": "warn",
+    "trim": "warn",
+    "mute": "mute",
+    "pause": "faint",
+    "gap": "bad",
+    "alarm": "bad",
+}
+
+
+def event_colour(theme: Theme, kind: str) -> str:
+    """Return the colour of an event, or of an interval, of a kind on a time axis."""
+    return str(getattr(theme, _OF_EVENTS.get(kind, "event")))

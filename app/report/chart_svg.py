@@ -103,6 +103,14 @@ class Chart:
                     f"<title>{escape(tip)}</title></circle>"
                 )
 
+    def mark(self, x: float, kind: str, tip: str) -> None:
+        """Draw a vertical line with a tool tip, which is as wide as a finger can hit."""
+        at = self._x(x)
+        ends = f'x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"'
+        self._shapes.append(
+            f'<g><title>{escape(tip)}</title><line class="{kind}" {ends}/><line class="touch" {ends}/></g>'
+        )
+
     def hover(self, starts: Sequence[float], tips: Sequence[str]) -> None:
         """Show a tool tip over the part of the x axis from each start to the next; the last one ends with the axis."""
         for start, stop, tip in zip(starts, [*starts[1:], self.x.high], tips, strict=True):

@@ -16,7 +16,7 @@ def _tokens(theme: Theme) -> str:
     named = {
         "paper": theme.base, "ink": theme.text, "faint": theme.faint, "rule": theme.rule, "grid": theme.button,
         "main": theme.highlight, "band": f"{theme.highlight}28", "limit": theme.warn, "null": theme.faint,
-        "other": theme.good, "forced": f"{theme.event}38",
+        "other": theme.good,
     }  # fmt: skip
     return " ".join(f"--{name}: {colour};" for name, colour in named.items())
 
@@ -52,7 +52,6 @@ polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .main { stroke: var(--main); stroke-width: 2.5; } circle.main, circle.spot { fill: var(--main); stroke: none; }
 circle.spot { fill-opacity: .75; }
 .band { fill: var(--band); stroke: none; }
-.forced { fill: var(--forced); stroke: none; }
 .hover { fill: transparent; } .hover:hover { fill: var(--band); }
 .chance { stroke: var(--ink); stroke-width: 1.25; }
 .limit { stroke: var(--limit); stroke-dasharray: 7 4; }

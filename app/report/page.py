@@ -12,9 +12,10 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.app.colours import DARK, LIGHT
+from earmark.app.colours import DARK, LIGHT, event_colour
 from earmark.app.config.modes import Mode
-from earmark.app.engine.events_file import ANSWER, FOLLOW, NOTE, OVERRIDE, TRIM
+from earmark.app.engine.events_file import TRIM
+from earmark.app.engine.timeline import Kind, Timeline, kind_of
 from earmark.app.report.chart_svg import Axis, Chart, Points
 from earmark.app.report.figures import SessionFigures, sometimes_masked, tmr
 from earmark.app.report.html import accuracy_chart, by_component, by_window, page_head, table
@@ -99,7 +100,7 @@ def page_html(name: str, found: SessionFigures, facts: Facts, window: float, oth
     title = f"{found.subject}, {name}" if found.subject else name
     conclusion, *remarks = run_words(found, facts)
     about = {key: value for key, value in json.loads(about_text(found.about)).items() if key != "config"}
-    return f"""{page_head(title, _talker_style(len(found.talkers)))}
+    return f"""{page_head(title, _talker_style(len(found.talkers)) + _event_style())}
 <body>
 <h1>{escape(title)}</h1>
 <p class="result">{escape(conclusion)}</p>
@@ -150,8 +151,9 @@ def _posterior_box(found: SessionFigures) -> tuple[str, str, str]:
 def _operator(found: SessionFigures) -> str:
     """List notes and overrides of the operator, and answers, with their times; empty if there are none."""
     lists = []
-    for heading, starts in (("Notes and answers", (NOTE, ANSWER)), ("Overrides", (OVERRIDE,))):
-        said = [f"<li>{time:.1f} s: {escape(words)}</li>" for time, words in found.events if words.startswith(starts)]
+    notes, actions = (Kind.NOTE, Kind.ANSWER), (Kind.OVERRIDE, Kind.TRIM, Kind.MUTE, Kind.PAUSE)
+    for heading, kinds in (("Notes and answers", notes), ("Overrides", actions)):
+        said = [f"<li>{time:.1f} s: {escape(words)}</li>" for time, words in found.events if kind_of(words) in kinds]
         lists += [f"<h2>{heading}</h2>\n<ul>{''.join(said)}</ul>\n"] if said else []
     return "".join(lists)
 
@@ -196,27 +198,37 @@ def _each(found: SessionFigures, table: NDArray[np.float64], show: Callable[[flo
     return [", ".join(f"{name} {show(value)}" for name, value in zip(found.talkers, row, strict=True)) for row in rows]
 
 
-def overrides(found: SessionFigures, end: float) -> list[tuple[float, float]]:
-    """Return the intervals in which the operator overrode decisions, s."""
-    spans: list[tuple[float, float]] = []
-    start: float | None = None
-    for time, words in (*found.events, (end, FOLLOW)):
-        if words == FOLLOW:
-            if start is not None and start < end and time > 0:
-                spans.append((max(start, 0.0), min(time, end)))
-            start = None
-        elif words.startswith(OVERRIDE) and start is None:
-            start = time
-    return spans
+def _spans(chart: Chart, found: SessionFigures, end: float) -> str:
+    """Shade overrides, trims, mutes and pauses; return what the caption says of them."""
+    kinds = []
+    for span in Timeline(found.events).spans:
+        start, stop = max(span.begin, 0.0), min(span.end, end)
+        if start < stop:
+            low, high = chart.y.low, chart.y.high
+            chart.band([(start, low), (stop, low)], [(start, high), (stop, high)], f"span-{span.kind}")
+            kinds.append(span.kind.value)
+    return f" Shaded: {', '.join(dict.fromkeys(kinds))} by the operator." if kinds else ""
 
 
-def _forced(chart: Chart, found: SessionFigures, end: float) -> str:
-    """Shade the time of overrides; return what the caption says of it."""
-    spans = overrides(found, end)
-    for start, stop in spans:
-        low, high = chart.y.low, chart.y.high
-        chart.band([(start, low), (stop, low)], [(start, high), (stop, high)], "forced")
-    return " Shaded: the operator's overrides." if spans else ""
+def _marks(chart: Chart, found: SessionFigures, end: float) -> None:
+    """Draw lines at notes, answers, actions of the operator, gaps and alarms."""
+    for mark in Timeline(found.events).marks:
+        if mark.kind is not Kind.OTHER and 0 <= mark.time <= end:
+            chart.mark(mark.time, f"mark-{mark.kind}", f"{mark.time:.1f} s: {mark.words}")
+
+
+def _event_style() -> str:
+    """Return the CSS of events, in the colours of the window."""
+    light, dark = (
+        " ".join(f"--event-{kind}: {event_colour(theme, kind)};" for kind in Kind) for theme in (LIGHT, DARK)
+    )
+    rules = [f":root {{ {light} }}", f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"]
+    rules += [".touch { stroke: transparent; stroke-width: 9; }"]
+    for kind in Kind:
+        colour = f"var(--event-{kind})"
+        rules.append(f".span-{kind} {{ fill: {colour}; fill-opacity: .16; stroke: none; }}")
+        rules.append(f".mark-{kind} {{ stroke: {colour}; stroke-width: 1.5; }}")
+    return "\n".join(["", *rules])
 
 
 def _time_axis(found: SessionFigures) -> tuple[float, list[float]]:
@@ -268,7 +280,7 @@ def _posterior(found: SessionFigures) -> str:
         Axis(0.0, 1.06, [0.0, 0.25, 0.5, 0.75, 1.0], "probability", lambda p: f"{100 * p:g} %"),
         "Posterior of each talker against time",
     )
-    shaded = _forced(chart, found, end)
+    shaded = _spans(chart, found, end)
     for talker in range(len(found.talkers)):
         for start, stop in _cue_bands(found, talker, end):
             chart.band([(start, 1.02), (stop, 1.02)], [(start, 1.06), (stop, 1.06)], f"cue{talker + 1}")
@@ -277,6 +289,7 @@ def _posterior(found: SessionFigures) -> str:
     for talker in range(len(found.talkers)):
         chart.line(_points(found.times, found.probability[:, talker]), f"talker{talker + 1}")
     _hover(chart, found, _each(found, found.probability, percent))
+    _marks(chart, found, end)
     return (
         f"<figure>{chart.svg()}{_key(found)}<figcaption>Bar on top: cued talker. Straight line: chance "
         f"level.{shaded}</figcaption></figure>"
@@ -291,12 +304,13 @@ def _gains(found: SessionFigures) -> str:
         Axis(low, 6.0, [-12.0, -9.0, -6.0, -3.0, 0.0, 3.0, 6.0], "gain / dB", lambda g: f"{g:g}"),
         "Gains against time",
     )
-    shaded = _forced(chart, found, end)
+    shaded = _spans(chart, found, end)
     for talker in range(len(found.talkers)):
         levels = np.maximum(found.gains[:, talker], low)  # each holds until the next
         times, held = np.repeat(found.times, 2)[1:], np.repeat(levels, 2)[:-1]
         chart.line(_points(np.append(times, end), np.append(held, levels[-1])), f"talker{talker + 1}")
     _hover(chart, found, _each(found, found.gains, _decibels))
+    _marks(chart, found, end)
     return (
         f"<figure>{chart.svg()}{_key(found)}<figcaption>Gains below {low:g} dB, including silence, are drawn at "
         f"{low:g} dB.{shaded}</figcaption></figure>"
@@ -327,14 +341,16 @@ def _tmr(found: SessionFigures) -> str:
         Axis(-15.0, 15.0, [-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0], "TMR / dB", lambda g: f"{g:g}"),
         "Target-to-masker ratio against time",
     )
+    shaded = _spans(chart, found, end)
     chart.line([(0.0, 0.0), (end, 0.0)], "chance")
     values = np.full(len(known), np.nan)
     values[known] = tmr(found.gains[known], found.cued[known])
     chart.line(_points(found.times, values), "main")
     _hover(chart, found, [_decibels(value) for value in values.tolist()])
+    _marks(chart, found, end)
     return (
         f"<figure>{chart.svg()}<figcaption>Gain of the cued talker minus that of the loudest other talker; "
-        "talkers are loudness-matched before gains are applied.</figcaption></figure>"
+        f"talkers are loudness-matched before gains are applied.{shaded}</figcaption></figure>"
     )
 
 

@@ -14,6 +14,7 @@ import pylsl
 from earmark.app.config.protocol import Cue
 from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.engine.events_file import ANSWER, NOTE
+from earmark.app.engine.timeline import cue_words
 from earmark.app.status import TaskStatus
 from earmark.devices.files.session_run import ATTEND, DISCARD
 from earmark.devices.sources.lsl import Outlet
@@ -32,11 +33,6 @@ class Trial:
     name: str
     start: float
     end: float
-
-
-def cue_words(name: str) -> str:
-    """Return the event text of a cue to attend to a talker, or to rest if the name is empty."""
-    return f"Cue: attend to {name}." if name else "Cue: rest."
 
 
 class SessionTask:

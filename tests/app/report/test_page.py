@@ -10,7 +10,7 @@ from earmark.app.colours import DARK, LIGHT
 from earmark.app.engine.latency_stages import STAGES, TOTAL
 from earmark.app.report.chart_svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from earmark.app.report.figures import Cues, SessionFigures, in_columns, measure
-from earmark.app.report.page import MAX_TIPS, overrides, page_html
+from earmark.app.report.page import MAX_TIPS, page_html
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.files.journal import About
 from earmark.pipeline.evaluation.metrics import Reliability
@@ -71,20 +71,30 @@ def test_sound_output_is_the_one_that_played():
     assert "<dt>sound output</dt><dd>sound device &#x27;card &lt;2&gt;&#x27;</dd>" in page(found)
 
 
-def test_overrides_are_listed_and_shaded():
-    assert overrides(figures(), 20.0) == []
+def test_events_are_drawn_and_listed():
     events = (
         (2.0, "operator: Joe"),
         (4.0, "operator: Ada"),
         (5.0, "operator: follow decisions"),
+        (6.0, "note: a <door> slammed"),
+        (7.0, "operator: channel E1 is bad"),
+        (8.0, "MUTED"),
         (9.0, "operator: all equal"),
+        (11.0, "eeg: 40 samples missing from index 1200 on"),
     )
     found = figures(events=events)
-    assert overrides(found, 20.0) == [(2.0, 5.0), (9.0, 20.0)]
     html = page(found)
-    assert html.count('<polygon class="forced"') == 4, "of two charts"
+    n_charts = 3
+    assert html.count('<polygon class="span-override"') == 3 * n_charts, "the last one until the end"
+    assert html.count('<polygon class="span-mute"') == n_charts
+    assert html.count("Shaded: override, mute by the operator.") == n_charts
+    for kind, n in (("override", 4), ("note", 1), ("mute", 1), ("gap", 1), ("other", 0)):
+        assert html.count(f'<line class="mark-{kind}"') == n * n_charts
+    gains = chart(html, "Gains against time")
+    assert "<title>6.0 s: note: a &lt;door&gt; slammed</title>" in gains
     assert "<h2>Overrides</h2>\n<ul><li>2.0 s: operator: Joe</li>" in html
-    assert "forced" not in page(figures()).partition("</style>")[2]
+    assert "<h2>Notes and answers</h2>\n<ul><li>6.0 s: note: a &lt;door&gt; slammed</li></ul>" in html
+    assert '<polygon class="span-' not in page(figures())
 
 
 def test_charts_show_values_under_the_pointer():
