@@ -38,8 +38,8 @@ def replay(
     identical as far as it goes, but the recording was cut short; 1 the file cannot be replayed.
 
     With --watch, a run plays back in real time: 'earmark dashboard' shows it, its talkers are heard, and it is verified
-    as it plays. 'earmark control' takes pause, resume, mute, master, stop and shutdown; nothing is recorded. It runs
-    until shutdown or Ctrl-C; the exit status is that of --verify.
+    as it plays. 'earmark control' takes pause, resume, seek, speed, loop, mute, master, stop and shutdown; nothing is
+    recorded. It runs until shutdown or Ctrl-C; the exit status is that of --verify.
     """
     import numpy as np
     from rich.table import Table

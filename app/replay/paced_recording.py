@@ -99,66 +99,99 @@ class PacedClock:
     begin : float
         LSL time of the recording at which to start.
     jumped : callable
-        Called with a delay in s when the clock was set back because the replay was late; or with a negative number of
-        seconds when an empty period was skipped.
+        Called with a delay in s when the clock was set back because the replay was late; with a negative number of
+        seconds when an empty period was skipped; with 0 when the instant that was sought is reached.
     """
 
     def __init__(self, begin: float, jumped: Callable[[float], None] = lambda seconds: None) -> None:
         self._lock = threading.Lock()
-        self._held: float | None = begin
-        self._behind = 0.0
+        # The clock showed ``_at`` at LSL time ``_since``, and has advanced with ``_speed`` since then, unless held.
+        self._at, self._since, self._speed, self._held = float(begin), float(pylsl.local_clock()), 1.0, True
         self._jumped = jumped
-        #: Ends every wait.
-        self.stop = threading.Event()
+        #: Instant to reach without waiting; events before it are not waited for.
+        self._sought = -math.inf
+        #: Ends every wait: for good, or because the replay starts again.
+        self.stop, self.again = threading.Event(), threading.Event()
 
     @property
     def held(self) -> bool:
         """Whether the clock is paused."""
-        return self._held is not None
+        return self._held
+
+    @property
+    def seeking(self) -> bool:
+        """Whether the instant that was sought is not reached yet."""
+        return self._sought > -math.inf
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the recording per second; infinite for as fast as possible."""
+        return self._speed
+
+    def _read(self) -> float:
+        still = self._held or self.seeking or math.isinf(self._speed)
+        passed: float = 0.0 if still else (pylsl.local_clock() - self._since) * self._speed
+        return self._at + passed
 
     @property
     def now(self) -> float:
         """Current time of the recording."""
         with self._lock:
-            return pylsl.local_clock() - self._behind if self._held is None else self._held
+            return self._read()
 
-    @property
-    def behind(self) -> float:
-        """Seconds to add to a time of the recording to obtain the LSL time at which it is replayed."""
+    def replayed_at(self, at: float) -> float:
+        """Return the LSL time at which an instant of the recording is replayed, for one that is near."""
         with self._lock:
-            return self._behind if self._held is None else pylsl.local_clock() - self._held
+            return float(pylsl.local_clock() + (at - self._read()) / self._speed)
 
     def hold(self) -> None:
         """Pause the clock."""
         with self._lock:
-            self._held = pylsl.local_clock() - self._behind if self._held is None else self._held
+            self._at, self._held = self._read(), True
 
     def go(self) -> None:
         """Resume the clock."""
         with self._lock:
-            if self._held is not None:
-                self._behind, self._held = pylsl.local_clock() - self._held, None
+            if self._held:
+                self._since, self._held = pylsl.local_clock(), False
 
-    def _set(self, at: float) -> None:
+    def set_speed(self, speed: float) -> None:
+        """Let the recording pass with another speed, from now on."""
         with self._lock:
-            if self._held is None:
-                self._behind = pylsl.local_clock() - at
-            else:
-                self._held = at
+            self._at, self._since, self._speed = self._read(), pylsl.local_clock(), speed
+
+    def seek(self, at: float) -> None:
+        """Go on to a later instant without waiting for the events before it."""
+        with self._lock:
+            self._at, self._sought = self._read(), at
+
+    def set(self, at: float) -> None:
+        """Set the clock."""
+        with self._lock:
+            self._at, self._since = at, pylsl.local_clock()
 
     def reach(self, due: float) -> bool:
-        """Wait until a time of the recording; return False if the clock was stopped."""
-        while not self.stop.is_set():
+        """Wait until a time of the recording; return False if the clock was stopped, or the replay starts again."""
+        while not (self.stop.is_set() or self.again.is_set()):
+            if self.seeking:
+                self.set(min(due, self._sought))
+                if due < self._sought:
+                    return True
+                self._sought = -math.inf
+                self._jumped(0.0)
             left = due - self.now
             if self.held:
                 self.stop.wait(POLL_S)
-            elif left < -LATE_S or left > MAX_GAP_S:
-                self._set(due)
+            elif math.isinf(self.speed):
+                self.set(max(due, self.now))
+                return True
+            elif left < -LATE_S * self.speed or left > MAX_GAP_S:
+                self.set(due)
                 self._jumped(-left)
             elif left <= SOON_S:
                 return True
             else:
-                self.stop.wait(min(left, POLL_S))
+                self.stop.wait(min(left / self.speed, POLL_S))
         return False
 
 

@@ -16,12 +16,12 @@ from earmark.app.config.session import Config, ConfigError, parse_config
 from earmark.app.engine.events_file import parts, read_events
 from earmark.app.engine.signals import EngineSignals
 from earmark.app.engine.status import EngineMonitor
-from earmark.app.replay.paced_recording import PacedClock, PacedRecording, Survey, survey
+from earmark.app.engine.timeline import cue_words
+from earmark.app.replay.paced_recording import SOON_S, PacedClock, PacedRecording, Survey, survey
 from earmark.app.replay.recorded_engine import RecordedEngine
 from earmark.app.replay.sound import RecordedSound
 from earmark.app.replay.verdict import CUT_SHORT, DIFFERENT, assess, changed
 from earmark.app.replay.verify import Replay
-from earmark.app.session.task import cue_words
 from earmark.app.status import Trim
 from earmark.devices.files.journal import HeardLine
 from earmark.devices.files.session_file import Consumed, Event, Noted, SessionFile
@@ -84,7 +84,8 @@ class RecordingPlayer:
         home = self.path.resolve().parent
         heard = [line for one in found for line in one.heard]
         self.sound = RecordedSound(self.config.sound, (home, home.parent), heard, self._report)
-        self._pending_events, self._events_lock = deque(_events(self.path, found)), threading.Lock()
+        self._events = _events(self.path, found)
+        self._pending_events, self._events_lock = deque(self._events), threading.Lock()
         #: The engine that is being replayed, and the source of its status; None between engines.
         self.monitor: EngineMonitor | None = None
         self.engine: RecordedEngine | None = None
@@ -93,6 +94,10 @@ class RecordingPlayer:
         #: Exit status so far and the reason for it; whether everything was replayed, and whether the replay has ended.
         self.status, self.failure = 0, ""
         self.complete = self.over = False
+        #: Whether to start again at the end; and what is called before the events up to an instant are reported anew.
+        self.loop = False
+        self.sought: Callable[[], None] = lambda: None
+        self._sought = self.begin
         self._ready = threading.Event()
         self._refused: Exception = EarmarkError()
         self._thread = threading.Thread(target=self._work, name="replay", daemon=True)
@@ -125,12 +130,39 @@ class RecordingPlayer:
 
     def resume(self) -> None:
         """Resume the replay."""
-        self.sound.go(self.clock.now)
         self.clock.go()
+        self._follow_clock()
+
+    def set_speed(self, speed: float) -> None:
+        """Let the recording pass with another speed; it is heard at speed 1 only."""
+        self.clock.set_speed(speed)
+        self._follow_clock()
+
+    def seek(self, at: float) -> None:
+        """Go to an LSL time of the recording. All that is recorded before it passes the graph, as fast as possible.
+
+        The graph is the one of the whole recording, so what is decided there does not depend on where one came from.
+        To an earlier time, the replay starts again.
+        """
+        at = max(self.begin, min(at, self.end - SOON_S))
+        self.sound.hold()
+        if at < self.clock.now or self.over:
+            self._sought = at
+            self.clock.again.set()
+        else:
+            self.clock.seek(at)
+
+    def _follow_clock(self) -> None:
+        """Play the sound from the time of the clock on, or mute it while the clock is no clock of sound."""
+        if self.clock.held or self.clock.seeking or self.clock.speed != 1:
+            self.sound.hold()
+        else:
+            self.sound.go(self.clock.now)
 
     def stop(self) -> None:
         """End the replay now."""
         self.clock.stop.set()
+        self.clock.again.set()
         if self._thread.ident is not None:
             self._thread.join()
         self.sound.stop()
@@ -140,10 +172,12 @@ class RecordingPlayer:
         self._log_events(self.clock.now)
 
     def _log_events(self, until: float) -> None:
+        if self.clock.seeking:
+            return
         with self._events_lock:
             while self._pending_events and self._pending_events[0][0] <= until:
                 at, words = self._pending_events.popleft()
-                self._on_event(words, min(max(at, self.begin), self.end) + self.clock.behind)
+                self._on_event(words, self.clock.replayed_at(min(max(at, self.begin), self.end)))
 
     @property
     def cue(self) -> tuple[str, float | None, int]:
@@ -161,24 +195,49 @@ class RecordingPlayer:
 
     def _work(self) -> None:
         try:
-            for number, (path, found) in enumerate(self._parts):
-                self.replaced = number
-                self._play(path)
-                if self.clock.stop.is_set():
-                    return
-                if number + 1 < len(self._parts):
-                    self._without_engine(found.end + LOST_S, self._parts[number + 1][1].begin)
-            self.complete = True
+            while not self.clock.stop.is_set():
+                self._play_all()
+                if not (self.clock.again.is_set() or self.loop):
+                    self._rest()
+                    self.clock.again.wait()
+                if not self.clock.stop.is_set():
+                    self._start_again()
         except (EarmarkError, OSError) as error:
             self._fail(error, str(error))
         except Exception as error:
             log.exception("the replay failed")
             self._fail(error, f"the replay failed: {error!r}")
         finally:
-            self.clock.hold()
-            self.over = True
+            self._rest()
             self._ready.set()
-            self.sound.stop()
+
+    def _play_all(self) -> None:
+        """Replay all files once, or up to the point where the replay is stopped, or starts again."""
+        for number, (path, found) in enumerate(self._parts):
+            self.replaced = number
+            self._play(path)
+            if self.clock.again.is_set():
+                return
+            if number + 1 < len(self._parts):
+                self._without_engine(found.end + LOST_S, self._parts[number + 1][1].begin)
+        self.complete = True
+
+    def _rest(self) -> None:
+        self.clock.hold()
+        self.over = True
+        self.sound.stop()
+
+    def _start_again(self) -> None:
+        """Prepare to replay everything again, without waiting up to the instant that was sought."""
+        self.clock.again.clear()
+        self.clock.set(self.begin)
+        self.clock.seek(self._sought)
+        self._sought = self.begin
+        self.status, self.failure, self.complete = 0, "", False
+        if self.over:
+            self.sound.start()
+            self.clock.go()
+            self.over = False
 
     def _fail(self, error: Exception, words: str) -> None:
         if self._ready.is_set():
@@ -202,6 +261,10 @@ class RecordingPlayer:
         monitor = EngineMonitor(engine, signals.ring, lambda: max(self.clock.now, engine.at))
         differ = _differing(run)
 
+        def begun() -> None:
+            self.engine, self.monitor = engine, monitor
+            self._ready.set()
+
         def passed(event: Event, at: float) -> None:
             engine.handle_event(event, at)
             if isinstance(event, Noted) and isinstance(event.line, HeardLine) and event.line.trims_db:
@@ -209,17 +272,18 @@ class RecordingPlayer:
                 self.sound.trim([Trim(*one) for one in trims])
             elif isinstance(event, Consumed):
                 signals.write(event.stream, event.item)
-            self.engine, self.monitor = engine, monitor
             for words in next(differ):
                 self._report(f"{words}, from {at - self.begin:.1f} s on")
 
-        recording.begun, recording.passed = self._ready.set, passed
+        recording.begun, recording.passed = begun, passed
         try:
             run.run(engine.handle_output)
         finally:
             self.engine = self.monitor = None
             signals.close()
         stopped, last = self.clock.stop.is_set(), path == self._parts[-1][0]
+        if self.clock.again.is_set() and not stopped:
+            return
         self._log_events(math.inf if last and not stopped else self.clock.now)
         verdict = assess(run, stopped)
         alarm = verdict.status == DIFFERENT
@@ -232,12 +296,19 @@ class RecordingPlayer:
 
     def _jumped(self, seconds: float) -> None:
         """Report that the clock was set, and move the sound to the new time."""
-        if seconds > 0:
+        if seconds == 0:
+            with self._events_lock:
+                self._pending_events = deque(self._events)
+            self.sought()
+            self.log_events()
+            self._report(f"Replay from {self.clock.now - self.begin:.1f} s on")
+        elif self.clock.speed > 1:
+            return
+        elif seconds > 0:
             self._report(f"The replay was delayed by {seconds:.1f} s and continues where it was")
         else:
             self._report(f"Skipped {-seconds:.0f} s in which nothing was recorded")
-        if not self.clock.held:
-            self.sound.go(self.clock.now)
+        self._follow_clock()
 
 
 def _decoding(file: SessionFile) -> Config:

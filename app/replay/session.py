@@ -53,6 +53,7 @@ class ReplaySession:
         #: Set by the command ``shutdown``.
         self.ended = threading.Event()
         self.player = RecordingPlayer(recording, self.events.add)
+        self.player.sought = self.events.clear
         self._beat, self._closing = 0, threading.Event()
         self._session, self._engine = StatusBoard(SessionStatus), StatusBoard(EngineStatus)
         self._thread = threading.Thread(target=self._publish, name="board", daemon=True)
@@ -183,6 +184,20 @@ class ReplaySession:
         self._require_paused(paused=True)
         self.player.resume()
         self.events.add("Replay resumed")
+
+    def do_seek(self, seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]) -> None:
+        """Go to a time of the recording, in seconds from its start."""
+        if self.player.clock.stop.is_set():
+            raise Refused("the replay was stopped: start it again")
+        self.player.seek(self.player.begin + seconds)
+
+    def do_speed(self, factor: Annotated[float, Field(ge=0.1, le=100, allow_inf_nan=False)] | None = None) -> None:
+        """Set the speed of the replay; without a factor, as fast as possible. Sound is heard at speed 1 only."""
+        self.player.set_speed(math.inf if factor is None else factor)
+
+    def do_loop(self, on: bool = True) -> None:
+        """Start again at the end, or no longer."""
+        self.player.loop = on
 
     def do_mute(self, on: bool = True) -> None:
         """Mute or unmute."""

@@ -31,6 +31,12 @@ class SessionEvents:
             self._newest.append(Event(self._n, pylsl.local_clock() if at is None else at, text))
         self._unprinted.append(text)
 
+    def clear(self) -> None:
+        """Begin anew, with another event number 1."""
+        with self._lock:
+            self._n = 0
+            self._newest.clear()
+
     def poll(self) -> Iterator[str]:
         """Yield the text of every event that was not polled before."""
         while self._unprinted:

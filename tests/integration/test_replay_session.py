@@ -278,6 +278,58 @@ def test_pause_stops_everything_and_unsuitable_commands_are_refused(run, tmp_pat
     assert not os.listdir(tmp_path), "no file is left"
 
 
+def test_what_is_sought_is_what_was_decided_wherever_one_comes_from(run, tmp_path):
+    recorded = [item for item in replayed(run / "loop.xdf")["attend"] if isinstance(item, Decision)]
+    with ReplaySession(run, tmp_path) as session:
+        client, player = Client(tmp_path), session.player
+        client.send("pause")
+
+        def there(seconds):
+            waits = player.clock.again.is_set() or player.clock.seeking or player.monitor is None
+            return not waits and session.status().task.elapsed == pytest.approx(seconds, abs=1e-6)
+
+        seen = []
+        for seconds in (7.0, 3.5, 6.0, 0.0, 3.5):
+            client.send("seek", seconds=seconds)
+            wait_for(lambda seconds=seconds: there(seconds))
+            decision = player.monitor.status().decision
+            seen.append((seconds, player.engine.ledger.n))
+            if decision is not None:
+                then = recorded[decision.n - 1]
+                assert decision.probability == tuple(then.probability)
+                np.testing.assert_array_equal(decision.scores, then.scores)
+            words = event_texts(session)
+            assert words.count("a door slammed") == (seconds > SECONDS / 2 + 1)
+            assert words[-1] == f"Replay from {seconds:.1f} s on"
+            wait_for(lambda: max(player.sound.audio.status().out_peak) < 1e-4)  # it is paused
+        assert seen[1] == seen[4]
+        assert len({n for _, n in seen}) == 4, "other instants, other numbers of decisions"
+        client.send("speed", factor=4.0)
+        client.send("resume")
+        begun, at = time.monotonic(), session.status().task.elapsed
+        wait_for(lambda: session.status().task.elapsed > at + 3)
+        assert max(player.sound.audio.status().out_peak) < 1e-4, "not heard at this speed"
+        assert time.monotonic() - begun > 0.6
+        client.send("speed")
+        wait_for(lambda: session.status().state == "review")
+        wait_for(lambda: event_texts(session)[-1].endswith("identical: the replay gave the live output, bit for bit"))
+        client.send("seek", seconds=2.0)
+        wait_for(lambda: session.status().state == "running")
+        engine = wait_for(lambda: player.engine)
+        client.send("loop")
+        wait_for(lambda: player.engine is not None and player.engine is not engine)
+        client.send("speed", factor=1.0)
+        wait_for(lambda: player.sound.audio is not None and max(player.sound.audio.status().out_peak) > 0.001)
+        client.send("loop", on=False)
+        client.send("speed")
+        wait_for(lambda: session.status().state == "review")
+        wait_for(lambda: event_texts(session)[-1].endswith("identical: the replay gave the live output, bit for bit"))
+        client.send("stop")
+        with pytest.raises(ChannelError, match="the replay was stopped: start it again"):
+            client.send("seek", seconds=1.0)
+        client.close()
+
+
 def flip(path, share):
     """Flip one bit of an EEG sample, in the first chunk after the given share of the file."""
     data, at = bytearray(path.read_bytes()), 0

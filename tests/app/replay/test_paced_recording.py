@@ -1,6 +1,7 @@
 """The pace of a replay: times of events, the clock that can be paused, and positions of talkers in their files."""
 
 import math
+import threading
 import time
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_held_clock_does_not_advance():
     assert held > 50.0
     time.sleep(0.05)
     assert clock.now == held
-    assert clock.now + clock.behind == pytest.approx(pylsl.local_clock(), abs=1.0)
+    assert clock.replayed_at(held - 3.0) == pytest.approx(pylsl.local_clock() - 3.0, abs=1.0)
     clock.go()
     assert clock.now >= held
     assert clock.reach(held + 0.02)
@@ -119,6 +120,52 @@ def test_clock_does_not_catch_up_and_skips_empty_periods(monkeypatch):
     assert clock.reach(1000.0), "it does not wait for an empty period"
     assert jumps[1] < -900
     assert 1000.0 - earmark.app.replay.paced_recording.SOON_S <= clock.now < 1001.0
+
+
+def test_speed_scales_time_and_no_limit_waits_for_nothing():
+    clock = PacedClock(0.0)
+    clock.go()
+    clock.set_speed(10.0)
+    begun = pylsl.local_clock()
+    assert clock.reach(3.0)
+    slow = pylsl.local_clock() - begun
+    assert slow > 0.25
+    assert clock.now >= 2.9
+    before = clock.now
+    clock.set_speed(math.inf)
+    assert clock.now >= before
+    for due in (100.0, 250.0, 249.0, 1e6):
+        assert clock.reach(due)
+    assert clock.now == 1e6
+    clock.set_speed(0.5)
+    begun, at = pylsl.local_clock(), clock.now
+    time.sleep(0.2)
+    assert 0 < clock.now - at <= 0.5 * (pylsl.local_clock() - begun)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_events_before_the_instant_that_is_sought_are_not_waited_for(held):
+    jumps = []
+    clock = PacedClock(0.0, jumps.append)
+    if not held:
+        clock.go()
+    clock.seek(40.0)
+    assert [clock.reach(due) for due in (10.0, 20.0, 39.9)] == [True] * 3
+    assert clock.seeking
+    assert jumps == []
+    assert clock.now == 39.9
+    if held:
+        threading.Timer(0.2, clock.go).start()
+    assert clock.reach(40.05)
+    assert jumps == [0.0]
+    assert not clock.seeking
+    assert 40.0 <= clock.now < 41.0
+
+
+def test_wait_ends_when_the_replay_starts_again():
+    clock = PacedClock(0.0)
+    threading.Timer(0.2, clock.again.set).start()
+    assert not clock.reach(1e9), "although it is held"
 
 
 def test_talkers_are_at_their_recorded_positions():
