@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from earmark.app.dashboard.frame.about import show_about
 from earmark.app.dashboard.frame.keys import N_TALKERS, PAGES
+from earmark.app.dashboard.frame.markers import N_MARKERS
 
 if TYPE_CHECKING:
     from earmark.app.dashboard.frame.window import Window
@@ -23,6 +24,8 @@ def key_actions(window: Window) -> dict[str, Callable[[], object]]:
         **{f"mute{k + 1}": lambda k=k: window.live.meters.silence(k) for k in range(N_TALKERS)},  # type: ignore[misc]
         **{f"trim{k + 1}": lambda k=k: window.trim(k) for k in range(N_TALKERS)},  # type: ignore[misc]
         "next": window.next.click,
+        **{f"marker{k}": lambda k=k: window.markers.press(k) for k in range(1, N_MARKERS + 1)},  # type: ignore[misc]
+        "markers": window.markers.show,
         "check": lambda: window.send("check"),
         "run": window.live.controls.run.click,
         "pause": window.live.controls.pause.click,

@@ -17,6 +17,13 @@ def clock(seconds: float) -> str:
     return f"{minutes}:{rest:02d}"
 
 
+def clock_tenths(seconds: float) -> str:
+    """Format a time as minutes, seconds and tenths; negative times have a sign."""
+    minutes, tenths = divmod(round(10 * abs(seconds)), 600)
+    sign = "−" if seconds < 0 and (minutes or tenths) else ""
+    return f"{sign}{minutes}:{tenths // 10:02d}.{tenths % 10}"
+
+
 def milliseconds(seconds: float) -> str:
     """Format seconds as milliseconds without the unit; one decimal below 10."""
     if not math.isfinite(seconds):

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 
 from earmark.app.dashboard.frame.format import letter
+from earmark.app.dashboard.frame.markers import N_MARKERS
 
 
 class Key(NamedTuple):
@@ -65,6 +66,8 @@ KEYS: dict[str, Key] = {
     "theme": Key("&View", "&Dark or light", "Ctrl+T"),
     "lock": Key("&View", "L&ock the layout", "Ctrl+L"),
     "reset": Key("&View", "R&eset the layout", "Ctrl+Shift+L"),
+    **{f"marker{k}": Key("Mar&kers", f"Marker {k}", str(k)) for k in range(1, N_MARKERS + 1)},
+    "markers": Key("Mar&kers", "&Texts of the markers", "Ctrl+K"),
     "help": Key("&Help", "&Keys", "?"),
     "about": Key("&Help", "&About Earmark", "Ctrl+F1"),
 }

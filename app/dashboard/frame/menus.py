@@ -30,7 +30,8 @@ def fill_menus(
             action.setText(f"{key.words}\tEsc")
         else:
             action.setShortcut(QKeySequence(key.keys))
-            action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
+            if not key.keys.isdigit():  # digits answer questions in other windows
+                action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
         if name in does:
             action.triggered.connect(lambda _=False, do=does[name]: do())
         else:

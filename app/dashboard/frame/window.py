@@ -32,6 +32,7 @@ from earmark.app.dashboard.frame.drop import Drops
 from earmark.app.dashboard.frame.icons import outline
 from earmark.app.dashboard.frame.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
 from earmark.app.dashboard.frame.keys_help import KeysHelp
+from earmark.app.dashboard.frame.markers import Markers
 from earmark.app.dashboard.frame.menus import fill_menus, list_screens
 from earmark.app.dashboard.frame.next_button import NextButton
 from earmark.app.dashboard.frame.notice import Notice
@@ -46,7 +47,7 @@ from earmark.app.dashboard.pages.review import Review
 from earmark.app.dashboard.pages.setup import Setup
 from earmark.app.dashboard.pages.start import Start
 from earmark.app.dashboard.pages.study import Study
-from earmark.app.dashboard.panels.events import EventsModel
+from earmark.app.dashboard.panels.event_list import EventsModel
 from earmark.app.dashboard.panels.panel import View
 from earmark.app.session.channel import Client, has_died
 from earmark.kernels.errors import EarmarkError
@@ -90,6 +91,7 @@ class Window(QMainWindow):
         self.pages = QStackedWidget()
         self.participant = Participant()
         self._picker, self.keys = Picker(self, choose=False), KeysHelp(self)
+        self.markers = Markers(self, settings)
         self._lay_out()
         self._make_actions()
         self._connect_signals()
@@ -155,6 +157,7 @@ class Window(QMainWindow):
 
     def _make_actions(self) -> None:
         self.actions_by_key, menus = fill_menus(self, key_actions(self))
+        self.markers.name(self.actions_by_key)
         self.actions_by_key["lock"].toggled.connect(self.live.lock_layout)
         view = menus[KEYS["participant"].menu]
         panels = view.addMenu("P&anels")
@@ -164,10 +167,11 @@ class Window(QMainWindow):
         screens.aboutToShow.connect(lambda: list_screens(screens, self._open_participant))
 
     def _connect_signals(self) -> None:
-        for asker in (self.live, self.setup, self.calibration, self.review):
+        for asker in (self.live, self.setup, self.calibration, self.review, self.markers):
             asker.command_requested.connect(self.send)
         self.setup.page_requested.connect(self.go)
         self.calibration.page_requested.connect(self.go)
+        self.live.message.connect(lambda words: self.show_message(words, hold=True))
         self.live.controls.review_requested.connect(self.show_result)
         self.review.scored.connect(self._show_scored)
         self.study.run_requested.connect(lambda run: self.show_run(Path(run)))
@@ -295,8 +299,7 @@ class Window(QMainWindow):
             return
         new = self.events.append_new(now.events)
         if new:
-            fresh = [event for event in new if now.time - event.time < 60]
-            self.live.traces.mark(fresh, now, reader)
+            self.live.traces.mark(new)
             if not self.notice.held:
                 self.show_message(new[-1].text)
         if self.notice.refresh(now, self.folder):

@@ -17,9 +17,11 @@ from PySide6.QtWidgets import (
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame.question import Question
+from earmark.app.dashboard.frame.replay_bar import ReplayBar
 from earmark.app.dashboard.frame.spin_box import NumberBox
 from earmark.app.dashboard.panels.attention import Attention
-from earmark.app.dashboard.panels.events import Events, EventsModel
+from earmark.app.dashboard.panels.event_list import EventsModel
+from earmark.app.dashboard.panels.events import Events
 from earmark.app.dashboard.panels.evidence import Evidence
 from earmark.app.dashboard.panels.latency import Latency
 from earmark.app.dashboard.panels.log import Log
@@ -28,6 +30,7 @@ from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.quality import ChannelQuality
 from earmark.app.dashboard.panels.spectrum import Spectrum
 from earmark.app.dashboard.panels.streams import Streams
+from earmark.app.dashboard.panels.time_axis import TimeCursor
 from earmark.app.dashboard.panels.topomap import Topomap
 from earmark.app.dashboard.panels.traces import Traces
 from earmark.app.training.worth import no_better
@@ -154,19 +157,23 @@ class Live(QWidget):
     ----------
     command_requested : Signal(str, dict)
         A command to send, and its arguments.
+    message : Signal(str)
+        A message to the operator.
     """
 
     command_requested = Signal(str, dict)
+    message = Signal(str)
 
     def __init__(self, events: EventsModel) -> None:
         super().__init__()
-        self.traces, self.controls = Traces(), Controls()
+        self.traces, self.controls, self.replay = Traces(), Controls(), ReplayBar()
         self.meters, self.events, self.streams = Meters(), Events(events), Streams()
         self.spectrum, self.quality, self.topomap, self.log = Spectrum(), ChannelQuality(), Topomap(), Log()
         self.panels: tuple[Panel, ...] = (
             Attention(), Evidence(), self.meters, self.topomap, self.quality, self.spectrum, Latency(), self.events,
             self.streams, self.log,
         )  # fmt: skip
+        self.time_cursor = TimeCursor(self)
         self.area = QMainWindow()
         self.area.setWindowFlags(Qt.WindowType.Widget)
         self.area.setDockOptions(
@@ -189,9 +196,14 @@ class Live(QWidget):
             dock.visibilityChanged.connect(lambda on, key=panel.key: self._show(key, on))
             self.docks[panel.key] = dock
             panel.command_requested.connect(self.command_requested)
+            panel.share(self.time_cursor)
+        self.traces.share(self.time_cursor)
+        self.events.jump_requested.connect(self.jump)
+        events.modelReset.connect(self.traces.forget_events)
         self._arrange()
         self._default = self.area.saveState(LAYOUT_VERSION)
         self.controls.command_requested.connect(self.command_requested)
+        self.replay.command_requested.connect(self.command_requested)
         self.traces.command_requested.connect(self.command_requested)
         self.traces.chosen.connect(self._choose)
         self.quality.chosen.connect(self._choose)
@@ -200,6 +212,7 @@ class Live(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.controls)
+        layout.addWidget(self.replay)
         layout.addWidget(self.area, 1)
         self._fresh = True
         self._due: dict[str, float] = {}
@@ -236,9 +249,18 @@ class Live(QWidget):
     def _show(self, key: str, on: bool) -> None:
         (self._seen.add if on else self._seen.discard)(key)
 
+    def jump(self, time: float) -> None:
+        """Show an LSL time in all plots; the traces are frozen there."""
+        if not self.traces.jump(time):
+            self.message.emit("The traces of that time are no longer kept; see the run on the page Review (Ctrl+4)")
+        self.time_cursor.point(time)
+
     def refresh(self, view: View) -> None:
         """Refresh every panel that is visible and due."""
-        self.controls.refresh(view.now)
+        now = view.now
+        self.time_cursor.origin = now.time - now.elapsed if now.kind == "replay" else view.history.begin
+        self.controls.refresh(now)
+        self.replay.refresh(now)
         for panel in self.panels:
             if panel.key in self._seen and view.now.time >= self._due.get(panel.key, 0.0):
                 self._due[panel.key] = view.now.time + 1 / panel.hz - 0.005

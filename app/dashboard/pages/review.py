@@ -9,10 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QSignalBlocker, Qt, QUrl, Signal
-from PySide6.QtGui import QColor, QDesktopServices
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -25,16 +23,13 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.data.snapshot import Snapshot
-from earmark.app.dashboard.frame import theme
-from earmark.app.dashboard.frame.format import UNKNOWN, decibels, letter, milliseconds, percent
+from earmark.app.dashboard.frame.format import UNKNOWN, decibels, milliseconds, percent
 from earmark.app.dashboard.launch.background_job import BackgroundJob
+from earmark.app.dashboard.pages.run_plots import RunPlots
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
-from earmark.app.dashboard.panels.plot import Plot
-from earmark.app.engine.events_file import ANSWER, NOTE, TRIM
+from earmark.app.engine.events_file import TRIM
 from earmark.app.training.worth import level_words, limit_words
 
-#: Lowest gain drawn, dB.
-LOWEST_DB = -12.0
 #: Messages while no figures are shown: what to do, or why no run can be scored.
 NO_RUN = "No recorded run yet: calibrate (Ctrl+3), then run (Ctrl+2)"
 NO_FOLDER = "No session is open: start one, or replay a run, on the start page (Ctrl+0)"
@@ -80,8 +75,7 @@ class Review(Panel):
             button.clicked.connect(do)
         self._message = Reading("Progress")
         self._facts = [(Reading(""), QLabel(), QLabel()) for _ in range(5)]
-        self._posterior = Plot("Probability over time", "probability", "s")
-        self._gains = Plot("Requested gains over time", "gain / dB", "s")
+        self.plots = RunPlots()
         self._stages = QLabel()
         self._stages.setTextFormat(Qt.TextFormat.PlainText)
         self._stages.setWordWrap(True)
@@ -130,8 +124,7 @@ class Review(Panel):
         figures.setContentsMargins(0, 0, 0, 0)
         figures.addWidget(self._words)
         figures.addLayout(facts)
-        figures.addWidget(self._posterior, 3)
-        figures.addWidget(self._gains, 2)
+        figures.addWidget(self.plots, 1)
         figures.addWidget(self._stages)
         self._figures.hide()
         layout = QVBoxLayout(self)
@@ -342,8 +335,8 @@ class Review(Panel):
             name.setAccessibleName(texts[0])
             value.setText(texts[1])
             note.setText(texts[2])
-        self._words.setText("\n".join([*result["words"], *_operator(result["events"])]))
-        self._draw(result)
+        self._words.setText("\n".join(result["words"]))
+        self.plots.show_run(result)
         stages = "; ".join(
             f"{name}: median {milliseconds(span[0])}, p99 {milliseconds(span[1])}, max {milliseconds(span[2])} ms"
             for name, span in result["stages"].items()
@@ -356,34 +349,6 @@ class Review(Panel):
             f"Sound – {sound or UNKNOWN}",
         )
         self._stages.setText("\n".join(lines))
-
-    def _draw(self, result: dict[str, Any]) -> None:
-        style = theme.of(self)
-        times = np.array(result["times"])
-        end = float(times[-1])
-        for plot, low, high in ((self._posterior, 0.0, 1.13), (self._gains, LOWEST_DB, 7.0)):
-            plot.clear()
-            plot.setXRange(0, end, padding=0.01)
-            plot.setYRange(low, high, padding=0.02)
-        stops = [*(at for at, _ in result["cues"]), end][1:]
-        for k, name in enumerate(result["talkers"]):
-            pen = pg.mkPen(QColor(style.talkers[k]), width=1)
-            self._posterior.addItem(pg.PlotCurveItem(times, np.array(result["probability"])[:, k], pen=pen))
-            gains = np.maximum(np.array(result["gains"])[:, k], LOWEST_DB)
-            self._gains.addItem(pg.PlotCurveItem(np.append(times, end), gains, stepMode="center", pen=pen))
-            edges = [
-                x for (at, who), stop in zip(result["cues"], stops, strict=True) if who == name for x in (at, stop)
-            ]
-            cue = pg.PlotCurveItem(
-                np.array(edges, float),
-                np.full(len(edges), 1.07),
-                connect="pairs",
-                pen=pg.mkPen(style.talkers[k], width=6),
-            )
-            self._posterior.addItem(cue)
-            words = pg.TextItem(f"{letter(k)} {name}", color=style.talkers[k], anchor=(0, 0))
-            words.setPos(end * 0.01, 1.0 - 0.13 * k)
-            self._posterior.addItem(words)
 
 
 def _natural(path: Path) -> tuple[int, str]:
@@ -398,11 +363,6 @@ def _windows(result: list[list[float | None]] | str) -> str:
         f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} ({limit_words(limit)}; null {_share(null)})"
         for window, accuracy, limit, null, n in result
     )
-
-
-def _operator(events: list[tuple[float, str]]) -> list[str]:
-    """Notes and answers with their times."""
-    return [f"{at:.0f} s  {words}" for at, words in events if words.startswith((NOTE, ANSWER))]
 
 
 def _share(value: float | None) -> str:

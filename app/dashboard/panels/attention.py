@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QVBoxLayout
 from earmark.app.dashboard.data.history import SPAN_S
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import letter
-from earmark.app.dashboard.panels.panel import Panel, View
-from earmark.app.dashboard.panels.plot import Plot
+from earmark.app.dashboard.panels.export import ExportButton
+from earmark.app.dashboard.panels.panel import Panel, View, decisions_table
+from earmark.app.dashboard.panels.time_axis import TimeCursor, TimePlot
 
 #: Height of the cues, above a probability of 1, and upper end of the axis.
 CUES, TOP = 1.06, 1.13
@@ -44,7 +45,7 @@ class Attention(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = Plot("Probability that each talker is attended, last 60 s", "p", "")
+        self._plot = TimePlot("Probability that each talker is attended, last 60 s", "p", "")
         self._plot.setXRange(-SPAN_S, 0, padding=0)
         self._plot.setYRange(0, TOP, padding=0)
         self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-40, -20)]])
@@ -63,6 +64,11 @@ class Attention(Panel):
         self._cues: list[pg.PlotCurveItem] = []
         self._names: list[pg.TextItem] = []
         self._drawn: object = None
+        self._view: View | None = None
+        ExportButton("attention", lambda: decisions_table(self._view), self)
+
+    def share(self, cursor: TimeCursor) -> None:
+        self._plot.share(cursor)
 
     def _prepare(self, talkers: tuple[str, ...], look: theme.Theme) -> None:
         if self._drawn == (talkers, look.name):
@@ -86,10 +92,12 @@ class Attention(Panel):
             line.setPen(pg.mkPen(faint, style=Qt.PenStyle.DashLine))
         self._zone_words.setColor(faint)
         self._even.setPen(pg.mkPen(faint, style=Qt.PenStyle.DotLine))
-        self._switches.setPen(pg.mkPen(look.event, style=Qt.PenStyle.DashLine))
+        self._switches.setPen(pg.mkPen(look.faint, style=Qt.PenStyle.DashLine))
 
     def refresh(self, view: View) -> None:
         now, talkers = view.now, view.now.talkers
+        self._view = view
+        self._plot.show_events(view.history.timeline, now.time)
         ticks = (0, 0.25, 0.5, 0.75, 1) if self.height() > ROOMY else (0, 0.5, 1)
         self._plot.getPlotItem().getAxis("left").setTicks([[(y, f"{y:g}") for y in ticks]])
         self._prepare(talkers, theme.of(self))

@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 from earmark.app.dashboard.data.history import SPAN_S
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, letter
-from earmark.app.dashboard.panels.panel import Panel, Reading, View
-from earmark.app.dashboard.panels.plot import Plot
+from earmark.app.dashboard.panels.export import ExportButton
+from earmark.app.dashboard.panels.panel import Panel, Reading, View, decisions_table
+from earmark.app.dashboard.panels.time_axis import TimeCursor, TimePlot
 
 
 class Evidence(Panel):
@@ -22,7 +23,7 @@ class Evidence(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = Plot("Score of each talker, last 60 s", "score (r)", "")
+        self._plot = TimePlot("Score of each talker, last 60 s", "score (r)", "")
         self._plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
         self._plot.setXRange(-SPAN_S, 0, padding=0)
         self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-40, -20)]])
@@ -39,6 +40,11 @@ class Evidence(Panel):
         self._readings: list[Reading] = []
         self._drawn: object = None
         self._reach = 0.1
+        self._view: View | None = None
+        ExportButton("evidence", lambda: decisions_table(self._view), self)
+
+    def share(self, cursor: TimeCursor) -> None:
+        self._plot.share(cursor)
 
     def _prepare(self, talkers: tuple[str, ...], look: theme.Theme) -> None:
         if self._drawn == (talkers, look.name):
@@ -63,6 +69,8 @@ class Evidence(Panel):
 
     def refresh(self, view: View) -> None:
         talkers = view.now.talkers
+        self._view = view
+        self._plot.show_events(view.history.timeline, view.now.time)
         self._prepare(talkers, theme.of(self))
         made = list(view.history.decisions)
         times = np.array([one.time for one in made]) - view.now.time

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPolygonF
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from earmark.app.dashboard.data.history import SPAN_S
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import milliseconds
+from earmark.app.dashboard.panels.export import SIZE, ExportButton, Table
 from earmark.app.dashboard.panels.panel import Panel, View
+from earmark.app.dashboard.panels.time_axis import TimeCursor, paint_timeline
 from earmark.app.engine.latency_stages import TOTAL
 
 #: Height of a table row, and of the bar, in pixels.
@@ -26,7 +28,20 @@ class _Ledger(QWidget):
         super().__init__()
         self.setAccessibleName("Latency by stage")
         self.view: View | None = None
+        self.time_cursor: TimeCursor | None = None
+        #: Place of the sparkline; empty while it is not shown.
+        self.spark = QRectF()
         self.setMinimumSize(150, 90)
+        self.setMouseTracking(True)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        at = event.position()
+        if self.view is not None and self.time_cursor is not None and self.spark.contains(at):
+            self.time_cursor.point(self.view.now.time - (self.spark.right() - at.x()) / self.spark.width() * SPAN_S)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        if self.time_cursor is not None:
+            self.time_cursor.point(math.nan)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.view is None:
@@ -100,10 +115,12 @@ class _Ledger(QWidget):
     def _spark(self, painter: QPainter, look: theme.Theme, y: float) -> None:
         """Draw the 99th percentile of the last minute."""
         assert self.view is not None
+        self.spark = QRectF()
         points = [moment for moment in self.view.history.p99 if math.isfinite(moment.value)]
         if self.height() - y < MIN_SPARK_HEIGHT or not points:
             return
-        area = QRectF(4, y + LINE, self.width() - 8, self.height() - y - LINE - 3)
+        left = SIZE.width() + 4  # beside the button
+        area = self.spark = QRectF(left, y + LINE, self.width() - left - 4, self.height() - y - LINE - 3)
         maximum = max(moment.value for moment in points)
         painter.setPen(QColor(look.faint))
         words = f"p99 over the last minute, up to {milliseconds(maximum)} ms"
@@ -112,17 +129,14 @@ class _Ledger(QWidget):
         painter.drawText(QRectF(4, y, area.width(), LINE), 0, shown)
         painter.setPen(QColor(look.highlight))
         now = self.view.now.time
-        painter.drawPolyline(
-            QPolygonF(
-                [
-                    QPointF(
-                        area.right() + area.width() * max(moment.time - now, -SPAN_S) / SPAN_S,
-                        area.bottom() - area.height() * moment.value / max(maximum, 1e-6),
-                    )
-                    for moment in points
-                ]
-            )
-        )
+
+        def place(time: float) -> float:
+            return area.right() + area.width() * (time - now) / SPAN_S
+
+        heights = [area.bottom() - area.height() * moment.value / max(maximum, 1e-6) for moment in points]
+        places = [QPointF(place(moment.time), height) for moment, height in zip(points, heights, strict=True)]
+        painter.drawPolyline(QPolygonF(places))
+        paint_timeline(painter, look, self.view.history.timeline, place, area, self.time_cursor)
 
 
 class Latency(Panel):
@@ -136,6 +150,20 @@ class Latency(Panel):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._ledger)
+        ExportButton("latency", self._table, self)
+
+    def _table(self) -> Table:
+        """Return the figures of all stages, and the 99th percentile of the total over the last minute."""
+        heads = ("stage", "lsl_time_s", "p50_s", "p99_s", "max_s")
+        if (view := self._ledger.view) is None:
+            return heads, []
+        total = [] if view.now.latency is None else [view.now.latency]
+        stages = [(one.name, view.now.time, one.p50, one.p99, one.max) for one in (*total, *view.now.stages)]
+        return heads, [*stages, *((TOTAL, one.time, "", one.value, "") for one in view.history.p99)]
+
+    def share(self, cursor: TimeCursor) -> None:
+        self._ledger.time_cursor = cursor
+        cursor.moved.connect(self._ledger.update)
 
     def refresh(self, view: View) -> None:
         self._ledger.view = view

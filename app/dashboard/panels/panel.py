@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 from earmark.app.dashboard.data.history import History
 from earmark.app.dashboard.data.recent import Recent
 from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.panels.time_axis import TimeCursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,16 @@ class Panel(QWidget):
         """Show the current data. Called only while the panel is visible."""
         raise NotImplementedError
 
+    def share(self, cursor: TimeCursor) -> None:
+        """Show and move the cursor of the page, if the panel has a time axis."""
+
     def end(self) -> None:
         """Release everything that would outlive the window."""
+
+
+def decisions_table(view: View | None) -> tuple[list[str], list[list[object]]]:
+    """Return the decisions that are shown, as heads and rows."""
+    return ([], []) if view is None else view.history.table(view.now.talkers)
 
 
 class Reading(QLabel):

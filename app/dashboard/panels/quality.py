@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QMouseEvent, 
 from PySide6.QtWidgets import QToolTip, QVBoxLayout, QWidget
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 
 #: Minimum width and height of a cell, in pixels.
@@ -102,6 +103,14 @@ class ChannelQuality(Panel):
         layout.setContentsMargins(4, 2, 4, 2)
         layout.addWidget(self._words)
         layout.addWidget(self._grid, 1)
+        ExportButton("quality", self._table, self)
+
+    def _table(self) -> Table:
+        """Return state and amplitude of every channel."""
+        grid = self._grid
+        rms = grid.rms.tolist() or [""] * len(grid.names)
+        states = [grid.bad.get(name, "good") or "bad" for name in grid.names]
+        return ("channel", "state", "rms_uv"), zip(grid.names, states, rms, strict=True)
 
     def refresh(self, view: View) -> None:
         now, grid = view.now, self._grid

@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Panel, View
 from earmark.app.dashboard.panels.plot import Plot
 
@@ -43,6 +44,16 @@ class Spectrum(Panel):
         layout.addLayout(head)
         layout.addWidget(self._plot, 1)
         self._names: tuple[str, ...] = ()
+        ExportButton("spectrum", self._table, self)
+
+    def _table(self) -> Table:
+        """Return the curves that are shown."""
+        curves = [
+            (name, *one.getData()) for name, one in (("median", self._median), (self._channel.currentText(), self._one))
+        ]
+        shown = [(name, y) for name, x, y in curves if x is not None and len(x)]
+        heads = ["frequency_hz", *(f"{name} dB re 1 uV2/Hz" for name, _ in shown)]
+        return heads, zip(self._median.getData()[0] if shown else [], *(y for _, y in shown), strict=True)
 
     def choose(self, name: str) -> None:
         """Select the channel to show."""

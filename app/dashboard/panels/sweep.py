@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
+from earmark.app.colours import event_colour
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.panels.columns import Bars, Columns, draw_bars
 from earmark.app.dashboard.panels.display_filter import BANDS, DisplayFilter
@@ -18,11 +21,15 @@ from earmark.app.dashboard.panels.sweep_words import (
     paint_badge,
     paint_cursor,
     paint_events,
+    paint_instant,
     paint_names,
     paint_notice,
     paint_scale,
+    paint_spans,
     small,
 )
+from earmark.app.dashboard.panels.time_axis import short_words
+from earmark.app.engine.timeline import Kind, Mark, Timeline
 from earmark.devices.processes.signal_ring import Samples
 
 #: Selectable scales (half the height of a lane, µV); default scale, µV, and default sweep length, s.
@@ -50,12 +57,15 @@ class Sweep(QWidget):
         The space bar was pressed.
     zoomed, lengthened : Signal(int)
         The wheel was turned: 1 for larger traces or a longer sweep, -1 for the opposite.
+    pointed : Signal(float)
+        Sample under the mouse; NaN for none.
     """
 
     clicked = Signal(str)
     space = Signal()
     zoomed = Signal(int)
     lengthened = Signal(int)
+    pointed = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -75,7 +85,10 @@ class Sweep(QWidget):
         self.notice, self._alarming = "", False
         #: Text at the top of live traces; empty for none.
         self.badge = ""
-        self._events: list[tuple[int, str]] = []
+        #: Events and intervals; their times are samples.
+        self.timeline = Timeline()
+        #: Sample of the cursor of the page, NaN for none, and its time in words.
+        self._instant, self._instant_words = math.nan, ""
         self._next = 0
         self._history: NDArray[np.float32] = np.zeros((1, 0), np.float32)
         #: While frozen: the signal at that time, and the first sample of the page that is shown.
@@ -90,7 +103,7 @@ class Sweep(QWidget):
         """Start with a new signal."""
         self.sfreq, self.ch_names = sfreq, ch_names
         self.shown = slice(0, len(ch_names))
-        self._events = []
+        self.timeline = Timeline()
         self.setAccessibleDescription(f"{len(ch_names)} channels at {sfreq:g} Hz, swept from left to right")
         self._reset_history()
 
@@ -159,11 +172,23 @@ class Sweep(QWidget):
 
     def mark(self, index: int, text: str) -> None:
         """Draw a labelled line at a sample."""
-        self._events = [event for event in self._events if event[0] > self._next - len(self._history)][-100:]
-        self._events.append((index, text))
+        self.timeline.forget(self._next - len(self._history))
+        self.timeline.add(index, text)
         if not self.frozen:
-            self._draw_event_line(index)
+            self._draw_event_line(self.timeline.marks[-1])
             self.update()
+
+    def show_instant(self, index: float, words: str) -> None:
+        """Show the cursor of the page at a sample, NaN for none, with its time in words."""
+        self._instant, self._instant_words = index, words
+        self.update()
+
+    def show_sample(self, index: int) -> bool:
+        """While frozen, show the page with a sample in its middle; return whether that sample is kept."""
+        if self._kept is None or not max(0, self._kept_next - len(self._kept)) <= index < self._kept_next:
+            return False
+        self.scroll_page((index - self._n_sweep // 2 - self._origin) / self._n_sweep)
+        return True
 
     @property
     def _n_sweep(self) -> int:
@@ -187,13 +212,20 @@ class Sweep(QWidget):
         if len(bars.low):
             self._draw(bars)
         if self._mouse is not None:
-            self.update()  # the value at the cursor
+            self._point()  # another sample may be under the mouse now
 
     @property
     def amplitude_uv(self) -> float:
         """Median over channels of the standard deviation, µV; NaN with less than a second of signal."""
         known = self._history[~np.isnan(self._history[:, 0])] if self.ch_names else self._history[:0]
         return float(np.median(known.std(axis=0))) if len(known) > self.sfreq else float("nan")
+
+    def shown_samples(self) -> tuple[int, NDArray[np.float32]]:
+        """Return the first sample that is shown, and the signal from there on, shape (n_samples, n_shown), µV."""
+        history, newest = (self._history, self._next) if self._kept is None else (self._kept, self._kept_next)
+        stop = newest if self._kept is None else min(newest, self._origin + self._n_sweep)
+        first = max(0, newest - len(history), stop - self._n_sweep)
+        return first, history[np.arange(first, max(first, stop)) % len(history)][:, self.shown]
 
     # Drawing
 
@@ -223,7 +255,8 @@ class Sweep(QWidget):
         """Redraw the whole sweep."""
         look = theme.of(self)
         names = self.ch_names[self.shown]
-        self._blank, self._mark = (QColor(colour).rgb() for colour in (look.base, look.event))
+        self._blank = QColor(look.base).rgb()
+        self._marks = {kind: QColor(event_colour(look, kind)).rgb() for kind in Kind}
         colours = [look.masked if name in self.bad else look.traces[i % 2] for i, name in enumerate(names)]
         self._colours = np.array([QColor(colour).rgb() for colour in colours], np.uint32)
         height, width = self._pixels.shape
@@ -236,19 +269,16 @@ class Sweep(QWidget):
         self._pixels[:] = self._blank
         self._columns = Columns(self._n_sweep, width)
         self._at = 0
-        history, newest = (self._history, self._next) if self._kept is None else (self._kept, self._kept_next)
-        stop = newest if self._kept is None else min(newest, self._origin + self._n_sweep)
-        first = max(0, newest - len(history), stop - self._n_sweep)
-        if names and first < stop:
+        first, past = self.shown_samples()
+        if names and len(past):
             # Complete columns only, so that the picture equals the one drawn incrementally.
-            past = history[np.arange(first, stop) % len(history)][:, self.shown]
             bars = self._columns.add(first - self._origin, past)
             if len(bars.low):
                 self._draw_columns(bars)
                 if not self.frozen:
                     self._erase()
-            for index, _ in self._events:
-                self._draw_event_line(index)
+            for mark in self.timeline.marks:
+                self._draw_event_line(mark)
         self.update()
 
     def _draw(self, bars: Bars) -> None:
@@ -284,17 +314,34 @@ class Sweep(QWidget):
     def _erase(self) -> None:
         self._clear(self._at, round(ERASED * self._image.devicePixelRatio()))
 
-    def _draw_event_line(self, index: int) -> None:
-        if self._is_shown(index):
+    def _draw_event_line(self, mark: Mark) -> None:
+        if self._is_shown(mark.time):
             height, width = self._pixels.shape
-            at = self._columns.column(index - self._origin) % width
-            self._pixels[np.arange(height) // 3 % 2 == 0, at] = self._mark
+            at = self._columns.column(round(mark.time) - self._origin) % width
+            self._pixels[np.arange(height) // 3 % 2 == 0, at] = self._marks[mark.kind]
 
-    def _is_shown(self, index: int) -> bool:
+    def _is_shown(self, index: float) -> bool:
         """Whether a sample is on the page, or in the current or last sweep."""
         if self.frozen:
             return 0 <= index - self._origin < self._n_sweep
         return self._next - self._n_sweep < index
+
+    def _place(self, index: float) -> float:
+        """Return the horizontal position of a sample that is shown, in logical pixels."""
+        width = self._pixels.shape[1]
+        return NAMES + self._columns.column(round(index) - self._origin) % width / self._image.devicePixelRatio()
+
+    def _places(self, begin: float, end: float) -> list[tuple[float, float]]:
+        """Return the horizontal positions between which an interval is shown: in two parts if a sweep begins in it."""
+        n, last = self._n_sweep, self._origin + self._n_sweep if self.frozen else self._next
+        begin, end = max(begin, last - n), min(end, last)
+        start = self._origin if self.frozen else begin // n * n
+        found = []
+        while begin < end:
+            stop, scale = min(end, start + n), (self.width() - NAMES) / n
+            found.append((NAMES + (begin - start) * scale, NAMES + (stop - start) * scale))
+            begin = start = stop
+        return found
 
     @property
     def _lanes(self) -> int:
@@ -342,10 +389,17 @@ class Sweep(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._mouse = event.position()
-        self.update()
+        self._point()
 
     def leaveEvent(self, event: QEvent) -> None:
         self._mouse = None
+        self.pointed.emit(math.nan)
+        self.update()
+
+    def _point(self) -> None:
+        """Report the sample under the mouse, and show its value."""
+        if self._mouse is not None and self.cursor_words():
+            self.pointed.emit(float(self._sample_at(self._mouse.x())))
         self.update()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -397,12 +451,19 @@ class Sweep(QWidget):
             paint_axis(painter, look, QRect(NAMES, self._lanes, lanes.width(), AXIS), self.seconds, first_s)
 
     def _paint_words(self, painter: QPainter, look: theme.Theme, lanes: QRect) -> None:
-        width, ratio = self._pixels.shape[1], self._image.devicePixelRatio()
-        shown = [(index, text) for index, text in self._events if self._is_shown(index)]
-        places = [NAMES + self._columns.column(index - self._origin) % width / ratio for index, _ in shown]
-        paint_events(painter, look, [(x, text) for x, (_, text) in zip(places, shown, strict=True)])
+        area = QRectF(lanes)
+        spans = self.timeline.spans
+        pieces = [(*x, event_colour(look, one.kind)) for one in spans for x in self._places(one.begin, one.end)]
+        paint_spans(painter, area, pieces)
+        shown = [mark for mark in self.timeline.marks if self._is_shown(mark.time)]
+        labels = [(self._place(mark.time), short_words(mark), event_colour(look, mark.kind)) for mark in shown]
+        paint_events(painter, labels, look.base, area)
         if self.ch_names:
+            ratio = self._image.devicePixelRatio()
             paint_scale(painter, look, self.width() - 4.0, self._lanes - 4.0, self._per_uv / ratio)
+        newest = self._kept_next if self.frozen else self._next
+        if self._is_shown(self._instant) and self._instant < newest:
+            paint_instant(painter, look, self._place(self._instant), area, self._instant_words)
         if self._mouse is not None and (words := self.cursor_words()):
             paint_cursor(painter, look, self._mouse.x(), self._mouse.y(), lanes, words)
         if words := "FROZEN – Space resumes, ← and → scroll" if self.frozen else self.badge:

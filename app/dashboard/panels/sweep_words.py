@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
@@ -18,6 +18,8 @@ NAME_HEIGHT, FONT_PX, NOTICE_PX = 13, 10, 22
 LABEL_WIDTH, TICK_WIDTH = 120, 55
 #: Shortest scale bar, in pixels.
 BAR_PX = 24
+#: Opacity of an interval, of 255, and height of its edge, in pixels.
+SHADE, EDGE = 26, 4
 
 
 def small(font: QFont) -> QFont:
@@ -104,18 +106,54 @@ def paint_cursor(painter: QPainter, look: Theme, x: float, y: float, area: QRect
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), words)
 
 
-def paint_events(painter: QPainter, look: Theme, events: Sequence[tuple[float, str]]) -> None:
-    """Paint labels at horizontal positions, in pixels; of labels that are close, only the last in the list."""
-    painter.setPen(QColor(look.event))
+def paint_events(painter: QPainter, events: Sequence[tuple[float, str, str]], base: str, area: QRectF) -> None:
+    """Paint labels of a colour at horizontal positions, in pixels; of labels that are close, only the last in the list.
+
+    Parameters
+    ----------
+    painter : QPainter
+    events : sequence of (float, str, str)
+        Position, text and colour.
+    base : str
+        Colour of the background.
+    area : QRectF
+        Labels are at its upper end, and left of their position where there is no room on the right.
+    """
     metrics = QFontMetrics(painter.font())
     taken: list[float] = []
-    for x, text in reversed(events):
+    for x, text, colour in reversed(events):
         if all(abs(x - other) > LABEL_WIDTH for other in taken):
             taken.append(x)
             shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, LABEL_WIDTH - 6)
-            box = QRectF(x + 2, 0, metrics.horizontalAdvance(shown) + 2, FONT_PX + 4)
-            painter.fillRect(box, QColor(look.base))
+            width = metrics.horizontalAdvance(shown) + 2
+            left = x + 2 if x + 2 + width < area.right() else x - 2 - width
+            box = QRectF(left, area.top(), width, FONT_PX + 4)
+            painter.fillRect(box, QColor(base))
+            painter.setPen(QColor(colour))
             painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), shown)
+
+
+def paint_spans(painter: QPainter, area: QRectF, spans: Iterable[tuple[float, float, str]]) -> None:
+    """Shade intervals of a colour between horizontal positions, in pixels."""
+    for begin, end, name in spans:
+        left, right = max(begin, area.left()), min(end, area.right())
+        if left < right:
+            colour = QColor(name)
+            painter.fillRect(QRectF(left, area.bottom() - EDGE, right - left, EDGE), colour)
+            colour.setAlpha(SHADE)
+            painter.fillRect(QRectF(left, area.top(), right - left, area.height()), colour)
+
+
+def paint_instant(painter: QPainter, look: Theme, x: float, area: QRectF, words: str) -> None:
+    """Paint a vertical line at the instant of the cursor, and its time at the lower end."""
+    painter.setPen(QColor(look.text))
+    painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+    width = QFontMetrics(painter.font()).horizontalAdvance(words) + 8
+    left = x if x + width < area.right() else x - width
+    box = QRectF(left, area.bottom() - FONT_PX - 6, width, FONT_PX + 6)
+    painter.fillRect(box, QColor(look.text))
+    painter.setPen(QColor(look.base))
+    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), words)
 
 
 def paint_badge(painter: QPainter, look: Theme, area: QRect, words: str) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.launch.background_job import BackgroundJob
+from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.scalp import Electrode, Scalp, unpack
 
@@ -123,6 +124,13 @@ class Topomap(Panel):
         self._head.clicked.connect(lambda number: self.chosen.emit(self._wanted[number][0]))
         self._wanted: tuple[Electrode, ...] = ()
         self._job: BackgroundJob | None = None
+        ExportButton("topomap", self._table, self)
+
+    def _table(self) -> Table:
+        """Return the level of every good channel."""
+        scalp, values = self._head.scalp, self._head.values
+        shown = [] if scalp is None or values is None else zip(scalp.good.tolist(), values.tolist(), strict=True)
+        return ("channel", "rms_db_re_median"), [(self._wanted[number][0], level) for number, level in shown]
 
     def refresh(self, view: View) -> None:
         now, head = view.now, self._head

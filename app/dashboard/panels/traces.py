@@ -11,8 +11,11 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, 
 from earmark.app.dashboard.data.snapshot import SILENT_S, Snapshot
 from earmark.app.dashboard.frame.format import age
 from earmark.app.dashboard.panels.display_filter import BANDS
+from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Reading
 from earmark.app.dashboard.panels.sweep import SCALE, SCALES, SECONDS, Sweep
+from earmark.app.dashboard.panels.time_axis import TimeCursor
+from earmark.app.engine.timeline import Timeline
 from earmark.app.status import Event
 from earmark.devices.processes.signal_ring import Samples, SignalReader
 
@@ -139,6 +142,40 @@ class Traces(QWidget):
         self._page = 0
         self._started_at = -math.inf  # last time without a recording
         self._last_data_at, self._fitted, self._ring = -math.inf, False, ""
+        ExportButton("traces", self._table, self.sweep)
+        self._newest = (0, math.nan)  # a sample, and the LSL time at which it was the newest
+
+    def share(self, cursor: TimeCursor) -> None:
+        """Show and move the cursor of the page."""
+        cursor.moved.connect(lambda: self.sweep.show_instant(self._sample(cursor.time), cursor.words))
+        self.sweep.pointed.connect(lambda index: cursor.point(self._time(index)))
+
+    def _sample(self, time: float) -> float:
+        """Return the sample that was the newest at an LSL time."""
+        index, at = self._newest
+        return index + (time - at) * self.sweep.sfreq
+
+    def _time(self, index: float) -> float:
+        newest, at = self._newest
+        return at + (index - newest) / (self.sweep.sfreq or math.nan)
+
+    def _table(self) -> Table:
+        """Return the samples that are shown, as they are drawn: after the display filter."""
+        first, data = self.sweep.shown_samples()
+        names = self.sweep.ch_names[self.sweep.shown]
+        rows = ([self._time(first + k), *values] for k, values in enumerate(data.tolist()))
+        return ["lsl_time_s", *(f"{name} uV" for name in names)], rows
+
+    def jump(self, time: float) -> bool:
+        """Freeze the traces and show those of an LSL time; return whether they are still kept."""
+        index, frozen = self._sample(time), self.freeze.isChecked()
+        if math.isnan(index):
+            return False
+        self.freeze.setChecked(True)
+        kept = self.sweep.show_sample(round(index))
+        if not kept:
+            self.freeze.setChecked(frozen)
+        return kept
 
     @property
     def _choices(self) -> dict[str, QComboBox]:
@@ -189,6 +226,8 @@ class Traces(QWidget):
         if reader is not None and samples is not None and len(now.ch_names) == reader.ring.n_channels:
             self._follow_signal(reader, now)
             sweep.set_bad(frozenset(now.bad))
+            if now.time != self._newest[1]:
+                self._newest = reader.cursor, now.time
             if len(samples.data):
                 self._last_data_at = time.monotonic()
                 sweep.feed(samples)
@@ -207,12 +246,16 @@ class Traces(QWidget):
             words, fault = "Starting", False
         sweep.set_notice(f"{words}. The traces are old" if sweep.ch_names else words, fault)
 
-    def mark(self, events: list[Event], now: Snapshot, reader: SignalReader | None) -> None:
+    def mark(self, events: list[Event]) -> None:
         """Draw labelled lines at events."""
-        if reader is not None:
-            for event in events:
-                index = reader.cursor - round((now.time - event.time) * reader.ring.sfreq)
-                self.sweep.mark(index, event.text)
+        for event in events:
+            if not math.isnan(index := self._sample(event.time)):
+                self.sweep.mark(round(index), event.text)
+
+    def forget_events(self) -> None:
+        """Remove the lines at events."""
+        self.sweep.timeline = Timeline()
+        self.sweep.redraw()
 
     def _follow_signal(self, reader: SignalReader, now: Snapshot) -> None:
         """Restart the traces if the signal has changed."""

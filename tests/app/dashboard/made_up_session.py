@@ -19,6 +19,19 @@ SPAWN = mp.get_context("spawn")
 NAMES = ("Joe", "Ada", "Bartholomew-Maximilian of the Long Name", "Wilhelmina", "Kim", "Lee", "Max", "Eve")
 
 
+def as_event(command: str, arguments: dict) -> str:
+    """Return the event of a command, as a session words it."""
+    match command:
+        case "note":
+            return f"note: {arguments['text']}"
+        case "mute":
+            return "MUTED" if arguments["on"] else "unmuted"
+        case "override":
+            talker = arguments["talker"]
+            return "operator: follow decisions" if talker is None else f"operator: {talker}"
+    return f"{command} {json.dumps(arguments)}"
+
+
 def serve(folder: str, options: dict, out) -> None:
     """Publish until the command ``shutdown``."""
     import pylsl
@@ -56,7 +69,7 @@ def serve(folder: str, options: dict, out) -> None:
     def handle(command: str, arguments: dict):
         received.append([command, arguments])
         if command not in ("received", "set"):
-            said = f"{command} {json.dumps(arguments)}"
+            said = as_event(command, arguments)
             events.append({"id": len(events) + 1, "time": pylsl.local_clock(), "text": said})
         match command:
             case "mute":

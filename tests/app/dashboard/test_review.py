@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 
 import pytest
@@ -10,6 +11,7 @@ from benchmarks.sessions import write_session
 from earmark.app.commands.train import train
 
 pytest.importorskip("PySide6")
+from PySide6.QtCore import Qt
 
 
 @pytest.fixture
@@ -107,3 +109,76 @@ def test_run_that_cannot_be_scored_is_not_tried_again(qtbot, window, tmp_path):
     shown.go("review")
     qtbot.wait(300)
     assert shown.review._job is None
+
+
+@pytest.fixture
+def scored(review, run, qtbot):
+    """Return the page with the figures of the run, and some events."""
+    from earmark.app.report.worker import figures_of
+
+    result = figures_of(run)
+    result["events"] = [[4.0, "note: a door"], [6.0, "operator: Joe"], [9.0, "operator: follow decisions"]]
+    review.resize(1280, 720)
+    review.show_figures(result)
+    review._figures.show()
+    return review.plots, result
+
+
+def test_one_cursor_events_and_slider_through_the_plots_of_a_run(qtbot, scored, theme):
+    plots, result = scored
+    spans = [(one.kind, one.begin, one.end) for one in plots.posterior.timeline.spans]
+    assert spans == [("override", 6.0, 9.0)]
+    assert plots.gains.timeline is not plots.posterior.timeline
+    kinds = {one.kind for one in plots.gains.timeline.marks}
+    assert kinds == {"note", "override", "cue"}
+    table = plots.events.table
+    row = next(
+        k for k in range(plots.events.shown.rowCount()) if plots.events.shown.index(k, 1).data() == "note: a door"
+    )
+    assert plots.events.shown.index(row, 0).data() == "0:04.0"
+    at = table.visualRect(plots.events.shown.index(row, 1)).center()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert plots.time_cursor.time == 4.0
+    k = max(i for i, time in enumerate(result["times"]) if time <= 4.0)
+    assert plots.slider.value() == k
+    shown = plots.values.full_text
+    assert shown.startswith("0:04.0   cue: Joe")
+    assert f"{100 * result['probability'][k][0]:.0f} %" in shown
+    plots.slider.setFocus()
+    qtbot.keyClick(plots.slider, Qt.Key.Key_Right)
+    assert plots.time_cursor.time == result["times"][k + 1]
+    for plot in (plots.posterior, plots.gains):
+        area = plot.getPlotItem().getViewBox().sceneBoundingRect()
+        low, high = plot.getPlotItem().getViewBox().viewRange()[0]
+        x = area.left() + (plots.time_cursor.time - low) / (high - low) * area.width()
+        image = plot.grab().toImage()
+        ratio = image.devicePixelRatio()
+        ink = {image.pixelColor(round((x + d) * ratio), round(area.center().y() * ratio)).name() for d in (-1, 0, 1)}
+        assert theme.LIGHT.text in ink
+
+
+def test_plots_of_a_run_zoom_together_and_back(qtbot, scored):
+    plots, result = scored
+    plots.jump(5.0)
+    box = plots.gains.getPlotItem().getViewBox()
+    plots.posterior.setXRange(4.0, 8.0, padding=0)
+    assert box.viewRange()[0] == pytest.approx([4.0, 8.0], abs=0.5)
+    plots.whole.click()
+    low, high = box.viewRange()[0]
+    assert low <= 0
+    assert high >= result["times"][-1]
+
+
+def test_saved_decisions_of_a_run_are_those_of_the_recording(qtbot, scored, run, tmp_path):
+    from earmark.app.dashboard.panels.export import ExportButton
+
+    plots, result = scored
+    button = next(each for each in plots.findChildren(ExportButton) if each._name == "probability")
+    button.save(tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(newline="") as mine, (run / "decisions.csv").open(newline="") as theirs:
+        saved, recorded = list(csv.DictReader(mine)), list(csv.DictReader(theirs))
+    assert len(saved) == len(recorded) > 10
+    for one, other in zip(saved, recorded, strict=True):
+        assert one["time_s"] == other["time_s"]
+        for name in result["talkers"]:
+            assert one[f"probability {name}"] == other[f"probability {name}"]

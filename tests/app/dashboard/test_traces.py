@@ -7,6 +7,7 @@ from earmark.app.dashboard.data.recent import SPAN_S, Recent
 from earmark.app.dashboard.panels.sweep import ERASED, KEPT_S, LONGEST_S, Sweep
 from earmark.app.dashboard.panels.sweep_words import AXIS, NAMES, round_step
 from earmark.app.dashboard.panels.traces import Traces
+from earmark.app.engine.timeline import Kind
 from earmark.devices.processes.signal_ring import Samples
 
 SFREQ, N = 200.0, 3
@@ -115,10 +116,10 @@ def test_events_are_drawn_as_lines(sweep, qtbot):
     feed(sweep, signal(1000))
     sweep.mark(500, "attend:A")
     column = 500 * sweep._pixels.shape[1] // 2000
-    assert (sweep._pixels[:, column] == sweep._mark).sum() > 100
+    assert (sweep._pixels[:, column] == sweep._marks[Kind.OTHER]).sum() > 100
     sweep.mark(-5000, "long ago")
     sweep.redraw()
-    assert (sweep._pixels[:, column] == sweep._mark).sum() > 50
+    assert (sweep._pixels[:, column] == sweep._marks[Kind.OTHER]).sum() > 50
 
 
 def test_click_emits_the_channel_and_space_is_emitted(sweep, qtbot):
@@ -198,11 +199,11 @@ def test_events_stay_at_their_samples_when_frozen_and_scrolled(sweep):
     sweep.mark(4500, "attend:A")
     sweep.set_frozen(True)
     width = sweep._pixels.shape[1]
-    assert (sweep._pixels[:, 500 * width // 2000] == sweep._mark).sum() > 50
+    assert (sweep._pixels[:, 500 * width // 2000] == sweep._marks[Kind.OTHER]).sum() > 50
     sweep.scroll_page(-0.5)
-    assert (sweep._pixels[:, 1500 * width // 2000] == sweep._mark).sum() > 50
+    assert (sweep._pixels[:, 1500 * width // 2000] == sweep._marks[Kind.OTHER]).sum() > 50
     sweep.scroll_page(-1)
-    assert not (sweep._pixels == sweep._mark).any()
+    assert not (sweep._pixels == sweep._marks[Kind.OTHER]).any()
 
 
 def turn(sweep, up=0, along=0, keys=Qt.KeyboardModifier.NoModifier):

@@ -1009,3 +1009,31 @@ def test_unsupported_commands_are_disabled(qtbot, session, window):
         assert not button.isEnabled()
     assert shown.setup._where.full_text == "A replay: nothing is recorded"
     assert shown.close(), "nothing is lost, so no confirmation"
+
+
+def test_replay_has_a_slider_speeds_and_a_loop(qtbot, session, window):
+    live_one, one = session(), session("bob", kind="replay")
+    shown = window(live_one.folder)
+    live(qtbot, shown)
+    bar = shown.live.replay
+    assert not bar.isVisible()
+    shown.attach(one.folder)
+    live(qtbot, shown)
+    qtbot.waitUntil(lambda: bar.isVisible() and bar.slider.maximum() == 3000, timeout=120_000)
+    qtbot.waitUntil(lambda: bar.slider.value() > 0, timeout=120_000)
+    assert bar.time.full_text.endswith(" of 5:00")
+    bar.slider.setFocus()
+    at = bar.slider.value()
+    qtbot.keyClick(bar.slider, Qt.Key.Key_PageUp)
+    assert received(qtbot, one, "seek")[-1]["seconds"] == pytest.approx(at / 10 + 10, abs=1.0)
+    qtbot.mouseClick(bar.slider, Qt.MouseButton.LeftButton, pos=QPoint(bar.slider.width() - 4, 5))
+    qtbot.waitUntil(lambda: len(received(qtbot, one, "seek")) == 2, timeout=120_000)
+    bar.speed.setFocus()
+    qtbot.keyClick(bar.speed, Qt.Key.Key_End)
+    assert received(qtbot, one, "speed") == [{"factor": None}]
+    qtbot.keyClick(bar.loop, Qt.Key.Key_Space)
+    assert received(qtbot, one, "loop") == [{"on": True}]
+    before = bar.slider.value()
+    bar.slider.setSliderDown(True)
+    qtbot.wait(2500)
+    assert bar.slider.value() == before, "not while somebody moves it"
