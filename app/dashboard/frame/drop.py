@@ -14,7 +14,7 @@ from earmark.app.dashboard.launch.sessions import board_of
 if TYPE_CHECKING:
     from earmark.app.dashboard.frame.window import Window
 
-ONE = "Drop one thing at a time: a session.toml, the folder of a session or run, or a recording of a run (loop.xdf)"
+ONE = "Drop one thing at a time: a session.toml, a folder of a session, run or study, or a recording (loop.xdf)"
 
 
 class Drops(QObject):
@@ -51,13 +51,14 @@ class Drops(QObject):
         window, launcher = self._window, self._window.launcher
         if path.is_dir():
             if (path / "loop.xdf").exists():
-                window.attach(path.parent)
-                window.review.choose(path)
-                window.go("review")
+                window.show_run(path)
             elif (path / "session.toml").exists() or board_of(path) or any(path.glob("*/loop.xdf")):
                 window.attach(path)
+            elif any(path.glob("*/*/loop.xdf")) or any(path.glob("*/*/*/loop.xdf")):
+                window.go("study")
+                window.study.open_study(path)
             else:
-                return f"{path} is not the folder of a session or run: there is no session.toml and no loop.xdf in it"
+                return f"{path} is not the folder of a session, run or study: there is no session.toml and no loop.xdf"
         elif path.name == PROTOCOL:
             return f"{path} is the plan of a session: drop the session.toml beside it"
         elif path.suffix == ".toml":

@@ -71,6 +71,8 @@ class NextButton(QPushButton):
         elif form.isVisible():
             wrong = form.problem
             self._show(Step(wrong, fault=True) if wrong else Step(f"create and open {form.name}", Do.NEW))
+        elif review.isVisible() and review.busy:
+            self._show(Step("scoring the run"))
         elif now.session_live:
             self._show(next_step(*now.records, seen=self._seen))
         elif now.refused or (math.isfinite(now.session_age) and not now.died):

@@ -197,7 +197,9 @@ class Window(QMainWindow):
 
     def _new_session(self, stream: dict | None = None) -> None:
         """Show the form of a new session."""
-        self.start.open_form(Path(str(self.settings.value("session/study") or home())), stream)
+        self.start.open_form(
+            Path(str(self.settings.value("session/study") or self.settings.value("study/folder") or home())), stream
+        )
 
     def _create(self, folder: Path, settings: dict, plan: dict) -> None:
         self.settings.setValue("session/study", str(folder.parent.parent))

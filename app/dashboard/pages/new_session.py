@@ -63,6 +63,8 @@ class NewSession(QWidget):
             field.setPlaceholderText(hint)
             field.textChanged.connect(self._check)
             field.returnPressed.connect(self._create)
+        self.participant.textEdited.connect(self._suggest)
+        self.session.textEdited.connect(lambda: setattr(self, "_suggests", False))
         self.participant.setMaxLength(40)
         self.session.setMaxLength(40)
         browse = QPushButton("Choose …")
@@ -100,7 +102,7 @@ class NewSession(QWidget):
         self.talkers.changed.connect(self._check)
         self.make.clicked.connect(self._create)
         self.back.clicked.connect(self.cancelled)
-        self._said, self._busy = "", False
+        self._said, self._busy, self._suggests = "", False, True
         self._lay_out(browse)
         self.show_streams([])
         self._check()
@@ -148,6 +150,7 @@ class NewSession(QWidget):
 
     def open(self, base: Path, stream: dict[str, Any] | None = None) -> None:
         """Begin with a new participant; ``stream`` is an amplifier that was chosen already."""
+        self._suggests = stream is None
         self.participant.setText("" if stream is None else "test")  # somebody who wants to see the signal now
         self.session.setText("01" if stream is None else f"{datetime.now():%Y%m%dT%H%M%S}")
         self.base.setText(str(base))
@@ -192,6 +195,14 @@ class NewSession(QWidget):
         self.amplifier.setCurrentIndex(1 if only else found[0] if found else 0)
 
     # What is entered
+
+    def _suggest(self) -> None:
+        """Suggest the first session that the participant did not have yet."""
+        if self._suggests and LABEL.fullmatch(self.participant.text()):
+            number = 1
+            while (self.folder.parent / f"ses-{number:02}").exists():
+                number += 1
+            self.session.setText(f"{number:02}")
 
     @property
     def folder(self) -> Path:

@@ -161,6 +161,11 @@ class Review(Panel):
         return self._runs.count() > 0
 
     @property
+    def busy(self) -> bool:
+        """Whether a run is being scored, or its report written."""
+        return self._job is not None
+
+    @property
     def settled(self) -> bool:
         """Whether the chosen run was scored, or could not be."""
         return self.recorded and self._job is None and self._run in self._tried

@@ -139,6 +139,19 @@ def test_next_step_creates_the_session_once_nothing_is_missing(qtbot, form):
     assert len(form.started) == 1
 
 
+def test_next_session_of_a_participant_is_suggested_until_another_is_entered(qtbot, form, tmp_path):
+    for number in (1, 2):
+        (tmp_path / "sub-01" / f"ses-{number:02}").mkdir(parents=True)
+    qtbot.keyClicks(form.participant, "01")
+    assert form.session.text() == "03"
+    qtbot.keyClicks(form.participant, "1")
+    assert form.session.text() == "01", "sub-011 had none yet"
+    form.session.selectAll()
+    qtbot.keyClicks(form.session, "pilot")
+    qtbot.keyClick(form.participant, Qt.Key.Key_Backspace)
+    assert (form.participant.text(), form.session.text()) == ("01", "pilot")
+
+
 def test_refusal_of_the_files_is_said_in_the_form(form, monkeypatch):
     form.participant.setText("01")
     monkeypatch.setattr(type(form.sound), "settings", {"device": "default", "ceiling_dbfs": 3.0})

@@ -98,6 +98,11 @@ def test_dropped_session_run_and_recording_are_opened(qtbot, window, tmp_path, m
     assert shown.pages.currentWidget() is shown.review
     qtbot.wait(300)
     assert shown.review._run == alice / "run-1", "not the newest"
+    opened.clear()
+    monkeypatch.setattr(shown.study, "open_study", opened.append)
+    session_folder(tmp_path / "study" / "bob", 1)
+    assert drop(shown, tmp_path / "study")
+    assert (opened, shown.pages.currentWidget()) == ([tmp_path / "study"], shown.study)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +111,7 @@ def test_dropped_session_run_and_recording_are_opened(qtbot, window, tmp_path, m
         ("notes.txt", "notes.txt cannot be opened. Drop one thing at a time"),
         ("protocol.toml", "drop the session.toml beside it"),
         ("calibration-1.xdf", "is not the recording of a run"),
-        ("empty", "is not the folder of a session or run"),
+        ("empty", "is not the folder of a session, run or study"),
     ],
 )
 def test_what_cannot_be_opened_is_refused_with_the_reason(window, tmp_path, name, words):
