@@ -26,6 +26,7 @@ from earmark.app.commands.level import level
 from earmark.app.commands.new import new
 from earmark.app.commands.play import play
 from earmark.app.commands.record import record
+from earmark.app.commands.rehearse import rehearse
 from earmark.app.commands.replay import replay
 from earmark.app.commands.report import report
 from earmark.app.commands.run import run
@@ -65,6 +66,7 @@ COMMANDS = (
     run,
     serve,
     control,
+    rehearse,
     report,
     study,
     demo,

@@ -23,7 +23,7 @@ from earmark.devices.processes.board import Board
 from earmark.kernels.errors import EarmarkError
 
 #: Version of the records below. A status of another version is refused.
-VERSION: Final = 4
+VERSION: Final = 5
 
 
 class StatusError(EarmarkError):
@@ -324,8 +324,9 @@ class SessionStatus(_Record):
         LSL time at which it was written.
     beat : int
         Heartbeat: counts the updates, so that a reader can tell a new status from an old one.
-    kind : {'live', 'demo', 'replay'}
-        A session with a real listener, one with a simulated listener, or a replay of a recording.
+    kind : {'live', 'demo', 'rehearsal', 'replay'}
+        A session with a real listener, one with a simulated listener, to show the program or to practise, or a replay
+        of a recording.
     state : State
         Current state.
     mode : Mode
@@ -362,11 +363,13 @@ class SessionStatus(_Record):
         None before the first calibration or run, and in a replay.
     sound : SoundStatus or None
         None while nothing is played.
+    faults : tuple of str
+        Faults of a rehearsal that are switched on.
     """
 
     time: float
     beat: int
-    kind: Literal["live", "demo", "replay"]
+    kind: Literal["live", "demo", "rehearsal", "replay"]
     state: State
     mode: Mode
     out: str
@@ -386,6 +389,7 @@ class SessionStatus(_Record):
     task: TaskStatus | None
     recording: RecordingStatus | None
     sound: SoundStatus | None
+    faults: tuple[str, ...]
 
 
 # Status of an engine

@@ -133,6 +133,7 @@ def _session_status(now: float, elapsed: float, folder: str, engine: str, status
         ),
         recording=RecordingStatus("loop.xdf", None, 1_000_000 * n, 0, 0, "", bytes_per_s=1e6, free_bytes=4e10),
         sound=SoundStatus(status=status, pcm="", playing="nowhere", failure="", restarts=0),
+        faults=(),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +20,7 @@ def dashboard(
     1 cannot be opened.
     """
     from earmark.app.terminal.console import fail, failures
+    from earmark.app.terminal.display import no_screen
     from earmark.kernels.extras import require
 
     with failures():
@@ -30,9 +29,8 @@ def dashboard(
         fail(f"--theme is {theme!r}, but must be light or dark")
     if folder is not None and not folder.is_dir():
         fail(f"{folder} is not a folder: give the folder of a session")
-    shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
-    if sys.platform.startswith("linux") and not shown:
-        fail("there is no screen: DISPLAY is not set. Over SSH, 'ssh -X' sets it; 'earmark control' needs no screen")
+    if why := no_screen():
+        fail(f"{why}. Over SSH, 'ssh -X' sets it; 'earmark control' needs no screen")
     from earmark.app.dashboard.launch.process import show
 
     with failures():

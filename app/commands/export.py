@@ -68,10 +68,13 @@ def _source(path: Path) -> Source | str:
     from earmark.app.config.session import parse_config
     from earmark.devices.files.bids_contents import Source
     from earmark.devices.files.session_file import SessionFile
+    from earmark.devices.files.subjects import SIMULATED
     from earmark.kernels.errors import EarmarkError
 
     try:
         about = SessionFile(path).about
+        if about.subject == SIMULATED:
+            return "it is a rehearsal: its listener was simulated"
         attention = parse_config(about.config, f"configuration in {path}", recorded=about.format).attention
     except EarmarkError as error:
         return str(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")

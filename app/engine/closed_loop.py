@@ -151,7 +151,7 @@ class ClosedLoop:
             self._about,
             config=self._config.text,
             environment=environment(),
-            subject=whose(self.path)[0],
+            subject=self._about.subject or whose(self.path)[0],
             talkers=tuple(talker.name for talker in self._audio.scene.talkers),
             steered=self._steer,
             decoders=copied_decoders(self._config.decoders, self.path),

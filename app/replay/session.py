@@ -127,6 +127,7 @@ class ReplaySession:
             task=self._task(),
             recording=None,
             sound=sound_status(player.sound.audio),
+            faults=(),
         )
 
     def _task(self) -> TaskStatus:

@@ -20,7 +20,7 @@ from earmark.app.report.kept import run_figures
 from earmark.devices.files.corpus import Executor, Progress
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.session_file import SessionFile
-from earmark.devices.files.subjects import SESSION, listener
+from earmark.devices.files.subjects import REHEARSAL, SESSION, SIMULATED, listener
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.evaluation.metrics import chance_limit
 from earmark.pipeline.evaluation.splits import Fold
@@ -130,7 +130,7 @@ def find_runs(folder: Path, listener_of: Callable[[Path], str] = lambda path: ""
     Returns
     -------
     list of StudyRun
-        Runs are not measured yet. Folders that cannot be read are listed as unusable.
+        Runs are not measured yet. Folders that cannot be read are listed as unusable, rehearsals are not listed.
     """
     failed: list[OSError] = []
     seen, runs, sessions = {folder.resolve()}, [], []
@@ -142,19 +142,24 @@ def find_runs(folder: Path, listener_of: Callable[[Path], str] = lambda path: ""
             continue
         for name in inside:
             real = (here / name).resolve()
-            if not name.startswith(".") and real not in seen:
+            if not (name.startswith(".") or REHEARSAL.fullmatch(name)) and real not in seen:
                 seen.add(real)
                 folders.append(name)
         if SESSION in files or any(re.fullmatch(r"calibration-\d+\.xdf", name) for name in files):
             sessions.append(here)
     found = []
     for here in runs:
-        participant = listener_of(here) or listener(here / RECORDING, _stated(here / RECORDING))
+        stated = _stated(here / RECORDING)
+        if stated == SIMULATED:  # a rehearsal, copied or with a folder of its own
+            continue
+        participant = listener_of(here) or listener(here / RECORDING, stated)
         found.append(StudyRun(here, _from(folder, here), participant))
     for here in sessions:
         if not any(run.is_relative_to(here) for run in runs):
             calibration = here / "calibration-1.xdf"
-            participant = listener_of(here) or listener(calibration, _stated(calibration))
+            if (stated := _stated(calibration)) == SIMULATED:
+                continue
+            participant = listener_of(here) or listener(calibration, stated)
             why = "no run was recorded in this session"
             found.append(StudyRun(here, _from(folder, here), participant, Status.UNUSABLE, why))
     for error in failed:

@@ -50,6 +50,7 @@ def preflight(
     folder: Path,
     seconds: float,
     stop: threading.Event,
+    heard: bool = True,
 ) -> list[Check]:
     """Receive all streams for some seconds and check everything that a session needs.
 
@@ -68,6 +69,8 @@ def preflight(
         Planned length of the recording, s.
     stop : threading.Event
         Ends the checks early.
+    heard : bool
+        Whether the listener hears the sound output, so that it must not be muted.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def preflight(
     found = engine.descriptions
     checks = _streams(engine, found, measured, rates)
     checks += [] if isinstance(audio, AudioError) else [_talkers(config, audio, found)]
-    checks += [_electrodes(engine), _sound(audio, peaks), _disk(found, folder, seconds)]
+    checks += [_electrodes(engine), _sound(audio, peaks, heard), _disk(found, folder, seconds)]
     checks.append(_shared_memory(found[_neural(config)]))
     if decoding is not None and playing:
         checks.append(_decoder(decoding, {name: one.spec for name, one in found.items()}))
@@ -216,7 +219,7 @@ def _electrodes(engine: Engine) -> Check:
     return Check("electrodes", True, words)
 
 
-def _sound(audio: AudioEngine | AudioError, peaks: np.ndarray) -> Check:
+def _sound(audio: AudioEngine | AudioError, peaks: np.ndarray, heard: bool) -> Check:
     if isinstance(audio, AudioError):
         return Check("sound", False, str(audio))
     if audio.failure:
@@ -225,9 +228,9 @@ def _sound(audio: AudioEngine | AudioError, peaks: np.ndarray) -> Check:
     named = [f"{talker.name} {level:.0f} dBFS" for talker, level in zip(audio.scene.talkers, levels, strict=True)]
     words = f"goes to {audio.playing}; peaks {', '.join(named)}"
     gains = zip(audio.scene.talkers, audio.status().gains_db, strict=False)
-    if muted := [talker.name for talker, gain in gains if gain == -math.inf]:
+    if heard and (muted := [talker.name for talker, gain in gains if gain == -math.inf]):
         return Check("sound", False, f"{words}: the operator muted {', '.join(muted)}; unmute all talkers")
-    if min(levels) < MIN_PEAK_DBFS:
+    if heard and min(levels) < MIN_PEAK_DBFS:
         return Check("sound", False, f"{words}: a talker is silent; check source and start_s in [[sound.talkers]]")
     return Check("sound", True, words)
 

@@ -18,8 +18,9 @@ _STRICT = ConfigDict(strict=True)
 
 
 def offered(session: object) -> dict[str, Callable[..., Any]]:
-    """Return the commands of a session, by name, sorted."""
-    return {name.removeprefix(_DO): getattr(session, name) for name in sorted(dir(session)) if name.startswith(_DO)}
+    """Return the commands of a session, by name, sorted, without those that its ``withheld`` names."""
+    names = [name.removeprefix(_DO) for name in sorted(dir(session)) if name.startswith(_DO)]
+    return {name: getattr(session, _DO + name) for name in names if name not in getattr(session, "withheld", ())}
 
 
 def carry_out(session: object, command: str, arguments: dict[str, Any]) -> Any:
@@ -31,6 +32,8 @@ def carry_out(session: object, command: str, arguments: dict[str, Any]) -> Any:
         If there is no such command, or its arguments are wrong.
     """
     known = offered(session)
+    if command in getattr(session, "withheld", ()):
+        raise Refused(f"{command}: this session calibrates, trains and runs by itself; stop ends it")
     if command not in known:
         raise Refused(f"there is no command {command!r}; choose from {', '.join(known)}")
     wanted = typing.get_type_hints(known[command], include_extras=True)

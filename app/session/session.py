@@ -79,22 +79,15 @@ class Session:
         ask: bool = False,
         watch: bool = False,
     ) -> None:
-        for table, there in (
-            ("attention", config.attention),
-            ("sound", config.sound),
-            (f"streams.{CUES}", config.streams.get(CUES)),
-        ):
-            if there is None:
-                raise ConfigError(f"a session needs the table [{table}]; 'earmark new' writes a file that has it")
+        refuse_incomplete(config)
         assert config.attention is not None
         assert config.sound is not None
-        if not config.streams[CUES].name:
-            raise ConfigError(f"[streams.{CUES}] needs a name: the session publishes its cues under it")
-        if config.attention.settings.sham:
-            raise ConfigError("[attention] sets sham, which is chosen for each run: remove it, and use --mode sham")
         self.config, self.out = config, out
         self._attention = config.attention
         self._on_event, self._on_state, self._ask = on_event, on_state, ask
+        #: Listener that recordings state; if empty, that of the folder. Whether the listener hears the sound output: a
+        #: simulated one may hear the published envelopes instead, which muting does not change.
+        self.subject, self.hears_sound = "", True
         #: Plays from the first check on.
         self.sound = SessionSound(config.sound, config.folder, self._on_sound_event)
         self.talkers = self.sound.talkers
@@ -200,7 +193,8 @@ class Session:
             except AudioError as error:
                 audio = error  # one of the failed checks; the others are made all the same
             self._stop.clear()
-            checks = preflight(self.config, decoding, audio, self.out, seconds, self._stop) + (more or [])
+            checks = preflight(self.config, decoding, audio, self.out, seconds, self._stop, self.hears_sound)
+            checks += more or []
         except BaseException:
             self._set_state(State.IDLE)
             raise
@@ -252,7 +246,8 @@ class Session:
             raise SessionError("stopped before anything was recorded")
         self._set_state(State.CALIBRATING)
         path = free(self.out, "calibration-{}.xdf")
-        about = About(self.config.text, mode="calibration", protocol=plan.model_dump(mode="json", by_alias=True))
+        plain = plan.model_dump(mode="json", by_alias=True)
+        about = About(self.config.text, subject=self.subject, mode="calibration", protocol=plain)
         attention, group = self._attention, self.config.group
         job = LearningJob(attention.preset, attention.neural, attention.talkers, CUES, str(group or ""))
         self.learning = []
@@ -306,9 +301,10 @@ class Session:
 
     def _why_unusable(self) -> str:
         """Return why a trial cannot be used for training now; empty if it can."""
-        if self.sound.muted:
+        if self.hears_sound and self.sound.muted:
             return "the sound is muted"
-        if muted := [name for name, trim in zip(self.talkers, self.sound.trims, strict=True) if trim.mute]:
+        trims = zip(self.talkers, self.sound.trims, strict=True)
+        if self.hears_sound and (muted := [name for name, trim in trims if trim.mute]):
             return f"the operator muted {', '.join(muted)}"
         return why_unusable(self.task.loop.engine_status if self.task else None, self._attention.neural)
 
@@ -422,7 +418,8 @@ class Session:
             self._stop.clear()
         self._set_state(State.RUNNING, leave=State.READY)
         self.mode = mode
-        about = About(config.text, mode=mode.value, protocol=plan.model_dump(mode="json", by_alias=True))
+        plain = plan.model_dump(mode="json", by_alias=True)
+        about = About(config.text, subject=self.subject, mode=mode.value, protocol=plain)
         try:
             folder = free(self.out, "run-{}")
             folder.mkdir()
@@ -599,3 +596,24 @@ class Session:
                 self._set_state(State.IDLE)
         if self._monitor is not None:
             self._monitor.close()
+
+
+def refuse_incomplete(config: Config) -> None:
+    """Refuse a configuration that lacks what a session needs.
+
+    Raises
+    ------
+    ConfigError
+        With what is missing.
+    """
+    for table, there in (
+        ("attention", config.attention),
+        ("sound", config.sound),
+        (f"streams.{CUES}", config.streams.get(CUES)),
+    ):
+        if there is None:
+            raise ConfigError(f"a session needs the table [{table}]; 'earmark new' writes a file that has it")
+    if not config.streams[CUES].name:
+        raise ConfigError(f"[streams.{CUES}] needs a name: the session publishes its cues under it")
+    if config.attention is not None and config.attention.settings.sham:
+        raise ConfigError("[attention] sets sham, which is chosen for each run: remove it, and use --mode sham")

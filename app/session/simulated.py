@@ -46,10 +46,14 @@ source = "speech:ada"
 azimuth = 30.0
 loop = true
 """
+#: Talkers of the demonstration.
+TALKERS = ("Joe", "Ada")
 #: Fraction of the total time that calibration takes, and its number of trials.
 CALIBRATION, N_TRIALS = 0.5, 6
 #: Seconds between switches of attention during the closed-loop run.
 SWITCH_S = 20.0
+#: Commands that a demonstration does not take, because it goes from calibration to report by itself.
+BY_ITSELF = frozenset({"check", "calibrate", "redo", "finish", "accept", "refuse", "run", "bad"})
 
 
 class ListenerName(StrEnum):
@@ -95,7 +99,7 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
 
     prefix = f"earmark-demo-{os.getpid()}"
     streams = LiveConfig(
-        ("Joe", "Ada"),
+        TALKERS,
         f"{prefix}-envelopes",
         f"{prefix}-cues",
         source_id=f"{prefix}-eeg",
@@ -118,7 +122,14 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
             stack.close()
             supervisor = stack.enter_context(supervise("file:sound.wav"))
             supervisor.session.play()
+        session = supervisor.session
+        session.hears_sound = False
         person = ListenerProcess(streams)
         stack.callback(person.stop)
-        supervisor.attend = person.attend
+
+        def attend(name: str) -> None:  # as a cue, so that the run can be scored
+            if session.task is not None:
+                session.task.cue(name)
+
+        supervisor.attend = attend
         yield supervisor

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pylsl
 from pydantic import Field
@@ -30,6 +30,9 @@ from earmark.app.status import DecoderSummary, PlanStatus, RecordingStatus, Sess
 from earmark.devices.audio.render import TRIM_DB
 from earmark.devices.files.decoder_folder import Facts
 from earmark.devices.processes.limits import check_limits
+
+if TYPE_CHECKING:
+    from earmark.app.session.rehearsal import Faults
 
 #: Seconds between updates of the board, and between checks of free disk space.
 BOARD_S, DISK_S = 0.1, 2.0
@@ -50,8 +53,8 @@ class Supervisor:
         Folder for all files; only one session at a time can use it.
     protocol : Protocol
         Plan of calibrations and runs.
-    kind : {'live', 'demo'}
-        Whether the listener is real or simulated.
+    kind : {'live', 'demo', 'rehearsal'}
+        Whether the listener is real, or simulated to show the program or to practise.
     ask : bool
         Whether the questions of the protocol are asked.
     attend : callable, optional
@@ -71,7 +74,7 @@ class Supervisor:
         config: Config,
         folder: Path,
         protocol: Protocol,
-        kind: Literal["live", "demo"] = "live",
+        kind: Literal["live", "demo", "rehearsal"] = "live",
         ask: bool = False,
         attend: Callable[[str], None] | None = None,
         watch: bool = False,
@@ -81,7 +84,11 @@ class Supervisor:
         self.session = Session(config, folder, self.events.add, ask=ask, watch=watch)
         self.protocol, self.attend = protocol, attend
         self._plan = PlanStatus(protocol.calibration.count, protocol.calibration.seconds, protocol.run.seconds)
-        self._kind: Literal["live", "demo"] = kind
+        self._kind: Literal["live", "demo", "rehearsal"] = kind
+        #: Switches of the faults of a rehearsal.
+        self.faults: Faults | None = None
+        #: Commands that are not offered, because the session does these things by itself.
+        self.withheld: frozenset[str] = frozenset()
         folder.mkdir(parents=True, exist_ok=True)
         #: Set by the command ``shutdown``.
         self.ended = threading.Event()
@@ -148,7 +155,15 @@ class Supervisor:
             task=None if task is None else task.status(),
             recording=None if task is None else self._recording(task.loop),
             sound=sound_status(session.sound.audio),
+            faults=() if self.faults is None else self.faults.on,
         )
+
+    def say(self, text: str) -> None:
+        """Report an event, and write it to the recording if there is one."""
+        self.events.add(text)
+        task = self.session.task
+        if task is not None and not task.wait(0):
+            task.loop.record_event(text)
 
     def _recording(self, loop: ClosedLoop) -> RecordingStatus:
         """Return the status of the recording with its growth rate and the free disk space."""
@@ -268,14 +283,21 @@ class Supervisor:
     def do_attend(self, talker: int | str) -> None:
         """Choose the talker to whom the simulated listener attends, by name or counted from 0; during a run."""
         if self.attend is None:
-            raise Refused("the listener is real and follows the cues: 'attend' is for demonstrations")
-        if self.session.state is State.CALIBRATING:
+            raise Refused("the listener is real and follows the cues: 'attend' is for demonstrations and rehearsals")
+        calibrating = self.session.state is State.CALIBRATING
+        if calibrating and self._kind == "demo":
             raise Refused(
                 "in a calibration the listener must obey the cues, from which the decoder learns: wait for the run"
             )
-        if self.session.state not in (State.RUNNING, State.PAUSED):
+        if not calibrating and self.session.state not in (State.RUNNING, State.PAUSED):
             raise Refused("no run is under way: start one, then choose whom the listener attends to")
         self.attend(self.session.talkers[self._talker_index(talker)])
+
+    def do_fault(self, name: str, on: bool = True) -> None:
+        """Switch a fault of a rehearsal on, or with ``on=false`` off; an unknown name lists all."""
+        if self.faults is None:
+            raise Refused("faults can be switched on in a rehearsal only: 'earmark rehearse' starts one")
+        self.faults.switch(name, on)
 
     def do_stop(self) -> None:
         """Stop the calibration or run and complete its recording."""

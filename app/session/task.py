@@ -96,6 +96,7 @@ class SessionTask:
         #: Whether it has ended and only the recording is still being completed.
         self.ending = False
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._asked_for: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stop, self._redo, self._finish = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="session", daemon=True)
 
@@ -129,6 +130,10 @@ class SessionTask:
     def note(self, text: str) -> None:
         """Record a note of the operator as a marker with the current time."""
         self._send_marker(NOTE + text)
+
+    def cue(self, name: str) -> None:
+        """Give a cue now, in addition to those of the plan."""
+        self._asked_for.put(name)
 
     def redo(self) -> bool:
         """Discard the current trial, or else the last one, and repeat it at the end; return whether there is one."""
@@ -186,6 +191,9 @@ class SessionTask:
             if self._finish.is_set():
                 self._finish.clear()
                 self._leave_out_rest()
+            while not self._asked_for.empty():
+                self.n_blocks += 1
+                self._give_cue(self._asked_for.get())
             while self.cues and self.cues[0][0] <= self.elapsed and not self._must_wait(self.cues[0][1]):
                 self._give_cue(self.cues.pop(0)[1])
                 at = time.monotonic()  # the time for answers does not count

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
     from pathlib import Path
 
     from earmark.app.session.session import Session
@@ -35,11 +36,15 @@ class Screen:
         Of the session.
     keyboard : Keyboard
         Entered as a context manager; it delivers no keys if there is no terminal.
+    also : callable
+        Handles further keys: called with each key, it returns whether it is one of them.
     """
 
-    def __init__(self, supervisor: Supervisor, keyboard: Keyboard) -> None:
+    def __init__(
+        self, supervisor: Supervisor, keyboard: Keyboard, also: Callable[[str], bool] = lambda key: False
+    ) -> None:
         self._supervisor, self._session, self._ended = supervisor, supervisor.session, supervisor.ended
-        self._keyboard = keyboard
+        self._keyboard, self._also = keyboard, also
         self._asked, self._typed = "", ""
 
     def follow(self, stop: threading.Event, *, line: bool) -> None:
@@ -100,7 +105,7 @@ class Screen:
         if key == "esc":
             self._session.mute()
         elif not question:
-            if words := press(self._session, key):
+            if not self._also(key) and (words := press(self._session, key)):
                 print_event(words)
         elif key in ("\r", "\n"):
             if self._typed.strip() and self._session.task is not None:
@@ -164,7 +169,8 @@ def status_line(session: SessionStatus, engine: EngineStatus | None, sound: Stat
     task = session.task
     if task is None or sound is None:
         return str(session.state)
-    fields = [f"{session.state} {_minutes(task.elapsed)} of {_minutes(task.seconds)}"]
+    total = f" of {_minutes(task.seconds)}" if np.isfinite(task.seconds) else ""
+    fields = [f"{session.state} {_minutes(task.elapsed)}{total}"]
     decision = None
     if session.muted:
         fields.append("MUTED")

@@ -150,6 +150,7 @@ def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -
     from earmark.devices.files.run_file import read_run
     from earmark.devices.files.session_file import SessionFile, is_session
     from earmark.devices.files.session_run import CUES, read_session_runs
+    from earmark.devices.files.subjects import SIMULATED
 
     if is_recording(path):
         return read_bids(path, preset, overrides)
@@ -162,6 +163,8 @@ def read_recording(path: Path, preset: Preset, overrides: Overrides = NOTHING) -
         return [read_run(path, preset)]
     try:
         about = SessionFile(path).about
+        if about.subject == SIMULATED:
+            raise RunError(f"{path} is a rehearsal: its listener was simulated")
         attention = parse_config(about.config, f"configuration in {path}", recorded=about.format).attention
     except ConfigError as error:
         raise RunError(str(error)) from None

@@ -9,6 +9,8 @@ from pathlib import Path
 _BIDS = re.compile(r"sub-[A-Za-z0-9]+")
 #: Folders that hold a part of one listener's data: runs, calibrations, days.
 _PART = re.compile(r"(run|calibration|session|ses|day)[-_ ]?[A-Za-z0-9]*", re.IGNORECASE)
+#: Listener that recordings of a rehearsal state: they are no data of a person. Folders of rehearsals.
+SIMULATED, REHEARSAL = "simulated listener", re.compile(r"rehearsal-\d+")
 #: File that marks a listener's session folder, and the maximum number of levels above a recording to search for it.
 SESSION, LEVELS = "session.toml", 3
 

@@ -140,7 +140,7 @@ class Listener:
     """
 
     def __init__(self, config: ListenerConfig, n_talkers: int = 2, *, seed: int = 0, start: float = 0.0) -> None:
-        _check(config, n_talkers)
+        check_listener(config, n_talkers)
         self.config, self.n_talkers, self.start = config, n_talkers, start
         background, wandering, high_gamma = (
             np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(3)
@@ -219,7 +219,8 @@ class Listener:
         return rounded
 
 
-def _check(config: ListenerConfig, n_talkers: int) -> None:
+def check_listener(config: ListenerConfig, n_talkers: int) -> None:
+    """Raise ``ValueError`` if a setting of a listener is out of bounds."""
     if config.ch_type not in ("eeg", "seeg"):
         raise ValueError(f"ch_type is {config.ch_type!r}, but must be 'eeg' or 'seeg'")
     lowest = 2.5 * HIGH_GAMMA_HZ[1] if config.high_gamma_uv else 2.5 * config.background.line_hz

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import multiprocessing
 import queue
@@ -10,14 +11,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from earmark.devices.files.subjects import SIMULATED
 from earmark.devices.processes.spawn import clean_birth, leave_signals_to_parent
+from earmark.devices.simulate.amplifier import Amplifier, AmplifierConfig, Fault, wiring
 from earmark.devices.simulate.listener import ONSET_S, PRESETS, Listener, ListenerConfig
 from earmark.devices.sources.lsl import Inlet, Outlet, open_lsl
 from earmark.devices.sources.lsl_description import StreamError
@@ -57,6 +60,9 @@ class LiveConfig:
     delivery_s : float
         Seconds after its instant that a sample is sent, as the delay of an amplifier and its driver. Envelopes may
         arrive up to this late, plus 20 ms, without loss; for later ones, the first part of the response is missing.
+    amplifier : AmplifierConfig or None
+        Stream that is sent instead of the listener's own electrodes; its name and rate count, and faults can be
+        switched on.
     """
 
     talkers: tuple[str, ...]
@@ -68,6 +74,7 @@ class LiveConfig:
     listener: ListenerConfig = field(default_factory=lambda: PRESETS["typical"])
     seed: int = 0
     delivery_s: float = 0.04
+    amplifier: AmplifierConfig | None = None
 
 
 class SimulatedListener:
@@ -88,13 +95,24 @@ class SimulatedListener:
         for _, name in self._script:
             self._talker(name)
         # Design the filters now: the first sample is due on time.
-        self._listener = Listener(config.listener, len(config.talkers), seed=config.seed)
-        spec = self._listener.spec.evolve(name=config.name)
-        self._outlet: Outlet | None = Outlet(spec, config.listener.ch_type.upper(), config.source_id)
+        self._amplifier: Amplifier | None = None
+        if config.amplifier is None:
+            self._listener = Listener(config.listener, len(config.talkers), seed=config.seed)
+            self._spec, self._type = self._listener.spec.evolve(name=config.name), config.listener.ch_type.upper()
+        else:
+            self._spec, self._type = config.amplifier.spec, config.amplifier.type
+            channels = [self._spec.ch_names[i] for i in config.amplifier.electrodes]
+            electrodes, order = wiring(channels, config.listener.ch_type)
+            person = replace(config.listener, ch_names=electrodes, sfreq=self._spec.sfreq)
+            self._listener = Listener(person, len(config.talkers), seed=config.seed)
+            self._amplifier = Amplifier(config.amplifier, self._listener.electrodes, order, config.seed)
+        self._outlet: Outlet | None = self._open()
         self._heard: queue.SimpleQueue[tuple[NDArray[np.float64], NDArray[np.float64]]] = queue.SimpleQueue()
         self._cued: queue.SimpleQueue[tuple[float, int | None]] = queue.SimpleQueue()
+        self._switched: queue.SimpleQueue[tuple[Fault, bool]] = queue.SimpleQueue()
         self._last_cue = self._last_heard = -np.inf
-        self._stopping = False
+        self._cue: int | None = None
+        self._begun = self._stopping = False
         self._ended = threading.Event()
         self._failure: Exception | None = None
 
@@ -108,6 +126,18 @@ class SimulatedListener:
         """
         self._cued.put((pylsl.local_clock(), self._talker(name)))
 
+    def switch(self, fault: Fault, on: bool) -> None:
+        """Switch a fault of the amplifier or the listener on or off; may be called from any thread.
+
+        Raises
+        ------
+        ValueError
+            If no amplifier is simulated.
+        """
+        if self._amplifier is None:
+            raise ValueError("faults need an amplifier that is simulated")
+        self._switched.put((fault, on))
+
     def stop(self) -> None:
         """Make :meth:`run` return; may be called from any thread or signal handler."""
         self._stopping = True  # not an Event: a signal handler must not take its lock; the flag is checked in every hop
@@ -120,15 +150,16 @@ class SimulatedListener:
         StreamError
             If the envelope stream does not have these talkers.
         """
-        if self._outlet is None:
-            raise StreamError(f"stream {self.config.name!r} has ended: make a new listener")
+        if self._begun:
+            raise StreamError(f"stream {self._spec.name!r} has ended: make a new listener")
+        self._begun = True
         receivers = [threading.Thread(target=self._hear_stream, name="envelopes", daemon=True)]
         if self.config.cues:
             receivers.append(threading.Thread(target=self._obey_cues, name="cues", daemon=True))
         for receiver in receivers:
             receiver.start()
         try:
-            self._send(self._outlet)
+            self._send()
         finally:
             self._stopping = True
             self._ended.set()
@@ -146,17 +177,36 @@ class SimulatedListener:
 
     # The sending thread
 
-    def _send(self, outlet: Outlet) -> None:
+    def _open(self) -> Outlet:
+        model = SIMULATED if self._amplifier is not None else ""
+        return Outlet(self._spec, self._type, self.config.source_id, model)
+
+    def _send(self) -> None:
         listener = self._listener
         listener.start = start = pylsl.local_clock()
-        outlet.push(ClockMap(0.0, start, listener.period))
+        clock = ClockMap(0.0, start, listener.period)
+        assert self._outlet is not None
+        self._outlet.push(clock)
         while not self._stopping:
             index = listener.n_samples
             left = listener.time(index + listener.hop - 1) + self.config.delivery_s - pylsl.local_clock()
             if left > 0:
                 time.sleep(left)
             self._take_in(start)
-            outlet.push(Block(index, listener.listen(listener.hop)))
+            self._deliver(Block(index, listener.listen(listener.hop)), clock)
+
+    def _deliver(self, block: Block, clock: ClockMap) -> None:
+        sent: Block | None = block
+        if self._amplifier is not None:
+            sent = self._amplifier.send(block)
+            if Fault.CABLE in self._amplifier.faults:
+                self._outlet = None  # receivers lose the stream
+        if sent is None:
+            return
+        if self._outlet is None:
+            self._outlet = self._open()
+            self._outlet.push(clock)
+        self._outlet.push(sent)
 
     def _take_in(self, start: float) -> None:
         while not self._heard.empty():
@@ -172,8 +222,15 @@ class SimulatedListener:
         while not self._cued.empty():
             cues.append(self._cued.get())
         for at, talker in sorted(cues, key=lambda cue: cue[0]):
-            self._last_cue = max(self._last_cue, at)
-            self._listener.attend(talker, self._last_cue)
+            self._last_cue, self._cue = max(self._last_cue, at), talker
+            if self._amplifier is None or Fault.ABSENT not in self._amplifier.faults:
+                self._listener.attend(talker, self._last_cue)
+        while self._amplifier is not None and not self._switched.empty():
+            fault, on = self._switched.get()
+            (self._amplifier.faults.add if on else self._amplifier.faults.discard)(fault)
+            if fault is Fault.ABSENT:
+                self._last_cue = max(self._last_cue, pylsl.local_clock())
+                self._listener.attend(None if on else self._cue, self._last_cue)
 
     # The receiving threads
 
@@ -276,7 +333,17 @@ class ListenerProcess:
         BrokenPipeError
             If the process has ended.
         """
-        self._commands.send_bytes(name.encode())
+        self._commands.send_bytes(json.dumps(["attend", name]).encode())
+
+    def switch(self, fault: Fault, on: bool) -> None:
+        """Switch a fault on or off; the configuration must have an amplifier.
+
+        Raises
+        ------
+        BrokenPipeError
+            If the process has ended.
+        """
+        self._commands.send_bytes(json.dumps(["switch", fault.value, on]).encode())
 
     def stop(self, timeout: float = 5.0) -> None:
         """End the process, by force after ``timeout`` seconds."""
@@ -298,12 +365,15 @@ def _main(config: LiveConfig, commands: Connection) -> None:
     def obey() -> None:
         while True:
             try:
-                name = commands.recv_bytes().decode()
+                command, *arguments = json.loads(commands.recv_bytes())
             except (EOFError, OSError):  # asked to stop, or the parent process has died
                 listener.stop()
                 return
             try:
-                listener.attend(name)
+                if command == "attend":
+                    listener.attend(*arguments)
+                else:
+                    listener.switch(Fault(arguments[0]), arguments[1])
             except ValueError as error:
                 log.warning("%s", error)
 

@@ -359,12 +359,14 @@ class Outlet:
         LSL content type.
     source_id : str
         Lasting identity, by which receivers find the stream again.
+    model : str
+        What sends it, for reports.
     """
 
-    def __init__(self, spec: StreamSpec, kind: str, source_id: str) -> None:
+    def __init__(self, spec: StreamSpec, kind: str, source_id: str, model: str = "") -> None:
         self._irregular = spec.sfreq == 0
         fmt = "string" if self._irregular else "float32"
-        info = make_info(spec, kind, source_id, fmt)
+        info = make_info(spec, kind, source_id, fmt, model=model)
         self.description: StreamDescription = describe_xml(info.as_xml())
         self._outlet = pylsl.StreamOutlet(info, max_buffered=BUFFER_S)
         self._clock: ClockMap | None = None

@@ -219,7 +219,7 @@ def _unit(channel: ET.Element, kind: str, fmt: str) -> str:
 
 
 def make_info(
-    spec: StreamSpec, kind: str, source_id: str, fmt: str = "float32", *, speed: float = 1.0
+    spec: StreamSpec, kind: str, source_id: str, fmt: str = "float32", *, speed: float = 1.0, model: str = ""
 ) -> pylsl.StreamInfo:
     """Describe a stream for LSL, in the terms of the XDF specification; :func:`describe_xml` reads it back.
 
@@ -235,10 +235,14 @@ def make_info(
         A key of ``DTYPES``.
     speed : float
         How many times faster than real time the stream is sent.
+    model : str
+        What sends it, for reports.
     """
     info = pylsl.StreamInfo(spec.name, kind, spec.n_channels, spec.sfreq, fmt, source_id)
     desc = info.desc()
     desc.append_child_value("manufacturer", "Earmark")
+    if model:
+        desc.append_child_value("model", model)
     channels = desc.append_child("channels")
     for i, label in enumerate(spec.ch_names):
         channel = channels.append_child("channel")

@@ -238,6 +238,33 @@ def test_demo_button_starts_a_demo_and_closing_ends_it(qtbot, qapp, tmp_path, mo
     qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)
 
 
+def test_clicks_do_not_spoil_the_demo_and_it_ends_on_its_result(qtbot, qapp, tmp_path):
+    from PySide6.QtCore import QPoint, QSettings, Qt
+
+    from earmark.app.dashboard.frame.window import Window
+
+    one = Window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat))
+    one.show()
+    one.launcher.demo(tmp_path / "demo", ["--seconds=100", "--device=null"])
+    qtbot.waitUntil(lambda: one.now.state == "calibrating" and one.now.block > 1, timeout=PATIENCE_MS)
+    left, (joe, ada) = Qt.MouseButton.LeftButton, one.live.meters._strips
+    for widget in (joe, ada, joe.solo, ada.mute, one.live.meters.equal, ada.mute):
+        qtbot.mouseClick(widget, left, pos=QPoint(8, 8))
+        qtbot.wait(500)
+    assert not one.calibration.findChildren(QMessageBox)
+    qtbot.waitUntil(lambda: one.now.state == "running", timeout=PATIENCE_MS)
+    assert one.now.decoder_summary.accuracy >= one.now.decoder_summary.chance_limit
+    assert one.now.n_blocks >= 1
+    qtbot.waitUntil(lambda: one.pages.currentWidget() is one.review, timeout=3 * PATIENCE_MS)
+    assert one.review._figures.isVisible()
+    assert "decision windows were correct" in one.review._words.text()
+    assert one.review._result["right"] >= one.review._result["chance_limit"] * one.review._result["windows"]
+    launched = one.launcher.launched
+    assert one.close()
+    qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)
+    assert "does not count" not in (tmp_path / "demo" / "session.log").read_text()
+
+
 def test_new_session_is_written_and_started_and_never_overwritten(qtbot, qapp, tmp_path):
     import tomllib
 

@@ -25,8 +25,9 @@ from earmark.devices.audio.prepare import prepare
 from earmark.devices.audio.scene import Applied, Control
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.journal import DecisionLine, HeardLine
-from earmark.devices.files.session_file import Noted, SessionFile
-from earmark.pipeline.stream import Decision
+from earmark.devices.files.session_file import Consumed, Noted, SessionFile
+from earmark.kernels.errors import EarmarkError
+from earmark.pipeline.stream import Decision, Marker
 
 #: Length of the demonstration, s; the default of the command.
 SECONDS = 120
@@ -57,14 +58,18 @@ def send_commands(folder, process):
         time.sleep(0.2)
     client = Client(folder)
     client.send("trim", talker="Ada", db=-4.0)
-    refusals = []
+    refusals, disturbed = [], False
     while (state := client.send("state"))["state"] != "running":
+        if state["state"] == "calibrating" and (state["task"] or {}).get("block", 0) > 1 and not disturbed:
+            disturb(client)
+            disturbed = True
         if state["state"] == "calibrating":  # must be refused; the calibration may have ended since
             with pytest.raises(ChannelError, match=r"obey the cues|no run is under way") as refused:
                 client.send("attend", talker="Ada" if (state["task"] or {}).get("attend") == "Joe" else "Joe")
             refusals.append(str(refused.value))
         time.sleep(0.2)
     assert any("obey the cues" in words for words in refusals)
+    assert disturbed
     while not client.send("state")["task"]["recording_now"]:
         time.sleep(0.2)
     time.sleep(3)
@@ -73,6 +78,22 @@ def send_commands(folder, process):
     time.sleep(3)
     client.send("trim", talker="Joe", mute=False)
     client.close()
+
+
+def disturb(client):
+    """Do in the calibration what a person may click; none of it may change the calibration."""
+    for command in ("check", "calibrate", "redo", "finish", "accept", "refuse", "run"):
+        with pytest.raises(ChannelError, match="calibrates, trains and runs by itself"):
+            client.send(command)
+    with pytest.raises(EarmarkError, match="nothing is steered now"):
+        client.send("override", talker="Ada")
+    with pytest.raises(EarmarkError, match="cannot be paused"):
+        client.send("pause")
+    client.send("trim", talker="Ada", mute=True)
+    client.send("mute")
+    time.sleep(4)  # longer than a real listener's trial would survive
+    client.send("mute", on=False)
+    client.send("trim", talker="Ada", mute=False)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +135,12 @@ def test_replay_is_identical_and_report_is_complete(demonstration, recording):
     assert '<a href="decisions.csv">' in page
     assert re.search(r"<dt>sound output</dt><dd>(?!not known)[^<,]+</dd>", page), "the device itself, not its setting"
     assert "<dt>amplifier</dt><dd>simulated listener" in page
+
+
+def test_clicks_in_the_calibration_change_nothing(demonstration):
+    events = [item.item for item in SessionFile(demonstration[0] / "calibration-1.xdf") if isinstance(item, Consumed)]
+    cues = [item.value for item in events if isinstance(item, Marker)]
+    assert sorted(cues) == ["attend:", *["attend:Ada"] * 3, *["attend:Joe"] * 3]
 
 
 def test_attention_is_decoded_and_gains_follow_the_cues(found):

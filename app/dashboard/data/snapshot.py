@@ -105,6 +105,7 @@ class Snapshot:
     hop: Span | None = None
     n_late: int = -1
     thresholds: tuple[float, float] = (NAN, NAN)
+    faults: tuple[str, ...] = ()
     died: bool = False
     refused: str = ""
     records: tuple[SessionStatus | None, EngineStatus | None] = (None, None)
@@ -203,6 +204,7 @@ def _with_session(known: Snapshot, session: SessionStatus, sound: Sound) -> Snap
         sound=sound,
         events=session.events,
         checks=session.checks,
+        faults=session.faults,
     )
     if engine is not None:
         known = replace(known, engine_alive=engine.alive, engine_restarts=engine.restarts)

@@ -26,6 +26,7 @@ def key_actions(window: Window) -> dict[str, Callable[[], object]]:
         "next": window.next.click,
         **{f"marker{k}": lambda k=k: window.markers.press(k) for k in range(1, N_MARKERS + 1)},  # type: ignore[misc]
         "markers": window.markers.show,
+        "rehearse": window.launcher.choose_rehearsal,
         "check": lambda: window.send("check"),
         "run": window.live.controls.run.click,
         "pause": window.live.controls.pause.click,

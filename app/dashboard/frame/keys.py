@@ -26,6 +26,7 @@ PAGES = ("start", "setup", "live", "calibrate", "review", "study")
 KEYS: dict[str, Key] = {
     "start": Key("&Session", "&Start page", "Ctrl+0"),
     "next": Key("&Session", "Ne&xt step", "Ctrl+Return"),
+    "rehearse": Key("&Session", "Re&hearse a session …", "Ctrl+H"),
     "check": Key("&Session", "&Check everything", "F7"),
     "run": Key("&Session", "&Run", "Ctrl+R"),
     "pause": Key("&Session", "&Pause or resume", "Ctrl+P"),

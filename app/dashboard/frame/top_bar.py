@@ -23,7 +23,7 @@ MODES = {"closed": "closed loop", "open": "open loop", "sham": "SHAM"}
 
 
 class Chip(QWidget):
-    """Kind of the session: DEMO, LIVE or REPLAY."""
+    """Kind of the session: DEMO, LIVE, REHEARSAL or REPLAY."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,8 @@ class Chip(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colour = {"LIVE": look.good, "DEMO": look.event, "REPLAY": look.highlight}.get(self.words, look.faint)
+        colours = {"LIVE": look.good, "DEMO": look.event, "REHEARSAL": look.event, "REPLAY": look.highlight}
+        colour = colours.get(self.words, look.faint)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colour))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)
@@ -178,7 +179,8 @@ class TopBar(QFrame):
         self.state.show_text(", ".join(word for word in (state, mode) if word) or "no session")
         block = f"block {now.block}/{now.n_blocks}  " if now.n_blocks > 0 else ""
         timed = math.isfinite(now.elapsed) and now.recording_now
-        timing = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}" if timed else ""
+        total = f" of {clock(now.seconds)}" if math.isfinite(now.seconds) else ""
+        timing = f"{block}{clock(now.elapsed)}{total}" if timed else ""
         self.progress.show_text("WAITING FOR ANSWER" if now.question and now.session_live else timing)
         self.verdict.refresh(now)
         for k, bar in enumerate(self._gains):

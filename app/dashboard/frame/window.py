@@ -29,6 +29,7 @@ from earmark.app.dashboard.frame.actions import key_actions
 from earmark.app.dashboard.frame.bottom_bar import BottomBar
 from earmark.app.dashboard.frame.confirm import confirm, loss_warning
 from earmark.app.dashboard.frame.drop import Drops
+from earmark.app.dashboard.frame.fault_bar import FaultBar
 from earmark.app.dashboard.frame.icons import outline
 from earmark.app.dashboard.frame.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
 from earmark.app.dashboard.frame.keys_help import KeysHelp
@@ -83,9 +84,10 @@ class Window(QMainWindow):
         #: Number of ticks, and of samples that this window lost.
         self.frames, self.lost = 0, 0
         self._mute_failed, self._closing, self._last_data_at = "", False, 0.0
+        self._kind = ""  # of the session, also after its end
         self.events = EventsModel()
         self.top, self.bottom = TopBar(), BottomBar()
-        self.notice, self.next = Notice(), NextButton(self)
+        self.notice, self.next, self.faults = Notice(), NextButton(self), FaultBar()
         self.start, self.setup, self.live = Start(), Setup(), Live(self.events)
         self.calibration, self.review, self.study = Calibration(), Review(), Study(settings)
         self.pages = QStackedWidget()
@@ -93,12 +95,12 @@ class Window(QMainWindow):
         self._picker, self.keys = Picker(self, choose=False), KeysHelp(self)
         self.markers = Markers(self, settings)
         self._lay_out()
+        self.launcher = Launcher(self)
         self._make_actions()
         self._connect_signals()
         self.escape = EscapeMutes(self)
         self.escape.pressed.connect(lambda: self.mute(True))
         QApplication.instance().installEventFilter(self.escape)  # type: ignore[union-attr]
-        self.launcher = Launcher(self)
         self.launcher.ready.connect(lambda name: self.attach(Path(name)))
         self.launcher.ready.connect(self.start.close_form)
         self.launcher.picked.connect(self._new_session)
@@ -151,6 +153,7 @@ class Window(QMainWindow):
         layout.setSpacing(2)
         layout.addWidget(self.top)
         layout.addLayout(line)
+        layout.addWidget(self.faults)
         layout.addLayout(middle, 1)
         layout.addWidget(self.bottom)
         self.setCentralWidget(whole)
@@ -167,7 +170,7 @@ class Window(QMainWindow):
         screens.aboutToShow.connect(lambda: list_screens(screens, self._open_participant))
 
     def _connect_signals(self) -> None:
-        for asker in (self.live, self.setup, self.calibration, self.review, self.markers):
+        for asker in (self.live, self.setup, self.calibration, self.review, self.markers, self.faults):
             asker.command_requested.connect(self.send)
         self.setup.page_requested.connect(self.go)
         self.calibration.page_requested.connect(self.go)
@@ -318,6 +321,9 @@ class Window(QMainWindow):
                 self.actions_by_key[f"{kind}{k + 1}"].setVisible(k < len(now.talkers))
         self.top.refresh(now, self._mute_failed)
         self.bottom.refresh(now)
+        self.faults.refresh(now)
+        if now.session_live:
+            self._kind = now.kind
         if self.participant.isVisible():
             self.participant.refresh(now)
         page = self.pages.currentWidget()
@@ -344,6 +350,8 @@ class Window(QMainWindow):
         self.show_message(f"{run}: {words}", hold=True)
         if self.folder is not None:
             self.recent_sessions.say(self.folder, f"{run}: {words}")
+        if self._kind == "demo":  # it ends on its result
+            self.go("review")
 
     def show_run(self, run: Path) -> None:
         """Open the session of a recorded run, and show that run on the page Review."""
@@ -406,7 +414,10 @@ class Window(QMainWindow):
         self.live.restore_layout(self.settings)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.now.at_stake and self.now.session_live and not self._closing:
+        launched = self.launcher.launched
+        own = launched is not None and self.folder in (None, launched.folder)  # None: it is just starting
+        practice = own and self.now.kind in ("demo", "rehearsal")  # it lasts as long as this window
+        if self.now.at_stake and self.now.session_live and not (self._closing or practice):
             event.ignore()
             if self.now.state == "training":
                 words = "Training continues if you close this window. "
@@ -429,8 +440,7 @@ class Window(QMainWindow):
         self.live.save_layout(self.settings)
         self.settings.sync()
         self.launcher.end_replay()
-        launched = self.launcher.launched
-        if launched is not None and launched.folder == self.folder and not self.now.at_stake:
+        if launched is not None and own and (practice or not self.now.at_stake):
             launched.end()  # started from this window, and nothing would be lost; the state of others is not known
         self.participant.close()
         self.start.form.end()

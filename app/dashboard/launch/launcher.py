@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from earmark.app.config.changes import free
 from earmark.app.dashboard.frame.picker import Picker
 from earmark.app.dashboard.launch.sessions import LaunchedSession, board_of
 from earmark.kernels.errors import EarmarkError
@@ -62,10 +64,21 @@ class Launcher(QObject):
         """Whether a session was started and is not up yet."""
         return self._timer.isActive()
 
-    def demo(self) -> None:
-        """Start the demonstration in a new folder."""
-        folder = home() / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
-        self._launch(["demo", "--headless", "--out", str(folder)], folder, "Starting the demonstration …")
+    def demo(self, folder: Path | None = None, options: Sequence[str] = ()) -> None:
+        """Start the demonstration, by default in a new folder, with further options of the command."""
+        folder = folder or home() / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
+        self._launch(["demo", "--headless", "--out", str(folder), *options], folder, "Starting the demonstration …")
+
+    def choose_rehearsal(self) -> None:
+        """Let the operator choose a session, and rehearse it."""
+        name, _ = QFileDialog.getOpenFileName(self._window, "Rehearse a session", str(home()), "Sessions (*.toml)")
+        if name:
+            self.rehearse(Path(name), free(Path(name).parent, "rehearsal-{}"))
+
+    def rehearse(self, session: Path, folder: Path, listener: str = "easy") -> None:
+        """Start a rehearsal of a session, with a preset of the simulated listener."""
+        options = ["--serve", "--headless", "--out", str(folder), "--listener", listener]
+        self._launch(["rehearse", str(session), *options], folder, "Starting the rehearsal …")
 
     def connect_stream(self) -> None:
         """Let the operator choose a stream, for a new session."""

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QSettings
@@ -70,8 +71,18 @@ def load_rest() -> None:
     import scipy.stats  # noqa: F401
 
 
-def show(folder: Path | None, colours: str) -> int:
-    """Open the window, run it until it is closed, and return the exit status."""
+def show(folder: Path | None, colours: str, begin: Callable[[Window], object] = lambda window: None) -> int:
+    """Open the window, run it until it is closed, and return the exit status.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Folder of the session to show.
+    colours : str
+        Name of the theme; empty for the last one.
+    begin : callable
+        Called with the window once it is open.
+    """
     if hasattr(os, "nice"):
         os.nice(NICE)
     settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "earmark", "dashboard")
@@ -81,5 +92,6 @@ def show(folder: Path | None, colours: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: window.close_now())
     window.show()
+    begin(window)
     threading.Thread(target=load_rest, name="imports", daemon=True).start()
     return app.exec()

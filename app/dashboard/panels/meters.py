@@ -251,7 +251,7 @@ class Meters(Panel):
                 strip.chosen.connect(self._choose)
                 strip.trim_requested.connect(self._trim)
                 self._list.addWidget(strip)
-        self._clickable = now.kind == "demo" and now.session_live and now.state in ("running", "paused")
+        self._clickable = now.kind in ("demo", "rehearsal") and now.session_live and now.state in ("running", "paused")
         steering = (
             now.state in ("running", "paused") and now.mode != "open" and now.session_live and now.supports("override")
         )

@@ -61,7 +61,7 @@ def serve(folder: str, options: dict, out) -> None:
         "decoder_summary": None, "learning": [], "plan": None, "checks": [], "out": folder, "talkers": talkers,
         "waiting": "", "ending": False,
         "trims": [{"db": 0.0, "mute": False} for _ in talkers], "commands": [], "decoder": False, "trained": False,
-        "recording_now": True, "silent": False, "no_engine": False, "engine_dead": False,
+        "faults": [], "recording_now": True, "silent": False, "no_engine": False, "engine_dead": False,
     } | options.get("more", {})  # fmt: skip
     events, received = [{"id": 1, "time": pylsl.local_clock(), "text": "Cue: attend to Joe."}], []
     stop = []
@@ -78,6 +78,8 @@ def serve(folder: str, options: dict, out) -> None:
                 state["override"] = arguments["talker"]
             case "trim":
                 state["trims"][arguments["talker"]].update({k: arguments[k] for k in ("db", "mute") if k in arguments})
+            case "fault":
+                state["faults"] = [arguments["name"]] if arguments["on"] else []
             case "attend":
                 state["attend"] = talkers[arguments["talker"]]
             case "pause" | "resume" | "run" | "stop" | "calibrate" | "check":

@@ -56,6 +56,7 @@ SESSION = SessionStatus(
     task=TASK,
     recording=None,
     sound=None,
+    faults=(),
 )
 INLET = InletStatus("eeg", "amplifier", "eeg-laptop", "live", 500.0, 499.8, 2, 0.012, 4500, 0, 0, 0)
 DECISION = DecisionStatus(3, 9.6, (0.2, 0.8), (0.1, 0.3), 1, (-9.0, 3.0), "steered")

@@ -168,7 +168,7 @@ def rig(tmp_path, monkeypatch):
         made.append(Rig(tmp_path / "out", **options))
         return made[-1]
 
-    def preflight(config, decoding, audio, folder, seconds, stop):
+    def preflight(config, decoding, audio, folder, seconds, stop, heard=True):
         assert folder.is_dir()
         made[-1].meanwhile()
         return list(made[-1].checks)

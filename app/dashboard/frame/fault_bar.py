@@ -1,0 +1,54 @@
+"""Bar with the switches of a rehearsal: faults of the simulated listener, electrodes and amplifier."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
+from earmark.devices.simulate.amplifier import FAULTS
+
+
+class FaultBar(QWidget):
+    """The bar; visible in a rehearsal only.
+
+    Attributes
+    ----------
+    command_requested : Signal(str, dict)
+        A command to send, and its arguments.
+    """
+
+    command_requested = Signal(str, dict)
+
+    def __init__(self) -> None:
+        super().__init__()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 0, 8, 0)
+        layout.setSpacing(4)
+        layout.addWidget(QLabel("Rehearsal, faults:"))
+        self.buttons: dict[str, QPushButton] = {}
+        for fault, (_, name, about) in FAULTS.items():
+            button = QPushButton(name)
+            button.setCheckable(True)
+            button.setAccessibleName(f"Fault: {name}")
+            button.setToolTip(about)
+            button.clicked.connect(lambda on, fault=fault: self._switch(fault.value, on))
+            layout.addWidget(button)
+            self.buttons[fault.value] = button
+        layout.addStretch(1)
+        self.hide()
+
+    def _switch(self, fault: str, on: bool) -> None:
+        self.command_requested.emit("fault", {"name": fault, "on": on})
+
+    def refresh(self, now: Snapshot) -> None:
+        """Show which faults are switched on."""
+        self.setVisible(now.kind == "rehearsal" and now.session_live)
+        look = theme.of(self)
+        for fault, button in self.buttons.items():
+            on = fault in now.faults
+            button.setChecked(on)
+            style = f"background: {look.warn}; color: {look.base};" if on else ""
+            if button.styleSheet() != style:
+                button.setStyleSheet(style)
