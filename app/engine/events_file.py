@@ -24,15 +24,6 @@ def copied_decoders(folders: Sequence[Path], recording: Path) -> tuple[DecoderCo
     return tuple(copies)
 
 
-#: Prefix of events about the operator's trim of a talker.
-TRIM = "trim: "
-#: Prefixes of events and markers that hold an answer, or a note of the operator.
-ANSWER, NOTE = "answer:", "note:"
-#: Prefix of events about an override, and the event that ends one.
-OVERRIDE = "operator: "
-FOLLOW = f"{OVERRIDE}follow decisions"
-
-
 #: Maximum size of the events file in bytes; enough for weeks.
 MAX_EVENTS = 256 << 20
 

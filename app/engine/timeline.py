@@ -8,7 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from earmark.app.engine.events_file import ANSWER, FOLLOW, NOTE, OVERRIDE, TRIM
+#: Prefix of events about the operator's trim of a talker.
+TRIM = "trim: "
+#: Prefixes of events and markers that hold an answer, or a note of the operator.
+ANSWER, NOTE = "answer:", "note:"
+#: Prefix of events about an override, and the event that ends one.
+OVERRIDE = "operator: "
+FOLLOW = f"{OVERRIDE}follow decisions"
+#: Prefix of events about cues.
+CUE = "Cue: "
 
 
 class Kind(StrEnum):
@@ -28,8 +36,6 @@ class Kind(StrEnum):
 
 #: Actions of the operator that are no overrides.
 _NO_OVERRIDE = (f"{OVERRIDE}channel ", f"{OVERRIDE}the calibration ")
-#: Prefix of events about cues.
-CUE = "Cue: "
 _GAP = re.compile(r"samples (are )?(missing|skipped)|samples in \d+ gaps|\blost\b")
 _STARTS = (
     (Kind.ALARM, ("ALARM",)),

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from earmark.app.colours import DARK, LIGHT, event_colour
 from earmark.app.config.modes import Mode
-from earmark.app.engine.events_file import TRIM
-from earmark.app.engine.timeline import Kind, Timeline, kind_of
+from earmark.app.engine.timeline import TRIM, Kind, Timeline, kind_of
 from earmark.app.report.chart_svg import Axis, Chart, Points
 from earmark.app.report.figures import SessionFigures, sometimes_masked, tmr
 from earmark.app.report.html import accuracy_chart, by_component, by_window, page_head, table

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from earmark.app.config.toml_file import ConfigError
-from earmark.app.engine.events_file import ANSWER, NOTE
 from earmark.app.engine.latency_stages import TOTAL
+from earmark.app.engine.timeline import ANSWER, NOTE
 from earmark.app.report.exclusions import EXCLUDED, exclusions
 from earmark.app.report.kept import run_figures
 from earmark.devices.files.corpus import Executor, Progress

@@ -14,9 +14,9 @@ from earmark.app.config.protocol import Calibration, Cue, RunPlan
 from earmark.app.config.session import Config, ConfigError
 from earmark.app.config.validation import nearest
 from earmark.app.engine.closed_loop import ClosedLoop
-from earmark.app.engine.events_file import FOLLOW, NOTE, OVERRIDE, TRIM
 from earmark.app.engine.monitor import Monitor
 from earmark.app.engine.status import why_unusable
+from earmark.app.engine.timeline import FOLLOW, NOTE, OVERRIDE, TRIM
 from earmark.app.session.learning import LearningJob, LearningWatch
 from earmark.app.session.preflight import preflight
 from earmark.app.session.sound import SessionSound

@@ -13,8 +13,7 @@ import pylsl
 
 from earmark.app.config.protocol import Cue
 from earmark.app.engine.closed_loop import ClosedLoop
-from earmark.app.engine.events_file import ANSWER, NOTE
-from earmark.app.engine.timeline import cue_words
+from earmark.app.engine.timeline import ANSWER, NOTE, cue_words
 from earmark.app.status import TaskStatus
 from earmark.devices.files.session_run import ATTEND, DISCARD
 from earmark.devices.sources.lsl import Outlet

@@ -27,7 +27,7 @@ from earmark.app.dashboard.frame.format import UNKNOWN, decibels, milliseconds, 
 from earmark.app.dashboard.launch.background_job import BackgroundJob
 from earmark.app.dashboard.pages.run_plots import RunPlots
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
-from earmark.app.engine.events_file import TRIM
+from earmark.app.engine.timeline import TRIM
 from earmark.app.training.worth import level_words, limit_words
 
 #: Messages while no figures are shown: what to do, or why no run can be scored.

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
@@ -287,3 +290,10 @@ def test_recent_samples_are_in_order_without_gaps():
     np.testing.assert_array_equal(recent.last(1.0), data[21:50])
     recent.add(Samples(0, data[:30], 5))
     np.testing.assert_array_equal(recent.last(1.0), data[:30])
+
+
+def test_traces_alone_import_no_status_records():
+    """The measurement of the traces imports Qt first, after which pydantic cannot be imported."""
+    code = "import PySide6.QtWidgets, sys, earmark.app.dashboard.panels.sweep; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
+    assert "pydantic" not in done.stdout.split()
