@@ -68,7 +68,7 @@ def _source(path: Path) -> Source | str:
     from earmark.app.config.session import parse_config
     from earmark.devices.files.bids_contents import Source
     from earmark.devices.files.session_file import SessionFile
-    from earmark.devices.files.subjects import SIMULATED
+    from earmark.devices.files.subjects import SIMULATED, listener
     from earmark.kernels.errors import EarmarkError
 
     try:
@@ -82,4 +82,4 @@ def _source(path: Path) -> Source | str:
         return f"it cannot be read: {error.strerror or error}"
     if attention is None:
         return "it was recorded without [attention], so it does not state what was heard"
-    return Source(path, attention.neural, attention.talkers)
+    return Source(path, attention.neural, attention.talkers, listener(path, about.subject))

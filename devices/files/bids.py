@@ -30,6 +30,8 @@ from earmark.devices.files.recording import Recording
 from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.run_file import Talker, feature_spec
 from earmark.devices.files.speech_file import common_rate, read_speech
+from earmark.devices.files.stored_envelope import read_heard
+from earmark.devices.files.timeline import exact_timeline
 from earmark.devices.sources.overrides import NOTHING, Overrides
 from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.run import Run
@@ -102,9 +104,10 @@ def read_bids(path: Path, preset: Preset, overrides: Overrides = NOTHING) -> lis
         )
     rows = _rows(tables[-1])
     trials, speech = _trials(tables[-1], rows, stem, root / "stimuli")
+    ends = not any(row.kind == ATTENTION_TRIAL for row in rows)
     neural = _neural(open_recording(path, overrides=overrides), [row for row in rows if row.kind == SKIP])
     subject = path.name.partition("_")[0]
-    return prepare(RecordedRun(str(path), subject, neural, speech, trials), preset)
+    return prepare(RecordedRun(str(path), subject, neural, speech, trials, ends), preset)
 
 
 def _neural(recording: Recording, missing: Sequence[_Row]) -> Signal:
@@ -132,7 +135,8 @@ def _trials(
         raise RunError(f"{events}: no row has a stim_file: give each talker a row, with its file below {stimuli}")
     hz = common_rate((stimuli / file, None) for file in dict.fromkeys(row.file for row in spoken))
     if any(row.kind == ATTENTION_TRIAL for row in rows):
-        return _marked_trials(events, rows, stem, {row: _speech(stimuli / row.file, hz) for row in spoken})
+        known = {row: _speech(stimuli / row.file, hz) for row in spoken}
+        return _marked_trials(events, rows, stem, known, stimuli)
     groups: list[list[tuple[_Row, Talker]]] = []
     stop = -math.inf
     for row in spoken:
@@ -155,11 +159,11 @@ def _trials(
     if len(set(shapes.values())) > 1:
         each = ", ".join(f"{file} {n} at {rate:g} Hz" for file, (rate, n) in shapes.items())
         raise RunError(f"{events}: stimuli must have the same number of features and one rate, but differ: {each}")
-    return tuple(trials), tuple(_stream(place) for place in zip(*groups, strict=True))
+    return tuple(trials), tuple(_stream(place, stimuli) for place in zip(*groups, strict=True))
 
 
 def _marked_trials(
-    events: Path, rows: Sequence[_Row], stem: str, heard: dict[_Row, Talker]
+    events: Path, rows: Sequence[_Row], stem: str, heard: dict[_Row, Talker], folder: Path
 ) -> tuple[tuple[Trial, ...], tuple[Signal, ...]]:
     """Read trials that are rows of their own, and one stream of each talker."""
     talkers = tuple(dict.fromkeys(row.talker for row in rows if row.file))
@@ -176,7 +180,8 @@ def _marked_trials(
             if who not in talkers:
                 raise RunError(f"{events}: {who!r} is attended at {time:g} s, but must be one of {', '.join(talkers)}")
         trials.append(Trial(f"{stem} trial {k}", start, stop, talkers, stimuli, attended))
-    return tuple(trials), tuple(_stream([(row, heard[row]) for row in heard if row.talker == name]) for name in talkers)
+    streams = (_stream([(row, heard[row]) for row in heard if row.talker == name], folder) for name in talkers)
+    return tuple(trials), tuple(streams)
 
 
 def _trial(
@@ -197,13 +202,23 @@ def _trial(
     return Trial(name, start, stop, talkers, stimuli, attended)
 
 
-def _stream(place: Sequence[tuple[_Row, Talker]]) -> Signal:
+def _stream(place: Sequence[tuple[_Row, Talker]], folder: Path) -> Signal:
     sfreq, n_features = place[0][1].sfreq, place[0][1].envelope.shape[1]
-    stamps = np.concatenate(
-        [row.onset + np.arange(len(talker.envelope)) / (sfreq * row.speed) for row, talker in place]
-    )
+    exact = [_exact_times(folder / row.file, row.onset, len(talker.envelope)) for row, talker in place]
+    pieces = [
+        row.onset + np.arange(len(talker.envelope)) / (sfreq * row.speed) if times is None else times
+        for (row, talker), times in zip(place, exact, strict=True)
+    ]
     envelope = np.concatenate([talker.envelope for _, talker in place])
-    return Signal(feature_spec("talker", sfreq, n_features), stamps, lambda start, stop: envelope[start:stop])
+    timeline = None if any(times is None for times in exact) else exact_timeline(pieces, sfreq)
+    spec = feature_spec("talker", sfreq, n_features)
+    return Signal(spec, np.concatenate(pieces), lambda start, stop: envelope[start:stop], timeline)
+
+
+def _exact_times(path: Path, onset: float, n_samples: int) -> NDArray[np.float64] | None:
+    """Return when the first samples of a stored envelope were heard, if its file says so."""
+    times = read_heard(path, n_samples) if path.suffix.lower() == ".npz" else None
+    return None if times is None else onset + times
 
 
 @cache

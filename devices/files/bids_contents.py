@@ -1,8 +1,8 @@
 """Contents of a recorded session on the time axis of a BIDS recording: seconds by the sample count.
 
 The clock of an amplifier runs slightly faster or slower than that of the sound, so times are converted with the clock
-maps that decoding used: sample ``i`` is at ``i / sfreq``, an event is where it was among the samples, and the envelope
-of a talker has an onset and a speed on that axis.
+maps that decoding used: sample ``i`` is at ``i / sfreq``, an event is where it was among the samples, and each sample
+of the envelope of a talker has a time on that axis. The onset and the mean speed are for other programs.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ from earmark.devices.sources.lsl_description import StreamDescription
 from earmark.pipeline.stream import Block, ClockMap, Gap, Marker
 from earmark.pipeline.units import microvolts
 
-#: Maximum distance in seconds of envelope samples from the line through them; otherwise they are cut into two pieces.
-STRAIGHT_S = 1e-3
-#: Minimum duration in seconds of a piece that is cut, and maximum duration of a gap that is filled.
-SHORT_S, MAX_GAP_S = 20.0, 3600.0
+#: Maximum duration in seconds of a gap that is filled.
+MAX_GAP_S = 3600.0
 #: A channel that was masked for at least this fraction of a recording is written as bad.
 MASKED = 0.95
 
@@ -43,11 +41,20 @@ class Source(NamedTuple):
         The recording.
     neural, talkers : str
         Names of the streams of electrodes and of envelopes.
+    listener : str
+        Name of the listener.
     """
 
     path: Path
     neural: str
     talkers: str
+    listener: str
+
+    @property
+    def session(self) -> Path:
+        """Folder of the session, which contains calibrations and the folders of runs."""
+        folder = self.path.absolute().parent
+        return folder.parent if re.fullmatch(r"run-\d+", folder.name) else folder
 
 
 @dataclass
@@ -189,31 +196,22 @@ class SessionContents:
     def sounds(self, folder: Path, stem: str | None) -> list[dict[str, str]]:
         """Write the envelopes of all talkers to a folder, if ``stem`` is given, and return their rows."""
         rows = []
-        sfreq, number = self._speech.spec.sfreq, 0
-        for begin, parts in self._pieces if stem and self._speech_clock.maps else ():
+        sfreq = self._speech.spec.sfreq
+        pieces = self._pieces if stem and self._speech_clock.maps else []
+        for number, (begin, parts) in enumerate(pieces, 1):
             envelopes = np.concatenate(parts)
             at = self._seconds(self._speech_clock.times(np.arange(begin, begin + len(envelopes))))
-            for start, stop, onset, step in _straight(at, 1 / sfreq):
-                number += 1
-                for k, talker in enumerate(self._speech.spec.ch_names):
-                    label = re.sub("[^A-Za-z0-9]", "", talker) or "talker"
-                    file = f"{str(stem).partition('_')[0]}/{stem}_stim-{k + 1}{label}_part-{number}.npz"
-                    (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                    np.savez_compressed(folder / file, envelope=envelopes[start:stop, k], sfreq=sfreq)
-                    row = _event(onset, (stop - start) * step, "sound", talker=cell(talker), stim_file=file)
-                    rows.append({**row, "stim_speed": f"{1 / (sfreq * step):.12g}"})
+            at = np.maximum.accumulate(at)
+            step = float(at[-1] - at[0]) / (len(at) - 1) if at[-1] > at[0] else 1 / sfreq
+            for k, talker in enumerate(self._speech.spec.ch_names):
+                label = re.sub("[^A-Za-z0-9]", "", talker) or "talker"
+                file = f"{str(stem).partition('_')[0]}/{stem}_stim-{k + 1}{label}_part-{number}.npz"
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                row = _event(float(at[0]), len(at) * step, "sound", talker=cell(talker), stim_file=file)
+                heard = at - float(row["onset"])  # as written, so that the sum is exact
+                np.savez_compressed(folder / file, envelope=envelopes[:, k], sfreq=sfreq, heard_s=heard)
+                rows.append({**row, "stim_speed": f"{1 / (sfreq * step):.12g}"})
         return rows
-
-
-def _straight(at: NDArray[np.float64], step: float) -> list[tuple[int, int, float, float]]:
-    """Cut samples into pieces that are evenly spaced in time: start, stop, onset and seconds per sample of each."""
-    k = np.arange(len(at))
-    slope, onset = (float(v) for v in np.polyfit(k, at, 1)) if len(at) > 2 else (step, float(at[0]))
-    if np.abs(onset + slope * k - at).max() <= STRAIGHT_S or len(at) * step < SHORT_S:
-        return [(0, len(at), onset, slope)]
-    half = len(at) // 2
-    later = [(half + start, half + stop, begun, each) for start, stop, begun, each in _straight(at[half:], step)]
-    return _straight(at[:half], step) + later
 
 
 def _event(onset: float, duration: float, what: str, **others: str) -> dict[str, str]:

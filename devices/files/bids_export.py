@@ -24,7 +24,6 @@ from earmark.devices.files.bids_contents import SessionContents, Source, cell
 from earmark.devices.files.journal import this_program
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.session_file import SessionFile
-from earmark.devices.files.subjects import whose
 from earmark.pipeline.stream import ELECTRODES, StreamSpec
 from earmark.pipeline.units import microvolts
 
@@ -36,8 +35,9 @@ COLUMNS = {
     "recording: cues (attend:NAME), answers (answer:QUESTION: TEXT), notes of the operator (note:TEXT).",
     "talker": "Talker whose envelope is in stim_file.",
     "attended": "Attended talker.",
-    "stim_file": "File below stimuli/: NumPy arrays 'envelope' and 'sfreq' (Hz), as the decoder received them.",
-    "stim_speed": "Seconds of sound per second of the recording: the ratio of the two clocks.",
+    "stim_file": "File below stimuli/: NumPy arrays 'envelope' and 'sfreq' (Hz), as the decoder received them, and "
+    "'heard_s', seconds from the onset to each sample.",
+    "stim_speed": "Mean seconds of sound per second of the recording: the ratio of the two clocks.",
 }
 
 
@@ -80,7 +80,7 @@ def export_bids(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        data_set = _DataSet(partial, stimuli)
+        data_set = _DataSet(partial, stimuli, _sessions(sources))
         for done, source in enumerate(sources, 1):
             data_set.add(source)
             advance(done, len(sources))
@@ -97,10 +97,11 @@ def export_bids(
 class _DataSet:
     root: Path
     stimuli: bool
+    sessions: Mapping[tuple[str, Path], str]
     written: dict[Path, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _listeners: dict[str, str] = field(default_factory=dict)
-    _n_runs: dict[tuple[str, str], int] = field(default_factory=dict)
+    _n_runs: dict[str, int] = field(default_factory=dict)
     _places: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, source: Source) -> None:
@@ -111,20 +112,23 @@ class _DataSet:
             for name in (source.neural, source.talkers):
                 if name not in session.streams:
                     raise RunError(f"it has no stream {name!r}")
-            listener = session.about.subject or whose(path)[0]
-            label = _label(listener.removeprefix("sub-"), path)
-            known = self._listeners.setdefault(label, listener)
-            if known != listener:
+            label = _label(source.listener.removeprefix("sub-"), path)
+            known = self._listeners.setdefault(label, source.listener)
+            if known != source.listener:
                 raise RunError(
-                    f"its listener {listener!r} would have the same name in the data set as {known!r}, sub-{label}: "
-                    "export them separately, or rename one"
+                    f"its listener {source.listener!r} would have the same name in the data set as {known!r}, "
+                    f"sub-{label}: export them separately, or rename one"
                 )
             task = "calibration" if session.about.mode == "calibration" else "listening"
-            run = self._n_runs.get((label, task), 0) + 1
             found = _kind(session.streams[source.neural].spec)
-            folder = self.root / f"sub-{label}" / found
+            who = [f"sub-{label}"]
+            if (day := self.sessions[source.listener, source.session]) != "":
+                who.append(f"ses-{day}")
+            folder = self.root.joinpath(*who, found)
             folder.mkdir(parents=True, exist_ok=True)
-            stem = f"sub-{label}_task-{task}_run-{run:02}"
+            numbered = f"{'_'.join(who)}_task-{task}"
+            run = self._n_runs.get(numbered, 0) + 1
+            stem = f"{numbered}_run-{run:02}"
             file = folder / f"{stem}_{found}.eeg"
             try:
                 with file.open("xb") as data:
@@ -135,7 +139,7 @@ class _DataSet:
         except ValueError as error:  # an invalid recording
             self.warnings.append(f"{path} is left out: {str(error).removeprefix(f'{path} ').removeprefix(f'{path}: ')}")
             return
-        self._n_runs[label, task] = run
+        self._n_runs[numbered] = run
         self._write(read, folder / stem, found, task)
         self.written[path] = stem
         self.warnings += [f"{path} is damaged, and exported without that part: {words}" for words in session.damage]
@@ -165,9 +169,9 @@ class _DataSet:
                 **{f"{n.upper()}ChannelCount": spec.ch_types.count(n) for n in (*ELECTRODES, "misc")},
             },
         )
-        self._write_places(read, stem.parent, prefix)
+        self._write_places(read, stem.parent, stem.name.partition("_task-")[0], prefix)
 
-    def _write_places(self, read: SessionContents, folder: Path, prefix: str) -> None:
+    def _write_places(self, read: SessionContents, folder: Path, label: str, prefix: str) -> None:
         spec = read.description.spec
         places = {
             name: place
@@ -176,7 +180,6 @@ class _DataSet:
         }
         if not any(math.isfinite(sum(place)) for place in places.values()):
             return
-        label = folder.parent.name
         known = self._places.get(f"{label} {prefix}")
         if known is not None:
             if known != places:
@@ -218,7 +221,7 @@ class _DataSet:
         labels = sorted({stem.partition("_")[0] for stem in self.written.values()})
         _write_table(self.root / "participants.tsv", [{"participant_id": label} for label in labels])
         about = {column: {"Description": words} for column, words in COLUMNS.items()}
-        for task in sorted({stem.split("_")[1] for stem in self.written.values()}):
+        for task in sorted({stem.split("_")[-2] for stem in self.written.values()}):
             _write_json(self.root / f"{task}_events.json", about)
         (self.root / "README").write_text(_README.format(program=this_program()), encoding="utf-8")
 
@@ -228,7 +231,7 @@ _README = """Auditory attention sessions, exported by {program}.
 Each recording has the samples of the electrodes as the amplifier sent them (float32, BrainVision). Times are seconds by
 the sample count of the recording. In *_events.tsv, rows 'attention_trial' and 'attention' say when the listener was
 asked to attend to a talker, and when the listener did; rows 'sound' say which envelope was heard: its sample k was
-heard at onset + k / (sfreq * stim_speed).
+heard at onset + heard_s[k], about at onset + k / (sfreq * stim_speed).
 
 'earmark train' and 'earmark evaluate' read this data set.
 """
@@ -239,6 +242,22 @@ def _label(name: str, path: Path) -> str:
     if not label:
         raise RunError(f"its listener {name!r} has no letter or digit of a BIDS name: rename the folder of {path}")
     return label
+
+
+def _sessions(sources: Sequence[Source]) -> dict[tuple[str, Path], str]:
+    """Return the label of each session of each listener; empty where a listener has only one."""
+    folders: dict[str, list[Path]] = {}
+    for source in sources:
+        found = folders.setdefault(source.listener, [])
+        if source.session not in found:
+            found.append(source.session)
+    labels: dict[tuple[str, Path], str] = {}
+    for listener, found in folders.items():
+        names = [re.sub("[^A-Za-z0-9]", "", folder.name.removeprefix("ses-")) for folder in found]
+        usable = all(names) and len(set(names)) == len(names)
+        for number, (folder, name) in enumerate(zip(found, names, strict=True), 1):
+            labels[listener, folder] = "" if len(found) == 1 else name if usable else f"{number:02}"
+    return labels
 
 
 def _kind(spec: StreamSpec) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.devices.files.timeline import read_timeline
+from earmark.devices.files.timeline import Timeline, read_timeline
 from earmark.devices.sources.stamps import STEP_S
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.attention.decoding_graph import NEURAL, decoding_graph
@@ -44,11 +44,14 @@ class Signal:
         When each sample was taken, in seconds; samples are missing where they jump.
     read : callable
         Returns samples ``start`` to ``stop``, shape (stop - start, n_channels); NaN where nothing was measured.
+    timeline : Timeline, optional
+        When each sample was taken, if that is known better than by fitting a clock to the stamps.
     """
 
     spec: StreamSpec
     stamps: NDArray[np.float64]
     read: Callable[[int, int], NDArray[Any]]
+    timeline: Timeline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,9 @@ class RecordedRun:
         Envelopes of all first talkers of the trials, of all second talkers, ...
     trials : tuple of Trial
         In order of time, one or more.
+    ends : bool
+        Whether its end is known, so that filters and the alignment release the samples that they hold back. It is not
+        in a recorded session, whose decoder never received them.
     """
 
     source: str
@@ -98,6 +104,7 @@ class RecordedRun:
     neural: Signal
     speech: tuple[Signal, ...]
     trials: tuple[Trial, ...]
+    ends: bool = True
 
 
 def prepare(recorded: RecordedRun, preset: Preset) -> list[Run]:
@@ -114,7 +121,8 @@ def prepare(recorded: RecordedRun, preset: Preset) -> list[Run]:
     n_features = recorded.speech[0].spec.n_channels
     graph = decoding_graph(preset, "neural", [*sources][1:], n_features, 4 * PIECE_S)
     specs = {name: signal.spec for name, signal in sources.items()}
-    return cut(recorded.source, recorded.subject, graph, specs, _interleave(sources), recorded.trials)
+    items = _interleave(sources, recorded.ends)
+    return cut(recorded.source, recorded.subject, graph, specs, items, recorded.trials)
 
 
 def cut(
@@ -221,9 +229,9 @@ def _attended(trial: Trial, times: NDArray[np.floating]) -> NDArray[np.int64]:
     return attended
 
 
-def _interleave(sources: dict[str, Signal]) -> Iterator[tuple[str, Item]]:
+def _interleave(sources: dict[str, Signal], ends: bool) -> Iterator[tuple[str, Item]]:
     """Merge all streams in order of time, in pieces, so that no stream waits long for another."""
-    pieces = [(time, name, what) for name, signal in sources.items() for time, what in _pieces(name, signal)]
+    pieces = [(time, name, what) for name, signal in sources.items() for time, what in _pieces(name, signal, ends)]
     pieces.sort(key=lambda piece: piece[0])
     for _, name, what in pieces:
         if isinstance(what, tuple):
@@ -233,10 +241,10 @@ def _interleave(sources: dict[str, Signal]) -> Iterator[tuple[str, Item]]:
             yield name, what
 
 
-def _pieces(name: str, signal: Signal) -> Iterator[tuple[float, ClockMap | Gap | tuple[int, int, int]]]:
+def _pieces(name: str, signal: Signal, ends: bool) -> Iterator[tuple[float, ClockMap | Gap | tuple[int, int, int]]]:
     """Yield gaps, clock maps, and blocks as (index, first row, last row), each with the time at which it is due."""
     sfreq, stamps = signal.spec.sfreq, signal.stamps
-    found = read_timeline(name, stamps, sfreq)
+    found = signal.timeline or read_timeline(name, stamps, sfreq)
     step = max(1, round(PIECE_S * sfreq))
     index, at = 0, float(stamps[0])
     for start, stop, missing in zip(found.starts.tolist(), found.stops.tolist(), found.missing.tolist(), strict=True):
@@ -256,4 +264,5 @@ def _pieces(name: str, signal: Signal) -> Iterator[tuple[float, ClockMap | Gap |
                 at = line.time(last - 1 + ahead)
                 yield at, (row + ahead, row, last)
         index = stop + ahead
-    yield at, Gap(index, index)  # the end: release held samples
+    if ends:
+        yield at, Gap(index, index)  # release held samples

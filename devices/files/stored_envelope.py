@@ -17,6 +17,8 @@ from earmark.devices.files.recorded_run import RunError
 #: Limits of length, features and rate for an envelope of speech: larger arrays are refused before memory is allocated.
 MAX_S, MAX_FEATURES, MAX_HZ = 86_400.0, 1024, 48_000.0
 _MAX_BYTES = 1 << 31
+#: Array with the seconds from the onset of an envelope to each of its samples.
+HEARD = "heard_s"
 #: Errors that NumPy and the standard library raise for invalid files.
 _BROKEN = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, OverflowError, NotImplementedError),
@@ -74,6 +76,32 @@ def read_npz(path: Path, key: str, sfreq: float | None) -> tuple[NDArray[np.floa
         first = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
         raise RunError(f"{path}: {key!r} is not finite from {first / rate:g} s on")
     return numbers, rate
+
+
+def read_heard(path: Path, n_samples: int) -> NDArray[np.float64] | None:
+    """Return when samples of a stored envelope were heard, in seconds from its onset; None if the file does not say.
+
+    Raises
+    ------
+    RunError
+        If the array is not finite, falls, or has fewer than ``n_samples`` numbers.
+    """
+    try:
+        _check_size(path, [HEARD])
+        with np.load(path, allow_pickle=False) as arrays:
+            if HEARD not in arrays:
+                return None
+            times = np.asarray(arrays[HEARD])
+    except RunError:
+        raise
+    except _BROKEN as error:
+        raise RunError(f"{path} is not a usable .npz file: {error or type(error).__name__}") from None
+    if times.dtype.kind != "f" or times.ndim != 1 or len(times) < n_samples:
+        raise RunError(f"{path}: {HEARD!r} must be one number for each sample of the envelope")
+    times = times[:n_samples].astype(np.float64)
+    if not np.isfinite(times).all() or (np.diff(times) < 0).any():
+        raise RunError(f"{path}: {HEARD!r} must be finite numbers that do not fall")
+    return times
 
 
 def stored_rate(path: Path) -> float | None:

@@ -28,6 +28,8 @@ KNOT_S = 1.0
 LEAP_S = 1.0
 #: Maximum difference in seconds to the nominal rate for stamps that were computed from it.
 EXACT_S = 1e-6
+#: Maximum distance of exact stamps, in seconds, from the lines by which they are replaced.
+CORNER_S = 1e-9
 #: Maximum number of further jumps until stamps return.
 MOST_JUMPS = 64
 
@@ -158,6 +160,48 @@ def even_timeline(pieces: Sequence[tuple[int, int, float]], sfreq: float) -> Tim
     missing = np.concatenate([[0], np.round((begun[1:] - ends[:-1]) * sfreq)]).astype(np.int64)
     rows, times = _even(starts, stops, begun, 1 / sfreq)
     return Timeline(starts, stops, np.maximum(missing, 0), rows, times, (), 1 / sfreq, ())
+
+
+def exact_timeline(pieces: Sequence[NDArray[np.float64]], sfreq: float) -> Timeline:
+    """Return times for stamps that are known exactly, such as converted ones, and are not smoothed.
+
+    Parameters
+    ----------
+    pieces : sequence of array, shape (n_samples,)
+        Stamps of each contiguous piece in seconds, not decreasing.
+    sfreq : float
+        Nominal rate in Hz.
+    """
+    lengths = np.array([len(stamps) for stamps in pieces])
+    starts = np.cumsum(lengths) - lengths
+    ends = [float(stamps[-1]) + 1 / sfreq for stamps in pieces]
+    jumps = [float(stamps[0]) - end for stamps, end in zip(pieces[1:], ends, strict=False)]
+    missing = np.array([0, *(max(0, round(jump * sfreq)) for jump in jumps)])
+    rows, times = [], []
+    for start, stamps in zip(starts.tolist(), pieces, strict=True):
+        if len(stamps) == 1:
+            rows.append(start + np.array([0.0, 0.5]))
+            times.append(stamps[0] + np.array([0.0, 0.5 / sfreq]))
+        else:
+            corners = _corners(stamps)
+            rows.append(start + corners.astype(np.float64))
+            times.append(stamps[corners])
+    period = sum(float(stamps[-1] - stamps[0]) for stamps in pieces) / max(1, int((lengths - 1).sum())) or 1 / sfreq
+    return Timeline(starts, starts + lengths, missing, np.concatenate(rows), np.concatenate(times), (), period, ())
+
+
+def _corners(stamps: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return samples between which stamps lie on lines, to within :data:`CORNER_S`."""
+    found, stack = {0, len(stamps) - 1}, [(0, len(stamps) - 1)]
+    while stack:
+        a, b = stack.pop()
+        line = stamps[a] + np.arange(b - a + 1) * ((stamps[b] - stamps[a]) / (b - a))
+        off = np.abs(stamps[a : b + 1] - line)
+        k = a + int(np.argmax(off))
+        if off[k - a] > CORNER_S:
+            found.add(k)
+            stack += [(a, k), (k, b)]
+    return np.array(sorted(found))
 
 
 def _even(
