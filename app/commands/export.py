@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from earmark.app.config.sound import TalkerConfig
     from earmark.devices.files.bids_contents import Source
 
 export = typer.Typer(no_args_is_help=True)
@@ -25,7 +26,8 @@ def bids(
     without_stimuli: Annotated[
         bool,
         typer.Option(
-            "--without-stimuli", help="Leave out what the talkers said, if its licence forbids to pass it on."
+            "--without-stimuli",
+            help="Leave out sound and envelopes of the talkers, if a licence forbids to pass them on.",
         ),
     ] = False,
 ) -> None:
@@ -66,6 +68,7 @@ def bids(
 def _source(path: Path) -> Source | str:
     """Return what to export of a recording, or why it cannot be exported."""
     from earmark.app.config.session import parse_config
+    from earmark.app.replay.sound import TalkerPositions
     from earmark.devices.files.bids_contents import Source
     from earmark.devices.files.session_file import SessionFile
     from earmark.devices.files.subjects import SIMULATED, listener
@@ -75,11 +78,25 @@ def _source(path: Path) -> Source | str:
         about = SessionFile(path).about
         if about.subject == SIMULATED:
             return "it is a rehearsal: its listener was simulated"
-        attention = parse_config(about.config, f"configuration in {path}", recorded=about.format).attention
+        config = parse_config(about.config, f"configuration in {path}", recorded=about.format)
     except EarmarkError as error:
         return str(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
+    attention, sound = config.attention, config.sound
     if attention is None:
         return "it was recorded without [attention], so it does not state what was heard"
-    return Source(path, attention.neural, attention.talkers, listener(path, about.subject))
+    source = Source(path, attention.neural, attention.talkers, listener(path, about.subject))
+    if sound is None:
+        return source
+    return source._replace(
+        audio={talker.name: file for talker in sound.talkers if (file := _sound_file(path, talker)) is not None},
+        positions=lambda heard, at: TalkerPositions(heard, sound.sfreq).at(at),
+    )
+
+
+def _sound_file(recording: Path, talker: TalkerConfig) -> Path | None:
+    """Return the sound file of a talker, if it is one and there; paths are relative to the folder of the session."""
+    folder = recording.absolute().parent
+    files = [Path(talker.talker(place).source) for place in (folder, folder.parent)]
+    return next((file for file in files if file.is_file()), None)

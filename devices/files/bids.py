@@ -7,8 +7,9 @@ A recording needs ``*_events.tsv``, beside it or in a folder above, with these c
 - ``talker``: name of that talker; without this column, the name of the file.
 - ``attended``: name of the talker attended from this onset on; in any row of the trial or before it.
 - ``stim_speed``: seconds of sound per second of the recording, if their clocks differ.
-- ``trial_type``: where a row has ``BAD_ACQ_SKIP``, samples are missing. If any row has ``attention_trial``, these rows
-  are the trials, and sounds may go on from trial to trial. :mod:`earmark.devices.files.bids_export` writes both.
+- ``trial_type``: where a row has ``BAD_ACQ_SKIP``, samples are missing; where it has ``audio``, ``stim_file`` is not
+  read. If any row has ``attention_trial``, these rows are the trials, and sounds may go on from trial to trial.
+  :mod:`earmark.devices.files.bids_export` writes all three.
 
 Other metadata of the data set are read with the recording, see :mod:`earmark.devices.files.bids_sidecars`.
 """
@@ -36,8 +37,9 @@ from earmark.devices.sources.overrides import NOTHING, Overrides
 from earmark.pipeline.decoders.presets import Preset
 from earmark.pipeline.run import Run
 
-#: Values of ``trial_type``: a trial by itself, during which sounds go on; samples are missing.
-ATTENTION_TRIAL, SKIP = "attention_trial", "BAD_ACQ_SKIP"
+#: Values of ``trial_type``: a trial by itself, during which sounds go on; samples are missing; the sound file of an
+#: envelope, which is not read.
+ATTENTION_TRIAL, SKIP, AUDIO = "attention_trial", "BAD_ACQ_SKIP", "audio"
 
 
 class _Row(NamedTuple):
@@ -240,7 +242,8 @@ def _rows(events: Path) -> list[_Row]:
                 f"{events}: line {number}: onset and duration must be numbers of seconds, or duration n/a; stim_speed "
                 "must be about 1, or n/a"
             )
-        file, kind = row.get("stim_file", ""), row.get("trial_type", "")
+        kind = row.get("trial_type", "")
+        file = "" if kind == AUDIO else row.get("stim_file", "")
         talker = row.get("talker") or Path(file).stem
         found.append(_Row(onset, duration, file, talker, row.get("attended", ""), speed, kind))
     return found

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.devices.files.bids import ATTENTION_TRIAL, SKIP
-from earmark.devices.files.journal import MaskedLine
+from earmark.devices.files.bids import ATTENTION_TRIAL, AUDIO, SKIP
+from earmark.devices.files.journal import HeardLine, MaskedLine
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.session_file import Consumed, Noted, SessionFile
 from earmark.devices.files.session_run import CUES, REORIENT_S, read_cues
@@ -43,12 +44,19 @@ class Source(NamedTuple):
         Names of the streams of electrodes and of envelopes.
     listener : str
         Name of the listener.
+    audio : dict of str to Path
+        Sound file of each talker that has one.
+    positions : callable
+        Returns the position of each talker in its file at an LSL time, s, from the journal's lines about what was
+        played; None if unknown.
     """
 
     path: Path
     neural: str
     talkers: str
     listener: str
+    audio: Mapping[str, Path] = MappingProxyType({})
+    positions: Callable[[Sequence[HeardLine], float], Sequence[float] | None] = lambda heard, at: None
 
     @property
     def session(self) -> Path:
@@ -86,7 +94,7 @@ class SessionContents:
     """Contents of a recording; the neural samples are written to a file at once."""
 
     def __init__(self, session: SessionFile, source: Source, data: BinaryIO) -> None:
-        self.session = session
+        self.session, self._source = session, source
         self._named_bad: NDArray[np.bool_] | None = None
         # Bad channels keep their samples in the data set.
         self.description = session.streams[source.neural]
@@ -102,6 +110,7 @@ class SessionContents:
         self._markers: list[Marker] = []
         self._masked: list[tuple[float, MaskedLine]] = []
         self._times: list[float] = []
+        self._heard: list[HeardLine] = []
         self._read(source, data)
         if not self._clock.maps or not self.n_samples:
             raise RunError("it has no samples")
@@ -114,6 +123,8 @@ class SessionContents:
                 self._times.append(event.time)
                 if isinstance(event.line, MaskedLine):
                     self._masked.append((event.time, event.line))
+                elif isinstance(event.line, HeardLine):
+                    self._heard.append(event.line)
             if not isinstance(event, Consumed):
                 continue
             match event.item:
@@ -212,6 +223,20 @@ class SessionContents:
                 np.savez_compressed(folder / file, envelope=envelopes[:, k], sfreq=sfreq, heard_s=heard)
                 rows.append({**row, "stim_speed": f"{1 / (sfreq * step):.12g}"})
         return rows
+
+    def audio(self, name_of: Callable[[Path], str]) -> list[dict[str, str]]:
+        """Return a row for the sound file of each talker; ``name_of`` returns its name in the data set."""
+        first, talkers = float(self._clock.times(np.array([0]))[0]), self._speech.spec.ch_names
+        where = self._source.positions(self._heard, first)
+        if where is None or len(where) != len(talkers):
+            return []
+        length = self.n_samples / self.description.spec.sfreq
+        return [
+            _event(0.0, length, AUDIO, talker=cell(name), stim_file=name_of(file), stim_start=f"{position:.6f}")
+            for name, position in zip(talkers, where, strict=True)
+            for file in [self._source.audio.get(name)]
+            if file is not None
+        ]
 
 
 def _event(onset: float, duration: float, what: str, **others: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.devices.files.bids import ATTENTION_TRIAL, SKIP
+from earmark.devices.files.bids import ATTENTION_TRIAL, AUDIO, SKIP
 from earmark.devices.files.bids_contents import SessionContents, Source, cell
 from earmark.devices.files.journal import this_program
 from earmark.devices.files.recorded_run import RunError
@@ -31,10 +31,12 @@ BIDS_VERSION = "1.10.0"
 #: Columns of ``*_events.tsv``, and their descriptions.
 COLUMNS = {
     "trial_type": f"{ATTENTION_TRIAL}: the listener was asked to attend to a talker. attention: the listener attended "
-    f"to this talker. sound: a talker was heard. {SKIP}: no sample was recorded. Any other text: a marker of the "
-    "recording: cues (attend:NAME), answers (answer:QUESTION: TEXT), notes of the operator (note:TEXT).",
+    f"to this talker. sound: a talker was heard. {AUDIO}: the sound file of that talker. {SKIP}: no sample was "
+    "recorded. Any other text: a marker of the recording: cues (attend:NAME), answers (answer:QUESTION: TEXT), notes "
+    "of the operator (note:TEXT).",
     "talker": "Talker whose envelope is in stim_file.",
     "attended": "Attended talker.",
+    "stim_start": "Position in the sound file at the onset, in seconds; a file that repeats begins anew.",
     "stim_file": "File below stimuli/: NumPy arrays 'envelope' and 'sfreq' (Hz), as the decoder received them, and "
     "'heard_s', seconds from the onset to each sample.",
     "stim_speed": "Mean seconds of sound per second of the recording: the ratio of the two clocks.",
@@ -56,7 +58,8 @@ def export_bids(
     out : Path
         Folder to create.
     stimuli : bool
-        Whether to write the envelopes of the talkers; without them, the data set cannot be used for training.
+        Whether to write envelopes and sound files of the talkers; without them, the data set cannot be used for
+        training.
     advance : callable
         Called with the number of finished recordings and their total.
 
@@ -103,6 +106,7 @@ class _DataSet:
     _listeners: dict[str, str] = field(default_factory=dict)
     _n_runs: dict[str, int] = field(default_factory=dict)
     _places: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _audio: dict[Path, str] = field(default_factory=dict)
 
     def add(self, source: Source) -> None:
         """Write one recording; a recording that cannot be read is left out with a warning."""
@@ -151,6 +155,7 @@ class _DataSet:
         _write_header(stem.with_name(f"{stem.name}_{kind}"), spec)
         _write_table(stem.with_name(f"{stem.name}_channels.tsv"), read.channels())
         rows = read.events() + read.sounds(self.root / "stimuli", stem.name if self.stimuli else None)
+        rows += read.audio(self._copied) if self.stimuli else []
         rows.sort(key=lambda row: float(row["onset"]))
         _write_table(stem.with_name(f"{stem.name}_events.tsv"), rows, ("onset", "duration", *COLUMNS))
         about = read.session.about
@@ -170,6 +175,18 @@ class _DataSet:
             },
         )
         self._write_places(read, stem.parent, stem.name.partition("_task-")[0], prefix)
+
+    def _copied(self, file: Path) -> str:
+        """Copy a sound file once, and return its path below the stimuli."""
+        if file not in self._audio:
+            taken, name, number = set(self._audio.values()), f"audio/{file.name}", 2
+            while name in taken:
+                name, number = f"audio/{file.stem}-{number}{file.suffix}", number + 1
+            target = self.root / "stimuli" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+            self._audio[file] = name
+        return self._audio[file]
 
     def _write_places(self, read: SessionContents, folder: Path, label: str, prefix: str) -> None:
         spec = read.description.spec
@@ -232,6 +249,8 @@ Each recording has the samples of the electrodes as the amplifier sent them (flo
 the sample count of the recording. In *_events.tsv, rows 'attention_trial' and 'attention' say when the listener was
 asked to attend to a talker, and when the listener did; rows 'sound' say which envelope was heard: its sample k was
 heard at onset + heard_s[k], about at onset + k / (sfreq * stim_speed).
+Rows 'audio' name the sound file of
+each talker as it was at the export, and the position in it.
 
 'earmark train' and 'earmark evaluate' read this data set.
 """

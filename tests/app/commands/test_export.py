@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 import benchmarks.sessions
@@ -18,7 +19,7 @@ from benchmarks.sessions import BEGIN, SFREQ, SPEECH_HZ, write_session
 from earmark.app.command_line import app
 from earmark.app.training.study import read_study
 from earmark.devices.files.bids import _speech
-from earmark.devices.files.journal import About, MaskedLine
+from earmark.devices.files.journal import About, HeardLine, MaskedLine
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.recordings import open_recording
 from earmark.devices.files.session_file import Consumed, SessionFile
@@ -253,6 +254,58 @@ def test_stimuli_are_left_out_on_request(study, tmp_path):
     assert not (tmp_path / "out" / "stimuli").exists()
     with pytest.raises(RunError, match="no row has a stim_file"):
         read_study([tmp_path / "out"], EEG)
+
+
+SOUND = """
+[sound]
+device = "null"
+[[sound.talkers]]
+name = "Joe"
+source = "joe.wav"
+[[sound.talkers]]
+name = "Ada"
+source = "speech:ada"
+[attention]
+"""
+
+
+def test_sound_files_are_stimuli_with_their_positions(tmp_path, monkeypatch):
+    from earmark.app.config.sound import SPEECH
+
+    folder = tmp_path / "study" / "a"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "joe.wav", np.zeros(4800), 48_000)
+    start = HeardLine("start", 0, None, -1, (0.0, 0.0), 0.0, 0.0, False, (0.0, 0.0), 0, (None, None), (48_000, 96_000))
+    first = dataclasses.replace(start, heard="control", frame=4800, dac=BEGIN + 0.1, positions=())
+    cue = benchmarks.sessions._cue
+
+    def cue_with_sound(live, at, name):
+        for line in (start, first) if at == BEGIN + 1 else ():
+            live._writer.journal(at, line)
+        cue(live, at, name)
+
+    monkeypatch.setattr(benchmarks.sessions, "CONFIG", benchmarks.sessions.CONFIG.replace("[attention]", SOUND))
+    monkeypatch.setattr(benchmarks.sessions, "_cue", cue_with_sound)
+    for number in (1, 2):
+        write_session(folder / f"calibration-{number}.xdf", FOUR, seed=number)
+    exported(tmp_path / "study", tmp_path / "out")
+    for events in (tmp_path / "out").rglob("*_events.tsv"):
+        found = [row for row in rows(events) if row["trial_type"] == "audio"]
+        assert [(row["talker"], row["stim_file"], float(row["stim_start"])) for row in found] == [
+            ("Joe", "audio/joe.wav", pytest.approx(1.0)),
+            ("Ada", "audio/ada.ogg", pytest.approx(2.0)),
+        ]
+        assert [(float(row["onset"]), float(row["duration"])) for row in found] == [(0.0, 33.0)] * 2
+    audio = tmp_path / "out" / "stimuli" / "audio"
+    assert sorted(file.name for file in audio.iterdir()) == ["ada.ogg", "joe.wav"]
+    assert (audio / "joe.wav").read_bytes() == (folder / "joe.wav").read_bytes()
+    assert (audio / "ada.ogg").read_bytes() == (SPEECH / "ada.ogg").read_bytes()
+    check_same_runs(*(read_study([place], EEG).runs for place in (tmp_path / "study", tmp_path / "out")))
+    exported(tmp_path / "study", tmp_path / "without", "--without-stimuli")
+    assert not (tmp_path / "without" / "stimuli").exists()
+    assert all(
+        row["stim_file"] == "n/a" for events in (tmp_path / "without").rglob("*_events.tsv") for row in rows(events)
+    )
 
 
 def intracranial(monkeypatch):
