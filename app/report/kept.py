@@ -58,15 +58,30 @@ def run_figures(folder: Path) -> tuple[str, dict[str, Any]]:
         If the run cannot be replayed, or has no decision.
     """
     recording = folder / "loop.xdf"
-    path, of = kept_file(recording), fingerprint(recording)
-    key = {"version": VERSION, "recording": of, "rules": rules()}
-    figures = _read(path, key)
+    of, figures = kept_figures(folder)
     if figures is None:
         decoder, facts = load_decoder(recording.with_suffix(".decoder"))
         all_figures = figures_json(session_figures(recording), facts, decoder.spec.window)
         figures = {name: value for name, value in all_figures.items() if name not in _SERIES}
-        _write(path, {**key, "sha256": _checksum(figures), "figures": figures})
+        _write(kept_file(recording), {**_key(of), "sha256": _checksum(figures), "figures": figures})
     return of, figures
+
+
+def kept_figures(folder: Path) -> tuple[str, dict[str, Any] | None]:
+    """Return the fingerprint of the recording of a run, and its figures if they are kept.
+
+    Raises
+    ------
+    OSError
+        If the recording cannot be read.
+    """
+    recording = folder / "loop.xdf"
+    of = fingerprint(recording)
+    return of, _read(kept_file(recording), _key(of))
+
+
+def _key(of: str) -> dict[str, Any]:
+    return {"version": VERSION, "recording": of, "rules": rules()}
 
 
 def fingerprint(recording: Path) -> str:

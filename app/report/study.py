@@ -16,7 +16,7 @@ from earmark.app.config.toml_file import ConfigError
 from earmark.app.engine.latency_stages import TOTAL
 from earmark.app.engine.timeline import ANSWER, NOTE
 from earmark.app.report.exclusions import EXCLUDED, exclusions
-from earmark.app.report.kept import run_figures
+from earmark.app.report.kept import kept_figures, run_figures
 from earmark.devices.files.corpus import Executor, Progress
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.session_file import SessionFile
@@ -196,19 +196,25 @@ def measured(runs: Sequence[StudyRun], by: Executor, progress: Progress = lambda
     runs : sequence of StudyRun
         Those that are excluded or unusable stay as they are.
     by : Executor
-        Where to compute.
+        Where to compute figures that are not kept.
     progress : callable
         Called when runs are done.
     """
     found = list(runs)
     to_do = [k for k, run in enumerate(runs) if run.status is Status.USED]
-    folds = [Fold((), (k,)) for k in range(len(to_do))]
     if not to_do:
         return found
+    outcomes = {k: kept for k in to_do if (kept := _kept(runs[k].folder)) is not None}
+    fresh, n_kept = [k for k in to_do if k not in outcomes], len(outcomes)
+    progress(n_kept, len(to_do))
+    if fresh:
+        folds = [Fold((), (k,)) for k in range(len(fresh))]
+        folders = [runs[k].folder for k in fresh]
+        computed = by.run(_measure, folders, folds, lambda done, of: progress(n_kept + done, len(to_do)))
+        outcomes |= zip(fresh, computed, strict=True)
     seen: dict[str, str] = {}
-    outcomes = by.run(_measure, [runs[k].folder for k in to_do], folds, progress)
-    for k, (fingerprint, figures) in zip(to_do, outcomes, strict=True):
-        run = runs[k]
+    for k in to_do:
+        run, (fingerprint, figures) = runs[k], outcomes[k]
         if isinstance(figures, str):
             found[k] = replace(run, status=Status.UNUSABLE, reason=figures)
         elif (twin := seen.setdefault(fingerprint, run.path)) != run.path:
@@ -268,6 +274,15 @@ def conditions(together: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, A
         words = f"{one['mode'] or 'unknown'} loop, {one['n_talkers']} talkers, windows of {one['window_s']:g} s"
         found.setdefault(words, []).append(one)
     return found
+
+
+def _kept(folder: Path) -> tuple[str, dict[str, Any] | str] | None:
+    """Return fingerprint and figures of a run if they are kept; what cannot be read is explained by measuring it."""
+    try:
+        fingerprint, figures = kept_figures(folder)
+    except OSError:
+        return None
+    return None if figures is None else (fingerprint, figures)
 
 
 def _measure(fold: Fold, train: Sequence[Path], test: Sequence[Path]) -> tuple[str, dict[str, Any] | str]:

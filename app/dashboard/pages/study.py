@@ -123,8 +123,8 @@ class Study(Panel):
         for plot in self.plots:
             plots.addWidget(plot, 1)
         key = QLabel(
-            "Each point is a participant, in the order of the table; a click selects the runs. Line: mean. Dashes: "
-            "chance limit of the participant. Dots: chance level."
+            "A point is a participant, in the order of the table; a click selects the runs. Line: mean. Dashes: chance "
+            "limit. Dots: chance level."
         )
         key.setWordWrap(True)
         key.setEnabled(False)
@@ -245,7 +245,8 @@ class Study(Panel):
         run = self.table.run
         lines = []
         if run is not None:
-            lines = [f"{run['status']}: {run['reason']}"] if run["reason"] else []
+            remark = run["reason"] if run["status"] in ("used", "cut") else f"{run['status']}: {run['reason']}"
+            lines = [remark] if run["reason"] else []
             lines += [words for key in ("answers", "notes", "alarms") for words in run[key] or ()]
             lines = lines or [f"{run['path']}: no answer, note or alarm"]
         self.details.setPlainText("\n".join(lines) or "Select a run to see its answers, notes and alarms")

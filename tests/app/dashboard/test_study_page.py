@@ -105,6 +105,8 @@ def test_selected_run_shows_what_was_said_and_why_it_does_not_count(page, qtbot,
     page.plots[0].chosen.emit("bob")
     assert page.table.run["path"] == RUNS[2]
     assert page.details.toPlainText() == "note: sits up\nALARM: late"
+    page.table.select("path", RUNS[1])
+    assert page.details.toPlainText() == "cut short: the rest of the run is missing"
     page.table.select("path", RUNS[3])
     assert page.details.toPlainText() == "unusable: empty: the folder has no loop.xdf"
     assert not page.review.isEnabled()

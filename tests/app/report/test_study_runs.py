@@ -18,7 +18,8 @@ from earmark.app.config.toml_file import ConfigError
 from earmark.app.replay.verify import Replay
 from earmark.app.report import kept
 from earmark.app.report.exclusions import EXCLUDED
-from earmark.app.report.study import ALARM, excluded, find_runs
+from earmark.app.report.study import ALARM, excluded, find_runs, measured
+from earmark.devices.files.corpus import InProcess
 from earmark.devices.files.journal import About
 from earmark.devices.files.session_file import SessionFile
 from earmark.devices.files.session_run import read_cues
@@ -276,6 +277,23 @@ def test_processes_find_the_same(root, tmp_path):
     forget(root)
     assert shown(root, tmp_path, workers=2) == alone
     assert len(list(root.rglob("loop.figures.json"))) == 4
+
+
+def test_kept_figures_need_no_other_process(root, tmp_path):
+    class Asked:
+        folders = ()
+
+        def run(self, work, runs, folds, progress):
+            self.folders = tuple(runs)
+            return InProcess().run(work, runs, folds, progress)
+
+    asked, told = Asked(), []
+    alone = shown(root, tmp_path)
+    kept.kept_file(root / "alice" / "run-2" / "loop.xdf").unlink()
+    found = measured(find_runs(root), asked, lambda done, of: told.append((done, of)))
+    assert asked.folders == (root / "alice" / "run-2", root / "bob" / "ses-01" / "run-2", root / "eve" / "run-1")
+    assert told == [(3, 6), (4, 6), (5, 6), (6, 6)]
+    assert [{"path": run.path, **run.row()} for run in found] == alone["runs"]
 
 
 def test_study_without_a_usable_run_fails_and_shows_why(root, tmp_path, capsys):
