@@ -206,7 +206,7 @@ def _trial(
 
 def _stream(place: Sequence[tuple[_Row, Talker]], folder: Path) -> Signal:
     sfreq, n_features = place[0][1].sfreq, place[0][1].envelope.shape[1]
-    exact = [_exact_times(folder / row.file, row.onset, len(talker.envelope)) for row, talker in place]
+    exact = [_exact_times(folder / row.file, row.onset, talker) for row, talker in place]
     pieces = [
         row.onset + np.arange(len(talker.envelope)) / (sfreq * row.speed) if times is None else times
         for (row, talker), times in zip(place, exact, strict=True)
@@ -217,9 +217,10 @@ def _stream(place: Sequence[tuple[_Row, Talker]], folder: Path) -> Signal:
     return Signal(spec, np.concatenate(pieces), lambda start, stop: envelope[start:stop], timeline)
 
 
-def _exact_times(path: Path, onset: float, n_samples: int) -> NDArray[np.float64] | None:
-    """Return when the first samples of a stored envelope were heard, if its file says so."""
-    times = read_heard(path, n_samples) if path.suffix.lower() == ".npz" else None
+def _exact_times(path: Path, onset: float, talker: Talker) -> NDArray[np.float64] | None:
+    """Return when the samples of a stored envelope were heard, if its file says so."""
+    stored = path.suffix.lower() == ".npz"
+    times = read_heard(path, len(talker.envelope), talker.sfreq) if stored else None
     return None if times is None else onset + times
 
 

@@ -78,13 +78,13 @@ def read_npz(path: Path, key: str, sfreq: float | None) -> tuple[NDArray[np.floa
     return numbers, rate
 
 
-def read_heard(path: Path, n_samples: int) -> NDArray[np.float64] | None:
+def read_heard(path: Path, n_samples: int, sfreq: float) -> NDArray[np.float64] | None:
     """Return when samples of a stored envelope were heard, in seconds from its onset; None if the file does not say.
 
     Raises
     ------
     RunError
-        If the array is not finite, falls, or has fewer than ``n_samples`` numbers.
+        If the array has fewer than ``n_samples`` numbers, falls, or does not fit the rate ``sfreq`` in Hz.
     """
     try:
         _check_size(path, [HEARD])
@@ -99,8 +99,10 @@ def read_heard(path: Path, n_samples: int) -> NDArray[np.float64] | None:
     if times.dtype.kind != "f" or times.ndim != 1 or len(times) < n_samples:
         raise RunError(f"{path}: {HEARD!r} must be one number for each sample of the envelope")
     times = times[:n_samples].astype(np.float64)
-    if not np.isfinite(times).all() or (np.diff(times) < 0).any():
-        raise RunError(f"{path}: {HEARD!r} must be finite numbers that do not fall")
+    steps = (n_samples - 1) / sfreq
+    fits = np.isfinite(times).all() and abs(times[0]) <= 1 and 0.5 * steps <= times[-1] - times[0] <= 2 * steps
+    if not fits or (np.diff(times) < 0).any():
+        raise RunError(f"{path}: {HEARD!r} must be seconds from the onset that never fall, at about {sfreq:g} Hz")
     return times
 
 

@@ -10,6 +10,7 @@ import soundfile
 
 from earmark.devices.files.recorded_run import RunError
 from earmark.devices.files.speech_file import STORED_HZ, common_rate, read_speech
+from earmark.devices.files.stored_envelope import read_heard
 
 RNG = np.random.default_rng(0)
 
@@ -183,3 +184,19 @@ def test_two_arrays_of_one_file_cause_no_warning(tmp_path, caplog):
     np.savez(tmp_path / "both.npz", a=np.ones(10), b=np.ones(10), sfreq=64.0)
     assert common_rate([(tmp_path / "both.npz", 64.0), (tmp_path / "both.npz", 64.0)]) == 64
     assert not caplog.text
+
+
+def test_times_of_a_stored_envelope_are_checked(tmp_path):
+    times = np.arange(99) / 64.0
+    np.savez(tmp_path / "x.npz", envelope=np.ones(99), sfreq=64.0, heard_s=times)
+    np.testing.assert_array_equal(read_heard(tmp_path / "x.npz", 60, 64.0), times[:60])
+    np.savez(tmp_path / "x.npz", envelope=np.ones(99), sfreq=64.0)
+    assert read_heard(tmp_path / "x.npz", 99, 64.0) is None
+    wrong = (times[:98], times[::-1], times + np.nan, times * 1e9, times + 1e9, times.astype(str), times[:, None])
+    for heard in wrong:
+        np.savez(tmp_path / "x.npz", envelope=np.ones(99), sfreq=64.0, heard_s=heard)
+        with pytest.raises(RunError, match=r"x\.npz: 'heard_s' must be"):
+            read_heard(tmp_path / "x.npz", 99, 64.0)
+    (tmp_path / "x.npz").write_bytes((tmp_path / "x.npz").read_bytes()[:200])
+    with pytest.raises(RunError, match=r"x\.npz is not a usable \.npz file"):
+        read_heard(tmp_path / "x.npz", 99, 64.0)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.devices.files.timeline import even_timeline, read_timeline
+from earmark.devices.files.timeline import even_timeline, exact_timeline, read_timeline
 
 SFREQ = 250.0
 
@@ -152,3 +152,25 @@ def test_files_without_stamps_run_at_the_nominal_rate():
 def test_recordings_of_a_few_samples_have_times(n):
     true = 7 + np.arange(n) / SFREQ
     np.testing.assert_allclose(read_timeline("x", true, SFREQ).at(np.arange(n)), true, atol=1e-9)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 400), min_size=1, max_size=4),
+    lost=st.lists(st.integers(0, 50), min_size=3, max_size=3),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=40, deadline=None)
+def test_exact_times_are_kept_through_every_correction_of_a_clock(lengths, lost, seed):
+    rng = np.random.default_rng(seed)
+    pieces, at = [], 0.0
+    for length, missing in zip(lengths, [0, *lost], strict=False):
+        at += missing / SFREQ
+        corrections = np.cumsum(rng.normal(0, 1e-4, length // 64 + 1))  # as of the clock maps of a live session
+        stamps = at + np.arange(length) / SFREQ + np.repeat(corrections, 64)[:length] - corrections[0]
+        pieces.append(np.maximum.accumulate(stamps))
+        at = pieces[-1][-1] + 1 / SFREQ
+    found = exact_timeline(pieces, SFREQ)
+    every = np.concatenate(pieces)
+    np.testing.assert_allclose(found.at(np.arange(len(every))), every, atol=2e-9, rtol=0)
+    assert found.missing.tolist() == [0, *lost][: len(lengths)]
+    assert len(found.rows) <= 4 * (len(every) // 64 + 2 * len(lengths)), "few lines, not one for each sample"
