@@ -66,6 +66,7 @@ def figures_json(found: SessionFigures, facts: Facts, window: float) -> dict[str
         "talkers": list(found.talkers),
         "mode": found.about.mode,
         "window_s": window,
+        "begin": found.begin,
         "times": found.times.tolist(),
         "probability": found.probability.tolist(),
         "gains": np.maximum(found.gains, -60.0).tolist(),

@@ -44,7 +44,7 @@ class Markers(QDialog):
             field.setMinimumWidth(280)
             field.setAccessibleName(f"Text of the marker key {number}")
             field.textChanged.connect(lambda text, number=number: self._change(number, text))
-            layout.addRow(f"Key &{number}", field)
+            layout.addRow(f"Key {number}", field)
             self.fields.append(field)
         close = QPushButton("Close")
         close.setAccessibleName("Close the texts of the marker keys")

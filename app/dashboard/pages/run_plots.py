@@ -37,6 +37,7 @@ class RunPlots(QWidget):
         self.time_cursor = TimeCursor(self)
         self.posterior = TimePlot("Probability over time", "probability", "s")
         self.gains = TimePlot("Requested gains over time", "gain / dB", "s")
+        self._begin = 0.0  # LSL time of the first decision, from which the run is counted
         self._result: dict[str, Any] = {"times": [0.0], "talkers": [], "cues": [], "events": []}
         self._times: NDArray[np.float64] = np.zeros(1)
         for plot, name in ((self.posterior, "probability"), (self.gains, "gains")):
@@ -46,7 +47,7 @@ class RunPlots(QWidget):
         self.gains.setXLink(self.posterior)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Time in the run, one step for each decision")
-        self.slider.valueChanged.connect(lambda k: self.time_cursor.point(float(self._times[k])))
+        self.slider.valueChanged.connect(lambda k: self.time_cursor.point(self._begin + float(self._times[k])))
         self.whole = QPushButton("&Whole run")
         self.whole.setAccessibleName("Show the whole run in the plots")
         self.whole.clicked.connect(self.show_all)
@@ -82,13 +83,14 @@ class RunPlots(QWidget):
 
     def show_run(self, result: dict[str, Any]) -> None:
         """Show the figures that :mod:`earmark.app.report.worker` computed."""
-        self._result, self._times = result, np.array(result["times"])
+        self._result, self._times, self._begin = result, np.array(result["times"]), result["begin"]
+        self.time_cursor.origin = self._begin
         self._draw(theme.of(self))
         cues = [(at, cue_words(name)) for at, name in result["cues"]]
-        events = sorted([*cues, *((at, words) for at, words in result["events"])])
+        events = sorted((self._begin + at, words) for at, words in (*cues, *result["events"]))
         for plot in (self.posterior, self.gains):
-            plot.show_events(Timeline(events), 0.0)
-        self._model.show_only([Event(k, at, words) for k, (at, words) in enumerate(events)], 0.0)
+            plot.show_events(Timeline(events), self._begin)
+        self._model.show_only([Event(k, at, words) for k, (at, words) in enumerate(events)], self._begin)
         with QSignalBlocker(self.slider):
             self.slider.setRange(0, len(self._times) - 1)
             self.slider.setValue(0)
@@ -122,10 +124,10 @@ class RunPlots(QWidget):
         self.posterior.setXRange(0, float(self._times[-1]), padding=0.01)
 
     def jump(self, time: float) -> None:
-        """Show the part of the run around an instant, and the instant itself in all plots."""
+        """Show the part of the run around an LSL time, and that instant in all plots."""
         low, high = self.posterior.getPlotItem().getViewBox().viewRange()[0]
-        half = min(high - low, AROUND_S) / 2
-        self.posterior.setXRange(time - half, time + half, padding=0)
+        middle, half = time - self._begin, min(high - low, AROUND_S) / 2
+        self.posterior.setXRange(middle - half, middle + half, padding=0)
         self.time_cursor.point(time)
 
     def _at(self, time: float) -> int:
@@ -138,7 +140,7 @@ class RunPlots(QWidget):
 
     def _show_values(self) -> None:
         """Show the values at the cursor, and move the slider there."""
-        time, result = self.time_cursor.time, self._result
+        time, result = self.time_cursor.time - self._begin, self._result
         if math.isnan(time):
             self.values.show_text("Move over a plot or the slider to see the values of an instant")
             return
@@ -156,6 +158,11 @@ class RunPlots(QWidget):
     def _table(self) -> Table:
         """Return the recorded decisions."""
         names = self._result["talkers"]
-        heads = ["time_s", "cue", *(f"{what} {name}" for what in ("probability", "gain_db") for name in names)]
+        heads = [
+            "time_s",
+            "lsl_time_s",
+            "cue",
+            *(f"{what} {name}" for what in ("probability", "gain_db") for name in names),
+        ]
         rows = zip(self._result["times"], self._result["probability"], self._result["gains"], strict=True)
-        return heads, ([time, self._cue(time), *p, *gains] for time, p, gains in rows)
+        return heads, ([time, self._begin + time, self._cue(time), *p, *gains] for time, p, gains in rows)

@@ -18,8 +18,8 @@ from earmark.app.engine.timeline import Kind, Mark, Timeline
 
 #: Kinds of events without a line in plots, and without a text there.
 QUIET, SILENT = (Kind.OTHER,), (Kind.CUE,)
-#: Height of the bars of cues, above the texts, in pixels.
-BARS = 12
+#: Height of the bars of cues, above the texts, and smallest height of a plot with texts, in pixels.
+BARS, ROOMY = 12, 60
 #: Time that stands for the end of what still lasts, s.
 FAR = 1e12
 
@@ -92,7 +92,8 @@ def paint_timeline(
             painter.fillRect(QRectF(round(x), area.top(), 1, area.height()), QColor(colour))
             if mark.kind not in SILENT:
                 labels.append((x, short_words(mark), colour))
-    paint_events(painter, labels, look.base, area.adjusted(0, BARS, 0, 0))
+    if area.height() > ROOMY:
+        paint_events(painter, labels, look.base, area.adjusted(0, BARS, 0, 0))
     if cursor is not None and not math.isnan(cursor.time):
         x = place(cursor.time)
         if area.left() <= x <= area.right():

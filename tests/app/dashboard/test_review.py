@@ -65,7 +65,7 @@ def run(tmp_path_factory):
 
 def test_result_of_a_run_comes_by_itself(qtbot, session, window, run):
     """Figures, report and a sentence come on every page; the next checks or recording get the processor."""
-    one = session()
+    one = session(kind="live")
     shown = window(one.folder)
     until = lambda met: qtbot.waitUntil(met, timeout=120_000)  # noqa: E731
     until(lambda: shown.now.state == "running")
@@ -127,7 +127,9 @@ def scored(review, run, qtbot):
 def test_one_cursor_events_and_slider_through_the_plots_of_a_run(qtbot, scored, theme):
     plots, result = scored
     spans = [(one.kind, one.begin, one.end) for one in plots.posterior.timeline.spans]
-    assert spans == [("override", 6.0, 9.0)]
+    begin = result["begin"]
+    assert begin > 100, "LSL time"
+    assert spans == [("override", begin + 6.0, begin + 9.0)]
     assert plots.gains.timeline is not plots.posterior.timeline
     kinds = {one.kind for one in plots.gains.timeline.marks}
     assert kinds == {"note", "override", "cue"}
@@ -138,7 +140,7 @@ def test_one_cursor_events_and_slider_through_the_plots_of_a_run(qtbot, scored, 
     assert plots.events.shown.index(row, 0).data() == "0:04.0"
     at = table.visualRect(plots.events.shown.index(row, 1)).center()
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
-    assert plots.time_cursor.time == 4.0
+    assert plots.time_cursor.time == begin + 4.0
     k = max(i for i, time in enumerate(result["times"]) if time <= 4.0)
     assert plots.slider.value() == k
     shown = plots.values.full_text
@@ -146,11 +148,11 @@ def test_one_cursor_events_and_slider_through_the_plots_of_a_run(qtbot, scored, 
     assert f"{100 * result['probability'][k][0]:.0f} %" in shown
     plots.slider.setFocus()
     qtbot.keyClick(plots.slider, Qt.Key.Key_Right)
-    assert plots.time_cursor.time == result["times"][k + 1]
+    assert plots.time_cursor.time == begin + result["times"][k + 1]
     for plot in (plots.posterior, plots.gains):
         area = plot.getPlotItem().getViewBox().sceneBoundingRect()
         low, high = plot.getPlotItem().getViewBox().viewRange()[0]
-        x = area.left() + (plots.time_cursor.time - low) / (high - low) * area.width()
+        x = area.left() + (plots.time_cursor.time - begin - low) / (high - low) * area.width()
         image = plot.grab().toImage()
         ratio = image.devicePixelRatio()
         ink = {image.pixelColor(round((x + d) * ratio), round(area.center().y() * ratio)).name() for d in (-1, 0, 1)}
@@ -159,7 +161,7 @@ def test_one_cursor_events_and_slider_through_the_plots_of_a_run(qtbot, scored, 
 
 def test_plots_of_a_run_zoom_together_and_back(qtbot, scored):
     plots, result = scored
-    plots.jump(5.0)
+    plots.jump(result["begin"] + 5.0)
     box = plots.gains.getPlotItem().getViewBox()
     plots.posterior.setXRange(4.0, 8.0, padding=0)
     assert box.viewRange()[0] == pytest.approx([4.0, 8.0], abs=0.5)
@@ -179,6 +181,15 @@ def test_saved_decisions_of_a_run_are_those_of_the_recording(qtbot, scored, run,
         saved, recorded = list(csv.DictReader(mine)), list(csv.DictReader(theirs))
     assert len(saved) == len(recorded) > 10
     for one, other in zip(saved, recorded, strict=True):
-        assert one["time_s"] == other["time_s"]
+        assert (one["time_s"], one["lsl_time_s"]) == (other["time_s"], other["lsl_time_s"])
         for name in result["talkers"]:
             assert one[f"probability {name}"] == other[f"probability {name}"]
+
+
+def test_saved_events_of_a_run_have_lsl_times(scored, tmp_path):
+    plots, result = scored
+    plots.events.words.setText("door")
+    plots.events.save.save(tmp_path / "events.csv")
+    with (tmp_path / "events.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[1:] == [["4.000", f"{result['begin'] + 4.0:.3f}", "note", "note: a door"]]
