@@ -23,7 +23,7 @@ from earmark.devices.processes.board import Board
 from earmark.kernels.errors import EarmarkError
 
 #: Version of the records below. A status of another version is refused.
-VERSION: Final = 5
+VERSION: Final = 6
 
 
 class StatusError(EarmarkError):
@@ -131,6 +131,10 @@ class TaskStatus(_Record):
         Why the next trial waits.
     question : str
         Question to answer now.
+    options : tuple of str
+        Its answers to choose from; empty if it has none.
+    n_asked : int
+        Number of questions so far, which identifies the current one.
     complete : bool
         Whether it reached its planned end without error.
     failure : str
@@ -149,6 +153,8 @@ class TaskStatus(_Record):
     n_blocks: int
     waiting: str
     question: str
+    options: tuple[str, ...]
+    n_asked: int
     complete: bool
     failure: str
     recording_now: bool
@@ -335,6 +341,13 @@ class SessionStatus(_Record):
         Folder of its recordings.
     talkers : tuple of str
         Names of the talkers, shape (n_talkers,).
+    azimuths : tuple of float
+        Position of each talker, degrees to the right, shape (n_talkers,); empty if it is not known.
+    texts : dict of str to str
+        Texts of the participant's screen, see :class:`earmark.app.config.protocol.ParticipantTexts`; a missing one has
+        its default.
+    questions : tuple of str
+        All questions of the protocol with their answers.
     muted : bool
         Whether all sound is muted.
     override : int, 'equal' or None
@@ -374,6 +387,9 @@ class SessionStatus(_Record):
     mode: Mode
     out: str
     talkers: tuple[str, ...]
+    azimuths: tuple[float, ...]
+    texts: dict[str, str]
+    questions: tuple[str, ...]
     muted: bool
     override: int | Literal["equal"] | None
     trims: tuple[Trim, ...]

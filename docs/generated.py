@@ -217,6 +217,15 @@ def protocol_page() -> str:
         "\n## [run]\n", _model(protocol.RunPlan, leave=("cues_at",)),
         "\n## [[run.cues]]\n", "One table per cue, instead of `switch_every_s` and `seed`.\n",
         _model(protocol.CueConfig),
+        "\n## questions\n",
+        "An entry of `questions` is a text, or a table: `{ text = \"Did you follow?\", options = [\"yes\", \"no\"] }`. "
+        f"A text that ends in a scale of at most {protocol.MOST_STEPS + 1} steps, such as 0-10, offers these answers. "
+        "The participant chooses on their [screen](../how-to/participant.md); the operator may type any answer.\n",
+        _model(protocol.QuestionConfig),
+        "\n## [participant]\n",
+        "Texts of the [participant's screen](../how-to/participant.md): instructions of at most 1000 characters, "
+        "others of at most 200.\n",
+        _model(protocol.ParticipantTexts),
     ]) + "\n"  # fmt: skip
 
 
@@ -299,7 +308,8 @@ def _type(hint: Any) -> str:
     if isinstance(hint, type) and hasattr(hint, "__members__"):
         return ", ".join(f"`{one.value}`" for one in hint)
     named = {
-        str: "text", int: "whole number", float: "number", bool: "true or false", LawChoice: "table `[attention.law]`"
+        str: "text", int: "whole number", float: "number", bool: "true or false", LawChoice: "table `[attention.law]`",
+        protocol.QuestionConfig: "text or [table](#questions)",
     }  # fmt: skip
     if hint not in named:
         raise ValueError(f"no words for the type {hint}: name it in the terms of TOML")

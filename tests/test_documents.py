@@ -13,7 +13,7 @@ import lab_parts
 import pytest
 
 from earmark.app.config.corpus_map import parse_corpus_map
-from earmark.app.config.protocol import parse_protocol
+from earmark.app.config.protocol import Protocol, parse_protocol
 from earmark.app.config.session import parse_config
 from earmark.app.config.toml_file import ConfigError
 from earmark.testing import check_decoder
@@ -44,7 +44,7 @@ def test_links_lead_to_files(path):
 def test_settings_are_valid(path):
     for text in TOML.findall(path.read_text(encoding="utf-8")):
         tables = set(tomllib.loads(text))
-        if tables <= {"calibration", "run"}:
+        if tables <= set(Protocol.model_fields):
             parse_protocol(text, path.name)
         elif "files" in tables:
             parse_corpus_map(text, path.name)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from earmark.app.config.toml_file import PROTOCOL, ConfigError, parse, read_text
@@ -20,6 +31,11 @@ Cue = tuple[float, str]
 MIN_TRIALS = 3
 #: Maximum number of trials in a row with the same talker.
 MOST_IN_A_ROW = 2
+#: A scale at the end of a question, such as 1-7, and the maximum number of its steps.
+_SCALE = re.compile(r"(?<![\d-])(-?\d{1,3})\s*[-–]\s*(-?\d{1,3})\s*\)?\s*$", re.ASCII)
+MOST_STEPS = 10
+#: Where the talker's name stands in the text of a cue.
+NAME = "{name}"
 
 
 class ProtocolError(ConfigError):
@@ -28,6 +44,44 @@ class ProtocolError(ConfigError):
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class QuestionConfig(_Strict):
+    """A question to the participant."""
+
+    text: str = Field(min_length=1, max_length=500, description="the question")
+    options: list[Annotated[str, StringConstraints(min_length=1, max_length=60)]] = Field(
+        default=[], max_length=12, description="answers to choose from"
+    )
+
+    @field_validator("options")
+    @classmethod
+    def _a_choice(cls, options: list[str]) -> list[str]:
+        if len(options) == 1 or len(set(options)) < len(options):
+            raise PydanticCustomError("options", "it must have two answers or more, each different")
+        return options
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The answers to choose from: ``options``, or else the steps of a scale at the end of the text."""
+        if self.options or not (scale := _SCALE.search(self.text)):
+            return tuple(self.options)
+        low, high = int(scale[1]), int(scale[2])
+        return tuple(str(step) for step in range(low, high + 1)) if 0 < high - low <= MOST_STEPS else ()
+
+    @model_serializer
+    def _as_in_file(self) -> str | dict[str, Any]:
+        return {"text": self.text, "options": self.options} if self.options else self.text
+
+
+def _question(given: object) -> object:
+    if not isinstance(given, str | dict | QuestionConfig):
+        raise PydanticCustomError("question", "it must be text in quotes, or a table with text and options")
+    return {"text": given} if isinstance(given, str) else given
+
+
+#: A question of a file: its text, or a table.
+Question = Annotated[QuestionConfig, BeforeValidator(_question)]
 
 
 class TrialConfig(_Strict):
@@ -61,7 +115,7 @@ class Calibration(_Strict):
     )
     seed: int = Field(default=0, ge=0, description="the same seed gives the same order")
     trials: list[TrialConfig] = Field(default=[], description="instead of n_trials, trial_s, pause_s, order and seed")
-    questions: list[str] = Field(default=[], description="asked after each trial")
+    questions: list[Question] = Field(default=[], description="asked after each trial")
     cue_sound_s: float = Field(
         default=1.5, ge=0, le=2, description="time at the start of a trial with the cued talker alone, s; 0 for none"
     )
@@ -137,7 +191,7 @@ class RunPlan(_Strict):
     )
     seed: int = Field(default=0, ge=0, description="the same seed gives the same order")
     cues_at: list[CueConfig] = Field(default=[], alias="cues", description="instead of switch_every_s")
-    questions: list[str] = Field(default=[], description="asked after each rest and at the end")
+    questions: list[Question] = Field(default=[], description="asked after each rest and at the end")
 
     @model_validator(mode="after")
     def _one_way(self) -> RunPlan:
@@ -166,11 +220,56 @@ class RunPlan(_Strict):
         return [(i * self.switch_every_s, name) for i, name in enumerate(draw_order(talkers, n, 1, self.seed))]
 
 
+_Short = Annotated[str, StringConstraints(max_length=200)]
+_Long = Annotated[str, StringConstraints(max_length=1000)]
+
+
+class ParticipantTexts(_Strict):
+    """Texts of the participant's screen, in any language; an empty one shows nothing."""
+
+    calibration: _Long = Field(
+        default="You will hear several people speak at the same time. Listen only to the person that this screen tells "
+        "you to listen to. Look at the cross, and try to sit still.",
+        description="instructions before a calibration",
+    )
+    run: _Long = Field(
+        default="You will hear several people speak at the same time. If this screen tells you to listen to a person, "
+        "do so; otherwise listen to whom you like. Look at the cross, and try to sit still.",
+        description="instructions before a run",
+    )
+    listen: _Short = Field(
+        default="Listen to {name}", description="during a trial; {name} is the talker, and may be left out"
+    )
+    rest: _Short = Field(default="Rest", description="between trials; the remaining seconds stand below it")
+    pause: _Short = Field(default="Pause", description="while a run is paused")
+    wait: _Short = Field(
+        default="Please wait", description="while the signals are checked before a trial, and after a calibration"
+    )
+    tell: _Short = Field(
+        default="Please tell the experimenter your answer.",
+        description="below a question without answers to choose from",
+    )
+    end: _Short = Field(default="Thank you", description="after a run")
+
+    @field_validator("listen")
+    @classmethod
+    def _one_name(cls, listen: str) -> str:
+        if "{" in listen.replace(NAME, "") or "}" in listen.replace(NAME, ""):
+            raise PydanticCustomError("name", f"the only name in braces that it can contain is {NAME}")
+        return listen
+
+
 class Protocol(_Strict):
-    """Both parts of an experiment: calibration and run."""
+    """An experiment: calibration, run, and what the participant's screen says."""
 
     calibration: Calibration = Calibration()
     run: RunPlan = RunPlan()
+    participant: ParticipantTexts = ParticipantTexts()
+
+    @property
+    def questions(self) -> list[QuestionConfig]:
+        """All questions."""
+        return [*self.calibration.questions, *self.run.questions]
 
 
 def draw_order(talkers: Sequence[str], n: int, most_in_row: int, seed: int) -> list[str]:

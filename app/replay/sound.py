@@ -73,6 +73,7 @@ class RecordedSound:
     ) -> None:
         self._config, self._folders, self._on_event = config, folders, on_event
         self._where = None if config is None else TalkerPositions(heard, config.sfreq)
+        self.azimuths = () if config is None else tuple(talker.azimuth for talker in config.talkers)
         #: The audio engine while sound is playing.
         self.audio: AudioEngine | None = None
         self.muted, self._held = False, True

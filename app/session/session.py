@@ -10,7 +10,7 @@ from typing import Literal
 
 from earmark.app.config.changes import DECODER, deciding, free, with_attention, with_bads
 from earmark.app.config.modes import Mode
-from earmark.app.config.protocol import Calibration, Cue, RunPlan
+from earmark.app.config.protocol import Calibration, Cue, QuestionConfig, RunPlan
 from earmark.app.config.session import Config, ConfigError
 from earmark.app.config.validation import nearest
 from earmark.app.engine.closed_loop import ClosedLoop
@@ -517,7 +517,7 @@ class Session:
         about: About,
         cues: list[Cue],
         seconds: float,
-        questions: list[str],
+        questions: list[QuestionConfig],
         on_cue: Callable[[str], None] = lambda name: None,
         gate: Callable[[], str] | None = None,
     ) -> None:

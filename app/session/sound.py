@@ -47,6 +47,7 @@ class SessionSound:
     def __init__(self, config: SoundConfig, folder: Path, on_event: Callable[[str], None]) -> None:
         self._config, self._folder, self._on_event = config, folder, on_event
         self.talkers = [talker.name for talker in config.talkers]
+        self.azimuths = tuple(talker.azimuth for talker in config.talkers)
         #: The audio engine while sound is playing.
         self.audio: AudioEngine | None = None
         self.muted = False

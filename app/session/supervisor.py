@@ -26,6 +26,7 @@ from earmark.app.session.next_step import next_step
 from earmark.app.session.requests import carry_out, offered
 from earmark.app.session.session import Session
 from earmark.app.session.sound import sound_status
+from earmark.app.session.task import OPERATOR
 from earmark.app.status import DecoderSummary, PlanStatus, RecordingStatus, SessionStatus, State, StatusBoard, to_json
 from earmark.devices.audio.render import TRIM_DB
 from earmark.devices.files.decoder_folder import Facts
@@ -140,6 +141,9 @@ class Supervisor:
             mode=session.mode,
             out=str(session.out),
             talkers=tuple(session.talkers),
+            azimuths=session.sound.azimuths,
+            texts=self.protocol.participant.model_dump(),
+            questions=tuple(" ".join((one.text, *one.options)) for one in self.protocol.questions),
             muted=session.sound.muted,
             override=session.overridden,
             trims=tuple(session.sound.trims),
@@ -273,12 +277,13 @@ class Supervisor:
         """Write a note to the recording."""
         self.session.note(text)
 
-    def do_answer(self, text: _Text) -> None:
-        """Answer the current question."""
+    def do_answer(
+        self, text: _Text, by: Literal["operator", "participant"] = OPERATOR, asked: int | None = None
+    ) -> None:
+        """Answer the current question, or the one of this number if it is still the current one."""
         task = self.session.task
-        if task is None or not task.question:
-            raise Refused("there is no question to answer now")
-        task.answer(text)
+        if why := "there is no question to answer now" if task is None else task.answer(text, by, asked):
+            raise Refused(why)
 
     def do_attend(self, talker: int | str) -> None:
         """Choose the talker to whom the simulated listener attends, by name or counted from 0; during a run."""

@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pylsl
 
-from earmark.app.config.protocol import Cue
+from earmark.app.config.protocol import Cue, QuestionConfig
 from earmark.app.engine.closed_loop import ClosedLoop
 from earmark.app.engine.timeline import ANSWER, NOTE, cue_words
 from earmark.app.status import TaskStatus
@@ -23,6 +24,8 @@ from earmark.pipeline.stream import Marker
 WATCH_S = 0.1
 #: Seconds for which the signals may be unusable before a trial is discarded.
 PATIENCE_S = 2.0
+#: Who answers a question, unless it is the participant on a screen of their own.
+OPERATOR: Final = "operator"
 
 
 @dataclass(slots=True)
@@ -45,7 +48,7 @@ class SessionTask:
         Times in s, and talkers to attend to.
     seconds : float
         Total duration without pauses and questions, s.
-    questions : sequence of str
+    questions : sequence of QuestionConfig
         Asked after each trial: :attr:`question` is set until :meth:`answer` is called.
     outlet : Outlet
         Publishes cues and answers as markers.
@@ -65,7 +68,7 @@ class SessionTask:
         loop: ClosedLoop,
         cues: Sequence[Cue],
         seconds: float,
-        questions: Sequence[str],
+        questions: Sequence[QuestionConfig],
         outlet: Outlet,
         on_event: Callable[[str], None],
         on_end: Callable[[SessionTask], None],
@@ -84,8 +87,9 @@ class SessionTask:
         self._trial: Trial | None = None
         #: Trials that were started and not discarded.
         self.trials: list[Trial] = []
-        #: The question to answer now; empty if there is none.
-        self.question = ""
+        #: The question to answer now, empty if there is none; its answers to choose from; number of questions so far.
+        self.question, self.n_asked = "", 0
+        self.options: tuple[str, ...] = ()
         #: Why the next trial waits; empty if it does not.
         self.waiting = ""
         #: Whether cues and elapsed time are paused.
@@ -94,7 +98,8 @@ class SessionTask:
         self.complete, self.failure = False, ""
         #: Whether it has ended and only the recording is still being completed.
         self.ending = False
-        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self._answered, self._asking = False, threading.Lock()
         self._asked_for: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stop, self._redo, self._finish = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="session", daemon=True)
@@ -121,10 +126,31 @@ class SessionTask:
         """Whether the thread was started; other threads can see the task shortly before."""
         return self._thread.ident is not None
 
-    def answer(self, text: str) -> None:
-        """Answer the current question, if there is one; the answer becomes a marker."""
-        if self.question:
-            self._answers.put(text)
+    def answer(self, text: str, by: str = OPERATOR, asked: int | None = None) -> str:
+        """Answer the current question; the answer becomes a marker.
+
+        Parameters
+        ----------
+        text : str
+            The answer.
+        by : str
+            Who answers.
+        asked : int or None
+            Number of the question that is answered, as :attr:`n_asked`; None for the current one.
+
+        Returns
+        -------
+        str
+            Why the answer is refused; empty if it is taken.
+        """
+        with self._asking:
+            if self.question and not self._answered and asked in (None, self.n_asked):
+                self._answered = True
+                self._answers.put((text, by))
+                return ""
+        if self.question or asked is not None:
+            return "this question was answered already, or its recording has ended: the first answer counts"
+        return "there is no question to answer now"
 
     def note(self, text: str) -> None:
         """Record a note of the operator as a marker with the current time."""
@@ -157,6 +183,8 @@ class SessionTask:
             n_blocks=self.n_blocks,
             waiting=self.waiting,
             question=self.question,
+            options=self.options,
+            n_asked=self.n_asked,
             complete=self.complete,
             failure=self.failure,
             recording_now=under_way,
@@ -264,17 +292,20 @@ class SessionTask:
 
     def _ask(self) -> None:
         for question in self._questions:
-            self.question = question
+            with self._asking:
+                self.question, self.options, self._answered = question.text, question.answers, False
+                self.n_asked += 1
             while not self._stop.is_set():
                 try:
-                    text = self._answers.get(timeout=WATCH_S)
+                    text, by = self._answers.get(timeout=WATCH_S)
                 except queue.Empty:
                     continue
-                self._send_marker(f"{ANSWER}{question}: {text}")
-                self._on_event(words := f"{ANSWER} {question} {text}")
+                self._send_marker(f"{ANSWER}{question.text}: {text}")
+                who = "" if by == OPERATOR else f" ({by})"
+                self._on_event(words := f"{ANSWER} {question.text} {text}{who}")
                 self.loop.record_event(words)
                 break
-            self.question = ""
+            self.question, self.options = "", ()
 
     def _send_marker(self, text: str) -> None:
         self._outlet.push(Marker(pylsl.local_clock(), text))

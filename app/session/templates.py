@@ -82,7 +82,7 @@ pause_s = 5.0
 order = "counterbalanced"  # every talker equally often, at most two in a row; or random
 seed = {seed}              # the same seed gives the same order
 cue_sound_s = 1.5          # a cue plays the talker alone for this time; 0 to disable
-questions = ["How hard was it to follow? 1-7"]
+questions = ["How hard was it to follow? 1-7"]  # or {{ text = "Did you follow?", options = ["yes", "no"] }}
 # Or list the trials, instead of n_trials, trial_s, pause_s, order and seed:
 # [[calibration.trials]]
 # attend = "Joe"
@@ -98,6 +98,18 @@ questions = ["How hard was it to follow? 1-7"]
 # [[run.cues]]
 # at_s = 0.0
 # attend = "Joe"
+
+# What the participant's screen of the window says (F11), in any language. Commented values are the defaults; "" shows
+# nothing.
+[participant]
+# calibration = "..."      # instructions before a calibration
+# run = "..."              # instructions before a run
+# listen = "Listen to {{name}}"  # without {{name}}, an arrow alone shows the talker
+# rest = "Rest"
+# pause = "Pause"
+# wait = "Please wait"
+# tell = "Please tell the experimenter your answer."  # below a question without answers to choose from
+# end = "Thank you"
 """
 
 

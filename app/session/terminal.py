@@ -109,7 +109,8 @@ class Screen:
                 print_event(words)
         elif key in ("\r", "\n"):
             if self._typed.strip() and self._session.task is not None:
-                self._session.task.answer(self._typed.strip())
+                if refused := self._session.task.answer(self._typed.strip()):
+                    print_event(refused)
                 self._typed = ""
         elif key in ("\x7f", "\b"):
             self._typed = self._typed[:-1]

@@ -192,7 +192,7 @@ def replay(tmp_path):
         mode=Mode.SHAM,
         path=tmp_path / "run-1" / "loop.xdf",
         talkers=["a", "b"],
-        sound=types.SimpleNamespace(muted=True, trims=[Trim(mute=True)], audio=None),
+        sound=types.SimpleNamespace(muted=True, trims=[Trim(mute=True)], audio=None, azimuths=(-30.0, 30.0)),
         engine=types.SimpleNamespace(override="equal"),
         replaced=1,
         cue=("b", None, 2),

@@ -65,6 +65,9 @@ class Snapshot:
     mode: str = ""
     out: str = ""
     talkers: tuple[str, ...] = ()
+    azimuths: tuple[float, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    questions: tuple[str, ...] = ()
     elapsed: float = NAN
     seconds: float = NAN
     attend: str = ""
@@ -72,6 +75,8 @@ class Snapshot:
     block: int = -1
     n_blocks: int = -1
     question: str = ""
+    options: tuple[str, ...] = ()
+    n_asked: int = 0
     muted: bool = False
     override: int | str | None = None
     trims: tuple[Trim, ...] = ()
@@ -193,6 +198,9 @@ def _with_session(known: Snapshot, session: SessionStatus, sound: Sound) -> Snap
         out=session.out,
         muted=session.muted,
         talkers=session.talkers,
+        azimuths=session.azimuths,
+        texts=session.texts,
+        questions=session.questions,
         override=session.override,
         trims=session.trims,
         decoder=session.decoder,
@@ -220,6 +228,8 @@ def _with_session(known: Snapshot, session: SessionStatus, sound: Sound) -> Snap
         n_blocks=task.n_blocks,
         waiting=task.waiting,
         question=task.question,
+        options=task.options,
+        n_asked=task.n_asked,
         complete=task.complete,
         failure=task.failure,
         ending=task.ending,

@@ -25,6 +25,7 @@ class Question(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("question")
+        self._n_asked = 0
         self.words = Reading("Question to the listener")
         font = self.words.font()
         font.setBold(True)
@@ -49,13 +50,14 @@ class Question(QFrame):
 
     def _answer(self) -> None:
         if text := self.answer.text().strip():
-            self.command_requested.emit("answer", {"text": text})
+            self.command_requested.emit("answer", {"text": text, "asked": self._n_asked})
             self.answer.clear()
 
     def refresh(self, now: Snapshot) -> None:
         """Show the current question."""
         question = now.question if now.session_live else ""
-        if question != self.words.full_text:
+        if (question, now.n_asked) != (self.words.full_text, self._n_asked):
+            self._n_asked = now.n_asked
             self.words.show_text(question)
             self.answer.clear()  # the text was meant for another question
             if question and self.isVisible():

@@ -11,6 +11,7 @@ from earmark.app.config.protocol import (
     Calibration,
     Protocol,
     ProtocolError,
+    QuestionConfig,
     RunPlan,
     draw_order,
     load_protocol,
@@ -116,7 +117,7 @@ def test_runs_have_no_cues_by_default_and_cues_can_be_listed():
     ("text", "words"),
     [
         ("[calibration]\nn_trial = 4", "x: unknown key 'calibration.n_trial': did you mean 'n_trials'?"),
-        ("[zzz]", "unknown key 'zzz'; known are calibration, run"),
+        ("[zzz]", "unknown key 'zzz'; known are calibration, participant, run"),
         ("[calibration]\nn_trials = 2", "calibration.n_trials is 2, but"),
         ('[calibration]\norder = "latin"', "calibration.order is 'latin', but"),
         ("[calibration]\ntrial_s = -1.0", "calibration.trial_s is -1.0, but"),
@@ -132,6 +133,17 @@ def test_runs_have_no_cues_by_default_and_cues_can_be_listed():
         ('[run]\nswitch_every_s = 4.0\n[[run.cues]]\nat_s = 1.0\nattend = "a"', "has cues and switch_every_s"),
         ('[[run.cues]]\nat_s = 1.0\nattend = "a"\n[[run.cues]]\nat_s = 1.0\nattend = "b"', "must increase"),
         ("[run", "x is not valid TOML"),
+        ('[participant]\nrests = "Ruhe"', "unknown key 'participant.rests': did you mean 'rest'?"),
+        ("[participant]\nrest = 5", "participant.rest is 5, but must be text in quotes"),
+        (f'[participant]\nend = "{"x" * 201}"', "but must be text of at most 200 characters"),
+        (f'[participant]\nrun = "{"x" * 1001}"', "but must be text of at most 1000 characters"),
+        ('[participant]\nlisten = "Hear {Name}"', "participant.listen is 'Hear {Name}', but: the only name in braces"),
+        ("[run]\nquestions = [5]", "run.questions number 1 is 5, but: it must be text in quotes, or a table"),
+        ('[run]\nquestions = [""]', "[[run.questions]] number 1: text is '', but must be text that is not empty"),
+        ('[run]\nquestions = [{ txt = "a" }]', "number 1: unknown key 'txt': did you mean 'text'?"),
+        ('[run]\nquestions = [{ text = "a", options = ["b"] }]', "number 1: options is ['b'], but: it must have two"),
+        ('[run]\nquestions = [{ text = "a", options = ["b", "b"] }]', "two answers or more, each different"),
+        ('[run]\nquestions = [{ text = "a", options = ["b", ""] }]', "options number 2 is '', but must be text"),
     ],
 )
 def test_mistakes_are_named_with_their_place(text, words):
@@ -139,6 +151,40 @@ def test_mistakes_are_named_with_their_place(text, words):
         parse_protocol(text, "x")
     assert words in str(caught.value)
     assert str(caught.value).startswith("x")
+
+
+@pytest.mark.parametrize(
+    ("text", "answers"),
+    [
+        ("How hard was it to follow? 1-7", tuple("1234567")),
+        ("Wie schwer? (0–10)", tuple(map(str, range(11)))),
+        ("How good? -2 - 2", ("-2", "-1", "0", "1", "2")),
+        ("How loud? 0-100", ()),
+        ("On 2026-11-28", ()),
+        ("Which part? 7-1", ()),
+        ("Why?", ()),
+    ],
+)
+def test_scale_at_the_end_of_a_question_gives_its_answers(text, answers):
+    assert QuestionConfig(text=text).answers == answers
+
+
+def test_questions_and_texts_are_read_and_recorded_as_in_the_file():
+    text = """
+        [calibration]
+        questions = ["How? 1-3", { text = "Verstanden?", options = ["ja", "nein"] }]
+        [participant]
+        listen = "{name}さんの声を聞いてください"
+        rest = ""
+    """
+    protocol = parse_protocol(text, "x")
+    assert [one.answers for one in protocol.questions] == [("1", "2", "3"), ("ja", "nein")]
+    assert protocol.calibration.model_dump(mode="json")["questions"] == [
+        "How? 1-3",
+        {"text": "Verstanden?", "options": ["ja", "nein"]},
+    ]
+    assert protocol.participant.rest == ""
+    assert protocol.participant.end == "Thank you"
 
 
 def test_protocol_files_are_read_or_refused(tmp_path):

@@ -60,6 +60,7 @@ def serve(folder: str, options: dict, out) -> None:
         "muted": False, "override": None, "attend": talkers[0], "question": "", "failure": "", "complete": False,
         "decoder_summary": None, "learning": [], "plan": None, "checks": [], "out": folder, "talkers": talkers,
         "waiting": "", "ending": False,
+        "options": [], "n_asked": 0, "azimuths": [-30.0, 30.0], "texts": {}, "questions": [],
         "trims": [{"db": 0.0, "mute": False} for _ in talkers], "commands": [], "decoder": False, "trained": False,
         "faults": [], "recording_now": True, "silent": False, "no_engine": False, "engine_dead": False,
     } | options.get("more", {})  # fmt: skip

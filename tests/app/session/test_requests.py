@@ -46,9 +46,9 @@ def client(supervisor, tmp_path):
 @pytest.mark.parametrize(
     ("command", "said", "wanted"),
     [
-        ("answer", {"text": "5"}, ("5",)),
-        ("answer", {"text": "null"}, ("null",)),
-        ("answer", {"text": "05"}, ("05",)),
+        ("answer", {"text": "5"}, ("5", "operator", None)),
+        ("answer", {"text": "null"}, ("null", "operator", None)),
+        ("answer", {"text": "05", "by": "participant", "asked": "2"}, ("05", "participant", 2)),
         ("note", {"text": "12"}, ("12",)),
         ("note", {"text": "true"}, ("true",)),
         ("note", {"text": '"so"'}, ('"so"',)),

@@ -16,7 +16,7 @@ import earmark.app.session.sound
 import earmark.app.session.task
 from earmark.app.config.changes import with_attention
 from earmark.app.config.modes import Mode
-from earmark.app.config.protocol import Calibration, Protocol, ProtocolError, RunPlan
+from earmark.app.config.protocol import Calibration, Protocol, ProtocolError, QuestionConfig, RunPlan
 from earmark.app.config.session import ConfigError, parse_config
 from earmark.app.engine.status import why_unusable
 from earmark.app.session.channel import Refused
@@ -810,7 +810,8 @@ def test_keys_of_a_run(rig):
 
 def task(questions=(), cues=(), seconds=QUICK):
     loop, outlet, ended, events = FakeLoop(None, None, Path("x"), None, True, {}), FakeOutlet(), [], []
-    return SessionTask(loop, list(cues), seconds, questions, outlet, events.append, ended.append), loop, outlet, ended
+    asked = [QuestionConfig(text=text) for text in questions]
+    return SessionTask(loop, list(cues), seconds, asked, outlet, events.append, ended.append), loop, outlet, ended
 
 
 def test_task_that_has_not_started_has_not_ended():
@@ -859,6 +860,31 @@ def test_questions_wait_for_answers_after_each_trial():
         *("attend:b", "attend:", "answer:How?: answer 3", "answer:Why?: answer 4"),
     ]
     assert one.complete
+
+
+def test_first_answer_counts_and_another_one_is_refused():
+    one, loop, outlet, _ = task(["How? 1-3", "Why?"], [(0.0, "a"), (0.01, "")])
+    assert one.answer("nobody asked") == "there is no question to answer now"
+    one.start()
+    while not one.question:
+        assert not one.wait(0.01)
+    assert one.options == ("1", "2", "3")
+    status = one.status()
+    assert (status.question, status.options, status.n_asked) == ("How? 1-3", ("1", "2", "3"), 1)
+    first = [one.answer("2", "participant", 1), one.answer("3", "operator", 1), one.answer("1", "participant", 1)]
+    while one.question != "Why?":
+        assert not one.wait(0.01)
+    late = one.answer("3", "participant", 1)
+    assert one.answer("because", "operator", 2) == ""
+    assert one.wait(180)
+    assert first[0] == ""
+    for refused in (*first[1:], late):
+        assert refused == "this question was answered already, or its recording has ended: the first answer counts"
+    assert outlet.sent[2:] == ["answer:How? 1-3: 2", "answer:Why?: because"], "markers are as they were"
+    assert [words for words in loop.kept if words.startswith("answer:")] == [
+        "answer: How? 1-3 2 (participant)",
+        "answer: Why? because",
+    ]
 
 
 def test_stop_works_during_a_question():
