@@ -30,8 +30,10 @@ def loss_warning(command: str, now: Snapshot) -> tuple[str, str] | None:
     return _LOSES.get(command)
 
 
-def confirm(parent: QWidget, title: str, words: str, choices: Mapping[str, Callable[[], object]]) -> None:
-    """Ask the operator in a non-modal dialog. Enter changes nothing."""
+def confirm(
+    parent: QWidget, title: str, words: str, choices: Mapping[str, Callable[[], object]], keep: str = "Cancel"
+) -> QMessageBox:
+    """Ask the operator in a non-modal dialog, and return it. Enter changes nothing: it chooses ``keep``."""
     box = QMessageBox(QMessageBox.Icon.Warning, title, words, parent=parent)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setModal(False)
@@ -40,6 +42,6 @@ def confirm(parent: QWidget, title: str, words: str, choices: Mapping[str, Calla
         button = box.addButton(text, QMessageBox.ButtonRole.ActionRole)
         button.setAccessibleName(text)
         button.clicked.connect(lambda _=False, do=do: do())
-    keep = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-    box.setDefaultButton(keep)
+    box.setDefaultButton(box.addButton(keep, QMessageBox.ButtonRole.RejectRole))
     box.show()
+    return box

@@ -183,6 +183,8 @@ class Window(QMainWindow):
         self.setup.streams.search_requested.connect(self._find_streams)
         self.start.chosen.connect(self._choose)
         self.start.form.created.connect(self._create)
+        self.participant.command_requested.connect(self.send)
+        self.participant.unreadable.connect(lambda words: confirm(self, "Participant screen", words, {}, "OK"))
 
     def _choose(self, how: str) -> None:
         last = self.settings.value("session/last")
@@ -262,6 +264,8 @@ class Window(QMainWindow):
     def _refused(self, command: str, words: str) -> None:
         if command == "mute":
             self._mute_failed = words
+        elif command == "answer":
+            self.participant.answers.allow_again()
         self.show_message(f"{command}: {words}", bad=True)
 
     def _answered(self, command: str, _: dict) -> None:
@@ -393,11 +397,13 @@ class Window(QMainWindow):
     def _open_participant(self, name: str) -> None:
         self.settings.setValue("participant/screen", name)
         self.participant.refresh(self.now)
-        self.participant.open_on(name, self.screen())
+        self.participant.open_on(name, self)
 
     def toggle_participant(self) -> None:
         if self.participant.isVisible():
             self.participant.hide()
+            self.raise_()
+            self.activateWindow()
         else:
             self._open_participant(str(self.settings.value("participant/screen") or ""))
 

@@ -143,7 +143,7 @@ def test_esc_mutes_whatever_widget_has_the_focus(qtbot, session, window):
     box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
     shown.actions_by_key["help"].trigger()
     keys = shown.keys
-    shown.participant.open_on("", shown.screen())
+    shown.participant.cover(shown.screen())
     menu = shown.menuBar().actions()[0].menu()
     menu.popup(QPoint(0, 0))
     box_list = shown.live.traces._band
@@ -296,10 +296,10 @@ def test_question_is_shown_and_answered_on_the_live_page(qtbot, session, window)
     assert not question.send.isEnabled()
     qtbot.keyClicks(question.answer, "3")
     qtbot.keyClick(question.answer, Qt.Key.Key_Return)
-    assert received(qtbot, one, "answer") == [{"text": "3"}]
+    assert received(qtbot, one, "answer") == [{"text": "3", "asked": 0}]
     qtbot.keyClicks(question.answer, "5")
     qtbot.mouseClick(question.send, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: received(qtbot, one, "answer")[-1] == {"text": "5"}, timeout=120_000)
+    qtbot.waitUntil(lambda: received(qtbot, one, "answer")[-1] == {"text": "5", "asked": 0}, timeout=120_000)
     one.ask("set", question="")
     qtbot.waitUntil(lambda: not question.isVisible(), timeout=120_000)
     shown.note()
@@ -421,7 +421,7 @@ def test_setup_and_calibration_follow_the_session(qtbot, session, window):
     assert shown.focusWidget() is page.question.answer
     qtbot.keyClicks(page.question.answer, "3")
     qtbot.keyClick(page.question.answer, Qt.Key.Key_Return)
-    assert received(qtbot, one, "answer") == [{"text": "3"}]
+    assert received(qtbot, one, "answer") == [{"text": "3", "asked": 0}]
     one.ask("set", question="", complete=True)
     qtbot.waitUntil(page.accept.isEnabled, timeout=120_000)
     page.accept.click()
@@ -836,6 +836,7 @@ def test_every_key_is_unique_and_has_its_effect(qtbot, session, window):
     qtbot.keyClick(shown.live.traces.sweep, Qt.Key.Key_Space)
     assert not shown.live.traces.sweep.frozen
     qtbot.keyClick(shown, Qt.Key.Key_F11)
+    choose(shown, "Show it")
     qtbot.waitUntil(shown.participant.isVisible)
     qtbot.keyClick(shown, Qt.Key.Key_F11)
     assert not shown.participant.isVisible()
@@ -959,20 +960,6 @@ def test_restarted_session_is_found_again(qtbot, session, window):
     qtbot.waitUntil(lambda: len(shown.live.traces.sweep.ch_names) == 12, timeout=120_000)
     shown.send("resume")
     qtbot.waitUntil(lambda: shown.now.state == "running", timeout=120_000)
-
-
-def test_participant_screen_shows_the_cue_only(qtbot, session, window):
-    one = session()
-    shown = window(one.folder)
-    live(qtbot, shown)
-    shown.actions_by_key["participant"].trigger()
-    qtbot.waitUntil(lambda: shown.participant.words == "Joe", timeout=120_000)
-    assert shown.participant.small == "Listen to"
-    assert shown.participant.windowFlags() & Qt.WindowType.FramelessWindowHint
-    one.ask("set", state="paused")
-    qtbot.waitUntil(lambda: shown.participant.words == "Pause", timeout=120_000)
-    one.ask("set", state="review")
-    qtbot.waitUntil(lambda: shown.participant.words == "", timeout=120_000)
 
 
 def test_start_page_reopens_the_last_session_or_says_why_not(qtbot, session, window, settings, theme):
