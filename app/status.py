@@ -364,6 +364,8 @@ class SessionStatus(_Record):
         What the protocol plans; None in a replay.
     checks : tuple of Check
         Results of the last checks.
+    bads : tuple of str
+        Electrodes that the operator marked as bad: their names, or patterns of names.
     commands : tuple of str
         Names of its commands.
     events : tuple of Event
@@ -399,6 +401,7 @@ class SessionStatus(_Record):
     learning: tuple[LearningStatus, ...]
     plan: PlanStatus | None
     checks: tuple[Check, ...]
+    bads: tuple[str, ...]
     commands: tuple[str, ...]
     events: tuple[Event, ...]
     engine: EngineProcessStatus | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 
 import tomlkit
@@ -24,11 +24,17 @@ PATIENCE_S = 86_400.0
 
 
 def watching(config: Config) -> Config:
-    """Return a configuration with the stream of electrodes alone, and a graph that only assesses its channels."""
+    """Return a configuration with the stream of electrodes alone, and a graph that only assesses its channels.
+
+    Channels that are marked as bad are assessed like the others, to show when they are good again.
+    """
     assert config.attention is not None
     neural = config.attention.neural
     document, source = tomlkit.document(), tomlkit.parse(config.text)
-    document["streams"] = {neural: source["streams"][neural]}  # type: ignore[index]
+    stream = source["streams"][neural]  # type: ignore[index]
+    assert isinstance(stream, MutableMapping)  # a Config has been checked
+    stream.pop("bads", None)
+    document["streams"] = {neural: stream}
     document["nodes"] = [
         {"type": "pick", "types": list(ELECTRODES), "input": neural},
         {"type": "reblock"},
@@ -75,10 +81,6 @@ class Monitor:
         """Status of the process; it is alive once it has found the stream."""
         return self._status
 
-    def show(self, config: Config) -> None:
-        """Show the signal as another configuration describes it, with a new process."""
-        self._config = watching(config)
-
     def close(self) -> None:
         """End the process for good."""
         self._closed.set()
@@ -112,7 +114,7 @@ class Monitor:
         config = self._config
         folder, about = str(config.folder.resolve()), about_text(About(config.text))
         process.work(EngineJob(config.text, folder, about, "", board.name, {}, config.where))
-        while self._wanted.is_set() and not self._closed.is_set() and config is self._config:
+        while self._wanted.is_set() and not self._closed.is_set():
             if (status := board.read()) is not None:
                 self.ch_names = status.ch_names
             alive = process.alive  # read first: it sends its last messages before it ends

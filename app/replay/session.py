@@ -119,6 +119,7 @@ class ReplaySession:
             learning=(),
             plan=None,
             checks=(),
+            bads=(),
             commands=tuple(offered(self)),
             events=self.events.newest(),
             engine=EngineProcessStatus(

@@ -157,6 +157,11 @@ class Session:
             self._monitor.active = self.state in (State.IDLE, State.READY, State.REVIEW)
 
     @property
+    def bads(self) -> tuple[str, ...]:
+        """Names, or patterns of names, of the electrodes that are marked as bad."""
+        return self.config.streams[self._attention.neural].bads
+
+    @property
     def engine_process(self) -> EngineProcessStatus | None:
         """The process that decodes or, while nothing is recorded, the one that shows the signal; None before both."""
         if self._monitor is not None and self._monitor.active:
@@ -376,7 +381,7 @@ class Session:
             known = () if self._monitor is None else self._monitor.ch_names
             if known and channel not in known:
                 raise SessionError(f"there is no electrode {channel!r}{nearest(channel, known)}")
-            bads = self.config.streams[name].bads
+            bads = self.bads
             if on == (channel in bads):
                 where = f"'bads' of [streams.{name}]"
                 raise SessionError(
@@ -385,8 +390,6 @@ class Session:
                     else f"{channel} is not in {where}: the signal itself is bad, or a pattern there matches its name"
                 )
             self.config = with_bads(self.config, name, [*bads, channel] if on else [b for b in bads if b != channel])
-            if self._monitor is not None:
-                self._monitor.show(self.config)
             if self.state is State.READY:
                 self._set_state(State.IDLE)  # the checks were made with other channels
         self._log_action(f"operator: channel {channel} is {'bad' if on else 'good again'}")

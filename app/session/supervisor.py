@@ -153,6 +153,7 @@ class Supervisor:
             learning=tuple(session.learning),
             plan=self._plan,
             checks=tuple(session.checks),
+            bads=session.bads,
             commands=tuple(offered(self)),
             events=self.events.newest(),
             engine=session.engine_process,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
+from earmark.app.dashboard.data.faults import FAULTS, MARKED, NOT_FINITE
 from earmark.app.status import (
     Check,
     DecisionStatus,
@@ -54,6 +56,8 @@ class Snapshot:
     last update of supervisor and engine, infinite without one. ``died`` means that the process of the session ended
     without a shutdown; only values that cannot change afterwards are kept. ``refused`` says why a status cannot be
     read, for example because another version of Earmark wrote it. ``records`` are the two status as published.
+    ``marked`` are the electrodes that the operator marked as bad. ``bad`` are these and those that the quality node masks,
+    each with its faults as in :data:`earmark.app.dashboard.data.faults.FAULTS`, joined by ``+``.
     """
 
     time: float = NAN
@@ -94,6 +98,7 @@ class Snapshot:
     sound: Sound = field(default_factory=Sound)
     events: tuple[Event, ...] = ()
     checks: tuple[Check, ...] = ()
+    marked: frozenset[str] = frozenset()
     engine_alive: bool = True
     engine_restarts: int = -1
     streams: tuple[InletStatus, ...] = ()
@@ -146,6 +151,11 @@ class Snapshot:
         return self.session_live and (self.at_stake or self.state == "checking")
 
     @property
+    def can_mark(self) -> bool:
+        """Whether electrodes can be marked as bad now."""
+        return self.session_live and self.state in ("idle", "ready", "review") and self.supports("bad")
+
+    @property
     def replay_paused(self) -> bool:
         """Whether a replay is paused, so that no data is expected."""
         return self.kind == "replay" and self.state == "paused"
@@ -183,7 +193,7 @@ def snapshot(
     known = Snapshot(time=now, refused=refused, records=(session, engine))
     if session is not None:
         known = _with_session(known, session, _sound(session, sound, sound_live))
-    return known if engine is None else _with_engine(known, engine)
+    return known if engine is None else _with_engine(known, engine, () if session is None else session.bads)
 
 
 def _with_session(known: Snapshot, session: SessionStatus, sound: Sound) -> Snapshot:
@@ -237,7 +247,12 @@ def _with_session(known: Snapshot, session: SessionStatus, sound: Sound) -> Snap
     )
 
 
-def _with_engine(known: Snapshot, engine: EngineStatus) -> Snapshot:
+def _with_engine(known: Snapshot, engine: EngineStatus, bads: Sequence[str]) -> Snapshot:
+    patterns = [one for one in bads if one not in engine.ch_names]
+    marked = [one for one in engine.ch_names if one in bads or any(fnmatchcase(one, each) for each in patterns)]
+    faults = {name: {MARKED, *engine.bad.get(name, "").split("+")} for name in marked}
+    # A recording engine replaces the samples of marked channels by NaN.
+    words = {name: "+".join(one for one in FAULTS if one in found - {NOT_FINITE}) for name, found in faults.items()}
     return replace(
         known,
         engine_age=max(0.0, known.time - engine.time),
@@ -245,7 +260,8 @@ def _with_engine(known: Snapshot, engine: EngineStatus) -> Snapshot:
         neural=engine.neural,
         ch_names=engine.ch_names,
         positions=engine.positions,
-        bad=engine.bad,
+        bad=engine.bad | words,
+        marked=frozenset(marked),
         decision=engine.decision,
         n_decisions=engine.decisions.n,
         n_dropped=engine.decisions.dropped,

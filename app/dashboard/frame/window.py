@@ -450,7 +450,7 @@ class Window(QMainWindow):
             launched.end()  # started from this window, and nothing would be lost; the state of others is not known
         self.participant.close()
         self.start.form.end()
-        for panel in (*self.live.panels, self.review, self.study):
+        for panel in (*self.live.panels, self.setup, self.review, self.study):
             panel.end()
         QApplication.instance().removeEventFilter(self.escape)  # type: ignore[union-attr]
         self.detach()

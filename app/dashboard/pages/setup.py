@@ -1,4 +1,4 @@
-"""Page: the streams and the checks of a session."""
+"""Page: the electrodes, the streams and the checks of a session."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.panels.fitting import Fitting
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.streams import Streams
 from earmark.app.status import Check
@@ -35,6 +36,8 @@ class Setup(Panel):
         self._where = Reading("Folder of the recordings")
         self.streams = Streams()
         self.streams.setMinimumHeight(120)
+        self.fitting = Fitting()
+        self.fitting.command_requested.connect(self.command_requested)
         self._list = QVBoxLayout()
         self._list.setSpacing(4)
         self._summary = Reading("Result of the checks")
@@ -68,15 +71,22 @@ class Setup(Panel):
         layout.setContentsMargins(16, 10, 16, 10)
         layout.addWidget(title)
         layout.addWidget(self._where)
-        layout.addWidget(self.streams, 1)
-        layout.addWidget(self._summary)
-        layout.addWidget(area, 2)
+        right = QVBoxLayout()
+        right.addWidget(self.streams, 1)
+        right.addWidget(self._summary)
+        right.addWidget(area, 2)
+        middle = QHBoxLayout()
+        middle.setSpacing(12)
+        middle.addWidget(self.fitting, 3)
+        middle.addLayout(right, 2)
+        layout.addLayout(middle, 1)
         layout.addLayout(buttons)
         self._shown: object = None
 
     def refresh(self, view: View) -> None:
         now = view.now
         self.streams.refresh(view)
+        self.fitting.refresh(view)
         where = f"Recordings go to {now.out}" if now.out else "No session yet: start one on the start page (Ctrl+0)"
         self._where.show_text("A replay: nothing is recorded" if now.kind == "replay" else where)
         live = now.session_live
@@ -101,6 +111,9 @@ class Setup(Panel):
                 widget.deleteLater()
         for check in now.checks:
             self._list.addWidget(self._line(check))
+
+    def end(self) -> None:
+        self.fitting.end()
 
     def _line(self, check: Check) -> QWidget:
         look = theme.of(self)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolTip, QVBoxLayout, QWidget
 
+from earmark.app.dashboard.data.faults import brief
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
@@ -55,7 +56,9 @@ class _Grid(QWidget):
         if isinstance(event, QHelpEvent) and (i := self._at(event.pos().x(), event.pos().y())) >= 0:
             name = self.names[i]
             amplitude = f", {self.rms[i]:.1f} µV" if i < len(self.rms) else ""
-            QToolTip.showText(event.globalPos(), f"{name}: {self.bad.get(name) or 'good'}{amplitude}", self)
+            QToolTip.showText(
+                event.globalPos(), f"{name}: {brief(self.bad[name]) if name in self.bad else 'good'}{amplitude}", self
+            )
             return True
         return super().event(event)
 
@@ -119,7 +122,7 @@ class ChannelQuality(Panel):
         fits = data.shape[1] == len(now.ch_names) and len(data) > 1
         grid.rms = data.std(axis=0) if fits else np.zeros(0)
         n, bad = len(now.ch_names), [name for name in now.ch_names if name in now.bad]
-        reasons = ", ".join(f"{name} ({now.bad[name]})" if now.bad[name] else name for name in bad)
+        reasons = ", ".join(f"{name} ({brief(now.bad[name])})" for name in bad)
         words = f"{n - len(bad)} of {n} good" + (f"; ✕ {reasons}" if bad else "") if n else "No channels yet"
         self._words.show_text(words)
         grid.setAccessibleDescription(words)

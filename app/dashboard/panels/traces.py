@@ -109,7 +109,7 @@ class Traces(QWidget):
         self.bad.setAccessibleName("Mark the chosen channel as bad, or as good again")
         self.bad.setEnabled(False)
         self.bad.clicked.connect(self._toggle_bad)
-        self._chosen = ""
+        self._chosen, self._marked = "", frozenset[str]()
         self._note = Reading("Use of the filter")
         self._note.show_text("display filter only")
         self._note.setEnabled(False)
@@ -198,18 +198,18 @@ class Traces(QWidget):
         self._chosen = name
 
     def _toggle_bad(self) -> None:
-        self.command_requested.emit("bad", {"channel": self._chosen, "on": self._chosen not in self.sweep.bad})
+        self.command_requested.emit("bad", {"channel": self._chosen, "on": self._chosen not in self._marked})
 
     def _show_choice(self, now: Snapshot) -> None:
         """Update the button: bad channels can be changed while nothing is recorded."""
         there = self._chosen in now.ch_names
-        words = "✓ good" if there and self._chosen in now.bad else "✕ bad"
+        self._marked = now.marked
+        words = "✓ good" if there and self._chosen in now.marked else "✕ bad"
         if self.bad.text() != words:
             self.bad.setText(words)
-        free = now.session_live and now.state in ("idle", "ready", "review") and now.supports("bad")
-        self.bad.setEnabled(there and free)
+        self.bad.setEnabled(there and now.can_mark)
         tip = f"Mark {self._chosen} as {words[2:]}, from the next check on" if there else "Click a channel first"
-        self.bad.setToolTip(tip if free else "Bad channels can be changed while nothing is recorded")
+        self.bad.setToolTip(tip if now.can_mark else "Bad channels can be changed while nothing is recorded")
 
     def update_signal(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
         """Draw new samples; without any for ``SILENT_S``, show why.

@@ -59,10 +59,12 @@ def serve(folder: str, options: dict, out) -> None:
         "kind": options.get("kind", "demo"), "state": options.get("state", "running"), "mode": "closed",
         "muted": False, "override": None, "attend": talkers[0], "question": "", "failure": "", "complete": False,
         "decoder_summary": None, "learning": [], "plan": None, "checks": [], "out": folder, "talkers": talkers,
-        "waiting": "", "ending": False,
+        "waiting": "", "ending": False, "bads": [],
         "options": [], "n_asked": 0, "azimuths": [-30.0, 30.0], "texts": {}, "questions": [],
         "trims": [{"db": 0.0, "mute": False} for _ in talkers], "commands": [], "decoder": False, "trained": False,
         "faults": [], "recording_now": True, "silent": False, "no_engine": False, "engine_dead": False,
+        "places": options.get("places") or positions,
+        "masked": {ch_names[2]: "flat", ch_names[min(5, n - 1)]: "line"},
     } | options.get("more", {})  # fmt: skip
     events, received = [{"id": 1, "time": pylsl.local_clock(), "text": "Cue: attend to Joe."}], []
     stop = []
@@ -91,6 +93,9 @@ def serve(folder: str, options: dict, out) -> None:
                     "pause": "paused", "resume": "running", "run": "running", "stop": "review",
                     "calibrate": "calibrating", "check": "ready",
                 }[command]  # fmt: skip
+            case "bad":
+                state["bads"] = [one for one in state["bads"] if one != arguments["channel"]]
+                state["bads"] += [arguments["channel"]] * arguments["on"]
             case "set":
                 state.update(arguments)
             case "received":
@@ -153,7 +158,8 @@ def serve(folder: str, options: dict, out) -> None:
         status.write(record)
         if now - slow_at > 0.1:
             slow_at = now
-            now_is = {key: value for key, value in state.items() if key not in ("silent", "no_engine", "engine_dead")}
+            hidden = ("silent", "no_engine", "engine_dead", "masked", "places")
+            now_is = {key: value for key, value in state.items() if key not in hidden}
             task = {key: now_is.pop(key) for key in [*now_is] if key in TaskStatus.__slots__}
             publish(
                 session_board,
@@ -183,8 +189,8 @@ def serve(folder: str, options: dict, out) -> None:
                         stream | {"name": "cues", "nominal": 0.0, "effective": math.nan, "n_channels": 1,
                                   "age_s": math.nan},
                     ],
-                    "ch_names": ch_names, "positions": positions,
-                    "bad": {ch_names[2]: "flat", ch_names[min(5, n - 1)]: "line"},
+                    "ch_names": ch_names, "positions": state["places"],
+                    "bad": state["masked"],
                     "decision": decision,
                     "decisions": {"n": decision["n"], "dropped": 0, "demoted": 0, "scored_by": "tensorrt_rtx"},
                     "thresholds": [0.55, 0.7],

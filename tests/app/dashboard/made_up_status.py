@@ -55,6 +55,7 @@ SESSION = SessionStatus(
     learning=(),
     plan=PlanStatus(n_trials=12, calibration_s=415.0, run_s=300.0),
     checks=(),
+    bads=(),
     commands=(),
     events=(),
     engine=EngineProcessStatus(alive=True, pid=None, restarts=0, board=""),
