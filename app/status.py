@@ -23,7 +23,7 @@ from earmark.devices.processes.board import Board
 from earmark.kernels.errors import EarmarkError
 
 #: Version of the records below. A status of another version is refused.
-VERSION: Final = 6
+VERSION: Final = 7
 
 
 class StatusError(EarmarkError):
@@ -330,9 +330,9 @@ class SessionStatus(_Record):
         LSL time at which it was written.
     beat : int
         Heartbeat: counts the updates, so that a reader can tell a new status from an old one.
-    kind : {'live', 'demo', 'rehearsal', 'replay'}
-        A session with a real listener, one with a simulated listener, to show the program or to practise, or a replay
-        of a recording.
+    kind : {'live', 'demo', 'rehearsal', 'replay', 'view'}
+        A session with a real listener, one with a simulated listener, to show the program or to practise, a replay of a
+        recording, or a stream that is only shown.
     state : State
         Current state.
     mode : Mode
@@ -384,7 +384,7 @@ class SessionStatus(_Record):
 
     time: float
     beat: int
-    kind: Literal["live", "demo", "rehearsal", "replay"]
+    kind: Literal["live", "demo", "rehearsal", "replay", "view"]
     state: State
     mode: Mode
     out: str

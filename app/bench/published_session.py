@@ -117,6 +117,7 @@ def _session_status(now: float, elapsed: float, folder: str, engine: str, status
         learning=(),
         plan=PlanStatus(n_trials=12, calibration_s=415.0, run_s=300.0),
         checks=(),
+        bads=(),
         commands=("mute",),
         events=tuple(Event(i, now - elapsed + i, "Cue: attend to Joe.") for i in range(min(200, n))),
         engine=EngineProcessStatus(alive=True, pid=None, restarts=0, board=engine),

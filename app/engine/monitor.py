@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, MutableMapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 import tomlkit
 
@@ -14,6 +16,7 @@ from earmark.app.engine.process import EngineProcess
 from earmark.app.status import EngineProcessStatus, EngineStatus, StatusBoard
 from earmark.devices.files.journal import About, about_text
 from earmark.devices.processes.shared_memory import discard
+from earmark.devices.sources.lsl_search import StreamSelector
 from earmark.kernels.errors import EarmarkError
 from earmark.pipeline.stream import ELECTRODES
 
@@ -30,18 +33,29 @@ def watching(config: Config) -> Config:
     """
     assert config.attention is not None
     neural = config.attention.neural
-    document, source = tomlkit.document(), tomlkit.parse(config.text)
+    source = tomlkit.parse(config.text)
     stream = source["streams"][neural]  # type: ignore[index]
     assert isinstance(stream, MutableMapping)  # a Config has been checked
     stream.pop("bads", None)
-    document["streams"] = {neural: stream}
+    return _assessing(neural, stream, config.where or "the session", config.folder)
+
+
+def viewing(stream: StreamSelector) -> Config:
+    """Return a configuration with a graph that only assesses the electrodes of an LSL stream."""
+    table = {key: value for key, value in asdict(stream).items() if value}
+    return _assessing("eeg", table, "the stream", Path())
+
+
+def _assessing(name: str, stream: Mapping[str, Any], where: str, folder: Path) -> Config:
+    document = tomlkit.document()
+    document["streams"] = {name: stream}
     document["nodes"] = [
-        {"type": "pick", "types": list(ELECTRODES), "input": neural},
+        {"type": "pick", "types": list(ELECTRODES), "input": name},
         {"type": "reblock"},
         {"type": "quality"},
     ]
     document["engine"] = {"resolve_s": PATIENCE_S}
-    return parse_config(tomlkit.dumps(document), config.where or "the session", config.folder)
+    return parse_config(tomlkit.dumps(document), where, folder)
 
 
 class Monitor:
@@ -50,13 +64,13 @@ class Monitor:
     Parameters
     ----------
     config : Config
-        Of the session, with attention.
+        Of :func:`watching` or :func:`viewing`.
     on_event : callable
         Called with a text if the signal cannot be shown, on the thread of this object.
     """
 
     def __init__(self, config: Config, on_event: Callable[[str], None]) -> None:
-        self._config, self._on_event, self._said = watching(config), on_event, ""
+        self._config, self._on_event, self._said = config, on_event, ""
         self._status = EngineProcessStatus(False, None, 0, "")
         #: Names of the electrodes; empty until the stream was found.
         self.ch_names: tuple[str, ...] = ()

@@ -102,6 +102,8 @@ def next_step(
         if folder is not None and folder.session:
             return Step(f"switch the amplifier on and start the session {folder.name}", Do.START)
         return Step("make a new session", Do.NEW)
+    if status.kind == "view":
+        return _electrodes(engine, seen) or Step("make a session of this stream", Do.NEW)
     by_itself = status.kind in ("demo", "replay")
     match status.state:
         case State.REVIEW if Do.RESULT not in seen:
@@ -162,10 +164,15 @@ def _between(status: SessionStatus, engine: EngineStatus | None, seen: Collectio
     if status.checks and not status.decoder:
         words = "calibrate" if plan is None else f"calibrate ({plan.n_trials} trials, {_length(plan.calibration_s)})"
         return Step(words, Do.CALIBRATE)
-    if engine is not None and engine.bad and Do.FIT not in seen:
-        names = ", ".join(list(engine.bad)[:MAX_NAMED]) + (", …" if len(engine.bad) > MAX_NAMED else "")
-        return Step(f"fit the electrodes: {len(engine.bad)} of {len(engine.ch_names)} are bad ({names})", Do.FIT)
-    return Step("check everything", Do.CHECK)
+    return _electrodes(engine, seen) or Step("check everything", Do.CHECK)
+
+
+def _electrodes(engine: EngineStatus | None, seen: Collection[Do]) -> Step | None:
+    """Return the step for bad electrodes; None if there are none, or they were looked at."""
+    if engine is None or not engine.bad or Do.FIT in seen:
+        return None
+    names = ", ".join(list(engine.bad)[:MAX_NAMED]) + (", …" if len(engine.bad) > MAX_NAMED else "")
+    return Step(f"fit the electrodes: {len(engine.bad)} of {len(engine.ch_names)} are bad ({names})", Do.FIT)
 
 
 def _lost(engine: EngineStatus | None) -> str:

@@ -14,7 +14,7 @@ from earmark.app.config.protocol import Calibration, Cue, QuestionConfig, RunPla
 from earmark.app.config.session import Config, ConfigError
 from earmark.app.config.validation import nearest
 from earmark.app.engine.closed_loop import ClosedLoop
-from earmark.app.engine.monitor import Monitor
+from earmark.app.engine.monitor import Monitor, watching
 from earmark.app.engine.status import why_unusable
 from earmark.app.engine.timeline import FOLLOW, NOTE, OVERRIDE, TRIM
 from earmark.app.session.learning import LearningJob, LearningWatch
@@ -106,7 +106,7 @@ class Session:
         self.mode = Mode.CLOSED
         self.overridden: Favoured = None
         self._cues: Outlet | None = None
-        self._monitor = Monitor(config, self._on_event) if watch else None
+        self._monitor = Monitor(watching(config), self._on_event) if watch else None
         self._show_signal()
 
     def __enter__(self) -> Session:

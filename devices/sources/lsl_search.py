@@ -211,6 +211,11 @@ def find_one(
     return found[0]
 
 
+def lasting(source_id: str) -> str:
+    """Return the source_id, or an empty text if pylsl generated it for one process."""
+    return "" if _DRAWN.fullmatch(source_id) else source_id
+
+
 def _named(info: pylsl.StreamInfo) -> str:
     return f"{info.name()!r} (type {info.type()!r}, host {info.hostname()!r})"
 
@@ -219,7 +224,7 @@ def _told_apart(found: Sequence[pylsl.StreamInfo], table: str) -> str:
     """Say how streams differ, and how to select one of them."""
     values = {
         "host": [i.hostname() for i in found],
-        "source_id": ["" if _DRAWN.fullmatch(i.source_id()) else i.source_id() for i in found],
+        "source_id": [lasting(i.source_id()) for i in found],
         "name": [i.name() for i in found],
         "type": [i.type() for i in found],
     }

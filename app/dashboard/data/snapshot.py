@@ -56,8 +56,8 @@ class Snapshot:
     last update of supervisor and engine, infinite without one. ``died`` means that the process of the session ended
     without a shutdown; only values that cannot change afterwards are kept. ``refused`` says why a status cannot be
     read, for example because another version of Earmark wrote it. ``records`` are the two status as published.
-    ``marked`` are the electrodes that the operator marked as bad. ``bad`` are these and those that the quality node masks,
-    each with its faults as in :data:`earmark.app.dashboard.data.faults.FAULTS`, joined by ``+``.
+    ``marked`` are the electrodes that the operator marked as bad. ``bad`` are these and those that the quality node
+    masks, each with its faults as in :data:`earmark.app.dashboard.data.faults.FAULTS`, joined by ``+``.
     """
 
     time: float = NAN

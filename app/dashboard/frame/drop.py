@@ -9,12 +9,14 @@ from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QDropEvent
 
 from earmark.app.config.toml_file import PROTOCOL
+from earmark.app.dashboard.frame.recording_window import RecordingWindow
 from earmark.app.dashboard.launch.sessions import board_of
+from earmark.devices.files.recording import SUFFIXES
 
 if TYPE_CHECKING:
     from earmark.app.dashboard.frame.window import Window
 
-ONE = "Drop one thing at a time: a session.toml, a folder of a session, run or study, or a recording (loop.xdf)"
+ONE = "Drop one thing at a time: a session.toml, a folder of a session, run or study, or a recording"
 
 
 class Drops(QObject):
@@ -67,8 +69,8 @@ class Drops(QObject):
         elif path.suffix == ".xdf" and path.name.startswith("loop"):
             window.go("start")
             launcher.replay_run(path)
-        elif path.suffix == ".xdf":
-            return f"{path.name} is not the recording of a run (loop.xdf), so it cannot be replayed"
+        elif path.suffix in SUFFIXES:
+            RecordingWindow(path, window.settings, window).show()
         else:
             return f"{path.name} cannot be opened. {ONE}"
         return ""

@@ -38,7 +38,9 @@ from earmark.app.dashboard.frame.menus import fill_menus, list_screens
 from earmark.app.dashboard.frame.next_button import NextButton
 from earmark.app.dashboard.frame.notice import Notice
 from earmark.app.dashboard.frame.picker import Picker
+from earmark.app.dashboard.frame.recording_window import RecordingWindow, choose_recording
 from earmark.app.dashboard.frame.top_bar import TopBar
+from earmark.app.dashboard.frame.viewed import Viewed
 from earmark.app.dashboard.launch.launcher import Launcher, home
 from earmark.app.dashboard.launch.sessions import board_of
 from earmark.app.dashboard.pages.calibration import Calibration
@@ -80,6 +82,7 @@ class Window(QMainWindow):
         self._out: Path | None = None  # where the recordings of the session are
         self.source: Source | None = None
         self.link: Link | None = None
+        self.viewed = Viewed()
         self.now, self.history, self.recent = Snapshot(), History(), Recent()
         #: Number of ticks, and of samples that this window lost.
         self.frames, self.lost = 0, 0
@@ -103,7 +106,7 @@ class Window(QMainWindow):
         QApplication.instance().installEventFilter(self.escape)  # type: ignore[union-attr]
         self.launcher.ready.connect(lambda name: self.attach(Path(name)))
         self.launcher.ready.connect(self.start.close_form)
-        self.launcher.picked.connect(self._new_session)
+        self.launcher.picked.connect(self.view)
         self.start.recent.opened.connect(self.launcher.reopen)
         self.drops = Drops(self)
         self.launcher.message.connect(self.start.show_message)
@@ -197,17 +200,21 @@ class Window(QMainWindow):
                 self.launcher.connect_stream()
             case "replay":
                 self.launcher.replay()
+            case "look":
+                choose_recording(self, self.settings)
             case "reopen":
                 self.launcher.reopen(Path(str(last)) if last else None)
 
     def _new_session(self, stream: dict | None = None) -> None:
-        """Show the form of a new session."""
+        """Show the form of a new session, for the stream that is looked at, if any."""
+        stream = stream or self.viewed.stream
         self.start.open_form(
             Path(str(self.settings.value("session/study") or self.settings.value("study/folder") or home())), stream
         )
 
     def _create(self, folder: Path, settings: dict, plan: dict) -> None:
         self.settings.setValue("session/study", str(folder.parent.parent))
+        self.viewed.keep_bads(settings)
         self.launcher.create(folder, settings, plan)
 
     # The session
@@ -233,12 +240,29 @@ class Window(QMainWindow):
         over = not board_of(folder) and self.review.recorded
         self.go("review" if over else "live")
 
+    def view(self, stream: dict) -> None:
+        """Show a stream without a session."""
+        self.detach()
+        self.launcher.end_replay()
+        try:
+            view = self.viewed.open(stream)
+        except (EarmarkError, OSError) as error:
+            self.start.show_message(str(error))
+            return
+        self.setWindowTitle(f"{stream['name']} – Earmark")
+        self.source = Source(lambda: view.board)
+        self.link = Link(lambda: view, EarmarkError, self)
+        self.link.refused.connect(self._refused)
+        self.link.answered.connect(self._answered)
+        self.go("live")
+
     def detach(self) -> None:
         """Stop showing the session."""
         if self.source is not None:
             self.source.close()
         if self.link is not None:
             self.link.close()
+        self.viewed.close()
         self.source, self.link, self.folder, self._out = None, None, None, None
         self.notice.reset()
         self.next.forget()
@@ -450,6 +474,8 @@ class Window(QMainWindow):
             launched.end()  # started from this window, and nothing would be lost; the state of others is not known
         self.participant.close()
         self.start.form.end()
+        for recording in self.findChildren(RecordingWindow):
+            recording.close()
         for panel in (*self.live.panels, self.setup, self.review, self.study):
             panel.end()
         QApplication.instance().removeEventFilter(self.escape)  # type: ignore[union-attr]

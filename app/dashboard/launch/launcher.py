@@ -36,7 +36,7 @@ class Launcher(QObject):
     replaying : Signal(str, str)
         A replay is up: its folder, and the folder of the run.
     picked : Signal(dict)
-        An amplifier was chosen, for a new session.
+        A stream was chosen, to look at.
     message : Signal(str, bool)
         A progress or error message, and whether the operator has to wait.
     """
@@ -81,7 +81,7 @@ class Launcher(QObject):
         self._launch(["rehearse", str(session), *options], folder, "Starting the rehearsal …")
 
     def connect_stream(self) -> None:
-        """Let the operator choose a stream, for a new session."""
+        """Let the operator choose a stream to look at."""
         if self._picker is None:
             self._picker = Picker(self._window)
             self._picker.stream_chosen.connect(self.picked)

@@ -88,7 +88,8 @@ class Setup(Panel):
         self.streams.refresh(view)
         self.fitting.refresh(view)
         where = f"Recordings go to {now.out}" if now.out else "No session yet: start one on the start page (Ctrl+0)"
-        self._where.show_text("A replay: nothing is recorded" if now.kind == "replay" else where)
+        only = {"replay": "A replay: nothing is recorded", "view": "Only this stream is shown: nothing is recorded"}
+        self._where.show_text(only.get(now.kind, where))
         live = now.session_live
         self.check.setEnabled(live and now.state in ("idle", "ready", "review") and now.supports("check"))
         self.calibrate.setEnabled(live and now.supports("calibrate"))

@@ -28,9 +28,18 @@ from earmark.app.dashboard.panels.panel import Reading
 
 CHOICES = (
     ("new", "&New session", "Participant, amplifier, talkers, sound and protocol, in one form."),
-    ("connect", "&Connect to a stream", "Choose the amplifier among the LSL streams, or open a session.toml."),
+    (
+        "connect",
+        "&Connect to a stream",
+        "See the signal of an amplifier at once: nothing is recorded. Or open a session.toml.",
+    ),
     ("replay", "Re&play a recording", "See and hear a recorded run again, then score it."),
     ("demo", "Try the &demo", "A simulated listener steers two voices. No hardware; about three minutes."),
+    (
+        "look",
+        "&Open a recording to look at",
+        "Traces, streams and markers of any XDF, FIF, EDF, BDF or BrainVision file.",
+    ),
     ("reopen", "Reopen the &last session", "Open the last session again; it may still be running."),
 )
 
@@ -98,7 +107,7 @@ class Start(QWidget):
     Attributes
     ----------
     chosen : Signal(str)
-        ``new``, ``connect``, ``replay``, ``demo`` or ``reopen``.
+        ``new``, ``connect``, ``replay``, ``look``, ``demo`` or ``reopen``.
     """
 
     chosen = Signal(str)

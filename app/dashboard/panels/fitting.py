@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QSizePolicy, QVBoxLayout
@@ -18,6 +19,8 @@ from earmark.app.dashboard.panels.traces import why_no_signal
 
 #: Smallest and largest radius of an electrode, and font sizes of its name, in pixels.
 RADIUS, NAME_PX = (5.0, 24.0), (8, 13)
+#: Part of the electrodes that may touch each other.
+CROWDED = 0.25
 #: Seconds of signal after which every fault would have been found; number of electrodes that the sentence names.
 ASSESSED_S, MAX_NAMED = 4.0, 4
 #: Sign of each state in the list, as it is drawn on the head.
@@ -94,17 +97,17 @@ class _Head(Head):
             painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), name)
 
     def _radius(self) -> float:
-        """Return a radius at which electrodes do not touch each other."""
-        near = min(
-            (math.hypot(a.x() - b.x(), a.y() - b.y()) for i, a in enumerate(self.places) for b in self.places[:i]),
-            default=2 * RADIUS[1],
-        )
+        """Return a radius at which most electrodes do not touch each other."""
+        at = np.array([(place.x(), place.y()) for place in self.places])
+        distances = np.hypot(*(at[:, None] - at).transpose(2, 0, 1))
+        np.fill_diagonal(distances, np.inf)
+        near = float(np.quantile(distances.min(axis=0), CROWDED))
         return min(max(0.45 * near, RADIUS[0]), RADIUS[1])
 
     @staticmethod
     def _paint_light(painter: QPainter, look: theme.Theme, light: Light, place: QPointF, radius: float) -> None:
         def at(x: float, y: float) -> QPointF:
-            return place + radius * QPointF(x, y)
+            return QPointF(place.x() + radius * x, place.y() + radius * y)
 
         colour = {Light.RED: look.bad, Light.AMBER: look.warn, Light.GREEN: look.good}.get(light, look.faint)
         painter.setPen(QPen(QColor(colour), 1.5))

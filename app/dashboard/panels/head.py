@@ -15,6 +15,8 @@ from earmark.app.dashboard.panels.scalp import Electrode, Scalp, unpack
 
 #: Least distance at which the mouse finds an electrode, and least size of the head, in pixels.
 NEAR, LEAST = 14.0, 40
+#: Height of the nose, as a part of the side of the picture.
+NOSE = 0.035
 
 
 class Head(QWidget):
@@ -95,10 +97,11 @@ class Head(QWidget):
             flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
             painter.drawText(self.rect().adjusted(8, 4, -8, -4), flags, self.words)
             return
-        side = float(min(self.width() - self._beside - 8, self.height() - 14))
+        side = min(self.width() - self._beside - 8.0, (self.height() - 14) / (1 + NOSE))
         if side < LEAST:
             return
-        box = QRectF((self.width() - self._beside - side) / 2, (self.height() - side) / 2, side, side)
+        left, top = (self.width() - self._beside - side) / 2, (self.height() - side * (1 - NOSE)) / 2
+        box = QRectF(left, top, side, side)
         self.paint_under(painter, box)
 
         def at(x: float, y: float) -> QPointF:
@@ -109,7 +112,7 @@ class Head(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawEllipse(at(x, y), radius * side, radius * side)
         top = y + radius
-        painter.drawPolyline([at(x - 0.04, top - 0.003), at(x, top + 0.035), at(x + 0.04, top - 0.003)])
+        painter.drawPolyline([at(x - 0.04, top - 0.003), at(x, top + NOSE), at(x + 0.04, top - 0.003)])
         self.places = [at(*position) for position in self.scalp.electrodes]
         self.paint_electrodes(painter, look)
 

@@ -108,8 +108,6 @@ class Streams(Panel):
             model.dataChanged.emit(model.index(0, 0), model.index(len(streams) - 1, len(HEADS) - 1))
         wrong = [one.name for one in streams if one.status not in ("live", "")]
         words = f"not delivering: {', '.join(wrong)}" if wrong else "all deliver data" if streams else "No stream yet"
-        if not view.now.under_way:
-            words = "Streams are read only in checks, calibrations and runs"
-        elif not view.now.engine_live:
-            words = "NO DATA from the engine"
+        if not view.now.engine_live:
+            words = "NO DATA from the engine" if view.now.under_way else "No stream is read now"
         self._words.show_text(words)

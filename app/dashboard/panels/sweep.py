@@ -42,6 +42,8 @@ KEPT_S, KEPT_BYTES, LONGEST_S = 60.0, 1 << 26, 30.0
 ERASED = 10
 #: Opacity of the cover over old traces, of 255.
 FADE_ALPHA = 150
+#: Text at the top of frozen traces.
+FROZEN = "FROZEN – Space resumes, ← and → scroll"
 #: Number of lanes by which a trace may leave its own.
 BEYOND = 1.0
 
@@ -94,6 +96,8 @@ class Sweep(QWidget):
         #: While frozen: the signal at that time, and the first sample of the page that is shown.
         self._kept: NDArray[np.float32] | None = None
         self._kept_next = self._origin = 0
+        #: Sample at time 0; None for the newest.
+        self.zero: int | None = None
         self._mouse: QPointF | None = None
         self._allocate()
 
@@ -368,9 +372,10 @@ class Sweep(QWidget):
         if not max(0, newest - len(history)) <= index < newest:
             return ""
         value = history[index % len(history), self.shown.start + lane]
+        zero = newest if self.zero is None else self.zero
         if np.isnan(value):
             return f"{names[lane]}  no sample"
-        return f"{names[lane]}  {value:+.1f} µV  {(index - newest) / self.sfreq:.2f} s".replace("-", "−")
+        return f"{names[lane]}  {value:+.1f} µV  {(index - zero) / self.sfreq:.2f} s".replace("-", "−")
 
     # Qt
 
@@ -447,7 +452,8 @@ class Sweep(QWidget):
             paint_names(painter, look, self.ch_names[self.shown], self.bad, self._lanes)
         if area.bottom() >= self._lanes:
             painter.setFont(small(self.font()))
-            first_s = (self._origin - self._kept_next) / self.sfreq if self.frozen and self.sfreq else 0.0
+            zero = self._kept_next if self.zero is None else self.zero
+            first_s = (self._origin - zero) / self.sfreq if self.frozen and self.sfreq else 0.0
             paint_axis(painter, look, QRect(NAMES, self._lanes, lanes.width(), AXIS), self.seconds, first_s)
 
     def _paint_words(self, painter: QPainter, look: theme.Theme, lanes: QRect) -> None:
@@ -466,7 +472,7 @@ class Sweep(QWidget):
             paint_instant(painter, look, self._place(self._instant), area, self._instant_words)
         if self._mouse is not None and (words := self.cursor_words()):
             paint_cursor(painter, look, self._mouse.x(), self._mouse.y(), lanes, words)
-        if words := "FROZEN – Space resumes, ← and → scroll" if self.frozen else self.badge:
+        if words := FROZEN if self.frozen and self.zero is None else self.badge:
             paint_badge(painter, look, lanes, words)
         if self.notice:
             paint_notice(painter, look, lanes, self.notice, self._alarming)

@@ -34,6 +34,7 @@ class _Head(Head):
 
     def paint_under(self, painter: QPainter, box: QRectF) -> None:
         assert self.scalp is not None
+        assert self.values is not None
         n = len(self.scalp.inside)
         level = np.clip((self.scalp.matrix @ self.values) * (127.5 / RANGE_DB) + 127.5, 0, 255).astype(np.uint8)
         pixels = np.zeros((n, n), np.uint32)

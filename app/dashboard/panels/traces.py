@@ -47,6 +47,8 @@ def why_no_signal(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
         return ended if drawn else "No session is open: start one on the start page (Ctrl+0)", False
     if now.replay_paused:
         return "Paused", False
+    if now.kind == "view":
+        return "No signal yet: switch on the amplifier and start its LSL stream", False
     if now.recording_now:
         return (f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA"), True
     if now.failure and now.state in ("idle", "review"):
@@ -69,8 +71,20 @@ def why_no_signal(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
     return "Waiting for calibration (Ctrl+3). F7 checks streams, electrodes and sound", False
 
 
+def not_recorded(now: Snapshot) -> str:
+    """Say that a live signal is not recorded, and what comes next."""
+    if now.kind == "view":
+        return "Not recorded: make a session of this stream to calibrate and run"
+    return f"Not recorded. {why_no_signal(now, 0.0, True)[0]}"
+
+
 class Traces(QWidget):
-    """The traces in the centre of the live page.
+    """Traces with their display settings, as in the centre of the live page.
+
+    Parameters
+    ----------
+    sweep : Sweep, optional
+        Draws the traces; by default, those of a live signal.
 
     Attributes
     ----------
@@ -83,9 +97,9 @@ class Traces(QWidget):
     chosen = Signal(str)
     command_requested = Signal(str, dict)
 
-    def __init__(self) -> None:
+    def __init__(self, sweep: Sweep | None = None) -> None:
         super().__init__()
-        self.sweep = Sweep()
+        self.sweep = sweep or Sweep()
         self.sweep.clicked.connect(self.chosen)
         self._length = _choice("Sweep length in seconds", [f"{length:g} s" for length in LENGTHS])
         self._scale = _choice(
@@ -193,6 +207,17 @@ class Traces(QWidget):
                 box.setCurrentIndex(index)
                 self._fitted = self._fitted or name == "scale"
 
+    def hide_live(self) -> None:
+        """Hide what only concerns a live signal."""
+        for widget in (self.freeze, self.bad, self._lost):
+            widget.hide()
+
+    def restart(self) -> None:
+        """Show the first page of channels of another recording, and choose the scale anew."""
+        self._fitted = False
+        self._fit_scale()
+        self._show_page(0)
+
     def choose(self, name: str) -> None:
         """Choose the channel that the button marks as bad."""
         self._chosen = name
@@ -238,7 +263,7 @@ class Traces(QWidget):
         quiet = time.monotonic() - self._last_data_at
         if quiet <= SILENT_S and not now.died:
             sweep.set_notice("")
-            sweep.set_badge("" if now.recording_now else f"Not recorded. {why_no_signal(now, quiet, True)[0]}")
+            sweep.set_badge("" if now.recording_now else not_recorded(now))
             return
         sweep.set_badge("")
         words, fault = why_no_signal(now, quiet, bool(sweep.ch_names))

@@ -77,9 +77,10 @@ def test_electrodes_are_shown_on_the_head_and_in_words(qtbot, fitting):
     one, _, panel = fitting
     qtbot.waitUntil(lambda: panel.sentence.text().startswith("2 of 9 electrodes need work"), timeout=120_000)
     assert panel.sentence.text() == "2 of 9 electrodes need work: F3 (flat), C4 (mains hum)"
-    assert [panel.list.item(row).text() for row in range(panel.list.count())] == [
-        "■  F3  flat", "▲  C4  mains hum", "●  ear clip  good",
-    ]  # fmt: skip
+    wanted = ["■  F3  flat", "▲  C4  mains hum", "●  ear clip  good"]
+    qtbot.waitUntil(
+        lambda: [panel.list.item(row).text() for row in range(panel.list.count())] == wanted, timeout=120_000
+    )
     head = panel.head
     assert [head.lights[NAMES.index(name)] for name in ("F3", "C4", "O1")] == [Light.RED, Light.AMBER, Light.GREEN]
     assert place(panel, "Fp1").y() < place(panel, "C3").y() < place(panel, "O1").y()
@@ -96,24 +97,18 @@ def test_electrodes_are_shown_on_the_head_and_in_words(qtbot, fitting):
 def test_colour_is_not_the_only_sign(qtbot, fitting):
     _, _, panel = fitting
     qtbot.waitUntil(lambda: Light.RED in panel.head.lights, timeout=120_000)
-    image = panel.head.grab().toImage().convertToFormat(image_format())
+    image = panel.head.grab().toImage()
     ratio = image.devicePixelRatio()
 
     def shape(name):
         """Pixels that differ from the background, whatever their colour."""
-        at, r = place(panel, name) * ratio, round(12 * ratio)
+        at, r = place(panel, name) * ratio, round(25 * ratio)
         grey = [[image.pixelColor(at.x() + x, at.y() + y).lightness() for x in range(-r, r)] for y in range(-r, r)]
         return np.abs(np.array(grey) - image.pixelColor(1, 1).lightness()) > 40
 
     shapes = [shape(name) for name in ("F3", "C4", "O1")]
     for a, b in ((0, 1), (0, 2), (1, 2)):
-        assert (shapes[a] != shapes[b]).mean() > 0.03
-
-
-def image_format():
-    from PySide6.QtGui import QImage
-
-    return QImage.Format.Format_RGB32
+        assert (shapes[a] != shapes[b]).mean() > 0.05
 
 
 def test_click_marks_an_electrode_as_bad_and_another_click_as_good(qtbot, fitting):

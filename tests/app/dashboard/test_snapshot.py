@@ -55,7 +55,7 @@ def test_snapshot_has_ages_and_figures_of_the_status():
 
 
 SAME = {
-    SessionStatus: ("time", "beat", "engine", "task", "sound"),
+    SessionStatus: ("time", "beat", "engine", "task", "sound", "bads"),
     TaskStatus: ("recording_now",),
     EngineStatus: ("time", "beat", "signals", "decisions"),
 }

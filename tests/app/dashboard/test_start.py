@@ -110,7 +110,6 @@ def test_dropped_session_run_and_recording_are_opened(qtbot, window, tmp_path, m
     [
         ("notes.txt", "notes.txt cannot be opened. Drop one thing at a time"),
         ("protocol.toml", "drop the session.toml beside it"),
-        ("calibration-1.xdf", "is not the recording of a run"),
         ("empty", "is not the folder of a session, run or study"),
     ],
 )
@@ -128,3 +127,14 @@ def test_several_things_and_text_are_refused(window, tmp_path):
     assert drop(shown, session_folder(tmp_path / "a"), session_folder(tmp_path / "b"))
     assert shown.notice.full_text.startswith("Drop one thing at a time")
     assert not drop(shown)
+
+
+def test_dropped_recording_of_another_program_is_shown(qtbot, window, tmp_path):
+    from earmark.app.dashboard.frame.recording_window import RecordingWindow
+
+    path = tmp_path / "sub-01_task-rest_eeg.xdf"
+    path.touch()
+    shown = window()
+    assert drop(shown, path)
+    (found,) = shown.findChildren(RecordingWindow)
+    qtbot.waitUntil(lambda: "is not an XDF file" in found.words.text(), timeout=120_000)
