@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -70,7 +71,7 @@ class NextButton(QPushButton):
             self._show(Step("starting the session"))
         elif form.isVisible():
             wrong = form.problem
-            self._show(Step(wrong, fault=True) if wrong else Step(f"create and open {form.name}", Do.NEW))
+            self._show(Step(wrong) if wrong else Step(f"create and open {form.name}", Do.NEW))
         elif review.isVisible() and review.busy:
             self._show(Step("scoring the run"))
         elif now.session_live:
@@ -78,12 +79,24 @@ class NextButton(QPushButton):
         elif now.refused or (math.isfinite(now.session_age) and not now.died):
             self._show(Step(now.refused or "the session does not respond", fault=True))
         else:
-            at = window.folder
-            folder = None if at is None else Folder(at.name, (at / "session.toml").is_file(), review.recorded)
+            file, at = self._session_file, window.folder
+            at = at if file is None else file.parent
+            folder = None if at is None else Folder(at.name, file is not None, review.recorded)
             self._show(next_step(None, None, folder, self._seen))
 
+    @property
+    def _session_file(self) -> Path | None:
+        """File of the session that is shown; of a rehearsal, that of the session rehearsed."""
+        at = self._window.folder
+        places = [] if at is None else [at, at.parent] if at.name.startswith("rehearsal-") else [at]
+        return next((place / "session.toml" for place in places if (place / "session.toml").is_file()), None)
+
     def _show(self, step: Step) -> None:
-        theme.mark(self, step.do is not None)
+        fault = f"QPushButton {{ color: {theme.of(self.window()).bad}; }}"
+        if not step.fault:
+            theme.mark(self, step.do is not None)
+        elif self.styleSheet() != fault:
+            self.setStyleSheet(fault)
         if step == self.step:
             return
         self.step = step
@@ -96,7 +109,7 @@ class NextButton(QPushButton):
         """Do the step, or show the page where it is done."""
         window, do = self._window, self.step.do
         if do is None:
-            if self.step.fault and not window.start.form.isVisible():
+            if self.step.fault:
                 window.go(FAULTS)
             return
         page, command = WHERE[do]
@@ -104,8 +117,8 @@ class NextButton(QPushButton):
             page = "calibrate"
         there = PAGES[window.pages.currentIndex()] == page
         window.go(page)
-        if do is Do.START and window.folder is not None:
-            window.launcher.session(window.folder / "session.toml")
+        if do is Do.START and self._session_file is not None:
+            window.launcher.session(self._session_file)
         elif do is Do.NEW:
             form = window.start.form
             (form.make if form.isVisible() else window.start.buttons["new"]).click()

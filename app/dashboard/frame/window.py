@@ -215,7 +215,7 @@ class Window(QMainWindow):
     def _create(self, folder: Path, settings: dict, plan: dict) -> None:
         self.settings.setValue("session/study", str(folder.parent.parent))
         self.viewed.keep_bads(settings)
-        self.launcher.create(folder, settings, plan)
+        self.launcher.create(folder, settings, plan, self.start.form.simulated)
 
     # The session
 

@@ -95,8 +95,8 @@ class Launcher(QObject):
             self._picker.hide()
             self.session(Path(name))
 
-    def create(self, folder: Path, settings: dict[str, Any], plan: dict[str, Any]) -> None:
-        """Write the files of a new session, with these changes of the templates, and start it."""
+    def create(self, folder: Path, settings: dict[str, Any], plan: dict[str, Any], simulated: bool = False) -> None:
+        """Write the files of a new session, with these changes of the templates, and start it or its rehearsal."""
         from earmark.app.session.templates import write_session
 
         try:
@@ -104,7 +104,10 @@ class Launcher(QObject):
         except EarmarkError as error:
             self.message.emit(str(error), False)
             return
-        self.session(session)
+        if simulated:
+            self.rehearse(session, free(folder, "rehearsal-{}"))
+        else:
+            self.session(session)
 
     def session(self, file: Path) -> None:
         """Start the session that a file describes."""

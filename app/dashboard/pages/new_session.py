@@ -34,6 +34,8 @@ from earmark.app.dashboard.pages.new_talkers import Talkers
 LABEL = re.compile(r"[A-Za-z0-9]+")
 #: The amplifier as the file finds it without a choice.
 ANY = {"name": "", "type": "EEG", "source_id": ""}
+#: A simulated one, in a rehearsal of the session.
+SIMULATED = ANY | {"simulated": True}
 
 
 class NewSession(QWidget):
@@ -183,16 +185,16 @@ class NewSession(QWidget):
         self.again.setEnabled(True)
         self.again.setText("Search &again")
         chosen = self.amplifier.currentData()
-        rows: list[dict[str, Any]] = [ANY, *(one for one in eeg_first(streams) if one["type"] != "Markers")]
+        found = [one for one in eeg_first(streams) if one["type"] != "Markers"]
+        rows: list[dict[str, Any]] = [ANY, *found, SIMULATED]
         if chosen is not None and _key(chosen) not in map(_key, rows):
             rows.append(chosen)  # it may be slow to answer
         self.amplifier.clear()
         for one in rows:
-            words = f"{one['name']}, {one['type']}, {one['channels']} channels, {one['host']}" if one["name"] else ""
-            self.amplifier.addItem(words[:120] or "The only EEG stream on the network", one)
-        found = [k for k, one in enumerate(rows) if chosen is not None and _key(one) == _key(chosen)]
-        only = sum(one["type"] == "EEG" for one in rows) == 2 and chosen in (None, ANY)  # ANY is one of them
-        self.amplifier.setCurrentIndex(1 if only else found[0] if found else 0)
+            self.amplifier.addItem(_words(one), one)
+        now = [k for k, one in enumerate(rows) if chosen is not None and _key(one) == _key(chosen)]
+        only = sum(one["type"] == "EEG" for one in found) == 1 and chosen in (None, ANY)
+        self.amplifier.setCurrentIndex(1 if only else now[0] if now else 0)
 
     # What is entered
 
@@ -236,6 +238,11 @@ class NewSession(QWidget):
         return ""
 
     @property
+    def simulated(self) -> bool:
+        """Whether a simulated listener takes the participant's place."""
+        return bool(self.amplifier.currentData().get("simulated"))
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Changes of ``session.toml``."""
         stream = self.amplifier.currentData()
@@ -277,7 +284,15 @@ class NewSession(QWidget):
 
 
 def _key(stream: dict[str, Any]) -> tuple[Any, ...]:
-    return stream["name"], stream["type"], stream["source_id"]
+    return stream["name"], stream["type"], stream["source_id"], stream.get("simulated", False)
+
+
+def _words(stream: dict[str, Any]) -> str:
+    if stream.get("simulated"):
+        return "Simulated: a rehearsal without a cap"
+    if not stream["name"]:
+        return "The only EEG stream on the network"
+    return f"{stream['name']}, {stream['type']}, {stream['channels']} channels, {stream['host']}"[:120]
 
 
 def _number(name: str, low: float, high: float, value: float, unit: str) -> NumberBox:

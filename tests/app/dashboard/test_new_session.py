@@ -41,7 +41,12 @@ def files(folder):
 def test_form_is_filled_in_by_mouse(qtbot, form, tmp_path):
     form.show_streams([KEYS, OTHER, AMPLIFIER])
     texts = [form.amplifier.itemText(k) for k in range(form.amplifier.count())]
-    assert [text.split(",")[0] for text in texts] == ["The only EEG stream on the network", "amp", "bipolar"]
+    assert [text.split(",")[0] for text in texts] == [
+        "The only EEG stream on the network",
+        "amp",
+        "bipolar",
+        "Simulated: a rehearsal without a cap",
+    ]
     assert not form.make.isEnabled()
     assert form.words.text().startswith("Participant: enter")
     form.participant.setText("07")
@@ -132,7 +137,7 @@ def test_names_that_bids_does_not_permit_are_refused_with_the_reason(form, text,
 
 
 def test_next_step_creates_the_session_once_nothing_is_missing(qtbot, form):
-    says(qtbot, form, "To fix: Participant: enter a name of letters and digits")
+    says(qtbot, form, "Now: Participant: enter a name of letters and digits")
     form.participant.setText("01")
     says(qtbot, form, "Next: create and open sub-01/ses-01")
     qtbot.mouseClick(form.shown.next, Qt.MouseButton.LeftButton)
@@ -169,6 +174,20 @@ def test_chosen_amplifier_opens_the_form_which_can_be_left_at_once(qtbot, form):
     assert form.settings["streams"]["eeg"] == {"type": "ExG", "name": "bipolar"}
     form.show_streams([AMPLIFIER])
     assert form.settings["streams"]["eeg"]["name"] == "bipolar", "slow to answer, but still chosen"
+
+
+def test_simulated_amplifier_makes_a_rehearsal(form, tmp_path, monkeypatch):
+    rehearsed = []
+    monkeypatch.setattr(form.shown.launcher, "rehearse", lambda *paths: rehearsed.extend(paths))
+    form.participant.setText("01")
+    form.amplifier.setCurrentIndex(form.amplifier.count() - 1)
+    form.show_streams([AMPLIFIER])
+    assert form.simulated, "chosen before the search ended"
+    form.make.click()
+    folder = tmp_path / "sub-01" / "ses-01"
+    assert rehearsed == [folder / "session.toml", folder / "rehearsal-1"]
+    assert files(folder)[0]["streams"]["eeg"] == {"type": "EEG"}, "the session itself takes a real one"
+    assert form.started == []
 
 
 def test_level_is_shown_in_spl_where_the_output_was_measured(form):

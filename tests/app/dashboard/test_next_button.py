@@ -98,7 +98,7 @@ def test_fault_is_said_without_a_highlight_and_leads_to_the_setup(qtbot, session
     one = session(kind="live", state="idle", more={"plan": PLAN, "checks": failed})
     shown = window(one.folder)
     says(qtbot, shown, "To fix: disk: full: delete files")
-    assert not shown.next.styleSheet()
+    assert "background" not in shown.next.styleSheet()
     by_mouse(qtbot, shown)
     assert shown.pages.currentWidget() is shown.setup
     assert one.received == []
@@ -129,6 +129,18 @@ def test_after_the_result_was_seen_the_session_is_started_again(qtbot, window, t
     shown = window(folder)
     assert shown.pages.currentWidget() is shown.review
     says(qtbot, shown, "Next: switch the amplifier on and start the session alice")  # the run cannot be scored
+
+
+def test_rehearsal_is_followed_by_the_session_itself(qtbot, window, tmp_path, monkeypatch):
+    folder = tmp_path / "alice" / "rehearsal-1"
+    folder.mkdir(parents=True)
+    (tmp_path / "alice" / "session.toml").touch()
+    shown = window(folder)
+    says(qtbot, shown, "Next: switch the amplifier on and start the session alice")
+    started = []
+    monkeypatch.setattr(shown.launcher, "session", started.append)
+    by_keyboard(qtbot, shown)
+    assert started == [tmp_path / "alice" / "session.toml"]
 
 
 def test_silent_session_is_no_reason_to_start_another(qtbot, session, window):
