@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +151,9 @@ class NewSession(QWidget):
 
     def open(self, base: Path, stream: dict[str, Any] | None = None) -> None:
         """Begin with a new participant; ``stream`` is an amplifier that was chosen already."""
-        self._suggests = stream is None
-        self.participant.setText("" if stream is None else "test")  # somebody who wants to see the signal now
-        self.session.setText("01" if stream is None else f"{datetime.now():%Y%m%dT%H%M%S}")
+        self._suggests = True
+        self.participant.clear()
+        self.session.setText("01")
         self.base.setText(str(base))
         if stream is not None:
             self.show_streams([stream])

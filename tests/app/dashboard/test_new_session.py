@@ -165,12 +165,11 @@ def test_refusal_of_the_files_is_said_in_the_form(form, monkeypatch):
     assert form.started == []
 
 
-def test_chosen_amplifier_opens_the_form_which_can_be_left_at_once(qtbot, form):
+def test_stream_that_is_looked_at_is_the_amplifier_of_the_form(qtbot, form):
     qtbot.mouseClick(form.back, Qt.MouseButton.LeftButton)
     assert not form.isVisible()
-    form.shown.launcher.picked.emit(OTHER)
+    form.shown._new_session(OTHER)
     assert form.isVisible()
-    assert form.make.isEnabled(), "to see the signal at once"
     assert form.settings["streams"]["eeg"] == {"type": "ExG", "name": "bipolar"}
     form.show_streams([AMPLIFIER])
     assert form.settings["streams"]["eeg"]["name"] == "bipolar", "slow to answer, but still chosen"
