@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
@@ -42,6 +42,8 @@ CHOICES = (
     ),
     ("reopen", "Reopen the &last session", "Open the last session again; it may still be running."),
 )
+#: Shown instead of the recent sessions before the first one.
+EMPTY = "No session was opened yet. Make one, or drop a session.toml or a folder onto this window."
 
 
 class RecentList(QListWidget):
@@ -91,6 +93,14 @@ class RecentList(QListWidget):
             self._open(item)
         else:
             super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self.count():
+            painter = QPainter(self.viewport())
+            painter.setPen(self.palette().placeholderText().color())
+            around = self.viewport().rect().adjusted(16, 16, -16, -16)
+            painter.drawText(around, int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), EMPTY)
 
     def remove_current(self) -> None:
         """Remove the selected session from the list."""

@@ -68,6 +68,9 @@ def test_session_that_is_gone_is_grey_and_can_be_removed(qtbot, window, tmp_path
     listed.setCurrentRow(0)
     qtbot.mouseClick(shown.start._remove, Qt.MouseButton.LeftButton)
     assert listed.count() == 0
+    image = listed.viewport().grab().toImage()
+    colours = {image.pixelColor(x, y).rgb() for x in range(image.width()) for y in range(image.height())}
+    assert len(colours) > 1, "says what to do"
     assert alice.is_dir(), "only the list forgets it"
 
 
