@@ -7,14 +7,15 @@ from messages import COMMAND, DOCUMENTS, EXTRA, KEY_IN_TABLE, OPTION, ROOT, SET,
 from typer.main import get_command
 
 from earmark.app.command_line import app
-from earmark.app.config.protocol import Calibration, CueConfig, RunPlan, TrialConfig
+from earmark.app.config.protocol import Calibration, CueConfig, ParticipantTexts, RunPlan, TrialConfig
 from earmark.app.config.session import AttentionConfig, EngineConfig, OutputConfig, StreamConfig, _model
 from earmark.app.config.sound import SoundConfig, TalkerConfig
 from earmark.pipeline.attention.attend import AttendConfig
 from earmark.pipeline.attention.steering import LAWS
 from earmark.pipeline.node import NODES
 
-ALL = [text for text in texts() if "var(--" not in text.words]  # no styles of pages
+#: No styles of pages.
+ALL = [text for text in texts() if "var(--" not in text.words and not text.words.startswith("--event-")]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TOP = get_command(app)
 #: Names of processes, as 'ps' shows them.
@@ -75,6 +76,7 @@ TABLES = {
     "calibration.trials": keys(TrialConfig),
     "run": keys(RunPlan),
     "run.cues": keys(CueConfig),
+    "participant": keys(ParticipantTexts),
 }
 #: Names in brackets that are not our tables: of LSL's configuration, and of the source code.
 NOT_OURS = {"lab", "log", "ports", "multicast", "tuning", "reasons", "start", "played", "task", "name", "project", "n"}
