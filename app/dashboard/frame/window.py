@@ -99,6 +99,7 @@ class Window(QMainWindow):
         self.markers = Markers(self, settings)
         self._lay_out()
         self.launcher = Launcher(self)
+        self.launcher.shown = lambda: (self.folder, self.now.at_stake and self.now.session_live)
         self._make_actions()
         self._connect_signals()
         self.escape = EscapeMutes(self)

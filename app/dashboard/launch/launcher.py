@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,6 +50,8 @@ class Launcher(QObject):
         super().__init__(window)
         self._window = window
         self._picker: Picker | None = None
+        #: Returns the folder of the session that the window shows, and whether ending it would lose something.
+        self.shown: Callable[[], tuple[Path | None, bool]] = lambda: (None, False)
         #: The session that this window started, if any.
         self.launched: LaunchedSession | None = None
         #: The run that it replays, if any, and the temporary folder of that replay.
@@ -99,6 +101,8 @@ class Launcher(QObject):
         """Write the files of a new session, with these changes of the templates, and start it or its rehearsal."""
         from earmark.app.session.templates import write_session
 
+        if not self._end_earlier():
+            return
         try:
             session = write_session(folder, settings, plan)
         except EarmarkError as error:
@@ -156,6 +160,8 @@ class Launcher(QObject):
         if board_of(folder):
             self.ready.emit(str(folder))
             return False
+        if not self._end_earlier():
+            return False
         self.end_replay()
         try:
             self.launched = LaunchedSession(arguments, folder)
@@ -164,6 +170,18 @@ class Launcher(QObject):
             return False
         self.message.emit(words, True)
         self._timer.start()
+        return True
+
+    def _end_earlier(self) -> bool:
+        """End the session that this window started and shows, before another; return whether that loses nothing."""
+        earlier, (folder, at_stake) = self.launched, self.shown()
+        if earlier is None or earlier.status is not None or earlier.folder != folder:
+            return True
+        if at_stake:
+            words = f"{folder.name} is recording or training: stop it (Ctrl+.), or wait for its end, then start another"
+            self.message.emit(words, False)
+            return False
+        earlier.end()  # it would keep the sound output and the amplifier
         return True
 
     def _poll(self) -> None:

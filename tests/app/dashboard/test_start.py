@@ -125,6 +125,38 @@ def test_what_cannot_be_opened_is_refused_with_the_reason(window, tmp_path, name
     assert shown.folder is None
 
 
+def test_new_session_ends_the_one_before_unless_it_is_recording(qtbot, session, window, tmp_path, monkeypatch):
+    """Otherwise both would play, and wait for the same amplifier."""
+    import earmark.app.dashboard.launch.launcher as module
+
+    ended, started = [], []
+
+    class Launched:
+        status, ended = None, ""
+
+        def __init__(self, arguments, folder):
+            self.folder = folder
+            started.append(folder)
+
+        def end(self):
+            ended.append(self.folder)
+
+    monkeypatch.setattr(module, "LaunchedSession", Launched)
+    one = session(kind="live", state="running")
+    shown = window(one.folder)
+    shown.launcher.launched = Launched([], one.folder)
+    qtbot.waitUntil(lambda: shown.now.session_live, timeout=120_000)
+    shown.launcher.create(tmp_path / "bob", {}, {})
+    assert "is recording or training: stop it" in shown.start.words.full_text
+    assert not (tmp_path / "bob").exists()
+    assert (started, ended) == ([one.folder], [])
+    one.ask("set", state="review")
+    qtbot.waitUntil(lambda: shown.now.state == "review", timeout=120_000)
+    shown.launcher.create(tmp_path / "bob", {}, {})
+    assert (started, set(ended)) == ([one.folder, tmp_path / "bob"], {one.folder})
+    shown.launcher._timer.stop()
+
+
 def test_several_things_and_text_are_refused(window, tmp_path):
     shown = window()
     assert drop(shown, session_folder(tmp_path / "a"), session_folder(tmp_path / "b"))
