@@ -29,7 +29,8 @@ class FaultBar(QWidget):
         layout.addWidget(QLabel("Rehearsal, faults:"))
         self.buttons: dict[str, QPushButton] = {}
         for fault, (_, name, about) in FAULTS.items():
-            button = QPushButton(name)
+            button = QPushButton(f"● {name}")
+            button.setFixedWidth(button.sizeHint().width())  # it stays where it is when it is switched
             button.setCheckable(True)
             button.setAccessibleName(f"Fault: {name}")
             button.setToolTip(about)
@@ -46,9 +47,10 @@ class FaultBar(QWidget):
         """Show which faults are switched on."""
         self.setVisible(now.kind == "rehearsal" and now.session_live)
         look = theme.of(self)
-        for fault, button in self.buttons.items():
+        for (fault, button), (_, name, _) in zip(self.buttons.items(), FAULTS.values(), strict=True):
             on = fault in now.faults
             button.setChecked(on)
+            button.setText(f"● {name}" if on else name)
             style = f"background: {look.warn}; color: {look.base};" if on else ""
             if button.styleSheet() != style:
                 button.setStyleSheet(style)
