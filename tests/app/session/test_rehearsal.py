@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from earmark.app.config.session import ConfigError, parse_config
-from earmark.app.session.rehearsal import configured_amplifier, rehearsal, rehearsed
+from earmark.app.session.channel import Refused
+from earmark.app.session.rehearsal import Faults, configured_amplifier, rehearsal, rehearsed
 from earmark.app.session.templates import SESSION
+from earmark.app.session.terminal import Screen
+from earmark.devices.simulate.amplifier import Fault
 
 TEXT = SESSION.format(name="alice", file="session.toml")
 EEG = 'type = "EEG"'
@@ -94,3 +99,54 @@ def test_what_cannot_be_simulated_is_refused(tmp_path, eeg, words):
 
     with pytest.raises(ConfigError, match=words), rehearsal(session(tmp_path, eeg), Protocol(), tmp_path / "r", "easy"):
         pass
+
+
+class Person:
+    """Stands in for the process of the simulated listener."""
+
+    def __init__(self):
+        self.switched, self.ended = [], False
+
+    def switch(self, fault, on):
+        if self.ended:
+            raise BrokenPipeError
+        self.switched.append((fault, on))
+
+
+@pytest.fixture
+def faults(tmp_path):
+    said = []
+    amplifier = configured_amplifier(session(tmp_path))
+    return Faults(amplifier, Person(), said.append), said
+
+
+def test_key_switches_its_fault_on_and_off_and_says_so(faults):
+    switches, said = faults
+    assert switches.press("H")
+    assert switches.press("F")
+    assert switches.on == ("mains", "flat")
+    assert switches.press("H")
+    assert switches.on == ("flat",)
+    assert switches.person.switched == [(Fault.MAINS, True), (Fault.FLAT, True), (Fault.MAINS, False)]
+    place = switches.amplifier.place(Fault.FLAT)
+    assert said == ["rehearsal: Mains hum on", f"rehearsal: Flat channel ({place}) on", "rehearsal: Mains hum off"]
+    assert not switches.press("m"), "a key of the session"
+
+
+def test_fault_of_a_listener_that_has_ended_is_refused(faults):
+    switches, said = faults
+    switches.person.ended = True
+    with pytest.raises(Refused, match="the simulated listener has ended"):
+        switches.switch("cable", True)
+    assert switches.on == ()
+    assert switches.press("C"), "a key must not end the command"
+    assert said == ["the simulated listener has ended: end this rehearsal, and start another"]
+
+
+def test_screen_hands_the_keys_of_faults_on(faults):
+    switches, said = faults
+    rig = SimpleNamespace(task=None, state=None, talkers=("Joe", "Ada"))
+    screen = Screen(SimpleNamespace(session=rig, ended=None), None, switches.press)
+    screen._press("C")
+    assert switches.on == ("cable",)
+    assert said == ["rehearsal: Cable out on"]
