@@ -142,7 +142,7 @@ class Projected:
         n_unknown, n_switching : int
             Number of windows left out because attention is unknown in part of them, or switches.
         """
-        first = int(np.argmax(self.attended >= 0))
+        first = int(np.argmax(self.attended >= 0)) if len(self.attended) else 0  # a trial may end as it begins
         starts = np.arange(first, len(self.neural) - length + 1, length)
         inside = self.attended[starts[:, None] + np.arange(length)]
         unknown = (inside < 0).any(axis=1)

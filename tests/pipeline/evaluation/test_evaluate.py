@@ -519,3 +519,14 @@ def test_emissions_are_those_of_a_cross_validation_within_the_runs():
     work = FoldWork(Ridge, LORO, (2.0,), 0, 0, 5.0, EvidenceConfig(hop_s=2.0, window_s=2.0))
     assert found.emissions == work.emissions(runs)
     assert evaluate(runs[:3], Ridge, LORO, (25.0,)).emissions is None  # too few windows
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_run_that_ends_as_it_begins_has_no_window(n):
+    """A cue just before the end of a recording makes such a run."""
+    *train, run = runs_of(1, 4)
+    decoder = FilterBankDecoder(replace(EEG, sfreq=SFREQ, lag_step=1)).fit(train)
+    tiny = replace(run, neural=run.neural[:n], talkers=run.talkers[:, :n], attended=run.attended[:n])
+    result = judge(decoder, tiny, (1.0, 2.0), np.random.default_rng(0), 3, 1.0)
+    assert [len(one.said) for one in result.windows] == [0, 0]
+    assert [(one.n_unknown, one.n_switching) for one in result.windows] == [(0, 0)] * 2
