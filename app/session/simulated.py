@@ -91,6 +91,7 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
     import os
 
     from earmark.app.config.session import parse_config
+    from earmark.app.session.channel import Refused
     from earmark.app.session.supervisor import Supervisor
     from earmark.app.terminal.console import print_event
     from earmark.devices.audio.scene import AudioError
@@ -128,8 +129,10 @@ def simulated_session(folder: Path, device: str, protocol: Protocol, listener: s
         stack.callback(person.stop)
 
         def attend(name: str) -> None:  # as a cue, so that the run can be scored
-            if session.task is not None:
-                session.task.cue(name)
+            task = session.task
+            if task is None or task.wait(0):  # still the one before
+                raise Refused("the run is just beginning: choose again in a moment")
+            task.cue(name)
 
         supervisor.attend = attend
         yield supervisor

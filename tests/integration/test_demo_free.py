@@ -28,6 +28,11 @@ def until(condition, process):
         time.sleep(0.2)
 
 
+def begun(client):
+    found = client.send("state")
+    return found["state"] == "running" and found["task"]["recording_now"]
+
+
 def test_free_demo_goes_on_until_it_is_stopped_and_scores_the_clicks(tmp_path):
     folder = tmp_path / "demo"
     process = subprocess.Popen(
@@ -36,7 +41,7 @@ def test_free_demo_goes_on_until_it_is_stopped_and_scores_the_clicks(tmp_path):
     try:
         until(lambda: is_served(folder), process)
         client = Client(folder)
-        until(lambda: client.send("state")["state"] == "running", process)
+        until(lambda: begun(client), process)
         until(lambda: client.send("state")["task"]["elapsed"] > 12, process)
         client.send("attend", talker="Ada")
         until(lambda: client.send("state")["task"]["attend"] == "Ada", process)
