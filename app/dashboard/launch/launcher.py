@@ -101,7 +101,7 @@ class Launcher(QObject):
         """Write the files of a new session, with these changes of the templates, and start it or its rehearsal."""
         from earmark.app.session.templates import write_session
 
-        if not self._end_earlier():
+        if self._keeps_earlier():
             return
         try:
             session = write_session(folder, settings, plan)
@@ -160,8 +160,10 @@ class Launcher(QObject):
         if board_of(folder):
             self.ready.emit(str(folder))
             return False
-        if not self._end_earlier():
+        if self._keeps_earlier():
             return False
+        if self.launched is not None and self.launched.folder == self.shown()[0]:
+            self.launched.end()  # it would keep the sound output and the amplifier
         self.end_replay()
         try:
             self.launched = LaunchedSession(arguments, folder)
@@ -172,16 +174,13 @@ class Launcher(QObject):
         self._timer.start()
         return True
 
-    def _end_earlier(self) -> bool:
-        """End the session that this window started and shows, before another; return whether that loses nothing."""
-        earlier, (folder, at_stake) = self.launched, self.shown()
-        if earlier is None or earlier.status is not None or earlier.folder != folder:
-            return True
-        if at_stake:
-            words = f"{folder.name} is recording or training: stop it (Ctrl+.), or wait for its end, then start another"
-            self.message.emit(words, False)
+    def _keeps_earlier(self) -> bool:
+        """Refuse to start another session while the one that this window started and shows would lose something."""
+        folder, at_stake = self.shown()
+        if not at_stake or folder is None or self.launched is None or self.launched.folder != folder:
             return False
-        earlier.end()  # it would keep the sound output and the amplifier
+        words = f"{folder.name} is recording or training: stop it (Ctrl+.), or wait for its end, then start another"
+        self.message.emit(words, False)
         return True
 
     def _poll(self) -> None:

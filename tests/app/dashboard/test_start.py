@@ -152,8 +152,12 @@ def test_new_session_ends_the_one_before_unless_it_is_recording(qtbot, session, 
     assert (started, ended) == ([one.folder], [])
     one.ask("set", state="review")
     qtbot.waitUntil(lambda: shown.now.state == "review", timeout=120_000)
+    (tmp_path / "eve").mkdir()
+    shown.launcher.create(tmp_path / "eve", {}, {})
+    assert "already exists" in shown.start.words.full_text
+    assert ended == [], "nothing takes its place"
     shown.launcher.create(tmp_path / "bob", {}, {})
-    assert (started, set(ended)) == ([one.folder, tmp_path / "bob"], {one.folder})
+    assert (started, ended) == ([one.folder, tmp_path / "bob"], [one.folder])
     shown.launcher._timer.stop()
 
 
