@@ -58,10 +58,18 @@ def test_next_step_leads_from_the_start_page_to_the_result(qtbot, qapp, tmp_path
     assert follow().do is Do.NEW
     form = shown.start.form
     assert form.isVisible()
-    until(lambda: "searching" not in form.again.text().lower())
     qtbot.keyClicks(shown.focusWidget(), participant)
-    found = [k for k in range(form.amplifier.count()) if form.amplifier.itemData(k)["source_id"] == participant]
-    form.amplifier.setCurrentIndex(found[0])
+
+    def found():
+        return [k for k in range(form.amplifier.count()) if form.amplifier.itemData(k)["source_id"] == participant]
+
+    def searched():
+        if form.again.isEnabled() and not found():
+            form.again.click()  # it was not yet up, or slow to answer
+        return found()
+
+    until(lambda: bool(searched()))
+    form.amplifier.setCurrentIndex(found()[0])
     form.sound.device.setCurrentIndex(form.sound.device.count() - 1)  # without sound
     for box, value in ((form.trials, 4), (form.trial, 9), (form.pause, 1), (form.run, 20), (form.switch, 0)):
         box.setValue(value)
