@@ -131,5 +131,6 @@ class Timeline:
 
     def forget(self, before: float) -> None:
         """Drop the events before a time, and the spans that ended before it."""
-        self.marks = [mark for mark in self.marks if mark.time >= before]
+        if self.marks and self.marks[0].time < before:
+            self.marks = [mark for mark in self.marks if mark.time >= before]
         self.spans = [span for span in self.spans if span.end >= before]

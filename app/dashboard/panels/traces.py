@@ -176,9 +176,11 @@ class Traces(QWidget):
     def _table(self) -> Table:
         """Return the samples that are shown, as they are drawn: after the display filter."""
         first, data = self.sweep.shown_samples()
-        names = self.sweep.ch_names[self.sweep.shown]
-        rows = ([self._time(first + k), *values] for k, values in enumerate(data.tolist()))
-        return ["lsl_time_s", *(f"{name} uV" for name in names)], rows
+        names, zero, sfreq = self.sweep.ch_names[self.sweep.shown], self.sweep.zero, self.sweep.sfreq
+        indices = range(first, first + len(data))
+        times = [self._time(k) if zero is None else (k - zero) / sfreq for k in indices]
+        rows = ([time, *values] for time, values in zip(times, data.tolist(), strict=True))
+        return ["lsl_time_s" if zero is None else "time_s", *(f"{name} uV" for name in names)], rows
 
     def jump(self, time: float) -> bool:
         """Freeze the traces and show those of an LSL time; return whether they are still kept."""

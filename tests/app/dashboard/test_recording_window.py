@@ -1,5 +1,6 @@
 """Recordings of other programs in a real window."""
 
+import csv
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 
 from earmark.app.dashboard.data.recording_copy import RecordingCopy, streams_of
 from earmark.app.dashboard.frame.recording_window import RecordingWindow
+from earmark.app.dashboard.panels.export import ExportButton
 from earmark.devices.files import xdf
 from earmark.devices.sources.lsl_description import make_info
 from earmark.pipeline.stream import StreamSpec
@@ -131,6 +133,19 @@ def test_recording_is_shown_with_its_streams_and_markers(qtbot, window, tmp_path
     assert folder.exists()
     shown.close()
     assert not folder.exists()
+
+
+def test_page_of_a_recording_is_saved_with_its_times(window, tmp_path):
+    shown = window(record(tmp_path / "session.xdf", gap_s=0.0))
+    shown.traces._band.setCurrentText("no filter")
+    shown.sweep.go(20.0)
+    shown.sweep.findChild(ExportButton).save(tmp_path / "page.csv")
+    with (tmp_path / "page.csv").open(newline="", encoding="utf-8") as file:
+        heads, *rows = csv.reader(file)
+    assert heads == ["time_s", *(f"{name} uV" for name in NAMES)]
+    found = np.array(rows, float)
+    np.testing.assert_allclose(found[:, 0], 20.0 + np.arange(1000) / SFREQ)
+    np.testing.assert_array_equal(found[:, 1:], signal()[2000:3000])
 
 
 def test_one_of_several_streams_is_chosen(qtbot, window, tmp_path):

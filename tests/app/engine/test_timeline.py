@@ -68,5 +68,6 @@ def test_what_lasts_is_not_forgotten():
     found.forget(5.0)
     assert [mark.words for mark in found.marks] == ["note: x"]
     assert [(one.kind, one.begin) for one in found.spans] == [(Kind.MUTE, 1.0)]
+    found.forget(6.0)
     found.add(10.0, "unmuted")
     assert found.spans[0].end == 10.0
