@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QAbstractButton, QStyle, QWidget
 from earmark.app.colours import DARK
 from earmark.app.dashboard.frame.fitted_text import draw_fitted
 
-#: Least width and height of a button, 2 cm at 96 dpi; largest height; distance between two, in pixels.
-LEAST_PX, LARGEST_PX, GAP_PX = 76, 160, 12
+#: Least width and height of a button, 2 cm at 96 dpi; distance between two, in pixels.
+LEAST_PX, GAP_PX = 76, 12
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 
@@ -49,7 +49,7 @@ class Answer(QAbstractButton):
         if self.key != self.text():
             draw_fitted(painter, QRectF(box.left(), box.top(), 22, 18), self.key, 13)
             box.setTop(box.top() + 16)
-        draw_fitted(painter, box, self.text(), 34)
+        draw_fitted(painter, box, self.text(), 0.3 * self.height())
 
 
 class AnswerButtons(QWidget):
@@ -152,7 +152,7 @@ class AnswerButtons(QWidget):
         rows = math.ceil(n / columns)
         columns = math.ceil(n / rows)
         width = min((self.width() + GAP_PX) // columns - GAP_PX, 3 * wanted)
-        height = max(LEAST_PX, min((self.height() + GAP_PX) // rows - GAP_PX, LARGEST_PX))
+        height = max(LEAST_PX, min((self.height() + GAP_PX) // rows - GAP_PX, self.height() // 3))
         top = max(0, (self.height() + GAP_PX - rows * (height + GAP_PX)) // 2)
         for k, button in enumerate(self.buttons):
             row, column = divmod(k, columns)

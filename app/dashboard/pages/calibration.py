@@ -163,7 +163,7 @@ class Calibration(Panel):
             case "calibrating" if now.complete:
                 return 2, "All trials are recorded. Now train a decoder: this takes from seconds to a minute."
             case "calibrating" if now.question:
-                return 1, "The session waits for the answer to a question: enter it below."
+                return 1, "The session waits for the answer to a question, on the participant's screen or below."
             case "calibrating":
                 return 1, "The listener attends to the talker named by the cue. Everything is recorded."
             case "training":
