@@ -2,14 +2,15 @@
 
 ::
 
-    python -m benchmarks.study FOLDER [--seconds 120] [--runs 300] [--json FILE]
+    python -m benchmarks.study FOLDER [--seconds 120] [--runs 300] [--bids] [--json FILE]
 
 Twelve listeners, from one that hardly responds to an easy one, each with a calibration of a minute and three runs in
 two sessions; two of the 36 runs are cut, one is empty. Signals are simulated and pass through the graph and the writer
 of live sessions, faster than real time. Then ``earmark study`` measures all runs, and
 :mod:`benchmarks.study_recount` counts them again from the XDF files. Times are of runs copied from these, each with a
 note of its own, so that all are different: without kept figures (cold) and with them (warm), in this process, in two
-processes, and on a Dask cluster of two processes.
+processes, and on a Dask cluster of two processes. With ``--bids`` the study is exported as a BIDS data set, which is
+validated and imported again: accuracy of each listener, cross-validated, from both.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import earmark.app
 
 # isort: split
 import json
+import math
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,15 +41,21 @@ from rich.table import Table
 
 from benchmarks.sessions import SFREQ, SPEECH_HZ, TALKERS, write_session
 from benchmarks.study_recount import limit, recount
+from earmark.app.commands.export import bids
 from earmark.app.commands.study import study
 from earmark.app.commands.train import train
 from earmark.app.report.kept import kept_file
 from earmark.app.report.study import find_runs, measured, participants
 from earmark.app.report.study_files import study_json
+from earmark.app.training.study import read_study
 from earmark.devices.files.corpus import DaskCluster, Executor, InProcess, Processes
 from earmark.devices.files.decoder_folder import load_decoder
 from earmark.devices.files.journal import About
 from earmark.devices.simulate.listener import Listener, ListenerConfig
+from earmark.pipeline.attention.emissions import Emissions
+from earmark.pipeline.decoders.linear import LinearDecoder
+from earmark.pipeline.decoders.presets import EEG
+from earmark.pipeline.evaluation.evaluate import evaluate
 from earmark.pipeline.nodes.envelope import EnvelopeConfig, speech_envelope
 
 #: Responses of the listeners in µV: from hard to easy.
@@ -67,9 +77,10 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Folder for the study and its copies; made if it does not exist.")],
     seconds: Annotated[float, typer.Option(help="Length of a run, s.", min=30.0)] = 120.0,
     runs: Annotated[int, typer.Option(help="Number of runs to time; 0 for none.", min=0)] = 300,
+    exported: Annotated[bool, typer.Option("--bids", help="Compare with a BIDS data set of the study.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result here.")] = None,
 ) -> None:
-    """Make a study, recount it, and time it."""
+    """Make a study, recount it, time it, and export it."""
     root = folder / "study"
     result: dict[str, Any] = {"seconds": seconds, "load": os.getloadavg()}
     if not root.exists():
@@ -82,6 +93,8 @@ def main(
     if runs:
         result["times"] = times(root, folder / "many", runs)
         result["load_after"] = os.getloadavg()
+    if exported:
+        result["bids"] = compare_bids(root, folder / "bids")
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
@@ -191,6 +204,45 @@ def _same(own: dict[str, Any], row: dict[str, Any]) -> tuple[str, float]:
         return "NO", float("inf")
     apart = max(abs(own[key] - row[key]) for key in CLOSE if own[key] is not None)
     return ("yes" if equal else "NO"), (apart if equal else float("inf"))
+
+
+def compare_bids(root: Path, data_set: Path) -> dict[str, Any]:
+    """Export the study, validate the data set, and compare the runs and the accuracy of each listener."""
+    shutil.rmtree(data_set, ignore_errors=True)
+    bids(root, data_set)
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    done = subprocess.run([validator, "--json", data_set], capture_output=True, text=True, check=False)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    ours, theirs = (read_study([folder], EEG).runs for folder in (root, data_set))
+    same = [
+        np.array_equal(a.neural, b.neural) and np.array_equal(a.attended, b.attended)
+        for a, b in zip(ours, theirs, strict=True)
+    ]
+    apart = [np.abs(a.talkers - b.talkers).max() / np.abs(a.talkers).max() for a, b in zip(ours, theirs, strict=True)]
+    accuracies = []
+    for name in sorted({run.subject for run in ours}):
+        both = []
+        for runs, subject in ((ours, name), (theirs, f"sub-{name}")):
+            mine = [run for run in runs if run.subject == subject]
+            score = evaluate(mine, partial(LinearDecoder, EEG), "leave-one-run-out", (EEG.window,), n_shifts=0)
+            both.append((score.accuracy[EEG.window], d_prime(score.emissions)))
+        accuracies.append(both)
+    found = {
+        "errors": sum(issue["severity"] == "error" for issue in issues),
+        "runs": len(ours),
+        "runs_with_equal_electrodes": sum(same),
+        "largest_difference_of_envelopes": float(max(apart)),
+        "listeners": len(accuracies),
+        "equal_accuracies": sum(one[0] == other[0] for one, other in accuracies),
+        "largest_difference_of_d_prime": max(abs(one[1] - other[1]) for one, other in accuracies),
+    }
+    Console(width=130).print(found)
+    return found
+
+
+def d_prime(emissions: Emissions | None) -> float:
+    """Return how far apart the scores of attended and other talkers are, in standard deviations."""
+    return math.nan if emissions is None else (emissions.attended_mean - emissions.ignored_mean) / emissions.sd
 
 
 def times(root: Path, many: Path, n_runs: int) -> dict[str, Any]:

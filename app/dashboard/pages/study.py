@@ -30,6 +30,7 @@ from earmark.kernels.errors import EarmarkError
 
 #: Messages while nothing is measured: what to do next, or why it does not go on.
 NO_FOLDER = "Choose the folder of a study: the folder above the folders of its participants"
+LAST = "This is the last study: Measure shows it"
 BUSY = "A study is not measured during checks and recordings, which need the processor: it goes on after them"
 STOPPED = "Stopped. The runs that were measured are not measured again"
 #: Filter of the file dialog, and the content of each kind of file.
@@ -273,8 +274,8 @@ class Study(Panel):
 
     def refresh(self, view: View) -> None:
         self._place.show_text(str(self._folder or ""))
-        if not self._message.full_text and self._folder is None:
-            self._message.show_text(NO_FOLDER)
+        if not self._message.full_text:
+            self._message.show_text(NO_FOLDER if self._folder is None else LAST)
         self._enable()
 
     # What is done with a study
