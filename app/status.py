@@ -23,7 +23,7 @@ from earmark.devices.processes.board import Board
 from earmark.kernels.errors import EarmarkError
 
 #: Version of the records below. A status of another version is refused.
-VERSION: Final = 7
+VERSION: Final = 8
 
 
 class StatusError(EarmarkError):
@@ -518,6 +518,28 @@ class Span(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class ImpedanceStatus(_Record):
+    """Impedances of the electrodes, as the amplifier states them.
+
+    Attributes
+    ----------
+    kohm : dict of str to float
+        Impedance of each electrode for which it is stated, kOhm.
+    age_s : float
+        Seconds since the newest value; NaN for values that were measured before the stream began.
+    limit_kohm : float
+        Impedance above which an electrode needs work; NaN if the session states none.
+    problem : str
+        Why a stream of impedances is not used.
+    """
+
+    kohm: dict[str, float]
+    age_s: float
+    limit_kohm: float
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus(_Record):
     """Status of an engine, live or replayed.
 
@@ -541,6 +563,8 @@ class EngineStatus(_Record):
         Every stream of the configuration.
     bad : dict of str to str
         Masked channels, with the fault of each if it is known.
+    impedance : ImpedanceStatus or None
+        None while it records.
     decision : DecisionStatus or None
         None before the first.
     decisions : DecisionCounts
@@ -561,6 +585,7 @@ class EngineStatus(_Record):
     thresholds: tuple[float, float] | None
     streams: tuple[InletStatus, ...]
     bad: dict[str, str]
+    impedance: ImpedanceStatus | None
     decision: DecisionStatus | None
     decisions: DecisionCounts
     latency: Span

@@ -159,6 +159,7 @@ def _engine_status(now: float, elapsed: float, n_channels: int, sfreq: float, si
         streams=(
             InletStatus("eeg", "eeg", "here", "live", sfreq, sfreq, n_channels, 0.01, int(sfreq * elapsed), 0, 0, 0),
         ),
+        impedance=None,
         bad={"E3": "flat"},
         decision=DecisionStatus(n, now, (p, 1 - p), (0.1 * p, 0.1 - 0.1 * p), int(p < 0.5), (3.0, -9.0), "steered"),
         decisions=DecisionCounts(n, 0, 0, ""),

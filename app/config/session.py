@@ -73,6 +73,11 @@ class StreamConfig(_Strict):
         default=(), strict=False, description="names or patterns of bad channels, which are masked"
     )
     sfreq: float | None = Field(default=None, description="sample rate, Hz, if none or a slightly wrong one is stated")
+    max_impedance_kohm: float | None = Field(
+        default=None,
+        gt=0,
+        description="impedance above which an electrode needs work, kOhm, where the stream states impedances",
+    )
     n_channels: int | None = Field(default=None, gt=0, description="expected number of channels; any other is refused")
 
     _place: Any = PrivateAttr(default=None)

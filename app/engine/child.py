@@ -130,6 +130,7 @@ def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
     from earmark.devices.files.journal import read_about, read_line
     from earmark.devices.processes.recorder import SPILL_BYTES
     from earmark.devices.processes.ring import Ring, SpillingWriter
+    from earmark.devices.sources.impedance import Impedances
     from earmark.pipeline.control import parse
 
     config = parse_config(job.text, job.where, Path(job.folder))
@@ -150,7 +151,7 @@ def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
         engine.close()
         signals.close()
         return ""
-    ring = out = None
+    ring = out = impedances = None
     if message[1]:
         ring = Ring(message[1])
         out = SpillingWriter(ring, SPILL_BYTES)
@@ -159,7 +160,8 @@ def _work(job: EngineJob, pipe: Connection, outbox: _Outbox) -> str:
         engine.start(writer)
     else:
         engine.start()  # only shows the signal
-    monitor, stop = EngineMonitor(engine, signals.ring), threading.Event()
+        impedances = Impedances(engine.descriptions[name])
+    monitor, stop = EngineMonitor(engine, signals.ring, impedances=impedances), threading.Event()
     board.publish(monitor.status())
     publisher = threading.Thread(target=_publish, args=(monitor, board, stop), name="board", daemon=True)
     publisher.start()

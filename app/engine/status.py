@@ -12,12 +12,13 @@ import pylsl
 
 from earmark.app.engine.engine import Engine
 from earmark.app.engine.ledger import Latencies
-from earmark.app.status import DecisionCounts, DecisionStatus, EngineStatus, InletStatus, Span
+from earmark.app.status import DecisionCounts, DecisionStatus, EngineStatus, ImpedanceStatus, InletStatus, Span
 from earmark.pipeline.attention.attend import MAX_BAD
 from earmark.pipeline.stream import ELECTRODES
 
 if TYPE_CHECKING:
     from earmark.app.replay.recorded_engine import RecordedEngine
+    from earmark.devices.sources.impedance import Impedances
 
 #: Seconds between updates of percentiles.
 FIGURES_S = 0.5
@@ -34,11 +35,18 @@ class EngineMonitor:
         Name of the ring with the signal of the electrodes.
     clock : callable
         Returns the LSL time from which ages are computed.
+    impedances : Impedances, optional
+        Receives the impedances of the electrodes.
     """
 
     def __init__(
-        self, engine: Engine | RecordedEngine, signals: str, clock: Callable[[], float] = pylsl.local_clock
+        self,
+        engine: Engine | RecordedEngine,
+        signals: str,
+        clock: Callable[[], float] = pylsl.local_clock,
+        impedances: Impedances | None = None,
     ) -> None:
+        self._impedances = impedances
         self._engine, self._signals, self._clock = engine, signals, clock
         attention = engine.config.attention
         self._neural = attention.neural if attention else next(iter(engine.descriptions))
@@ -74,12 +82,25 @@ class EngineMonitor:
             thresholds=self._thresholds,
             streams=tuple(self._stream(name, now) for name in engine.streams),
             bad={name: why for bad in list(engine.bad.values()) for name, why in bad.items()},
+            impedance=self._impedance(now),
             decision=self._decision(),
             decisions=DecisionCounts(ledger.n, ledger.n_dropped, ledger.n_demoted, engine.scored_by),
             latency=self._latency,
             hop=self._hop,
             n_late=int(engine.n_late),
             stages=self._stages,
+        )
+
+    def _impedance(self, now: float) -> ImpedanceStatus | None:
+        found = self._impedances
+        if found is None:
+            return None
+        limit = self._engine.config.streams[self._neural].max_impedance_kohm
+        return ImpedanceStatus(
+            kohm={name: found.kohm[name] for name in self._ch_names if name in found.kohm},
+            age_s=now - found.newest,
+            limit_kohm=math.nan if limit is None else limit,
+            problem=found.problem,
         )
 
     def _stream(self, name: str, now: float) -> InletStatus:

@@ -22,6 +22,7 @@ type = "EEG"
 # source_id = "..."        # safest if there are several streams
 # host = "..."             # computer that sends it, if several send a stream of the same name
 # n_channels = 64          # refuse any other number
+# max_impedance_kohm = 20  # electrodes above it need work, if the sender states impedances
 # Missing or wrong metadata of the sender:
 # unit = "uV"              # V, mV, uV, nV; "0.0488 uV" for integer counts of this size
 # ch_type = "seeg"         # eeg, seeg, ecog

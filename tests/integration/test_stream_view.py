@@ -101,6 +101,13 @@ def test_stream_is_shown_at_once_and_becomes_a_session(qtbot, shown, sender, tmp
     until(lambda: fitting.sentence.text() == "1 of 8 electrodes needs work: O2 (flat)")
     until(lambda: bool(fitting.head.places))
     assert fitting.head.lights[NAMES.index("O2")] is Light.RED
+    sent = StreamSpec(f"z {sender.name}", 1.0, NAMES, ("misc",) * len(NAMES), ("kOhm",) * len(NAMES))
+    impedances = pylsl.StreamOutlet(make_info(sent, "Impedance", f"id {sender.name}_impedance"))
+    until(impedances.have_consumers)
+    impedances.push_sample([5.0, -1.0, *(7.0,) * 6])
+    until(lambda: shown.now.impedance.kohm.get("Fp1") == 5.0)
+    assert "Fp2" not in shown.now.impedance.kohm
+    until(lambda: "●  Fp1  good, 5 kΩ" in [fitting.list.item(i).text() for i in range(fitting.list.count())])
     number = fitting.head.scalp.located.tolist().index(NAMES.index("C3"))
     qtbot.mouseClick(fitting.head, Qt.MouseButton.LeftButton, pos=fitting.head.places[number].toPoint())
     until(lambda: shown.now.marked == {"C3"})

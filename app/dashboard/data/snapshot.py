@@ -14,6 +14,7 @@ from earmark.app.status import (
     DecoderSummary,
     EngineStatus,
     Event,
+    ImpedanceStatus,
     InletStatus,
     LearningStatus,
     PlanStatus,
@@ -106,6 +107,7 @@ class Snapshot:
     ch_names: tuple[str, ...] = ()
     positions: tuple[tuple[float, float, float] | None, ...] = ()
     bad: Mapping[str, str] = field(default_factory=dict)
+    impedance: ImpedanceStatus | None = None
     decision: DecisionStatus | None = None
     n_decisions: int = -1
     n_dropped: int = -1
@@ -262,6 +264,7 @@ def _with_engine(known: Snapshot, engine: EngineStatus, bads: Sequence[str]) -> 
         positions=engine.positions,
         bad=engine.bad | words,
         marked=frozenset(marked),
+        impedance=engine.impedance,
         decision=engine.decision,
         n_decisions=engine.decisions.n,
         n_dropped=engine.decisions.dropped,

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem,
 from earmark.app.dashboard.data.faults import Light, brief, faults_of
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.format import age
 from earmark.app.dashboard.panels.head import NEAR, Head
 from earmark.app.dashboard.panels.panel import Panel, View
 from earmark.app.dashboard.panels.traces import why_no_signal
@@ -23,6 +24,8 @@ RADIUS, NAME_PX = (5.0, 24.0), (8, 13)
 CROWDED = 0.25
 #: Seconds of signal after which every fault would have been found; number of electrodes that the sentence names.
 ASSESSED_S, MAX_NAMED = 4.0, 4
+#: Seconds after which an impedance is shown with its age.
+STALE_S = 10.0
 #: Sign of each state in the list, as it is drawn on the head.
 SIGNS = {Light.RED: "■", Light.AMBER: "▲", Light.MARKED: "✕", Light.GREEN: "●", Light.UNKNOWN: "○"}
 HINT = "Point at an electrode to see what is wrong. Click it to mark it as bad, and again to use it."
@@ -33,7 +36,27 @@ def light_of(now: Snapshot, name: str) -> Light:
     """Return the state of an electrode that was assessed."""
     if name in now.marked:
         return Light.MARKED
-    return faults_of(now.bad[name])[0].light if name in now.bad else Light.GREEN
+    if name in now.bad:
+        return faults_of(now.bad[name])[0].light
+    return Light.AMBER if too_high(now, name) else Light.GREEN
+
+
+def too_high(now: Snapshot, name: str) -> bool:
+    """Whether the impedance of an electrode is known and above the limit of the session."""
+    stated = now.impedance
+    return stated is not None and stated.kohm.get(name, 0.0) > stated.limit_kohm  # False without a limit
+
+
+def kohm_words(now: Snapshot, name: str) -> str:
+    """Return the impedance of an electrode and, if it is not recent, its age; empty if it is not known."""
+    stated = now.impedance
+    if stated is None or name not in stated.kohm:
+        return ""
+    kohm = stated.kohm[name]
+    value = f"{kohm:.0f} kΩ" if kohm >= 100 else f"{kohm:.3g} kΩ"
+    if math.isnan(stated.age_s):
+        return f"{value} before the stream began"
+    return value if stated.age_s < STALE_S else f"{value} {age(stated.age_s)} ago"
 
 
 def sentence(now: Snapshot) -> str:
@@ -45,7 +68,8 @@ def sentence(now: Snapshot) -> str:
         if not marked:
             return f"All {n} electrodes are good"
         return f"All electrodes are good, except those that are marked as bad: {marked}"
-    named = ", ".join(f"{name} ({faults_of(now.bad[name])[0].word})" for name in work[:MAX_NAMED])
+    why = {name: faults_of(now.bad[name])[0].word if name in now.bad else kohm_words(now, name) for name in work}
+    named = ", ".join(f"{name} ({why[name]})" for name in work[:MAX_NAMED])
     if len(work) > MAX_NAMED:
         named = f"{named} and {len(work) - MAX_NAMED} more"
     words = (
@@ -229,19 +253,21 @@ class Fitting(Panel):
         self._explain(self._pointed or self.list.current_name)
 
     def _listed(self, lights: dict[str, Light]) -> list[str]:
-        """Return the electrodes that need work, are marked, or are not on the head; the worst first."""
+        """Return the electrodes that need work, are marked, or are not on the head; all if impedances are known."""
+        stated = {} if self._now.impedance is None else self._now.impedance.kohm
         scalp, names = self.head.scalp, self.head.names
         on_head = set(names) if self.head.preparing else set()
         if scalp is not None:
             on_head = {names[i] for i in scalp.located.tolist()}
         return sorted(
-            (name for name, light in lights.items() if light < Light.GREEN or name not in on_head),
-            key=lambda name: lights[name],
+            (name for name, light in lights.items() if light < Light.GREEN or name not in on_head or stated),
+            key=lambda name: (lights[name], -stated.get(name, 0.0)),
         )
 
     def _line(self, name: str, light: Light) -> str:
         words = brief(self._now.bad[name]) if name in self._now.bad and light is not Light.UNKNOWN else ""
-        return f"{SIGNS[light]}  {name}  {words or ('good' if light is Light.GREEN else '')}"
+        known = (words or ("good" if light is Light.GREEN else ""), kohm_words(self._now, name))
+        return f"{SIGNS[light]}  {name}  {', '.join(filter(None, known))}"
 
     def _point(self, number: int) -> None:
         self._pointed = self.head.names[number] if 0 <= number < len(self.head.names) else ""
@@ -253,9 +279,15 @@ class Fitting(Panel):
         names = self.head.names
         self.head.chosen = names.index(name) if name in names else -1
         if not name or name not in names:
-            self.reason.setText(HINT)
+            problem = "" if now.impedance is None else now.impedance.problem
+            self.reason.setText(f"{HINT} {problem}".rstrip())
             return
-        lines = [f"{fault.word}. {fault.advice}" for fault in faults_of(now.bad[name])] if name in now.bad else ["good"]
+        lines = [f"{fault.word}. {fault.advice}" for fault in faults_of(now.bad[name])] if name in now.bad else []
+        if too_high(now, name) and now.impedance is not None:
+            lines.append(f"{kohm_words(now, name)}, above {now.impedance.limit_kohm:g} kΩ. Improve the contact.")
+        elif words := kohm_words(now, name):
+            lines.append(f"{words}.")
+        lines = lines or ["good"]
         self.reason.setText(f"{name}: {' '.join(lines)}")
 
     def end(self) -> None:

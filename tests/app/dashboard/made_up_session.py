@@ -63,7 +63,7 @@ def serve(folder: str, options: dict, out) -> None:
         "options": [], "n_asked": 0, "azimuths": [-30.0, 30.0], "texts": {}, "questions": [],
         "trims": [{"db": 0.0, "mute": False} for _ in talkers], "commands": [], "decoder": False, "trained": False,
         "faults": [], "recording_now": True, "silent": False, "no_engine": False, "engine_dead": False,
-        "places": options.get("places") or positions,
+        "places": options.get("places") or positions, "impedance": None,
         "masked": {ch_names[2]: "flat", ch_names[min(5, n - 1)]: "line"},
     } | options.get("more", {})  # fmt: skip
     events, received = [{"id": 1, "time": pylsl.local_clock(), "text": "Cue: attend to Joe."}], []
@@ -158,7 +158,7 @@ def serve(folder: str, options: dict, out) -> None:
         status.write(record)
         if now - slow_at > 0.1:
             slow_at = now
-            hidden = ("silent", "no_engine", "engine_dead", "masked", "places")
+            hidden = ("silent", "no_engine", "engine_dead", "masked", "places", "impedance")
             now_is = {key: value for key, value in state.items() if key not in hidden}
             task = {key: now_is.pop(key) for key in [*now_is] if key in TaskStatus.__slots__}
             publish(
@@ -190,7 +190,7 @@ def serve(folder: str, options: dict, out) -> None:
                                   "age_s": math.nan},
                     ],
                     "ch_names": ch_names, "positions": state["places"],
-                    "bad": state["masked"],
+                    "bad": state["masked"], "impedance": state["impedance"],
                     "decision": decision,
                     "decisions": {"n": decision["n"], "dropped": 0, "demoted": 0, "scored_by": "tensorrt_rtx"},
                     "thresholds": [0.55, 0.7],

@@ -76,6 +76,7 @@ ENGINE = EngineStatus(
     thresholds=(0.55, 0.7),
     streams=(INLET,),
     bad={},
+    impedance=None,
     decision=DECISION,
     decisions=DecisionCounts(3, 0, 0, ""),
     latency=Span("latency", 0.041, 0.063, 0.09, 0.25),

@@ -9,7 +9,8 @@ from PySide6.QtCore import QPoint, Qt
 from earmark.app.dashboard.data import faults
 from earmark.app.dashboard.data.faults import Light, faults_of
 from earmark.app.dashboard.data.snapshot import Snapshot
-from earmark.app.dashboard.panels.fitting import HINT, NO_SIGNAL, light_of, sentence
+from earmark.app.dashboard.panels.fitting import HINT, NO_SIGNAL, kohm_words, light_of, sentence
+from earmark.app.status import ImpedanceStatus
 from earmark.pipeline.nodes import quality
 
 IDLE = {"state": "idle", "recording_now": False, "commands": ["bad", "check"]}
@@ -148,3 +149,35 @@ def test_without_a_signal_the_view_says_so(qtbot, fitting):
     assert set(panel.head.lights) == {Light.UNKNOWN}
     one.ask("set", silent=False)
     qtbot.waitUntil(lambda: Light.GREEN in panel.head.lights, timeout=120_000)
+
+
+def test_impedances_are_shown_as_stated(qtbot, fitting):
+    one, _, panel = fitting
+    stated = {"kohm": {"Fp1": 4.25, "O1": 61.0, "F3": 900.0}, "age_s": 1.0, "limit_kohm": 20.0, "problem": ""}
+    one.ask("set", impedance=stated, masked={"F3": "flat"})
+    words = "2 of 9 electrodes need work: F3 (flat), O1 (61 kΩ)"
+    qtbot.waitUntil(lambda: panel.sentence.text() == words, timeout=120_000)
+
+    def lines():
+        return [panel.list.item(row).text() for row in range(panel.list.count())]
+
+    wanted = ["■  F3  flat, 900 kΩ", "▲  O1  61 kΩ", "●  Fp1  good, 4.25 kΩ", "●  Fp2  good"]
+    qtbot.waitUntil(lambda: lines()[:4] == wanted, timeout=120_000)
+    assert len(lines()) == len(NAMES)
+    qtbot.mouseMove(panel.head, place(panel, "O1"))
+    qtbot.waitUntil(lambda: panel.reason.text() == "O1: 61 kΩ, above 20 kΩ. Improve the contact.")
+    one.ask("set", impedance=stated | {"age_s": 75.0})
+    qtbot.waitUntil(lambda: "▲  O1  61 kΩ 75 s ago" in lines(), timeout=120_000)
+    one.ask("set", impedance=stated | {"kohm": {}, "problem": "The stream does not state its unit"})
+    qtbot.mouseMove(panel.head, QPoint(2, 2))
+    qtbot.waitUntil(lambda: panel.reason.text() == f"{HINT} The stream does not state its unit", timeout=120_000)
+    assert lines() == ["■  F3  flat", "●  ear clip  good"]
+
+
+@pytest.mark.parametrize(("limit", "light"), [(20.0, Light.AMBER), (61.0, Light.GREEN), (float("nan"), Light.GREEN)])
+def test_impedance_counts_only_above_the_limit_of_the_session(limit, light):
+    now = replace(NOW, impedance=ImpedanceStatus({"O1": 61.0}, float("nan"), limit, ""))
+    assert light_of(now, "O1") is light
+    assert light_of(now, "O2") is Light.GREEN, "not known"
+    assert kohm_words(now, "O1") == "61 kΩ before the stream began"
+    assert kohm_words(now, "O2") == ""
