@@ -122,7 +122,9 @@ def test_stream_is_shown_at_once_and_becomes_a_session(qtbot, shown, sender, tmp
     until(lambda: shown.next.step == Step("make a session of this stream", Do.NEW))
     shown.next.click()
     form = shown.start.form
-    until(lambda: form.isVisible() and not form.problem)
+    until(form.isVisible)
+    form.participant.setText("01")
+    until(lambda: not form.problem)
     form.make.click()
     (file,) = started
     assert file.is_relative_to(tmp_path)
