@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QFrame,
-    QGridLayout,
     QGroupBox,
     QHBoxLayout,
     QLabel,
@@ -122,19 +121,17 @@ class NewSession(QWidget):
         sound.addWidget(self.sound)
         talkers.addWidget(self.talkers)
         inside = QWidget()
-        grid = QGridLayout(inside)
-        grid.setContentsMargins(0, 0, 8, 0)
-        for row, column, title, part in (
-            (0, 0, "Who", who),
-            (1, 0, "Amplifier", stream),
-            (2, 0, "Talkers", talkers),
-            (0, 1, "Protocol", plan),
-            (1, 1, "Sound", sound),
+        columns = QHBoxLayout(inside)
+        columns.setContentsMargins(0, 0, 8, 0)
+        for groups in (
+            (("Who", who), ("Amplifier", stream), ("Talkers", talkers)),
+            (("Protocol", plan), ("Sound", sound)),
         ):
-            rows = 2 if (row, column) == (1, 1) else 1
-            grid.addWidget(_group(title, part), row, column, rows, 1, Qt.AlignmentFlag.AlignTop)
-            grid.setColumnStretch(column, 1)
-        grid.setRowStretch(3, 1)
+            column = QVBoxLayout()
+            for title, part in groups:
+                column.addWidget(_group(title, part))
+            column.addStretch(1)
+            columns.addLayout(column, 1)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)

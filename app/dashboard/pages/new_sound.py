@@ -87,7 +87,9 @@ class Sound(QWidget):
     def _ended(self, words: str = "") -> None:
         self._job = None
         self.test.setEnabled(self.device.currentData() != NONE[0])
-        self.words.setText(words.removeprefix("error: "))
+        words = words.removeprefix("error: ")
+        self.words.setText(words.partition(". ")[0])  # the rest is advice for the terminal
+        self.words.setToolTip(words)
 
     def _listed(self, data: bytes) -> None:
         self._ended()

@@ -195,3 +195,13 @@ def test_level_is_shown_in_spl_where_the_output_was_measured(form):
     assert form.sound.level.text() == "at most 90 dB SPL, as measured"
     form.sound.device.setCurrentIndex(1)  # none
     assert not form.sound.test.isEnabled()
+
+
+def test_message_about_the_sound_is_shown_in_full(qtbot, form):
+    """It is wrapped, and the group grows with it."""
+    form.shown.resize(960, 600)
+    form.sound._ended("error: there is no sound output: connect a sound card, or start the sound server. Advice.")
+    label = form.sound.words
+    assert label.text() == "there is no sound output: connect a sound card, or start the sound server"
+    qtbot.waitUntil(lambda: label.height() >= label.heightForWidth(label.width()) > 0, timeout=120_000)
+    assert label.fontMetrics().horizontalAdvance(label.text()) > label.width(), "more than one line"
