@@ -23,7 +23,7 @@ from earmark.devices.processes.board import Board
 from earmark.kernels.errors import EarmarkError
 
 #: Version of the records below. A status of another version is refused.
-VERSION: Final = 8
+VERSION: Final = 9
 
 
 class StatusError(EarmarkError):
@@ -555,6 +555,8 @@ class EngineStatus(_Record):
         Name of the shared memory with their signal, a :class:`earmark.devices.processes.signal_ring.SignalRing`.
     ch_names : tuple of str
         Names of the electrodes, shape (n_channels,).
+    ch_types : tuple of str
+        Type of each electrode, shape (n_channels,).
     positions : tuple of (float, float, float) or None
         Position of each electrode on the head, m, shape (n_channels, 3); None if unknown.
     thresholds : (float, float) or None
@@ -581,6 +583,7 @@ class EngineStatus(_Record):
     neural: str
     signals: str
     ch_names: tuple[str, ...]
+    ch_types: tuple[str, ...]
     positions: tuple[tuple[float, float, float] | None, ...]
     thresholds: tuple[float, float] | None
     streams: tuple[InletStatus, ...]

@@ -154,6 +154,7 @@ def _engine_status(now: float, elapsed: float, n_channels: int, sfreq: float, si
         neural="eeg",
         signals=signals,
         ch_names=tuple(f"E{i + 1}" for i in range(n_channels)),
+        ch_types=("eeg",) * n_channels,
         positions=tuple((float(x), float(y), float(z)) for x, y, z in places),
         thresholds=(0.55, 0.7),
         streams=(

@@ -54,6 +54,7 @@ class EngineMonitor:
         rows = [i for i, kind in enumerate(spec.ch_types) if kind in ELECTRODES]
         places = spec.positions
         self._ch_names = tuple(spec.ch_names[i] for i in rows)
+        self._ch_types = tuple(spec.ch_types[i] for i in rows)
         self._positions = tuple(None if places is None else _place(places[i]) for i in rows)
         self._thresholds = None if attention is None else (attention.settings.leave, attention.settings.enter)
         self._deadline = math.nan if attention is None else attention.deadline_s
@@ -78,6 +79,7 @@ class EngineMonitor:
             neural=self._neural,
             signals=self._signals,
             ch_names=self._ch_names,
+            ch_types=self._ch_types,
             positions=self._positions,
             thresholds=self._thresholds,
             streams=tuple(self._stream(name, now) for name in engine.streams),

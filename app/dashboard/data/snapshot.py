@@ -105,6 +105,7 @@ class Snapshot:
     streams: tuple[InletStatus, ...] = ()
     neural: str = ""
     ch_names: tuple[str, ...] = ()
+    ch_types: tuple[str, ...] = ()
     positions: tuple[tuple[float, float, float] | None, ...] = ()
     bad: Mapping[str, str] = field(default_factory=dict)
     impedance: ImpedanceStatus | None = None
@@ -261,6 +262,7 @@ def _with_engine(known: Snapshot, engine: EngineStatus, bads: Sequence[str]) -> 
         streams=engine.streams,
         neural=engine.neural,
         ch_names=engine.ch_names,
+        ch_types=engine.ch_types,
         positions=engine.positions,
         bad=engine.bad | words,
         marked=frozenset(marked),

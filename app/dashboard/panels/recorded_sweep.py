@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 
@@ -34,7 +35,7 @@ class RecordedSweep(Sweep):
     def show_recording(self, recording: RecordingCopy) -> None:
         """Show the first page of a recording."""
         self.recording, self.zero = recording, 0
-        self.set_signal(recording.sfreq, recording.ch_names)
+        self.set_signal(recording.sfreq, recording.ch_names, recording.ch_types, recording.units)
         for at, text in recording.markers:
             self.mark(at, text)
         self.go(0.0)
@@ -55,11 +56,9 @@ class RecordedSweep(Sweep):
         self.redraw()
         self.moved.emit(first / recording.sfreq)
 
-    @property
-    def amplitude_uv(self) -> float:
-        page = self._kept
-        known = None if page is None else page[~np.isnan(page).all(axis=1)]
-        return float("nan") if known is None or not len(known) else float(np.median(known.std(axis=0)))
+    def known_samples(self) -> NDArray[np.float32]:
+        page = self._history[:0] if self._kept is None else self._kept
+        return page[~np.isnan(page).all(axis=1)]
 
     def set_seconds(self, seconds: float) -> None:
         at = self._origin / self.sfreq if self.sfreq else 0.0

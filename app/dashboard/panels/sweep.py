@@ -35,6 +35,8 @@ from earmark.devices.processes.signal_ring import Samples
 #: Selectable scales (half the height of a lane, µV); default scale, µV, and default sweep length, s.
 SCALES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0, 20000.0)
 SCALE, SECONDS = 50.0, 10.0
+#: Types of channels whose scale is the main one.
+MAIN = ("eeg", "seeg", "ecog")
 #: Seconds of signal that are kept, to scroll back in, and what they may take: fewer are kept of large signals, but
 #: never less than the longest sweep.
 KEPT_S, KEPT_BYTES, LONGEST_S = 60.0, 1 << 26, 30.0
@@ -80,6 +82,10 @@ class Sweep(QWidget):
         #: Channels shown.
         self.shown = slice(0, 0)
         self.ch_names: tuple[str, ...] = ()
+        self.ch_types: tuple[str, ...] = ()
+        self.units: tuple[str, ...] = ()
+        #: Type of channels whose scale is chosen, and scale of every other type than the main one.
+        self.kind, self.scales = "", dict[str, float]()
         self.sfreq = 0.0
         self.bad: frozenset[str] = frozenset()
         self.frozen = False
@@ -103,9 +109,14 @@ class Sweep(QWidget):
 
     # Settings and data
 
-    def set_signal(self, sfreq: float, ch_names: tuple[str, ...]) -> None:
-        """Start with a new signal."""
+    def set_signal(
+        self, sfreq: float, ch_names: tuple[str, ...], ch_types: tuple[str, ...] = (), units: tuple[str, ...] = ()
+    ) -> None:
+        """Start with a new signal; by default, all channels are EEG in µV."""
         self.sfreq, self.ch_names = sfreq, ch_names
+        self.ch_types = ch_types or ("eeg",) * len(ch_names)
+        self.units = tuple("µV" if unit == "uV" else unit for unit in units) or ("µV",) * len(ch_names)
+        self.kind = self.kinds[0] if self.ch_types else ""
         self.shown = slice(0, len(ch_names))
         self.timeline = Timeline()
         self.setAccessibleDescription(f"{len(ch_names)} channels at {sfreq:g} Hz, swept from left to right")
@@ -124,8 +135,11 @@ class Sweep(QWidget):
         self._reset_history()
 
     def set_scale(self, scale_uv: float) -> None:
-        """Set the half height of a lane, µV."""
-        self.scale_uv = scale_uv
+        """Set the half height of a lane of channels of the chosen type, in their unit."""
+        if self.kind in self.kinds[1:]:
+            self.scales[self.kind] = scale_uv
+        else:
+            self.scale_uv = scale_uv
         self.redraw()
 
     def set_shown(self, shown: slice) -> None:
@@ -219,10 +233,25 @@ class Sweep(QWidget):
             self._point()  # another sample may be under the mouse now
 
     @property
-    def amplitude_uv(self) -> float:
-        """Median over channels of the standard deviation, µV; NaN with less than a second of signal."""
-        known = self._history[~np.isnan(self._history[:, 0])] if self.ch_names else self._history[:0]
-        return float(np.median(known.std(axis=0))) if len(known) > self.sfreq else float("nan")
+    def kinds(self) -> list[str]:
+        """Types of the channels; the first one is that of electrodes on the head, or of the first channel."""
+        kinds = list(dict.fromkeys(self.ch_types))
+        return sorted(kinds, key=lambda kind: kind not in MAIN)
+
+    def scale_of(self, kind: str) -> float:
+        """Return the half height of a lane of channels of a type, in their unit."""
+        return self.scales.get(kind, self.scale_uv) if kind in self.kinds[1:] else self.scale_uv
+
+    def amplitude_of(self, kind: str) -> float:
+        """Median over channels of a type of the standard deviation; NaN with less than a second of signal."""
+        known = self.known_samples()
+        if len(known) <= self.sfreq:
+            return float("nan")
+        return float(np.median(known[:, [one == kind for one in self.ch_types]].std(axis=0)))
+
+    def known_samples(self) -> NDArray[np.float32]:
+        """Return the samples that are kept, without missing ones, in any order."""
+        return self._history[~np.isnan(self._history[:, 0])] if self.ch_names else self._history[:0]
 
     def shown_samples(self) -> tuple[int, NDArray[np.float32]]:
         """Return the first sample that is shown, and the signal from there on, shape (n_samples, n_shown), µV."""
@@ -266,7 +295,9 @@ class Sweep(QWidget):
         height, width = self._pixels.shape
         lane = height / max(1, len(names))
         self._middle = (np.arange(len(names)) + 0.5) * lane
-        self._per_uv = lane / (2 * self.scale_uv)
+        scales = [self.scale_of(kind) for kind in self.ch_types[self.shown]]
+        self._per_uv = lane / (2 * np.array(scales)) if scales else np.zeros(0)
+        self._bar_per_uv = lane / (2 * self.scale_of(self.kind))
         reach = (0.5 + BEYOND) * lane
         self._limits = np.clip([self._middle - reach, self._middle + reach], 0, height - 1).astype(np.int64)
         self._last_ends = np.full((2, len(names)), np.nan)
@@ -375,7 +406,8 @@ class Sweep(QWidget):
         zero = newest if self.zero is None else self.zero
         if np.isnan(value):
             return f"{names[lane]}  no sample"
-        return f"{names[lane]}  {value:+.1f} µV  {(index - zero) / self.sfreq:.2f} s".replace("-", "−")
+        unit, at_s = self.units[self.shown.start + lane], (index - zero) / self.sfreq
+        return f"{names[lane]}  {value:+.1f} {unit}  {at_s:.2f} s".replace("-", "−")
 
     # Qt
 
@@ -466,7 +498,9 @@ class Sweep(QWidget):
         paint_events(painter, labels, look.base, area)
         if self.ch_names:
             ratio = self._image.devicePixelRatio()
-            paint_scale(painter, look, self.width() - 4.0, self._lanes - 4.0, self._per_uv / ratio)
+            unit = self.units[self.ch_types.index(self.kind)]
+            kind = self.kind.upper() if len(self.kinds) > 1 else ""
+            paint_scale(painter, look, self.width() - 4.0, self._lanes - 4.0, self._bar_per_uv / ratio, unit, kind)
         newest = self._kept_next if self.frozen else self._next
         if self._is_shown(self._instant) and self._instant < newest:
             paint_instant(painter, look, self._place(self._instant), area, self._instant_words)

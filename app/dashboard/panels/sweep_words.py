@@ -79,10 +79,13 @@ def paint_axis(painter: QPainter, look: Theme, area: QRect, seconds: float, firs
         painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), f"{k * step:g} s".replace("-", "−"))
 
 
-def paint_scale(painter: QPainter, look: Theme, right: float, bottom: float, px_per_uv: float) -> None:
-    """Paint a vertical bar of a round number of microvolts, whose lower end is at (right, bottom)."""
+def paint_scale(
+    painter: QPainter, look: Theme, right: float, bottom: float, px_per_uv: float, unit: str = "µV", kind: str = ""
+) -> None:
+    """Paint a vertical bar of a round number of units, whose lower end is at (right, bottom)."""
     uv = round_step(BAR_PX / px_per_uv)
-    words = f"{uv:g} µV" if uv < 1000 else f"{uv / 1000:g} mV"
+    words = f"{uv / 1000:g} mV" if unit == "µV" and uv >= 1000 else f"{uv:g} {unit}".rstrip()
+    words = f"{kind} {words}".lstrip()
     width = QFontMetrics(painter.font()).horizontalAdvance(words) + 2
     height = uv * px_per_uv
     painter.fillRect(QRectF(right - 4, bottom - height - 2, 6, height + 4), QColor(look.base))

@@ -105,6 +105,10 @@ class Traces(QWidget):
         self._scale = _choice(
             "Scale: half the height of a trace, in microvolts", [f"±{scale:g} µV" for scale in SCALES]
         )
+        self._kind = _choice("Type of the channels whose scale is chosen", [])
+        self._kind.hide()
+        #: Scales of types other than the main one, as saved.
+        self._kept_scales: dict[str, float] = {}
         self._band = _choice("Display filter", list(BANDS))
         self._page_size = _choice("Channels per page", [f"{n} ch" if n else "all ch" for n in PAGES])
         self._length.setCurrentIndex(LENGTHS.index(SECONDS))
@@ -131,7 +135,8 @@ class Traces(QWidget):
             "Samples that this window was too late to draw; recording and decoder received them", "000,000 not drawn"
         )
         self._length.currentIndexChanged.connect(lambda i: self.sweep.set_seconds(LENGTHS[i]))
-        self._scale.currentIndexChanged.connect(lambda i: self.sweep.set_scale(SCALES[i]))
+        self._scale.currentIndexChanged.connect(self._set_scale)
+        self._kind.currentTextChanged.connect(self._choose_kind)
         self._band.currentTextChanged.connect(self.sweep.set_band)
         self._page_size.currentIndexChanged.connect(lambda _: self._show_page(0))
         self._before.clicked.connect(lambda: self.turn_page(-1))
@@ -143,7 +148,7 @@ class Traces(QWidget):
         head = QHBoxLayout()
         head.setContentsMargins(4, 2, 4, 0)
         head.setSpacing(3)
-        boxes = self._length, self._scale, self._band, self._page_size
+        boxes = self._length, self._kind, self._scale, self._band, self._page_size
         for widget in (*boxes, self._before, self._after, self.freeze, self.bad):
             head.addWidget(widget)
         head.addWidget(self._note, 1)
@@ -201,6 +206,9 @@ class Traces(QWidget):
         """Save the display settings."""
         for name, box in self._choices.items():
             settings.setValue(f"traces/{name}", box.currentText())
+        settings.setValue("traces/scale", f"±{self.sweep.scale_uv:g} µV")
+        for kind, scale in (self._kept_scales | self.sweep.scales).items():
+            settings.setValue(f"traces/scales/{kind}", scale)
 
     def restore(self, settings: QSettings) -> None:
         """Restore the display settings, as far as they are saved and still offered."""
@@ -209,6 +217,35 @@ class Traces(QWidget):
                 box.setCurrentIndex(index)
                 self._fitted = self._fitted or name == "scale"
 
+        settings.beginGroup("traces/scales")
+        for kind in settings.childKeys():
+            if (scale := _number(settings.value(kind))) in SCALES:
+                self._kept_scales[kind] = scale
+        settings.endGroup()
+        self.sweep.scales |= self._kept_scales
+
+    def _list_kinds(self) -> None:
+        """Offer the types of channels of a new signal, if it has several."""
+        kinds = self.sweep.kinds
+        self._kind.blockSignals(True)
+        self._kind.clear()
+        self._kind.addItems(kinds)
+        self._kind.setVisible(len(kinds) > 1)
+        self._kind.blockSignals(False)
+        self._choose_kind(self._kind.currentText())
+
+    def _choose_kind(self, kind: str) -> None:
+        self.sweep.kind = kind
+        self._scale.blockSignals(True)
+        self._scale.setCurrentIndex(SCALES.index(self.sweep.scale_of(kind)))
+        self._scale.blockSignals(False)
+        self.sweep.redraw()
+
+    def _set_scale(self, index: int) -> None:
+        self.sweep.set_scale(SCALES[index])
+        if self.sweep.kind in self.sweep.scales:
+            self._kept_scales[self.sweep.kind] = SCALES[index]
+
     def hide_live(self) -> None:
         """Hide what only concerns a live signal."""
         for widget in (self.freeze, self.bad, self._lost):
@@ -216,6 +253,7 @@ class Traces(QWidget):
 
     def restart(self) -> None:
         """Show the first page of channels of another recording, and choose the scale anew."""
+        self._list_kinds()
         self._fitted = False
         self._fit_scale()
         self._show_page(0)
@@ -290,16 +328,21 @@ class Traces(QWidget):
         if same and self._ring == reader.ring.name:
             return
         self._ring = reader.ring.name
-        self.sweep.set_signal(reader.ring.sfreq, now.ch_names)
+        self.sweep.set_signal(reader.ring.sfreq, now.ch_names, now.ch_types)
+        self._list_kinds()
         self._fitted = self._fitted and same
         self._show_page(self._page if same else 0)
 
     def _fit_scale(self) -> None:
         """Choose the scale once, as soon as there is a second of signal."""
-        if not self._fitted and math.isfinite(amplitude := self.sweep.amplitude_uv):
+        if not self._fitted and math.isfinite(amplitude := self.sweep.amplitude_of(self.sweep.kinds[0])):
+            self._kind.setCurrentIndex(0)
             self._fitted = True
-            fits = [k for k, scale in enumerate(SCALES) if scale >= FIT / 2 * amplitude]
-            self._scale.setCurrentIndex(fits[0] if fits else len(SCALES) - 1)
+            self._scale.setCurrentIndex(_fitting(amplitude))
+            for kind in self.sweep.kinds[1:]:
+                if kind not in self._kept_scales:
+                    self.sweep.scales[kind] = SCALES[_fitting(self.sweep.amplitude_of(kind))]
+            self.sweep.redraw()
 
     def zoom(self, step: int) -> None:
         """Make traces larger (positive) or smaller."""
@@ -337,3 +380,16 @@ def _choice(name: str, words: list[str]) -> QComboBox:
     box.setToolTip(name)
     box.addItems(words)
     return box
+
+
+def _fitting(amplitude: float) -> int:
+    """Return the index of the smallest scale at which traces of this standard deviation fit."""
+    fits = [k for k, scale in enumerate(SCALES) if scale >= FIT / 2 * amplitude]
+    return fits[0] if fits else len(SCALES) - 1
+
+
+def _number(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return math.nan

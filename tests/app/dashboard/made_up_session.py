@@ -190,6 +190,7 @@ def serve(folder: str, options: dict, out) -> None:
                                   "age_s": math.nan},
                     ],
                     "ch_names": ch_names, "positions": state["places"],
+                    "ch_types": options.get("ch_types") or ["eeg"] * n,
                     "bad": state["masked"], "impedance": state["impedance"],
                     "decision": decision,
                     "decisions": {"n": decision["n"], "dropped": 0, "demoted": 0, "scored_by": "tensorrt_rtx"},

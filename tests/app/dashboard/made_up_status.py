@@ -72,6 +72,7 @@ ENGINE = EngineStatus(
     neural="eeg",
     signals="",
     ch_names=("E1", "E2"),
+    ch_types=("eeg", "eeg"),
     positions=(None, (0.0, 0.09, 0.01)),
     thresholds=(0.55, 0.7),
     streams=(INLET,),

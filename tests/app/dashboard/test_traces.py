@@ -297,3 +297,35 @@ def test_traces_alone_import_no_status_records():
     code = "import PySide6.QtWidgets, sys, earmark.app.dashboard.panels.sweep; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
     assert "pydantic" not in done.stdout.split()
+
+
+def test_every_type_of_channel_has_its_scale_which_is_remembered(qtbot, theme, settings):
+    one = Traces()
+    qtbot.addWidget(one)
+    one.sweep.set_signal(SFREQ, ("VEOG", "Fz", "Cz"), ("eog", "eeg", "eeg"), ("uV", "uV", "uV"))
+    one._list_kinds()
+    assert one._kind.isVisibleTo(one)
+    assert [one._kind.itemText(i) for i in range(one._kind.count())] == ["eeg", "eog"], "the electrodes come first"
+    ramp = np.arange(round(2 * SFREQ), dtype=np.float32)[:, None] % 2
+    one._fitted = False
+    one.sweep.feed(Samples(0, ramp * np.array([400, 20, 20], np.float32), 0))
+    one._band.setCurrentText("no filter")
+    one.sweep.feed(Samples(0, ramp * np.array([400, 20, 20], np.float32), 0))
+    one._fit_scale()
+    assert (one.sweep.scale_of("eeg"), one.sweep.scale_of("eog")) == (20.0, 500.0)
+    per_uv = one.sweep._per_uv
+    assert per_uv[0] * 500 == pytest.approx(per_uv[1] * 20) == pytest.approx(per_uv[2] * 20)
+    one._kind.setCurrentText("eog")
+    assert one._scale.currentText() == "±500 µV"
+    one.zoom(1)
+    assert (one.sweep.scale_of("eeg"), one.sweep.scale_of("eog")) == (20.0, 200.0)
+    one.save(settings)
+    other = Traces()
+    qtbot.addWidget(other)
+    other.restore(settings)
+    other.sweep.set_signal(SFREQ, ("VEOG", "Fz", "Cz"), ("eog", "eeg", "eeg"))
+    other._list_kinds()
+    assert (other._scale.currentText(), other.sweep.scale_of("eog")) == ("±20 µV", 200.0)
+    other.sweep.set_signal(SFREQ, ("Fz", "Cz"))
+    other._list_kinds()
+    assert not other._kind.isVisibleTo(other)
