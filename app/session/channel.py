@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 ADDRESS, LOCK = ".earmark-session.json", ".earmark-session.lock"
 #: Maximum message length in bytes; maximum numbers of authenticated and of not yet authenticated connections.
 MAX_MESSAGE, MAX_CONNECTIONS, MAX_UNPROVEN = 1 << 20, 16, 64
-#: Seconds: time limit for authentication, interval of checking that limit, interval of "still working" messages.
-PROOF_S, POLL_S, WORKING_S = 2.0, 0.2, 1.0
+#: Seconds: time limit for authentication, interval of checking that limit, interval of "still working" messages, and the
+#: longest wait at the end for answers to requests in progress.
+PROOF_S, POLL_S, WORKING_S, ANSWER_S = 2.0, 0.2, 1.0, 1.0
 #: Seconds without any message after which a session counts as not answering.
 SILENT_S = 5.0
 
@@ -81,7 +82,9 @@ class Server:
                 f"a session is already under way in {folder}: end it, or choose another folder with --out"
             ) from None
         self._token = secrets.token_bytes(32)
-        self._changing = threading.Lock()
+        self._changing = threading.Condition()
+        #: Connections whose request is being answered.
+        self._answering: set[Connection] = set()
         #: Authenticated connections; and the others with the time at which they were accepted, oldest first.
         self._open: set[Connection] = set()
         self._unproven: dict[Connection, float] = {}
@@ -138,7 +141,10 @@ class Server:
                     words = f"{MAX_CONNECTIONS} connections to the session are open, which is the maximum: close one"
                     pipe.send_bytes(json.dumps({"error": words}).encode())
                     return
+                with self._changing:
+                    self._answering.add(pipe)
                 pipe.send_bytes(json.dumps(self._work(pipe, message)).encode())
+                self._answered(pipe)
         except AuthenticationError:
             log.warning("command channel: refused a client that does not know the session's token")
         except (EOFError, OSError):  # the client disconnected, was disconnected, or sent too long a message
@@ -148,6 +154,12 @@ class Server:
                 self._open.discard(pipe)
                 self._unproven.pop(pipe, None)
                 pipe.close()
+            self._answered(pipe)
+
+    def _answered(self, pipe: Connection) -> None:
+        with self._changing:
+            self._answering.discard(pipe)
+            self._changing.notify_all()
 
     def _work(self, pipe: Connection, message: bytes) -> dict[str, Any]:
         """Return the answer to a request; until it is ready, send a "still working" message every second."""
@@ -199,6 +211,7 @@ class Server:
         self._thread.join()
         self._listener.close()
         with self._changing:
+            self._changing.wait_for(lambda: not self._answering, ANSWER_S)  # such as the command that ended the session
             for pipe in (*self._open, *self._unproven):
                 _disconnect(pipe)
 

@@ -261,6 +261,45 @@ def test_damaged_address_file_is_reported(tmp_path, text):
         Client(tmp_path)
 
 
+def test_command_that_ends_the_session_is_answered(tmp_path):
+    ended = threading.Event()
+
+    def handle(command, arguments):
+        ended.set()
+        time.sleep(0.5)  # a busy machine
+        return "ends"
+
+    server, client, answer = Server(tmp_path, handle, {}), Client(tmp_path), []
+    thread = threading.Thread(target=lambda: answer.append(client.send("shutdown")))
+    thread.start()
+    assert ended.wait(180)
+    server.close()
+    thread.join(180)
+    assert answer == ["ends"]
+
+
+def test_close_waits_for_an_answer_only_for_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(channel, "ANSWER_S", 0.1)
+    working, free = threading.Event(), threading.Event()
+
+    def handle(command, arguments):
+        working.set()
+        free.wait(180)
+
+    def ask():
+        with contextlib.suppress(ChannelError):
+            client.send("run")
+
+    server, client = Server(tmp_path, handle, {}), Client(tmp_path)
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert working.wait(180)
+    server.close()
+    assert not free.is_set()
+    free.set()
+    thread.join(180)
+
+
 def test_close_unblocks_waiting_clients(tmp_path):
     server, client = Server(tmp_path, handle, {}), Client(tmp_path)
     answer = []
