@@ -6,7 +6,6 @@ Decisions are samples of the stream ``earmark-attend``: scores, probabilities, g
 from __future__ import annotations
 
 import json
-import logging
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +36,6 @@ def recount(path: Path, window_s: float, hop_s: float) -> dict[str, Any]:
         ``windows``, ``right``, ``accuracy``, ``chance_limit``, ``tmr_db``, ``switches``, and ``d_prime``: mean over
         standard deviation of the difference of scores, cued talker minus the other, over the same windows.
     """
-    logging.getLogger("pyxdf").setLevel(logging.CRITICAL)  # of a recording that was cut
     streams, _ = pyxdf.load_xdf(str(path), synchronize_clocks=False, dejitter_timestamps=False)
     by_name = {stream["info"]["name"][0]: stream for stream in streams}
     journal, attend = by_name["earmark-journal"], by_name["earmark-attend"]

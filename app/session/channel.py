@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 ADDRESS, LOCK = ".earmark-session.json", ".earmark-session.lock"
 #: Maximum message length in bytes; maximum numbers of authenticated and of not yet authenticated connections.
 MAX_MESSAGE, MAX_CONNECTIONS, MAX_UNPROVEN = 1 << 20, 16, 64
-#: Seconds: time limit for authentication, interval of checking that limit, interval of "still working" messages, and the
-#: longest wait at the end for answers to requests in progress.
+#: Seconds: time limit for authentication, interval of checking that limit, interval of "still working" messages, and
+#: the longest wait at the end for answers to requests in progress.
 PROOF_S, POLL_S, WORKING_S, ANSWER_S = 2.0, 0.2, 1.0, 1.0
 #: Seconds without any message after which a session counts as not answering.
 SILENT_S = 5.0

@@ -37,6 +37,7 @@ OTHERS = {
     "--format": "--format",
     "--sentence-silence": "--sentence-silence",
     "--length-scale": "--length-scale",
+    "--bids": "benchmarks.study",
 }
 
 

@@ -180,7 +180,7 @@ def test_session_from_checks_to_review(qtbot, shown, folder, tmp_path):
     until(lambda: shown.now.state == "running")
     shown.send("note", {"text": "a cough"})
     until(lambda: any(event.text == "note: a cough" for event in shown.events.events))
-    until(lambda: any(text == "note: a cough" for _, text in shown.live.traces.sweep._events))
+    until(lambda: any(mark.words == "note: a cough" for mark in sweep.timeline.marks))
     shown.live.controls.stop.click()
     box = next(child for child in shown.findChildren(QMessageBox) if child.isVisible())
     next(each for each in box.buttons() if each.text() == "Stop").click()
