@@ -199,7 +199,8 @@ def test_session_from_checks_to_review(qtbot, shown, folder, tmp_path):
     assert (tmp_path / "figures.json").stat().st_size > 1000
     assert "note: a cough" in (tmp_path / "figures.json").read_text()
     assert "note: a cough" in (folder / "run-1" / "loop.events.jsonl").read_text()
-    assert "note: a cough" in shown.review._words.text()
+    listed = shown.review.plots.events.shown
+    assert "note: a cough" in [listed.index(row, 1).data() for row in range(listed.rowCount())]
 
     assert shown.review._figures.isVisible()
 
