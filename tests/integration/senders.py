@@ -61,8 +61,8 @@ def main(scenario, source_id):
             data[:] = np.nan
         if scenario == "duplicate-stamps":
             stamps[:] = stamps[-1]
-        if scenario == "clock-step" and elapsed > 3:
-            stamps += 10.0 if elapsed < 6 else -10.0
+        if scenario == "clock-step" and elapsed % 6 > 3:
+            stamps += 10.0
         if scenario == "clock-off" and 8 < elapsed < 12:
             stamps += 10.0
         if scenario == "unix-time":

@@ -102,13 +102,15 @@ def test_frozen_sender_is_silent_and_resumes_without_loss(source_id, tmp_path):
 @pytest.mark.parametrize("scenario", ["late", "early", "duplicate-stamps", "clock-step"])
 def test_irregular_timing_neither_loses_nor_invents_samples(source_id, tmp_path, scenario):
     with sender(scenario, source_id), recording(CHAIN.format(source_id=source_id), tmp_path) as rig:
-        rig.run(8 if scenario == "clock-step" else 6)
+        rig.run(6)
+        if scenario == "clock-step":
+            rig.wait_for(lambda: sum("clock stepped" in e for e in rig.events) >= 2)
     blocks, gaps = check_tiling(consumed(rig.path))
     assert not gaps
     data, first = check_values(blocks)
     np.testing.assert_array_equal(data, senders.samples(np.arange(first, first + len(data))))
     n_steps = sum("clock stepped" in e for e in rig.events)
-    assert n_steps == (2 if scenario == "clock-step" else 0)
+    assert n_steps >= 2 if scenario == "clock-step" else n_steps == 0
     replayed(rig.path)
 
 
