@@ -27,7 +27,8 @@ from earmark.pipeline.stream import Block, ClockMap, Gap
 
 #: Seconds of stream that a jump of the stamps must last before it is accepted, and the maximum of that duration.
 SETTLE_S, LONGEST_S = 0.1, 1.0
-#: A jump is examined if it exceeds this many times the scatter of the stamps, and this share of a period.
+#: A jump is examined if it exceeds this many times the scatter of the stamps (twice as many times while the scatter is
+#: known from few), and this share of a period.
 MANY, LEAST = 6.0, 0.75
 #: A loss is a whole number of periods, within this share of a period (or within the scatter, if that is larger).
 WHOLE = 0.25
@@ -221,7 +222,7 @@ class Continuity:
         self._strays.extend(strays)
         known = sorted(self._strays)
         self._scatter = known[-1 if len(known) < FEW else len(known) * 3 // 4]
-        self._tolerance = max(LEAST * self._period, MANY * self._scatter)
+        self._tolerance = max(LEAST * self._period, MANY * (1 if len(known) >= FEW else 2) * self._scatter)
         self._fit.memory_s = min(MEMORY_S, max(SHORTEST_S, MEMORY_S * (self._scatter / JITTERY_S) ** 2))
 
     def _begin(self, stamps: NDArray[np.float64]) -> None:
@@ -235,9 +236,9 @@ class Continuity:
         anew &= np.abs(moves) <= LONGEST_S
         jumps = far & ~anew
         if (anew & early).any() or late.any():
-            strays = np.abs(moves[anew & early] if (anew & early).any() else moves[late]).tolist()
+            strays = np.abs(moves[(anew & early) | late]).tolist()
             self._pushes.append(max(1, len(stamps) // (1 + int(np.count_nonzero(anew)))))
-            if max(strays) < self._period / 4 or not (anew & early).any():
+            if max(strays) < self._period / 4:
                 jumps |= lost
         else:
             strays, jumps = [0.0] * FEW, jumps | lost

@@ -64,8 +64,8 @@ def test_jitter_is_not_a_loss_and_is_averaged(jitter, drift, seed):
     np.testing.assert_allclose(found.at(np.arange(n))[500:-500], true[500:-500], atol=max(1e-3, 0.7 * jitter), rtol=0)
 
 
-@given(st.integers(0, 10_000))
-@settings(max_examples=15, deadline=None)
+# Fixed draws: about one in 1,500 begins so that no rule could tell delays from lost packets. The first five once did.
+@pytest.mark.parametrize("seed", [967, 1009, 1142, 1835, 3005, *range(12)])
 def test_chunks_stamped_on_arrival_are_contiguous(seed):
     rng, n, sfreq = np.random.default_rng(seed), 256 * 60, 256.0
     arrived = np.repeat((np.arange(n // 32) + 1) * 0.125 + rng.exponential(0.025, n // 32), 32)
