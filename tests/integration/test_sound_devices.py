@@ -107,7 +107,7 @@ def test_lost_server_raises_a_warning_and_playback_returns_on_request(jack):
         pid = engine.status().pid
         jack.kill()
         wait_until(lambda: engine.restarts)
-        assert any("WITHOUT SOUND" in event for event in events)
+        wait_until(lambda: any("WITHOUT SOUND" in event for event in events))
         assert engine.playing == str(NullSink())
         assert not running(pid)
         with pytest.raises(AudioError, match="no sound output"):

@@ -37,10 +37,15 @@ class Queueing:
 
     @contextlib.contextmanager
     def excuses(self):
-        """Skip the test instead of failing if an assertion inside fails and one of the processes was starved."""
+        """Skip the test instead of failing if an assertion inside fails and one of the processes was starved.
+
+        The statistics are those of the last :meth:`note`, or of now without any.
+        """
         try:
             yield
         except AssertionError:
+            if not self.share:
+                self.note()
             if self.share > LIMIT:
                 pytest.skip(f"too busy: a process waited for a core for {self.share:.0%} of the time")
             raise
