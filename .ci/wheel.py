@@ -81,7 +81,9 @@ def build(folder: Path) -> tuple[Path, Path]:
 
 def check_content(wheel: Path) -> None:
     """Check that a wheel brings one import name, what type checkers need, and every file of our folders."""
-    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
+    every = zipfile.ZipFile(wheel).namelist()
+    names = [name for name in every if ".dist-info/" not in name and ".data/data/share/" not in name]
+    assert any(name.endswith("/share/applications/earmark.desktop") for name in every), every
     assert {name.split("/")[0] for name in names} == {"earmark"}, names
     tops = ("app", "devices", "kernels", "pipeline")
     tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files", *tops], check=True, capture_output=True, text=True)

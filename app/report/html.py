@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from earmark.app.colours import DARK, LIGHT, Theme
+from earmark.app.looks import DARK, HEAD, LARGE, LIGHT, SMALL, TEXT, Theme
 from earmark.app.report.chart_svg import Axis, Chart
 from earmark.app.terminal.foreign import escaped as escape
 
@@ -21,8 +21,12 @@ def _tokens(theme: Theme) -> str:
     return " ".join(f"--{name}: {colour};" for name, colour in named.items())
 
 
+#: Sizes of text, relative to that of the document as in the window.
+_SIZES = " ".join(
+    f"--{name}: {size / TEXT:.2f}rem;" for name, size in (("small", SMALL), ("large", LARGE), ("head", HEAD))
+)
 _COLOURS = f"""
-:root {{ color-scheme: light dark; {_tokens(LIGHT)} }}
+:root {{ color-scheme: light dark; {_tokens(LIGHT)} {_SIZES} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_tokens(DARK)} }} }}
 """
 STYLE = (
@@ -31,18 +35,18 @@ STYLE = (
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 66rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem; }
+h1 { font-size: var(--head); line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+h2 { font-size: var(--large); margin: 2.25rem 0 .5rem; }
 p { margin: .25rem 0 .75rem; max-width: 46rem; }
 .faint, figcaption { color: var(--faint); }
-.result { font-size: 1.15rem; font-weight: 600; margin: 1rem 0; }
+.result { font-size: var(--large); font-weight: 600; margin: 1rem 0; }
 .about { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .5rem 0; }
 .about dt { color: var(--faint); } .about dd { margin: 0; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin: 1.25rem 0; }
 .facts div { border: 1px solid var(--rule); border-radius: .5rem; padding: .6rem .8rem; }
-.facts dt { color: var(--faint); font-size: .85rem; }
-.facts dd { margin: 0; font-size: 1.3rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-.facts small { font-size: .85rem; font-weight: 400; color: var(--faint); display: block; }
+.facts dt { color: var(--faint); font-size: var(--small); }
+.facts dd { margin: 0; font-size: var(--large); font-weight: 600; font-variant-numeric: tabular-nums; }
+.facts small { font-size: var(--small); font-weight: 400; color: var(--faint); display: block; }
 figure { margin: 0 0 1.25rem; max-width: 46rem; overflow-x: auto; }
 .narrow { max-width: 38rem; }
 figure > svg { width: 100%; min-width: 30rem; height: auto; display: block; }
@@ -58,11 +62,11 @@ circle.spot { fill-opacity: .75; }
 .null { stroke: var(--null); stroke-dasharray: 2 4; stroke-linecap: round; }
 .expected { stroke: var(--other); stroke-dasharray: 10 3 2 3; stroke-width: 1.5; }
 .key { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .25rem 0 0; padding: 0; list-style: none;
-  font-size: .9rem; }
+  font-size: var(--small); }
 .key svg { display: inline-block; width: 2rem; height: .8rem; vertical-align: middle; margin-right: .4rem; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
-.note { margin: 1rem 0 .25rem; font-size: .92rem; }
+table { border-collapse: collapse; font-size: var(--small); font-variant-numeric: tabular-nums; }
+.note { margin: 1rem 0 .25rem; font-size: var(--small); }
 th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th { font-weight: 600; } th:first-child, td:first-child, td.text { text-align: left; }
 details { margin-top: 1rem; } summary { cursor: pointer; }

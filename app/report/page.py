@@ -12,9 +12,9 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.app.colours import DARK, LIGHT, event_colour
 from earmark.app.config.modes import Mode
 from earmark.app.engine.timeline import TRIM, Kind, Timeline, kind_of
+from earmark.app.looks import DARK, LIGHT, event_colour
 from earmark.app.report.chart_svg import Axis, Chart, Points
 from earmark.app.report.figures import SessionFigures, sometimes_masked, tmr
 from earmark.app.report.html import accuracy_chart, by_component, by_window, page_head, table

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from earmark.app.status import EngineStatus, PlanStatus, SessionStatus, State, TaskStatus
-from earmark.app.training.worth import no_better
+from earmark.app.status import EngineStatus, SessionStatus, State, TaskStatus
+from earmark.app.training.worth import Say, english, no_better
 
 #: Number of bad channels whose names are listed.
 MAX_NAMED = 3
@@ -37,22 +37,29 @@ class Step:
     Attributes
     ----------
     words : str
-        The step; or what is wrong; or what the session does now.
+        The step; or what is wrong; or what the session does now. With values, it is a template for them.
     do : Do or None
         What the operator does next; None if something is wrong or in progress.
     fault : bool
         Whether something is wrong and must be fixed first.
+    values : dict of str to object
+        Values of the template, by name.
     """
 
     words: str
     do: Do | None = None
     fault: bool = False
+    values: dict[str, object] = field(default_factory=dict)
+
+    def line(self, say: Say) -> str:
+        """Return the step as a line of text."""
+        words = say(self.words, **self.values)
+        return say("Next: {step}" if self.do else "To fix: {step}" if self.fault else "Now: {step}", step=words)
 
     @property
     def sentence(self) -> str:
-        """The step as a line of text."""
-        kind = "Next" if self.do is not None else "To fix" if self.fault else "Now"
-        return f"{kind}: {self.words}"
+        """The step as a line of text in English."""
+        return self.line(english)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def next_step(
         if folder is not None and folder.runs and Do.RESULT not in seen:
             return Step("look at the result of the last run", Do.RESULT)
         if folder is not None and folder.session:
-            return Step(f"switch the amplifier on and start the session {folder.name}", Do.START)
+            return Step("switch the amplifier on and start the session {name}", Do.START, values={"name": folder.name})
         return Step("make a new session", Do.NEW)
     if status.kind == "view":
         return _electrodes(engine, seen) or Step("make a session of this stream", Do.NEW)
@@ -133,9 +140,9 @@ def _during(status: SessionStatus, task: TaskStatus, engine: EngineStatus | None
     if task.ending:
         return Step("completing the recording")
     if lost := _lost(engine):
-        return Step(lost, fault=True)
+        return lost
     if task.waiting:
-        return Step(f"the next trial waits: {task.waiting}", fault=True)
+        return Step("the next trial waits: {why}", fault=True, values={"why": task.waiting})
     if calibrating and status.learning and status.learning[-1].enough:
         return Step("finish after this trial: more would hardly help", Do.FINISH)
     return Step("calibrating" if calibrating else "running")
@@ -150,7 +157,7 @@ def _between(status: SessionStatus, engine: EngineStatus | None, seen: Collectio
     if idle and status.engine is not None and not status.engine.alive:
         return Step("no signal yet: switch the amplifier on, and start its LSL stream", fault=True)
     if lost := _lost(engine):
-        return Step(lost, fault=True)
+        return lost
     failed = [check for check in status.checks if not check.ok and not check.due]
     if failed:
         return Step(f"{failed[0].what}: {failed[0].words}", fault=True)
@@ -158,12 +165,18 @@ def _between(status: SessionStatus, engine: EngineStatus | None, seen: Collectio
         summary = status.decoder_summary
         if summary is not None and no_better(summary.accuracy, summary.chance_limit):
             return Step("discard the decoder, which is no better than guessing, and calibrate again", Do.DISCARD)
-        return Step(_with_length("run", plan), Do.RUN)
+        if plan is None:
+            return Step("run", Do.RUN)
+        return Step("run ({length})", Do.RUN, values={"length": _length(plan.run_s)})
     if status.state is State.REVIEW:
-        return Step(_with_length("run again", plan), Do.RUN)
+        if plan is None:
+            return Step("run again", Do.RUN)
+        return Step("run again ({length})", Do.RUN, values={"length": _length(plan.run_s)})
     if status.checks and not status.decoder:
-        words = "calibrate" if plan is None else f"calibrate ({plan.n_trials} trials, {_length(plan.calibration_s)})"
-        return Step(words, Do.CALIBRATE)
+        if plan is None:
+            return Step("calibrate", Do.CALIBRATE)
+        values = {"n": plan.n_trials, "length": _length(plan.calibration_s)}
+        return Step("calibrate ({n} trials, {length})", Do.CALIBRATE, values=values)
     return _electrodes(engine, seen) or Step("check everything", Do.CHECK)
 
 
@@ -172,19 +185,20 @@ def _electrodes(engine: EngineStatus | None, seen: Collection[Do]) -> Step | Non
     if engine is None or not engine.bad or Do.FIT in seen:
         return None
     names = ", ".join(list(engine.bad)[:MAX_NAMED]) + (", …" if len(engine.bad) > MAX_NAMED else "")
-    return Step(f"fit the electrodes: {len(engine.bad)} of {len(engine.ch_names)} are bad ({names})", Do.FIT)
+    values = {"n_bad": len(engine.bad), "n": len(engine.ch_names), "names": names}
+    return Step("fit the electrodes: {n_bad} of {n} are bad ({names})", Do.FIT, values=values)
 
 
-def _lost(engine: EngineStatus | None) -> str:
-    """Return what is wrong with the stream of electrodes; empty if nothing is known to be."""
+def _lost(engine: EngineStatus | None) -> Step | None:
+    """Return the step for a stream of electrodes that delivers nothing; None if that is not known."""
     stream = None if engine is None else engine.stream(engine.neural)
     if stream is None or stream.status in ("live", ""):
-        return ""
-    return f"the stream {stream.name} is {stream.status}: check the amplifier and its LSL stream"
-
-
-def _with_length(words: str, plan: PlanStatus | None) -> str:
-    return words if plan is None else f"{words} ({_length(plan.run_s)})"
+        return None
+    return Step(
+        "the stream {name} is {status}: check the amplifier and its LSL stream",
+        fault=True,
+        values={"name": stream.name, "status": stream.status},
+    )
 
 
 def _length(seconds: float) -> str:

@@ -49,7 +49,7 @@ def train_and_save(
     from earmark.app.terminal.console import console
     from earmark.app.training.group import lend
     from earmark.app.training.runs import progress
-    from earmark.app.training.worth import AGAIN, level_words, limit_words, no_better
+    from earmark.app.training.worth import again_words, level_words, limit_words, no_better
     from earmark.devices.files.corpus import evaluate_corpus
     from earmark.devices.files.decoder_folder import Facts, fingerprint, save_decoder
     from earmark.pipeline.attention.emissions import MIN_WINDOWS
@@ -95,7 +95,7 @@ def train_and_save(
             f"{level_words(facts.chance_level)}, {limit_words(facts.chance_limit, 1)}."
         )
         if no_better(accuracy, facts.chance_limit):
-            console.print(f"The decoder is NO BETTER THAN GUESSING. {AGAIN}")
+            console.print(f"The decoder is NO BETTER THAN GUESSING. {again_words()}")
     else:
         console.print("Accuracy: not measured. Cross-validation needs at least three runs of each listener.")
     if other is not None and n:

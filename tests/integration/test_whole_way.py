@@ -1,4 +1,4 @@
-"""The whole way by keyboard alone: from the start page through the form and each next step to the result."""
+"""The whole way, by keyboard alone and by mouse alone: from the start page through each next step to the study."""
 
 import dataclasses
 import os
@@ -10,7 +10,10 @@ from earmark.devices.simulate.listener import PRESETS
 from earmark.devices.simulate.live import ListenerProcess, LiveConfig
 
 pytest.importorskip("PySide6", reason="the window's libraries are not installed: pip install 'earmark[desktop]'")
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 #: Longest wait, ms: starting processes is slow on a busy machine.
@@ -32,7 +35,96 @@ def participant():
     person.stop()
 
 
-def test_next_step_leads_from_the_start_page_to_the_result(qtbot, qapp, tmp_path, participant):
+class Keyboard:
+    """Works in a window by keys alone."""
+
+    def __init__(self, window):
+        self._window = window
+
+    def press(self, key, modifier=Qt.KeyboardModifier.NoModifier):
+        QTest.keyClick(self._window.focusWidget() or self._window, key, modifier)
+
+    def reach(self, widget):
+        """Go to a widget with the tab key."""
+        for _ in range(200):
+            at = self._window.focusWidget()
+            if at is widget or (at is not None and widget.isAncestorOf(at)):
+                return
+            self.press(Qt.Key.Key_Tab)
+        raise AssertionError(f"{widget.accessibleName()} cannot be reached with the tab key")
+
+    def click(self, button):
+        self.reach(button)
+        self.press(Qt.Key.Key_Space)
+
+    def choose(self, box, row):
+        self.reach(box)
+        self.press(Qt.Key.Key_Home)
+        for _ in range(row):
+            self.press(Qt.Key.Key_Down)
+
+    def set(self, box, value):
+        self.reach(box)
+        self.press(Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+        QTest.keyClicks(self._window.focusWidget(), f"{value:g}")
+        self.press(Qt.Key.Key_Tab)
+
+    def follow(self, _):
+        self.press(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+
+    def page(self, number):
+        self.press(getattr(Qt.Key, f"Key_{number}"), Qt.KeyboardModifier.ControlModifier)
+
+    def answer(self, question, text):
+        QTest.keyClicks(self._window.focusWidget(), text)
+        self.press(Qt.Key.Key_Return)
+
+
+class Mouse:
+    """Works in a window by clicks and the wheel alone; only names are typed."""
+
+    def __init__(self, window):
+        self._window = window
+
+    def click(self, widget):
+        QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
+
+    def choose(self, box, row):
+        self.click(box)
+        view = box.view()
+        QTest.qWaitForWindowExposed(view.window())
+        view.scrollTo(view.model().index(row, 0))
+        at = view.visualRect(view.model().index(row, 0)).center()
+        QTest.mouseMove(view.viewport(), at)
+        QTest.qWait(2 * QApplication.doubleClickInterval())  # a quicker release only opens the list
+        QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+    def set(self, box, value):
+        QTest.mouseClick(box.lineEdit(), Qt.MouseButton.LeftButton)
+        for _ in range(1000):
+            if box.value() == value:
+                return
+            up = 120 if box.value() < value else -120
+            at = QPointF(box.rect().center())
+            none = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+            wheel = QWheelEvent(at, QPointF(box.mapToGlobal(at.toPoint())), QPoint(), QPoint(0, up), *none, False)
+            QApplication.sendEvent(box, wheel)
+        raise AssertionError(f"the wheel does not set {box.accessibleName()} to {value}")
+
+    def follow(self, button):
+        self.click(button)
+
+    def page(self, number):
+        self.click(list(self._window._rail.values())[number])
+
+    def answer(self, question, text):
+        self.click(question.answer)
+        QTest.keyClicks(question.answer, text)
+        self.click(question.send)
+
+
+@pytest.mark.parametrize("hand", [Keyboard, Mouse])
+def test_next_step_leads_from_the_start_page_to_the_result_and_the_study(qtbot, qapp, tmp_path, participant, hand):
     from earmark.app.dashboard.frame.window import Window
     from earmark.app.session.next_step import Do
 
@@ -41,18 +133,16 @@ def test_next_step_leads_from_the_start_page_to_the_result(qtbot, qapp, tmp_path
     shown = Window(settings)
     shown.show()
     qtbot.waitExposed(shown)
+    hand = hand(shown)
 
     def until(condition):
         qtbot.waitUntil(condition, timeout=PATIENCE_MS)
-
-    def press(key, modifier=Qt.KeyboardModifier.NoModifier):
-        qtbot.keyClick(shown.focusWidget() or shown, key, modifier)
 
     def follow():
         """Follow the next step; return it."""
         until(lambda: shown.next.step.do is not None)
         step = shown.next.step
-        press(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        hand.follow(shown.next)
         return step
 
     assert follow().do is Do.NEW
@@ -65,14 +155,18 @@ def test_next_step_leads_from_the_start_page_to_the_result(qtbot, qapp, tmp_path
 
     def searched():
         if form.again.isEnabled() and not found():
-            form.again.click()  # it was not yet up, or slow to answer
+            hand.click(form.again)  # it was not yet up, or slow to answer
         return found()
 
     until(lambda: bool(searched()))
-    form.amplifier.setCurrentIndex(found()[0])
-    form.sound.device.setCurrentIndex(form.sound.device.count() - 1)  # without sound
+    hand.choose(form.amplifier, found()[0])
+    assert form.amplifier.currentIndex() == found()[0]
     for box, value in ((form.trials, 4), (form.trial, 9), (form.pause, 1), (form.run, 20), (form.switch, 0)):
-        box.setValue(value)
+        hand.set(box, value)
+        assert box.value() == value
+    until(lambda: form.sound.device.isEnabled() and form.sound.device.count() > 1)
+    hand.choose(form.sound.device, form.sound.device.count() - 1)
+    assert form.sound.device.currentData() == "null"
     until(lambda: shown.next.step.words == f"create and open sub-{participant}/ses-01")
     assert follow().do is Do.NEW
     until(lambda: shown.now.session_live)
@@ -82,8 +176,8 @@ def test_next_step_leads_from_the_start_page_to_the_result(qtbot, qapp, tmp_path
         step = shown.next.step
         if step.do is Do.ANSWER:
             follow()
-            qtbot.keyClicks(shown.focusWidget(), "3")
-            press(Qt.Key.Key_Return)
+            page = shown.calibration if shown.calibration.isVisible() else shown.live.controls
+            hand.answer(page.question, "3")
             until(lambda: shown.next.step.do is not Do.ANSWER)
         elif step.do is not None:
             followed.append(follow().do)
@@ -102,7 +196,15 @@ def test_next_step_leads_from_the_start_page_to_the_result(qtbot, qapp, tmp_path
     ]
     assert shown.review._result is not None
     assert (tmp_path / f"sub-{participant}" / "ses-01" / "run-1" / "loop.xdf").exists()
-    shown.go("start")
+    hand.page(5)
+    assert shown.study.isVisible()
+    until(shown.study.measure_button.isEnabled)
+    hand.click(shown.study.measure_button)
+    until(shown.study.table.isVisible)
+    (run,) = shown.study.table.model_of_runs.runs
+    assert (run["participant"].removeprefix("sub-"), run["status"]) == (participant, "used"), run
+    assert run["windows"] == shown.review._result["windows"]
+    hand.page(0)
     assert "run-1: " in shown.start.recent.item(0).text()
     shown.close_now()
     qtbot.waitUntil(lambda: launched.status is not None, timeout=PATIENCE_MS)

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
+from earmark.app.dashboard.language import tr
+
 logger = logging.getLogger(__name__)
 
 #: Commands with a queue of their own, so that they never wait behind others.
@@ -94,5 +96,5 @@ class Link(QObject):
 def _in_words(answer: object) -> str:
     """Describe an answer: counts of passed checks, fractions in percent."""
     if isinstance(answer, list) and all(isinstance(one, list) for one in answer):
-        return f"{sum(bool(one[1]) for one in answer)} of {len(answer)} passed"
+        return tr("{n_passed} of {n} passed", n_passed=sum(bool(one[1]) for one in answer), n=len(answer))
     return f"{100 * answer:.0f} %" if isinstance(answer, float) else str(answer)

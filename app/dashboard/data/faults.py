@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+from earmark.app.dashboard.language import tr
+
 
 class Light(IntEnum):
     """State of an electrode, in the order in which electrodes need attention."""
@@ -24,18 +26,24 @@ class Fault(NamedTuple):
 MARKED, NOT_FINITE = "marked", "non-finite"
 #: By the code of :class:`earmark.pipeline.nodes.quality.Quality`.
 FAULTS = {
-    MARKED: Fault("marked as bad", Light.MARKED, "Click it again to use it."),
-    NOT_FINITE: Fault("no data", Light.RED, "The amplifier sends no numbers for this channel: check its settings."),
-    "flat": Fault("flat", Light.RED, "There is no signal at all: check plug and cable."),
-    "railed": Fault("saturated", Light.RED, "The amplifier is at its limit: check gel, ground and reference."),
-    "line": Fault("mains hum", Light.AMBER, "Improve the contact, and keep mains cables away."),
-    "variance": Fault(
-        "unlike the others", Light.AMBER, "Its signal is far stronger or weaker than that of the others: check the gel."
+    MARKED: Fault(tr("marked as bad"), Light.MARKED, tr("Click it again to use it.")),
+    NOT_FINITE: Fault(
+        tr("no data"), Light.RED, tr("The amplifier sends no numbers for this channel: check its settings.")
     ),
-    "correlation": Fault("no contact", Light.RED, "It does not vary like its neighbours: press it on, or add gel."),
+    "flat": Fault(tr("flat"), Light.RED, tr("There is no signal at all: check plug and cable.")),
+    "railed": Fault(tr("saturated"), Light.RED, tr("The amplifier is at its limit: check gel, ground and reference.")),
+    "line": Fault(tr("mains hum"), Light.AMBER, tr("Improve the contact, and keep mains cables away.")),
+    "variance": Fault(
+        tr("unlike the others"),
+        Light.AMBER,
+        tr("Its signal is far stronger or weaker than that of the others: check the gel."),
+    ),
+    "correlation": Fault(
+        tr("no contact"), Light.RED, tr("It does not vary like its neighbours: press it on, or add gel.")
+    ),
 }
 #: An electrode that is still masked although its last window was good.
-RECOVERING = Fault("recovering", Light.AMBER, "It was bad until now. Wait some seconds.")
+RECOVERING = Fault(tr("recovering"), Light.AMBER, tr("It was bad until now. Wait some seconds."))
 
 
 def faults_of(codes: str) -> list[Fault]:

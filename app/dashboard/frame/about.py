@@ -11,6 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from earmark.app.dashboard.frame.icons import application_icon
+from earmark.app.dashboard.language import tr
 
 #: Packages whose versions matter in a report of a fault.
 PACKAGES = ("pylsl", "numpy", "scipy", "pyqtgraph", "sounddevice", "torch")
@@ -33,18 +34,21 @@ def show_about(parent: QWidget) -> QMessageBox:
     """Show the box without blocking the window; return it."""
     about = importlib.metadata.metadata("earmark")
     box = QMessageBox(parent)
-    box.setWindowTitle("About Earmark")
+    box.setWindowTitle(tr("About Earmark"))
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setModal(False)
     box.setIconPixmap(application_icon().pixmap(64, 64))
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setText(f"Earmark {about['Version']}\n{about['Summary']}")
     box.setInformativeText(
-        "For research use only. It is not a medical device.\n"
-        f"Licence: {about['License-Expression']}. To cite it, see CITATION.cff in its source."
+        tr(
+            "For research use only. It is not a medical device.\nLicence: {licence}. To cite "
+            "it, see CITATION.cff in its source.",
+            licence=about["License-Expression"],
+        )
     )
     box.setDetailedText(versions())
-    copy = box.addButton("Copy versions", QMessageBox.ButtonRole.ActionRole)
+    copy = box.addButton(tr("Copy versions"), QMessageBox.ButtonRole.ActionRole)
     copy.clicked.disconnect()
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(versions()))
     box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Close))

@@ -8,18 +8,22 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.language import tr
 
 #: Commands that lose data: the name of the action, and what is lost.
 _LOSES = {
     "redo": (
-        "Redo",
-        "The current trial, or the last one if none is running, does not count and is repeated at the end.",
+        tr("Redo"),
+        tr("The current trial, or the last one if none is running, does not count and is repeated at the end."),
     ),
-    "refuse": ("Discard", "The decoder is deleted. Its recording is kept."),
+    "refuse": (tr("Discard"), tr("The decoder is deleted. Its recording is kept.")),
 }
 _STOP = {
-    True: ("Stop", "The calibration ends without a decoder. The data recorded so far is kept."),
-    False: ("Stop", "The run ends now and cannot be continued. The data recorded so far is kept and can be scored."),
+    True: (tr("Stop"), tr("The calibration ends without a decoder. The data recorded so far is kept.")),
+    False: (
+        tr("Stop"),
+        tr("The run ends now and cannot be continued. The data recorded so far is kept and can be scored."),
+    ),
 }
 
 
@@ -31,7 +35,7 @@ def loss_warning(command: str, now: Snapshot) -> tuple[str, str] | None:
 
 
 def confirm(
-    parent: QWidget, title: str, words: str, choices: Mapping[str, Callable[[], object]], keep: str = "Cancel"
+    parent: QWidget, title: str, words: str, choices: Mapping[str, Callable[[], object]], keep: str = tr("Cancel")
 ) -> QMessageBox:
     """Ask the operator in a non-modal dialog, and return it. Enter changes nothing: it chooses ``keep``."""
     box = QMessageBox(QMessageBox.Icon.Warning, title, words, parent=parent)

@@ -10,13 +10,14 @@ from PySide6.QtGui import QDropEvent
 
 from earmark.app.config.toml_file import PROTOCOL
 from earmark.app.dashboard.frame.recording_window import RecordingWindow
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.sessions import board_of
 from earmark.devices.files.recording import SUFFIXES
 
 if TYPE_CHECKING:
     from earmark.app.dashboard.frame.window import Window
 
-ONE = "Drop one thing at a time: a session.toml, a folder of a session, run or study, or a recording"
+ONE = tr("Drop one thing at a time: a session.toml, a folder of a session, run or study, or a recording")
 
 
 class Drops(QObject):
@@ -60,9 +61,12 @@ class Drops(QObject):
                 window.go("study")
                 window.study.open_study(path)
             else:
-                return f"{path} is not the folder of a session, run or study: there is no session.toml and no loop.xdf"
+                return tr(
+                    "{path} is not the folder of a session, run or study: there is no session.toml and no loop.xdf",
+                    path=path,
+                )
         elif path.name == PROTOCOL:
-            return f"{path} is the plan of a session: drop the session.toml beside it"
+            return tr("{path} is the plan of a session: drop the session.toml beside it", path=path)
         elif path.suffix == ".toml":
             window.go("start")
             launcher.session(path)
@@ -72,5 +76,5 @@ class Drops(QObject):
         elif path.suffix in SUFFIXES:
             RecordingWindow(path, window.settings, window).show()
         else:
-            return f"{path.name} cannot be opened. {ONE}"
+            return tr("{name} cannot be opened. {one}", name=path.name, one=ONE)
         return ""

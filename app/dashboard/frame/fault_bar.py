@@ -7,6 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
+from earmark.app.looks import APART, NEAR
 from earmark.devices.simulate.amplifier import FAULTS
 
 
@@ -24,15 +26,15 @@ class FaultBar(QWidget):
     def __init__(self) -> None:
         super().__init__()
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 0, 8, 0)
-        layout.setSpacing(4)
-        layout.addWidget(QLabel("Rehearsal, faults:"))
+        layout.setContentsMargins(APART, 0, APART, 0)
+        layout.setSpacing(NEAR)
+        layout.addWidget(QLabel(tr("Rehearsal, faults:")))
         self.buttons: dict[str, QPushButton] = {}
         for fault, (_, name, about) in FAULTS.items():
             button = QPushButton(f"● {name}")
             button.setFixedWidth(button.sizeHint().width())  # it stays where it is when it is switched
             button.setCheckable(True)
-            button.setAccessibleName(f"Fault: {name}")
+            button.setAccessibleName(tr("Fault: {name}", name=name))
             button.setToolTip(about)
             button.clicked.connect(lambda on, fault=fault: self._switch(fault.value, on))
             layout.addWidget(button)

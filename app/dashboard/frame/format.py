@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from earmark.app.dashboard.language import tr
+
 UNKNOWN = "–"
 #: Gains at or below this, in dB, count as silence.
 SILENT_DB = -100.0
@@ -61,7 +63,7 @@ def hours(value: float) -> str:
     """Format a duration in hours, or in days from 100 h."""
     if not math.isfinite(value):
         return UNKNOWN
-    return f"{value:.1f} h" if value < 10 else f"{value:.0f} h" if value < 100 else f"{value / 24:.0f} days"
+    return f"{value:.1f} h" if value < 10 else f"{value:.0f} h" if value < 100 else tr("{n:.0f} days", n=value / 24)
 
 
 def decibels(value: float) -> str:

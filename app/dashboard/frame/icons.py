@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QByteArray, QRectF, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
@@ -13,6 +15,7 @@ _OUTLINES = {
     "live": "M2 12h4l2-6 4 13 4-10 2 3h4",
     "calibrate": "M12 4a8 8 0 1 0 .01 0M12 9a3 3 0 1 0 .01 0M12 1v5M12 18v5M1 12h5M18 12h5",
     "review": "M4 4v16h16M8 16v-5M12 16V7M16 16v-7",
+    "save": "M12 4v11M7 11l5 5 5-5M5 20h14",
     "study": "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
 }
 _LINE = (
@@ -20,14 +23,7 @@ _LINE = (
     'stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round"/></svg>'
 )
 #: An ear, and the sound that it attends to.
-APPLICATION = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'
-    '<rect x="2" y="2" width="60" height="60" rx="14" fill="#12324f"/>'
-    '<g fill="none" stroke-width="5" stroke-linecap="round" stroke-linejoin="round">'
-    '<path d="M18 26a13 13 0 0 1 26 0c0 9-9 10-9.500 18-.4 6-7.500 8-11.500 4" stroke="#f2f5f7"/>'
-    '<path d="M25 27a6 6 0 0 1 12 0c0 4-5 5-6 9" stroke="#f2f5f7" stroke-width="4"/>'
-    '<path d="M51 17a15 15 0 0 1 0 18" stroke="#f08a3c"/></g></svg>'
-)
+APPLICATION = Path(__file__).parents[1] / "desktop" / "earmark.svg"
 
 
 def _pixmap(svg: str, pixels: int) -> QPixmap:
@@ -49,7 +45,7 @@ def outline(name: str, colour: str) -> QIcon:
 
 def application_icon() -> QIcon:
     """Return the icon of the application for title bar, task bar and dock."""
-    icon = QIcon()
+    icon, svg = QIcon(), APPLICATION.read_text(encoding="utf-8")
     for pixels in (16, 24, 32, 48, 64, 128, 256):
-        icon.addPixmap(_pixmap(APPLICATION, pixels))
+        icon.addPixmap(_pixmap(svg, pixels))
     return icon

@@ -9,6 +9,7 @@ from PySide6.QtGui import QKeyEvent
 
 from earmark.app.dashboard.frame.format import letter
 from earmark.app.dashboard.frame.markers import N_MARKERS
+from earmark.app.dashboard.language import tr
 
 
 class Key(NamedTuple):
@@ -23,54 +24,64 @@ class Key(NamedTuple):
 N_TALKERS, N_SHOWN = 8, 4
 #: Pages in the order of the navigation bar.
 PAGES = ("start", "setup", "live", "calibrate", "review", "study")
+PAGE_WORDS = dict(
+    zip(PAGES, (tr("Start"), tr("Setup"), tr("Live"), tr("Calibrate"), tr("Review"), tr("Study")), strict=True)
+)
 KEYS: dict[str, Key] = {
-    "start": Key("&Session", "&Start page", "Ctrl+0"),
-    "next": Key("&Session", "Ne&xt step", "Ctrl+Return"),
-    "rehearse": Key("&Session", "Re&hearse a session …", "Ctrl+H"),
-    "check": Key("&Session", "&Check everything", "F7"),
-    "run": Key("&Session", "&Run", "Ctrl+R"),
-    "pause": Key("&Session", "&Pause or resume", "Ctrl+P"),
-    "stop": Key("&Session", "S&top the calibration or run", "Ctrl+."),
-    "mode": Key("&Session", "&Mode of the next run", "Ctrl+D"),
-    "length": Key("&Session", "&Length of the next run", "Ctrl+E"),
-    "note": Key("&Session", "Write a &note", "N"),
-    "close": Key("&Session", "&Close this window", "Ctrl+Q"),
-    "mute": Key("S&ound", "&Mute", "Esc"),
-    "toggle": Key("S&ound", "Mute or &unmute", "M"),
+    "start": Key(tr("&Session"), tr("&Start page"), "Ctrl+0"),
+    "next": Key(tr("&Session"), tr("Ne&xt step"), "Ctrl+Return"),
+    "rehearse": Key(tr("&Session"), tr("Re&hearse a session …"), "Ctrl+H"),
+    "check": Key(tr("&Session"), tr("&Check everything"), "F7"),
+    "run": Key(tr("&Session"), tr("&Run"), "Ctrl+R"),
+    "pause": Key(tr("&Session"), tr("&Pause or resume"), "Ctrl+P"),
+    "stop": Key(tr("&Session"), tr("S&top the calibration or run"), "Ctrl+."),
+    "mode": Key(tr("&Session"), tr("&Mode of the next run"), "Ctrl+D"),
+    "length": Key(tr("&Session"), tr("&Length of the next run"), "Ctrl+E"),
+    "note": Key(tr("&Session"), tr("Write a &note"), "N"),
+    "close": Key(tr("&Session"), tr("Close this &window"), "Ctrl+Q"),
+    "mute": Key(tr("S&ound"), tr("&Mute"), "Esc"),
+    "toggle": Key(tr("S&ound"), tr("Mute or &unmute"), "M"),
     **{
         # From talker 5 on with Ctrl, because F5 to F8 have other actions.
-        f"solo{k}": Key("S&ound", f"Solo talker &{k} ({letter(k - 1)})", f"{'Ctrl+' * (k > 4)}F{k}")
+        f"solo{k}": Key(
+            tr("S&ound"), tr("Solo talker &{k} ({letter})", k=k, letter=letter(k - 1)), f"{'Ctrl+' * (k > 4)}F{k}"
+        )
         for k in range(1, N_TALKERS + 1)
     },
     **{
-        f"mute{k}": Key("S&ound", f"Mute or unmute talker {k} ({letter(k - 1)})", f"Shift+F{k}")
+        f"mute{k}": Key(
+            tr("S&ound"), tr("Mute or unmute talker {k} ({letter})", k=k, letter=letter(k - 1)), f"Shift+F{k}"
+        )
         for k in range(1, N_TALKERS + 1)
     },
-    **{f"trim{k}": Key("S&ound", f"Trim of talker {k} ({letter(k - 1)})", f"Alt+{k}") for k in range(1, N_TALKERS + 1)},
-    "equal": Key("S&ound", "&Equal gains for all", "F5"),
-    "decode": Key("S&ound", "Follow &decisions", "F6"),
-    "setup": Key("&View", "&Setup", "Ctrl+1"),
-    "live": Key("&View", "&Live", "Ctrl+2"),
-    "calibrate": Key("&View", "Cal&ibrate", "Ctrl+3"),
-    "review": Key("&View", "&Review", "Ctrl+4"),
-    "study": Key("&View", "St&udy", "Ctrl+5"),
-    "freeze": Key("&View", "&Freeze the traces", "F8"),
-    "larger": Key("&View", "Traces &larger", "+"),
-    "smaller": Key("&View", "Traces s&maller", "-"),
-    "shorter": Key("&View", "S&horter sweep", "["),
-    "longer": Key("&View", "Lon&ger sweep", "]"),
-    "filter": Key("&View", "Ne&xt display filter", "F"),
-    "page": Key("&View", "&Channels per page", "C"),
-    "before": Key("&View", "Pre&vious channels", ","),
-    "after": Key("&View", "Next cha&nnels", "."),
-    "participant": Key("&View", "&Participant screen", "F11"),
-    "theme": Key("&View", "&Dark or light", "Ctrl+T"),
-    "lock": Key("&View", "L&ock the layout", "Ctrl+L"),
-    "reset": Key("&View", "R&eset the layout", "Ctrl+Shift+L"),
-    **{f"marker{k}": Key("Mar&kers", f"Marker {k}", str(k)) for k in range(1, N_MARKERS + 1)},
-    "markers": Key("Mar&kers", "&Texts of the markers", "Ctrl+K"),
-    "help": Key("&Help", "&Keys", "?"),
-    "about": Key("&Help", "&About Earmark", "Ctrl+F1"),
+    **{
+        f"trim{k}": Key(tr("S&ound"), tr("Trim of talker {k} ({letter})", k=k, letter=letter(k - 1)), f"Alt+{k}")
+        for k in range(1, N_TALKERS + 1)
+    },
+    "equal": Key(tr("S&ound"), tr("&Equal gains for all"), "F5"),
+    "decode": Key(tr("S&ound"), tr("Follow &decisions"), "F6"),
+    "setup": Key(tr("&View"), tr("&Setup"), "Ctrl+1"),
+    "live": Key(tr("&View"), tr("&Live"), "Ctrl+2"),
+    "calibrate": Key(tr("&View"), tr("Cal&ibrate"), "Ctrl+3"),
+    "review": Key(tr("&View"), tr("&Review"), "Ctrl+4"),
+    "study": Key(tr("&View"), tr("St&udy"), "Ctrl+5"),
+    "freeze": Key(tr("&View"), tr("&Freeze the traces"), "F8"),
+    "larger": Key(tr("&View"), tr("&Traces larger"), "+"),
+    "smaller": Key(tr("&View"), tr("Traces s&maller"), "-"),
+    "shorter": Key(tr("&View"), tr("S&horter sweep"), "["),
+    "longer": Key(tr("&View"), tr("Longer s&weep"), "]"),
+    "filter": Key(tr("&View"), tr("Ne&xt display filter"), "F"),
+    "page": Key(tr("&View"), tr("&Channels per page"), "C"),
+    "before": Key(tr("&View"), tr("Pre&vious channels"), ","),
+    "after": Key(tr("&View"), tr("Next cha&nnels"), "."),
+    "participant": Key(tr("&View"), tr("&Participant screen"), "F11"),
+    "theme": Key(tr("&View"), tr("&Dark or light"), "Ctrl+T"),
+    "lock": Key(tr("&View"), tr("L&ock the layout"), "Ctrl+L"),
+    "reset": Key(tr("&View"), tr("R&eset the layout"), "Ctrl+Shift+L"),
+    **{f"marker{k}": Key(tr("Mar&kers"), tr("Marker {k}", k=k), str(k)) for k in range(1, N_MARKERS + 1)},
+    "markers": Key(tr("Mar&kers"), tr("&Texts of the markers"), "Ctrl+K"),
+    "help": Key(tr("&Help"), tr("&Keys"), "?"),
+    "about": Key(tr("&Help"), tr("&About Earmark"), "Ctrl+F1"),
 }
 
 

@@ -6,11 +6,14 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.keys import KEYS
+from earmark.app.dashboard.language import tr
+from earmark.app.looks import APART, NEAR, PAGE, TEXT
 
 #: Number of columns, so that all keys fit into a height of 720 pixels.
 COLUMNS = 3
-HINT = "Esc only mutes: it does not close this list. Press ? again, or click anywhere else."
+HINT = tr("Esc only mutes: it does not close this list. Press ? again, or click anywhere else.")
 
 
 class KeysHelp(QFrame):
@@ -18,34 +21,32 @@ class KeysHelp(QFrame):
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
-        self.setAccessibleName("Keys")
+        self.setAccessibleName(tr("Keys"))
         self.setFrameShape(QFrame.Shape.Box)
         self.setAutoFillBackground(True)
         self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # a click here must not reach the widget below
         self._focused: QWidget | None = None
         grid = QGridLayout()
-        grid.setVerticalSpacing(3)
-        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(NEAR)
+        grid.setHorizontalSpacing(APART)
         rows = [(key.keys, key.words.replace("&", "")) for key in KEYS.values()]
         rows += [
-            ("Space", "Freeze, when the traces have the focus"),
-            ("← →", "Scroll frozen traces (Shift+wheel)"),
-            ("Wheel", "Larger or smaller traces"),
-            ("Ctrl+wheel", "Longer or shorter sweep"),
+            (tr("Space"), tr("Freeze, when the traces have the focus")),
+            ("← →", tr("Scroll frozen traces (Shift+wheel)")),
+            (tr("Wheel"), tr("Larger or smaller traces")),
+            (tr("Ctrl+wheel"), tr("Longer or shorter sweep")),
         ]
         height = -(-len(rows) // COLUMNS)
         for i, (keys, words) in enumerate(rows):
             label = QLabel(keys)
-            font = label.font()
-            font.setBold(True)
-            label.setFont(font)
+            theme.resize(label, TEXT, bold=True)
             grid.addWidget(label, i % height, 2 * (i // height))
             grid.addWidget(QLabel(words), i % height, 2 * (i // height) + 1)
-        self.close_button = QPushButton("Close")
-        self.close_button.setAccessibleName("Close the list of keys")
+        self.close_button = QPushButton(tr("Close"))
+        self.close_button.setAccessibleName(tr("Close the list of keys"))
         self.close_button.clicked.connect(self.hide)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 12, 16, 12)
+        layout.setContentsMargins(PAGE, APART, PAGE, APART)
         layout.addLayout(grid)
         layout.addSpacing(6)
         layout.addWidget(QLabel(HINT))

@@ -8,10 +8,22 @@ from PySide6.QtCore import QSettings, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDialog, QFormLayout, QLabel, QLineEdit, QPushButton, QWidget
 
+from earmark.app.dashboard.language import tr
+
 #: Texts until somebody changes them; a key without a text does nothing.
-TEXTS = ("movement", "noise in the room", "talking", "electrode touched", "not listening", "", "", "", "")
+TEXTS = (
+    tr("movement"),
+    tr("noise in the room"),
+    tr("talking"),
+    tr("electrode touched"),
+    tr("not listening"),
+    "",
+    "",
+    "",
+    "",
+)
 N_MARKERS = len(TEXTS)
-HINT = "Each key writes its text as a note into the recording, at the time at which it is pressed."
+HINT = tr("Each key writes its text as a note into the recording, at the time at which it is pressed.")
 
 
 class Markers(QDialog):
@@ -33,7 +45,7 @@ class Markers(QDialog):
 
     def __init__(self, window: QWidget, settings: QSettings) -> None:
         super().__init__(window)
-        self.setWindowTitle("Marker keys")
+        self.setWindowTitle(tr("Marker keys"))
         self._settings, self._actions = settings, dict[int, QAction]()
         layout = QFormLayout(self)
         layout.addRow(QLabel(HINT))
@@ -42,12 +54,12 @@ class Markers(QDialog):
             field = QLineEdit(str(settings.value(f"markers/{number}", text)))
             field.setMaxLength(100)
             field.setMinimumWidth(280)
-            field.setAccessibleName(f"Text of the marker key {number}")
+            field.setAccessibleName(tr("Text of the marker key {number}", number=number))
             field.textChanged.connect(lambda text, number=number: self._change(number, text))
-            layout.addRow(f"Key {number}", field)
+            layout.addRow(tr("Key {number}", number=number), field)
             self.fields.append(field)
-        close = QPushButton("Close")
-        close.setAccessibleName("Close the texts of the marker keys")
+        close = QPushButton(tr("Close"))
+        close.setAccessibleName(tr("Close the texts of the marker keys"))
         close.clicked.connect(self.hide)
         layout.addRow(close)
 
@@ -66,7 +78,7 @@ class Markers(QDialog):
 
     def _show(self, number: int) -> None:
         action, text = self._actions[number], self._text(number)
-        action.setText(text.replace("&", "&&") or "no text")
+        action.setText(text.replace("&", "&&") or tr("no text"))
         action.setEnabled(bool(text))
 
     def press(self, number: int) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 from earmark.app.dashboard.frame.keys import KEYS
+from earmark.app.dashboard.language import LANGUAGE, LANGUAGES
 
 
 def fill_menus(
@@ -48,3 +49,14 @@ def list_screens(menu: QMenu, open_on: Callable[[str], None]) -> None:
         size, name = screen.geometry(), screen.name()
         action = menu.addAction(f"{name}, {size.width()}×{size.height()}")
         action.triggered.connect(lambda _=False, name=name: open_on(name))
+
+
+def list_languages(menu: QMenu, choose: Callable[[str], None]) -> None:
+    """Fill a menu with the languages; the one that is shown now is checked."""
+    group = QActionGroup(menu)
+    for code, name in LANGUAGES.items():
+        action = group.addAction(name)
+        action.setCheckable(True)
+        action.setChecked(code == LANGUAGE)
+        action.triggered.connect(lambda _=False, code=code: choose(code))
+    menu.addActions(group.actions())

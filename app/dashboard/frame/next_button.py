@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.keys import KEYS, PAGES
+from earmark.app.dashboard.language import tr
 from earmark.app.session.next_step import Do, Folder, Step, next_step
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class NextButton(QPushButton):
         self._seen: set[Do] = set()
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setMaximumWidth(MAX_PX)
-        self.setAccessibleName("Next step")
+        self.setAccessibleName(tr("Next step"))
         self.clicked.connect(self.follow)
 
     def forget(self) -> None:
@@ -68,16 +69,16 @@ class NextButton(QPushButton):
             self._seen.add(Do.RESULT)
         form = window.start.form
         if window.launcher.starting:
-            self._show(Step("starting the session"))
+            self._show(Step(tr("starting the session")))
         elif form.isVisible():
             wrong = form.problem
-            self._show(Step(wrong) if wrong else Step(f"create and open {form.name}", Do.NEW))
+            self._show(Step(wrong) if wrong else Step(tr("create and open {name}", name=form.name), Do.NEW))
         elif review.isVisible() and review.busy:
-            self._show(Step("scoring the run"))
+            self._show(Step(tr("scoring the run")))
         elif now.session_live:
             self._show(next_step(*now.records, seen=self._seen))
         elif now.refused or (math.isfinite(now.session_age) and not now.died):
-            self._show(Step(now.refused or "the session does not respond", fault=True))
+            self._show(Step(now.refused or tr("the session does not respond"), fault=True))
         else:
             file, at = self._session_file, window.folder
             at = at if file is None else file.parent
@@ -101,9 +102,10 @@ class NextButton(QPushButton):
             return
         self.step = step
         self.setEnabled(step.do is not None or step.fault)
-        self.setText(self.fontMetrics().elidedText(step.sentence, Qt.TextElideMode.ElideRight, MAX_PX - 40))
-        self.setToolTip(f"{step.sentence} ({KEYS['next'].keys})")
-        self.setAccessibleDescription(step.sentence)
+        sentence = step.line(tr)
+        self.setText(self.fontMetrics().elidedText(sentence, Qt.TextElideMode.ElideRight, MAX_PX - 40))
+        self.setToolTip(f"{sentence} ({KEYS['next'].keys})")
+        self.setAccessibleDescription(sentence)
 
     def follow(self) -> None:
         """Do the step, or show the page where it is done."""

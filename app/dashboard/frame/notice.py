@@ -8,19 +8,25 @@ from pathlib import Path
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.panel import Reading
+from earmark.app.looks import APART
 
 #: Seconds that a warning stays visible.
 HOLD_S = 5.0
 #: Messages for a session that is no longer, or not yet, running.
 ENDS = {
-    "died": "THE SESSION DIED: its process is gone. Start it again, as before or on the start page (Ctrl+0). "
-    "Recordings in {folder} are missing at most the last second",
-    "silent": "THE SESSION DOES NOT RESPOND: its process is stopped, or the computer is overloaded. Sound and "
-    "recording continue; commands, including mute, wait until it responds",
-    "ended": "The session has ended. Its recordings are in {folder}",
-    "over": "The replay has ended; nothing was recorded",
-    "none": "No session is running in {folder}",
+    "died": tr(
+        "THE SESSION DIED: its process is gone. Start it again, as before or on the start page "
+        "(Ctrl+0). Recordings in {folder} are missing at most the last second"
+    ),
+    "silent": tr(
+        "THE SESSION DOES NOT RESPOND: its process is stopped, or the computer is overloaded. Sound "
+        "and recording continue; commands, including mute, wait until it responds"
+    ),
+    "ended": tr("The session has ended. Its recordings are in {folder}"),
+    "over": tr("The replay has ended; nothing was recorded"),
+    "none": tr("No session is running in {folder}"),
 }
 
 #: Messages shown as warnings.
@@ -31,8 +37,8 @@ class Notice(Reading):
     """The message line."""
 
     def __init__(self) -> None:
-        super().__init__("Last message")
-        self.setContentsMargins(8, 0, 8, 0)
+        super().__init__(tr("Last message"))
+        self.setContentsMargins(APART, 0, APART, 0)
         self.reset()
 
     def reset(self) -> None:
@@ -71,7 +77,7 @@ class Notice(Reading):
             return new
         if now.session_live or folder is None:
             if self._end:
-                self.show_message("Connected to the session")
+                self.show_message(tr("Connected to the session"))
             if now.session_live:
                 self._seen, self._replay = True, now.kind == "replay"
             self._end = ""

@@ -18,8 +18,9 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.data.stream_search import StreamSearch, eeg_first
+from earmark.app.dashboard.language import tr
 
-HEADS = ("name", "type", "channels", "Hz", "host", "source_id")
+HEADS = (tr("name"), tr("type"), tr("channels"), "Hz", tr("host"), "source_id")
 
 
 class Picker(QDialog):
@@ -38,7 +39,7 @@ class Picker(QDialog):
 
     def __init__(self, parent: QWidget | None = None, choose: bool = True) -> None:
         super().__init__(parent)
-        self.setWindowTitle("LSL streams on the network")
+        self.setWindowTitle(tr("LSL streams on the network"))
         self.setModal(False)
         self.resize(640, 320)
         self._streams: list[dict[str, object]] = []
@@ -46,7 +47,7 @@ class Picker(QDialog):
         self._words.setWordWrap(True)
         self._table = QTableWidget(0, len(HEADS))
         self._table.setHorizontalHeaderLabels(HEADS)
-        self._table.setAccessibleName("LSL streams on the network")
+        self._table.setAccessibleName(tr("LSL streams on the network"))
         self._table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self._table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -55,20 +56,20 @@ class Picker(QDialog):
         self._table.itemSelectionChanged.connect(self._selected)
         if choose:
             self._table.cellDoubleClicked.connect(lambda *_: self._accept())
-        self._again = QPushButton("Search &again")
-        self._again.setAccessibleName("Search for streams again")
+        self._again = QPushButton(tr("Search &again"))
+        self._again.setAccessibleName(tr("Search for streams again"))
         self._again.clicked.connect(self.search)
         buttons = QDialogButtonBox()
-        self._use = buttons.addButton("&Use this stream", QDialogButtonBox.ButtonRole.AcceptRole)
-        self._use.setAccessibleName("Use the chosen stream")
+        self._use = buttons.addButton(tr("&Use this stream"), QDialogButtonBox.ButtonRole.AcceptRole)
+        self._use.setAccessibleName(tr("Use the chosen stream"))
         self._use.setVisible(choose)
         self._use.setEnabled(False)
-        close = buttons.addButton("&Close", QDialogButtonBox.ButtonRole.RejectRole)
-        close.setAccessibleName("Close the list of streams")
+        close = buttons.addButton(tr("&Close"), QDialogButtonBox.ButtonRole.RejectRole)
+        close.setAccessibleName(tr("Close the list of streams"))
         buttons.accepted.connect(self._accept)
         buttons.rejected.connect(self.hide)
-        self._file = QPushButton("Open a &session.toml …")
-        self._file.setAccessibleName("Open a session file")
+        self._file = QPushButton(tr("Open a &session.toml …"))
+        self._file.setAccessibleName(tr("Open a session file"))
         self._file.setVisible(choose)
         self._file.clicked.connect(self.file_requested)
         foot = QHBoxLayout()
@@ -86,21 +87,23 @@ class Picker(QDialog):
     def search(self) -> None:
         """Start a search and return immediately."""
         self._again.setEnabled(False)
-        self._words.setText("Searching …")
+        self._words.setText(tr("Searching …"))
         self._search.start()
 
     def _show(self, streams: list[dict[str, object]]) -> None:
         self._again.setEnabled(True)
         self._streams = eeg_first(streams)
         self._words.setText(
-            "Choose the stream of the amplifier."
+            tr("Choose the stream of the amplifier.")
             if streams
-            else "No LSL stream found. Start the sender. If it runs on another computer, connect both to the same "
-            "network and allow LSL in their firewalls. 'earmark doctor' checks this computer."
+            else tr(
+                "No LSL stream found. Start the sender. If it runs on another computer, connect both to the "
+                "same network and allow LSL in their firewalls. 'earmark doctor' checks this computer."
+            )
         )
         self._table.setRowCount(len(streams))
         for row, one in enumerate(self._streams):
-            sfreq = f"{one['sfreq']:g}" if one["sfreq"] else "irregular"
+            sfreq = f"{one['sfreq']:g}" if one["sfreq"] else tr("irregular")
             for column, text in enumerate(
                 (one["name"], one["type"], one["channels"], sfreq, one["host"], one["source_id"])
             ):

@@ -8,7 +8,9 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLineEdit, QPus
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.panel import Reading
+from earmark.app.looks import APART, NEAR, TEXT
 
 
 class Question(QFrame):
@@ -26,22 +28,20 @@ class Question(QFrame):
         super().__init__()
         self.setObjectName("question")
         self._n_asked = 0
-        self.words = Reading("Question to the listener")
-        font = self.words.font()
-        font.setBold(True)
-        self.words.setFont(font)
+        self.words = Reading(tr("Question to the listener"))
+        theme.resize(self.words, TEXT, bold=True)
         self.answer = QLineEdit()
-        self.answer.setAccessibleName("Answer")
+        self.answer.setAccessibleName(tr("Answer"))
         self.answer.setMaxLength(500)
-        self.answer.setPlaceholderText("Answer (Enter sends)")
-        self.send = QPushButton("&Send")
-        self.send.setAccessibleName("Send the answer")
+        self.answer.setPlaceholderText(tr("Answer (Enter sends)"))
+        self.send = QPushButton(tr("&Send"))
+        self.send.setAccessibleName(tr("Send the answer"))
         self.send.setEnabled(False)
         self.answer.textChanged.connect(lambda text: self.send.setEnabled(bool(text.strip())))
         self.answer.returnPressed.connect(self._answer)
         self.send.clicked.connect(self._answer)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 0, 4, 0)
+        layout.setContentsMargins(APART, 0, NEAR, 0)
         layout.addWidget(self.words, 2)
         layout.addWidget(self.answer, 1)
         layout.addWidget(self.send)

@@ -26,14 +26,15 @@ from PySide6.QtWidgets import (
 
 from earmark.app.dashboard.data.recording_copy import RecordingCopy
 from earmark.app.dashboard.frame.format import clock
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.background_job import BackgroundJob
 from earmark.app.dashboard.panels.recorded_sweep import RecordedSweep
 from earmark.app.dashboard.panels.traces import Traces
 from earmark.devices.files.recording import SUFFIXES
 
-HEADS = ("stream", "type", "ch", "Hz")
+HEADS = (tr("stream"), tr("type"), tr("ch"), "Hz")
 #: Recordings that can be opened, for the file dialog.
-FILES = f"Recordings ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
+FILES = tr("Recordings ({suffixes})", suffixes=" ".join(f"*{suffix}" for suffix in SUFFIXES))
 #: Steps of the scroll bar per second.
 STEPS = 10
 #: Width of the lists beside the traces, in pixels.
@@ -65,18 +66,18 @@ class RecordingWindow(QWidget):
         self.words = QLabel()
         self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.words.setWordWrap(True)
-        self.words.setAccessibleName("What is shown")
+        self.words.setAccessibleName(tr("What is shown"))
         self.sweep = RecordedSweep()
         self.traces = Traces(self.sweep)
         self.traces.restore(settings)
         self.traces.hide_live()
         self.bar = QScrollBar(Qt.Orientation.Horizontal)
-        self.bar.setAccessibleName("Position in the recording")
+        self.bar.setAccessibleName(tr("Position in the recording"))
         self.bar.valueChanged.connect(lambda value: self.sweep.go(value / STEPS))
         self.sweep.moved.connect(self._moved)
         self.streams = QTableWidget(0, len(HEADS))
         self.streams.setHorizontalHeaderLabels(HEADS)
-        self.streams.setAccessibleName("Streams of the recording; choose one to show it")
+        self.streams.setAccessibleName(tr("Streams of the recording; choose one to show it"))
         self.streams.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.streams.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.streams.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -87,7 +88,7 @@ class RecordingWindow(QWidget):
         self.streams.itemActivated.connect(lambda item: self._choose(item.row()))
         self.streams.itemDoubleClicked.connect(lambda item: self._choose(item.row()))
         self.markers = QListWidget()
-        self.markers.setAccessibleName("Markers; choose one to go there")
+        self.markers.setAccessibleName(tr("Markers; choose one to go there"))
         self.markers.currentItemChanged.connect(self._go_to_marker)
         self._lay_out()
         self.open("")
@@ -95,8 +96,8 @@ class RecordingWindow(QWidget):
     def _lay_out(self) -> None:
         right = QVBoxLayout()
         for words, widget, stretch in (
-            ("Streams (double-click shows one)", self.streams, 1),
-            ("Markers (click goes there)", self.markers, 2),
+            (tr("Streams (double-click shows one)"), self.streams, 1),
+            (tr("Markers (click goes there)"), self.markers, 2),
         ):
             right.addWidget(QLabel(words))
             right.addWidget(widget, stretch)
@@ -115,7 +116,7 @@ class RecordingWindow(QWidget):
         """Read a stream of the recording; an empty text takes the only one."""
         if self._job is not None:
             return
-        self.words.setText(f"Reading {self._path.name} …")
+        self.words.setText(tr("Reading {name} …", name=self._path.name))
         self._n_copies += 1
         self._target = Path(self._folder.name) / f"{self._n_copies}.f32"
         arguments = [str(self._path), stream, str(self._target)]
@@ -133,13 +134,21 @@ class RecordingWindow(QWidget):
         self._list_streams(found["streams"])
         if found["error"]:
             several = len(found["streams"]) > 1
-            self.words.setText(f"{found['error']}. Double-click a stream to show it" if several else found["error"])
+            self.words.setText(
+                tr("{error}. Double-click a stream to show it", error=found["error"]) if several else found["error"]
+            )
             return
         recording = RecordingCopy(found, self._target)
         seconds = recording.n_frames / recording.sfreq
         lines = [
-            f"{self._path}: {clock(seconds)} min, {len(recording.ch_names)} channels at {recording.sfreq:g} Hz, "
-            f"{found['n_markers']} markers"
+            tr(
+                "{path}: {seconds} min, {n_channels} channels at {sfreq:g} Hz, {n_markers} markers",
+                path=self._path,
+                seconds=clock(seconds),
+                n_channels=len(recording.ch_names),
+                sfreq=recording.sfreq,
+                n_markers=found["n_markers"],
+            )
         ]
         self.words.setText("\n".join([*lines, *found["words"][:3]]))
         self._list_markers(recording)
@@ -163,7 +172,7 @@ class RecordingWindow(QWidget):
     def _list_streams(self, streams: list[dict[str, Any]]) -> None:
         self.streams.setRowCount(len(streams))
         for row, one in enumerate(streams):
-            sfreq = f"{one['sfreq']:g}" if one["sfreq"] else "irregular"
+            sfreq = f"{one['sfreq']:g}" if one["sfreq"] else tr("irregular")
             for column, text in enumerate((one["name"], one["type"], one["n_channels"], sfreq)):
                 item = QTableWidgetItem(str(text)[:80])
                 item.setData(Qt.ItemDataRole.UserRole, one["number"])
@@ -194,6 +203,6 @@ class RecordingWindow(QWidget):
 
 def choose_recording(window: QWidget, settings: QSettings) -> None:
     """Let the operator choose a recording, and show it."""
-    name, _ = QFileDialog.getOpenFileName(window, "Recording to look at", str(Path.home()), FILES)
+    name, _ = QFileDialog.getOpenFileName(window, tr("Recording to look at"), str(Path.home()), FILES)
     if name:
         RecordingWindow(Path(name), settings, window).show()

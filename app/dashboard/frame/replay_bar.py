@@ -9,13 +9,15 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSlider, QWidge
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame.format import clock
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.panel import Reading
+from earmark.app.looks import NEAR
 
 #: Speeds and their names; None stands for as fast as possible.
-SPEEDS = ((0.5, "½ ×"), (1.0, "1 ×"), (2.0, "2 ×"), (4.0, "4 ×"), (None, "fastest"))
+SPEEDS = ((0.5, "½ ×"), (1.0, "1 ×"), (2.0, "2 ×"), (4.0, "4 ×"), (None, tr("fastest")))
 #: Steps of the slider per second, and seconds that it stays where it was set, until the replay is there.
 STEPS, HOLD_S = 10, 1.5
-SILENT = "Sound is heard at speed 1 only"
+SILENT = tr("Sound is heard at speed 1 only")
 
 
 class ReplayBar(QWidget):
@@ -32,20 +34,20 @@ class ReplayBar(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Time of the replay")
-        self.slider.setToolTip("Go to another time: everything before it is computed again, as fast as possible")
+        self.slider.setAccessibleName(tr("Time of the replay"))
+        self.slider.setToolTip(tr("Go to another time: everything before it is computed again, as fast as possible"))
         self.slider.setTracking(False)  # when it is released
         self.slider.setSingleStep(STEPS)
         self.slider.setPageStep(10 * STEPS)
-        self.time = Reading("Time and length of the recording", "00:00 of 00:00")
+        self.time = Reading(tr("Time and length of the recording"), tr("00:00 of 00:00"))
         self.speed = QComboBox()
-        self.speed.setAccessibleName("Speed of the replay")
+        self.speed.setAccessibleName(tr("Speed of the replay"))
         self.speed.setToolTip(SILENT)
         for factor, words in SPEEDS:
             self.speed.addItem(words, factor)
         self.speed.setCurrentIndex(1)
-        self.loop = QCheckBox("&Loop")
-        self.loop.setAccessibleName("Start the replay again at its end")
+        self.loop = QCheckBox(tr("&Loop"))
+        self.loop.setAccessibleName(tr("Start the replay again at its end"))
         self.slider.valueChanged.connect(self._seek)
         self.slider.sliderMoved.connect(self._show_time)
         self.speed.currentIndexChanged.connect(
@@ -56,7 +58,7 @@ class ReplayBar(QWidget):
         self._hold = QTimer(self)
         self._hold.setSingleShot(True)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(4, 0, 4, 0)
+        layout.setContentsMargins(NEAR, 0, NEAR, 0)
         for widget in (self.time, self.slider, self.speed, self.loop):
             layout.addWidget(widget)
         self.hide()
@@ -67,7 +69,7 @@ class ReplayBar(QWidget):
         self.command_requested.emit("seek", {"seconds": value / STEPS})
 
     def _show_time(self, value: int) -> None:
-        self.time.show_text(f"{clock(value / STEPS)} of {clock(self._seconds)}")
+        self.time.show_text(tr("{time} of {seconds}", time=clock(value / STEPS), seconds=clock(self._seconds)))
 
     def refresh(self, now: Snapshot) -> None:
         """Show the time, unless somebody is moving the slider."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
-from earmark.app.colours import DARK, LIGHT, THEMES, Theme
+from earmark.app.looks import DARK, LIGHT, THEMES, Theme
 
-__all__ = ["DARK", "LIGHT", "THEMES", "Theme", "apply", "mark", "of"]
+__all__ = ["DARK", "LIGHT", "THEMES", "Theme", "apply", "font", "mark", "of", "resize"]
 
 
 def apply(app: QApplication, theme: Theme) -> None:
@@ -45,3 +45,16 @@ def mark(button: QWidget, on: bool) -> None:
 def of(widget: QWidget) -> Theme:
     """Return the theme that a widget is drawn in."""
     return DARK if widget.palette().window().color().lightness() < 128 else LIGHT
+
+
+def font(base: QFont, pixels: int, bold: bool = False) -> QFont:
+    """Return a font in one of the sizes of :mod:`earmark.app.looks`."""
+    made = QFont(base)
+    made.setPixelSize(pixels)
+    made.setBold(bold)
+    return made
+
+
+def resize(widget: QWidget, pixels: int, bold: bool = False) -> None:
+    """Give a widget's text one of the sizes of :mod:`earmark.app.looks`."""
+    widget.setFont(font(widget.font(), pixels, bold))

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import clock, decibels, letter
+from earmark.app.dashboard.frame.status_words import word
 from earmark.app.dashboard.frame.verdict_text import Verdict
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.panel import Reading
+from earmark.app.looks import LARGE, NEAR, SMALL, TEXT, TIGHT, TINY
 from earmark.app.status import Trim
 
 #: Range of the gain bars, dB.
 GAIN_DB = (-12.0, 6.0)
 #: Smallest width of a gain bar that shows the unit, in pixels.
 WITH_UNIT = 100
-MODES = {"closed": "closed loop", "open": "open loop", "sham": "SHAM"}
+MODES = {"closed": tr("closed loop"), "open": tr("open loop"), "sham": tr("SHAM")}
 
 
 class Chip(QWidget):
@@ -27,30 +30,27 @@ class Chip(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Kind of session")
-        self.words = ""
+        self.setAccessibleName(tr("Kind of session"))
+        self.kind = self.words = ""
         self.setFixedSize(76, 30)
 
     def show_kind(self, kind: str) -> None:
         """Show the kind of the session; empty if there is none."""
-        words = kind.upper() or "NO SESSION"
+        words = word(kind).upper() or tr("NO SESSION")
         if words != self.words:
-            self.words = words
+            self.kind, self.words = kind, words
             self.setAccessibleDescription(words)
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colours = {"LIVE": look.good, "DEMO": look.event, "REHEARSAL": look.event, "REPLAY": look.highlight}
-        colour = colours.get(self.words, look.faint)
+        colours = {"live": look.good, "demo": look.event, "rehearsal": look.event, "replay": look.highlight}
+        colour = colours.get(self.kind, look.faint)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colour))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)
-        font = QFont(self.font())
-        font.setBold(True)
-        font.setPixelSize(10 if len(self.words) > 8 else 14)
-        painter.setFont(font)
+        painter.setFont(theme.font(self.font(), TINY if len(self.words) > 8 else TEXT, bold=True))
         painter.setPen(QColor(look.base))
         painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self.words)
 
@@ -62,8 +62,8 @@ class GainBar(QWidget):
         super().__init__()
         self._number, self._name = number, name
         self.gain, self.trimmed = math.nan, False
-        self.setAccessibleName(f"Gain of talker {letter(number)}, {name}")
-        self.setToolTip(f"Applied gain of {name}; * means that it includes your trim")
+        self.setAccessibleName(tr("Gain of talker {number}, {name}", number=letter(number), name=name))
+        self.setToolTip(tr("Applied gain of {name}; * means that it includes your trim", name=name))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
@@ -76,21 +76,19 @@ class GainBar(QWidget):
         """Show a gain in dB (NaN unknown, minus infinity muted), and whether it includes a trim of the operator."""
         if (decibels(gain), trimmed) != (decibels(self.gain), self.trimmed):
             self.gain, self.trimmed = gain, trimmed
-            self.setAccessibleDescription("muted" if gain == -math.inf else f"{decibels(gain)} dB")
+            self.setAccessibleDescription(tr("muted") if gain == -math.inf else f"{decibels(gain)} dB")
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
         colour = QColor(look.talkers[self._number])
-        font = QFont(self.font())
-        font.setPixelSize(12)
-        font.setBold(True)
+        font = theme.font(self.font(), SMALL, bold=True)
         painter.setFont(font)
         metrics = QFontMetrics(font)
         unit = " dB" if self.width() >= WITH_UNIT else ""
         muted = self.gain == -math.inf
-        figure = "MUTED" if muted else f"{decibels(self.gain)}{'*' if self.trimmed else ''}{unit}"
-        width = max(metrics.horizontalAdvance(f"+00.0*{unit}"), metrics.horizontalAdvance("MUTED"))
+        figure = tr("MUTED") if muted else f"{decibels(self.gain)}{'*' if self.trimmed else ''}{unit}"
+        width = max(metrics.horizontalAdvance(f"+00.0*{unit}"), metrics.horizontalAdvance(tr("MUTED")))
         painter.setPen(QColor(look.warn if muted else look.text))
         right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         painter.drawText(QRectF(self.width() - width - 2, 3, width, 18), right, figure)
@@ -129,21 +127,19 @@ class TopBar(QFrame):
         super().__init__()
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.chip, self.verdict = Chip(), Verdict()
-        self.state = Reading("State of the session", "running, closed loop")
-        self.progress = Reading("Progress", "block 12/12  00:00 of 00:00")
-        font = self.state.font()
-        font.setBold(True)
-        self.state.setFont(font)
+        self.state = Reading(tr("State of the session"), tr("running, closed loop"))
+        self.progress = Reading(tr("Progress"), tr("block 12/12  00:00 of 00:00"))
+        theme.resize(self.state, TEXT, bold=True)
         self._gains: list[GainBar] = []
         self._talkers: tuple[str, ...] = ()
         self._gain_row = QHBoxLayout()
-        self._gain_row.setSpacing(4)
-        self.mute, self.unmute = QPushButton(), QPushButton("Unmute")
-        self.mute.setAccessibleName("Mute all sound")
-        self.mute.setToolTip("Mute all sound (Esc)")
+        self._gain_row.setSpacing(NEAR)
+        self.mute, self.unmute = QPushButton(), QPushButton(tr("Unmute"))
+        self.mute.setAccessibleName(tr("Mute all sound"))
+        self.mute.setToolTip(tr("Mute all sound (Esc)"))
         self.mute.setFixedSize(124, 40)
-        self.unmute.setAccessibleName("Unmute")
-        self.unmute.setToolTip("Unmute (M)")
+        self.unmute.setAccessibleName(tr("Unmute"))
+        self.unmute.setToolTip(tr("Unmute (M)"))
         self.unmute.setFixedHeight(40)
         self.unmute.setEnabled(False)
         self.mute.clicked.connect(lambda: self.mute_requested.emit(True))
@@ -153,7 +149,7 @@ class TopBar(QFrame):
         words.addWidget(self.state)
         words.addWidget(self.progress)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(6, 2, 6, 2)
+        layout.setContentsMargins(NEAR, TIGHT, NEAR, TIGHT)
         layout.addWidget(self.chip)
         layout.addLayout(words)
         layout.addWidget(self.verdict, 2)
@@ -174,14 +170,14 @@ class TopBar(QFrame):
                 self._gain_row.addWidget(bar, 1)
         self.chip.show_kind(now.kind)
         known = math.isfinite(now.session_age)
-        state = "SESSION DIED" if now.died else now.state if now.session_live or not known else "NO DATA"
+        state = tr("SESSION DIED") if now.died else word(now.state) if now.session_live or not known else tr("NO DATA")
         mode = MODES.get(now.mode, "") if now.under_way and now.session_live and now.state != "calibrating" else ""
-        self.state.show_text(", ".join(word for word in (state, mode) if word) or "no session")
-        block = f"block {now.block}/{now.n_blocks}  " if now.n_blocks > 0 else ""
+        self.state.show_text(", ".join(part for part in (state, mode) if part) or tr("no session"))
+        block = tr("block {block}/{n_blocks}  ", block=now.block, n_blocks=now.n_blocks) if now.n_blocks > 0 else ""
         timed = math.isfinite(now.elapsed) and now.recording_now
-        total = f" of {clock(now.seconds)}" if math.isfinite(now.seconds) else ""
+        total = tr(" of {seconds}", seconds=clock(now.seconds)) if math.isfinite(now.seconds) else ""
         timing = f"{block}{clock(now.elapsed)}{total}" if timed else ""
-        self.progress.show_text("WAITING FOR ANSWER" if now.question and now.session_live else timing)
+        self.progress.show_text(tr("WAITING FOR ANSWER") if now.question and now.session_live else timing)
         self.verdict.refresh(now)
         for k, bar in enumerate(self._gains):
             live = now.sound.live and k < len(now.sound.gains_db)
@@ -195,14 +191,14 @@ class TopBar(QFrame):
         if painted == self._painted:
             return
         self._painted = painted
-        words, colour = ("MUTED", look.warn) if muted else ("MUTE  Esc", look.mute)
+        words, colour = (tr("MUTED"), look.warn) if muted else (tr("MUTE  Esc"), look.mute)
         if failed and not muted:
-            words = "NOT MUTED!"
+            words = tr("NOT MUTED!")
         self.mute.setText(words)
-        self.mute.setToolTip(failed or "Mute all sound (Esc)")
+        self.mute.setToolTip(failed or tr("Mute all sound (Esc)"))
         self.mute.setStyleSheet(
             f"QPushButton {{ background: {colour}; color: {look.base if muted else '#ffffff'};"
-            " font: bold 15px; border-radius: 6px; }"
+            f" font: bold {LARGE}px; border-radius: 6px; }}"
             f"QPushButton:focus {{ border: 2px solid {look.text}; }}"
         )
         self.mute.setAccessibleDescription(words)

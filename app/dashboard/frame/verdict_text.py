@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, age, letter, percent
+from earmark.app.dashboard.language import tr
+from earmark.app.looks import FIGURE, LARGE, SMALL
 from earmark.pipeline.attention.gain_control import LOST_S, STALE_S, Situation
 
 #: Seconds from a decision to its display.
@@ -21,44 +23,44 @@ def verdict(now: Snapshot) -> tuple[str, str, int]:
     """Return the verdict, a description of the gains, and the decoded talker (-1 for none)."""
     one = now.decision
     if now.died:
-        return "NO DATA", "the session died", -1
+        return tr("NO DATA"), tr("the session died"), -1
     if now.state not in ("running", "paused"):
-        return UNKNOWN, "no decision", -1
+        return UNKNOWN, tr("no decision"), -1
     if not now.session_live:
-        return "NO DATA", "the session does not respond", -1
+        return tr("NO DATA"), tr("the session does not respond"), -1
     if now.ending:
-        return UNKNOWN, "completing the recording", -1
+        return UNKNOWN, tr("completing the recording"), -1
     if now.recording_now and not now.engine_alive:
-        return "NO DATA", "no engine: gains hold, then go neutral", -1
+        return tr("NO DATA"), tr("no engine: gains hold, then go neutral"), -1
     if one is None:
-        return UNKNOWN, "waiting for a decision", -1
+        return UNKNOWN, tr("waiting for a decision"), -1
     if not now.engine_live:
-        return "NO DATA", "the engine does not respond", -1
+        return tr("NO DATA"), tr("the engine does not respond"), -1
     old = now.time - one.time
     if old > LOST_S + DISPLAY_DELAY_S:
-        return UNKNOWN, f"no decision for {age(old)}", -1
+        return UNKNOWN, tr("no decision for {old}", old=age(old)), -1
     words = _what_gains_do(now, one.situation, old)
     k = one.talker
     if 0 <= k < min(len(now.talkers), len(one.probability)):
         return f"{letter(k)} {percent(one.probability[k])}", f"{now.talkers[k]} – {words}", k
     known = [(p, name) for p, name in zip(one.probability, now.talkers, strict=False) if math.isfinite(p)]
     best, name = max(known, default=(math.nan, ""))
-    return "undecided", f"{name} {percent(best)} – {words}" if known else words, -1
+    return tr("undecided"), f"{name} {percent(best)} – {words}" if known else words, -1
 
 
 def _what_gains_do(now: Snapshot, situation: str, old: float) -> str:
     favoured = now.override
     if situation == Situation.OVERRIDE and isinstance(favoured, int) and 0 <= favoured < len(now.talkers):
-        return f"override: {now.talkers[favoured]}"
+        return tr("override: {name}", name=now.talkers[favoured])
     if situation != Situation.STEERED:
         return situation
     if now.mode == "open":
-        return "open loop: gains do not follow"
+        return tr("open loop: gains do not follow")
     if old > STALE_S + DISPLAY_DELAY_S:
         return str(Situation.HELD)
-    words = "sham: the other is turned up" if now.mode == "sham" else situation
+    words = tr("sham: the other is turned up") if now.mode == "sham" else situation
     resting = now.n_blocks > 0 and not now.attend
-    return f"rest, still {words}" if resting else words
+    return tr("rest, still {words}", words=words) if resting else words
 
 
 class Verdict(QWidget):
@@ -66,7 +68,7 @@ class Verdict(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Attention verdict")
+        self.setAccessibleName(tr("Attention verdict"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.main, self.small, self.talker = UNKNOWN, "", -1
 
@@ -88,18 +90,14 @@ class Verdict(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
         colour = look.talkers[self.talker] if self.talker >= 0 else look.bad if self.main == "NO DATA" else look.faint
-        font = QFont(self.font())
-        font.setBold(True)
-        font.setPixelSize(24)
+        font = theme.font(self.font(), FIGURE, bold=True)
         painter.setFont(font)
         painter.setPen(QColor(colour))
         room = self.width() - 4
         if QFontMetrics(font).horizontalAdvance(self.main) > room:
-            font.setPixelSize(16)
-            painter.setFont(font)
+            painter.setFont(theme.font(font, LARGE, bold=True))
         painter.drawText(QRectF(2, 0, room, 28), int(Qt.AlignmentFlag.AlignCenter), self.main)
-        font.setBold(False)
-        font.setPixelSize(11)
+        font = theme.font(font, SMALL)
         painter.setFont(font)
         painter.setPen(QColor(look.text))
         small = QFontMetrics(font).elidedText(self.small, Qt.TextElideMode.ElideRight, room)

@@ -31,16 +31,17 @@ from earmark.app.dashboard.frame.confirm import confirm, loss_warning
 from earmark.app.dashboard.frame.drop import Drops
 from earmark.app.dashboard.frame.fault_bar import FaultBar
 from earmark.app.dashboard.frame.icons import outline
-from earmark.app.dashboard.frame.keys import KEYS, N_SHOWN, N_TALKERS, PAGES, EscapeMutes
+from earmark.app.dashboard.frame.keys import KEYS, N_SHOWN, N_TALKERS, PAGE_WORDS, PAGES, EscapeMutes
 from earmark.app.dashboard.frame.keys_help import KeysHelp
 from earmark.app.dashboard.frame.markers import Markers
-from earmark.app.dashboard.frame.menus import fill_menus, list_screens
+from earmark.app.dashboard.frame.menus import fill_menus, list_languages, list_screens
 from earmark.app.dashboard.frame.next_button import NextButton
 from earmark.app.dashboard.frame.notice import Notice
 from earmark.app.dashboard.frame.picker import Picker
 from earmark.app.dashboard.frame.recording_window import RecordingWindow, choose_recording
 from earmark.app.dashboard.frame.top_bar import TopBar
 from earmark.app.dashboard.frame.viewed import Viewed
+from earmark.app.dashboard.language import LANGUAGES, SETTING, tr
 from earmark.app.dashboard.launch.launcher import Launcher, home
 from earmark.app.dashboard.launch.sessions import board_of
 from earmark.app.dashboard.pages.calibration import Calibration
@@ -52,6 +53,7 @@ from earmark.app.dashboard.pages.start import Start
 from earmark.app.dashboard.pages.study import Study
 from earmark.app.dashboard.panels.event_list import EventsModel
 from earmark.app.dashboard.panels.panel import View
+from earmark.app.looks import APART, NEAR, TIGHT
 from earmark.app.session.channel import Client, has_died
 from earmark.kernels.errors import EarmarkError
 
@@ -126,26 +128,27 @@ class Window(QMainWindow):
 
     def _lay_out(self) -> None:
         rail = QVBoxLayout()
-        rail.setSpacing(2)
+        rail.setSpacing(TIGHT)
         self._rail: dict[str, QToolButton] = {}
         pages = (self.start, self.setup, self.live, self.calibration, self.review, self.study)
+        rail_px = max(72, *(self.fontMetrics().horizontalAdvance(words) + APART for words in PAGE_WORDS.values()))
         for page, widget in zip(PAGES, pages, strict=True):
             self.pages.addWidget(widget)
             button = QToolButton()
-            button.setText(page.capitalize())
+            button.setText(PAGE_WORDS[page])
             button.setCheckable(True)
-            button.setAccessibleName(f"Page: {page}")
-            button.setToolTip(f"{page.capitalize()} ({KEYS[page].keys})")
+            button.setAccessibleName(tr("Page: {page}", page=PAGE_WORDS[page]))
+            button.setToolTip(f"{PAGE_WORDS[page]} ({KEYS[page].keys})")
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(20, 20))
-            button.setFixedSize(72, 48)
+            button.setFixedSize(rail_px, 48)
             button.clicked.connect(lambda _=False, page=page: self.go(page))
             rail.addWidget(button)
             self._rail[page] = button
         rail.addStretch(1)
         self._colour_icons()
         middle = QHBoxLayout()
-        middle.setSpacing(4)
+        middle.setSpacing(NEAR)
         middle.addLayout(rail)
         middle.addWidget(self.pages, 1)
         line = QHBoxLayout()
@@ -153,8 +156,8 @@ class Window(QMainWindow):
         line.addWidget(self.next)
         whole = QWidget()
         layout = QVBoxLayout(whole)
-        layout.setContentsMargins(4, 2, 4, 2)
-        layout.setSpacing(2)
+        layout.setContentsMargins(NEAR, TIGHT, NEAR, TIGHT)
+        layout.setSpacing(TIGHT)
         layout.addWidget(self.top)
         layout.addLayout(line)
         layout.addWidget(self.faults)
@@ -167,11 +170,12 @@ class Window(QMainWindow):
         self.markers.name(self.actions_by_key)
         self.actions_by_key["lock"].toggled.connect(self.live.lock_layout)
         view = menus[KEYS["participant"].menu]
-        panels = view.addMenu("P&anels")
+        panels = view.addMenu(tr("P&anels"))
         for dock in self.live.docks.values():
             panels.addAction(dock.toggleViewAction())
-        screens = view.addMenu("Participant s&creen on")
+        screens = view.addMenu(tr("Displa&y of the participant screen"))
         screens.aboutToShow.connect(lambda: list_screens(screens, self._open_participant))
+        list_languages(view.addMenu(tr("Lan&guage")), self._choose_language)
 
     def _connect_signals(self) -> None:
         for asker in (self.live, self.setup, self.calibration, self.review, self.markers, self.faults):
@@ -188,7 +192,11 @@ class Window(QMainWindow):
         self.start.chosen.connect(self._choose)
         self.start.form.created.connect(self._create)
         self.participant.command_requested.connect(self.send)
-        self.participant.unreadable.connect(lambda words: confirm(self, "Participant screen", words, {}, "OK"))
+        self.participant.unreadable.connect(lambda words: confirm(self, tr("Participant screen"), words, {}, "OK"))
+
+    def _choose_language(self, code: str) -> None:
+        self.settings.setValue(SETTING, code)
+        self.show_message(tr("{language} from the next time this window is opened", language=LANGUAGES[code]))
 
     def _choose(self, how: str) -> None:
         last = self.settings.value("session/last")
@@ -215,6 +223,7 @@ class Window(QMainWindow):
 
     def _create(self, folder: Path, settings: dict, plan: dict) -> None:
         self.settings.setValue("session/study", str(folder.parent.parent))
+        self.study.take(folder.parent.parent)
         self.viewed.keep_bads(settings)
         self.launcher.create(folder, settings, plan, self.start.form.simulated)
 
@@ -272,7 +281,9 @@ class Window(QMainWindow):
     def send(self, command: str, args: dict | None = None) -> None:
         """Send a command, after a confirmation if it loses data."""
         if self.link is None:
-            self.show_message(f"{command}: no session is open. Start one on the start page (Ctrl+0)")
+            self.show_message(
+                tr("{command}: no session is open. Start one on the start page (Ctrl+0)", command=command)
+            )
             return
         link, warning = self.link, loss_warning(command, self.now)
         if warning is None:
@@ -298,7 +309,7 @@ class Window(QMainWindow):
             self._mute_failed = ""
         elif command == "attend":
             self.show_message(
-                "The simulated listener now attends to the talker you clicked: gains will follow within seconds",
+                tr("The simulated listener now attends to the talker you clicked: gains will follow within seconds"),
                 hold=True,
             )
 
@@ -451,18 +462,23 @@ class Window(QMainWindow):
         if self.now.at_stake and self.now.session_live and not (self._closing or practice):
             event.ignore()
             if self.now.state == "training":
-                words = "Training continues if you close this window. "
-                words += f"'earmark dashboard {self.folder}' shows it again."
-                confirm(self, "A decoder is being trained", words, {"Close; the session continues": self.close_now})
+                words = tr("Training continues if you close this window. ")
+                words += tr("'earmark dashboard {folder}' shows it again.", folder=self.folder)
+                confirm(
+                    self, tr("A decoder is being trained"), words, {tr("Close; the session continues"): self.close_now}
+                )
                 return
             confirm(
                 self,
-                "A recording is in progress",
-                "Sound, decisions and recording continue if you close this window. "
-                f"'earmark dashboard {self.folder}' shows it again.",
+                tr("A recording is in progress"),
+                tr(
+                    "Sound, decisions and recording continue if you close this window. 'earmark dashboard "
+                    "{folder}' shows it again.",
+                    folder=self.folder,
+                ),
                 {
-                    "Close; the session continues": self.close_now,
-                    "End the recording, then close": self._end_and_close,
+                    tr("Close; the session continues"): self.close_now,
+                    tr("End the recording, then close"): self._end_and_close,
                 },
             )
             return
@@ -491,7 +507,7 @@ class Window(QMainWindow):
     def _end_and_close(self) -> None:
         if self.link is None:
             return
-        self.show_message("Ending the recording …")
+        self.show_message(tr("Ending the recording …"))
         self.link.send("stop")
         waiting = QTimer(self)
         waiting.timeout.connect(lambda: self._close_when_ended(waiting))

@@ -7,6 +7,8 @@ import sys
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
+from earmark.app.dashboard.language import tr
+
 
 class BackgroundJob(QObject):
     """Runs ``python -P -m MODULE ARGUMENTS``.
@@ -54,7 +56,7 @@ class BackgroundJob(QObject):
             self.done.emit(bytes(self._process.readAllStandardOutput().data()))
             return
         self._read_lines(whole=False)
-        self.failed.emit(self._line or f"the process ended with status {status} and no message")
+        self.failed.emit(self._line or tr("the process ended with status {status} and no message", status=status))
 
     def _read_lines(self, whole: bool = True) -> None:
         while self._process.canReadLine() or not (whole or self._process.atEnd()):

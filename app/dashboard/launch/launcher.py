@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from earmark.app.config.changes import free
 from earmark.app.dashboard.frame.picker import Picker
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.sessions import LaunchedSession, board_of
 from earmark.kernels.errors import EarmarkError
 
@@ -69,18 +70,20 @@ class Launcher(QObject):
     def demo(self, folder: Path | None = None, options: Sequence[str] = ()) -> None:
         """Start the demonstration, by default in a new folder, with further options of the command."""
         folder = folder or home() / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
-        self._launch(["demo", "--headless", "--out", str(folder), *options], folder, "Starting the demonstration …")
+        self._launch(["demo", "--headless", "--out", str(folder), *options], folder, tr("Starting the demonstration …"))
 
     def choose_rehearsal(self) -> None:
         """Let the operator choose a session, and rehearse it."""
-        name, _ = QFileDialog.getOpenFileName(self._window, "Rehearse a session", str(home()), "Sessions (*.toml)")
+        name, _ = QFileDialog.getOpenFileName(
+            self._window, tr("Rehearse a session"), str(home()), tr("Sessions (*.toml)")
+        )
         if name:
             self.rehearse(Path(name), free(Path(name).parent, "rehearsal-{}"))
 
     def rehearse(self, session: Path, folder: Path, listener: str = "easy") -> None:
         """Start a rehearsal of a session, with a preset of the simulated listener."""
         options = ["--serve", "--headless", "--out", str(folder), "--listener", listener]
-        self._launch(["rehearse", str(session), *options], folder, "Starting the rehearsal …")
+        self._launch(["rehearse", str(session), *options], folder, tr("Starting the rehearsal …"))
 
     def connect_stream(self) -> None:
         """Let the operator choose a stream to look at."""
@@ -92,7 +95,7 @@ class Launcher(QObject):
         self._picker.search()
 
     def _open(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self._window, "Session", str(home()), "Sessions (*.toml)")
+        name, _ = QFileDialog.getOpenFileName(self._window, tr("Session"), str(home()), tr("Sessions (*.toml)"))
         if name and self._picker is not None:
             self._picker.hide()
             self.session(Path(name))
@@ -116,11 +119,13 @@ class Launcher(QObject):
     def session(self, file: Path) -> None:
         """Start the session that a file describes."""
         folder = file.parent
-        self._launch(["serve", str(file)], folder, f"Starting {folder.name} …")
+        self._launch(["serve", str(file)], folder, tr("Starting {name} …", name=folder.name))
 
     def replay(self) -> None:
         """Let the operator choose a recorded run, and replay it."""
-        name, _ = QFileDialog.getOpenFileName(self._window, "Recording of a run", str(home()), "Runs (loop*.xdf)")
+        name, _ = QFileDialog.getOpenFileName(
+            self._window, tr("Recording of a run"), str(home()), tr("Runs (loop*.xdf)")
+        )
         if name:
             self.replay_run(Path(name))
 
@@ -129,7 +134,7 @@ class Launcher(QObject):
         run = recording.parent
         temporary = TemporaryDirectory(prefix=f"earmark-replay-{run.name}-", ignore_cleanup_errors=True)
         arguments = ["replay", str(recording), "--watch", "--folder", temporary.name]
-        if self._launch(arguments, Path(temporary.name), f"Reading {run.name} …"):
+        if self._launch(arguments, Path(temporary.name), tr("Reading {name} …", name=run.name)):
             self._run, self._temporary = run, temporary
         else:
             temporary.cleanup()
@@ -147,9 +152,9 @@ class Launcher(QObject):
         """Show the session of a folder."""
         if folder is None or not folder.is_dir():
             self.message.emit(
-                "No session was opened before"
+                tr("No session was opened before")
                 if folder is None
-                else f"{folder} no longer exists: choose another way to start",
+                else tr("{folder} no longer exists: choose another way to start", folder=folder),
                 False,
             )
             return
@@ -168,7 +173,7 @@ class Launcher(QObject):
         try:
             self.launched = LaunchedSession(arguments, folder)
         except OSError as error:
-            self.message.emit(f"The session cannot be started: {error}", False)
+            self.message.emit(tr("The session cannot be started: {error}", error=error), False)
             return False
         self.message.emit(words, True)
         self._timer.start()
@@ -179,7 +184,10 @@ class Launcher(QObject):
         folder, at_stake = self.shown()
         if not at_stake or folder is None or self.launched is None or self.launched.folder != folder:
             return False
-        words = f"{folder.name} is recording or training: stop it (Ctrl+.), or wait for its end, then start another"
+        words = tr(
+            "{name} is recording or training: stop it (Ctrl+.), or wait for its end, then start another",
+            name=folder.name,
+        )
         self.message.emit(words, False)
         return True
 
@@ -197,5 +205,5 @@ class Launcher(QObject):
         elif launched.status is not None:
             self._timer.stop()
             self.launched = None
-            self.message.emit(f"The session did not start: {launched.ended}", False)
+            self.message.emit(tr("The session did not start: {ended}", ended=launched.ended), False)
             self.end_replay()

@@ -9,21 +9,19 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QSettings
-from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QApplication, QLabel
 from threadpoolctl import threadpool_limits
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.icons import application_icon
 from earmark.app.dashboard.frame.window import Window
+from earmark.app.dashboard.language import translate_qt, user_settings
+from earmark.app.looks import TEXT
 from earmark.devices.sources.lsl_log import quiet_liblsl
 from earmark.kernels.errors import EarmarkError
 
 #: Nice level added to this process, so that engine and sound have priority.
 NICE = 5
-#: Font size, in pixels.
-FONT_PX = 13
 
 
 class BrokenQt(EarmarkError):
@@ -56,12 +54,12 @@ def make_application(colours: theme.Theme = theme.LIGHT) -> QApplication:
     assert isinstance(app, QApplication)
     app.setApplicationName("earmark")
     app.setApplicationDisplayName("Earmark")
+    app.setDesktopFileName("earmark")
     app.setWindowIcon(application_icon())
+    translate_qt(app)
     check_qt()
     theme.apply(app, colours)
-    font = QFont(app.font())
-    font.setPixelSize(FONT_PX)
-    app.setFont(font)
+    app.setFont(theme.font(app.font(), TEXT))
     return app
 
 
@@ -85,7 +83,7 @@ def show(folder: Path | None, colours: str, begin: Callable[[Window], object] = 
     """
     if hasattr(os, "nice"):
         os.nice(NICE)
-    settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "earmark", "dashboard")
+    settings = user_settings()
     app = make_application(theme.THEMES.get(colours or str(settings.value("theme") or "light"), theme.LIGHT))
     window = Window(settings, folder)
     # Ctrl-C in the terminal closes the window without a confirmation. Python handles it at the next timer tick.

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from earmark.app.dashboard.language import tr
 from earmark.app.session.channel import ADDRESS, has_died
 
 
@@ -57,7 +58,11 @@ class LaunchedSession:
         if self._process.poll() is None:
             return ""
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"the process ended with status {self._process.returncode}"
+        return (
+            lines[-1]
+            if lines
+            else tr("the process ended with status {returncode}", returncode=self._process.returncode)
+        )
 
     def end(self) -> None:
         """Ask the process to shut down, without waiting."""

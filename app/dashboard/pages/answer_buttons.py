@@ -9,8 +9,9 @@ from PySide6.QtCore import QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QStyle, QWidget
 
-from earmark.app.colours import DARK
+from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.fitted_text import draw_fitted
+from earmark.app.looks import DARK, FIGURE
 
 #: Least width and height of a button, 2 cm at 96 dpi; distance between two, in pixels.
 LEAST_PX, GAP_PX = 76, 12
@@ -142,8 +143,7 @@ class AnswerButtons(QWidget):
         n = len(self.buttons)
         if not n:
             return
-        font = self.font()
-        font.setPixelSize(24)
+        font = theme.font(self.font(), FIGURE)
         longest = max(QFontMetrics(font).horizontalAdvance(button.text()) for button in self.buttons)
         wanted = max(LEAST_PX, longest + 32)
         columns = max(1, min(n, (self.width() + GAP_PX) // (wanted + GAP_PX)))

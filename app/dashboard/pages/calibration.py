@@ -19,11 +19,13 @@ from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import clock, count, letter, percent
 from earmark.app.dashboard.frame.question import Question
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.learning import Learning
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
-from earmark.app.training.worth import AGAIN, learning_words, limit_words, no_better
+from earmark.app.looks import APART, DISPLAY, NEAR, PAGE
+from earmark.app.training.worth import again_words, learning_words, no_better, share
 
-STEPS = ("1  Check", "2  Trials", "3  Decoder", "4  Accept")
+STEPS = (tr("1  Check"), tr("2  Trials"), tr("3  Decoder"), tr("4  Accept"))
 
 
 class Calibration(Panel):
@@ -36,7 +38,7 @@ class Calibration(Panel):
     """
 
     page_requested = Signal(str)
-    title, key, hz = "Calibrate", "calibrate", 8.0
+    title, key, hz = tr("Calibrate"), "calibrate", 8.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,45 +46,46 @@ class Calibration(Panel):
         self._advice = QLabel()
         self._advice.setWordWrap(True)
         self._advice.setTextFormat(Qt.TextFormat.PlainText)
-        self._cue = Reading("Cue to the listener")
-        font = self._cue.font()
-        font.setPixelSize(40)
-        font.setBold(True)
-        self._cue.setFont(font)
+        self._cue = Reading(tr("Cue to the listener"))
+        theme.resize(self._cue, DISPLAY, bold=True)
         self._cue.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._trial = Reading("Trial")
+        self._trial = Reading(tr("Trial"))
         self._trial.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._progress = QProgressBar()
-        self._progress.setAccessibleName("Progress of the calibration")
+        self._progress.setAccessibleName(tr("Progress of the calibration"))
         self._progress.setRange(0, 1000)
         self._progress.setTextVisible(False)
         keeps = self._progress.sizePolicy()
         keeps.setRetainSizeWhenHidden(True)
         self._progress.setSizePolicy(keeps)
-        self._channels = Reading("Good channels")
+        self._channels = Reading(tr("Good channels"))
         self._channels.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._so_far = Reading("Accuracy so far")
+        self._so_far = Reading(tr("Accuracy so far"))
         self._so_far.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._curve = Learning()
         self.question = Question()
         self.question.command_requested.connect(self.command_requested)
         self._facts = QGridLayout()
-        self.begin, self.redo = QPushButton("&Begin"), QPushButton("Redo &trial")
-        self.finish = QPushButton("&Finish after this trial")
+        self.begin, self.redo = QPushButton(tr("&Begin")), QPushButton(tr("Redo &trial"))
+        self.finish = QPushButton(tr("&Finish after this trial"))
         self.stop, self.accept, self.refuse = (
-            QPushButton("&Stop"),
-            QPushButton("&Train the decoder"),
-            QPushButton("&Discard the decoder"),
+            QPushButton(tr("&Stop")),
+            QPushButton(tr("&Train the decoder")),
+            QPushButton(tr("&Discard the decoder")),
         )
-        self.keep = QPushButton("&Accept: go to the run")
+        self.keep = QPushButton(tr("&Accept: go to the run"))
         for button, words, command in (
-            (self.begin, "Begin the calibration", "calibrate"),
-            (self.redo, "Discard the current or the last trial, and repeat it at the end", "redo"),
-            (self.finish, "End after the current trial; then a decoder can be trained on the trials so far", "finish"),
-            (self.stop, "Stop the calibration", "stop"),
-            (self.accept, "Train a decoder on this calibration", "accept"),
-            (self.keep, "Accept the decoder and go to the run", ""),
-            (self.refuse, "Discard the decoder; the recording is kept", "refuse"),
+            (self.begin, tr("Begin the calibration"), "calibrate"),
+            (self.redo, tr("Discard the current or the last trial, and repeat it at the end"), "redo"),
+            (
+                self.finish,
+                tr("End after the current trial; then a decoder can be trained on the trials so far"),
+                "finish",
+            ),
+            (self.stop, tr("Stop the calibration"), "stop"),
+            (self.accept, tr("Train a decoder on this calibration"), "accept"),
+            (self.keep, tr("Accept the decoder and go to the run"), ""),
+            (self.refuse, tr("Discard the decoder; the recording is kept"), "refuse"),
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
@@ -98,14 +101,14 @@ class Calibration(Panel):
         for label in self._steps:
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
             label.setFrameShape(QFrame.Shape.StyledPanel)
-            label.setContentsMargins(6, 4, 6, 4)
+            label.setContentsMargins(NEAR, NEAR, NEAR, NEAR)
             steps.addWidget(label)
         buttons = QHBoxLayout()
         for button in (self.begin, self.redo, self.finish, self.stop, self.accept, self.keep, self.refuse):
             buttons.addWidget(button)
         buttons.addStretch(1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 10, 16, 10)
+        layout.setContentsMargins(PAGE, APART, PAGE, APART)
         layout.addLayout(steps)
         layout.addWidget(self._advice)
         layout.addStretch(1)
@@ -138,7 +141,7 @@ class Calibration(Panel):
         self.refuse.setEnabled(live and state == "ready" and now.decoder_summary is not None)
         summary = now.decoder_summary
         points = now.learning if calibrating else ()
-        self._so_far.show_text(learning_words(points[-1]) if points else "")
+        self._so_far.show_text(learning_words(points[-1], tr) if points else "")
         self._curve.show_points(points)
         step, advice = self._where(now)
         self._advice.setText(advice)
@@ -152,32 +155,35 @@ class Calibration(Panel):
     def _where(self, now: Snapshot) -> tuple[int, str]:
         """Return the current step (-1 for none) and the advice to show."""
         if not now.session_live:
-            return 0, "No session: start one on the start page (Ctrl+0)."
+            return 0, tr("No session: start one on the start page (Ctrl+0).")
         if not now.supports("calibrate"):
-            return -1, "A replay cannot be calibrated."
+            return -1, tr("A replay cannot be calibrated.")
         if now.failure and now.state in ("idle", "review"):
             return 0, now.failure
         match now.state:
             case "checking":
-                return 0, "Checking streams, electrodes, sound and disk …"
+                return 0, tr("Checking streams, electrodes, sound and disk …")
             case "calibrating" if now.complete:
-                return 2, "All trials are recorded. Now train a decoder: this takes from seconds to a minute."
+                return 2, tr("All trials are recorded. Now train a decoder: this takes from seconds to a minute.")
             case "calibrating" if now.question:
-                return 1, "The session waits for the answer to a question, on the participant's screen or below."
+                return 1, tr("The session waits for the answer to a question, on the participant's screen or below.")
             case "calibrating":
-                return 1, "The listener attends to the talker named by the cue. Everything is recorded."
+                return 1, tr("The listener attends to the talker named by the cue. Everything is recorded.")
             case "training":
-                return 2, "Training and cross-validating the decoder: this takes from seconds to a minute."
+                return 2, tr("Training and cross-validating the decoder: this takes from seconds to a minute.")
             case "ready" if now.decoder_summary is not None:
-                return 3, "The decoder is trained. Each trial was tested with a decoder that had not seen it."
+                return 3, tr("The decoder is trained. Each trial was tested with a decoder that had not seen it.")
             case "idle" | "ready" | "review" if now.trained:
                 return (
                     3,
-                    "This session has a decoder, which is never overwritten. To calibrate again, use another folder.",
+                    tr(
+                        "This session has a decoder, which is never overwritten. "
+                        "To calibrate again, use another folder."
+                    ),
                 )
             case "running" | "paused":
-                return -1, "A run is in progress: calibrate before or after it."
-        return 0, "Records trials with cues to train a decoder for this listener. All checks run first."
+                return -1, tr("A run is in progress: calibrate before or after it.")
+        return 0, tr("Records trials with cues to train a decoder for this listener. All checks run first.")
 
     def _refresh_steps(self, now: int) -> None:
         look = theme.of(self)
@@ -195,9 +201,9 @@ class Calibration(Panel):
         if calibrating and now.attend in now.talkers:
             k = now.talkers.index(now.attend)
             colour = look.talkers[k]
-            self._cue.show_text(f"{letter(k)}  attend to {now.attend}")
+            self._cue.show_text(tr("{letter}  attend to {attend}", letter=letter(k), attend=now.attend))
         else:
-            waits = "waiting for an answer" if now.question else "done" if now.complete else "rest"
+            waits = tr("waiting for an answer") if now.question else tr("done") if now.complete else tr("rest")
             self._cue.show_text(waits if calibrating else "")
         style = f"color: {colour};"
         if self._cue.styleSheet() != style:
@@ -206,21 +212,32 @@ class Calibration(Panel):
         self._progress.setVisible(calibrating or training)
         self._progress.setRange(0, 0 if training else 1000)  # an empty range shows a busy indicator
         if training:
-            self._cue.show_text("training …")
+            self._cue.show_text(tr("training …"))
         if not calibrating:
             for reading in (self._trial, self._channels):
                 reading.show_text("")
             return
-        block = f"block {now.block} of {now.n_blocks}, " if now.n_blocks > 0 else ""
-        left = f", {now.next_cue_s:.0f} s to the next cue" if math.isfinite(now.next_cue_s) else ""
-        timed = f"{block}{clock(now.elapsed)} of {clock(now.seconds)}{'' if now.question else left}"
+        block = tr("block {block} of {n_blocks}, ", block=now.block, n_blocks=now.n_blocks) if now.n_blocks > 0 else ""
+        left = (
+            tr(", {next_cue_s:.0f} s to the next cue", next_cue_s=now.next_cue_s)
+            if math.isfinite(now.next_cue_s)
+            else ""
+        )
+        timed = tr(
+            "{block}{elapsed} of {seconds}{left}",
+            block=block,
+            elapsed=clock(now.elapsed),
+            seconds=clock(now.seconds),
+            left="" if now.question else left,
+        )
         self._trial.show_text(
-            now.waiting or (timed if now.grows and math.isfinite(now.elapsed) else "" if now.complete else "starting")
+            now.waiting
+            or (timed if now.grows and math.isfinite(now.elapsed) else "" if now.complete else tr("starting"))
         )
         done = now.elapsed / now.seconds if now.seconds > 0 and math.isfinite(now.elapsed) else 0.0
         self._progress.setValue(int(1000 * min(done, 1.0)))
         n = len(now.ch_names)
-        self._channels.show_text(f"{n - len(now.bad)} of {n} channels good" if n else "")
+        self._channels.show_text(tr("{n_good} of {n} channels good", n_good=n - len(now.bad), n=n) if n else "")
 
     def _show_decoder(self, now: Snapshot) -> None:
         while (item := self._facts.takeAt(0)) is not None:
@@ -229,16 +246,26 @@ class Calibration(Panel):
         one = now.decoder_summary
         if one is None:
             return
-        limit = limit_words(one.chance_limit).removeprefix("chance limit ")
         bad = no_better(one.accuracy, one.chance_limit)
-        decisions = f"{percent(one.accuracy)} of {count(one.n)} decisions were correct, cross-validated"
+        limit = tr("{limit} (p = 0.05): guessing reaches it one time in twenty", limit=share(one.chance_limit))
+        if math.isnan(one.chance_limit):
+            limit = tr("too few decisions for a chance limit")
+        decisions = tr(
+            "{accuracy} of {n} decisions were correct, cross-validated", accuracy=percent(one.accuracy), n=count(one.n)
+        )
         rows = (
-            ("accuracy", decisions),
-            ("comparison", f"NO BETTER THAN GUESSING. {AGAIN}" if bad else "better than guessing"),
-            ("chance level", f"{percent(one.chance_level)}: average accuracy of guessing"),
-            ("chance limit", f"{limit}: guessing reaches it one time in twenty"),
-            ("trained on", f"{clock(one.seconds)} min"),
-            *([("bands", one.bands)] if one.bands else []),
+            (tr("accuracy"), decisions),
+            (
+                tr("comparison"),
+                tr("NO BETTER THAN GUESSING. {again}", again=again_words(tr)) if bad else tr("better than guessing"),
+            ),
+            (
+                tr("chance level"),
+                tr("{chance_level}: average accuracy of guessing", chance_level=percent(one.chance_level)),
+            ),
+            (tr("chance limit"), limit),
+            (tr("trained on"), f"{clock(one.seconds)} min"),
+            *([(tr("bands"), one.bands)] if one.bands else []),
         )
         for row, (key, words) in enumerate(rows):
             for column, text in enumerate((key, words)):

@@ -19,6 +19,8 @@ from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame.question import Question
 from earmark.app.dashboard.frame.replay_bar import ReplayBar
 from earmark.app.dashboard.frame.spin_box import NumberBox
+from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.attention import Attention
 from earmark.app.dashboard.panels.event_list import EventsModel
 from earmark.app.dashboard.panels.events import Events
@@ -33,6 +35,7 @@ from earmark.app.dashboard.panels.streams import Streams
 from earmark.app.dashboard.panels.time_axis import TimeCursor
 from earmark.app.dashboard.panels.topomap import Topomap
 from earmark.app.dashboard.panels.traces import Traces
+from earmark.app.looks import NEAR, TIGHT
 from earmark.app.training.worth import no_better
 
 #: Raise this when a change of panels makes saved layouts unusable.
@@ -40,9 +43,9 @@ LAYOUT_VERSION = 1
 LAYOUT = "live/layout"
 #: Modes of a run, and their descriptions.
 MODES = (
-    ("closed", "closed loop: decisions set the gains"),
-    ("open", "open loop"),
-    ("sham", "sham: the other is favoured"),
+    ("closed", tr("closed loop: decisions set the gains")),
+    ("open", tr("open loop")),
+    ("sham", tr("sham: the other is favoured")),
 )
 
 
@@ -66,34 +69,38 @@ class Controls(QWidget):
         #: Whether the session has a recorded run to review.
         self.recorded = False
         self.mode = QComboBox()
-        self.mode.setAccessibleName("Mode of the run")
+        self.mode.setAccessibleName(tr("Mode of the run"))
         for key, words in MODES:
-            self.mode.addItem(key, key)
+            self.mode.addItem(word(key), key)
             self.mode.setItemData(self.mode.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
-        self.seconds = NumberBox("Length of the run in seconds; 0 takes the length of the protocol")
+        self.seconds = NumberBox(tr("Length of the run in seconds; 0 takes the length of the protocol"))
         self.seconds.setRange(0, 86400)
         self.seconds.setDecimals(0)
         self.seconds.setSuffix(" s")
-        self.seconds.setSpecialValueText("as planned")
-        self.run, self.pause, self.stop = QPushButton("&Run"), QPushButton("&Pause"), QPushButton("S&top")
-        for button, name in ((self.run, "Run (Ctrl+R)"), (self.pause, "Pause or resume (Ctrl+P)"), (self.stop, "Stop")):
+        self.seconds.setSpecialValueText(tr("as planned"))
+        self.run, self.pause, self.stop = QPushButton(tr("&Run")), QPushButton(tr("&Pause")), QPushButton(tr("S&top"))
+        for button, name in (
+            (self.run, tr("Run (Ctrl+R)")),
+            (self.pause, tr("Pause or resume (Ctrl+P)")),
+            (self.stop, tr("Stop")),
+        ):
             button.setAccessibleName(name)
             button.setToolTip(name)
             button.setEnabled(False)  # until the first snapshot
-        self.pause.setFixedWidth(self.pause.fontMetrics().horizontalAdvance("Resume") + 28)
-        self.result = QPushButton("See the r&esult")
-        self.result.setAccessibleName("See the result of the last run")
-        self.result.setToolTip("Score the last run on the page Review (Ctrl+4)")
+        self.pause.setFixedWidth(self.pause.fontMetrics().horizontalAdvance(tr("Resume")) + 28)
+        self.result = QPushButton(tr("See the r&esult"))
+        self.result.setAccessibleName(tr("See the result of the last run"))
+        self.result.setToolTip(tr("Score the last run on the page Review (Ctrl+4)"))
         self.result.clicked.connect(self.review_requested)
         self.result.hide()
-        self._cue = Reading("Cue", "")
+        self._cue = Reading(tr("Cue"), "")
         self.question = Question()
         self.question.command_requested.connect(self.command_requested)
         self.run.clicked.connect(self._run)
         self.pause.clicked.connect(lambda: self.command_requested.emit("resume" if self._paused else "pause", {}))
         self.stop.clicked.connect(lambda: self.command_requested.emit("stop", {}))
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(4, 2, 4, 2)
+        layout.setContentsMargins(NEAR, TIGHT, NEAR, TIGHT)
         for widget in (self.mode, self.seconds, self.run, self.pause, self.stop, self.result):
             layout.addWidget(widget)
         layout.addWidget(self._cue, 1)
@@ -116,7 +123,7 @@ class Controls(QWidget):
         self.seconds.setEnabled(self.run.isEnabled())
         self.pause.setEnabled(running)
         self._paused = now.state == "paused"
-        self.pause.setText("Resume" if self._paused else "&Pause")
+        self.pause.setText(tr("Resume") if self._paused else tr("&Pause"))
         self.stop.setEnabled(live and now.under_way)
         over = self.recorded and not now.at_stake and now.state != "checking" and (now.state == "review" or not live)
         self.result.setVisible(over)
@@ -124,29 +131,29 @@ class Controls(QWidget):
             self._cue.show_text(self._between(now) if live else "")
             return
         if now.ending:
-            self._cue.show_text("Completing the recording")
+            self._cue.show_text(tr("Completing the recording"))
             return
         if now.waiting:
-            self._cue.show_text(f"The next trial waits: {now.waiting}")
+            self._cue.show_text(tr("The next trial waits: {waiting}", waiting=now.waiting))
             return
-        follows = f", {now.next_cue_s:.0f} s left" if now.next_cue_s == now.next_cue_s else ""
-        self._cue.show_text(f"Cue: {now.attend or 'rest'}{follows}")
+        follows = tr(", {next_cue_s:.0f} s left", next_cue_s=now.next_cue_s) if now.next_cue_s == now.next_cue_s else ""
+        self._cue.show_text(tr("Cue: {attend}{follows}", attend=now.attend or tr("rest"), follows=follows))
 
     def _between(self, now: Snapshot) -> str:
         """Describe the state between recordings."""
         summary = now.decoder_summary
         bad = summary is not None and no_better(summary.accuracy, summary.chance_limit)
         if bad and now.state in ("ready", "review", "idle"):
-            return "The decoder is no better than guessing: calibrate again (Ctrl+3)"
+            return tr("The decoder is no better than guessing: calibrate again (Ctrl+3)")
         match now.state:
             case "ready":
-                return "Ready to run"
+                return tr("Ready to run")
             case "checking":
-                return "Checking"
+                return tr("Checking")
             case "training":
-                return "Training the decoder"
+                return tr("Training the decoder")
             case "review" if self.run.isEnabled():
-                return "Run finished. Run repeats the checks, then starts another"
+                return tr("Run finished. Run repeats the checks, then starts another")
         return ""
 
 
@@ -252,7 +259,7 @@ class Live(QWidget):
     def jump(self, time: float) -> None:
         """Show an LSL time in all plots; the traces are frozen there."""
         if not self.traces.jump(time):
-            self.message.emit("The traces of that time are no longer kept; see the run on the page Review (Ctrl+4)")
+            self.message.emit(tr("The traces of that time are no longer kept; see the run on the page Review (Ctrl+4)"))
         self.time_cursor.point(time)
 
     def refresh(self, view: View) -> None:

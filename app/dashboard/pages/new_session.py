@@ -25,8 +25,10 @@ from PySide6.QtWidgets import (
 
 from earmark.app.dashboard.data.stream_search import StreamSearch, eeg_first
 from earmark.app.dashboard.frame.spin_box import NumberBox
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.pages.new_sound import Sound
 from earmark.app.dashboard.pages.new_talkers import Talkers
+from earmark.app.looks import APART
 
 #: Names that BIDS permits for participants and sessions.
 LABEL = re.compile(r"[A-Za-z0-9]+")
@@ -55,9 +57,9 @@ class NewSession(QWidget):
         super().__init__()
         self.participant, self.session, self.base = QLineEdit(), QLineEdit("01"), QLineEdit()
         for field, name, hint in (
-            (self.participant, "Participant", "letters and digits, such as 01"),
-            (self.session, "Session", "letters and digits, such as 01"),
-            (self.base, "Folder of the study", ""),
+            (self.participant, tr("Participant"), tr("letters and digits, such as 01")),
+            (self.session, tr("Session"), tr("letters and digits, such as 01")),
+            (self.base, tr("Folder of the study"), ""),
         ):
             field.setAccessibleName(name)
             field.setPlaceholderText(hint)
@@ -67,36 +69,36 @@ class NewSession(QWidget):
         self.session.textEdited.connect(lambda: setattr(self, "_suggests", False))
         self.participant.setMaxLength(40)
         self.session.setMaxLength(40)
-        browse = QPushButton("Choose …")
-        browse.setAccessibleName("Choose the folder of the study")
+        browse = QPushButton(tr("Choose …"))
+        browse.setAccessibleName(tr("Choose the folder of the study"))
         browse.clicked.connect(self._browse)
-        self.amplifier, self.again = QComboBox(), QPushButton("Search &again")
-        self.amplifier.setAccessibleName("Amplifier")
+        self.amplifier, self.again = QComboBox(), QPushButton(tr("Search &again"))
+        self.amplifier.setAccessibleName(tr("Amplifier"))
         self.amplifier.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.amplifier.setMinimumContentsLength(18)
-        self.again.setAccessibleName("Search for amplifiers again")
+        self.again.setAccessibleName(tr("Search for amplifiers again"))
         self.again.clicked.connect(self._search)
         self._streams = StreamSearch(self)
         self._streams.found.connect(self.show_streams)
         self.sound, self.talkers = Sound(), Talkers()
-        self.trials = _number("Trials of the calibration", 3, 1000, 12, "")
+        self.trials = _number(tr("Trials of the calibration"), 3, 1000, 12, "")
         self.trial, self.pause = (
-            _number("Length of a trial, s", 1, 3600, 30, " s"),
-            _number("Pause between trials, s", 0, 3600, 5, " s"),
+            _number(tr("Length of a trial, s"), 1, 3600, 30, " s"),
+            _number(tr("Pause between trials, s"), 0, 3600, 5, " s"),
         )
-        self.run = _number("Length of a run, s", 1, 86400, 300, " s")
-        self.switch = _number("Seconds between cues to another talker; 0 for a free choice", 0, 3600, 45, " s")
-        self.switch.setSpecialValueText("free choice")
+        self.run = _number(tr("Length of a run, s"), 1, 86400, 300, " s")
+        self.switch = _number(tr("Seconds between cues to another talker; 0 for a free choice"), 0, 3600, 45, " s")
+        self.switch.setSpecialValueText(tr("free choice"))
         self.total = QLabel()
         self.total.setWordWrap(True)
-        self.total.setAccessibleName("Total time")
+        self.total.setAccessibleName(tr("Total time"))
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setTextFormat(Qt.TextFormat.PlainText)
-        self.words.setAccessibleName("What is missing")
-        self.make, self.back = QPushButton("&Create and open"), QPushButton("&Back")
-        self.make.setAccessibleName("Create the session and open it")
-        self.back.setAccessibleName("Back to the start page")
+        self.words.setAccessibleName(tr("What is missing"))
+        self.make, self.back = QPushButton(tr("&Create and open")), QPushButton(tr("&Back"))
+        self.make.setAccessibleName(tr("Create the session and open it"))
+        self.back.setAccessibleName(tr("Back to the start page"))
         for box in (self.trials, self.trial, self.pause, self.run, self.switch):
             box.valueChanged.connect(self._check)
         self.talkers.changed.connect(self._check)
@@ -109,23 +111,25 @@ class NewSession(QWidget):
 
     def _lay_out(self, browse: QPushButton) -> None:
         who, stream, plan = QFormLayout(), QHBoxLayout(), QFormLayout()
-        who.addRow("Participant", self.participant)
-        who.addRow("Session", self.session)
-        who.addRow("Study", _row(self.base, browse))
+        who.addRow(tr("Participant"), self.participant)
+        who.addRow(tr("Session"), self.session)
+        who.addRow(tr("Study"), _row(self.base, browse))
         stream.addWidget(self.amplifier, 1)
         stream.addWidget(self.again)
-        plan.addRow("Calibration", _row(self.trials, QLabel("trials of"), self.trial, QLabel("pause"), self.pause))
-        plan.addRow("Run", _row(self.run, QLabel("switch every"), self.switch))
+        plan.addRow(
+            tr("Calibration"), _row(self.trials, QLabel(tr("trials of")), self.trial, QLabel(tr("pause")), self.pause)
+        )
+        plan.addRow(tr("Run"), _row(self.run, QLabel(tr("switch every")), self.switch))
         plan.addRow("", self.total)
         sound, talkers = QVBoxLayout(), QVBoxLayout()
         sound.addWidget(self.sound)
         talkers.addWidget(self.talkers)
         inside = QWidget()
         columns = QHBoxLayout(inside)
-        columns.setContentsMargins(0, 0, 8, 0)
+        columns.setContentsMargins(0, 0, APART, 0)
         for groups in (
-            (("Who", who), ("Amplifier", stream), ("Talkers", talkers)),
-            (("Protocol", plan), ("Sound", sound)),
+            ((tr("Who"), who), (tr("Amplifier"), stream), (tr("Talkers"), talkers)),
+            ((tr("Protocol"), plan), (tr("Sound"), sound)),
         ):
             column = QVBoxLayout()
             for title, part in groups:
@@ -135,7 +139,7 @@ class NewSession(QWidget):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setAccessibleName("Settings of the new session")
+        area.setAccessibleName(tr("Settings of the new session"))
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.setWidget(inside)
         layout = QVBoxLayout(self)
@@ -165,7 +169,7 @@ class NewSession(QWidget):
         self.sound.end()
 
     def _browse(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Folder of the study", self.base.text())
+        name = QFileDialog.getExistingDirectory(self, tr("Folder of the study"), self.base.text())
         if name:
             self.base.setText(name)
 
@@ -173,13 +177,13 @@ class NewSession(QWidget):
 
     def _search(self) -> None:
         self.again.setEnabled(False)
-        self.again.setText("Searching …")
+        self.again.setText(tr("Searching …"))
         self._streams.start()
 
     def show_streams(self, streams: list[dict[str, Any]]) -> None:
         """List the amplifiers among the streams found. The chosen one stays chosen; else the only one of EEG is."""
         self.again.setEnabled(True)
-        self.again.setText("Search &again")
+        self.again.setText(tr("Search &again"))
         chosen = self.amplifier.currentData()
         found = [one for one in eeg_first(streams) if one["type"] != "Markers"]
         rows: list[dict[str, Any]] = [ANY, *found, SIMULATED]
@@ -215,22 +219,28 @@ class NewSession(QWidget):
     @property
     def problem(self) -> str:
         """What is missing or wrong; empty if nothing is."""
-        for field, what in ((self.participant, "Participant"), (self.session, "Session")):
+        for field, what in ((self.participant, tr("Participant")), (self.session, tr("Session"))):
             text = field.text()
             if not text:
-                return f"{what}: enter a name of letters and digits"
+                return tr("{what}: enter a name of letters and digits", what=what)
             if not LABEL.fullmatch(text):
                 wrong = next(c for c in text if not LABEL.fullmatch(c))
-                return f"{what}: {wrong!r} is not possible, because BIDS permits only the letters A-Z, a-z and digits"
+                return tr(
+                    "{what}: {wrong!r} is not possible, because BIDS permits only the letters A-Z, a-z and digits",
+                    what=what,
+                    wrong=wrong,
+                )
         if not self.base.text():
-            return "Study: choose the folder for all participants"
+            return tr("Study: choose the folder for all participants")
         if self.folder.exists():
-            return f"{self.folder} already exists and is never overwritten: choose another session"
+            return tr("{folder} already exists and is never overwritten: choose another session", folder=self.folder)
         if self.talkers.problem:
             return self.talkers.problem
         n = len(self.talkers.rows)
         if self.trials.value() % n:
-            return f"Calibration: the number of trials must be a multiple of {n}, so that all talkers get as many"
+            return tr(
+                "Calibration: the number of trials must be a multiple of {n}, so that all talkers get as many", n=n
+            )
         return ""
 
     @property
@@ -259,7 +269,12 @@ class NewSession(QWidget):
         calibration = self.trials.value() * (self.trial.value() + self.pause.value()) - self.pause.value()
         run = self.run.value()
         self.total.setText(
-            f"Calibration {_minutes(calibration)}, run {_minutes(run)}: {_minutes(calibration + run)} in total"
+            tr(
+                "Calibration {calibration}, run {run}: {total} in total",
+                calibration=_minutes(calibration),
+                run=_minutes(run),
+                total=_minutes(calibration + run),
+            )
         )
         self._said = ""
         self._show()
@@ -272,7 +287,7 @@ class NewSession(QWidget):
     def _show(self) -> None:
         problem = self.problem
         self.make.setEnabled(not problem and not self._busy)
-        self.words.setText(self._said or problem or f"Goes to {self.folder}")
+        self.words.setText(self._said or problem or tr("Goes to {folder}", folder=self.folder))
 
     def _create(self) -> None:
         if self.make.isEnabled():
@@ -285,9 +300,9 @@ def _key(stream: dict[str, Any]) -> tuple[Any, ...]:
 
 def _words(stream: dict[str, Any]) -> str:
     if stream.get("simulated"):
-        return "Simulated: a rehearsal without a cap"
+        return tr("Simulated: a rehearsal without a cap")
     if not stream["name"]:
-        return "The only EEG stream on the network"
+        return tr("The only EEG stream on the network")
     return f"{stream['name']}, {stream['type']}, {stream['channels']} channels, {stream['host']}"[:120]
 
 

@@ -9,10 +9,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from earmark.app.dashboard.frame.spin_box import NumberBox
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.background_job import BackgroundJob
 
 #: Outputs that are always there.
-DEFAULT, NONE = ("default", "The default output of this computer"), ("null", "No sound: for a try without a device")
+DEFAULT, NONE = (
+    ("default", tr("The default output of this computer")),
+    ("null", tr("No sound: for a try without a device")),
+)
 
 
 class Sound(QWidget):
@@ -21,13 +25,13 @@ class Sound(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.device = QComboBox()
-        self.device.setAccessibleName("Sound output")
+        self.device.setAccessibleName(tr("Sound output"))
         self.device.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.device.setMinimumContentsLength(18)
-        self.test = QPushButton("&Test sound")
-        self.test.setAccessibleName("Test the sound: three seconds of quiet noise on this output")
-        self.test.setToolTip("Plays three seconds of quiet noise (pink, -30 dBFS) on this output")
-        self.cap = NumberBox("Level cap, dBFS")
+        self.test = QPushButton(tr("&Test sound"))
+        self.test.setAccessibleName(tr("Test the sound: three seconds of quiet noise on this output"))
+        self.test.setToolTip(tr("Plays three seconds of quiet noise (pink, -30 dBFS) on this output"))
+        self.cap = NumberBox(tr("Level cap, dBFS"))
         self.cap.setRange(-60, -1)
         self.cap.setDecimals(0)
         self.cap.setSuffix(" dBFS")
@@ -37,7 +41,7 @@ class Sound(QWidget):
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setTextFormat(Qt.TextFormat.PlainText)
-        self.words.setAccessibleName("Result of the sound test")
+        self.words.setAccessibleName(tr("Result of the sound test"))
         row, levels = QHBoxLayout(), QHBoxLayout()
         row.addWidget(self.device, 1)
         row.addWidget(self.test)
@@ -45,8 +49,8 @@ class Sound(QWidget):
         levels.addWidget(self.level, 1)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Output", row)
-        form.addRow("Level cap", levels)
+        form.addRow(tr("Output"), row)
+        form.addRow(tr("Level cap"), levels)
         form.addRow(self.words)
         self._job: BackgroundJob | None = None
         self._levels: dict[str, float] = {}
@@ -65,7 +69,7 @@ class Sound(QWidget):
         except AudioError as error:
             self.words.setText(str(error))
         self._show_level()
-        job = self._start(["devices", "--json", "-"], "Listing the sound outputs …")
+        job = self._start(["devices", "--json", "-"], tr("Listing the sound outputs …"))
         if job is not None:
             job.done.connect(self._listed)
 
@@ -107,16 +111,20 @@ class Sound(QWidget):
         device = self.device.currentData()
         self.test.setEnabled(self._job is None and device != NONE[0])
         if device in self._levels:
-            self.level.setText(f"at most {self.cap.value() + self._levels[device]:.0f} dB SPL, as measured")
+            self.level.setText(
+                tr("at most {level:.0f} dB SPL, as measured", level=self.cap.value() + self._levels[device])
+            )
         elif device == NONE[0]:
             self.level.setText("")
         else:
-            self.level.setText("dB SPL not known: 'earmark level' measures it")
+            self.level.setText(tr("dB SPL not known: 'earmark level' measures it"))
 
     def _test(self) -> None:
-        job = self._start(["level", str(self.device.currentData()), "--listen"], "Playing noise …")
+        job = self._start(["level", str(self.device.currentData()), "--listen"], tr("Playing noise …"))
         if job is not None:
-            job.done.connect(lambda _: self._ended("Was the noise heard on both ears? If not, choose another output"))
+            job.done.connect(
+                lambda _: self._ended(tr("Was the noise heard on both ears? If not, choose another output"))
+            )
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -9,16 +9,17 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from earmark.app.dashboard.frame.spin_box import NumberBox
+from earmark.app.dashboard.language import tr
 
 #: Names and azimuths of the first talkers, degrees; and the smallest and largest number of talkers.
 NAMES, AZIMUTHS, N_TALKERS = ("Joe", "Ada"), (-30.0, 30.0, -60.0, 60.0, -90.0, 90.0, 0.0, -15.0), (2, 8)
 #: Sources that can be chosen; a file can be chosen with a button, and all can be typed.
 SOURCES = (
-    ("speech:joe", "bundled speech, a man"),
-    ("speech:ada", "bundled speech, a woman"),
-    ("input:1", "channel 1 of the sound input"),
-    ("input:2", "channel 2 of the sound input"),
-    ("lsl:NAME", "an LSL stream of sound"),
+    ("speech:joe", tr("bundled speech, a man")),
+    ("speech:ada", tr("bundled speech, a woman")),
+    ("input:1", tr("channel 1 of the sound input")),
+    ("input:2", tr("channel 2 of the sound input")),
+    ("lsl:NAME", tr("an LSL stream of sound")),
 )
 #: Beginnings of sources that are not files.
 NOT_FILES = ("speech:", "input:", "lsl:")
@@ -38,13 +39,13 @@ class Talkers(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[tuple[QLineEdit, QComboBox, QPushButton, NumberBox]] = []
-        self.add, self.remove = QPushButton("&Add a talker"), QPushButton("Remo&ve the last")
-        self.add.setAccessibleName("Add a talker")
-        self.remove.setAccessibleName("Remove the last talker")
+        self.add, self.remove = QPushButton(tr("&Add a talker")), QPushButton(tr("Remo&ve the last"))
+        self.add.setAccessibleName(tr("Add a talker"))
+        self.remove.setAccessibleName(tr("Remove the last talker"))
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setColumnStretch(1, 1)
-        for column, words in ((0, "Name"), (1, "Source"), (3, "To the right")):
+        for column, words in ((0, tr("Name")), (1, tr("Source")), (3, tr("To the right"))):
             head = QLabel(words)
             head.setEnabled(False)
             self._grid.addWidget(head, 0, column)
@@ -55,19 +56,21 @@ class Talkers(QWidget):
 
     def _add(self) -> None:
         k = len(self.rows)
-        name, source = QLineEdit(NAMES[k] if k < len(NAMES) else f"Talker {k + 1}"), QComboBox()
-        name.setAccessibleName(f"Name of talker {k + 1}")
+        name, source = QLineEdit(NAMES[k] if k < len(NAMES) else tr("Talker {number}", number=k + 1)), QComboBox()
+        name.setAccessibleName(tr("Name of talker {number}", number=k + 1))
         name.setMaximumWidth(140)
         source.setEditable(True)
-        source.setAccessibleName(f"Source of talker {k + 1}")
-        source.setToolTip("A sound file; input:N, a channel of the sound input; lsl:NAME, a stream; or bundled speech")
+        source.setAccessibleName(tr("Source of talker {number}", number=k + 1))
+        source.setToolTip(
+            tr("A sound file; input:N, a channel of the sound input; lsl:NAME, a stream; or bundled speech")
+        )
         for key, words in SOURCES:
             source.addItem(key)
             source.setItemData(source.count() - 1, words, 3)  # the role of tool tips
         source.setCurrentText(SOURCES[k][0] if k < len(NAMES) else "")
-        file = QPushButton("File …")
-        file.setAccessibleName(f"Choose a sound file for talker {k + 1}")
-        azimuth = NumberBox(f"Direction of talker {k + 1}, degrees to the right")
+        file = QPushButton(tr("File …"))
+        file.setAccessibleName(tr("Choose a sound file for talker {number}", number=k + 1))
+        azimuth = NumberBox(tr("Direction of talker {number}, degrees to the right", number=k + 1))
         azimuth.setRange(-90, 90)
         azimuth.setDecimals(0)
         azimuth.setSuffix("°")
@@ -96,8 +99,8 @@ class Talkers(QWidget):
         self.changed.emit()
 
     def _choose(self, source: QComboBox) -> None:
-        filters = "Sound files (*.wav *.flac *.ogg *.mp3 *.aiff *.aif);;All files (*)"
-        name, _ = QFileDialog.getOpenFileName(self, "Sound file of the talker", "", filters)
+        filters = tr("Sound files (*.wav *.flac *.ogg *.mp3 *.aiff *.aif);;All files (*)")
+        name, _ = QFileDialog.getOpenFileName(self, tr("Sound file of the talker"), "", filters)
         if name:
             source.setCurrentText(name)
 
@@ -108,15 +111,18 @@ class Talkers(QWidget):
         for k, (name, (_, source, _, _)) in enumerate(zip(names, self.rows, strict=True), 1):
             text = source.currentText().strip()
             if not name:
-                return f"Talker {k} has no name"
+                return tr("Talker {k} has no name", k=k)
             if names.count(name) > 1:
-                return f"Two talkers are called {name}: give each a name of its own"
+                return tr("Two talkers are called {name}: give each a name of its own", name=name)
             if not text:
-                return f"{name} has no source: choose a sound file, a channel of the sound input, or bundled speech"
+                return tr(
+                    "{name} has no source: choose a sound file, a channel of the sound input, or bundled speech",
+                    name=name,
+                )
             if text == "lsl:NAME":
-                return f"{name}: replace NAME by the name of the LSL stream of sound"
+                return tr("{name}: replace NAME by the name of the LSL stream of sound", name=name)
             if not text.startswith(NOT_FILES) and not Path(text).is_file():
-                return f"{name}: there is no file {text}"
+                return tr("{name}: there is no file {path}", name=name, path=text)
         return ""
 
     @property

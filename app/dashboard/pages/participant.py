@@ -20,20 +20,21 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QWidget
 
-from earmark.app.colours import DARK
 from earmark.app.dashboard.data.participant_view import Shown, all_words, shown
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame.confirm import confirm
 from earmark.app.dashboard.frame.fitted_text import draw_fitted, missing_characters
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.pages.answer_buttons import AnswerButtons
+from earmark.app.looks import DARK
 
 #: Colours in every theme: on dark grey, a cue does not dazzle and its afterimage is faint.
 BACKGROUND, INK, FAINT = DARK.window, DARK.text, DARK.faint
 #: The key that shows and hides the screen; see :data:`earmark.app.dashboard.frame.keys.KEYS`.
 WAY_BACK = Qt.Key.Key_F11
-COVERS = (
-    "The participant's screen would cover this window, because it is on the same screen. F11 brings this window back, "
-    "Esc mutes as always."
+COVERS = tr(
+    "The participant's screen would cover this window, because it is on the same screen. F11 "
+    "brings this window back, Esc mutes as always."
 )
 #: Number of characters that a message names.
 N_NAMED = 20
@@ -55,8 +56,8 @@ class Participant(QWidget):
 
     def __init__(self) -> None:
         super().__init__(None, Qt.WindowType.Window | Qt.WindowType.FramelessWindowHint)
-        self.setWindowTitle("Earmark participant")
-        self.setAccessibleName("Participant screen")
+        self.setWindowTitle(tr("Earmark participant"))
+        self.setAccessibleName(tr("Participant screen"))
         self.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose, False)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         #: What it shows.
@@ -83,7 +84,9 @@ class Participant(QWidget):
         if screen is not operator.screen():
             self.cover(screen)
         elif self._asking is None:
-            self._asking = confirm(operator, "Participant screen", COVERS, {"Show it": lambda: self.cover(screen)})
+            self._asking = confirm(
+                operator, tr("Participant screen"), COVERS, {tr("Show it"): lambda: self.cover(screen)}
+            )
             self._asking.finished.connect(self._asked)
 
     def _asked(self) -> None:
@@ -126,9 +129,14 @@ class Participant(QWidget):
         if missing != self._missing and missing:
             named = " ".join(f"{one} (U+{ord(one):04X})" for one in missing[:N_NAMED])
             self.unreadable.emit(
-                f"No font of this computer has {len(missing)} of the characters that the participant's screen has to "
-                f"show: {named}{' …' if len(missing) > N_NAMED else ''}. Install a font that has them, such as a Noto "
-                "font, and start the window again."
+                tr(
+                    "No font of this computer has {n} of the characters that the participant's screen has to "
+                    "show: {named}{more}. Install a font that has them, such as a Noto font, and start the "
+                    "window again.",
+                    n=len(missing),
+                    named=named,
+                    more=" …" if len(missing) > N_NAMED else "",
+                )
             )
         self._missing = missing
 

@@ -23,19 +23,22 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, decibels, milliseconds, percent
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.background_job import BackgroundJob
 from earmark.app.dashboard.pages.run_plots import RunPlots
-from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.dashboard.panels.panel import Empty, Panel, Reading, View
 from earmark.app.engine.timeline import TRIM
-from earmark.app.training.worth import level_words, limit_words
+from earmark.app.looks import APART, FIGURE, PAGE, TEXT
+from earmark.app.training.worth import DecoderScore, RunScore, level_words, limit_words, run_words
 
 #: Messages while no figures are shown: what to do, or why no run can be scored.
-NO_RUN = "No recorded run yet: calibrate (Ctrl+3), then run (Ctrl+2)"
-NO_FOLDER = "No session is open: start one, or replay a run, on the start page (Ctrl+0)"
-SCORE = "Score this run: replays it and compares its decisions with its cues"
-BUSY = "Runs cannot be scored during checks and recordings: scoring needs a processor core"
-ASKED = "The run waits for an answer (page Live, Ctrl+2), then it can be scored"
+NO_RUN = tr("No recorded run yet: calibrate (Ctrl+3), then run (Ctrl+2)")
+NO_FOLDER = tr("No session is open: start one, or replay a run, on the start page (Ctrl+0)")
+SCORE = tr("Score this run: replays it and compares its decisions with its cues")
+BUSY = tr("Runs cannot be scored during checks and recordings: scoring needs a processor core")
+ASKED = tr("The run waits for an answer (page Live, Ctrl+2), then it can be scored")
 #: Seconds between searches for new runs.
 LIST_EVERY_S = 1.0
 
@@ -53,41 +56,39 @@ class Review(Panel):
     """
 
     scored = Signal(str, str)
-    title, key, hz = "Review", "review", 1.0
+    title, key, hz = tr("Review"), "review", 1.0
 
     def __init__(self) -> None:
         super().__init__()
         self._runs = QComboBox()
-        self._runs.setAccessibleName("Run")
+        self._runs.setAccessibleName(tr("Run"))
         self._runs.setMinimumContentsLength(14)
         self._runs.currentIndexChanged.connect(self._refresh_run)
-        self.score, self.report = QPushButton("&Score this run"), QPushButton("&Report page")
-        self.export, self.folder = QPushButton("&Export figures …"), QPushButton("Open &folder")
+        self.score, self.report = QPushButton(tr("&Score this run")), QPushButton(tr("&Report page"))
+        self.export, self.folder = QPushButton(tr("&Export figures …")), QPushButton(tr("Open &folder"))
         for button, words, do in (
-            (self.score, "Replay the run and compare its decisions with its cues", self._score),
-            (self.report, "Open report.html of the run; it is created if missing", self._report),
-            (self.export, "Save these figures as JSON", self._export),
-            (self.folder, "Open the folder of the run", self._open),
+            (self.score, tr("Replay the run and compare its decisions with its cues"), self._score),
+            (self.report, tr("Open report.html of the run; it is created if missing"), self._report),
+            (self.export, tr("Save these figures as JSON"), self._export),
+            (self.folder, tr("Open the folder of the run"), self._open),
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
             button.setEnabled(False)  # until the first snapshot
             button.clicked.connect(do)
-        self._message = Reading("Progress")
+        self._message = Reading(tr("Progress"))
         self._facts = [(Reading(""), QLabel(), QLabel()) for _ in range(5)]
         self.plots = RunPlots()
         self._stages = QLabel()
         self._stages.setTextFormat(Qt.TextFormat.PlainText)
         self._stages.setWordWrap(True)
-        self._stages.setAccessibleName("Accuracy by window, latency and sound")
+        self._stages.setAccessibleName(tr("Accuracy by window, latency and sound"))
         self._words = QLabel()
         self._words.setTextFormat(Qt.TextFormat.PlainText)
         self._words.setWordWrap(True)
-        self._words.setAccessibleName("Result of the run")
-        font = self._words.font()
-        font.setBold(True)
-        self._words.setFont(font)
-        self._figures = QWidget()
+        self._words.setAccessibleName(tr("Result of the run"))
+        theme.resize(self._words, TEXT, bold=True)
+        self._figures, self._empty = QWidget(), Empty()
         self._listed_at = -math.inf
         self._folder: Path | None = None
         self._chosen: Path | None = None
@@ -108,10 +109,7 @@ class Review(Panel):
         head.addWidget(self._message, 1)
         facts = QGridLayout()
         for column, (name, value, note) in enumerate(self._facts):
-            font = value.font()
-            font.setPixelSize(22)
-            font.setBold(True)
-            value.setFont(font)
+            theme.resize(value, FIGURE, bold=True)
             note.setEnabled(False)
             note.setWordWrap(True)
             note.setTextFormat(Qt.TextFormat.PlainText)
@@ -128,10 +126,10 @@ class Review(Panel):
         figures.addWidget(self._stages)
         self._figures.hide()
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 10, 16, 10)
+        layout.setContentsMargins(PAGE, APART, PAGE, APART)
         layout.addLayout(head)
         layout.addWidget(self._figures, 1)
-        layout.addStretch()
+        layout.addWidget(self._empty, 1)
 
     def choose(self, run: Path | None) -> None:
         """Select a run, which may belong to another session; None returns to the runs of the open session."""
@@ -213,6 +211,7 @@ class Review(Panel):
             if self._at_stake:
                 why = ASKED if now.question else BUSY
             self._message.show_text(why)
+        self._empty.stand_for(self._figures, self._message)
 
     def _refresh_run(self) -> None:
         """Hide the figures if they belong to another run than the chosen one."""
@@ -267,7 +266,9 @@ class Review(Panel):
         self._clear_figures()
         self._scored_run = self._run
         self._tried.add(self._run)
-        self._start_job("earmark.app.report.worker", [str(self._scored_run)], "Replaying …").done.connect(self._scored)
+        self._start_job("earmark.app.report.worker", [str(self._scored_run)], tr("Replaying …")).done.connect(
+            self._scored
+        )
 
     def _scored(self, data: bytes) -> None:
         self._job, self._result = None, json.loads(data)
@@ -276,23 +277,25 @@ class Review(Panel):
         self._figures.show()
         self._refresh_run()
         assert self._scored_run is not None
-        self.scored.emit(self._scored_run.name, self._result["words"][0])
+        self.scored.emit(self._scored_run.name, _conclusion(self._result)[0])
 
     def _report(self) -> None:
         run = self._run
         if (run / "report.html").exists():
             self._reported(run)
             return
-        job = self._start_job("earmark.app.cli", ["report", str(run)], "Writing the report …")
+        job = self._start_job("earmark.app.cli", ["report", str(run)], tr("Writing the report …"))
         job.done.connect(lambda _: self._reported(run))
 
     def _reported(self, run: Path) -> None:
         self._job = None
-        self._message.show_text(f"Opening {run / 'report.html'}")
+        self._message.show_text(tr("Opening {path}", path=run / "report.html"))
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(run / "report.html")))
 
     def _export(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save figures", str(self._run / "figures.json"), "JSON (*.json)")
+        name, _ = QFileDialog.getSaveFileName(
+            self, tr("Save figures"), str(self._run / "figures.json"), tr("JSON (*.json)")
+        )
         if name:
             self.save(Path(name))
 
@@ -301,9 +304,11 @@ class Review(Panel):
         try:
             path.write_text(json.dumps(self._result, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            self._message.show_text(f"{path} cannot be written: {error.strerror}. Choose another folder")
+            self._message.show_text(
+                tr("{path} cannot be written: {strerror}. Choose another folder", path=path, strerror=error.strerror)
+            )
         else:
-            self._message.show_text(f"Wrote {path}")
+            self._message.show_text(tr("Wrote {path}", path=path))
 
     def _open(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
@@ -312,48 +317,81 @@ class Review(Panel):
         """Show the figures that :mod:`earmark.app.report.worker` computed."""
         followed = [value for value in result["switches"] if value is not None]
         share = result["right"] / result["windows"] if result["windows"] else None
-        median = f"median {statistics.median(followed):.1f} s" if followed else "none"
+        median = tr("median {median:.1f} s", median=statistics.median(followed)) if followed else tr("none")
         tmr = UNKNOWN if result["tmr_db"] is None else decibels(result["tmr_db"])
-        trims = ", without trims" if any(words.startswith(TRIM) for _, words in result["events"]) else ""
+        trims = tr(", without trims") if any(words.startswith(TRIM) for _, words in result["events"]) else ""
         facts = (
             (
-                f"correct windows of {result['window_s']:g} s",
+                tr("correct windows of {window_s:g} s", window_s=result["window_s"]),
                 _share(share),
-                f"{result['right']} of {result['windows']}; {limit_words(result['chance_limit'])}",
+                tr(
+                    "{right} of {windows}; {chance_limit}",
+                    right=result["right"],
+                    windows=result["windows"],
+                    chance_limit=limit_words(result["chance_limit"], 0, tr),
+                ),
             ),
             (
-                "correct decisions",
+                tr("correct decisions"),
                 _share(result["steady"]),
-                f"of the time from 10 s after each cue; TMR {tmr} dB{trims}",
+                tr("of the time from 10 s after each cue; TMR {tmr} dB{trims}", tmr=tmr, trims=trims),
             ),
-            ("switches followed", f"{len(followed)} of {len(result['switches'])}", median),
             (
-                "calibration",
-                _share(result["calibration"]),
-                f"cross-validated, {result['n_calibration']} decisions; {level_words(result['chance_level'])}, "
-                f"{limit_words(result['calibration_limit'])}",
+                tr("switches followed"),
+                tr("{n_followed} of {n}", n_followed=len(followed), n=len(result["switches"])),
+                median,
             ),
-            ("decisions dropped", str(result["dropped"]), f"of {len(result['times'])}, because they were late"),
+            (
+                tr("calibration"),
+                _share(result["calibration"]),
+                tr(
+                    "cross-validated, {n_calibration} decisions; {chance_level}, {calibration_limit}",
+                    n_calibration=result["n_calibration"],
+                    chance_level=level_words(result["chance_level"], tr),
+                    calibration_limit=limit_words(result["calibration_limit"], 0, tr),
+                ),
+            ),
+            (
+                tr("decisions dropped"),
+                str(result["dropped"]),
+                tr("of {n}, because they were late", n=len(result["times"])),
+            ),
         )
         for (name, value, note), texts in zip(self._facts, facts, strict=True):
             name.show_text(texts[0])
             name.setAccessibleName(texts[0])
             value.setText(texts[1])
             note.setText(texts[2])
-        self._words.setText("\n".join(result["words"]))
+        self._words.setText("\n".join(_conclusion(result)))
         self.plots.show_run(result)
         stages = "; ".join(
-            f"{name}: median {milliseconds(span[0])}, p99 {milliseconds(span[1])}, max {milliseconds(span[2])} ms"
+            tr(
+                "{name}: median {p50}, p99 {p99}, max {max} ms",
+                name=name,
+                p50=milliseconds(span[0]),
+                p99=milliseconds(span[1]),
+                max=milliseconds(span[2]),
+            )
             for name, span in result["stages"].items()
             if span
         )
         sound = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result["sound"].items())
         lines = (
-            f"Accuracy, re-segmented windows – {_windows(result['by_window'])}",
-            f"Latency – {stages or UNKNOWN}",
-            f"Sound – {sound or UNKNOWN}",
+            tr("Accuracy, re-segmented windows – {windows}", windows=_windows(result["by_window"])),
+            tr("Latency – {stages}", stages=stages or UNKNOWN),
+            tr("Sound – {sound}", sound=sound or UNKNOWN),
         )
         self._stages.setText("\n".join(lines))
+
+
+def _conclusion(result: dict[str, Any]) -> list[str]:
+    """Compare the run with guessing, as the report does."""
+    known: dict[str, Any] = {key: math.nan if value is None else value for key, value in result.items()}
+    run = RunScore(known["right"], known["windows"], known["chance_limit"], known["steady"])
+    decoder = DecoderScore(
+        known["calibration"], known["n_calibration"], known["chance_level"], known["calibration_limit"]
+    )
+    return run_words(run, decoder, tr)
 
 
 def _natural(path: Path) -> tuple[int, str]:
@@ -365,10 +403,17 @@ def _windows(result: list[list[float | None]] | str) -> str:
     if isinstance(result, str):
         return result
     return "; ".join(
-        f"{window:g} s: {_share(accuracy)} of {n or 0:.0f} ({limit_words(limit)}; null {_share(null)})"
+        tr(
+            "{window:g} s: {accuracy} of {n:.0f} ({limit}; null {null})",
+            window=window,
+            accuracy=_share(accuracy),
+            n=n or 0,
+            limit=limit_words(limit, 0, tr),
+            null=_share(null),
+        )
         for window, accuracy, limit, null, n in result
     )
 
 
 def _share(value: float | None) -> str:
-    return "not measured" if value is None else percent(value)
+    return tr("not measured") if value is None else percent(value)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSlider, QSplitter, QVBo
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import clock_tenths, decibels, letter, percent
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.event_list import EventList, EventsModel
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Reading
@@ -35,8 +36,8 @@ class RunPlots(QWidget):
         self._ready = False
         super().__init__()
         self.time_cursor = TimeCursor(self)
-        self.posterior = TimePlot("Probability over time", "probability", "s")
-        self.gains = TimePlot("Requested gains over time", "gain / dB", "s")
+        self.posterior = TimePlot(tr("Probability over time"), tr("probability"), "s")
+        self.gains = TimePlot(tr("Requested gains over time"), tr("gain / dB"), "s")
         self._begin = 0.0  # LSL time of the first decision, from which the run is counted
         self._result: dict[str, Any] = {"times": [0.0], "talkers": [], "cues": [], "events": []}
         self._times: NDArray[np.float64] = np.zeros(1)
@@ -46,12 +47,12 @@ class RunPlots(QWidget):
             ExportButton(name, self._table, plot)
         self.gains.setXLink(self.posterior)
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Time in the run, one step for each decision")
+        self.slider.setAccessibleName(tr("Time in the run, one step for each decision"))
         self.slider.valueChanged.connect(lambda k: self.time_cursor.point(self._begin + float(self._times[k])))
-        self.whole = QPushButton("&Whole run")
-        self.whole.setAccessibleName("Show the whole run in the plots")
+        self.whole = QPushButton(tr("&Whole run"))
+        self.whole.setAccessibleName(tr("Show the whole run in the plots"))
         self.whole.clicked.connect(self.show_all)
-        self.values = Reading("Values at the cursor")
+        self.values = Reading(tr("Values at the cursor"))
         self.time_cursor.moved.connect(self._show_values)
         self._model = EventsModel()
         self.events = EventList(self._model)
@@ -142,7 +143,7 @@ class RunPlots(QWidget):
         """Show the values at the cursor, and move the slider there."""
         time, result = self.time_cursor.time - self._begin, self._result
         if math.isnan(time):
-            self.values.show_text("Move over a plot or the slider to see the values of an instant")
+            self.values.show_text(tr("Move over a plot or the slider to see the values of an instant"))
             return
         k = self._at(time)
         with QSignalBlocker(self.slider):
@@ -153,7 +154,9 @@ class RunPlots(QWidget):
                 zip(result["talkers"], result["probability"][k], result["gains"][k], strict=True)
             )
         )
-        self.values.show_text(f"{clock_tenths(time)}   cue: {self._cue(time) or 'none'}   {each}")
+        self.values.show_text(
+            tr("{time}   cue: {cue}   {each}", time=clock_tenths(time), cue=self._cue(time) or tr("none"), each=each)
+        )
 
     def _table(self) -> Table:
         """Return the recorded decisions."""

@@ -6,9 +6,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.fitting import Fitting
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.streams import Streams
+from earmark.app.looks import APART, HEAD, NEAR, PAGE
 from earmark.app.status import Check
 
 
@@ -24,30 +26,27 @@ class Setup(Panel):
     """
 
     page_requested = Signal(str)
-    title, key, hz = "Setup", "setup", 4.0
+    title, key, hz = tr("Setup"), "setup", 4.0
 
     def __init__(self) -> None:
         super().__init__()
-        title = QLabel("Before the session")
-        font = title.font()
-        font.setPixelSize(20)
-        font.setBold(True)
-        title.setFont(font)
-        self._where = Reading("Folder of the recordings")
+        title = QLabel(tr("Before the session"))
+        theme.resize(title, HEAD, bold=True)
+        self._where = Reading(tr("Folder of the recordings"))
         self.streams = Streams()
         self.streams.setMinimumHeight(120)
         self.fitting = Fitting()
         self.fitting.command_requested.connect(self.command_requested)
         self._list = QVBoxLayout()
-        self._list.setSpacing(4)
-        self._summary = Reading("Result of the checks")
-        self.check = QPushButton("&Check everything")
-        self.calibrate = QPushButton("Go to c&alibration")
-        self.run = QPushButton("Go to the &run")
+        self._list.setSpacing(NEAR)
+        self._summary = Reading(tr("Result of the checks"))
+        self.check = QPushButton(tr("&Check everything"))
+        self.calibrate = QPushButton(tr("Go to c&alibration"))
+        self.run = QPushButton(tr("Go to the &run"))
         for button, words in (
-            (self.check, "Check streams, electrodes, sound, disk and decoder (F7)"),
-            (self.calibrate, "Calibrate: record trials with cues, then train a decoder"),
-            (self.run, "Run: close the loop with the decoder of this session"),
+            (self.check, tr("Check streams, electrodes, sound, disk and decoder (F7)")),
+            (self.calibrate, tr("Calibrate: record trials with cues, then train a decoder")),
+            (self.run, tr("Run: close the loop with the decoder of this session")),
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
@@ -61,14 +60,14 @@ class Setup(Panel):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setAccessibleName("Checks")
+        area.setAccessibleName(tr("Checks"))
         area.setWidget(inside)
         buttons = QHBoxLayout()
         for button in (self.check, self.calibrate, self.run):
             buttons.addWidget(button)
         buttons.addStretch(1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 10, 16, 10)
+        layout.setContentsMargins(PAGE, APART, PAGE, APART)
         layout.addWidget(title)
         layout.addWidget(self._where)
         right = QVBoxLayout()
@@ -76,7 +75,7 @@ class Setup(Panel):
         right.addWidget(self._summary)
         right.addWidget(area, 2)
         middle = QHBoxLayout()
-        middle.setSpacing(12)
+        middle.setSpacing(APART)
         middle.addWidget(self.fitting, 3)
         middle.addLayout(right, 2)
         layout.addLayout(middle, 1)
@@ -87,8 +86,15 @@ class Setup(Panel):
         now = view.now
         self.streams.refresh(view)
         self.fitting.refresh(view)
-        where = f"Recordings go to {now.out}" if now.out else "No session yet: start one on the start page (Ctrl+0)"
-        only = {"replay": "A replay: nothing is recorded", "view": "Only this stream is shown: nothing is recorded"}
+        where = (
+            tr("Recordings go to {out}", out=now.out)
+            if now.out
+            else tr("No session yet: start one on the start page (Ctrl+0)")
+        )
+        only = {
+            "replay": tr("A replay: nothing is recorded"),
+            "view": tr("Only this stream is shown: nothing is recorded"),
+        }
         self._where.show_text(only.get(now.kind, where))
         live = now.session_live
         self.check.setEnabled(live and now.state in ("idle", "ready", "review") and now.supports("check"))
@@ -101,12 +107,12 @@ class Setup(Panel):
             return
         self._shown = shown
         if now.state == "checking":
-            self._summary.show_text("Checking: this takes some seconds")
+            self._summary.show_text(tr("Checking: this takes some seconds"))
         elif not now.checks:
-            self._summary.show_text("Not checked yet")
+            self._summary.show_text(tr("Not checked yet"))
         else:
-            fine = "Next step: calibrate" if due == ["decoder"] else "All checks passed"
-            self._summary.show_text(f"To be fixed: {', '.join(wrong)}" if wrong else fine)
+            fine = tr("Next step: calibrate") if due == ["decoder"] else tr("All checks passed")
+            self._summary.show_text(tr("To be fixed: {names}", names=", ".join(wrong)) if wrong else fine)
         while (item := self._list.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
@@ -118,7 +124,7 @@ class Setup(Panel):
 
     def _line(self, check: Check) -> QWidget:
         look = theme.of(self)
-        mark, word = ("✓", "ok") if check.ok else ("○", "to do") if check.due else ("✕", "FAILED")
+        mark, word = ("✓", tr("ok")) if check.ok else ("○", tr("to do")) if check.due else ("✕", tr("FAILED"))
         label = QLabel(f"{mark}  {word}    {check.what}: {check.words}")
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setWordWrap(True)

@@ -22,28 +22,31 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.data.recent_sessions import RecentSessions
+from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.icons import application_icon
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.pages.new_session import NewSession
 from earmark.app.dashboard.panels.panel import Reading
+from earmark.app.looks import APART, NEAR, PAGE, TITLE
 
 CHOICES = (
-    ("new", "&New session", "Participant, amplifier, talkers, sound and protocol, in one form."),
+    ("new", tr("&New session"), tr("Participant, amplifier, talkers, sound and protocol, in one form.")),
     (
         "connect",
-        "&Connect to a stream",
-        "See the signal of an amplifier at once: nothing is recorded. Or open a session.toml.",
+        tr("&Connect to a stream"),
+        tr("See the signal of an amplifier at once: nothing is recorded. Or open a session.toml."),
     ),
-    ("replay", "Re&play a recording", "See and hear a recorded run again, then score it."),
-    ("demo", "Try the &demo", "A simulated listener steers two voices. No hardware; about three minutes."),
+    ("replay", tr("Re&play a recording"), tr("See and hear a recorded run again, then score it.")),
+    ("demo", tr("Try the &demo"), tr("A simulated listener steers two voices. No hardware; about three minutes.")),
     (
         "look",
-        "&Open a recording to look at",
-        "Traces, streams and markers of any XDF, FIF, EDF, BDF or BrainVision file.",
+        tr("&Open a recording to look at"),
+        tr("Traces, streams and markers of any XDF, FIF, EDF, BDF or BrainVision file."),
     ),
-    ("reopen", "Reopen the &last session", "Open the last session again; it may still be running."),
+    ("reopen", tr("Reopen the &last session"), tr("Open the last session again; it may still be running.")),
 )
 #: Shown instead of the recent sessions before the first one.
-EMPTY = "No session was opened yet. Make one, or drop a session.toml or a folder onto this window."
+EMPTY = tr("No session was opened yet. Make one, or drop a session.toml or a folder onto this window.")
 
 
 class RecentList(QListWidget):
@@ -59,7 +62,7 @@ class RecentList(QListWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Recent sessions")
+        self.setAccessibleName(tr("Recent sessions"))
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setWordWrap(True)
         self.setAlternatingRowColors(True)
@@ -73,10 +76,12 @@ class RecentList(QListWidget):
         self.clear()
         for folder, words in recent.all.items():
             there = folder.is_dir()
-            about = words or ("No run was scored yet" if there else "")
-            item = QListWidgetItem(f"{folder}\n{about if there else 'Not found: removed, renamed, or on another disk'}")
+            about = words or (tr("No run was scored yet") if there else "")
+            item = QListWidgetItem(
+                f"{folder}\n{about if there else tr('Not found: removed, renamed, or on another disk')}"
+            )
             item.setData(Qt.ItemDataRole.UserRole, str(folder))
-            item.setToolTip(f"{folder}: Enter opens it, Delete removes it from this list")
+            item.setToolTip(tr("{folder}: Enter opens it, Delete removes it from this list", folder=folder))
             if not there:
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
                 item.setForeground(self.palette().placeholderText())
@@ -125,11 +130,10 @@ class Start(QWidget):
     def __init__(self) -> None:
         super().__init__()
         title, subtitle = QLabel("Earmark"), QLabel()
-        subtitle.setText(f"Real-time brain-steered listening. Research use only. Version {version('earmark')}.")
-        font = title.font()
-        font.setPixelSize(30)
-        font.setBold(True)
-        title.setFont(font)
+        subtitle.setText(
+            tr("Real-time brain-steered listening. Research use only. Version {version}.", version=version("earmark"))
+        )
+        theme.resize(title, TITLE, bold=True)
         picture, head = QLabel(), QHBoxLayout()
         picture.setPixmap(application_icon().pixmap(52, 52))
         names = QVBoxLayout()
@@ -140,8 +144,8 @@ class Start(QWidget):
         head.addSpacing(8)
         head.addLayout(names, 1)
         grid = QGridLayout()
-        grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(8)
+        grid.setHorizontalSpacing(APART)
+        grid.setVerticalSpacing(APART)
         self.buttons: dict[str, QPushButton] = {}
         for row, (key, words, about) in enumerate(CHOICES):
             button = QPushButton(words)
@@ -155,27 +159,27 @@ class Start(QWidget):
             grid.addWidget(label, row, 1)
             self.buttons[key] = button
         grid.setColumnStretch(1, 1)
-        self.recent, self._remove = RecentList(), QPushButton("Re&move from the list")
-        self._remove.setAccessibleName("Remove the selected session from the list; its files stay")
+        self.recent, self._remove = RecentList(), QPushButton(tr("Re&move from the list"))
+        self._remove.setAccessibleName(tr("Remove the selected session from the list; its files stay"))
         self._remove.clicked.connect(self.recent.remove_current)
         self.recent.currentItemChanged.connect(lambda item, _: self._remove.setEnabled(item is not None))
         self._remove.setEnabled(False)
         recent = QVBoxLayout()
-        recent.setSpacing(6)
-        recent.addWidget(QLabel("Recent sessions"))
+        recent.setSpacing(NEAR)
+        recent.addWidget(QLabel(tr("Recent sessions")))
         recent.addWidget(self.recent, 1)
         recent.addWidget(self._remove, 0, Qt.AlignmentFlag.AlignLeft)
         left = QVBoxLayout()
         left.addLayout(grid)
         left.addStretch(1)
         middle = QHBoxLayout()
-        middle.setSpacing(24)
+        middle.setSpacing(PAGE)
         middle.addLayout(left, 1)
         middle.addLayout(recent, 1)
-        self.words = Reading("Progress")
+        self.words = Reading(tr("Progress"))
         choices = QWidget()
         layout = QVBoxLayout(choices)
-        layout.setContentsMargins(32, 16, 32, 16)
+        layout.setContentsMargins(2 * PAGE, PAGE, 2 * PAGE, PAGE)
         layout.addLayout(head)
         layout.addSpacing(12)
         layout.addLayout(middle, 1)

@@ -21,20 +21,24 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.background_job import BackgroundJob
 from earmark.app.dashboard.panels.group_plot import GroupPlot
-from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.dashboard.panels.panel import Empty, Panel, Reading, View
 from earmark.app.dashboard.panels.runs_table import RunsTable
+from earmark.app.looks import APART, PAGE, TEXT
 from earmark.app.report.exclusions import EXCLUDED, exclude, include
 from earmark.kernels.errors import EarmarkError
 
 #: Messages while nothing is measured: what to do next, or why it does not go on.
-NO_FOLDER = "Choose the folder of a study: the folder above the folders of its participants"
-LAST = "This is the last study: Measure shows it"
-BUSY = "A study is not measured during checks and recordings, which need the processor: it goes on after them"
-STOPPED = "Stopped. The runs that were measured are not measured again"
+NO_FOLDER = tr("Choose the folder of a study: the folder above the folders of its participants")
+CHOSEN = tr("Measure shows this study")
+BUSY = tr("A study is not measured during checks and recordings, which need the processor: it goes on after them")
+STOPPED = tr("Stopped. The runs that were measured are not measured again")
 #: Filter of the file dialog, and the content of each kind of file.
-KINDS = "Web page (*.html);;Table of runs (*.csv);;All figures (*.json)"
+KINDS = tr("Web page (*.html);;Table of runs (*.csv);;All figures (*.json)")
 SUFFIXES = (".html", ".csv", ".json")
 
 
@@ -48,7 +52,7 @@ class Study(Panel):
     """
 
     run_requested = Signal(str)
-    title, key, hz = "Study", "study", 1.0
+    title, key, hz = tr("Study"), "study", 1.0
 
     def __init__(self, settings: QSettings) -> None:
         super().__init__()
@@ -61,36 +65,36 @@ class Study(Panel):
         #: Whether measuring would disturb checks, a recording or training; whether they interrupted it.
         self._at_stake = self._interrupted = False
         self._session_live = False
-        self.choose, self.measure_button = QPushButton("&Choose a study …"), QPushButton("&Measure")
-        self.stop_button, self.save_button = QPushButton("&Stop"), QPushButton("Sa&ve …")
-        self.review, self.exclude = QPushButton("Open in &Review"), QPushButton()
+        self.choose, self.measure_button = QPushButton(tr("&Choose a study …")), QPushButton(tr("&Measure"))
+        self.stop_button, self.save_button = QPushButton(tr("&Stop")), QPushButton(tr("Sa&ve …"))
+        self.review, self.exclude = QPushButton(tr("Open in &Review")), QPushButton()
         for button, words, do in (
-            (self.choose, "Choose the folder of a study", self._choose),
-            (self.measure_button, "Measure the runs that are new or changed, and show the study", self.measure),
-            (self.stop_button, "Stop measuring", self.stop),
-            (self.save_button, "Save the study as a web page, as a table (CSV), or as JSON", self._save),
-            (self.review, "Show the selected run on the page Review", self._open_run),
-            (self.exclude, "Exclude the selected run, or include it again", self._exclude),
+            (self.choose, tr("Choose the folder of a study"), self._choose),
+            (self.measure_button, tr("Measure the runs that are new or changed, and show the study"), self.measure),
+            (self.stop_button, tr("Stop measuring"), self.stop),
+            (self.save_button, tr("Save the study as a web page, as a table (CSV), or as JSON"), self._save),
+            (self.review, tr("Show the selected run on the page Review"), self._open_run),
+            (self.exclude, tr("Exclude the selected run, or include it again"), self._exclude),
         ):
             button.setAccessibleName(words)
             button.setToolTip(words)
             button.clicked.connect(do)
-        self._place, self._message = Reading("Folder of the study"), Reading("Progress")
+        self._place, self._message = Reading(tr("Folder of the study")), Reading(tr("Progress"))
         self._result_words = QLabel()
         self._result_words.setTextFormat(Qt.TextFormat.PlainText)
         self._result_words.setWordWrap(True)
-        self._result_words.setAccessibleName("Result of the study")
-        font = self._result_words.font()
-        font.setBold(True)
-        self._result_words.setFont(font)
+        self._result_words.setAccessibleName(tr("Result of the study"))
+        theme.resize(self._result_words, TEXT, bold=True)
         self.condition = QComboBox()
-        self.condition.setAccessibleName("Mode, number of talkers and decision window")
+        self.condition.setAccessibleName(tr("Mode, number of talkers and decision window"))
         self.condition.currentIndexChanged.connect(self._draw)
         self.condition.hide()
         self.plots = [
-            GroupPlot("Correct decision windows of each participant", "correct / %", "accuracy", 100.0, "chance_limit"),
-            GroupPlot("Target-to-masker ratio of each participant", "TMR / dB", "tmr_db"),
-            GroupPlot("Median time to follow a switch of each participant", "switch / s", "switch_s"),
+            GroupPlot(
+                tr("Correct decision windows of each participant"), tr("correct / %"), "accuracy", 100.0, "chance_limit"
+            ),
+            GroupPlot(tr("Target-to-masker ratio of each participant"), tr("TMR / dB"), "tmr_db"),
+            GroupPlot(tr("Median time to follow a switch of each participant"), tr("switch / s"), "switch_s"),
         ]
         self.table = RunsTable()
         for plot in self.plots:
@@ -98,16 +102,16 @@ class Study(Panel):
         self.table.chosen.connect(self._show_run)
         self.table.doubleClicked.connect(lambda _: self._open_run())
         self.reason = QLineEdit()
-        self.reason.setPlaceholderText("Reason to exclude the selected run")
-        self.reason.setAccessibleName("Reason to exclude the selected run")
+        self.reason.setPlaceholderText(tr("Reason to exclude the selected run"))
+        self.reason.setAccessibleName(tr("Reason to exclude the selected run"))
         self.reason.setMaxLength(200)
         self.reason.returnPressed.connect(self._exclude)
         self.reason.textChanged.connect(lambda _: self._enable())
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)
         self.details.setMaximumHeight(56)
-        self.details.setAccessibleName("Answers, notes and alarms of the selected run")
-        self._shown = QWidget()
+        self.details.setAccessibleName(tr("Answers, notes and alarms of the selected run"))
+        self._shown, self._empty = QWidget(), Empty()
         self._lay_out()
         self._show_run()
 
@@ -124,8 +128,10 @@ class Study(Panel):
         for plot in self.plots:
             plots.addWidget(plot, 1)
         key = QLabel(
-            "A point is a participant, in the order of the table; a click selects the runs. Line: mean. Dashes: chance "
-            "limit. Dots: chance level."
+            tr(
+                "A point is a participant, in the order of the table; a click selects the runs. Line: mean. "
+                "Dashes: chance limit. Dots: chance level."
+            )
         )
         key.setWordWrap(True)
         key.setEnabled(False)
@@ -143,28 +149,33 @@ class Study(Panel):
         shown.addLayout(foot)
         self._shown.hide()
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 10, 16, 10)
+        layout.setContentsMargins(PAGE, APART, PAGE, APART)
         layout.addLayout(head)
         layout.addLayout(second)
         layout.addWidget(self._shown, 1)
-        layout.addStretch()
+        layout.addWidget(self._empty, 1)
 
     # Measuring
 
     def _choose(self) -> None:
         start = str(self._folder.parent if self._folder is not None else Path.home())
-        if name := QFileDialog.getExistingDirectory(self, "Folder of a study", start):
+        if name := QFileDialog.getExistingDirectory(self, tr("Folder of a study"), start):
             self.open_study(Path(name))
 
     def open_study(self, folder: Path) -> None:
         """Measure the study in a folder, and show it."""
+        self.take(folder)
+        self.measure()
+
+    def take(self, folder: Path) -> None:
+        """Choose the study in a folder; its runs are measured on request."""
         self.stop()
         if folder != self._folder:
             self._result = None
             self._shown.hide()
+            self._message.show_text("")
         self._folder = folder
         self._settings.setValue("study/folder", str(folder))
-        self.measure()
 
     def measure(self) -> None:
         """Measure the runs that are new or changed, in a separate process."""
@@ -175,7 +186,7 @@ class Study(Panel):
             self._message.show_text(BUSY)
             return
         self._interrupted = False
-        self._message.show_text("Measuring …")
+        self._message.show_text(tr("Measuring …"))
         self._job = BackgroundJob("earmark.app.report.study_worker", [str(self._folder)], parent=self)
         self._job.progressed.connect(self._progressed)
         self._job.done.connect(self._measured)
@@ -203,7 +214,7 @@ class Study(Panel):
 
     def _progressed(self, line: str) -> None:
         if found := re.fullmatch(r"(\d+) of (\d+)", line):
-            self._message.show_text(f"Measured {found[1]} of {found[2]} runs")
+            self._message.show_text(tr("Measured {n} of {total} runs", n=found[1], total=found[2]))
 
     def _failed(self, words: str) -> None:
         self._job = None
@@ -238,7 +249,7 @@ class Study(Panel):
     def _draw(self) -> None:
         conditions = self._result["conditions"] if self._result is not None else []
         chosen = conditions[self.condition.currentIndex()] if conditions else None
-        self._result_words.setText(chosen["result"] if chosen else "No run can be used; the table says why.")
+        self._result_words.setText(chosen["result"] if chosen else tr("No run can be used; the table says why."))
         for plot in self.plots:
             plot.show_group(chosen["participants"] if chosen else ())
 
@@ -246,13 +257,13 @@ class Study(Panel):
         run = self.table.run
         lines = []
         if run is not None:
-            remark = run["reason"] if run["status"] in ("used", "cut") else f"{run['status']}: {run['reason']}"
+            remark = run["reason"] if run["status"] in ("used", "cut") else f"{word(run['status'])}: {run['reason']}"
             lines = [remark] if run["reason"] else []
             lines += [words for key in ("answers", "notes", "alarms") for words in run[key] or ()]
-            lines = lines or [f"{run['path']}: no answer, note or alarm"]
-        self.details.setPlainText("\n".join(lines) or "Select a run to see its answers, notes and alarms")
+            lines = lines or [tr("{path}: no answer, note or alarm", path=run["path"])]
+        self.details.setPlainText("\n".join(lines) or tr("Select a run to see its answers, notes and alarms"))
         out = run is not None and run["status"] == "excluded"
-        self.exclude.setText("&Include" if out else "E&xclude")
+        self.exclude.setText(tr("&Include") if out else tr("E&xclude"))
         self.reason.setText(run["reason"] if run is not None and out else "")
         self.reason.setReadOnly(out)
         self._enable()
@@ -267,15 +278,16 @@ class Study(Panel):
         self.reason.setEnabled(run is not None)
         self.review.setEnabled(there and not self._session_live)
         self.review.setToolTip(
-            "The page Review shows the runs of the open session"
+            tr("The page Review shows the runs of the open session")
             if self._session_live
-            else "Show the selected run on the page Review (also by a double click)"
+            else tr("Show the selected run on the page Review (also by a double click)")
         )
 
     def refresh(self, view: View) -> None:
         self._place.show_text(str(self._folder or ""))
         if not self._message.full_text:
-            self._message.show_text(NO_FOLDER if self._folder is None else LAST)
+            self._message.show_text(NO_FOLDER if self._folder is None else CHOSEN)
+        self._empty.stand_for(self._shown, self._message)
         self._enable()
 
     # What is done with a study
@@ -297,13 +309,15 @@ class Study(Panel):
         except EarmarkError as error:
             self._message.show_text(str(error))
         except OSError as error:
-            self._message.show_text(f"{self._folder / EXCLUDED} cannot be written: {error.strerror}")
+            self._message.show_text(
+                tr("{path} cannot be written: {strerror}", path=self._folder / EXCLUDED, strerror=error.strerror)
+            )
         else:
             self.measure()
 
     def _save(self) -> None:
         if self._folder is not None:
-            name, _ = QFileDialog.getSaveFileName(self, "Save the study", f"{self._folder.name}.html", KINDS)
+            name, _ = QFileDialog.getSaveFileName(self, tr("Save the study"), f"{self._folder.name}.html", KINDS)
             if name:
                 self.save(Path(name))
 
@@ -316,8 +330,17 @@ class Study(Panel):
             content = dict(zip(SUFFIXES, kinds, strict=True))[path.suffix.lower()]
             path.write_text(content, encoding="utf-8", newline="")
         except KeyError:
-            self._message.show_text(f"{path.name} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+            self._message.show_text(
+                tr(
+                    "{name} must end in {others} or {last}",
+                    name=path.name,
+                    others=", ".join(SUFFIXES[:-1]),
+                    last=SUFFIXES[-1],
+                )
+            )
         except OSError as error:
-            self._message.show_text(f"{path} cannot be written: {error.strerror}. Choose another folder")
+            self._message.show_text(
+                tr("{path} cannot be written: {strerror}. Choose another folder", path=path, strerror=error.strerror)
+            )
         else:
-            self._message.show_text(f"Wrote {path}")
+            self._message.show_text(tr("Wrote {path}", path=path))

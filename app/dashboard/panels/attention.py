@@ -11,9 +11,11 @@ from PySide6.QtWidgets import QVBoxLayout
 from earmark.app.dashboard.data.history import SPAN_S
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import letter
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import ExportButton
 from earmark.app.dashboard.panels.panel import Panel, View, decisions_table
 from earmark.app.dashboard.panels.time_axis import TimeCursor, TimePlot
+from earmark.app.looks import TIGHT
 
 #: Height of the cues, above a probability of 1, and upper end of the axis.
 CUES, TOP = 1.06, 1.13
@@ -41,21 +43,21 @@ def spread_labels(ends: dict[int, float], distance: float) -> dict[int, float]:
 class Attention(Panel):
     """Probability over time."""
 
-    title, key, hz = "Attention", "attention", 5.0
+    title, key, hz = tr("Attention"), "attention", 5.0
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = TimePlot("Probability that each talker is attended, last 60 s", "p", "")
+        self._plot = TimePlot(tr("Probability that each talker is attended, last 60 s"), "p", "")
         self._plot.setXRange(-SPAN_S, 0, padding=0)
         self._plot.setYRange(0, TOP, padding=0)
         self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-40, -20)]])
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setContentsMargins(TIGHT, TIGHT, TIGHT, TIGHT)
         layout.addWidget(self._plot)
         self._zone = pg.LinearRegionItem((0, 0), orientation="horizontal", movable=False)
         self._zone.setZValue(-10)
         self._even = pg.InfiniteLine(angle=0)
-        self._zone_words = pg.TextItem("undecided", anchor=(0, 0.5))
+        self._zone_words = pg.TextItem(tr("undecided"), anchor=(0, 0.5))
         for item in (self._zone, self._even, self._zone_words):
             self._plot.addItem(item)
         self._switches = pg.PlotCurveItem(connect="pairs")

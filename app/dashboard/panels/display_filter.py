@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.app.dashboard.language import tr
+
 #: Label and band in Hz of each choice.
 BANDS: dict[str, tuple[float, float] | None] = {
     "0.5–40 Hz": (0.5, 40.0),
     "1–40 Hz": (1.0, 40.0),
     "1–9 Hz": (1.0, 9.0),
-    "no filter": None,
+    tr("no filter"): None,
 }
 
 

@@ -17,15 +17,17 @@ from PySide6.QtWidgets import (
 )
 
 from earmark.app.dashboard.frame.format import clock_tenths
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.engine.timeline import Kind, kind_of
+from earmark.app.looks import TIGHT
 from earmark.app.status import Event
 
 Index = QModelIndex | QPersistentModelIndex
 #: Maximum number of events kept.
 MAX_EVENTS = 2000
 #: Entry of the filter that shows all kinds.
-ALL = "all kinds"
+ALL = tr("all kinds")
 
 
 class EventsModel(QAbstractTableModel):
@@ -55,7 +57,7 @@ class EventsModel(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return ("time", "event")[section]
+            return (tr("time"), tr("event"))[section]
         return None
 
     def show_only(self, events: list[Event], origin: float) -> None:
@@ -123,18 +125,18 @@ class EventList(QWidget):
         super().__init__()
         self._events, self.shown = events, _Filter(events)
         self.kind, self.words = QComboBox(), QLineEdit()
-        self.kind.setAccessibleName("Kind of events to show")
+        self.kind.setAccessibleName(tr("Kind of events to show"))
         self.kind.addItem(ALL, "")
         for kind in Kind:
             self.kind.addItem(kind.value, kind.value)
-        self.words.setAccessibleName("Show events that contain this text")
-        self.words.setPlaceholderText("Find")
+        self.words.setAccessibleName(tr("Show events that contain this text"))
+        self.words.setPlaceholderText(tr("Find"))
         self.words.setClearButtonEnabled(True)
         self.save = ExportButton("events", self._rows)
         self.table = QTableView()
         self.table.setModel(self.shown)
-        self.table.setAccessibleName("Events")
-        self.table.setToolTip("Click an event to see its time in the plots")
+        self.table.setAccessibleName(tr("Events"))
+        self.table.setToolTip(tr("Click an event to see its time in the plots"))
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(20)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -153,7 +155,7 @@ class EventList(QWidget):
         head.addWidget(self.save)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
+        layout.setSpacing(TIGHT)
         layout.addLayout(head)
         layout.addWidget(self.table, 1)
 
@@ -167,6 +169,6 @@ class EventList(QWidget):
         """Return the events that are shown: time in the session, LSL time, kind and text."""
         rows = [self.shown.mapToSource(self.shown.index(k, 0)).row() for k in range(self.shown.rowCount())]
         events = [(self._events.seconds(row), self._events.events[row]) for row in rows]
-        return ("time_s", "lsl_time_s", "kind", "event"), [
+        return ("time_s", "lsl_time_s", "kind", tr("event")), [
             (f"{seconds:.3f}", f"{one.time:.3f}", kind_of(one.text).value, one.text) for seconds, one in events
         ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout
 
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.event_list import EventList, EventsModel
 from earmark.app.dashboard.panels.panel import Panel, View
+from earmark.app.looks import TIGHT
 
 
 class Events(Panel):
@@ -18,7 +20,7 @@ class Events(Panel):
         An event was chosen: its LSL time.
     """
 
-    title, key, hz = "Events", "events", 4.0
+    title, key, hz = tr("Events"), "events", 4.0
     jump_requested = Signal(float)
 
     def __init__(self, model: EventsModel) -> None:
@@ -26,19 +28,19 @@ class Events(Panel):
         self.list = EventList(model)
         self.list.chosen.connect(self.jump_requested)
         self.note = QLineEdit()
-        self.note.setPlaceholderText("Note (N, Enter saves; 1 to 9: markers)")
-        self.note.setAccessibleName("Note, saved in the recording")
+        self.note.setPlaceholderText(tr("Note (N, Enter saves; 1 to 9: markers)"))
+        self.note.setAccessibleName(tr("Note, saved in the recording"))
         self.note.setMaxLength(500)
-        self._keep = QPushButton("&Note")
-        self._keep.setAccessibleName("Save the note")
+        self._keep = QPushButton(tr("&Note"))
+        self._keep.setAccessibleName(tr("Save the note"))
         self.note.returnPressed.connect(self._send)
         self._keep.clicked.connect(self._send)
         line = QHBoxLayout()
         line.addWidget(self.note, 1)
         line.addWidget(self._keep)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
-        layout.setSpacing(2)
+        layout.setContentsMargins(TIGHT, TIGHT, TIGHT, TIGHT)
+        layout.setSpacing(TIGHT)
         layout.addWidget(self.list, 1)
         layout.addLayout(line)
 

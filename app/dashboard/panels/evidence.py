@@ -11,26 +11,28 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 from earmark.app.dashboard.data.history import SPAN_S
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, letter
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import ExportButton
 from earmark.app.dashboard.panels.panel import Panel, Reading, View, decisions_table
 from earmark.app.dashboard.panels.time_axis import TimeCursor, TimePlot
+from earmark.app.looks import NEAR, TIGHT
 
 
 class Evidence(Panel):
     """Scores over time."""
 
-    title, key, hz = "Evidence", "evidence", 5.0
+    title, key, hz = tr("Evidence"), "evidence", 5.0
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = TimePlot("Score of each talker, last 60 s", "score (r)", "")
+        self._plot = TimePlot(tr("Score of each talker, last 60 s"), tr("score (r)"), "")
         self._plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
         self._plot.setXRange(-SPAN_S, 0, padding=0)
         self._plot.getPlotItem().getAxis("bottom").setTicks([[(x, f"{x} s") for x in (-40, -20)]])
         self._now = QHBoxLayout()
-        self._now.setContentsMargins(4, 0, 4, 0)
+        self._now.setContentsMargins(NEAR, 0, NEAR, 0)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setContentsMargins(TIGHT, TIGHT, TIGHT, TIGHT)
         layout.setSpacing(0)
         layout.addLayout(self._now)
         layout.addWidget(self._plot, 1)
@@ -62,7 +64,7 @@ class Evidence(Panel):
             line = pg.PlotDataItem(pen=colour, symbol="ostd"[k % 4], symbolSize=5, symbolBrush=colour, symbolPen=None)
             self._plot.addItem(line)
             self._lines.append(line)
-            reading = Reading(f"Score of {name}")
+            reading = Reading(tr("Score of {name}", name=name))
             reading.setStyleSheet(f"color: {look.talkers[k]}; font-weight: bold")
             self._now.addWidget(reading, 1)
             self._readings.append(reading)

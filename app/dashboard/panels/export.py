@@ -11,12 +11,17 @@ from PySide6.QtGui import QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QFileDialog, QToolButton, QToolTip, QWidget
 
+from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.frame.icons import outline
+from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.language import tr
+
 #: Heads of the columns, and rows.
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]
 #: Formats, and the suffix of each.
-FORMATS = {"CSV table (*.csv)": "csv", "PNG picture (*.png)": "png", "SVG picture (*.svg)": "svg"}
+FORMATS = {tr("CSV table (*.csv)"): "csv", tr("PNG picture (*.png)"): "png", tr("SVG picture (*.svg)"): "svg"}
 #: Width and height of the button in a plot, in pixels.
-SIZE = QSize(32, 16)
+SIZE = QSize(22, 20)
 
 
 def save_table(path: Path, table: Table) -> None:
@@ -72,18 +77,27 @@ class ExportButton(QToolButton):
     def __init__(self, name: str, table: Callable[[], Table], plot: QWidget | None = None) -> None:
         super().__init__(plot)
         self._name, self._table, self._plot = name, table, plot
-        words = f"Save {name} as CSV, PNG or SVG" if plot is not None else f"Save {name} as CSV"
-        self.setText("Save")
+        words = (
+            tr("Save {name} as CSV, PNG or SVG", name=word(name))
+            if plot is not None
+            else tr("Save {name} as CSV", name=word(name))
+        )
         self.setAccessibleName(words)
         self.setToolTip(words)
         self.clicked.connect(self._ask)
         if plot is not None:
-            font = self.font()
-            font.setPixelSize(10)
-            self.setFont(font)
             self.setAutoRaise(True)
             self.setFixedSize(SIZE)
             plot.installEventFilter(self)
+        self._draw()
+
+    def _draw(self) -> None:
+        self.setIcon(outline("save", theme.of(self).text))
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.PaletteChange:
+            self._draw()
+        super().changeEvent(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if self._plot is not None and event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
@@ -92,7 +106,7 @@ class ExportButton(QToolButton):
         return False
 
     def _ask(self) -> None:
-        dialog = QFileDialog(self.window(), f"Save {self._name}", self._name)
+        dialog = QFileDialog(self.window(), tr("Save {name}", name=word(self._name)), self._name)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setNameFilters(list(FORMATS) if self._plot is not None else list(FORMATS)[:1])
         dialog.setDefaultSuffix("csv")
@@ -109,9 +123,13 @@ class ExportButton(QToolButton):
             else:
                 self.hide()  # it is no part of the picture
                 save_picture(path, self._plot)
-            words = f"Wrote {path}"
+            words = tr("Wrote {path}", path=path)
         except OSError as error:
-            words = f"{path} cannot be written: {error.strerror or error}. Choose another folder"
+            words = tr(
+                "{path} cannot be written: {strerror}. Choose another folder",
+                path=path,
+                strerror=error.strerror or error,
+            )
         finally:
             self.show()
         QToolTip.showText(self.mapToGlobal(QPoint()), words, self)

@@ -14,9 +14,11 @@ from earmark.app.dashboard.data.faults import Light, brief, faults_of
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import age
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.head import NEAR, Head
 from earmark.app.dashboard.panels.panel import Panel, View
 from earmark.app.dashboard.panels.traces import why_no_signal
+from earmark.app.looks import LARGE
 
 #: Smallest and largest radius of an electrode, and font sizes of its name, in pixels.
 RADIUS, NAME_PX = (5.0, 24.0), (8, 13)
@@ -28,8 +30,8 @@ ASSESSED_S, MAX_NAMED = 4.0, 4
 STALE_S = 10.0
 #: Sign of each state in the list, as it is drawn on the head.
 SIGNS = {Light.RED: "■", Light.AMBER: "▲", Light.MARKED: "✕", Light.GREEN: "●", Light.UNKNOWN: "○"}
-HINT = "Point at an electrode to see what is wrong. Click it to mark it as bad, and again to use it."
-NO_SIGNAL = "No signal: switch on the amplifier and start its LSL stream"
+HINT = tr("Point at an electrode to see what is wrong. Click it to mark it as bad, and again to use it.")
+NO_SIGNAL = tr("No signal: switch on the amplifier and start its LSL stream")
 
 
 def light_of(now: Snapshot, name: str) -> Light:
@@ -55,8 +57,8 @@ def kohm_words(now: Snapshot, name: str) -> str:
     kohm = stated.kohm[name]
     value = f"{kohm:.0f} kΩ" if kohm >= 100 else f"{kohm:.3g} kΩ"
     if math.isnan(stated.age_s):
-        return f"{value} before the stream began"
-    return value if stated.age_s < STALE_S else f"{value} {age(stated.age_s)} ago"
+        return tr("{value} before the stream began", value=value)
+    return value if stated.age_s < STALE_S else tr("{value} {age_s} ago", value=value, age_s=age(stated.age_s))
 
 
 def sentence(now: Snapshot) -> str:
@@ -66,25 +68,25 @@ def sentence(now: Snapshot) -> str:
     n, marked = len(lights), ", ".join(name for name in now.ch_names if name in now.marked)
     if not work:
         if not marked:
-            return f"All {n} electrodes are good"
-        return f"All electrodes are good, except those that are marked as bad: {marked}"
+            return tr("All {n} electrodes are good", n=n)
+        return tr("All electrodes are good, except those that are marked as bad: {marked}", marked=marked)
     why = {name: faults_of(now.bad[name])[0].word if name in now.bad else kohm_words(now, name) for name in work}
     named = ", ".join(f"{name} ({why[name]})" for name in work[:MAX_NAMED])
     if len(work) > MAX_NAMED:
-        named = f"{named} and {len(work) - MAX_NAMED} more"
+        named = tr("{named} and {n} more", named=named, n=len(work) - MAX_NAMED)
     words = (
-        f"1 of {n} electrodes needs work: {named}"
+        tr("1 of {n} electrodes needs work: {named}", n=n, named=named)
         if len(work) == 1
-        else f"{len(work)} of {n} electrodes need work: {named}"
+        else tr("{n_bad} of {n} electrodes need work: {named}", n_bad=len(work), n=n, named=named)
     )
-    return f"{words}. Marked as bad: {marked}" if marked else words
+    return tr("{words}. Marked as bad: {marked}", words=words, marked=marked) if marked else words
 
 
 class _Head(Head):
     """The head with its lights: circles are good, triangles need work, squares have no signal, crosses are not used."""
 
     def __init__(self) -> None:
-        super().__init__("Electrodes on the head")
+        super().__init__(tr("Electrodes on the head"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.names: tuple[str, ...] = ()
         self.lights: Sequence[Light] = ()
@@ -156,7 +158,7 @@ class _List(QListWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Electrodes, the worst first")
+        self.setAccessibleName(tr("Electrodes, the worst first"))
         self.itemDoubleClicked.connect(lambda item: self.toggled.emit(item.data(Qt.ItemDataRole.UserRole)))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -190,7 +192,7 @@ class _List(QListWidget):
 class Fitting(Panel):
     """State of every electrode on the head and in a list, and a sentence that says what needs work."""
 
-    title, key, hz = "Fit the cap", "fitting", 4.0
+    title, key, hz = tr("Fit the cap"), "fitting", 4.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,18 +200,17 @@ class Fitting(Panel):
         self.sentence = QLabel()
         self.sentence.setTextFormat(Qt.TextFormat.PlainText)
         self.sentence.setWordWrap(True)
-        self.sentence.setAccessibleName("Electrodes that need work")
-        font = self.sentence.font()
-        font.setPixelSize(18)
-        font.setBold(True)
-        self.sentence.setFont(font)
-        self.sentence.setMinimumHeight(2 * QFontMetrics(font).height())  # the head must not move when the text grows
+        self.sentence.setAccessibleName(tr("Electrodes that need work"))
+        theme.resize(self.sentence, LARGE, bold=True)
+        self.sentence.setMinimumHeight(
+            2 * self.sentence.fontMetrics().height()
+        )  # the head must not move when the text grows
         self.head, self.list = _Head(), _List()
         self.list.setMaximumWidth(250)
         self.reason = QLabel()
         self.reason.setTextFormat(Qt.TextFormat.PlainText)
         self.reason.setWordWrap(True)
-        self.reason.setAccessibleName("The electrode under the mouse")
+        self.reason.setAccessibleName(tr("The electrode under the mouse"))
         self.reason.setMinimumHeight(2 * self.reason.fontMetrics().height())
         self.head.clicked.connect(lambda number: self.toggle(self.head.names[number]))
         self.head.pointed.connect(self._point)
@@ -239,7 +240,7 @@ class Fitting(Panel):
         if known:
             words = sentence(now)
         elif live:
-            words = f"Assessing {len(lights)} electrodes …"
+            words = tr("Assessing {n} electrodes …", n=len(lights))
         else:
             waits = now.session_live and not now.under_way and now.state not in ("checking", "training")
             words = NO_SIGNAL if waits else why_no_signal(now, math.inf, False)[0]
@@ -266,7 +267,7 @@ class Fitting(Panel):
 
     def _line(self, name: str, light: Light) -> str:
         words = brief(self._now.bad[name]) if name in self._now.bad and light is not Light.UNKNOWN else ""
-        known = (words or ("good" if light is Light.GREEN else ""), kohm_words(self._now, name))
+        known = (words or (tr("good") if light is Light.GREEN else ""), kohm_words(self._now, name))
         return f"{SIGNS[light]}  {name}  {', '.join(filter(None, known))}"
 
     def _point(self, number: int) -> None:
@@ -284,10 +285,16 @@ class Fitting(Panel):
             return
         lines = [f"{fault.word}. {fault.advice}" for fault in faults_of(now.bad[name])] if name in now.bad else []
         if too_high(now, name) and now.impedance is not None:
-            lines.append(f"{kohm_words(now, name)}, above {now.impedance.limit_kohm:g} kΩ. Improve the contact.")
+            lines.append(
+                tr(
+                    "{impedance}, above {limit_kohm:g} kΩ. Improve the contact.",
+                    impedance=kohm_words(now, name),
+                    limit_kohm=now.impedance.limit_kohm,
+                )
+            )
         elif words := kohm_words(now, name):
             lines.append(f"{words}.")
-        lines = lines or ["good"]
+        lines = lines or [tr("good")]
         self.reason.setText(f"{name}: {' '.join(lines)}")
 
     def end(self) -> None:

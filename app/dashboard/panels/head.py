@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.launch.background_job import BackgroundJob
 from earmark.app.dashboard.panels.scalp import Electrode, Scalp, unpack
 
@@ -59,7 +60,7 @@ class Head(QWidget):
         if tuple(electrodes) == self._electrodes or self._job is not None:
             return
         self._electrodes, self.scalp = tuple(electrodes), None
-        self.words = "Preparing the map …" if electrodes else "No channels yet"
+        self.words = tr("Preparing the map …") if electrodes else tr("No channels yet")
         if electrodes:
             given = json.dumps(self._electrodes).encode()
             self._job = BackgroundJob("earmark.app.dashboard.panels.scalp", [], given, self)
@@ -75,7 +76,7 @@ class Head(QWidget):
         self.scalp, self._job = unpack(data), None
 
     def _failed(self, words: str) -> None:
-        self.words, self._job = f"No map: {words}", None
+        self.words, self._job = tr("No map: {words}", words=words), None
 
     @property
     def preparing(self) -> bool:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPolygonF
+from PySide6.QtGui import QColor, QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from earmark.app.dashboard.data.history import SPAN_S
 from earmark.app.dashboard.data.snapshot import Snapshot
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import milliseconds
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import SIZE, ExportButton, Table
 from earmark.app.dashboard.panels.panel import Panel, View
 from earmark.app.dashboard.panels.time_axis import TimeCursor, paint_timeline
 from earmark.app.engine.latency_stages import TOTAL
+from earmark.app.looks import SMALL
 
 #: Height of a table row, and of the bar, in pixels.
 LINE, BAR = 15, 16
@@ -26,7 +28,7 @@ MIN_SPARK_HEIGHT = 34
 class _Ledger(QWidget):
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Latency by stage")
+        self.setAccessibleName(tr("Latency by stage"))
         self.view: View | None = None
         self.time_cursor: TimeCursor | None = None
         #: Place of the sparkline; empty while it is not shown.
@@ -47,12 +49,10 @@ class _Ledger(QWidget):
         if self.view is None:
             return
         painter, look, now = QPainter(self), theme.of(self), self.view.now
-        font = QFont(self.font())
-        font.setPixelSize(11)
-        painter.setFont(font)
+        painter.setFont(theme.font(self.font(), SMALL))
         if not now.stages and now.latency is None:
             painter.setPen(QColor(look.faint))
-            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), "No decision timed yet")
+            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), tr("No decision timed yet"))
             return
         y = self._bar(painter, look, now)
         y = self._table(painter, look, now, y)
@@ -81,13 +81,13 @@ class _Ledger(QWidget):
         metrics = QFontMetrics(painter.font())
         column = metrics.horizontalAdvance("0000.0 ")
         right = self.width() - 4.0
-        heads = ("p50", "p99", "max")
+        heads = ("p50", "p99", tr("max"))
         rows: list[tuple[str, tuple[str, ...], str]] = [("ms", heads, look.faint)]
         if now.latency is not None:
             one = now.latency
-            budget = f" (limit {milliseconds(one.budget)} ms)" if math.isfinite(one.budget) else ""
+            budget = tr(" (limit {budget} ms)", budget=milliseconds(one.budget)) if math.isfinite(one.budget) else ""
             late = math.isfinite(one.budget) and one.p99 > one.budget
-            words = f"{TOTAL}{' LATE' if late else ''}{budget}"
+            words = f"{TOTAL}{tr(' LATE') if late else ''}{budget}"
             figures = tuple(map(milliseconds, (one.p50, one.p99, one.max)))
             rows.append((words, figures, look.bad if late else look.text))
         rows += [
@@ -95,11 +95,11 @@ class _Ledger(QWidget):
             for k, stage in enumerate(now.stages)
         ]
         if now.scored_by:
-            rows.append((f"scores: {now.scored_by}", ("", "", ""), look.faint))
+            rows.append((tr("scores: {scored_by}", scored_by=now.scored_by), ("", "", ""), look.faint))
         room = int((self.height() - y) // LINE)
         if len(rows) > room > 0:  # say how many rows are left out
             left = len(rows) - room + 1
-            rows = [*rows[: room - 1], (f"… {left} more: enlarge panel", ("", "", ""), look.faint)]
+            rows = [*rows[: room - 1], (tr("… {left} more: enlarge panel", left=left), ("", "", ""), look.faint)]
         for words, figures, colour in rows:
             painter.setPen(QColor(colour))
             width = right - 3 * column - 4
@@ -123,7 +123,7 @@ class _Ledger(QWidget):
         area = self.spark = QRectF(left, y + LINE, self.width() - left - 4, self.height() - y - LINE - 3)
         maximum = max(moment.value for moment in points)
         painter.setPen(QColor(look.faint))
-        words = f"p99 over the last minute, up to {milliseconds(maximum)} ms"
+        words = tr("p99 over the last minute, up to {maximum} ms", maximum=milliseconds(maximum))
         metrics = QFontMetrics(painter.font())
         shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, int(area.width()))
         painter.drawText(QRectF(4, y, area.width(), LINE), 0, shown)
@@ -142,7 +142,7 @@ class _Ledger(QWidget):
 class Latency(Panel):
     """Bar, table and sparkline of the latency."""
 
-    title, key, hz = "Latency", "latency", 2.0
+    title, key, hz = tr("Latency"), "latency", 2.0
 
     def __init__(self) -> None:
         super().__init__()

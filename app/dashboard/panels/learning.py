@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.plot import Plot
 from earmark.app.status import LearningStatus
 
@@ -19,7 +20,7 @@ class Learning(Plot):
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Accuracy so far, after each trial", "correct (%)", "trials")
+        super().__init__(tr("Accuracy so far, after each trial"), tr("correct (%)"), "trials")
         self.setMaximumHeight(180)
         keeps = self.sizePolicy()
         keeps.setRetainSizeWhenHidden(True)

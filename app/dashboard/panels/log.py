@@ -8,7 +8,9 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout
 
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.panel import Panel, View
+from earmark.app.looks import TIGHT
 
 #: Maximum number of lines kept.
 MAX_LINES = 1000
@@ -29,18 +31,18 @@ class _Handler(QObject, logging.Handler):
 class Log(Panel):
     """Lines of the logger ``earmark.app.dashboard``, from all threads."""
 
-    title, key, hz = "Log", "log", 1.0
+    title, key, hz = tr("Log"), "log", 1.0
 
     def __init__(self) -> None:
         super().__init__()
         self._text = QPlainTextEdit()
         self._text.setReadOnly(True)
         self._text.setMaximumBlockCount(MAX_LINES)
-        self._text.setAccessibleName("Log of this window")
+        self._text.setAccessibleName(tr("Log of this window"))
         self._text.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self._text.setMinimumSize(140, 60)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setContentsMargins(TIGHT, TIGHT, TIGHT, TIGHT)
         layout.addWidget(self._text)
         self._handler = _Handler()
         self._handler.formatted.connect(self._text.appendPlainText)

@@ -19,9 +19,11 @@ from PySide6.QtWidgets import (
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, decibels, letter, level
 from earmark.app.dashboard.frame.keys import KEYS
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.level_meter import LevelMeter
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
 from earmark.app.dashboard.panels.trim_box import TrimBox
+from earmark.app.looks import NEAR
 from earmark.app.status import Trim
 
 #: Range of the master gain, dB.
@@ -53,31 +55,33 @@ class TalkerStrip(QFrame):
         super().__init__()
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self._number, self._name, self._style = number, name, ""
-        self.setAccessibleName(f"Talker {letter(number)}, {name}")
-        self._title = Reading(f"Talker {letter(number)}")
-        self.meter = LevelMeter(f"Level of {name}")
-        self.level = Reading(f"Level of {name}, dBFS", "-100" if compact else "gain +00.0 dB")
-        self.gain = Reading(f"Gain of {name}", "+00.0 dB" if compact else "gain +00.0 dB")
-        self._compact, self._gain_words = compact, "" if compact else "gain "
+        self.setAccessibleName(tr("Talker {number}, {name}", number=letter(number), name=name))
+        self._title = Reading(tr("Talker {number}", number=letter(number)))
+        self.meter = LevelMeter(tr("Level of {name}", name=name))
+        self.level = Reading(tr("Level of {name}, dBFS", name=name), "-100" if compact else tr("gain +00.0 dB"))
+        self.gain = Reading(tr("Gain of {name}", name=name), "+00.0 dB" if compact else tr("gain +00.0 dB"))
+        self._compact, self._gain_words = compact, "" if compact else tr("gain ")
         self._title.setMinimumWidth(MIN_TITLE_WIDTH)
-        self.solo = QPushButton("S" if compact else "Solo")
+        self.solo = QPushButton("S" if compact else tr("Solo"))
         self.solo.setCheckable(True)
         keys = {kind: KEYS[f"{kind}{number + 1}"].keys for kind in ("solo", "mute", "trim")}
-        self.mute = QPushButton("M" if compact else "Mute")
+        self.mute = QPushButton("M" if compact else tr("Mute"))
         self.mute.setCheckable(True)
-        self.mute.setAccessibleName(f"Mute {name} only, regardless of decisions")
-        self.mute.setToolTip(f"Mute {name} only ({keys['mute']}); decoding continues")
+        self.mute.setAccessibleName(tr("Mute {name} only, regardless of decisions", name=name))
+        self.mute.setToolTip(tr("Mute {name} only ({mute}); decoding continues", name=name, mute=keys["mute"]))
         self.mute.clicked.connect(lambda on: self.trim_requested.emit(number, {"mute": on}))
         self.trim = TrimBox(name)
-        self.trim.setToolTip(f"Turn {name} down, in addition to steering ({keys['trim']}); decoding continues")
+        self.trim.setToolTip(
+            tr("Turn {name} down, in addition to steering ({trim}); decoding continues", name=name, trim=keys["trim"])
+        )
         self.trim.trim_requested.connect(lambda db: self.trim_requested.emit(number, {"db": db}))
-        self.solo.setAccessibleName(f"Solo: favour {name} regardless of decisions")
-        self.solo.setToolTip(f"Favour {name} regardless of decisions ({keys['solo']})")
+        self.solo.setAccessibleName(tr("Solo: favour {name} regardless of decisions", name=name))
+        self.solo.setToolTip(tr("Favour {name} regardless of decisions ({solo})", name=name, solo=keys["solo"]))
         self.solo.clicked.connect(lambda on: self.solo_requested.emit(number, on))
         for control in (self.mute, self.trim, self.solo):
             control.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)  # not a click on the talker
         for button in (self.mute, self.solo):
-            button.setFixedWidth(28 if compact else button.fontMetrics().horizontalAdvance("Muted") + 16)
+            button.setFixedWidth(28 if compact else button.fontMetrics().horizontalAdvance(tr("Muted")) + 16)
             if compact:
                 button.setFixedHeight(LOW)
         for reading in (self.level, self.gain):
@@ -99,7 +103,7 @@ class TalkerStrip(QFrame):
             layout.addWidget(self.solo, 0, 3)
             layout.addWidget(self.meter, 1, 0)
             layout.addWidget(self.level, 1, 1)
-            self.trim.setPrefix("trim ")
+            self.trim.setPrefix(tr("trim "))
             layout.addWidget(self.trim, 1, 2, 1, 2)
             layout.setColumnStretch(0, 1)
 
@@ -112,22 +116,24 @@ class TalkerStrip(QFrame):
             self._title.setStyleSheet(f"color: {colour}; font-weight: bold")
             self.meter.colour = colour
         cued = now.under_way and now.attend == self._name
-        before, after = ("cue: ", "") if self._compact else ("", "  ◀ cue")  # a long name is elided at its end
+        before, after = (tr("cue: "), "") if self._compact else ("", tr("  ◀ cue"))  # a long name is elided at its end
         self._title.show_text(f"{letter(k)}  {before if cued else ''}{self._name}{after if cued else ''}")
         peak = now.sound.peak[k] if now.sound.live and k < len(now.sound.peak) else 0.0
         self.meter.show_amplitude(peak)
         unit = "" if self._compact else " dBFS"
-        self.level.show_text(f"{level(peak):.0f}{unit}" if now.sound.live else UNKNOWN if self._compact else "no sound")
+        self.level.show_text(
+            f"{level(peak):.0f}{unit}" if now.sound.live else UNKNOWN if self._compact else tr("no sound")
+        )
         trim = now.trims[k] if k < len(now.trims) else Trim()
         gain = decibels(now.sound.gains_db[k]) if now.sound.live and k < len(now.sound.gains_db) else UNKNOWN
-        self.gain.show_text("muted" if trim.mute else f"{self._gain_words}{gain} dB")
+        self.gain.show_text(tr("muted") if trim.mute else f"{self._gain_words}{gain} dB")
         self.trim.refresh(trim.db)
         for control in (self.trim, self.mute):
             control.setEnabled(now.session_live and k < len(now.trims) and now.supports("trim"))
         self.mute.setChecked(trim.mute)
         style = f"background: {theme.of(self).warn}; color: {theme.of(self).base};" if trim.mute else ""
         if self.mute.styleSheet() != style:
-            self.mute.setText("M" if self._compact else "Muted" if trim.mute else "Mute")
+            self.mute.setText("M" if self._compact else tr("Muted") if trim.mute else tr("Mute"))
             self.mute.setStyleSheet(style)
         self.solo.setEnabled(can_favour)
         self.solo.setChecked(now.override == k and not isinstance(now.override, bool))
@@ -140,7 +146,7 @@ class TalkerStrip(QFrame):
 class Meters(Panel):
     """Levels, gains and controls of the talkers and the output."""
 
-    title, key, hz = "Sound", "meters", 15.0
+    title, key, hz = tr("Sound"), "meters", 15.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,16 +155,16 @@ class Meters(Panel):
         #: Whether a click on a talker directs the attention of a simulated listener.
         self._clickable = False
         self._list = QVBoxLayout()
-        self._list.setSpacing(3)
-        self._hint = Reading("Effect of a click")
-        self._outputs = (LevelMeter("Output level, left"), LevelMeter("Output level, right"))
-        self._output = Reading("Output level", "-100 dBFS")
-        self._limiter = Reading("Gain reduction by the limiter, dB", "lim -00.0")
-        self._state = Reading("Sound output")
-        self.equal, self.decode = QPushButton("&Equal"), QPushButton("&Decode")
+        self._list.setSpacing(NEAR)
+        self._hint = Reading(tr("Effect of a click"))
+        self._outputs = (LevelMeter(tr("Output level, left")), LevelMeter(tr("Output level, right")))
+        self._output = Reading(tr("Output level"), "-100 dBFS")
+        self._limiter = Reading(tr("Gain reduction by the limiter, dB"), "lim -00.0")
+        self._state = Reading(tr("Sound output"))
+        self.equal, self.decode = QPushButton(tr("&Equal")), QPushButton(tr("&Decode"))
         for button, words in (
-            (self.equal, "Equal gains for all talkers, regardless of decisions (F5)"),
-            (self.decode, "Let gains follow decisions again (F6)"),
+            (self.equal, tr("Equal gains for all talkers, regardless of decisions (F5)")),
+            (self.decode, tr("Let gains follow decisions again (F6)")),
         ):
             button.setToolTip(words)
             button.setAccessibleName(words)
@@ -167,9 +173,9 @@ class Meters(Panel):
         self.decode.clicked.connect(lambda: self.command_requested.emit("override", {"talker": None}))
         self.master = QSlider(Qt.Orientation.Horizontal)
         self.master.setRange(*MASTER_DB)
-        self.master.setAccessibleName("Master gain in dB")
+        self.master.setAccessibleName(tr("Master gain in dB"))
         self.master.valueChanged.connect(self._master)
-        self._master_words = Reading("Master gain", "-00 dB")
+        self._master_words = Reading(tr("Master gain"), "-00 dB")
         self._master_words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._lay_out()
 
@@ -180,7 +186,7 @@ class Meters(Panel):
             outputs.addWidget(meter)
         outputs.addWidget(self._output)
         outputs.addWidget(self._limiter)
-        label = QLabel("Master &gain")
+        label = QLabel(tr("Master &gain"))
         label.setBuddy(self.master)
         master = QHBoxLayout()
         for widget in (label, self.master, self._master_words):
@@ -191,8 +197,8 @@ class Meters(Panel):
         buttons.addWidget(self.decode)
         inside = QWidget()
         layout = QVBoxLayout(inside)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.setSpacing(3)
+        layout.setContentsMargins(NEAR, NEAR, NEAR, NEAR)
+        layout.setSpacing(NEAR)
         for part in (outputs, self._list, buttons, master):
             layout.addLayout(part)
         layout.addWidget(self._state)
@@ -257,7 +263,7 @@ class Meters(Panel):
         )
         for strip in self._strips:
             strip.refresh(view, steering)
-        self._hint.show_text("Click a talker: the listener follows" if self._clickable else "")
+        self._hint.show_text(tr("Click a talker: the listener follows") if self._clickable else "")
         for button, on in ((self.equal, now.override == "equal"), (self.decode, now.override is None and steering)):
             button.setEnabled(steering)
             button.setChecked(on)
@@ -265,9 +271,11 @@ class Meters(Panel):
         peaks = sound.out_peak if sound.live else (0.0, 0.0)
         for meter, peak in zip(self._outputs, peaks, strict=False):
             meter.show_amplitude(peak)
-        self._output.show_text(f"{level(max(peaks, default=0.0)):.0f} dBFS" if sound.live else "no sound")
+        self._output.show_text(f"{level(max(peaks, default=0.0)):.0f} dBFS" if sound.live else tr("no sound"))
         self._limiter.show_text(f"lim {sound.limiter_db:.1f}" if sound.live else "")
-        self._state.show_text(sound.failure or (f"Output: {sound.playing}" if sound.playing else "No sound"))
+        self._state.show_text(
+            sound.failure or (tr("Output: {playing}", playing=sound.playing) if sound.playing else tr("No sound"))
+        )
         self.master.setEnabled(sound.live)
         if sound.live and not self.master.isSliderDown() and not self.master.hasFocus():
             self.master.blockSignals(True)

@@ -11,7 +11,9 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 from earmark.app.dashboard.data.history import History
 from earmark.app.dashboard.data.recent import Recent
 from earmark.app.dashboard.data.snapshot import Snapshot
+from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.panels.time_axis import TimeCursor
+from earmark.app.looks import LARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,24 @@ class Panel(QWidget):
 def decisions_table(view: View | None) -> tuple[list[str], list[list[object]]]:
     """Return the decisions that are shown, as heads and rows."""
     return ([], []) if view is None else view.history.table(view.now.talkers)
+
+
+class Empty(QLabel):
+    """Stands where a page has nothing to show yet, and says what to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setWordWrap(True)
+        self.setEnabled(False)  # in the colour of what is faint
+        theme.resize(self, LARGE)
+
+    def stand_for(self, content: QWidget, message: Reading) -> None:
+        """Show the message in place of the content, as long as that is hidden."""
+        self.setText(message.full_text)
+        self.setVisible(content.isHidden())
+        message.setVisible(not content.isHidden())
 
 
 class Reading(QLabel):

@@ -7,13 +7,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFontMetrics, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolTip, QVBoxLayout, QWidget
 
 from earmark.app.dashboard.data.faults import brief
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.looks import NEAR, TIGHT, TINY
 
 #: Minimum width and height of a cell, in pixels.
 CELL = (44, 20)
@@ -24,7 +26,7 @@ class _Grid(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Channels")
+        self.setAccessibleName(tr("Channels"))
         self.setMinimumSize(120, 60)
         self.names: tuple[str, ...] = ()
         self.bad: dict[str, str] = {}
@@ -57,15 +59,16 @@ class _Grid(QWidget):
             name = self.names[i]
             amplitude = f", {self.rms[i]:.1f} µV" if i < len(self.rms) else ""
             QToolTip.showText(
-                event.globalPos(), f"{name}: {brief(self.bad[name]) if name in self.bad else 'good'}{amplitude}", self
+                event.globalPos(),
+                f"{name}: {brief(self.bad[name]) if name in self.bad else tr('good')}{amplitude}",
+                self,
             )
             return True
         return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.of(self)
-        font = QFont(self.font())
-        font.setPixelSize(10)
+        font = theme.font(self.font(), TINY)
         painter.setFont(font)
         metrics = QFontMetrics(font)
         for i, name in enumerate(self.names):
@@ -95,15 +98,15 @@ class ChannelQuality(Panel):
         A channel was clicked.
     """
 
-    title, key, hz = "Quality", "quality", 2.0
+    title, key, hz = tr("Quality"), "quality", 2.0
     chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
-        self._words, self._grid = Reading("Good channels"), _Grid()
+        self._words, self._grid = Reading(tr("Good channels")), _Grid()
         self._grid.clicked.connect(self.chosen)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 2, 4, 2)
+        layout.setContentsMargins(NEAR, TIGHT, NEAR, TIGHT)
         layout.addWidget(self._words)
         layout.addWidget(self._grid, 1)
         ExportButton("quality", self._table, self)
@@ -123,7 +126,11 @@ class ChannelQuality(Panel):
         grid.rms = data.std(axis=0) if fits else np.zeros(0)
         n, bad = len(now.ch_names), [name for name in now.ch_names if name in now.bad]
         reasons = ", ".join(f"{name} ({brief(now.bad[name])})" for name in bad)
-        words = f"{n - len(bad)} of {n} good" + (f"; ✕ {reasons}" if bad else "") if n else "No channels yet"
+        words = (
+            tr("{n_good} of {n} good", n_good=n - len(bad), n=n) + (f"; ✕ {reasons}" if bad else "")
+            if n
+            else tr("No channels yet")
+        )
         self._words.show_text(words)
         grid.setAccessibleDescription(words)
         grid.update()

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 
 from earmark.app.dashboard.data.recording_copy import RecordingCopy
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.display_filter import BANDS, DisplayFilter
 from earmark.app.dashboard.panels.sweep import Sweep
 
@@ -28,7 +29,7 @@ class RecordedSweep(Sweep):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Traces of the recording")
+        self.setAccessibleName(tr("Traces of the recording"))
         #: What is shown.
         self.recording: RecordingCopy | None = None
 

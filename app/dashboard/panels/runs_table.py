@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import UNKNOWN, count, percent
+from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.language import tr
 
 Index = QModelIndex | QPersistentModelIndex
 #: Role by which rows are sorted.
@@ -18,7 +20,7 @@ SORT = Qt.ItemDataRole.UserRole
 
 
 class Column(NamedTuple):
-    """A column: key of a run, heading, tool tip, and format: ``text``, ``percent``, ``count``, or digits."""
+    """A column: key of a run, heading, tool tip, and format: ``status``, ``percent``, ``count``, or digits."""
 
     key: str
     head: str
@@ -27,21 +29,26 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("participant", "participant", "Listener, named by the recording or its folder", "order"),
-    Column("session", "session", "Folder of the session, from the folder of the study", "order"),
-    Column("run", "run", "Name of the run", "order"),
-    Column("status", "status", "used; cut: counts as far as it goes; excluded or unusable: does not count", "text"),
-    Column("accuracy", "correct", "Decision windows in which the cued talker had the highest score", "percent"),
-    Column("windows", "n", "Number of decision windows", "count"),
-    Column("chance_limit", "limit", "Share that guessing reaches one time in twenty (p = 0.05)", "percent"),
-    Column("tmr_db", "TMR", "Gain of the cued talker above the loudest other one, dB", "1"),
-    Column("switch_s", "switch", "Median time to follow a switch, s", "1"),
-    Column("latency_p99_ms", "p99", "99th percentile of the latency from arrival to gains set, ms", "1"),
-    Column("bad_channels", "bad", "Number of electrodes that were masked for part of the time", "items"),
-    Column("calibration", "cal.", "Cross-validated accuracy of the decoder, from the calibration", "percent"),
-    Column("answers", "answers", "Number of answers of the participant", "items"),
-    Column("notes", "notes", "Number of notes of the operator", "items"),
-    Column("alarms", "alarms", "Number of alarms", "items"),
+    Column("participant", tr("participant"), tr("Listener, named by the recording or its folder"), "order"),
+    Column("session", tr("session"), tr("Folder of the session, from the folder of the study"), "order"),
+    Column("run", tr("run"), tr("Name of the run"), "order"),
+    Column(
+        "status",
+        tr("status"),
+        tr("used; cut: counts as far as it goes; excluded or unusable: does not count"),
+        "status",
+    ),
+    Column("accuracy", tr("correct"), tr("Decision windows in which the cued talker had the highest score"), "percent"),
+    Column("windows", "n", tr("Number of decision windows"), "count"),
+    Column("chance_limit", tr("limit"), tr("Share that guessing reaches one time in twenty (p = 0.05)"), "percent"),
+    Column("tmr_db", tr("TMR"), tr("Gain of the cued talker above the loudest other one, dB"), "1"),
+    Column("switch_s", tr("switch"), tr("Median time to follow a switch, s"), "1"),
+    Column("latency_p99_ms", "p99", tr("99th percentile of the latency from arrival to gains set, ms"), "1"),
+    Column("bad_channels", tr("bad"), tr("Number of electrodes that were masked for part of the time"), "items"),
+    Column("calibration", tr("cal."), tr("Cross-validated accuracy of the decoder, from the calibration"), "percent"),
+    Column("answers", tr("answers"), tr("Number of answers of the participant"), "items"),
+    Column("notes", tr("notes"), tr("Number of notes of the operator"), "items"),
+    Column("alarms", tr("alarms"), tr("Number of alarms"), "items"),
 )
 
 
@@ -74,7 +81,7 @@ class RunsModel(QAbstractTableModel):
             return index.row() if column.show == "order" else _order(value)
         if role == Qt.ItemDataRole.ToolTipRole:
             return _tip(run, column)
-        if role == Qt.ItemDataRole.TextAlignmentRole and column.show not in ("order", "text"):
+        if role == Qt.ItemDataRole.TextAlignmentRole and column.show not in ("order", "status"):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.ForegroundRole:
             look = theme.of(self._table)
@@ -109,7 +116,7 @@ class RunsTable(QTableView):
         self._sorted.setSourceModel(self.model_of_runs)
         self._sorted.setSortRole(SORT)
         self.setModel(self._sorted)
-        self.setAccessibleName("Runs of the study")
+        self.setAccessibleName(tr("Runs of the study"))
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -158,8 +165,10 @@ def _shown(value: Any, how: str) -> str:
             return count(value)
         case "items":
             return count(len(value))
-        case "order" | "text":
+        case "order":
             return str(value)
+        case "status":
+            return word(value)
         case _:
             return f"{value:.{how}f}"
 
@@ -175,7 +184,10 @@ def _tip(run: dict[str, Any], column: Column) -> str | None:
     if column.key == "status":
         return run["reason"] or None
     if column.key == "bad_channels" and run["bad_channels"]:
-        return "\n".join(f"{name}: masked for {percent(share)}" for name, share in run["bad_channels"].items())
+        return "\n".join(
+            tr("{name}: masked for {share}", name=name, share=percent(share))
+            for name, share in run["bad_channels"].items()
+        )
     if column.show == "items" and run[column.key]:
         return "\n".join(run[column.key])
     return None

@@ -8,39 +8,41 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Panel, View
 from earmark.app.dashboard.panels.plot import Plot
+from earmark.app.looks import TIGHT
 
 #: Seconds of one Welch segment, and the highest frequency shown, Hz.
 SEGMENT_S, HIGHEST_HZ = 1.0, 100.0
-MEDIAN = "median only"
+MEDIAN = tr("median only")
 
 
 class Spectrum(Panel):
     """Welch's method over the last seconds of the raw signal."""
 
-    title, key, hz = "Spectrum", "spectrum", 2.0
+    title, key, hz = tr("Spectrum"), "spectrum", 2.0
 
     def __init__(self) -> None:
         super().__init__()
-        self._plot = Plot("Power spectrum", "dB re 1 µV²/Hz", "Hz")
+        self._plot = Plot(tr("Power spectrum"), "dB re 1 µV²/Hz", "Hz")
         self._median = pg.PlotCurveItem()
         self._one = pg.PlotCurveItem()
         for item in (self._median, self._one):
             self._plot.addItem(item)
         self._channel = QComboBox()
-        self._channel.setAccessibleName("Channel of the spectrum")
+        self._channel.setAccessibleName(tr("Channel of the spectrum"))
         self._channel.addItem(MEDIAN)
         self._channel.setMinimumContentsLength(8)
         self._channel.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         head = QHBoxLayout()
-        label = QLabel("&Channel")
+        label = QLabel(tr("&Channel"))
         label.setBuddy(self._channel)
         head.addWidget(label)
         head.addWidget(self._channel, 1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setContentsMargins(TIGHT, TIGHT, TIGHT, TIGHT)
         layout.addLayout(head)
         layout.addWidget(self._plot, 1)
         self._names: tuple[str, ...] = ()

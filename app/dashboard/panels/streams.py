@@ -8,11 +8,25 @@ from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QPush
 
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import age, count, rate
+from earmark.app.dashboard.frame.status_words import word
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.looks import TIGHT
 from earmark.app.status import InletStatus
 
 Index = QModelIndex | QPersistentModelIndex
-HEADS = ("stream", "status", "ch", "nominal Hz", "measured Hz", "age", "gaps", "missing", "skipped", "host")
+HEADS = (
+    tr("stream"),
+    tr("status"),
+    tr("ch"),
+    tr("nominal Hz"),
+    tr("measured Hz"),
+    tr("age"),
+    tr("gaps"),
+    tr("missing"),
+    tr("skipped"),
+    tr("host"),
+)
 #: Width of each column in pixels; the first column takes the remaining width.
 WIDTHS = (0, 62, 40, 84, 88, 56, 44, 62, 62, 90)
 
@@ -39,9 +53,9 @@ class _Model(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return (
                 one.name,
-                one.status,
+                word(one.status),
                 count(one.n_channels),
-                rate(one.nominal) if one.nominal else "irregular",
+                rate(one.nominal) if one.nominal else tr("irregular"),
                 rate(one.effective),
                 age(one.age_s),
                 count(one.n_gaps),
@@ -65,7 +79,7 @@ class Streams(Panel):
         The operator wants to search for streams on the network.
     """
 
-    title, key, hz = "Streams", "streams", 2.0
+    title, key, hz = tr("Streams"), "streams", 2.0
     search_requested = Signal()
 
     def __init__(self) -> None:
@@ -73,7 +87,7 @@ class Streams(Panel):
         self._model = _Model()
         self._table = QTableView()
         self._table.setModel(self._model)
-        self._table.setAccessibleName("LSL streams of this session")
+        self._table.setAccessibleName(tr("LSL streams of this session"))
         self._table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self._table.verticalHeader().hide()
         self._table.verticalHeader().setDefaultSectionSize(20)
@@ -84,15 +98,15 @@ class Streams(Panel):
         for column, width in enumerate(WIDTHS):
             if width:
                 header.resizeSection(column, width)
-        self._words = Reading("Streams")
-        self.search = QPushButton("&Find streams …")
-        self.search.setAccessibleName("Find LSL streams on the network")
+        self._words = Reading(tr("Streams"))
+        self.search = QPushButton(tr("&Find streams …"))
+        self.search.setAccessibleName(tr("Find LSL streams on the network"))
         self.search.clicked.connect(self.search_requested)
         foot = QHBoxLayout()
         foot.addWidget(self._words, 1)
         foot.addWidget(self.search)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setContentsMargins(TIGHT, TIGHT, TIGHT, TIGHT)
         layout.addWidget(self._table, 1)
         layout.addLayout(foot)
 
@@ -107,7 +121,13 @@ class Streams(Panel):
             model.streams = streams
             model.dataChanged.emit(model.index(0, 0), model.index(len(streams) - 1, len(HEADS) - 1))
         wrong = [one.name for one in streams if one.status not in ("live", "")]
-        words = f"not delivering: {', '.join(wrong)}" if wrong else "all deliver data" if streams else "No stream yet"
+        words = (
+            tr("not delivering: {names}", names=", ".join(wrong))
+            if wrong
+            else tr("all deliver data")
+            if streams
+            else tr("No stream yet")
+        )
         if not view.now.engine_live:
-            words = "NO DATA from the engine" if view.now.under_way else "No stream is read now"
+            words = tr("NO DATA from the engine") if view.now.under_way else tr("No stream is read now")
         self._words.show_text(words)

@@ -10,8 +10,8 @@ from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from earmark.app.colours import event_colour
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.columns import Bars, Columns, draw_bars
 from earmark.app.dashboard.panels.display_filter import BANDS, DisplayFilter
 from earmark.app.dashboard.panels.sweep_words import (
@@ -30,6 +30,7 @@ from earmark.app.dashboard.panels.sweep_words import (
 )
 from earmark.app.dashboard.panels.time_axis import short_words
 from earmark.app.engine.timeline import Kind, Mark, Timeline
+from earmark.app.looks import event_colour
 from earmark.devices.processes.signal_ring import Samples
 
 #: Selectable scales (half the height of a lane, µV); default scale, µV, and default sweep length, s.
@@ -45,7 +46,7 @@ ERASED = 10
 #: Opacity of the cover over old traces, of 255.
 FADE_ALPHA = 150
 #: Text at the top of frozen traces.
-FROZEN = "FROZEN – Space resumes, ← and → scroll"
+FROZEN = tr("FROZEN – Space resumes, ← and → scroll")
 #: Number of lanes by which a trace may leave its own.
 BEYOND = 1.0
 
@@ -77,7 +78,7 @@ class Sweep(QWidget):
         self.setMinimumSize(240, 120)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
-        self.setAccessibleName("EEG traces")
+        self.setAccessibleName(tr("EEG traces"))
         self.seconds, self.scale_uv, self.band = SECONDS, SCALE, next(iter(BANDS))
         #: Channels shown.
         self.shown = slice(0, 0)
@@ -119,7 +120,9 @@ class Sweep(QWidget):
         self.kind = self.kinds[0] if self.ch_types else ""
         self.shown = slice(0, len(ch_names))
         self.timeline = Timeline()
-        self.setAccessibleDescription(f"{len(ch_names)} channels at {sfreq:g} Hz, swept from left to right")
+        self.setAccessibleDescription(
+            tr("{n} channels at {sfreq:g} Hz, swept from left to right", n=len(ch_names), sfreq=sfreq)
+        )
         self._reset_history()
 
     def set_seconds(self, seconds: float) -> None:
@@ -405,7 +408,7 @@ class Sweep(QWidget):
         value = history[index % len(history), self.shown.start + lane]
         zero = newest if self.zero is None else self.zero
         if np.isnan(value):
-            return f"{names[lane]}  no sample"
+            return tr("{name}  no sample", name=names[lane])
         unit, at_s = self.units[self.shown.start + lane], (index - zero) / self.sfreq
         return f"{names[lane]}  {value:+.1f} {unit}  {at_s:.2f} s".replace("-", "−")
 

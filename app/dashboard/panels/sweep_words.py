@@ -8,12 +8,14 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
 
+from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.theme import Theme
+from earmark.app.looks import HEAD, TINY
 
 #: Width of the channel names, and height of the time axis, in logical pixels.
 NAMES, AXIS = 66, 16
 #: Height of a channel name, font size, and font size of the notice, in pixels.
-NAME_HEIGHT, FONT_PX, NOTICE_PX = 13, 10, 22
+NAME_HEIGHT = 13
 #: Maximum width of an event label, and shortest distance of two labels of the axis, in pixels.
 LABEL_WIDTH, TICK_WIDTH = 120, 55
 #: Shortest scale bar, in pixels.
@@ -24,9 +26,7 @@ SHADE, EDGE = 26, 4
 
 def small(font: QFont) -> QFont:
     """Return a font in the size of labels."""
-    font = QFont(font)
-    font.setPixelSize(FONT_PX)
-    return font
+    return theme.font(font, TINY)
 
 
 def round_step(least: float) -> float:
@@ -91,7 +91,7 @@ def paint_scale(
     painter.fillRect(QRectF(right - 4, bottom - height - 2, 6, height + 4), QColor(look.base))
     painter.fillRect(QRectF(right - 2, bottom - height, 2, height), QColor(look.text))
     painter.setPen(QColor(look.text))
-    box = QRectF(right - width - 6, bottom - (height + FONT_PX) / 2 - 3, width, FONT_PX + 6)
+    box = QRectF(right - width - 6, bottom - (height + TINY) / 2 - 3, width, TINY + 6)
     painter.fillRect(box, QColor(look.base))
     painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight), words)
 
@@ -102,8 +102,8 @@ def paint_cursor(painter: QPainter, look: Theme, x: float, y: float, area: QRect
     painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
     width = QFontMetrics(painter.font()).horizontalAdvance(words) + 8
     left = x + 6 if x + 6 + width < area.right() else x - 6 - width
-    top = min(max(y - FONT_PX - 8, area.top()), area.bottom() - FONT_PX - 6)
-    box = QRectF(left, top, width, FONT_PX + 6)
+    top = min(max(y - TINY - 8, area.top()), area.bottom() - TINY - 6)
+    box = QRectF(left, top, width, TINY + 6)
     painter.fillRect(box, QColor(look.alternate))
     painter.setPen(QColor(look.text))
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), words)
@@ -130,7 +130,7 @@ def paint_events(painter: QPainter, events: Sequence[tuple[float, str, str]], ba
             shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, LABEL_WIDTH - 6)
             width = metrics.horizontalAdvance(shown) + 2
             left = x + 2 if x + 2 + width < area.right() else x - 2 - width
-            box = QRectF(left, area.top(), width, FONT_PX + 4)
+            box = QRectF(left, area.top(), width, TINY + 4)
             painter.fillRect(box, QColor(base))
             painter.setPen(QColor(colour))
             painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), shown)
@@ -153,7 +153,7 @@ def paint_instant(painter: QPainter, look: Theme, x: float, area: QRectF, words:
     painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
     width = QFontMetrics(painter.font()).horizontalAdvance(words) + 8
     left = x if x + width < area.right() else x - width
-    box = QRectF(left, area.bottom() - FONT_PX - 6, width, FONT_PX + 6)
+    box = QRectF(left, area.bottom() - TINY - 6, width, TINY + 6)
     painter.fillRect(box, QColor(look.text))
     painter.setPen(QColor(look.base))
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), words)
@@ -162,7 +162,7 @@ def paint_instant(painter: QPainter, look: Theme, x: float, area: QRectF, words:
 def paint_badge(painter: QPainter, look: Theme, area: QRect, words: str) -> None:
     """Paint words at the top, where they hide little of the traces."""
     width = QFontMetrics(painter.font()).horizontalAdvance(words) + 16
-    box = QRectF(area.left() + (area.width() - width) / 2, area.top(), width, FONT_PX + 8)
+    box = QRectF(area.left() + (area.width() - width) / 2, area.top(), width, TINY + 8)
     painter.fillRect(box, QColor(look.highlight))
     painter.setPen(QColor(look.base))
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), words)
@@ -170,13 +170,10 @@ def paint_badge(painter: QPainter, look: Theme, area: QRect, words: str) -> None
 
 def paint_notice(painter: QPainter, look: Theme, area: QRect, words: str, alarming: bool) -> None:
     """Paint words in a box in the middle of the traces; a fault has a red background."""
-    font = painter.font()
-    font.setPixelSize(NOTICE_PX)
-    font.setBold(True)
-    painter.setFont(font)
+    painter.setFont(theme.font(painter.font(), HEAD, bold=True))
     flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
     room = QRectF(0, 0, max(1.0, area.width() - 40.0), area.height())
-    box = QRectF(QFontMetrics(font).boundingRect(room.toRect(), flags, words)).adjusted(-16, -8, 16, 8)
+    box = QRectF(painter.fontMetrics().boundingRect(room.toRect(), flags, words)).adjusted(-16, -8, 16, 8)
     box.moveCenter(QPointF(area.left() + area.width() / 2, area.top() + area.height() / 2))
     painter.fillRect(box, QColor(look.bad if alarming else look.alternate))
     painter.setPen(QColor(look.base if alarming else look.text))

@@ -9,12 +9,12 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, Signal
 from PySide6.QtGui import QColor, QCursor, QMouseEvent, QPainter
 from PySide6.QtWidgets import QWidget
 
-from earmark.app.colours import Theme, event_colour
 from earmark.app.dashboard.frame import theme
 from earmark.app.dashboard.frame.format import clock_tenths
 from earmark.app.dashboard.panels.plot import Plot
 from earmark.app.dashboard.panels.sweep_words import paint_events, paint_instant, paint_spans, small
 from earmark.app.engine.timeline import Kind, Mark, Timeline
+from earmark.app.looks import Theme, event_colour
 
 #: Kinds of events without a line in plots, and without a text there.
 QUIET, SILENT = (Kind.OTHER,), (Kind.CUE,)

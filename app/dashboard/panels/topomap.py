@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QVBoxLayout
 
 from earmark.app.dashboard.frame import theme
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.head import Head
 from earmark.app.dashboard.panels.panel import Panel, Reading, View
+from earmark.app.looks import TIGHT, TINY
 
 #: Range of the colours, dB around the median channel.
 RANGE_DB = 10.0
@@ -21,7 +23,7 @@ BAR = 58
 
 class _Head(Head):
     def __init__(self) -> None:
-        super().__init__("Topomap", BAR)
+        super().__init__(tr("Topomap"), BAR)
         self.values: np.ndarray | None = None
         table = pg.colormap.get("CET-D1").getLookupTable(0.0, 1.0, 256)
         self._colours = (0xFF000000 | table[:, 0].astype(np.uint32) << 16 | table[:, 1].astype(np.uint32) << 8) | table[
@@ -60,9 +62,7 @@ class _Head(Head):
         area = QRectF(self.width() - BAR + 4, 12, 9, self.height() - 24)
         column = np.ascontiguousarray(self._colours[::-1, None])
         painter.drawImage(area, QImage(column.data, 1, 256, 4, QImage.Format.Format_RGB32))
-        font = QFont(self.font())
-        font.setPixelSize(10)
-        painter.setFont(font)
+        painter.setFont(theme.font(self.font(), TINY))
         painter.setPen(QColor(look.text))
         for value, y in ((RANGE_DB, area.top()), (0.0, area.center().y()), (-RANGE_DB, area.bottom())):
             words = f"{value:+.0f} dB" if value else "0"
@@ -78,16 +78,16 @@ class Topomap(Panel):
         An electrode was clicked.
     """
 
-    title, key, hz = "Topomap", "topomap", 5.0
+    title, key, hz = tr("Topomap"), "topomap", 5.0
     chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
         self._head = _Head()
-        self._words = Reading("What the topomap shows")
-        self._words.show_text("RMS of the last second, dB re median")
+        self._words = Reading(tr("What the topomap shows"))
+        self._words.show_text(tr("RMS of the last second, dB re median"))
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
+        layout.setContentsMargins(TIGHT, TIGHT, TIGHT, TIGHT)
         layout.setSpacing(0)
         layout.addWidget(self._words)
         layout.addWidget(self._head, 1)
@@ -115,7 +115,7 @@ class Topomap(Panel):
         elif len(data) <= 1:
             head.values = None
             if head.scalp is not None:
-                head.words = "No data"
+                head.words = tr("No data")
         head.update()
 
     def end(self) -> None:

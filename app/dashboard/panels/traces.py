@@ -10,12 +10,14 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, 
 
 from earmark.app.dashboard.data.snapshot import SILENT_S, Snapshot
 from earmark.app.dashboard.frame.format import age
+from earmark.app.dashboard.language import tr
 from earmark.app.dashboard.panels.display_filter import BANDS
 from earmark.app.dashboard.panels.export import ExportButton, Table
 from earmark.app.dashboard.panels.panel import Reading
 from earmark.app.dashboard.panels.sweep import SCALE, SCALES, SECONDS, Sweep
 from earmark.app.dashboard.panels.time_axis import TimeCursor
 from earmark.app.engine.timeline import Timeline
+from earmark.app.looks import NEAR, TIGHT
 from earmark.app.status import Event
 from earmark.devices.processes.signal_ring import Samples, SignalReader
 
@@ -39,43 +41,43 @@ def why_no_signal(now: Snapshot, quiet: float, drawn: bool) -> tuple[str, bool]:
         Whether traces of an earlier signal are shown.
     """
     if now.died:
-        return "SESSION DIED", True
+        return tr("SESSION DIED"), True
     if not now.session_live:
         if math.isfinite(now.session_age):
-            return "NO DATA: the session does not respond", True
-        ended = "The session has ended: see its runs (Ctrl+4), or start another on the start page (Ctrl+0)"
-        return ended if drawn else "No session is open: start one on the start page (Ctrl+0)", False
+            return tr("NO DATA: the session does not respond"), True
+        ended = tr("The session has ended: see its runs (Ctrl+4), or start another on the start page (Ctrl+0)")
+        return ended if drawn else tr("No session is open: start one on the start page (Ctrl+0)"), False
     if now.replay_paused:
-        return "Paused", False
+        return tr("Paused"), False
     if now.kind == "view":
-        return "No signal yet: switch on the amplifier and start its LSL stream", False
+        return tr("No signal yet: switch on the amplifier and start its LSL stream"), False
     if now.recording_now:
-        return (f"NO DATA for {age(quiet)}" if math.isfinite(quiet) else "NO DATA"), True
+        return (tr("NO DATA for {quiet}", quiet=age(quiet)) if math.isfinite(quiet) else tr("NO DATA")), True
     if now.failure and now.state in ("idle", "review"):
-        return f"FAILED: {now.failure}", True
+        return tr("FAILED: {failure}", failure=now.failure), True
     match now.state:
         case "checking":
-            return "Checking: this takes some seconds", False
+            return tr("Checking: this takes some seconds"), False
         case "calibrating" if now.complete:
-            return "Calibration finished: train the decoder (Ctrl+3)", False
+            return tr("Calibration finished: train the decoder (Ctrl+3)"), False
         case "training":
-            return "Training the decoder", False
+            return tr("Training the decoder"), False
         case "review":
-            return "Replay finished" if now.kind == "replay" else "Run finished: see its result (Ctrl+4)", False
+            return tr("Replay finished") if now.kind == "replay" else tr("Run finished: see its result (Ctrl+4)"), False
         case "calibrating" | "running" | "paused":
-            return "Completing the recording" if now.ending else "Starting", False
+            return tr("Completing the recording") if now.ending else tr("Starting"), False
     if now.kind == "demo":
-        return f"Waiting for {'the run' if now.decoder else 'calibration'}", False
+        return tr("Waiting for the run") if now.decoder else tr("Waiting for calibration"), False
     if now.decoder:
-        return "Waiting for the run (Ctrl+R)", False
-    return "Waiting for calibration (Ctrl+3). F7 checks streams, electrodes and sound", False
+        return tr("Waiting for the run (Ctrl+R)"), False
+    return tr("Waiting for calibration (Ctrl+3). F7 checks streams, electrodes and sound"), False
 
 
 def not_recorded(now: Snapshot) -> str:
     """Say that a live signal is not recorded, and what comes next."""
     if now.kind == "view":
-        return "Not recorded: make a session of this stream to calibrate and run"
-    return f"Not recorded. {why_no_signal(now, 0.0, True)[0]}"
+        return tr("Not recorded: make a session of this stream to calibrate and run")
+    return tr("Not recorded. {why}", why=why_no_signal(now, 0.0, True)[0])
 
 
 class Traces(QWidget):
@@ -101,38 +103,42 @@ class Traces(QWidget):
         super().__init__()
         self.sweep = sweep or Sweep()
         self.sweep.clicked.connect(self.chosen)
-        self._length = _choice("Sweep length in seconds", [f"{length:g} s" for length in LENGTHS])
+        self._length = _choice(tr("Sweep length in seconds"), [f"{length:g} s" for length in LENGTHS])
         self._scale = _choice(
-            "Scale: half the height of a trace, in microvolts", [f"±{scale:g} µV" for scale in SCALES]
+            tr("Scale: half the height of a trace, in microvolts"), [f"±{scale:g} µV" for scale in SCALES]
         )
-        self._kind = _choice("Type of the channels whose scale is chosen", [])
+        self._kind = _choice(tr("Type of the channels whose scale is chosen"), [])
         self._kind.hide()
         #: Scales of types other than the main one, as saved.
         self._kept_scales: dict[str, float] = {}
-        self._band = _choice("Display filter", list(BANDS))
-        self._page_size = _choice("Channels per page", [f"{n} ch" if n else "all ch" for n in PAGES])
+        self._band = _choice(tr("Display filter"), list(BANDS))
+        self._page_size = _choice(tr("Channels per page"), [tr("{n} ch", n=n) if n else tr("all ch") for n in PAGES])
         self._length.setCurrentIndex(LENGTHS.index(SECONDS))
         self._scale.setCurrentIndex(SCALES.index(SCALE))
         self._before, self._after = QToolButton(), QToolButton()
-        for button, words, sign in ((self._before, "Previous channels", "◀"), (self._after, "Next channels", "▶")):
+        for button, words, sign in (
+            (self._before, tr("Previous channels"), "◀"),
+            (self._after, tr("Next channels"), "▶"),
+        ):
             button.setText(sign)
             button.setAccessibleName(words)
             button.setToolTip(f"{words} ({',' if sign == '◀' else '.'})")
-        self.freeze = QPushButton("Freeze")
+        self.freeze = QPushButton(tr("Freeze"))
         self.freeze.setCheckable(True)
-        self.freeze.setAccessibleName("Freeze the traces")
-        self.freeze.setToolTip("Freeze the traces, to scroll back (← →); everything else continues (F8, or Space)")
+        self.freeze.setAccessibleName(tr("Freeze the traces"))
+        self.freeze.setToolTip(tr("Freeze the traces, to scroll back (← →); everything else continues (F8, or Space)"))
         self.bad = QToolButton()
-        self.bad.setText("✕ bad")
-        self.bad.setAccessibleName("Mark the chosen channel as bad, or as good again")
+        self.bad.setText(tr("✕ bad"))
+        self.bad.setAccessibleName(tr("Mark the chosen channel as bad, or as good again"))
         self.bad.setEnabled(False)
         self.bad.clicked.connect(self._toggle_bad)
         self._chosen, self._marked = "", frozenset[str]()
-        self._note = Reading("Use of the filter")
-        self._note.show_text("display filter only")
+        self._note = Reading(tr("Use of the filter"))
+        self._note.show_text(tr("display filter only"))
         self._note.setEnabled(False)
         self._lost = Reading(
-            "Samples that this window was too late to draw; recording and decoder received them", "000,000 not drawn"
+            tr("Samples that this window was too late to draw; recording and decoder received them"),
+            tr("000,000 not drawn"),
         )
         self._length.currentIndexChanged.connect(lambda i: self.sweep.set_seconds(LENGTHS[i]))
         self._scale.currentIndexChanged.connect(self._set_scale)
@@ -146,8 +152,8 @@ class Traces(QWidget):
         self.sweep.zoomed.connect(self.zoom)
         self.sweep.lengthened.connect(self.step_length)
         head = QHBoxLayout()
-        head.setContentsMargins(4, 2, 4, 0)
-        head.setSpacing(3)
+        head.setContentsMargins(NEAR, TIGHT, NEAR, 0)
+        head.setSpacing(TIGHT)
         boxes = self._length, self._kind, self._scale, self._band, self._page_size
         for widget in (*boxes, self._before, self._after, self.freeze, self.bad):
             head.addWidget(widget)
@@ -155,7 +161,7 @@ class Traces(QWidget):
         head.addWidget(self._lost)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
+        layout.setSpacing(TIGHT)
         layout.addLayout(head)
         layout.addWidget(self.sweep, 1)
         self._page = 0
@@ -269,12 +275,16 @@ class Traces(QWidget):
         """Update the button: bad channels can be changed while nothing is recorded."""
         there = self._chosen in now.ch_names
         self._marked = now.marked
-        words = "✓ good" if there and self._chosen in now.marked else "✕ bad"
+        words = tr("✓ good") if there and self._chosen in now.marked else tr("✕ bad")
         if self.bad.text() != words:
             self.bad.setText(words)
         self.bad.setEnabled(there and now.can_mark)
-        tip = f"Mark {self._chosen} as {words[2:]}, from the next check on" if there else "Click a channel first"
-        self.bad.setToolTip(tip if now.can_mark else "Bad channels can be changed while nothing is recorded")
+        tip = (
+            tr("Mark {chosen} as {words}, from the next check on", chosen=self._chosen, words=words[2:])
+            if there
+            else tr("Click a channel first")
+        )
+        self.bad.setToolTip(tip if now.can_mark else tr("Bad channels can be changed while nothing is recorded"))
 
     def update_signal(self, samples: Samples | None, reader: SignalReader | None, now: Snapshot) -> None:
         """Draw new samples; without any for ``SILENT_S``, show why.
@@ -297,7 +307,7 @@ class Traces(QWidget):
                 self._last_data_at = time.monotonic()
                 sweep.feed(samples)
                 self._fit_scale()
-            self._lost.show_text(f"{reader.lost:,} not drawn" if reader.lost else "")
+            self._lost.show_text(tr("{lost:,} not drawn", lost=reader.lost) if reader.lost else "")
         if not now.recording_now:
             self._started_at = time.monotonic()
         quiet = time.monotonic() - self._last_data_at
@@ -308,8 +318,8 @@ class Traces(QWidget):
         sweep.set_badge("")
         words, fault = why_no_signal(now, quiet, bool(sweep.ch_names))
         if now.recording_now and fault and time.monotonic() - self._started_at < START_S:
-            words, fault = "Starting", False
-        sweep.set_notice(f"{words}. The traces are old" if sweep.ch_names else words, fault)
+            words, fault = tr("Starting"), False
+        sweep.set_notice(tr("{words}. The traces are old", words=words) if sweep.ch_names else words, fault)
 
     def mark(self, events: list[Event]) -> None:
         """Draw labelled lines at events."""

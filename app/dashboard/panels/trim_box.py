@@ -7,6 +7,7 @@ import time
 from PySide6.QtCore import QTimer, Signal
 
 from earmark.app.dashboard.frame.spin_box import NumberBox
+from earmark.app.dashboard.language import tr
 
 #: Range, dB.
 TRIM_DB = (-40.0, 0.0)
@@ -27,7 +28,7 @@ class TrimBox(NumberBox):
     trim_requested = Signal(float)
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Trim of {name} in dB, in addition to steering")
+        super().__init__(tr("Trim of {name} in dB, in addition to steering", name=name))
         self.setRange(*TRIM_DB)
         self.setDecimals(1)
         self.setSuffix(" dB")

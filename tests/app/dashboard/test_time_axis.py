@@ -8,12 +8,12 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QMouseEvent
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QPushButton
 
-from earmark.app.colours import event_colour
 from earmark.app.dashboard.data.history import SPAN_S
 from earmark.app.dashboard.frame.format import clock_tenths
 from earmark.app.dashboard.panels.export import ExportButton
 from earmark.app.dashboard.panels.sweep_words import EDGE, NAMES
 from earmark.app.engine.timeline import Kind
+from earmark.app.looks import event_colour
 
 UNTIL = 120_000
 

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from earmark.app.colours import DARK, LIGHT
 from earmark.app.engine.latency_stages import STAGES, TOTAL
+from earmark.app.looks import DARK, LIGHT
 from earmark.app.report.chart_svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from earmark.app.report.figures import Cues, SessionFigures, in_columns, measure
 from earmark.app.report.page import MAX_TIPS, page_html

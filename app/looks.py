@@ -1,8 +1,14 @@
-"""The colours of the window and of reports, light and dark. Nothing else defines any."""
+"""Colours, sizes of text and distances of the window and of reports. Nothing else defines any."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+#: Sizes of text in pixels: names of electrodes; small print; text; what is read from further away; heading of a page;
+#: figures; title; what a whole room reads. A report has the same sizes relative to its text.
+TINY, SMALL, TEXT, LARGE, HEAD, FIGURE, TITLE, DISPLAY = 10, 11, 13, 16, 20, 24, 32, 40
+#: Distances in pixels: within a control, between controls, between groups, around the content of a page.
+TIGHT, NEAR, APART, PAGE = 2, 4, 8, 16
 
 
 @dataclass(frozen=True, slots=True)
